@@ -1,0 +1,59 @@
+"""What a running node may ask of the engine, through its `ctx` parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ponystudio.api.values import Image, Latent, Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Models(Protocol):
+    """The pool of weights."""
+
+    def open(self, recipe: Recipe) -> AbstractContextManager[Any]:
+        """The network of a recipe, on the run's device, patched, and locked while open.
+
+        A Model gives a `diffusion.Denoiser`, a Clip a `diffusion.TextEncoder`, a Vae a
+        `diffusion.Autoencoder`, an Upscaler a `diffusion.SuperResolution`.
+        """
+
+    def content(self, path: Path) -> str:
+        """The quick content id of a weights file: its size, header and 4 KiB of every tensor."""
+
+
+class Context(Protocol):
+    """Handed to a node for the time of one call; nothing in it outlives the call."""
+
+    node: str
+    models: Models
+    device: torch.device
+    dtype: torch.dtype
+
+    def progress(self, step: int, steps: int) -> None:
+        """Say that `step` of `steps` is done; raises Cancelled when the user asked to stop."""
+
+    def preview(self, image: Callable[[], Image]) -> None:
+        """Offer a picture of the work so far; it is made only when somebody looks."""
+
+    def check_cancelled(self) -> None:
+        """Raise Cancelled when the user asked to stop. Call it in every loop of your own."""
+
+    def short_of_memory(self, action: str) -> None:
+        """Tell the user which rung of the memory ladder this node took ("tiled decode")."""
+
+    def save_picture(
+        self, image: Image, *, prefix: str, format: str, quality: int = 95
+    ) -> list[Path]:
+        """Write every picture of the batch into the output folder, with its graph inside."""
+
+    def show_picture(self, image: Image) -> list[Path]:
+        """Write the batch into the run's preview folder, for a node that only shows."""
+
+    def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:
+        """Write every latent of the batch as `.latent` (safetensors, `latent_tensor`)."""

@@ -1,0 +1,140 @@
+"""What a node looks like from outside, as plain data that crosses processes as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+# Sockets that carry a param's kind of value, by that kind.
+SCALARS = ("int", "float", "text", "bool")
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """A socket on the left. `type` is a socket type such as "latent"."""
+
+    name: str
+    type: str
+    optional: bool = False
+    title: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """A socket on the right."""
+
+    name: str
+    type: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class ParamSpec:
+    """A value edited on the node.
+
+    `type`: int, float, text, bool, choice, seed, file or rows. `low`..`high` bound numbers,
+    `soft` is the slider's span. `fields` are the columns of a rows param; each row is a mapping
+    from their names, plus "on". `kind` is a file's kind.
+    """
+
+    name: str
+    type: str
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    soft: tuple[float, float] | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    lines: int = 1
+    prompt: bool = False
+    kind: str = ""
+    fields: tuple[ParamSpec, ...] = ()
+    cosmetic: bool = False
+    title: str = ""
+    help: str = ""
+
+    @property
+    def socket_type(self) -> str:
+        """The type of the socket that this param turns into when a wire feeds it."""
+        return {"seed": "int", "choice": "text", "file": "text"}.get(self.type, self.type)
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One kind of node: its sockets, params and help.
+
+    `effects`: it does something outside the graph (saves, shows), so it is never cached and is
+    what a run is made for. `exact`: its result does not depend on device, dtype or versions.
+    `pack` is the distribution or folder it comes from.
+    """
+
+    id: str
+    version: int
+    title: str
+    group: str
+    inputs: tuple[InputSpec, ...] = ()
+    outputs: tuple[OutputSpec, ...] = ()
+    params: tuple[ParamSpec, ...] = ()
+    help: str = ""
+    effects: bool = False
+    exact: bool = False
+    pack: str = ""
+
+    # Looked up for every node of a graph on every check, so indexed once.
+    input_by_name: Mapping[str, InputSpec] = field(init=False, repr=False, compare=False)
+    output_by_name: Mapping[str, OutputSpec] = field(init=False, repr=False, compare=False)
+    param_by_name: Mapping[str, ParamSpec] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for index, specs in (
+            ("input_by_name", self.inputs),
+            ("output_by_name", self.outputs),
+            ("param_by_name", self.params),
+        ):
+            object.__setattr__(self, index, {spec.name: spec for spec in specs})
+
+    def to_json(self) -> dict[str, Any]:
+        return _to_json(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> NodeSpec:
+        return cls(
+            **{
+                **data,
+                "inputs": tuple(InputSpec(**item) for item in data.get("inputs", ())),
+                "outputs": tuple(OutputSpec(**item) for item in data.get("outputs", ())),
+                "params": tuple(_param_from_json(item) for item in data.get("params", ())),
+            }
+        )
+
+
+def _to_json(spec: Any) -> dict[str, Any]:
+    """Only what differs from the defaults, so that the shipped catalog stays readable."""
+    result: dict[str, Any] = {}
+    for item in fields(spec):
+        value = getattr(spec, item.name)
+        if not item.init or value == item.default:
+            continue
+        if isinstance(value, tuple):
+            value = [_to_json(entry) if hasattr(entry, "name") else entry for entry in value]
+        result[item.name] = value
+    return result
+
+
+def _param_from_json(data: Mapping[str, Any]) -> ParamSpec:
+    soft = data.get("soft")
+    return ParamSpec(
+        **{
+            **data,
+            "soft": None if soft is None else (soft[0], soft[1]),
+            "choices": tuple(data.get("choices", ())),
+            "fields": tuple(_param_from_json(item) for item in data.get("fields", ())),
+        }
+    )
+
+
+def can_feed(source: str, target: str) -> bool:
+    """Whether an output of type `source` may be wired into an input of type `target`."""
+    return source == target or "any" in (source, target) or (source, target) == ("int", "float")

@@ -1,0 +1,115 @@
+"""The values that travel along wires.
+
+Pictures, latents and conditionings hold tensors; Model, Clip, Vae and Upscaler are *recipes*:
+a weights file plus what is to be done to it, tiny and hashable. The weights themselves live in
+the engine's pool and are opened with `with ctx.models.open(model) as network:`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Pictures. `pixels`: float32 [B,3,H,W] in 0..1, on any device."""
+
+    pixels: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Where something applies. `values`: float32 [B,1,H,W] in 0..1; 1 is "here"."""
+
+    values: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Latent:
+    """Pictures as an autoencoder sees them.
+
+    `values`: float32 [B,C,h,w] in VAE units, i.e. what the encoder returns, unscaled.
+    `family`: whose latent space ("sd1", ...); "" for an empty latent, which fits any family.
+    `mask`: [B or 1,1,H,W] in 0..1; where it is 1 the sampler may repaint, None repaints all.
+    """
+
+    values: Tensor
+    family: str = ""
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """A prompt as the denoiser reads it.
+
+    `context`: float32 [1,77·n,width].
+    `padding`: float32 [1,77,width], the empty chunk that lengthens the shorter of two prompts;
+    None where the dialect repeats tokens instead.
+    `pooled`: float32 [1,width] for the families that have it.
+    """
+
+    context: Tensor
+    family: str
+    padding: Tensor | None = None
+    pooled: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One LoRA-like file at one strength. `content` is the quick content id of the file."""
+
+    path: str
+    content: str
+    strength: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A part of a weights file, with patches, to be opened through `ctx.models`.
+
+    `path` is absolute and serves only to open; identity is `content`, the quick content id.
+    `options` are (name, value) pairs that change how the part is built, e.g. ("ema", True).
+    """
+
+    part: ClassVar[str]
+
+    path: str
+    content: str
+    family: str
+    patches: tuple[Patch, ...] = ()
+    options: tuple[tuple[str, str | int | float | bool], ...] = ()
+
+    def with_patch(self, patch: Patch) -> Self:
+        return replace(self, patches=(*self.patches, patch))
+
+
+@dataclass(frozen=True)
+class Model(Recipe):
+    """The denoiser."""
+
+    part = "model"
+
+
+@dataclass(frozen=True)
+class Clip(Recipe):
+    """The text encoder with its tokenizer."""
+
+    part = "clip"
+
+
+@dataclass(frozen=True)
+class Vae(Recipe):
+    """The autoencoder."""
+
+    part = "vae"
+
+
+@dataclass(frozen=True)
+class Upscaler(Recipe):
+    """A super-resolution network."""
+
+    part = "upscaler"

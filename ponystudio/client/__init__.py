@@ -1,0 +1,1 @@
+"""The side of the worker that lives in the application: start, supervise, restart."""

@@ -1,0 +1,1 @@
+"""Samplers, schedules, noise and guidance. Importing it loads no torch."""

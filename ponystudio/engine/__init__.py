@@ -1,0 +1,1 @@
+"""The worker: plan, execute, cache results, pool weights."""

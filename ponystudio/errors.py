@@ -1,0 +1,202 @@
+"""Every way PonyStudio can refuse or fail, one class per reason.
+
+    PonyStudioError
+    ├── BadInput                 found before anything ran            exit code 2
+    │   ├── UsageError           the command line makes no sense
+    │   ├── GraphFileError       a graph (or a picture with one) cannot be read
+    │   ├── GraphError           one place in the graph is wrong: node, socket
+    │   │   ├── UnknownNode, UnknownParam, UnknownSocket
+    │   │   ├── MissingInput, BrokenLink, TypeMismatch, Cycle
+    │   │   ├── ParamType, ParamRange, ParamChoice
+    │   │   ├── MissingFile, UnsafePath
+    │   │   └── NothingToRun
+    │   └── ModelFileError       one file is no model that can be used here
+    │       ├── DamagedFile, UnsafeFile, UnknownModel
+    │       └── WrongKind, UnsupportedModel
+    └── RunError                 while running                        exit code 1
+        ├── NodeFailed           wraps what a node raised, with its id
+        ├── NotANumber, MismatchedValues, ChangedInput
+        ├── OutOfMemory
+        ├── StorageFull, NotWritable
+        └── WorkerDied
+    Cancelled                    the user's wish, not an error        exit code 130
+"""
+
+from __future__ import annotations
+
+
+class PonyStudioError(Exception):
+    """What went wrong, where, and what to do about it, in plain words.
+
+    `what` is one sentence; `where` a node, socket or file; `remedy` says what the user can do next.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self, what: str, *, where: str = "", remedy: str = "", node: str = "", socket: str = ""
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+        self.node = node
+        self.socket = socket
+        self.where = where or (f"{node}.{socket}" if node and socket else node)
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" {self.remedy}" if self.remedy else ""
+        return f"{place}{self.what}{advice}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.what, self.where, self.remedy, self.node, self.socket))
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "reason": type(self).__name__,
+            "what": self.what,
+            "where": self.where,
+            "remedy": self.remedy,
+            "node": self.node,
+            "socket": self.socket,
+        }
+
+
+def _rebuild(
+    cls: type[PonyStudioError], what: str, where: str, remedy: str, node: str, socket: str
+) -> PonyStudioError:
+    return cls(what, where=where, remedy=remedy, node=node, socket=socket)
+
+
+class BadInput(PonyStudioError):
+    exit_code = 2
+
+
+class UsageError(BadInput):
+    pass
+
+
+class GraphFileError(BadInput):
+    pass
+
+
+class GraphError(BadInput):
+    pass
+
+
+class UnknownNode(GraphError):
+    pass
+
+
+class UnknownParam(GraphError):
+    pass
+
+
+class UnknownSocket(GraphError):
+    pass
+
+
+class MissingInput(GraphError):
+    pass
+
+
+class BrokenLink(GraphError):
+    pass
+
+
+class TypeMismatch(GraphError):
+    pass
+
+
+class Cycle(GraphError):
+    pass
+
+
+class ParamType(GraphError):
+    pass
+
+
+class ParamRange(GraphError):
+    pass
+
+
+class ParamChoice(GraphError):
+    pass
+
+
+class MissingFile(GraphError):
+    pass
+
+
+class UnsafePath(GraphError):
+    pass
+
+
+class NothingToRun(GraphError):
+    pass
+
+
+class ModelFileError(BadInput):
+    pass
+
+
+class DamagedFile(ModelFileError):
+    pass
+
+
+class UnsafeFile(ModelFileError):
+    pass
+
+
+class UnknownModel(ModelFileError):
+    pass
+
+
+class WrongKind(ModelFileError):
+    pass
+
+
+class UnsupportedModel(ModelFileError):
+    pass
+
+
+class RunError(PonyStudioError):
+    pass
+
+
+class NodeFailed(RunError):
+    pass
+
+
+class NotANumber(RunError):
+    pass
+
+
+class MismatchedValues(RunError):
+    pass
+
+
+class ChangedInput(RunError):
+    pass
+
+
+class OutOfMemory(RunError):
+    pass
+
+
+class StorageFull(RunError):
+    pass
+
+
+class NotWritable(RunError):
+    pass
+
+
+class WorkerDied(RunError):
+    pass
+
+
+class Cancelled(BaseException):
+    """The user asked to stop. Not an Exception, so that no `except Exception` swallows it."""
+
+    exit_code = 130

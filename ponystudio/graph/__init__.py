@@ -1,0 +1,1 @@
+"""Graphs as plain values: no Qt, no torch, no execution."""

@@ -1,0 +1,63 @@
+"""The graph as frozen values. An edit makes a new graph that shares what did not change."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+Mode = Literal["normal", "muted", "bypassed"]
+NODE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where an input's value comes from: an output of another node."""
+
+    source: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node. `inputs` holds links by socket or param name; a link wins over the param.
+
+    Mappings are never changed in place. `extra` keeps keys of the file that are not known here.
+    """
+
+    id: str
+    type: str
+    version: int = 1
+    params: Mapping[str, Any] = _EMPTY
+    inputs: Mapping[str, Link] = _EMPTY
+    mode: Mode = "normal"
+    title: str = ""
+    extra: Mapping[str, Any] = field(default=_EMPTY)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes by id, what is known of the model files they name, and how it all is laid out.
+
+    `view` is {"nodes": {id: {"pos": [x, y], ...}}, "frames": [...], "notes": [...]}, plain JSON.
+    """
+
+    nodes: Mapping[str, Node] = _EMPTY
+    models: Mapping[str, Any] = _EMPTY
+    view: Mapping[str, Any] = _EMPTY
+    extra: Mapping[str, Any] = field(default=_EMPTY)
+
+    @classmethod
+    def of(cls, *nodes: Node) -> Graph:
+        return cls().with_nodes(nodes)
+
+    def with_nodes(self, nodes: Iterable[Node]) -> Graph:
+        """A graph in which these nodes replace or join those of the same id."""
+        return replace(self, nodes={**self.nodes, **{node.id: node for node in nodes}})
+
+    def without(self, *ids: str) -> Graph:
+        """A graph without these nodes; links from them stay behind, for the caller to remove."""
+        return replace(self, nodes={i: node for i, node in self.nodes.items() if i not in ids})

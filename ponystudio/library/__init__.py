@@ -1,0 +1,1 @@
+"""Model files without torch: folders, headers, the safe pickle reader, recognition, hashes."""
