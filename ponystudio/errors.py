@@ -1,25 +1,25 @@
 """Every way PonyStudio can refuse or fail, one class per reason.
 
-    PonyStudioError
-    ├── BadInput                 found before anything ran            exit code 2
-    │   ├── UsageError           the command line makes no sense
-    │   ├── GraphFileError       a graph (or a picture with one) cannot be read
-    │   ├── GraphError           one place in the graph is wrong: node, socket
-    │   │   ├── UnknownNode, UnknownParam, UnknownSocket
-    │   │   ├── MissingInput, BrokenLink, TypeMismatch, Cycle
-    │   │   ├── ParamType, ParamRange, ParamChoice
-    │   │   ├── MissingFile, UnsafePath
-    │   │   └── NothingToRun
-    │   └── ModelFileError       one file is no model that can be used here
-    │       ├── DamagedFile, UnsafeFile, UnknownModel
-    │       └── WrongKind, UnsupportedModel
-    └── RunError                 while running                        exit code 1
-        ├── NodeFailed           wraps what a node raised, with its id
-        ├── NotANumber, MismatchedValues, ChangedInput
-        ├── OutOfMemory
-        ├── StorageFull, NotWritable
-        └── WorkerDied
-    Cancelled                    the user's wish, not an error        exit code 130
+PonyStudioError
+├── BadInput                 found before anything ran            exit code 2
+│   ├── UsageError           the command line makes no sense
+│   ├── GraphFileError       a graph (or a picture with one) cannot be read
+│   ├── GraphError           one place in the graph is wrong: node, socket
+│   │   ├── UnknownNode, UnknownParam, UnknownSocket
+│   │   ├── MissingInput, BrokenLink, TypeMismatch, Cycle
+│   │   ├── ParamType, ParamRange, ParamChoice
+│   │   ├── MissingFile, UnsafePath
+│   │   └── NothingToRun
+│   └── ModelFileError       one file is no model that can be used here
+│       ├── DamagedFile, UnsafeFile, UnknownModel
+│       └── WrongKind, UnsupportedModel
+└── RunError                 while running                        exit code 1
+    ├── NodeFailed           wraps what a node raised, with its id
+    ├── NotANumber, MismatchedValues, ChangedInput
+    ├── OutOfMemory
+    ├── StorageFull, NotWritable
+    └── WorkerDied
+Cancelled                    the user's wish, not an error        exit code 130
 """
 
 from __future__ import annotations

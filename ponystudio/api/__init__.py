@@ -1,18 +1,28 @@
 """What a node pack imports. Light: neither torch nor Qt is loaded by it.
 
-    from ponystudio.api import Annotated, Image, Range, node
+from ponystudio.api import Annotated, Image, Range, node
 
-    @node("mypack.darken", group="Image", exact=True)
-    def darken(image: Image, *, by: Annotated[float, Range(0, 1)] = 0.5) -> Image:
-        '''Make a picture darker.'''
-        return Image(image.pixels * (1 - by))
+@node("mypack.darken", group="Image", exact=True)
+def darken(image: Image, *, by: Annotated[float, Range(0, 1)] = 0.5) -> Image:
+    '''Make a picture darker.'''
+    return Image(image.pixels * (1 - by))
 """
 
 from typing import Annotated
 
 from ponystudio.api.context import Context, Models
 from ponystudio.api.node import NodeType, Upgrade, node, nodes_in
-from ponystudio.api.params import SEED_MAX, Choice, Cosmetic, File, Label, Range, Seed, Text
+from ponystudio.api.params import (
+    SEED_MAX,
+    Affects,
+    Choice,
+    Cosmetic,
+    File,
+    Label,
+    Range,
+    Seed,
+    Text,
+)
 from ponystudio.api.spec import InputSpec, NodeSpec, OutputSpec, ParamSpec, can_feed
 from ponystudio.api.values import (
     Clip,
@@ -29,6 +39,7 @@ from ponystudio.api.values import (
 
 __all__ = [
     "SEED_MAX",
+    "Affects",
     "Annotated",
     "Choice",
     "Clip",

@@ -14,12 +14,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ponystudio.api.params import SEED_MAX, Choice, Cosmetic, File, Label, Range, Seed, Text
+from ponystudio.api.params import (
+    SEED_MAX,
+    Affects,
+    Choice,
+    Cosmetic,
+    File,
+    Label,
+    Range,
+    Seed,
+    Text,
+)
 from ponystudio.api.spec import InputSpec, NodeSpec, OutputSpec, ParamSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# A migration from the version before: takes params by name, returns them as the next version has them.
+# Takes a node's params by name, returns them as the next version has them.
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -69,9 +79,7 @@ def node(
 
 def nodes_in(module: types.ModuleType) -> list[NodeType]:
     """The nodes that a module declares or imports, in the order of its names' definition."""
-    return [
-        getattr(item, ATTRIBUTE) for item in vars(module).values() if hasattr(item, ATTRIBUTE)
-    ]
+    return [getattr(item, ATTRIBUTE) for item in vars(module).values() if hasattr(item, ATTRIBUTE)]
 
 
 def socket_type(annotation: Any) -> str:
@@ -145,7 +153,14 @@ def _input(name: str, annotation: Any, default: Any, help: str) -> InputSpec:
     optional = len(alternatives) > 1
     if optional != (default is None):
         raise TypeError(f"socket {name}: write `T | None = None` for an optional socket")
-    return InputSpec(name, socket_type(types_[0]), optional, label.title, help or label.help)
+    return InputSpec(
+        name,
+        socket_type(types_[0]),
+        optional,
+        _affects(markers),
+        label.title,
+        help or label.help,
+    )
 
 
 def _param(name: str, annotation: Any, default: Any, help: str) -> ParamSpec:
@@ -158,6 +173,7 @@ def _param(name: str, annotation: Any, default: Any, help: str) -> ParamSpec:
         "title": label.title,
         "help": help or label.help,
         "cosmetic": _marker(markers, Cosmetic) is not None,
+        "affects": _affects(markers),
     }
     if typing.get_origin(base) is list:
         row = typing.get_args(base)[0]
@@ -180,9 +196,7 @@ def _param(name: str, annotation: Any, default: Any, help: str) -> ParamSpec:
     if base in (int, float):
         bounds = _marker(markers, Range)
         if bounds:
-            common.update(
-                low=bounds.low, high=bounds.high, soft=bounds.soft, step=bounds.step
-            )
+            common.update(low=bounds.low, high=bounds.high, soft=bounds.soft, step=bounds.step)
         return ParamSpec(type=_SCALAR_NAMES[base], default=default, **common)
     if base is str:
         text = _marker(markers, Text) or Text()
@@ -210,6 +224,11 @@ T = TypeVar("T")
 
 def _marker(markers: Sequence[Any], cls: type[T]) -> T | None:
     return next((item for item in markers if isinstance(item, cls)), None)
+
+
+def _affects(markers: Sequence[Any]) -> tuple[str, ...]:
+    marker = _marker(markers, Affects)
+    return marker.outputs if marker else ()
 
 
 def _split_docstring(text: str) -> tuple[str, dict[str, str]]:

@@ -63,3 +63,13 @@ class Label:
 @dataclass(frozen=True)
 class Cosmetic:
     """The value never changes the result, so it stays out of the cache key."""
+
+
+@dataclass(frozen=True, init=False)
+class Affects:
+    """The only outputs that this socket or param changes, so that the others stay cached."""
+
+    outputs: tuple[str, ...]
+
+    def __init__(self, *outputs: str) -> None:
+        object.__setattr__(self, "outputs", outputs)

@@ -12,11 +12,15 @@ SCALARS = ("int", "float", "text", "bool")
 
 @dataclass(frozen=True)
 class InputSpec:
-    """A socket on the left. `type` is a socket type such as "latent"."""
+    """A socket on the left. `type` is a socket type such as "latent".
+
+    `affects` names the only outputs that it changes; empty: all.
+    """
 
     name: str
     type: str
     optional: bool = False
+    affects: tuple[str, ...] = ()
     title: str = ""
     help: str = ""
 
@@ -36,7 +40,7 @@ class ParamSpec:
 
     `type`: int, float, text, bool, choice, seed, file or rows. `low`..`high` bound numbers,
     `soft` is the slider's span. `fields` are the columns of a rows param; each row is a mapping
-    from their names, plus "on". `kind` is a file's kind.
+    from their names, plus "on". `kind` is a file's kind. `affects` is as for inputs.
     """
 
     name: str
@@ -52,6 +56,7 @@ class ParamSpec:
     kind: str = ""
     fields: tuple[ParamSpec, ...] = ()
     cosmetic: bool = False
+    affects: tuple[str, ...] = ()
     title: str = ""
     help: str = ""
 
@@ -103,7 +108,7 @@ class NodeSpec:
         return cls(
             **{
                 **data,
-                "inputs": tuple(InputSpec(**item) for item in data.get("inputs", ())),
+                "inputs": tuple(_input_from_json(item) for item in data.get("inputs", ())),
                 "outputs": tuple(OutputSpec(**item) for item in data.get("outputs", ())),
                 "params": tuple(_param_from_json(item) for item in data.get("params", ())),
             }
@@ -123,6 +128,10 @@ def _to_json(spec: Any) -> dict[str, Any]:
     return result
 
 
+def _input_from_json(data: Mapping[str, Any]) -> InputSpec:
+    return InputSpec(**{**data, "affects": tuple(data.get("affects", ()))})
+
+
 def _param_from_json(data: Mapping[str, Any]) -> ParamSpec:
     soft = data.get("soft")
     return ParamSpec(
@@ -130,6 +139,7 @@ def _param_from_json(data: Mapping[str, Any]) -> ParamSpec:
             **data,
             "soft": None if soft is None else (soft[0], soft[1]),
             "choices": tuple(data.get("choices", ())),
+            "affects": tuple(data.get("affects", ())),
             "fields": tuple(_param_from_json(item) for item in data.get("fields", ())),
         }
     )

@@ -1,0 +1,109 @@
+"""Nodes on latents: make, decode, encode, scale, mask, save, load."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ponystudio.api import (
+    Annotated,
+    Choice,
+    Context,
+    File,
+    Image,
+    Label,
+    Latent,
+    Mask,
+    Range,
+    Text,
+    Vae,
+    node,
+)
+from ponystudio.diffusion.resample import LATENT_METHODS
+
+Side = Annotated[int, Range(16, 16384, soft=(256, 2048), step=8)]
+Tile = Annotated[int, Range(0, 8192, soft=(0, 2048), step=64)]
+TILE_HELP = "Side of a tile in pixels; 0 uses tiles only where the picture or memory asks for it."
+
+
+@node("core.empty_latent", title="Empty latent", group="Latent", exact=True)
+def empty_latent(
+    *,
+    width: Side = 512,
+    height: Side = 512,
+    batch: Annotated[int, Range(1, 4096, soft=(1, 16))] = 1,
+) -> Latent:
+    """The blank canvas of a new picture.
+
+    Args:
+        width: In pixels, a multiple of 8.
+        height: In pixels, a multiple of 8.
+        batch: How many pictures to make at once.
+    """
+    import torch
+
+    return Latent(torch.zeros(batch, 4, height // 8, width // 8))
+
+
+@node("core.decode_latent", title="Decode", group="Latent")
+def decode_latent(
+    vae: Vae, latent: Latent, *, tile: Annotated[Tile, Label(help=TILE_HELP)] = 0, ctx: Context
+) -> Image:
+    """Turn a latent into a picture."""
+    with ctx.models.open(vae) as autoencoder:
+        return Image(autoencoder.decode(latent.values, tile=tile or None, on_tile=ctx.progress))
+
+
+@node("core.encode_image", title="Encode", group="Latent")
+def encode_image(
+    vae: Vae, image: Image, *, tile: Annotated[Tile, Label(help=TILE_HELP)] = 0, ctx: Context
+) -> Latent:
+    """Turn a picture into a latent, cut to a multiple of 8 around its centre."""
+    with ctx.models.open(vae) as autoencoder:
+        values = autoencoder.encode(image.pixels, tile=tile or None, on_tile=ctx.progress)
+    return Latent(values, vae.family)
+
+
+@node("core.scale_latent_by", title="Scale latent by", group="Latent")
+def scale_latent_by(
+    latent: Latent,
+    *,
+    method: Annotated[str, Choice(LATENT_METHODS)] = "nearest-exact",
+    factor: Annotated[float, Range(0.01, 8, soft=(0.5, 4), step=0.05)] = 1.5,
+) -> Latent:
+    """Make a latent larger or smaller, as the first half of a "hires fix".
+
+    Args:
+        method: How values between the old ones are found; bislerp keeps their strength.
+        factor: Of width and height; the results are rounded.
+    """
+    from ponystudio.diffusion.resample import scale_latent
+
+    height, width = latent.values.shape[-2:]
+    size = max(1, round(height * factor)), max(1, round(width * factor))
+    return replace(latent, values=scale_latent(latent.values, size, method))
+
+
+@node("core.mask_latent", title="Mask latent", group="Latent", exact=True)
+def mask_latent(latent: Latent, mask: Mask) -> Latent:
+    """Let the sampler repaint only where the mask is white."""
+    return replace(latent, mask=mask.values)
+
+
+@node("core.save_latent", title="Save latent", group="Latent", effects=True)
+def save_latent(latent: Latent, *, prefix: Annotated[str, Text()] = "latent", ctx: Context) -> None:
+    """Write a latent into the output folder as a `.latent` file.
+
+    Args:
+        prefix: Start of the file's name; may name folders inside the output folder.
+    """
+    ctx.save_latent(latent, prefix=prefix)
+
+
+@node("core.load_latent", title="Load latent", group="Latent", exact=True)
+def load_latent(*, file: Annotated[Path, File("latents")] = Path("latent_00001.latent")) -> Latent:
+    """Read a latent that was saved here or by ComfyUI."""
+    from ponystudio.diffusion.latent_file import read_latent
+
+    values, family = read_latent(file)
+    return Latent(values, family)

@@ -1,0 +1,41 @@
+"""Nodes that change weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ponystudio.api import Affects, Annotated, Clip, Context, File, Label, Model, Patch, Range, node
+from ponystudio.diffusion.lora import check_base
+
+Strength = Range(-100, 100, soft=(-1, 2), step=0.05)
+
+
+class Patched(NamedTuple):
+    model: Model
+    clip: Clip
+
+
+@node("core.apply_lora", title="Apply LoRA", group="Loading")
+def apply_lora(
+    model: Annotated[Model, Affects("model")],
+    clip: Annotated[Clip, Affects("clip")],
+    *,
+    file: Annotated[Path, File("loras")] = Path("lora.safetensors"),
+    strength: Annotated[float, Strength, Affects("model")] = 1.0,
+    clip_strength: Annotated[float, Strength, Affects("clip"), Label("Clip strength")] = 1.0,
+    ctx: Context,
+) -> Patched:
+    """Add what a LoRA has learned to a model and its text encoder.
+
+    Args:
+        file: The LoRA, by its name in the model folders.
+        strength: Of its effect on the picture; 0 leaves the model as it is, below 0 inverts.
+        clip_strength: Of its effect on how the prompt is read.
+    """
+    check_base(file, model.family)
+    content = ctx.models.content(file)
+    return Patched(
+        model.with_patch(Patch(str(file), content, strength)) if strength else model,
+        clip.with_patch(Patch(str(file), content, clip_strength)) if clip_strength else clip,
+    )

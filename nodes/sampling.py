@@ -1,0 +1,96 @@
+"""The node at the heart: from noise and two prompts to a latent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ponystudio.api import (
+    Annotated,
+    Choice,
+    Conditioning,
+    Context,
+    Image,
+    Label,
+    Latent,
+    Model,
+    Range,
+    Seed,
+    node,
+)
+from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
+from ponystudio.errors import MismatchedValues
+
+
+@node("core.sample", title="Sample", group="Sampling")
+def sample(
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent: Latent,
+    *,
+    seed: Annotated[int, Seed()] = 0,
+    steps: Annotated[int, Range(1, 10_000, soft=(1, 60))] = 25,
+    cfg: Annotated[float, Range(0, 100, soft=(1, 15), step=0.5), Label("Guidance")] = 7.0,
+    sampler: Annotated[str, Choice(SAMPLERS)] = "euler",
+    scheduler: Annotated[str, Choice(SCHEDULES)] = "auto",
+    denoise: Annotated[float, Range(0, 1, step=0.01)] = 1.0,
+    noise: Annotated[str, Choice(NOISES), Label("Noise source")] = "cpu",
+    ddim_end: Annotated[str, Choice(DDIM_ENDS), Label("DDIM end")] = "zero",
+    ctx: Context,
+) -> Latent:
+    """Denoise a latent step by step, guided by the two prompts.
+
+    Args:
+        model: The denoiser.
+        positive: What the picture shall show.
+        negative: What it shall not show; has no effect at guidance 1.
+        latent: An empty latent for a new picture, or an encoded one to change.
+        seed: The same seed and settings give the same picture, on every device.
+        steps: More steps are slower and, up to a point, finer.
+        cfg: How closely the prompts are followed.
+        sampler: The method of integration.
+        scheduler: How the noise falls from step to step; auto is the model's own.
+        denoise: How much of the latent is replaced; 1 keeps nothing of it.
+        noise: Draw the noise between steps on the CPU, alike everywhere, or on the GPU.
+        ddim_end: Where DDIM ends: at no noise, or at the first entry of the model's table.
+    """
+    from ponystudio.diffusion.families import family
+    from ponystudio.diffusion.sampling.run import sample as run
+
+    for prompt in (positive, negative):
+        _same_family(model.family, prompt.family, "prompt", "the checkpoint of this model")
+    if latent.family:
+        _same_family(model.family, latent.family, "latent", "a VAE of the same family")
+
+    space = family(model.family)
+
+    def on_step(step: int, steps: int, denoised: object) -> None:
+        ctx.progress(step, steps)
+        ctx.preview(lambda: Image(space.to_rgb(denoised)))
+
+    with ctx.models.open(model) as denoiser:
+        values = run(
+            denoiser,
+            positive,
+            negative,
+            latent.values,
+            seed=seed,
+            steps=steps,
+            cfg=cfg,
+            sampler=sampler,
+            scheduler=scheduler,
+            denoise=denoise,
+            mask=latent.mask,
+            noise=noise,
+            ddim_end=ddim_end,
+            on_step=on_step,
+        )
+    return replace(latent, values=values, family=model.family)
+
+
+def _same_family(wanted: str, found: str, what: str, source: str) -> None:
+    if wanted != found:
+        raise MismatchedValues(
+            f"The {what} is made for {found}, the model is {wanted}.",
+            remedy=f"Make the {what} with {source}.",
+        )

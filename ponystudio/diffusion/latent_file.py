@@ -1,0 +1,57 @@
+"""`.latent` files: safetensors with `latent_tensor` in VAE units, as ComfyUI writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ponystudio.errors import DamagedFile, WrongKind
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Present in files whose values are unscaled; files without it are from before and hold SD1 ones.
+MARKER = "latent_format_version_0"
+OLD_SCALE = 0.18215
+
+
+def read_latent(path: Path) -> tuple[Tensor, str]:
+    """Values [B,C,h,w] float32 and the family ("" where the file does not say).
+
+    Raises DamagedFile for what is no safetensors, WrongKind for one without a latent.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            names, metadata = set(file.keys()), file.metadata() or {}
+            if "latent_tensor" not in names:
+                raise WrongKind(
+                    "There is no latent in this file.",
+                    where=str(path),
+                    remedy="Choose a .latent file, saved here or by ComfyUI.",
+                )
+            values = file.get_tensor("latent_tensor").float()
+    except SafetensorError as error:
+        raise DamagedFile(
+            f"This is no latent file, or it is damaged ({error}).",
+            where=str(path),
+            remedy="Save the latent again.",
+        ) from None
+    if values.ndim != 4:
+        raise DamagedFile(f"The latent has {values.ndim} dimensions instead of 4.", where=str(path))
+    if MARKER not in names:
+        values = values / OLD_SCALE
+    return values, metadata.get("ponystudio.family", "")
+
+
+def latent_bytes(values: Tensor, family: str, metadata: dict[str, str]) -> bytes:
+    """The file's content for [B,C,h,w]; `metadata` travels in the header, the graph among it."""
+    import torch
+    from safetensors.torch import save
+
+    tensors = {
+        "latent_tensor": values.detach().float().cpu().contiguous(),
+        MARKER: torch.tensor([]),
+    }
+    return bytes(save(tensors, metadata={**metadata, "ponystudio.family": family}))

@@ -1,0 +1,56 @@
+"""Scaling latents. Importing this loads no torch, since nodes offer the names below as choices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
+
+
+def scale_latent(values: Tensor, size: tuple[int, int], method: str) -> Tensor:
+    """Resize [B,C,h,w] to [B,C,*size] (height, width) by one of LATENT_METHODS."""
+    from torch.nn.functional import interpolate
+
+    if method == "bislerp":
+        return _slerp_axis(_slerp_axis(values, size[1], 3), size[0], 2)
+    return interpolate(values, size=size, mode=method)
+
+
+def _slerp_axis(values: Tensor, length: int, axis: int) -> Tensor:
+    """Resize one axis, interpolating channel vectors on the sphere and their norms linearly.
+
+    A linear mean of two unrelated latents is shorter than either, which shows as blur; the
+    spherical one keeps the length. Positions are those of bilinear resizing.
+    """
+    import torch
+
+    old = values.shape[axis]
+    position = (torch.arange(length, device=values.device, dtype=torch.float32) + 0.5) * (
+        old / length
+    ) - 0.5
+    position = position.clamp(0, old - 1)
+    left = position.floor().long()
+    right = (left + 1).clamp(max=old - 1)
+    t = (position - left).view([-1 if d == axis else 1 for d in range(4)])
+    return _slerp(
+        values.float().index_select(axis, left), values.float().index_select(axis, right), t
+    ).to(values.dtype)
+
+
+def _slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """sin((1−t)ω)/sin ω·â + sin(tω)/sin ω·b̂, times the interpolated norm; channels are dim 1."""
+    import torch
+
+    norm_a, norm_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    unit_a = torch.where(norm_a > 0, a / norm_a, 0)
+    unit_b = torch.where(norm_b > 0, b / norm_b, 0)
+    cosine = (unit_a * unit_b).sum(1, keepdim=True)
+    omega = cosine.clamp(-1, 1).acos()
+    mixed = (((1 - t) * omega).sin() * unit_a + (t * omega).sin() * unit_b) / omega.sin()
+    mixed = mixed * (norm_a * (1 - t) + norm_b * t)
+    # Parallel vectors need no arc, and opposite ones have no unique arc.
+    mixed = torch.where(cosine > 1 - 1e-5, a, mixed)
+    return torch.where(cosine < 1e-5 - 1, a * (1 - t) + b * t, mixed)
