@@ -1,0 +1,83 @@
+"""What holds for every test: no network, no user folders, and silence is a requirement.
+
+A test fails when it leaves a thread or a child process behind, or when anything warns through
+`logging`; one that provokes a warning on purpose is marked `log_warnings`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+# Some things end a moment after the call that ends them returns.
+PATIENCE = 3.0
+
+# Set before a test module can import diffusers or transformers.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Settings, caches and pictures of the person who runs the tests are neither read nor kept."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        for variable, folder in (
+            ("XDG_CONFIG_HOME", ".config"),
+            ("XDG_DATA_HOME", ".local/share"),
+            ("XDG_CACHE_HOME", ".cache"),
+            ("XDG_STATE_HOME", ".local/state"),
+            ("XDG_PICTURES_DIR", "Pictures"),
+        ):
+            patch.setenv(variable, str(home / folder))
+        yield
+
+
+class _Warnings(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture(autouse=True)
+def _no_log_warnings(request: pytest.FixtureRequest) -> Iterator[None]:
+    handler = _Warnings()
+    logging.getLogger().addHandler(handler)
+    yield
+    logging.getLogger().removeHandler(handler)
+    if handler.records and request.node.get_closest_marker("log_warnings") is None:
+        lines = [f"{record.name}: {record.getMessage()}" for record in handler.records]
+        pytest.fail("logged a warning: " + "; ".join(lines))
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
+    threads, children = set(threading.enumerate()), set(_children())
+    yield
+    left = _outlasting(lambda: [t for t in threading.enumerate() if t not in threads])
+    assert not left, f"left threads behind: {[thread.name for thread in left]}"
+    orphans = _outlasting(lambda: [child for child in _children() if child not in children])
+    assert not orphans, f"left child processes behind: {orphans}"
+
+
+def _children() -> list[psutil.Process]:
+    """Live children. Zombies count too: somebody forgot to wait for them."""
+    return psutil.Process().children(recursive=True)
+
+
+def _outlasting(leftovers: Callable[[], list[Any]]) -> list[Any]:
+    """What is still there after some patience."""
+    deadline = time.monotonic() + PATIENCE
+    while (left := leftovers()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
