@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what is missing and runs every check: style, types, who imports whom, tests.
+#
+#   bash packaging/test.sh [--torch auto|cpu|cuda|rocm] [PYTEST ARGUMENTS...]
+set -uo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+cd "$root" || exit 1
+
+torch=auto
+if [ "${1:-}" = --torch ]; then
+    torch=${2:?--torch needs a word: auto, cpu, cuda or rocm}
+    shift 2
+fi
+prepare --torch "$torch" test
+
+# Data that may not ship: tests that want it skip without it.
+if [ -z "${PONYSTUDIO_TEST_DATA:-}" ] && [ -d "$root/../shared/data" ]; then
+    PONYSTUDIO_TEST_DATA=$(cd "$root/../shared/data" && pwd)
+    export PONYSTUDIO_TEST_DATA
+fi
+
+failed=()
+check() {
+    local name=$1
+    shift
+    say "$name"
+    "$@" || failed+=("$name")
+}
+
+check "Style (ruff check)" "$python" -m ruff check .
+check "Layout (ruff format)" "$python" -m ruff format --check .
+check "Types (mypy)" "$python" -m mypy
+check "Who imports whom (import-linter)" "$venv/bin/lint-imports"
+check "Tests (pytest)" "$python" -m pytest "$@"
+
+[ ${#failed[@]} -eq 0 ] || fail "${#failed[@]} of the checks above failed:" "${failed[@]/#/  }"
+say "Everything passed."
