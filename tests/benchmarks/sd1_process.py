@@ -1,0 +1,143 @@
+"""One side of the comparison with plain diffusers, in a process of its own, for test_sd1.
+
+    python sd1_process.py ours|diffusers CHECKPOINT DTYPE SIDE STEPS CONFIG
+
+Prints one JSON object: seconds to load, seconds of every guided step, seconds of the VAE's
+decoding, and the peak of anonymous memory in bytes (mapped pages of files do not count: the
+system may drop them at any time).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PROMPTS = ("a photo of a pony in a meadow", "blurry, low quality")
+
+
+class PeakMemory(threading.Thread):
+    """Samples this process's anonymous resident memory every 10 ms."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak = 0
+
+    def run(self) -> None:
+        while True:
+            for line in Path("/proc/self/status").read_text().splitlines():
+                if line.startswith("RssAnon:"):
+                    self.peak = max(self.peak, int(line.split()[1]) * 1024)
+            time.sleep(0.01)
+
+
+@contextmanager
+def timed(into: list[float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    into.append(time.perf_counter() - start)
+
+
+def main() -> None:
+    who, path, dtype, side, steps, config = sys.argv[1:]
+    import torch
+
+    memory = PeakMemory()
+    memory.start()
+    measure = {"ours": ours, "diffusers": plain_diffusers}[who]
+    with torch.no_grad():
+        result = measure(Path(path), getattr(torch, dtype), int(side), int(steps), Path(config))
+    print(json.dumps({**result, "peak_anonymous": memory.peak}))
+
+
+def step_times(run: Callable[[Callable[[], None]], Any]) -> tuple[list[float], Any]:
+    """Runs with a callback after every step; the time from one callback to the next."""
+    stamps = [time.perf_counter()]
+    result = run(lambda: stamps.append(time.perf_counter()))
+    return [later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)], result
+
+
+def ours(path: Path, dtype: Any, side: int, steps: int, config: Path) -> dict[str, Any]:
+    import torch
+
+    from ponystudio.diffusion.loading import load
+    from ponystudio.diffusion.sampling.run import sample
+
+    load_seconds: list[float] = []
+    _warm_up_imports()
+    with timed(load_seconds):
+        encoder = load(path, "clip", device="cpu", dtype=dtype)
+        denoiser = load(path, "model", device="cpu", dtype=dtype)
+        autoencoder = load(path, "vae", device="cpu", dtype=torch.float32)
+    positive, negative = (encoder.encode(text) for text in PROMPTS)
+    seconds, values = step_times(
+        lambda tick: sample(
+            denoiser,
+            positive,
+            negative,
+            torch.zeros(1, 4, side // 8, side // 8),
+            seed=1,
+            steps=steps,
+            cfg=7.5,
+            sampler="euler",
+            scheduler="simple",
+            on_step=lambda *_: tick(),
+        )
+    )
+    decode: list[float] = []
+    with timed(decode):
+        autoencoder.decode(values)
+    return {"load": load_seconds[0], "steps": seconds, "decode": decode[0]}
+
+
+def plain_diffusers(path: Path, dtype: Any, side: int, steps: int, config: Path) -> dict[str, Any]:
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    load_seconds: list[float] = []
+    _warm_up_imports()
+    with timed(load_seconds):
+        pipeline = StableDiffusionPipeline.from_single_file(
+            str(path),
+            config=str(config),
+            local_files_only=True,
+            torch_dtype=dtype,
+            safety_checker=None,
+        )
+    pipeline.set_progress_bar_config(disable=True)
+    seconds, latents = step_times(
+        lambda tick: (
+            pipeline(
+                PROMPTS[0],
+                negative_prompt=PROMPTS[1],
+                num_inference_steps=steps,
+                guidance_scale=7.5,
+                height=side,
+                width=side,
+                output_type="latent",
+                generator=torch.Generator().manual_seed(1),
+                callback_on_step_end=lambda *args: (tick(), args[3])[1],
+            ).images
+        )
+    )
+    vae = pipeline.vae.float()
+    gc.collect()
+    decode: list[float] = []
+    with timed(decode):
+        vae.decode(latents.float() / vae.config.scaling_factor)
+    return {"load": load_seconds[0], "steps": seconds, "decode": decode[0]}
+
+
+def _warm_up_imports() -> None:
+    """Importing is the same for both sides and not what is compared."""
+    import transformers.models.clip.modeling_clip  # noqa: F401
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""A full-size SD1 checkpoint beside plain diffusers, on the same file, in the same run.
+
+Run with `pytest -m benchmark tests/benchmarks -s`; it prints the ratios that README quotes. The
+two sides take turns in processes of their own, so that neither warms up for the other.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from helpers.diffusers_config import write_sd1_config
+from helpers.make_checkpoint import write_checkpoint
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
+PROCESS = Path(__file__).with_name("sd1_process.py")
+SIDE, STEPS, ROUNDS = 512, 6, 2
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("full") / "full.safetensors"
+    write_checkpoint("full", path)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return write_sd1_config(tmp_path_factory.mktemp("config"))
+
+
+def _measure(who: str, checkpoint: Path, dtype: str, config: Path) -> dict:
+    command = [PROCESS, who, checkpoint, dtype, SIDE, STEPS, config]
+    out = subprocess.run(
+        [sys.executable, *map(str, command)], check=True, capture_output=True, text=True
+    ).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def _read_and_cast(checkpoint: Path, dtype: torch.dtype) -> float:
+    """Seconds of one warm sequential read and one cast of the same bytes: what loading must do."""
+    buffer = bytearray(checkpoint.stat().st_size // 2 * 2)
+    for _ in range(2):  # the first read warms the file
+        start = time.perf_counter()
+        with checkpoint.open("rb") as file:
+            file.readinto(buffer)
+        torch.frombuffer(buffer, dtype=torch.float16).to(dtype)
+    return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_beside_plain_diffusers(dtype, checkpoint, config):
+    rounds = [
+        (
+            _measure("ours", checkpoint, dtype, config),
+            _measure("diffusers", checkpoint, dtype, config),
+        )
+        for _ in range(ROUNDS)
+    ]
+    ours, theirs = ([pair[side] for pair in rounds] for side in (0, 1))
+
+    # The first step pays for warming up on both sides.
+    def step(runs):
+        return statistics.median(t for run in runs for t in run["steps"][1:])
+
+    figures = {
+        "dtype": dtype,
+        "step": (step(ours), step(theirs)),
+        "load": (min(r["load"] for r in ours), min(r["load"] for r in theirs)),
+        "read and cast": _read_and_cast(checkpoint, getattr(torch, dtype)),
+        "decode": (min(r["decode"] for r in ours), min(r["decode"] for r in theirs)),
+        "peak anonymous GiB": tuple(
+            max(r["peak_anonymous"] for r in runs) / 2**30 for runs in (ours, theirs)
+        ),
+    }
+    print("\n" + json.dumps(figures, indent=2))
+    for name in ("step", "decode", "peak anonymous GiB"):
+        mine, other = figures[name]
+        print(f"{name}: {mine:.2f} / {other:.2f} = {mine / other:.3f}")
+    ratio = figures["load"][0] / figures["read and cast"]
+    print(f"load / (read + cast): {ratio:.2f}")
