@@ -1,0 +1,8 @@
+"""`python -m ponystudio`, and the `ponystudio` program."""
+
+import sys
+
+from ponystudio.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The commands of `ponystudio`, one module each, loaded when called."""
