@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by start.sh and test.sh: installs what is missing, in plain words, and again and again.
 #
 #   prepare [--torch auto|cpu|cuda|rocm] EXTRAS    system packages, virtual environment, packages

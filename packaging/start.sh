@@ -5,6 +5,7 @@
 #
 # The pictures go to build/pictures in this checkout, or to what PONYSTUDIO_PICTURES names.
 set -uo pipefail
+# shellcheck source=packaging/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 cd "$root" || exit 1
 

@@ -3,6 +3,7 @@
 #
 #   bash packaging/test.sh [--torch auto|cpu|cuda|rocm] [PYTEST ARGUMENTS...]
 set -uo pipefail
+# shellcheck source=packaging/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 cd "$root" || exit 1
 
