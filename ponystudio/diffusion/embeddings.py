@@ -1,0 +1,97 @@
+"""Textual inversion: files that hold the vectors of a word of their own.
+
+Read are: A1111's `.pt` (`string_to_param`), diffusers' `learned_embeds` (`{"<word>": vector}`) as
+pickle or safetensors, lists of those, `emb_params`, SDXL pairs (`clip_l`, `clip_g`), and A1111
+pictures that carry one in a text field. Pickles go through the reader that executes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.errors import DamagedFile, MismatchedValues, WrongKind
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PICTURES = (".png", ".webp")
+PICTURE_FIELD = "sd-ti-embedding"
+# No word has more vectors than the longest prompts have places.
+MOST_VECTORS = 75 * 64
+
+WIDTHS = {768: "SD1 (or SDXL's first text encoder)", 1024: "SD2", 1280: "SDXL"}
+
+
+def read_embedding(path: Path, width: int, part: str = "clip_l") -> Tensor:
+    """The vectors of a textual inversion, float32 [n,width] on the CPU.
+
+    `part` says whose vectors to take where a file holds those of several text encoders.
+    Raises WrongKind for a file without vectors, MismatchedValues for another width, and what
+    `library.open_weights` raises for damaged and unsafe files.
+    """
+    import torch
+
+    tensors = _from_picture(path) if path.suffix.lower() in PICTURES else _from_weights(path)
+    found = [tensor for name, tensor in tensors.items() if name.rpartition(".")[2] == part]
+    found = found or [
+        tensor
+        for name, tensor in tensors.items()
+        if name.startswith("string_to_param") or "string_to_param." in name
+    ]
+    found = found or list(tensors.values())
+    found = [tensor.reshape(-1, tensor.shape[-1]) for tensor in found if tensor.ndim in (1, 2)]
+    if not found:
+        raise WrongKind(
+            "There is no textual inversion in this file.",
+            where=str(path),
+            remedy="Choose another file, or take its name out of the prompt.",
+        )
+    fitting = [tensor for tensor in found if tensor.shape[1] == width]
+    if not fitting:
+        other = found[0].shape[1]
+        raise MismatchedValues(
+            f"This embedding has {other} numbers a vector and is made for "
+            f"{WIDTHS.get(other, 'another model')}; the text encoder reads {width}.",
+            where=str(path),
+            remedy="Use it with a model of its own family.",
+        )
+    vectors = torch.cat(fitting).float()
+    if len(vectors) > MOST_VECTORS or not bool(vectors.isfinite().all()):
+        raise DamagedFile("The vectors of this embedding make no sense.", where=str(path))
+    return vectors
+
+
+def _from_weights(path: Path) -> dict[str, Tensor]:
+    from ponystudio.diffusion.weights import tensors
+    from ponystudio.library.weights import open_weights
+
+    with open_weights(path) as file:
+        return {name: tensor.clone() for name, tensor in tensors(file)}
+
+
+def _from_picture(path: Path) -> dict[str, Tensor]:
+    """A1111 writes base64 of JSON, tensors as {"TORCHTENSOR": rows}, into a text field."""
+    import torch
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            field = picture.info.get(PICTURE_FIELD)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise DamagedFile(f"This picture cannot be read ({error}).", where=str(path)) from None
+    if field is None:
+        return {}
+    try:
+        params: dict[str, Any] = json.loads(base64.b64decode(field))["string_to_param"]
+        return {
+            f"string_to_param.{name}": torch.tensor(rows["TORCHTENSOR"], dtype=torch.float32)
+            for name, rows in params.items()
+        }
+    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedFile(
+            f"The embedding in this picture is damaged ({error}).", where=str(path)
+        ) from None

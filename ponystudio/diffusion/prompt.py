@@ -1,0 +1,225 @@
+"""Attention syntax: from a prompt to segments of text, each with a weight.
+
+Two dialects are read. Both know `(x)` × 1.1 and `(x:1.3)`; they differ in the rest:
+
+                        a1111                           comfyui
+    (x:w) inside ( )    factors multiply                w replaces the outer factor
+    [x]                 ÷ 1.1                           plain text
+    BREAK               ends the chunk of 75 tokens     plain text
+    unclosed bracket    acts to the end                 plain text
+    escapes             \\( \\) \\[ \\] \\\\                  \\( \\)
+    <name:...>          removed                         plain text
+
+What A1111 does over time (`[from:to:when]`, `[a|b]`) or with several prompts (`AND`) is not
+interpreted: it is read by the rules above, and `notes` says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+DIALECTS = ("a1111", "comfyui")
+
+ROUND = 1.1
+SQUARE = 1 / 1.1
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Text whose tokens all carry the same weight; 1 is neutral."""
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Break:
+    """The word BREAK: what follows starts a new chunk."""
+
+
+def parse(text: str, dialect: str) -> list[Segment | Break]:
+    """The segments of a prompt, in order; none of them is empty.
+
+    `dialect` is one of DIALECTS. Every text is a valid prompt: what is no syntax is plain text.
+    """
+    if dialect == "comfyui":
+        return list(_parse_comfyui(text))
+    return _parse_a1111(text)
+
+
+def notes(text: str, dialect: str) -> list[str]:
+    """What in the prompt does not act as its author may expect, one plain sentence each."""
+    found = []
+    networks = sorted({match[0] for match in EXTRA_NETWORK.finditer(text)})
+    if networks:
+        fate = "left out of the text" if dialect == "a1111" else "read as plain text"
+        found.append(
+            f"{', '.join(networks)}: {fate}, and no file is applied. Use an Apply LoRA node."
+        )
+    if dialect == "a1111":
+        if re.search(r"\bAND\b", text):
+            found.append("AND is read as a word; the prompts are not combined.")
+        if re.search(r":\s*[\d.]+\s*(?<!\\)\]", text):
+            found.append("[from:to:when] is read as plain text in brackets, at every step.")
+        if re.search(r"(?<!\\)\[[^\[\]]*\|[^\[\]]*\]", text):
+            found.append("[a|b] is read as plain text in brackets, at every step.")
+    return found
+
+
+# --- A1111 ---------------------------------------------------------------------------------
+
+EXTRA_NETWORK = re.compile(r"<\w+:[^>]+>")
+NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
+A1111_TOKEN = re.compile(
+    rf"""
+    \\ (?P<escaped> [()\[\]\\]? )           # a lone backslash vanishes
+  | (?P<open> [(\[] )
+  | : \s* (?P<weight> {NUMBER} ) \s* \)
+  | (?P<close> [)\]] )
+  | (?P<plain> [^\\()\[\]:]+ | : )
+    """,
+    re.VERBOSE,
+)
+BREAK_WORD = re.compile(r"\s*\bBREAK\b\s*")
+
+
+@dataclass
+class _Bracket:
+    """From where to where, in parts, a factor acts."""
+
+    start: int
+    factor: float
+    end: int | None = None
+
+
+def _parse_a1111(text: str) -> list[Segment | Break]:
+    parts: list[str | Break] = []
+    brackets: list[_Bracket] = []
+    # Round and square brackets pair among themselves, so that they may overlap: `(a [b) c]`.
+    unclosed: dict[str, list[_Bracket]] = {"(": [], "[": []}
+
+    def close(kind: str, factor: float | None = None) -> None:
+        bracket = unclosed[kind].pop()
+        bracket.end = len(parts)
+        if factor is not None:
+            bracket.factor = factor
+
+    for token in A1111_TOKEN.finditer(EXTRA_NETWORK.sub("", text)):
+        if token["escaped"] is not None:
+            parts.append(token["escaped"])
+        elif opening := token["open"]:
+            bracket = _Bracket(len(parts), ROUND if opening == "(" else SQUARE)
+            brackets.append(bracket)
+            unclosed[opening].append(bracket)
+        elif token["weight"] and unclosed["("] and math.isfinite(float(token["weight"])):
+            close("(", float(token["weight"]))
+        elif token["close"] == ")" and unclosed["("]:
+            close("(")
+        elif token["close"] == "]" and unclosed["["]:
+            close("[")
+        else:
+            parts.extend(_with_breaks(token[0]))
+
+    factors: list[list[float]] = [[] for _ in parts]
+    for bracket in brackets:
+        for covered in factors[bracket.start : bracket.end]:
+            covered.append(bracket.factor)
+    # The innermost factor first, as the brackets close.
+    weights = [math.prod(reversed(covered), start=1.0) for covered in factors]
+    return _merged(parts, weights)
+
+
+def _with_breaks(text: str) -> Iterator[str | Break]:
+    for i, part in enumerate(BREAK_WORD.split(text)):
+        if i:
+            yield Break()
+        yield part
+
+
+def _merged(parts: list[str | Break], weights: list[float]) -> list[Segment | Break]:
+    """Neighbours of equal weight are one segment."""
+    segments: list[Segment | Break] = []
+    pairs = [(part, weight) for part, weight in zip(parts, weights, strict=True) if part != ""]
+    for (is_break, weight), run in groupby(
+        pairs, key=lambda pair: (isinstance(pair[0], Break), pair[1])
+    ):
+        if is_break:
+            segments.extend(Break() for _ in run)
+        else:
+            segments.append(Segment("".join(str(part) for part, _ in run), weight))
+    return segments
+
+
+# --- ComfyUI -------------------------------------------------------------------------------
+
+UNESCAPED_BRACKET = re.compile(r"(?<!\\)[()]")
+
+
+def _parse_comfyui(text: str) -> Iterator[Segment]:
+    """Walk the nested brackets; with a stack of our own, since a prompt may nest without end."""
+    closing = _closing_brackets(text)
+    openings = list(closing)
+    stretches = [(0, len(text), 1.0)]
+    while stretches:
+        start, end, weight = stretches.pop()
+        i = bisect_left(openings, start)
+        opening = min(openings[i], end) if i < len(openings) else end
+        if opening > start:
+            yield _plain(text[start:opening], weight)
+        if opening == end:
+            continue
+        close = closing[opening]
+        if close >= end:
+            # Unclosed, hence plain; but a stretch that ends in `)` counts as closed there, even
+            # where that bracket belongs to another pair: `(a (b)` is `a (b` at 1.1.
+            close = end - 1
+            if close == opening or not UNESCAPED_BRACKET.fullmatch(text, close):
+                yield _plain(text[opening:end], weight)
+                continue
+        stretches.append((close + 1, end, weight))
+        stretches.append(_inside(text, opening + 1, close, weight))
+
+
+def _closing_brackets(text: str) -> dict[int, int]:
+    """Where each `(` that may open a bracket closes; beyond the text where it never does.
+
+    A `)` that closes nothing takes the meaning from the next `(` outside of brackets.
+    """
+    closing: dict[int, int] = {}
+    unclosed: list[int] = []
+    surplus = 0
+    for bracket in UNESCAPED_BRACKET.finditer(text):
+        place = bracket.start()
+        if bracket[0] == ")":
+            if unclosed:
+                closing[unclosed.pop()] = place
+            else:
+                surplus += 1
+        elif surplus and not unclosed:
+            surplus -= 1
+        else:
+            unclosed.append(place)
+            closing[place] = len(text)
+    return closing
+
+
+def _inside(text: str, start: int, end: int, outer: float) -> tuple[int, int, float]:
+    """The stretch within a bracket, less its `:weight`, and the weight that holds there."""
+    colon = text.rfind(":", start + 1, end)
+    if colon >= 0:
+        try:
+            weight = float(text[colon + 1 : end])
+        except ValueError:
+            weight = math.inf
+        if math.isfinite(weight):
+            return start, colon, weight
+    return start, end, outer * ROUND
+
+
+def _plain(text: str, weight: float) -> Segment:
+    return Segment(re.sub(r"\\([()])", r"\1", text), weight)
