@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def step_times(run: Callable[[Callable[[], None]], Any]) -> tuple[list[float], A
     """Runs with a callback after every step; the time from one callback to the next."""
     stamps = [time.perf_counter()]
     result = run(lambda: stamps.append(time.perf_counter()))
-    return [later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)], result
+    return [later - earlier for earlier, later in pairwise(stamps)], result
 
 
 def ours(path: Path, dtype: Any, side: int, steps: int, config: Path) -> dict[str, Any]:
