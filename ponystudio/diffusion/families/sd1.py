@@ -1,0 +1,21 @@
+"""Stable Diffusion 1.x and what was trained from it: pony-diffusion v1 and v2, Waifu Diffusion."""
+
+from __future__ import annotations
+
+from ponystudio.diffusion.families import Betas, Family
+
+FAMILY = Family(
+    name="sd1",
+    title="Stable Diffusion 1",
+    context_width=768,
+    native=512,
+    betas=Betas(0.00085, 0.012),
+    scaling_factor=0.18215,
+    # Least-squares fit of pictures to latents, published for SD 1.4.
+    rgb=(
+        (0.298, 0.207, 0.208),
+        (0.187, 0.286, 0.173),
+        (-0.158, 0.189, 0.264),
+        (-0.184, -0.271, -0.473),
+    ),
+)
