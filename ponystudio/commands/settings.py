@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -10,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.errors import MissingFile, ParamType, UnknownNode, UnknownParam, UsageError
+from ponystudio.errors import MissingFile, UnknownNode, UnknownParam, UsageError
+from ponystudio.graph.catalog import near
 from ponystudio.graph.model import Graph
 from ponystudio.library.folders import Folders
 
 SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-# How VALUE is read, by the type of the param; text, choices and file names are taken literally.
-READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
-    "int": (int, "a whole number"),
-    "seed": (int, "a whole number"),
-    "float": (float, "a number"),
-    "bool": (lambda text: SWITCH[text.lower()], "true or false"),
-    "rows": (json.loads, "a JSON list of rows"),
+# How VALUE is read, by the type of the param; text and choices are taken literally.
+READERS: Mapping[str, Callable[[str], Any]] = {
+    "int": int,
+    "seed": int,
+    "float": float,
+    "bool": lambda text: SWITCH[text.lower()],
+    "rows": json.loads,
 }
 
 
@@ -30,32 +30,36 @@ def apply(
 ) -> Graph:
     """The graph with every setting applied, the last one winning.
 
+    A VALUE that cannot be read as its param wants it stays a text, for the check to refuse.
     Raises UsageError for what is no NODE.PARAM=VALUE or could have no effect, UnknownNode,
-    UnknownParam, ParamType.
+    UnknownParam.
     """
     for setting in settings:
         id, name, value = _split(setting)
         node = graph.nodes.get(id)
         if node is None:
             raise UnknownNode(
-                f"There is no node {id}.", where=setting, remedy=_near(id, graph.nodes)
+                f"There is no node {id} in the graph.",
+                where=f"--set {setting}",
+                remedy=near(id, graph.nodes) or f"It has: {', '.join(sorted(graph.nodes))}.",
             )
         if name in node.inputs:
-            source = node.inputs[name]
+            source = node.inputs[name].source
             raise UsageError(
-                f"{id}.{name} takes its value from the wire from {source.source}.",
-                where=setting,
-                remedy=f"Set a param of {source.source}, or take the wire out of the graph.",
+                f"{id}.{name} takes its value from a wire, which would win over this one.",
+                where=f"--set {setting}",
+                remedy=f"Set a param of {source}, where the wire comes from.",
             )
         spec = catalog.get(node.type)
-        if spec is not None:  # what a node without a spec lacks is told by the check
+        if spec is not None:  # an unknown type of node is told by the check
             if name not in spec.param_by_name:
                 raise UnknownParam(
                     f"{id} ({node.type}) has no param {name}.",
-                    where=setting,
-                    remedy=_near(name, spec.param_by_name),
+                    where=f"--set {setting}",
+                    remedy=near(name, spec.param_by_name)
+                    or f"It has: {', '.join(spec.param_by_name) or 'none'}.",
                 )
-            value = _read(spec.param_by_name[name], value, setting, folders)
+            value = _read(spec.param_by_name[name], value, folders)
         graph = graph.with_nodes([replace(node, params={**node.params, name: value})])
     return graph
 
@@ -68,16 +72,15 @@ def _split(setting: str) -> tuple[str, str, Any]:
     return id, name, value
 
 
-def _read(spec: ParamSpec, text: str, setting: str, folders: Folders) -> Any:
+def _read(spec: ParamSpec, text: str, folders: Folders) -> Any:
     if spec.type == "file":
         return _file(spec.kind, text, folders)
     if spec.type not in READERS:
         return text
-    read, wanted = READERS[spec.type]
     try:
-        return read(text)
-    except (ValueError, KeyError):
-        raise ParamType(f"{text!r} is not {wanted}.", where=setting) from None
+        return READERS[spec.type](text)
+    except (ValueError, KeyError, RecursionError):
+        return text
 
 
 def _file(kind: str, text: str, folders: Folders) -> str:
@@ -88,9 +91,3 @@ def _file(kind: str, text: str, folders: Folders) -> str:
         path = Path(text).absolute()
         return str(path) if path.exists() else text
     return text
-
-
-def _near(word: str, words: Iterable[str]) -> str:
-    choice = sorted(words)
-    near = difflib.get_close_matches(word, choice, 1)
-    return f"Did you mean {near[0]}?" if near else f"It has {', '.join(choice) or 'none'}."

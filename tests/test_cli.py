@@ -1,0 +1,120 @@
+"""The words of the command line, and how it says no."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from ponystudio import __version__, cli
+from ponystudio.errors import Cancelled, NodeFailed, ParamRange
+
+
+def ends_with(code, words):
+    """Run `ponystudio WORDS` in this process, where argparse leaves by SystemExit."""
+    with pytest.raises(SystemExit) as leaving:
+        raise SystemExit(cli.main(words))
+    assert leaving.value.code == code
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Puts a function in the place of `ponystudio doctor`."""
+
+    def put(function):
+        monkeypatch.setattr(
+            cli.importlib, "import_module", lambda name: SimpleNamespace(main=function)
+        )
+
+    return put
+
+
+def test_version(capsys):
+    ends_with(0, ["--version"])
+    assert capsys.readouterr().out.split() == ["ponystudio", __version__]
+
+
+def test_help_names_every_command_for_people(capsys):
+    ends_with(0, ["--help"])
+    words = capsys.readouterr().out.split()
+    assert set(cli.COMMANDS) - set(words) == {"worker"}
+
+
+def test_the_canvas_is_said_to_come_later_in_one_line(capsys):
+    ends_with(2, [])
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_file_is_for_the_canvas(tmp_path, capsys):
+    (tmp_path / "graph.json").write_text("{}")
+    ends_with(2, [str(tmp_path / "graph.json")])
+    assert "canvas" in capsys.readouterr().err
+
+
+def test_a_mistyped_command(capsys):
+    ends_with(2, ["validtae"])
+    assert "Did you mean `validate`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run"],
+        ["run", "g.json", "--device", "gpu"],
+        ["run", "g.json", "--device", "cuda:one"],
+        ["run", "g.json", "--device", "cpu:0"],
+        ["run", "g.json", "--dtype", "fp64"],
+        ["run", "g.json", "--cache-dir", "there", "--no-disk-cache"],
+        ["convert", "in.ckpt"],
+        ["inspect"],
+        ["doctor", "more"],
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(words, capsys):
+    ends_with(2, words)
+    assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:1", "rocm", "mps"])
+def test_devices(device):
+    assert cli._device(device) == device
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (NodeFailed("It broke.", node="sampler", remedy="Mend it."), 1),
+        (ParamRange("0 is out of range.", node="sampler", socket="steps", remedy="Mend it."), 2),
+        (Cancelled(), 130),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_exit_codes(command, raised, code, capsys):
+    def fail(arguments):
+        raise raised
+
+    command(fail)
+    ends_with(code, ["doctor"])
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    if code != 130:
+        assert said.err.startswith(f"error: {raised.where}: {raised.what}\n  Mend it.")
+
+
+def test_an_unforeseen_error_is_one_plain_message(command, capsys, monkeypatch):
+    monkeypatch.delenv(cli.DEBUG, raising=False)
+
+    def fail(arguments):
+        return {}["missing"]
+
+    command(fail)
+    ends_with(1, ["doctor"])
+    said = capsys.readouterr().err
+    assert "KeyError" in said
+    assert cli.DEBUG in said
+    assert "Traceback" not in said
+    monkeypatch.setenv(cli.DEBUG, "1")
+    with pytest.raises(KeyError):
+        cli.main(["doctor"])
