@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ponystudio.api.values import Image, Latent, Recipe
+from ponystudio.api.values import Image, Latent, Mask, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -48,9 +48,20 @@ class Context(Protocol):
         """Tell the user which rung of the memory ladder this node took ("tiled decode")."""
 
     def save_picture(
-        self, image: Image, *, prefix: str, format: str, quality: int = 95
+        self,
+        image: Image,
+        *,
+        prefix: str,
+        format: str,
+        quality: int = 95,
+        alpha: Mask | None = None,
     ) -> list[Path]:
-        """Write every picture of the batch into the output folder, with its graph inside."""
+        """Write every picture of the batch into the output folder, with its graph inside.
+
+        `format` is "png", "webp" or "jpeg"; `quality` (1..100) is for the latter two, 100 makes a
+        webp lossless. `alpha` ([B or 1,1,H,W], 1 opaque) becomes the pictures' transparency,
+        where the format has it.
+        """
 
     def show_picture(self, image: Image) -> list[Path]:
         """Write the batch into the run's preview folder, for a node that only shows."""
