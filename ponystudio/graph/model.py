@@ -13,6 +13,10 @@ NODE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
+def _empty() -> Mapping[str, Any]:
+    return _EMPTY
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """Where an input's value comes from: an output of another node."""
@@ -31,11 +35,11 @@ class Node:
     id: str
     type: str
     version: int = 1
-    params: Mapping[str, Any] = _EMPTY
-    inputs: Mapping[str, Link] = _EMPTY
+    params: Mapping[str, Any] = field(default_factory=_empty)
+    inputs: Mapping[str, Link] = field(default_factory=_empty)
     mode: Mode = "normal"
     title: str = ""
-    extra: Mapping[str, Any] = field(default=_EMPTY)
+    extra: Mapping[str, Any] = field(default_factory=_empty)
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,10 @@ class Graph:
     `view` is {"nodes": {id: {"pos": [x, y], ...}}, "frames": [...], "notes": [...]}, plain JSON.
     """
 
-    nodes: Mapping[str, Node] = _EMPTY
-    models: Mapping[str, Any] = _EMPTY
-    view: Mapping[str, Any] = _EMPTY
-    extra: Mapping[str, Any] = field(default=_EMPTY)
+    nodes: Mapping[str, Node] = field(default_factory=_empty)
+    models: Mapping[str, Any] = field(default_factory=_empty)
+    view: Mapping[str, Any] = field(default_factory=_empty)
+    extra: Mapping[str, Any] = field(default_factory=_empty)
 
     @classmethod
     def of(cls, *nodes: Node) -> Graph:

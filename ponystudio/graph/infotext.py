@@ -1,0 +1,241 @@
+"""A1111's `parameters` text: what other galleries and tools read about how a picture was made.
+
+    text   := prompt lines  ["Negative prompt:" lines]  pairs
+    pairs  := pair ("," pair)*        pair := name ":" value
+    value  := a JSON string, where it holds a comma, colon or line break; else plain
+
+It is a summary for others. What makes the picture again is the graph.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.graph.model import Graph, Node
+
+SAMPLER_NAMES = {
+    "euler": "Euler",
+    "euler_ancestral": "Euler a",
+    "heun": "Heun",
+    "dpm_2": "DPM2",
+    "dpm_2_ancestral": "DPM2 a",
+    "lms": "LMS",
+    "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_sde": "DPM++ 2M SDE",
+    "dpmpp_sde": "DPM++ SDE",
+    "dpmpp_2s_ancestral": "DPM++ 2S a",
+    "ddim": "DDIM",
+    "ddpm": "DDPM",
+    "uni_pc": "UniPC",
+    "uni_pc_bh2": "UniPC BH2",
+    "lcm": "LCM",
+}
+SCHEDULE_NAMES = {
+    "auto": "Automatic",
+    "normal": "Normal",
+    "karras": "Karras",
+    "exponential": "Exponential",
+    "sgm_uniform": "SGM Uniform",
+    "simple": "Simple",
+    "ddim_uniform": "DDIM",
+    "beta": "Beta",
+    "kl_optimal": "KL Optimal",
+}
+
+PROMPT, NEGATIVE = "Prompt", "Negative prompt"
+_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_SIZE = re.compile(r"(\d+)x(\d+)")
+_FEWEST_PAIRS = 3
+
+
+def infotext(
+    graph: Graph,
+    node: str,
+    *,
+    size: tuple[int, int],
+    catalog: Mapping[str, NodeSpec] | None = None,
+    hashes: Mapping[str, str] | None = None,
+    batch: tuple[int, int] = (0, 1),
+    version: str = "",
+) -> str:
+    """The `parameters` text of a picture that `node` (usually core.save_image) of `graph` got.
+
+    `graph` is the one that ran, without bypassed and muted nodes. `size` is the picture's width
+    and height, `catalog` tells the defaults of params that the graph leaves out, `hashes` maps
+    file params, as the graph writes them, to the files' SHA-256; `batch` is the picture's index
+    and the size of its batch. "" if no sampler had a part in the picture.
+    """
+    reader = _Reader(graph, catalog or {})
+    samplers = reader.samplers(node)
+    if not samplers:
+        return ""
+    known = hashes or {}
+    pairs = dict(_pairs(reader, node, samplers, size, known))
+    if batch[1] > 1:
+        pairs |= {"Batch size": batch[1], "Batch pos": batch[0]}
+    if version:
+        pairs["Version"] = version
+    positive, negative = (reader.prompt(samplers[0], side) for side in ("positive", "negative"))
+    tags = " ".join(_lora_tag(reader, lora) for lora in reader.loras(samplers[0]))
+    prompt = " ".join(part for part in (reader.value(positive, "text", ""), tags) if part)
+    lines = [prompt] if prompt else []
+    if unwanted := reader.value(negative, "text", ""):
+        lines.append(f"{NEGATIVE}: {unwanted}")
+    lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in pairs.items()))
+    return "\n".join(lines)
+
+
+def parse(text: str) -> dict[str, str]:
+    """The fields of a `parameters` text, "Prompt" and "Negative prompt" among them.
+
+    A value WxH also gives `NAME-1` and `NAME-2`. The last line counts as pairs only if at least
+    three match, else it belongs to the prompt. Any text parses; no default is filled in.
+    """
+    *lines, last = text.strip().split("\n")
+    pairs = _PAIR.findall(last)
+    if len(pairs) < _FEWEST_PAIRS:
+        lines, pairs = [*lines, last], []
+    start = next((i for i, line in enumerate(lines) if line.startswith(f"{NEGATIVE}:")), len(lines))
+    fields = {
+        PROMPT: "\n".join(lines[:start]).strip(),
+        NEGATIVE: "\n".join(lines[start:]).removeprefix(f"{NEGATIVE}:").strip(),
+    }
+    for name, value in pairs:
+        fields[name] = _unquoted(value.strip())
+        if sides := _SIZE.fullmatch(fields[name]):
+            fields[f"{name}-1"], fields[f"{name}-2"] = sides.groups()
+    return fields
+
+
+class _Reader:
+    """Finds nodes upstream of others and the values of their params."""
+
+    def __init__(self, graph: Graph, catalog: Mapping[str, NodeSpec]) -> None:
+        self.graph = graph
+        self.catalog = catalog
+
+    def value(self, node: Node | None, param: str, missing: Any = None) -> Any:
+        """A param's value, or its default; `missing` where a wire feeds it or nobody knows."""
+        if node is None or param in node.inputs:
+            return missing
+        if param in node.params:
+            return node.params[param]
+        spec = self.catalog.get(node.type)
+        known = spec and spec.param_by_name.get(param)
+        return known.default if known else missing
+
+    def upstream(self, node: Node | None, socket: str = "") -> Iterator[Node]:
+        """What feeds `node` (through `socket`, if named), nearest first, each once."""
+        if node is None:
+            return
+        links = [node.inputs[socket]] if socket in node.inputs else []
+        wave = [link.source for link in (links if socket else node.inputs.values())]
+        seen: set[str] = set()
+        while wave:
+            found = [self.graph.nodes[id] for id in dict.fromkeys(wave) if id in self.graph.nodes]
+            found = [node for node in found if node.id not in seen]
+            seen.update(node.id for node in found)
+            yield from found
+            wave = [link.source for node in found for link in node.inputs.values()]
+
+    def first(self, node: Node | None, socket: str, type: str) -> Node | None:
+        return next((item for item in self.upstream(node, socket) if item.type == type), None)
+
+    def samplers(self, node: str) -> list[Node]:
+        """The samplers that worked on the picture one after the other, the first one first."""
+        chain: list[Node] = []
+        found = self.first(self.graph.nodes.get(node), "", "core.sample")
+        while found and found not in chain:
+            chain.insert(0, found)
+            found = self.first(found, "latent", "core.sample")
+        return chain
+
+    def prompt(self, sampler: Node, side: str) -> Node | None:
+        return self.first(sampler, side, "core.encode_prompt")
+
+    def loras(self, sampler: Node) -> list[Node]:
+        """In the order in which they were added."""
+        nodes = [node for node in self.upstream(sampler, "model") if node.type == "core.apply_lora"]
+        return nodes[::-1]
+
+
+def _pairs(
+    reader: _Reader,
+    node: str,
+    samplers: list[Node],
+    size: tuple[int, int],
+    hashes: Mapping[str, str],
+) -> Iterator[tuple[str, Any]]:
+    """What stands in the last line, without what is not known."""
+    first, last = samplers[0], samplers[-1]
+    canvas = reader.first(first, "latent", "core.empty_latent")
+    checkpoint = reader.value(reader.first(first, "model", "core.load_checkpoint"), "file")
+    vae = reader.value(reader.first(reader.graph.nodes.get(node), "", "core.load_vae"), "file")
+    loras = [reader.value(lora, "file") for lora in reader.loras(first)]
+    positive = reader.prompt(first, "positive")
+    sampler = reader.value(first, "sampler")
+    scheduler = reader.value(first, "scheduler")
+    width = reader.value(canvas, "width", size[0])
+    height = reader.value(canvas, "height", size[1])
+    strength = reader.value(last, "denoise", 1.0)
+    lora_hashes = ", ".join(
+        f"{_stem(file)}: {hashes[file][:12]}" for file in loras if file in hashes
+    )
+    found: dict[str, Any] = {
+        "Steps": reader.value(first, "steps"),
+        "Sampler": SAMPLER_NAMES.get(sampler, sampler),
+        "Schedule type": SCHEDULE_NAMES.get(scheduler, scheduler),
+        "CFG scale": reader.value(first, "cfg"),
+        "Seed": reader.value(first, "seed"),
+        "Size": f"{width}x{height}",
+        "Model hash": hashes.get(checkpoint, "")[:10] if checkpoint else None,
+        "Model": checkpoint and _stem(checkpoint),
+        "VAE hash": hashes.get(vae, "")[:10] if vae else None,
+        "VAE": vae and PurePosixPath(vae).name,
+        "Denoising strength": strength if strength < 1 else None,
+        "Clip skip": reader.value(positive, "clip_skip") or None,
+        "RNG": "CPU",
+        "Lora hashes": lora_hashes,
+    }
+    if last is not first:
+        found["Hires upscale"] = round(size[0] / width, 2)
+        found["Hires steps"] = reader.value(last, "steps")
+    if reader.value(positive, "dialect") == "comfyui":
+        found["Prompt dialect"] = "comfyui"
+    yield from ((name, value) for name, value in found.items() if value not in (None, ""))
+
+
+def _lora_tag(reader: _Reader, lora: Node) -> str:
+    """`<lora:name:text encoder:model>`; the model's strength is left out where both are equal."""
+    strength = reader.value(lora, "strength", 1.0)
+    clip_strength = reader.value(lora, "clip_strength", 1.0)
+    both = f":{_number(strength)}" if strength != clip_strength else ""
+    return f"<lora:{_stem(reader.value(lora, 'file', ''))}:{_number(clip_strength)}{both}>"
+
+
+def _stem(file: str) -> str:
+    return PurePosixPath(file.replace("\\", "/")).stem
+
+
+def _number(value: Any) -> str:
+    """7.0 as 7: other tools compare these texts."""
+    return format(value, "g") if isinstance(value, float) else str(value)
+
+
+def _quoted(value: Any) -> str:
+    text = _number(value)
+    return json.dumps(text, ensure_ascii=False) if re.search(r"[,:\n]", text) else text
+
+
+def _unquoted(text: str) -> str:
+    if text[:1] != '"' or text[-1:] != '"':
+        return text
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text

@@ -1,0 +1,281 @@
+"""What a result is known by: equal keys, equal results, in every process and on every day.
+
+A node's digest is the SHA-256 of its *preimage* as canonical JSON:
+
+    {"environment": {...},        the code, and unless the node is exact the device, dtype, torch
+                                  version and attention kernel: what may change a result unsaid
+     "files": {param: content},   what the files hold; their names do not change a result
+     "inputs": {socket: key},     keys of what is linked, so that a change anywhere upstream counts
+     "params": {param: value},    coerced, defaults included; without cosmetic ones and without
+                                  those that a link or a file's content stands for
+     "type": id, "version": n}
+
+The key of an output is its node's digest and its name. An output that only some sockets and params
+affect has a digest of its own, from a preimage that leaves the others out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ponystudio.api.spec import InputSpec, NodeSpec, ParamSpec
+from ponystudio.graph.coercing import coerce
+from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.plain import plain
+from ponystudio.graph.topology import effective
+
+Preimage = Mapping[str, Any]
+Content = Callable[[ParamSpec, str], str]
+
+# Where a node remembers what of its preimages depends on itself alone: (spec, recipes).
+_KEYED = "_keyed"
+_WHOLE = ""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What besides the graph decides a result.
+
+    `device` is a kind ("cpu", "cuda", "mps"), `dtype` the compute dtype, `torch` its version,
+    `attention` the kernel; `fingerprints` has one of the code for each pack.
+    """
+
+    device: str
+    dtype: str
+    torch: str
+    attention: str
+    fingerprints: Mapping[str, str]
+
+    def of(self, spec: NodeSpec) -> dict[str, str]:
+        """What of it counts for one kind of node; a pack without fingerprint counts as ""."""
+        code = {"code": self.fingerprints.get(spec.pack, "")}
+        if spec.exact:
+            return code
+        return {
+            **code,
+            "device": self.device,
+            "dtype": self.dtype,
+            "torch": self.torch,
+            "attention": self.attention,
+        }
+
+
+class NodeKey:
+    """The digests of one node. `digest` covers the whole node, `outputs` has the output keys."""
+
+    __slots__ = ("_preimages", "digest", "outputs")
+
+    def __init__(self, digest: str, outputs: Mapping[str, str], preimages: Mapping[str, str]):
+        self.digest = digest
+        self.outputs = outputs
+        self._preimages = preimages
+
+    @property
+    def preimage(self) -> Preimage:
+        """What the digest was made from."""
+        return self.preimages[self.digest]
+
+    @property
+    def preimages(self) -> dict[str, Preimage]:
+        """Every preimage by its digest: the node's own and those of outputs that differ."""
+        return {digest: json.loads(text) for digest, text in self._preimages.items()}
+
+
+def canonical_json(value: Any) -> str:
+    """The one spelling of a plain value: sorted keys, no spaces, no NaN, shortest floats, UTF-8.
+
+    Raises ParamType or ParamRange for what `plain` refuses, e.g. nesting of more than 100 levels.
+    """
+    return _spelt(plain(value))
+
+
+def output_key(node_digest: str, output: str) -> str:
+    """The key of one output, from the digest that covers what affects it; fit for a file name."""
+    return f"{node_digest}.{output}"
+
+
+def digest_of(key: str) -> str:
+    """The digest in an output key."""
+    return key.partition(".")[0]
+
+
+def result_keys(
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    order: Iterable[str],
+    environment: Environment,
+    content: Content,
+) -> dict[str, NodeKey]:
+    """The keys of these nodes of a graph that `check` has found good.
+
+    `order` has each node after those that it depends on, which must be among them; muted and
+    bypassed ones have no key. `content` gives the quick content id of the file that a param names
+    and is asked once for each. O(nodes + links); a node that is unchanged since the last call costs
+    some microseconds.
+    """
+    nodes = effective(graph, catalog).nodes
+    surroundings: dict[str, str] = {}
+    keys: dict[str, NodeKey] = {}
+    outputs: dict[str, Mapping[str, str]] = {}
+    for id in order:
+        node = nodes.get(id)
+        if node is None:
+            continue
+        spec = catalog[node.type]
+        if spec.id not in surroundings:
+            surroundings[spec.id] = f'{{"environment":{_spelt(environment.of(spec))},"files":{{'
+        memory = node.__dict__.get(_KEYED)
+        if memory is None or memory[0] is not spec:
+            memory = node.__dict__[_KEYED] = (spec, _recipes(node, spec))
+        keys[id] = key = _key(memory[1], surroundings[spec.id], outputs, content)
+        outputs[id] = key.outputs
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What of one preimage depends on the node value alone, spelt already where it can be."""
+
+    outputs: tuple[str, ...]
+    files: tuple[tuple[str, ParamSpec, str], ...]
+    inputs: tuple[tuple[str, str, str], ...]  # opening of the entry, source, output
+    tail: str
+
+
+def _recipes(node: Node, spec: NodeSpec) -> tuple[_Recipe, ...]:
+    """First the whole node's, then one for every output that not everything affects."""
+    counts: dict[str, InputSpec | ParamSpec] = dict(spec.input_by_name)
+    counts.update((item.name, item) for item in spec.params if not item.cosmetic)
+    apart: dict[str, dict[str, InputSpec | ParamSpec]] = {}
+    for output in spec.outputs:
+        affecting = {
+            name: item
+            for name, item in counts.items()
+            if not item.affects or output.name in item.affects
+        }
+        if len(affecting) < len(counts):
+            apart[output.name] = affecting
+    together = tuple(item.name for item in spec.outputs if item.name not in apart)
+    return (
+        _recipe(node, spec, counts, together),
+        *(_recipe(node, spec, affecting, (name,)) for name, affecting in apart.items()),
+    )
+
+
+def _recipe(
+    node: Node,
+    spec: NodeSpec,
+    counts: Mapping[str, InputSpec | ParamSpec],
+    outputs: tuple[str, ...],
+) -> _Recipe:
+    files: list[tuple[str, ParamSpec, str]] = []
+    inputs: list[tuple[str, str, str]] = []
+    params: dict[str, Any] = {}
+    for name in sorted(counts):
+        item = counts[name]
+        if link := node.inputs.get(name):
+            inputs.append((f'{_spelt(name)}:"', link.source, link.output))
+        elif isinstance(item, ParamSpec):
+            value = coerce(item, node.params.get(name, item.default), node=node.id)
+            if item.type == "file":
+                files.append((name, item, value))
+            else:
+                params[name] = plain(value)
+    about = {"params": params, "type": spec.id, "version": spec.version}
+    return _Recipe(outputs, tuple(files), tuple(inputs), f"}},{_spelt(about)[1:]}")
+
+
+def _key(
+    recipes: tuple[_Recipe, ...],
+    head: str,
+    outputs: Mapping[str, Mapping[str, str]],
+    content: Content,
+) -> NodeKey:
+    """Puts the preimages together; each is the canonical JSON of what it says."""
+    whole = recipes[0]
+    files = {name: f"{_spelt(name)}:{_spelt(content(s, value))}" for name, s, value in whole.files}
+    digests: list[str] = []
+    preimages: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for recipe in recipes:
+        read = ",".join([files[name] for name, _, _ in recipe.files])
+        linked = ",".join([f'{name}{outputs[id][out]}"' for name, id, out in recipe.inputs])
+        text = f'{head}{read}}},"inputs":{{{linked}{recipe.tail}'
+        digest = sha256(text.encode()).hexdigest()
+        digests.append(digest)
+        preimages[digest] = text
+        for output in recipe.outputs:
+            keys[output] = f"{digest}.{output}"
+    return NodeKey(digests[0], keys, preimages)
+
+
+def _spelt(value: Any) -> str:
+    return json.dumps(
+        value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    )
+
+
+def why(
+    old: Preimage | None,
+    new: Preimage,
+    lookup: Callable[[str], Preimage | None] = lambda _: None,
+) -> str:
+    """Why a node will run: how its preimage differs from the last one, in a few words.
+
+    "seed changed", "file: other content", "upstream: positive: text changed"; "" if they are equal.
+    `lookup` finds preimages by digest, old and new ones, to name the cause of a change upstream;
+    without it only the socket is named.
+    """
+    if old is None:
+        return "not run before"
+    reasons = _own_reasons(old, new)
+    changed = [name for name in new["inputs"] if name in old["inputs"]]
+    changed = [name for name in changed if new["inputs"][name] != old["inputs"][name]]
+    # Changes of code or device are the same for everything upstream; saying so once is enough.
+    if changed and not _differing(old["environment"], new["environment"]):
+        causes = [_upstream(name, old, new, lookup) for name in changed]
+        reasons.append(f"upstream: {', '.join(causes)}")
+    return ", ".join(reasons)
+
+
+def _own_reasons(old: Preimage, new: Preimage) -> list[str]:
+    if old["type"] != new["type"]:
+        return [f"was {old['type']}"]
+    reasons = [f"{name} changed" for name in _differing(old["environment"], new["environment"])]
+    if old["version"] != new["version"]:
+        reasons.append("node version changed")
+    reasons += [f"{name}: other content" for name in _differing(old["files"], new["files"])]
+    reasons += [f"{name} changed" for name in _differing(old["params"], new["params"])]
+    reasons += [f"{name} linked" for name in new["inputs"] if name not in old["inputs"]]
+    reasons += [f"{name} unlinked" for name in old["inputs"] if name not in new["inputs"]]
+    return reasons
+
+
+def _upstream(
+    socket: str, old: Preimage, new: Preimage, lookup: Callable[[str], Preimage | None]
+) -> str:
+    """The socket, and what changed at the first node up there that changed by itself."""
+    name: str | None = socket
+    while name:
+        before = lookup(digest_of(old["inputs"][name]))
+        after = lookup(digest_of(new["inputs"][name]))
+        if before is None or after is None:
+            return socket
+        if reasons := _own_reasons(before, after):
+            return f"{socket}: {', '.join(reasons)}"
+        old, new = before, after
+        name = next(iter(_differing(old["inputs"], new["inputs"])), None)
+    return socket
+
+
+def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The names of entries that were added, removed or changed; a change of type is one."""
+    return [
+        name
+        for name in sorted({**old, **new})
+        if name not in old or name not in new or _spelt(old[name]) != _spelt(new[name])
+    ]
