@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from ponystudio.errors import ParamChoice
+
 DIALECTS = ("a1111", "comfyui")
 
 ROUND = 1.1
@@ -45,11 +47,18 @@ class Break:
 def parse(text: str, dialect: str) -> list[Segment | Break]:
     """The segments of a prompt, in order; none of them is empty.
 
-    `dialect` is one of DIALECTS. Every text is a valid prompt: what is no syntax is plain text.
+    Every text is a valid prompt: what is no syntax is plain text. Raises ParamChoice for a dialect
+    that is not among DIALECTS.
     """
+    if dialect == "a1111":
+        return _parse_a1111(text)
     if dialect == "comfyui":
         return list(_parse_comfyui(text))
-    return _parse_a1111(text)
+    raise ParamChoice(
+        f"There is no prompt dialect {dialect!r}.",
+        socket="dialect",
+        remedy=f"Choose {' or '.join(DIALECTS)}.",
+    )
 
 
 def notes(text: str, dialect: str) -> list[str]:
@@ -125,12 +134,10 @@ def _parse_a1111(text: str) -> list[Segment | Break]:
         else:
             parts.extend(_with_breaks(token[0]))
 
-    factors: list[list[float]] = [[] for _ in parts]
-    for bracket in brackets:
-        for covered in factors[bracket.start : bracket.end]:
-            covered.append(bracket.factor)
-    # The innermost factor first, as the brackets close.
-    weights = [math.prod(reversed(covered), start=1.0) for covered in factors]
+    weights = [1.0] * len(parts)
+    for bracket in reversed(brackets):  # the innermost factor first
+        for i in range(bracket.start, len(parts) if bracket.end is None else bracket.end):
+            weights[i] *= bracket.factor
     return _merged(parts, weights)
 
 
@@ -178,7 +185,7 @@ def _parse_comfyui(text: str) -> Iterator[Segment]:
             # Unclosed, hence plain; but a stretch that ends in `)` counts as closed there, even
             # where that bracket belongs to another pair: `(a (b)` is `a (b` at 1.1.
             close = end - 1
-            if close == opening or not UNESCAPED_BRACKET.fullmatch(text, close):
+            if not (text[close] == ")" and UNESCAPED_BRACKET.match(text, close)):
                 yield _plain(text[opening:end], weight)
                 continue
         stretches.append((close + 1, end, weight))

@@ -196,33 +196,34 @@ def _stem(name: str) -> str:
 
 
 # How both dialects name one here: at the start of a segment or after white space.
-EMBEDDING = re.compile(r"(?:^|(?<=\s))embedding:")
+EMBEDDING = re.compile(r"(?:^|(?<=\s))embedding:(?=\s*[^\s,;:.])")
 
 
 def _split_at_embeddings(text: str, names: EmbeddingNames) -> Iterator[tuple[str, str | None]]:
     """Pieces of plain text (text, None) and textual inversions ("", name), in order."""
-    plain, *rest = EMBEDDING.split(text)
+    plain, *named = EMBEDDING.split(text)
     yield plain, None
-    for part in rest:
-        word, *after = part.split(maxsplit=1) or [""]
-        stripped = word.rstrip(",.;:")
-        if not stripped:
-            yield f"embedding:{part}", None
-            continue
-        name = names.find(word)
-        if name is None:
-            name, after = names.find(stripped), [word[len(stripped) :], *after]
-        if name is None:
-            near = get_close_matches(stripped, [_stem(name) for name in names.names], n=3)
-            raise MissingFile(
-                f"There is no embedding called {stripped}.",
-                socket="text",
-                remedy=f"Did you mean {' or '.join(near)}?"
-                if near
-                else "Put its file into the embeddings folder, or take it out of the prompt.",
-            )
-        yield "", name
-        yield " ".join(after), None
+    for part in named:
+        word = (part.split(maxsplit=1) or [""])[0]
+        # A comma may follow a name directly, and yet be part of one.
+        for candidate in (word, word.rstrip(",.;:"), re.split("[,;]", word)[0]):
+            if name := names.find(candidate):
+                yield "", name
+                yield part.lstrip()[len(candidate) :], None
+                break
+        else:
+            raise _no_such_embedding(word.rstrip(",.;:"), names)
+
+
+def _no_such_embedding(word: str, names: EmbeddingNames) -> MissingFile:
+    near = get_close_matches(word, [_stem(name) for name in names.names], n=3)
+    return MissingFile(
+        f"There is no embedding called {word!r}.",
+        socket="text",
+        remedy=f"Did you mean {' or '.join(near)}?"
+        if near
+        else "Put its file into the embeddings folder, or take it out of the prompt.",
+    )
 
 
 def _vectors(name: str, size: Callable[[str], int], weight: float) -> list[Token]:
