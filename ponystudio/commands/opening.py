@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ponystudio.errors import GraphFileError
+from ponystudio.errors import GraphFileError, UsageError
 from ponystudio.graph import format as graph_file
 from ponystudio.graph.carrier import graph_text
-from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph
 from ponystudio.library.folders import Folders, default_roots
 
@@ -33,8 +32,11 @@ def read_graph(path: Path) -> Graph:
 
 
 def folders_for(graph: Path, models: Sequence[Path]) -> Folders:
-    """The model folders given, then the user's, then the shipped ones."""
+    """The model folders given, then the user's own, then the shipped ones.
+
+    Raises UsageError for one that is not there.
+    """
     for folder in models:
         if not folder.is_dir():
-            raise GraphFileError
+            raise UsageError("There is no such folder.", where=f"--models {folder}")
     return Folders([*models, *default_roots()], graph.absolute().parent)
