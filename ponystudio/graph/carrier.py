@@ -27,7 +27,6 @@ from ponystudio.graph.atomic import write_bytes
 from ponystudio.graph.plain import plain_text
 
 if TYPE_CHECKING:
-    from PIL.Image import Exif
     from PIL.Image import Image as Picture
 
 GRAPH, RECEIPT, PARAMETERS = "ponystudio.graph", "ponystudio.receipt", "parameters"
@@ -308,17 +307,32 @@ def _exif(text: str) -> bytes:
 
 
 def _exif_fields(block: bytes) -> dict[str, str]:
-    from PIL import Image
-
-    exif: Exif = Image.Exif()
-    try:
-        exif.load(block)
-        comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
-    except Exception:
-        # Pillow's EXIF reader raises whatever a broken table leads it into.
+    tiff = block.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
         return {}
-    text = _user_comment(comment) if isinstance(comment, bytes) else ""
+    try:
+        (first,) = struct.unpack_from(f"{order}I", tiff, 4)
+        _, second = _exif_entry(tiff, order, first, _EXIF_IFD)
+        length, place = _exif_entry(tiff, order, second, _USER_COMMENT)
+    except (struct.error, LookupError):
+        return {}
+    text = _user_comment(tiff[place : place + length])
     return {PARAMETERS: text} if text else {}
+
+
+def _exif_entry(tiff: bytes, order: str, table: int, tag: int) -> tuple[int, int]:
+    """The count and the value field of one entry of an EXIF table.
+
+    The field is an offset to the values, or the value itself where it fits into 4 bytes; both
+    tags that are asked for here have the offset.
+    """
+    (count,) = struct.unpack_from(f"{order}H", tiff, table)
+    for place in range(table + 2, table + 2 + 12 * count, 12):
+        found, _type, length, value = struct.unpack_from(f"{order}HHII", tiff, place)
+        if found == tag:
+            return length, value
+    raise LookupError(tag)
 
 
 def _user_comment(comment: bytes) -> str:
