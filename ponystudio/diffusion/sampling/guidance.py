@@ -1,0 +1,139 @@
+"""Classifier-free guidance (Ho & Salimans 2022): D(x, σ) of a network and two prompts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ponystudio.diffusion.sampling.parameterisation import Parameterisation, Predictor
+from ponystudio.errors import MismatchedValues
+
+# Repeating tokens changes no result but costs time; beyond this factor two calls are cheaper.
+_MOST_REPEATS = 4
+
+
+class Denoiser(Predictor, Protocol):
+    """The network: (x [B,C,h,w] float32 as scaled for it, t [B], context [B,n,width]) → float32."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor: ...
+
+
+class Prompt(Protocol):
+    """An encoded prompt: `context` [1 or B,n,width], `padding` [1,77,width] or None (the empty
+    chunk to lengthen it with), `pooled` [1 or B,width] or None.
+    """
+
+    @property
+    def context(self) -> Tensor: ...
+    @property
+    def padding(self) -> Tensor | None: ...
+    @property
+    def pooled(self) -> Tensor | None: ...
+
+
+class Guided:
+    """D(x, σ) = u + (c − u)·cfg, of the negative prompt's u and the positive prompt's c.
+
+    At cfg 1 the negative prompt has no effect and is not computed. `batch` is x's; `rows` bounds
+    how many rows the network gets at once, to save memory (None: all in one call).
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        space: Parameterisation,
+        positive: Prompt,
+        negative: Prompt,
+        cfg: float,
+        *,
+        batch: int,
+        rows: int | None = None,
+    ) -> None:
+        self._denoiser, self._space, self._cfg, self._rows = denoiser, space, cfg, rows
+        self._alone = math.isclose(cfg, 1.0)
+        prompts = [positive] if self._alone else [negative, positive]
+        contexts = [_rows_of(prompt.context, batch, denoiser.device) for prompt in prompts]
+        pooled = [
+            _rows_of(prompt.pooled, batch, denoiser.device)
+            for prompt in prompts
+            if prompt.pooled is not None
+        ]
+        if not self._alone:
+            contexts = _same_length(contexts, [prompt.padding for prompt in prompts])
+        one_call = len({context.shape[1] for context in contexts}) == 1
+        # One entry a call of the network: its contexts, and what else it is given.
+        self._calls = [
+            (torch.cat(group), {"pooled": torch.cat(vectors)} if vectors else {})
+            for group, vectors in (
+                [(contexts, pooled)]
+                if one_call
+                else [([c], pooled[i : i + 1]) for i, c in enumerate(contexts)]
+            )
+        ]
+
+    def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
+        """The picture without noise that the network sees in x [B,C,h,w] at noise level σ."""
+        scaled = x / self._space.input_scale(σ)
+        t = self._space.t(σ).to(x.device)
+        outputs = torch.cat(
+            [self._network(scaled, t, context, extra) for context, extra in self._calls]
+        ).float()
+        if self._alone:
+            return self._space.denoised(x, outputs, σ)
+        u, c = (self._space.denoised(x, output, σ) for output in outputs.chunk(2))
+        return u + (c - u) * self._cfg
+
+    def _network(self, x: Tensor, t: Tensor, context: Tensor, extra: dict[str, Tensor]) -> Tensor:
+        """One call of the network, or several of at most `rows` rows."""
+        x = x.repeat(len(context) // len(x), 1, 1, 1)
+        rows = self._rows or len(x)
+        return torch.cat(
+            [
+                self._denoiser(
+                    x[i : i + rows],
+                    t.expand(len(x[i : i + rows])),
+                    context[i : i + rows],
+                    **{name: value[i : i + rows] for name, value in extra.items()},
+                )
+                for i in range(0, len(x), rows)
+            ]
+        )
+
+
+def _rows_of(tensor: Tensor, batch: int, device: torch.device) -> Tensor:
+    """One row for each picture."""
+    if len(tensor) not in (1, batch):
+        raise MismatchedValues(
+            f"A prompt for {len(tensor)} pictures cannot guide {batch}.",
+            remedy="Use one prompt for all pictures, or one for each.",
+        )
+    return tensor.to(device, torch.float32).expand(batch, *tensor.shape[1:])
+
+
+def _same_length(contexts: list[Tensor], paddings: Sequence[Tensor | None]) -> list[Tensor]:
+    """Lengthen both prompts to the same number of tokens, so that they go in one call.
+
+    With the empty chunk where the dialect has one, as A1111 does; else by repeating all tokens,
+    which changes no attention. Prompts that would repeat too often stay as they are.
+    """
+    lengths = [context.shape[1] for context in contexts]
+    short = lengths.index(min(lengths))
+    missing = max(lengths) - min(lengths)
+    padding = paddings[short]
+    if padding is not None and missing % padding.shape[1] == 0:
+        context = contexts[short]
+        chunks = padding.to(context).expand(len(context), -1, -1)
+        contexts = list(contexts)
+        contexts[short] = torch.cat([context, *[chunks] * (missing // padding.shape[1])], dim=1)
+        return contexts
+    common = math.lcm(*lengths)
+    if common > _MOST_REPEATS * min(lengths):
+        return contexts
+    return [c.repeat(1, common // n, 1) for c, n in zip(contexts, lengths, strict=True)]

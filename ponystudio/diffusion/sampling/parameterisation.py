@@ -1,0 +1,251 @@
+"""How a network's output becomes a picture without noise, D(x, σ), at every noise level σ.
+
+Two worlds, one interface. VP ("variance preserving", Ho et al. 2020; v: Salimans & Ho 2022) is
+used in the coordinates of Karras et al. 2022, x_σ = x₀ + σ·ε; Flow (Lipman et al. 2022) mixes,
+x_σ = (1−σ)·x₀ + σ·ε. Both are x_σ = α(σ)·x₀ + σ·ε, and samplers that are written with α and
+λ = log(α/σ) hold in both.
+
+σ is a 0-dimensional float32 tensor on the CPU throughout: so it is exact on every device, mixes
+with tensors of any device as a number does, and rounds as in the peers whose pictures we match.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ponystudio.diffusion.families import Betas, Family
+
+# ᾱ of the last step of a zero-SNR table, which would divide by zero: σ_max ≈ 4518.8.
+_ALMOST_ZERO_SNR = 4.8973451890853435e-08
+
+# Flow models have λ = −∞ at σ = 1; samplers in λ start this fraction of the time later.
+_FLOW_OFFSET = 1e-4
+
+
+class Predictor(Protocol):
+    """What a denoiser says of itself. `prediction`: "eps", "v" or "flow"."""
+
+    @property
+    def family(self) -> Family: ...
+    @property
+    def prediction(self) -> str: ...
+    @property
+    def zsnr(self) -> bool: ...
+
+
+def of(denoiser: Predictor) -> Parameterisation:
+    """The parameterisation that a denoiser was trained in."""
+    if denoiser.prediction == "flow":
+        return Flow(denoiser.family.flow_shift, denoiser.family.flow_time)
+    return VP(denoiser.prediction, zsnr=denoiser.zsnr, betas=denoiser.family.betas)
+
+
+class Parameterisation(ABC):
+    """Noise levels of a model, and what σ means for it.
+
+    `prediction`: "eps", "v" or "flow". `table`: float32, the σ of each training step, ascending.
+    """
+
+    prediction: str
+    table: Tensor
+
+    @property
+    def sigma_min(self) -> Tensor:
+        return self.table[0]
+
+    @property
+    def sigma_max(self) -> Tensor:
+        return self.table[-1]
+
+    # Time, as the network counts it
+
+    @abstractmethod
+    def t(self, σ: Tensor) -> Tensor:
+        """The network's time of σ, a 0-dimensional float32 tensor."""
+
+    @abstractmethod
+    def sigma(self, t: Tensor) -> Tensor:
+        """σ of times that need not be whole; inverse of `t` but for its rounding."""
+
+    # The network
+
+    @abstractmethod
+    def input_scale(self, σ: Tensor) -> Tensor:
+        """The network is shown x divided by this."""
+
+    @abstractmethod
+    def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
+        """D(x, σ) from the network's output."""
+
+    # Noise
+
+    @abstractmethod
+    def renoise(self, latent: Tensor, noise: Tensor, σ: Tensor) -> Tensor:
+        """x_σ = α·latent + σ·noise."""
+
+    def start(self, latent: Tensor, noise: Tensor, σ: Tensor) -> Tensor:
+        """x at the first noise level of a schedule."""
+        return self.renoise(latent, noise, σ)
+
+    @abstractmethod
+    def finish(self, x: Tensor, σ: Tensor) -> Tensor:
+        """x at the last noise level as a latent: itself at σ = 0."""
+
+    @abstractmethod
+    def ancestral(self, σ: Tensor, σ_next: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """σ_down, scale, up: go to σ_down, then x ← scale·x + up·noise has the noise σ_next."""
+
+    # Signal to noise
+
+    @abstractmethod
+    def alpha(self, σ: Tensor) -> Tensor:
+        """How much of the picture is left in x_σ."""
+
+    @abstractmethod
+    def half_log_snr(self, σ: Tensor) -> Tensor:
+        """λ = log(α/σ), +∞ at σ = 0."""
+
+    @abstractmethod
+    def sigma_of_half_log_snr(self, λ: Tensor) -> Tensor:
+        """Inverse of `half_log_snr`."""
+
+    def with_finite_snr(self, sigmas: Tensor) -> Tensor:
+        """The schedule with a finite λ at its start."""
+        return sigmas
+
+
+class VP(Parameterisation):
+    """ε- and v-prediction over the scaled-linear β table, with σ = √((1−ᾱ)/ᾱ).
+
+    `zsnr`: the table was rescaled to end without signal (Lin et al. 2023).
+    """
+
+    def __init__(
+        self, prediction: str = "eps", *, zsnr: bool = False, betas: Betas | None = None
+    ) -> None:
+        betas = betas or Betas(0.00085, 0.012)
+        self.prediction = prediction
+        β = torch.linspace(betas.start**0.5, betas.end**0.5, betas.steps, dtype=torch.float64) ** 2
+        σ = _sigma_of_alpha_bar(torch.cumprod(1 - β, dim=0))
+        if zsnr:
+            σ = _without_terminal_snr(σ)
+        self.table = σ.float()
+        self._log_table = σ.log().float()
+
+    def t(self, σ: Tensor) -> Tensor:
+        """The nearest index of the table by log σ, since the network knows whole steps only."""
+        return (σ.log() - self._log_table).abs().argmin().float()
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """Interpolates log σ linearly in t."""
+        t = t.float().clamp(0, len(self.table) - 1)
+        w = t.frac()
+        below, above = self._log_table[t.floor().long()], self._log_table[t.ceil().long()]
+        return ((1 - w) * below + w * above).exp()
+
+    def input_scale(self, σ: Tensor) -> Tensor:
+        return (σ**2 + 1) ** 0.5
+
+    def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
+        if self.prediction == "v":
+            return x / (σ**2 + 1) - output * (σ / (σ**2 + 1) ** 0.5)
+        return x - output * σ
+
+    def renoise(self, latent: Tensor, noise: Tensor, σ: Tensor) -> Tensor:
+        return latent + noise * σ
+
+    def start(self, latent: Tensor, noise: Tensor, σ: Tensor) -> Tensor:
+        """At full noise the network has always seen √(1+σ²): the picture's own variance is in it.
+
+        "Full" has a tolerance of 1e-5, since schedules reach σ_max by way of logarithms.
+        """
+        if σ >= self.sigma_max * (1 - 1e-5):
+            return latent + noise * (1 + σ**2).sqrt()
+        return self.renoise(latent, noise, σ)
+
+    def finish(self, x: Tensor, σ: Tensor) -> Tensor:
+        """√ᾱ·x, the variance-preserving form, is the latent where noise is left."""
+        return x / (1 + σ**2).sqrt()
+
+    def ancestral(self, σ: Tensor, σ_next: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        up = torch.minimum(σ_next, (σ_next**2 * (σ**2 - σ_next**2) / σ**2) ** 0.5)
+        return (σ_next**2 - up**2) ** 0.5, torch.ones(()), up
+
+    def alpha(self, σ: Tensor) -> Tensor:
+        return torch.ones_like(σ)
+
+    def half_log_snr(self, σ: Tensor) -> Tensor:
+        return σ.log().neg()
+
+    def sigma_of_half_log_snr(self, λ: Tensor) -> Tensor:
+        return λ.neg().exp()
+
+
+class Flow(Parameterisation):
+    """Rectified flow: the network gives the velocity v = ε − x₀.
+
+    `shift` bends time towards noise, σ = a·s / (1 + (a−1)·s); `time` is what the network is told
+    at σ = 1.
+    """
+
+    prediction = "flow"
+
+    def __init__(self, shift: float = 1.0, time: float = 1000.0, steps: int = 1000) -> None:
+        self.shift, self.time = shift, time
+        self.table = self.sigma(torch.arange(1, steps + 1) / steps * time)
+
+    def t(self, σ: Tensor) -> Tensor:
+        return σ * self.time
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """The noise level at an unshifted time. `t` is the network's, of shifted σ: the peers'
+        schedules use the two as inverses although they are so for shift 1 only.
+        """
+        s = t.float() / self.time
+        return self.shift * s / (1 + (self.shift - 1) * s)
+
+    def input_scale(self, σ: Tensor) -> Tensor:
+        return torch.ones_like(σ)
+
+    def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
+        return x - output * σ
+
+    def renoise(self, latent: Tensor, noise: Tensor, σ: Tensor) -> Tensor:
+        return σ * noise + (1 - σ) * latent
+
+    def finish(self, x: Tensor, σ: Tensor) -> Tensor:
+        return x / (1 - σ)
+
+    def ancestral(self, σ: Tensor, σ_next: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        down = σ_next * (σ_next / σ)
+        scale = (1 - σ_next) / (1 - down)
+        return down, scale, (σ_next**2 - down**2 * scale**2) ** 0.5
+
+    def alpha(self, σ: Tensor) -> Tensor:
+        return 1 - σ
+
+    def half_log_snr(self, σ: Tensor) -> Tensor:
+        return σ.logit().neg()
+
+    def sigma_of_half_log_snr(self, λ: Tensor) -> Tensor:
+        return λ.neg().sigmoid()
+
+    def with_finite_snr(self, sigmas: Tensor) -> Tensor:
+        almost_one = self.sigma(torch.tensor((1 - _FLOW_OFFSET) * self.time))
+        return sigmas.clamp(max=almost_one)
+
+
+def _sigma_of_alpha_bar(alpha_bar: Tensor) -> Tensor:
+    return ((1 - alpha_bar) / alpha_bar).sqrt()
+
+
+def _without_terminal_snr(σ: Tensor) -> Tensor:
+    """Shift and scale √ᾱ so that the last is 0 and the first stays (Lin et al. 2023, eq. 1)."""
+    s = (1 / (σ**2 + 1)).sqrt()
+    alpha_bar = ((s - s[-1]) * s[0] / (s[0] - s[-1])) ** 2
+    alpha_bar[-1] = _ALMOST_ZERO_SNR
+    return _sigma_of_alpha_bar(alpha_bar)

@@ -1,0 +1,27 @@
+"""What a sampler works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ponystudio.diffusion.sampling.noise import Noise
+from ponystudio.diffusion.sampling.parameterisation import Parameterisation
+
+
+@dataclass(frozen=True, eq=False)
+class Process:
+    """A denoiser D(x, σ), what σ means to it, and fresh noise from one σ to the next."""
+
+    D: Callable[[Tensor, Tensor], Tensor]
+    space: Parameterisation
+    noise: Noise
+
+
+# After each step: x at the new noise level, and the last D(x, σ).
+Steps = Iterator[tuple[Tensor, Tensor]]
+
+# From x at the first noise level through all of them. Samplers never write into x or D.
+Sampler = Callable[[Process, Tensor, Tensor], Steps]

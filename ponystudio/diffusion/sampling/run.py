@@ -1,0 +1,136 @@
+"""One sampling run: from a latent, noise and two prompts to a latent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from ponystudio.diffusion.sampling import noise as noises
+from ponystudio.diffusion.sampling import parameterisation
+from ponystudio.diffusion.sampling.guidance import Denoiser, Guided, Prompt
+from ponystudio.diffusion.sampling.inpainting import Masked, mask_of_latent
+from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES, supports
+from ponystudio.diffusion.sampling.process import Process
+from ponystudio.diffusion.sampling.samplers import BROWNIAN
+from ponystudio.diffusion.sampling.samplers import SAMPLERS as STEPS_OF
+from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
+from ponystudio.errors import NotANumber, ParamChoice, ParamRange
+
+# Called after each step with its number from 1, the number of steps, and D(x, σ) in VAE units.
+OnStep = Callable[[int, int, Tensor], None]
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def sample(
+    denoiser: Denoiser,
+    positive: Prompt,
+    negative: Prompt,
+    values: Tensor,
+    *,
+    seed: int,
+    steps: int,
+    cfg: float,
+    sampler: str,
+    scheduler: str,
+    denoise: float = 1.0,
+    mask: Tensor | None = None,
+    noise: str = "cpu",
+    ddim_end: str = "zero",
+    batch_index: Sequence[int] | None = None,
+    rows: int | None = None,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Denoise latents, guided by two prompts; the same arguments give the same result.
+
+    `values` [B,C,h,w] and the result are in VAE units; the result is float32 on the denoiser's
+    device, where all arithmetic outside the network is float32 too. `seed` is taken modulo 2⁶⁴.
+    `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`. `mask`
+    [1 or B,1,H,W] in 0..1 repaints only where it is 1. `scheduler`, `noise`, `ddim_end` are of
+    names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first, `rows` that of
+    guidance.Guided. Whatever `on_step` raises ends the run.
+
+    Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts or
+    masks of another batch size, NotANumber when the network overflows.
+    """
+    _check(denoiser, steps, sampler, scheduler, noise, ddim_end)
+    space = parameterisation.of(denoiser)
+    schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
+    sigmas = sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
+    values = values.to(denoiser.device, torch.float32)
+    if len(sigmas) < 2:
+        return values
+    if sampler == "ddim" and ddim_end == "alpha0":
+        sigmas = torch.cat([sigmas[:-1], space.sigma_min[None]])
+
+    latent = _to_sampler(denoiser, values)
+    first = noises.first(values.shape, seed, batch_index=batch_index).to(values.device)
+    guided = Guided(denoiser, space, positive, negative, cfg, batch=len(values), rows=rows)
+    D: Callable[[Tensor, Tensor], Tensor] = guided
+    if mask is not None:
+        D = Masked(
+            guided,
+            space,
+            mask_of_latent(mask, latent),
+            latent,
+            # DDIM must not meet the noise it started from: its picture would come back.
+            noises.first(values.shape, seed + 1).to(values.device) if sampler == "ddim" else first,
+        )
+    between = (
+        noises.brownian(latent, seed, sigmas)
+        if sampler in BROWNIAN
+        else noises.between(latent, seed, source=noise)
+    )
+
+    total = len(sigmas) - 1
+    process = Process(D, space, between)
+    run = STEPS_OF[sampler](process, space.start(latent, first, sigmas[0]), sigmas)
+    for step, (x, denoised) in enumerate(run, 1):
+        # Waiting for the device here also keeps progress and cancel honest on GPUs.
+        if not torch.isfinite(x).all():
+            raise NotANumber(
+                f"The model gave values that are no numbers at step {step} of {total}.",
+                remedy="Choose the dtype bf16 or fp32, or try another model file.",
+            )
+        if on_step is not None:
+            on_step(step, total, _from_sampler(denoiser, denoised))
+    return _from_sampler(denoiser, space.finish(x, sigmas[-1]))
+
+
+def _check(
+    denoiser: Denoiser, steps: int, sampler: str, scheduler: str, noise: str, ddim_end: str
+) -> None:
+    for socket, value, choices in (
+        ("sampler", sampler, SAMPLERS),
+        ("scheduler", scheduler, SCHEDULES),
+        ("noise", noise, NOISES),
+        ("ddim_end", ddim_end, DDIM_ENDS),
+    ):
+        if value not in choices:
+            raise ParamChoice(
+                f"There is no {value!r} to choose.",
+                remedy=f"Choose one of: {', '.join(choices)}.",
+                socket=socket,
+            )
+    if not supports(sampler, denoiser.prediction):
+        raise ParamChoice(
+            f"The sampler {sampler} does not work with {denoiser.family.title}.",
+            remedy="Choose euler, for example.",
+            socket="sampler",
+        )
+    if steps < 1:
+        raise ParamRange(
+            f"{steps} steps make no picture.", remedy="Use at least 1.", socket="steps"
+        )
+
+
+def _to_sampler(denoiser: Denoiser, values: Tensor) -> Tensor:
+    """From VAE units. A latent of zeros is an empty one, not a grey picture: it stays as it is."""
+    family = denoiser.family
+    return (values - family.shift) * family.scaling_factor if values.any() else values
+
+
+def _from_sampler(denoiser: Denoiser, x: Tensor) -> Tensor:
+    family = denoiser.family
+    return x / family.scaling_factor + family.shift

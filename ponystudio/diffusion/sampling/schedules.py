@@ -1,0 +1,113 @@
+"""Schedules: how σ falls from step to step.
+
+Each takes a parameterisation and a number of steps n and gives the positive noise levels, falling;
+the 0 that every schedule ends with is added in one place. Where a formula works on table entries
+the result may have a step more or fewer than asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ponystudio.diffusion.sampling.parameterisation import Parameterisation
+
+# These evaluate between or beyond the given levels, and gain nothing from a last tiny step.
+_WITHOUT_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
+
+# Denoising this much or more is a full run.
+_FULL = 0.9999
+
+
+def sigmas(
+    space: Parameterisation, schedule: str, steps: int, *, sampler: str = "", denoise: float = 1.0
+) -> Tensor:
+    """The noise levels of a run: float32 on the CPU, strictly falling, ending with 0.
+
+    `schedule`: one of names.SCHEDULES but "auto". `denoise` below 1 takes the last `steps` of a
+    longer schedule; 0 gives no levels at all.
+    """
+    if denoise > _FULL:
+        return _whole(space, schedule, steps, sampler)
+    if denoise <= 0:
+        return torch.empty(0)
+    return _whole(space, schedule, int(steps / denoise), sampler)[-(steps + 1) :]
+
+
+def _whole(space: Parameterisation, schedule: str, n: int, sampler: str) -> Tensor:
+    discard = sampler in _WITHOUT_PENULTIMATE
+    levels = _SCHEDULES[schedule](space, n + 1 if discard else n)
+    # With more steps than table entries some repeat; a step of no length is no step.
+    levels = torch.unique_consecutive(levels)
+    if discard and len(levels) > 1:
+        levels = levels[:-1]
+    return torch.cat([levels, torch.zeros(1)])
+
+
+def normal(space: Parameterisation, n: int) -> Tensor:
+    """Even in the network's time, both ends included."""
+    return space.sigma(torch.linspace(*_ends(space), n))
+
+
+def sgm_uniform(space: Parameterisation, n: int) -> Tensor:
+    """Even in the network's time, the far end left to the final 0."""
+    return space.sigma(torch.linspace(*_ends(space), n + 1)[:-1])
+
+
+def karras(space: Parameterisation, n: int, ρ: float = 7.0) -> Tensor:
+    """σ_i = (σ_max^⅟ρ + i/(n−1)·(σ_min^⅟ρ − σ_max^⅟ρ))^ρ (Karras et al. 2022, eq. 5)."""
+    σ_min, σ_max = float(space.sigma_min) ** (1 / ρ), float(space.sigma_max) ** (1 / ρ)
+    return (σ_max + torch.linspace(0, 1, n) * (σ_min - σ_max)) ** ρ
+
+
+def exponential(space: Parameterisation, n: int) -> Tensor:
+    """Even in log σ."""
+    return torch.linspace(math.log(space.sigma_max), math.log(space.sigma_min), n).exp()
+
+
+def simple(space: Parameterisation, n: int) -> Tensor:
+    """Every (N/n)-th table entry, counted from the noisy end."""
+    stride = len(space.table) / n
+    return space.table[[-(1 + int(i * stride)) for i in range(n)]]
+
+
+def ddim_uniform(space: Parameterisation, n: int) -> Tensor:
+    """Every ⌊N/n⌋-th table entry, counted from the second of the clean end (Song et al. 2020)."""
+    return space.table[1 :: max(len(space.table) // n, 1)].flip(0)
+
+
+def beta(space: Parameterisation, n: int, a: float = 0.6, b: float = 0.6) -> Tensor:
+    """Table entries at quantiles of a Beta distribution, dense at both ends (Lee et al. 2024)."""
+    from scipy.special import betaincinv
+
+    quantiles = betaincinv(a, b, 1 - np.linspace(0, 1, n, endpoint=False))
+    return space.table[np.rint(quantiles * (len(space.table) - 1)).astype(int)]
+
+
+def kl_optimal(space: Parameterisation, n: int) -> Tensor:
+    """σ_i = tan(i/(n−1)·atan σ_min + (1 − i/(n−1))·atan σ_max) (Sabour et al. 2024, eq. 11)."""
+    i = torch.linspace(0, 1, n)
+    return (i * math.atan(space.sigma_min) + (1 - i) * math.atan(space.sigma_max)).tan()
+
+
+def _ends(space: Parameterisation) -> tuple[float, float]:
+    return float(space.t(space.sigma_max)), float(space.t(space.sigma_min))
+
+
+_SCHEDULES: dict[str, Callable[[Parameterisation, int], Tensor]] = {
+    schedule.__name__: schedule
+    for schedule in (
+        normal,
+        karras,
+        exponential,
+        sgm_uniform,
+        simple,
+        ddim_uniform,
+        beta,
+        kl_optimal,
+    )
+}
