@@ -37,7 +37,9 @@ class Family:
     `native`: the side in pixels of the pictures it was trained on. `clip_skip`: its layer of the
     text encoder, counted as A1111 does (1 the last, 2 the one before). `prediction`: "eps", "v" or
     "flow", where the file does not tell; `schedule`: what `scheduler: auto` means.
+    `flow_shift`: how far flow models bend time towards noise; `flow_time`: their time at σ = 1.
     `context_width`: of the prompt. `unet_heads`: attention heads on every level.
+    `text_activation`: "quick_gelu" in OpenAI's CLIP, "gelu" in the larger ones of open_clip.
     `rgb`: a linear guess from a scaled latent to a picture in −1..1, one row a channel.
     """
 
@@ -53,7 +55,10 @@ class Family:
     clip_skip: int = 1
     prediction: str = "eps"
     schedule: str = "normal"
+    flow_shift: float = 1.0
+    flow_time: float = 1000.0
     unet_heads: int = 8
+    text_activation: str = "quick_gelu"
     rgb: tuple[tuple[float, float, float], ...] = ()
 
     def to_rgb(self, values: Tensor) -> Tensor:
