@@ -89,9 +89,9 @@ def beta(space: Parameterisation, n: int, a: float = 0.6, b: float = 0.6) -> Ten
 
 
 def kl_optimal(space: Parameterisation, n: int) -> Tensor:
-    """σ_i = tan(i/(n−1)·atan σ_min + (1 − i/(n−1))·atan σ_max) (Sabour et al. 2024, eq. 11)."""
-    i = torch.linspace(0, 1, n)
-    return (i * math.atan(space.sigma_min) + (1 - i) * math.atan(space.sigma_max)).tan()
+    """σ = tan(w·atan σ_min + (1−w)·atan σ_max), w = i/(n−1) (Sabour et al. 2024)."""
+    w = torch.arange(n) / max(n - 1, 1)
+    return (w * math.atan(space.sigma_min) + (1 - w) * math.atan(space.sigma_max)).tan()
 
 
 def _ends(space: Parameterisation) -> tuple[float, float]:
