@@ -1,0 +1,147 @@
+"""What a network looks like, read off the names and shapes of its tensors.
+
+So smaller, pruned and widened relatives of a family load as the original does. What shapes cannot
+tell (heads, activations, epsilons) comes from the family, unless the file says it itself: in the
+metadata field `ponystudio.config`, or in the `config.json` of a diffusers folder. Torch-free.
+
+The arguments: `shapes` maps our names of tensors to their shapes, `hints` is what the file says.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ponystudio.diffusion.families import Family
+from ponystudio.diffusion.names import Level, count, topology
+from ponystudio.errors import DamagedFile, UnsupportedModel
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+MIDDLE = "mid_block.attentions.0"
+CLIP_HEAD = 64  # the width of a head in every CLIP text encoder
+
+# The only things a file may say: everything else follows from shapes, and would break the load.
+UNET_HINTS = (
+    "act_fn",
+    "attention_head_dim",
+    "center_input_sample",
+    "downsample_padding",
+    "flip_sin_to_cos",
+    "freq_shift",
+    "mid_block_scale_factor",
+    "norm_eps",
+    "norm_num_groups",
+    "resnet_out_scale_factor",
+    "upcast_attention",
+)
+VAE_HINTS = ("act_fn", "norm_num_groups", "scaling_factor", "shift_factor")
+TEXT_HINTS = ("hidden_act", "layer_norm_eps", "num_attention_heads")
+
+
+def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of diffusers' UNet2DConditionModel."""
+    levels = topology(shapes)
+    channels = [
+        _shape(shapes, f"down_blocks.{b}.resnets.0.conv1.weight")[0]
+        for b in range(len(levels.down))
+    ]
+    down = [f"down_blocks.{b}.attentions.0" for b in range(len(levels.down))]
+    up = [f"up_blocks.{b}.attentions.0" for b in range(len(levels.up))]
+    attention = [name for name in (*down, *up, MIDDLE) if f"{name}.proj_in.weight" in shapes]
+    if levels.middle is False or not attention:
+        raise UnsupportedModel("This denoiser has a middle without attention, or none at all.")
+    # The middle block is as deep as diffusers is told that the lowest level is.
+    depths = [_depth(shapes, name) or 1 for name in down]
+    if levels.down and not levels.down[-1].attention and levels.middle:
+        depths[-1] = _depth(shapes, MIDDLE)
+    inferred = {
+        "sample_size": family.native // family.downscale,
+        "in_channels": _shape(shapes, "conv_in.weight")[1],
+        "out_channels": _shape(shapes, "conv_out.weight")[0],
+        "block_out_channels": tuple(channels),
+        "layers_per_block": tuple(level.blocks for level in levels.down),
+        "down_block_types": _types(levels.down, "CrossAttnDownBlock2D", "DownBlock2D"),
+        "up_block_types": _types(levels.up, "CrossAttnUpBlock2D", "UpBlock2D"),
+        "mid_block_type": "UNetMidBlock2DCrossAttn" if levels.middle else None,
+        "transformer_layers_per_block": tuple(depths),
+        "reverse_transformer_layers_per_block": tuple(_depth(shapes, name) or 1 for name in up),
+        "cross_attention_dim": _context_width(shapes, attention[0]),
+        "use_linear_projection": len(_shape(shapes, f"{attention[0]}.proj_in.weight")) == 2,
+        "attention_head_dim": family.unet_heads,  # diffusers' name for the number of heads
+        "norm_num_groups": _groups(channels),
+    }
+    return {**inferred, **_allowed(hints, UNET_HINTS)}
+
+
+def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of diffusers' AutoencoderKL."""
+    levels = count(shapes, r"encoder\.down_blocks\.(\d{1,4})\.")
+    channels = [
+        _shape(shapes, f"encoder.down_blocks.{b}.resnets.0.conv1.weight")[0] for b in range(levels)
+    ]
+    inferred = {
+        "sample_size": family.native,
+        "in_channels": _shape(shapes, "encoder.conv_in.weight")[1],
+        "out_channels": _shape(shapes, "decoder.conv_out.weight")[0],
+        "latent_channels": _shape(shapes, "decoder.conv_in.weight")[1],
+        "block_out_channels": tuple(channels),
+        "layers_per_block": count(shapes, r"encoder\.down_blocks\.0\.resnets\.(\d{1,4})\."),
+        "down_block_types": ("DownEncoderBlock2D",) * levels,
+        "up_block_types": ("UpDecoderBlock2D",) * levels,
+        "mid_block_add_attention": "decoder.mid_block.attentions.0.to_q.weight" in shapes,
+        "use_quant_conv": "quant_conv.weight" in shapes,
+        "use_post_quant_conv": "post_quant_conv.weight" in shapes,
+        "norm_num_groups": _groups(channels),
+        # Configs of before 2023 have no scaling factor: it is the family's.
+        "scaling_factor": family.scaling_factor,
+        "shift_factor": family.shift or None,
+    }
+    return {**inferred, **_allowed(hints, VAE_HINTS)}
+
+
+def text(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of transformers' CLIPTextConfig."""
+    vocabulary, width = _shape(shapes, "embeddings.token_embedding.weight")
+    inferred = {
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "max_position_embeddings": _shape(shapes, "embeddings.position_embedding.weight")[0],
+        "num_hidden_layers": count(shapes, r"encoder\.layers\.(\d{1,4})\."),
+        "intermediate_size": _shape(shapes, "encoder.layers.0.mlp.fc1.weight")[0],
+        "num_attention_heads": max(1, width // CLIP_HEAD),
+        "hidden_act": family.text_activation,
+        "layer_norm_eps": 1e-5,
+        "projection_dim": width,
+    }
+    return {**inferred, **_allowed(hints, TEXT_HINTS)}
+
+
+def _shape(shapes: Shapes, name: str) -> tuple[int, ...]:
+    try:
+        return shapes[name]
+    except KeyError:
+        raise DamagedFile(f"The tensor {name!r} is missing.") from None
+
+
+def _depth(shapes: Shapes, attention: str) -> int:
+    return count(shapes, re.escape(attention) + r"\.transformer_blocks\.(\d{1,4})\.")
+
+
+def _context_width(shapes: Shapes, attention: str) -> int:
+    return _shape(shapes, f"{attention}.transformer_blocks.0.attn2.to_k.weight")[1]
+
+
+def _types(levels: Iterable[Level], with_attention: str, without: str) -> tuple[str, ...]:
+    return tuple(with_attention if level.attention else without for level in levels)
+
+
+def _groups(channels: Iterable[int]) -> int:
+    """32 normalisation groups; in narrow networks as many as divide every width."""
+    return math.gcd(32, *channels)
+
+
+def _allowed(hints: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: hints[name] for name in names if hints.get(name) is not None}

@@ -1,0 +1,279 @@
+"""What the same tensor is called in an LDM file, in a diffusers folder and in our networks.
+
+Our networks are diffusers' UNet2DConditionModel and AutoencoderKL and transformers' CLIPTextModel,
+so their names are the reference. A mapping is never guessed name by name: the topology is read
+off the names that are there (levels, blocks a level, where attention stands), and from it follow
+the pairs of module names, in both directions. Torch-free.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+Pairs = Iterator[tuple[str, str]]
+
+# Where each part stands in a single file, the most specific first; "" is a file of the part alone.
+UNET_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "model.", "")
+VAE_PREFIXES = ("first_stage_model.", "vae.", "")
+TEXT_PREFIXES = (
+    "cond_stage_model.transformer.text_model.",
+    "cond_stage_model.transformer.",  # checkpoints of 2022 lack `text_model.`
+    "text_encoders.clip_l.transformer.text_model.",
+    "text_encoder.text_model.",
+    "text_encoder.",
+    "text_model.",
+    "",
+)
+
+UNET_ROOTS = ("input_blocks.0.0.weight", "conv_in.weight")
+VAE_ROOT = "decoder.conv_in.weight"
+TEXT_ROOT = "embeddings.token_embedding.weight"
+TEXT_BRANCHES = ("embeddings.", "encoder.layers.", "final_layer_norm.")
+
+RESNET = {
+    "in_layers.0": "norm1",
+    "in_layers.2": "conv1",
+    "emb_layers.1": "time_emb_proj",
+    "out_layers.0": "norm2",
+    "out_layers.3": "conv2",
+    "skip_connection": "conv_shortcut",
+}
+VAE_ATTENTION = {
+    "norm": "group_norm",
+    "q": "to_q",
+    "k": "to_k",
+    "v": "to_v",
+    "proj_out": "to_out.0",
+}
+# diffusers before 0.17 named the VAE's attention thus.
+OLD_VAE_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution of a UNet: how many residual blocks, and whether attention follows each."""
+
+    blocks: int
+    attention: bool
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The levels of a UNet on the way down and on the way up, and what stands between them.
+
+    `middle`: None for no middle block, else whether it holds attention.
+    """
+
+    down: tuple[Level, ...]
+    middle: bool | None
+    up: tuple[Level, ...]
+
+
+def unet(keys: Iterable[str], *, ema: bool = False) -> dict[str, str]:
+    """Our name → stored name of every tensor of the denoiser; empty where there is none.
+
+    With `ema` the averaged weights (`model_ema.*`) are taken where the file has them. What is no
+    tensor of this architecture keeps its name, so that a strict load reports it.
+    """
+    part = _part(keys, UNET_PREFIXES, UNET_ROOTS)
+    if "input_blocks.0.0.weight" in part:
+        part = _renamed(part, _ldm_unet_pairs(_ldm_topology(part)))
+    if ema:
+        stored = set(keys)
+        averaged = {name: _ema_name(key) for name, key in part.items()}
+        part = {name: averaged[name] if averaged[name] in stored else part[name] for name in part}
+    return part
+
+
+def vae(keys: Iterable[str]) -> dict[str, str]:
+    """Our name → stored name of every tensor of the autoencoder; empty where there is none."""
+    part = {
+        name: key
+        for name, key in _part(keys, VAE_PREFIXES, (VAE_ROOT,)).items()
+        if name.startswith(("encoder.", "decoder.", "quant_conv.", "post_quant_conv."))
+    }
+    if any(name.startswith("decoder.up.") for name in part):
+        return _renamed(part, _ldm_vae_pairs(part))
+    old = (
+        (f"{half}.mid_block.attentions.0.{theirs}", f"{half}.mid_block.attentions.0.{ours}")
+        for half in ("encoder", "decoder")
+        for theirs, ours in OLD_VAE_ATTENTION.items()
+    )
+    return _renamed(part, old)
+
+
+def text(keys: Iterable[str]) -> dict[str, str]:
+    """Our name → stored name of every tensor of CLIP's text encoder; empty where there is none."""
+    return {
+        name: key
+        for name, key in _part(keys, TEXT_PREFIXES, (TEXT_ROOT,)).items()
+        # Beside the encoder a file may hold a projection, a picture encoder or fixed positions.
+        if name.startswith(TEXT_BRANCHES) and not name.endswith(".position_ids")
+    }
+
+
+def ldm_modules(modules: Iterable[str]) -> dict[str, str]:
+    """LDM module name → our module name for a UNet whose modules have `modules` as names."""
+    ours = list(modules)
+    ldm_of = {here: there for there, here in _ldm_unet_pairs(topology(ours))}
+    return _renamed({name: name for name in ours}, ldm_of.items())
+
+
+def topology(names: Iterable[str]) -> Topology:
+    """The levels of a UNet, read off our names of its modules or tensors."""
+    ours = list(names)
+
+    def levels(way: str) -> tuple[Level, ...]:
+        return tuple(
+            Level(
+                count(ours, rf"{way}_blocks\.{b}\.resnets\.(\d{{1,4}})"),
+                count(ours, rf"{way}_blocks\.{b}\.attentions\.(\d{{1,4}})") > 0,
+            )
+            for b in range(count(ours, rf"{way}_blocks\.(\d{{1,4}})\."))
+        )
+
+    middle = count(ours, r"mid_block\.resnets\.(\d{1,4})") > 0
+    middle_attention = count(ours, r"mid_block\.attentions\.(\d{1,4})") > 0
+    return Topology(levels("down"), middle_attention if middle else None, levels("up"))
+
+
+def count(names: Iterable[str], pattern: str) -> int:
+    """How many of 0, 1, 2, … stand, without a gap, where the pattern has its group."""
+    found = {int(match[1]) for name in names if (match := re.match(pattern, name))}
+    n = 0
+    while n in found:
+        n += 1
+    return n
+
+
+def _part(keys: Iterable[str], prefixes: Iterable[str], roots: Iterable[str]) -> dict[str, str]:
+    """The names after the first prefix under which one of the roots stands."""
+    stored = set(keys)
+    for prefix in prefixes:
+        if any(prefix + root in stored for root in roots):
+            return {key[len(prefix) :]: key for key in keys if key.startswith(prefix)}
+    return {}
+
+
+def _renamed(part: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Replaces the longest leading module name that has a pair."""
+    ours_of = dict(pairs)
+    renamed = {}
+    for name, key in part.items():
+        for head, tail in _cuts(name):
+            if head in ours_of:
+                name = f"{ours_of[head]}.{tail}" if tail else ours_of[head]
+                break
+        renamed[name] = key
+    return renamed
+
+
+def _cuts(name: str) -> Pairs:
+    """Every way to cut a dotted name in two, the longest head first."""
+    yield name, ""
+    at = len(name)
+    while (at := name.rfind(".", 0, at)) > 0:
+        yield name[:at], name[at + 1 :]
+
+
+def _ema_name(key: str) -> str:
+    """Lightning's LitEma drops every dot below the model it averages."""
+    return "model_ema." + key.removeprefix("model.").replace(".", "")
+
+
+def _ldm_topology(part: Iterable[str]) -> Topology:
+    """Reads levels off `input_blocks.N.M…`: a level ends with a downsampler (`.op`)."""
+    names = set(part)
+
+    def level_ends(blocks: str, ending: str) -> Iterator[tuple[bool, bool]]:
+        n = 1 if blocks == "input_blocks" else 0
+        while True:
+            inside = [name for name in names if name.startswith(f"{blocks}.{n}.")]
+            if not inside:
+                return
+            attention = any(".transformer_blocks." in name for name in inside)
+            yield attention, any(re.search(ending, name) for name in inside)
+            n += 1
+
+    down, up, blocks = [], [], 0
+    attention = False
+    for has_attention, ends in level_ends("input_blocks", r"\.0\.op\."):
+        if ends:
+            down.append(Level(blocks, attention))
+            blocks, attention = 0, False
+        else:
+            blocks, attention = blocks + 1, attention or has_attention
+    down.append(Level(blocks, attention))
+    blocks, attention = 0, False
+    for has_attention, ends in level_ends("output_blocks", r"^output_blocks\.\d+\.\d+\.conv\."):
+        blocks, attention = blocks + 1, attention or has_attention
+        if ends:
+            up.append(Level(blocks, attention))
+            blocks, attention = 0, False
+    up.append(Level(blocks, attention))
+    middle = any(name.startswith("middle_block.") for name in names)
+    middle_attention = any(name.startswith("middle_block.1.transformer_blocks.") for name in names)
+    return Topology(tuple(down), middle_attention if middle else None, tuple(up))
+
+
+def _ldm_unet_pairs(topology: Topology) -> Pairs:
+    """(LDM, ours) for every module of the UNet below which the names agree or are RESNET's."""
+    yield "time_embed.0", "time_embedding.linear_1"
+    yield "time_embed.2", "time_embedding.linear_2"
+    yield "input_blocks.0.0", "conv_in"
+    yield "out.0", "conv_norm_out"
+    yield "out.2", "conv_out"
+    n = 1
+    for b, level in enumerate(topology.down):
+        for i in range(level.blocks):
+            yield from _resnet(f"input_blocks.{n}.0", f"down_blocks.{b}.resnets.{i}")
+            if level.attention:
+                yield f"input_blocks.{n}.1", f"down_blocks.{b}.attentions.{i}"
+            n += 1
+        if b < len(topology.down) - 1:
+            yield f"input_blocks.{n}.0.op", f"down_blocks.{b}.downsamplers.0.conv"
+            n += 1
+    if topology.middle is not None:
+        yield from _resnet("middle_block.0", "mid_block.resnets.0")
+        if topology.middle:
+            yield "middle_block.1", "mid_block.attentions.0"
+        yield from _resnet(f"middle_block.{1 + topology.middle}", "mid_block.resnets.1")
+    n = 0
+    for b, level in enumerate(topology.up):
+        for i in range(level.blocks):
+            yield from _resnet(f"output_blocks.{n}.0", f"up_blocks.{b}.resnets.{i}")
+            if level.attention:
+                yield f"output_blocks.{n}.1", f"up_blocks.{b}.attentions.{i}"
+            n += 1
+        if b < len(topology.up) - 1:
+            last = f"output_blocks.{n - 1}.{1 + level.attention}.conv"
+            yield last, f"up_blocks.{b}.upsamplers.0.conv"
+
+
+def _resnet(theirs: str, ours: str) -> Pairs:
+    yield theirs, ours
+    for inner_theirs, inner_ours in RESNET.items():
+        yield f"{theirs}.{inner_theirs}", f"{ours}.{inner_ours}"
+
+
+def _ldm_vae_pairs(part: Iterable[str]) -> Pairs:
+    """(LDM, ours) for every module of the autoencoder below which the names agree."""
+    names = list(part)
+    levels = count(names, r"decoder\.up\.(\d{1,4})\.")
+    for half, theirs, ours in (("encoder", "down", "down"), ("decoder", "up", "up")):
+        yield f"{half}.norm_out", f"{half}.conv_norm_out"
+        for b in range(levels):
+            # LDM counts the decoder's levels from the picture, we from the latent.
+            there = f"{half}.{theirs}.{b}"
+            here = f"{half}.{ours}_blocks.{b if half == 'encoder' else levels - 1 - b}"
+            for i in range(count(names, re.escape(there) + r"\.block\.(\d{1,4})\.")):
+                yield f"{there}.block.{i}", f"{here}.resnets.{i}"
+                yield f"{there}.block.{i}.nin_shortcut", f"{here}.resnets.{i}.conv_shortcut"
+            yield f"{there}.{theirs}sample", f"{here}.{ours}samplers.0"
+        yield f"{half}.mid.block_1", f"{half}.mid_block.resnets.0"
+        yield f"{half}.mid.block_2", f"{half}.mid_block.resnets.1"
+        for inner_theirs, inner_ours in VAE_ATTENTION.items():
+            attention = f"{half}.mid_block.attentions.0.{inner_ours}"
+            yield f"{half}.mid.attn_1.{inner_theirs}", attention

@@ -1,0 +1,73 @@
+"""What every loaded network has: a module, the file its weights come from, a place and a size."""
+
+from __future__ import annotations
+
+from typing import Generic, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ponystudio.diffusion.weights import Weights, assign, place
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class Network(Generic[Module]):
+    """A network with its weights.
+
+    `weights` are the stored tensors it was made from, still mapped; None for one made in memory.
+    `patched` names the tensors that hold something else than the file does.
+    `rounds_patches`: a patched tensor takes the stored precision before the computing one.
+    """
+
+    rounds_patches = False
+
+    def __init__(self, module: Module, weights: Weights | None = None) -> None:
+        self.module: Module = module.eval().requires_grad_(False)
+        self.weights = weights
+        self.patched: frozenset[str] = frozenset()
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype it computes in."""
+        return next(self.module.parameters()).dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its weights where it is, mapped pages included."""
+        return sum(value.nbytes for _, value in self._tensors())
+
+    def restore(self, name: str) -> None:
+        """Put the file's tensor back in the place of a patched one."""
+        assert self.weights is not None
+        value = self.module.get_parameter(name)
+        stored = self.weights.stored(name, value.shape)
+        assign(self.module, name, place(stored, value.device, value.dtype))
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the weights. On the way to the CPU, what can be mapped again is not copied."""
+        target = torch.device(device)
+        for name, value in self._tensors():
+            mapped = self._mapped(name, value) if target.type == "cpu" else None
+            assign(self.module, name, value.to(target) if mapped is None else mapped)
+        return self
+
+    def close(self) -> None:
+        """Give the weights up and let go of the file; the network cannot be used afterwards."""
+        self.module.to("meta")
+        if self.weights is not None:
+            self.weights.close()
+
+    def _tensors(self) -> list[tuple[str, Tensor]]:
+        return [*self.module.named_parameters(), *self.module.named_buffers()]
+
+    def _mapped(self, name: str, value: Tensor) -> Tensor | None:
+        """The file's tensor, where it is exactly what is in memory."""
+        if self.weights is None or name in self.patched or name not in self.weights.names:
+            return None
+        stored = self.weights.stored(name, value.shape)
+        return stored.contiguous() if stored.dtype == value.dtype else None
