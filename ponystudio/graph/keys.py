@@ -65,24 +65,31 @@ class Environment:
 
 
 class NodeKey:
-    """The digests of one node. `digest` covers the whole node, `outputs` has the output keys."""
+    """The digests of one node: `digest` covers all of it, what affects one output only included."""
 
-    __slots__ = ("_preimages", "digest", "outputs")
+    __slots__ = ("_apart", "digest", "texts")
 
-    def __init__(self, digest: str, outputs: Mapping[str, str], preimages: Mapping[str, str]):
-        self.digest = digest
-        self.outputs = outputs
-        self._preimages = preimages
+    def __init__(self, texts: tuple[str, ...], apart: tuple[str, ...]) -> None:
+        """`texts` are preimages: the whole node's, then those of the outputs named in `apart`."""
+        self.digest, *others = [sha256(text.encode()).hexdigest() for text in texts]
+        self._apart = dict(zip(apart, others, strict=True)) if apart else {}
+        self.texts = texts
+
+    def output(self, name: str) -> str:
+        """The key of an output."""
+        return output_key(self._apart.get(name, self.digest), name)
 
     @property
     def preimage(self) -> Preimage:
-        """What the digest was made from."""
-        return self.preimages[self.digest]
+        """What `digest` was made from."""
+        preimage: Preimage = json.loads(self.texts[0])
+        return preimage
 
     @property
     def preimages(self) -> dict[str, Preimage]:
         """Every preimage by its digest: the node's own and those of outputs that differ."""
-        return {digest: json.loads(text) for digest, text in self._preimages.items()}
+        digests = (self.digest, *self._apart.values())
+        return {digest: json.loads(text) for digest, text in zip(digests, self.texts, strict=True)}
 
 
 def canonical_json(value: Any) -> str:
@@ -118,21 +125,20 @@ def result_keys(
     some microseconds.
     """
     nodes = effective(graph, catalog).nodes
-    surroundings: dict[str, str] = {}
+    heads: dict[str, str] = {}
     keys: dict[str, NodeKey] = {}
-    outputs: dict[str, Mapping[str, str]] = {}
     for id in order:
         node = nodes.get(id)
         if node is None:
             continue
         spec = catalog[node.type]
-        if spec.id not in surroundings:
-            surroundings[spec.id] = f'{{"environment":{_spelt(environment.of(spec))},"files":{{'
+        head = heads.get(spec.id)
+        if head is None:
+            head = heads[spec.id] = f'{{"environment":{_spelt(environment.of(spec))},"files":{{'
         memory = node.__dict__.get(_KEYED)
-        if memory is None or memory[0] is not spec:
-            memory = node.__dict__[_KEYED] = (spec, _recipes(node, spec))
-        keys[id] = key = _key(memory[1], surroundings[spec.id], outputs, content)
-        outputs[id] = key.outputs
+        if memory is None or memory.spec is not spec:
+            memory = node.__dict__[_KEYED] = _Memory(node, spec)
+        keys[id] = memory.key(head, keys, content)
     return keys
 
 
@@ -140,38 +146,46 @@ def result_keys(
 class _Recipe:
     """What of one preimage depends on the node value alone, spelt already where it can be."""
 
-    outputs: tuple[str, ...]
     files: tuple[tuple[str, ParamSpec, str], ...]
     inputs: tuple[tuple[str, str, str], ...]  # opening of the entry, source, output
     tail: str
 
 
-def _recipes(node: Node, spec: NodeSpec) -> tuple[_Recipe, ...]:
-    """First the whole node's, then one for every output that not everything affects."""
-    counts: dict[str, InputSpec | ParamSpec] = dict(spec.input_by_name)
-    counts.update((item.name, item) for item in spec.params if not item.cosmetic)
-    apart: dict[str, dict[str, InputSpec | ParamSpec]] = {}
-    for output in spec.outputs:
-        affecting = {
-            name: item
-            for name, item in counts.items()
-            if not item.affects or output.name in item.affects
+class _Memory:
+    """What a node remembers of its keys: what never changes with it, and its last key."""
+
+    __slots__ = ("apart", "last", "recipes", "spec")
+
+    def __init__(self, node: Node, spec: NodeSpec) -> None:
+        counts: dict[str, InputSpec | ParamSpec] = dict(spec.input_by_name)
+        counts.update((item.name, item) for item in spec.params if not item.cosmetic)
+        recipes = {_WHOLE: _recipe(node, spec, counts)}
+        for output in spec.outputs:
+            affecting = {
+                name: item
+                for name, item in counts.items()
+                if not item.affects or output.name in item.affects
+            }
+            if len(affecting) < len(counts):
+                recipes[output.name] = _recipe(node, spec, affecting)
+        self.spec = spec
+        self.recipes = tuple(recipes.values())
+        self.apart = tuple(recipes)[1:]
+        self.last = NodeKey(("",), ())
+
+    def key(self, head: str, keys: Mapping[str, NodeKey], content: Content) -> NodeKey:
+        """The node's key, from preimages that are each the canonical JSON of what they say."""
+        files = {
+            name: f"{_spelt(name)}:{_spelt(content(spec, value))}"
+            for name, spec, value in self.recipes[0].files
         }
-        if len(affecting) < len(counts):
-            apart[output.name] = affecting
-    together = tuple(item.name for item in spec.outputs if item.name not in apart)
-    return (
-        _recipe(node, spec, counts, together),
-        *(_recipe(node, spec, affecting, (name,)) for name, affecting in apart.items()),
-    )
+        texts = tuple([_preimage(recipe, head, files, keys) for recipe in self.recipes])
+        if texts != self.last.texts:
+            self.last = NodeKey(texts, self.apart)
+        return self.last
 
 
-def _recipe(
-    node: Node,
-    spec: NodeSpec,
-    counts: Mapping[str, InputSpec | ParamSpec],
-    outputs: tuple[str, ...],
-) -> _Recipe:
+def _recipe(node: Node, spec: NodeSpec, counts: Mapping[str, InputSpec | ParamSpec]) -> _Recipe:
     files: list[tuple[str, ParamSpec, str]] = []
     inputs: list[tuple[str, str, str]] = []
     params: dict[str, Any] = {}
@@ -184,33 +198,17 @@ def _recipe(
             if item.type == "file":
                 files.append((name, item, value))
             else:
-                params[name] = plain(value)
+                params[name] = value
     about = {"params": params, "type": spec.id, "version": spec.version}
-    return _Recipe(outputs, tuple(files), tuple(inputs), f"}},{_spelt(about)[1:]}")
+    return _Recipe(tuple(files), tuple(inputs), f"}},{_spelt(about)[1:]}")
 
 
-def _key(
-    recipes: tuple[_Recipe, ...],
-    head: str,
-    outputs: Mapping[str, Mapping[str, str]],
-    content: Content,
-) -> NodeKey:
-    """Puts the preimages together; each is the canonical JSON of what it says."""
-    whole = recipes[0]
-    files = {name: f"{_spelt(name)}:{_spelt(content(s, value))}" for name, s, value in whole.files}
-    digests: list[str] = []
-    preimages: dict[str, str] = {}
-    keys: dict[str, str] = {}
-    for recipe in recipes:
-        read = ",".join([files[name] for name, _, _ in recipe.files])
-        linked = ",".join([f'{name}{outputs[id][out]}"' for name, id, out in recipe.inputs])
-        text = f'{head}{read}}},"inputs":{{{linked}{recipe.tail}'
-        digest = sha256(text.encode()).hexdigest()
-        digests.append(digest)
-        preimages[digest] = text
-        for output in recipe.outputs:
-            keys[output] = f"{digest}.{output}"
-    return NodeKey(digests[0], keys, preimages)
+def _preimage(
+    recipe: _Recipe, head: str, files: Mapping[str, str], keys: Mapping[str, NodeKey]
+) -> str:
+    read = ",".join([files[name] for name, _, _ in recipe.files])
+    linked = ",".join([f'{name}{keys[id].output(out)}"' for name, id, out in recipe.inputs])
+    return f'{head}{read}}},"inputs":{{{linked}{recipe.tail}'
 
 
 def _spelt(value: Any) -> str:

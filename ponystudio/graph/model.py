@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -40,6 +41,12 @@ class Node:
     mode: Mode = "normal"
     title: str = ""
     extra: Mapping[str, Any] = field(default_factory=_empty)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The ids it is linked from, each once, in the order of its sockets' names."""
+        links = (self.inputs[socket] for socket in sorted(self.inputs))
+        return tuple(dict.fromkeys(link.source for link in links))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ what these walks do, and both happen before every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from ponystudio.api.spec import NodeSpec
@@ -20,8 +20,7 @@ def ancestors(graph: Graph, targets: Iterable[str]) -> set[str]:
     found = {id for id in targets if id in nodes}
     pending = list(found)
     while pending:
-        for link in nodes[pending.pop()].inputs.values():
-            source = link.source
+        for source in nodes[pending.pop()].sources:
             if source not in found and source in nodes:
                 found.add(source)
                 pending.append(source)
@@ -31,19 +30,25 @@ def ancestors(graph: Graph, targets: Iterable[str]) -> set[str]:
 def order(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     """These nodes (None: all), every one after those among them that it depends on.
 
-    Depth first, so that one picture is finished before the next is begun and values live short;
-    by id where the links leave a choice, so that equal graphs have equal orders. O(nodes + links)
-    apart from one sort. Raises Cycle.
+    Depth first from the ends of the graph, so that one picture is finished before the next is begun
+    and values live short; by id where the links leave a choice, so that equal graphs have equal
+    orders. O(nodes + links) apart from one sort. Raises Cycle for one among these nodes.
     """
-    result, cycle = _walk(graph, ids)
+    found, cycle = _walked(graph)
+    if cycle and ids is not None:
+        found, cycle = _walk(graph, set(ids))
     if cycle:
         raise cycle_error(cycle)
-    return result
+    if ids is None:
+        return list(found)
+    wanted = set(ids)
+    return [id for id in found if id in wanted]
 
 
 def find_cycle(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     """Nodes that wait for each other, each one feeding the next and the last the first; or []."""
-    return _walk(graph, ids)[1]
+    cycle = _walked(graph)[1]
+    return _walk(graph, set(ids))[1] if cycle and ids is not None else cycle
 
 
 def cycle_error(cycle: list[str]) -> Cycle:
@@ -54,14 +59,28 @@ def cycle_error(cycle: list[str]) -> Cycle:
     )
 
 
-def _walk(graph: Graph, ids: Iterable[str] | None) -> tuple[list[str], list[str]]:
+# Where a graph remembers its walk and what of it runs; checking and planning both need them.
+_WALK, _EFFECTIVE = "_walk", "_effective"
+
+
+def _walked(graph: Graph) -> tuple[list[str], list[str]]:
+    memory: tuple[list[str], list[str]] | None = graph.__dict__.get(_WALK)
+    if memory is None:
+        memory = graph.__dict__[_WALK] = _walk(graph, graph.nodes.keys())
+    return memory
+
+
+def _walk(graph: Graph, ids: Set[str]) -> tuple[list[str], list[str]]:
     """Depth-first post-order and, if it met one, a cycle (the order is then incomplete)."""
     nodes = graph.nodes
     # 1: not seen, 2: its sources are being walked, absent: done or not wanted.
-    state = dict.fromkeys(sorted(nodes if ids is None else set(ids) & nodes.keys()), 1)
+    state = dict.fromkeys(sorted(ids & nodes.keys()), 1)
+    read = {source for id in state for source in nodes[id].sources}
+    ends = [id for id in state if id not in read]
     result: list[str] = []
     stack: list[str] = []
-    for root in list(state):
+    # What no end depends on lies behind a circle.
+    for root in [*ends, *state]:
         if root not in state:
             continue
         stack.append(root)
@@ -70,10 +89,8 @@ def _walk(graph: Graph, ids: Iterable[str] | None) -> tuple[list[str], list[str]
             seen = state.get(id)
             if seen == 1:
                 state[id] = 2
-                inputs = nodes[id].inputs
                 # Reversed, for the stack is last in, first out.
-                for socket in sorted(inputs, reverse=True) if len(inputs) > 1 else inputs:
-                    source = inputs[socket].source
+                for source in reversed(nodes[id].sources):
                     mark = state.get(source)
                     if mark == 1:
                         stack.append(source)
@@ -107,14 +124,20 @@ def effective(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Graph:
     counts as not linked. So whoever reads a bypassed node has the key of what feeds it.
     A graph of normal nodes is returned as it is.
     """
-    nodes = graph.nodes
-    special = {id: node for id, node in nodes.items() if node.mode != "normal"}
+    special = {id: node for id, node in graph.nodes.items() if node.mode != "normal"}
     if not special:
         return graph
+    memory: tuple[Mapping[str, NodeSpec], Graph] | None = graph.__dict__.get(_EFFECTIVE)
+    if memory is None or memory[0] is not catalog:
+        memory = graph.__dict__[_EFFECTIVE] = (catalog, _effective(graph, special, catalog))
+    return memory[1]
+
+
+def _effective(graph: Graph, special: Mapping[str, Node], catalog: Mapping[str, NodeSpec]) -> Graph:
     dead = {id for id, node in special.items() if node.mode == "muted"}
     wired: dict[str, Node] = {}
     needed_by: dict[str, list[str]] = {}
-    for id, node in nodes.items():
+    for id, node in graph.nodes.items():
         if id not in special:
             wired[id] = node = _rewired(node, special, catalog)
             spec = catalog.get(node.type)
