@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ponystudio import __version__
+from ponystudio.commands.complaints import complain
 from ponystudio.errors import Cancelled, PonyStudioError
 
 COMMANDS = ("run", "validate", "nodes", "inspect", "convert", "doctor", "worker")
@@ -58,14 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-
-
-def complain(error: PonyStudioError) -> None:
-    """One error on stderr: where and what, then what to do about it."""
-    place = f"{error.where}: " if error.where else ""
-    print(f"error: {place}{error.what}", file=sys.stderr)
-    if error.remedy:
-        print(f"  {error.remedy}", file=sys.stderr)
 
 
 def _canvas(words: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.commands.opening import load_catalog
+from ponystudio.engine.packs import load_packs
 from ponystudio.errors import UnknownNode
 from ponystudio.graph.catalog import Catalog
 
@@ -19,7 +19,7 @@ WIDTH = 88
 
 
 def main(arguments: Namespace) -> int:
-    catalog = load_catalog()
+    catalog = load_packs().catalog
     if arguments.name is None:
         shown = catalog.to_json() if arguments.json else "\n".join(_overview(catalog))
     else:
@@ -27,7 +27,7 @@ def main(arguments: Namespace) -> int:
         shown = spec.to_json() if arguments.json else "\n".join(_help(spec))
     print(json.dumps(shown, indent=2) if arguments.json else shown)
     for problem in catalog.problems:
-        print(f"note: nodes of {problem.pack} are missing: {problem.error}", file=sys.stderr)
+        print(f"note: node pack {problem.pack}: {problem.error}", file=sys.stderr)
     return 0
 
 

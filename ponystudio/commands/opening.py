@@ -1,41 +1,100 @@
-"""What several commands open first: the catalog, a graph, the model folders."""
+"""A graph opened for a command: read, brought up to date, with settings, and checked."""
 
 from __future__ import annotations
 
+import sys
+from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ponystudio.errors import GraphFileError, UsageError
+from ponystudio.commands.settings import apply
+from ponystudio.engine.packs import Packs, load_packs
+from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
 from ponystudio.graph import format as graph_file
 from ponystudio.graph.carrier import graph_text
+from ponystudio.graph.checking import check, effective_targets
+from ponystudio.graph.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
+from ponystudio.graph.topology import ancestors, effective
+from ponystudio.library.checking import check_files
 from ponystudio.library.folders import Folders, default_roots
 
 # How files begin that may carry a graph in their metadata; anything else is read as JSON.
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
-def read_graph(path: Path) -> Graph:
-    """The graph in a JSON file or a picture. Raises GraphFileError."""
-    try:
-        with path.open("rb") as file:
-            is_picture = file.read(8).startswith(PICTURES)
-    except OSError as error:
-        raise GraphFileError(
-            f"The file cannot be read: {error.strerror}.",
-            where=str(path),
-            remedy="Check the path.",
-        ) from None
-    if is_picture:
+@dataclass(frozen=True)
+class Opened:
+    graph: Graph
+    packs: Packs
+    folders: Folders
+
+    def errors(self) -> list[PonyStudioError]:
+        """Everything that is wrong anywhere in the graph, its files included."""
+        catalog = self.packs.catalog
+        errors: list[PonyStudioError] = [*check(self.graph, catalog)]
+        ids = effective(self.graph, catalog).nodes
+        errors += check_files(self.graph, catalog, self.folders, ids)
+        try:
+            effective_targets(self.graph, catalog)
+        except NothingToRun as error:
+            errors.append(error)
+        return errors
+
+    def errors_in_the_way(self) -> list[PonyStudioError]:
+        """What keeps the graph from running: errors elsewhere in it do no harm."""
+        catalog = self.packs.catalog
+        try:
+            targets = effective_targets(self.graph, catalog)
+        except NothingToRun as error:
+            return [*check(self.graph, catalog), error]
+        ids = ancestors(effective(self.graph, catalog), targets)
+        return [
+            *check(self.graph, catalog, targets=targets),
+            *check_files(self.graph, catalog, self.folders, ids),
+        ]
+
+
+def open_graph(arguments: Namespace) -> Opened:
+    """The graph that GRAPH, --set and --models describe, with what is needed to check it.
+
+    Raises GraphFileError, UsageError and the errors of `settings.apply`.
+    """
+    packs = load_packs()
+    report_problems(packs)
+    graph, notes = upgrade_nodes(_read(arguments.graph), packs.upgrades, packs.catalog)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    folders = _folders(arguments.graph, arguments.models)
+    return Opened(apply(graph, arguments.settings, packs.catalog, folders), packs, folders)
+
+
+def report_problems(packs: Packs) -> None:
+    for problem in packs.catalog.problems:
+        print(f"note: node pack {problem.pack}: {problem.error}", file=sys.stderr)
+
+
+def _read(path: Path) -> Graph:
+    """The graph in a JSON file or in a picture that carries one."""
+    if _is_picture(path):
         return graph_file.loads(graph_text(path), where=str(path))
     return graph_file.read(path)
 
 
-def folders_for(graph: Path, models: Sequence[Path]) -> Folders:
-    """The model folders given, then the user's own, then the shipped ones.
+def _is_picture(path: Path) -> bool:
+    """Told by how it begins; what cannot be read is left for the reader of graphs to refuse."""
+    try:
+        if not path.is_file():  # a pipe would keep us waiting
+            return False
+        with path.open("rb") as file:
+            return file.read(8).startswith(PICTURES)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return False
 
-    Raises UsageError for one that is not there.
-    """
+
+def _folders(graph: Path, models: Sequence[Path]) -> Folders:
+    """The model folders given, then the user's own, then the shipped ones."""
     for folder in models:
         if not folder.is_dir():
             raise UsageError("There is no such folder.", where=f"--models {folder}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.errors import MissingFile, UnknownNode, UnknownParam, UsageError
+from ponystudio.errors import MissingFile, UnknownParam, UsageError
 from ponystudio.graph.catalog import near
+from ponystudio.graph.edits import SetParam
 from ponystudio.graph.model import Graph
 from ponystudio.library.folders import Folders
 
@@ -37,30 +37,23 @@ def apply(
     for setting in settings:
         id, name, value = _split(setting)
         node = graph.nodes.get(id)
-        if node is None:
-            raise UnknownNode(
-                f"There is no node {id} in the graph.",
-                where=f"--set {setting}",
-                remedy=near(id, graph.nodes) or f"It has: {', '.join(sorted(graph.nodes))}.",
-            )
-        if name in node.inputs:
-            source = node.inputs[name].source
+        spec = catalog.get(node.type) if node else None
+        if node and name in node.inputs:
             raise UsageError(
-                f"{id}.{name} takes its value from a wire, which would win over this one.",
+                "This param takes its value from a wire, which would win over this one.",
                 where=f"--set {setting}",
-                remedy=f"Set a param of {source}, where the wire comes from.",
+                remedy=f"Set a param of {node.inputs[name].source}, where the wire comes from.",
             )
-        spec = catalog.get(node.type)
-        if spec is not None:  # an unknown type of node is told by the check
+        if spec:
             if name not in spec.param_by_name:
                 raise UnknownParam(
-                    f"{id} ({node.type}) has no param {name}.",
+                    f"{spec.id} has no param {name}.",
                     where=f"--set {setting}",
                     remedy=near(name, spec.param_by_name)
                     or f"It has: {', '.join(spec.param_by_name) or 'none'}.",
                 )
             value = _read(spec.param_by_name[name], value, folders)
-        graph = graph.with_nodes([replace(node, params={**node.params, name: value})])
+        graph, _ = SetParam(id, name, value).apply(graph)
     return graph
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from ponystudio.commands.opening import open_run
+from ponystudio.commands.complaints import refuse
+from ponystudio.commands.opening import open_graph
 
 
 def main(arguments: Namespace) -> int:
-    run = open_run(arguments)
-    print(f"{arguments.graph}: nothing is wrong with it; {len(run.graph.nodes)} nodes.")
+    opened = open_graph(arguments)
+    if errors := opened.errors():
+        return refuse(errors)
+    print(f"{arguments.graph}: {len(opened.graph.nodes)} nodes, nothing wrong.")
     return 0
