@@ -22,6 +22,8 @@ class Denoiser(Network["UNet2DConditionModel"]):
     to no signal at all. `in_channels`: 4, or 9 for one that is made for inpainting.
     """
 
+    part = "model"
+
     def __init__(
         self,
         module: UNet2DConditionModel,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,14 @@ Module = TypeVar("Module", bound=nn.Module)
 class Network(Generic[Module]):
     """A network with its weights.
 
-    `weights` are the stored tensors it was made from, still mapped; None for one made in memory.
+    `part` is what recipes call it. `weights` are the stored tensors it was made from, still
+    mapped; None for one that was made in memory.
     `patched` names the tensors that hold something else than the file does.
     `rounds_patches`: a patched tensor takes the stored precision before the computing one.
     """
 
-    rounds_patches = False
+    part: ClassVar[str]
+    rounds_patches: ClassVar[bool] = False
 
     def __init__(self, module: Module, weights: Weights | None = None) -> None:
         self.module: Module = module.eval().requires_grad_(False)
@@ -39,7 +41,7 @@ class Network(Generic[Module]):
     @property
     def nbytes(self) -> int:
         """Bytes of its weights where it is, mapped pages included."""
-        return sum(value.nbytes for _, value in self._tensors())
+        return sum(value.nbytes for value in self.module.parameters())
 
     def restore(self, name: str) -> None:
         """Put the file's tensor back in the place of a patched one."""

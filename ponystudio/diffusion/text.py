@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from ponystudio.diffusion.embeddings import read_embedding
+from ponystudio.diffusion.network import Network
 from ponystudio.diffusion.prompt import parse
 from ponystudio.diffusion.tokens import FRAMED, Chunk, ClipTokenizer
+from ponystudio.diffusion.weights import Weights
 from ponystudio.errors import ParamRange
 
 if TYPE_CHECKING:
@@ -39,44 +41,24 @@ class Encoded:
     pooled: Tensor | None = None
 
 
-class TextEncoder:
+class TextEncoder(Network["CLIPTextModel"]):
     """CLIP's text encoder with its tokenizer.
 
     `module` may be on any device and of any floating dtype; what comes out is float32.
     `embeddings` are the textual inversions that prompts may name: file name → path.
-    `on_close` releases what the weights are mapped from.
     """
 
+    part = "clip"
+    # As ComfyUI does, whose pictures a LoRA shall give here too.
+    rounds_patches = True
+
     def __init__(
-        self, module: CLIPTextModel, family: Family, *, on_close: Callable[[], None] | None = None
+        self, module: CLIPTextModel, family: Family, weights: Weights | None = None
     ) -> None:
-        self.module = module.eval()
+        super().__init__(module, weights)
         self.family = family
         self.tokenizer = ClipTokenizer()
         self.embeddings: Mapping[str, Path] = {}
-        self._on_close = on_close
-
-    @property
-    def device(self) -> torch.device:
-        return self._table.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self._table.dtype
-
-    @property
-    def nbytes(self) -> int:
-        return sum(tensor.nbytes for tensor in self.module.parameters())
-
-    def to(self, device: torch.device | str) -> TextEncoder:
-        self.module.to(device)
-        return self
-
-    def close(self) -> None:
-        """Give the weights up; the encoder cannot be used afterwards."""
-        self.module.to("meta")
-        if self._on_close is not None:
-            self._on_close()
 
     @torch.no_grad()
     def encode(self, text: str, *, dialect: str = "a1111", clip_skip: int = 0) -> Encoded:

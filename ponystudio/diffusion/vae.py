@@ -35,6 +35,8 @@ class Autoencoder(Network["AutoencoderKL"]):
     `tiled_from`: pictures of at least so many pixels are worked on in tiles unasked.
     """
 
+    part = "vae"
+
     def __init__(
         self,
         module: AutoencoderKL,

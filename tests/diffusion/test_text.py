@@ -206,7 +206,9 @@ class TestHolder:
 
         closed = []
         encoder = TextEncoder(
-            deepcopy(network), SimpleNamespace(clip_skip=1), on_close=lambda: closed.append(True)
+            deepcopy(network),
+            SimpleNamespace(clip_skip=1),
+            SimpleNamespace(close=lambda: closed.append(True)),
         )
         encoder.close()
         assert closed == [True]

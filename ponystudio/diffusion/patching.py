@@ -1,0 +1,99 @@
+"""Weights with LoRAs in them: a state that is reached as a transaction.
+
+W' = W + Σ m·s·(up @ down), in float32, then cast. W is always read from the file again, so that
+nothing is ever taken away by subtraction and strength 0 leaves the stored bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ponystudio.diffusion.lora import Delta, LoraFile
+from ponystudio.diffusion.network import Network
+from ponystudio.diffusion.weights import assign
+
+
+@dataclass(frozen=True)
+class Patched:
+    """What was done: how many bytes of weights were written, and the layers that found no place."""
+
+    nbytes: int
+    unmatched: tuple[str, ...]
+
+
+def apply(
+    network: Network[Any],
+    patches: Iterable[tuple[LoraFile, float]],
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> Patched:
+    """Bring a network into the state "the file plus these LoRAs at these strengths".
+
+    Whatever was patched before is restored from the file. Equal LoRAs are summed first; what sums
+    to 0 changes nothing. `check` is called before every tensor and may raise Cancelled; after that
+    or any error the network is as the file has it. Raises MismatchedValues for a LoRA that was
+    made for another base model.
+    """
+    wanted, unmatched = _deltas(network, patches)
+    written = 0
+    try:
+        for name in sorted(network.patched - wanted.keys()):
+            check()
+            network.restore(name)
+            network.patched -= {name}
+            written += network.module.get_parameter(name).nbytes
+        for name, deltas in wanted.items():
+            check()
+            network.patched |= {name}
+            assign(network.module, name, _patched(network, name, deltas))
+            written += network.module.get_parameter(name).nbytes
+    except BaseException:
+        restore(network)
+        raise
+    return Patched(written, unmatched)
+
+
+def restore(network: Network[Any]) -> None:
+    """Take every patch out again: all weights are as the file has them."""
+    for name in sorted(network.patched):
+        network.restore(name)
+    network.patched = frozenset()
+
+
+def _deltas(
+    network: Network[Any], patches: Iterable[tuple[LoraFile, float]]
+) -> tuple[dict[str, list[tuple[float, Delta]]], tuple[str, ...]]:
+    """Parameter name → the deltas it gets, each with its strength."""
+    files: dict[str, LoraFile] = {}
+    strengths: dict[str, float] = {}
+    for file, strength in patches:
+        files.setdefault(file.content, file)
+        strengths[file.content] = strengths.get(file.content, 0.0) + strength
+    wanted: dict[str, list[tuple[float, Delta]]] = {}
+    unmatched: list[str] = []
+    for content, strength in strengths.items():
+        if strength == 0:
+            continue
+        match = files[content].for_module(network.part, network.module)
+        unmatched += match.unmatched
+        for path, delta in match.deltas.items():
+            wanted.setdefault(f"{path}.weight", []).append((strength, delta))
+    return wanted, tuple(unmatched)
+
+
+def _patched(network: Network[Any], name: str, deltas: list[tuple[float, Delta]]) -> Tensor:
+    """W + Σ m·s·(up @ down) in the dtype and on the device of the network."""
+    assert network.weights is not None
+    now = network.module.get_parameter(name)
+    stored = network.weights.stored(name, now.shape)
+    weight = stored.to(now.device).to(torch.float32, copy=True)
+    for strength, delta in deltas:
+        weight += strength * delta.scale * delta.product(weight)
+    if network.rounds_patches:
+        weight = weight.to(stored.dtype)
+    return weight.to(now.dtype)
