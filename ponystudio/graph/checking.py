@@ -23,9 +23,6 @@ from ponystudio.graph.topology import ancestors, cycle_error, effective, find_cy
 
 __all__ = ["check", "coerce", "effective_targets"]
 
-# Where a node remembers that it was found good: (catalog, ((source, its type), ...)).
-_GOOD = "_checked"
-
 
 def check(
     graph: Graph, catalog: Mapping[str, NodeSpec], *, targets: Iterable[str] | None = None
@@ -51,7 +48,7 @@ def check(
         if found:
             errors += found
         else:
-            _remember(nodes[id], nodes, catalog)
+            _note_good(nodes[id], nodes, catalog)
     cycle = find_cycle(running, None if targets is None else ids)
     return [*errors, cycle_error(cycle)] if cycle else errors
 
@@ -76,7 +73,7 @@ def effective_targets(graph: Graph, catalog: Mapping[str, NodeSpec]) -> list[str
 
 
 def _known_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec]) -> bool:
-    memory = node.__dict__.get(_GOOD)
+    memory = node._checked
     if memory is None or memory[0] is not catalog:
         return False
     for source, type in memory[1]:
@@ -86,9 +83,8 @@ def _known_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, Nod
     return True
 
 
-def _remember(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec]) -> None:
-    sources = {link.source for link in node.inputs.values()}
-    node.__dict__[_GOOD] = (catalog, tuple((id, nodes[id].type) for id in sources))
+def _note_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec]) -> None:
+    node.remember("_checked", (catalog, tuple((id, nodes[id].type) for id in node.sources)))
 
 
 def _errors(

@@ -31,9 +31,10 @@ from ponystudio.graph.topology import effective
 Preimage = Mapping[str, Any]
 Content = Callable[[ParamSpec, str], str]
 
-# Where a node remembers what of its preimages depends on itself alone: (spec, recipes).
-_KEYED = "_keyed"
 _WHOLE = ""
+_spelt = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,10 @@ def result_keys(
         head = heads.get(spec.id)
         if head is None:
             head = heads[spec.id] = f'{{"environment":{_spelt(environment.of(spec))},"files":{{'
-        memory = node.__dict__.get(_KEYED)
+        memory = node._keyed
         if memory is None or memory.spec is not spec:
-            memory = node.__dict__[_KEYED] = _Memory(node, spec)
+            memory = _Memory(node, spec)
+            node.remember("_keyed", memory)
         keys[id] = memory.key(head, keys, content)
     return keys
 
@@ -209,12 +211,6 @@ def _preimage(
     read = ",".join([files[name] for name, _, _ in recipe.files])
     linked = ",".join([f'{name}{keys[id].output(out)}"' for name, id, out in recipe.inputs])
     return f'{head}{read}}},"inputs":{{{linked}{recipe.tail}'
-
-
-def _spelt(value: Any) -> str:
-    return json.dumps(
-        value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
 
 
 def why(

@@ -12,6 +12,7 @@ WIDTH = 100
 OPEN_LEVELS = 3
 # What something is comes before what it has; all other keys are in alphabetical order.
 _FIRST = {"format": 0, "type": 0, "version": 1}
+_line = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, default=dict).encode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -24,7 +25,7 @@ def laid_out(document: Mapping[str, Any]) -> str:
 
 def _written(value: Any, level: int, column: int) -> str:
     if not isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return _line(value)
     if level >= OPEN_LEVELS or not isinstance(value, Mapping) or not value:
         line = _line(value)
         if column + len(line) < WIDTH or not value:  # a comma may follow
@@ -33,17 +34,13 @@ def _written(value: Any, level: int, column: int) -> str:
     if isinstance(value, Mapping):
         entries = []
         for key in _sorted(value):
-            name = f"{indent}{json.dumps(key, ensure_ascii=False)}: "
+            name = f"{indent}{_line(key)}: "
             entries.append(name + _written(value[key], level + 1, len(name)))
         begin, end = "{}"
     else:
         entries = [indent + _written(item, level + 1, len(indent)) for item in value]
         begin, end = "[]"
     return begin + "\n" + ",\n".join(entries) + "\n" + "  " * level + end
-
-
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, default=dict)
 
 
 def _sorted(keys: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -26,7 +25,7 @@ class Link:
     output: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """One node. `inputs` holds links by socket or param name; a link wins over the param.
 
@@ -42,11 +41,21 @@ class Node:
     title: str = ""
     extra: Mapping[str, Any] = field(default_factory=_empty)
 
-    @cached_property
+    # What the value's readers work out once: since it never changes, neither does that.
+    _sources: tuple[str, ...] | None = field(default=None, init=False, repr=False, compare=False)
+    _checked: Any = field(default=None, init=False, repr=False, compare=False)
+    _keyed: Any = field(default=None, init=False, repr=False, compare=False)
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """The ids it is linked from, each once, in the order of its sockets' names."""
-        links = (self.inputs[socket] for socket in sorted(self.inputs))
-        return tuple(dict.fromkeys(link.source for link in links))
+        if self._sources is None:
+            links = (self.inputs[socket] for socket in sorted(self.inputs))
+            self.remember("_sources", tuple(dict.fromkeys(link.source for link in links)))
+        return self._sources or ()
+
+    def remember(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
