@@ -12,6 +12,9 @@ Noise = Callable[[Tensor, Tensor], Tensor]
 
 _SEEDS = 2**64
 
+# Of the tolerance 1e-6 to which torchsde resolves a path by default.
+_TREE_DIGITS = 6
+
 
 def first(shape: Sequence[int], seed: int, *, batch_index: Sequence[int] | None = None) -> Tensor:
     """The noise that a picture starts from: float32 `shape` [B,C,h,w] on the CPU.
@@ -55,14 +58,14 @@ def brownian(x: Tensor, seed: int, sigmas: Tensor) -> Noise:
     if len(levels) < 2:
         # A single step ends without noise, and a path of no length cannot be built.
         return between(x, seed)
-    low, high = levels.min(), levels.max()
+    low, high = float(levels[-1]), float(levels[0])
     w = BrownianTree(t0=low, w0=torch.zeros(x.shape), t1=high, entropy=seed % _SEEDS)
+    # The tree rounds its ends to its tolerance, and warns of times beyond them.
+    low, high = round(low, _TREE_DIGITS), round(high, _TREE_DIGITS)
 
     def draw(σ: Tensor, σ_next: Tensor) -> Tensor:
-        # Midpoints go through exp and log, whose rounding may leave the path by a hair.
-        a, b = σ.clamp(low, high), σ_next.clamp(low, high)
-        increment = w(b, a).neg() if b < a else w(a, b)
-        return (increment / (σ_next - σ).abs().sqrt()).to(x.device)
+        a, b = (min(max(float(level), low), high) for level in (σ, σ_next))
+        return (-w(b, a) / (σ - σ_next).sqrt()).to(x.device)
 
     return draw
 
