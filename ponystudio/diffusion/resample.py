@@ -1,4 +1,4 @@
-"""Scaling latents. Importing this loads no torch, since nodes offer the names below as choices."""
+"""Scaling latents and pictures. Importing this loads no torch: nodes offer the names as choices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
+PICTURE_METHODS = ("nearest-exact", "bilinear", "bicubic", "area", "lanczos")
 
 
 def scale_latent(values: Tensor, size: tuple[int, int], method: str) -> Tensor:
@@ -17,6 +18,34 @@ def scale_latent(values: Tensor, size: tuple[int, int], method: str) -> Tensor:
     if method == "bislerp":
         return _slerp_axis(_slerp_axis(values, size[1], 3), size[0], 2)
     return interpolate(values, size=size, mode=method)
+
+
+def scale_picture(pixels: Tensor, size: tuple[int, int], method: str) -> Tensor:
+    """Resize [B,C,H,W] in 0..1 to [B,C,*size] (height, width) by one of PICTURE_METHODS.
+
+    bilinear and bicubic look at the nearest pixels alone, as in ComfyUI, so they do not suit
+    making smaller; area and lanczos (a = 3) weigh all that fall together.
+    """
+    from torch.nn.functional import interpolate
+
+    if method == "lanczos":
+        return _lanczos(pixels, size)
+    return interpolate(pixels, size=size, mode=method).clamp(0, 1)
+
+
+def _lanczos(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pillow's, in float and plane by plane, on the CPU."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    planes = pixels.float().cpu().numpy().reshape(-1, *pixels.shape[-2:])
+    scaled = [
+        np.asarray(Image.fromarray(plane).resize(size[::-1], Image.Resampling.LANCZOS))
+        for plane in planes
+    ]
+    result = torch.from_numpy(np.stack(scaled)).reshape(*pixels.shape[:2], *size)
+    return result.clamp(0, 1).to(pixels.device)
 
 
 def _slerp_axis(values: Tensor, length: int, axis: int) -> Tensor:

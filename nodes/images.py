@@ -1,0 +1,87 @@
+"""Nodes on pictures: load, save, show, scale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ponystudio.api import Annotated, Choice, Context, File, Image, Label, Mask, Range, Text, node
+from ponystudio.diffusion.resample import PICTURE_METHODS
+
+
+class Picture(NamedTuple):
+    image: Image
+    mask: Mask
+
+
+@node("core.load_image", title="Load image", group="Image", exact=True)
+def load_image(*, file: Annotated[Path, File("input")] = Path("picture.png")) -> Picture:
+    """Read a picture, and its transparency as a mask that is white where the picture is opaque.
+
+    16 bits a channel are kept, and the picture stands as the camera was held. Of an animation the
+    first picture is taken.
+    """
+    from ponystudio.diffusion.picture_file import read_picture
+
+    pixels, alpha = read_picture(file)
+    return Picture(Image(pixels), Mask(alpha))
+
+
+@node("core.save_image", title="Save image", group="Image", effects=True)
+def save_image(
+    image: Image,
+    alpha: Mask | None = None,
+    *,
+    prefix: Annotated[str, Text()] = "ponystudio",
+    format: Annotated[str, Choice(("png", "webp", "jpeg"))] = "png",
+    quality: Annotated[int, Range(1, 100)] = 95,
+    ctx: Context,
+) -> None:
+    """Write pictures into the output folder, with the graph that made them inside.
+
+    Args:
+        alpha: Where the picture is opaque; leave it free for a picture without transparency.
+        prefix: Start of the file's name; may name folders inside the output folder.
+        format: png loses nothing; webp and jpeg are smaller; jpeg has no transparency.
+        quality: For webp and jpeg; a webp of 100 loses nothing.
+    """
+    if alpha is not None and bool((alpha.values == 1).all()):
+        alpha = None
+    ctx.save_picture(image, prefix=prefix, format=format, quality=quality, alpha=alpha)
+
+
+@node("core.preview_image", title="Preview image", group="Image", effects=True)
+def preview_image(image: Image, *, ctx: Context) -> None:
+    """Show pictures without keeping them."""
+    ctx.show_picture(image)
+
+
+Side = Annotated[int, Range(0, 16384, soft=(0, 4096), step=8)]
+
+
+@node("core.scale_image", title="Scale image", group="Image")
+def scale_image(
+    image: Image,
+    *,
+    width: Side = 512,
+    height: Side = 512,
+    method: Annotated[str, Choice(PICTURE_METHODS), Label("Method")] = "lanczos",
+) -> Image:
+    """Make pictures larger or smaller.
+
+    Args:
+        width: In pixels; 0 keeps the proportions.
+        height: In pixels; 0 keeps the proportions.
+        method: lanczos is sharpest and good both ways; area is good for making smaller, the
+            others only for making larger.
+    """
+    from ponystudio.diffusion.resample import scale_picture
+
+    old_height, old_width = image.pixels.shape[-2:]
+    if not width and not height:
+        return image
+    size = (
+        height or max(1, round(old_height * width / old_width)),
+        width or max(1, round(old_width * height / old_height)),
+    )
+    return Image(scale_picture(image.pixels, size, method))

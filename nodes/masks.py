@@ -1,0 +1,27 @@
+"""Nodes on masks: where something applies. White, 1, is "here"."""
+
+from __future__ import annotations
+
+from ponystudio.api import Annotated, Choice, Image, Mask, node
+
+CHANNELS = ("brightness", "red", "green", "blue")
+# How much the eye sees of each (ITU-R BT.709), on the levels as they are stored.
+BRIGHTNESS = (0.2126, 0.7152, 0.0722)
+
+
+@node("core.mask_from_image", title="Mask from image", group="Image", exact=True)
+def mask_from_image(
+    image: Image, *, channel: Annotated[str, Choice(CHANNELS)] = "brightness"
+) -> Mask:
+    """Use a picture, painted black and white, as a mask."""
+    red, green, blue = image.pixels.split(1, dim=1)
+    if channel == "brightness":
+        r, g, b = BRIGHTNESS
+        return Mask(red * r + green * g + blue * b)
+    return Mask({"red": red, "green": green, "blue": blue}[channel])
+
+
+@node("core.invert_mask", title="Invert mask", group="Image", exact=True)
+def invert_mask(mask: Mask) -> Mask:
+    """Swap black and white: what was left alone is meant, and the other way round."""
+    return Mask(1 - mask.values)

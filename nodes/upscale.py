@@ -1,0 +1,93 @@
+"""Nodes that enlarge pictures with a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ponystudio.api import Annotated, Context, File, Image, Mask, Range, Upscaler, node
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ponystudio.diffusion.upscale import SuperResolution
+
+# Below this a tile is mostly surroundings, so there is no use in going on.
+LEAST_TILE = 64
+
+
+class Enlarged(NamedTuple):
+    image: Image
+    mask: Mask
+
+
+@node("core.load_upscaler", title="Load upscaler", group="Loading")
+def load_upscaler(
+    *,
+    file: Annotated[Path, File("upscale_models")] = Path("realesrgan-x4plus-anime.safetensors"),
+    ctx: Context,
+) -> Upscaler:
+    """Open a network that enlarges pictures: ESRGAN, Real-ESRGAN and their kin.
+
+    Args:
+        file: The network, by its name in the model folders.
+    """
+    return Upscaler(str(file), ctx.models.content(file), family="")
+
+
+@node("core.upscale_image", title="Upscale image", group="Image")
+def upscale_image(
+    upscaler: Upscaler,
+    image: Image,
+    alpha: Mask | None = None,
+    *,
+    scale: Annotated[float, Range(0, 16, soft=(0, 8), step=0.5)] = 0.0,
+    tile: Annotated[int, Range(0, 8192, soft=(0, 2048), step=64)] = 0,
+    ctx: Context,
+) -> Enlarged:
+    """Enlarge pictures with a network that has learned what details look like.
+
+    Args:
+        alpha: Where the picture is opaque; it is enlarged in the same way.
+        scale: How many times larger; 0 is what the network was made for, other values resize its
+            result.
+        tile: Side of the pieces that are worked on at once, in pixels; 0 leaves it to the network.
+    """
+    import torch
+
+    batch = image.pixels.shape[0]
+    pixels = image.pixels
+    if alpha is not None and not bool((alpha.values == 1).all()):
+        # The network knows colours only, so transparency goes through it as a grey picture.
+        pixels = torch.cat((pixels, alpha.values.to(pixels).expand(-1, 3, -1, -1)))
+    with ctx.models.open(upscaler) as network:
+        enlarged = _in_memory(network, pixels, tile, ctx)
+        size = _size(image.pixels, scale or network.scale)
+    if enlarged.shape[-2:] != size:
+        from ponystudio.diffusion.resample import scale_picture
+
+        enlarged = scale_picture(enlarged, size, "lanczos")
+    grey = enlarged[batch:].mean(dim=1, keepdim=True)
+    return Enlarged(
+        Image(enlarged[:batch]),
+        Mask(grey if len(grey) else enlarged.new_ones(batch, 1, *size)),
+    )
+
+
+def _size(pixels: Tensor, scale: float) -> tuple[int, int]:
+    height, width = pixels.shape[-2:]
+    return max(1, int(height * scale)), max(1, int(width * scale))
+
+
+def _in_memory(network: SuperResolution, pixels: Tensor, tile: int, ctx: Context) -> Tensor:
+    """Enlarge, in ever smaller tiles while the device's memory does not suffice."""
+    import torch
+
+    while True:
+        try:
+            return network(pixels, tile=tile, on_tile=ctx.progress)
+        except torch.OutOfMemoryError:
+            tile = (tile or network.module.tile) // 2
+            if tile < LEAST_TILE:
+                raise
+            ctx.short_of_memory(f"tiles of {tile} pixels")
