@@ -1,8 +1,8 @@
 """Where and how precisely networks compute, and how much memory there is for them.
 
-`auto` takes half precision only where it is fast and cannot be seen: for the denoiser and the
-upscaler, never for the autoencoder (its last layers turn rounding into visible bands), and for the
-text encoder only where that spares a GPU's memory.
+`auto` takes half precision only where it is fast and cannot be seen: for the denoiser, and on GPUs
+for the text encoder and the upscaler too; never for the autoencoder, nor as bf16 for the upscaler,
+for their last layers turn rounding into visible bands.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def choose(device: str = "auto", dtype: str = "auto") -> Choice:
     dtypes = dict.fromkeys(PARTS, half)
     dtypes["vae"] = torch.float32
     if dtype == "auto" and kind == "cpu":
-        dtypes["clip"] = torch.float32  # a few milliseconds, and no loss
+        dtypes["clip"] = dtypes["upscaler"] = torch.float32
     return Choice(found, kind, dtypes, f"{_title(found)}, {short_name(half)} ({reason})")
 
 
@@ -194,7 +194,7 @@ def native_bf16() -> bool:
 
     Elsewhere torch emulates it, which is slower than fp32.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     known = ("avx512_bf16", "amx_bf16", "bf16")
     return any(capabilities.get(name) for name in known) or any(
         name in _cpu_flags() for name in ("avx512_bf16", "amx_bf16", "bf16")

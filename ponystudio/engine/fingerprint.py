@@ -44,7 +44,8 @@ def _model_library() -> str:
 
 def _sources(package: str) -> str:
     spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.submodule_search_locations is not None
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
     folder = Path(next(iter(spec.submodule_search_locations)))
     return _contents(folder.rglob("*.py"), folder)
 

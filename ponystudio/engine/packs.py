@@ -122,7 +122,8 @@ def _import(pack: str, name: str) -> ModuleType | PackProblem:
 def _import_file(path: Path) -> ModuleType | PackProblem:
     name = f"ponystudio_user_nodes.{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # true of every *.py
+    assert spec is not None  # true of every *.py
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # annotations of its nodes are looked up there
     try:

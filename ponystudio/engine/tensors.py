@@ -33,10 +33,9 @@ def moved(value: Any, device: torch.device) -> Any:
 
 def weight(value: Any) -> int:
     """Bytes that the value keeps alive; shared memory counts once, and a view all of it."""
-    storages = {
-        t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors_of(value)
-    }
-    return sum(storages.values()) + sys.getsizeof(value)
+    storages = [tensor.untyped_storage() for tensor in tensors_of(value)]
+    sizes: dict[int, int] = {storage.data_ptr(): storage.nbytes() for storage in storages}
+    return sum(sizes.values()) + sys.getsizeof(value)
 
 
 def on_device(value: Any) -> bool:

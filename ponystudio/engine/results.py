@@ -1,0 +1,177 @@
+"""Results in memory, over the disk: device → host memory → disk → gone, each bounded in bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ponystudio.api import Recipe
+from ponystudio.engine.disk import ROOM, DiskCache
+from ponystudio.engine.events import Tier
+from ponystudio.engine.tensors import moved, on_device, weight
+
+# A result that is made in less time is not worth a file.
+WRITE_FROM = 0.5
+# What an entry costs besides its tensors, so that millions of tiny ones are bounded too.
+OVERHEAD = 1024
+
+
+@dataclass
+class _Entry:
+    value: Any
+    size: int
+    seconds: float
+    device: bool
+    priority: float
+    files: tuple[str, ...]
+    pins: int = 0
+
+
+class Results:
+    """The cache. Only the executor's thread uses it.
+
+    The entry that is cheapest to make again per byte leaves first, with an allowance for age, as
+    on the disk. Pinned entries, those that the run still needs, stay in memory whatever happens.
+    """
+
+    def __init__(self, *, device_bytes: int, memory_bytes: int, disk: DiskCache | None) -> None:
+        self._limits = {True: device_bytes, False: memory_bytes}
+        self._used = {True: 0, False: 0}
+        self._entries: dict[str, _Entry] = {}
+        self._disk = disk
+        self._clock = 0.0
+
+    def known_tier(self, key: str) -> Tier | None:
+        """Where the result is, as far as this process knows."""
+        if self._alive(key):
+            return "device" if self._entries[key].device else "memory"
+        return "disk" if self._disk is not None and self._disk.known(key) else None
+
+    def tier(self, key: str) -> Tier | None:
+        """Where the result is, looked for on the disk too."""
+        if self._alive(key):
+            return "device" if self._entries[key].device else "memory"
+        return "disk" if self._disk is not None and self._disk.has(key) else None
+
+    def get(self, key: str) -> Any:
+        """The result. Raises KeyError if it is gone, or damaged on the disk."""
+        if self._alive(key):
+            entry = self._entries[key]
+            entry.priority = self._clock + _worth(entry)
+            return entry.value
+        if self._disk is None:
+            raise KeyError(key)
+        value = self._disk.read(key)
+        self._insert(key, value, WRITE_FROM, pins=0)
+        return value
+
+    def put(self, key: str, value: Any, seconds: float) -> None:
+        """Keep a result that took `seconds` to make; on the disk too if that was long."""
+        pins = self._entries[key].pins if key in self._entries else 0
+        self._insert(key, value, seconds, pins)
+        if self._disk is not None and seconds >= WRITE_FROM:
+            self._disk.write(key, value, seconds)
+
+    def pin(self, keys: Iterable[str]) -> bool:
+        """Hold these in memory, from the disk if need be; False, and none held, if one is gone."""
+        held: list[str] = []
+        for key in keys:
+            if self._alive(key):
+                self._entries[key].pins += 1
+            elif not self._read_pinned(key):
+                self.unpin(held)
+                return False
+            held.append(key)
+        return True
+
+    def unpin(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            if key in self._entries:
+                self._entries[key].pins -= 1
+        self._shrink()
+
+    def drop(self, key: str) -> None:
+        """Forget a result everywhere in memory."""
+        if entry := self._entries.pop(key, None):
+            self._used[entry.device] -= entry.size
+
+    def drop_unpinned(self, *, device: bool) -> int:
+        """Give the memory of what no run needs back; the number of bytes."""
+        leaving = [k for k, e in self._entries.items() if e.device is device and not e.pins]
+        before = self._used[device]
+        for key in leaving:
+            self.drop(key)
+        return before - self._used[device]
+
+    def clear(self) -> None:
+        """Forget everything, on the disk too."""
+        for key in list(self._entries):
+            self.drop(key)
+        if self._disk is not None:
+            self._disk.clear()
+
+    def _alive(self, key: str) -> bool:
+        """A recipe lives as long as its file stands where it says."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
+        if all(os.path.exists(path) for path in entry.files):  # noqa: PTH110 (asked very often)
+            return True
+        self.drop(key)
+        return False
+
+    def _read_pinned(self, key: str) -> bool:
+        if self._disk is None:
+            return False
+        try:
+            value = self._disk.read(key)
+        except KeyError:
+            return False
+        self._insert(key, value, WRITE_FROM, pins=1)
+        return True
+
+    def _insert(self, key: str, value: Any, seconds: float, pins: int) -> None:
+        self.drop(key)
+        self._add(key, _Entry(value, 0, seconds, False, 0.0, tuple(_files(value)), pins))
+        self._shrink()
+
+    def _add(self, key: str, entry: _Entry) -> None:
+        entry.size = weight(entry.value) + OVERHEAD
+        entry.device = on_device(entry.value)
+        entry.priority = self._clock + _worth(entry)
+        self._entries[key] = entry
+        self._used[entry.device] += entry.size
+
+    def _shrink(self) -> None:
+        """From the device to the memory, from the memory out: the disk has what is worth it."""
+        for key, entry in self._leaving(device=True):
+            self.drop(key)
+            entry.value = moved(entry.value, torch.device("cpu"))
+            self._add(key, entry)
+        for key, _ in self._leaving(device=False):
+            self.drop(key)
+
+    def _leaving(self, *, device: bool) -> Iterator[tuple[str, _Entry]]:
+        if self._used[device] <= self._limits[device]:
+            return
+        free = [(k, e) for k, e in self._entries.items() if e.device is device and not e.pins]
+        for key, entry in sorted(free, key=lambda item: item[1].priority):
+            if self._used[device] <= self._limits[device] * ROOM:
+                return
+            self._clock = max(self._clock, entry.priority)
+            yield key, entry
+
+
+def _worth(entry: _Entry) -> float:
+    return entry.seconds / entry.size
+
+
+def _files(value: Any) -> Iterator[str]:
+    if isinstance(value, Recipe):
+        yield value.path
+        for patch in value.patches:
+            yield patch.path
