@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from helpers.graphs import CATALOG, SPECS
+from ponystudio.api import NodeSpec
+from ponystudio.errors import BadInput
+from ponystudio.graph.catalog import Catalog, PackProblem, near
+
+
+def test_is_a_mapping_in_the_order_given():
+    assert list(CATALOG) == [spec.id for spec in SPECS]
+    assert CATALOG["t.save"].effects
+    assert "t.nothing" not in CATALOG
+
+
+def test_crosses_processes_as_json():
+    catalog = Catalog(SPECS, [PackProblem("broken", "ImportError: no module named numpie")])
+    back = Catalog.from_json(json.loads(json.dumps(catalog.to_json())))
+    assert dict(back) == dict(catalog)
+    assert back.problems == catalog.problems
+
+
+def test_of_two_nodes_with_one_id_the_first_stays_and_the_second_pack_is_told():
+    first = NodeSpec("a.b", 1, "First", "", pack="one")
+    catalog = Catalog([first, NodeSpec("a.b", 1, "Second", "", pack="two")])
+    assert catalog["a.b"] is first
+    assert catalog.problems == (PackProblem("two", "a.b is already defined by one"),)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"format": "ponystudio.catalog", "version": 2, "nodes": [], "problems": []},
+        {"format": "ponystudio.catalog", "version": 1, "nodes": [{"no": "id"}], "problems": []},
+        {"format": "ponystudio.catalog", "version": 1, "nodes": [3], "problems": []},
+        {"format": "ponystudio.catalog", "version": 1, "nodes": []},
+    ],
+)
+def test_refuses_what_it_did_not_write(data):
+    with pytest.raises(BadInput):
+        Catalog.from_json(data)
+
+
+def test_near_names_what_was_probably_meant():
+    assert near("t.sampel", CATALOG).startswith("Did you mean t.sample")
+    assert near("zzzzzz", CATALOG) == ""
