@@ -19,8 +19,9 @@ from ponystudio.diffusion.weights import Weights, assign, place, tensors
 from ponystudio.errors import ModelFileError, UnknownModel, UnsupportedModel
 from ponystudio.library.weights import WeightsFile, open_weights
 
-# How much of its neighbours a tile sees, at most. The compact networks look no further, so that
-# tiles change nothing; with x4plus-anime the change is below one level of 255 (at 32: five).
+# How much of its surroundings a tile sees, at most. The compact networks look no further, so that
+# tiles change nothing. RRDBNet looks further, but weakly: with 6 blocks tiles change less than one
+# level of 255; with 23 five at most and 0.2 in the mean (a pad of 10: over 26).
 PAD = 48
 
 OnTile = Callable[[int, int], None]
