@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import json
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 import ponystudio_resources
+from helpers.make_checkpoint import tensors
 from ponystudio.diffusion import text as module_under_test
+from ponystudio.diffusion.families import family
 from ponystudio.diffusion.text import TextEncoder
 from ponystudio.diffusion.tokens import ClipTokenizer
 from ponystudio.errors import MismatchedValues, MissingFile, ParamRange
+
+PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 WIDTH, LAYERS = 32, 4
 
@@ -41,7 +48,7 @@ def network():
 
 @pytest.fixture
 def encoder(network):
-    return TextEncoder(network, SimpleNamespace(clip_skip=1))
+    return TextEncoder(network, family("sd1"))
 
 
 def ids_of(text: str) -> torch.Tensor:
@@ -81,7 +88,7 @@ def test_eager_attention_gives_the_same(network, encoder):
 
 
 def test_clip_skip_0_is_the_familys_own(network):
-    encoder = TextEncoder(network, SimpleNamespace(clip_skip=2))
+    encoder = TextEncoder(network, replace(family("sd1"), clip_skip=2))
     assert torch.equal(encoder.encode("a").context, encoder.encode("a", clip_skip=2).context)
     assert not torch.equal(encoder.encode("a").context, encoder.encode("a", clip_skip=1).context)
 
@@ -186,8 +193,6 @@ class TestEmbeddings:
 class TestHolder:
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     def test_runs_in_its_dtype_and_gives_float32(self, encoder, network, dtype):
-        from copy import deepcopy
-
         exact = encoder.encode("a (pony:1.3), hill", dialect="comfyui").context
         half = TextEncoder(deepcopy(network).to(dtype), encoder.family)
         encoded = half.encode("a (pony:1.3), hill", dialect="comfyui").context
@@ -201,20 +206,41 @@ class TestHolder:
         assert encoder.dtype == torch.float32
         assert encoder.nbytes == 4 * sum(tensor.numel() for tensor in network.parameters())
 
-    def test_close_gives_the_weights_up(self, network):
-        from copy import deepcopy
-
-        closed = []
-        encoder = TextEncoder(
-            deepcopy(network),
-            SimpleNamespace(clip_skip=1),
-            SimpleNamespace(close=lambda: closed.append(True)),
-        )
-        encoder.close()
-        assert closed == [True]
-        assert encoder.device == torch.device("meta")
-
     def test_states_carry_no_history(self, encoder):
         encoded = encoder.encode("a (pony:1.2)")
         assert not encoded.context.requires_grad
         assert not encoded.padding.requires_grad
+
+
+def test_states_of_the_reference():
+    """The mean and deviation of ComfyUI's states, with an encoder of full size."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    prefix = "cond_stage_model.transformer.text_model."
+    weights = {
+        name.removeprefix(prefix): tensor.float()
+        for name, tensor in tensors("tiny").items()
+        if name.startswith(prefix) and not name.endswith("position_ids")
+    }
+    with torch.device("meta"):
+        network = CLIPTextModel(
+            CLIPTextConfig(
+                hidden_size=768,
+                intermediate_size=3072,
+                num_attention_heads=12,
+                num_hidden_layers=12,
+                hidden_act="quick_gelu",
+                eos_token_id=2,
+            )
+        )
+    network.load_state_dict(weights, assign=True)
+    network.embeddings.position_ids = torch.arange(77)[None]
+    encoder = TextEncoder(network, family("sd1"))
+    cases = json.loads((PARITY / "tokens.json").read_text("utf-8"))
+    # Empty, weighted, negative weight, two chunks, beyond ASCII; all 22 would take half a minute.
+    for case in (cases[number] for number in ("0", "4", "7", "15", "19")):
+        states = encoder.encode(case["prompt"], dialect="comfyui").context
+        assert list(states.shape) == case["cond_shape"]
+        assert [states.mean().item(), states.std().item()] == pytest.approx(
+            case["cond_mean_std"], rel=1e-5, abs=1e-7
+        ), case["prompt"]
