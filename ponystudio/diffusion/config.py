@@ -45,22 +45,21 @@ def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
     """The arguments of diffusers' UNet2DConditionModel."""
     levels = topology(shapes)
     channels = [
-        _shape(shapes, f"down_blocks.{b}.resnets.0.conv1.weight")[0]
-        for b in range(len(levels.down))
+        _side(shapes, f"down_blocks.{b}.resnets.0.conv1.weight", 0) for b in range(len(levels.down))
     ]
     down = [f"down_blocks.{b}.attentions.0" for b in range(len(levels.down))]
     up = [f"up_blocks.{b}.attentions.0" for b in range(len(levels.up))]
     attention = [name for name in (*down, *up, MIDDLE) if f"{name}.proj_in.weight" in shapes]
     if levels.middle is False or not attention:
-        raise UnsupportedModel("This denoiser has a middle without attention, or none at all.")
+        raise UnsupportedModel("This denoiser has no attention, or none in its middle.")
     # The middle block is as deep as diffusers is told that the lowest level is.
     depths = [_depth(shapes, name) or 1 for name in down]
     if levels.down and not levels.down[-1].attention and levels.middle:
         depths[-1] = _depth(shapes, MIDDLE)
     inferred = {
         "sample_size": family.native // family.downscale,
-        "in_channels": _shape(shapes, "conv_in.weight")[1],
-        "out_channels": _shape(shapes, "conv_out.weight")[0],
+        "in_channels": _side(shapes, "conv_in.weight", 1),
+        "out_channels": _side(shapes, "conv_out.weight", 0),
         "block_out_channels": tuple(channels),
         "layers_per_block": tuple(level.blocks for level in levels.down),
         "down_block_types": _types(levels.down, "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -69,7 +68,7 @@ def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
         "transformer_layers_per_block": tuple(depths),
         "reverse_transformer_layers_per_block": tuple(_depth(shapes, name) or 1 for name in up),
         "cross_attention_dim": _context_width(shapes, attention[0]),
-        "use_linear_projection": len(_shape(shapes, f"{attention[0]}.proj_in.weight")) == 2,
+        "use_linear_projection": len(shapes[f"{attention[0]}.proj_in.weight"]) == 2,
         "attention_head_dim": family.unet_heads,  # diffusers' name for the number of heads
         "norm_num_groups": _groups(channels),
     }
@@ -80,13 +79,13 @@ def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, A
     """The arguments of diffusers' AutoencoderKL."""
     levels = count(shapes, r"encoder\.down_blocks\.(\d{1,4})\.")
     channels = [
-        _shape(shapes, f"encoder.down_blocks.{b}.resnets.0.conv1.weight")[0] for b in range(levels)
+        _side(shapes, f"encoder.down_blocks.{b}.resnets.0.conv1.weight", 0) for b in range(levels)
     ]
     inferred = {
         "sample_size": family.native,
-        "in_channels": _shape(shapes, "encoder.conv_in.weight")[1],
-        "out_channels": _shape(shapes, "decoder.conv_out.weight")[0],
-        "latent_channels": _shape(shapes, "decoder.conv_in.weight")[1],
+        "in_channels": _side(shapes, "encoder.conv_in.weight", 1),
+        "out_channels": _side(shapes, "decoder.conv_out.weight", 0),
+        "latent_channels": _side(shapes, "decoder.conv_in.weight", 1),
         "block_out_channels": tuple(channels),
         "layers_per_block": count(shapes, r"encoder\.down_blocks\.0\.resnets\.(\d{1,4})\."),
         "down_block_types": ("DownEncoderBlock2D",) * levels,
@@ -104,13 +103,13 @@ def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, A
 
 def text(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of transformers' CLIPTextConfig."""
-    vocabulary, width = _shape(shapes, "embeddings.token_embedding.weight")
+    width = _side(shapes, "embeddings.token_embedding.weight", 1)
     inferred = {
-        "vocab_size": vocabulary,
+        "vocab_size": _side(shapes, "embeddings.token_embedding.weight", 0),
         "hidden_size": width,
-        "max_position_embeddings": _shape(shapes, "embeddings.position_embedding.weight")[0],
+        "max_position_embeddings": _side(shapes, "embeddings.position_embedding.weight", 0),
         "num_hidden_layers": count(shapes, r"encoder\.layers\.(\d{1,4})\."),
-        "intermediate_size": _shape(shapes, "encoder.layers.0.mlp.fc1.weight")[0],
+        "intermediate_size": _side(shapes, "encoder.layers.0.mlp.fc1.weight", 0),
         "num_attention_heads": max(1, width // CLIP_HEAD),
         "hidden_act": family.text_activation,
         "layer_norm_eps": 1e-5,
@@ -119,11 +118,13 @@ def text(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
     return {**inferred, **_allowed(hints, TEXT_HINTS)}
 
 
-def _shape(shapes: Shapes, name: str) -> tuple[int, ...]:
-    try:
-        return shapes[name]
-    except KeyError:
-        raise DamagedFile(f"The tensor {name!r} is missing.") from None
+def _side(shapes: Shapes, name: str, axis: int) -> int:
+    shape = shapes.get(name)
+    if shape is None:
+        raise DamagedFile(f"The tensor {name!r} is missing.")
+    if axis >= len(shape):
+        raise DamagedFile(f"The tensor {name!r} has only {len(shape)} dimensions.")
+    return shape[axis]
 
 
 def _depth(shapes: Shapes, attention: str) -> int:
@@ -131,7 +132,7 @@ def _depth(shapes: Shapes, attention: str) -> int:
 
 
 def _context_width(shapes: Shapes, attention: str) -> int:
-    return _shape(shapes, f"{attention}.transformer_blocks.0.attn2.to_k.weight")[1]
+    return _side(shapes, f"{attention}.transformer_blocks.0.attn2.to_k.weight", 1)
 
 
 def _types(levels: Iterable[Level], with_attention: str, without: str) -> tuple[str, ...]:

@@ -30,6 +30,13 @@ TEXT_PREFIXES = (
 UNET_ROOTS = ("input_blocks.0.0.weight", "conv_in.weight")
 VAE_ROOT = "decoder.conv_in.weight"
 TEXT_ROOT = "embeddings.token_embedding.weight"
+# All that is a UNet's, of any family: what a network lacks then shows as a tensor too many.
+UNET_BRANCHES = (
+    *("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "out.", "label_emb."),
+    *("conv_in.", "down_blocks.", "mid_block.", "up_blocks.", "conv_norm_out.", "conv_out."),
+    *("time_embedding.", "class_embedding.", "add_embedding.", "encoder_hid_proj."),
+)
+VAE_BRANCHES = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 TEXT_BRANCHES = ("embeddings.", "encoder.layers.", "final_layer_norm.")
 
 RESNET = {
@@ -77,7 +84,7 @@ def unet(keys: Iterable[str], *, ema: bool = False) -> dict[str, str]:
     With `ema` the averaged weights (`model_ema.*`) are taken where the file has them. What is no
     tensor of this architecture keeps its name, so that a strict load reports it.
     """
-    part = _part(keys, UNET_PREFIXES, UNET_ROOTS)
+    part = _part(keys, UNET_PREFIXES, UNET_ROOTS, UNET_BRANCHES)
     if "input_blocks.0.0.weight" in part:
         part = _renamed(part, _ldm_unet_pairs(_ldm_topology(part)))
     if ema:
@@ -89,11 +96,7 @@ def unet(keys: Iterable[str], *, ema: bool = False) -> dict[str, str]:
 
 def vae(keys: Iterable[str]) -> dict[str, str]:
     """Our name → stored name of every tensor of the autoencoder; empty where there is none."""
-    part = {
-        name: key
-        for name, key in _part(keys, VAE_PREFIXES, (VAE_ROOT,)).items()
-        if name.startswith(("encoder.", "decoder.", "quant_conv.", "post_quant_conv."))
-    }
+    part = _part(keys, VAE_PREFIXES, (VAE_ROOT,), VAE_BRANCHES)
     if any(name.startswith("decoder.up.") for name in part):
         return _renamed(part, _ldm_vae_pairs(part))
     old = (
@@ -106,12 +109,9 @@ def vae(keys: Iterable[str]) -> dict[str, str]:
 
 def text(keys: Iterable[str]) -> dict[str, str]:
     """Our name → stored name of every tensor of CLIP's text encoder; empty where there is none."""
-    return {
-        name: key
-        for name, key in _part(keys, TEXT_PREFIXES, (TEXT_ROOT,)).items()
-        # Beside the encoder a file may hold a projection, a picture encoder or fixed positions.
-        if name.startswith(TEXT_BRANCHES) and not name.endswith(".position_ids")
-    }
+    # Beside the encoder a file may hold a projection, a picture encoder or fixed positions.
+    part = _part(keys, TEXT_PREFIXES, (TEXT_ROOT,), TEXT_BRANCHES)
+    return {name: key for name, key in part.items() if not name.endswith(".position_ids")}
 
 
 def ldm_modules(modules: Iterable[str]) -> dict[str, str]:
@@ -148,12 +148,15 @@ def count(names: Iterable[str], pattern: str) -> int:
     return n
 
 
-def _part(keys: Iterable[str], prefixes: Iterable[str], roots: Iterable[str]) -> dict[str, str]:
-    """The names after the first prefix under which one of the roots stands."""
+def _part(
+    keys: Iterable[str], prefixes: Iterable[str], roots: Iterable[str], branches: tuple[str, ...]
+) -> dict[str, str]:
+    """The names in `branches` after the first prefix under which one of the roots stands."""
     stored = set(keys)
     for prefix in prefixes:
         if any(prefix + root in stored for root in roots):
-            return {key[len(prefix) :]: key for key in keys if key.startswith(prefix)}
+            names = {key[len(prefix) :]: key for key in keys if key.startswith(prefix)}
+            return {name: key for name, key in names.items() if name.startswith(branches)}
     return {}
 
 

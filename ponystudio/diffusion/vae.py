@@ -61,15 +61,14 @@ class Autoencoder(Network["AutoencoderKL"]):
         `tile`: side of a tile in pixels; None decides by size. `on_tile` is told (tiles done,
         tiles in all). One picture is worked on at a time, whatever the batch.
         """
-        f = self.downscale
-        pixels = _cropped(pixels, f)
-        side = self._tile(pixels.shape[-2] * pixels.shape[-1], tile)
+        pixels = _cropped(pixels, self.downscale)
 
         def network(part: Tensor) -> Tensor:
             y = part.to(self.device, self.dtype) * 2 - 1
             return self.module.encode(y, return_dict=False)[0].mean.float()
 
-        return _in_tiles(network, pixels, side, 1 / f, on_tile)
+        area = pixels.shape[-2] * pixels.shape[-1]
+        return _in_tiles(network, pixels, self._cells(area, tile), self.downscale, 1, on_tile)
 
     @torch.no_grad()
     def decode(
@@ -79,21 +78,19 @@ class Autoencoder(Network["AutoencoderKL"]):
 
         `values`: [B,C,h,w] in VAE units. `tile` and `on_tile` as for `encode`.
         """
-        f = self.downscale
-        side = self._tile(values.shape[-2] * values.shape[-1] * f * f, tile)
 
         def network(part: Tensor) -> Tensor:
-            y = self.module.decode(part.to(self.device, self.dtype), return_dict=False)[0].float()
-            return ((y + 1) / 2).clamp(0, 1)
+            y = self.module.decode(part.to(self.device, self.dtype), return_dict=False)[0]
+            return ((y.float() + 1) / 2).clamp(0, 1)
 
-        return _in_tiles(network, values, side and max(side // f, 1), f, on_tile)
+        area = values.shape[-2] * values.shape[-1] * self.downscale**2
+        return _in_tiles(network, values, self._cells(area, tile), 1, self.downscale, on_tile)
 
-    def _tile(self, pixels: int, tile: int | None) -> int:
-        """Side of a tile in pixels; 0 for none."""
+    def _cells(self, area: int, tile: int | None) -> int:
+        """Side of a tile in latent cells for a picture of `area` pixels; 0 for no tiles."""
         if tile is None:
-            return TILE if pixels >= self.tiled_from else 0
-        f = self.downscale
-        return max(tile // f, 8) * f
+            tile = TILE if area >= self.tiled_from else 0
+        return max(tile // self.downscale, LEAST_CELLS) if tile else 0
 
 
 def _cropped(pixels: Tensor, multiple: int) -> Tensor:
