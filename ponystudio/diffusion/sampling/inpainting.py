@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
+from ponystudio.diffusion.sampling.process import Denoise
 from ponystudio.errors import MismatchedValues
 
 
@@ -19,7 +19,7 @@ class Masked:
     All [B,C,h,w] but `mask`, [B,1,h,w] in 0..1; between the two it blends.
     """
 
-    denoise: Callable[[Tensor, Tensor], Tensor]
+    D: Denoise
     space: Parameterisation
     mask: Tensor
     latent: Tensor
@@ -28,7 +28,7 @@ class Masked:
     def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
         m = self.mask
         x = x * m + self.space.renoise(self.latent, self.noise, σ) * (1 - m)
-        return self.denoise(x, σ) * m + self.latent * (1 - m)
+        return self.D(x, σ) * m + self.latent * (1 - m)
 
 
 def mask_of_latent(mask: Tensor, latent: Tensor) -> Tensor:

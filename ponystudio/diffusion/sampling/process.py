@@ -10,12 +10,15 @@ from torch import Tensor
 from ponystudio.diffusion.sampling.noise import Noise
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
 
+# D(x, σ): x [B,C,h,w] at noise level σ without its noise.
+Denoise = Callable[[Tensor, Tensor], Tensor]
+
 
 @dataclass(frozen=True, eq=False)
 class Process:
     """A denoiser D(x, σ), what σ means to it, and fresh noise from one σ to the next."""
 
-    D: Callable[[Tensor, Tensor], Tensor]
+    D: Denoise
     space: Parameterisation
     noise: Noise
 

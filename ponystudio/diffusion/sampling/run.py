@@ -12,11 +12,17 @@ from ponystudio.diffusion.sampling import parameterisation
 from ponystudio.diffusion.sampling.guidance import Denoiser, Guided, Prompt
 from ponystudio.diffusion.sampling.inpainting import Masked, mask_of_latent
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES, supports
-from ponystudio.diffusion.sampling.process import Process
+from ponystudio.diffusion.sampling.process import Denoise, Process
 from ponystudio.diffusion.sampling.samplers import BROWNIAN
 from ponystudio.diffusion.sampling.samplers import SAMPLERS as STEPS_OF
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
-from ponystudio.errors import NotANumber, ParamChoice, ParamRange
+from ponystudio.errors import (
+    MismatchedValues,
+    NotANumber,
+    ParamChoice,
+    ParamRange,
+    UnsupportedModel,
+)
 
 # Called after each step with its number from 1, the number of steps, and D(x, σ) in VAE units.
 OnStep = Callable[[int, int, Tensor], None]
@@ -51,10 +57,12 @@ def sample(
     names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first, `rows` that of
     guidance.Guided. Whatever `on_step` raises ends the run.
 
-    Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts or
-    masks of another batch size, NotANumber when the network overflows.
+    Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts,
+    masks or latents that do not fit each other or the model, UnsupportedModel for a model that
+    wants more than a latent, NotANumber when the network overflows.
     """
-    _check(denoiser, steps, sampler, scheduler, noise, ddim_end)
+    _check_choices(denoiser, steps, sampler, scheduler, noise, ddim_end)
+    _check_channels(denoiser, values)
     space = parameterisation.of(denoiser)
     schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
     sigmas = sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
@@ -66,17 +74,11 @@ def sample(
 
     latent = _to_sampler(denoiser, values)
     first = noises.first(values.shape, seed, batch_index=batch_index).to(values.device)
-    guided = Guided(denoiser, space, positive, negative, cfg, batch=len(values), rows=rows)
-    D: Callable[[Tensor, Tensor], Tensor] = guided
+    D: Denoise = Guided(denoiser, space, positive, negative, cfg, batch=len(values), rows=rows)
     if mask is not None:
-        D = Masked(
-            guided,
-            space,
-            mask_of_latent(mask, latent),
-            latent,
-            # DDIM must not meet the noise it started from: its picture would come back.
-            noises.first(values.shape, seed + 1).to(values.device) if sampler == "ddim" else first,
-        )
+        # DDIM paints around noise of its own, as the peers do; the others around the first.
+        around = noises.first(values.shape, seed + 1) if sampler == "ddim" else first
+        D = Masked(D, space, mask_of_latent(mask, latent), latent, around.to(values.device))
     between = (
         noises.brownian(latent, seed, sigmas)
         if sampler in BROWNIAN
@@ -98,7 +100,7 @@ def sample(
     return _from_sampler(denoiser, space.finish(x, sigmas[-1]))
 
 
-def _check(
+def _check_choices(
     denoiser: Denoiser, steps: int, sampler: str, scheduler: str, noise: str, ddim_end: str
 ) -> None:
     for socket, value, choices in (
@@ -122,6 +124,21 @@ def _check(
     if steps < 1:
         raise ParamRange(
             f"{steps} steps make no picture.", remedy="Use at least 1.", socket="steps"
+        )
+
+
+def _check_channels(denoiser: Denoiser, values: Tensor) -> None:
+    family = denoiser.family
+    if values.shape[1] != family.latent_channels:
+        raise MismatchedValues(
+            f"The latent has {values.shape[1]} channels, {family.title} works on"
+            f" {family.latent_channels}.",
+            remedy="Make the latent with a VAE of the model's family.",
+        )
+    if denoiser.in_channels != family.latent_channels:
+        raise UnsupportedModel(
+            f"The model wants {denoiser.in_channels} channels: it is made for inpainting alone.",
+            remedy="Use an ordinary model with a masked latent.",
         )
 
 

@@ -40,7 +40,7 @@ def sigmas(
 
 def _whole(space: Parameterisation, schedule: str, n: int, sampler: str) -> Tensor:
     discard = sampler in _WITHOUT_PENULTIMATE
-    levels = _SCHEDULES[schedule](space, n + 1 if discard else n)
+    levels = SCHEDULES[schedule](space, n + 1 if discard else n)
     # With more steps than table entries some repeat; a step of no length is no step.
     levels = torch.unique_consecutive(levels)
     if discard and len(levels) > 1:
@@ -98,7 +98,7 @@ def _ends(space: Parameterisation) -> tuple[float, float]:
     return float(space.t(space.sigma_max)), float(space.t(space.sigma_min))
 
 
-_SCHEDULES: dict[str, Callable[[Parameterisation, int], Tensor]] = {
+SCHEDULES: dict[str, Callable[[Parameterisation, int], Tensor]] = {
     schedule.__name__: schedule
     for schedule in (
         normal,

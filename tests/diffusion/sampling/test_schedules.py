@@ -1,0 +1,126 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.paths import PARITY
+from ponystudio.diffusion.sampling.parameterisation import VP, Flow
+from ponystudio.diffusion.sampling.schedules import SCHEDULES, sigmas
+
+REFERENCE = json.loads((PARITY / "sigmas.json").read_text())
+# One step of kl_optimal is NaN there.
+WHOLE = {
+    key: levels
+    for key, levels in REFERENCE["schedules"].items()
+    if key.split("/")[0] in SCHEDULES and key != "kl_optimal/1"
+}
+SPACES = {"vp": VP(), "zsnr": VP("v", zsnr=True), "flow": Flow(1.73)}
+
+TEN_STEPS = {
+    "normal": "14.61464 7.83988 4.60917 2.91831 1.95016 1.34493 .93236 .62498 .36866 .02917",
+    "sgm_uniform": "14.61464 8.30717 5.09241 3.32507 2.27973 1.61558 1.16286 .83188 .57119 .34370",
+    "simple": "14.61464 8.3028 5.08776 3.32108 2.27646 1.61289 1.16058 .82986 .56928 .34167",
+    "ddim_uniform": "8.39068 5.13443 3.34776 2.29285 1.62369 1.16822 .83565 .57405 .34619 .04131",
+    "karras": "14.61464 9.10293 5.47839 3.16860 1.74942 .91407 .44692 .20140 .08191 .02917",
+    "exponential": "14.61464 7.32487 3.67123 1.84002 .92222 .46222 .23166 .11611 .05819 .02917",
+}
+
+
+@pytest.mark.parametrize("key", WHOLE)
+def test_levels_of_the_peer_to_the_last_bit(key):
+    schedule, steps = key.split("/")
+    assert sigmas(SPACES["vp"], schedule, int(steps)).tolist() == WHOLE[key]
+
+
+@pytest.mark.parametrize("key", REFERENCE["ksampler"])
+def test_levels_of_the_peer_by_sampler_and_denoise(key):
+    sampler, schedule, steps, denoise = key.split("/")
+    levels = sigmas(SPACES["vp"], schedule, int(steps), sampler=sampler, denoise=float(denoise))
+    assert levels.tolist() == REFERENCE["ksampler"][key]
+
+
+@pytest.mark.parametrize("schedule", TEN_STEPS)
+def test_ten_steps(schedule):
+    expected = torch.tensor([*map(float, TEN_STEPS[schedule].split()), 0.0])
+    assert torch.allclose(sigmas(SPACES["vp"], schedule, 10), expected, atol=6e-6)
+
+
+def test_ten_steps_of_shifted_flow():
+    expected = [
+        1,
+        0.93965,
+        0.87374,
+        0.80146,
+        0.72184,
+        0.63370,
+        0.53560,
+        0.42576,
+        0.30192,
+        0.16123,
+        0,
+    ]
+    assert torch.allclose(sigmas(Flow(1.73), "simple", 10), torch.tensor(expected), atol=6e-6)
+
+
+def test_four_steps_of_plain_flow():
+    assert sigmas(Flow(), "simple", 4).tolist() == [1, 0.75, 0.5, 0.25, 0]
+
+
+@given(
+    st.sampled_from(sorted(SPACES)),
+    st.sampled_from(sorted(SCHEDULES)),
+    st.integers(1, 300),
+    st.sampled_from(["euler", "dpm_2", "uni_pc"]),
+    st.floats(0.02, 1),
+)
+def test_levels_fall_to_zero(space, schedule, steps, sampler, denoise):
+    levels = sigmas(SPACES[space], schedule, steps, sampler=sampler, denoise=denoise)
+    assert levels.dtype == torch.float32
+    assert torch.isfinite(levels).all()
+    assert (levels.diff() < 0).all()
+    assert levels[-1] == 0
+    assert levels[0] <= SPACES[space].sigma_max * (1 + 1e-5)
+
+
+@given(st.sampled_from(sorted(SCHEDULES)), st.integers(1, 1000))
+def test_as_many_steps_as_asked(schedule, steps):
+    n = len(sigmas(SPACES["vp"], schedule, steps)) - 1
+    if schedule == "ddim_uniform":
+        assert steps <= n <= 2 * steps, "table entries at a whole stride"
+    elif schedule == "beta":
+        assert n <= steps, "repeated table entries are dropped"
+    else:
+        assert n == steps
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+def test_more_steps_than_table_entries(schedule):
+    levels = sigmas(SPACES["vp"], schedule, 3000)
+    assert (levels.diff() < 0).all(), "a step of no length would divide by zero"
+
+
+@given(st.integers(1, 60), st.floats(0.05, 1))
+def test_denoise_is_the_end_of_a_longer_schedule(steps, denoise):
+    part = sigmas(SPACES["vp"], "karras", steps, denoise=denoise)
+    whole = sigmas(SPACES["vp"], "karras", int(steps / denoise) if denoise < 1 else steps)
+    assert len(part) == steps + 1
+    assert torch.equal(part, whole[-len(part) :])
+
+
+def test_denoise_ends():
+    assert len(sigmas(SPACES["vp"], "normal", 10, denoise=0.0)) == 0
+    assert torch.equal(
+        sigmas(SPACES["vp"], "normal", 10, denoise=0.99995), sigmas(SPACES["vp"], "normal", 10)
+    )
+
+
+def test_beta_quantiles_are_those_of_the_distribution():
+    from scipy.stats import beta
+
+    for n in (1, 7, 20, 333):
+        quantiles = beta.ppf(1 - np.linspace(0, 1, n, endpoint=False), 0.6, 0.6)
+        expected = SPACES["vp"].table[np.unique(np.rint(quantiles * 999).astype(int))[::-1].copy()]
+        assert torch.equal(sigmas(SPACES["vp"], "beta", n)[:-1], expected)

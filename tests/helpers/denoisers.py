@@ -1,0 +1,69 @@
+"""Denoisers whose answers are known, for tests of sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ponystudio.diffusion.families import Family, family
+from ponystudio.diffusion.sampling.parameterisation import Parameterisation
+
+SD1 = family("sd1")
+FLOW = replace(SD1, prediction="flow", schedule="simple", flow_shift=1.73)
+CPU = torch.device("cpu")
+
+
+@dataclass(eq=False)
+class FunctionDenoiser:
+    """A network that is a function of (x, t, context); keeps what it was shown."""
+
+    function: Callable[[Tensor, Tensor, Tensor], Tensor]
+    prediction: str = "eps"
+    zsnr: bool = False
+    family: Family = SD1
+    in_channels: int = 4
+    device: torch.device = CPU
+    calls: list[tuple[Tensor, Tensor, Tensor, dict[str, Any]]] = field(default_factory=list)
+
+    def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor:
+        self.calls.append((x, t, context, extra))
+        return self.function(x, t, context)
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionPrompt:
+    """An encoded prompt of given vectors."""
+
+    context: Tensor
+    padding: Tensor | None = None
+    pooled: Tensor | None = None
+
+
+def prompt(value: float = 0.0, chunks: int = 1, padding: Tensor | None = None) -> FunctionPrompt:
+    """A prompt of `chunks` × 77 equal tokens, three wide."""
+    return FunctionPrompt(torch.full((1, 77 * chunks, 3), value), padding)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Pictures whose values are independent, of one mean and standard deviation.
+
+    D(x, σ) = E[x₀ | x_σ = x] and the solution of dx/dσ = (x − D)/σ are known in closed form.
+    """
+
+    mean: float = 0.7
+    std: float = 0.5
+
+    def denoised(self, space: Parameterisation, x: Tensor, σ: Tensor) -> Tensor:
+        α = space.alpha(σ)
+        total = α**2 * self.std**2 + σ**2
+        return (α * self.std**2 * x + σ**2 * self.mean) / total
+
+    def flowed(self, space: Parameterisation, x: Tensor, σ: Tensor) -> Tensor:
+        """Where x at σ comes to rest at σ = 0."""
+        α = space.alpha(σ)
+        return self.mean + (x - α * self.mean) * self.std / (α**2 * self.std**2 + σ**2).sqrt()
