@@ -6,16 +6,14 @@ A textual inversion takes as many places as it has vectors, and counts against t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import ponystudio_resources
+from ponystudio.diffusion.embedding_names import EmbeddingNames, split_at_embeddings
 from ponystudio.diffusion.prompt import Break, Segment
-from ponystudio.errors import MissingFile
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -126,12 +124,18 @@ class ClipTokenizer:
         ("EasyNegative.pt", "style/birb.safetensors"); `size` says how many vectors one has.
         Raises MissingFile for an `embedding:name` that is not among them.
         """
-        names = _index(tuple(embeddings))
+        names = _spelt(tuple(embeddings))
         if dialect == "comfyui":
             packed = _pack_comfyui(_comfyui_groups(self, segments, names, size))
         else:
             packed = _pack_a1111(_a1111_groups(self, segments, names, size))
         return [self.frame(tokens) for tokens in packed]
+
+
+@lru_cache(maxsize=4)
+def _spelt(names: tuple[str, ...]) -> EmbeddingNames:
+    """Kept, since to spell a thousand files out takes longer than to encode a prompt."""
+    return EmbeddingNames(names, ClipTokenizer().ids)
 
 
 def embeddings_used(
@@ -142,95 +146,11 @@ def embeddings_used(
     return sorted({token.row.name for chunk in chunks for token in chunk.tokens if token.row})
 
 
-# --- Textual inversions in the text ----------------------------------------------------------
-
-
-class EmbeddingNames:
-    """Finds the textual inversion that words mean: by file name, with or without its suffix."""
-
-    def __init__(self, names: Collection[str]) -> None:
-        self.names = tuple(names)
-        self._by_word: dict[str, str] = {}
-        # A full name wins over one without its suffix, and that over a bare one in a subfolder.
-        for shorten in (str, _without_suffix, _stem):
-            for name in self.names:
-                self._by_word.setdefault(shorten(name), name)
-        for word, name in list(self._by_word.items()):
-            self._by_word.setdefault(word.lower(), name)
-
-    def find(self, word: str) -> str | None:
-        """The file that `word` names; letter case matters only between files that differ in it."""
-        return self._by_word.get(word) or self._by_word.get(word.lower())
-
-    def at(self, ids: Sequence[int], place: int) -> tuple[str, int] | None:
-        """The longest bare name spelt by the tokens from `place` on, and how many they are."""
-        for spelling, name in self._by_first_token.get(ids[place], ()):
-            if tuple(ids[place : place + len(spelling)]) == spelling:
-                return name, len(spelling)
-        return None
-
-    @cached_property
-    def _by_first_token(self) -> dict[int, list[tuple[tuple[int, ...], str]]]:
-        tokenizer = ClipTokenizer()
-        found: dict[int, list[tuple[tuple[int, ...], str]]] = {}
-        for name in self.names:
-            if spelling := tuple(tokenizer.ids(_stem(name))):
-                found.setdefault(spelling[0], []).append((spelling, name))
-        for spellings in found.values():
-            spellings.sort(key=lambda item: -len(item[0]))
-        return found
-
-
-@lru_cache(maxsize=4)
-def _index(names: tuple[str, ...]) -> EmbeddingNames:
-    """A folder of a thousand files takes longer to spell out than a prompt to encode."""
-    return EmbeddingNames(names)
-
-
-def _without_suffix(name: str) -> str:
-    return re.sub(r"\.(safetensors|pt|bin|ckpt|pth|png|webp)$", "", name, flags=re.IGNORECASE)
-
-
-def _stem(name: str) -> str:
-    return _without_suffix(name.rpartition("/")[2])
-
-
-# How both dialects name one here: at the start of a segment or after white space.
-EMBEDDING = re.compile(r"(?:^|(?<=\s))embedding:(?=\s*[^\s,;:.])")
-
-
-def _split_at_embeddings(text: str, names: EmbeddingNames) -> Iterator[tuple[str, str | None]]:
-    """Pieces of plain text (text, None) and textual inversions ("", name), in order."""
-    plain, *named = EMBEDDING.split(text)
-    yield plain, None
-    for part in named:
-        word = (part.split(maxsplit=1) or [""])[0]
-        # A comma may follow a name directly, and yet be part of one.
-        for candidate in (word, word.rstrip(",.;:"), re.split("[,;]", word)[0]):
-            if name := names.find(candidate):
-                yield "", name
-                yield part.lstrip()[len(candidate) :], None
-                break
-        else:
-            raise _no_such_embedding(word.rstrip(",.;:"), names)
-
-
-def _no_such_embedding(word: str, names: EmbeddingNames) -> MissingFile:
-    near = get_close_matches(word, [_stem(name) for name in names.names], n=3)
-    return MissingFile(
-        f"There is no embedding called {word!r}.",
-        socket="text",
-        remedy=f"Did you mean {' or '.join(near)}?"
-        if near
-        else "Put its file into the embeddings folder, or take it out of the prompt.",
-    )
+# --- Packing -----------------------------------------------------------------------------------
 
 
 def _vectors(name: str, size: Callable[[str], int], weight: float) -> list[Token]:
     return [Token(0, weight, Row(name, i)) for i in range(size(name))]
-
-
-# --- Packing -----------------------------------------------------------------------------------
 
 
 def _comfyui_groups(
@@ -243,7 +163,7 @@ def _comfyui_groups(
     for segment in segments:
         if isinstance(segment, Break):
             continue
-        for text, name in _split_at_embeddings(segment.text, names):
+        for text, name in split_at_embeddings(segment.text, names):
             if name is not None:
                 yield _vectors(name, size, segment.weight)
             else:
@@ -275,7 +195,7 @@ def _a1111_groups(
         if isinstance(segment, Break):
             yield segment
             continue
-        for text, name in _split_at_embeddings(segment.text, names):
+        for text, name in split_at_embeddings(segment.text, names):
             if name is not None:
                 yield _vectors(name, size, segment.weight)
                 continue

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ponystudio_resources
+from ponystudio.diffusion.embedding_names import EmbeddingNames
 from ponystudio.diffusion.prompt import parse
 from ponystudio.diffusion.tokens import (
     COMMA,
@@ -17,7 +18,6 @@ from ponystudio.diffusion.tokens import (
     START,
     Chunk,
     ClipTokenizer,
-    EmbeddingNames,
     Row,
     embeddings_used,
 )
@@ -222,7 +222,7 @@ class TestNames:
         ],
     )
     def test_find(self, word, name):
-        assert EmbeddingNames(self.NAMES).find(word) == name
+        assert EmbeddingNames(self.NAMES, ClipTokenizer().ids).find(word) == name
 
     @pytest.mark.parametrize("dialect", ["a1111", "comfyui"])
     @pytest.mark.parametrize("end", ["", ",", ".", " pony", ",pony", ", pony"])
@@ -236,7 +236,9 @@ class TestNames:
         with pytest.raises(MissingFile, match="embeddings folder"):
             chunks("embedding:nothing", "a1111")
 
-    @pytest.mark.parametrize("text", ["embedding:", "embedding: , b", "an embedding of x"])
+    @pytest.mark.parametrize(
+        "text", ["embedding:", "embedding: , b", "embedding: embedding:", "an embedding of x"]
+    )
     def test_the_word_alone_is_a_word(self, text):
         assert chunks(text, "comfyui")[0].ids[1:3] == ClipTokenizer().ids(text)[:2]
 
