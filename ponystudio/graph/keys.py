@@ -227,12 +227,16 @@ def why(
     if old is None:
         return "not run before"
     reasons = _own_reasons(old, new)
-    changed = [name for name in new["inputs"] if name in old["inputs"]]
-    changed = [name for name in changed if new["inputs"][name] != old["inputs"][name]]
-    # Changes of code or device are the same for everything upstream; saying so once is enough.
-    if changed and not _differing(old["environment"], new["environment"]):
-        causes = [_upstream(name, old, new, lookup) for name in changed]
-        reasons.append(f"upstream: {', '.join(causes)}")
+    # Other code or another device is the same for everything upstream; saying so once is enough.
+    if old["type"] == new["type"] and not _differing(old["environment"], new["environment"]):
+        causes: dict[str, list[str]] = {}
+        for socket in sorted(old["inputs"].keys() & new["inputs"].keys()):
+            if old["inputs"][socket] != new["inputs"][socket]:
+                causes.setdefault(_cause(socket, old, new, lookup), []).append(socket)
+        reasons += [
+            f"upstream: {' and '.join(sockets)}{f': {cause}' if cause else ''}"
+            for cause, sockets in causes.items()
+        ]
     return ", ".join(reasons)
 
 
@@ -242,28 +246,30 @@ def _own_reasons(old: Preimage, new: Preimage) -> list[str]:
     reasons = [f"{name} changed" for name in _differing(old["environment"], new["environment"])]
     if old["version"] != new["version"]:
         reasons.append("node version changed")
-    reasons += [f"{name}: other content" for name in _differing(old["files"], new["files"])]
-    reasons += [f"{name} changed" for name in _differing(old["params"], new["params"])]
+    linked = {**old["inputs"], **new["inputs"]}  # of these params only the link counts
+    for section, change in (("files", ": other content"), ("params", " changed")):
+        names = _differing(old[section], new[section])
+        reasons += [f"{name}{change}" for name in names if name not in linked]
     reasons += [f"{name} linked" for name in new["inputs"] if name not in old["inputs"]]
     reasons += [f"{name} unlinked" for name in old["inputs"] if name not in new["inputs"]]
     return reasons
 
 
-def _upstream(
+def _cause(
     socket: str, old: Preimage, new: Preimage, lookup: Callable[[str], Preimage | None]
 ) -> str:
-    """The socket, and what changed at the first node up there that changed by itself."""
-    name: str | None = socket
-    while name:
-        before = lookup(digest_of(old["inputs"][name]))
-        after = lookup(digest_of(new["inputs"][name]))
+    """What changed at the first node up there that changed by itself, or "" if that is lost."""
+    sockets = [socket]
+    while sockets:
+        before = lookup(digest_of(old["inputs"][sockets[0]]))
+        after = lookup(digest_of(new["inputs"][sockets[0]]))
         if before is None or after is None:
-            return socket
+            break
         if reasons := _own_reasons(before, after):
-            return f"{socket}: {', '.join(reasons)}"
+            return ", ".join(reasons)
         old, new = before, after
-        name = next(iter(_differing(old["inputs"], new["inputs"])), None)
-    return socket
+        sockets = _differing(old["inputs"], new["inputs"])
+    return ""
 
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
