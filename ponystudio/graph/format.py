@@ -213,7 +213,8 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
 def _bounded(*parts: tuple[Any, str]) -> None:
     """Refuse nesting that other readers of the file, our own writer too, could not follow."""
     for value, where in parts:
-        level, depth = [value], 0
+        level: list[Any] = [[value]]
+        depth = 0
         while level := list(_containers(level)):
             depth += 1
             if depth > DEPTH:
