@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ponystudio.api import Annotated, Choice, Context, File, Image, Label, Mask, Range, Text, node
 from ponystudio.diffusion.resample import PICTURE_METHODS
+from ponystudio_nodes.masks import check_alpha
 
 
 class Picture(NamedTuple):
@@ -45,8 +46,10 @@ def save_image(
         format: png loses nothing; webp and jpeg are smaller; jpeg has no transparency.
         quality: For webp and jpeg; a webp of 100 loses nothing.
     """
-    if alpha is not None and bool((alpha.values == 1).all()):
-        alpha = None
+    if alpha is not None:
+        check_alpha(image, alpha)
+        if bool((alpha.values == 1).all()):
+            alpha = None
     ctx.save_picture(image, prefix=prefix, format=format, quality=quality, alpha=alpha)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ponystudio.api import Annotated, Choice, Image, Mask, node
+from ponystudio.errors import MismatchedValues
 
 CHANNELS = ("brightness", "red", "green", "blue")
 # How much the eye sees of each (ITU-R BT.709), on the levels as they are stored.
@@ -25,3 +26,18 @@ def mask_from_image(
 def invert_mask(mask: Mask) -> Mask:
     """Swap black and white: what was left alone is meant, and the other way round."""
     return Mask(1 - mask.values)
+
+
+def check_alpha(image: Image, alpha: Mask) -> None:
+    """Raise MismatchedValues unless the mask can be the picture's transparency."""
+    (height, width), (rows, columns) = image.pixels.shape[-2:], alpha.values.shape[-2:]
+    if (height, width) != (rows, columns):
+        raise MismatchedValues(
+            f"The alpha is {columns}×{rows} pixels, the image is {width}×{height}.",
+            remedy="Take both from the same picture.",
+        )
+    if len(alpha.values) not in (1, len(image.pixels)):
+        raise MismatchedValues(
+            f"There are {len(alpha.values)} alphas for {len(image.pixels)} images.",
+            remedy="Take both from the same pictures.",
+        )

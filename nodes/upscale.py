@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ponystudio.api import Annotated, Context, File, Image, Mask, Range, Upscaler, node
+from ponystudio_nodes.masks import check_alpha
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ponystudio.diffusion.upscale import SuperResolution
-
-# Below this a tile is mostly surroundings, so there is no use in going on.
-LEAST_TILE = 64
+# A third of the usual work space or less; below that a tile is mostly surroundings.
+FRUGAL_TILE = 96
 
 
 class Enlarged(NamedTuple):
@@ -55,13 +54,16 @@ def upscale_image(
     """
     import torch
 
-    batch = image.pixels.shape[0]
+    batch = len(image.pixels)
     pixels = image.pixels
     if alpha is not None and not bool((alpha.values == 1).all()):
+        check_alpha(image, alpha)
         # The network knows colours only, so transparency goes through it as a grey picture.
         pixels = torch.cat((pixels, alpha.values.to(pixels).expand(-1, 3, -1, -1)))
     with ctx.models.open(upscaler) as network:
-        enlarged = _in_memory(network, pixels, tile, ctx)
+        if ctx.frugal:
+            tile = min(tile or FRUGAL_TILE, FRUGAL_TILE)
+        enlarged = network(pixels, tile=tile, on_tile=ctx.progress)
         size = _size(image.pixels, scale or network.scale)
     if enlarged.shape[-2:] != size:
         from ponystudio.diffusion.resample import scale_picture
@@ -77,17 +79,3 @@ def upscale_image(
 def _size(pixels: Tensor, scale: float) -> tuple[int, int]:
     height, width = pixels.shape[-2:]
     return max(1, int(height * scale)), max(1, int(width * scale))
-
-
-def _in_memory(network: SuperResolution, pixels: Tensor, tile: int, ctx: Context) -> Tensor:
-    """Enlarge, in ever smaller tiles while the device's memory does not suffice."""
-    import torch
-
-    while True:
-        try:
-            return network(pixels, tile=tile, on_tile=ctx.progress)
-        except torch.OutOfMemoryError:
-            tile = (tile or network.module.tile) // 2
-            if tile < LEAST_TILE:
-                raise
-            ctx.short_of_memory(f"tiles of {tile} pixels")

@@ -28,12 +28,16 @@ class Models(Protocol):
 
 
 class Context(Protocol):
-    """Handed to a node for the time of one call; nothing in it outlives the call."""
+    """Handed to a node for the time of one call; nothing in it outlives the call.
+
+    `frugal`: memory ran short when the node was run before, so it should work in smaller pieces.
+    """
 
     node: str
     models: Models
     device: torch.device
     dtype: torch.dtype
+    frugal: bool
 
     def progress(self, step: int, steps: int) -> None:
         """Say that `step` of `steps` is done; raises Cancelled when the user asked to stop."""

@@ -216,13 +216,19 @@ def _layer(name: str) -> int:
 def _compare(found: Shapes, wanted: Shapes) -> None:
     """Raise UnsupportedModel unless the names and shapes are the same."""
     for name in sorted(found.keys() | wanted.keys()):
-        if found.get(name) != wanted.get(name):
-            raise UnsupportedModel(
-                f"This upscaler is built differently from those that are known here: {name} is "
-                f"{_shape(found, name)} where {_shape(wanted, name)} was expected.",
-                remedy="With the package spandrel installed, many more kinds can be used.",
-            )
+        if found.get(name) == wanted.get(name):
+            continue
+        if name not in wanted:
+            difference = f"it has {name}, which they lack"
+        elif name not in found:
+            difference = f"it lacks {name}"
+        else:
+            difference = f"{name} is {_sides(found[name])}, not {_sides(wanted[name])}"
+        raise UnsupportedModel(
+            f"This upscaler is built differently from those that are known here: {difference}.",
+            remedy="With the package spandrel installed, many more kinds can be used.",
+        )
 
 
-def _shape(shapes: Shapes, name: str) -> str:
-    return "×".join(map(str, shapes[name])) if name in shapes else "missing"
+def _sides(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
