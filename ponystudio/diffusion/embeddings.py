@@ -10,6 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 PICTURES = (".png", ".webp")
 PICTURE_FIELD = "sd-ti-embedding"
+LAYER = re.compile(r"\.(weight|bias|alpha)$")
 # No word has more vectors than the longest prompts have places.
 MOST_VECTORS = 75 * 64
 
@@ -36,14 +39,7 @@ def read_embedding(path: Path, width: int, part: str = "clip_l") -> Tensor:
     import torch
 
     tensors = _from_picture(path) if path.suffix.lower() in PICTURES else _from_weights(path)
-    found = [tensor for name, tensor in tensors.items() if name.rpartition(".")[2] == part]
-    found = found or [
-        tensor
-        for name, tensor in tensors.items()
-        if name.startswith("string_to_param") or "string_to_param." in name
-    ]
-    found = found or list(tensors.values())
-    found = [tensor.reshape(-1, tensor.shape[-1]) for tensor in found if tensor.ndim in (1, 2)]
+    found = _vectors_among(tensors, part)
     if not found:
         raise WrongKind(
             "There is no textual inversion in this file.",
@@ -63,6 +59,17 @@ def read_embedding(path: Path, width: int, part: str = "clip_l") -> Tensor:
     if len(vectors) > MOST_VECTORS or not bool(vectors.isfinite().all()):
         raise DamagedFile("The vectors of this embedding make no sense.", where=str(path))
     return vectors
+
+
+def _vectors_among(tensors: Mapping[str, Tensor], part: str) -> list[Tensor]:
+    """[n,width] each: what stands under `part`, else under A1111's key, else under any word."""
+    for key in (part, "string_to_param"):
+        if found := [tensor for name, tensor in tensors.items() if key in name.split(".")]:
+            break
+    else:
+        # A file of layers is none, though some of them may have the width of a vector.
+        found = [] if any(map(LAYER.search, tensors)) else list(tensors.values())
+    return [tensor.reshape(-1, tensor.shape[-1]) for tensor in found if tensor.ndim in (1, 2)]
 
 
 def _from_weights(path: Path) -> dict[str, Tensor]:

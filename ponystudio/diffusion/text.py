@@ -73,7 +73,7 @@ class TextEncoder(Network["CLIPTextModel"]):
         def size(name: str) -> int:
             if name not in vectors:
                 vectors[name] = read_embedding(self.embeddings[name], self._table.shape[1])
-            return vectors[name].shape[0]
+            return len(vectors[name])
 
         chunks = self.tokenizer.chunks(
             parse(text, dialect), dialect, embeddings=self.embeddings, size=size
