@@ -21,6 +21,9 @@ from ponystudio.graph.keys import (
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors, effective, order
 
+# A node's mark, made by `mark`, or "".
+Marks = Callable[[Node, NodeSpec, NodeKey], str]
+
 EFFECT = "it saves or shows something"
 VOLATILE = "it reads a file that a wire names"
 GONE = "its result is gone"
@@ -67,8 +70,13 @@ class Keys:
     marks: Mapping[str, str]
 
     def of(self, node: str, output: str) -> str:
+        """The key of an output."""
         key = self.nodes[node].output(output)
         return f"{key}~{self.marks[node]}" if node in self.marks else key
+
+    def identity(self, node: str) -> str:
+        """What stands for all that decides what the node does."""
+        return f"{self.nodes[node].digest}~{self.marks.get(node, '')}"
 
     @cached_property
     def by_digest(self) -> Mapping[str, NodeKey]:
@@ -115,12 +123,12 @@ def make_plan(
     content: Content,
     found: Found,
     *,
-    marks: Callable[[Node, NodeSpec, NodeKey], str] | None = None,
-    unchanged: Callable[[str, str], bool] = lambda _node, _digest: False,
+    marks: Marks | None = None,
+    unchanged: Callable[[str, str], bool] = lambda _node, _identity: False,
 ) -> Plan:
     """Plan a run of `targets` in a graph that `check` has found good. O(nodes + links).
 
-    Nodes with effects always run, unless `unchanged(id, digest)` says that what they did with
+    Nodes with effects always run, unless `unchanged(id, identity)` says that what they did with
     these inputs still stands. `marks` gives a node's mark ("" mostly); it counts for all nodes
     that depend on it too. `content` is as for `result_keys`.
     """
@@ -129,7 +137,7 @@ def make_plan(
     wanted = [id for id in targets if id in nodes]
     ordered = order(running, ancestors(running, wanted))
     node_keys = result_keys(running, catalog, ordered, environment, content)
-    keys = Keys(node_keys, _marks(nodes, catalog, ordered, node_keys, marks) if marks else {})
+    keys = marked(nodes, catalog, ordered, node_keys, marks)
     volatile = _volatile(nodes, catalog, ordered)
 
     steps: list[Step] = []
@@ -146,7 +154,7 @@ def make_plan(
             if tier and id not in volatile:
                 cached[id] = tier
             continue
-        if spec.effects and unchanged(id, node_keys[id].digest):
+        if spec.effects and id not in volatile and unchanged(id, keys.identity(id)):
             skipped.append(id)
             continue
         kept = not spec.effects and id not in volatile
@@ -165,15 +173,17 @@ def make_plan(
     return Plan(running, tuple(ordered), tuple(steps), cached, tuple(needed), tuple(skipped), keys)
 
 
-def _marks(
+def marked(
     nodes: Mapping[str, Node],
     catalog: Mapping[str, NodeSpec],
     ordered: Iterable[str],
     node_keys: Mapping[str, NodeKey],
-    mark_of: Callable[[Node, NodeSpec, NodeKey], str],
-) -> dict[str, str]:
-    """Each node's mark joined with those of all that it depends on; only where there are any."""
+    mark_of: Marks | None,
+) -> Keys:
+    """The keys with each node's mark, joined with those of all that it depends on."""
     found: dict[str, str] = {}
+    if mark_of is None:
+        return Keys(node_keys, found)
     for id in ordered:
         node = nodes[id]
         joined = {found[link.source] for link in node.inputs.values() if link.source in found}
@@ -183,7 +193,7 @@ def _marks(
             found[id] = joined.pop()
         elif joined:
             found[id] = mark("\n".join(sorted(joined)))
-    return found
+    return Keys(node_keys, found)
 
 
 def mark(text: str) -> str:

@@ -1,0 +1,157 @@
+"""What a running node is handed: the engine's side of `ponystudio.api.Context`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+
+import torch
+
+from ponystudio.api import Image, Latent, Mask, Recipe
+from ponystudio.diffusion.latent_file import latent_bytes
+from ponystudio.diffusion.picture_file import to_picture
+from ponystudio.engine.events import Event, Memory, Output, Progress
+from ponystudio.engine.pool import WeightsPool
+from ponystudio.engine.receipts import Receipts
+from ponystudio.engine.saving import save_numbered
+from ponystudio.errors import Cancelled
+from ponystudio.graph.atomic import write_bytes
+from ponystudio.graph.carrier import GRAPH, SUFFIXES, embed
+from ponystudio.library.content import content_id
+
+# Previews a second; more of them no eye sees.
+PREVIEWS = 30
+
+Preview = Callable[[str, Image], None]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all nodes of one run share."""
+
+    pool: WeightsPool
+    emit: Callable[[Event], None]
+    cancel: Flag
+    output: Path
+    previews: Path
+    receipts: Receipts
+    embeddings: Callable[[], dict[str, Path]]
+    preview: Preview | None
+
+
+class RunModels:
+    """The pool, as one node sees it. `parts` are those it opened."""
+
+    def __init__(self, around: Surroundings, device: torch.device, check: Callable[[], None]):
+        self._around, self._device, self._check = around, device, check
+        self.parts: set[str] = set()
+
+    def open(self, recipe: Recipe) -> AbstractContextManager[Any]:
+        return self._open(recipe)
+
+    @contextmanager
+    def _open(self, recipe: Recipe) -> Iterator[Any]:
+        self.parts.add(recipe.part)
+        with self._around.pool.open(recipe, check=self._check, device=self._device) as network:
+            if recipe.part == "clip":
+                network.embeddings = self._around.embeddings()
+            yield network
+
+    def content(self, path: Path) -> str:
+        return content_id(path)
+
+
+class RunContext:
+    """One node's context. `written` collects the files that it leaves behind."""
+
+    def __init__(
+        self,
+        node: str,
+        around: Surroundings,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        frugal: bool = False,
+    ) -> None:
+        self.node, self.device, self.dtype, self.frugal = node, device, dtype, frugal
+        self.models = RunModels(around, device, self.check_cancelled)
+        self.written: list[Path] = []
+        self._around = around
+        self._last_preview = 0.0
+
+    def check_cancelled(self) -> None:
+        if self._around.cancel.is_set():
+            raise Cancelled("Cancelled.")
+
+    def progress(self, step: int, steps: int) -> None:
+        self.check_cancelled()
+        self._around.emit(Progress(self.node, step, steps))
+
+    def preview(self, image: Callable[[], Image]) -> None:
+        now = time.monotonic()
+        if self._around.preview is not None and now - self._last_preview >= 1 / PREVIEWS:
+            self._last_preview = now
+            self._around.preview(self.node, image())
+
+    def short_of_memory(self, action: str) -> None:
+        self._around.emit(Memory(action, self.node))
+
+    def save_picture(
+        self,
+        image: Image,
+        *,
+        prefix: str,
+        format: str,
+        quality: int = 95,
+        alpha: Mask | None = None,
+    ) -> list[Path]:
+        return self._write_pictures(self._around.output, image, prefix, format, quality, alpha)
+
+    def show_picture(self, image: Image) -> list[Path]:
+        return self._write_pictures(self._around.previews, image, self.node, "png", 95, None)
+
+    def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:
+        paths = []
+        for values in latent.values.split(1):
+            self.check_cancelled()
+            data = latent_bytes(values, latent.family, {GRAPH: self._around.receipts.graph_text()})
+
+            def write(path: Path, data: bytes = data) -> None:
+                write_bytes(path, data)
+
+            paths.append(self._saved(self._around.output, prefix, ".latent", write))
+        return paths
+
+    def _write_pictures(
+        self,
+        folder: Path,
+        image: Image,
+        prefix: str,
+        format: str,
+        quality: int,
+        alpha: Mask | None,
+    ) -> list[Path]:
+        count = len(image.pixels)
+        paths = []
+        for index, pixels in enumerate(image.pixels):
+            self.check_cancelled()
+            opaque = None if alpha is None else alpha.values[min(index, len(alpha.values) - 1)]
+            picture = to_picture(pixels, opaque)
+            fields = self._around.receipts.fields(self.node, picture.size, (index, count))
+
+            def write(path: Path, picture: Any = picture, fields: Any = fields) -> None:
+                embed(picture, path, format, fields, quality)
+
+            paths.append(self._saved(folder, prefix, SUFFIXES[format], write))
+        return paths
+
+    def _saved(self, folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> Path:
+        path = save_numbered(folder, prefix, suffix, write)
+        self.written.append(path)
+        self._around.emit(Output(self.node, str(path)))
+        return path

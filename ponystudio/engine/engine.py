@@ -1,0 +1,251 @@
+"""One process's caches, weights and device: runs graphs one after the other on one executor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from threading import Event as Flag
+
+import torch
+
+from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.engine.context import Preview, Surroundings
+from ponystudio.engine.devices import Choice, apply, device_memory, total_memory
+from ponystudio.engine.disk import DiskCache
+from ponystudio.engine.events import Event, Memory, RunFailed, RunFinished, RunStarted
+from ponystudio.engine.executor import Effects, Execution, OnResult
+from ponystudio.engine.fingerprint import fingerprints
+from ponystudio.engine.history import History
+from ponystudio.engine.ladder import Ladder, Rung
+from ponystudio.engine.packs import Packs
+from ponystudio.engine.plan import Marks, Plan, make_plan, mark, marked
+from ponystudio.engine.pool import WeightsPool
+from ponystudio.engine.receipts import Receipts
+from ponystudio.engine.request import Request
+from ponystudio.engine.results import Results
+from ponystudio.errors import Cancelled, PonyStudioError
+from ponystudio.graph.checking import check, effective_targets
+from ponystudio.graph.keys import Environment, NodeKey
+from ponystudio.graph.model import Node
+from ponystudio.graph.topology import ancestors, effective
+from ponystudio.library.checking import check_files
+from ponystudio.library.content import content_id
+
+# Of the device's memory: for weights, and for cached results. Of the main memory: for the latter.
+WEIGHTS_SHARE, DEVICE_RESULTS_SHARE, MEMORY_RESULTS_SHARE = 0.9, 0.1, 0.2
+
+Emit = Callable[[Event], None]
+
+
+class Engine:
+    """Use it from one thread. `emit` is told of what happens between runs and during them."""
+
+    def __init__(
+        self, packs: Packs, choice: Choice, *, cache_dir: Path | None = None, emit: Emit
+    ) -> None:
+        apply(choice)
+        self.packs, self.choice = packs, choice
+        self._emit = emit
+        self._disk = (
+            DiskCache(cache_dir, on_trouble=lambda text: self._emit(Memory(text)))
+            if cache_dir is not None
+            else None
+        )
+        self.results = Results(
+            device_bytes=int(device_memory(choice.device) * DEVICE_RESULTS_SHARE),
+            memory_bytes=int(total_memory() * MEMORY_RESULTS_SHARE),
+            disk=self._disk,
+        )
+        self.pool = WeightsPool(
+            choice,
+            budget=int(device_memory(choice.device) * WEIGHTS_SHARE),
+            emit=lambda event: self._emit(event),
+        )
+        self._history = History(self._disk)
+        self._effects = Effects()
+        self._rungs: dict[str, Rung] = {}
+
+    @cached_property
+    def environment(self) -> Environment:
+        return Environment(
+            device=self.choice.kind,
+            dtype=self.choice.precision,
+            torch=torch.__version__,
+            attention="sdpa",
+            fingerprints=fingerprints(self.packs.sources),
+        )
+
+    def check(self, request: Request) -> list[PonyStudioError]:
+        """Everything that would keep the run from succeeding and can be seen without it.
+
+        Raises NothingToRun.
+        """
+        catalog = self.packs.catalog
+        targets = self._targets(request)
+        ids = ancestors(effective(request.graph, catalog), targets)
+        errors: list[PonyStudioError] = [*check(request.graph, catalog, targets=targets)]
+        return errors or [*check_files(request.graph, catalog, request.folders, ids)]
+
+    def plan(self, request: Request) -> Plan:
+        """What a run of a graph without errors will do."""
+        return make_plan(
+            request.graph,
+            self.packs.catalog,
+            self._targets(request),
+            self.environment,
+            lambda spec, value: _content(request, spec, value),
+            self.results,
+            marks=self._marks(request),
+            unchanged=lambda node, identity: self._stands(request, node, identity),
+        )
+
+    def explain(self, request: Request) -> dict[str, str]:
+        """For every node of the run, in its order: "runs: WHY", "cached: WHERE" or why neither."""
+        plan = self.plan(request)
+        past = self._history.of(request.scope)
+        said: dict[str, str] = {id: f"cached: {tier}" for id, tier in plan.cached.items()}
+        said |= dict.fromkeys(plan.unchanged, "skipped: its files still stand")
+        said |= {step.node.id: f"runs: {plan.why(step, past)}" for step in plan.steps}
+        return {id: said.get(id, "not needed") for id in plan.order}
+
+    def run(
+        self,
+        request: Request,
+        *,
+        emit: Emit | None = None,
+        cancel: Flag | None = None,
+        preview: Preview | None = None,
+        on_result: OnResult | None = None,
+    ) -> None:
+        """Run a graph without errors. Raises RunError or Cancelled, after telling so."""
+        before, self._emit = self._emit, emit or self._emit
+        start = time.perf_counter()
+        try:
+            self._run(request, cancel or Flag(), preview, on_result)
+        except PonyStudioError as error:
+            self._emit(RunFailed(error.node, str(error), error.remedy, type(error).__name__))
+            raise
+        except Cancelled:
+            self._emit(RunFailed("", "Cancelled.", "", "Cancelled"))
+            raise
+        else:
+            self._emit(RunFinished(round(time.perf_counter() - start, 4)))
+        finally:
+            self._emit = before
+
+    def clear(self) -> None:
+        """Forget every result, in memory and on disk, and who was short of memory."""
+        self.results.clear()
+        self._rungs.clear()
+
+    def close(self) -> None:
+        """Write what is still to be written and let go of everything."""
+        self.pool.close_idle()
+        if self._disk is not None:
+            self._disk.close()
+
+    def _run(
+        self,
+        request: Request,
+        cancel: Flag,
+        preview: Preview | None,
+        on_result: OnResult | None,
+    ) -> None:
+        plan = self.plan(request)
+        while not self.results.pin(plan.needed):
+            plan = self.plan(request)  # an entry on the disk was gone or torn
+        receipts = Receipts(
+            request.graph, plan.graph, self.packs.catalog, request.folders, self.environment
+        )
+        around = Surroundings(
+            pool=self.pool,
+            emit=self._emit,
+            cancel=cancel,
+            output=request.output,
+            previews=request.previews,
+            receipts=receipts,
+            embeddings=lambda: _embeddings(request),
+            preview=preview,
+        )
+        execution = Execution(
+            plan,
+            self.packs.types,
+            self.choice,
+            self.results,
+            around,
+            Ladder(
+                self.choice,
+                self.results,
+                self.pool,
+                self._emit,
+                denoiser_on_cpu=request.denoiser_on_cpu,
+            ),
+            rungs=self._rungs,
+            rekey=lambda: marked(
+                plan.graph.nodes,
+                self.packs.catalog,
+                plan.order,
+                plan.keys.nodes,
+                self._marks(request),
+            ),
+            resolve=request.folders.resolve,
+            on_result=on_result,
+        )
+        self._emit(RunStarted(len(plan.order), len(plan.steps), self.choice.why))
+        receipts.start([step.node.id for step in plan.steps if step.spec.effects])
+        try:
+            execution.run(self._history, request.scope, self._effects)
+        finally:
+            receipts.finish()
+
+    def _targets(self, request: Request) -> list[str]:
+        if request.targets is not None:
+            return list(request.targets)
+        return effective_targets(request.graph, self.packs.catalog)
+
+    def _stands(self, request: Request, node: str, identity: str) -> bool:
+        return not request.always_write and self._effects.stands(
+            request.scope, node, identity, request.output
+        )
+
+    def _marks(self, request: Request) -> Marks | None:
+        """What decides a result besides its key: memory rungs, and embeddings that prompts name."""
+        kinds = {node.type for node in request.graph.nodes.values()} & self.packs.catalog.keys()
+        prompting = any(p.prompt for kind in kinds for p in self.packs.catalog[kind].params)
+        embeddings = _embeddings(request) if prompting else {}
+        if not self._rungs and not embeddings:
+            return None
+
+        def mark_of(node: Node, spec: NodeSpec, key: NodeKey) -> str:
+            rung = self._rungs.get(key.digest)
+            parts = [rung.mark] if rung else []
+            for param in spec.params:
+                if param.prompt:
+                    parts += _named(node, param, embeddings)
+            return mark("\n".join(parts)) if parts else ""
+
+        return mark_of
+
+
+def _content(request: Request, spec: ParamSpec, value: str) -> str:
+    return content_id(request.folders.resolve(spec.kind, value))
+
+
+def _embeddings(request: Request) -> dict[str, Path]:
+    """The textual inversions that prompts may name."""
+    return {
+        name: request.folders.resolve("embeddings", name)
+        for name in request.folders.names("embeddings")
+    }
+
+
+def _named(node: Node, param: ParamSpec, embeddings: Mapping[str, Path]) -> list[str]:
+    """Contents of the embeddings whose names occur in a prompt: all, if a wire brings it."""
+    text = str(node.params.get(param.name, param.default)).lower()
+    return [
+        f"{name} {content_id(path)}"
+        for name, path in sorted(embeddings.items())
+        if param.name in node.inputs or Path(name).stem.lower() in text
+    ]

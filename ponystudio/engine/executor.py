@@ -1,0 +1,265 @@
+"""Runs the steps of a plan, one after the other, on the thread that calls it."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ponystudio.api import NodeType
+from ponystudio.engine.context import RunContext, Surroundings
+from ponystudio.engine.devices import Choice
+from ponystudio.engine.events import Event, NodeFinished, NodeStarted, Output
+from ponystudio.engine.history import History
+from ponystudio.engine.ladder import PLAIN, Failed, Ladder, Rung
+from ponystudio.engine.plan import Keys, Plan, Step
+from ponystudio.engine.results import Results
+from ponystudio.engine.saving import explained
+from ponystudio.engine.tensors import all_finite, versions
+from ponystudio.errors import (
+    Cancelled,
+    ChangedInput,
+    NodeFailed,
+    NotANumber,
+    PonyStudioError,
+    RunError,
+)
+from ponystudio.graph.coercing import coerce
+from ponystudio.graph.model import Link
+
+OnResult = Callable[[Step, Mapping[str, Any], float], None]
+
+
+class Effects:
+    """What nodes with effects did last, by document and node: with which inputs, which files."""
+
+    def __init__(self) -> None:
+        self._done: dict[tuple[str, str], tuple[str, tuple[Path, ...]]] = {}
+
+    def record(self, scope: str, node: str, identity: str, files: list[Path]) -> None:
+        self._done[scope, node] = identity, tuple(files)
+
+    def files(self, scope: str, node: str) -> tuple[Path, ...]:
+        return self._done[scope, node][1]
+
+    def stands(self, scope: str, node: str, identity: str, output: Path) -> bool:
+        """Whether the node would do what it did last, in this folder, and its files are there."""
+        found = self._done.get((scope, node))
+        if found is None or found[0] != identity or not found[1]:
+            return False
+        return all(path.is_file() and path.is_relative_to(output) for path in found[1])
+
+
+class Execution:
+    """One run of one plan, whose needed results are pinned already and are let go of at its end.
+
+    `rungs` remembers, by digest, what nodes need more than a plain call for lack of memory;
+    `rekey` gives the keys of results anew when one was added.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        types: Mapping[str, NodeType],
+        choice: Choice,
+        results: Results,
+        around: Surroundings,
+        ladder: Ladder,
+        *,
+        rungs: dict[str, Rung],
+        rekey: Callable[[], Keys],
+        resolve: Callable[[str, str], Path],
+        on_result: OnResult | None = None,
+    ) -> None:
+        self._plan, self._types, self._choice, self._results = plan, types, choice, results
+        self._around, self._ladder, self._resolve = around, ladder, resolve
+        self._rungs, self._rekey, self._on_result = rungs, rekey, on_result
+        self._keys = plan.keys
+        self._pinned = set(plan.needed)
+        self._values: dict[Link, Any] = {}
+        self._uses = Counter(link for step in plan.steps for link in step.node.inputs.values())
+
+    def run(self, history: History, scope: str, effects: Effects) -> None:
+        """Run every step. Raises RunError or Cancelled."""
+        try:
+            self._tell_what_is_there(scope, effects)
+            for step in self._plan.steps:
+                if self._around.cancel.is_set():
+                    raise Cancelled("Cancelled.")
+                self._emit(NodeStarted(step.node.id, self._plan.why(step, history.of(scope))))
+                start = time.perf_counter()
+                outputs, files = self._run(step)
+                seconds = time.perf_counter() - start
+                self._keep(step, outputs, seconds)
+                history.record(scope, step.node.id, step.key)
+                if step.spec.effects:
+                    effects.record(scope, step.node.id, self._keys.identity(step.node.id), files)
+                self._emit(NodeFinished(step.node.id, False, round(seconds, 4)))
+                if self._on_result is not None:
+                    self._on_result(step, outputs, seconds)
+        finally:
+            self._results.unpin(self._pinned)
+
+    def _tell_what_is_there(self, scope: str, effects: Effects) -> None:
+        for id, tier in self._plan.cached.items():
+            self._emit(NodeFinished(id, tier, 0.0))
+        for id in self._plan.unchanged:
+            for path in effects.files(scope, id):
+                self._emit(Output(id, str(path), unchanged=True))
+            self._emit(NodeFinished(id, "disk", 0.0))
+
+    def _run(self, step: Step) -> tuple[dict[str, Any], list[Path]]:
+        """The node's outputs and files, on the first rung of the memory ladder that bears it."""
+        kind = self._types[step.spec.id]
+        context: RunContext | None = None
+
+        def attempt(rung: Rung) -> tuple[dict[str, Any], list[Path]]:
+            nonlocal context
+            device = torch.device("cpu") if rung.on_cpu else self._choice.device
+            context = RunContext(
+                step.node.id, self._around, device, self._choice.dtype, frugal=rung.frugal
+            )
+            return self._call(step, kind, context), context.written
+
+        def failed() -> Failed:
+            parts = context.models.parts if context else ()
+            return Failed(kind.takes_context, frozenset(parts))
+
+        known = self._rungs.get(step.key.digest, PLAIN)
+        try:
+            result, rung = self._ladder.climb(step.node.id, attempt, failed, known)
+        except Exception as error:
+            raise _placed(error, step) from error
+        if rung != known:
+            self._rungs[step.key.digest] = rung
+            self._keys = self._rekey()
+        return result
+
+    def _call(self, step: Step, kind: NodeType, context: RunContext) -> dict[str, Any]:
+        arguments = self._arguments(step)
+        before = {name: versions(value) for name, value in arguments.items()}
+        extra = {"ctx": context} if kind.takes_context else {}
+        with torch.no_grad():
+            returned = kind.function(**arguments, **extra)
+        for name, version in before.items():
+            if versions(arguments[name]) != version:
+                link = step.node.inputs[name]
+                self._results.drop(self._plan.keys.of(link.source, link.output))
+                raise ChangedInput(
+                    f"{step.spec.id} changed what it was given instead of making a new value.",
+                    node=step.node.id,
+                    socket=name,
+                    remedy="Use the node in another version, or tell its author.",
+                )
+        outputs = _outputs(step, returned)
+        for name, value in outputs.items():
+            if not all_finite(value):
+                raise NotANumber(
+                    "The result holds values that are no numbers.",
+                    node=step.node.id,
+                    socket=name,
+                    remedy="Choose the dtype fp32, or other settings or another model.",
+                )
+        return outputs
+
+    def _arguments(self, step: Step) -> dict[str, Any]:
+        """Everything by name: what is wired, else the param, else its default."""
+        node, spec = step.node, step.spec
+        arguments: dict[str, Any] = {}
+        for socket in spec.inputs:
+            if link := node.inputs.get(socket.name):
+                value = self._value(link)
+                arguments[socket.name] = float(value) if socket.type == "float" else value
+        for param in spec.params:
+            if link := node.inputs.get(param.name):
+                value = self._value(link)
+            else:
+                value = node.params.get(param.name, param.default)
+            value = coerce(param, value, node=node.id)
+            arguments[param.name] = (
+                self._resolve(param.kind, value) if param.type == "file" else value
+            )
+        return arguments
+
+    def _value(self, link: Link) -> Any:
+        if link in self._values:
+            return self._values[link]
+        return self._results.get(self._plan.keys.of(link.source, link.output))
+
+    def _keep(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
+        """Cache the outputs, hold them for later steps, let go of what no later step reads."""
+        for name, value in outputs.items():
+            link = Link(step.node.id, name)
+            if self._uses[link]:
+                self._values[link] = value
+            if step.kept:
+                self._results.put(self._keys.of(step.node.id, name), value, seconds)
+        done = Counter(step.node.inputs.values())
+        self._uses.subtract(done)
+        for link in done:
+            if not self._uses[link]:
+                self._values.pop(link, None)
+                key = self._plan.keys.of(link.source, link.output)
+                if key in self._pinned:
+                    self._pinned.discard(key)
+                    self._results.unpin([key])
+
+    def _emit(self, event: Event) -> None:
+        self._around.emit(event)
+
+
+def _outputs(step: Step, returned: Any) -> dict[str, Any]:
+    """What a node returned, by output. Raises NodeFailed if it is not what it declared."""
+    names = list(step.spec.output_by_name)
+    if not names:
+        return {}
+    values = returned if isinstance(returned, tuple) else (returned,)
+    if len(values) != len(names):
+        raise NodeFailed(
+            f"{step.spec.id} returned {len(values)} values and declares {len(names)}.",
+            node=step.node.id,
+            remedy="Tell the author of the node.",
+        )
+    for output, value in zip(step.spec.outputs, values, strict=True):
+        if output.type in _PLAIN_TYPES and type(value) is not _PLAIN_TYPES[output.type]:
+            raise NodeFailed(
+                f"{step.spec.id} returned {type(value).__name__} as {output.name}, "
+                f"which is {output.type}.",
+                node=step.node.id,
+                remedy="Tell the author of the node.",
+            )
+    return dict(zip(names, values, strict=True))
+
+
+def _placed(error: Exception, step: Step) -> RunError:
+    """The error as one of a run, with the node's id."""
+    id = step.node.id
+    if isinstance(error, RunError):
+        error.node = error.node or id
+        error.where = error.where or id
+        return error
+    if isinstance(error, PonyStudioError):  # bad input that shows only now
+        place = f"{id}.{error.socket}" if error.socket else id
+        where = f"{place}: {error.where}" if error.where and error.where != place else place
+        return NodeFailed(
+            error.what, node=id, socket=error.socket, where=where, remedy=error.remedy
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        full = explained(error, Path(error.filename or "."))
+        full.node, full.where = id, f"{id}: {full.where}"
+        assert isinstance(full, RunError)
+        return full
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return NodeFailed(
+        f"{step.spec.title} failed ({said}).",
+        node=id,
+        remedy=f"This is a fault in the node pack {step.spec.pack or 'that it comes from'}.",
+    )
+
+
+_PLAIN_TYPES = {"int": int, "float": float, "text": str, "bool": bool}

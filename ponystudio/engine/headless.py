@@ -1,0 +1,85 @@
+"""Runs without a window: what the command line does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event as Flag
+
+from ponystudio.engine.devices import choose
+from ponystudio.engine.engine import Engine
+from ponystudio.engine.events import JsonEvent
+from ponystudio.engine.packs import Packs, load_packs
+from ponystudio.engine.request import Request
+from ponystudio.graph.model import Graph
+from ponystudio.library.folders import Folders
+
+OnEvent = Callable[[JsonEvent], None]
+
+
+def run_graph(
+    graph: Graph,
+    *,
+    folders: Folders,
+    output: Path,
+    device: str = "auto",
+    dtype: str = "auto",
+    cache_dir: Path | None = None,
+    packs: Packs | None = None,
+    targets: tuple[str, ...] | None = None,
+    scope: str = "",
+    always_write: bool = True,
+    on_event: OnEvent = lambda _: None,
+    cancel: Flag | None = None,
+) -> None:
+    """Run a graph and save into `output` what it saves; `on_event` gets the events of a run.
+
+    `cache_dir` None keeps no results on disk. `targets` are the nodes to run, None those that save
+    or show. Raises the first error of the check (BadInput), RunError when a node fails, and
+    Cancelled once `cancel` was set.
+    """
+    request = Request(graph, folders, output, output / "previews", targets, scope, always_write)
+    with _engine(packs, device, dtype, cache_dir, on_event) as engine:
+        if errors := engine.check(request):
+            raise errors[0]
+        engine.run(request, cancel=cancel)
+
+
+def dry_run(
+    graph: Graph,
+    *,
+    folders: Folders,
+    output: Path,
+    device: str = "auto",
+    dtype: str = "auto",
+    cache_dir: Path | None = None,
+    packs: Packs | None = None,
+    targets: tuple[str, ...] | None = None,
+    scope: str = "",
+) -> dict[str, str]:
+    """For every node, in the order of the run, whether it would run and why.
+
+    Raises the first error of the check.
+    """
+    request = Request(graph, folders, output, output / "previews", targets, scope)
+    with _engine(packs, device, dtype, cache_dir, lambda _: None) as engine:
+        if errors := engine.check(request):
+            raise errors[0]
+        return engine.explain(request)
+
+
+@contextmanager
+def _engine(
+    packs: Packs | None, device: str, dtype: str, cache_dir: Path | None, on_event: OnEvent
+) -> Iterator[Engine]:
+    engine = Engine(
+        packs or load_packs(),
+        choose(device, dtype),
+        cache_dir=cache_dir,
+        emit=lambda event: on_event(event.as_json()),
+    )
+    try:
+        yield engine
+    finally:
+        engine.close()

@@ -1,0 +1,214 @@
+"""The weights that are in memory: each part of each file once, in whatever state is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from ponystudio.api import Recipe
+from ponystudio.diffusion import lora, patching
+from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.watching import watch
+from ponystudio.engine.devices import Choice, free_device_memory, release_cached
+from ponystudio.engine.events import Event, Weights
+from ponystudio.errors import ModelFileError
+from ponystudio.library.recognise import recognise
+
+Check = Callable[[], None]
+
+
+class Loader(Protocol):
+    """`diffusion.loading.load`."""
+
+    def __call__(
+        self,
+        path: Path,
+        part: str,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        options: Any,
+        check: Check,
+    ) -> Any: ...
+
+
+@dataclass(eq=False)
+class _Entry:
+    """A network, where it belongs, and its state. `patches`: content id → summed strength."""
+
+    network: Any
+    path: str
+    home: torch.device
+    nbytes: int
+    patches: dict[str, float] = field(default_factory=dict)
+    users: int = 0
+    used: int = 0
+
+
+class WeightsPool:
+    """Networks by content id, part, options, dtype and device. One thread uses it.
+
+    An opened network is locked: its patches stay, and it stays where it is. When `budget` bytes or
+    the device's memory do not suffice, the least recently used idle ones are offloaded to the main
+    memory, or closed where the device shares it.
+    """
+
+    def __init__(
+        self,
+        choice: Choice,
+        *,
+        budget: int,
+        emit: Callable[[Event], None],
+        loader: Loader = load,
+    ) -> None:
+        self._choice, self._budget, self._load = choice, budget, loader
+        self.emit = emit
+        self._entries: dict[tuple[Any, ...], list[_Entry]] = {}
+        self._clock = 0
+
+    @contextmanager
+    def open(
+        self, recipe: Recipe, *, check: Check, device: torch.device | None = None
+    ) -> Iterator[Any]:
+        """The network of a recipe on `device` (the run's own unless given), patched, locked.
+
+        `check` is called between tensors and before every block of the network while it is open;
+        what it raises (Cancelled) goes through.
+        """
+        entry = self._prepared(recipe, check, device or self._choice.device)
+        entry.users += 1
+        try:
+            self._patch(entry, recipe, check)
+            with watch(entry.network.module, check):
+                yield entry.network
+        finally:
+            entry.users -= 1
+            self._clock += 1
+            entry.used = self._clock
+
+    def offload_idle(self) -> int:
+        """Take every idle network off the device; the number of bytes that this freed there."""
+        return self._make_room(None)
+
+    def close_idle(self, path: Path | None = None) -> None:
+        """Let go of every idle network (of one file), so that its file is mapped no more."""
+        for entry in self._idle():
+            if path is None or Path(entry.path) == path:
+                self._close(entry)
+
+    def _prepared(self, recipe: Recipe, check: Check, device: torch.device) -> _Entry:
+        dtype = self._choice.dtypes[recipe.part]
+        key = (recipe.content, recipe.part, recipe.options, dtype, device)
+        entries = self._entries.setdefault(key, [])
+        wanted = _strengths(recipe)
+        # One that is locked in another state serves nobody else: a second copy has to be made.
+        fitting = [e for e in entries if not e.users or e.patches == wanted]
+        if fitting:
+            entry = next((e for e in fitting if e.patches == wanted), fitting[0])
+            if entry.network.device.type != entry.home.type:
+                self._come_home(entry)
+            return entry
+        needed = _predicted(recipe, dtype)
+        self._make_room(needed, device)
+        start = time.perf_counter()
+        network = self._load(
+            Path(recipe.path),
+            recipe.part,
+            device=device,
+            dtype=dtype,
+            options=recipe.options,
+            check=check,
+        )
+        entry = _Entry(network, recipe.path, device, network.nbytes)
+        entries.append(entry)
+        self._tell(entry, "load", entry.nbytes, start)
+        return entry
+
+    def _patch(self, entry: _Entry, recipe: Recipe, check: Check) -> None:
+        wanted = _strengths(recipe)
+        if entry.patches == wanted:
+            return
+        start = time.perf_counter()
+        entry.patches = {}  # what an error or a cancel leaves behind
+        with ExitStack() as files:
+            patches = []
+            for patch in recipe.patches:
+                file = lora.read(Path(patch.path))
+                files.callback(file.close)
+                patches.append((file, patch.strength))
+            done = patching.apply(entry.network, patches, check=check)
+        entry.patches = wanted
+        self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
+
+    def _come_home(self, entry: _Entry) -> None:
+        self._make_room(entry.nbytes, entry.home)
+        start = time.perf_counter()
+        entry.network.to(entry.home)
+        self._tell(entry, "load", entry.nbytes, start)
+
+    def _make_room(self, needed: int | None, device: torch.device | None = None) -> int:
+        """Offload idle networks until `needed` bytes fit (None: all of them)."""
+        freed = 0
+        for entry in sorted(self._idle(), key=lambda item: item.used):
+            if needed is not None and device is not None and self._fits(needed, device):
+                break
+            if entry.network.device.type == "cpu" and entry.home.type != "cpu":
+                continue  # offloaded already; main memory is not what is short
+            freed += entry.nbytes
+            if entry.home.type == "cpu":
+                self._close(entry)
+            else:
+                start = time.perf_counter()
+                entry.network.to("cpu")
+                release_cached(entry.home)
+                self._tell(entry, "offload", entry.nbytes, start)
+        return freed
+
+    def _fits(self, needed: int, device: torch.device) -> bool:
+        held = sum(e.nbytes for e in self._all() if e.network.device.type == device.type)
+        return held + needed <= self._budget and needed <= free_device_memory(device)
+
+    def _close(self, entry: _Entry) -> None:
+        start = time.perf_counter()
+        for entries in self._entries.values():
+            if entry in entries:
+                entries.remove(entry)
+        entry.network.close()
+        release_cached(entry.home)
+        self._tell(entry, "close", entry.nbytes, start)
+
+    def _all(self) -> list[_Entry]:
+        return [entry for entries in self._entries.values() for entry in entries]
+
+    def _idle(self) -> list[_Entry]:
+        return [entry for entry in self._all() if not entry.users]
+
+    def _tell(self, entry: _Entry, action: str, nbytes: int, start: float) -> None:
+        seconds = time.perf_counter() - start
+        self.emit(Weights(Path(entry.path).name, action, nbytes, round(seconds, 4)))
+
+
+def _strengths(recipe: Recipe) -> dict[str, float]:
+    """Equal patches summed, those that sum to nothing left out: the state that they ask for."""
+    sums: dict[str, float] = {}
+    for patch in recipe.patches:
+        sums[patch.content] = sums.get(patch.content, 0.0) + patch.strength
+    return {content: strength for content, strength in sums.items() if strength}
+
+
+def _predicted(recipe: Recipe, dtype: torch.dtype) -> int:
+    """Bytes that the part will take."""
+    try:
+        part = recognise(Path(recipe.path)).parts.get(recipe.part)
+    except ModelFileError:
+        part = None
+    if part is not None:
+        return int(part.parameters) * dtype.itemsize
+    path = Path(recipe.path)
+    return path.stat().st_size if path.is_file() else 0

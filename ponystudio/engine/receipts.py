@@ -1,0 +1,136 @@
+"""What a saved picture says about how it was made: its graph, a receipt, A1111's parameters."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ponystudio import __version__
+from ponystudio.api import NodeSpec
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph import format as graph_format
+from ponystudio.graph.carrier import GRAPH, PARAMETERS, RECEIPT
+from ponystudio.graph.coercing import coerce
+from ponystudio.graph.infotext import infotext
+from ponystudio.graph.keys import Environment
+from ponystudio.graph.model import Graph
+from ponystudio.graph.topology import ancestors
+from ponystudio.library.content import content_id, hashes
+from ponystudio.library.folders import Folders
+
+# Kinds of files that are no models, and are not named by hash.
+INPUTS = ("input", "latents")
+
+
+class Receipts:
+    """Makes the text fields of the pictures of one run.
+
+    `written` is the graph as the user has it, `running` what of it runs. The full hashes of model
+    files are made in the background from the start, for a picture is done only later.
+    """
+
+    def __init__(
+        self,
+        written: Graph,
+        running: Graph,
+        catalog: Mapping[str, NodeSpec],
+        folders: Folders,
+        environment: Environment,
+    ) -> None:
+        self._running, self._catalog, self._environment = running, catalog, environment
+        self._written, self._folders = written, folders
+        self._sha256: dict[str, str] = {}
+        self._hashing: threading.Thread | None = None
+
+    def start(self, steps: Iterable[str]) -> None:
+        """Begin with the files that these nodes depend on."""
+        files = self._files(ancestors(self._running, steps))
+        if files:
+            self._hashing = threading.Thread(
+                target=self._hash, args=(files,), name="hashes", daemon=True
+            )
+            self._hashing.start()
+
+    def finish(self) -> None:
+        if self._hashing is not None:
+            self._hashing.join()
+
+    def fields(self, node: str, size: tuple[int, int], batch: tuple[int, int]) -> dict[str, str]:
+        """The fields of a picture of `size` that `node` writes; `batch` is its index and count."""
+        self.finish()
+        ids = ancestors(self._running, [node])
+        files = self._files(ids)
+        receipt = {
+            "ponystudio": __version__,
+            "node": node,
+            "batch": {"index": batch[0], "size": batch[1]},
+            "seeds": self._seeds(ids),
+            "models": {
+                name: {"kind": kind, "content": content_id(path), **self._hash_of(name)}
+                for name, (kind, path) in sorted(files.items())
+            },
+            "environment": {
+                "device": self._environment.device,
+                "dtype": self._environment.dtype,
+                "torch": self._environment.torch,
+                "attention": self._environment.attention,
+                "code": dict(self._environment.fingerprints),
+            },
+        }
+        parameters = infotext(
+            self._running,
+            node,
+            size=size,
+            catalog=self._catalog,
+            hashes=self._sha256,
+            batch=batch,
+            version=f"PonyStudio {__version__}",
+        )
+        fields = {GRAPH: self.graph_text(files), RECEIPT: json.dumps(receipt, ensure_ascii=False)}
+        return {**fields, PARAMETERS: parameters} if parameters else fields
+
+    def graph_text(self, files: Mapping[str, tuple[str, Path]] | None = None) -> str:
+        """The graph file, with what is known of its models."""
+        found = self._files(self._running.nodes) if files is None else files
+        models: dict[str, Any] = dict(self._written.models)
+        for name, (kind, _) in found.items():
+            models[name] = {**models.get(name, {}), "kind": kind, **self._hash_of(name)}
+        return graph_format.dumps(replace(self._written, models=models), self._catalog)
+
+    def _hash_of(self, name: str) -> dict[str, str]:
+        return {"sha256": self._sha256[name]} if name in self._sha256 else {}
+
+    def _hash(self, files: Mapping[str, tuple[str, Path]]) -> None:
+        for name, (_, path) in files.items():
+            try:
+                if path.is_file():
+                    self._sha256[name] = hashes(path)["sha256"]
+            except (OSError, PonyStudioError):
+                continue  # the node that reads the file will say what is wrong with it
+
+    def _files(self, ids: Iterable[str]) -> dict[str, tuple[str, Path]]:
+        """Model files by the name that the graph gives them: kind and path."""
+        found = {}
+        for node, param in self._params(ids, "file"):
+            if param.kind not in INPUTS and param.name not in node.inputs:
+                name = coerce(param, node.params.get(param.name, param.default))
+                found[name] = (param.kind, self._folders.resolve(param.kind, name))
+        return found
+
+    def _seeds(self, ids: Iterable[str]) -> dict[str, int]:
+        return {
+            f"{node.id}.{param.name}": node.params.get(param.name, param.default)
+            for node, param in self._params(sorted(ids), "seed")
+            if param.name not in node.inputs
+        }
+
+    def _params(self, ids: Iterable[str], type: str) -> Iterable[tuple[Any, Any]]:
+        for id in ids:
+            node = self._running.nodes[id]
+            for param in self._catalog[node.type].params:
+                if param.type == type:
+                    yield node, param

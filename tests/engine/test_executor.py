@@ -1,0 +1,312 @@
+"""Runs of tiny nodes: what runs, what is found again, what fails and how it is said."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+import torch
+
+from helpers.engine_nodes import CALLS, SEEN, Studio, graph, make, names
+from ponystudio.errors import (
+    Cancelled,
+    ChangedInput,
+    NodeFailed,
+    NotANumber,
+    NothingToRun,
+    NotWritable,
+    OutOfMemory,
+    UnsafePath,
+)
+from ponystudio.graph.carrier import GRAPH, RECEIPT, read_fields
+from ponystudio.graph.format import loads
+
+
+@pytest.fixture
+def studio(tmp_path):
+    with Studio(tmp_path) as studio:
+        yield studio
+
+
+SUM = graph(
+    make("two", "number", value=2.0),
+    make("three", "number", value=3.0),
+    make("sum", "add", a=("two", "float"), b=("three", "float")),
+    make("note", "note", a=("sum", "float")),
+)
+
+
+def test_values_travel_along_links_and_every_node_runs_once(studio):
+    ran = studio.run(SUM)
+    assert SEEN == [5.0]
+    assert sorted(ran) == ["note", "sum", "three", "two"]
+    assert ran.index("sum") > max(ran.index("two"), ran.index("three"))
+    assert studio.events[0]["event"] == "run_started"
+    assert studio.events[-1]["event"] == "run_finished"
+    assert studio.told("node_finished", "cached") == [False] * 4
+
+
+def test_a_second_run_runs_only_effects(studio):
+    studio.run(SUM)
+    assert studio.run(SUM) == ["note"]
+    assert SEEN == [5.0, 5.0]
+    assert studio.cached() == {"two": "memory", "three": "memory", "sum": "memory"}
+
+
+def test_only_what_depends_on_a_change_runs_again_and_says_why(studio):
+    studio.run(SUM)
+    changed = SUM.with_nodes([make("two", "number", value=2.0, seed=7)])
+    assert studio.run(changed) == ["two", "sum", "note"]
+    reasons = dict(
+        zip(studio.told("node_started"), studio.told("node_started", "why"), strict=True)
+    )
+    assert reasons["two"] == "seed changed"
+    assert reasons["sum"] == "upstream: a: seed changed"
+    assert SEEN[-1] == 12.0
+
+
+def test_an_old_value_is_still_known(studio):
+    studio.run(SUM)
+    studio.run(SUM.with_nodes([make("two", "number", value=9.0)]))
+    assert studio.run(SUM) == ["note"]
+
+
+def test_results_are_shared_between_equal_nodes(studio):
+    twins = graph(
+        make("a", "grey"),
+        make("b", "grey"),
+        make("save_a", "save", image=("a", "image")),
+        make("save_b", "save", image=("b", "image")),
+    )
+    studio.run(twins)
+    studio.run(graph(make("renamed", "grey"), make("save", "save", image=("renamed", "image"))))
+    assert CALLS["grey"] <= 2
+    assert studio.cached() == {"renamed": "memory"}
+
+
+def test_a_param_that_affects_one_output_leaves_the_other_cached(studio):
+    def halves(**params):
+        return graph(
+            make("grey", "grey"),
+            make("halves", "halves", image=("grey", "image"), **params),
+            make("save", "save", image=("halves", "right")),
+        )
+
+    studio.run(halves())
+    assert studio.run(halves(dim=0.5)) == ["save"]
+    assert studio.run(halves(bright=0.5)) == ["halves", "save"]
+
+
+def test_muted_nodes_do_not_run_and_bypassed_ones_pass_on(studio):
+    g = graph(
+        make("grey", "grey"),
+        make("nan", "nan", image=("grey", "image"), mode="bypassed"),
+        make("save", "save", image=("nan", "image")),
+        make("mute", "fail", a=("two", "float"), mode="muted"),
+        make("two", "number"),
+        make("note", "note", a=("mute", "float")),
+    )
+    assert studio.run(g) == ["grey", "save"]
+
+
+def test_targets_run_what_they_need_and_nothing_else(studio):
+    assert studio.run(SUM, targets=("sum",)) == ["two", "three", "sum"]
+    assert SEEN == []
+    assert studio.run(SUM, targets=("sum",)) == []
+
+
+def test_nothing_to_run(studio):
+    with pytest.raises(NothingToRun):
+        studio.run(graph(make("two", "number")))
+
+
+def test_errors_elsewhere_do_not_block(studio):
+    broken = SUM.with_nodes([make("alone", "add")])
+    assert studio.run(broken, targets=("note",))
+    assert [error.node for error in studio.engine.check(studio.request(SUM))] == []
+
+
+def test_a_failing_node_is_named_and_what_ran_before_stays(studio):
+    g = graph(
+        make("two", "number"),
+        make("broken", "fail", a=("two", "float")),
+        make("note", "note", a=("broken", "float")),
+    )
+    with pytest.raises(NodeFailed) as error:
+        studio.run(g)
+    assert error.value.node == "broken"
+    assert "the message" in str(error.value)
+    failed = studio.events[-1]
+    assert failed["event"] == "run_failed"
+    assert failed["node"] == "broken"
+    with pytest.raises(NodeFailed):
+        studio.run(g)
+    assert studio.told("node_started") == ["broken"]
+
+
+def test_a_node_that_changes_its_input_fails_and_the_input_is_made_again(studio):
+    g = graph(
+        make("grey", "grey", level=0.25),
+        make("spoil", "spoil", image=("grey", "image")),
+        make("save", "save", image=("spoil", "image")),
+    )
+    with pytest.raises(ChangedInput) as error:
+        studio.run(g)
+    assert error.value.where == "spoil.image"
+    assert studio.run(graph(g.nodes["grey"], make("s", "save", image=("grey", "image")))) == [
+        "grey",
+        "s",
+    ]
+
+
+def test_not_a_number_names_the_node_and_saves_nothing(studio, tmp_path):
+    g = graph(
+        make("grey", "grey"),
+        make("bad", "nan", image=("grey", "image")),
+        make("save", "save", image=("bad", "image")),
+    )
+    with pytest.raises(NotANumber) as error:
+        studio.run(g)
+    assert error.value.node == "bad"
+    assert not (tmp_path / "output").exists()
+
+
+def test_cancel_ends_the_run_inside_a_node(studio):
+    g = graph(
+        make("two", "number"),
+        make("wait", "wait", a=("two", "float"), steps=1000),
+        make("note", "note", a=("wait", "float")),
+    )
+    cancel = threading.Event()
+    threading.Timer(0.1, cancel.set).start()
+    start = time.monotonic()
+    with pytest.raises(Cancelled):
+        studio.run(g, cancel=cancel)
+    assert time.monotonic() - start < 2
+    assert studio.events[-1]["reason"] == "Cancelled"
+    assert SEEN == []
+    assert studio.run(g.with_nodes([make("wait", "wait", a=("two", "float"), steps=1)])) == [
+        "wait",
+        "note",
+    ]
+
+
+def test_pictures_are_numbered_and_carry_graph_and_receipt(studio, tmp_path):
+    g = graph(
+        make("grey", "grey", batch=2),
+        make("save", "save", image=("grey", "image"), prefix="sub/pony"),
+    )
+    studio.run(g)
+    studio.run(g)
+    folder = tmp_path / "output" / "sub"
+    assert names(folder.iterdir()) == [f"pony_0000{i}.png" for i in (1, 2, 3, 4)]
+    assert studio.told("output", "path") == [str(folder / f"pony_0000{i}.png") for i in (3, 4)]
+    fields = read_fields(folder / "pony_00002.png")
+    assert loads(fields[GRAPH]).nodes.keys() == g.nodes.keys()
+    receipt = json.loads(fields[RECEIPT])
+    assert receipt["batch"] == {"index": 1, "size": 2}
+    assert receipt["environment"]["torch"] == torch.__version__
+
+
+def test_an_unchanged_save_is_skipped_only_where_asked(studio, tmp_path):
+    g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
+    studio.run(g, always_write=False)
+    assert studio.run(g, always_write=False) == []
+    assert [e["unchanged"] for e in studio.events if e["event"] == "output"] == [True]
+    assert studio.run(g) == ["save"]
+    (tmp_path / "output" / "picture_00002.png").unlink()
+    assert studio.run(g, always_write=False) == ["save"]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["../out", "/etc/x", "C:/x", "a/../../b", "CON", "nul.txt", "", "a/", "a\\..\\..\\b", "x\0y",
+     "~/../x/..", "dot.", "trail /x", "y" * 300],
+)  # fmt: skip
+def test_a_prefix_never_leaves_the_folder(studio, tmp_path, prefix):
+    g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image"), prefix=prefix))
+    with pytest.raises(NodeFailed) as error:
+        studio.run(g)
+    assert error.value.where == "save.prefix"
+    assert isinstance(error.value.__cause__, UnsafePath)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_no_permission_to_write(studio, tmp_path):
+    (tmp_path / "output").write_text("a file where the folder should be")
+    g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
+    with pytest.raises(NotWritable) as error:
+        studio.run(g)
+    assert error.value.node == "save"
+
+
+def test_a_file_that_changes_is_read_again(studio, tmp_path):
+    (tmp_path / "input").mkdir()
+    file = tmp_path / "input" / "a.txt"
+    file.write_text("one")
+    g = graph(make("read", "read", file="a.txt"))
+    assert studio.run(g, targets=("read",)) == ["read"]
+    assert studio.run(g, targets=("read",)) == []
+    file.write_text("three")
+    assert studio.run(g, targets=("read",)) == ["read"]
+
+
+def test_a_file_named_by_a_wire_is_always_read(studio, tmp_path):
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "a.txt").write_text("one")
+    g = graph(make("name", "name", text="a.txt"), make("read", "read", file=("name", "text")))
+    assert studio.run(g, targets=("read",)) == ["name", "read"]
+    assert studio.run(g, targets=("read",)) == ["read"]
+    assert "wire" in studio.told("node_started", "why")[0]
+
+
+def test_an_embedding_that_a_prompt_names_counts_for_its_result(studio, tmp_path):
+    (tmp_path / "embeddings").mkdir()
+    file = tmp_path / "embeddings" / "easyPony.pt"
+    file.write_bytes(b"one")
+    g = graph(
+        make("with", "prompt", text="a photo, EasyPony"), make("without", "prompt", text="a photo")
+    )
+    targets = ("with", "without")
+    assert sorted(studio.run(g, targets=targets)) == ["with", "without"]
+    assert studio.run(g, targets=targets) == []
+    file.write_bytes(b"three")
+    assert studio.run(g, targets=targets) == ["with"]
+
+
+def test_short_of_memory_the_node_is_asked_to_be_frugal_and_its_result_is_known_apart(studio):
+    g = graph(
+        make("grey", "grey"),
+        make("hungry", "hungry", image=("grey", "image")),
+        make("save", "save", image=("hungry", "image")),
+    )
+    plain = studio.engine.plan(studio.request(g)).keys.of("hungry", "image")
+    studio.run(g)
+    assert studio.told("memory", "action") == ["works in smaller pieces"]
+    assert CALLS["hungry"] == 2
+    assert studio.run(g) == ["save"]
+    key = studio.engine.plan(studio.request(g)).keys.of("hungry", "image")
+    assert key != plain
+    assert key.startswith(plain)
+    assert studio.engine.results.tier(plain) is None
+
+
+def test_out_of_memory_for_good_is_a_plain_error(studio):
+    studio.run(SUM)
+    g = graph(
+        make("grey", "grey"),
+        make("hungry", "hungry", image=("grey", "image"), needs="more"),
+        make("save", "save", image=("hungry", "image")),
+    )
+    with pytest.raises(OutOfMemory) as error:
+        studio.run(g)
+    assert error.value.node == "hungry"
+    actions = studio.told("memory", "action")
+    assert actions[0].startswith("forgot cached results")
+    assert actions[-1] == "works in smaller pieces"
+    assert (
+        studio.engine.results.tier(studio.engine.plan(studio.request(SUM)).keys.of("sum", "float"))
+        is None
+    )

@@ -1,0 +1,221 @@
+"""Tiny nodes through the public API, with counters, and what runs them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ponystudio.api import (
+    Affects,
+    Annotated,
+    Choice,
+    Context,
+    File,
+    Image,
+    NodeType,
+    Seed,
+    Text,
+    node,
+)
+from ponystudio.engine.devices import choose
+from ponystudio.engine.engine import Engine
+from ponystudio.engine.packs import Packs
+from ponystudio.engine.request import Request
+from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.library.folders import Folders
+
+CALLS: Counter[str] = Counter()
+
+
+@node("test.number")
+def number(*, value: float = 1.0, seed: Annotated[int, Seed()] = 0) -> float:
+    CALLS["number"] += 1
+    return value + seed
+
+
+@node("test.add")
+def add(a: float, b: float = 0.0, *, bias: float = 0.0) -> float:
+    CALLS["add"] += 1
+    return a + b + bias
+
+
+@node("test.slow")
+def slow(a: float, *, seconds: float = 0.5) -> Image:
+    """A grey picture that takes its time."""
+    import torch
+
+    CALLS["slow"] += 1
+    time.sleep(seconds)
+    return Image(torch.full((1, 3, 8, 8), a))
+
+
+@node("test.grey")
+def grey(*, level: float = 0.5, side: int = 8, batch: int = 1) -> Image:
+    import torch
+
+    CALLS["grey"] += 1
+    return Image(torch.full((batch, 3, side, side), level))
+
+
+class Halves(NamedTuple):
+    left: Image
+    right: Image
+
+
+@node("test.halves")
+def halves(
+    image: Image,
+    *,
+    dim: Annotated[float, Affects("left")] = 1.0,
+    bright: Annotated[float, Affects("right")] = 1.0,
+) -> Halves:
+    CALLS["halves"] += 1
+    return Halves(Image(image.pixels * dim), Image(image.pixels * bright))
+
+
+@node("test.spoil")
+def spoil(image: Image) -> Image:
+    image.pixels.mul_(0)
+    return Image(image.pixels.clone())
+
+
+@node("test.nan")
+def nan(image: Image) -> Image:
+    return Image(image.pixels / 0 * 0)
+
+
+@node("test.fail")
+def fail(a: float, *, message: str = "the message") -> float:
+    raise ValueError(message)
+
+
+@node("test.wait")
+def wait(a: float, *, steps: int = 100, ctx: Context) -> float:
+    for step in range(steps):
+        time.sleep(0.02)
+        ctx.progress(step + 1, steps)
+    return a
+
+
+@node("test.read")
+def read(*, file: Annotated[Path, File("input")] = Path("a.txt")) -> str:
+    CALLS["read"] += 1
+    return file.read_text()
+
+
+@node("test.name")
+def name(*, text: str = "a.txt") -> str:
+    return text
+
+
+@node("test.prompt")
+def prompt(*, text: Annotated[str, Text(prompt=True)] = "") -> str:
+    CALLS["prompt"] += 1
+    return text
+
+
+@node("test.hungry")
+def hungry(
+    image: Image, *, needs: Annotated[str, Choice(("frugal", "more"))] = "frugal", ctx: Context
+) -> Image:
+    import torch
+
+    CALLS["hungry"] += 1
+    if needs == "more" or not ctx.frugal:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return Image(image.pixels * 0.5)
+
+
+@node("test.save", effects=True)
+def save(image: Image, *, prefix: str = "picture", ctx: Context) -> None:
+    CALLS["save"] += 1
+    ctx.save_picture(image, prefix=prefix, format="png")
+
+
+@node("test.note", effects=True)
+def note(a: float) -> None:
+    CALLS["note"] += 1
+    SEEN.append(a)
+
+
+SEEN: list[float] = []
+
+
+def types() -> list[NodeType]:
+    return [
+        value.__ponystudio_node__
+        for value in globals().values()
+        if hasattr(value, "__ponystudio_node__")
+    ]
+
+
+def packs() -> Packs:
+    return Packs.of(types(), sources={"": (Path(__file__),)})
+
+
+def make(id: str, type: str, /, *, mode: str = "normal", **given: Any) -> Node:
+    """A node; ("other", "output") is a link, everything else a param."""
+    links = {k: Link(*v) for k, v in given.items() if isinstance(v, tuple)}
+    params = {k: v for k, v in given.items() if not isinstance(v, tuple)}
+    return Node(id, f"test.{type}", params=params, inputs=links, mode=mode)  # type: ignore[arg-type]
+
+
+def graph(*nodes: Node) -> Graph:
+    return Graph.of(*nodes)
+
+
+class Studio:
+    """An engine on the CPU with its events recorded."""
+
+    def __init__(self, root: Path, *, cache: bool = False, disk: Path | None = None) -> None:
+        self.root = root
+        self.events: list[dict[str, Any]] = []
+        self.engine = Engine(
+            packs(),
+            choose("cpu", "fp32"),
+            cache_dir=disk or (root / "cache" if cache else None),
+            emit=lambda event: self.events.append(event.as_json()),
+        )
+
+    def request(self, graph: Graph, **more: Any) -> Request:
+        return Request(
+            graph,
+            Folders([self.root]),
+            self.root / "output",
+            self.root / "previews",
+            **more,
+        )
+
+    def run(self, graph: Graph, *, cancel: Any = None, **more: Any) -> list[str]:
+        """Runs; the ids of the nodes that ran."""
+        self.events.clear()
+        request = self.request(graph, **more)
+        errors = self.engine.check(request)
+        assert not errors, errors
+        self.engine.run(request, cancel=cancel)
+        return self.told("node_started")
+
+    def told(self, event: str, field: str = "node") -> list[Any]:
+        return [item[field] for item in self.events if item["event"] == event]
+
+    def cached(self) -> dict[str, str]:
+        return {
+            item["node"]: item["cached"]
+            for item in self.events
+            if item["event"] == "node_finished" and item["cached"]
+        }
+
+    def __enter__(self) -> Studio:
+        CALLS.clear()
+        SEEN.clear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.close()
+
+
+def names(paths: Iterable[Path]) -> list[str]:
+    return sorted(path.name for path in paths)
