@@ -38,8 +38,6 @@ class Context(Protocol):
     device: torch.device
     dtype: torch.dtype
     frugal: bool
-    """Memory ran short: work in smaller pieces (tiles, one picture at a time), if need be slower."""
-    frugal: bool
 
     def progress(self, step: int, steps: int) -> None:
         """Say that `step` of `steps` is done; raises Cancelled when the user asked to stop."""

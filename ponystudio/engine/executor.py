@@ -80,8 +80,8 @@ class Execution:
         self._around, self._ladder, self._resolve = around, ladder, resolve
         self._rungs, self._rekey, self._on_result = rungs, rekey, on_result
         self._keys = plan.keys
-        self._pinned = set(plan.needed)
-        self._values: dict[Link, Any] = {}
+        self._pinned = Counter(plan.needed)
+        self._values: dict[Link, tuple[Any, str]] = {}
         self._uses = Counter(link for step in plan.steps for link in step.node.inputs.values())
 
     def run(self, history: History, scope: str, effects: Effects) -> None:
@@ -103,7 +103,7 @@ class Execution:
                 if self._on_result is not None:
                     self._on_result(step, outputs, seconds)
         finally:
-            self._results.unpin(self._pinned)
+            self._results.unpin(self._pinned.elements())
 
     def _tell_what_is_there(self, scope: str, effects: Effects) -> None:
         for id, tier in self._plan.cached.items():
@@ -187,26 +187,30 @@ class Execution:
         return arguments
 
     def _value(self, link: Link) -> Any:
+        """From an earlier step, or from the cache, where it is pinned."""
         if link in self._values:
-            return self._values[link]
+            return self._values[link][0]
         return self._results.get(self._plan.keys.of(link.source, link.output))
 
     def _keep(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
         """Cache the outputs, hold them for later steps, let go of what no later step reads."""
         for name, value in outputs.items():
-            link = Link(step.node.id, name)
-            if self._uses[link]:
-                self._values[link] = value
+            link, key = Link(step.node.id, name), self._keys.of(step.node.id, name)
             if step.kept:
-                self._results.put(self._keys.of(step.node.id, name), value, seconds)
+                self._results.put(key, value, seconds)
+            if self._uses[link]:
+                self._values[link] = value, key
+                if step.kept and self._results.pin([key]):
+                    self._pinned[key] += 1
         done = Counter(step.node.inputs.values())
         self._uses.subtract(done)
         for link in done:
             if not self._uses[link]:
-                self._values.pop(link, None)
-                key = self._plan.keys.of(link.source, link.output)
-                if key in self._pinned:
-                    self._pinned.discard(key)
+                _, key = self._values.pop(
+                    link, (None, self._plan.keys.of(link.source, link.output))
+                )
+                if self._pinned[key]:
+                    self._pinned[key] -= 1
                     self._results.unpin([key])
 
     def _emit(self, event: Event) -> None:
