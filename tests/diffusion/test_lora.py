@@ -1,0 +1,281 @@
+"""LoRA files: one change under every naming, and a plain word about what does not fit."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from helpers.checkpoints import micro, micro_lora
+from ponystudio.diffusion import lora
+from ponystudio.errors import DamagedFile, MismatchedValues, UnsupportedModel, WrongKind
+
+DATA = os.environ.get("PONYSTUDIO_TEST_DATA")
+QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+QUERY_LDM = "input_blocks.4.1.transformer_blocks.0.attn1.to_q"
+OUT = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0"
+MLP = "encoder.layers.1.mlp.fc1"
+PROJECTION = "encoder.layers.0.self_attn.q_proj"
+
+
+@pytest.fixture(scope="module")
+def unet():
+    with torch.device("meta"):
+        return UNet2DConditionModel(
+            block_out_channels=(32, 64, 128, 128), cross_attention_dim=64, attention_head_dim=8
+        )
+
+
+@pytest.fixture(scope="module")
+def clip():
+    with torch.device("meta"):
+        return CLIPTextModel(
+            CLIPTextConfig(
+                hidden_size=64, num_attention_heads=1, num_hidden_layers=2, intermediate_size=256
+            )
+        )
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a LoRA file of the given tensors and opens it."""
+    opened = []
+
+    def write(tensors, metadata=None):
+        path = tmp_path / f"{len(opened)}.safetensors"
+        save_file(tensors, path, metadata=metadata)
+        opened.append(lora.read(path))
+        return opened[-1]
+
+    yield write
+    for file in opened:
+        file.close()
+
+
+def pair(i, o, rank=2, down="lora_down.weight", up="lora_up.weight", alpha=None):
+    """The two matrices of a layer, without its name."""
+    torch.manual_seed(i + o)
+    tensors = {down: torch.randn(rank, i), up: torch.randn(o, rank)}
+    if alpha is not None:
+        tensors["alpha"] = torch.tensor(float(alpha))
+    return tensors
+
+
+def named(name, tensors):
+    return {f"{name}.{key}": value for key, value in tensors.items()}
+
+
+KOHYA = {"down": "lora_down.weight", "up": "lora_up.weight"}
+PEFT = {"down": "lora_A.weight", "up": "lora_B.weight"}
+ADAPTER = {"down": "lora_A.default.weight", "up": "lora_B.default.weight"}
+EARLY = {"down": "lora.down.weight", "up": "lora.up.weight"}
+LINEAR = {"down": "lora_linear_layer.down.weight", "up": "lora_linear_layer.up.weight"}
+PROCESSOR = {"down": "down.weight", "up": "up.weight"}
+
+
+FLAT, FLAT_LDM = QUERY.replace(".", "_"), QUERY_LDM.replace(".", "_")
+EARLY_QUERY = QUERY.replace(".to_q", ".processor.to_q_lora")
+# What a file may call the layer, and its two matrices.
+NAMINGS = {
+    "kohya": (f"lora_unet_{FLAT}", KOHYA),
+    "kohya with LDM names": (f"lora_unet_{FLAT_LDM}", KOHYA),
+    "LyCORIS": (f"lycoris_{FLAT}", KOHYA),
+    "diffusers": (f"unet.{QUERY}", PEFT),
+    "PEFT": (f"base_model.model.{QUERY}", PEFT),
+    "PEFT with an adapter's name": (f"base_model.model.{QUERY}", ADAPTER),
+    "ComfyUI": (f"diffusion_model.{QUERY_LDM}", PEFT),
+    "no prefix": (QUERY, PEFT),
+    "early diffusers": (f"unet.{QUERY}", EARLY),
+    "attention processors": (EARLY_QUERY, PROCESSOR),
+    "attention processors of the unet": (f"unet.{EARLY_QUERY}", PROCESSOR),
+}
+
+
+class TestNamings:
+    @pytest.mark.parametrize("naming", NAMINGS)
+    def test_of_the_denoiser(self, naming, unet, clip, write):
+        name, suffixes = NAMINGS[naming]
+        tensors = pair(64, 64, **suffixes)
+        file = write(named(name, tensors))
+        found = file.for_module("model", unet)
+        assert list(found.deltas) == [QUERY]
+        assert found.unmatched == ()
+        product = tensors[suffixes["up"]] @ tensors[suffixes["down"]]
+        assert torch.allclose(found.deltas[QUERY].product(torch.empty(64, 64)), product)
+        assert found.deltas[QUERY].scale == 1
+        assert file.for_module("clip", clip).deltas == {}
+
+    @pytest.mark.parametrize(
+        "name",
+        ["lora_unet_" + OUT.replace(".", "_"), OUT.replace("to_out.0", "processor.to_out_lora")],
+    )
+    def test_of_an_output_projection(self, name, unet, write):
+        suffixes = PROCESSOR if "processor" in name else KOHYA
+        file = write(named(name, pair(128, 128, **suffixes)))
+        assert list(file.for_module("model", unet).deltas) == [OUT]
+
+    @pytest.mark.parametrize(
+        ("name", "suffixes", "ours"),
+        [
+            ("lora_te_text_model_encoder_layers_1_mlp_fc1", KOHYA, MLP),
+            ("lora_te1_text_model_encoder_layers_1_mlp_fc1", KOHYA, MLP),
+            ("text_encoder.text_model.encoder.layers.1.mlp.fc1", PEFT, MLP),
+            ("text_encoder.text_model.encoder.layers.1.mlp.fc1", LINEAR, MLP),
+            ("text_model.encoder.layers.1.mlp.fc1", PEFT, MLP),
+            (
+                "text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora",
+                PROCESSOR,
+                PROJECTION,
+            ),
+        ],
+    )
+    def test_of_the_text_encoder(self, name, suffixes, ours, unet, clip, write):
+        o = 256 if ours == MLP else 64
+        file = write(named(name, pair(64, o, **suffixes)))
+        assert list(file.for_module("clip", clip).deltas) == [ours]
+        assert file.for_module("model", unet).deltas == {}
+
+    def test_every_layer_of_a_whole_file_finds_its_place(self, unet, clip, tmp_path):
+        file = lora.read(micro_lora(tmp_path / "lora.safetensors"))
+        model, text = file.for_module("model", unet), file.for_module("clip", clip)
+        assert model.unmatched == text.unmatched == ()
+        assert len(model.deltas) == 16 * 12
+        assert len(text.deltas) == 2 * 6
+        assert len(model.deltas) + len(text.deltas) == len(file.layers)
+        file.close()
+
+
+class TestScale:
+    def test_is_alpha_over_rank(self, unet, write):
+        name = f"lora_unet_{QUERY.replace('.', '_')}"
+        for alpha, scale in ((None, 1), (1, 0.25), (8, 2)):
+            file = write(named(name, pair(64, 64, rank=4, alpha=alpha)))
+            assert file.for_module("model", unet).deltas[QUERY].scale == scale
+
+    def test_may_stand_in_pefts_metadata(self, unet, clip, write):
+        tensors = named(f"unet.{QUERY}", pair(64, 64, rank=4, **PEFT)) | named(
+            f"text_encoder.text_model.{PROJECTION}", pair(64, 64, rank=4, **PEFT)
+        )
+        settings = {"unet.lora_alpha": 8, "text_encoder.lora_alpha": 6}
+        settings["text_encoder.use_rslora"] = True
+        file = write(tensors, {"lora_adapter_metadata": json.dumps(settings)})
+        assert file.for_module("model", unet).deltas[QUERY].scale == 2
+        assert file.for_module("clip", clip).deltas[PROJECTION].scale == 3
+
+    def test_the_product_by_hand(self):
+        up, down = torch.full((4, 2), 0.5), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]])
+        delta = lora.Delta(up, down, scale=1 / 2)
+        rows = delta.scale * delta.product(torch.empty(4, 3))
+        assert torch.equal(rows, torch.tensor([0.25, 0.25, 0]).expand(4, 3))
+
+
+class TestShapes:
+    @pytest.mark.parametrize("conv", [True, False])
+    def test_1x1_convolutions_and_linear_layers_are_the_same(self, conv, unet, write):
+        name = "lora_unet_down_blocks_0_attentions_0_proj_in"  # a convolution in SD1
+        tensors = pair(32, 32)
+        product = tensors["lora_up.weight"] @ tensors["lora_down.weight"]
+        if conv:
+            tensors = {key: value[..., None, None] for key, value in tensors.items()}
+        file = write(named(name, tensors))
+        delta = file.for_module("model", unet).deltas["down_blocks.0.attentions.0.proj_in"]
+        result = delta.product(torch.empty(32, 32, 1, 1))
+        assert torch.allclose(result, product[..., None, None])
+
+    def test_3x3_convolutions(self, unet, write):
+        torch.manual_seed(0)
+        down, up = torch.randn(2, 32, 3, 3), torch.randn(32, 2, 1, 1)
+        name = "lora_unet_down_blocks_0_resnets_0_conv1"
+        file = write(named(name, {"lora_down.weight": down, "lora_up.weight": up}))
+        delta = file.for_module("model", unet).deltas["down_blocks.0.resnets.0.conv1"]
+        x = torch.randn(1, 32, 6, 6)
+        two_steps = torch.conv2d(torch.conv2d(x, down, padding=1), up)
+        at_once = torch.conv2d(x, delta.product(torch.empty(32, 32, 3, 3)), padding=1)
+        assert torch.allclose(at_once, two_steps, atol=1e-4)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("key", "kind"),
+        [
+            ("hada_w1_a", "LoHa"),
+            ("lokr_w1", "LoKr"),
+            ("dora_scale", "DoRA"),
+            ("lora_magnitude_vector", "DoRA"),
+            ("oft_blocks", "OFT"),
+            ("lora_mid.weight", "Tucker"),
+            ("a1.weight", "GLoRA"),
+            ("on_input", "IA³"),
+            ("diff", "full differences"),
+            ("w_norm", "full differences"),
+        ],
+    )
+    def test_other_kinds_by_name(self, key, kind, write):
+        tensors = named("lora_unet_mid_block", {**pair(4, 4), key: torch.ones(2, 2)})
+        with pytest.raises(UnsupportedModel, match=kind):
+            write(tensors)
+
+    def test_half_a_pair(self, write):
+        tensors = named("lora_unet_mid_block", pair(4, 4))
+        del tensors["lora_unet_mid_block.lora_up.weight"]
+        with pytest.raises(DamagedFile, match="lacks one of its matrices"):
+            write(tensors)
+
+    def test_a_checkpoint(self, tmp_path):
+        with pytest.raises(WrongKind, match="no LoRA"):
+            lora.read(micro(tmp_path / "checkpoint.safetensors"))
+
+    @pytest.mark.parametrize(
+        ("name", "width", "base"),
+        [
+            ("lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k", 1024, "2"),
+            ("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k", 2048, "SDXL"),
+            ("lora_te2_text_model_encoder_layers_0_mlp_fc1", 64, "SDXL"),
+            ("lora_unet_double_blocks_0_img_attn_qkv", 64, "Flux"),
+            ("transformer.joint_transformer_blocks.0.attn.to_q", 64, "AuraFlow"),
+        ],
+    )
+    def test_another_base_by_both_names(self, name, width, base, unet, write):
+        file = write(named(name, pair(width, 64)))
+        with pytest.raises(MismatchedValues, match=rf"{base}.*Stable Diffusion 1"):
+            lora.check_base(file.path, "sd1")
+        with pytest.raises(MismatchedValues, match=base):
+            file.for_module("model", unet)
+
+    def test_the_right_base_passes(self, tmp_path, write):
+        name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+        lora.check_base(write(named(name, pair(768, 640))).path, "sd1")
+        # A relative of its own width is nobody's base: its shapes are compared when it is applied.
+        lora.check_base(micro_lora(tmp_path / "micro.safetensors"), "sd1")
+
+    def test_a_few_layers_without_a_place_are_told_not_fatal(self, unet, write):
+        tensors = named(f"lora_unet_{QUERY.replace('.', '_')}", pair(64, 64))
+        tensors |= named("lora_unet_nowhere", pair(64, 64))
+        found = write(tensors).for_module("model", unet)
+        assert list(found.deltas) == [QUERY]
+        assert found.unmatched == ("lora_unet_nowhere",)
+
+    def test_a_layer_of_another_width(self, unet, write):
+        file = write(named(f"lora_unet_{QUERY.replace('.', '_')}", pair(320, 320)))
+        with pytest.raises(MismatchedValues, match=r"to_q is \[64, 64\]"):
+            file.for_module("model", unet)
+
+
+@pytest.mark.skipif(not DATA, reason="PONYSTUDIO_TEST_DATA is not set")
+def test_a_real_file_of_early_diffusers():
+    """All of its 128 layers, attention alone, find their place in a network of SD1's size."""
+    path = Path(DATA) / "lora" / "sd15_weapons_rank4_diffusers_attnprocs.safetensors"
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(cross_attention_dim=768)
+    lora.check_base(path, "sd1")
+    file = lora.read(path)
+    found = file.for_module("model", unet)
+    assert (len(found.deltas), found.unmatched) == (128, ())
+    assert {name.rpartition(".")[2] for name in found.deltas} == {"to_q", "to_k", "to_v", "0"}
+    file.close()
