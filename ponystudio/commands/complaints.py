@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from ponystudio.errors import PonyStudioError
+from ponystudio.errors import BadInput, PonyStudioError
+
+
+class Refused(BadInput):
+    """Everything that is wrong with one graph."""
+
+    def __init__(self, errors: Sequence[PonyStudioError]) -> None:
+        first = errors[0]
+        super().__init__(
+            first.what,
+            where=first.where,
+            remedy=first.remedy,
+            node=first.node,
+            socket=first.socket,
+        )
+        self.errors = tuple(errors)
 
 
 def complain(error: PonyStudioError) -> None:
     """Where and what, then what to do about it."""
-    place = f"{error.where}: " if error.where else ""
-    print(f"error: {place}{error.what}", file=sys.stderr)
-    if error.remedy:
-        print(f"  {error.remedy}", file=sys.stderr)
-
-
-def refuse(errors: Iterable[PonyStudioError]) -> int:
-    """Complain about each; returns the exit code of bad input."""
-    for error in errors:
-        complain(error)
-    return 2
+    for each in error.errors if isinstance(error, Refused) else (error,):
+        place = f"{each.where}: " if each.where else ""
+        print(f"error: {place}{each.what}", file=sys.stderr)
+        if each.remedy:
+            print(f"  {each.remedy}", file=sys.stderr)

@@ -3,31 +3,70 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from tqdm import tqdm
 
-Event = Mapping[str, Any]
+from ponystudio.engine.events import JsonEvent, RunFailed
+from ponystudio.errors import PonyStudioError
 
 # tqdm would start a thread to watch over slow bars; ours move at every step.
 tqdm.monitor_interval = 0
 
 
-def json_lines(event: Event) -> None:
-    """One JSON object a line on stdout, at once, so that another program can follow."""
-    print(json.dumps(event), flush=True)
+class Show(ABC):
+    """Called with every event of a run; left when the run is over, however it ended."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    @abstractmethod
+    def __call__(self, event: JsonEvent) -> None: ...
 
 
-class Report:
-    """Results on stdout, one path a line; everything else on stderr, bars only in a terminal."""
+class JsonLines(Show):
+    """One JSON object a line, at once, so that another program can follow."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._failed = False
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Bad input is found before there is a run to tell of its failure."""
+        if isinstance(error, PonyStudioError) and not self._failed:
+            event = RunFailed(error.node, str(error), error.remedy, type(error).__name__)
+            self(event.as_json())
+
+    def __call__(self, event: JsonEvent) -> None:
+        self._failed = self._failed or event["event"] == RunFailed.name
+        print(json.dumps(event), file=self._stream, flush=True)
+
+
+class Report(Show):
+    """Results on one stream, a path a line; notes on the other, with bars if it is a terminal."""
 
     def __init__(self, results: TextIO, notes: TextIO) -> None:
         self._results = results
         self._notes = notes
         self._bars: dict[str, tqdm[Any]] = {}
-        self._handlers: dict[str, Callable[[Event], None]] = {
+        self._handlers: dict[str, Callable[[JsonEvent], None]] = {
+            "run_started": self._started,
             "output": self._output,
             "memory": self._memory,
         }
@@ -38,9 +77,6 @@ class Report:
                 "weights": self._weights,
             }
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -50,36 +86,39 @@ class Report:
         for bar in self._bars.values():
             bar.close()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: JsonEvent) -> None:
         handle = self._handlers.get(event["event"])
         if handle:
             handle(event)
 
-    def _output(self, event: Event) -> None:
+    def _started(self, event: JsonEvent) -> None:
+        self._say(f"{event['steps']} of {event['nodes']} nodes to run on {event['device']}")
+
+    def _output(self, event: JsonEvent) -> None:
         self._say(event["path"], self._results)
 
-    def _memory(self, event: Event) -> None:
-        self._say(f"short of memory: {event['action']}", self._notes)
+    def _memory(self, event: JsonEvent) -> None:
+        node = f"{event['node']}: " if event.get("node") else ""
+        self._say(f"{node}{event['action']}")
 
-    def _weights(self, event: Event) -> None:
+    def _weights(self, event: JsonEvent) -> None:
         size = f"{event['bytes'] / 2**20:,.0f} MiB"
-        self._say(
-            f"{event['action']} {event['file']}, {size}, {event['seconds']:.1f} s", self._notes
-        )
+        self._say(f"{event['action']} {event['file']}: {size} in {event['seconds']:.1f} s")
 
-    def _progress(self, event: Event) -> None:
+    def _progress(self, event: JsonEvent) -> None:
         node = event["node"]
         bar = self._bars.get(node)
         if bar is None:
             bar = self._bars[node] = tqdm(total=event["steps"], desc=node, file=self._notes)
         bar.update(event["step"] - bar.n)
 
-    def _finished(self, event: Event) -> None:
+    def _finished(self, event: JsonEvent) -> None:
         bar = self._bars.pop(event["node"], None)
         if bar is not None:
             bar.close()
 
-    def _say(self, text: str, stream: TextIO) -> None:
+    def _say(self, text: str, stream: TextIO | None = None) -> None:
         """A line that leaves the bars below it whole."""
+        stream = stream or self._notes
         tqdm.write(text, file=stream)
         stream.flush()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from ponystudio.commands.complaints import refuse
+from ponystudio.commands.complaints import Refused
 from ponystudio.commands.opening import open_graph
 
 
 def main(arguments: Namespace) -> int:
     opened = open_graph(arguments)
     if errors := opened.errors():
-        return refuse(errors)
+        raise Refused(errors)
     print(f"{arguments.graph}: {len(opened.graph.nodes)} nodes, nothing wrong.")
     return 0

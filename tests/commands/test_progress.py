@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 
-from ponystudio.commands.progress import Report, json_lines
+from ponystudio.commands.progress import JsonLines, Report
+from ponystudio.errors import Cancelled, NodeFailed, ParamRange
 
 RUN = (
-    {"event": "run_started"},
+    {"event": "run_started", "nodes": 3, "steps": 2, "device": "CPU, fp32"},
     {"event": "weights", "file": "a.safetensors", "action": "load", "bytes": 2**21, "seconds": 1.5},
     {"event": "node_started", "node": "sampler"},
     *({"event": "progress", "node": "sampler", "step": step, "steps": 3} for step in (1, 2, 3)),
     {"event": "node_finished", "node": "sampler", "cached": False, "seconds": 2.0},
-    {"event": "memory", "action": "tiled decode"},
+    {"event": "memory", "action": "tiled decode", "node": "decode"},
     {"event": "output", "node": "save", "path": "/there/pony_00001.png"},
     {"event": "run_finished", "seconds": 3.0},
 )
@@ -33,7 +35,9 @@ def shown(notes):
 
 
 def test_a_pipe_gets_results_and_what_must_be_known():
-    assert shown(io.StringIO()) == ("/there/pony_00001.png\n", "short of memory: tiled decode\n")
+    results, notes = shown(io.StringIO())
+    assert results == "/there/pony_00001.png\n"
+    assert notes == "2 of 3 nodes to run on CPU, fp32\ndecode: tiled decode\n"
 
 
 def test_a_terminal_gets_bars():
@@ -41,7 +45,7 @@ def test_a_terminal_gets_bars():
     assert results == "/there/pony_00001.png\n"
     assert "sampler: 100%" in notes
     assert "3/3" in notes
-    assert "load a.safetensors, 2 MiB, 1.5 s" in notes
+    assert "load a.safetensors: 2 MiB in 1.5 s" in notes
 
 
 def test_a_bar_is_closed_when_the_run_breaks_off():
@@ -56,8 +60,35 @@ def test_a_bar_is_closed_when_the_run_breaks_off():
     assert notes.getvalue().endswith("\n")
 
 
-def test_json_lines(capsys):
-    for event in RUN:
-        json_lines(event)
-    lines = capsys.readouterr().out.splitlines()
-    assert [json.loads(line) for line in lines] == list(RUN)
+def events_of(run):
+    """The JSON lines told of a run that raises what is no event."""
+    stream = io.StringIO()
+    with contextlib.suppress(BaseException), JsonLines(stream) as show:
+        for event in run:
+            if isinstance(event, BaseException):
+                raise event
+            show(event)
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_json_lines():
+    assert events_of(RUN) == list(RUN)
+
+
+def test_json_lines_of_a_run_that_could_not_start():
+    error = ParamRange("0 is out of range.", node="sampler", socket="steps", remedy="Use 1 to 9.")
+    assert events_of([error]) == [
+        {
+            "event": "run_failed",
+            "node": "sampler",
+            "error": "sampler.steps: 0 is out of range. Use 1 to 9.",
+            "hint": "Use 1 to 9.",
+            "reason": "ParamRange",
+        }
+    ]
+
+
+def test_a_failure_is_told_once():
+    failed = {"event": "run_failed", "node": "sampler", "error": "It broke.", "hint": ""}
+    assert events_of([RUN[0], failed, NodeFailed("It broke.", node="sampler")]) == [RUN[0], failed]
+    assert events_of([RUN[0], Cancelled()]) == [RUN[0]]

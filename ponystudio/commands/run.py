@@ -1,0 +1,46 @@
+"""`ponystudio run`: make what a graph describes."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+
+from ponystudio.commands.complaints import Refused
+from ponystudio.commands.interrupts import cancellable
+from ponystudio.commands.opening import Opened, open_graph
+from ponystudio.commands.places import cache_folder, output_folder
+from ponystudio.commands.progress import JsonLines, Report, Show
+
+
+def main(arguments: Namespace) -> int:
+    show = JsonLines(sys.stdout) if arguments.events else Report(sys.stdout, sys.stderr)
+    with show:
+        opened = open_graph(arguments)
+        if errors := opened.errors_in_the_way():
+            raise Refused(errors)
+        _run(opened, arguments, show)
+    return 0
+
+
+def _run(opened: Opened, arguments: Namespace, show: Show) -> None:
+    from ponystudio.engine.headless import dry_run, run_graph  # loads torch: bad input comes first
+
+    settings = {
+        "folders": opened.folders,
+        "packs": opened.packs,
+        "output": (arguments.output or output_folder()).absolute(),
+        "device": arguments.device,
+        "dtype": arguments.dtype,
+        "cache_dir": None if arguments.no_disk_cache else arguments.cache_dir or cache_folder(),
+        # What the last run of this file was is what "why" is told against.
+        "scope": str(arguments.graph.absolute()),
+    }
+    if arguments.dry_run:
+        planned = dry_run(opened.graph, **settings)
+        width = max(map(len, planned), default=0)
+        for node, what in planned.items():
+            print(f"{node:<{width}}  {what}")
+    else:
+        cancellable(
+            lambda cancel: run_graph(opened.graph, on_event=show, cancel=cancel, **settings)
+        )
