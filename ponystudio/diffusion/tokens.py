@@ -138,17 +138,6 @@ def _spelt(names: tuple[str, ...]) -> EmbeddingNames:
     return EmbeddingNames(names, ClipTokenizer().ids)
 
 
-def embeddings_used(
-    segments: Sequence[Segment | Break], dialect: str, embeddings: Collection[str]
-) -> list[str]:
-    """Which of the `embeddings` a prompt names: what its result depends on beside the text."""
-    chunks = ClipTokenizer().chunks(segments, dialect, embeddings=embeddings)
-    return sorted({token.row.name for chunk in chunks for token in chunk.tokens if token.row})
-
-
-# --- Packing -----------------------------------------------------------------------------------
-
-
 def _vectors(name: str, size: Callable[[str], int], weight: float) -> list[Token]:
     return [Token(0, weight, Row(name, i)) for i in range(size(name))]
 

@@ -19,7 +19,6 @@ from ponystudio.diffusion.tokens import (
     Chunk,
     ClipTokenizer,
     Row,
-    embeddings_used,
 )
 from ponystudio.errors import MissingFile
 
@@ -132,10 +131,8 @@ class TestComfyUI:
         assert body(chunks("pony", "comfyui", pony=3)[0]) == [PONY]
 
     def test_an_embedding_stands_after_white_space_only(self):
-        assert embeddings_used(parse("xembedding:pony", "comfyui"), "comfyui", ["pony"]) == []
-        assert embeddings_used(parse("x\nembedding:pony", "comfyui"), "comfyui", ["pony"]) == [
-            "pony"
-        ]
+        assert body(chunks("x\nembedding:pony", "comfyui", pony=1)[0])[1:] == [Row("pony", 0)]
+        assert body(chunks("xembedding:pony", "comfyui", pony=1)[0])[-1] == PONY
 
 
 class TestA1111:
@@ -241,14 +238,6 @@ class TestNames:
     )
     def test_the_word_alone_is_a_word(self, text):
         assert chunks(text, "comfyui")[0].ids[1:3] == ClipTokenizer().ids(text)[:2]
-
-
-def test_used_embeddings_are_named_once_in_order():
-    segments = parse("birb embedding:zeta birb", "a1111")
-    assert embeddings_used(segments, "a1111", ["zeta.pt", "birb.pt", "other.pt"]) == [
-        "birb.pt",
-        "zeta.pt",
-    ]
 
 
 def test_tokens_need_no_torch():
