@@ -63,6 +63,11 @@ class Gaussian:
         total = α**2 * self.std**2 + σ**2
         return (α * self.std**2 * x + σ**2 * self.mean) / total
 
+    def at(self, space: Parameterisation, offset: Tensor, σ: Tensor) -> Tensor:
+        """The solution that ends `offset` standard deviations from the mean, at σ."""
+        α = space.alpha(σ)
+        return α * self.mean + offset * (α**2 * self.std**2 + σ**2).sqrt()
+
     def flowed(self, space: Parameterisation, x: Tensor, σ: Tensor) -> Tensor:
         """Where x at σ comes to rest at σ = 0."""
         α = space.alpha(σ)
