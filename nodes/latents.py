@@ -23,6 +23,8 @@ from ponystudio.diffusion.resample import LATENT_METHODS
 
 Side = Annotated[int, Range(16, 16384, soft=(256, 2048), step=8)]
 Tile = Annotated[int, Range(0, 8192, soft=(0, 2048), step=64)]
+# Small enough for 1 GB of work space, large enough that tiles are not mostly overlap.
+FRUGAL_TILE = 256
 TILE_HELP = "Side of a tile in pixels; 0 uses tiles only where the picture or memory asks for it."
 
 
@@ -51,7 +53,7 @@ def decode_latent(
 ) -> Image:
     """Turn a latent into a picture."""
     with ctx.models.open(vae) as autoencoder:
-        return Image(autoencoder.decode(latent.values, tile=tile or None, on_tile=ctx.progress))
+        return Image(autoencoder.decode(latent.values, tile=_tile(tile, ctx), on_tile=ctx.progress))
 
 
 @node("core.encode_image", title="Encode", group="Latent")
@@ -60,7 +62,7 @@ def encode_image(
 ) -> Latent:
     """Turn a picture into a latent, cut to a multiple of 8 around its centre."""
     with ctx.models.open(vae) as autoencoder:
-        values = autoencoder.encode(image.pixels, tile=tile or None, on_tile=ctx.progress)
+        values = autoencoder.encode(image.pixels, tile=_tile(tile, ctx), on_tile=ctx.progress)
     return Latent(values, vae.family)
 
 
@@ -107,3 +109,9 @@ def load_latent(*, file: Annotated[Path, File("latents")] = Path("latent_00001.l
 
     values, family = read_latent(file)
     return Latent(values, family)
+
+
+def _tile(tile: int, ctx: Context) -> int | None:
+    if ctx.frugal:
+        return min(tile or FRUGAL_TILE, FRUGAL_TILE)
+    return tile or None

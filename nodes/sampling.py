@@ -83,6 +83,7 @@ def sample(
             mask=latent.mask,
             noise=noise,
             ddim_end=ddim_end,
+            rows=1 if ctx.frugal else None,
             on_step=on_step,
         )
     return replace(latent, values=values, family=model.family)
