@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise, product
@@ -53,10 +52,8 @@ def _load(file: WeightsFile, device: torch.device, dtype: torch.dtype) -> SuperR
     weights = Weights(file, names)
     try:
         network = network_for(weights.shapes)
-    except (UnknownModel, UnsupportedModel):
-        if importlib.util.find_spec("spandrel") is None:
-            raise
-        return SuperResolution(_from_spandrel(file).to(device, dtype))
+    except (UnknownModel, UnsupportedModel) as error:
+        return SuperResolution(_from_spandrel(file, error).to(device, dtype))
     for name, value in network.state_dict().items():
         assign(network, name, place(weights.stored(name, value.shape), device, dtype))
     return SuperResolution(network, weights)
@@ -128,9 +125,12 @@ def _filled(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x, (0, beside, 0, below), mode=mode)
 
 
-def _from_spandrel(file: WeightsFile) -> Upscaling:
-    from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-
+def _from_spandrel(file: WeightsFile, error: ModelFileError) -> Upscaling:
+    """What spandrel makes of the file; without spandrel `error` stands."""
+    try:
+        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
+    except ImportError:
+        raise error from None
     try:
         found = ModelLoader().load_from_state_dict(
             {name: value.clone() for name, value in tensors(file)}

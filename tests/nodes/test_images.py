@@ -85,7 +85,7 @@ def test_lanczos_is_pillows() -> None:
         scaled = scale_image(Image(pixels), height=height, width=width, method="lanczos").pixels
         wanted = Pillow.fromarray(levels).resize((width, height), Pillow.Resampling.LANCZOS)
         difference = scaled[0].permute(1, 2, 0) * 255 - torch.from_numpy(np.asarray(wanted).copy())
-        assert difference.abs().max() < 1.01  # it rounds to levels, too
+        assert difference.abs().max() < 1.5  # it rounds to levels after either pass
 
 
 def test_zero_keeps_the_proportions() -> None:
