@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -77,8 +78,7 @@ class _Duplicate(Exception):
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        seen: set[str] = set()
-        raise _Duplicate(next(name for name, _ in pairs if name in seen or seen.add(name)))
+        raise _Duplicate(Counter(name for name, _ in pairs).most_common(1)[0][0])
     return result
 
 

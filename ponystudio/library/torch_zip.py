@@ -153,8 +153,8 @@ def _wide(extra: bytes, *numbers: int) -> tuple[int, ...]:
 
 def _data_start(data: memoryview, at: int, name: bytes) -> int:
     """Where the bytes begin, by the entry's own header: its extra field has a length of its own."""
-    fields = _LOCAL.unpack_from(data, at)
-    name_length, extra_length = fields[-2:]
+    fields: tuple[Any, ...] = _LOCAL.unpack_from(data, at)
+    name_length, extra_length = map(int, fields[-2:])
     start = at + _LOCAL.size
     own_name = bytes(data[start : start + name_length])
     if fields[0] != MAGIC or fields[4] != 0 or own_name != name:

@@ -59,12 +59,7 @@ class WeightsFile:
     def close(self) -> None:
         """Give the maps back; one whose buffers are still in use goes with the last of them."""
         for view in self._views:
-            mapped = view.obj
-            view.release()
-            try:
-                mapped.close()
-            except BufferError:
-                pass  # somebody holds a buffer and, through it, the map
+            _unmap(view)
         self._views = []
 
     def __enter__(self) -> WeightsFile:
@@ -90,9 +85,7 @@ def open_weights(path: Path | str, wrapper: str = "") -> WeightsFile:
     try:
         return _read(path, view, wrapper)
     except BaseException:
-        mapped = view.obj
-        view.release()
-        mapped.close()
+        _unmap(view)
         raise
 
 
@@ -168,6 +161,16 @@ def _map(path: Path) -> memoryview:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DamagedFile(f"The file cannot be read: {reason}.", where=str(path)) from None
+
+
+def _unmap(view: memoryview) -> None:
+    mapped = view.obj
+    view.release()
+    assert isinstance(mapped, mmap.mmap)
+    try:
+        mapped.close()
+    except BufferError:
+        pass  # somebody holds a buffer and, through it, the map
 
 
 def _private_map(handle: int, size: int) -> mmap.mmap:
