@@ -32,7 +32,7 @@ def apply(
 
     A VALUE that cannot be read as its param wants it stays a text, for the check to refuse.
     Raises UsageError for what is no NODE.PARAM=VALUE or could have no effect, UnknownNode,
-    UnknownParam.
+    UnknownParam, ParamRange for infinities and NaN.
     """
     for setting in settings:
         id, name, value = _split(setting)

@@ -6,7 +6,7 @@ import pytest
 
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.commands.settings import apply
-from ponystudio.errors import UnknownNode, UnknownParam, UsageError
+from ponystudio.errors import ParamRange, UnknownNode, UnknownParam, UsageError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.checking import check
 from ponystudio.graph.model import Graph, Link, Node
@@ -73,11 +73,16 @@ def test_values_are_read_as_their_param_wants_them(setting, value, folders):
 
 
 @pytest.mark.parametrize(
-    "setting", ["a.steps=many", "a.steps=7.5", "a.fast=maybe", "a.rows=[", "a.seed=", "a.cfg=nan"]
+    "setting", ["a.steps=many", "a.steps=7.5", "a.fast=maybe", "a.rows=[", "a.seed="]
 )
 def test_what_cannot_be_read_is_left_for_the_check(setting, folders):
     errors = check(apply(GRAPH, [setting], CATALOG, folders), CATALOG, targets=["a"])
     assert [error.where for error in errors] == [setting.partition("=")[0]]
+
+
+def test_what_no_graph_may_hold_is_refused_at_once(folders):
+    with pytest.raises(ParamRange, match=r"a\.cfg: nan"):
+        apply(GRAPH, ["a.cfg=nan"], CATALOG, folders)
 
 
 def test_the_last_one_wins(folders):
