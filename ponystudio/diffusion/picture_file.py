@@ -26,6 +26,7 @@ warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
 # What the orientations of EXIF do to [H,W,C].
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda x: x,
     2: lambda x: x[:, ::-1],
     3: lambda x: x[::-1, ::-1],
     4: lambda x: x[::-1],
@@ -71,7 +72,7 @@ def to_picture(pixels: Tensor, alpha: Tensor | None = None) -> Image.Image:
 def _levels(path: Path) -> np.ndarray:
     """[H,W,4] in 0..1: red, green, blue, alpha."""
     with Image.open(path, formats=FORMATS) as picture:
-        turn = _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1), lambda x: x)
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         levels = read_png16(path, picture.size) if picture.format == "PNG" else None
         if levels is None:
             levels = _of_pillow(picture)
@@ -80,7 +81,7 @@ def _levels(path: Path) -> np.ndarray:
     if channels in (2, 4):
         result[..., 3] = levels[..., -1]
     result[..., :3] = levels[..., : 1 if channels < 3 else 3]
-    return turn(result)
+    return _TURNS.get(orientation, _TURNS[1])(result)
 
 
 def _of_pillow(picture: Image.Image) -> np.ndarray:

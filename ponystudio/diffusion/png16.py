@@ -91,4 +91,6 @@ def _predicted(
     paeth = np.where(
         (off[0] <= off[1]) & (off[0] <= off[2]), left, np.where(off[1] <= off[2], up, upper_left)
     )
-    return np.choose(filters, (0, left, up, (left + up) >> 1, paeth))
+    return np.select(
+        [filters == kind for kind in range(1, 5)], [left, up, (left + up) >> 1, paeth], 0
+    )

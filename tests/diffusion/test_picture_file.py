@@ -124,6 +124,7 @@ def test_what_is_no_picture_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         read_picture(path)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # pytest resets ours
 def test_a_large_grid_is_read(tmp_path: Path) -> None:
     """Pillow by itself warns from 89 million pixels on and refuses 179 million."""
     assert Image.MAX_IMAGE_PIXELS is not None
