@@ -111,9 +111,9 @@ def _adams(levels: np.ndarray, i: int, order: int) -> list[float]:
     past = levels[i - order + 1 : i + 1][::-1]
     middle, half = (levels[i + 1] + levels[i]) / 2, (levels[i + 1] - levels[i]) / 2
     τ = middle + half * np.array([-1, 1]) / 3**0.5
-    return [
-        float(half * sum(np.prod([(τ - o) / (t - o) for o in np.delete(past, j)], axis=0)))
-        if order > 1
-        else float(2 * half)
-        for j, t in enumerate(past)
-    ]
+
+    def integral(j: int) -> float:
+        others = np.delete(past, j)[:, None]
+        return float(half * np.prod((τ - others) / (past[j] - others), axis=0).sum())
+
+    return [integral(j) for j in range(order)]

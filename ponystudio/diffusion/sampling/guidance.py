@@ -62,49 +62,41 @@ class Guided:
         self._alone = math.isclose(cfg, 1.0)
         prompts = [positive] if self._alone else [negative, positive]
         contexts = [_rows_of(prompt.context, batch, denoiser.device) for prompt in prompts]
-        pooled = [
-            _rows_of(prompt.pooled, batch, denoiser.device)
-            for prompt in prompts
-            if prompt.pooled is not None
-        ]
         if not self._alone:
             contexts = _same_length(contexts, [prompt.padding for prompt in prompts])
-        one_call = len({context.shape[1] for context in contexts}) == 1
-        # One entry a call of the network: its contexts, and what else it is given.
+        inputs = [{"context": context} for context in contexts]
+        for prompt, named in zip(prompts, inputs, strict=True):
+            if prompt.pooled is not None:
+                named["pooled"] = _rows_of(prompt.pooled, batch, denoiser.device)
+        together = len({context.shape[1] for context in contexts}) == 1
+        # For each call of the network, its inputs by name, the rows of all its prompts joined.
         self._calls = [
-            (torch.cat(group), {"pooled": torch.cat(vectors)} if vectors else {})
-            for group, vectors in (
-                [(contexts, pooled)]
-                if one_call
-                else [([c], pooled[i : i + 1]) for i, c in enumerate(contexts)]
-            )
+            {name: torch.cat([named[name] for named in group]) for name in group[0]}
+            for group in ([inputs] if together else [[named] for named in inputs])
         ]
 
     def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
         """The picture without noise that the network sees in x [B,C,h,w] at noise level σ."""
         scaled = x / self._space.input_scale(σ)
         t = self._space.t(σ).to(x.device)
-        outputs = torch.cat(
-            [self._network(scaled, t, context, extra) for context, extra in self._calls]
-        ).float()
+        outputs = torch.cat([self._network(scaled, t, inputs) for inputs in self._calls]).float()
         if self._alone:
             return self._space.denoised(x, outputs, σ)
         u, c = (self._space.denoised(x, output, σ) for output in outputs.chunk(2))
         return u + (c - u) * self._cfg
 
-    def _network(self, x: Tensor, t: Tensor, context: Tensor, extra: dict[str, Tensor]) -> Tensor:
+    def _network(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         """One call of the network, or several of at most `rows` rows."""
-        x = x.repeat(len(context) // len(x), 1, 1, 1)
-        rows = self._rows or len(x)
+        count = len(inputs["context"])
+        x, t = x.repeat(count // len(x), 1, 1, 1), t.expand(count)
+        rows = self._rows or count
+        parts = [slice(i, i + rows) for i in range(0, count, rows)]
         return torch.cat(
             [
                 self._denoiser(
-                    x[i : i + rows],
-                    t.expand(len(x[i : i + rows])),
-                    context[i : i + rows],
-                    **{name: value[i : i + rows] for name, value in extra.items()},
+                    x[part], t[part], **{name: value[part] for name, value in inputs.items()}
                 )
-                for i in range(0, len(x), rows)
+                for part in parts
             ]
         )
 

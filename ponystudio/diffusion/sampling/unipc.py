@@ -70,9 +70,11 @@ def _corrector(r: list[float], h: float, B: Callable[[float], float]) -> list[fl
 
 def _solve(r: list[float], h: float, B: Callable[[float], float]) -> list[float]:
     """ρ of R(r)·ρ = b, with R_jk = r_k^(j−1), b_j = j!·hʲφ_{j+1}(−h)/B(−h) (theorem 3.1)."""
+    if not r:
+        return []
     b, φ = [], math.expm1(-h) / -h - 1
     for j in range(1, len(r) + 1):
         b.append(φ * math.factorial(j) / B(-h))
         φ = φ / -h - 1 / math.factorial(j + 1)
     R = np.vander(np.array(r), increasing=True).T
-    return list(np.linalg.solve(R, b)) if r else []
+    return list(np.linalg.solve(R, b))
