@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def encoder(network):
     return TextEncoder(network, family("sd1"))
 
 
+@cache
 def ids_of(text: str) -> torch.Tensor:
     from transformers import CLIPTokenizer
 
