@@ -1,0 +1,100 @@
+"""What is known of a model file, and whether it can serve where it was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ponystudio.errors import WrongKind
+
+
+@dataclass(frozen=True)
+class Part:
+    """One network in a file: under which prefix, how many tensors and numbers, mostly of what."""
+
+    prefix: str
+    count: int
+    parameters: int
+    dtype: str
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file is.
+
+    `kind`: checkpoint, diffusion_model, vae, text_encoder, lora, embedding, upscaler, controlnet,
+    discriminator or "optimizer state". `family`: sd1, sd2, sdxl, sdxl_refiner, auraflow, flux,
+    sd3, or "" where it cannot be told (a VAE alone). `prediction`: eps, v, flow, or "" without a
+    denoiser; `zsnr`: its noise schedule ends without signal. `input_channels`: what the UNet takes
+    in: 4, 9 for inpainting, 8 for pix2pix, 0 without one. `parts`: model, clip, vae, ema (averaged
+    weights). `config`: what the file says of itself that shapes cannot tell. `why`: one line a
+    decision.
+    """
+
+    path: Path
+    format: str
+    kind: str
+    family: str = ""
+    prediction: str = ""
+    zsnr: bool = False
+    input_channels: int = 0
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    why: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+# Kinds of files by the kind of folder that they are chosen from.
+ACCEPTED = {
+    "checkpoints": ("checkpoint",),
+    "diffusion_models": ("diffusion_model",),
+    "vae": ("vae",),
+    "text_encoders": ("text_encoder",),
+    "loras": ("lora",),
+    "embeddings": ("embedding",),
+    "controlnet": ("controlnet",),
+    "upscale_models": ("upscaler",),
+}
+# Kinds that a checkpoint has inside.
+PART_OF = {"diffusion_models": "model", "vae": "vae", "text_encoders": "clip"}
+NOUNS = {
+    "checkpoint": "a checkpoint",
+    "diffusion_model": "a denoiser alone",
+    "vae": "a VAE",
+    "text_encoder": "a text encoder",
+    "lora": "a LoRA",
+    "embedding": "an embedding",
+    "upscaler": "an upscaler",
+    "controlnet": "a ControlNet",
+    "discriminator": "a discriminator, the critic that an upscaler is trained against",
+    "optimizer state": "the state of an optimizer",
+}
+INSTEAD = {
+    "checkpoint": "Use it in the node Load checkpoint (core.load_checkpoint).",
+    "diffusion_model": "Choose a whole checkpoint: this lacks a text encoder and a VAE.",
+    "vae": "Use it in the node Load VAE (core.load_vae).",
+    "text_encoder": "Choose a whole checkpoint.",
+    "lora": "Use it in the node Apply LoRA (core.apply_lora).",
+    "embedding": "Put it into the folder embeddings, and its name into a prompt.",
+    "upscaler": "Use it in the node Load upscaler (core.load_upscaler).",
+    "controlnet": "ControlNets cannot be used yet.",
+    "discriminator": "Choose the generator that was saved beside it (net_g_*.pth).",
+    "optimizer state": "Choose the model that was saved beside it.",
+}
+
+
+def check_kind(model: ModelFile, wanted: str) -> None:
+    """Raise WrongKind unless the file can be used as a file of the folder kind `wanted`.
+
+    A checkpoint serves for each of its parts. Kinds that are no models are not checked.
+    """
+    accepted = ACCEPTED.get(wanted)
+    if accepted is None or model.kind in accepted or PART_OF.get(wanted) in model.parts:
+        return
+    raise WrongKind(
+        f"This is {NOUNS[model.kind]}, not {NOUNS[accepted[0]]}.",
+        where=str(model.path),
+        remedy=INSTEAD[model.kind],
+    )

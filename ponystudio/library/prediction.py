@@ -1,0 +1,135 @@
+"""What a denoiser predicts: noise (eps), velocity (v) or flow. Shapes do not tell.
+
+Asked are, in this order: the sidecar `<name>.yaml`, marker tensors, the metadata, the stored
+noise schedule, for SD2 one statistic of the weights, and at last the custom of the family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.library.weights import WeightsFile
+
+if TYPE_CHECKING:
+    import numpy
+
+FLOW = ("auraflow", "flux", "sd3")
+LONGEST_YAML = 1 << 20
+V_WORDS = ("v", "v_prediction", "v-prediction", "vpred")
+SD2_MARKER = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
+# Above this spread the bias is of a model that was trained on v (measured on the released ones).
+SD2_SPREAD = 0.09
+# ᾱ of the last training step; models with some signal left have 0.0047.
+NO_SIGNAL = 1e-4
+NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """ "eps", "v" or "flow"; whether its schedule ends in pure noise; and how that was found."""
+
+    kind: str
+    zsnr: bool
+    why: str
+
+
+def prediction(
+    file: WeightsFile, family: str, prefix: str, scheduler: Mapping[str, Any]
+) -> Prediction:
+    """What the denoiser under `prefix` predicts; `scheduler` is a diffusers folder's config."""
+    if family in FLOW:
+        return Prediction("flow", False, f"{family} models predict flow")
+    zsnr = _ends_in_noise(file)
+    for found in (*_sidecar(file.path), *_markers(file), *_metadata(file), *_config(scheduler)):
+        return Prediction(found.kind, found.zsnr or zsnr, found.why)
+    if family == "sd2":
+        return _sd2(file, prefix, zsnr)
+    return Prediction("eps", zsnr, "nothing says otherwise, so it predicts noise (eps)")
+
+
+def values(file: WeightsFile, name: str) -> numpy.ndarray:
+    """A small stored tensor of floating-point numbers as float64, flat."""
+    import numpy
+
+    dtype = file.tensors[name].dtype
+    raw = numpy.frombuffer(file.buffer(name), dtype=NUMPY[dtype])
+    if dtype == "BF16":
+        return (raw.astype("<u4") << 16).view("<f4").astype(float)
+    return raw.astype(float)
+
+
+def sidecar(path: Path) -> Path:
+    """Where the config lies that some models come with."""
+    return path.with_suffix(".yaml")
+
+
+def _sidecar(path: Path) -> Iterator[Prediction]:
+    import yaml
+
+    try:
+        with sidecar(path).open("rb") as stream:
+            text = stream.read(LONGEST_YAML)
+        params = yaml.safe_load(text)["model"]["params"]
+        kind = _kind(params.get("parameterization"))
+        if b"VScaling" in text or b"VWeighting" in text:  # how SDXL's configs say it
+            kind = "v"
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return
+    except yaml.YAMLError:
+        return
+    if kind:
+        zsnr = any("zero" in str(key) and "snr" in str(key) and params[key] for key in params)
+        yield Prediction(kind, zsnr, f"{sidecar(path).name} beside it says {kind}")
+
+
+def _markers(file: WeightsFile) -> Iterator[Prediction]:
+    for name in ("v_pred", "edm_vpred.sigma_max"):
+        if name in file.tensors:
+            yield Prediction("v", "ztsnr" in file.tensors, f"it contains the tensor {name}")
+    if "ztsnr" in file.tensors:
+        yield Prediction("v", True, "it contains the tensor ztsnr")
+
+
+def _metadata(file: WeightsFile) -> Iterator[Prediction]:
+    zsnr = file.metadata.get("ss_zero_terminal_snr", "").lower() == "true"
+    if kind := _kind(file.metadata.get("modelspec.prediction_type")):
+        yield Prediction(kind, zsnr, f"modelspec.prediction_type says {kind}")
+    architecture = file.metadata.get("modelspec.architecture", "")
+    if architecture.endswith("-v"):
+        yield Prediction("v", zsnr, f"modelspec.architecture is {architecture}")
+    if zsnr or file.metadata.get("ss_v_parameterization", "").lower() == "true":
+        yield Prediction("v", zsnr, "it was trained on v, as its training log says")
+
+
+def _config(scheduler: Mapping[str, Any]) -> Iterator[Prediction]:
+    if kind := _kind(scheduler.get("prediction_type")):
+        zsnr = bool(scheduler.get("rescale_betas_zero_snr"))
+        yield Prediction(kind, zsnr, f"the folder's scheduler says {kind}")
+
+
+def _kind(word: Any) -> str:
+    text = str(word or "").lower()
+    return "v" if text in V_WORDS else "eps" if text in ("eps", "epsilon") else ""
+
+
+def _ends_in_noise(file: WeightsFile) -> bool:
+    """Whether a stored schedule leaves no signal at its last step."""
+    info = file.tensors.get("alphas_cumprod")
+    if info is None or info.dtype not in NUMPY or info.numel < 2 or info.strides:
+        return False
+    return bool(abs(values(file, "alphas_cumprod")[-1]) < NO_SIGNAL)
+
+
+def _sd2(file: WeightsFile, prefix: str, zsnr: bool) -> Prediction:
+    name = prefix + SD2_MARKER
+    info = file.tensors.get(name)
+    if info is None or info.dtype not in NUMPY or not info.numel:
+        return Prediction("v", zsnr, "nothing tells, and most SD2 models predict v")
+    spread = float(values(file, name).std())
+    kind = "v" if spread > SD2_SPREAD else "eps"
+    return Prediction(
+        kind, zsnr, f"the spread of {SD2_MARKER} is {spread:.3f}, as in {kind} models"
+    )

@@ -1,0 +1,278 @@
+"""What is this model file? Answered from names, shapes and a few numbers, with reasons."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ponystudio.errors import UnknownModel
+from ponystudio.library import signatures
+from ponystudio.library.content import Identity, identity
+from ponystudio.library.folder import ModelFolder, open_folder
+from ponystudio.library.model_file import ModelFile, Part, check_kind
+from ponystudio.library.prediction import prediction, sidecar
+from ponystudio.library.tensors import TensorInfo
+from ponystudio.library.weights import WeightsFile, open_weights
+
+__all__ = ["ModelFile", "Part", "check_kind", "recognise", "recognise_open"]
+
+_known: dict[tuple[Identity, int], ModelFile] = {}
+
+CONFIG = "ponystudio.config"
+# What the parts of a diffusers folder are to us.
+COMPONENTS = {
+    "unet": "model",
+    "transformer": "model",
+    "vae": "vae",
+    "text_encoder": "clip",
+    "text_encoder_2": "clip",
+    "text_encoder_3": "clip",
+}
+LORA_BASES = {
+    "sd_v1": "sd1",
+    "sd_v2": "sd2",
+    "sdxl": "sdxl",
+    "stable-diffusion-v1": "sd1",
+    "stable-diffusion-v2": "sd2",
+    "stable-diffusion-xl": "sdxl",
+    "flux": "flux",
+    "sd3": "sd3",
+}
+
+
+def recognise(path: Path) -> ModelFile:
+    """What a file of weights or a diffusers folder is. Reads headers, no weights to speak of.
+
+    Raises UnknownModel, DamagedFile, UnsafeFile, UnsupportedModel, MissingFile.
+    """
+    if path.is_dir():
+        with open_folder(path) as folder:
+            return _of_folder(folder)
+    key = (identity(path), _changed(sidecar(path)))
+    if key not in _known:
+        with open_weights(path) as file:
+            _known[key] = recognise_open(file)
+    return _known[key]
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def recognise_open(file: WeightsFile) -> ModelFile:
+    """What an open file of weights is."""
+    tensors = _without_module(file.tensors)
+    for decide in (_adapter, _model, _small):
+        if found := decide(file, tensors):
+            return found
+    if any("optimizer" in key for key in file.extra_keys):
+        return _plain(file, "optimizer state", "it holds the state of an optimizer and no weights")
+    raise UnknownModel(
+        "This is no kind of model that is known here."
+        if tensors
+        else "There are no weights in this file.",
+        where=str(file.path),
+    )
+
+
+def _adapter(file: WeightsFile, tensors: signatures.Tensors) -> ModelFile | None:
+    if signatures.is_lora(tensors):
+        family, why = _lora_family(file.metadata, tensors)
+        reason = "most of its tensors are pairs that change the layers of another model"
+        return _plain(file, "lora", reason, why, family=family)
+    if any(name in tensors for name in signatures.CONTROLNET):
+        return _plain(file, "controlnet", "it has a ControlNet's input for the hint picture")
+    return None
+
+
+def _model(file: WeightsFile, tensors: signatures.Tensors) -> ModelFile | None:
+    denoiser = signatures.denoiser(tensors)
+    autoencoder = signatures.autoencoder(tensors)
+    text = signatures.text_encoder(tensors)
+    prefixes: dict[str, str] = {}
+    why: list[str] = []
+    if denoiser:
+        prefixes["model"] = denoiser.prefix
+        why.append(f"it has a denoiser of the family {denoiser.family or '?'}: {denoiser.why}")
+    if text:
+        prefixes["clip"] = text[0]
+        why.append(f"it has {text[1]}")
+    if autoencoder:
+        prefixes["vae"] = autoencoder[0]
+        why.append(f"it has an autoencoder with {autoencoder[1]} channels")
+    if not prefixes:
+        return None
+    if any(name.startswith("model_ema.") for name in tensors):
+        prefixes["ema"] = "model_ema."
+        why.append("it has averaged weights (EMA) beside the others")
+    return _result(
+        file.path,
+        file.format,
+        _kind(prefixes),
+        denoiser,
+        {name: _part(tensors, prefix, name) for name, prefix in prefixes.items()},
+        why,
+        file,
+        {},
+    )
+
+
+def _small(file: WeightsFile, tensors: signatures.Tensors) -> ModelFile | None:
+    if signatures.is_discriminator(tensors):
+        return _plain(file, "discriminator", "it has the layers of a critic that judges pictures")
+    if signatures.is_upscaler(tensors):
+        return _plain(file, "upscaler", "it has the layers of an ESRGAN network")
+    if signatures.is_embedding(tensors):
+        width = max(info.shape[-1] for info in tensors.values() if info.shape)
+        family = {768: "sd1", 1024: "sd2"}.get(width, "")
+        both = {"clip_l", "clip_g"} <= set(tensors)
+        return _plain(
+            file,
+            "embedding",
+            f"it holds vectors of {width} numbers for words of a prompt",
+            family="sdxl" if both else family,
+        )
+    return None
+
+
+def _of_folder(folder: ModelFolder) -> ModelFile:
+    denoiser, parts, why = None, {}, []
+    source = next(iter(folder.components.values()), None)
+    if source is None:
+        raise UnknownModel("There are no weights in this folder.", where=str(folder.path))
+    for name, file in folder.components.items():
+        found = signatures.denoiser(file.tensors)
+        role = COMPONENTS.get(name) or _role(file)
+        if role == "model":
+            denoiser, source = found, file
+        why.append(f"its part {name or 'alone'} is {role} by its place and its tensors")
+        if role not in parts:
+            parts[role] = _part(file.tensors, "", role)
+    if denoiser:
+        why.append(f"its family is {denoiser.family or '?'}: {denoiser.why}")
+    return _result(
+        folder.path,
+        f"diffusers folder ({source.format})",
+        _kind(parts),
+        denoiser,
+        parts,
+        why,
+        source,
+        folder.scheduler,
+    )
+
+
+def _role(file: WeightsFile) -> str:
+    if signatures.denoiser(file.tensors):
+        return "model"
+    if signatures.autoencoder(file.tensors):
+        return "vae"
+    if signatures.text_encoder(file.tensors):
+        return "clip"
+    raise UnknownModel("This is no kind of model that is known here.", where=str(file.path))
+
+
+def _result(
+    path: Path,
+    format: str,
+    kind: str,
+    denoiser: signatures.Denoiser | None,
+    parts: Mapping[str, Part],
+    why: list[str],
+    file: WeightsFile,
+    scheduler: Mapping[str, Any],
+) -> ModelFile:
+    if denoiser is None:
+        return ModelFile(
+            path,
+            format,
+            kind,
+            parts=parts,
+            why=tuple(why),
+            metadata=file.metadata,
+            config=_config(file),
+        )
+    found = prediction(file, denoiser.family, denoiser.prefix, scheduler)
+    why.append(found.why)
+    if denoiser.channels == 9:
+        why.append("its denoiser takes in 9 channels: it was made for inpainting")
+    return ModelFile(
+        path,
+        format,
+        kind,
+        denoiser.family,
+        found.kind,
+        found.zsnr,
+        denoiser.channels,
+        parts,
+        tuple(why),
+        file.metadata,
+        _config(file),
+    )
+
+
+def _plain(file: WeightsFile, kind: str, *why: str, family: str = "") -> ModelFile:
+    return ModelFile(
+        file.path,
+        file.format,
+        kind,
+        family,
+        parts={kind: _part(file.tensors, "", kind)} if file.tensors else {},
+        why=tuple(line for line in why if line),
+        metadata=file.metadata,
+        config=_config(file),
+    )
+
+
+def _kind(parts: Iterable[str]) -> str:
+    present = set(parts) & {"model", "clip", "vae"}
+    if "model" in present and len(present) > 1:
+        return "checkpoint"
+    if "model" in present:
+        return "diffusion_model"
+    return "vae" if present == {"vae"} else "text_encoder"
+
+
+def _part(tensors: signatures.Tensors, prefix: str, name: str) -> Part:
+    mine: list[TensorInfo] = []
+    for key, info in tensors.items():
+        inside = key.startswith(prefix)
+        if not prefix and name == "model":
+            inside = not key.startswith(("first_stage_model.", "cond_stage_model.", "model_ema."))
+        if inside:
+            mine.append(info)
+    numbers: Counter[str] = Counter()
+    for info in mine:
+        numbers[info.dtype] += info.numel
+    return Part(prefix, len(mine), sum(numbers.values()), numbers.most_common(1)[0][0])
+
+
+def _without_module(tensors: signatures.Tensors) -> signatures.Tensors:
+    """Training on several devices puts `module.` before every name."""
+    if tensors and all(name.startswith("module.") for name in tensors):
+        return {name.removeprefix("module."): info for name, info in tensors.items()}
+    return tensors
+
+
+def _lora_family(metadata: Mapping[str, str], tensors: signatures.Tensors) -> tuple[str, str]:
+    if family := signatures.lora_family(tensors):
+        return family, f"the layers that it changes are {family}'s"
+    for key in ("ss_base_model_version", "modelspec.architecture"):
+        for start, family in LORA_BASES.items():
+            if metadata.get(key, "").lower().startswith(start):
+                return family, f"its {key} is {metadata[key]}"
+    return "", ""
+
+
+def _config(file: WeightsFile) -> dict[str, Any]:
+    try:
+        config = json.loads(file.metadata.get(CONFIG, "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
