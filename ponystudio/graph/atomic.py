@@ -6,7 +6,9 @@ import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ponystudio.errors import NotWritable, PonyStudioError, StorageFull
 
@@ -17,17 +19,24 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` through a neighbouring file that then takes its place.
+    """Write `data` to `path`, in the manner of `writing`."""
+    with writing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A neighbouring file to write to, which takes the place of `path` at the end of the block.
 
     A link is followed, so that what it points at is replaced and not the link. Raises NotWritable
-    or StorageFull; the old file then still stands as it was.
+    or StorageFull for any OSError in the block; the old file then still stands as it was.
     """
     target = Path(os.path.realpath(path))
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         try:
             with draft.open("xb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             if target.exists():
