@@ -110,7 +110,7 @@ def free_device_memory(device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(free) + held - RESERVE // 2
+        return int(free + held) - RESERVE // 2
     if device.type == "mps":
         return device_memory(device) - int(torch.mps.current_allocated_memory())
     return available_memory()

@@ -209,6 +209,6 @@ def _predicted(recipe: Recipe, dtype: torch.dtype) -> int:
     except ModelFileError:
         part = None
     if part is not None:
-        return int(part.parameters) * dtype.itemsize
+        return int(part.parameters * dtype.itemsize)
     path = Path(recipe.path)
     return path.stat().st_size if path.is_file() else 0

@@ -1,0 +1,165 @@
+"""What the worker does with its engine: commands in, events and small pictures out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+
+import torch
+from PIL.Image import Image as Picture
+from torch.nn.functional import interpolate
+
+from ponystudio.api import Image
+from ponystudio.diffusion.picture_file import to_picture
+from ponystudio.engine.devices import choose
+from ponystudio.engine.engine import Engine
+from ponystudio.engine.events import Event, Progress
+from ponystudio.engine.outbox import Outbox
+from ponystudio.engine.packs import load_packs
+from ponystudio.engine.plan import Step
+from ponystudio.engine.protocol import Frame
+from ponystudio.engine.request import Request
+from ponystudio.engine.tensors import tensors_of, weight
+from ponystudio.errors import BadInput, PonyStudioError
+from ponystudio.graph import format as graph_format
+from ponystudio.graph.model import Graph
+from ponystudio.library.folders import Folders
+
+# Longest side of pictures that only show how far a run is, or what a node gave.
+THUMBNAIL = 256
+QUALITY = 85
+
+
+class Service:
+    def __init__(self, settings: Mapping[str, Any], outbox: Outbox) -> None:
+        """`settings` is the start command. Raises UsageError for a device that is not here."""
+        self._outbox = outbox
+        self._run: int | None = None
+        self._look = True
+        self._last: dict[str, Graph] = {}
+        nodes, cache = settings.get("nodes"), settings.get("cache_dir")
+        self.engine = Engine(
+            load_packs(Path(nodes) if nodes else None),
+            choose(settings.get("device", "auto"), settings.get("dtype", "auto")),
+            cache_dir=Path(cache) if cache else None,
+            emit=self._emit,
+        )
+
+    def hello(self) -> dict[str, Any]:
+        return {
+            "device": self.engine.choice.why,
+            "torch": torch.__version__,
+            "catalog": self.engine.packs.catalog.to_json(),
+        }
+
+    def obey(self, message: Mapping[str, Any], cancel: Flag) -> None:
+        """Carry out one command. Raises what the run raises; that was told then."""
+        command = message["command"]
+        if command == "previews":
+            self._look = bool(message["on"])
+        elif command == "clear":
+            self.engine.clear()
+        elif command in ("submit", "plan"):
+            self._run = int(message["run"])
+            try:
+                self._obey_run(command, message, cancel)
+            finally:
+                self._run = None
+
+    def _obey_run(self, command: str, message: Mapping[str, Any], cancel: Flag) -> None:
+        try:
+            request = self._request(message)
+            errors = self.engine.check(request)
+        except BadInput as error:
+            errors = [error]
+        if errors:
+            self._tell({"event": "refused", "errors": [error.as_json() for error in errors]})
+        elif command == "plan":
+            self._tell({"event": "planned", "nodes": self.engine.explain(request)})
+        else:
+            try:
+                self.engine.run(
+                    request, cancel=cancel, preview=self._preview, on_result=self._on_result
+                )
+            except PonyStudioError:
+                pass  # the engine has told of it
+
+    def _request(self, message: Mapping[str, Any]) -> Request:
+        scope = str(message.get("scope", ""))
+        graph = graph_format.from_json(message["graph"])
+        if scope in self._last:  # what did not change is checked and keyed already
+            graph = graph_format.shared(graph, self._last[scope])
+        self._last[scope] = graph
+        targets, graph_dir = message.get("targets"), message.get("graph_dir")
+        return Request(
+            graph=graph,
+            folders=Folders(
+                [Path(root) for root in message["models"]], Path(graph_dir) if graph_dir else None
+            ),
+            output=Path(message["output"]),
+            previews=Path(message["previews"]),
+            targets=None if targets is None else tuple(targets),
+            scope=scope,
+            always_write=bool(message.get("always_write", False)),
+            denoiser_on_cpu=bool(message.get("denoiser_on_cpu", False)),
+        )
+
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, Progress):
+            frame = Frame({**event.as_json(), "run": self._run})
+            self._outbox.send_latest(("progress", self._run, event.node), lambda: frame)
+        else:
+            self._tell(event.as_json())
+
+    def _tell(self, message: Mapping[str, Any], blob: bytes = b"") -> None:
+        self._outbox.send(Frame({**message, "run": self._run}, blob))
+
+    def _preview(self, node: str, image: Image) -> None:
+        if self._look:
+            message = {"event": "preview", "node": node, "run": self._run}
+            self._outbox.send_latest(
+                ("preview", self._run, node), _with_jpeg(message, _small(image))
+            )
+
+    def _on_result(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
+        """What the node gave, in short, and a small picture of pictures."""
+        for name, value in outputs.items():
+            message = {
+                "event": "result",
+                "run": self._run,
+                "node": step.node.id,
+                "output": name,
+                "type": step.spec.output_by_name[name].type,
+                "shapes": [list(tensor.shape) for tensor in tensors_of(value)],
+                "text": repr(value)[:200] if isinstance(value, str | int | float) else "",
+                "bytes": weight(value),
+                "seconds": round(seconds, 4),
+            }
+            key = ("result", self._run, step.node.id, name)
+            if isinstance(value, Image):
+                self._outbox.send_latest(key, _with_jpeg(message, _small(value)))
+            else:
+                frame = Frame(message)
+                self._outbox.send_latest(key, lambda frame=frame: frame)  # type: ignore[misc]
+
+
+def _small(image: Image) -> Picture:
+    """The first picture of a batch, no longer than THUMBNAIL a side, off the device."""
+    pixels = image.pixels[:1].float()
+    longest = max(pixels.shape[-2:])
+    if longest > THUMBNAIL:
+        sides = [max(1, side * THUMBNAIL // longest) for side in pixels.shape[-2:]]
+        pixels = interpolate(pixels, size=sides, mode="area")
+    return to_picture(pixels[0])
+
+
+def _with_jpeg(message: Mapping[str, Any], picture: Picture) -> Callable[[], Frame]:
+    def make() -> Frame:
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=QUALITY)
+        return Frame(message, file.getvalue())
+
+    return make

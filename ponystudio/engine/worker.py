@@ -1,0 +1,170 @@
+"""The worker: a process of its own that computes, so that the studio never waits and never falls.
+
+It is started with two pipes as its standard input and output, and takes them over before anything
+else, so that no print of a library can reach them. It ends within a second of the end of its
+input, whatever it is doing.
+
+Commands: start {device, dtype, cache_dir, nodes}, submit {run, ...}, plan {run, ...},
+cancel {run}, previews {on}, clear {}. Everything it tells has "event"; what belongs to a run has
+"run". Besides the events of a run there are hello or unusable {error}, heartbeat, refused {errors},
+planned {nodes}, preview and result, the last two with a JPEG.
+
+Only light modules are imported here: torch comes when the pipes are safe.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ponystudio.engine.outbox import Outbox
+from ponystudio.engine.protocol import HEARTBEAT, Frame, read_frame
+from ponystudio.errors import Cancelled, PonyStudioError, WorkerDied
+
+if TYPE_CHECKING:
+    from ponystudio.engine.service import Service
+
+# Added to the niceness: the desktop and the studio's window come first.
+NICENESS = 5
+
+
+def main() -> int:
+    """Serve until the input ends. Never returns normally: the process exits from a thread."""
+    incoming, outgoing = take_over_pipes()
+    # Ctrl+C in a terminal reaches the whole group; whether to stop is the studio's to say.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lower_priority()
+    Worker(incoming, outgoing).serve()
+    return 0
+
+
+def take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The pipes, under numbers that no library knows and no child process inherits.
+
+    Standard input becomes empty, standard output the same as standard error.
+    """
+    incoming, outgoing = os.dup(0), os.dup(1)
+    os.set_inheritable(incoming, False)
+    os.set_inheritable(outgoing, False)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.setmode(incoming, os.O_BINARY)
+        msvcrt.setmode(outgoing, os.O_BINARY)
+    return os.fdopen(incoming, "rb", buffering=0), os.fdopen(outgoing, "wb", buffering=0)
+
+
+def lower_priority() -> None:
+    if sys.platform == "win32":
+        import psutil
+
+        psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        os.nice(NICENESS)
+
+
+class Worker:
+    """Reads commands on one thread, obeys them on the calling one, tells through the outbox."""
+
+    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        self._incoming = incoming
+        self._outbox = Outbox(outgoing, on_broken=lambda: os._exit(0))
+        self._commands: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._cancelled: set[int] = set()
+        self._cancel = threading.Event()
+        self._running: int | None = None
+        self._lock = threading.Lock()
+
+    def serve(self) -> None:
+        for work in (self._read, self._beat):
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+        self._outbox.start()
+        service: Service | None = None
+        while True:
+            message = self._commands.get()
+            if message["command"] == "start" and service is None:
+                service = self._started(message)
+            elif service is not None:
+                self._obey(service, message)
+
+    def _started(self, message: Mapping[str, Any]) -> Service | None:
+        """The engine, or None after telling why there can be none."""
+        from ponystudio.engine.service import Service
+
+        try:
+            service = Service(message, self._outbox)
+        except PonyStudioError as error:
+            self._outbox.send(Frame({"event": "unusable", "error": str(error)}))
+            return None
+        self._outbox.send(Frame({"event": "hello", **service.hello()}))
+        return service
+
+    def _obey(self, service: Service, message: Mapping[str, Any]) -> None:
+        run = int(message.get("run", 0))
+        if not self._begin(run):
+            self._outbox.send(_failed(run, "Cancelled", "Cancelled.", ""))
+            return
+        try:
+            service.obey(message, self._cancel)
+        except Cancelled:
+            pass  # the engine has told of it
+        except Exception as error:  # a fault of ours must not end the process
+            self._outbox.send(
+                _failed(
+                    run,
+                    type(error).__name__,
+                    f"The engine failed ({type(error).__name__}: {error}).",
+                    "Please report this.",
+                )
+            )
+        finally:
+            with self._lock:
+                self._running = None
+
+    def _begin(self, run: int) -> bool:
+        """Take up a run; False if it was cancelled while it waited."""
+        with self._lock:
+            self._cancel.clear()
+            self._running = run
+            cancelled = run in self._cancelled
+            self._cancelled.discard(run)
+            return not cancelled
+
+    def _read(self) -> None:
+        """Commands in; the end of the pipe, or nonsense on it, ends the process at once."""
+        try:
+            while (frame := read_frame(self._incoming)) is not None:
+                if frame.message.get("command") == "cancel":
+                    self._stop(int(frame.message["run"]))
+                else:
+                    self._commands.put(frame.message)
+        except (OSError, WorkerDied, KeyError, ValueError):
+            pass
+        os._exit(0)
+
+    def _stop(self, run: int) -> None:
+        with self._lock:
+            if run == self._running:
+                self._cancel.set()
+            else:
+                self._cancelled.add(run)
+
+    def _beat(self) -> None:
+        while True:
+            self._outbox.send_latest("heartbeat", lambda: Frame({"event": "heartbeat"}))
+            time.sleep(HEARTBEAT)
+
+
+def _failed(run: int, reason: str, error: str, hint: str) -> Frame:
+    message = {"event": "run_failed", "node": "", "error": error, "hint": hint, "reason": reason}
+    return Frame({**message, "run": run})
