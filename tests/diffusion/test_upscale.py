@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ponystudio.diffusion.upscale_networks import RRDBNet, SRVGGNetCompact, Upsc
 from ponystudio.errors import Cancelled, PonyStudioError, UnknownModel, UnsupportedModel, WrongKind
 
 SHIPPED = ponystudio_resources.path("models", "upscale_models")
+DATA = os.environ.get("PONYSTUDIO_TEST_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="PONYSTUDIO_TEST_DATA is not set")
 without_spandrel = pytest.mark.skipif(
     importlib.util.find_spec("spandrel") is not None, reason="spandrel is installed"
 )
@@ -188,6 +191,16 @@ def test_every_layout_of_pth(tmp_path: Path, wrapping: str, legacy: bool) -> Non
     )
     x = photograph(width=16, height=16)
     assert torch.equal(load_upscaler(path)(x), network(x).clamp(0, 1))
+
+
+@needs_data
+def test_a_real_pth_is_the_shipped_network() -> None:
+    """Its biases are in half precision, which the shipped copy spares itself."""
+    pth = load_upscaler(Path(str(DATA), "upscale", "realesr-animevideov3-x4_fp16.pth"))
+    shipped = load_upscaler(SHIPPED / "realesr-animevideov3-x4.safetensors")
+    for name, value in shipped.module.state_dict().items():
+        assert torch.equal(pth.module.get_parameter(name), value.half().float())
+    assert torch.allclose(pth(photograph()), shipped(photograph()), atol=5e-3)
 
 
 def test_the_oldest_dialect_loads(tmp_path: Path) -> None:
