@@ -1,4 +1,4 @@
-"""What a denoiser predicts: noise (eps), velocity (v) or flow. Shapes do not tell.
+"""What a denoiser predicts: noise (eps), velocity (v) or flow. Shapes do not tell it.
 
 Asked are, in this order: the sidecar `<name>.yaml`, marker tensors, the metadata, the stored
 noise schedule, for SD2 one statistic of the weights, and at last the custom of the family.
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ponystudio.library.weights import WeightsFile
 
-if TYPE_CHECKING:
-    import numpy
-
+LARGEST = 100_000  # numbers that are read to answer a question
 FLOW = ("auraflow", "flux", "sd3")
 LONGEST_YAML = 1 << 20
 V_WORDS = ("v", "v_prediction", "v-prediction", "vpred")
@@ -24,7 +22,6 @@ SD2_MARKER = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 SD2_SPREAD = 0.09
 # ᾱ of the last training step; models with some signal left have 0.0047.
 NO_SIGNAL = 1e-4
-NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
 @dataclass(frozen=True)
@@ -50,17 +47,6 @@ def prediction(
     return Prediction("eps", zsnr, "nothing says otherwise, so it predicts noise (eps)")
 
 
-def values(file: WeightsFile, name: str) -> numpy.ndarray:
-    """A small stored tensor of floating-point numbers as float64, flat."""
-    import numpy
-
-    dtype = file.tensors[name].dtype
-    raw = numpy.frombuffer(file.buffer(name), dtype=NUMPY[dtype])
-    if dtype == "BF16":
-        return (raw.astype("<u4") << 16).view("<f4").astype(float)
-    return raw.astype(float)
-
-
 def sidecar(path: Path) -> Path:
     """Where the config lies that some models come with."""
     return path.with_suffix(".yaml")
@@ -73,7 +59,7 @@ def _sidecar(path: Path) -> Iterator[Prediction]:
         with sidecar(path).open("rb") as stream:
             text = stream.read(LONGEST_YAML)
         params = yaml.safe_load(text)["model"]["params"]
-        kind = _kind(params.get("parameterization"))
+        kind = prediction_word(params.get("parameterization"))
         if b"VScaling" in text or b"VWeighting" in text:  # how SDXL's configs say it
             kind = "v"
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -95,7 +81,7 @@ def _markers(file: WeightsFile) -> Iterator[Prediction]:
 
 def _metadata(file: WeightsFile) -> Iterator[Prediction]:
     zsnr = file.metadata.get("ss_zero_terminal_snr", "").lower() == "true"
-    if kind := _kind(file.metadata.get("modelspec.prediction_type")):
+    if kind := prediction_word(file.metadata.get("modelspec.prediction_type")):
         yield Prediction(kind, zsnr, f"modelspec.prediction_type says {kind}")
     architecture = file.metadata.get("modelspec.architecture", "")
     if architecture.endswith("-v"):
@@ -105,31 +91,39 @@ def _metadata(file: WeightsFile) -> Iterator[Prediction]:
 
 
 def _config(scheduler: Mapping[str, Any]) -> Iterator[Prediction]:
-    if kind := _kind(scheduler.get("prediction_type")):
+    if kind := prediction_word(scheduler.get("prediction_type")):
         zsnr = bool(scheduler.get("rescale_betas_zero_snr"))
         yield Prediction(kind, zsnr, f"the folder's scheduler says {kind}")
 
 
-def _kind(word: Any) -> str:
+def prediction_word(word: Any) -> str:
+    """Our word, eps or v, for the words of others, "" for any other word."""
     text = str(word or "").lower()
     return "v" if text in V_WORDS else "eps" if text in ("eps", "epsilon") else ""
 
 
 def _ends_in_noise(file: WeightsFile) -> bool:
     """Whether a stored schedule leaves no signal at its last step."""
-    info = file.tensors.get("alphas_cumprod")
-    if info is None or info.dtype not in NUMPY or info.numel < 2 or info.strides:
-        return False
-    return bool(abs(values(file, "alphas_cumprod")[-1]) < NO_SIGNAL)
+    schedule = _values(file, "alphas_cumprod")
+    return schedule is not None and len(schedule) > 1 and bool(abs(schedule[-1]) < NO_SIGNAL)
 
 
 def _sd2(file: WeightsFile, prefix: str, zsnr: bool) -> Prediction:
-    name = prefix + SD2_MARKER
-    info = file.tensors.get(name)
-    if info is None or info.dtype not in NUMPY or not info.numel:
+    bias = _values(file, prefix + SD2_MARKER)
+    if bias is None or not len(bias):
         return Prediction("v", zsnr, "nothing tells, and most SD2 models predict v")
-    spread = float(values(file, name).std())
+    spread = float(bias.std())
     kind = "v" if spread > SD2_SPREAD else "eps"
     return Prediction(
         kind, zsnr, f"the spread of {SD2_MARKER} is {spread:.3f}, as in {kind} models"
     )
+
+
+def _values(file: WeightsFile, name: str) -> Any:
+    """A small tensor as a numpy array; None where it is not there or is not small."""
+    from ponystudio.library import numbers
+
+    info = file.tensors.get(name)
+    if info is None or not numbers.readable(info.dtype) or info.numel > LARGEST:
+        return None
+    return numbers.values(file, name)

@@ -17,9 +17,10 @@ from ponystudio.library.prediction import prediction, sidecar
 from ponystudio.library.tensors import TensorInfo
 from ponystudio.library.weights import WeightsFile, open_weights
 
-__all__ = ["ModelFile", "Part", "check_kind", "recognise", "recognise_open"]
+__all__ = ["ModelFile", "Part", "check_kind", "recognise", "recognise_open", "state"]
 
-_known: dict[tuple[Identity, int], ModelFile] = {}
+State = tuple[Identity, int]
+_known: dict[State, ModelFile] = {}
 
 CONFIG = "ponystudio.config"
 # What the parts of a diffusers folder are to us.
@@ -51,18 +52,20 @@ def recognise(path: Path) -> ModelFile:
     if path.is_dir():
         with open_folder(path) as folder:
             return _of_folder(folder)
-    key = (identity(path), _changed(sidecar(path)))
+    key = state(path)
     if key not in _known:
         with open_weights(path) as file:
             _known[key] = recognise_open(file)
     return _known[key]
 
 
-def _changed(path: Path) -> int:
+def state(path: Path) -> State:
+    """What must stay the same for the answer to stay: the file, and the config beside it."""
     try:
-        return path.stat().st_mtime_ns
+        config = sidecar(path).stat().st_mtime_ns
     except OSError:
-        return 0
+        config = 0
+    return identity(path), config
 
 
 def recognise_open(file: WeightsFile) -> ModelFile:

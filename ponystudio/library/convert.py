@@ -1,0 +1,174 @@
+"""Any file of weights to one .safetensors, a piece at a time, without torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy
+
+from ponystudio.errors import StorageFull, UnknownModel, UsageError
+from ponystudio.graph.atomic import writing
+from ponystudio.library.folder import ModelFolder, open_folder
+from ponystudio.library.numbers import Bits, floats, largest, pieces
+from ponystudio.library.prediction import prediction_word
+from ponystudio.library.recognise import CONFIG, recognise
+from ponystudio.library.safetensors_file import METADATA
+from ponystudio.library.tensors import ITEM_SIZES, TensorInfo
+from ponystudio.library.weights import WeightsFile, open_weights
+
+EMA = "model_ema."
+LARGEST_HALF = 65504.0
+# Under which name `ponystudio.config` tells of a component that is a folder of its own.
+ALONE = {"diffusion_model": "unet", "vae": "vae", "text_encoder": "text_encoder"}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A tensor to be written: where it is read from and what it will be stored as."""
+
+    file: WeightsFile
+    name: str
+    dtype: str
+
+    @property
+    def info(self) -> TensorInfo:
+        return self.file.tensors[self.name]
+
+    @property
+    def nbytes(self) -> int:
+        return self.info.numel * ITEM_SIZES[self.dtype]
+
+
+def convert(source: Path, target: Path, *, ema: bool = False, half: bool = False) -> None:
+    """Write the weights of `source`, a file of any known format or a diffusers folder, to `target`.
+
+    Averaged weights (EMA) are left out, or with `ema` take the place of the others. With `half`
+    numbers of 32 and 64 bits become 16-bit floats, where they fit. Metadata is carried over; of a
+    folder, the configs go into `ponystudio.config`, and names begin with the component's.
+    Tensors that share numbers in a pickle are written apart. `target` is written whole or not at
+    all. Raises UsageError, StorageFull, NotWritable, and what `open_weights` raises.
+    """
+    _check_target(source, target)
+    with ExitStack() as opened:
+        if source.is_dir():
+            folder = opened.enter_context(open_folder(source))
+            tensors, metadata = _of_folder(folder), _folder_metadata(folder)
+        else:
+            file = opened.enter_context(open_weights(source))
+            tensors, metadata = _of_file(file, ema), dict(file.metadata)
+        if not tensors:
+            raise UnknownModel("There are no weights in this file.", where=str(source))
+        if half:
+            tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
+        _write(target, tensors, {**metadata, "format": "pt"})
+
+
+def _check_target(source: Path, target: Path) -> None:
+    if target.exists():
+        itself = source.exists() and target.samefile(source)
+        raise UsageError(
+            "A file cannot be converted onto itself."
+            if itself
+            else "There is a file of that name already.",
+            where=str(target),
+            remedy="Choose another name.",
+        )
+
+
+def _of_file(file: WeightsFile, ema: bool) -> dict[str, _Source]:
+    names = {name: name for name in file.tensors if not name.startswith((EMA, METADATA))}
+    if ema:
+        averaged = {name: _ema_name(name) for name in names}
+        names = {name: averaged[name] if averaged[name] in file.tensors else name for name in names}
+        if not any(name.startswith(EMA) for name in names.values()):
+            raise UsageError(
+                "There are no averaged weights in this file.",
+                where=str(file.path),
+                remedy="Convert it without --ema.",
+            )
+    return {
+        name: _Source(file, stored, file.tensors[stored].dtype) for name, stored in names.items()
+    }
+
+
+def _ema_name(name: str) -> str:
+    """LDM keeps averages under the name below `model`, without its dots."""
+    return EMA + name.removeprefix("model.").replace(".", "")
+
+
+def _of_folder(folder: ModelFolder) -> dict[str, _Source]:
+    return {
+        f"{component}.{name}" if component else name: _Source(file, name, info.dtype)
+        for component, file in folder.components.items()
+        for name, info in file.tensors.items()
+    }
+
+
+def _folder_metadata(folder: ModelFolder) -> dict[str, str]:
+    kind = recognise(folder.path).kind
+    configs = {
+        component or ALONE.get(kind, ""): config for component, config in folder.configs.items()
+    }
+    metadata = {CONFIG: json.dumps(configs)}
+    if word := prediction_word(folder.scheduler.get("prediction_type")):
+        metadata["modelspec.prediction_type"] = {"eps": "epsilon"}.get(word, word)
+    return metadata
+
+
+def _halved(tensor: _Source) -> _Source:
+    wide = tensor.dtype in ("F32", "F64")
+    fits = wide and largest(tensor.file, tensor.name) <= LARGEST_HALF
+    return replace(tensor, dtype="F16") if fits else tensor
+
+
+def _write(target: Path, tensors: Mapping[str, _Source], metadata: Mapping[str, str]) -> None:
+    # Wide numbers first: so every tensor stands at a multiple of the size of its numbers.
+    order = sorted(tensors, key=lambda name: (-ITEM_SIZES[tensors[name].dtype], name))
+    header = _header(order, tensors, metadata)
+    size = len(header) + sum(tensor.nbytes for tensor in tensors.values())
+    if target.parent.is_dir() and shutil.disk_usage(target.parent).free < size:
+        raise StorageFull(
+            f"{size:,} bytes are needed, and there is less space left.",
+            where=str(target),
+            remedy="Free some space or choose another folder.",
+        )
+    with writing(target) as file:
+        file.write(header)
+        for name in order:
+            _write_tensor(file, tensors[name])
+
+
+def _header(order: list[str], tensors: Mapping[str, _Source], metadata: Mapping[str, str]) -> bytes:
+    entries: dict[str, object] = {METADATA: dict(metadata)}
+    position = 0
+    for name in order:
+        tensor = tensors[name]
+        end = position + tensor.nbytes
+        entries[name] = {
+            "dtype": tensor.dtype,
+            "shape": tensor.info.shape,
+            "data_offsets": [position, end],
+        }
+        position = end
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
+def _write_tensor(file: BinaryIO, tensor: _Source) -> None:
+    for bits in pieces(tensor.file, tensor.name):
+        file.write(_cast(bits, tensor.info.dtype, tensor.dtype).data)
+
+
+def _cast(bits: Bits, stored: str, wanted: str) -> Bits:
+    if stored == wanted:
+        return bits
+    with numpy.errstate(over="ignore"):  # infinities stay what they are
+        return floats(bits, stored).astype("<f2").view("<u2")

@@ -1,0 +1,179 @@
+"""What was found out about model files, kept on disk: nothing is read twice that did not change.
+
+Any number of processes may share the index. It holds nothing that cannot be found out again, so a
+damaged one is thrown away.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ponystudio.errors import ModelFileError
+from ponystudio.library.content import content_id, hashes
+from ponystudio.library.model_file import ModelFile, Part
+from ponystudio.library.recognise import recognise, state
+
+VERSION = 1
+PATIENCE = 10.0  # seconds to wait for another process that writes
+COLUMNS = "path, size, mtime_ns, inode, config_ns, content, sha256, model, error"
+TABLE = """
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, config_ns INTEGER,
+    content TEXT, sha256 TEXT, model TEXT, error TEXT
+);
+CREATE INDEX IF NOT EXISTS by_sha256 ON files (sha256);
+CREATE INDEX IF NOT EXISTS by_content ON files (content);
+"""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model file: its quick content id, what it is, or in `error` why it is none.
+
+    `sha256` is "" until somebody asked for it.
+    """
+
+    path: Path
+    content: str
+    model: ModelFile | None
+    error: str = ""
+    sha256: str = ""
+
+
+class Index:
+    """The index in the file `path`, which is made when it is not there. A context manager.
+
+    May be used by several threads.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        try:
+            self._connection = self._open()
+        except sqlite3.DatabaseError:
+            self._connection = self._rebuilt()
+
+    def look(self, path: Path) -> Entry:
+        """What a file is, from the index if it has not changed. Raises MissingFile."""
+        known = self._known(path)
+        return known or self._store(path, self._examine(path), "")
+
+    def sha256(self, path: Path) -> str:
+        """The SHA-256 of a file, which is read to the end once. Raises MissingFile."""
+        entry = self.look(path)
+        if not entry.sha256:
+            entry = self._store(path, entry, hashes(path)["sha256"])
+        return entry.sha256
+
+    def by_sha256(self, prefix: str) -> list[Path]:
+        """The files, as last seen, whose SHA-256 begins so (10 digits make an AutoV2)."""
+        return self._paths("sha256", prefix.lower())
+
+    def by_content(self, content: str) -> list[Path]:
+        """The files, as last seen, with this quick content id."""
+        return self._paths("content", content)
+
+    def forget_missing(self) -> int:
+        """Drop the files that are gone; how many they were."""
+        paths = self._run(lambda db: [row[0] for row in db.execute("SELECT path FROM files")])
+        gone = [(path,) for path in paths if not Path(path).exists()]
+        self._run(lambda db: db.executemany("DELETE FROM files WHERE path = ?", gone))
+        return len(gone)
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _examine(self, path: Path) -> Entry:
+        content = content_id(path)
+        try:
+            return Entry(path, content, recognise(path))
+        except ModelFileError as error:
+            return Entry(path, content, None, f"{error.what} {error.remedy}".strip())
+
+    def _known(self, path: Path) -> Entry | None:
+        (name, *rest), config = state(path)
+        query = f"SELECT {COLUMNS} FROM files WHERE path = ?"
+        row = self._run(lambda db: db.execute(query, (name,)).fetchone())
+        if row is None or row[1:5] != (*rest, config):
+            return None
+        try:
+            model = _model(json.loads(row[7])) if row[7] else None
+        except (ValueError, TypeError, KeyError):
+            return None  # written by another version
+        return Entry(path, row[5], model, row[8], row[6])
+
+    def _store(self, path: Path, entry: Entry, sha256: str) -> Entry:
+        (name, *rest), config = state(path)
+        model = json.dumps(asdict(entry.model), default=str) if entry.model else ""
+        row = (name, *rest, config, entry.content, sha256, model, entry.error)
+        marks = ", ".join("?" * len(row))
+        self._run(lambda db: db.execute(f"REPLACE INTO files ({COLUMNS}) VALUES ({marks})", row))
+        return Entry(path, entry.content, entry.model, entry.error, sha256)
+
+    def _paths(self, column: str, prefix: str) -> list[Path]:
+        # A range, not LIKE: it uses the index and knows no wildcards.
+        query = f"SELECT path FROM files WHERE {column} >= ? AND {column} < ? ORDER BY path"
+        bounds = (prefix, prefix + "g")
+        return self._run(lambda db: [Path(row[0]) for row in db.execute(query, bounds)])
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do some work in a transaction; on a damaged file, once more on an empty one."""
+        with self._lock:
+            try:
+                with self._connection:
+                    return work(self._connection)
+            except sqlite3.OperationalError:
+                raise  # locked or full: not damaged
+            except sqlite3.DatabaseError:
+                self._connection.close()
+                self._connection = self._rebuilt()
+                with self._connection:
+                    return work(self._connection)
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=PATIENCE, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                raise sqlite3.DatabaseError(f"version {version}")
+            connection.executescript(TABLE)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _rebuilt(self) -> sqlite3.Connection:
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        return self._open()
+
+
+def _model(data: dict[str, Any]) -> ModelFile:
+    parts = {name: Part(**part) for name, part in data.pop("parts").items()}
+    path, why = Path(data.pop("path")), tuple(data.pop("why"))
+    return ModelFile(path=path, parts=parts, why=why, **data)
