@@ -78,19 +78,14 @@ class Topology:
     up: tuple[Level, ...]
 
 
-def unet(keys: Iterable[str], *, ema: bool = False) -> dict[str, str]:
+def unet(keys: Iterable[str]) -> dict[str, str]:
     """Our name → stored name of every tensor of the denoiser; empty where there is none.
 
-    With `ema` the averaged weights (`model_ema.*`) are taken where the file has them. What is no
-    tensor of this architecture keeps its name, so that a strict load reports it.
+    What is no tensor of this architecture keeps its name, so that a strict load reports it.
     """
     part = _part(keys, UNET_PREFIXES, UNET_ROOTS, UNET_BRANCHES)
     if "input_blocks.0.0.weight" in part:
-        part = _renamed(part, _ldm_unet_pairs(_ldm_topology(part)))
-    if ema:
-        stored = set(keys)
-        averaged = {name: _ema_name(key) for name, key in part.items()}
-        part = {name: averaged[name] if averaged[name] in stored else part[name] for name in part}
+        return _renamed(part, _ldm_unet_pairs(_ldm_topology(part)))
     return part
 
 
@@ -112,6 +107,13 @@ def text(keys: Iterable[str]) -> dict[str, str]:
     # Beside the encoder a file may hold a projection, a picture encoder or fixed positions.
     part = _part(keys, TEXT_PREFIXES, (TEXT_ROOT,), TEXT_BRANCHES)
     return {name: key for name, key in part.items() if not name.endswith(".position_ids")}
+
+
+def averaged(part: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
+    """The same names with the averaged weights (`model_ema.*`) where the file has them."""
+    stored = set(keys)
+    averages = {name: _ema_name(key) for name, key in part.items()}
+    return {name: averages[name] if averages[name] in stored else part[name] for name in part}
 
 
 def ldm_modules(modules: Iterable[str]) -> dict[str, str]:

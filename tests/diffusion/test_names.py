@@ -82,11 +82,11 @@ class TestAverages:
     def test_are_taken_when_asked_for(self, ldm, averaged, diffusers):
         stored = {**ldm, **averaged}
         doubled = {name: value * 2 for name, value in diffusers["unet"].items()}
-        same(names.unet(stored, ema=True), stored, doubled)
+        same(names.averaged(names.unet(stored), stored), stored, doubled)
         same(names.unet(stored), stored, diffusers["unet"])
 
     def test_where_there_are_none_the_others_serve(self, ldm):
-        assert names.unet(ldm, ema=True) == names.unet(ldm)
+        assert names.averaged(names.unet(ldm), ldm) == names.unet(ldm)
 
 
 class TestFolder:
