@@ -76,7 +76,7 @@ def _known_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, Nod
     memory = node._checked
     if memory is None or memory[0] is not catalog:
         return False
-    for source, type in memory[1]:
+    for source, type in zip(node.sources, memory[1], strict=True):
         other = nodes.get(source)
         if other is None or other.type != type:
             return False
@@ -84,7 +84,8 @@ def _known_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, Nod
 
 
 def _note_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec]) -> None:
-    node.remember("_checked", (catalog, tuple((id, nodes[id].type) for id in node.sources)))
+    """Remember the catalog and the types of the sources, on which alone goodness depends."""
+    node.remember("_checked", (catalog, tuple([nodes[id].type for id in node.sources])))
 
 
 def _errors(

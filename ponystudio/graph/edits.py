@@ -21,7 +21,7 @@ from ponystudio.errors import (
     UnknownSocket,
 )
 from ponystudio.graph.catalog import near
-from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node
+from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, misshapen
 from ponystudio.graph.plain import plain, shown
 from ponystudio.graph.topology import ancestors, cycle_error, find_cycle
 
@@ -249,7 +249,10 @@ class SetView(Edit):
 
     def apply(self, graph: Graph) -> tuple[Graph, Edit]:
         value = self.value if self.value is REMOVED else plain(self.value)
-        return Restore({}, self._set(graph.view, self.path, value)).apply(graph)
+        view = self._set(graph.view, self.path, value)
+        if misshapen(view):
+            raise self._no_such_place()
+        return Restore({}, view).apply(graph)
 
     def _set(self, container: Any, path: Path, value: Any) -> Any:
         if not path:

@@ -18,7 +18,7 @@ from ponystudio.errors import GraphFileError
 from ponystudio.graph.atomic import write_text
 from ponystudio.graph.layout import laid_out
 from ponystudio.graph.migrations import MIGRATIONS
-from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node
+from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, misshapen
 from ponystudio.graph.plain import DEPTH, shown
 
 FORMAT = "ponystudio.graph"
@@ -125,17 +125,21 @@ def from_json(document: Any) -> Graph:
     nodes = _mapping(document.get("nodes", {}), "nodes")
     models = _mapping(document.get("models", {}), "models")
     view = _mapping(document.get("view", {}), "view")
+    if part := misshapen(view):
+        raise _wrong(f"view.{part}", "an object" if part == "nodes" else "a list", view[part])
     extra = {key: value for key, value in document.items() if key not in _GRAPH_KEYS}
     _bounded((models, "models"), (view, "view"), *((value, key) for key, value in extra.items()))
     return Graph({id: _node(id, data) for id, data in nodes.items()}, models, view, extra)
 
 
 def shared(graph: Graph, like: Graph) -> Graph:
-    """An equal graph that uses the very nodes of `like` wherever they are equal.
+    """An equal graph that uses the very nodes of `like` wherever they are equal, or `like` itself.
 
-    Checks and keys are remembered with the node values, so a graph that has come through a file or
-    a pipe is planned as quickly as one that was edited in place.
+    Checks and keys are remembered with the values, so a graph that has come through a file or a
+    pipe is planned as quickly as one that was edited in place.
     """
+    if graph == like:
+        return like
     known = like.nodes
     return replace(
         graph,
@@ -206,7 +210,7 @@ def _link(value: Any, where: str) -> Link:
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _wrong(where, "a JSON object", value)
+        raise _wrong(where, "an object", value)
     return value
 
 

@@ -156,7 +156,7 @@ class _Recipe:
 class _Memory:
     """What a node remembers of its keys: what never changes with it, and its last key."""
 
-    __slots__ = ("apart", "last", "recipes", "spec")
+    __slots__ = ("apart", "last", "made_from", "recipes", "sources", "spec")
 
     def __init__(self, node: Node, spec: NodeSpec) -> None:
         counts: dict[str, InputSpec | ParamSpec] = dict(spec.input_by_name)
@@ -171,19 +171,19 @@ class _Memory:
             if len(affecting) < len(counts):
                 recipes[output.name] = _recipe(node, spec, affecting)
         self.spec = spec
+        self.sources = node.sources
         self.recipes = tuple(recipes.values())
         self.apart = tuple(recipes)[1:]
-        self.last = NodeKey(("",), ())
+        self.made_from: list[object] = []
+        self.last: NodeKey | None = None
 
     def key(self, head: str, keys: Mapping[str, NodeKey], content: Content) -> NodeKey:
-        """The node's key, from preimages that are each the canonical JSON of what they say."""
-        files = {
-            name: f"{_spelt(name)}:{_spelt(content(spec, value))}"
-            for name, spec, value in self.recipes[0].files
-        }
-        texts = tuple([_preimage(recipe, head, files, keys) for recipe in self.recipes])
-        if texts != self.last.texts:
-            self.last = NodeKey(texts, self.apart)
+        """The node's key; the last one if the keys of its sources are the very ones of then."""
+        files = {name: content(spec, value) for name, spec, value in self.recipes[0].files}
+        made_from = [head, files, *[keys[id] for id in self.sources]]
+        if self.last is None or made_from != self.made_from:
+            texts = tuple([_preimage(recipe, head, files, keys) for recipe in self.recipes])
+            self.last, self.made_from = NodeKey(texts, self.apart), made_from
         return self.last
 
 
@@ -208,7 +208,8 @@ def _recipe(node: Node, spec: NodeSpec, counts: Mapping[str, InputSpec | ParamSp
 def _preimage(
     recipe: _Recipe, head: str, files: Mapping[str, str], keys: Mapping[str, NodeKey]
 ) -> str:
-    read = ",".join([files[name] for name, _, _ in recipe.files])
+    """The canonical JSON of what it says, put together from parts that are spelt already."""
+    read = ",".join([f"{_spelt(name)}:{_spelt(files[name])}" for name, _, _ in recipe.files])
     linked = ",".join([f'{name}{keys[id].output(out)}"' for name, id, out in recipe.inputs])
     return f'{head}{read}}},"inputs":{{{linked}{recipe.tail}'
 

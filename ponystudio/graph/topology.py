@@ -31,8 +31,8 @@ def order(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     """These nodes (None: all), every one after those among them that it depends on.
 
     Depth first from the ends of the graph, so that one picture is finished before the next is begun
-    and values live short; by id where the links leave a choice, so that equal graphs have equal
-    orders. O(nodes + links) apart from one sort. Raises Cycle for one among these nodes.
+    and values live short; in the graph's own order where the links leave a choice. O(nodes +
+    links). Raises Cycle for one among these nodes.
     """
     found, cycle = _walked(graph)
     if cycle and ids is not None:
@@ -72,46 +72,37 @@ def _walked(graph: Graph) -> tuple[list[str], list[str]]:
 
 def _walk(graph: Graph, ids: Set[str]) -> tuple[list[str], list[str]]:
     """Depth-first post-order and, if it met one, a cycle (the order is then incomplete)."""
-    nodes = graph.nodes
-    # 1: not seen, 2: its sources are being walked, absent: done or not wanted.
-    state = dict.fromkeys(sorted(ids & nodes.keys()), 1)
-    read = {source for id in state for source in nodes[id].sources}
-    ends = [id for id in state if id not in read]
+    # With many nodes it is lookups of ids all over memory that take time, so there are few of them.
+    waiting = {id: node.sources for id, node in graph.nodes.items() if id in ids}
+    read: set[str] = set().union(*waiting.values())
     result: list[str] = []
-    stack: list[str] = []
-    # What no end depends on lies behind a circle.
-    for root in [*ends, *state]:
-        if root not in state:
+    # First the ends; what no end depends on lies behind a circle.
+    for root in [*(id for id in waiting if id not in read), *waiting]:
+        if root not in waiting:
             continue
-        stack.append(root)
-        while stack:
-            id = stack[-1]
-            seen = state.get(id)
-            if seen == 1:
-                state[id] = 2
-                # Reversed, for the stack is last in, first out.
-                for source in reversed(nodes[id].sources):
-                    mark = state.get(source)
-                    if mark == 1:
-                        stack.append(source)
-                    elif mark == 2:
-                        return result, _circle(stack, state, source)
+        # The nodes being walked, each feeding the one before it, and what is left of their sources.
+        path, active, left = [root], {root}, [iter(waiting.pop(root))]
+        while path:
+            for source in left[-1]:
+                if source in waiting:
+                    path.append(source)
+                    active.add(source)
+                    left.append(iter(waiting.pop(source)))
+                    break
+                if source in active:
+                    return result, _circle(path[path.index(source) :])
             else:
-                stack.pop()
-                if seen == 2:
-                    del state[id]
-                    result.append(id)
+                left.pop()
+                active.discard(path[-1])
+                result.append(path.pop())
     return result, []
 
 
-def _circle(stack: list[str], state: Mapping[str, int], first: str) -> list[str]:
-    """The circle that closes at `first`, from its least id on, for one message a circle."""
-    # A node's last place on the stack is the one that is being walked; others only wait there.
-    # Each walked node feeds the one below it, so from the top down is downstream.
-    path = [id for id in dict.fromkeys(reversed(stack)) if state.get(id) == 2]
-    circle = path[: path.index(first) + 1]
-    start = circle.index(min(circle))
-    return circle[start:] + circle[:start]
+def _circle(path: list[str]) -> list[str]:
+    """A walked circle turned downstream, beginning at its least id: one message a circle."""
+    downstream = path[::-1]
+    start = downstream.index(min(path))
+    return downstream[start:] + downstream[:start]
 
 
 def effective(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Graph:

@@ -187,6 +187,9 @@ def test_view_paths_make_objects_and_extend_lists():
         (SetView(("frames", 7), 1), GraphError, "view.frames.7"),
         (SetView(("frames", "x"), 1), GraphError, "no such place"),
         (SetView((), 1), GraphError, "no such place"),
+        (SetView((), {"nodes": None}), GraphError, "no such place"),
+        (SetView(("nodes",), []), GraphError, "view.nodes"),
+        (SetView(("frames",), {}), GraphError, "view.frames"),
     ],
 )
 def test_refused(edit, error, words):

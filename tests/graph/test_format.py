@@ -98,7 +98,7 @@ def unknown(*known: str) -> st.SearchStrategy[dict[str, object]]:
 @given(
     OBJECT,
     OBJECT,
-    OBJECT,
+    unknown("nodes", "frames", "notes"),
     unknown("type", "version", "params", "inputs", "mode", "title"),
     unknown("format", "version", "nodes", "models", "view"),
     st.dictionaries(st.text(max_size=3), st.builds(Link, st.text(), st.text()), max_size=2),
@@ -143,6 +143,8 @@ BAD = {
     "version text": ('{"format": "ponystudio.graph", "version": "1"}', "version: '1'"),
     "nodes a list": (f'{{{HEAD}, "nodes": []}}', "nodes: "),
     "view a list": (f'{{{HEAD}, "view": []}}', "view: "),
+    "looks a list": (f'{{{HEAD}, "view": {{"nodes": []}}}}', "view.nodes: "),
+    "frames null": (f'{{{HEAD}, "view": {{"frames": null}}}}', "view.frames: "),
     "models a text": (f'{{{HEAD}, "models": "x"}}', "models: "),
     "node a text": (nodes('"a": "x"'), "nodes.a: "),
     "no type": (nodes('"a": {}'), "nodes.a.type"),
@@ -252,6 +254,7 @@ def test_shared_uses_the_nodes_that_are_known():
     assert mixed == edited
     assert mixed.nodes["load"] is graph.nodes["load"]
     assert mixed.nodes["text"] is edited.nodes["text"]
+    assert shared(again, graph) is graph
     assert shared(graph, Graph()).nodes["load"] is graph.nodes["load"]
 
 
