@@ -92,5 +92,6 @@ def test_planning_is_linear_and_our_walk_beats_networkx():
     print(f"{'loads':10} {median(lambda: loads(text), 3) * 1e3:7.1f} ms")
     print(f"{'shared':10} {median(lambda: shared(again, small), 3) * 1e3:7.1f} ms")
     assert found["order"][0] < found["networkx"][0]
-    total = [sum(found[name][size] for name in ("check", "keys")) for size in (0, 1)]
-    assert total[1] <= 15 * total[0]  # ten, and what leaving the processor's caches costs
+    # Ten times the nodes leave the processor's caches: a known linear walk says what that costs.
+    for name, (one, ten) in found.items():
+        assert ten / one <= 1.5 * max(10.0, found["networkx"][1] / found["networkx"][0]), name
