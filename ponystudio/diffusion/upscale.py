@@ -19,8 +19,8 @@ from ponystudio.errors import ModelFileError, UnknownModel, UnsupportedModel
 from ponystudio.library.weights import WeightsFile, open_weights
 
 # How much of its surroundings a tile sees, at most. The compact networks look no further, so that
-# tiles change nothing. RRDBNet looks further, but weakly: with 6 blocks tiles change less than one
-# level of 255; with 23 five at most and 0.2 in the mean (a pad of 10: over 26).
+# tiles change nothing. RRDBNet looks further, but weakly: with 6 blocks tiles change about one
+# level of 255 at most; with 23 five, and 0.2 root mean square (with a pad of 16: 27 and 1.9).
 PAD = 48
 
 OnTile = Callable[[int, int], None]
