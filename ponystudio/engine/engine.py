@@ -68,6 +68,12 @@ class Engine:
         self._rungs: dict[str, Rung] = {}
 
     @cached_property
+    def _reading(self) -> set[str]:
+        """The kinds of nodes that read files."""
+        catalog = self.packs.catalog
+        return {id for id in catalog if any(p.type == "file" for p in catalog[id].params)}
+
+    @cached_property
     def environment(self) -> Environment:
         return Environment(
             device=self.choice.kind,
@@ -84,9 +90,12 @@ class Engine:
         """
         catalog = self.packs.catalog
         targets = self._targets(request)
-        ids = ancestors(effective(request.graph, catalog), targets)
         errors: list[PonyStudioError] = [*check(request.graph, catalog, targets=targets)]
-        return errors or [*check_files(request.graph, catalog, request.folders, ids)]
+        reading = {id for id, node in request.graph.nodes.items() if node.type in self._reading}
+        if reading and not errors:
+            reading &= ancestors(effective(request.graph, catalog), targets)
+            errors += check_files(request.graph, catalog, request.folders, reading)
+        return errors
 
     def plan(self, request: Request) -> Plan:
         """What a run of a graph without errors will do."""

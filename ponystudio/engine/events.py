@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 Tier = Literal["device", "memory", "disk"]
@@ -21,7 +21,7 @@ class Event:
         cls.name = _CAPITAL.sub("_", cls.__name__).lower()
 
     def as_json(self) -> dict[str, Any]:
-        return {"event": self.name, **{f.name: getattr(self, f.name) for f in fields(self)}}
+        return {"event": self.name, **vars(self)}
 
 
 @dataclass(frozen=True)

@@ -150,21 +150,19 @@ def make_plan(
         spec = catalog[node.type]
         asked = demand.get(id)
         if asked is None:
-            tier = _slowest([found.known_tier(keys.of(id, name)) for name in spec.output_by_name])
-            if tier and id not in volatile:
+            if tier := _slowest(found.known_tier, keys, id, spec.output_by_name):
                 cached[id] = tier
             continue
-        if spec.effects and id not in volatile and unchanged(id, keys.identity(id)):
-            skipped.append(id)
-            continue
-        kept = not spec.effects and id not in volatile
-        if kept:
-            wanted_keys = [keys.of(id, name) for name in sorted(asked)]
-            if tier := _slowest([found.tier(key) for key in wanted_keys]):
+        if id not in volatile:
+            if spec.effects and unchanged(id, keys.identity(id)):
+                skipped.append(id)
+                continue
+            if not spec.effects and (tier := _slowest(found.tier, keys, id, asked)):
                 cached[id] = tier
-                needed += wanted_keys
+                needed += [keys.of(id, name) for name in sorted(asked)]
                 continue
         outputs = {name: keys.of(id, name) for name in spec.output_by_name}
+        kept = not spec.effects and id not in volatile
         steps.append(Step(node, spec, node_keys[id], outputs, kept))
         for link in node.inputs.values():
             demand.setdefault(link.source, set()).add(link.output)
@@ -208,23 +206,34 @@ def _volatile(
 
     That file is not known before the run, so there is no key to find the result by again.
     """
-    files = {
-        type: {param.name for param in spec.params if param.type == "file"}
+    reading = {
+        type: names
         for type, spec in catalog.items()
+        if (names := {param.name for param in spec.params if param.type == "file"})
     }
     found: set[str] = set()
-    for id in ordered:
+    for id in ordered if reading else ():
         node = nodes[id]
-        if not files[node.type].isdisjoint(node.inputs) or (
-            found and any(link.source in found for link in node.inputs.values())
+        read = reading.get(node.type)
+        if (read and not read.isdisjoint(node.inputs)) or (
+            found and not found.isdisjoint(node.sources)
         ):
             found.add(id)
     return found
 
 
-_SPEED: Mapping[Tier | None, int] = {"device": 0, "memory": 1, "disk": 2}
+_SPEED: Mapping[Tier, int] = {"device": 0, "memory": 1, "disk": 2}
 
 
-def _slowest(tiers: list[Tier | None]) -> Tier | None:
-    """The slowest of them; None if one is missing or there are none."""
-    return None if not tiers or None in tiers else max(tiers, key=_SPEED.__getitem__)
+def _slowest(
+    look: Callable[[str], Tier | None], keys: Keys, id: str, outputs: Iterable[str]
+) -> Tier | None:
+    """The slowest tier among these outputs of a node; None if one is missing or there are none."""
+    slowest: Tier | None = None
+    for name in outputs:
+        tier = look(keys.of(id, name))
+        if tier is None:
+            return None
+        if slowest is None or _SPEED[tier] > _SPEED[slowest]:
+            slowest = tier
+    return slowest

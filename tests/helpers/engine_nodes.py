@@ -37,7 +37,7 @@ def number(*, value: float = 1.0, seed: Annotated[int, Seed()] = 0) -> float:
 
 
 @node("test.add")
-def add(a: float, b: float = 0.0, *, bias: float = 0.0) -> float:
+def add(a: float, b: float, *, bias: float = 0.0) -> float:
     CALLS["add"] += 1
     return a + b + bias
 
