@@ -34,14 +34,12 @@ def order(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     and values live short; in the graph's own order where the links leave a choice. O(nodes +
     links). Raises Cycle for one among these nodes.
     """
+    wanted = graph.nodes.keys() if ids is None else set(ids)
     found, cycle = _walked(graph)
     if cycle and ids is not None:
-        found, cycle = _walk(graph, set(ids))
+        found, cycle = _walk(graph, wanted)
     if cycle:
         raise cycle_error(cycle)
-    if ids is None:
-        return list(found)
-    wanted = set(ids)
     return [id for id in found if id in wanted]
 
 
