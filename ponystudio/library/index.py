@@ -7,6 +7,7 @@ damaged one is thrown away.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ponystudio.errors import ModelFileError
+from ponystudio.errors import ModelFileError, NotWritable
 from ponystudio.library.content import content_id, hashes
 from ponystudio.library.model_file import ModelFile, Part
 from ponystudio.library.recognise import recognise, state
@@ -25,7 +26,7 @@ PATIENCE = 10.0  # seconds to wait for another process that writes
 COLUMNS = "path, size, mtime_ns, inode, config_ns, content, sha256, model, error"
 TABLE = """
 CREATE TABLE IF NOT EXISTS files (
-    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, config_ns INTEGER,
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode TEXT, config_ns INTEGER,
     content TEXT, sha256 TEXT, model TEXT, error TEXT
 );
 CREATE INDEX IF NOT EXISTS by_sha256 ON files (sha256);
@@ -51,7 +52,8 @@ class Entry:
 class Index:
     """The index in the file `path`, which is made when it is not there. A context manager.
 
-    May be used by several threads.
+    May be used by several threads. Raises NotWritable for a place where it cannot be kept; when it
+    can no longer be read or written later, files are examined anew.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,6 +61,10 @@ class Index:
         self._lock = threading.Lock()
         try:
             self._connection = self._open()
+        except (OSError, sqlite3.OperationalError) as error:
+            raise NotWritable(
+                f"The index of model files cannot be kept: {error}.", where=str(path)
+            ) from None
         except sqlite3.DatabaseError:
             self._connection = self._rebuilt()
 
@@ -85,7 +91,7 @@ class Index:
     def forget_missing(self) -> int:
         """Drop the files that are gone; how many they were."""
         paths = self._run(lambda db: [row[0] for row in db.execute("SELECT path FROM files")])
-        gone = [(path,) for path in paths if not Path(path).exists()]
+        gone = [(path,) for path in paths if not Path(os.fsdecode(path)).exists()]
         self._run(lambda db: db.executemany("DELETE FROM files WHERE path = ?", gone))
         return len(gone)
 
@@ -112,30 +118,36 @@ class Index:
             return Entry(path, content, None, f"{error.what} {error.remedy}".strip())
 
     def _known(self, path: Path) -> Entry | None:
-        (name, *rest), config = state(path)
+        key = _key(path)
         query = f"SELECT {COLUMNS} FROM files WHERE path = ?"
-        row = self._run(lambda db: db.execute(query, (name,)).fetchone())
-        if row is None or row[1:5] != (*rest, config):
-            return None
         try:
-            model = _model(json.loads(row[7])) if row[7] else None
-        except (ValueError, TypeError, KeyError):
-            return None  # written by another version
-        return Entry(path, row[5], model, row[8], row[6])
+            row = self._run(lambda db: db.execute(query, key[:1]).fetchone())
+            if row is None or row[: len(key)] != key:
+                return None
+            content, sha256, model, error = row[len(key) :]
+            return Entry(path, content, _model(json.loads(model)) if model else None, error, sha256)
+        except (sqlite3.OperationalError, ValueError, TypeError, KeyError):
+            return None  # locked for too long, or written by another version
 
     def _store(self, path: Path, entry: Entry, sha256: str) -> Entry:
-        (name, *rest), config = state(path)
         model = json.dumps(asdict(entry.model), default=str) if entry.model else ""
-        row = (name, *rest, config, entry.content, sha256, model, entry.error)
+        row = (*_key(path), entry.content, sha256, model, entry.error)
         marks = ", ".join("?" * len(row))
-        self._run(lambda db: db.execute(f"REPLACE INTO files ({COLUMNS}) VALUES ({marks})", row))
+        try:
+            self._run(
+                lambda db: db.execute(f"REPLACE INTO files ({COLUMNS}) VALUES ({marks})", row)
+            )
+        except sqlite3.OperationalError:
+            pass  # the disk is full, or another process writes for too long: only time is lost
         return Entry(path, entry.content, entry.model, entry.error, sha256)
 
     def _paths(self, column: str, prefix: str) -> list[Path]:
         # A range, not LIKE: it uses the index and knows no wildcards.
         query = f"SELECT path FROM files WHERE {column} >= ? AND {column} < ? ORDER BY path"
         bounds = (prefix, prefix + "g")
-        return self._run(lambda db: [Path(row[0]) for row in db.execute(query, bounds)])
+        return self._run(
+            lambda db: [Path(os.fsdecode(row[0])) for row in db.execute(query, bounds)]
+        )
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do some work in a transaction; on a damaged file, once more on an empty one."""
@@ -143,9 +155,9 @@ class Index:
             try:
                 with self._connection:
                     return work(self._connection)
-            except sqlite3.OperationalError:
-                raise  # locked or full: not damaged
-            except sqlite3.DatabaseError:
+            except sqlite3.DatabaseError as error:
+                if type(error) is not sqlite3.DatabaseError:
+                    raise  # locked, full or closed: not damaged
                 self._connection.close()
                 self._connection = self._rebuilt()
                 with self._connection:
@@ -171,6 +183,12 @@ class Index:
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         return self._open()
+
+
+def _key(path: Path) -> tuple[bytes, int, int, str, int]:
+    """The columns that must agree for a row to hold; names of files need not be UTF-8."""
+    (name, size, mtime_ns, inode), config_ns = state(path)
+    return os.fsencode(name), size, mtime_ns, str(inode), config_ns
 
 
 def _model(data: dict[str, Any]) -> ModelFile:

@@ -90,11 +90,12 @@ def _tensor(name: str, entry: Any, body: int, where: str) -> TensorInfo:
         numbers = (*shape, start, end)
         if not all(type(n) is int and n >= 0 for n in numbers) or len(shape) > MOST_DIMENSIONS:
             raise ValueError
+        known = dtype in ITEM_SIZES
     except (TypeError, KeyError, ValueError):
         raise DamagedFile(
             f"What the header says of {name!r} makes no sense.", where=where
         ) from None
-    if dtype not in ITEM_SIZES:
+    if not known:
         raise UnsupportedModel(f"{name!r} has numbers of the unknown type {dtype!r}.", where=where)
     if end - start != math.prod(shape) * ITEM_SIZES[dtype]:
         raise DamagedFile(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 from ponystudio.errors import DamagedFile, ModelFileError, UnknownModel, UnsupportedModel
 from ponystudio.library.pickle_machine import read_pickle
 from ponystudio.library.torch_pickles import TorchNames
@@ -64,8 +66,8 @@ def _bare_pickle(data: memoryview, where: str) -> ModelFileError:
 
 def _is_text(head: bytes) -> bool:
     try:
-        head.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:  # else a character is cut at the end of the piece
-            return False
+        # A character may be cut at the end of the piece.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
     return not any(byte < 0x20 and byte not in b"\t\n\r\f" for byte in head)

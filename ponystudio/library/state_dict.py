@@ -34,6 +34,7 @@ TRAINING = (
 MOST_TENSORS = 200_000
 MOST_DEPTH = 12
 LONGEST_VALUE = 200
+HOLDERS = (StoredTensor, dict, list, tuple)
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ def unwrap(content: Any, where: str, wanted: str = "") -> State:
         metadata.update(_scalars(content))
         content = {key: value for key, value in content.items() if key not in training}
     tensors: dict[str, StoredTensor] = {}
-    for name, tensor in _Walk(where).tensors(content, ""):
-        tensors.setdefault(name, tensor)
+    if isinstance(content, HOLDERS):
+        for name, tensor in _Walk(where).tensors(content, ""):
+            tensors.setdefault(name, tensor)
     return State(tensors, wrapper, tuple(siblings), tuple(extra), metadata)
 
 
@@ -113,5 +115,5 @@ class _Walk:
             return
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in items:
-            if isinstance(item, StoredTensor | dict | list | tuple):
+            if isinstance(item, HOLDERS):
                 yield from self.tensors(item, f"{name}.{key}" if name else str(key), depth + 1)

@@ -133,10 +133,13 @@ def _entry(data: memoryview, at: int, prepended: int, where: str) -> tuple[Entry
             where=where,
             remedy="Unpack it and choose the model file inside.",
         )
+    text = name.decode("utf-8", "replace")
+    if "\\" in text or text.startswith("/") or ".." in text.split("/"):
+        raise UnsafeFile(f"The archive holds a file for another place: {text!r}.", where=where)
     start = _data_start(data, header + prepended, name)
     if start + size > len(data):
         raise ValueError
-    return Entry(name.decode("utf-8", "replace"), start, start + size), stop
+    return Entry(text, start, start + size), stop
 
 
 def _wide(extra: bytes, *numbers: int) -> tuple[int, ...]:
