@@ -100,8 +100,9 @@ class Delta:
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether it can be added to a weight of that shape; 1×1 convolutions count as linear."""
-        wide = self.down[0].numel() == math.prod(shape[1:])
-        return wide and self.up.shape[0] == shape[0] and self.up[0].numel() == self.down.shape[0]
+        rank, out = len(self.down), len(self.up)
+        wide = self.down.numel() == rank * math.prod(shape[1:])
+        return bool(wide and out == shape[0] and self.up.numel() == out * rank)
 
     def product(self, like: Tensor) -> Tensor:
         """up @ down, unscaled, in float32, in the shape and place of a weight."""
