@@ -39,7 +39,7 @@ class Denoiser(Network["UNet2DConditionModel"]):
         self.zsnr = zsnr
         self.in_channels: int = module.config.in_channels
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor:
         """What the network says about `x`.
 

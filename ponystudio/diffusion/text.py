@@ -60,7 +60,7 @@ class TextEncoder(Network["CLIPTextModel"]):
         self.tokenizer = ClipTokenizer()
         self.embeddings: Mapping[str, Path] = {}
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def encode(self, text: str, *, dialect: str = "a1111", clip_skip: int = 0) -> Encoded:
         """Encode a prompt.
 

@@ -51,7 +51,7 @@ class Autoencoder(Network["AutoencoderKL"]):
         self.scaling_factor: float = module.config.scaling_factor
         self.downscale = 2 ** (len(module.config.block_out_channels) - 1)
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def encode(
         self, pixels: Tensor, *, tile: int | None = None, on_tile: OnTile | None = None
     ) -> Tensor:
@@ -70,7 +70,7 @@ class Autoencoder(Network["AutoencoderKL"]):
         area = pixels.shape[-2] * pixels.shape[-1]
         return _in_tiles(network, pixels, self._cells(area, tile), self.downscale, 1, on_tile)
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def decode(
         self, values: Tensor, *, tile: int | None = None, on_tile: OnTile | None = None
     ) -> Tensor:

@@ -28,7 +28,7 @@ from ponystudio.errors import (
 OnStep = Callable[[int, int, Tensor], None]
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
+@torch.no_grad()
 def sample(
     denoiser: Denoiser,
     positive: Prompt,
