@@ -1,1 +1,4 @@
-"""The model library: networks, text encoding, sampling, LoRA, upscaling. Importing it loads no torch."""
+"""The model library: networks, text encoding, sampling, LoRA, upscaling.
+
+Importing the package itself loads no torch.
+"""
