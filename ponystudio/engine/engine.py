@@ -150,7 +150,8 @@ class Engine:
         self._rungs.clear()
 
     def close(self) -> None:
-        """Write what is still to be written and let go of everything."""
+        """Write what is still to be written and let go of everything, without a word."""
+        self._emit = lambda _: None
         self.pool.close_idle()
         if self._disk is not None:
             self._disk.close()

@@ -18,7 +18,7 @@ from ponystudio.engine.events import Event, NodeFinished, NodeStarted, Output
 from ponystudio.engine.history import History
 from ponystudio.engine.ladder import PLAIN, Failed, Ladder, Rung
 from ponystudio.engine.plan import Keys, Plan, Step
-from ponystudio.engine.results import Results
+from ponystudio.engine.results import WRITE_FROM, Results
 from ponystudio.engine.saving import explained
 from ponystudio.engine.tensors import all_finite, versions
 from ponystudio.errors import (
@@ -93,12 +93,14 @@ class Execution:
                     raise Cancelled("Cancelled.")
                 self._emit(NodeStarted(step.node.id, self._plan.why(step, history.of(scope))))
                 start = time.perf_counter()
-                outputs, files = self._run(step)
+                outputs, context = self._run(step)
                 seconds = time.perf_counter() - start
-                self._keep(step, outputs, seconds)
+                # What a network made is dear: to make it again, weights must be loaded again.
+                self._keep(step, outputs, max(seconds, WRITE_FROM * bool(context.models.parts)))
                 history.record(scope, step.node.id, step.key)
                 if step.spec.effects:
-                    effects.record(scope, step.node.id, self._keys.identity(step.node.id), files)
+                    identity = self._keys.identity(step.node.id)
+                    effects.record(scope, step.node.id, identity, context.written)
                 self._emit(NodeFinished(step.node.id, False, round(seconds, 4)))
                 if self._on_result is not None:
                     self._on_result(step, outputs, seconds)
@@ -113,18 +115,18 @@ class Execution:
                 self._emit(Output(id, str(path), unchanged=True))
             self._emit(NodeFinished(id, "disk", 0.0))
 
-    def _run(self, step: Step) -> tuple[dict[str, Any], list[Path]]:
-        """The node's outputs and files, on the first rung of the memory ladder that bears it."""
+    def _run(self, step: Step) -> tuple[dict[str, Any], RunContext]:
+        """The node's outputs, on the first rung of the memory ladder that bears it."""
         kind = self._types[step.spec.id]
         context: RunContext | None = None
 
-        def attempt(rung: Rung) -> tuple[dict[str, Any], list[Path]]:
+        def attempt(rung: Rung) -> tuple[dict[str, Any], RunContext]:
             nonlocal context
             device = torch.device("cpu") if rung.on_cpu else self._choice.device
             context = RunContext(
                 step.node.id, self._around, device, self._choice.dtype, frugal=rung.frugal
             )
-            return self._call(step, kind, context), context.written
+            return self._call(step, kind, context), context
 
         def failed() -> Failed:
             parts = context.models.parts if context else ()
@@ -244,8 +246,8 @@ def _placed(error: Exception, step: Step) -> RunError:
     """The error as one of a run, with the node's id."""
     id = step.node.id
     if isinstance(error, RunError):
-        error.node = error.node or id
-        error.where = error.where or id
+        if not error.node:
+            error.node, error.where = id, f"{id}: {error.where}" if error.where else id
         return error
     if isinstance(error, PonyStudioError):  # bad input that shows only now
         place = f"{id}.{error.socket}" if error.socket else id

@@ -26,7 +26,7 @@ Marks = Callable[[Node, NodeSpec, NodeKey], str]
 
 EFFECT = "it saves or shows something"
 VOLATILE = "it reads a file that a wire names"
-GONE = "its result is gone"
+GONE = "its result was not kept"
 
 
 class Found(Protocol):
