@@ -1,4 +1,7 @@
-"""Bad input: one plain message that names the node and what to do, before anything runs."""
+"""Bad input: one plain message that names the node and what to do, before anything runs.
+
+Called in this process, since refusals are many and quick; test_cli_run has processes of their own.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pytest
 import ponystudio_resources
 from helpers.checkpoints import micro, micro_lora
 from helpers.processes import events_in, ponystudio
+from ponystudio.cli import main
 
 GRAPH = ponystudio_resources.path("graphs", "text-to-picture.json")
 
@@ -37,13 +41,18 @@ def changed(tmp_path, change):
     return path
 
 
-def refused(words):
-    """What it says on stderr when it leaves with 2, with nothing on stdout."""
-    result = ponystudio(*words)
-    assert result.returncode == 2, result.stderr
-    assert result.stdout == ""
-    assert "Traceback" not in result.stderr
-    return result.stderr
+@pytest.fixture
+def refused(capsys):
+    """What the command says on stderr when it leaves with 2, with nothing on stdout."""
+
+    def call(*words):
+        assert main(list(map(str, words))) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert "Traceback" not in said.err
+        return said.err
+
+    return call
 
 
 def cycle(nodes):
@@ -98,9 +107,9 @@ def nothing_to_run(nodes):
     ids=lambda item: getattr(item, "__name__", ""),
 )
 @pytest.mark.parametrize("command", ["validate", "run"])
-def test_graphs(command, change, said, models, tmp_path):
+def test_graphs(command, change, said, models, tmp_path, refused):
     output = ("--output", tmp_path / "out") if command == "run" else ()
-    message = refused([command, changed(tmp_path, change), "--models", models, *output])
+    message = refused(command, changed(tmp_path, change), "--models", models, *output)
     assert message.count("error: ") == 1
     assert message.count("\n") >= 2, "there is no remedy"
     for words in said:
@@ -117,9 +126,9 @@ def test_graphs(command, change, said, models, tmp_path):
         ("lora.safetensors", "core.apply_lora"),
     ],
 )
-def test_files_that_are_no_checkpoints(file, said, models, tmp_path):
+def test_files_that_are_no_checkpoints(file, said, models, tmp_path, refused):
     setting = ("--set", f"checkpoint.file={file}")
-    message = refused(["run", GRAPH, "--models", models, *setting, "--output", tmp_path])
+    message = refused("run", GRAPH, "--models", models, *setting, "--output", tmp_path)
     assert message.startswith("error: checkpoint.file: ")
     assert message.count("error: ") == 1
     assert said in message
@@ -127,38 +136,36 @@ def test_files_that_are_no_checkpoints(file, said, models, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["truncated.safetensors", "text.safetensors", "empty.ckpt", "no"])
-def test_inspect_refuses_too(file, models):
-    assert f"error: {models / 'checkpoints' / file}" in refused(
-        ["inspect", models / "checkpoints" / file]
-    )
+def test_inspect_refuses_too(file, models, refused):
+    path = models / "checkpoints" / file
+    assert f"error: {path}: " in refused("inspect", path)
 
 
-def test_every_error_is_told(models, tmp_path):
+def test_every_error_is_told(models, tmp_path, refused):
     def several(nodes):
         for change in (wrong_type, missing_file, missing_input):
             change(nodes)
 
-    message = refused(["validate", changed(tmp_path, several), "--models", models])
+    message = refused("validate", changed(tmp_path, several), "--models", models)
     for place in ("sampler.steps", "checkpoint.file", "decode.vae"):
         assert f"error: {place}: " in message
 
 
-def test_errors_elsewhere_do_not_block_a_run(models, tmp_path):
+def test_errors_elsewhere_do_not_block_a_run(models, tmp_path, refused):
     def beside(nodes):
         nodes["lonely"] = {"type": "core.decode_latent", "version": 1}
 
     graph = changed(tmp_path, beside)
-    assert "error: lonely" in refused(["validate", graph, "--models", models])
+    assert "error: lonely" in refused("validate", graph, "--models", models)
     result = ponystudio("run", graph, "--models", models, "--no-disk-cache", "--dry-run")
     assert result.returncode == 0, result.stderr
     assert "lonely" not in result.stdout
 
 
-def test_a_refusal_is_an_event_too(models, tmp_path):
+def test_a_refusal_is_an_event_too(models, tmp_path, capsys):
     graph = changed(tmp_path, wrong_type)
-    result = ponystudio("run", graph, "--models", models, "--events")
-    assert result.returncode == 2
-    (event,) = events_in(result.stdout)
+    assert main(["run", str(graph), "--models", str(models), "--events"]) == 2
+    (event,) = events_in(capsys.readouterr().out)
     assert event["event"] == "run_failed"
     assert event["node"] == "sampler"
     assert event["hint"]
@@ -171,24 +178,24 @@ def test_a_refusal_is_an_event_too(models, tmp_path):
         ("broken.json", '{"format": ', "line 1"),
         ("other.json", "[]", ""),
         ("newer.json", '{"format": "ponystudio.graph", "version": 99, "nodes": {}}', "99"),
-        ("plain.png", b"\x89PNG\r\n\x1a\n", "no graph"),
+        ("plain.png", b"\x89PNG\r\n\x1a\n", "no PonyStudio graph"),
     ],
 )
-def test_files_that_are_no_graphs(name, content, said, tmp_path):
+def test_files_that_are_no_graphs(name, content, said, tmp_path, refused):
     if content is not None:
         data = content if isinstance(content, bytes) else content.encode()
         (tmp_path / name).write_bytes(data)
-    message = refused(["validate", tmp_path / name])
+    message = refused("validate", tmp_path / name)
     assert f"error: {tmp_path / name}" in message
     assert said in message
 
 
-def test_a_models_folder_that_is_not_there(tmp_path):
-    assert "no such folder" in refused(["validate", GRAPH, "--models", tmp_path / "nowhere"])
+def test_a_models_folder_that_is_not_there(tmp_path, refused):
+    assert "no such folder" in refused("validate", GRAPH, "--models", tmp_path / "nowhere")
 
 
-def test_a_device_that_is_not_there(models, tmp_path):
+def test_a_device_that_is_not_there(models, tmp_path, refused):
     graph = changed(tmp_path, lambda nodes: None)
     words = ["run", graph, "--models", models, "--device", "cuda:64", "--output", tmp_path / "out"]
-    assert "cuda:64" in refused(words)
+    assert "cuda:64" in refused(*words)
     assert not (tmp_path / "out").exists()

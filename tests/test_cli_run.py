@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy
 import pytest
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import ponystudio_resources
-from helpers.checkpoints import micro, weights
+from helpers.checkpoints import micro
 from helpers.processes import events_in, of_kind, ponystudio, start
 
 TEXT_TO_PICTURE = ponystudio_resources.path("graphs", "text-to-picture.json")
 UPSCALE = ponystudio_resources.path("graphs", "upscale.json")
-NOBODY = 65534
+# Root may write anywhere; without its capabilities it is a user as any other.
+PLAIN_USER = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--")
 SMALL = ("--set", "latent.width=128", "--set", "latent.height=128", "--set", "sampler.steps=3")
 
 
@@ -102,7 +103,7 @@ def test_a_dry_run_says_what_would_run_and_why(place, first):
     lines = dict(line.split(maxsplit=1) for line in changed.stdout.splitlines())
     assert lines["positive"] == "runs: text changed"
     assert lines["negative"].startswith("cached: ")
-    assert lines["sampler"] == "runs: upstream: positive text"
+    assert "upstream: positive: text changed" in lines["sampler"]
 
 
 def test_a_picture_is_made_again_from_itself(place, first, tmp_path):
@@ -116,22 +117,29 @@ def test_a_picture_is_made_again_from_itself(place, first, tmp_path):
     assert (pixels(tmp_path / "ponystudio_00001.png") == pixels(original)).all()
 
 
-def test_a_photograph_is_enlarged(tmp_path):
+@pytest.fixture(scope="module")
+def crop(place):
+    """A piece of the shipped photograph."""
     photograph = Image.open(ponystudio_resources.path("pictures", "cat.png")).convert("RGB")
-    crop = photograph.crop((60, 60, 92, 84))
-    crop.save(tmp_path / "crop.png")
-    result = ponystudio(
-        *("run", UPSCALE, "--set", "photograph.file=crop.png", "--output", "large"),
-        *("--device", "cpu", "--dtype", "fp32", "--no-disk-cache"),
-        cwd=tmp_path,
+    photograph.crop((60, 60, 92, 84)).save(place / "crop.png")
+    return place / "crop.png"
+
+
+def upscale(crop, output, *more):
+    return (
+        *("run", UPSCALE, "--set", f"picture.file={crop}", "--output", output),
+        *("--device", "cpu", "--dtype", "fp32", "--no-disk-cache", *more),
     )
+
+
+def test_a_photograph_is_enlarged(crop, tmp_path):
+    """Named from where the user stands. What it shows stays: made small again it is the crop."""
+    result = ponystudio(*upscale("crop.png", tmp_path / "large"), cwd=crop.parent)
     assert result.returncode == 0, result.stderr
-    (path,) = result.stdout.split()
-    large = Image.open(path)
-    assert large.size == (128, 96)
-    # The enlargement shows the same thing: made small again it is the crop, but for sharpening.
-    difference = pixels(path).reshape(24, 4, 32, 4, 3).mean((1, 3)) - numpy.asarray(crop)
-    assert numpy.abs(difference).mean() < 8
+    assert result.stdout == f"{tmp_path / 'large' / 'upscaled_00001.png'}\n"
+    large, small = pixels(result.stdout.strip()).astype(float), pixels(crop)
+    assert large.shape == (96, 128, 3)
+    assert numpy.abs(large.reshape(24, 4, 32, 4, 3).mean((1, 3)) - small).mean() < 8
 
 
 def test_ctrl_c_cancels_within_a_step(place, tmp_path):
@@ -150,56 +158,48 @@ def test_ctrl_c_cancels_within_a_step(place, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def refused(words, code, *said, **options):
-    """It leaves with this code and one plain message that says all this; returns the message."""
+def failed(words, *said, **options):
+    """It leaves with 1 and one plain message that says all this."""
     result = ponystudio(*words, **options)
-    assert result.returncode == code, result.stderr
+    assert result.returncode == 1, result.stderr
     assert "Traceback" not in result.stderr
-    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1, result.stderr
+    assert result.stderr.count("error: ") == 1, result.stderr
     for words in said:
         assert words in result.stderr
-    return errors[0]
 
 
-def test_a_picture_of_no_numbers_names_its_node(place, tmp_path):
-    broken = weights()
-    broken["first_stage_model.decoder.conv_out.bias"] = broken[
-        "first_stage_model.decoder.conv_out.bias"
-    ] + float("nan")
-    save_file(broken, place / "models" / "checkpoints" / "nan.safetensors")
-    words = text_to_picture(place, tmp_path, "--no-disk-cache")
-    refused((*words, "--set", "checkpoint.file=nan.safetensors"), 1, "error: decode: ")
+def test_a_picture_of_no_numbers_names_its_node(crop, place, tmp_path):
+    """A file of weights that is sound in every way but what it computes."""
+    shipped = ponystudio_resources.path(
+        "models", "upscale_models", "realesr-animevideov3-x4.safetensors"
+    )
+    broken = load_file(shipped)
+    broken["body.0.bias"] = broken["body.0.bias"] + float("nan")
+    save_file(broken, place / "nan.safetensors")
+    words = upscale(crop, tmp_path, "--set", f"upscaler.file={place / 'nan.safetensors'}")
+    failed(words, "error: upscale.image: ", "no numbers")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs another user or POSIX permissions")
-def test_no_permission_to_write(place):
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX permissions")
+def test_no_permission_to_write(crop, place):
     closed = place / "closed"
-    closed.mkdir(exist_ok=True)
+    closed.mkdir()
     closed.chmod(0o555)
-    options = {"env": {**os.environ, "HOME": "/nonexistent"}}
-    if os.geteuid() == 0:  # root may write anywhere
-        options |= {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-        try:
-            subprocess.run([sys.executable, "-c", "import ponystudio"], check=True, **options)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("this Python and checkout are closed to other users")
-    words = text_to_picture(place, closed, "--no-disk-cache")
-    refused(words, 1, "error: save: ", str(closed), **options)
+    words = upscale(crop, closed)
+    failed(words, f"error: save: {closed}", before=PLAIN_USER if os.geteuid() == 0 else ())
     assert list(closed.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small tmpfs")
-def test_a_full_disk(place, tmp_path):
+def test_a_full_disk(crop, tmp_path):
     full = tmp_path / "full"
     full.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(full)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("may not mount a tmpfs here")
     try:
-        words = text_to_picture(place, full, "--no-disk-cache")
-        refused(words, 1, "error: save: ", str(full))
+        failed(upscale(crop, full), f"error: save: {full}", "space")
         assert list(full.iterdir()) == []
     finally:
         subprocess.run(["umount", str(full)], check=True)

@@ -29,7 +29,8 @@ def _overview(model: ModelFile, sums: Mapping[str, str]) -> Iterator[str]:
     yield f"file        {model.path}"
     yield f"format      {model.format}"
     yield f"kind        {model.kind}"
-    yield f"family      {model.family or 'unknown'}"
+    if model.family:
+        yield f"family      {model.family}"
     if model.prediction:
         yield f"prediction  {model.prediction}{', zero terminal SNR' if model.zsnr else ''}"
     for title, rows in (

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.errors import MissingFile, UnknownParam, UsageError
+from ponystudio.errors import MissingFile, UnknownParam, UnsafePath, UsageError
 from ponystudio.graph.catalog import near
 from ponystudio.graph.edits import SetParam
 from ponystudio.graph.model import Graph
@@ -80,6 +80,8 @@ def _file(kind: str, text: str, folders: Folders) -> str:
     """A name in the model folders stays; else a path is taken from where the user stands."""
     try:
         folders.resolve(kind, text)
+    except UnsafePath:  # for the check to refuse, untouched
+        return text
     except MissingFile:
         path = Path(text).absolute()
         return str(path) if path.exists() else text

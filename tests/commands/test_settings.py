@@ -108,6 +108,10 @@ def test_other_files_are_looked_for_from_where_the_user_stands(folders, tmp_path
     assert value_of("a.file=nowhere.ckpt", folders) == "nowhere.ckpt"
 
 
+def test_a_path_to_another_machine_is_left_for_the_check(folders):
+    assert value_of("a.file=//host/share/a.ckpt", folders) == "//host/share/a.ckpt"
+
+
 @pytest.mark.parametrize("setting", ["steps=1", "a.steps", "a=1", ".steps=1", "a.=1", ""])
 def test_not_of_the_form(setting, folders):
     with pytest.raises(UsageError, match=r"NODE\.PARAM=VALUE"):

@@ -12,10 +12,12 @@ from typing import Any
 PROGRAM = (sys.executable, "-m", "ponystudio")
 
 
-def ponystudio(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run it to its end. `options` are those of subprocess.run, such as cwd, env and user."""
+def ponystudio(
+    *words: str | Path, before: Sequence[str] = (), **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end, behind the command `before`; `options` are those of subprocess.run."""
     return subprocess.run(
-        [*PROGRAM, *map(str, words)],
+        [*before, *PROGRAM, *map(str, words)],
         capture_output=True,
         encoding="utf-8",
         timeout=200,
