@@ -96,8 +96,10 @@ class _Machine:
         raise UnsafeFile("The pickle in this file has no end in sight.", where=self.where)
 
     def _refused(self, what: str) -> UnsafeFile:
+        # A name may hold what would command a terminal.
+        plain = "".join(sign if sign.isprintable() else "?" for sign in what[:200])
         return UnsafeFile(
-            f"This file uses {what[:200]}, which no weights need; nothing in it was run.",
+            f"This file uses {plain}, which no weights need; nothing in it was run.",
             where=self.where,
             remedy="Take the model from another place, as .safetensors if there is one.",
         )
