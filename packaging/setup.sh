@@ -67,7 +67,7 @@ install_system_packages() {
 
 # Newer releases call some libraries NAMEt64, which provides NAME.
 is_installed() {
-    dpkg-query -W -f='${Status}\n' "$1" "$1t64" 2>/dev/null | grep -q '^install ok installed'
+    [[ $(dpkg-query -W -f='${Status}\n' "$1" "$1t64" 2>/dev/null) == *"install ok installed"* ]]
 }
 
 make_venv() {

@@ -29,7 +29,7 @@ checkpoint=$models/checkpoints/random.safetensors
 if [ ! -f "$checkpoint" ]; then
     say "Writing a small checkpoint with random, seeded weights to try text to picture with"
     { mkdir -p "$models/checkpoints" &&
-        "$python" tests/helpers/make_checkpoint.py micro "$checkpoint.part" &&
+        "$python" tests/helpers/make_checkpoint.py micro "$checkpoint.part" >/dev/null &&
         mv "$checkpoint.part" "$checkpoint"; } ||
         fail "the checkpoint was not written." "Is there room on the disk?"
 fi
