@@ -82,8 +82,8 @@ class DiskCache:
             folder.mkdir(parents=True, exist_ok=True)
             self._known = {path.stem for path in self._files()}
             self._index = self._open_index()
-        except OSError as error:
-            self._give_up(error.strerror or str(error))
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(str(error))
             self._index = sqlite3.connect(":memory:", check_same_thread=False)
             self._index.executescript(_SCHEMA)
         self._thread = threading.Thread(target=self._work, name="disk cache", daemon=True)

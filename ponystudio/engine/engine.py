@@ -11,6 +11,7 @@ from threading import Event as Flag
 import torch
 
 from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.context import Preview, Surroundings
 from ponystudio.engine.devices import Choice, apply, device_memory, total_memory
 from ponystudio.engine.disk import DiskCache
@@ -25,13 +26,14 @@ from ponystudio.engine.pool import WeightsPool
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.request import Request
 from ponystudio.engine.results import Results
-from ponystudio.errors import Cancelled, PonyStudioError
+from ponystudio.errors import Cancelled, NotWritable, PonyStudioError
 from ponystudio.graph.checking import check, effective_targets
 from ponystudio.graph.keys import Environment, NodeKey
 from ponystudio.graph.model import Node
 from ponystudio.graph.topology import ancestors, effective
 from ponystudio.library.checking import check_files
-from ponystudio.library.content import content_id
+from ponystudio.library.content import content_id, hashes
+from ponystudio.library.index import Index
 
 # Of the device's memory: for weights, and for cached results. Of the main memory: for the latter.
 WEIGHTS_SHARE, DEVICE_RESULTS_SHARE, MEMORY_RESULTS_SHARE = 0.9, 0.1, 0.2
@@ -58,11 +60,14 @@ class Engine:
             memory_bytes=int(total_memory() * MEMORY_RESULTS_SHARE),
             disk=self._disk,
         )
+        self._cap = MemoryCap(active=choice.kind == "cpu")
         self.pool = WeightsPool(
             choice,
             budget=int(device_memory(choice.device) * WEIGHTS_SHARE),
             emit=lambda event: self._emit(event),
+            cap=self._cap,
         )
+        self._index = _index(cache_dir)
         self._history = History(self._disk)
         self._effects = Effects()
         self._rungs: dict[str, Rung] = {}
@@ -155,6 +160,8 @@ class Engine:
         self.pool.close_idle()
         if self._disk is not None:
             self._disk.close()
+        if self._index is not None:
+            self._index.close()
 
     def _run(
         self,
@@ -167,7 +174,12 @@ class Engine:
         while not self.results.pin(plan.needed):
             plan = self.plan(request)  # an entry on the disk was gone or torn
         receipts = Receipts(
-            request.graph, plan.graph, self.packs.catalog, request.folders, self.environment
+            request.graph,
+            plan.graph,
+            self.packs.catalog,
+            request.folders,
+            self.environment,
+            self._index.sha256 if self._index else lambda path: hashes(path)["sha256"],
         )
         around = Surroundings(
             pool=self.pool,
@@ -192,6 +204,7 @@ class Engine:
                 self._emit,
                 denoiser_on_cpu=request.denoiser_on_cpu,
             ),
+            self._cap,
             rungs=self._rungs,
             rekey=lambda: marked(
                 plan.graph.nodes,
@@ -237,6 +250,14 @@ class Engine:
             return mark("\n".join(parts)) if parts else ""
 
         return mark_of
+
+
+def _index(cache_dir: Path | None) -> Index | None:
+    """What is known of model files; without a place for it, hashes are made anew each time."""
+    try:
+        return Index(cache_dir / "models.sqlite") if cache_dir else None
+    except NotWritable:
+        return None
 
 
 def _content(request: Request, spec: ParamSpec, value: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ponystudio.api import NodeType
+from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.context import RunContext, Surroundings
 from ponystudio.engine.devices import Choice
 from ponystudio.engine.events import Event, NodeFinished, NodeStarted, Output
@@ -70,6 +71,7 @@ class Execution:
         results: Results,
         around: Surroundings,
         ladder: Ladder,
+        cap: MemoryCap,
         *,
         rungs: dict[str, Rung],
         rekey: Callable[[], Keys],
@@ -77,7 +79,7 @@ class Execution:
         on_result: OnResult | None = None,
     ) -> None:
         self._plan, self._types, self._choice, self._results = plan, types, choice, results
-        self._around, self._ladder, self._resolve = around, ladder, resolve
+        self._around, self._ladder, self._cap, self._resolve = around, ladder, cap, resolve
         self._rungs, self._rekey, self._on_result = rungs, rekey, on_result
         self._keys = plan.keys
         self._pinned = Counter(plan.needed)
@@ -146,7 +148,7 @@ class Execution:
         arguments = self._arguments(step)
         before = {name: versions(value) for name, value in arguments.items()}
         extra = {"ctx": context} if kind.takes_context else {}
-        with torch.no_grad():
+        with torch.no_grad(), self._cap.held():
             returned = kind.function(**arguments, **extra)
         for name, version in before.items():
             if versions(arguments[name]) != version:

@@ -15,6 +15,7 @@ from ponystudio.api import Recipe
 from ponystudio.diffusion import lora, patching
 from ponystudio.diffusion.loading import load
 from ponystudio.diffusion.watching import watch
+from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.devices import Choice, free_device_memory, release_cached
 from ponystudio.engine.events import Event, Weights
 from ponystudio.errors import ModelFileError
@@ -65,10 +66,11 @@ class WeightsPool:
         *,
         budget: int,
         emit: Callable[[Event], None],
+        cap: MemoryCap,
         loader: Loader = load,
     ) -> None:
         self._choice, self._budget, self._load = choice, budget, loader
-        self.emit = emit
+        self._emit, self._cap = emit, cap
         self._entries: dict[tuple[Any, ...], list[_Entry]] = {}
         self._clock = 0
 
@@ -117,14 +119,15 @@ class WeightsPool:
         needed = _predicted(recipe, dtype)
         self._make_room(needed, device)
         start = time.perf_counter()
-        network = self._load(
-            Path(recipe.path),
-            recipe.part,
-            device=device,
-            dtype=dtype,
-            options=recipe.options,
-            check=check,
-        )
+        with self._cap.lifted():
+            network = self._load(
+                Path(recipe.path),
+                recipe.part,
+                device=device,
+                dtype=dtype,
+                options=recipe.options,
+                check=check,
+            )
         entry = _Entry(network, recipe.path, device, network.nbytes)
         entries.append(entry)
         self._tell(entry, "load", entry.nbytes, start)
@@ -135,13 +138,13 @@ class WeightsPool:
         if entry.patches == wanted:
             return
         start = time.perf_counter()
-        entry.patches = {}  # what an error or a cancel leaves behind
         with ExitStack() as files:
             patches = []
             for patch in recipe.patches:
                 file = lora.read(Path(patch.path))
                 files.callback(file.close)
                 patches.append((file, patch.strength))
+            entry.patches = {}  # what an error or a cancel from here on leaves behind
             done = patching.apply(entry.network, patches, check=check)
         entry.patches = wanted
         self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
@@ -191,7 +194,7 @@ class WeightsPool:
 
     def _tell(self, entry: _Entry, action: str, nbytes: int, start: float) -> None:
         seconds = time.perf_counter() - start
-        self.emit(Weights(Path(entry.path).name, action, nbytes, round(seconds, 4)))
+        self._emit(Weights(Path(entry.path).name, action, nbytes, round(seconds, 4)))
 
 
 def _strengths(recipe: Recipe) -> dict[str, float]:

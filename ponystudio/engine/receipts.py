@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ponystudio.graph.infotext import infotext
 from ponystudio.graph.keys import Environment
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors
-from ponystudio.library.content import content_id, hashes
+from ponystudio.library.content import content_id
 from ponystudio.library.folders import Folders
 
 # Kinds of files that are no models, and are not named by hash.
@@ -40,9 +40,11 @@ class Receipts:
         catalog: Mapping[str, NodeSpec],
         folders: Folders,
         environment: Environment,
+        sha256: Callable[[Path], str],
     ) -> None:
         self._running, self._catalog, self._environment = running, catalog, environment
         self._written, self._folders = written, folders
+        self._sha256_of = sha256
         self._sha256: dict[str, str] = {}
         self._hashing: threading.Thread | None = None
 
@@ -108,7 +110,7 @@ class Receipts:
         for name, (_, path) in files.items():
             try:
                 if path.is_file():
-                    self._sha256[name] = hashes(path)["sha256"]
+                    self._sha256[name] = self._sha256_of(path)
             except (OSError, PonyStudioError):
                 continue  # the node that reads the file will say what is wrong with it
 

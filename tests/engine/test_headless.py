@@ -1,0 +1,238 @@
+"""Whole runs with real networks from a tiny checkpoint, and what may go wrong around them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+import torch
+
+from helpers import checkpoints
+from ponystudio.engine.cap import MemoryCap
+from ponystudio.engine.headless import dry_run, run_graph
+from ponystudio.engine.ladder import is_out_of_memory
+from ponystudio.engine.packs import load_packs
+from ponystudio.errors import Cancelled, MissingFile, StorageFull
+from ponystudio.graph.carrier import PARAMETERS, read_fields
+from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.library.folders import Folders
+
+
+def make(id, type, /, **given):
+    links = {k: Link(*v) for k, v in given.items() if isinstance(v, tuple)}
+    params = {k: v for k, v in given.items() if not isinstance(v, tuple)}
+    return Node(id, f"core.{type}", params=params, inputs=links)
+
+
+def text_to_picture(*, seed=1, strength=None, **sample):
+    model, clip = ("checkpoint", "model"), ("checkpoint", "clip")
+    lora = []
+    if strength is not None:
+        given = {"file": "l.safetensors", "strength": strength, "clip_strength": 1.0}
+        lora = [make("lora", "apply_lora", model=model, clip=clip, **given)]
+        model, clip = ("lora", "model"), ("lora", "clip")
+    return Graph.of(
+        make("checkpoint", "load_checkpoint", file="m.safetensors"),
+        *lora,
+        make("positive", "encode_prompt", text="a pony", clip=clip),
+        make("negative", "encode_prompt", text="blurry", clip=clip),
+        make("latent", "empty_latent", width=64, height=64),
+        make(
+            "sampler", "sample", model=model, seed=seed, latent=("latent", "latent"),
+            positive=("positive", "conditioning"), negative=("negative", "conditioning"),
+            **{"steps": 2, **sample},
+        ),
+        make("decode", "decode_latent", vae=("checkpoint", "vae"), latent=("sampler", "latent")),
+        make("save", "save_image", image=("decode", "image"), prefix="out"),
+    )  # fmt: skip
+
+
+class Runs:
+    def __init__(self, root):
+        self.root, self.events, self.packs = root, [], load_packs(root / "none")
+        self.settings = {
+            "folders": Folders([root]),
+            "device": "cpu",
+            "dtype": "fp32",
+            "cache_dir": root / "cache",
+            "packs": self.packs,
+        }
+
+    def run(self, graph, **more):
+        self.events = []
+        settings = {**self.settings, "output": self.root / "output", **more}
+        run_graph(graph, on_event=self.events.append, **settings)
+        return self.told("node_started")
+
+    def told(self, event, field="node"):
+        return [item[field] for item in self.events if item["event"] == event]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    for folder in ("checkpoints", "loras"):
+        (root / folder).mkdir()
+    checkpoints.micro(root / "checkpoints" / "m.safetensors")
+    checkpoints.micro_lora(root / "loras" / "l.safetensors")
+    return root
+
+
+@pytest.fixture
+def runs(models, tmp_path):
+    for folder in ("checkpoints", "loras"):
+        (tmp_path / folder).symlink_to(models / folder)
+    return Runs(tmp_path)
+
+
+def test_from_a_checkpoint_to_a_picture_and_what_a_second_start_finds(runs, tmp_path):
+    assert len(runs.run(text_to_picture())) == 7
+    picture = tmp_path / "output" / "out_00001.png"
+    assert runs.told("output", "path") == [str(picture)]
+    parameters = read_fields(picture)[PARAMETERS]
+    assert parameters.startswith("a pony\nNegative prompt: blurry\nSteps: 2, Sampler: Euler")
+    assert "Model: m" in parameters
+
+    # run_graph is a new start each time: nothing is left in memory.
+    assert runs.run(text_to_picture()) == ["save"]
+    assert runs.told("weights", "action") == []
+    again = tmp_path / "output" / "out_00002.png"
+    assert again.read_bytes() == picture.read_bytes()
+
+    ran = runs.run(text_to_picture(seed=2))
+    assert not {"positive", "negative"} & set(ran)
+    assert {"sampler", "decode", "save"} <= set(ran)
+    files = set(runs.told("weights", "file"))
+    assert files == {"m.safetensors"}
+
+
+def test_a_changed_strength_of_a_lora_encodes_no_prompt(runs):
+    runs.run(text_to_picture(strength=0.5))
+    assert runs.told("weights", "action").count("patch") == 2
+    ran = runs.run(text_to_picture(strength=0.8))
+    assert not {"positive", "negative"} & set(ran)
+
+
+def test_without_a_cache_every_run_is_the_first(runs):
+    runs.settings["cache_dir"] = None
+    assert len(runs.run(text_to_picture())) == len(runs.run(text_to_picture())) == 7
+
+
+def test_a_dry_run_touches_nothing(runs, tmp_path):
+    said = dry_run(text_to_picture(), output=tmp_path / "output", **runs.settings)
+    assert list(said)[-1] == "save"
+    assert said["sampler"] == "runs: not run before"
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_missing_file_is_found_before_the_run(runs):
+    graph = text_to_picture()
+    wrong = graph.with_nodes([make("checkpoint", "load_checkpoint", file="m.safetensor")])
+    with pytest.raises(MissingFile) as error:
+        runs.run(wrong)
+    assert error.value.node == "checkpoint"
+    assert "m.safetensors" in error.value.remedy
+    assert runs.events == []
+
+
+def test_cancel_is_seen_within_a_step_and_leaves_no_file(runs, tmp_path):
+    cancel = threading.Event()
+
+    def on_event(event):
+        runs.events.append(event)
+        if event["event"] == "progress" and event["node"] == "sampler":
+            cancel.set()
+
+    with pytest.raises(Cancelled):
+        run_graph(
+            text_to_picture(steps=1000, seed=3),
+            **runs.settings,
+            output=tmp_path / "output",
+            on_event=on_event,
+            cancel=cancel,
+        )
+    assert runs.told("progress", "step") == [1]
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_full_disk_is_said_plainly_and_leaves_no_half_file(runs, tmp_path):
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(small)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs here: {mounted.stderr.decode().strip()}")
+    try:
+        (small / "other").write_bytes(bytes(10_000))
+        with pytest.raises(StorageFull) as error:
+            runs.run(text_to_picture(), output=small)
+        assert error.value.node == "save"
+        assert error.value.remedy
+        assert [path.name for path in small.iterdir()] == ["other"]
+
+        # A cache on a full disk costs time later, never the run.
+        runs.run(text_to_picture(seed=9), cache_dir=small / "cache")
+        assert any("no longer kept on disk" in text for text in runs.told("memory", "action"))
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+AS_ANOTHER = """
+import os, pathlib, sys
+root = pathlib.Path(sys.argv[1])
+from helpers.engine_nodes import Studio, graph, make
+from ponystudio.errors import NotWritable
+studio = Studio(root)
+g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
+studio.run(g)  # what the other user may not even read is loaded by now
+os.setegid(65534), os.seteuid(65534)
+try:
+    studio.run(g)
+except NotWritable as error:
+    print("refused:", error.node, "|", error)
+finally:
+    studio.engine.close()
+"""
+
+
+def test_no_permission_to_write_as_another_user(tmp_path):
+    if not hasattr(os, "seteuid") or os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    (tmp_path / "output").mkdir(mode=0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o001 == 0 and folder.is_relative_to("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o011)
+    tests = next(path for path in sys.path if path.endswith("tests"))
+    result = subprocess.run(
+        [sys.executable, "-c", AS_ANOTHER, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": tests},
+    )
+    assert result.stdout.startswith("refused: save"), result.stderr
+    names = [path.name for path in (tmp_path / "output").iterdir()]
+    assert names == ["picture_00001.png"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse by themselves")
+def test_memory_that_is_not_there_is_refused_instead_of_killed(monkeypatch):
+    monkeypatch.setattr("ponystudio.engine.cap.available_memory", lambda: 600 * 2**20)
+    cap = MemoryCap(active=True)
+    with cap.held():
+        torch.ones(2**20)
+        with pytest.raises((RuntimeError, MemoryError)) as error:
+            torch.ones(2**30)
+        assert is_out_of_memory(error.value)
+        with cap.lifted():
+            mapped = torch.empty(2**30)  # addresses alone, as a mapped file takes
+        torch.ones(2**20)
+        with pytest.raises((RuntimeError, MemoryError)):
+            torch.ones(2**30)
+    assert torch.ones(2**28).sum() + mapped.shape[0] > 0

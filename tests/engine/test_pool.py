@@ -1,0 +1,227 @@
+"""The weights pool: what is loaded, patched, moved and closed, and when."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from helpers import checkpoints
+from ponystudio.api import Clip, Model, Patch, Vae
+from ponystudio.engine import pool as module
+from ponystudio.engine.cap import MemoryCap
+from ponystudio.engine.devices import Choice
+from ponystudio.engine.pool import WeightsPool
+from ponystudio.errors import Cancelled
+from ponystudio.library.content import content_id
+
+SIZE = 4 * 100
+
+
+class Network:
+    """Stands for a network of 100 parameters, on devices that torch only pretends to have."""
+
+    def __init__(self, device):
+        self.module = torch.nn.Linear(99, 1)
+        self.device, self.nbytes, self.closed = torch.device(device), SIZE, False
+
+    def to(self, device):
+        self.device = torch.device(device)
+        return self
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+def make_pool(events, monkeypatch):
+    monkeypatch.setattr(module, "free_device_memory", lambda _: 10**9)
+    monkeypatch.setattr(module, "release_cached", lambda _: None)
+    monkeypatch.setattr(module, "_predicted", lambda *_: SIZE)
+
+    def make(device="cpu", budget=10**9):
+        parts = dict.fromkeys(("model", "clip", "vae"), torch.float32)
+        return WeightsPool(
+            Choice(torch.device(device), device, parts, "a test"),
+            budget=budget,
+            emit=lambda event: events.append((event.file, event.action)),
+            cap=MemoryCap(active=False),
+            loader=lambda path, part, device, **_: Network(device),
+        )
+
+    return make
+
+
+def go():
+    pass
+
+
+def model(name="a", **more):
+    return Model(f"/{name}.safetensors", name, "sd1", **more)
+
+
+def test_weights_are_loaded_once(make_pool, events):
+    pool = make_pool()
+    with pool.open(model(), check=go) as first:
+        pass
+    with pool.open(model(), check=go) as second:
+        assert second is first
+    assert events == [("a.safetensors", "load")]
+
+
+def test_parts_options_and_contents_are_apart(make_pool, events):
+    pool = make_pool()
+    for recipe in (
+        model(),
+        Clip("/a.safetensors", "a", "sd1"),
+        model("b"),
+        model(options=(("ema", True),)),
+    ):
+        with pool.open(recipe, check=go):
+            pass
+    assert [action for _, action in events] == ["load"] * 4
+
+
+def test_on_a_gpu_the_least_recently_used_is_offloaded_and_comes_back(make_pool, events):
+    pool = make_pool("cuda", budget=2 * SIZE)
+    for name in "aba":
+        with pool.open(model(name), check=go):
+            pass
+    with pool.open(model("c"), check=go):
+        pass
+    assert events[-2:] == [("b.safetensors", "offload"), ("c.safetensors", "load")]
+    with pool.open(model("b"), check=go) as network:
+        assert network.device.type == "cuda"
+    assert events[-2:] == [("a.safetensors", "offload"), ("b.safetensors", "load")]
+
+
+def test_on_a_cpu_the_least_recently_used_is_closed(make_pool, events):
+    pool = make_pool("cpu", budget=SIZE)
+    with pool.open(model("a"), check=go) as network:
+        pass
+    with pool.open(model("b"), check=go):
+        assert network.closed
+    assert [action for _, action in events] == ["load", "close", "load"]
+
+
+def test_what_is_open_is_locked(make_pool):
+    pool = make_pool("cpu", budget=SIZE)
+    with pool.open(model("a"), check=go) as a, pool.open(model("b"), check=go) as b:
+        assert pool.offload_idle() == 0
+        assert not a.closed
+        assert not b.closed
+    assert pool.offload_idle() == 2 * SIZE
+
+
+def test_an_offloaded_file_can_be_let_go_of(make_pool, events):
+    pool = make_pool("cuda")
+    with pool.open(model("a"), check=go) as network:
+        pass
+    pool.close_idle(module.Path("/b.safetensors"))
+    assert not network.closed
+    pool.close_idle(module.Path("/a.safetensors"))
+    assert network.closed
+
+
+# --- With real weights ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pool")
+    return SimpleNamespace(
+        model=checkpoints.micro(root / "m.safetensors"),
+        lora=checkpoints.micro_lora(root / "l.safetensors"),
+    )
+
+
+@pytest.fixture
+def real(events):
+    parts = dict.fromkeys(("model", "clip", "vae"), torch.float32)
+    pool = WeightsPool(
+        Choice(torch.device("cpu"), "cpu", parts, "a test"),
+        budget=10**9,
+        emit=lambda event: events.append((event.file, event.action)),
+        cap=MemoryCap(active=False),
+    )
+    yield pool
+    pool.close_idle()
+
+
+def recipe(files, cls=Clip, *strengths):
+    patches = tuple(Patch(str(files.lora), content_id(files.lora), s) for s in strengths)
+    return cls(str(files.model), content_id(files.model), "sd1", patches)
+
+
+def state(network):
+    return {name: value.clone() for name, value in network.module.state_dict().items()}
+
+
+def equal(a, b):
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def opened(pool, recipe, check=go):
+    with pool.open(recipe, check=check) as network:
+        return state(network)
+
+
+def test_patches_are_a_state_and_leave_no_trace(files, real, events):
+    plain = opened(real, recipe(files))
+    patched = opened(real, recipe(files, Clip, 0.7))
+    assert not equal(plain, patched)
+    assert equal(opened(real, recipe(files, Clip, 0.7)), patched)
+    assert equal(opened(real, recipe(files)), plain)
+    assert [action for _, action in events] == ["load", "patch", "unpatch"]
+
+
+def test_equal_patches_are_summed_and_nothing_is_left_of_opposites(files, real, events):
+    half = opened(real, recipe(files, Clip, 0.5))
+    assert equal(opened(real, recipe(files, Clip, 0.25, 0.25)), half)
+    assert equal(opened(real, recipe(files, Clip, 0.5, -0.5)), opened(real, recipe(files)))
+    assert [action for _, action in events] == ["load", "patch", "unpatch"]
+
+
+def test_a_cancel_while_patching_leaves_the_stored_bits(files, real):
+    plain = opened(real, recipe(files))
+    calls = 0
+
+    def check():
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        opened(real, recipe(files, Clip, 0.7), check)
+    assert equal(opened(real, recipe(files)), plain)
+    assert not equal(opened(real, recipe(files, Clip, 0.7)), plain)
+
+
+def test_two_states_at_once_are_two_copies(files, real):
+    with (
+        real.open(recipe(files), check=go) as plain,
+        real.open(recipe(files, Clip, 1.0), check=go) as patched,
+    ):
+        assert plain is not patched
+        assert not equal(state(plain), state(patched))
+
+
+def test_a_cancel_is_seen_inside_the_network(files, real):
+    vae = recipe(files, Vae)
+    cancelled = False
+
+    def check():
+        if cancelled:
+            raise Cancelled
+
+    with real.open(vae, check=check) as autoencoder:
+        cancelled = True
+        with pytest.raises(Cancelled):
+            autoencoder.decode(torch.zeros(1, 4, 8, 8))
