@@ -51,11 +51,16 @@ class Network(Generic[Module]):
         assign(self.module, name, place(stored, value.device, value.dtype))
 
     def to(self, device: torch.device | str) -> Self:
-        """Move the weights. On the way to the CPU, what can be mapped again is not copied."""
-        target = torch.device(device)
-        for name, value in self._tensors():
-            mapped = self._mapped(name, value) if target.type == "cpu" else None
-            assign(self.module, name, value.to(target) if mapped is None else mapped)
+        """Move the weights. On the way to the CPU, what can be mapped again is not copied.
+
+        Where the memory does not suffice they are moved back, and the error goes through.
+        """
+        home = self.device
+        try:
+            self._move(torch.device(device))
+        except BaseException:
+            self._move(home)
+            raise
         return self
 
     def close(self) -> None:
@@ -63,6 +68,11 @@ class Network(Generic[Module]):
         self.module.to("meta")
         if self.weights is not None:
             self.weights.close()
+
+    def _move(self, target: torch.device) -> None:
+        for name, value in self._tensors():
+            mapped = self._mapped(name, value) if target.type == "cpu" else None
+            assign(self.module, name, value.to(target) if mapped is None else mapped)
 
     def _tensors(self) -> list[tuple[str, Tensor]]:
         return [*self.module.named_parameters(), *self.module.named_buffers()]

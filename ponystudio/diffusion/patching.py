@@ -39,9 +39,9 @@ def apply(
     or any error the network is as the file has it. Raises MismatchedValues for a LoRA that was
     made for another base model.
     """
-    wanted, unmatched = _deltas(network, patches)
     written = 0
     try:
+        wanted, unmatched = _deltas(network, patches)
         for name in sorted(network.patched - wanted.keys()):
             check()
             network.restore(name)

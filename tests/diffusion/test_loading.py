@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from helpers import checkpoints
+from ponystudio.diffusion import weights
 from ponystudio.diffusion.loading import load, recognise
 from ponystudio.errors import (
     Cancelled,
@@ -111,6 +112,44 @@ class TestEveryWrapping:
         assert (found.family, found.prediction) == ("sd1", "eps")
 
 
+class TestPartsAlone:
+    @pytest.mark.parametrize("prefix", ["", "vae."])
+    def test_autoencoder(self, prefix, tmp_path, reference, opened):
+        path = tmp_path / "vae.safetensors"
+        first = "first_stage_model."
+        weights = checkpoints.weights()
+        save_file(
+            {name.replace(first, prefix): weights[name] for name in weights if first in name}, path
+        )
+        assert recognise(path, "vae").family == ""
+        network = opened(path, "vae")
+        # It serves whatever family has latents of its width.
+        assert network.family.latent_channels == 4
+        for name, value in reference["vae"].state_dict().items():
+            assert torch.equal(network.module.state_dict()[name], value)
+
+    def test_denoiser(self, tmp_path, reference, opened):
+        path = tmp_path / "unet.safetensors"
+        save_file(
+            {k: v.half().contiguous() for k, v in reference["model"].state_dict().items()}, path
+        )
+        assert recognise(path, "diffusion_models").family == "sd1"
+        ours = opened(path, "model").module.state_dict()
+        for name, value in reference["model"].state_dict().items():
+            assert torch.equal(ours[name], value)
+
+    def test_the_vae_of_a_checkpoint_serves_as_one(self, micro):
+        assert recognise(micro, "vae").kind == "checkpoint"
+
+    def test_another_width_is_refused(self, tmp_path):
+        path = tmp_path / "vae.safetensors"
+        with torch.device("meta"):
+            shapes = AutoencoderKL(**{**VAE, "latent_channels": 16}).state_dict()
+        save_file({name: torch.zeros(value.shape) for name, value in shapes.items()}, path)
+        with pytest.raises(UnsupportedModel, match="cannot be run"):
+            load(path, "vae", device="cpu", dtype=FP32)
+
+
 class TestNumbers:
     @pytest.mark.parametrize("t", [1, 250, 500, 750, 999])
     def test_denoiser(self, t, micro, reference, opened):
@@ -192,6 +231,23 @@ class TestMemory:
         assert network.module.get_parameter(name).data_ptr() != place
         network.to("cpu")
         assert network.module.get_parameter(name).data_ptr() == place
+
+    def test_a_move_that_fails_is_taken_back(self, micro, opened, monkeypatch):
+        network = opened(micro, "vae")
+        before = {name: value.clone() for name, value in network.module.state_dict().items()}
+        moves = iter(range(10_000))
+
+        def assign(module, name, value):
+            if next(moves) == 50:
+                raise torch.OutOfMemoryError
+            weights.assign(module, name, value)
+
+        monkeypatch.setattr("ponystudio.diffusion.network.assign", assign)
+        with pytest.raises(torch.OutOfMemoryError):
+            network.to("cpu")
+        assert network.device.type == "cpu"
+        after = network.module.state_dict()
+        assert all(torch.equal(after[name], value) for name, value in before.items())
 
     def test_bytes_are_those_of_the_weights(self, micro, opened):
         network = opened(micro, "vae", dtype=BF16)

@@ -210,7 +210,7 @@ class TestTransaction:
             patching.apply(denoiser, [], check=check)
         assert same(state(denoiser), before)
 
-    def test_a_lora_of_another_base_changes_nothing(self, denoiser, loras, tmp_path):
+    def test_so_does_a_lora_of_another_base(self, denoiser, loras, tmp_path):
         path = tmp_path / "wide.safetensors"
         name = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn2_to_k"
         wide = {
@@ -218,10 +218,11 @@ class TestTransaction:
             f"{name}.lora_up.weight": torch.ones(128, 2),
         }
         save_file(wide, path)
-        patching.apply(denoiser, [(loras[0], 1.0)])
         before = state(denoiser)
+        patching.apply(denoiser, [(loras[0], 1.0)])
         other = lora.read(path)
         with pytest.raises(MismatchedValues, match="SDXL"):
             patching.apply(denoiser, [(loras[1], 1.0), (other, 1.0)])
         assert same(state(denoiser), before)
+        assert not denoiser.patched
         other.close()
