@@ -16,7 +16,8 @@ from ponystudio.commands.places import cache_folder, output_folder
 from ponystudio.engine.packs import Packs, load_packs, user_folder
 from ponystudio.library.folders import default_roots
 
-SHOWN = ("torch", "diffusers", "transformers", "safetensors", "numpy", "PySide6-Essentials")
+# torch is shown with the devices.
+SHOWN = ("diffusers", "transformers", "safetensors", "numpy", "PySide6-Essentials")
 # Not in requirements: for users who want what they add.
 OPTIONAL = {"spandrel": "more kinds of upscalers"}
 
@@ -71,9 +72,9 @@ def _folders() -> Iterator[str]:
 
 def _state(folder: Path) -> str:
     """The folder, and whether it is there and how much room it has."""
-    there = folder
-    while not there.exists():
-        there = there.parent
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    if there is None:
+        return f"{folder} (the disk is not there)"
     room = f"{shutil.disk_usage(there).free / 2**30:,.0f} GiB free"
     if not os.access(there, os.W_OK):
         room = "may not be written"

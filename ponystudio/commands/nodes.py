@@ -51,7 +51,9 @@ def _overview(catalog: Catalog) -> Iterator[str]:
         yield f"{group or 'Other'}"
         for spec in specs:
             summary = spec.help.partition("\n\n")[0]
-            yield f"  {spec.id:<{width}}  " + textwrap.shorten(summary, WIDTH - width)
+            yield f"  {spec.id:<{width}}  " + textwrap.shorten(
+                summary, WIDTH - width, placeholder=" …"
+            )
         yield ""
     yield "`ponystudio nodes NAME` explains one of them."
 
