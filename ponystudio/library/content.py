@@ -99,11 +99,11 @@ def _weights_parts(file: WeightsFile) -> Iterator[str | bytes]:
     for name, info in file.tensors.items():
         yield f"{name} {info.dtype} {info.shape} {info.strides} {info.start}"
         buffer = file.buffer(name)
-        half = SAMPLE // 2
-        # Its beginning and its middle: a change of a few rows at the end is not what training does.
-        yield bytes(buffer[:half])
-        middle = max(half, len(buffer) // 2)
-        yield bytes(buffer[middle : middle + half])
+        # Its beginning, middle and end; the end shares a page with the next one's beginning.
+        middle = max(SAMPLE // 2, len(buffer) // 2)
+        yield bytes(buffer[: SAMPLE // 2])
+        yield bytes(buffer[middle : middle + SAMPLE // 4])
+        yield bytes(buffer[max(SAMPLE * 3 // 4, len(buffer) - SAMPLE // 4) :])
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:

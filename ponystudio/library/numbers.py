@@ -29,7 +29,7 @@ def pieces(file: WeightsFile, name: str) -> Iterator[Bits]:
     if info.strides is not None:
         steps = tuple(stride * size for stride in info.strides)
         view = numpy.lib.stride_tricks.as_strided(flat, info.shape, steps, writeable=False)
-        flat = view.reshape(-1)
+        flat = numpy.ascontiguousarray(view).reshape(-1)
     for start in range(0, len(flat), PIECE):
         yield flat[start : start + PIECE]
 

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ponystudio.errors import MissingFile, UnsafePath, UsageError
+from ponystudio.library.folders import Folders, default_roots
+
+
+def put(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+LAYOUTS = [
+    ("checkpoints", "checkpoints"),
+    ("checkpoints", "models/checkpoints"),
+    ("checkpoints", "models/Stable-diffusion"),
+    ("checkpoints", "Stable-diffusion"),
+    ("loras", "loras"),
+    ("loras", "models/Lora"),
+    ("loras", "models/LyCORIS"),
+    ("vae", "models/VAE"),
+    ("text_encoders", "clip"),
+    ("diffusion_models", "models/unet"),
+    ("upscale_models", "models/ESRGAN"),
+    ("upscale_models", "models/RealESRGAN"),
+    ("embeddings", "embeddings"),
+    ("embeddings", "models/embeddings"),
+    ("controlnet", "models/ControlNet"),
+]
+
+
+@pytest.mark.parametrize(("kind", "folder"), LAYOUTS)
+def test_layouts(kind: str, folder: str, tmp_path: Path) -> None:
+    path = put(tmp_path / folder / "sub" / "a b=c.safetensors")
+    folders = Folders([tmp_path])
+    assert folders.names(kind) == ["sub/a b=c.safetensors"]
+    assert folders.resolve(kind, "sub/a b=c.safetensors") == path
+    assert folders.resolve(kind, "sub\\a b=c.safetensors") == path
+    assert folders.name_for(kind, path) == "sub/a b=c.safetensors"
+
+
+def test_the_first_root_wins(tmp_path: Path) -> None:
+    first = put(tmp_path / "one" / "loras" / "x.safetensors")
+    second = put(tmp_path / "two" / "loras" / "x.safetensors")
+    other = put(tmp_path / "two" / "loras" / "y.safetensors")
+    folders = Folders([tmp_path / "one", tmp_path / "two"])
+    assert folders.resolve("loras", "x.safetensors") == first
+    assert folders.resolve("loras", "y.safetensors") == other
+    assert folders.names("loras") == ["x.safetensors", "y.safetensors"]
+    assert folders.name_for("loras", other) == "y.safetensors"
+    # Its short name would mean the other file.
+    assert folders.name_for("loras", second) == second.as_posix()
+
+
+def test_what_ships_comes_last() -> None:
+    roots = default_roots()
+    assert roots[0].name == "models"
+    shipped = Folders([roots[-1]])
+    assert "realesrgan-x4plus-anime.safetensors" in shipped.names("upscale_models")
+    assert shipped.names("input")
+
+
+def test_beside_the_graph(tmp_path: Path) -> None:
+    graph = tmp_path / "graphs"
+    beside, above = put(graph / "pony.png"), put(tmp_path / "pictures" / "b.png")
+    folders = Folders([], graph)
+    assert folders.resolve("input", "pony.png") == beside
+    assert folders.resolve("input", "../pictures/b.png") == above
+    assert folders.name_for("input", beside) == "pony.png"
+    assert folders.name_for("input", above) == above.as_posix()
+
+
+def test_absolute_paths(tmp_path: Path) -> None:
+    path = put(tmp_path / "somewhere" / "x.ckpt")
+    assert Folders([]).resolve("checkpoints", str(path)) == path
+    with pytest.raises(MissingFile):
+        Folders([]).resolve("checkpoints", str(path) + "x")
+
+
+def test_no_way_out_of_a_model_folder(tmp_path: Path) -> None:
+    put(tmp_path / "secret.safetensors")
+    (tmp_path / "loras").mkdir()
+    with pytest.raises(MissingFile):
+        Folders([tmp_path]).resolve("loras", "../secret.safetensors")
+
+
+@pytest.mark.parametrize(
+    "name", ["//host/share/x.ckpt", "\\\\host\\share\\x.ckpt", "\\\\?\\UNC\\host\\x", "/\\host/x"]
+)
+def test_other_machines_are_not_asked(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("the path was touched")
+
+    for function in ("stat", "lstat", "open", "scandir"):
+        monkeypatch.setattr(os, function, fail)
+    with pytest.raises(UnsafePath, match="another machine"):
+        Folders([tmp_path], tmp_path).resolve("checkpoints", name)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "remedy"),
+    [
+        ("pony.safetensor", "Did you mean pony.safetensors"),
+        ("sub/pony.safetensors", "pony.safetensors"),
+        ("PONY.safetensors", "pony.safetensors"),
+        ("deep.safetensors", "below/deep.safetensors"),
+        ("C:\\models\\pony.safetensors", "pony.safetensors"),
+        ("completely different", "Put it into"),
+    ],
+)
+def test_near_matches(wanted: str, remedy: str, tmp_path: Path) -> None:
+    put(tmp_path / "checkpoints" / "pony.safetensors")
+    put(tmp_path / "checkpoints" / "below" / "deep.safetensors")
+    with pytest.raises(MissingFile) as caught:
+        Folders([tmp_path]).resolve("checkpoints", wanted)
+    assert remedy in caught.value.remedy
+    assert wanted in caught.value.what
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 5000, "a/" * 300 + "b"])
+def test_names_that_are_none(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loras").mkdir()
+    with pytest.raises(MissingFile):
+        Folders([tmp_path], tmp_path).resolve("loras", name)
+
+
+def test_only_files_of_the_kind_are_listed(tmp_path: Path) -> None:
+    for name in ("a.safetensors", "b.CKPT", "c.txt", ".hidden.ckpt", "d.preview.png", "e.yaml"):
+        put(tmp_path / "checkpoints" / name)
+    for name in ("a.png", "b.JPG", "c.safetensors"):
+        put(tmp_path / "input" / name)
+    put(tmp_path / "latents" / "x_00001.latent")
+    folders = Folders([tmp_path])
+    assert folders.names("checkpoints") == ["a.safetensors", "b.CKPT"]
+    assert folders.names("input") == ["a.png", "b.JPG"]
+    assert "x_00001.latent" in folders.names("latents")
+
+
+def test_diffusers_folders_are_one_name(tmp_path: Path) -> None:
+    model = tmp_path / "checkpoints" / "pony-v2"
+    put(model / "model_index.json")
+    put(model / "unet" / "diffusion_pytorch_model.bin")
+    put(tmp_path / "checkpoints" / "plain" / "x.ckpt")
+    folders = Folders([tmp_path])
+    assert folders.names("checkpoints") == ["plain/x.ckpt", "pony-v2"]
+    assert folders.resolve("checkpoints", "pony-v2") == model
+    with pytest.raises(MissingFile):
+        folders.resolve("checkpoints", "plain")
+
+
+def test_circles_of_links_end(tmp_path: Path) -> None:
+    put(tmp_path / "loras" / "a.safetensors")
+    (tmp_path / "loras" / "again").symlink_to(tmp_path / "loras", target_is_directory=True)
+    assert "a.safetensors" in Folders([tmp_path]).names("loras")
+
+
+def test_extra_model_paths(tmp_path: Path) -> None:
+    put(tmp_path / "a1111" / "models" / "Stable-diffusion" / "wd.ckpt")
+    put(tmp_path / "a1111" / "models" / "Lora" / "l.safetensors")
+    put(tmp_path / "a1111" / "models" / "LyCORIS" / "m.safetensors")
+    put(tmp_path / "first" / "wd.ckpt")
+    (tmp_path / "extra_model_paths.yaml").write_text(
+        f"""
+a111:
+    base_path: {tmp_path}/a1111/
+    checkpoints: models/Stable-diffusion
+    loras: |
+        models/Lora
+        models/LyCORIS
+    custom_nodes: nodes
+other:
+    is_default: true
+    base_path: .
+    checkpoints: first
+network:
+    base_path: //host/share
+    checkpoints: models
+"""
+    )
+    folders = Folders([tmp_path])
+    assert folders.names("loras") == ["l.safetensors", "m.safetensors"]
+    assert folders.resolve("checkpoints", "wd.ckpt") == tmp_path / "first" / "wd.ckpt"
+    assert all("host" not in str(folder) for folder in folders.folders("checkpoints"))
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "- a list", "just words"])
+def test_extra_model_paths_that_cannot_be_read(text: str, tmp_path: Path) -> None:
+    (tmp_path / "extra_model_paths.yaml").write_text(text)
+    with pytest.raises(UsageError, match="extra_model_paths"):
+        Folders([tmp_path]).names("loras")
+
+
+def test_folders_that_are_not_there(tmp_path: Path) -> None:
+    folders = Folders([tmp_path / "nothing"])
+    assert folders.names("checkpoints") == []
+    with pytest.raises(MissingFile):
+        folders.resolve("checkpoints", "x.ckpt")
