@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Sourced by start.sh and test.sh: installs what is missing, in plain words, and again and again.
 #
-#   prepare [--torch auto|cpu|cuda|rocm] EXTRAS    system packages, virtual environment, packages
-#   $python                                        the interpreter of the virtual environment
+#   prepare auto|cpu|cuda|rocm EXTRAS    system packages, virtual environment, Python packages
+#   $python                              the interpreter of the virtual environment
 #
 # The virtual environment is .venv in this checkout, or what PONYSTUDIO_VENV names.
 
@@ -30,15 +30,13 @@ fail() {
 }
 
 prepare() {
-    local torch=auto extras
-    if [ "$1" = --torch ]; then
-        torch=$2
-        shift 2
-    fi
-    extras=$1
-    install_system_packages "$extras"
+    case $1 in
+    auto | cpu | cuda | rocm) ;;
+    *) fail "--torch $1 is unknown." "Choose one of auto, cpu, cuda and rocm." ;;
+    esac
+    install_system_packages "$2"
     make_venv
-    install_python_packages "$torch" "$extras"
+    install_python_packages "$1" "$2"
 }
 
 # Debian and its kin are served; elsewhere these libraries come with the desktop.
@@ -53,9 +51,11 @@ install_system_packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     say "Installing system packages: ${missing[*]}"
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || fail "system packages are missing and you are not root." \
-            "Ask for these as root, then run this again:" \
-            "  apt-get install -y --no-install-recommends ${missing[*]}"
+        if ! command -v sudo >/dev/null; then
+            echo "You are not root, so this goes on without them. To install them, as root:"
+            echo "  apt-get install -y --no-install-recommends ${missing[*]}"
+            return 0
+        fi
         sudo=(sudo)
     fi
     "${sudo[@]}" apt-get update -q || fail "the package lists could not be fetched." \
@@ -119,7 +119,6 @@ choose_torch() {
         say "Taking the torch that pip chooses (--torch cpu, cuda or rocm fetches that build)"
         return 0
         ;;
-    *) fail "--torch $1 is unknown." "Choose one of auto, cpu, cuda and rocm." ;;
     esac
     [ "$(cat "$stamp" 2>/dev/null)" != "$1" ] || return 0
     say "Installing torch for $1 from $index"

@@ -15,7 +15,7 @@ case $#:${1:-} in
 2:--torch) torch=$2 ;;
 *) fail "\"$*\" is not understood." "Usage: bash packaging/start.sh [--torch auto|cpu|cuda|rocm]" ;;
 esac
-prepare --torch "$torch" ""
+prepare "$torch" ""
 
 pictures=${PONYSTUDIO_PICTURES:-$root/build/pictures}
 models=$root/build/models

@@ -12,7 +12,7 @@ if [ "${1:-}" = --torch ]; then
     torch=${2:?--torch needs a word: auto, cpu, cuda or rocm}
     shift 2
 fi
-prepare --torch "$torch" test
+prepare "$torch" test
 
 # Data that may not ship: tests that want it skip without it.
 if [ -z "${PONYSTUDIO_TEST_DATA:-}" ] && [ -d "$root/../shared/data" ]; then
