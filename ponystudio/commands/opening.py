@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponystudio.commands.settings import apply
+from ponystudio.diffusion.families import families
 from ponystudio.engine.packs import Packs, load_packs
 from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
 from ponystudio.graph import format as graph_file
@@ -35,7 +36,7 @@ class Opened:
         catalog = self.packs.catalog
         errors: list[PonyStudioError] = [*check(self.graph, catalog)]
         ids = effective(self.graph, catalog).nodes
-        errors += check_files(self.graph, catalog, self.folders, ids)
+        errors += check_files(self.graph, catalog, self.folders, ids, families=families())
         try:
             effective_targets(self.graph, catalog)
         except NothingToRun as error:
@@ -52,7 +53,7 @@ class Opened:
         ids = ancestors(effective(self.graph, catalog), targets)
         return [
             *check(self.graph, catalog, targets=targets),
-            *check_files(self.graph, catalog, self.folders, ids),
+            *check_files(self.graph, catalog, self.folders, ids, families=families()),
         ]
 
 

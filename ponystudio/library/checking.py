@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
-from ponystudio.errors import BadInput, UnknownModel
+from ponystudio.errors import BadInput, UnknownModel, UnsupportedModel
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.folders import Folders
 from ponystudio.library.model_file import ACCEPTED, check_kind
 from ponystudio.library.recognise import recognise
+
+# Kinds of files of which the denoiser is what counts.
+DENOISERS = ("checkpoints", "diffusion_models")
 
 
 def check_files(
@@ -20,11 +23,14 @@ def check_files(
     catalog: Mapping[str, NodeSpec],
     folders: Folders,
     ids: Iterable[str] | None = None,
+    *,
+    families: Container[str] | None = None,
 ) -> list[BadInput]:
     """Every error in the files that the nodes `ids` name (None: all), with node and socket.
 
-    A model file must be one of the kind that its param asks for; only its header is read, and each
-    file once. Muted nodes and params that a wire feeds are passed over.
+    A model file must be one of the kind that its param asks for, and its denoiser one of `families`
+    (None: any); only its header is read, and each file once. Muted nodes and params that a wire
+    feeds are passed over.
     """
     errors: list[BadInput] = []
     verdicts: dict[tuple[str, Path], BadInput | None] = {}
@@ -37,7 +43,7 @@ def check_files(
             try:
                 path = folders.resolve(kind, name)
                 if (kind, path) not in verdicts:
-                    verdicts[kind, path] = _verdict(kind, path)
+                    verdicts[kind, path] = _verdict(kind, path, families)
                 error = verdicts[kind, path]
             except BadInput as missing:
                 error = missing
@@ -68,17 +74,24 @@ def _file(param: ParamSpec, socket: str, value: Any) -> Iterator[tuple[str, str,
         yield socket, param.kind, value
 
 
-def _verdict(kind: str, path: Path) -> BadInput | None:
+def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput | None:
     if kind not in ACCEPTED:
         return None
     try:
-        check_kind(recognise(path), kind)
+        model = recognise(path)
+        check_kind(model, kind)
     except BadInput as error:
         unknown_upscaler = kind == "upscale_models" and isinstance(error, UnknownModel)
         # spandrel, where it is installed, knows many more upscalers.
         if unknown_upscaler and importlib.util.find_spec("spandrel") is not None:
             return None
         return error
+    if families is not None and kind in DENOISERS and model.family not in families:
+        return UnsupportedModel(
+            f"Models of the family {model.family or 'unknown'} cannot be run yet.",
+            where=str(path),
+            remedy="Choose another model.",
+        )
     return None
 
 

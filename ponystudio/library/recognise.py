@@ -32,6 +32,7 @@ COMPONENTS = {
     "text_encoder_2": "clip",
     "text_encoder_3": "clip",
 }
+PARTS = {"model": "its denoiser", "vae": "its autoencoder", "clip": "a text encoder"}
 LORA_BASES = {
     "sd_v1": "sd1",
     "sd_v2": "sd2",
@@ -154,7 +155,7 @@ def _of_folder(folder: ModelFolder) -> ModelFile:
         role = COMPONENTS.get(name) or _role(file)
         if role == "model":
             denoiser, source = found, file
-        why.append(f"its part {name or 'alone'} is {role} by its place and its tensors")
+        why.append(f"the folder {name or 'itself'} holds {PARTS[role]}")
         if role not in parts:
             parts[role] = _part(file.tensors, "", role)
     if denoiser:

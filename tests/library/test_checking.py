@@ -15,6 +15,7 @@ from ponystudio.errors import (
     PonyStudioError,
     UnknownModel,
     UnsafePath,
+    UnsupportedModel,
     WrongKind,
 )
 from ponystudio.graph.model import Graph, Link, Node
@@ -96,6 +97,22 @@ def test_one_error_each(models: Path, file: str, error: type[PonyStudioError], w
     assert words in str(found)
     assert str(found).startswith("loader.file: ")
     assert Path(file).name in str(found)
+
+
+def test_families(models: Path) -> None:
+    nodes = [
+        Node("a", "test.load", params={"file": "good.safetensors"}),
+        Node("b", "test.load", params={"file": "flux.safetensors"}),
+    ]
+    shapes = {
+        "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+        "vae.decoder.conv_in.weight": [512, 16, 3, 3],
+    }
+    write_sparse(models / "checkpoints" / "flux.safetensors", shapes)
+    assert check(models, *nodes) == []
+    (found,) = check(models, *nodes, families={"sd1"})
+    assert (found.node, type(found)) == ("b", UnsupportedModel)
+    assert "flux" in found.what
 
 
 def test_defaults_count(models: Path) -> None:
