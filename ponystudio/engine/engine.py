@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Event as Flag
@@ -11,6 +12,7 @@ from threading import Event as Flag
 import torch
 
 from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.diffusion.families import families
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.context import Preview, Surroundings
 from ponystudio.engine.devices import Choice, apply, device_memory, total_memory
@@ -21,7 +23,7 @@ from ponystudio.engine.fingerprint import fingerprints
 from ponystudio.engine.history import History
 from ponystudio.engine.ladder import Ladder, Rung
 from ponystudio.engine.packs import Packs
-from ponystudio.engine.plan import Marks, Plan, make_plan, mark, marked
+from ponystudio.engine.plan import Keys, Marks, Plan, Shape, keys_of, make_plan, mark, shape_of
 from ponystudio.engine.pool import WeightsPool
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.request import Request
@@ -29,8 +31,7 @@ from ponystudio.engine.results import Results
 from ponystudio.errors import Cancelled, NotWritable, PonyStudioError
 from ponystudio.graph.checking import check, effective_targets
 from ponystudio.graph.keys import Environment, NodeKey
-from ponystudio.graph.model import Node
-from ponystudio.graph.topology import ancestors, effective
+from ponystudio.graph.model import Graph, Node
 from ponystudio.library.checking import check_files
 from ponystudio.library.content import content_id, hashes
 from ponystudio.library.index import Index
@@ -39,6 +40,19 @@ from ponystudio.library.index import Index
 WEIGHTS_SHARE, DEVICE_RESULTS_SHARE, MEMORY_RESULTS_SHARE = 0.9, 0.1, 0.2
 
 Emit = Callable[[Event], None]
+
+
+@dataclass
+class _Good:
+    """A graph without errors, as last seen: to run it again nothing of this is worked out again."""
+
+    graph: Graph
+    targets: tuple[str, ...] | None
+    shape: Shape
+    keys: Keys | None = None
+
+    def is_of(self, request: Request) -> bool:
+        return self.graph is request.graph and self.targets == request.targets
 
 
 class Engine:
@@ -71,12 +85,7 @@ class Engine:
         self._history = History(self._disk)
         self._effects = Effects()
         self._rungs: dict[str, Rung] = {}
-
-    @cached_property
-    def _reading(self) -> set[str]:
-        """The kinds of nodes that read files."""
-        catalog = self.packs.catalog
-        return {id for id in catalog if any(p.type == "file" for p in catalog[id].params)}
+        self._good: _Good | None = None
 
     @cached_property
     def environment(self) -> Environment:
@@ -93,26 +102,31 @@ class Engine:
 
         Raises NothingToRun.
         """
-        catalog = self.packs.catalog
-        targets = self._targets(request)
-        errors: list[PonyStudioError] = [*check(request.graph, catalog, targets=targets)]
-        reading = {id for id, node in request.graph.nodes.items() if node.type in self._reading}
-        if reading and not errors:
-            reading &= ancestors(effective(request.graph, catalog), targets)
-            errors += check_files(request.graph, catalog, request.folders, reading)
-        return errors
+        if self._good is None or not self._good.is_of(request):
+            self._good = None
+            targets = self._targets(request)
+            catalog = self.packs.catalog
+            if errors := check(request.graph, catalog, targets=targets):
+                return [*errors]
+            shape = shape_of(request.graph, catalog, targets)
+            self._good = _Good(request.graph, request.targets, shape)
+        reading = self._good.shape.reading
+        catalog, folders = self.packs.catalog, request.folders
+        return [*check_files(request.graph, catalog, folders, reading, families=families())]
 
     def plan(self, request: Request) -> Plan:
         """What a run of a graph without errors will do."""
+        if self._good is None or not self._good.is_of(request):
+            shape = shape_of(request.graph, self.packs.catalog, self._targets(request))
+            self._good = _Good(request.graph, request.targets, shape)
+        good = self._good
+        good.keys = self._keys(good.shape, request, good.keys)
         return make_plan(
-            request.graph,
+            good.shape,
             self.packs.catalog,
-            self._targets(request),
-            self.environment,
-            lambda spec, value: _content(request, spec, value),
+            good.keys,
             self.results,
-            marks=self._marks(request),
-            unchanged=lambda node, identity: self._stands(request, node, identity),
+            lambda node, identity: self._stands(request, node, identity),
         )
 
     def explain(self, request: Request) -> dict[str, str]:
@@ -122,7 +136,7 @@ class Engine:
         said: dict[str, str] = {id: f"cached: {tier}" for id, tier in plan.cached.items()}
         said |= dict.fromkeys(plan.unchanged, "skipped: its files still stand")
         said |= {step.node.id: f"runs: {plan.why(step, past)}" for step in plan.steps}
-        return {id: said.get(id, "not needed") for id in plan.order}
+        return {id: said.get(id, "not needed") for id in plan.shape.order}
 
     def run(
         self,
@@ -175,7 +189,7 @@ class Engine:
             plan = self.plan(request)  # an entry on the disk was gone or torn
         receipts = Receipts(
             request.graph,
-            plan.graph,
+            plan.shape.graph,
             self.packs.catalog,
             request.folders,
             self.environment,
@@ -206,22 +220,26 @@ class Engine:
             ),
             self._cap,
             rungs=self._rungs,
-            rekey=lambda: marked(
-                plan.graph.nodes,
-                self.packs.catalog,
-                plan.order,
-                plan.keys.nodes,
-                self._marks(request),
-            ),
+            rekey=lambda: self._keys(plan.shape, request),
             resolve=request.folders.resolve,
             on_result=on_result,
         )
-        self._emit(RunStarted(len(plan.order), len(plan.steps), self.choice.why))
+        self._emit(RunStarted(len(plan.shape.order), len(plan.steps), self.choice.why))
         receipts.start([step.node.id for step in plan.steps if step.spec.effects])
         try:
             execution.run(self._history, request.scope, self._effects)
         finally:
             receipts.finish()
+
+    def _keys(self, shape: Shape, request: Request, before: Keys | None = None) -> Keys:
+        return keys_of(
+            shape,
+            self.packs.catalog,
+            self.environment,
+            lambda spec, value: _content(request, spec, value),
+            self._marks(request),
+            before,
+        )
 
     def _targets(self, request: Request) -> list[str]:
         if request.targets is not None:

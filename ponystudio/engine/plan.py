@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from ponystudio.api import NodeSpec
 from ponystudio.engine.events import Tier
+from ponystudio.graph.coercing import coerce
 from ponystudio.graph.keys import (
     Content,
     Environment,
@@ -60,19 +61,39 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What of a plan follows from the graph and its targets alone.
+
+    `graph` is the one that runs, without muted and bypassed nodes. `order` has every node that the
+    targets depend on, `reading` those among them that read files. `volatile` ones read a file that
+    is named by a wire, or depend on such a one: that file is not known before the run, so there is
+    no key to find the result by again.
+    """
+
+    graph: Graph
+    targets: tuple[str, ...]
+    order: tuple[str, ...]
+    reading: tuple[str, ...]
+    volatile: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Keys:
     """The keys of the results of every node of a plan.
 
-    A node's mark stands for what decides its result and is in none of its preimages.
+    A node's mark stands for what decides its result and is in none of its preimages. `outputs` has
+    the keys by node and output. `origin` tells two sets of keys apart: they can differ only where
+    it does.
     """
 
     nodes: Mapping[str, NodeKey]
     marks: Mapping[str, str]
+    outputs: Mapping[str, Mapping[str, str]]
+    origin: tuple[Any, ...]
 
     def of(self, node: str, output: str) -> str:
         """The key of an output."""
-        key = self.nodes[node].output(output)
-        return f"{key}~{self.marks[node]}" if node in self.marks else key
+        return self.outputs[node][output]
 
     def identity(self, node: str) -> str:
         """What stands for all that decides what the node does."""
@@ -85,16 +106,14 @@ class Keys:
 
 @dataclass(frozen=True)
 class Plan:
-    """`graph` is the one that runs, without muted and bypassed nodes.
+    """The steps, and why there are no others.
 
-    `order` has every node that the targets depend on, `cached` those whose results are there;
-    those in neither `steps` nor `cached` are needed by nothing that runs. `needed` are the keys of
-    cached results that steps read or targets give, `unchanged` the nodes with effects that are
-    skipped because what they did still stands.
+    `cached` are nodes whose results are there; those in neither `steps` nor `cached` are needed by
+    nothing that runs. `needed` are the keys of cached results that steps read or targets give,
+    `unchanged` the nodes with effects that are skipped because what they did still stands.
     """
 
-    graph: Graph
-    order: tuple[str, ...]
+    shape: Shape
     steps: tuple[Step, ...]
     cached: Mapping[str, Tier]
     needed: tuple[str, ...]
@@ -115,83 +134,99 @@ class Plan:
         return why(past.last(step.node.id), step.key.preimage, lookup) or GONE
 
 
-def make_plan(
-    graph: Graph,
-    catalog: Mapping[str, NodeSpec],
-    targets: Iterable[str],
-    environment: Environment,
-    content: Content,
-    found: Found,
-    *,
-    marks: Marks | None = None,
-    unchanged: Callable[[str, str], bool] = lambda _node, _identity: False,
-) -> Plan:
-    """Plan a run of `targets` in a graph that `check` has found good. O(nodes + links).
-
-    Nodes with effects always run, unless `unchanged(id, identity)` says that what they did with
-    these inputs still stands. `marks` gives a node's mark ("" mostly); it counts for all nodes
-    that depend on it too. `content` is as for `result_keys`.
-    """
+def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str]) -> Shape:
+    """The shape of a run of `targets` in a graph that `check` has found good."""
     running = effective(graph, catalog)
     nodes = running.nodes
-    wanted = [id for id in targets if id in nodes]
-    ordered = order(running, ancestors(running, wanted))
-    node_keys = result_keys(running, catalog, ordered, environment, content)
-    keys = marked(nodes, catalog, ordered, node_keys, marks)
-    volatile = _volatile(nodes, catalog, ordered)
+    wanted = tuple(id for id in targets if id in nodes)
+    ordered = tuple(order(running, ancestors(running, wanted)))
+    files = {
+        type: names
+        for type, spec in catalog.items()
+        if (names := {param.name for param in spec.params if param.type == "file"})
+    }
+    reading = tuple(id for id in ordered if nodes[id].type in files)
+    volatile = {id for id in reading if not files[nodes[id].type].isdisjoint(nodes[id].inputs)}
+    if volatile:
+        for id in ordered:
+            if not volatile.isdisjoint(nodes[id].sources):
+                volatile.add(id)
+    return Shape(running, wanted, ordered, reading, frozenset(volatile))
 
+
+def keys_of(
+    shape: Shape,
+    catalog: Mapping[str, NodeSpec],
+    environment: Environment,
+    content: Content,
+    marks: Marks | None = None,
+    before: Keys | None = None,
+) -> Keys:
+    """The keys of a run's results; `before`, if those still hold. `content` as for `result_keys`.
+
+    `marks` gives a node's mark ("" mostly); it counts for all nodes that depend on it too.
+    """
+    origin = (shape, environment, _contents(shape, catalog, content))
+    if before is not None and marks is None and not before.marks:
+        same = [a is b for a, b in zip(before.origin[:2], origin[:2], strict=True)]
+        if all(same) and before.origin[2] == origin[2]:
+            return before
+    nodes = shape.graph.nodes
+    keys = result_keys(shape.graph, catalog, shape.order, environment, content)
+    found = _marks(shape, catalog, keys, marks) if marks else {}
+    outputs = {}
+    for id in shape.order:
+        key, mark = keys[id], found.get(id)
+        end = f"~{mark}" if mark else ""
+        outputs[id] = {
+            name: key.output(name) + end for name in catalog[nodes[id].type].output_by_name
+        }
+    return Keys(keys, found, outputs, origin)
+
+
+def make_plan(
+    shape: Shape,
+    catalog: Mapping[str, NodeSpec],
+    keys: Keys,
+    found: Found,
+    unchanged: Callable[[str, str], bool] = lambda _node, _identity: False,
+) -> Plan:
+    """Plan a run, pruned backwards through the results that are there. O(nodes + links).
+
+    Nodes with effects always run, unless `unchanged(id, identity)` says that what they did with
+    these inputs still stands.
+    """
+    nodes, volatile = shape.graph.nodes, shape.volatile
     steps: list[Step] = []
     cached: dict[str, Tier] = {}
     needed: list[str] = []
     skipped: list[str] = []
-    demand = {id: set(catalog[nodes[id].type].output_by_name) for id in wanted}
-    for id in reversed(ordered):
-        node = nodes[id]
-        spec = catalog[node.type]
+    demand = {id: set(keys.outputs[id]) for id in shape.targets}
+    for id in reversed(shape.order):
+        outputs = keys.outputs[id]
         asked = demand.get(id)
         if asked is None:
-            if tier := _slowest(found.known_tier, keys, id, spec.output_by_name):
+            if tier := _slowest(found.known_tier, outputs.values()):
                 cached[id] = tier
             continue
+        node = nodes[id]
+        spec = catalog[node.type]
         if id not in volatile:
             if spec.effects and unchanged(id, keys.identity(id)):
                 skipped.append(id)
                 continue
-            if not spec.effects and (tier := _slowest(found.tier, keys, id, asked)):
+            wanted = [outputs[name] for name in sorted(asked)]
+            if not spec.effects and (tier := _slowest(found.tier, wanted)):
                 cached[id] = tier
-                needed += [keys.of(id, name) for name in sorted(asked)]
+                needed += wanted
                 continue
-        outputs = {name: keys.of(id, name) for name in spec.output_by_name}
         kept = not spec.effects and id not in volatile
-        steps.append(Step(node, spec, node_keys[id], outputs, kept))
+        steps.append(Step(node, spec, keys.nodes[id], outputs, kept))
         for link in node.inputs.values():
             demand.setdefault(link.source, set()).add(link.output)
     steps.reverse()
     skipped.reverse()
-    return Plan(running, tuple(ordered), tuple(steps), cached, tuple(needed), tuple(skipped), keys)
-
-
-def marked(
-    nodes: Mapping[str, Node],
-    catalog: Mapping[str, NodeSpec],
-    ordered: Iterable[str],
-    node_keys: Mapping[str, NodeKey],
-    mark_of: Marks | None,
-) -> Keys:
-    """The keys with each node's mark, joined with those of all that it depends on."""
-    found: dict[str, str] = {}
-    if mark_of is None:
-        return Keys(node_keys, found)
-    for id in ordered:
-        node = nodes[id]
-        joined = {found[link.source] for link in node.inputs.values() if link.source in found}
-        if own := mark_of(node, catalog[node.type], node_keys[id]):
-            joined.add(own)
-        if len(joined) == 1:
-            found[id] = joined.pop()
-        elif joined:
-            found[id] = mark("\n".join(sorted(joined)))
-    return Keys(node_keys, found)
+    return Plan(shape, tuple(steps), cached, tuple(needed), tuple(skipped), keys)
 
 
 def mark(text: str) -> str:
@@ -199,39 +234,48 @@ def mark(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _volatile(
-    nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec], ordered: Iterable[str]
-) -> set[str]:
-    """Nodes that read a file named by a wire, and all that depends on them.
-
-    That file is not known before the run, so there is no key to find the result by again.
-    """
-    reading = {
-        type: names
-        for type, spec in catalog.items()
-        if (names := {param.name for param in spec.params if param.type == "file"})
-    }
-    found: set[str] = set()
-    for id in ordered if reading else ():
-        node = nodes[id]
-        read = reading.get(node.type)
-        if (read and not read.isdisjoint(node.inputs)) or (
-            found and not found.isdisjoint(node.sources)
-        ):
-            found.add(id)
+def _marks(
+    shape: Shape,
+    catalog: Mapping[str, NodeSpec],
+    keys: Mapping[str, NodeKey],
+    mark_of: Marks,
+) -> dict[str, str]:
+    """Each node's mark joined with those of all that it depends on; only where there are any."""
+    found: dict[str, str] = {}
+    for id in shape.order:
+        node = shape.graph.nodes[id]
+        joined = {found[source] for source in node.sources if source in found}
+        if own := mark_of(node, catalog[node.type], keys[id]):
+            joined.add(own)
+        if len(joined) == 1:
+            found[id] = joined.pop()
+        elif joined:
+            found[id] = mark("\n".join(sorted(joined)))
     return found
+
+
+def _contents(
+    shape: Shape, catalog: Mapping[str, NodeSpec], content: Content
+) -> tuple[tuple[str, str, str], ...]:
+    """What the files hold that params name."""
+    found = []
+    for id in shape.reading:
+        node = shape.graph.nodes[id]
+        for param in catalog[node.type].params:
+            if param.type == "file" and param.name not in node.inputs:
+                value = coerce(param, node.params.get(param.name, param.default))
+                found.append((id, param.name, content(param, value)))
+    return tuple(found)
 
 
 _SPEED: Mapping[Tier, int] = {"device": 0, "memory": 1, "disk": 2}
 
 
-def _slowest(
-    look: Callable[[str], Tier | None], keys: Keys, id: str, outputs: Iterable[str]
-) -> Tier | None:
-    """The slowest tier among these outputs of a node; None if one is missing or there are none."""
+def _slowest(look: Callable[[str], Tier | None], keys: Iterable[str]) -> Tier | None:
+    """The slowest tier among these results; None if one is missing or there are none."""
     slowest: Tier | None = None
-    for name in outputs:
-        tier = look(keys.of(id, name))
+    for key in keys:
+        tier = look(key)
         if tier is None:
             return None
         if slowest is None or _SPEED[tier] > _SPEED[slowest]:

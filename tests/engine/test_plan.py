@@ -11,7 +11,7 @@ import pytest
 from helpers.engine_nodes import Studio, graph, make
 from ponystudio.api import Image
 from ponystudio.engine import fingerprint
-from ponystudio.engine.plan import make_plan
+from ponystudio.engine.plan import keys_of, shape_of
 
 GRAPH = graph(
     make("grey", "grey"),
@@ -114,10 +114,8 @@ def test_a_torn_entry_is_made_again(tmp_path):
 
 def keys_in(environment, studio):
     catalog = studio.engine.packs.catalog
-    plan = make_plan(
-        GRAPH, catalog, ["slow"], environment, lambda *_: "", studio.engine.results
-    )  # fmt: skip
-    return plan.keys.of("slow", "image")
+    shape = shape_of(GRAPH, catalog, ["slow"])
+    return keys_of(shape, catalog, environment, lambda *_: "").of("slow", "image")
 
 
 @pytest.mark.parametrize("what", ["device", "dtype", "torch", "attention", "fingerprints"])
