@@ -173,7 +173,11 @@ def _as_webp(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes
     if own:
         metadata["xmp"] = (_XMP % escape(json.dumps(own))).encode()
     file = io.BytesIO()
-    picture.save(file, "WEBP", quality=quality, lossless=quality >= 100, method=4, **metadata)
+    # exact: the colours under full transparency are kept, too.
+    lossless = quality >= 100
+    picture.save(
+        file, "WEBP", quality=quality, lossless=lossless, exact=lossless, method=4, **metadata
+    )
     return file.getvalue()
 
 
