@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,18 @@ FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
 MAX_PIXELS = 2**28
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+# What is odd in the EXIF data of a picture that can be read is no news to its user.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# What Pillow raises for damaged files, RuntimeError from its reader of AVIF.
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 # What the orientations of EXIF do to [H,W,C].
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -47,7 +60,7 @@ def read_picture(path: Path) -> tuple[Tensor, Tensor]:
 
     try:
         levels = _levels(path)
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise DamagedFile(
             f"The picture cannot be read: {error}.",
             where=str(path),

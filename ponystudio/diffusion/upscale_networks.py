@@ -172,11 +172,9 @@ def network_for(shapes: Shapes) -> Upscaling:
             remedy="Take the file of the same training whose name begins with net_g.",
         )
     with torch.device("meta"):
-        if "conv_first.weight" in shapes and "body.0.rdb1.conv1.weight" in shapes:
+        if _are_convs(shapes, "conv_first.weight", "body.0.rdb1.conv1.weight"):
             network: Upscaling = _rrdbnet(shapes)
-        elif (
-            len(shapes.get("body.0.weight", ())) == 4 and len(shapes.get("body.1.weight", ())) == 1
-        ):
+        elif _are_convs(shapes, "body.0.weight") and len(shapes.get("body.1.weight", ())) == 1:
             network = _srvgg(shapes)
         else:
             raise UnknownModel(
@@ -184,7 +182,13 @@ def network_for(shapes: Shapes) -> Upscaling:
                 remedy="RRDBNet (ESRGAN, Real-ESRGAN) and SRVGGNetCompact (realesr-*) are.",
             )
     _compare(shapes, {name: tuple(value.shape) for name, value in network.state_dict().items()})
+    if network.scale < 1:
+        raise UnsupportedModel("This network makes pictures smaller, not larger.")
     return network
+
+
+def _are_convs(shapes: Shapes, *names: str) -> bool:
+    return all(len(shape) == 4 and all(shape) for shape in (shapes.get(n, ()) for n in names))
 
 
 def _rrdbnet(shapes: Shapes) -> RRDBNet:
@@ -199,8 +203,8 @@ def _rrdbnet(shapes: Shapes) -> RRDBNet:
 
 
 def _srvgg(shapes: Shapes) -> SRVGGNetCompact:
-    convs = [shape for name, shape in shapes.items() if len(shape) == 4]
-    last = max((name for name in shapes if name.endswith(".bias")), key=_layer)
+    convs = [name for name, shape in shapes.items() if len(shape) == 4]
+    last = max(convs, key=_layer)
     return SRVGGNetCompact(
         features=shapes["body.0.weight"][0],
         convs=len(convs) - 2,
@@ -209,8 +213,8 @@ def _srvgg(shapes: Shapes) -> SRVGGNetCompact:
 
 
 def _layer(name: str) -> int:
-    number = name.split(".")[1]
-    return int(number) if number.isdecimal() else -1
+    number = name.split(".")[1:2]
+    return int(number[0]) if number and number[0].isdecimal() else -1
 
 
 def _compare(found: Shapes, wanted: Shapes) -> None:

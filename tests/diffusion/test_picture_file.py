@@ -118,6 +118,10 @@ def test_what_is_no_picture_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DamagedFile):
         read_picture(path)
+    Image.new("RGB", (64, 64)).save(path, "AVIF")
+    path.write_bytes(path.read_bytes().replace(b"iloc", b"ilox"))  # where the pixels are to be
+    with pytest.raises(DamagedFile):
+        read_picture(path)
     Image.new("1", (70, 70)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 35 * 70 - 1)
     with pytest.raises(DamagedFile, match="exceeds limit"):

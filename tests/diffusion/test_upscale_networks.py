@@ -142,7 +142,21 @@ def test_relatives_and_strangers() -> None:
         network_for({name: shape for name, shape in state.items() if name != "conv_hr.bias"})
     with pytest.raises(UnsupportedModel, match=r"conv_hr\.bias is 9, not 8"):
         network_for({**state, "conv_hr.bias": (9,)})
-    for stranger in ({}, {"model.0.weight": (1,)}, {"layers.0.weight": (3, 3)}):
+    smaller = RRDBNet(features=4, growth=2, blocks=1, ups=0, unshuffle=2)
+    with pytest.raises(UnsupportedModel, match="smaller"):
+        network_for(shapes(smaller.state_dict()))
+    compact = shapes(build("compact x4").state_dict())
+    with pytest.raises(UnsupportedModel, match=r"it lacks body\.0\.bias"):
+        network_for({name: shape for name, shape in compact.items() if "bias" not in name})
+    strangers: list[dict[str, tuple[int, ...]]] = [
+        {},
+        {"model.0.weight": (1,)},
+        {"layers.0.weight": (3, 3)},
+        {"conv_first.weight": (8,), "body.0.rdb1.conv1.weight": ()},
+        {**state, "conv_first.weight": (0, 3, 3, 3)},
+        {"body.0.weight": (0, 3, 3, 3), "body.1.weight": (8,)},
+    ]
+    for stranger in strangers:
         with pytest.raises(UnknownModel, match="no upscaler"):
             network_for(
                 {canonical: stranger[n] for n, canonical in canonical_names(list(stranger)).items()}
