@@ -237,7 +237,7 @@ class Engine:
             self.packs.catalog,
             self.environment,
             lambda spec, value: _content(request, spec, value),
-            self._marks(request),
+            self._marks(shape, request),
             before,
         )
 
@@ -251,11 +251,9 @@ class Engine:
             request.scope, node, identity, request.output
         )
 
-    def _marks(self, request: Request) -> Marks | None:
+    def _marks(self, shape: Shape, request: Request) -> Marks | None:
         """What decides a result besides its key: memory rungs, and embeddings that prompts name."""
-        kinds = {node.type for node in request.graph.nodes.values()} & self.packs.catalog.keys()
-        prompting = any(p.prompt for kind in kinds for p in self.packs.catalog[kind].params)
-        embeddings = _embeddings(request) if prompting else {}
+        embeddings = _embeddings(request) if shape.prompting else {}
         if not self._rungs and not embeddings:
             return None
 

@@ -65,15 +65,16 @@ class Shape:
     """What of a plan follows from the graph and its targets alone.
 
     `graph` is the one that runs, without muted and bypassed nodes. `order` has every node that the
-    targets depend on, `reading` those among them that read files. `volatile` ones read a file that
-    is named by a wire, or depend on such a one: that file is not known before the run, so there is
-    no key to find the result by again.
+    targets depend on, `reading` those among them that read files, `prompting` those with a prompt.
+    `volatile` ones read a file that is named by a wire, or depend on such a one: that file is not
+    known before the run, so there is no key to find the result by again.
     """
 
     graph: Graph
     targets: tuple[str, ...]
     order: tuple[str, ...]
     reading: tuple[str, ...]
+    prompting: tuple[str, ...]
     volatile: frozenset[str]
 
 
@@ -151,7 +152,9 @@ def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[st
         for id in ordered:
             if not volatile.isdisjoint(nodes[id].sources):
                 volatile.add(id)
-    return Shape(running, wanted, ordered, reading, frozenset(volatile))
+    prompts = {type for type, spec in catalog.items() if any(p.prompt for p in spec.params)}
+    prompting = tuple(id for id in ordered if nodes[id].type in prompts)
+    return Shape(running, wanted, ordered, reading, prompting, frozenset(volatile))
 
 
 def keys_of(

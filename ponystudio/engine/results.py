@@ -47,20 +47,19 @@ class Results:
 
     def known_tier(self, key: str) -> Tier | None:
         """Where the result is, as far as this process knows."""
-        if self._alive(key):
-            return "device" if self._entries[key].device else "memory"
+        if entry := self._alive(key):
+            return "device" if entry.device else "memory"
         return "disk" if self._disk is not None and self._disk.known(key) else None
 
     def tier(self, key: str) -> Tier | None:
         """Where the result is, looked for on the disk too."""
-        if self._alive(key):
-            return "device" if self._entries[key].device else "memory"
+        if entry := self._alive(key):
+            return "device" if entry.device else "memory"
         return "disk" if self._disk is not None and self._disk.has(key) else None
 
     def get(self, key: str) -> Any:
         """The result. Raises KeyError if it is gone, or damaged on the disk."""
-        if self._alive(key):
-            entry = self._entries[key]
+        if entry := self._alive(key):
             entry.priority = self._clock + _worth(entry)
             return entry.value
         if self._disk is None:
@@ -80,8 +79,8 @@ class Results:
         """Hold these in memory, from the disk if need be; False, and none held, if one is gone."""
         held: list[str] = []
         for key in keys:
-            if self._alive(key):
-                self._entries[key].pins += 1
+            if entry := self._alive(key):
+                entry.pins += 1
             elif not self._read_pinned(key):
                 self.unpin(held)
                 return False
@@ -114,15 +113,15 @@ class Results:
         if self._disk is not None:
             self._disk.clear()
 
-    def _alive(self, key: str) -> bool:
-        """A recipe lives as long as its file stands where it says."""
+    def _alive(self, key: str) -> _Entry | None:
+        """The entry; that of a recipe lives only as long as its files stand where it says."""
         entry = self._entries.get(key)
-        if entry is None:
-            return False
+        if entry is None or not entry.files:
+            return entry
         if all(os.path.exists(path) for path in entry.files):  # noqa: PTH110 (asked very often)
-            return True
+            return entry
         self.drop(key)
-        return False
+        return None
 
     def _read_pinned(self, key: str) -> bool:
         if self._disk is None:
