@@ -4,7 +4,8 @@ A node's digest is the SHA-256 of its *preimage* as canonical JSON:
 
     {"environment": {...},        the code, and unless the node is exact the device, dtype, torch
                                   version and attention kernel: what may change a result unsaid
-     "files": {param: content},   what the files hold; their names do not change a result
+     "files": {param: content},   what the files hold; their names do not change a result. A file
+                                  in a row that is on stands as "param[row].column"
      "inputs": {socket: key},     keys of what is linked, so that a change anywhere upstream counts
      "params": {param: value},    coerced, defaults included; without cosmetic ones and without
                                   those that a link or a file's content stands for
@@ -17,7 +18,7 @@ affect has a digest of its own, from a preimage that leaves the others out.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -30,6 +31,8 @@ from ponystudio.graph.topology import effective
 
 Preimage = Mapping[str, Any]
 Content = Callable[[ParamSpec, str], str]
+# What names it (a param, or a column of one's row), its spec, and the name of the file.
+_File = tuple[str, ParamSpec, str]
 
 _WHOLE = ""
 _spelt = json.JSONEncoder(
@@ -148,7 +151,7 @@ def result_keys(
 class _Recipe:
     """What of one preimage depends on the node value alone, spelt already where it can be."""
 
-    files: tuple[tuple[str, ParamSpec, str], ...]
+    files: tuple[_File, ...]
     inputs: tuple[tuple[str, str, str], ...]  # opening of the entry, source, output
     tail: str
 
@@ -188,7 +191,7 @@ class _Memory:
 
 
 def _recipe(node: Node, spec: NodeSpec, counts: Mapping[str, InputSpec | ParamSpec]) -> _Recipe:
-    files: list[tuple[str, ParamSpec, str]] = []
+    files: list[_File] = []
     inputs: list[tuple[str, str, str]] = []
     params: dict[str, Any] = {}
     for name in sorted(counts):
@@ -201,8 +204,19 @@ def _recipe(node: Node, spec: NodeSpec, counts: Mapping[str, InputSpec | ParamSp
                 files.append((name, item, value))
             else:
                 params[name] = value
+            if item.type == "rows":
+                files += _row_files(item, value)
     about = {"params": params, "type": spec.id, "version": spec.version}
+    files.sort(key=lambda file: file[0])
     return _Recipe(tuple(files), tuple(inputs), f"}},{_spelt(about)[1:]}")
+
+
+def _row_files(param: ParamSpec, rows: list[dict[str, Any]]) -> Iterator[_File]:
+    """The files that the rows name, which leave them; a row that is off keeps its names."""
+    for index, row in enumerate(rows):
+        for column in param.fields:
+            if column.type == "file" and row["on"]:
+                yield f"{param.name}[{index}].{column.name}", column, row.pop(column.name)
 
 
 def _preimage(

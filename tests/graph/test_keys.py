@@ -229,6 +229,29 @@ def test_rows_count():
     assert "patch" in changed(one, keys_of(stack({"file": "a", "on": False})))
 
 
+def test_files_in_rows_count_by_what_they_hold():
+    def keys(content: str, *rows: object) -> dict[str, NodeKey]:
+        graph = patched()
+        node = replace(graph.nodes["patch"], params={"stack": list(rows)})
+        asked: list[str] = []
+        found = keys_of(
+            graph.with_nodes([node]), content=lambda spec, name: asked.append(name) or content
+        )
+        assert ("off" in asked) == any(row["file"] == "off" and row["on"] for row in rows)
+        return found
+
+    rows = [{"file": f"{n}.pt", "on": True} for n in range(12)]
+    one = keys("same", *rows)
+    preimage = one["patch"].preimage
+    assert preimage["files"]["stack[11].file"] == "same"
+    assert canonical_json(preimage) == one["patch"].texts[0]
+    assert changed(one, keys("same", *[{**row, "file": "renamed.pt"} for row in rows])) == set()
+    assert "patch" in changed(one, keys("another", *rows))
+    assert keys("x", {"file": "off", "on": False})["patch"].preimage["params"]["stack"] == [
+        {"file": "off", "on": False, "strength": 1.0}
+    ]
+
+
 def test_a_bypassed_node_s_output_has_the_key_of_its_input():
     graph = patched()
     without = graph.with_nodes(
