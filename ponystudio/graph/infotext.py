@@ -48,7 +48,8 @@ SCHEDULE_NAMES = {
 }
 
 PROMPT, NEGATIVE = "Prompt", "Negative prompt"
-_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+# Names and blanks are bounded: a prompt that fills the last line must not take for ever.
+_PAIR = re.compile(r'\s{0,9}(\w[\w \-/]{1,99}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d+)x(\d+)")
 _FEWEST_PAIRS = 3
 

@@ -178,6 +178,12 @@ def test_grammar() -> None:
     ] == ("b\nc")
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["word ", " ", "a:", 'a b:"', "a, "])
+def test_long_lines_are_read_quickly(unit: str) -> None:
+    parse(unit * 60_000)
+
+
 @needs_data
 def test_a_text_written_by_a1111() -> None:
     path = Path(str(DATA)) / "pictures" / "automatic1111_cropped.png"
