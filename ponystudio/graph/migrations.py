@@ -11,6 +11,7 @@ from ponystudio.api.node import Upgrade
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.plain import plain
 
 Document = dict[str, Any]
 Migration = Callable[[Document], Document]
@@ -90,4 +91,5 @@ def _upgraded(node: Node, steps: Mapping[int, Upgrade], target: int) -> dict[str
         params = steps[version](params)
         if not isinstance(params, dict):
             raise TypeError(f"the upgrade from version {version} returned no params")
-    return params
+    upgraded: dict[str, Any] = plain(params)  # what no file can say would be lost with a save
+    return upgraded

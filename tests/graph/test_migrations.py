@@ -110,7 +110,9 @@ def fails(params):
     raise KeyError("method")
 
 
-@pytest.mark.parametrize("steps", [{}, {1: fails}, {1: lambda params: None}])
+@pytest.mark.parametrize(
+    "steps", [{}, {1: fails}, {1: lambda params: None}, {1: lambda params: {"seed": {1}}}]
+)
 def test_an_upgrade_that_fails_leaves_the_node_and_check_reports_it(steps):
     graph = old_sampler(method="heun", nested=[1])
     upgraded, notes = upgrade_nodes(graph, {"t.sample": steps}, CATALOG)
