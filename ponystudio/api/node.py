@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ponystudio.api.params import (
@@ -130,6 +131,11 @@ def _node_type(
         effects=effects,
         exact=exact,
     )
+    affected = {name: item.affects for name, item in spec.input_by_name.items()}
+    affected |= {name: item.affects for name, item in spec.param_by_name.items()}
+    for name, names in affected.items():
+        if strange := set(names) - spec.output_by_name.keys():
+            raise TypeError(f"{id}: {name} affects {min(strange)}, which is no output")
     return NodeType(spec, function, dict(upgrades), takes_context)
 
 
@@ -177,6 +183,8 @@ def _param(name: str, annotation: Any, default: Any, help: str) -> ParamSpec:
     }
     if typing.get_origin(base) is list:
         row = typing.get_args(base)[0]
+        if set(getattr(row, "_fields", ["?"])) - set(getattr(row, "_field_defaults", ())):
+            raise TypeError(f"param {name}: a row is a NamedTuple, each column with a default")
         columns = typing.get_type_hints(row, include_extras=True)
         return ParamSpec(
             type="rows",
@@ -192,7 +200,8 @@ def _param(name: str, annotation: Any, default: Any, help: str) -> ParamSpec:
     if choice := _marker(markers, Choice):
         return ParamSpec(type="choice", default=default, choices=choice.options, **common)
     if file := _marker(markers, File):
-        return ParamSpec(type="file", default=str(default), kind=file.kind, **common)
+        name_of_file = default.as_posix() if isinstance(default, Path) else str(default)
+        return ParamSpec(type="file", default=name_of_file, kind=file.kind, **common)
     if base in (int, float):
         bounds = _marker(markers, Range)
         if bounds:

@@ -146,6 +146,9 @@ def test_nodes_in_a_module():
         lambda: node("test.nodefault")(_no_default),
         lambda: node("test.optional")(_half_optional),
         lambda: node("test.odd")(_odd_param),
+        lambda: node("test.affects")(_affects_nothing),
+        lambda: node("test.rows")(_rows_of_numbers),
+        lambda: node("test.halfrows")(_rows_without_default),
     ],
 )
 def test_refused_when_declared(declare):
@@ -157,6 +160,15 @@ def _star(*images: Image) -> Image: ...
 def _no_default(*, x: int) -> Image: ...
 def _half_optional(image: Image | None) -> Image: ...
 def _odd_param(*, x: complex = 1j) -> Image: ...
+def _affects_nothing(model: Annotated[Model, Affects("modle")]) -> Both: ...
+def _rows_of_numbers(*, x: list[int] = []) -> Image: ...  # noqa: B006
+
+
+class HalfRow(NamedTuple):
+    strength: float
+
+
+def _rows_without_default(*, x: list[HalfRow] = []) -> Image: ...  # noqa: B006
 
 
 def test_what_feeds_what():
