@@ -8,7 +8,6 @@ pictures that carry one in a text field. Pickles go through the reader that exec
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -83,12 +82,12 @@ def _from_weights(path: Path) -> dict[str, Tensor]:
 def _from_picture(path: Path) -> dict[str, Tensor]:
     """A1111 writes base64 of JSON, tensors as {"TORCHTENSOR": rows}, into a text field."""
     import torch
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=("PNG", "WEBP")) as picture:
             field = picture.info.get(PICTURE_FIELD)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DamagedFile(f"This picture cannot be read ({error}).", where=str(path)) from None
     if field is None:
         return {}
@@ -98,7 +97,15 @@ def _from_picture(path: Path) -> dict[str, Tensor]:
             f"string_to_param.{name}": torch.tensor(rows["TORCHTENSOR"], dtype=torch.float32)
             for name, rows in params.items()
         }
-    except (binascii.Error, ValueError, KeyError, TypeError, AttributeError) as error:
+    # torch raises RuntimeError and OverflowError, and so does JSON that is nested without end.
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
         raise DamagedFile(
             f"The embedding in this picture is damaged ({error}).", where=str(path)
         ) from None

@@ -120,9 +120,28 @@ def test_pictures_of_a1111(tmp_path):
     assert torch.equal(read_embedding(picture(tmp_path / "birb.png", field), WIDTH), VECTORS)
 
 
-@pytest.mark.parametrize("field", ["%%%", "bm8=", base64.b64encode(b'{"string_to_param": 1}')])
+def rows(text: str) -> str:
+    """The field of an embedding with these rows."""
+    params = f'{{"string_to_param": {{"*": {{"TORCHTENSOR": {text}}}}}}}'
+    return base64.b64encode(params.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "%%%",
+        "bm8=",
+        base64.b64encode(b'{"string_to_param": 1}').decode(),
+        rows("[[1], [1, 2]]"),
+        rows("[" * 100_000),
+        rows(f"[1{'0' * 400}]"),
+        rows('"a"'),
+        rows("[null]"),
+    ],
+    ids=["no base64", "no JSON", "number", "ragged", "deep", "huge", "text", "null"],
+)
 def test_damaged_pictures(tmp_path, field):
-    file = picture(tmp_path / "birb.png", field if isinstance(field, str) else field.decode())
+    file = picture(tmp_path / "birb.png", field)
     with pytest.raises(DamagedFile, match="damaged"):
         read_embedding(file, WIDTH)
 
