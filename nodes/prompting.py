@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ponystudio.api import Annotated, Choice, Clip, Conditioning, Context, Label, Range, Text, node
+from ponystudio.diffusion.prompt import DIALECTS
 
 
 @node("core.encode_prompt", title="Prompt", group="Prompting")
@@ -10,7 +11,7 @@ def encode_prompt(
     clip: Clip,
     *,
     text: Annotated[str, Text(lines=5, prompt=True)] = "",
-    dialect: Annotated[str, Choice(("a1111", "comfyui"))] = "a1111",
+    dialect: Annotated[str, Choice(DIALECTS)] = "a1111",
     clip_skip: Annotated[int, Range(0, 12, soft=(0, 4)), Label("Clip skip")] = 0,
     ctx: Context,
 ) -> Conditioning:
