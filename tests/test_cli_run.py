@@ -142,6 +142,15 @@ def test_a_photograph_is_enlarged(crop, tmp_path):
     assert numpy.abs(large.reshape(24, 4, 32, 4, 3).mean((1, 3)) - small).mean() < 8
 
 
+def test_a_run_goes_on_when_its_listener_leaves(crop, tmp_path):
+    with start(*upscale(crop, tmp_path, "--events")) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    assert said == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["upscaled_00001.png"]
+
+
 def test_ctrl_c_cancels_within_a_step(place, tmp_path):
     words = text_to_picture(place, tmp_path, "--no-disk-cache", "--events")
     with start(*words, "--set", "sampler.steps=10000") as process:

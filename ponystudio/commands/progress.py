@@ -18,7 +18,22 @@ tqdm.monitor_interval = 0
 
 
 class Show(ABC):
-    """Called with every event of a run; left when the run is over, however it ended."""
+    """Called with every event of a run; left when the run is over, however it ended.
+
+    When whoever listened has left, the run goes on in silence.
+    """
+
+    _heard = True
+
+    def __call__(self, event: JsonEvent) -> None:
+        try:
+            if self._heard:
+                self.tell(event)
+        except BrokenPipeError:
+            self._heard = False
+
+    @abstractmethod
+    def tell(self, event: JsonEvent) -> None: ...
 
     def __enter__(self) -> Self:
         return self
@@ -30,9 +45,6 @@ class Show(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None: ...
-
-    @abstractmethod
-    def __call__(self, event: JsonEvent) -> None: ...
 
 
 class JsonLines(Show):
@@ -53,7 +65,7 @@ class JsonLines(Show):
             event = RunFailed(error.node, str(error), error.remedy, type(error).__name__)
             self(event.as_json())
 
-    def __call__(self, event: JsonEvent) -> None:
+    def tell(self, event: JsonEvent) -> None:
         self._failed = self._failed or event["event"] == RunFailed.name
         print(json.dumps(event), file=self._stream, flush=True)
 
@@ -86,7 +98,7 @@ class Report(Show):
         for bar in self._bars.values():
             bar.close()
 
-    def __call__(self, event: JsonEvent) -> None:
+    def tell(self, event: JsonEvent) -> None:
         handle = self._handlers.get(event["event"])
         if handle:
             handle(event)
