@@ -108,7 +108,7 @@ class _Bracket:
 
 def _parse_a1111(text: str) -> list[Segment | Break]:
     parts: list[str | Break] = []
-    brackets: list[_Bracket] = []
+    closed: list[_Bracket] = []
     # Round and square brackets pair among themselves, so that they may overlap: `(a [b) c]`.
     unclosed: dict[str, list[_Bracket]] = {"(": [], "[": []}
 
@@ -117,14 +117,14 @@ def _parse_a1111(text: str) -> list[Segment | Break]:
         bracket.end = len(parts)
         if factor is not None:
             bracket.factor = factor
+        closed.append(bracket)
 
     for token in A1111_TOKEN.finditer(EXTRA_NETWORK.sub("", text)):
         if token["escaped"] is not None:
             parts.append(token["escaped"])
         elif opening := token["open"]:
-            bracket = _Bracket(len(parts), ROUND if opening == "(" else SQUARE)
-            brackets.append(bracket)
-            unclosed[opening].append(bracket)
+            factor = ROUND if opening == "(" else SQUARE
+            unclosed[opening].append(_Bracket(len(parts), factor))
         elif token["weight"] and unclosed["("] and math.isfinite(float(token["weight"])):
             close("(", float(token["weight"]))
         elif token["close"] == ")" and unclosed["("]:
@@ -135,7 +135,8 @@ def _parse_a1111(text: str) -> list[Segment | Break]:
             parts.extend(_with_breaks(token[0]))
 
     weights = [1.0] * len(parts)
-    for bracket in reversed(brackets):  # the innermost factor first
+    # In A1111's order, so that the last bits too decide alike what merges.
+    for bracket in (*closed, *unclosed["("], *unclosed["["]):
         for i in range(bracket.start, len(parts) if bracket.end is None else bracket.end):
             weights[i] *= bracket.factor
     return _merged(parts, weights)

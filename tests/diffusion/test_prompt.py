@@ -49,6 +49,8 @@ class TestA1111:
             ("(unbalanced", [("unbalanced", 1.1)]),
             ("a [b (c", [("a ", 1.0), ("b ", 1 / 1.1), ("c", 1.0)]),
             ("(a [b) c]", [("a ", 1.1), ("b", 1.0), (" c", 1 / 1.1)]),
+            # Two products of the same factors, equal but for the last bit, do not merge.
+            ("(([a:([,", [("a:", 1.1), (",", 1.1)]),
             (r"\(literal\]", [("(literal]", 1.0)]),
             (r"rem_\(re:zero\)", [("rem_(re:zero)", 1.0)]),
             (r"a\\b\c", [(r"a\bc", 1.0)]),
