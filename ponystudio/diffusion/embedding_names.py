@@ -7,10 +7,12 @@ Names are those of files in a folder, "EasyNegative.pt" or "style/birb.safetenso
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+from ponystudio.diffusion.prompt import DIALECTS, Segment, parse
 from ponystudio.errors import MissingFile
 
 SUFFIX = re.compile(r"\.(safetensors|pt|bin|ckpt|pth|png|webp)$", re.IGNORECASE)
@@ -82,6 +84,29 @@ def split_at_embeddings(text: str, names: EmbeddingNames) -> Iterator[tuple[str,
                 break
         else:
             raise names.unknown(word.rstrip(",.;:"))
+
+
+def may_mean(prompt: str, name: str) -> bool:
+    """Whether encoding this prompt, in either dialect, may read the embedding of this name.
+
+    True for some that do not; false only for those that surely do not, so that a cache may ask.
+    """
+    return _squeezed(_stem(name)) in _words(prompt)
+
+
+@lru_cache(maxsize=64)
+def _words(prompt: str) -> str:
+    """All that a prompt says, by each dialect: without its syntax, which may stand amid a name."""
+    read = (parse(prompt, dialect) for dialect in DIALECTS)
+    return "\n".join(
+        _squeezed("".join(part.text for part in parts if isinstance(part, Segment)))
+        for parts in read
+    )
+
+
+def _squeezed(text: str) -> str:
+    """Texts that are spelt with the same tokens are equal in this form."""
+    return "".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _without_suffix(name: str) -> str:

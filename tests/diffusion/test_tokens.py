@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ponystudio_resources
-from ponystudio.diffusion.embedding_names import EmbeddingNames
+from ponystudio.diffusion.embedding_names import EmbeddingNames, may_mean
 from ponystudio.diffusion.prompt import parse
 from ponystudio.diffusion.tokens import (
     COMMA,
@@ -238,6 +238,35 @@ class TestNames:
     )
     def test_the_word_alone_is_a_word(self, text):
         assert chunks(text, "comfyui")[0].ids[1:3] == ClipTokenizer().ids(text)[:2]
+
+
+class TestMayMean:
+    @pytest.mark.parametrize(
+        "prompt",
+        [
+            "bad_hands",
+            "a Bad_Hands, b",
+            r"bad\_hands",
+            "bad<lora:x:1>_hands",
+            "bad _\nhands",
+            "(bad:1)_hands",
+            "[(bad)]_hands",
+            "((bad_hands:1.2))",
+            "embedding:neg/bad_hands.pt",
+        ],
+    )
+    def test_whatever_is_encoded_as_one_is_noticed(self, prompt):
+        name = "neg/bad_hands.pt"
+        assert any(isinstance(item, Row) for item in body(chunks(prompt, "a1111", **{name: 1})[0]))
+        assert may_mean(prompt, name)
+
+    def test_spellings_of_accents_and_brackets(self):
+        assert may_mean("a cafe\u0301", "caf\u00e9.pt")
+        assert may_mean(r"girl \(cute\)", "girl (cute).safetensors")
+
+    def test_others_are_not(self):
+        assert not may_mean("good hands", "bad_hands.pt")
+        assert not may_mean("", "bad_hands.pt")
 
 
 def test_tokens_need_no_torch():
