@@ -29,8 +29,8 @@ def check(
 ) -> list[GraphError]:
     """Every error that would keep the graph from running, by node id; [] for none.
 
-    With `targets` only of those and of what they depend on. Muted and bypassed nodes, and nodes
-    that need a muted one, do not run and so have no errors.
+    With `targets` only of those and of what they depend on; that none of them runs is an error.
+    Muted and bypassed nodes, and nodes that need a muted one, do not run and so have no errors.
 
     The catalog must be immutable: an unchanged node is not looked at again under the same one.
     """
@@ -42,6 +42,8 @@ def check(
         targets = list(targets)
         errors += [_no_such_node(id, graph) for id in targets if id not in graph.nodes]
         ids = ancestors(running, targets)
+        if not ids and not errors:
+            errors.append(_nothing_chosen_runs(targets))
     bad = [id for id in ids if not _known_good(nodes[id], nodes, catalog)]
     for id in sorted(bad):
         found = list(_errors(nodes[id], graph, running, catalog))
@@ -69,6 +71,17 @@ def effective_targets(graph: Graph, catalog: Mapping[str, NodeSpec]) -> list[str
     raise NothingToRun(
         "No node of this graph saves or shows anything.",
         remedy="Add a node such as Save image, or choose the nodes to run.",
+    )
+
+
+def _nothing_chosen_runs(targets: list[str]) -> NothingToRun:
+    if not targets:
+        return NothingToRun("No node is chosen to run.", remedy="Choose one.")
+    return NothingToRun(
+        "What is chosen to run is muted, bypassed or needs a muted node.",
+        where=", ".join(sorted(targets)[:8]),
+        node=min(targets),
+        remedy="Unmute it, or choose another node.",
     )
 
 

@@ -164,6 +164,18 @@ def test_memory_of_good_nodes_notices_changed_neighbours_and_catalogs():
     assert check(undo.apply(broken)[0], CATALOG) == []
 
 
+@pytest.mark.parametrize("mode", ["muted", "bypassed"])
+def test_chosen_nodes_of_which_none_runs_are_an_error(mode):
+    graph = with_mode(picture(), "save", mode)
+    (error,) = check(graph, CATALOG, targets=["save"])
+    assert isinstance(error, NothingToRun)
+    assert (error.node, error.where) == ("save", "save")
+    assert "Unmute" in str(error)
+    assert check(graph, CATALOG, targets=["save", "sample"]) == []
+    (error,) = check(graph, CATALOG, targets=[])
+    assert isinstance(error, NothingToRun)
+
+
 def test_targets_are_the_nodes_with_effects_that_run():
     graph = picture().with_nodes([node("another", "t.save", latent="sample.latent")])
     assert effective_targets(graph, CATALOG) == ["another", "save"]
