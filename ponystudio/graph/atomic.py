@@ -46,7 +46,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             draft.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise _explained(error, path) from None
+        raise explained(error, path) from None
     _flush_folder(target.parent)
 
 
@@ -60,7 +60,8 @@ def _flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _explained(error: OSError, path: Path) -> PonyStudioError:
+def explained(error: OSError, path: Path) -> PonyStudioError:
+    """The error of ours that says what the system's means for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(
             "There is no space left to write the file.",
