@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from helpers.paths import PARITY
 from ponystudio.diffusion.latent_file import latent_bytes, read_latent
 from ponystudio.errors import DamagedFile, WrongKind
 
@@ -23,8 +24,8 @@ def test_files_without_the_marker_hold_scaled_values(tmp_path):
     assert torch.allclose(read_latent(tmp_path / "old.latent")[0], values)
 
 
-def test_reference_of_the_peer_is_unscaled(parity_data):
-    values, family = read_latent(parity_data / "euler__normal.latent")
+def test_reference_of_the_peer_is_unscaled():
+    values, family = read_latent(PARITY / "euler__normal.latent")
     assert values.shape == (1, 4, 16, 16)
     assert family == ""
 
