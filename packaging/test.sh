@@ -14,12 +14,6 @@ if [ "${1:-}" = --torch ]; then
 fi
 prepare "$torch" test
 
-# Data that may not ship: tests that want it skip without it.
-if [ -z "${PONYSTUDIO_TEST_DATA:-}" ] && [ -d "$root/../shared/data" ]; then
-    PONYSTUDIO_TEST_DATA=$(cd "$root/../shared/data" && pwd)
-    export PONYSTUDIO_TEST_DATA
-fi
-
 failed=()
 check() {
     local name=$1

@@ -71,4 +71,4 @@ class Context(Protocol):
         """Write the batch into the run's preview folder, for a node that only shows."""
 
     def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:
-        """Write every latent of the batch as `.latent` (safetensors, `latent_tensor`)."""
+        """Write the whole batch as one `.latent` file (safetensors, `latent_tensor`)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from contextlib import redirect_stdout
 
 from ponystudio.commands.complaints import Refused
 from ponystudio.commands.interrupts import cancellable
@@ -41,6 +42,8 @@ def _run(opened: Opened, arguments: Namespace, show: Show) -> None:
         for node, what in planned.items():
             print(f"{node:<{width}}  {what}")
     else:
-        cancellable(
-            lambda cancel: run_graph(opened.graph, on_event=show, cancel=cancel, **settings)
-        )
+        # What nodes print belongs to the notes; stdout is for paths and events.
+        with redirect_stdout(sys.stderr):
+            cancellable(
+                lambda cancel: run_graph(opened.graph, on_event=show, cancel=cancel, **settings)
+            )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -116,16 +117,11 @@ class RunContext:
         return self._write_pictures(self._around.previews, image, self.node, "png", 95, None)
 
     def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:
-        paths = []
-        for values in latent.values.split(1):
-            self.check_cancelled()
-            data = latent_bytes(values, latent.family, {GRAPH: self._around.receipts.graph_text()})
-
-            def write(path: Path, data: bytes = data) -> None:
-                write_bytes(path, data)
-
-            paths.append(self._saved(self._around.output, prefix, ".latent", write))
-        return paths
+        self.check_cancelled()
+        metadata = {GRAPH: self._around.receipts.graph_text()}
+        data = latent_bytes(latent.values, latent.family, metadata)
+        write = partial(write_bytes, data=data)
+        return [self._saved(self._around.output, prefix, ".latent", write)]
 
     def _write_pictures(
         self,

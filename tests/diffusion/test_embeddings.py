@@ -13,6 +13,7 @@ import torch
 from PIL import Image, PngImagePlugin
 from safetensors.torch import save_file
 
+from helpers.paths import DATA, needs_data
 from ponystudio.diffusion.embeddings import read_embedding
 from ponystudio.errors import (
     DamagedFile,
@@ -206,10 +207,8 @@ def test_a_pickle_runs_nothing(tmp_path):
     assert not canary.exists()
 
 
+@needs_data
 def test_a_published_embedding():
-    root = os.environ.get("PONYSTUDIO_TEST_DATA")
-    if root is None:
-        pytest.skip("PONYSTUDIO_TEST_DATA is not set")
-    file = Path(root, "embedding", "sd1_birb-style_learned_embeds.bin")
+    file = DATA / "embedding" / "sd1_birb-style_learned_embeds.bin"
     (expected,) = torch.load(file, weights_only=True).values()
     assert torch.equal(read_embedding(file, WIDTH), expected[None])

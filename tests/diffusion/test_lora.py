@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,10 +11,10 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from helpers.checkpoints import micro, micro_lora
+from helpers.paths import DATA, needs_data
 from ponystudio.diffusion import lora
 from ponystudio.errors import DamagedFile, MismatchedValues, UnsupportedModel, WrongKind
 
-DATA = os.environ.get("PONYSTUDIO_TEST_DATA")
 QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 QUERY_LDM = "input_blocks.4.1.transformer_blocks.0.attn1.to_q"
 OUT = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0"
@@ -267,10 +265,10 @@ class TestRefusals:
             file.for_module("model", unet)
 
 
-@pytest.mark.skipif(not DATA, reason="PONYSTUDIO_TEST_DATA is not set")
+@needs_data
 def test_a_real_file_of_early_diffusers():
     """All of its 128 layers, attention alone, find their place in a network of SD1's size."""
-    path = Path(DATA) / "lora" / "sd15_weapons_rank4_diffusers_attnprocs.safetensors"
+    path = DATA / "lora" / "sd15_weapons_rank4_diffusers_attnprocs.safetensors"
     with torch.device("meta"):
         unet = UNet2DConditionModel(cross_attention_dim=768)
     lora.check_base(path, "sd1")

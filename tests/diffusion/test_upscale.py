@@ -3,7 +3,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import ponystudio_resources
+from helpers.paths import DATA, needs_data
 from ponystudio.diffusion.picture_file import read_picture
 from ponystudio.diffusion.upscale import PAD, SuperResolution, load_upscaler
 from ponystudio.diffusion.upscale_networks import RRDBNet, SRVGGNetCompact, Upscaling
 from ponystudio.errors import Cancelled, PonyStudioError, UnknownModel, UnsupportedModel, WrongKind
 
 SHIPPED = ponystudio_resources.path("models", "upscale_models")
-DATA = os.environ.get("PONYSTUDIO_TEST_DATA")
-needs_data = pytest.mark.skipif(not DATA, reason="PONYSTUDIO_TEST_DATA is not set")
 without_spandrel = pytest.mark.skipif(
     importlib.util.find_spec("spandrel") is not None, reason="spandrel is installed"
 )
@@ -212,7 +210,7 @@ def test_every_layout_of_pth(tmp_path: Path, wrapping: str, legacy: bool) -> Non
 @needs_data
 def test_a_real_pth_is_the_shipped_network() -> None:
     """Its biases are in half precision, which the shipped copy spares itself."""
-    pth = load_upscaler(Path(str(DATA), "upscale", "realesr-animevideov3-x4_fp16.pth"))
+    pth = load_upscaler(DATA / "upscale" / "realesr-animevideov3-x4_fp16.pth")
     shipped = load_upscaler(SHIPPED / "realesr-animevideov3-x4.safetensors")
     for name, value in shipped.module.state_dict().items():
         assert torch.equal(pth.module.get_parameter(name), value.half().float())

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
+from helpers.paths import DATA, needs_data
 from ponystudio.errors import GraphFileError, NotWritable
 from ponystudio.graph import carrier
 from ponystudio.graph.carrier import (
@@ -25,9 +26,6 @@ from ponystudio.graph.carrier import (
     graph_text,
     read_fields,
 )
-
-DATA = os.environ.get("PONYSTUDIO_TEST_DATA")
-needs_data = pytest.mark.skipif(not DATA, reason="PONYSTUDIO_TEST_DATA is not set")
 
 FIELDS = {
     GRAPH: json.dumps({"format": "ponystudio.graph", "text": 'ünïcorn, "3d" <&> 🦄\x0b\r\n]]>'}),
@@ -204,7 +202,7 @@ def test_reading_loads_no_pillow(tmp_path: Path, format: str) -> None:
 
 @needs_data
 def test_pictures_of_other_tools() -> None:
-    folder = Path(str(DATA)) / "pictures"
+    folder = DATA / "pictures"
     keys = {path.name: set(read_fields(path)) for path in folder.glob("*.png")}
     assert keys["automatic1111_cropped.png"] == {"parameters"}
     assert keys["fooocus1_cropped.png"] == {"parameters", "fooocus_scheme"}

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
+from helpers.paths import DATA, needs_data
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.graph.carrier import read_fields
 from ponystudio.graph.infotext import SAMPLER_NAMES, SCHEDULE_NAMES, infotext, parse
 from ponystudio.graph.model import Graph, Link, Node
 
-DATA = os.environ.get("PONYSTUDIO_TEST_DATA")
-needs_data = pytest.mark.skipif(not DATA, reason="PONYSTUDIO_TEST_DATA is not set")
 HASH = "0123456789abcdef" * 4
 
 CHECKPOINT = Node("ckpt", "core.load_checkpoint", params={"file": "sub/pony.v1.safetensors"})
@@ -186,7 +182,7 @@ def test_long_lines_are_read_quickly(unit: str) -> None:
 
 @needs_data
 def test_a_text_written_by_a1111() -> None:
-    path = Path(str(DATA)) / "pictures" / "automatic1111_cropped.png"
+    path = DATA / "pictures" / "automatic1111_cropped.png"
     fields = parse(read_fields(path)["parameters"])
     assert fields["Prompt"] == "photo of a duck"
     assert fields["Negative prompt"] == "monochrome"
