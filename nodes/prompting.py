@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ponystudio.api import Annotated, Choice, Clip, Conditioning, Context, Label, Range, Text, node
-from ponystudio.diffusion.prompt import DIALECTS
+from ponystudio.diffusion.prompt import DIALECTS, notes
 
 
 @node("core.encode_prompt", title="Prompt", group="Prompting")
@@ -24,6 +24,8 @@ def encode_prompt(
         dialect: How attention is written and weighed: as in A1111, or as in ComfyUI.
         clip_skip: 1 takes the last layer, 2 the one before; 0 is what the model was made for.
     """
+    for said in notes(text, dialect):
+        ctx.note(said)
     with ctx.models.open(clip) as encoder:
         encoded = encoder.encode(text, dialect=dialect, clip_skip=clip_skip)
     return Conditioning(encoded.context, clip.family, encoded.padding, encoded.pooled)

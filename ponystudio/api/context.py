@@ -51,6 +51,9 @@ class Context(Protocol):
     def short_of_memory(self, action: str) -> None:
         """Tell the user which rung of the memory ladder this node took ("tiled decode")."""
 
+    def note(self, text: str) -> None:
+        """Tell the user something that is no error, in one plain sentence."""
+
     def save_picture(
         self,
         image: Image,

@@ -81,6 +81,7 @@ class Report(Show):
             "run_started": self._started,
             "output": self._output,
             "memory": self._memory,
+            "note": self._note,
         }
         if notes.isatty():
             self._handlers |= {
@@ -112,6 +113,10 @@ class Report(Show):
     def _memory(self, event: JsonEvent) -> None:
         node = f"{event['node']}: " if event.get("node") else ""
         self._say(f"{node}{event['action']}")
+
+    def _note(self, event: JsonEvent) -> None:
+        node = f"{event['node']}: " if event["node"] else ""
+        self._say(f"{node}{event['text']}")
 
     def _weights(self, event: JsonEvent) -> None:
         size = f"{event['bytes'] / 2**20:,.0f} MiB"

@@ -16,7 +16,7 @@ import torch
 from ponystudio.api import Image, Latent, Mask, Recipe
 from ponystudio.diffusion.latent_file import latent_bytes
 from ponystudio.diffusion.picture_file import to_picture
-from ponystudio.engine.events import Event, Memory, Output, Progress
+from ponystudio.engine.events import Event, Memory, Note, Output, Progress
 from ponystudio.engine.pool import WeightsPool
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.saving import save_numbered
@@ -101,6 +101,9 @@ class RunContext:
 
     def short_of_memory(self, action: str) -> None:
         self._around.emit(Memory(action, self.node))
+
+    def note(self, text: str) -> None:
+        self._around.emit(Note(self.node, text))
 
     def save_picture(
         self,

@@ -12,6 +12,7 @@ from threading import Event as Flag
 import torch
 
 from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.diffusion.embedding_names import may_mean
 from ponystudio.diffusion.families import families
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.context import Preview, Surroundings
@@ -289,10 +290,10 @@ def _embeddings(request: Request) -> dict[str, Path]:
 
 
 def _named(node: Node, param: ParamSpec, embeddings: Mapping[str, Path]) -> list[str]:
-    """Contents of the embeddings whose names occur in a prompt: all, if a wire brings it."""
-    text = str(node.params.get(param.name, param.default)).lower()
+    """Contents of the embeddings that a prompt may read: all, if a wire brings it."""
+    text = str(node.params.get(param.name, param.default))
     return [
         f"{name} {content_id(path)}"
         for name, path in sorted(embeddings.items())
-        if param.name in node.inputs or Path(name).stem.lower() in text
+        if param.name in node.inputs or may_mean(text, name)
     ]

@@ -85,6 +85,14 @@ class Memory(Event):
 
 
 @dataclass(frozen=True)
+class Note(Event):
+    """What a user may want to know and is no error: what of a prompt has no effect, say."""
+
+    node: str
+    text: str
+
+
+@dataclass(frozen=True)
 class RunFinished(Event):
     seconds: float
 

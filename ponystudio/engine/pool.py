@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from ponystudio.diffusion.loading import load
 from ponystudio.diffusion.watching import watch
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.devices import Choice, free_device_memory, release_cached
-from ponystudio.engine.events import Event, Weights
+from ponystudio.engine.events import Event, Note, Weights
 from ponystudio.errors import ModelFileError
 from ponystudio.library.recognise import recognise
 
@@ -147,6 +147,8 @@ class WeightsPool:
             entry.patches = {}  # what an error or a cancel from here on leaves behind
             done = patching.apply(entry.network, patches, check=check)
         entry.patches = wanted
+        if done.unmatched:
+            self._emit(Note("", _without_place(done.unmatched)))
         self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
 
     def _come_home(self, entry: _Entry) -> None:
@@ -215,3 +217,8 @@ def _predicted(recipe: Recipe, dtype: torch.dtype) -> int:
         return int(part.parameters * dtype.itemsize)
     path = Path(recipe.path)
     return path.stat().st_size if path.is_file() else 0
+
+
+def _without_place(layers: Sequence[str]) -> str:
+    some = ", ".join(layers[:3]) + (", ..." if len(layers) > 3 else "")
+    return f"{len(layers)} layers of the LoRAs fit nothing in this model and have no effect: {some}"

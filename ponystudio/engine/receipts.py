@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ponystudio.graph.infotext import infotext
 from ponystudio.graph.keys import Environment
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors
-from ponystudio.library.content import content_id
+from ponystudio.library.content import Identity, content_id, hashes, identity
 from ponystudio.library.folders import Folders
 
 # Kinds of files that are no models, and are not named by hash.
@@ -46,6 +47,7 @@ class Receipts:
         self._written, self._folders = written, folders
         self._sha256_of = sha256
         self._sha256: dict[str, str] = {}
+        self._autov3: dict[str, str] = {}
         self._hashing: threading.Thread | None = None
 
     def start(self, steps: Iterable[str]) -> None:
@@ -88,7 +90,7 @@ class Receipts:
             node,
             size=size,
             catalog=self._catalog,
-            hashes=self._sha256,
+            hashes={**self._sha256, **self._autov3},
             batch=batch,
             version=f"PonyStudio {__version__}",
         )
@@ -107,10 +109,12 @@ class Receipts:
         return {"sha256": self._sha256[name]} if name in self._sha256 else {}
 
     def _hash(self, files: Mapping[str, tuple[str, Path]]) -> None:
-        for name, (_, path) in files.items():
+        for name, (kind, path) in files.items():
             try:
                 if path.is_file():
                     self._sha256[name] = self._sha256_of(path)
+                if kind == "loras":
+                    self._autov3[name] = _autov3(path, identity(path))
             except (OSError, PonyStudioError):
                 continue  # the node that reads the file will say what is wrong with it
 
@@ -136,3 +140,9 @@ class Receipts:
             for param in self._catalog[node.type].params:
                 if param.type == type:
                     yield node, param
+
+
+@lru_cache(maxsize=256)
+def _autov3(path: Path, _: Identity) -> str:
+    """By which other tools know a LoRA: of its tensors alone, since trainers edit the header."""
+    return hashes(path).get("autov3", "")

@@ -68,8 +68,8 @@ def infotext(
 
     `graph` is the one that ran, without bypassed and muted nodes. `size` is the picture's width
     and height, `catalog` tells the defaults of params that the graph leaves out, `hashes` maps
-    file params, as the graph writes them, to the files' SHA-256; `batch` is the picture's index
-    and the size of its batch. "" if no sampler had a part in the picture.
+    file params, as the graph writes them, to the files' SHA-256 (LoRAs: AutoV3); `batch` is the
+    picture's index and the size of its batch. "" if no sampler had a part in the picture.
     """
     reader = _Reader(graph, catalog or {})
     samplers = reader.samplers(node)

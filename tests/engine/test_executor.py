@@ -267,13 +267,15 @@ def test_an_embedding_that_a_prompt_names_counts_for_its_result(studio, tmp_path
     file = tmp_path / "embeddings" / "easyPony.pt"
     file.write_bytes(b"one")
     g = graph(
-        make("with", "prompt", text="a photo, EasyPony"), make("without", "prompt", text="a photo")
+        make("with", "prompt", text="a photo, EasyPony"),
+        make("hidden", "prompt", text=r"easy<lora:style:1>\Pony"),
+        make("without", "prompt", text="a photo"),
     )
-    targets = ("with", "without")
-    assert sorted(studio.run(g, targets=targets)) == ["with", "without"]
+    targets = ("with", "hidden", "without")
+    assert sorted(studio.run(g, targets=targets)) == ["hidden", "with", "without"]
     assert studio.run(g, targets=targets) == []
     file.write_bytes(b"three")
-    assert studio.run(g, targets=targets) == ["with"]
+    assert sorted(studio.run(g, targets=targets)) == ["hidden", "with"]
 
 
 def test_short_of_memory_the_node_is_asked_to_be_frugal_and_its_result_is_known_apart(studio):

@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from helpers import checkpoints
 from ponystudio.engine.cap import MemoryCap
@@ -19,6 +21,7 @@ from ponystudio.engine.packs import load_packs
 from ponystudio.errors import Cancelled, MissingFile, StorageFull
 from ponystudio.graph.carrier import PARAMETERS, read_fields
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.library.content import hashes
 from ponystudio.library.folders import Folders
 
 
@@ -115,6 +118,30 @@ def test_a_changed_strength_of_a_lora_encodes_no_prompt(runs):
     assert runs.told("weights", "action").count("patch") == 2
     ran = runs.run(text_to_picture(strength=0.8))
     assert not {"positive", "negative"} & set(ran)
+
+
+def test_what_has_no_effect_is_noted(runs, models, tmp_path):
+    """A `<lora:...>` in a prompt, and layers of a LoRA that fit nothing."""
+    odd = load_file(models / "loras" / "l.safetensors")
+    for kind in ("lora_up.weight", "lora_down.weight", "alpha"):
+        name = next(key for key in odd if key.startswith("lora_unet_") and key.endswith(kind))
+        odd[f"lora_unet_no_such_layer.{kind}"] = odd[name].clone()
+    (tmp_path / "loras").unlink()
+    (tmp_path / "loras").mkdir()
+    save_file(odd, tmp_path / "loras" / "l.safetensors")
+    graph = text_to_picture(strength=0.5)
+    clip = Link("lora", "clip")
+    prompt = replace(graph.nodes["positive"], params={"text": "a pony <lora:style:1>"})
+    runs.run(graph.with_nodes([replace(prompt, inputs={"clip": clip})]))
+    about_layers, about_prompt = sorted(runs.told("note", "text"))
+    assert "1 layers of the LoRAs fit nothing" in about_layers
+    assert "no_such_layer" in about_layers
+    assert about_prompt.startswith("<lora:style:1>: left out")
+    assert sorted(runs.told("note")) == ["", "positive"]
+
+    fields = read_fields(tmp_path / "output" / "out_00001.png")
+    autov3 = hashes(tmp_path / "loras" / "l.safetensors")["autov3"]
+    assert f'Lora hashes: "l: {autov3}"' in fields[PARAMETERS]
 
 
 def test_without_a_cache_every_run_is_the_first(runs):

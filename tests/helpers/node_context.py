@@ -44,6 +44,9 @@ class FakeContext:
     def short_of_memory(self, action: str) -> None:
         raise AssertionError(action)
 
+    def note(self, text: str) -> None:
+        raise AssertionError(text)
+
     def save_picture(self, image: Image, **how: Any) -> list[Path]:
         self.saved.append({"image": image, **how})
         return []
