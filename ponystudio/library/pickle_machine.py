@@ -21,6 +21,8 @@ MOST_STEPS = 2_000_000
 LONGEST_PICKLE = 64 << 20
 LONGEST_TEXT = 1 << 20
 MOST_REMEMBERED = 1_000_000
+# Beyond it many whole numbers share a hash, and a dictionary of them takes for ever.
+LARGEST_KEY = 1 << 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Names(Protocol):
 
 
 _MARK = object()
-_SCALARS = (str, int, float, bool, bytes, type(None), Global)
+_SCALARS = (str, float, bytes, type(None), Global)
 
 
 def read_pickle(data: memoryview, names: Names, where: str) -> tuple[Any, int]:
@@ -155,7 +157,7 @@ class _Machine:
 
     # Operations on records
 
-    def name(self, module: Any, name: Any) -> None:
+    def name(self, module: str, name: str) -> None:
         full = f"{module}.{name}"
         if not self.names.known(full):
             raise self._refused(full)
@@ -194,9 +196,16 @@ class _Machine:
     def _key(self, key: Any) -> Hashable:
         """Only flat keys: the hash of a tuple of tuples of ... takes as long as a file likes."""
         flat = key if isinstance(key, tuple) else (key,)
-        if len(flat) > 16 or not all(isinstance(item, _SCALARS) for item in flat):
+        if len(flat) > 16 or not all(map(is_plain, flat)):
             raise self._refused("an object as the key of a dictionary")
         return key  # type: ignore[no-any-return]
+
+
+def is_plain(item: Any) -> bool:
+    """Whether this may be the key of a dictionary, or a part of one."""
+    if isinstance(item, int):
+        return abs(item) < LARGEST_KEY
+    return isinstance(item, _SCALARS)
 
 
 def _tuple_of(count: int) -> Callable[[_Machine], None]:
@@ -212,6 +221,8 @@ def _tuple_of(count: int) -> Callable[[_Machine], None]:
 
 def _stack_global(m: _Machine) -> None:
     name, module = m.stack.pop(), m.stack.pop()
+    if not isinstance(name, str) or not isinstance(module, str):
+        raise TypeError  # the text of lists in lists in lists … would fill the memory
     m.name(module, name)
 
 

@@ -17,7 +17,8 @@ from ponystudio.errors import DamagedFile, UnsupportedModel
 from ponystudio.library.tensors import ITEM_SIZES, MOST_DIMENSIONS, TensorInfo
 
 LONGEST_HEADER = 100_000_000
-MOST_TENSORS = 1_000_000
+# The largest models have some thousands of tensors, of three brackets each.
+MOST_BRACKETS = 1_000_000
 METADATA = "__metadata__"
 
 
@@ -39,15 +40,18 @@ def read_header(data: memoryview, where: str) -> tuple[dict[str, TensorInfo], di
             where=where,
             remedy="Download it again.",
         )
+    text = bytes(data[8:body])
+    if text.count(b"[") + text.count(b"{") > MOST_BRACKETS:
+        raise DamagedFile("The header of the file is nested without end.", where=where)
     try:
-        header = json.loads(bytes(data[8:body]), object_pairs_hook=_no_duplicates)
+        header = json.loads(text, object_pairs_hook=_no_duplicates)
     except _Duplicate as error:
         raise DamagedFile(f"The header names {error.args[0]!r} twice.", where=where) from None
     except (ValueError, RecursionError):
         raise DamagedFile(
             "The header of the file is not readable.", where=where, remedy="Download it again."
         ) from None
-    if not isinstance(header, dict) or len(header) > MOST_TENSORS:
+    if not isinstance(header, dict):
         raise DamagedFile("The header of the file makes no sense.", where=where)
     metadata = header.pop(METADATA, None) or {}
     if not isinstance(metadata, dict):
@@ -88,7 +92,9 @@ def _tensor(name: str, entry: Any, body: int, where: str) -> TensorInfo:
     try:
         dtype, shape, (start, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
         numbers = (*shape, start, end)
-        if not all(type(n) is int and n >= 0 for n in numbers) or len(shape) > MOST_DIMENSIONS:
+        if not all(type(n) is int and 0 <= n < 2**63 for n in numbers):
+            raise ValueError
+        if len(shape) > MOST_DIMENSIONS:
             raise ValueError
         known = dtype in ITEM_SIZES
     except (TypeError, KeyError, ValueError):

@@ -166,7 +166,10 @@ def lora_family(tensors: Tensors) -> str:
 
 def is_embedding(tensors: Tensors) -> bool:
     """Whether this is a textual inversion: a few vectors as wide as a text encoder's."""
-    if any(name.startswith("string_to_param") or name == "emb_params" for name in tensors):
+    if any(
+        info.shape and (name.startswith("string_to_param") or name == "emb_params")
+        for name, info in tensors.items()
+    ):
         return True
     return 0 < len(tensors) <= 4 and all(
         len(info.shape) in (1, 2) and info.shape[-1] in EMBEDDING_WIDTHS and info.shape[0] > 0

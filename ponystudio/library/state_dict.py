@@ -31,8 +31,9 @@ TRAINING = (
     "callbacks",
     "loops",
 )
-MOST_TENSORS = 200_000
+MOST_VALUES = 2_000_000
 MOST_DEPTH = 12
+LONGEST_NAME = 1000
 LONGEST_VALUE = 200
 HOLDERS = (StoredTensor, dict, list, tuple)
 
@@ -107,8 +108,8 @@ class _Walk:
         self.seen = 0
 
     def tensors(self, value: Any, name: str, depth: int = 0) -> Iterator[tuple[str, StoredTensor]]:
-        self.seen += 1
-        if self.seen > MOST_TENSORS or depth > MOST_DEPTH:
+        self.seen += 1 if isinstance(value, StoredTensor) else len(value)
+        if self.seen > MOST_VALUES or depth > MOST_DEPTH or len(name) > LONGEST_NAME:
             raise UnsafeFile("This file nests its contents without end.", where=self.where)
         if isinstance(value, StoredTensor):
             yield name or "tensor", value

@@ -28,14 +28,14 @@ def read_legacy(data: memoryview, where: str) -> tuple[Any, dict[str, int]]:
         parts.append(part)
         at += length
     magic, protocol, system, content, keys = parts
-    if magic != MAGIC_NUMBER or protocol != PROTOCOL or not isinstance(keys, list):
+    if magic != MAGIC_NUMBER or protocol != PROTOCOL or not _are_texts(keys):
         raise DamagedFile("The file does not begin as torch's files do.", where=where)
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise UnsupportedModel("This file was written on a big-endian machine.", where=where)
-    if len(keys) != len(names.storages) or set(map(str, keys)) != set(names.storages):
+    if len(keys) != len(names.storages) or set(keys) != set(names.storages):
         raise DamagedFile("The file does not list the numbers that it refers to.", where=where)
     positions: dict[str, int] = {}
-    for key in map(str, keys):
+    for key in keys:
         storage = names.storages[key]
         if at + _COUNT.size > len(data) or _COUNT.unpack_from(data, at)[0] != storage.numel:
             raise _cut_short(where)
@@ -45,6 +45,10 @@ def read_legacy(data: memoryview, where: str) -> tuple[Any, dict[str, int]]:
     if at > len(data):
         raise _cut_short(where)
     return content, positions
+
+
+def _are_texts(keys: Any) -> bool:
+    return isinstance(keys, list) and all(isinstance(key, str) for key in keys)
 
 
 def _cut_short(where: str) -> DamagedFile:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponystudio.errors import DamagedFile, UnsafeFile, UnsupportedModel
-from ponystudio.library.pickle_machine import MOST_STEPS, Global, Inert
+from ponystudio.library.pickle_machine import MOST_STEPS, Global, Inert, is_plain
 from ponystudio.library.tensors import (
     ITEM_SIZES,
     MOST_DIMENSIONS,
@@ -184,7 +184,7 @@ class TorchNames:
         if isinstance(args[0], dict):
             return args[0]
         self.pairs += len(args[0])
-        if self.pairs > MOST_STEPS or not all(isinstance(key, str | int) for key, _ in args[0]):
+        if self.pairs > MOST_STEPS or not all(is_plain(key) for key, _ in args[0]):
             raise ValueError
         return dict(args[0])
 

@@ -207,6 +207,14 @@ def _bombs() -> dict[str, bytes]:
         for n in range(100)
     )
     tuples = b")" + b"".join(b"q" + bytes([n]) + b"h" + bytes([n]) + b"\x86" for n in range(100))
+    # A list of ten lists of ten lists ...: its text would have 10¹² characters.
+    lists = (
+        b"]"
+        + p.number(1)
+        + b"aq\x00"
+        + b"".join(b"](" + (b"h" + bytes([n])) * 10 + b"eq" + bytes([n + 1]) for n in range(12))
+    )
+    same_hash = b"".join(p.number(n * (2**61 - 1)) + b"N" for n in range(1, 30_000))
     huge = struct.pack("<Q", 1 << 62)
     return {
         "memo far out": p.pickle_of(b"Nr\xff\xff\xff\x7f" + TENSOR),
@@ -217,6 +225,15 @@ def _bombs() -> dict[str, bytes]:
         "long of 2 GiB": p.pickle_of(b"\x8b\xff\xff\xff\x7f"),
         "billion laughs": p.pickle_of(laughs),
         "tuples as a key": p.pickle_of(b"}" + tuples + p.number(1) + b"s"),
+        "lists as a name": p.pickle_of(lists + p.text("a") + b"\x93"),
+        "numbers as keys": p.pickle_of(b"}(" + same_hash + b"u"),
+        "one long list many times": p.pickle_of(
+            b"](" + b"N" * 200_000 + b"eq\x00](" + b"h\x00" * 100_000 + b"e"
+        ),
+        "one long name many times": p.pickle_of(
+            p.tensor() + b"q\x00" + p.text("a" * 900_000) + b"q\x01"
+            b"](" + b"}h\x01h\x00s" * 2000 + b"e"
+        ),
         "deep lists": p.pickle_of(b"]" * 100_000 + b"a" * 99_999),
         "list in itself": p.pickle_of(b"]q\x00h\x00a"),
         "dictionary in itself": p.pickle_of(
@@ -298,6 +315,14 @@ def _archives() -> dict[str, bytes]:
     }
 
 
+def _lists_in_lists(depth: int) -> list[Any]:
+    """Whose text would have 10^depth characters."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value] * 10
+    return value
+
+
 def _legacy() -> dict[str, bytes]:
     """Files of torch before 1.6 that do not add up."""
     good = p.pickle_of(TENSOR)
@@ -308,6 +333,7 @@ def _legacy() -> dict[str, bytes]:
         "key unknown": torch_legacy(good, keys=["1"]),
         "keys too many": torch_legacy(good, keys=["0", "1"]),
         "keys that are none": torch_legacy(good, keys=[["0"]]),
+        "keys of lists": torch_legacy(good, keys=[_lists_in_lists(12)]),
         "big-endian": torch_legacy(good, system={"little_endian": False}),
         "no word on the machine": torch_legacy(good, system={}),
         "other protocol": torch_legacy(good, protocol=1002),
@@ -329,6 +355,7 @@ def _headers() -> dict[str, bytes]:
         "nine bytes": good[:9],
         "no JSON": safetensors(b"{" + b"x" * 30, body),
         "JSON too deep": safetensors(b'{"a":' + b"[" * 100_000, body),
+        "lists without end": safetensors(b'{"a":[' + b"[]," * 1_100_000 + b"[]]}", body),
         "number too long": safetensors(b'{"a":' + b"9" * 100_000 + b"}", body),
         "not UTF-8": safetensors(b'{"\xff": 1}', body),
         "name twice": safetensors(b'{"a":%b,"a":%b}' % ((json.dumps(entry()).encode(),) * 2), body),
@@ -343,6 +370,10 @@ def _headers() -> dict[str, bytes]:
         "negative shape": safetensors({"a": entry(shape=[-2, -2])}, body),
         "shape of fractions": safetensors({"a": entry(shape=[4.0])}, body),
         "shape of truths": safetensors({"a": entry(0, 4, shape=[True])}, body[:4]),
+        "shape of many digits": safetensors(
+            b'{"a":%b}' % json.dumps(entry(shape=[int("9" * 4000)] * 9)).encode(), body
+        ),
+        "embedding without width": safetensors({"emb_params": entry(0, 4, shape=[])}, body[:4]),
         "shape that overflows": safetensors({"a": entry(shape=[1 << 62, 1 << 62, 4])}, body),
         "many dimensions": safetensors({"a": entry(0, 4, shape=[1] * 1000)}, body[:4]),
         "unknown numbers": safetensors({"a": entry(dtype="F13")}, body),

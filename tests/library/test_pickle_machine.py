@@ -25,7 +25,9 @@ PLAIN = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=5)
         | st.tuples(inner, inner)
-        | st.dictionaries(st.text(max_size=9) | st.integers(), inner, max_size=5)
+        | st.dictionaries(
+            st.text(max_size=9) | st.integers(-(2**60) + 1, 2**60 - 1), inner, max_size=5
+        )
     ),
     max_leaves=20,
 )
