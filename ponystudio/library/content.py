@@ -8,6 +8,8 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +22,18 @@ SAMPLE = 4096
 CHUNK = 4 << 20
 AUTOV1_START, AUTOV1_LENGTH = 0x100000, 0x10000
 
-Identity = tuple[str, int, int, int]
+Identity = tuple[str, int, int, int, int]
 _known: dict[Identity, str] = {}
 
 
+def sidecar(path: Path) -> Path:
+    """Where the config lies that some models come with, and that says what they predict."""
+    return path.with_suffix(".yaml")
+
+
 def identity(path: Path) -> Identity:
-    """What must stay the same for a file to be taken as unchanged: path, size, time, inode.
+    """What must stay the same for a file to be taken as unchanged: path, size, time, inode, and
+    the time of the config beside it (0 without one).
 
     Raises MissingFile.
     """
@@ -33,16 +41,20 @@ def identity(path: Path) -> Identity:
         found = path.stat()
     except (OSError, ValueError):
         raise MissingFile("There is no such file.", where=str(path)) from None
-    return str(path), found.st_size, found.st_mtime_ns, found.st_ino
+    try:
+        config = sidecar(path).stat().st_mtime_ns
+    except (OSError, ValueError):
+        config = 0
+    return str(path), found.st_size, found.st_mtime_ns, found.st_ino, config
 
 
 def content_id(path: Path) -> str:
     """The quick content id, 64 hex digits: the same for the same bytes, wherever they lie.
 
     Of weights: their names and shapes, the length, and 4 KiB of every tensor, so that no training
-    step goes unnoticed and no gigabytes are read. Of any other file: all of it. Of a diffusers
-    folder: its configs and weights. Remembered while size and time of the file stay the same.
-    Raises MissingFile and DamagedFile.
+    step goes unnoticed and no gigabytes are read, and the config beside them, which changes what
+    they mean. Of any other file: all of it. Of a diffusers folder: its configs and weights.
+    Remembered while size and time of the file stay the same. Raises MissingFile and DamagedFile.
     """
     if path.is_dir():
         return _digest(part for file in _files(path) for part in (file.name, content_id(file)))
@@ -58,6 +70,8 @@ def hashes(path: Path) -> dict[str, str]:
     `sha256`; `autov1` (64 KiB at 1 MiB), `autov2` (A1111's model hash); `crc32`; for safetensors
     `autov3` (of the bytes after the header) and, as hints, what the file says of itself
     (`sshs_model_hash`, `sshs_legacy_hash`, `modelspec.hash_sha256`).
+
+    Raises MissingFile, DamagedFile for a file that cannot be read, UnknownModel for what is none.
     """
     identity(path)  # raises when it is not there
     body = _body_start(path)
@@ -96,6 +110,8 @@ def _file_id(path: Path) -> str:
 def _weights_parts(file: WeightsFile) -> Iterator[str | bytes]:
     yield f"{file.format} {file.path.stat().st_size}"
     yield json.dumps(file.metadata, sort_keys=True)
+    if sidecar(file.path).is_file():
+        yield from _chunks(sidecar(file.path))
     for name, info in file.tensors.items():
         yield f"{name} {info.dtype} {info.shape} {info.strides} {info.start}"
         buffer = file.buffer(name)
@@ -117,7 +133,7 @@ def _digest(parts: Iterable[str | bytes]) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    suffixes = (".json", ".safetensors", ".bin")
+    suffixes = (".json", ".safetensors", ".bin", ".yaml")
     return sorted(
         Path(base) / name
         for base, _, names in os.walk(folder)
@@ -127,12 +143,18 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
+    with _reading(path) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[FileIO]:
     try:
         if not path.is_file():
             raise UnknownModel("This is no file that can be read.", where=str(path))
         with path.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+            yield file
     except OSError as error:
         raise DamagedFile(f"The file cannot be read: {error.strerror}.", where=str(path)) from None
 
@@ -141,13 +163,13 @@ def _body_start(path: Path) -> int | None:
     """Where the tensors of a safetensors file begin; None for other files."""
     from ponystudio.library import safetensors_file
 
-    with path.open("rb") as file:
+    with _reading(path) as file:
         head = file.read(9)
     return 8 + int(struct.unpack("<Q", head[:8])[0]) if safetensors_file.looks_like(head) else None
 
 
 def _autov1(path: Path) -> str:
-    with path.open("rb") as file:
+    with _reading(path) as file:
         file.seek(AUTOV1_START)
         return hashlib.sha256(file.read(AUTOV1_LENGTH)).hexdigest()[:8]
 

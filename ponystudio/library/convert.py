@@ -17,7 +17,6 @@ from ponystudio.errors import StorageFull, UnknownModel, UsageError
 from ponystudio.graph.atomic import writing
 from ponystudio.library.folder import ModelFolder, open_folder
 from ponystudio.library.numbers import Bits, floats, largest, pieces
-from ponystudio.library.prediction import prediction_word
 from ponystudio.library.recognise import CONFIG, recognise
 from ponystudio.library.safetensors_file import METADATA
 from ponystudio.library.tensors import ITEM_SIZES, TensorInfo
@@ -50,7 +49,8 @@ def convert(source: Path, target: Path, *, ema: bool = False, half: bool = False
     """Write the weights of `source`, a file of any known format or a diffusers folder, to `target`.
 
     Averaged weights (EMA) are left out, or with `ema` take the place of the others. With `half`
-    numbers of 32 and 64 bits become 16-bit floats, where they fit. Metadata is carried over; of a
+    numbers of 32 and 64 bits become 16-bit floats, where they fit. Metadata is carried over, and
+    what the denoiser predicts, which a config beside the source may say, is added to it; of a
     folder, the configs go into `ponystudio.config`, and names begin with the component's.
     Tensors that share numbers in a pickle are written apart. `target` is written whole or not at
     all. Raises UsageError, StorageFull, NotWritable, and what `open_weights` raises.
@@ -58,11 +58,13 @@ def convert(source: Path, target: Path, *, ema: bool = False, half: bool = False
     _check_target(source, target)
     with ExitStack() as opened:
         if source.is_dir():
+            if ema:
+                raise _no_averages(source)
             folder = opened.enter_context(open_folder(source))
             tensors, metadata = _of_folder(folder), _folder_metadata(folder)
         else:
             file = opened.enter_context(open_weights(source))
-            tensors, metadata = _of_file(file, ema), dict(file.metadata)
+            tensors, metadata = _of_file(file, ema), {**file.metadata, **_prediction(source)}
         if not tensors:
             raise UnknownModel("There are no weights in this file.", where=str(source))
         if half:
@@ -88,14 +90,18 @@ def _of_file(file: WeightsFile, ema: bool) -> dict[str, _Source]:
         averaged = {name: _ema_name(name) for name in names}
         names = {name: averaged[name] if averaged[name] in file.tensors else name for name in names}
         if not any(name.startswith(EMA) for name in names.values()):
-            raise UsageError(
-                "There are no averaged weights in this file.",
-                where=str(file.path),
-                remedy="Convert it without --ema.",
-            )
+            raise _no_averages(file.path)
     return {
         name: _Source(file, stored, file.tensors[stored].dtype) for name, stored in names.items()
     }
+
+
+def _no_averages(path: Path) -> UsageError:
+    return UsageError(
+        "There are no averaged weights in this file.",
+        where=str(path),
+        remedy="Convert it without --ema.",
+    )
 
 
 def _ema_name(name: str) -> str:
@@ -116,10 +122,20 @@ def _folder_metadata(folder: ModelFolder) -> dict[str, str]:
     configs = {
         component or ALONE.get(kind, ""): config for component, config in folder.configs.items()
     }
-    metadata = {CONFIG: json.dumps(configs)}
-    if word := prediction_word(folder.scheduler.get("prediction_type")):
-        metadata["modelspec.prediction_type"] = {"eps": "epsilon"}.get(word, word)
-    return metadata
+    return {CONFIG: json.dumps(configs), **_prediction(folder.path)}
+
+
+def _prediction(source: Path) -> dict[str, str]:
+    """What the denoiser predicts, in the words of the metadata fields that say it."""
+    try:
+        found = recognise(source)
+    except UnknownModel:
+        return {}  # may be converted all the same
+    if found.prediction not in ("eps", "v"):
+        return {}
+    word = "epsilon" if found.prediction == "eps" else "v"
+    zsnr = {"ss_zero_terminal_snr": "true"} if found.zsnr else {}
+    return {"modelspec.prediction_type": word, **zsnr}
 
 
 def _halved(tensor: _Source) -> _Source:

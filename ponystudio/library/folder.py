@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ponystudio.errors import DamagedFile, MissingFile, UnknownModel, UnsafeFile
+from ponystudio.library.closing import Closing
 from ponystudio.library.weights import WeightsFile, merged, open_weights
 
 INDEX = "model_index.json"
@@ -26,7 +26,7 @@ LONGEST_JSON = 32 << 20
 
 
 @dataclass
-class ModelFolder:
+class ModelFolder(Closing):
     """An open diffusers folder; a context manager.
 
     `components` are the weights by component ("unet", "vae", "text_encoder"), under diffusers'
@@ -41,17 +41,6 @@ class ModelFolder:
     def close(self) -> None:
         for file in self.components.values():
             file.close()
-
-    def __enter__(self) -> ModelFolder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_folder(path: Path, only: Iterable[str] = COMPONENTS) -> ModelFolder:

@@ -13,13 +13,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 from ponystudio.errors import ModelFileError, NotWritable
-from ponystudio.library.content import content_id, hashes
+from ponystudio.library.closing import Closing
+from ponystudio.library.content import content_id, hashes, identity
 from ponystudio.library.model_file import ModelFile, Part
-from ponystudio.library.recognise import recognise, state
+from ponystudio.library.recognise import recognise
 
 VERSION = 1
 PATIENCE = 10.0  # seconds to wait for another process that writes
@@ -49,7 +49,7 @@ class Entry:
     sha256: str = ""
 
 
-class Index:
+class Index(Closing):
     """The index in the file `path`, which is made when it is not there. A context manager.
 
     May be used by several threads. Raises NotWritable for a place where it cannot be kept; when it
@@ -60,13 +60,13 @@ class Index:
         self.path = path
         self._lock = threading.Lock()
         try:
-            self._connection = self._open()
-        except (OSError, sqlite3.OperationalError) as error:
+            self._connection = self._whole()
+        except (OSError, sqlite3.Error) as error:
             raise NotWritable(
-                f"The index of model files cannot be kept: {error}.", where=str(path)
+                f"The index of model files cannot be kept: {error}.",
+                where=str(path),
+                remedy="Choose another folder for the cache.",
             ) from None
-        except sqlite3.DatabaseError:
-            self._connection = self._rebuilt()
 
     def look(self, path: Path) -> Entry:
         """What a file is, from the index if it has not changed. Raises MissingFile."""
@@ -98,17 +98,6 @@ class Index:
     def close(self) -> None:
         with self._lock:
             self._connection.close()
-
-    def __enter__(self) -> Index:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _examine(self, path: Path) -> Entry:
         content = content_id(path)
@@ -179,6 +168,14 @@ class Index:
             raise
         return connection
 
+    def _whole(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:  # damaged, or of another version
+            return self._rebuilt()
+
     def _rebuilt(self) -> sqlite3.Connection:
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
@@ -187,7 +184,7 @@ class Index:
 
 def _key(path: Path) -> tuple[bytes, int, int, str, int]:
     """The columns that must agree for a row to hold; names of files need not be UTF-8."""
-    (name, size, mtime_ns, inode), config_ns = state(path)
+    name, size, mtime_ns, inode, config_ns = identity(path)
     return os.fsencode(name), size, mtime_ns, str(inode), config_ns
 
 

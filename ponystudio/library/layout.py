@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ponystudio.errors import UsageError
+from ponystudio.library.yaml_file import is_true, read_yaml
 
 # Kind → folder names below a root or below its `models`; ours first, then the peers'.
 FOLDERS: Mapping[str, tuple[str, ...]] = {
@@ -39,7 +41,6 @@ FOLDER_MODELS: Mapping[str, str] = {
     "vae": "config.json",
 }
 EXTRA_PATHS = "extra_model_paths.yaml"
-LONGEST_YAML = 1 << 20
 _KIND_OF = {folder: kind for kind, folders in FOLDERS.items() for folder in folders}
 
 
@@ -60,12 +61,9 @@ def extra_model_paths(file: Path) -> dict[str, list[Path]]:
 
     Paths to other machines are left out. Raises UsageError for what is no such file.
     """
-    import yaml
-
     try:
-        with file.open("rb") as stream:
-            sections = yaml.safe_load(stream.read(LONGEST_YAML)) or {}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        sections = read_yaml(file) or {}
+    except (OSError, ValueError):
         sections = None
     if not isinstance(sections, dict):
         raise UsageError(
@@ -74,16 +72,16 @@ def extra_model_paths(file: Path) -> dict[str, list[Path]]:
             remedy="Correct it, or take it out of the model folder.",
         )
     known = [section for section in sections.values() if isinstance(section, dict)]
-    known.sort(key=lambda section: not section.get("is_default"))
+    known.sort(key=lambda section: not is_true(section.get("is_default")))
     result: dict[str, list[Path]] = {}
     for section in known:
-        base = str(section.get("base_path") or "")
-        if is_network(base):
+        base = section.get("base_path", "")
+        if not isinstance(base, str) or is_network(base):
             continue
         for folder, value in section.items():
-            kind = _KIND_OF.get(str(folder))
+            kind = _KIND_OF.get(folder)
             if kind is not None:
-                result.setdefault(kind, []).extend(_paths(file.parent / Path(base), value))
+                result.setdefault(kind, []).extend(_paths(file.parent / _at_home(base), value))
     return result
 
 
@@ -91,4 +89,9 @@ def _paths(base: Path, value: Any) -> Iterator[Path]:
     lines = value.splitlines() if isinstance(value, str) else []
     for line in lines:
         if line.strip() and not is_network(line.strip()):
-            yield base.expanduser() / Path(line.strip()).expanduser()
+            yield base / _at_home(line.strip())
+
+
+def _at_home(path: str) -> Path:
+    # Unlike Path's own, it takes the home of a user who is not there for a plain name.
+    return Path(os.path.expanduser(path))  # noqa: PTH111

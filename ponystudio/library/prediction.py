@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ponystudio.library.content import sidecar
 from ponystudio.library.weights import WeightsFile
+from ponystudio.library.yaml_file import is_true, read_yaml
 
 LARGEST = 100_000  # numbers that are read to answer a question
 FLOW = ("auraflow", "flux", "sd3")
-LONGEST_YAML = 1 << 20
 V_WORDS = ("v", "v_prediction", "v-prediction", "vpred")
 SD2_MARKER = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 # Above this spread the bias is of a model that was trained on v (measured on the released ones).
@@ -47,28 +48,19 @@ def prediction(
     return Prediction("eps", zsnr, "nothing says otherwise, so it predicts noise (eps)")
 
 
-def sidecar(path: Path) -> Path:
-    """Where the config lies that some models come with."""
-    return path.with_suffix(".yaml")
-
-
 def _sidecar(path: Path) -> Iterator[Prediction]:
-    import yaml
-
+    config = sidecar(path)
     try:
-        with sidecar(path).open("rb") as stream:
-            text = stream.read(LONGEST_YAML)
-        params = yaml.safe_load(text)["model"]["params"]
+        params = read_yaml(config)["model"]["params"]
         kind = prediction_word(params.get("parameterization"))
-        if b"VScaling" in text or b"VWeighting" in text:  # how SDXL's configs say it
-            kind = "v"
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        text = config.read_bytes()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return
-    except yaml.YAMLError:
-        return
+    if b"VScaling" in text or b"VWeighting" in text:  # how SDXL's configs say it
+        kind = "v"
     if kind:
-        zsnr = any("zero" in str(key) and "snr" in str(key) and params[key] for key in params)
-        yield Prediction(kind, zsnr, f"{sidecar(path).name} beside it says {kind}")
+        zsnr = any("zero" in key and "snr" in key and is_true(params[key]) for key in params)
+        yield Prediction(kind, zsnr, f"{config.name} beside it says {kind}")
 
 
 def _markers(file: WeightsFile) -> Iterator[Prediction]:
@@ -98,7 +90,7 @@ def _config(scheduler: Mapping[str, Any]) -> Iterator[Prediction]:
 
 def prediction_word(word: Any) -> str:
     """Our word, eps or v, for the words of others, "" for any other word."""
-    text = str(word or "").lower()
+    text = word.lower() if isinstance(word, str) else ""
     return "v" if text in V_WORDS else "eps" if text in ("eps", "epsilon") else ""
 
 

@@ -13,14 +13,13 @@ from ponystudio.library import signatures
 from ponystudio.library.content import Identity, identity
 from ponystudio.library.folder import ModelFolder, open_folder
 from ponystudio.library.model_file import ModelFile, Part, check_kind
-from ponystudio.library.prediction import prediction, sidecar
+from ponystudio.library.prediction import prediction
 from ponystudio.library.tensors import TensorInfo
 from ponystudio.library.weights import WeightsFile, open_weights
 
-__all__ = ["ModelFile", "Part", "check_kind", "recognise", "recognise_open", "state"]
+__all__ = ["ModelFile", "Part", "check_kind", "recognise", "recognise_open"]
 
-State = tuple[Identity, int]
-_known: dict[State, ModelFile] = {}
+_known: dict[Identity, ModelFile] = {}
 
 CONFIG = "ponystudio.config"
 # What the parts of a diffusers folder are to us.
@@ -53,20 +52,11 @@ def recognise(path: Path) -> ModelFile:
     if path.is_dir():
         with open_folder(path) as folder:
             return _of_folder(folder)
-    key = state(path)
+    key = identity(path)
     if key not in _known:
         with open_weights(path) as file:
             _known[key] = recognise_open(file)
     return _known[key]
-
-
-def state(path: Path) -> State:
-    """What must stay the same for the answer to stay: the file, and the config beside it."""
-    try:
-        config = sidecar(path).stat().st_mtime_ns
-    except OSError:
-        config = 0
-    return identity(path), config
 
 
 def recognise_open(file: WeightsFile) -> ModelFile:

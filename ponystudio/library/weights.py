@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ponystudio.errors import DamagedFile, MissingFile, UnknownModel
 from ponystudio.library import safetensors_file
+from ponystudio.library.closing import Closing
 from ponystudio.library.sniffing import refuse
 from ponystudio.library.state_dict import unwrap
 from ponystudio.library.tensors import TensorInfo
@@ -29,7 +29,7 @@ __all__ = ["TensorInfo", "WeightsFile", "merged", "open_weights"]
 
 
 @dataclass
-class WeightsFile:
+class WeightsFile(Closing):
     """An open file of weights; a context manager.
 
     `format` is "safetensors", "pickle zip" or "pickle legacy". `tensors` are the entries of the
@@ -61,17 +61,6 @@ class WeightsFile:
         for view in self._views:
             _unmap(view)
         self._views = []
-
-    def __enter__(self) -> WeightsFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_weights(path: Path | str, wrapper: str = "") -> WeightsFile:

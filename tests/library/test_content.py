@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from helpers import checkpoints
-from ponystudio.errors import MissingFile
+from ponystudio.errors import MissingFile, UnknownModel
 from ponystudio.library.content import content_id, hashes
 
 
@@ -25,6 +25,33 @@ def test_follows_the_bytes_and_not_the_place(micro: Path, tmp_path: Path) -> Non
     shutil.copy(micro, copy)
     assert content_id(copy) == content_id(micro)
     assert len(content_id(micro)) == 64
+
+
+def test_sees_the_config_beside_a_model(micro: Path, tmp_path: Path) -> None:
+    """It says whether the model predicts noise or velocity: results must not be mixed up."""
+    model, config = tmp_path / "m.safetensors", tmp_path / "m.yaml"
+    shutil.copy(micro, model)
+    ids = [content_id(model)]
+    for kind in ("v", "eps"):
+        config.write_text(f"model:\n  params:\n    parameterization: {kind}\n")
+        os.utime(config, ns=(len(ids), len(ids)))
+        ids.append(content_id(model))
+    config.unlink()
+    assert len(set(ids)) == 3
+    assert content_id(model) == ids[0]
+
+
+def test_hashes_of_what_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel):
+        hashes(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders there")
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.ckpt")
+    for ask in (content_id, hashes):
+        with pytest.raises(UnknownModel):
+            ask(tmp_path / "model.ckpt")
 
 
 @pytest.mark.parametrize("where", ["first tensor", "last tensor", "metadata"])

@@ -155,7 +155,8 @@ def test_pieces_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_metadata_is_carried(tmp_path: Path) -> None:
     source = checkpoints.micro(tmp_path / "m.safetensors", extra={"modelspec.title": "Pony 🦄"})
     convert(source, tmp_path / "o.safetensors")
-    assert metadata(tmp_path / "o.safetensors") == metadata(source)
+    said = {"modelspec.prediction_type": "epsilon"}
+    assert metadata(tmp_path / "o.safetensors") == metadata(source) | said
 
 
 def test_never_onto_itself(tmp_path: Path) -> None:
@@ -237,3 +238,22 @@ print(json.dumps([sorted({"torch"} & set(sys.modules)), memory.rss - memory.shar
     loaded, memory = json.loads(done.stdout)
     assert loaded == []
     assert memory < source.stat().st_size
+
+
+@pytest.mark.parametrize("zsnr", [False, True])
+def test_what_the_sidecar_says_goes_into_the_file(zsnr: bool, tmp_path: Path) -> None:
+    source = checkpoints.lightning(tmp_path / "fluffy.ckpt")
+    (tmp_path / "fluffy.yaml").write_text(
+        f"model:\n  params:\n    parameterization: v\n    zero_snr: {zsnr}\n"
+    )
+    target = tmp_path / "out.safetensors"
+    convert(source, target)
+    found = recognise(target)
+    assert (found.prediction, found.zsnr) == ("v", zsnr)
+
+
+def test_a_folder_has_no_averages(tmp_path: Path) -> None:
+    source = checkpoints.diffusers_folder(tmp_path / "folder")
+    with pytest.raises(UsageError, match="averaged"):
+        convert(source, tmp_path / "out.safetensors", ema=True)
+    assert not (tmp_path / "out.safetensors").exists()

@@ -274,6 +274,16 @@ def test_prediction_by_markers(markers: list[str], zsnr: bool, tmp_path: Path) -
     assert (found.prediction, found.zsnr) == ("v", zsnr)
 
 
+# Lists of lists, and mappings merged from mappings, that would fill any memory.
+LAUGHS = "a0: &a0 [x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+LAUGHS += "model:\n  params:\n    parameterization: *a11\n"
+MERGES = "a0: &a0 {x: y}\n" + "".join(
+    f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "prediction", "zsnr"),
     [
@@ -289,6 +299,11 @@ def test_prediction_by_markers(markers: list[str], zsnr: bool, tmp_path: Path) -
         ("model: [", "eps", False),
         ("just text", "eps", False),
         ("model: &a\n  params: *a\n", "eps", False),
+        ("model:\n  params:\n    parameterization: v\n    zero_snr: no\n", "v", False),
+        (LAUGHS, "eps", False),
+        (MERGES, "eps", False),
+        ("model: 1" + ":1" * 400 + ".5\n", "eps", False),
+        ("model: [" + "x," * 500_000 + "]\n", "eps", False),
     ],
 )
 def test_prediction_by_sidecar(text: str, prediction: str, zsnr: bool, tmp_path: Path) -> None:

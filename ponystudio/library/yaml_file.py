@@ -1,0 +1,35 @@
+"""YAML files that others wrote: as texts, lists and mappings, and in bounded time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+# Real ones have a few KiB; a large one takes seconds to read.
+LONGEST = 64 << 10
+
+
+def read_yaml(path: Path) -> Any:
+    """What the file says; every scalar is a text. Raises OSError, and ValueError for no such file.
+
+    Only the plainest form is read: merge keys, dates and numbers could each be made to take for
+    ever or to fail in ways of their own. Aliases are shared, so a small file may stand for a vast
+    structure: do not turn into text what is not known to be one.
+    """
+    import yaml
+
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise FileNotFoundError(path)
+    with path.open("rb") as stream:
+        text = stream.read(LONGEST + 1)
+    if len(text) > LONGEST:
+        raise ValueError("too long")
+    try:
+        return yaml.load(text, Loader=yaml.BaseLoader)  # makes texts, lists and dicts alone
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError("no YAML") from error
+
+
+def is_true(value: Any) -> bool:
+    """Whether a text of a YAML file means yes."""
+    return isinstance(value, str) and value.lower() in ("true", "yes", "on", "1")
