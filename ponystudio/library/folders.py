@@ -155,20 +155,30 @@ def _is_there(path: Path, kind: str) -> bool:
         return False  # a name too long, or no name at all
 
 
-def _names(folder: Path, kind: str, below: str = "", depth: int = 0) -> Iterator[str]:
+def _names(folder: Path, kind: str, below: str = "", around: tuple[str, ...] = ()) -> Iterator[str]:
     suffixes = SUFFIXES.get(kind, WEIGHTS)
+    here = os.path.realpath(folder / below)
+    if here in around or len(around) > MOST_DEPTH:
+        return  # a link that leads round in circles
     try:
-        entries = list(os.scandir(folder / below))
+        entries = list(os.scandir(here))
     except OSError:
         return  # may not be read
     for entry in entries:
         name = f"{below}/{entry.name}" if below else entry.name
         if entry.name.startswith("."):
             continue
-        if not entry.is_dir():
+        if not _is_folder(entry):
             if entry.name.lower().endswith(suffixes):
                 yield name
         elif kind in FOLDER_MODELS and (folder / name / FOLDER_MODELS[kind]).is_file():
             yield name
-        elif depth < MOST_DEPTH:  # links may lead round in circles
-            yield from _names(folder, kind, name, depth + 1)
+        else:
+            yield from _names(folder, kind, name, (*around, here))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link to itself

@@ -157,8 +157,10 @@ def test_diffusers_folders_are_one_name(tmp_path: Path) -> None:
 
 def test_circles_of_links_end(tmp_path: Path) -> None:
     put(tmp_path / "loras" / "a.safetensors")
-    (tmp_path / "loras" / "again").symlink_to(tmp_path / "loras", target_is_directory=True)
-    assert "a.safetensors" in Folders([tmp_path]).names("loras")
+    for n in range(9):
+        (tmp_path / "loras" / f"again{n}").symlink_to(tmp_path / "loras", target_is_directory=True)
+    (tmp_path / "loras" / "itself").symlink_to("itself")
+    assert Folders([tmp_path]).names("loras") == ["a.safetensors"]
 
 
 def test_extra_model_paths(tmp_path: Path) -> None:
@@ -188,6 +190,16 @@ network:
     assert folders.names("loras") == ["l.safetensors", "m.safetensors"]
     assert folders.resolve("checkpoints", "wd.ckpt") == tmp_path / "first" / "wd.ckpt"
     assert all("host" not in str(folder) for folder in folders.folders("checkpoints"))
+
+
+def test_extra_model_paths_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    put(tmp_path / "home" / "ComfyUI" / "loras" / "l.safetensors")
+    (tmp_path / "extra_model_paths.yaml").write_text(
+        "comfyui:\n  base_path: ~/ComfyUI\n  loras: |\n    loras\n    ~nobody-of-that-name/loras\n"
+    )
+    assert Folders([tmp_path]).names("loras") == ["l.safetensors"]
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "- a list", "just words"])
