@@ -38,6 +38,17 @@ _CLASSES: Mapping[str, type[Any]] = {
 _TENSOR, _VALUE, _TUPLE = "$tensor", "$value", "$tuple"
 
 
+# What the bytes of others may lead to when they are read as ours.
+_WHEN_DAMAGED = (
+    SafetensorError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+
+
 class NotStorable(Exception):
     """The value is of a kind that only its own pack knows, so it stays in memory."""
 
@@ -74,7 +85,7 @@ def decode(data: bytes) -> tuple[Any, dict[str, str]]:
         if about.pop("checksum") != _checksum(tensors):
             raise Damaged("the checksum differs")
         value = _from_json(json.loads(about.pop("value")), tensors)
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except _WHEN_DAMAGED as error:
         raise Damaged(str(error)) from None
     return value, about
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import sqlite3
 import struct
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponystudio.engine.codec import Damaged, NotStorable, decode, encode
+from ponystudio.engine.codec import Damaged, decode, encode
 from ponystudio.engine.tensors import weight
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.atomic import write_bytes
@@ -31,6 +32,8 @@ ENTRY_LIMIT = 256 * 2**20
 BACKLOG = 1 * 2**30
 # What is evicted at once goes this far below the limit, so that it is not done for every entry.
 ROOM = 0.9
+# Seconds to wait for another process that writes to the index.
+LOCK_PATIENCE = 10.0
 _STALE_DRAFT = 3600.0
 
 _SCHEMA = """
@@ -77,7 +80,9 @@ class DiskCache:
         self._lock = threading.Lock()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._backlog = 0
+        self._backlog_lock = threading.Lock()
         self._known: set[str] = set()
+        self._unreadable: set[str] = set()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._known = {path.stem for path in self._files()}
@@ -97,7 +102,8 @@ class DiskCache:
 
     def has(self, key: str) -> bool:
         """Whether the entry is there now, perhaps written by another process."""
-        if self._path(key).exists():
+        # Not Path.exists, which raises where a folder may not be searched.
+        if key not in self._unreadable and os.path.exists(self._path(key)):  # noqa: PTH110
             self._known.add(key)
             return True
         self._known.discard(key)
@@ -110,11 +116,10 @@ class DiskCache:
             value, about = decode(path.read_bytes())
             if about.get("key") != key:
                 raise Damaged("another key")
-        except OSError:
-            self._known.discard(key)
-            raise KeyError(key) from None
-        except Damaged:
-            self._forget(key)
+        except (OSError, Damaged) as error:
+            self._unreadable.add(key)  # though it may stay there, where nothing can be removed
+            if isinstance(error, Damaged):
+                self.forget(key)
             raise KeyError(key) from None
         self._jobs.put(lambda: self._touch(key))
         return value
@@ -122,18 +127,34 @@ class DiskCache:
     def write(self, key: str, value: Any, seconds: float) -> None:
         """Keep a result that took `seconds` to make, soon and in the background."""
         size = weight(value)
-        if self._broken or size > self._entry_limit or self._backlog + size > BACKLOG:
-            return
-        self._backlog += size
+        with self._backlog_lock:
+            if self._broken or size > self._entry_limit or self._backlog + size > BACKLOG:
+                return
+            self._backlog += size
+        self._unreadable.discard(key)
         job = _Write(key, value, seconds, size)
         self._jobs.put(lambda: self._write(job))
+
+    def forget(self, key: str) -> None:
+        """Remove an entry, even one that still waits to be written."""
+
+        def remove() -> None:
+            self._known.discard(key)
+            with contextlib.suppress(OSError):
+                self._path(key).unlink(missing_ok=True)
+            with self._lock, self._index:
+                self._index.execute("DELETE FROM entries WHERE key = ?", (key,))
+
+        self._unreadable.add(key)  # until it is written anew
+        self._jobs.put(remove)
 
     def clear(self) -> None:
         """Remove every entry; what keys were made from is forgotten too."""
         self.flush()
         with self._lock:
             for path in self._files():
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
             self._known.clear()
             with contextlib.suppress(sqlite3.Error), self._index:
                 self._index.executescript(
@@ -171,24 +192,28 @@ class DiskCache:
         while (job := self._jobs.get()) is not None:
             try:
                 job()
+            except sqlite3.OperationalError:
+                pass  # locked or full: an entry goes without account until the next start
             except sqlite3.Error:
                 self._renew_index()
             del job  # it holds a result, which may leave the memory now
 
     def _write(self, job: _Write) -> None:
-        self._backlog -= job.size
+        with self._backlog_lock:
+            self._backlog -= job.size
         if self._broken:
             return
         path = self._path(job.key)
         try:
             data = encode(job.value, {"key": job.key, "seconds": f"{job.seconds:.6g}"})
-            if len(data) > self._entry_limit:
-                return
+        except Exception:  # of a kind that cannot be stored, or there is no memory for a copy
+            return
+        if len(data) > self._entry_limit:
+            return
+        try:
             path.parent.mkdir(exist_ok=True)
             write_bytes(path, data)
-        except NotStorable:
-            return
-        except (OSError, PonyStudioError, MemoryError) as error:
+        except (OSError, PonyStudioError) as error:
             self._give_up(error.what if isinstance(error, PonyStudioError) else str(error))
             return
         self._known.add(job.key)
@@ -217,12 +242,16 @@ class DiskCache:
                 return
             rows = self._index.execute("SELECT key, bytes, priority FROM entries ORDER BY priority")
             leaving = []
+            (clock,) = self._index.execute("SELECT priority FROM clock").fetchone()
             for key, size, priority in rows:
                 if total <= self._limit * ROOM:
                     break
+                try:
+                    self._path(key).unlink(missing_ok=True)
+                except OSError:  # another process reads it (Windows), or owns it
+                    continue
                 leaving.append((key,))
                 total -= size
-                self._path(key).unlink(missing_ok=True)
                 self._known.discard(key)
                 clock = priority
             self._index.executemany("DELETE FROM entries WHERE key = ?", leaving)
@@ -256,20 +285,27 @@ class DiskCache:
     def _open_index(self) -> sqlite3.Connection:
         try:
             return self._connected()
+        except sqlite3.OperationalError:
+            raise  # locked, or not to be written: no reason to take it away from others
         except sqlite3.DatabaseError:
             return self._rebuilt()
 
     def _connected(self) -> sqlite3.Connection:
-        index = sqlite3.connect(self._folder / "index.sqlite", timeout=10, check_same_thread=False)
+        index = sqlite3.connect(
+            self._folder / "index.sqlite", timeout=LOCK_PATIENCE, check_same_thread=False
+        )
         try:
             index.execute("PRAGMA journal_mode = WAL")
             index.execute("PRAGMA synchronous = NORMAL")
             index.executescript(_SCHEMA)
             known = {key for (key,) in index.execute("SELECT key FROM entries")}
-            # Entries that lost their account, as after a crash between file and index.
-            for path in self._files():
-                if path.stem not in known:
-                    _adopt(index, path)
+            # Entries that lost their account, as after a crash between file and index, and
+            # accounts that lost their entry, as when somebody tidies up.
+            files = {path.stem: path for path in self._files()}
+            for key in files.keys() - known:
+                _adopt(index, files[key])
+            gone = [(key,) for key in known - files.keys()]
+            index.executemany("DELETE FROM entries WHERE key = ?", gone)
             index.commit()
         except BaseException:
             index.close()
@@ -307,17 +343,6 @@ class DiskCache:
 
     def _files(self) -> Iterator[Path]:
         return self._folder.glob("??/*.safetensors")
-
-    def _forget(self, key: str) -> None:
-        self._known.discard(key)
-        with contextlib.suppress(OSError):
-            self._path(key).unlink(missing_ok=True)
-
-        def remove() -> None:
-            with self._lock, self._index:
-                self._index.execute("DELETE FROM entries WHERE key = ?", (key,))
-
-        self._jobs.put(remove)
 
     def _give_up(self, reason: str) -> None:
         if not self._broken:

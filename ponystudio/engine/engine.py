@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from threading import Event as Flag
 
@@ -65,6 +64,14 @@ class Engine:
         apply(choice)
         self.packs, self.choice = packs, choice
         self._emit = emit
+        # Taken now: of the sources as they are loaded, not as they may be edited later.
+        self.environment = Environment(
+            device=choice.kind,
+            dtype=choice.precision,
+            torch=torch.__version__,
+            attention="sdpa",
+            fingerprints=fingerprints(packs.sources),
+        )
         self._disk = (
             DiskCache(cache_dir, on_trouble=lambda text: self._emit(Memory(text)))
             if cache_dir is not None
@@ -87,16 +94,6 @@ class Engine:
         self._effects = Effects()
         self._rungs: dict[str, Rung] = {}
         self._good: _Good | None = None
-
-    @cached_property
-    def environment(self) -> Environment:
-        return Environment(
-            device=self.choice.kind,
-            dtype=self.choice.precision,
-            torch=torch.__version__,
-            attention="sdpa",
-            fingerprints=fingerprints(self.packs.sources),
-        )
 
     def check(self, request: Request) -> list[PonyStudioError]:
         """Everything that would keep the run from succeeding and can be seen without it.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from ponystudio.engine.history import History
 from ponystudio.engine.ladder import PLAIN, Failed, Ladder, Rung
 from ponystudio.engine.plan import Keys, Plan, Step
 from ponystudio.engine.results import WRITE_FROM, Results
-from ponystudio.engine.saving import explained
 from ponystudio.engine.tensors import all_finite, versions
 from ponystudio.errors import (
     Cancelled,
@@ -30,6 +31,7 @@ from ponystudio.errors import (
     PonyStudioError,
     RunError,
 )
+from ponystudio.graph.atomic import explained
 from ponystudio.graph.coercing import coerce
 from ponystudio.graph.model import Link
 
@@ -137,7 +139,7 @@ class Execution:
         known = self._rungs.get(step.key.digest, PLAIN)
         try:
             result, rung = self._ladder.climb(step.node.id, attempt, failed, known)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a node is anybody's code, as a pack is
             raise _placed(error, step) from error
         if rung != known:
             self._rungs[step.key.digest] = rung
@@ -146,20 +148,9 @@ class Execution:
 
     def _call(self, step: Step, kind: NodeType, context: RunContext) -> dict[str, Any]:
         arguments = self._arguments(step)
-        before = {name: versions(value) for name, value in arguments.items()}
         extra = {"ctx": context} if kind.takes_context else {}
-        with torch.no_grad(), self._cap.held():
+        with self._unchanged(step, arguments), torch.no_grad(), self._cap.held():
             returned = kind.function(**arguments, **extra)
-        for name, version in before.items():
-            if versions(arguments[name]) != version:
-                link = step.node.inputs[name]
-                self._results.drop(self._plan.keys.of(link.source, link.output))
-                raise ChangedInput(
-                    f"{step.spec.id} changed what it was given instead of making a new value.",
-                    node=step.node.id,
-                    socket=name,
-                    remedy="Use the node in another version, or tell its author.",
-                )
         outputs = _outputs(step, returned)
         for name, value in outputs.items():
             if not all_finite(value):
@@ -170,6 +161,27 @@ class Execution:
                     remedy="Choose the dtype fp32, or other settings or another model.",
                 )
         return outputs
+
+    @contextmanager
+    def _unchanged(self, step: Step, arguments: Mapping[str, Any]) -> Iterator[None]:
+        """Raises ChangedInput, also in place of an error, if within it arguments are changed.
+
+        What was changed is forgotten, even when the user cancels in the middle.
+        """
+        before = {name: versions(value) for name, value in arguments.items()}
+        try:
+            yield
+        finally:
+            changed = [name for name, value in arguments.items() if versions(value) != before[name]]
+            for name in changed:
+                self._results.forget_changed(arguments[name])
+            if changed and not isinstance(sys.exception(), Cancelled):
+                raise ChangedInput(
+                    f"{step.spec.id} changed what it was given instead of making a new value.",
+                    node=step.node.id,
+                    socket=changed[0],
+                    remedy="Use the node in another version, or tell its author.",
+                )
 
     def _arguments(self, step: Step) -> dict[str, Any]:
         """Everything by name: what is wired, else the param, else its default."""
@@ -244,7 +256,7 @@ def _outputs(step: Step, returned: Any) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
-def _placed(error: Exception, step: Step) -> RunError:
+def _placed(error: Exception | SystemExit, step: Step) -> RunError:
     """The error as one of a run, with the node's id."""
     id = step.node.id
     if isinstance(error, RunError):

@@ -13,9 +13,11 @@ from pathlib import Path
 from ponystudio_resources import path as resource
 
 # What the networks and the arithmetic come from; torch itself stands in every key already.
-LIBRARIES = ("diffusers", "transformers", "tokenizers", "torchsde", "scipy", "pillow")
+LIBRARIES = ("diffusers", "transformers", "tokenizers", "torchsde", "scipy", "pillow", "spandrel")
+# The model library, and what reads the files for it.
+MODELS = ("ponystudio.diffusion", "ponystudio.library")
 # In a frozen program the sources of the built-in nodes are gone too.
-BUILT_IN = ("ponystudio.diffusion", "ponystudio_nodes")
+BUILT_IN = (*MODELS, "ponystudio_nodes")
 FROZEN = "fingerprints.json"
 
 
@@ -39,7 +41,7 @@ def _model_library() -> str:
     if getattr(sys, "frozen", False):
         frozen = json.loads(resource(FROZEN).read_text("utf-8"))
         return _digest(versions, *frozen["sources"])
-    return _digest(versions, _sources("ponystudio.diffusion"))
+    return _digest(versions, *map(_sources, MODELS))
 
 
 def _sources(package: str) -> str:

@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
-from ponystudio.api import NodeSpec
+from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.engine.events import Tier
-from ponystudio.graph.coercing import coerce
 from ponystudio.graph.keys import (
     Content,
     Environment,
@@ -83,14 +82,16 @@ class Keys:
     """The keys of the results of every node of a plan.
 
     A node's mark stands for what decides its result and is in none of its preimages. `outputs` has
-    the keys by node and output. `origin` tells two sets of keys apart: they can differ only where
-    it does.
+    the keys by node and output. They are made from `shape`, `environment` and the `contents` of the
+    files that are named, (param, name, content) each.
     """
 
     nodes: Mapping[str, NodeKey]
     marks: Mapping[str, str]
     outputs: Mapping[str, Mapping[str, str]]
-    origin: tuple[Any, ...]
+    shape: Shape
+    environment: Environment
+    contents: tuple[tuple[ParamSpec, str, str], ...]
 
     def of(self, node: str, output: str) -> str:
         """The key of an output."""
@@ -99,6 +100,15 @@ class Keys:
     def identity(self, node: str) -> str:
         """What stands for all that decides what the node does."""
         return f"{self.nodes[node].digest}~{self.marks.get(node, '')}"
+
+    def still_hold(self, shape: Shape, environment: Environment, content: Content) -> bool:
+        """Whether keys without marks would be the same if they were made now."""
+        return (
+            not self.marks
+            and self.shape is shape
+            and self.environment is environment
+            and all(content(param, name) == found for param, name, found in self.contents)
+        )
 
     @cached_property
     def by_digest(self) -> Mapping[str, NodeKey]:
@@ -144,7 +154,7 @@ def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[st
     files = {
         type: names
         for type, spec in catalog.items()
-        if (names := {param.name for param in spec.params if param.type == "file"})
+        if (names := {param.name for param in spec.params if _names_files(param)})
     }
     reading = tuple(id for id in ordered if nodes[id].type in files)
     volatile = {id for id in reading if not files[nodes[id].type].isdisjoint(nodes[id].inputs)}
@@ -169,13 +179,17 @@ def keys_of(
 
     `marks` gives a node's mark ("" mostly); it counts for all nodes that depend on it too.
     """
-    origin = (shape, environment, _contents(shape, catalog, content))
-    if before is not None and marks is None and not before.marks:
-        same = [a is b for a, b in zip(before.origin[:2], origin[:2], strict=True)]
-        if all(same) and before.origin[2] == origin[2]:
-            return before
+    if before is not None and marks is None and before.still_hold(shape, environment, content):
+        return before
+    contents: list[tuple[ParamSpec, str, str]] = []
+
+    def noted(param: ParamSpec, name: str) -> str:
+        found = content(param, name)
+        contents.append((param, name, found))
+        return found
+
     nodes = shape.graph.nodes
-    keys = result_keys(shape.graph, catalog, shape.order, environment, content)
+    keys = result_keys(shape.graph, catalog, shape.order, environment, noted)
     found = _marks(shape, catalog, keys, marks) if marks else {}
     outputs = {}
     for id in shape.order:
@@ -184,7 +198,7 @@ def keys_of(
         outputs[id] = {
             name: key.output(name) + end for name in catalog[nodes[id].type].output_by_name
         }
-    return Keys(keys, found, outputs, origin)
+    return Keys(keys, found, outputs, shape, environment, tuple(contents))
 
 
 def make_plan(
@@ -257,18 +271,8 @@ def _marks(
     return found
 
 
-def _contents(
-    shape: Shape, catalog: Mapping[str, NodeSpec], content: Content
-) -> tuple[tuple[str, str, str], ...]:
-    """What the files hold that params name."""
-    found = []
-    for id in shape.reading:
-        node = shape.graph.nodes[id]
-        for param in catalog[node.type].params:
-            if param.type == "file" and param.name not in node.inputs:
-                value = coerce(param, node.params.get(param.name, param.default))
-                found.append((id, param.name, content(param, value)))
-    return tuple(found)
+def _names_files(param: ParamSpec) -> bool:
+    return param.type == "file" or any(_names_files(field) for field in param.fields)
 
 
 _SPEED: Mapping[Tier, int] = {"device": 0, "memory": 1, "disk": 2}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +12,9 @@ import torch
 from ponystudio.api import Recipe
 from ponystudio.engine.disk import ROOM, DiskCache
 from ponystudio.engine.events import Tier
-from ponystudio.engine.tensors import moved, on_device, weight
+from ponystudio.engine.tensors import moved, on_device, storages, weight
+from ponystudio.errors import BadInput
+from ponystudio.library.content import content_id
 
 # A result that is made in less time is not worth a file.
 WRITE_FROM = 0.5
@@ -27,7 +29,7 @@ class _Entry:
     seconds: float
     device: bool
     priority: float
-    files: tuple[str, ...]
+    files: tuple[tuple[str, str], ...]
     pins: int = 0
 
 
@@ -69,10 +71,13 @@ class Results:
         return value
 
     def put(self, key: str, value: Any, seconds: float) -> None:
-        """Keep a result that took `seconds` to make; on the disk too if that was long."""
+        """Keep a result that took `seconds` to make; on the disk too if that was long.
+
+        Recipes stay in memory: they say where files lie today.
+        """
         pins = self._entries[key].pins if key in self._entries else 0
-        self._insert(key, value, seconds, pins)
-        if self._disk is not None and seconds >= WRITE_FROM:
+        files = self._insert(key, value, seconds, pins).files
+        if self._disk is not None and seconds >= WRITE_FROM and not files:
             self._disk.write(key, value, seconds)
 
     def pin(self, keys: Iterable[str]) -> bool:
@@ -94,9 +99,21 @@ class Results:
         self._shrink()
 
     def drop(self, key: str) -> None:
-        """Forget a result everywhere in memory."""
+        """Forget a result in memory."""
         if entry := self._entries.pop(key, None):
             self._used[entry.device] -= entry.size
+
+    def forget_changed(self, value: Any) -> None:
+        """Forget every result that shares memory with a value, on the disk too.
+
+        For a value that was changed where it lies: it may have been written since.
+        """
+        changed = storages(value).keys()
+        for key, entry in list(self._entries.items()):
+            if not changed.isdisjoint(storages(entry.value)):
+                self.drop(key)
+                if self._disk is not None:
+                    self._disk.forget(key)
 
     def drop_unpinned(self, *, device: bool) -> int:
         """Give the memory of what no run needs back; the number of bytes."""
@@ -114,11 +131,9 @@ class Results:
             self._disk.clear()
 
     def _alive(self, key: str) -> _Entry | None:
-        """The entry; that of a recipe lives only as long as its files stand where it says."""
+        """The entry; that of a recipe lives only as long as its files hold what it says."""
         entry = self._entries.get(key)
-        if entry is None or not entry.files:
-            return entry
-        if all(os.path.exists(path) for path in entry.files):  # noqa: PTH110 (asked very often)
+        if entry is None or entry.pins or all(_holds(*file) for file in entry.files):
             return entry
         self.drop(key)
         return None
@@ -133,10 +148,12 @@ class Results:
         self._insert(key, value, WRITE_FROM, pins=1)
         return True
 
-    def _insert(self, key: str, value: Any, seconds: float, pins: int) -> None:
+    def _insert(self, key: str, value: Any, seconds: float, pins: int) -> _Entry:
         self.drop(key)
-        self._add(key, _Entry(value, 0, seconds, False, 0.0, tuple(_files(value)), pins))
+        entry = _Entry(value, 0, seconds, False, 0.0, tuple(_files(value)), pins)
+        self._add(key, entry)
         self._shrink()
+        return entry
 
     def _add(self, key: str, entry: _Entry) -> None:
         entry.size = weight(entry.value) + OVERHEAD
@@ -169,8 +186,16 @@ def _worth(entry: _Entry) -> float:
     return entry.seconds / entry.size
 
 
-def _files(value: Any) -> Iterator[str]:
+def _files(value: Any) -> Iterator[tuple[str, str]]:
+    """The files that a recipe names, with their content ids."""
     if isinstance(value, Recipe):
-        yield value.path
+        yield value.path, value.content
         for patch in value.patches:
-            yield patch.path
+            yield patch.path, patch.content
+
+
+def _holds(path: str, content: str) -> bool:
+    try:
+        return content_id(Path(path)) == content
+    except BadInput:
+        return False

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from ponystudio.errors import NotWritable, PonyStudioError, StorageFull, UnsafePath
+from ponystudio.errors import PonyStudioError, UnsafePath
+from ponystudio.graph.atomic import explained
 
 # Names that Windows keeps for devices, with any ending; a folder is to open there too.
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE
+)
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f]')
 LONGEST_NAME = 200
 DIGITS = 5
@@ -25,7 +27,7 @@ def checked_prefix(prefix: str) -> PurePosixPath:
     """
     path = PurePosixPath(prefix.replace("\\", "/"))
     reason = ""
-    if not prefix.strip() or prefix.endswith(("/", "\\")):
+    if not prefix.strip() or not path.parts or prefix.endswith(("/", "\\")):
         reason = "names no file"
     elif path.is_absolute() or ".." in path.parts:
         reason = "leads out of the output folder"
@@ -56,13 +58,14 @@ def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path]
     target = folder.joinpath(*relative.parts)
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        # Before any folder is made, which could be outside already.
         if not target.parent.resolve().is_relative_to(folder.resolve()):
             raise UnsafePath(
                 f"The prefix {prefix!r} leads out of the output folder through a link.",
                 remedy="Choose another prefix.",
                 socket="prefix",
             )
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(draft)
             return _published(draft, target, suffix)
@@ -73,21 +76,6 @@ def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path]
     except PonyStudioError as error:
         error.where = error.where.replace(draft.name, f"{target.name}{suffix}")
         raise
-
-
-def explained(error: OSError, place: Path) -> PonyStudioError:
-    """The error of ours that says what the system's means for the user."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(
-            "There is no space left to write the file.",
-            where=str(place),
-            remedy="Free some space or choose another folder.",
-        )
-    return NotWritable(
-        f"The file cannot be written: {error.strerror or error}.",
-        where=str(place),
-        remedy="Choose a folder that you may write to.",
-    )
 
 
 def _published(draft: Path, target: Path, suffix: str) -> Path:

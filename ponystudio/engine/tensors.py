@@ -33,9 +33,13 @@ def moved(value: Any, device: torch.device) -> Any:
 
 def weight(value: Any) -> int:
     """Bytes that the value keeps alive; shared memory counts once, and a view all of it."""
-    storages = [tensor.untyped_storage() for tensor in tensors_of(value)]
-    sizes: dict[int, int] = {storage.data_ptr(): storage.nbytes() for storage in storages}
-    return sum(sizes.values()) + sys.getsizeof(value)
+    return sum(storages(value).values()) + sys.getsizeof(value)
+
+
+def storages(value: Any) -> dict[int, int]:
+    """The memory that the value's tensors lie in: address and bytes of each piece."""
+    found = [tensor.untyped_storage() for tensor in tensors_of(value)]
+    return {storage.data_ptr(): storage.nbytes() for storage in found if storage.nbytes()}
 
 
 def on_device(value: Any) -> bool:

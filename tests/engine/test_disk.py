@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from ponystudio.api import Image
+from ponystudio.engine import disk as module
 from ponystudio.engine.disk import DiskCache
 
 
@@ -92,6 +94,80 @@ def test_a_damaged_index_is_made_anew_from_the_files(tmp_path):
         assert again.read("aa0.x")
         put(again, "ab0.y")
         assert not again.has("aa0.x")  # it was accounted for, so it could be evicted
+    finally:
+        again.close()
+
+
+def test_what_cannot_be_encoded_is_left_out_and_nothing_hangs(cache):
+    cache.write("aa0.x", [torch.zeros(2, dtype=torch.complex128)], 1.0)
+    put(cache, "aa1.x")
+    assert not cache.has("aa0.x")
+    assert cache.has("aa1.x")
+
+
+def test_an_entry_that_can_neither_be_read_nor_removed_is_a_miss(tmp_path, cache):
+    entry = tmp_path / "cache" / "aa" / "aa0.x.safetensors"
+    entry.mkdir(parents=True)
+    assert cache.has("aa0.x")
+    with pytest.raises(KeyError):
+        cache.read("aa0.x")
+    assert not cache.has("aa0.x")
+    entry.rmdir()
+    put(cache, "aa0.x")
+    assert cache.has("aa0.x")
+
+
+def test_an_entry_is_forgotten_even_while_it_waits(cache):
+    cache.write("aa0.x", picture(), 1.0)
+    cache.forget("aa0.x")
+    assert not cache.has("aa0.x")
+    cache.flush()
+    assert not cache.has("aa0.x")
+    put(cache, "aa0.x")
+    assert cache.has("aa0.x")
+
+
+def test_what_cannot_be_removed_does_not_stop_the_others(tmp_path, cache):
+    """As an entry that another process reads on Windows, or that belongs to another user."""
+    put(cache, "aa0.x", seconds=0.5)
+    entry = tmp_path / "cache" / "aa" / "aa0.x.safetensors"
+    entry.unlink()
+    entry.mkdir()
+    for i in range(60):
+        put(cache, f"ab{i:02}.x", seconds=0.6)
+    assert entry.exists()
+    files = [path for path in (tmp_path / "cache").glob("??/*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 100_000
+    assert cache.has("ab59.x")
+
+
+def test_an_index_that_another_process_locks_is_left_to_it(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    DiskCache(folder).close()
+    monkeypatch.setattr(module, "LOCK_PATIENCE", 0.05)
+    other = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    inode = (folder / "index.sqlite").stat().st_ino
+    cache = DiskCache(folder)
+    try:
+        put(cache, "aa0.x")
+    finally:
+        cache.close()
+        other.execute("ROLLBACK")
+        other.close()
+    assert (folder / "index.sqlite").stat().st_ino == inode
+
+
+def test_accounts_of_entries_that_are_gone_are_closed(tmp_path, cache):
+    for i in range(20):
+        put(cache, f"aa{i:02}.x")
+    for path in (tmp_path / "cache").glob("aa/*"):
+        path.unlink()
+    again = DiskCache(tmp_path / "cache", limit=30_000)
+    try:
+        for i in range(4):
+            put(again, f"ab{i}.x")
+        assert [again.has(f"ab{i}.x") for i in range(4)] == [True] * 4
     finally:
         again.close()
 

@@ -161,6 +161,34 @@ def test_a_node_that_changes_its_input_fails_and_the_input_is_made_again(studio)
     ]
 
 
+@pytest.mark.parametrize("type", ["spoil", "spoil_and_fail"])
+def test_what_a_node_changed_is_not_served_again_from_the_disk_either(tmp_path, type):
+    g = graph(
+        make("two", "number", value=0.5),
+        make("slow", "slow", a=("two", "float"), seconds=0.5),
+        make("spoil", type, image=("slow", "image")),
+        make("save", "save", image=("spoil", "image")),
+    )
+    with Studio(tmp_path, cache=True) as studio:
+        with pytest.raises(ChangedInput):
+            studio.run(g)
+        assert "slow" in studio.run(g, targets=("slow",))
+    with Studio(tmp_path, cache=True) as later:
+        (key,) = later.engine.plan(later.request(g, targets=("slow",))).needed
+        assert later.engine.results.get(key).pixels.unique().tolist() == [0.5]
+
+
+def test_a_node_that_quits_fails(studio):
+    g = graph(
+        make("two", "number"),
+        make("quit", "quit", a=("two", "float")),
+        make("note", "note", a=("quit", "float")),
+    )
+    with pytest.raises(NodeFailed) as error:
+        studio.run(g)
+    assert error.value.node == "quit"
+
+
 def test_not_a_number_names_the_node_and_saves_nothing(studio, tmp_path):
     g = graph(
         make("grey", "grey"),
@@ -251,6 +279,21 @@ def test_a_file_that_changes_is_read_again(studio, tmp_path):
     assert studio.run(g, targets=("read",)) == []
     file.write_text("three")
     assert studio.run(g, targets=("read",)) == ["read"]
+
+
+def test_a_file_that_changes_is_read_again_where_a_row_names_it(studio, tmp_path):
+    (tmp_path / "input").mkdir()
+    file = tmp_path / "input" / "a.txt"
+    file.write_text("one")
+    g = graph(make("read", "read_rows", files=[{"file": "a.txt"}]))
+    assert studio.run(g, targets=("read",)) == ["read"]
+    assert studio.run(g, targets=("read",)) == []
+    file.write_text("three")
+    assert studio.run(g, targets=("read",)) == ["read"]
+    file.unlink()
+    assert [
+        type(e).__name__ for e in studio.engine.check(studio.request(g, targets=("read",)))
+    ] == ["MissingFile"]
 
 
 def test_a_file_named_by_a_wire_is_always_read(studio, tmp_path):

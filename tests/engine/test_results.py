@@ -9,6 +9,7 @@ from ponystudio.api import Image, Model
 from ponystudio.engine import results as module
 from ponystudio.engine.disk import DiskCache
 from ponystudio.engine.results import Results
+from ponystudio.library.content import content_id
 
 
 def picture(side=16):
@@ -91,7 +92,30 @@ def test_a_recipe_lives_as_long_as_its_file(tmp_path):
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"x")
     results = Results(device_bytes=0, memory_bytes=10**6, disk=None)
-    results.put("m", Model(str(file), "content", "sd1"), 0.1)
+    recipe = Model(str(file), content_id(file), "sd1")
+    results.put("m", recipe, 0.1)
     assert results.tier("m") == "memory"
     file.rename(tmp_path / "moved.safetensors")
     assert results.tier("m") is None
+    file.write_bytes(b"another model under the name of the first")
+    results.put("m", recipe, 0.1)
+    assert results.tier("m") is None
+
+
+def test_a_run_keeps_its_recipes_whatever_becomes_of_their_files(tmp_path):
+    file = tmp_path / "m.safetensors"
+    file.write_bytes(b"x")
+    results = Results(device_bytes=0, memory_bytes=10**6, disk=None)
+    results.put("m", Model(str(file), content_id(file), "sd1"), 0.1)
+    assert results.pin(["m"])
+    file.unlink()
+    assert results.get("m").family == "sd1"
+
+
+def test_recipes_are_not_written_for_files_may_lie_elsewhere_tomorrow(tmp_path, disk):
+    file = tmp_path / "m.safetensors"
+    file.write_bytes(b"x")
+    results = Results(device_bytes=0, memory_bytes=10**6, disk=disk)
+    results.put("aa.m", Model(str(file), content_id(file), "sd1"), 10.0)
+    disk.flush()
+    assert not disk.has("aa.m")

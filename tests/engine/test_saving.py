@@ -46,6 +46,22 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
     assert list(other.iterdir()) == []
 
 
+def test_no_folder_is_made_behind_a_link(tmp_path):
+    output, other = tmp_path / "output", tmp_path / "other"
+    output.mkdir()
+    other.mkdir()
+    (output / "link").symlink_to(other)
+    with pytest.raises(UnsafePath):
+        save_numbered(output, "link/new/a", ".png", write)
+    assert list(other.iterdir()) == []
+
+
+@pytest.mark.parametrize("prefix", [".", "./.", "nul .txt", "CONIN$", "com¹"])
+def test_names_that_are_none(prefix):
+    with pytest.raises(UnsafePath):
+        checked_prefix(prefix)
+
+
 @pytest.mark.parametrize("prefix", ["pony", "a/b/c", "a\\b", "žluť", "v1.5-x", "conny/comet"])
 def test_honest_prefixes_pass(prefix):
     assert not checked_prefix(prefix).is_absolute()

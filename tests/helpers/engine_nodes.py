@@ -82,6 +82,27 @@ def spoil(image: Image) -> Image:
     return Image(image.pixels.clone())
 
 
+@node("test.spoil_and_fail")
+def spoil_and_fail(image: Image) -> Image:
+    image.pixels.mul_(0)
+    raise ValueError("after the damage was done")
+
+
+@node("test.quit")
+def quit(a: float) -> float:
+    raise SystemExit(0)
+
+
+class Row(NamedTuple):
+    file: Annotated[Path, File("input")] = Path("a.txt")
+
+
+@node("test.read_rows")
+def read_rows(*, files: list[Row] = []) -> str:  # noqa: B006 (an empty stack)
+    CALLS["read_rows"] += 1
+    return str(len(files))
+
+
 @node("test.nan")
 def nan(image: Image) -> Image:
     return Image(image.pixels / 0 * 0)
