@@ -137,8 +137,9 @@ def _check_channels(denoiser: Denoiser, values: Tensor) -> None:
         )
     if denoiser.in_channels != family.latent_channels:
         raise UnsupportedModel(
-            f"The model wants {denoiser.in_channels} channels: it is made for inpainting alone.",
-            remedy="Use an ordinary model with a masked latent.",
+            f"The model wants {denoiser.in_channels} channels: it is made to repaint or change"
+            " pictures that it is shown, which is not possible yet.",
+            remedy="Use an ordinary model, with a masked latent to repaint.",
         )
 
 

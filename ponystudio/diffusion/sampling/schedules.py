@@ -15,12 +15,16 @@ import torch
 from torch import Tensor
 
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
+from ponystudio.errors import ParamRange
 
 # These evaluate between or beyond the given levels, and gain nothing from a last tiny step.
 _WITHOUT_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
 
 # Denoising this much or more is a full run.
 _FULL = 0.9999
+
+# Steps of a schedule of which a run may be a part.
+_LONGEST = 1_000_000
 
 
 def sigmas(
@@ -29,23 +33,27 @@ def sigmas(
     """The noise levels of a run: float32 on the CPU, strictly falling, ending with 0.
 
     `schedule`: one of names.SCHEDULES but "auto". `denoise` below 1 takes the last `steps` of a
-    longer schedule; 0 gives no levels at all.
+    longer schedule; 0 gives no levels at all. Raises ParamRange where that would be too long.
     """
-    if denoise > _FULL:
-        return _whole(space, schedule, steps, sampler)
     if denoise <= 0:
         return torch.empty(0)
-    return _whole(space, schedule, int(steps / denoise), sampler)[-(steps + 1) :]
-
-
-def _whole(space: Parameterisation, schedule: str, n: int, sampler: str) -> Tensor:
+    part = denoise <= _FULL
+    n = int(min(steps / denoise, 2 * _LONGEST)) if part else steps
+    if n > _LONGEST:
+        raise ParamRange(
+            f"{steps} steps for {denoise:g} of a run are part of a run of over {_LONGEST:,} steps.",
+            remedy="Use fewer steps, or a larger share.",
+            socket="denoise",
+        )
     discard = sampler in _WITHOUT_PENULTIMATE
     levels = SCHEDULES[schedule](space, n + 1 if discard else n)
-    # With more steps than table entries some repeat; a step of no length is no step.
-    levels = torch.unique_consecutive(levels)
     if discard and len(levels) > 1:
         levels = levels[:-1]
-    return torch.cat([levels, torch.zeros(1)])
+    levels = torch.cat([levels, torch.zeros(1)])
+    if part:
+        levels = levels[-(steps + 1) :]
+    # With more steps than table entries some repeat; a step of no length is no step.
+    return torch.unique_consecutive(levels)
 
 
 def normal(space: Parameterisation, n: int) -> Tensor:
@@ -85,7 +93,8 @@ def beta(space: Parameterisation, n: int, a: float = 0.6, b: float = 0.6) -> Ten
     from scipy.special import betaincinv
 
     quantiles = betaincinv(a, b, 1 - np.linspace(0, 1, n, endpoint=False))
-    return space.table[np.rint(quantiles * (len(space.table) - 1)).astype(int)]
+    levels = space.table[np.rint(quantiles * (len(space.table) - 1)).astype(int)]
+    return torch.unique_consecutive(levels)
 
 
 def kl_optimal(space: Parameterisation, n: int) -> Tensor:

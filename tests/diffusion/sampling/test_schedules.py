@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from helpers.paths import PARITY
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.diffusion.sampling.schedules import SCHEDULES, sigmas
+from ponystudio.errors import ParamRange
 
 REFERENCE = json.loads((PARITY / "sigmas.json").read_text())
 # One step of kl_optimal is NaN there.
@@ -111,6 +112,28 @@ def test_denoise_is_the_end_of_a_longer_schedule(steps, denoise):
     whole = sigmas(SPACES["vp"], "karras", int(steps / denoise) if denoise < 1 else steps)
     assert len(part) == steps + 1
     assert torch.equal(part, whole[-len(part) :])
+
+
+def test_a_small_share_of_a_schedule_longer_than_the_table():
+    """The last 21 levels of 2001, of which every two are one: the rule of the peers."""
+    table = SPACES["vp"].table
+    levels = sigmas(SPACES["vp"], "simple", 20, denoise=0.01)
+    assert torch.equal(levels, torch.cat([table[:10].flip(0), torch.zeros(1)]))
+
+
+def test_a_share_that_is_all_but_the_whole():
+    """The schedule has an interval more than asked; a part of it has as many as asked."""
+    levels = sigmas(SPACES["vp"], "ddim_uniform", 7, denoise=0.95)
+    whole = sigmas(SPACES["vp"], "ddim_uniform", 7)
+    assert len(whole) == 9
+    assert torch.equal(levels, whole[-8:])
+
+
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+def test_a_share_too_small_to_be_worked_out(schedule):
+    with pytest.raises(ParamRange, match="larger share"):
+        sigmas(SPACES["vp"], schedule, 10_000, denoise=1e-9)
+    assert len(sigmas(SPACES["vp"], schedule, 2, denoise=1e-5)) >= 2
 
 
 def test_denoise_ends():
