@@ -180,13 +180,16 @@ class LoraFile:
         if "alpha" in roles:
             alpha = float(tensor(self._file, roles["alpha"]))
         else:
-            alpha = float(settings.get("lora_alpha", rank))
+            said = settings.get("lora_alpha")
+            alpha = float(said) if isinstance(said, int | float) else rank
         return Delta(up, down, alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank))
 
     def _peft_settings(self, part: str) -> dict[str, Any]:
         try:
             settings = json.loads(self._file.metadata.get("lora_adapter_metadata", "{}"))
-        except ValueError:
+        except (ValueError, RecursionError):
+            return {}
+        if not isinstance(settings, dict):
             return {}
         return {
             name.removeprefix(component): value
@@ -255,7 +258,21 @@ def _layers(path: Path, tensors: Mapping[str, TensorInfo]) -> Layers:
         )
     if halves := [name for name, roles in layers.items() if not {"up", "down"} <= roles.keys()]:
         raise DamagedFile(f"The layer {halves[0]!r} lacks one of its matrices.", where=str(path))
+    for name, roles in layers.items():
+        _check_pair(name, {role: tensors[key] for role, key in roles.items()}, path)
     return layers
+
+
+def _check_pair(name: str, roles: Mapping[str, TensorInfo], path: Path) -> None:
+    """Raise DamagedFile for matrices that have no product, and an alpha that is no number."""
+    down, up = roles["down"].shape, roles["up"].shape
+    if min(len(down), len(up)) < 2 or up[1] != down[0] or not down[0]:
+        raise DamagedFile(
+            f"The matrices of the layer {name!r}, {list(up)} and {list(down)}, have no product.",
+            where=str(path),
+        )
+    if "alpha" in roles and roles["alpha"].numel != 1:
+        raise DamagedFile(f"The alpha of the layer {name!r} is not one number.", where=str(path))
 
 
 def _flat(name: str) -> str:

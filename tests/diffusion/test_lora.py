@@ -166,6 +166,14 @@ class TestScale:
         assert file.for_module("model", unet).deltas[QUERY].scale == 2
         assert file.for_module("clip", clip).deltas[PROJECTION].scale == 3
 
+    @pytest.mark.parametrize(
+        "said", ["[1]", "[" * 100_000, "no JSON", '{"unet.lora_alpha": "eight"}']
+    )
+    def test_settings_that_make_no_sense_are_passed_over(self, said, unet, write):
+        tensors = named(f"unet.{QUERY}", pair(64, 64, **PEFT))
+        file = write(tensors, {"lora_adapter_metadata": said})
+        assert file.for_module("model", unet).deltas[QUERY].scale == 1
+
     def test_the_product_by_hand(self):
         up, down = torch.full((4, 2), 0.5), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]])
         delta = lora.Delta(up, down, scale=1 / 2)
@@ -224,6 +232,23 @@ class TestRefusals:
         del tensors["lora_unet_mid_block.lora_up.weight"]
         with pytest.raises(DamagedFile, match="lacks one of its matrices"):
             write(tensors)
+
+    @pytest.mark.parametrize(
+        ("down", "up"), [((), (4,)), ((4,), (4, 1)), ((0, 4), (4, 0)), ((2, 4), (4, 3))]
+    )
+    def test_matrices_without_a_product(self, write, down, up):
+        name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+        state = {
+            f"{name}.lora_down.weight": torch.zeros(down),
+            f"{name}.lora_up.weight": torch.zeros(up),
+        }
+        with pytest.raises(DamagedFile, match="have no product"):
+            write(state)
+
+    def test_an_alpha_of_two_numbers(self, write):
+        tensors = named("lora_unet_mid_block", pair(4, 4))
+        with pytest.raises(DamagedFile, match="alpha"):
+            write({**tensors, "lora_unet_mid_block.alpha": torch.zeros(2)})
 
     def test_a_checkpoint(self, tmp_path):
         with pytest.raises(WrongKind, match="no LoRA"):
