@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ponystudio.diffusion.families import Family
@@ -23,22 +23,59 @@ Shapes = Mapping[str, tuple[int, ...]]
 MIDDLE = "mid_block.attentions.0"
 CLIP_HEAD = 64  # the width of a head in every CLIP text encoder
 
-# The only things a file may say: everything else follows from shapes, and would break the load.
-UNET_HINTS = (
-    "act_fn",
-    "attention_head_dim",
-    "center_input_sample",
-    "downsample_padding",
-    "flip_sin_to_cos",
-    "freq_shift",
-    "mid_block_scale_factor",
-    "norm_eps",
-    "norm_num_groups",
-    "resnet_out_scale_factor",
-    "upcast_attention",
-)
-VAE_HINTS = ("act_fn", "norm_num_groups", "scaling_factor", "shift_factor")
-TEXT_HINTS = ("hidden_act", "layer_norm_eps", "num_attention_heads")
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_whole_by_level(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, list | tuple) and all(map(_is_whole, value)))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+Checks = Mapping[str, Callable[[Any], bool]]
+
+# The only things a file may say, and whether it says them rightly: everything else follows from
+# shapes, and would break the load.
+UNET_HINTS: Checks = {
+    "act_fn": _is_text,
+    "attention_head_dim": _is_whole_by_level,
+    "center_input_sample": _is_flag,
+    "downsample_padding": (0, 1).__contains__,
+    "flip_sin_to_cos": _is_flag,
+    "freq_shift": _is_number,
+    "mid_block_scale_factor": _is_positive,
+    "norm_eps": _is_positive,
+    "norm_num_groups": _is_whole,
+    "resnet_out_scale_factor": _is_positive,
+    "upcast_attention": _is_flag,
+}
+VAE_HINTS: Checks = {
+    "act_fn": _is_text,
+    "norm_num_groups": _is_whole,
+    "scaling_factor": _is_positive,
+    "shift_factor": _is_number,
+}
+TEXT_HINTS: Checks = {
+    "hidden_act": _is_text,
+    "layer_norm_eps": _is_positive,
+    "num_attention_heads": _is_whole,
+}
 
 
 def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,5 +181,13 @@ def _groups(channels: Iterable[int]) -> int:
     return math.gcd(32, *channels)
 
 
-def _allowed(hints: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    return {name: hints[name] for name in names if hints.get(name) is not None}
+def _allowed(said: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
+    """What a file says of itself, as far as it may. Raises UnsupportedModel for nonsense."""
+    allowed = {name: said[name] for name in checks if said.get(name) is not None}
+    for name, value in allowed.items():
+        if not checks[name](value):
+            raise UnsupportedModel(
+                f"The file says that its {name} is {str(value)[:50]!r}, which makes no sense.",
+                remedy="Correct its config, or its metadata `ponystudio.config`.",
+            )
+    return allowed

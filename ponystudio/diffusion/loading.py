@@ -164,7 +164,7 @@ def _kin(info: ModelFile, part: str, shapes: Shapes) -> Family:
 def _built(how: Part, arguments: dict[str, Any]) -> nn.Module:
     try:
         return how.build(arguments)
-    except (TypeError, ValueError, ZeroDivisionError, KeyError, AttributeError) as error:
+    except Exception as error:  # the libraries check what they are told, each in its own way
         raise UnsupportedModel(
             f"No {how.noun} can be built as this file describes it ({error}).",
             remedy="What it says about itself in `ponystudio.config` may be wrong.",

@@ -110,6 +110,26 @@ def test_text_encoder(width, heads):
     assert config.text(shapes, SD1, {"hidden_act": "gelu"})["hidden_act"] == "gelu"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("attention_head_dim", -8),
+        ("attention_head_dim", [8, [8], 8, 8]),
+        ("downsample_padding", 9),
+        ("freq_shift", "a"),
+        ("norm_eps", "x"),
+        ("norm_eps", float("nan")),
+        ("norm_num_groups", -32),
+        ("upcast_attention", "no"),
+    ],
+)
+def test_nonsense_in_a_config_is_refused_by_name(name, value):
+    with torch.device("meta"):
+        shapes = shapes_of(UNet2DConditionModel(**unet_arguments()))
+    with pytest.raises(UnsupportedModel, match=name):
+        config.unet(shapes, SD1, {name: value})
+
+
 def test_incomplete_and_foreign_networks_are_refused_by_name():
     with torch.device("meta"):
         shapes = shapes_of(UNet2DConditionModel(**unet_arguments()))

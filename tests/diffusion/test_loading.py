@@ -282,11 +282,19 @@ class TestHints:
         config.write_text(json.dumps({**checkpoints.TEXT, "num_attention_heads": 4}))
         assert opened(folder, "clip").module.config.num_attention_heads == 4
 
-    def test_nonsense_is_refused(self, tmp_path):
-        said = json.dumps({"unet": {"attention_head_dim": "many"}})
-        path = checkpoints.micro(tmp_path / "said.safetensors", extra={"ponystudio.config": said})
-        with pytest.raises(UnsupportedModel, match="describes"):
-            load(path, "model", device="cpu", dtype=FP32)
+    @pytest.mark.parametrize(
+        ("part", "said", "message"),
+        [
+            ("model", {"unet": {"attention_head_dim": "many"}}, "its attention_head_dim is 'many'"),
+            ("model", {"unet": {"norm_num_groups": 7}}, "describes"),
+            ("clip", {"text_encoder": {"num_attention_heads": 7}}, "describes"),
+        ],
+    )
+    def test_nonsense_is_refused(self, part, said, message, tmp_path):
+        extra = {"ponystudio.config": json.dumps(said)}
+        path = checkpoints.micro(tmp_path / "said.safetensors", extra=extra)
+        with pytest.raises(UnsupportedModel, match=message):
+            load(path, part, device="cpu", dtype=FP32)
 
 
 class TestRefusals:
