@@ -12,6 +12,7 @@ from torch import Tensor
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.network import Network
 from ponystudio.diffusion.weights import Weights
+from ponystudio.errors import MismatchedValues
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -59,9 +60,15 @@ class Autoencoder(Network["AutoencoderKL"]):
 
         `pixels`: float32 [B,3,H,W] in 0..1, cut around the centre to a multiple of 8.
         `tile`: side of a tile in pixels; None decides by size. `on_tile` is told (tiles done,
-        tiles in all). One picture is worked on at a time, whatever the batch.
+        tiles in all). One picture is worked on at a time, whatever the batch. Raises
+        MismatchedValues for pictures of less than 8 × 8 pixels.
         """
         pixels = _cropped(pixels, self.downscale)
+        if not pixels.numel():
+            raise MismatchedValues(
+                f"The picture is smaller than {self.downscale} × {self.downscale} pixels.",
+                remedy="Use a larger picture.",
+            )
 
         def network(part: Tensor) -> Tensor:
             y = part.to(self.device, self.dtype) * 2 - 1
@@ -76,8 +83,15 @@ class Autoencoder(Network["AutoencoderKL"]):
     ) -> Tensor:
         """The pictures of latents: float32 [B,3,8h,8w], clamped to 0..1.
 
-        `values`: [B,C,h,w] in VAE units. `tile` and `on_tile` as for `encode`.
+        `values`: [B,C,h,w] in VAE units. `tile` and `on_tile` as for `encode`. Raises
+        MismatchedValues for a latent of another number of channels.
         """
+        channels: int = self.module.config.latent_channels
+        if values.shape[1] != channels:
+            raise MismatchedValues(
+                f"The latent has {values.shape[1]} channels, this VAE has {channels}.",
+                remedy="Use the VAE that comes with the model.",
+            )
 
         def network(part: Tensor) -> Tensor:
             y = self.module.decode(part.to(self.device, self.dtype), return_dict=False)[0]

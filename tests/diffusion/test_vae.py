@@ -12,7 +12,7 @@ from ponystudio.diffusion import vae
 from ponystudio.diffusion.families import family
 from ponystudio.diffusion.vae import Autoencoder
 from ponystudio.diffusion.watching import watch
-from ponystudio.errors import Cancelled
+from ponystudio.errors import Cancelled, MismatchedValues
 
 SD1 = family("sd1")
 
@@ -154,3 +154,10 @@ def test_cancel_is_noticed_between_blocks(autoencoder):
     assert len(calls) == 5
     autoencoder.decode(torch.randn(1, 4, 4, 4))
     assert len(calls) == 5
+
+
+def test_what_does_not_fit_is_refused(autoencoder):
+    with pytest.raises(MismatchedValues, match="16 channels"):
+        autoencoder.decode(torch.zeros(1, 16, 4, 4))
+    with pytest.raises(MismatchedValues, match="smaller than 8"):
+        autoencoder.encode(torch.zeros(1, 3, 7, 64))
