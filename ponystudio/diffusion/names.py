@@ -9,6 +9,7 @@ the pairs of module names, in both directions. Torch-free.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -128,10 +129,14 @@ def topology(names: Iterable[str]) -> Topology:
     ours = list(names)
 
     def levels(way: str) -> tuple[Level, ...]:
+        inside: defaultdict[str, list[str]] = defaultdict(list)
+        for name in ours:
+            if match := re.match(rf"{way}_blocks\.(\d{{1,4}})\.(.*)", name):
+                inside[match[1]].append(match[2])
         return tuple(
             Level(
-                count(ours, rf"{way}_blocks\.{b}\.resnets\.(\d{{1,4}})"),
-                count(ours, rf"{way}_blocks\.{b}\.attentions\.(\d{{1,4}})") > 0,
+                count(inside[str(b)], r"resnets\.(\d{1,4})"),
+                count(inside[str(b)], r"attentions\.(\d{1,4})") > 0,
             )
             for b in range(count(ours, rf"{way}_blocks\.(\d{{1,4}})\."))
         )
@@ -193,13 +198,14 @@ def _ldm_topology(part: Iterable[str]) -> Topology:
     names = set(part)
 
     def level_ends(blocks: str, ending: str) -> Iterator[tuple[bool, bool]]:
+        inside: defaultdict[str, list[str]] = defaultdict(list)
+        for name in names:
+            if name.startswith(f"{blocks}."):
+                inside[name.split(".", 2)[1]].append(name)
         n = 1 if blocks == "input_blocks" else 0
-        while True:
-            inside = [name for name in names if name.startswith(f"{blocks}.{n}.")]
-            if not inside:
-                return
-            attention = any(".transformer_blocks." in name for name in inside)
-            yield attention, any(re.search(ending, name) for name in inside)
+        while found := inside.get(str(n)):
+            attention = any(".transformer_blocks." in name for name in found)
+            yield attention, any(re.search(ending, name) for name in found)
             n += 1
 
     down, up, blocks = [], [], 0
