@@ -33,6 +33,7 @@ REMEDY = "See `ponystudio doctor` for what there is to compute with."
 
 OnEvent = Callable[[Mapping[str, Any], bytes], None]
 _ENDS = ("run_finished", "run_failed", "refused")
+_ANSWERS = ("planned", *_ENDS)
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,8 @@ class Session:
         self._numbers = itertools.count(1)
         self._queue: deque[tuple[int, Submission]] = deque()
         self._current: int | None = None
+        self._asked: dict[int, Mapping[str, Any]] = {}
+        self._previews: Mapping[str, Any] = {"command": "previews", "on": True}
         self._process: _Process | None = None
         self._early_deaths = 0
         self._closing = threading.Event()
@@ -142,11 +145,19 @@ class Session:
         return number
 
     def plan(self, submission: Submission) -> int:
-        """Ask what a run would do; answered by "planned" or "refused" with this number."""
+        """Ask what a run would do.
+
+        Answered by "planned", "refused" or "run_failed" with this number, after the run that the
+        worker is at.
+        """
         with self._lock:
             number = next(self._numbers)
-            self._send({"command": "plan", "run": number, **submission.as_json()})
-            return number
+            if not self._useless:
+                self._asked[number] = {"command": "plan", "run": number, **submission.as_json()}
+                self._send(self._asked[number])
+                return number
+        self._tell_failed(number, "WorkerDied", self._useless, REMEDY)
+        return number
 
     def cancel(self, run: int) -> None:
         """Stop a run at its next block or step, or take it out of the queue."""
@@ -167,7 +178,10 @@ class Session:
                 self._process.popen.kill()
 
     def show_previews(self, on: bool) -> None:
-        self._send({"command": "previews", "on": on})
+        """Whether runs show how far they are in small pictures; at first they do."""
+        with self._lock:
+            self._previews = {"command": "previews", "on": on}
+            self._send(self._previews)
 
     def clear_cache(self) -> None:
         self._send({"command": "clear"})
@@ -229,10 +243,6 @@ class Session:
         outbox = Outbox(cast(BinaryIO, popen.stdin), on_broken=lambda: None)
         outbox.start()
         process = _Process(popen, outbox)
-        with self._lock:
-            self._process = process
-            if self._closing.is_set():  # close() came before there was a process to end
-                outbox.end()
         cache, nodes = self._settings.cache_dir, self._settings.nodes
         start = {
             "command": "start",
@@ -241,7 +251,12 @@ class Session:
             "cache_dir": str(cache) if cache else None,
             "nodes": str(nodes) if nodes else None,
         }
-        outbox.send(Frame(start))
+        with self._lock:
+            self._process = process
+            for message in (start, self._previews, *self._asked.values()):
+                self._send(message)
+            if self._closing.is_set():  # close() came before there was a process to end
+                outbox.end()
         return process
 
     def _hear(self, process: _Process) -> None:
@@ -256,6 +271,8 @@ class Session:
                 return
             self._on_event(frame.message, frame.blob)
             with self._lock:
+                if event in _ANSWERS:
+                    self._asked.pop(int(frame.message["run"]), None)
                 if event == "hello":
                     process.ready = True
                     self._early_deaths = 0
@@ -271,13 +288,16 @@ class Session:
         cast(BinaryIO, process.popen.stdout).close()
         with self._lock:
             self._process = None
-            lost, self._current = self._current, None
+            lost = [] if self._current is None else [self._current]
+            lost += self._asked
+            self._current = None
+            self._asked.clear()
         if self._closing.is_set() or self._useless:
             return
         self._on_event({"event": "worker_died", "code": code}, b"")
-        if lost is not None:
+        for number in lost:
             self._tell_failed(
-                lost,
+                number,
                 "WorkerDied",
                 f"The engine ended unexpectedly ({_cause(code)}).",
                 "It was started again. If this repeats, make the picture smaller.",
@@ -288,8 +308,9 @@ class Session:
         self._on_event({"event": "worker_failed", "error": reason}, b"")
         with self._lock:
             self._useless = reason
-            waiting = [number for number, _ in self._queue]
+            waiting = [*(number for number, _ in self._queue), *self._asked]
             self._queue.clear()
+            self._asked.clear()
         for number in waiting:
             self._tell_failed(number, "WorkerDied", reason, REMEDY)
 

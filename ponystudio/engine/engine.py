@@ -192,6 +192,7 @@ class Engine:
             request.folders,
             self.environment,
             self._index.sha256 if self._index else lambda path: hashes(path)["sha256"],
+            cancel,
         )
         around = Surroundings(
             pool=self.pool,
@@ -224,10 +225,8 @@ class Engine:
         )
         self._emit(RunStarted(len(plan.shape.order), len(plan.steps), self.choice.why))
         receipts.start([step.node.id for step in plan.steps if step.spec.effects])
-        try:
-            execution.run(self._history, request.scope, self._effects)
-        finally:
-            receipts.finish()
+        execution.run(self._history, request.scope, self._effects)
+        receipts.finish()
 
     def _keys(self, shape: Shape, request: Request, before: Keys | None = None) -> Keys:
         return keys_of(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
 
-from ponystudio.engine.disk import DiskCache
+from ponystudio.engine.disk import PREIMAGES, DiskCache
 from ponystudio.graph.keys import NodeKey, Preimage
 
 
@@ -15,12 +16,14 @@ class History:
     def __init__(self, disk: DiskCache | None) -> None:
         self._disk = disk
         self._last: dict[tuple[str, str], str] = {}
-        self._texts: dict[str, str] = {}
+        self._texts: OrderedDict[str, str] = OrderedDict()
 
     def record(self, scope: str, node: str, key: NodeKey) -> None:
         """A node has run."""
         texts = {d: json.dumps(p, sort_keys=True) for d, p in key.preimages.items()}
         self._texts.update(texts)
+        while len(self._texts) > PREIMAGES:
+            self._texts.popitem(last=False)
         self._last[scope, node] = key.digest
         if self._disk is not None:
             self._disk.remember(scope, node, key.digest, texts)

@@ -16,7 +16,13 @@ from ponystudio.diffusion import lora, patching
 from ponystudio.diffusion.loading import load
 from ponystudio.diffusion.watching import watch
 from ponystudio.engine.cap import MemoryCap
-from ponystudio.engine.devices import Choice, free_device_memory, release_cached
+from ponystudio.engine.devices import (
+    RESERVE,
+    Choice,
+    available_memory,
+    free_device_memory,
+    release_cached,
+)
 from ponystudio.engine.events import Event, Note, Weights
 from ponystudio.errors import ModelFileError
 from ponystudio.library.recognise import recognise
@@ -43,6 +49,7 @@ class Loader(Protocol):
 class _Entry:
     """A network, where it belongs, and its state. `patches`: content id → summed strength."""
 
+    key: tuple[Any, ...]
     network: Any
     path: str
     home: torch.device
@@ -57,7 +64,7 @@ class WeightsPool:
 
     An opened network is locked: its patches stay, and it stays where it is. When `budget` bytes or
     the device's memory do not suffice, the least recently used idle ones are offloaded to the main
-    memory, or closed where the device shares it.
+    memory. Where the device shares that, or there is no room in it either, they are closed.
     """
 
     def __init__(
@@ -71,7 +78,7 @@ class WeightsPool:
     ) -> None:
         self._choice, self._budget, self._load = choice, budget, loader
         self._emit, self._cap = emit, cap
-        self._entries: dict[tuple[Any, ...], list[_Entry]] = {}
+        self._entries: list[_Entry] = []
         self._clock = 0
 
     @contextmanager
@@ -107,10 +114,11 @@ class WeightsPool:
     def _prepared(self, recipe: Recipe, check: Check, device: torch.device) -> _Entry:
         dtype = self._choice.dtypes[recipe.part]
         key = (recipe.content, recipe.part, recipe.options, dtype, device)
-        entries = self._entries.setdefault(key, [])
         wanted = _strengths(recipe)
         # One that is locked in another state serves nobody else: a second copy has to be made.
-        fitting = [e for e in entries if not e.users or e.patches == wanted]
+        fitting = [
+            e for e in self._entries if e.key == key and (not e.users or e.patches == wanted)
+        ]
         if fitting:
             entry = next((e for e in fitting if e.patches == wanted), fitting[0])
             if entry.network.device.type != entry.home.type:
@@ -128,8 +136,8 @@ class WeightsPool:
                 options=recipe.options,
                 check=check,
             )
-        entry = _Entry(network, recipe.path, device, network.nbytes)
-        entries.append(entry)
+        entry = _Entry(key, network, recipe.path, device, network.nbytes)
+        self._entries.append(entry)
         self._tell(entry, "load", entry.nbytes, start)
         return entry
 
@@ -160,13 +168,13 @@ class WeightsPool:
     def _make_room(self, needed: int | None, device: torch.device | None = None) -> int:
         """Offload idle networks until `needed` bytes fit (None: all of them)."""
         freed = 0
-        for entry in sorted(self._idle(), key=lambda item: item.used):
+        for entry in self._idle():
             if needed is not None and device is not None and self._fits(needed, device):
                 break
-            if entry.network.device.type == "cpu" and entry.home.type != "cpu":
-                continue  # offloaded already; main memory is not what is short
+            if _is_offloaded(entry):
+                continue  # main memory is not what is short
             freed += entry.nbytes
-            if entry.home.type == "cpu":
+            if entry.home.type == "cpu" or not self._main_memory_takes(entry.nbytes):
                 self._close(entry)
             else:
                 start = time.perf_counter()
@@ -175,28 +183,36 @@ class WeightsPool:
                 self._tell(entry, "offload", entry.nbytes, start)
         return freed
 
+    def _main_memory_takes(self, nbytes: int) -> bool:
+        """Whether there is room for what leaves the device, once the oldest there made some."""
+        for entry in [entry for entry in self._idle() if _is_offloaded(entry)]:
+            if available_memory() >= nbytes + RESERVE:
+                break
+            self._close(entry)
+        return available_memory() >= nbytes + RESERVE
+
     def _fits(self, needed: int, device: torch.device) -> bool:
-        held = sum(e.nbytes for e in self._all() if e.network.device.type == device.type)
+        held = sum(e.nbytes for e in self._entries if e.network.device.type == device.type)
         return held + needed <= self._budget and needed <= free_device_memory(device)
 
     def _close(self, entry: _Entry) -> None:
         start = time.perf_counter()
-        for entries in self._entries.values():
-            if entry in entries:
-                entries.remove(entry)
+        self._entries.remove(entry)
         entry.network.close()
         release_cached(entry.home)
         self._tell(entry, "close", entry.nbytes, start)
 
-    def _all(self) -> list[_Entry]:
-        return [entry for entries in self._entries.values() for entry in entries]
-
     def _idle(self) -> list[_Entry]:
-        return [entry for entry in self._all() if not entry.users]
+        """Those that nobody has open, the least recently used first."""
+        return sorted((e for e in self._entries if not e.users), key=lambda entry: entry.used)
 
     def _tell(self, entry: _Entry, action: str, nbytes: int, start: float) -> None:
         seconds = time.perf_counter() - start
         self._emit(Weights(Path(entry.path).name, action, nbytes, round(seconds, 4)))
+
+
+def _is_offloaded(entry: _Entry) -> bool:
+    return bool(entry.network.device.type == "cpu" and entry.home.type != "cpu")
 
 
 def _strengths(recipe: Recipe) -> dict[str, float]:

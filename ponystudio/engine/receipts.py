@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ponystudio import __version__
-from ponystudio.api import NodeSpec
-from ponystudio.errors import PonyStudioError
+from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.graph import format as graph_format
 from ponystudio.graph.carrier import GRAPH, PARAMETERS, RECEIPT
 from ponystudio.graph.coercing import coerce
@@ -25,13 +26,16 @@ from ponystudio.library.folders import Folders
 
 # Kinds of files that are no models, and are not named by hash.
 INPUTS = ("input", "latents")
+# Seconds in which a cancel is seen while hashes are waited for.
+GLANCE = 0.1
 
 
 class Receipts:
     """Makes the text fields of the pictures of one run.
 
     `written` is the graph as the user has it, `running` what of it runs. The full hashes of model
-    files are made in the background from the start, for a picture is done only later.
+    files are made in the background from the start, for a picture is done only later. A run that
+    is cancelled does not wait for them.
     """
 
     def __init__(
@@ -42,10 +46,11 @@ class Receipts:
         folders: Folders,
         environment: Environment,
         sha256: Callable[[Path], str],
+        cancel: threading.Event,
     ) -> None:
         self._running, self._catalog, self._environment = running, catalog, environment
         self._written, self._folders = written, folders
-        self._sha256_of = sha256
+        self._sha256_of, self._cancel = sha256, cancel
         self._sha256: dict[str, str] = {}
         self._autov3: dict[str, str] = {}
         self._hashing: threading.Thread | None = None
@@ -60,8 +65,11 @@ class Receipts:
             self._hashing.start()
 
     def finish(self) -> None:
-        if self._hashing is not None:
-            self._hashing.join()
+        """Wait for the hashes. Raises Cancelled."""
+        while self._hashing is not None and self._hashing.is_alive():
+            if self._cancel.is_set():
+                raise Cancelled("Cancelled.")
+            self._hashing.join(GLANCE)
 
     def fields(self, node: str, size: tuple[int, int], batch: tuple[int, int]) -> dict[str, str]:
         """The fields of a picture of `size` that `node` writes; `batch` is its index and count."""
@@ -99,6 +107,7 @@ class Receipts:
 
     def graph_text(self, files: Mapping[str, tuple[str, Path]] | None = None) -> str:
         """The graph file, with what is known of its models."""
+        self.finish()
         found = self._files(self._running.nodes) if files is None else files
         models: dict[str, Any] = dict(self._written.models)
         for name, (kind, _) in found.items():
@@ -117,29 +126,44 @@ class Receipts:
                     self._autov3[name] = _autov3(path, identity(path))
             except (OSError, PonyStudioError):
                 continue  # the node that reads the file will say what is wrong with it
+            except sqlite3.Error:
+                return  # the engine was closed after a cancel: nobody waits for this
 
     def _files(self, ids: Iterable[str]) -> dict[str, tuple[str, Path]]:
         """Model files by the name that the graph gives them: kind and path."""
-        found = {}
-        for node, param in self._params(ids, "file"):
-            if param.kind not in INPUTS and param.name not in node.inputs:
-                name = coerce(param, node.params.get(param.name, param.default))
-                found[name] = (param.kind, self._folders.resolve(param.kind, name))
-        return found
+        return {
+            name: (spec.kind, self._folders.resolve(spec.kind, name))
+            for param, value in self._params(ids)
+            for spec, name in _named(param, value)
+            if spec.kind not in INPUTS
+        }
 
     def _seeds(self, ids: Iterable[str]) -> dict[str, int]:
         return {
-            f"{node.id}.{param.name}": node.params.get(param.name, param.default)
-            for node, param in self._params(sorted(ids), "seed")
-            if param.name not in node.inputs
+            f"{id}.{param.name}": value
+            for id in sorted(ids)
+            for param, value in self._params([id])
+            if param.type == "seed"
         }
 
-    def _params(self, ids: Iterable[str], type: str) -> Iterable[tuple[Any, Any]]:
+    def _params(self, ids: Iterable[str]) -> Iterator[tuple[ParamSpec, Any]]:
+        """The params of these nodes that no wire feeds, with their values."""
         for id in ids:
             node = self._running.nodes[id]
             for param in self._catalog[node.type].params:
-                if param.type == type:
-                    yield node, param
+                if param.name not in node.inputs:
+                    yield param, coerce(param, node.params.get(param.name, param.default))
+
+
+def _named(param: ParamSpec, value: Any) -> Iterator[tuple[ParamSpec, str]]:
+    """The files that a param names, itself or in rows that are on: whose spec, and the name."""
+    if param.type == "file":
+        yield param, value
+    elif param.type == "rows":
+        for row in value:
+            if row["on"]:
+                for column in param.fields:
+                    yield from _named(column, row[column.name])
 
 
 @lru_cache(maxsize=256)

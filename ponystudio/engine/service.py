@@ -34,11 +34,13 @@ QUALITY = 85
 
 
 class Service:
-    def __init__(self, settings: Mapping[str, Any], outbox: Outbox) -> None:
-        """`settings` is the start command. Raises UsageError for a device that is not here."""
-        self._outbox = outbox
+    def __init__(self, settings: Mapping[str, Any], outbox: Outbox, previews: Flag) -> None:
+        """`settings` is the start command; `previews` is set while they are wanted.
+
+        Raises UsageError for a device that is not here.
+        """
+        self._outbox, self._previews = outbox, previews
         self._run: int | None = None
-        self._look = True
         self._last: dict[str, Graph] = {}
         nodes, cache = settings.get("nodes"), settings.get("cache_dir")
         self.engine = Engine(
@@ -58,9 +60,7 @@ class Service:
     def obey(self, message: Mapping[str, Any], cancel: Flag) -> None:
         """Carry out one command. Raises what the run raises; that was told then."""
         command = message["command"]
-        if command == "previews":
-            self._look = bool(message["on"])
-        elif command == "clear":
+        if command == "clear":
             self.engine.clear()
         elif command in ("submit", "plan"):
             self._run = int(message["run"])
@@ -118,7 +118,7 @@ class Service:
         self._outbox.send(Frame({**message, "run": self._run}, blob))
 
     def _preview(self, node: str, image: Image) -> None:
-        if self._look:
+        if self._previews.is_set():
             message = {"event": "preview", "node": node, "run": self._run}
             self._outbox.send_latest(
                 ("preview", self._run, node), _with_jpeg(message, _small(image))

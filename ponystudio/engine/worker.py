@@ -47,8 +47,10 @@ def main() -> int:
 def take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     """The pipes, under numbers that no library knows and no child process inherits.
 
-    Standard input becomes empty, standard output the same as standard error.
+    Standard input becomes empty, standard output the same as standard error; where there is none,
+    as under a windowed program, both lead nowhere.
     """
+    _have_standard_error()
     incoming, outgoing = os.dup(0), os.dup(1)
     os.set_inheritable(incoming, False)
     os.set_inheritable(outgoing, False)
@@ -62,6 +64,18 @@ def take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
         msvcrt.setmode(incoming, os.O_BINARY)
         msvcrt.setmode(outgoing, os.O_BINARY)
     return os.fdopen(incoming, "rb", buffering=0), os.fdopen(outgoing, "wb", buffering=0)
+
+
+def _have_standard_error() -> None:
+    try:
+        os.fstat(2)
+    except OSError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        if nothing != 2:
+            os.dup2(nothing, 2)
+            os.close(nothing)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="replace", closefd=False)
 
 
 def lower_priority() -> None:
@@ -83,6 +97,8 @@ class Worker:
         self._cancelled: set[int] = set()
         self._cancel = threading.Event()
         self._running: int | None = None
+        self._previews = threading.Event()
+        self._previews.set()
         self._lock = threading.Lock()
 
     def serve(self) -> None:
@@ -102,7 +118,7 @@ class Worker:
         from ponystudio.engine.service import Service
 
         try:
-            service = Service(message, self._outbox)
+            service = Service(message, self._outbox, self._previews)
         except PonyStudioError as error:
             self._outbox.send(Frame({"event": "unusable", "error": str(error)}))
             return None
@@ -146,6 +162,8 @@ class Worker:
             while (frame := read_frame(self._incoming)) is not None:
                 if frame.message.get("command") == "cancel":
                     self._stop(int(frame.message["run"]))
+                elif frame.message.get("command") == "previews":
+                    (self._previews.set if frame.message["on"] else self._previews.clear)()
                 else:
                     self._commands.put(frame.message)
         except (OSError, WorkerDied, KeyError, ValueError):

@@ -219,6 +219,22 @@ def test_a_worker_that_dies_fails_its_run_and_the_queue_goes_on_with_another(tmp
         assert listener.done(stuck)["reason"] == "WorkerDied"
 
 
+def test_what_is_asked_before_there_is_a_worker_is_answered_and_settings_outlive_it(tmp_path):
+    with Listener(tmp_path) as listener:
+        listener.session.show_previews(False)
+        early = listener.session.plan(listener.submission(ending_in("steps", count=1)))
+        assert listener.wait("planned", "run_failed", run=early, seconds=120)["event"] == "planned"
+
+        dying = listener.submit(ending_in("die"))
+        lost = listener.session.plan(listener.submission(ending_in("steps", count=1)))
+        assert listener.done(dying)["reason"] == "WorkerDied"
+        assert listener.done(lost)["reason"] == "WorkerDied"
+
+        run = listener.submit(ending_in("steps", count=20, pause=0.01))
+        assert listener.done(run)["event"] == "run_finished"
+        assert listener.of(run, "preview") == []
+
+
 def test_a_worker_without_heartbeat_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 3.0)
     with Listener(tmp_path) as listener:
@@ -266,6 +282,24 @@ def test_a_worker_that_cannot_start_is_given_up(tmp_path):
         assert failed.wait(SOON)
         assert session._process is None
     assert [e["event"] for e in events] == ["worker_died"] * 2 + ["worker_died", "worker_failed"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX pipes")
+def test_without_a_standard_error_the_pipes_are_taken_over_all_the_same():
+    code = (
+        "import os, sys; from ponystudio.engine.worker import take_over_pipes\n"
+        "incoming, outgoing = take_over_pipes()\n"
+        "print('lost'); print('lost too', file=sys.stderr, flush=True)\n"
+        "outgoing.write(incoming.read())"
+    )
+    process = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code],
+        input=b"through the pipe",
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
+    assert process.returncode == 0
+    assert process.stdout == b"through the pipe"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX pipes")

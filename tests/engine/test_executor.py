@@ -355,3 +355,24 @@ def test_out_of_memory_for_good_is_a_plain_error(studio):
         studio.engine.results.tier(studio.engine.plan(studio.request(SUM)).keys.of("sum", "float"))
         is None
     )
+
+
+def test_a_cancelled_run_does_not_wait_for_hashes(tmp_path):
+    cancel, release = threading.Event(), threading.Event()
+    (tmp_path / "voices").mkdir()
+    (tmp_path / "voices" / "a.txt").write_text("one")
+    g = graph(
+        make("model", "model_file", file="a.txt"),
+        make("slow", "slow", a=("model", "float"), seconds=0.0),
+        make("save", "save", image=("slow", "image")),
+    )
+    with Studio(tmp_path, cache=True) as studio:
+        assert studio.engine._index is not None
+        studio.engine._index.sha256 = lambda path: str(release.wait(30))
+        threading.Timer(0.3, cancel.set).start()
+        start = time.monotonic()
+        with pytest.raises(Cancelled):
+            studio.run(g, cancel=cancel)
+        release.set()
+        assert time.monotonic() - start < 5
+        assert not list(tmp_path.rglob("*.png"))

@@ -42,6 +42,7 @@ def events():
 @pytest.fixture
 def make_pool(events, monkeypatch):
     monkeypatch.setattr(module, "free_device_memory", lambda _: 10**9)
+    monkeypatch.setattr(module, "available_memory", lambda: 10**10)
     monkeypatch.setattr(module, "release_cached", lambda _: None)
     monkeypatch.setattr(module, "_predicted", lambda *_: SIZE)
 
@@ -99,6 +100,37 @@ def test_on_a_gpu_the_least_recently_used_is_offloaded_and_comes_back(make_pool,
     with pool.open(model("b"), check=go) as network:
         assert network.device.type == "cuda"
     assert events[-2:] == [("a.safetensors", "offload"), ("b.safetensors", "load")]
+
+
+def test_without_room_in_the_main_memory_the_oldest_there_are_closed(
+    make_pool, events, monkeypatch
+):
+    pool = make_pool("cuda", budget=SIZE)
+    networks = {}
+    for name in "abc":
+        with pool.open(model(name), check=go) as networks[name]:
+            pass
+    assert [networks[name].device.type for name in "abc"] == ["cpu", "cpu", "cuda"]
+    free = [module.RESERVE]  # each network that is closed there makes room for one
+    monkeypatch.setattr(
+        module,
+        "available_memory",
+        lambda: free[0] + SIZE * sum(network.closed for network in networks.values()),
+    )
+    events.clear()
+    with pool.open(model("d"), check=go):
+        pass
+    assert events == [
+        ("a.safetensors", "close"),
+        ("c.safetensors", "offload"),
+        ("d.safetensors", "load"),
+    ]
+    free[0] = 0
+    events.clear()
+    with pool.open(model("e"), check=go):
+        pass
+    assert ("d.safetensors", "close") in events
+    assert "offload" not in [action for _, action in events]
 
 
 def test_on_a_cpu_the_least_recently_used_is_closed(make_pool, events):

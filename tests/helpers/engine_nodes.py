@@ -127,6 +127,11 @@ def read(*, file: Annotated[Path, File("input")] = Path("a.txt")) -> str:
     return file.read_text()
 
 
+@node("test.model_file")
+def model_file(*, file: Annotated[Path, File("voices")] = Path("a.txt")) -> float:
+    return float(len(file.read_text()))
+
+
 @node("test.name")
 def name(*, text: str = "a.txt") -> str:
     return text
