@@ -122,6 +122,7 @@ choose_torch() {
     esac
     [ "$(cat "$stamp" 2>/dev/null)" != "$1" ] || return 0
     say "Installing torch for $1 from $index"
+    rm -f "$stamp" # until the other build is there
     "$python" -m pip uninstall --quiet --yes torch
     "$python" -m pip install --quiet --disable-pip-version-check --index-url "$index" \
         "$("$python" -c "$torch_requirement" "$root/pyproject.toml")" ||

@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command = importlib.import_module(f"ponystudio.commands.{arguments.command}")
         code: int = command.main(arguments)
-        sys.stdout.flush()  # so that a reader who left is noticed here
+        if sys.stdout is not None:
+            sys.stdout.flush()  # so that a reader who left is noticed here
         return code
     except PonyStudioError as error:
         complain(error)
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _canvas(words: Sequence[str]) -> int:
     """`ponystudio [FILE]`: the canvas, which this version does not have yet."""
-    if words and not Path(words[0]).exists():
+    if words and not os.path.exists(words[0]):  # noqa: PTH110 (Path.exists raises)
         near = difflib.get_close_matches(words[0], COMMANDS[:-1], 1)
         hint = f"Did you mean `{near[0]}`?" if near else "See `ponystudio --help`."
         print(f"error: {words[0]} is neither a command nor a file.\n  {hint}", file=sys.stderr)

@@ -118,3 +118,19 @@ def test_an_unforeseen_error_is_one_plain_message(command, capsys, monkeypatch):
     monkeypatch.setenv(cli.DEBUG, "1")
     with pytest.raises(KeyError):
         cli.main(["doctor"])
+
+
+def test_words_too_long_for_a_file_are_no_fault_of_ours(capsys):
+    ends_with(2, ["a" * 5000])
+    assert "neither a command nor a file" in capsys.readouterr().err
+
+
+def test_what_files_say_cannot_steer_the_terminal(command, capsys):
+    def refuse(_):
+        raise ParamRange("It is called \x1b[2J\u202e, ünïcode.", where="a\x07b")
+
+    command(refuse)
+    ends_with(2, ["doctor"])
+    said = capsys.readouterr().err
+    assert "\\x1b[2J\\u202e, ünïcode." in said
+    assert said.startswith("error: a\\x07b: ")

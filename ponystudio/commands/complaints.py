@@ -23,10 +23,15 @@ class Refused(BadInput):
         self.errors = tuple(errors)
 
 
+def printable(text: str) -> str:
+    """The text without what would steer a terminal: what comes from files is anybody's."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
 def complain(error: PonyStudioError) -> None:
     """Where and what, then what to do about it."""
     for each in error.errors if isinstance(error, Refused) else (error,):
         place = f"{each.where}: " if each.where else ""
-        print(f"error: {place}{each.what}", file=sys.stderr)
+        print(printable(f"error: {place}{each.what}"), file=sys.stderr)
         if each.remedy:
-            print(f"  {each.remedy}", file=sys.stderr)
+            print(printable(f"  {each.remedy}"), file=sys.stderr)

@@ -39,14 +39,7 @@ def _section(title: str, lines: Iterable[str]) -> None:
 
 def _versions() -> Iterator[str]:
     yield f"ponystudio {__version__}, Python {platform.python_version()}, {platform.platform()}"
-    for name in (
-        "torch",
-        "diffusers",
-        "transformers",
-        "safetensors",
-        "numpy",
-        "PySide6-Essentials",
-    ):
+    for name in SHOWN:
         if version := _version(name):
             yield f"{name} {version}"
     for name, gain in OPTIONAL.items():

@@ -6,8 +6,8 @@ import json
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 
+from ponystudio.commands.complaints import printable
 from ponystudio.library.content import hashes
 from ponystudio.library.recognise import ModelFile, Part, recognise
 
@@ -17,11 +17,11 @@ LONGEST = 100
 
 def main(arguments: Namespace) -> int:
     model = recognise(arguments.file)
-    sums = hashes(arguments.file) if Path(arguments.file).is_file() else {}
+    sums = hashes(arguments.file) if arguments.file.is_file() else {}
     if arguments.json:
         print(json.dumps({**asdict(model), "hashes": sums}, indent=2, default=str))
     else:
-        print("\n".join(_overview(model, sums)))
+        print(printable("\n".join(_overview(model, sums))))
     return 0
 
 
@@ -56,4 +56,5 @@ def _part(part: Part) -> str:
 
 
 def _short(text: str) -> str:
+    text = text.replace("\n", " ")
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text):,} characters)"

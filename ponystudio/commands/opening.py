@@ -98,5 +98,9 @@ def _folders(graph: Path, models: Sequence[Path]) -> Folders:
     """The model folders given, then the user's own, then the shipped ones."""
     for folder in models:
         if not folder.is_dir():
-            raise UsageError("There is no such folder.", where=f"--models {folder}")
+            raise UsageError(
+                "There is no such folder.",
+                where=f"--models {folder}",
+                remedy="Name the folder that holds checkpoints, loras and the like.",
+            )
     return Folders([*models, *default_roots()], graph.absolute().parent)

@@ -11,7 +11,7 @@ from typing import Any, Self, TextIO
 from tqdm import tqdm
 
 from ponystudio.engine.events import JsonEvent, RunFailed
-from ponystudio.errors import PonyStudioError
+from ponystudio.errors import Cancelled, PonyStudioError
 
 # tqdm would start a thread to watch over slow bars; ours move at every step.
 tqdm.monitor_interval = 0
@@ -60,10 +60,16 @@ class JsonLines(Show):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Bad input is found before there is a run to tell of its failure."""
-        if isinstance(error, PonyStudioError) and not self._failed:
+        """What ends it before there is a run, or past it, is told here: no end goes untold."""
+        if error is None or self._failed:
+            return
+        if isinstance(error, PonyStudioError):
             event = RunFailed(error.node, str(error), error.remedy, type(error).__name__)
-            self(event.as_json())
+        elif isinstance(error, Cancelled | KeyboardInterrupt):
+            event = RunFailed("", "Cancelled.", "", "Cancelled")
+        else:
+            event = RunFailed("", f"{type(error).__name__}: {error}", "", type(error).__name__)
+        self(event.as_json())
 
     def tell(self, event: JsonEvent) -> None:
         self._failed = self._failed or event["event"] == RunFailed.name

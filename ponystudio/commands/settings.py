@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,6 @@ def _file(kind: str, text: str, folders: Folders) -> str:
     except UnsafePath:  # for the check to refuse, untouched
         return text
     except MissingFile:
-        path = Path(text).absolute()
-        return str(path) if path.exists() else text
+        path = str(Path(text).absolute())
+        return path if os.path.exists(path) else text  # noqa: PTH110 (Path.exists raises)
     return text

@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 
+import pytest
+
 from ponystudio.commands.progress import JsonLines, Report
 from ponystudio.errors import Cancelled, NodeFailed, ParamRange
 
@@ -91,4 +93,12 @@ def test_json_lines_of_a_run_that_could_not_start():
 def test_a_failure_is_told_once():
     failed = {"event": "run_failed", "node": "sampler", "error": "It broke.", "hint": ""}
     assert events_of([RUN[0], failed, NodeFailed("It broke.", node="sampler")]) == [RUN[0], failed]
-    assert events_of([RUN[0], Cancelled()]) == [RUN[0]]
+    cancelled = {**failed, "error": "Cancelled.", "reason": "Cancelled"}
+    assert events_of([RUN[0], cancelled, Cancelled()]) == [RUN[0], cancelled]
+
+
+@pytest.mark.parametrize("error", [Cancelled(), KeyboardInterrupt(), ZeroDivisionError("ours")])
+def test_no_end_goes_untold(error):
+    (told,) = events_of([error])
+    reason = type(error).__name__.replace("KeyboardInterrupt", "Cancelled")
+    assert (told["event"], told["reason"]) == ("run_failed", reason)

@@ -128,3 +128,8 @@ def test_near_matches(folders):
 def test_a_wire_wins_so_setting_the_param_is_refused(folders):
     with pytest.raises(UsageError, match="wire"):
         apply(GRAPH, ["wired.seed=1"], CATALOG, folders)
+
+
+def test_a_name_too_long_for_any_file_is_left_for_the_check(folders):
+    name = "a" * 5000
+    assert value_of(f"a.file={name}", folders) == name
