@@ -88,13 +88,13 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="make what a graph describes")
     _add_graph(run)
-    run.add_argument("--output", metavar="DIR", type=Path, help="where results are written")
+    run.add_argument("--output", metavar="DIR", type=_folder, help="where results are written")
     run.add_argument(
         "--device", type=_device, default="auto", help="auto, cpu, cuda[:N], rocm, mps"
     )
     run.add_argument("--dtype", choices=DTYPES, default="auto", help="precision of the networks")
     cache = run.add_mutually_exclusive_group()
-    cache.add_argument("--cache-dir", metavar="DIR", type=Path, help="where results are kept")
+    cache.add_argument("--cache-dir", metavar="DIR", type=_folder, help="where results are kept")
     cache.add_argument("--no-disk-cache", action="store_true", help="keep no results on disk")
     run.add_argument("--events", action="store_true", help="tell all as JSON lines on stdout")
     run.add_argument("--dry-run", action="store_true", help="say what would run, and why")
@@ -139,6 +139,14 @@ def _add_graph(command: argparse.ArgumentParser) -> None:
         default=[],
         help="a folder of models, laid out as ours, ComfyUI's or A1111's; may be given again",
     )
+
+
+def _folder(text: str) -> Path:
+    """A folder to write to, there or not: no file found in its place after minutes of work."""
+    path = Path(text)
+    if os.path.exists(path) and not path.is_dir():  # noqa: PTH110 (Path.exists raises)
+        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+    return path
 
 
 def _device(text: str) -> str:

@@ -134,3 +134,10 @@ def test_what_files_say_cannot_steer_the_terminal(command, capsys):
     said = capsys.readouterr().err
     assert "\\x1b[2J\\u202e, ünïcode." in said
     assert said.startswith("error: a\\x07b: ")
+
+
+@pytest.mark.parametrize("option", ["--output", "--cache-dir"])
+def test_a_file_in_the_place_of_a_folder_is_found_before_the_work(tmp_path, option, capsys):
+    (tmp_path / "taken").touch()
+    ends_with(2, ["run", "graph.json", option, str(tmp_path / "taken")])
+    assert "is a file, not a folder" in capsys.readouterr().err

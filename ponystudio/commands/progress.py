@@ -64,7 +64,7 @@ class JsonLines(Show):
         if error is None or self._failed:
             return
         if isinstance(error, PonyStudioError):
-            event = RunFailed(error.node, str(error), error.remedy, type(error).__name__)
+            event = RunFailed.of(error)
         elif isinstance(error, Cancelled | KeyboardInterrupt):
             event = RunFailed("", "Cancelled.", "", "Cancelled")
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.errors import MissingFile, UnknownParam, UnsafePath, UsageError
+from ponystudio.errors import MissingFile, UnknownNode, UnknownParam, UnsafePath, UsageError
 from ponystudio.graph.catalog import near
 from ponystudio.graph.edits import SetParam
 from ponystudio.graph.model import Graph
@@ -38,8 +38,14 @@ def apply(
     for setting in settings:
         id, name, value = _split(setting)
         node = graph.nodes.get(id)
-        spec = catalog.get(node.type) if node else None
-        if node and name in node.inputs:
+        if node is None:
+            raise UnknownNode(
+                f"The graph has no node {id}.",
+                where=f"--set {setting}",
+                remedy=near(id, graph.nodes) or f"It has: {', '.join(graph.nodes) or 'none'}.",
+            )
+        spec = catalog.get(node.type)
+        if name in node.inputs:
             raise UsageError(
                 "This param takes its value from a wire, which would win over this one.",
                 where=f"--set {setting}",

@@ -151,7 +151,7 @@ class Engine:
         try:
             self._run(request, cancel or Flag(), preview, on_result)
         except PonyStudioError as error:
-            self._emit(RunFailed(error.node, str(error), error.remedy, type(error).__name__))
+            self._emit(RunFailed.of(error))
             raise
         except Cancelled:
             self._emit(RunFailed("", "Cancelled.", "", "Cancelled"))

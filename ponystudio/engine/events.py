@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from ponystudio.errors import PonyStudioError
+
 Tier = Literal["device", "memory", "disk"]
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -105,6 +107,11 @@ class RunFailed(Event):
     error: str
     hint: str
     reason: str = ""
+
+    @classmethod
+    def of(cls, error: PonyStudioError) -> RunFailed:
+        place = f"{error.where}: " if error.where else ""
+        return cls(error.node, f"{place}{error.what}", error.remedy, type(error).__name__)
 
 
 JsonEvent = Mapping[str, Any]

@@ -83,7 +83,7 @@ def test_json_lines_of_a_run_that_could_not_start():
         {
             "event": "run_failed",
             "node": "sampler",
-            "error": "sampler.steps: 0 is out of range. Use 1 to 9.",
+            "error": "sampler.steps: 0 is out of range.",
             "hint": "Use 1 to 9.",
             "reason": "ParamRange",
         }

@@ -133,3 +133,10 @@ def test_a_wire_wins_so_setting_the_param_is_refused(folders):
 def test_a_name_too_long_for_any_file_is_left_for_the_check(folders):
     name = "a" * 5000
     assert value_of(f"a.file={name}", folders) == name
+
+
+def test_an_unknown_node_names_those_that_are_near(folders):
+    with pytest.raises(UnknownNode) as error:
+        apply(GRAPH, ["wire.seed=1"], CATALOG, folders)
+    assert error.value.where == "--set wire.seed=1"
+    assert "wired" in error.value.remedy
