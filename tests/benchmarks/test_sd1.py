@@ -7,6 +7,7 @@ two sides take turns in processes of their own, so that neither warms up for the
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -39,10 +40,14 @@ def config(tmp_path_factory):
 
 def _measure(who: str, checkpoint: Path, dtype: str, config: Path) -> dict:
     command = [PROCESS, who, checkpoint, dtype, SIDE, STEPS, config]
-    out = subprocess.run(
-        [sys.executable, *map(str, command)], check=True, capture_output=True, text=True
-    ).stdout
-    return json.loads(out.splitlines()[-1])
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _read_and_cast(checkpoint: Path, dtype: torch.dtype) -> float:
