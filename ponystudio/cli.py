@@ -93,9 +93,8 @@ def _parser() -> argparse.ArgumentParser:
         "--device", type=_device, default="auto", help="auto, cpu, cuda[:N], rocm, mps"
     )
     run.add_argument("--dtype", choices=DTYPES, default="auto", help="precision of the networks")
-    cache = run.add_mutually_exclusive_group()
-    cache.add_argument("--cache-dir", metavar="DIR", type=_folder, help="where results are kept")
-    cache.add_argument("--no-disk-cache", action="store_true", help="keep no results on disk")
+    run.add_argument("--cache-dir", metavar="DIR", type=_folder, help="where results are kept")
+    run.add_argument("--no-disk-cache", action="store_true", help="keep no results on disk")
     run.add_argument("--events", action="store_true", help="tell all as JSON lines on stdout")
     run.add_argument("--dry-run", action="store_true", help="say what would run, and why")
 
@@ -103,7 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_graph(validate)
 
     nodes = commands.add_parser("nodes", help="list the nodes, or explain one")
-    nodes.add_argument("name", metavar="NAME", nargs="?", help="a node's id or title")
+    nodes.add_argument(
+        "name", metavar="NAME", nargs="?", help="a node's id or title, or a group of nodes"
+    )
     nodes.add_argument("--json", action="store_true", help="as JSON")
 
     inspect = commands.add_parser("inspect", help="say what a model file is, and why")

@@ -64,7 +64,6 @@ def test_a_mistyped_command(capsys):
         ["run", "g.json", "--device", "cuda:one"],
         ["run", "g.json", "--device", "cpu:0"],
         ["run", "g.json", "--dtype", "fp64"],
-        ["run", "g.json", "--cache-dir", "there", "--no-disk-cache"],
         ["convert", "in.ckpt"],
         ["inspect"],
         ["doctor", "more"],
@@ -141,3 +140,10 @@ def test_a_file_in_the_place_of_a_folder_is_found_before_the_work(tmp_path, opti
     (tmp_path / "taken").touch()
     ends_with(2, ["run", "graph.json", option, str(tmp_path / "taken")])
     assert "is a file, not a folder" in capsys.readouterr().err
+
+
+def test_a_cache_folder_and_no_cache_contradict_each_other(capsys):
+    ends_with(2, ["run", "g.json", "--cache-dir", "there", "--no-disk-cache"])
+    assert capsys.readouterr().err.startswith(
+        "error: --cache-dir and --no-disk-cache contradict each other.\n  Leave"
+    )

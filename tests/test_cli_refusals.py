@@ -63,6 +63,10 @@ def unknown_node(nodes):
     nodes["decode"]["type"] = "core.decode_latnet"
 
 
+def node_of_comfyui(nodes):
+    nodes["decode"]["type"] = "VAEDecode"
+
+
 def wrong_type(nodes):
     nodes["sampler"]["params"]["steps"] = "twenty"
 
@@ -96,6 +100,7 @@ def nothing_to_run(nodes):
     [
         (cycle, ["error: sampler"]),
         (unknown_node, ["error: decode: ", "core.decode_latent"]),
+        (node_of_comfyui, ["error: decode: ", "VAEDecode is core.decode_latent"]),
         (wrong_type, ["error: sampler.steps: ", "whole number"]),
         (out_of_range, ["error: sampler.cfg: ", "0 to 100"]),
         (missing_input, ["error: decode.vae: "]),
@@ -160,6 +165,16 @@ def test_errors_elsewhere_do_not_block_a_run(models, tmp_path, refused):
     result = ponystudio("run", graph, "--models", models, "--no-disk-cache", "--dry-run")
     assert result.returncode == 0, result.stderr
     assert "lonely" not in result.stdout
+
+
+def test_a_plan_is_told_as_events(models, tmp_path, capsys):
+    graph = changed(tmp_path, lambda nodes: None)
+    words = ["run", str(graph), "--models", str(models), "--no-disk-cache", "--dry-run"]
+    assert main([*words, "--events"]) == 0
+    events = events_in(capsys.readouterr().out)
+    assert {event["event"] for event in events} == {"planned"}
+    assert {event["node"] for event in events} == set(json.loads(graph.read_text())["nodes"])
+    assert all(event["what"].startswith("runs: ") for event in events)
 
 
 def test_a_refusal_is_an_event_too(models, tmp_path, capsys):

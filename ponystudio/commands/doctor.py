@@ -28,8 +28,9 @@ def main(_: Namespace) -> int:
     _section("Versions", _versions())
     _section("Devices", _devices(missing))
     _section("Folders", _folders())
-    _section("Nodes", _nodes(load_packs()))
-    _section("Missing", missing or ["nothing"])
+    packs = load_packs()
+    _section("Nodes", _nodes(packs))
+    _section("Missing", [*missing, *_failed(packs)] or ["nothing"])
     return 1 if missing else 0
 
 
@@ -80,8 +81,12 @@ def _nodes(packs: Packs) -> Iterator[str]:
         counts[spec.pack] = counts.get(spec.pack, 0) + 1
     for pack, count in counts.items():
         yield f"{pack}: {count} nodes"
+
+
+def _failed(packs: Packs) -> Iterator[str]:
+    """Packs of nodes that could not be used, in whole or in part."""
     for problem in packs.catalog.problems:
-        yield f"{problem.pack}: {problem.error}"
+        yield f"node pack {problem.pack}: {problem.error}"
 
 
 def _missing() -> Iterator[str]:

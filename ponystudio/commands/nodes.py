@@ -13,14 +13,17 @@ from itertools import groupby
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.engine.packs import load_packs
 from ponystudio.errors import UnknownNode
-from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.catalog import Catalog, from_comfyui
 
 WIDTH = 88
 
 
 def main(arguments: Namespace) -> int:
     catalog = load_packs().catalog
-    if arguments.name is None:
+    group = arguments.name and _group(arguments.name, catalog)
+    if group:
+        catalog = Catalog(group, catalog.problems)
+    if group or arguments.name is None:
         shown = catalog.to_json() if arguments.json else "\n".join(_overview(catalog))
     else:
         spec = _find(arguments.name, catalog)
@@ -37,11 +40,21 @@ def _find(name: str, catalog: Catalog) -> NodeSpec:
     for spec in catalog.values():
         if word in (spec.id, spec.id.removeprefix("core."), spec.title.lower()):
             return spec
-    near = difflib.get_close_matches(word, [*catalog, *(s.title for s in catalog.values())], 3, 0.5)
+    titles = [spec.title for spec in catalog.values()]
+    near = difflib.get_close_matches(word, [*catalog, *titles], 3, 0.5)
     raise UnknownNode(
         f"There is no node {name}.",
-        remedy=f"Did you mean {', '.join(near)}?" if near else "See `ponystudio nodes`.",
+        remedy=from_comfyui(name, catalog)
+        or (f"Did you mean {', '.join(near)}?" if near else "See `ponystudio nodes`."),
     )
+
+
+def _group(name: str, catalog: Catalog) -> list[NodeSpec]:
+    """The nodes of the group of that name, or of none if a node is called so itself."""
+    specs = list(catalog.values())
+    if any(name.lower() == spec.title.lower() for spec in specs):
+        return []
+    return [spec for spec in specs if name.lower() == (spec.group or "Other").lower()]
 
 
 def _overview(catalog: Catalog) -> Iterator[str]:

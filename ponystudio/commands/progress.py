@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TextIO
 
@@ -34,6 +34,10 @@ class Show(ABC):
 
     @abstractmethod
     def tell(self, event: JsonEvent) -> None: ...
+
+    @abstractmethod
+    def plan(self, planned: Mapping[str, str]) -> None:
+        """Show what a run would do with each node, and why."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +79,10 @@ class JsonLines(Show):
         self._failed = self._failed or event["event"] == RunFailed.name
         print(json.dumps(event), file=self._stream, flush=True)
 
+    def plan(self, planned: Mapping[str, str]) -> None:
+        for node, what in planned.items():
+            self({"event": "planned", "node": node, "what": what})
+
 
 class Report(Show):
     """Results on one stream, a path a line; notes on the other, with bars if it is a terminal."""
@@ -109,6 +117,11 @@ class Report(Show):
         handle = self._handlers.get(event["event"])
         if handle:
             handle(event)
+
+    def plan(self, planned: Mapping[str, str]) -> None:
+        width = max(map(len, planned), default=0)
+        for node, what in planned.items():
+            print(f"{node:<{width}}  {what}", file=self._results)
 
     def _started(self, event: JsonEvent) -> None:
         self._say(f"{event['steps']} of {event['nodes']} nodes to run on {event['device']}")

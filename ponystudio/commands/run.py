@@ -11,11 +11,17 @@ from ponystudio.commands.interrupts import cancellable
 from ponystudio.commands.opening import Opened, open_graph
 from ponystudio.commands.places import cache_folder, output_folder
 from ponystudio.commands.progress import JsonLines, Report, Show
+from ponystudio.errors import UsageError
 
 
 def main(arguments: Namespace) -> int:
     show = JsonLines(sys.stdout) if arguments.events else Report(sys.stdout, sys.stderr)
     with show:
+        if arguments.no_disk_cache and arguments.cache_dir:
+            raise UsageError(
+                "--cache-dir and --no-disk-cache contradict each other.",
+                remedy="Leave one of them out.",
+            )
         opened = open_graph(arguments)
         if errors := opened.errors_in_the_way():
             raise Refused(errors)
@@ -37,10 +43,7 @@ def _run(opened: Opened, arguments: Namespace, show: Show) -> None:
         "scope": str(arguments.graph.absolute()),
     }
     if arguments.dry_run:
-        planned = dry_run(opened.graph, **settings)
-        width = max(map(len, planned), default=0)
-        for node, what in planned.items():
-            print(f"{node:<{width}}  {what}")
+        show.plan(dry_run(opened.graph, **settings))
     else:
         # What nodes print belongs to the notes; stdout is for paths and events.
         with redirect_stdout(sys.stderr):

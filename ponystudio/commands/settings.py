@@ -85,6 +85,8 @@ def _read(spec: ParamSpec, text: str, folders: Folders) -> Any:
 
 def _file(kind: str, text: str, folders: Folders) -> str:
     """A name in the model folders stays; else a path is taken from where the user stands."""
+    if not text:  # an empty path would be where the user stands
+        return text
     try:
         folders.resolve(kind, text)
     except UnsafePath:  # for the check to refuse, untouched

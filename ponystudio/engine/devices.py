@@ -185,7 +185,7 @@ def _fast_half(device: torch.device) -> tuple[torch.dtype, str]:
     if device.type == "mps":
         return torch.float16, "half the memory of fp32, and faster"
     if native_bf16():
-        return torch.bfloat16, "this CPU computes bf16 natively, in half the time of fp32"
+        return torch.bfloat16, "this CPU computes bf16 natively"
     return torch.float32, "this CPU has no native half precision"
 
 

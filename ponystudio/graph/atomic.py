@@ -68,6 +68,12 @@ def explained(error: OSError, path: Path) -> PonyStudioError:
             where=str(path),
             remedy="Free some space or choose another folder.",
         )
+    if error.errno == errno.ENOENT and not path.parent.exists():
+        return NotWritable(
+            "The file cannot be written: its folder is not there.",
+            where=str(path),
+            remedy=f"Make the folder {path.parent}, or choose another.",
+        )
     return NotWritable(
         f"The file cannot be written: {error.strerror or error}.",
         where=str(path),

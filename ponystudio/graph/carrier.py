@@ -40,6 +40,16 @@ MAX_CHUNKS = 12_000_000
 MAX_FIELDS = 1000
 LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_535, "png": 2**31 - 1}
 
+# Fields by which other tools' pictures are told; the first one found counts.
+_MAKERS: Mapping[str, str] = {
+    "fooocus_scheme": "Fooocus",
+    "invokeai_metadata": "InvokeAI",
+    "sd-metadata": "InvokeAI",
+    "workflow": "ComfyUI",
+    "prompt": "ComfyUI",
+    PARAMETERS: "AUTOMATIC1111's web UI or one of its kin",
+}
+
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _COMMENT_MARK = b"PonyStudio\0"
 _SEGMENT = 65_533  # what a JPEG segment holds besides its own length
@@ -102,12 +112,30 @@ def graph_text(path: Path) -> str:
     fields = read_fields(path)
     if GRAPH in fields:
         return fields[GRAPH]
-    others = f" It carries only: {', '.join(sorted(fields))}." if fields else ""
-    raise GraphFileError(
-        f"The file carries no PonyStudio graph.{others}",
-        where=str(path),
-        remedy="Chat programs and image hosts often strip it: ask for the original file.",
-    )
+    what = "The file carries no PonyStudio graph."
+    if not fields or _is_ours(fields):
+        remedy = "Chat programs and image hosts often strip it: ask for the original file."
+    else:
+        remedy = "This version reads only the pictures that PonyStudio itself has saved."
+        if maker := _maker(fields):
+            what = f"The picture was made by {maker}: it carries no PonyStudio graph."
+        else:
+            what += f" It carries only: {', '.join(sorted(fields))}."
+    raise GraphFileError(what, where=str(path), remedy=remedy)
+
+
+def _is_ours(fields: Mapping[str, str]) -> bool:
+    """Whether PonyStudio wrote them, though the graph is gone."""
+    return RECEIPT in fields or "Version: PonyStudio" in fields.get(PARAMETERS, "")
+
+
+def _maker(fields: Mapping[str, str]) -> str:
+    """The tool whose fields these are, or ""."""
+    if fields.get("Software", "").startswith("NovelAI"):
+        return "NovelAI"
+    if "sui_image_params" in fields.get(PARAMETERS, ""):
+        return "SwarmUI"
+    return next((maker for name, maker in _MAKERS.items() if name in fields), "")
 
 
 # --- PNG ------------------------------------------------------------------------------------------

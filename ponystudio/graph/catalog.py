@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import BadInput
+
+# What people who come from ComfyUI may call a node of ours.
+COMFYUI: Mapping[str, str] = {
+    "CheckpointLoaderSimple": "core.load_checkpoint",
+    "CLIPTextEncode": "core.encode_prompt",
+    "EmptyLatentImage": "core.empty_latent",
+    "ImageUpscaleWithModel": "core.upscale_image",
+    "KSampler": "core.sample",
+    "LatentUpscaleBy": "core.scale_latent_by",
+    "LoadImage": "core.load_image",
+    "LoraLoader": "core.apply_lora",
+    "SaveImage": "core.save_image",
+    "UpscaleModelLoader": "core.load_upscaler",
+    "VAEDecode": "core.decode_latent",
+    "VAEEncode": "core.encode_image",
+}
+_COMFYUI = {name.lower(): ours for name, ours in COMFYUI.items()}
 
 FORMAT, VERSION = "ponystudio.catalog", 1
 
@@ -75,3 +92,9 @@ def near(word: str, known: Iterable[str]) -> str:
     """A remedy that names what was probably meant, or ""."""
     matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(matches)}?" if matches else ""
+
+
+def from_comfyui(name: str, known: Container[str]) -> str:
+    """A remedy that names our node for one of ComfyUI's, in whatever case, or ""."""
+    ours = _COMFYUI.get(name.lower())
+    return f"ComfyUI's {name} is {ours} here." if ours in known else ""

@@ -15,7 +15,7 @@ from ponystudio.errors import (
     UnknownParam,
     UnknownSocket,
 )
-from ponystudio.graph.catalog import near
+from ponystudio.graph.catalog import from_comfyui, near
 from ponystudio.graph.coercing import coerce
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.plain import shown
@@ -109,7 +109,9 @@ def _errors(
         yield UnknownNode(
             f"There is no node type {shown(node.type)} here.",
             node=node.id,
-            remedy=near(node.type, catalog) or "Install the node pack that it comes from.",
+            remedy=from_comfyui(node.type, catalog)
+            or near(node.type, catalog)
+            or "Install the node pack that it comes from.",
         )
         return
     if node.version != spec.version:

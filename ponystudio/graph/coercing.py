@@ -33,6 +33,16 @@ def _int(spec: ParamSpec, value: Any) -> int:
     return whole(value)
 
 
+def _seed(spec: ParamSpec, value: Any) -> int:
+    try:
+        return _int(spec, value)
+    except ParamRange as error:
+        raise ParamRange(
+            error.what,
+            remedy="Choose a seed from 0 to 2^64-1; none is drawn at random yet.",
+        ) from None
+
+
 def _float(spec: ParamSpec, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong_type(value, "a number", example="7.5")
@@ -99,7 +109,7 @@ _ON = ParamSpec("on", "bool", default=True)
 
 _COERCE: Mapping[str, Callable[[ParamSpec, Any], Any]] = {
     "int": _int,
-    "seed": _int,
+    "seed": _seed,
     "float": _float,
     "text": _text,
     "file": _text,

@@ -152,7 +152,7 @@ def shared(graph: Graph, like: Graph) -> Graph:
 
 def _file_version(document: Any) -> int:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise GraphFileError("This is no PonyStudio graph.", remedy=_other_tool(document))
+        raise _other_tool(document)
     version = document.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise _wrong("version", "a whole number from 1 on", version)
@@ -165,13 +165,18 @@ def _file_version(document: Any) -> int:
     return version
 
 
-def _other_tool(document: Any) -> str:
+def _other_tool(document: Any) -> GraphFileError:
     if isinstance(document, dict) and (
         "last_node_id" in document
         or any(isinstance(item, dict) and "class_type" in item for item in document.values())
     ):
-        return "It looks like a ComfyUI workflow: `ponystudio import` turns it into a graph."
-    return f'A graph file begins with "format": "{FORMAT}".'
+        return GraphFileError(
+            "This is no PonyStudio graph: it looks like a ComfyUI workflow.",
+            remedy="This version cannot read those yet; give a graph of PonyStudio's own.",
+        )
+    return GraphFileError(
+        "This is no PonyStudio graph.", remedy=f'A graph file has "format": "{FORMAT}".'
+    )
 
 
 def _node(id: str, data: Any) -> Node:

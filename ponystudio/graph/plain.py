@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -62,7 +63,8 @@ def finite(value: float) -> float:
 def shown(value: Any, width: int = 60) -> str:
     """The value in an error message, cut to a readable length."""
     try:
-        text = repr(value)
+        # These three have other names in JSON than in Python.
+        text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     except (ValueError, RecursionError):  # numbers of thousands of digits, bottomless nesting
         text = f"a very large {type(value).__name__}"
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -30,9 +30,7 @@ def default_roots() -> list[Path]:
     """The user's own model folder, then what ships with PonyStudio. They need not exist."""
     import platformdirs
 
-    from ponystudio_resources import path as resource
-
-    return [platformdirs.user_data_path("ponystudio", appauthor=False) / "models", resource()]
+    return [platformdirs.user_data_path("ponystudio", appauthor=False) / "models", _shipped()]
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,16 @@ class Folders:
             )
         wanted = name.replace("\\", "/")
         if not wanted or "\0" in wanted:
-            raise MissingFile("No file is chosen.", remedy="Choose one.")
+            known = ", ".join(self.names(kind)[:3])
+            raise MissingFile(
+                "No file is chosen.",
+                remedy=f"Choose one, such as {known}." if known else self._put(kind, "one"),
+            )
         for candidate in self._candidates(kind, wanted):
             if _is_there(candidate, kind):
                 return _absolute(candidate)
+        if any(_is_dir(candidate) for candidate in self._candidates(kind, wanted)):
+            raise MissingFile(f"{name} is a folder, and no model.", remedy=_choose_inside(kind))
         raise MissingFile(f"There is no file {name}.", remedy=self._near(kind, wanted))
 
     def names(self, kind: str) -> list[str]:
@@ -132,18 +136,64 @@ class Folders:
     def _near(self, kind: str, wanted: str) -> str:
         """Where it may have gone: into another folder, or under a name that is almost the same."""
         known = self.names(kind)
-        stem = PurePosixPath(wanted).name.lower()
-        moved = [name for name in known if PurePosixPath(name).name.lower() == stem]
+        last = PurePosixPath(wanted).name.lower()
+        moved = [
+            name
+            for name in known
+            if last in (PurePosixPath(name).name.lower(), PurePosixPath(name).stem.lower())
+        ]
         close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
         if matches := list(dict.fromkeys([*moved, *close]))[:3]:
             return f"Did you mean {' or '.join(matches)}?"
-        folders = " or ".join(str(folder) for folder in self.folders(kind)[:2])
-        return f"Put it into {folders}." if folders else f"There is no folder {kind} yet."
+        return self._beside_the_folders(kind, wanted) or self._put(kind)
+
+    def _beside_the_folders(self, kind: str, wanted: str) -> str:
+        """What to do where a root itself holds the file, which only folders below it may."""
+        for root in self._roots:
+            if not PurePosixPath(wanted).is_absolute() and _is_there(root / wanted, kind):
+                if root.name in FOLDERS.get(kind, ()):
+                    return f"It is in {root}: name the folder above, with --models {root.parent}."
+                return f"It is in {root} itself: put it into {root / kind}."
+        return ""
+
+    def _put(self, kind: str, what: str = "it") -> str:
+        """Where a file of this kind belongs: never among what ships with PonyStudio."""
+        there = self.folders(kind)
+        shipped = _shipped()
+        own = [root for root in self._roots if root != shipped]
+        targets = [
+            next((folder for folder in there if folder.is_relative_to(root)), root / kind)
+            for root in own
+        ]
+        if not targets:
+            return "Name a folder of models with --models DIR."
+        into = " or ".join(map(str, targets[:2]))
+        return f"Put {what} into {into}, or name a folder of models with --models DIR."
+
+
+def _shipped() -> Path:
+    from ponystudio_resources import path as resource
+
+    folder: Path = resource()
+    return folder
+
+
+def _choose_inside(kind: str) -> str:
+    if kind in FOLDER_MODELS:
+        return f"Choose a file in it; a folder that is a model has a {FOLDER_MODELS[kind]}."
+    return "Choose a file in it."
 
 
 def _absolute(path: Path) -> Path:
     """Without following links: a file is known by the name that the user gave it."""
     return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False  # a name too long, or no name at all
 
 
 def _is_there(path: Path, kind: str) -> bool:

@@ -11,7 +11,9 @@ from safetensors import safe_open
 import ponystudio_resources
 from helpers.checkpoints import lightning, micro, weights
 from ponystudio.cli import main
-from ponystudio.graph.catalog import Catalog
+from ponystudio.commands import doctor
+from ponystudio.engine.packs import Packs
+from ponystudio.graph.catalog import COMFYUI, Catalog, PackProblem
 
 UPSCALER = ponystudio_resources.path(
     "models", "upscale_models", "realesr-animevideov3-x4.safetensors"
@@ -59,6 +61,20 @@ def test_the_help_of_a_node_has_every_socket_and_param(said):
 def test_no_such_node(capsys):
     assert main(["nodes", "core.smaple"]) == 2
     assert "Did you mean core.sample" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMFYUI)
+def test_a_node_of_comfyui(name, capsys):
+    assert main(["nodes", name]) == 2
+    assert f"ComfyUI's {name} is {COMFYUI[name]} here." in capsys.readouterr().err
+
+
+def test_the_nodes_of_a_group(said):
+    listed = re.findall(r"^  (core\.\w+) ", said("nodes", "loading"), re.MULTILINE)
+    assert "core.load_checkpoint" in listed
+    catalog = Catalog.from_json(json.loads(said("nodes", "Loading", "--json")))
+    assert sorted(catalog) == sorted(listed)
+    assert {spec.group for spec in catalog.values()} == {"Loading"}
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +129,12 @@ def test_convert_gives_nothing_but_safetensors(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
+def test_convert_into_a_folder_that_is_not_there(tmp_path, capsys):
+    source = micro(tmp_path / "a.safetensors")
+    assert main(["convert", str(source), str(tmp_path / "no" / "b.safetensors")]) == 1
+    assert f"Make the folder {tmp_path / 'no'}" in capsys.readouterr().err
+
+
 def test_doctor(said):
     text = said("doctor")
     titles = re.findall(r"^(\w+)$", text, re.MULTILINE)
@@ -121,3 +143,10 @@ def test_doctor(said):
     assert re.search(r"^  core: \d\d nodes$", text, re.MULTILINE)
     assert text.endswith("Missing\n  nothing\n")
     assert str(ponystudio_resources.path()) in text
+
+
+def test_doctor_counts_a_failed_pack_as_missing(said, monkeypatch):
+    packs = Packs.of([], [PackProblem("sparkles", "no module named glitter")])
+    monkeypatch.setattr(doctor, "load_packs", lambda: packs)
+    monkeypatch.setattr(doctor, "_devices", lambda missing: [])
+    assert said("doctor").endswith("Missing\n  node pack sparkles: no module named glitter\n")

@@ -102,3 +102,16 @@ def test_no_end_goes_untold(error):
     (told,) = events_of([error])
     reason = type(error).__name__.replace("KeyboardInterrupt", "Cancelled")
     assert (told["event"], told["reason"]) == ("run_failed", reason)
+
+
+def test_a_plan_is_a_table_or_json_lines():
+    planned = {"sampler": "runs: seed changed", "save": "runs: always"}
+    results, notes, lines = io.StringIO(), io.StringIO(), io.StringIO()
+    with Report(results, notes) as report, JsonLines(lines) as events:
+        report.plan(planned)
+        events.plan(planned)
+    assert results.getvalue() == "sampler  runs: seed changed\nsave     runs: always\n"
+    assert notes.getvalue() == ""
+    assert [json.loads(line) for line in lines.getvalue().splitlines()] == [
+        {"event": "planned", "node": node, "what": what} for node, what in planned.items()
+    ]

@@ -140,3 +140,10 @@ def test_an_unknown_node_names_those_that_are_near(folders):
         apply(GRAPH, ["wire.seed=1"], CATALOG, folders)
     assert error.value.where == "--set wire.seed=1"
     assert "wired" in error.value.remedy
+
+
+def test_no_name_is_not_the_folder_where_the_user_stands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    graph = Graph({"n": Node("n", "test.all")})
+    changed = apply(graph, ["n.file="], Catalog([SPEC]), Folders([]))
+    assert changed.nodes["n"].params["file"] == ""

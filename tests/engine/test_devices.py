@@ -16,6 +16,7 @@ def test_a_cpu_takes_bf16_only_where_it_computes_it(monkeypatch, native, dtype):
     monkeypatch.setattr(devices, "native_bf16", lambda: native)
     choice = devices.choose("cpu")
     assert choice.dtype is dtype
+    assert "time" not in choice.why  # nothing was measured here
     assert choice.dtypes["clip"] is choice.dtypes["upscaler"] is torch.float32
 
 

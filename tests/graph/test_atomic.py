@@ -52,5 +52,5 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, c
 
 
 def test_a_missing_folder_is_said(tmp_path):
-    with pytest.raises(NotWritable, match="No such file or directory"):
+    with pytest.raises(NotWritable, match=r"folder is not there.*Make the folder .*nowhere"):
         write_text(tmp_path / "nowhere" / "file", "x")

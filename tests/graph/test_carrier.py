@@ -126,8 +126,8 @@ def test_xmp_as_other_tools_rewrite_it() -> None:
 
 def test_no_graph_is_said(tmp_path: Path) -> None:
     path = tmp_path / "p.png"
-    embed(picture(), path, "png", {PARAMETERS: "Steps: 1"})
-    with pytest.raises(GraphFileError, match=r"carries no .* graph.*only: parameters") as e:
+    embed(picture(), path, "png", {"Author": "me"})
+    with pytest.raises(GraphFileError, match=r"carries no .* graph.*only: Author.*reads only") as e:
         graph_text(path)
     assert str(path) in str(e.value)
     with pytest.raises(GraphFileError, match="cannot be read"):
@@ -136,6 +136,32 @@ def test_no_graph_is_said(tmp_path: Path) -> None:
         read_fields(tmp_path)
     with pytest.raises(GraphFileError, match="cannot be read"):
         read_fields(Path("a\0b"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said", "stripped"),
+    [
+        ({}, "carries no PonyStudio graph", True),
+        ({RECEIPT: "{}"}, "carries no PonyStudio graph", True),
+        ({PARAMETERS: "a pony\nSteps: 1, Version: PonyStudio 0.1"}, "carries no", True),
+        ({PARAMETERS: "a pony\nSteps: 1, Version: v1.9"}, "made by AUTOMATIC1111's", False),
+        ({PARAMETERS: '{"sui_image_params": {}}'}, "made by SwarmUI", False),
+        ({PARAMETERS: "{}", "fooocus_scheme": "fooocus"}, "made by Fooocus", False),
+        ({"prompt": "{}", "workflow": "{}"}, "made by ComfyUI", False),
+        ({"prompt": "{}"}, "made by ComfyUI", False),
+        ({"Software": "NovelAI", "Comment": "{}"}, "made by NovelAI", False),
+        ({"Software": "GIMP", "Comment": "mine"}, "only: Comment, Software", False),
+    ],
+)
+def test_the_maker_of_a_picture_without_a_graph_is_named(
+    fields: dict[str, str], said: str, stripped: bool, tmp_path: Path
+) -> None:
+    embed(picture(), tmp_path / "p.png", "png", fields)
+    with pytest.raises(GraphFileError) as caught:
+        graph_text(tmp_path / "p.png")
+    assert said in caught.value.what
+    assert ("original file" in caught.value.remedy) is stripped
+    assert ("reads only" in caught.value.remedy) is not stripped
 
 
 def test_too_large_for_the_format(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from helpers.graphs import CATALOG, SPECS
 from ponystudio.api import NodeSpec
 from ponystudio.errors import BadInput
-from ponystudio.graph.catalog import Catalog, PackProblem, near
+from ponystudio.graph.catalog import COMFYUI, Catalog, PackProblem, from_comfyui, near
 
 
 def test_is_a_mapping_in_the_order_given():
@@ -48,3 +48,11 @@ def test_refuses_what_it_did_not_write(data):
 def test_near_names_what_was_probably_meant():
     assert near("t.sampel", CATALOG).startswith("Did you mean t.sample")
     assert near("zzzzzz", CATALOG) == ""
+
+
+def test_names_of_comfyui_lead_to_ours():
+    known = set(COMFYUI.values())
+    assert from_comfyui("KSampler", known) == "ComfyUI's KSampler is core.sample here."
+    assert "core.encode_prompt" in from_comfyui("cliptextencode", known)
+    assert from_comfyui("KSampler", known - {"core.sample"}) == ""
+    assert from_comfyui("core.sample", known) == ""

@@ -112,3 +112,17 @@ def test_any_json_value_is_taken_or_refused_and_taking_is_idempotent(spec, value
     except GraphError:
         return
     assert coerce(spec, once) == once
+
+
+@pytest.mark.parametrize("value", [-1, 2**64])
+def test_there_is_no_random_seed_yet(value):
+    with pytest.raises(ParamRange) as caught:
+        coerce(SAMPLE["seed"], value)
+    assert "0 to 2^64-1" in caught.value.remedy
+    assert "random" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("value", "word"), [(None, "null"), (True, "true")])
+def test_messages_speak_json(value, word):
+    with pytest.raises(ParamType, match=f"^[^:]*: {word} is not a whole number"):
+        coerce(SAMPLE["steps"], value, node="sampler")

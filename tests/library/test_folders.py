@@ -214,3 +214,44 @@ def test_folders_that_are_not_there(tmp_path: Path) -> None:
     assert folders.names("checkpoints") == []
     with pytest.raises(MissingFile):
         folders.resolve("checkpoints", "x.ckpt")
+
+
+def remedy(folders: Folders, name: str, kind: str = "checkpoints") -> str:
+    with pytest.raises(MissingFile) as caught:
+        folders.resolve(kind, name)
+    return f"{caught.value.what} {caught.value.remedy}"
+
+
+def test_where_a_missing_file_belongs(tmp_path: Path) -> None:
+    own, shipped = tmp_path / "models", default_roots()[-1]
+    said = remedy(Folders([own, shipped]), "x.ckpt", "upscale_models")
+    assert f"Put it into {own / 'upscale_models'}, or name" in said
+    assert "--models DIR" in said
+    assert str(shipped) not in said
+    put(own / "models" / "Stable-diffusion" / "pony.safetensors")
+    assert f"Put it into {own / 'models' / 'Stable-diffusion'}," in remedy(Folders([own]), "x.ckpt")
+    assert "Put it" not in remedy(Folders([shipped]), "x.ckpt")
+
+
+def test_a_name_without_its_suffix(tmp_path: Path) -> None:
+    put(tmp_path / "checkpoints" / "micro.safetensors")
+    assert "Did you mean micro.safetensors?" in remedy(Folders([tmp_path]), "micro")
+
+
+def test_a_folder_of_one_kind_given_as_the_root(tmp_path: Path) -> None:
+    put(tmp_path / "checkpoints" / "pony.safetensors")
+    put(tmp_path / "loose" / "pony.safetensors")
+    said = remedy(Folders([tmp_path / "checkpoints"]), "pony.safetensors")
+    assert said.endswith(f"--models {tmp_path}.")
+    said = remedy(Folders([tmp_path / "loose"]), "pony.safetensors")
+    assert said.endswith(f"put it into {tmp_path / 'loose' / 'checkpoints'}.")
+
+
+def test_no_name_and_the_name_of_a_folder(tmp_path: Path) -> None:
+    folders = Folders([tmp_path])
+    assert f"No file is chosen. Put one into {tmp_path / 'checkpoints'}" in remedy(folders, "")
+    put(tmp_path / "checkpoints" / "sub" / "pony.safetensors")
+    assert "such as sub/pony.safetensors" in remedy(folders, "")
+    said = remedy(folders, "sub")
+    assert "sub is a folder" in said
+    assert "model_index.json" in said
