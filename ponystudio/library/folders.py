@@ -67,7 +67,7 @@ class Folders:
                 return _absolute(candidate)
         if any(_is_dir(candidate) for candidate in self._candidates(kind, wanted)):
             raise MissingFile(f"{name} is a folder, and no model.", remedy=_choose_inside(kind))
-        raise MissingFile(f"There is no file {name}.", remedy=self._near(kind, wanted))
+        raise MissingFile(f"There is no file {name}.", remedy=self._remedy(kind, wanted))
 
     def names(self, kind: str) -> list[str]:
         """The POSIX names of all files of a kind, sorted; of equal ones the first root's counts."""
@@ -133,6 +133,9 @@ class Folders:
         if self.graph_dir is not None:
             yield self.graph_dir / wanted
 
+    def _remedy(self, kind: str, wanted: str) -> str:
+        return self._beside_the_folders(kind, wanted) or self._near(kind, wanted) or self._put(kind)
+
     def _near(self, kind: str, wanted: str) -> str:
         """Where it may have gone: into another folder, or under a name that is almost the same."""
         known = self.names(kind)
@@ -145,12 +148,15 @@ class Folders:
         close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
         if matches := list(dict.fromkeys([*moved, *close]))[:3]:
             return f"Did you mean {' or '.join(matches)}?"
-        return self._beside_the_folders(kind, wanted) or self._put(kind)
+        return ""
 
     def _beside_the_folders(self, kind: str, wanted: str) -> str:
         """What to do where a root itself holds the file, which only folders below it may."""
+        path = PurePosixPath(wanted)
+        if path.is_absolute() or ".." in path.parts:
+            return ""
         for root in self._roots:
-            if not PurePosixPath(wanted).is_absolute() and _is_there(root / wanted, kind):
+            if _is_there(root / path, kind):
                 if root.name in FOLDERS.get(kind, ()):
                     return f"It is in {root}: name the folder above, with --models {root.parent}."
                 return f"It is in {root} itself: put it into {root / kind}."

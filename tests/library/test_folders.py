@@ -241,7 +241,8 @@ def test_a_name_without_its_suffix(tmp_path: Path) -> None:
 def test_a_folder_of_one_kind_given_as_the_root(tmp_path: Path) -> None:
     put(tmp_path / "checkpoints" / "pony.safetensors")
     put(tmp_path / "loose" / "pony.safetensors")
-    said = remedy(Folders([tmp_path / "checkpoints"]), "pony.safetensors")
+    put(tmp_path / "other" / "checkpoints" / "ponies.safetensors")  # near, but not meant
+    said = remedy(Folders([tmp_path / "checkpoints", tmp_path / "other"]), "pony.safetensors")
     assert said.endswith(f"--models {tmp_path}.")
     said = remedy(Folders([tmp_path / "loose"]), "pony.safetensors")
     assert said.endswith(f"put it into {tmp_path / 'loose' / 'checkpoints'}.")
