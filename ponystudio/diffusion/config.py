@@ -158,7 +158,10 @@ def text(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
 def _side(shapes: Shapes, name: str, axis: int) -> int:
     shape = shapes.get(name)
     if shape is None:
-        raise DamagedFile(f"The tensor {name!r} is missing.")
+        raise DamagedFile(
+            f"The tensor {name!r} is missing.",
+            remedy="Get the file again: it is incomplete.",
+        )
     if axis >= len(shape):
         raise DamagedFile(f"The tensor {name!r} has only {len(shape)} dimensions.")
     return shape[axis]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 
 from ponystudio.api import NodeType
+from ponystudio.api.node import socket_type
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.context import RunContext, Surroundings
 from ponystudio.engine.devices import Choice
@@ -140,7 +142,7 @@ class Execution:
         try:
             result, rung = self._ladder.climb(step.node.id, attempt, failed, known)
         except (Exception, SystemExit) as error:  # a node is anybody's code, as a pack is
-            raise _placed(error, step) from error
+            raise _placed(error, step, kind) from error
         if rung != known:
             self._rungs[step.key.digest] = rung
             self._keys = self._rekey()
@@ -246,17 +248,38 @@ def _outputs(step: Step, returned: Any) -> dict[str, Any]:
             remedy="Tell the author of the node.",
         )
     for output, value in zip(step.spec.outputs, values, strict=True):
-        if output.type in _PLAIN_TYPES and type(value) is not _PLAIN_TYPES[output.type]:
+        if not _is(value, output.type):
             raise NodeFailed(
-                f"{step.spec.id} returned {type(value).__name__} as {output.name}, "
-                f"which is {output.type}.",
+                f"{step.spec.id} declares {output.name} as {output.type} and returned "
+                f"{type(value).__name__}.",
                 node=step.node.id,
-                remedy="Tell the author of the node.",
+                socket=output.name,
+                remedy=_at_fault(step),
             )
     return dict(zip(names, values, strict=True))
 
 
-def _placed(error: Exception | SystemExit, step: Step) -> RunError:
+def _is(value: Any, type_name: str) -> bool:
+    """Whether a value may leave a socket of this type; a float's is given no int, nor a bool."""
+    if plain := _PLAIN_TYPES.get(type_name):
+        return type(value) is plain
+    return type_name == "any" or any(socket_type(kind) == type_name for kind in type(value).__mro__)
+
+
+def _at_fault(step: Step) -> str:
+    return f"This is a fault in the node pack {step.spec.pack or 'that it comes from'}."
+
+
+def _line(error: BaseException, kind: NodeType) -> str:
+    """Where in its pack's own source a node failed: " (prints.py, line 12)"."""
+    pack = kind.function.__module__.partition(".")[0]
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == pack:
+            return f" ({Path(frame.f_code.co_filename).name}, line {line})"
+    return ""
+
+
+def _placed(error: Exception | SystemExit, step: Step, kind: NodeType) -> RunError:
     """The error as one of a run, with the node's id."""
     id = step.node.id
     if isinstance(error, RunError):
@@ -276,9 +299,9 @@ def _placed(error: Exception | SystemExit, step: Step) -> RunError:
         return full
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return NodeFailed(
-        f"{step.spec.title} failed ({said}).",
+        f"{step.spec.title} failed{_line(error, kind)}: {said}.",
         node=id,
-        remedy=f"This is a fault in the node pack {step.spec.pack or 'that it comes from'}.",
+        remedy=_at_fault(step),
     )
 
 

@@ -178,6 +178,23 @@ def test_what_a_node_changed_is_not_served_again_from_the_disk_either(tmp_path, 
         assert later.engine.results.get(key).pixels.unique().tolist() == [0.5]
 
 
+@pytest.mark.parametrize(("nothing", "came"), [(False, "int"), (True, "NoneType")])
+def test_a_result_of_another_type_is_blamed_on_the_node_that_gave_it(studio, nothing, came):
+    bad = make("bad", "mistyped", a=("a", "float"), nothing=nothing)
+    with pytest.raises(NodeFailed, match=f"declares image as image and returned {came}") as error:
+        studio.run(graph(make("a", "number"), bad, make("s", "save", image=("bad", "image"))))
+    assert (error.value.node, error.value.socket) == ("bad", "image")
+    assert "fault in the node pack" in error.value.remedy
+
+
+def test_a_crash_says_in_which_line_of_its_pack(studio):
+    last = make("n", "note", a=("f", "float"))
+    with pytest.raises(
+        NodeFailed, match=r"\(engine_nodes\.py, line \d+\): ValueError: the message"
+    ):
+        studio.run(graph(make("a", "number"), make("f", "fail", a=("a", "float")), last))
+
+
 def test_a_node_that_quits_fails(studio):
     g = graph(
         make("two", "number"),

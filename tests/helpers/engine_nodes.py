@@ -113,6 +113,11 @@ def fail(a: float, *, message: str = "the message") -> float:
     raise ValueError(message)
 
 
+@node("test.mistyped")
+def mistyped(a: float, *, nothing: bool = False) -> Image:
+    return None if nothing else 5  # type: ignore[return-value]
+
+
 @node("test.wait")
 def wait(a: float, *, steps: int = 100, ctx: Context) -> float:
     for step in range(steps):
