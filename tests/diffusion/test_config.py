@@ -104,7 +104,8 @@ def test_text_encoder(width, heads):
         "hidden_act": "quick_gelu",
     }
     with torch.device("meta"):
-        shapes = shapes_of(CLIPTextModel(CLIPTextConfig(**original)))
+        made = CLIPTextConfig(**original, bos_token_id=0, eos_token_id=2)
+        shapes = shapes_of(CLIPTextModel(made))
     inferred = config.text(shapes, SD1, {})
     assert {key: inferred[key] for key in original} == original
     assert config.text(shapes, SD1, {"hidden_act": "gelu"})["hidden_act"] == "gelu"
