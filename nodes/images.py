@@ -33,7 +33,7 @@ def save_image(
     image: Image,
     alpha: Mask | None = None,
     *,
-    prefix: Annotated[str, Text()] = "ponystudio",
+    prefix: Annotated[str, Text(file_name=True)] = "ponystudio",
     format: Annotated[str, Choice(("png", "webp", "jpeg"))] = "png",
     quality: Annotated[int, Range(1, 100)] = 95,
     ctx: Context,

@@ -93,7 +93,9 @@ def mask_latent(latent: Latent, mask: Mask) -> Latent:
 
 
 @node("core.save_latent", title="Save latent", group="Latent", effects=True)
-def save_latent(latent: Latent, *, prefix: Annotated[str, Text()] = "latent", ctx: Context) -> None:
+def save_latent(
+    latent: Latent, *, prefix: Annotated[str, Text(file_name=True)] = "latent", ctx: Context
+) -> None:
     """Write a latent into the output folder as a `.latent` file.
 
     Args:

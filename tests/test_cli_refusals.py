@@ -91,6 +91,10 @@ def network_path(nodes):
     nodes["checkpoint"]["params"]["file"] = "//host/share/model.safetensors"
 
 
+def prefix_out_of_the_folder(nodes):
+    nodes["save"]["params"]["prefix"] = "../evil"
+
+
 def nothing_to_run(nodes):
     del nodes["save"]
 
@@ -107,6 +111,7 @@ def nothing_to_run(nodes):
         (mismatch, ["error: save.image: ", "latent", "image"]),
         (missing_file, ["error: checkpoint.file: ", "good.safetensors"]),
         (network_path, ["error: checkpoint.file: "]),
+        (prefix_out_of_the_folder, ["error: save.prefix: ", "output folder"]),
         (nothing_to_run, ["error: ", "Save image"]),
     ],
     ids=lambda item: getattr(item, "__name__", ""),

@@ -210,7 +210,12 @@ def _param(name: str, annotation: Any, default: Any, help: str) -> ParamSpec:
     if base is str:
         text = _marker(markers, Text) or Text()
         return ParamSpec(
-            type="text", default=default, lines=text.lines, prompt=text.prompt, **common
+            type="text",
+            default=default,
+            lines=text.lines,
+            prompt=text.prompt,
+            file_name=text.file_name,
+            **common,
         )
     if base is bool:
         return ParamSpec(type="bool", default=default, **common)

@@ -35,10 +35,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Text:
-    """Text; `lines` > 1 asks for a large editor, `prompt` for one that knows attention syntax."""
+    """Text; `lines` > 1 asks for a large editor, `prompt` for one that knows attention syntax.
+
+    `file_name`: it begins the names of saved files, so it may not lead out of their folder.
+    """
 
     lines: int = 1
     prompt: bool = False
+    file_name: bool = False
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class ParamSpec:
     choices: tuple[str, ...] = ()
     lines: int = 1
     prompt: bool = False
+    file_name: bool = False
     kind: str = ""
     fields: tuple[ParamSpec, ...] = ()
     cosmetic: bool = False

@@ -9,14 +9,15 @@ from ponystudio.api.spec import ParamSpec
 from ponystudio.errors import GraphError, ParamChoice, ParamRange, ParamType
 from ponystudio.graph.catalog import near
 from ponystudio.graph.plain import finite, plain_text, shown, whole
+from ponystudio.graph.prefix import checked_prefix
 
 
 def coerce(spec: ParamSpec, value: Any, *, node: str = "") -> Any:
     """The value in the one form in which it is checked, keyed and handed to the node.
 
     7 → 7.0 for a float, −0.0 → 0.0, halves of surrogate pairs → U+FFFD, missing columns of a row →
-    their defaults. A bool is no number and 7.0 no whole one. Raises ParamType, ParamRange or
-    ParamChoice, placed at `node` and the param.
+    their defaults. A bool is no number and 7.0 no whole one. Raises ParamType, ParamRange,
+    ParamChoice or UnsafePath, placed at `node` and the param.
     """
     try:
         return _COERCE[spec.type](spec, value)
@@ -53,10 +54,13 @@ def _float(spec: ParamSpec, value: Any) -> float:
     return float(value)
 
 
-def _text(_spec: ParamSpec, value: Any) -> str:
+def _text(spec: ParamSpec, value: Any) -> str:
     if not isinstance(value, str):
         raise _wrong_type(value, "a text", example='"unicorn"')
-    return plain_text(value)
+    text = plain_text(value)
+    if spec.file_name:
+        checked_prefix(text)
+    return text
 
 
 def _bool(_spec: ParamSpec, value: Any) -> bool:
