@@ -38,5 +38,6 @@ def checked_prefix(prefix: str) -> PurePosixPath:
         raise UnsafePath(
             f"The prefix {prefix!r} {reason}.",
             remedy="Write a name such as ponies/unicorn.",
+            socket="prefix",
         )
     return path
