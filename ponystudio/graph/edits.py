@@ -66,6 +66,24 @@ class Restore(Edit):
         return replace(graph, nodes=nodes, view=view), old
 
 
+def between(before: Graph, after: Graph) -> Restore:
+    """The edit that turns one graph into the other, as far as nodes and view go."""
+    return Restore(
+        {id: after.nodes.get(id) for id in differing(before.nodes, after.nodes)},
+        None if after.view is before.view else after.view,
+    )
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
+    """The keys that came, went or changed; identity first, as what did not change is shared."""
+    if before is after:
+        return frozenset()
+    gone_or_changed = {
+        key for key, old in before.items() if (new := after.get(key)) is not old and new != old
+    }
+    return frozenset(gone_or_changed | (after.keys() - before.keys()))
+
+
 @dataclass(frozen=True)
 class Compound(Edit):
     """Several edits that are done, and undone, as one; if one cannot be made none is."""

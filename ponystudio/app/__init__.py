@@ -1,0 +1,1 @@
+"""The studio: windows, panels, documents on disk, runs, results and settings."""

@@ -1,0 +1,176 @@
+"""The graph that is being edited, and the only way to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Literal
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.canvas.state import NodeStates
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.edits import Compound, Edit, between, differing
+from ponystudio.graph.model import Graph
+
+_MERGING = 1
+_gestures = count(1)
+
+
+@dataclass(frozen=True)
+class Change:
+    """From one graph to the next. `nodes` are the ids whose node came, went or changed;
+    `looks` those whose entry in the view did; `view` that anything in the view did."""
+
+    before: Graph
+    after: Graph
+    nodes: frozenset[str]
+    looks: frozenset[str]
+    view: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the journal keeps: an edit that was made, or a step of the undo stack to `index`."""
+
+    kind: Literal["do", "to"]
+    edit: Edit | None = None
+    text: str = ""
+    merge: str = ""
+    index: int = 0
+
+
+class Document(QObject):
+    """A graph, its undo stack and its nodes' states.
+
+    Edits that cannot be made raise a GraphError and change nothing. Whoever shows the graph
+    listens to `changed`; whoever keeps it listens to `recorded`, which comes after `changed`.
+    """
+
+    changed = Signal(object)
+    recorded = Signal(object)
+    catalog_changed = Signal()
+
+    def __init__(
+        self, graph: Graph = Graph(), catalog: Catalog | None = None, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._graph = graph
+        self._catalog = catalog or Catalog(())
+        self._told_index = 0
+        self._pushing = False
+        self.states = NodeStates(self)
+        self.undo_stack = QUndoStack(self)
+        self.undo_stack.indexChanged.connect(self._moved)
+
+    @property
+    def graph(self) -> Graph:
+        return self._graph
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._catalog
+
+    def set_catalog(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self.catalog_changed.emit()
+
+    def spec(self, node: str) -> NodeSpec | None:
+        """What is known of this node's kind; None if its pack is missing."""
+        return self._catalog.get(self._graph.nodes[node].type)
+
+    def looks(self, node: str) -> Mapping[str, Any]:
+        """The node's entry in the view: pos, width, collapsed, dots, sockets, locked, ..."""
+        looks: Mapping[str, Any] = self._graph.view.get("nodes", {}).get(node, {})
+        return looks
+
+    def do(self, edit: Edit, text: str, merge: str = "") -> None:
+        """Make an edit, as one step of the undo stack named `text` ("Move Sample").
+
+        Edits that follow each other with the same `merge`, which `gesture` makes, are one step.
+        """
+        before = self._graph
+        after, inverse = edit.apply(before)
+        if after == before:
+            return
+        self._pushing = True
+        try:
+            self.undo_stack.push(_Step(self, edit, inverse, text, merge))
+        finally:
+            self._pushing = False
+        self._told_index = self.undo_stack.index()
+        self.recorded.emit(Record("do", edit, text, merge))
+
+    def do_all(self, edits: Iterable[Edit], text: str, merge: str = "") -> None:
+        """Make several edits as one step, none of them if one cannot be made."""
+        edits = tuple(edits)
+        if edits:
+            self.do(edits[0] if len(edits) == 1 else Compound(edits), text, merge)
+
+    def undo(self) -> None:
+        self.undo_stack.undo()
+
+    def redo(self) -> None:
+        self.undo_stack.redo()
+
+    def replace_graph(self, graph: Graph) -> None:
+        """Another graph in place of this one, without a step to undo: it was just opened."""
+        self.undo_stack.clear()
+        self._told_index = 0
+        self._set(graph)
+
+    def _set(self, graph: Graph) -> None:
+        before, self._graph = self._graph, graph
+        change = _difference(before, graph)
+        for node in change.nodes - graph.nodes.keys():
+            self.states.forget(node)
+        self.changed.emit(change)
+
+    def _apply(self, edit: Edit) -> None:
+        self._set(edit.apply(self._graph)[0])
+
+    def _moved(self, index: int) -> None:
+        if not self._pushing and index != self._told_index:
+            self._told_index = index
+            self.recorded.emit(Record("to", index=index))
+
+
+def gesture(name: str) -> str:
+    """A `merge` of its own for one drag or one spell of typing."""
+    return f"{name}#{next(_gestures)}"
+
+
+class _Step(QUndoCommand):
+    def __init__(
+        self, document: Document, edit: Edit, inverse: Edit, text: str, merge: str
+    ) -> None:
+        super().__init__(text)
+        self._document, self._edit, self._inverse, self._merge = document, edit, inverse, merge
+
+    def redo(self) -> None:
+        self._document._apply(self._edit)
+
+    def undo(self) -> None:
+        self._document._apply(self._inverse)
+
+    def id(self) -> int:
+        return _MERGING if self._merge else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, _Step) or other._merge != self._merge:
+            return False
+        after = self._document.graph  # Qt merges when the other one is done
+        before, _ = Compound((other._inverse, self._inverse)).apply(after)
+        self._edit, self._inverse = between(before, after), between(after, before)
+        return True
+
+
+def _difference(before: Graph, after: Graph) -> Change:
+    nodes = differing(before.nodes, after.nodes)
+    if before.view is after.view:
+        return Change(before, after, nodes, frozenset(), False)
+    looks = differing(before.view.get("nodes", {}), after.view.get("nodes", {}))
+    return Change(before, after, nodes, looks, before.view != after.view)

@@ -1,0 +1,1 @@
+"""Params on a card: how each kind is painted and edited in place."""
