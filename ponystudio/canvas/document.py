@@ -55,10 +55,13 @@ class Document(QObject):
     catalog_changed = Signal()
 
     def __init__(
-        self, graph: Graph = Graph(), catalog: Catalog | None = None, parent: QObject | None = None
+        self,
+        graph: Graph | None = None,
+        catalog: Catalog | None = None,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._graph = graph
+        self._graph = graph or Graph()
         self._catalog = catalog or Catalog(())
         self._told_index = 0
         self._pushing = False
