@@ -67,6 +67,11 @@ def test_light_module(module):
     assert loaded(f"import {module}", HEAVY + QT) == []
 
 
+@pytest.mark.parametrize("package", ["ponystudio.canvas", "ponystudio.app"])
+def test_the_studio_itself_is_light_but_for_qt(package):
+    assert loaded("import " + ", ".join(modules_of(package)), HEAVY) == []
+
+
 @pytest.mark.parametrize("package", ["ponystudio.engine", "ponystudio.diffusion"])
 def test_the_engine_and_the_model_library_know_no_qt(package):
     assert loaded("import " + ", ".join(modules_of(package)), QT) == []
