@@ -1,0 +1,48 @@
+"""All of looking at pictures, for the window to put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+
+from ponystudio.app.results.actions import PictureActions, Toasts
+from ponystudio.app.results.index import ResultsIndex
+from ponystudio.app.results.loading import PictureLoader
+from ponystudio.app.results.thumbnails import Thumbnails
+
+
+class Results(QObject):
+    """Index, thumbnails, decoder and actions of the app; strips and galleries are made from it.
+
+    `start` looks through the output folder; `add` is told of every picture that is made. `close`
+    ends the threads and must be called before the application ends.
+    """
+
+    def __init__(
+        self,
+        data_folder: Path,
+        cache_folder: Path,
+        output_folder: Path,
+        toasts: Toasts | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.index = ResultsIndex(data_folder / "results.sqlite", output_folder, self)
+        self.thumbnails = Thumbnails(cache_folder / "thumbnails", self)
+        self.loader = PictureLoader(self)
+        self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
+
+    def start(self) -> None:
+        self.index.scan()
+
+    def add(self, _document: object, _node: str, path: str | Path) -> None:
+        """Takes the runner's `picture_made`."""
+        self.thumbnails.forget(Path(path))
+        self.index.add(path)
+
+    def close(self) -> None:
+        self.index.close()
+        self.thumbnails.close()
+        self.loader.close()
+        self.actions.close()
