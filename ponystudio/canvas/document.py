@@ -14,6 +14,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.state import NodeStates
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edits import Compound, Edit, between, differing
+from ponystudio.graph.history import History, Step
 from ponystudio.graph.model import Graph
 
 _MERGING = 1
@@ -65,6 +66,7 @@ class Document(QObject):
         self._catalog = catalog or Catalog(())
         self._told_index = 0
         self._pushing = False
+        self._restoring = False
         self.states = NodeStates(self)
         self.undo_stack = QUndoStack(self)
         self.undo_stack.indexChanged.connect(self._moved)
@@ -125,6 +127,32 @@ class Document(QObject):
         self._told_index = 0
         self._set(graph)
 
+    def history(self) -> History:
+        """The undo stack as values."""
+        stack = self.undo_stack
+        commands = (stack.command(index) for index in range(stack.count()))
+        steps = tuple(item.step() for item in commands if isinstance(item, _Step))
+        return History(steps, stack.index(), stack.cleanIndex())
+
+    def restore(self, graph: Graph, history: History) -> None:
+        """A graph and the undo stack that belongs to it in place of those that are here."""
+        self._restoring = True
+        try:
+            self.undo_stack.clear()
+            for number, step in enumerate(history.steps):
+                if number == history.sealed:
+                    self.undo_stack.setClean()
+                self.undo_stack.push(_Step(self, step.edit, step.inverse, step.text, step.merge))
+            if history.sealed == len(history.steps):
+                self.undo_stack.setClean()
+            elif history.sealed < 0:
+                self.undo_stack.resetClean()
+            self.undo_stack.setIndex(history.index)
+        finally:
+            self._restoring = False
+        self._told_index = history.index
+        self._set(graph)
+
     def _set(self, graph: Graph) -> None:
         before, self._graph = self._graph, graph
         change = _difference(before, graph)
@@ -133,10 +161,12 @@ class Document(QObject):
         self.changed.emit(change)
 
     def _apply(self, edit: Edit) -> None:
+        if self._restoring:
+            return
         self._set(edit.apply(self._graph)[0])
 
     def _moved(self, index: int) -> None:
-        if not self._pushing and index != self._told_index:
+        if not (self._pushing or self._restoring) and index != self._told_index:
             self._told_index = index
             self.recorded.emit(Record("to", index=index))
 
@@ -153,6 +183,9 @@ class _Step(QUndoCommand):
         super().__init__(text)
         self._document, self._edit, self._inverse, self._merge = document, edit, inverse, merge
 
+    def step(self) -> Step:
+        return Step(self._edit, self._inverse, self.text(), self._merge)
+
     def redo(self) -> None:
         self._document._apply(self._edit)
 
@@ -164,6 +197,8 @@ class _Step(QUndoCommand):
 
     def mergeWith(self, other: QUndoCommand) -> bool:
         if not isinstance(other, _Step) or other._merge != self._merge:
+            return False
+        if self._document._restoring:  # what was apart stays apart
             return False
         after = self._document.graph  # Qt merges when the other one is done
         before, _ = Compound((other._inverse, self._inverse)).apply(after)
