@@ -109,7 +109,7 @@ class Session:
         settings: Settings = Settings(),
         *,
         command: Sequence[str] | None = None,
-        log: IO[Any] | None = None,
+        log: IO[Any] | int | None = None,
     ) -> None:
         """`log` takes what the worker and its libraries print; None: this process's stderr."""
         self._on_event, self._settings, self._log = on_event, settings, log
@@ -147,8 +147,8 @@ class Session:
     def plan(self, submission: Submission) -> int:
         """Ask what a run would do.
 
-        Answered by "planned", "refused" or "run_failed" with this number, after the run that the
-        worker is at.
+        Answered, also while the worker is at a run, by "planned" with all that it can say and the
+        errors that are in the way of the rest, "refused" or "run_failed" with this number.
         """
         with self._lock:
             number = next(self._numbers)
@@ -184,7 +184,12 @@ class Session:
             self._send(self._previews)
 
     def clear_cache(self) -> None:
+        """Forget every result; during a run what it does not need."""
         self._send({"command": "clear"})
+
+    def unload(self) -> None:
+        """Let go of the weights that no node is using."""
+        self._send({"command": "unload"})
 
     def close(self) -> None:
         """End the worker and wait for it; what waits in the queue is dropped."""
@@ -294,7 +299,7 @@ class Session:
             self._asked.clear()
         if self._closing.is_set() or self._useless:
             return
-        self._on_event({"event": "worker_died", "code": code}, b"")
+        self._on_event({"event": "worker_died", "code": code, "reason": _cause(code)}, b"")
         for number in lost:
             self._tell_failed(
                 number,

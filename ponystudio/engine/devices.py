@@ -54,6 +54,14 @@ def short_name(dtype: torch.dtype) -> str:
     return next((name for name, item in DTYPES.items() if item == dtype), str(dtype))
 
 
+def short_title(choice: Choice) -> str:
+    """The device in a word: "CUDA 0", "CPU"."""
+    if choice.device.type == "cuda":
+        name = "ROCm" if choice.kind == "rocm" else "CUDA"
+        return f"{name} {choice.device.index or 0}"
+    return "Apple GPU" if choice.kind == "mps" else "CPU"
+
+
 def choose(device: str = "auto", dtype: str = "auto") -> Choice:
     """Pick a device ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps") and precision.
 
@@ -103,6 +111,15 @@ def device_memory(device: torch.device) -> int:
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory()) - RESERVE
     return max(total_memory() - RESERVE, total_memory() // 2)
+
+
+def whole_memory(device: torch.device) -> int:
+    """Bytes that the device has, as its maker says."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory())
+    return total_memory()
 
 
 def free_device_memory(device: torch.device) -> int:

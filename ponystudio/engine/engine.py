@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
+from threading import RLock
+from typing import Any
 
 import torch
 
@@ -15,7 +17,16 @@ from ponystudio.diffusion.embedding_names import may_mean
 from ponystudio.diffusion.families import families
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.context import Preview, Surroundings
-from ponystudio.engine.devices import Choice, apply, device_memory, total_memory
+from ponystudio.engine.devices import (
+    Choice,
+    apply,
+    available_memory,
+    device_memory,
+    free_device_memory,
+    short_title,
+    total_memory,
+    whole_memory,
+)
 from ponystudio.engine.disk import DiskCache
 from ponystudio.engine.events import Event, Memory, RunFailed, RunFinished, RunStarted
 from ponystudio.engine.executor import Effects, Execution, OnResult
@@ -28,10 +39,11 @@ from ponystudio.engine.pool import WeightsPool
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.request import Request
 from ponystudio.engine.results import Results
-from ponystudio.errors import Cancelled, NotWritable, PonyStudioError
+from ponystudio.errors import Cancelled, NothingToRun, NotWritable, PonyStudioError
 from ponystudio.graph.checking import check, effective_targets
 from ponystudio.graph.keys import Environment, NodeKey
 from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.topology import ancestors, dependents, effective
 from ponystudio.library.checking import check_files
 from ponystudio.library.content import content_id, hashes
 from ponystudio.library.index import Index
@@ -39,7 +51,31 @@ from ponystudio.library.index import Index
 # Of the device's memory: for weights, and for cached results. Of the main memory: for the latter.
 WEIGHTS_SHARE, DEVICE_RESULTS_SHARE, MEMORY_RESULTS_SHARE = 0.9, 0.1, 0.2
 
+# Graphs that are remembered as good: those that run, and those that plans are asked of.
+REMEMBERED = 4
+
 Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Who has how many bytes of the device's memory; `main_...` of the main memory.
+
+    `device` is its name in short. Where the device is the CPU the two are the same.
+    """
+
+    device: str
+    total: int
+    free: int
+    weights: int
+    results: int
+    main_total: int
+    main_free: int
+    main_weights: int
+    main_results: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass
@@ -56,7 +92,10 @@ class _Good:
 
 
 class Engine:
-    """Use it from one thread. `emit` is told of what happens between runs and during them."""
+    """Run it from one thread; `outlook` and `memory` may be asked from another in the meantime.
+
+    `emit` is told of what happens between runs and during them.
+    """
 
     def __init__(
         self, packs: Packs, choice: Choice, *, cache_dir: Path | None = None, emit: Emit
@@ -93,39 +132,53 @@ class Engine:
         self._history = History(self._disk)
         self._effects = Effects()
         self._rungs: dict[str, Rung] = {}
-        self._good: _Good | None = None
+        self._seen: list[_Good] = []
+        # What nodes and graphs remember of their keys is written by whoever plans.
+        self._planning = RLock()
 
     def check(self, request: Request) -> list[PonyStudioError]:
         """Everything that would keep the run from succeeding and can be seen without it.
 
         Raises NothingToRun.
         """
-        if self._good is None or not self._good.is_of(request):
-            self._good = None
-            targets = self._targets(request)
-            catalog = self.packs.catalog
-            if errors := check(request.graph, catalog, targets=targets):
-                return [*errors]
-            shape = shape_of(request.graph, catalog, targets)
-            self._good = _Good(request.graph, request.targets, shape)
-        reading = self._good.shape.reading
-        catalog, folders = self.packs.catalog, request.folders
-        return [*check_files(request.graph, catalog, folders, reading, families=families())]
+        with self._planning:
+            return self._errors(request)
 
     def plan(self, request: Request) -> Plan:
         """What a run of a graph without errors will do."""
-        if self._good is None or not self._good.is_of(request):
-            shape = shape_of(request.graph, self.packs.catalog, self._targets(request))
-            self._good = _Good(request.graph, request.targets, shape)
-        good = self._good
-        good.keys = self._keys(good.shape, request, good.keys)
-        return make_plan(
-            good.shape,
-            self.packs.catalog,
-            good.keys,
-            self.results,
-            lambda node, identity: self._stands(request, node, identity),
-        )
+        with self._planning:
+            good = self._known(request)
+            if good is None:
+                shape = shape_of(request.graph, self.packs.catalog, self._targets(request))
+                good = self._note(_Good(request.graph, request.targets, shape))
+            good.keys = self._keys(good.shape, request, good.keys)
+            return make_plan(
+                good.shape,
+                self.packs.catalog,
+                good.keys,
+                self.results,
+                lambda node, identity: self._stands(request, node, identity),
+            )
+
+    def outlook(self, request: Request) -> tuple[dict[str, str], list[PonyStudioError]]:
+        """What `explain` says of as much of the graph as has no errors, and those errors.
+
+        May be asked from any thread, during a run too.
+        """
+        with self._planning:
+            try:
+                targets = self._targets(request)
+                errors = self._errors(request)
+            except NothingToRun as error:
+                return {}, [error]
+            if errors:
+                running = effective(request.graph, self.packs.catalog)
+                spoilt = dependents(running, [error.node for error in errors])
+                sound = tuple(id for id in targets if id in running.nodes and id not in spoilt)
+                if not sound or not all(error.node for error in errors):
+                    return {}, errors
+                request = replace(request, targets=sound)
+            return self.explain(request), errors
 
     def explain(self, request: Request) -> dict[str, str]:
         """For every node of the run, in its order: "runs: WHY", "cached: WHERE" or why neither."""
@@ -144,12 +197,17 @@ class Engine:
         cancel: Flag | None = None,
         preview: Preview | None = None,
         on_result: OnResult | None = None,
+        on_plan: Callable[[Plan], None] | None = None,
+        between: Callable[[], None] | None = None,
     ) -> None:
-        """Run a graph without errors. Raises RunError or Cancelled, after telling so."""
+        """Run a graph without errors. Raises RunError or Cancelled, after telling so.
+
+        `on_plan` is told what will run; `between` is called before each node.
+        """
         before, self._emit = self._emit, emit or self._emit
         start = time.perf_counter()
         try:
-            self._run(request, cancel or Flag(), preview, on_result)
+            self._run(request, cancel or Flag(), preview, on_result, on_plan, between)
         except PonyStudioError as error:
             self._emit(RunFailed.of(error))
             raise
@@ -162,9 +220,36 @@ class Engine:
             self._emit = before
 
     def clear(self) -> None:
-        """Forget every result, in memory and on disk, and who was short of memory."""
+        """Forget every result, in memory and on disk, and who was short of memory.
+
+        What a run is using stays until its end.
+        """
         self.results.clear()
         self._rungs.clear()
+
+    def unload(self) -> None:
+        """Let go of the weights that no node is using."""
+        self.pool.close_idle()
+
+    def memory(self) -> MemoryUse:
+        """Who has how much memory now; may be asked from any thread."""
+        device = self.choice.device
+        on_device, elsewhere = self.pool.held()
+        results, main_results = self.results.used
+        if device.type == "cpu":
+            on_device, elsewhere = on_device + elsewhere, 0
+            results, main_results = results + main_results, 0
+        return MemoryUse(
+            short_title(self.choice),
+            whole_memory(device),
+            max(0, free_device_memory(device)),
+            on_device,
+            results,
+            total_memory(),
+            available_memory(),
+            elsewhere,
+            main_results,
+        )
 
     def close(self) -> None:
         """Write what is still to be written and let go of everything, without a word."""
@@ -181,6 +266,8 @@ class Engine:
         cancel: Flag,
         preview: Preview | None,
         on_result: OnResult | None,
+        on_plan: Callable[[Plan], None] | None,
+        between: Callable[[], None] | None,
     ) -> None:
         plan = self.plan(request)
         while not self.results.pin(plan.needed):
@@ -222,21 +309,50 @@ class Engine:
             rekey=lambda: self._keys(plan.shape, request),
             resolve=request.folders.resolve,
             on_result=on_result,
+            between=between,
         )
         self._emit(RunStarted(len(plan.shape.order), len(plan.steps), self.choice.why))
+        if on_plan is not None:
+            on_plan(plan)
         receipts.start([step.node.id for step in plan.steps if step.spec.effects])
         execution.run(self._history, request.scope, self._effects)
         receipts.finish()
 
+    def _errors(self, request: Request) -> list[PonyStudioError]:
+        catalog = self.packs.catalog
+        good = self._known(request)
+        if good is None:
+            targets = self._targets(request)
+            if errors := check(request.graph, catalog, targets=targets):
+                reading = ancestors(effective(request.graph, catalog), targets)
+                return [*errors, *self._file_errors(request, reading)]
+            shape = shape_of(request.graph, catalog, targets)
+            good = self._note(_Good(request.graph, request.targets, shape))
+        return self._file_errors(request, good.shape.reading)
+
+    def _file_errors(self, request: Request, ids: Iterable[str]) -> list[PonyStudioError]:
+        catalog = self.packs.catalog
+        return [
+            *check_files(request.graph, catalog, request.folders, ids, families=families())
+        ]
+
+    def _known(self, request: Request) -> _Good | None:
+        return next((good for good in self._seen if good.is_of(request)), None)
+
+    def _note(self, good: _Good) -> _Good:
+        self._seen = [good, *self._seen[: REMEMBERED - 1]]
+        return good
+
     def _keys(self, shape: Shape, request: Request, before: Keys | None = None) -> Keys:
-        return keys_of(
-            shape,
-            self.packs.catalog,
-            self.environment,
-            lambda spec, value: _content(request, spec, value),
-            self._marks(shape, request),
-            before,
-        )
+        with self._planning:
+            return keys_of(
+                shape,
+                self.packs.catalog,
+                self.environment,
+                lambda spec, value: _content(request, spec, value),
+                self._marks(shape, request),
+                before,
+            )
 
     def _targets(self, request: Request) -> list[str]:
         if request.targets is not None:

@@ -64,7 +64,7 @@ class Execution:
     """One run of one plan, whose needed results are pinned already and are let go of at its end.
 
     `rungs` remembers, by digest, what nodes need more than a plain call for lack of memory;
-    `rekey` gives the keys of results anew when one was added.
+    `rekey` gives the keys of results anew when one was added. `between` is called before each step.
     """
 
     def __init__(
@@ -81,7 +81,9 @@ class Execution:
         rekey: Callable[[], Keys],
         resolve: Callable[[str, str], Path],
         on_result: OnResult | None = None,
+        between: Callable[[], None] | None = None,
     ) -> None:
+        self._between = between or (lambda: None)
         self._plan, self._types, self._choice, self._results = plan, types, choice, results
         self._around, self._ladder, self._cap, self._resolve = around, ladder, cap, resolve
         self._rungs, self._rekey, self._on_result = rungs, rekey, on_result
@@ -97,6 +99,7 @@ class Execution:
             for step in self._plan.steps:
                 if self._around.cancel.is_set():
                     raise Cancelled("Cancelled.")
+                self._between()
                 self._emit(NodeStarted(step.node.id, self._plan.why(step, history.of(scope))))
                 start = time.perf_counter()
                 outputs, context = self._run(step)

@@ -101,6 +101,15 @@ class WeightsPool:
             self._clock += 1
             entry.used = self._clock
 
+    def held(self) -> tuple[int, int]:
+        """Bytes of weights where they belong, and of those that were taken off the device.
+
+        May be asked from any thread.
+        """
+        entries = list(self._entries)
+        away = sum(entry.nbytes for entry in entries if _is_offloaded(entry))
+        return sum(entry.nbytes for entry in entries) - away, away
+
     def offload_idle(self) -> int:
         """Take every idle network off the device; the number of bytes that this freed there."""
         return self._make_room(None)

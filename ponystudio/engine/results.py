@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 
@@ -22,6 +24,23 @@ WRITE_FROM = 0.5
 OVERHEAD = 1024
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _alone(
+    method: Callable[Concatenate[Results, P], T],
+) -> Callable[Concatenate[Results, P], T]:
+    """One thread at a time: plans are made while a run goes on."""
+
+    @wraps(method)
+    def locked(self: Results, *args: P.args, **more: P.kwargs) -> T:
+        with self._lock:
+            return method(self, *args, **more)
+
+    return locked  # type: ignore[return-value]
+
+
 @dataclass
 class _Entry:
     value: Any
@@ -34,31 +53,40 @@ class _Entry:
 
 
 class Results:
-    """The cache. Only the executor's thread uses it.
+    """The cache. The executor's thread uses it; others may ask where results are.
 
     The entry that is cheapest to make again per byte leaves first, with an allowance for age, as
     on the disk. Pinned entries, those that the run still needs, stay in memory whatever happens.
     """
 
     def __init__(self, *, device_bytes: int, memory_bytes: int, disk: DiskCache | None) -> None:
+        self._lock = threading.RLock()
         self._limits = {True: device_bytes, False: memory_bytes}
         self._used = {True: 0, False: 0}
         self._entries: dict[str, _Entry] = {}
         self._disk = disk
         self._clock = 0.0
 
+    @property
+    def used(self) -> tuple[int, int]:
+        """Bytes on the device and in the main memory; may be asked from any thread."""
+        return self._used[True], self._used[False]
+
+    @_alone
     def known_tier(self, key: str) -> Tier | None:
         """Where the result is, as far as this process knows."""
         if entry := self._alive(key):
             return "device" if entry.device else "memory"
         return "disk" if self._disk is not None and self._disk.known(key) else None
 
+    @_alone
     def tier(self, key: str) -> Tier | None:
         """Where the result is, looked for on the disk too."""
         if entry := self._alive(key):
             return "device" if entry.device else "memory"
         return "disk" if self._disk is not None and self._disk.has(key) else None
 
+    @_alone
     def get(self, key: str) -> Any:
         """The result. Raises KeyError if it is gone, or damaged on the disk."""
         if entry := self._alive(key):
@@ -70,6 +98,7 @@ class Results:
         self._insert(key, value, WRITE_FROM, pins=0)
         return value
 
+    @_alone
     def put(self, key: str, value: Any, seconds: float) -> None:
         """Keep a result that took `seconds` to make; on the disk too if that was long.
 
@@ -80,6 +109,7 @@ class Results:
         if self._disk is not None and seconds >= WRITE_FROM and not files:
             self._disk.write(key, value, seconds)
 
+    @_alone
     def pin(self, keys: Iterable[str]) -> bool:
         """Hold these in memory, from the disk if need be; False, and none held, if one is gone."""
         held: list[str] = []
@@ -92,17 +122,20 @@ class Results:
             held.append(key)
         return True
 
+    @_alone
     def unpin(self, keys: Iterable[str]) -> None:
         for key in keys:
             if key in self._entries:
                 self._entries[key].pins -= 1
         self._shrink()
 
+    @_alone
     def drop(self, key: str) -> None:
         """Forget a result in memory."""
         if entry := self._entries.pop(key, None):
             self._used[entry.device] -= entry.size
 
+    @_alone
     def forget_changed(self, value: Any) -> None:
         """Forget every result that shares memory with a value, on the disk too.
 
@@ -115,6 +148,7 @@ class Results:
                 if self._disk is not None:
                     self._disk.forget(key)
 
+    @_alone
     def drop_unpinned(self, *, device: bool) -> int:
         """Give the memory of what no run needs back; the number of bytes."""
         leaving = [k for k, e in self._entries.items() if e.device is device and not e.pins]
@@ -123,9 +157,10 @@ class Results:
             self.drop(key)
         return before - self._used[device]
 
+    @_alone
     def clear(self) -> None:
-        """Forget everything, on the disk too."""
-        for key in list(self._entries):
+        """Forget everything, on the disk too, but what is pinned stays in memory."""
+        for key in [key for key, entry in self._entries.items() if not entry.pins]:
             self.drop(key)
         if self._disk is not None:
             self._disk.clear()

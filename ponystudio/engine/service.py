@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Event as Flag
+from threading import Lock
 from typing import Any
 
 import torch
@@ -13,13 +14,14 @@ from PIL.Image import Image as Picture
 from torch.nn.functional import interpolate
 
 from ponystudio.api import Image
+from ponystudio.diffusion.families import families
 from ponystudio.diffusion.picture_file import to_picture
-from ponystudio.engine.devices import choose
+from ponystudio.engine.devices import choose, short_title
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.events import Event, Progress
 from ponystudio.engine.outbox import Outbox
 from ponystudio.engine.packs import load_packs
-from ponystudio.engine.plan import Step
+from ponystudio.engine.plan import Plan, Step
 from ponystudio.engine.protocol import Frame
 from ponystudio.engine.request import Request
 from ponystudio.engine.tensors import tensors_of, weight
@@ -34,6 +36,8 @@ QUALITY = 85
 
 
 class Service:
+    """`obey` is for the executor's thread; `answer` and `tell_memory` for any other one too."""
+
     def __init__(self, settings: Mapping[str, Any], outbox: Outbox, previews: Flag) -> None:
         """`settings` is the start command; `previews` is set while they are wanted.
 
@@ -42,6 +46,7 @@ class Service:
         self._outbox, self._previews = outbox, previews
         self._run: int | None = None
         self._last: dict[str, Graph] = {}
+        self._reading = Lock()
         nodes, cache = settings.get("nodes"), settings.get("cache_dir")
         self.engine = Engine(
             load_packs(Path(nodes) if nodes else None),
@@ -53,23 +58,52 @@ class Service:
     def hello(self) -> dict[str, Any]:
         return {
             "device": self.engine.choice.why,
+            "device_title": short_title(self.engine.choice),
             "torch": torch.__version__,
+            "families": sorted(families()),
             "catalog": self.engine.packs.catalog.to_json(),
         }
 
-    def obey(self, message: Mapping[str, Any], cancel: Flag) -> None:
-        """Carry out one command. Raises what the run raises; that was told then."""
+    def obey(
+        self, message: Mapping[str, Any], cancel: Flag, between: Callable[[], None] = lambda: None
+    ) -> None:
+        """Carry out one command; `between` is called before each node of a run."""
         command = message["command"]
         if command == "clear":
             self.engine.clear()
-        elif command in ("submit", "plan"):
+            self.tell_memory()
+        elif command == "unload":
+            self.engine.unload()
+            self.tell_memory()
+        elif command == "submit":
             self._run = int(message["run"])
             try:
-                self._obey_run(command, message, cancel)
+                self._do_run(message, cancel, between)
             finally:
                 self._run = None
+            self.tell_memory()
 
-    def _obey_run(self, command: str, message: Mapping[str, Any], cancel: Flag) -> None:
+    def answer(self, message: Mapping[str, Any]) -> None:
+        """Tell what a run would do, as far as the graph has no errors."""
+        errors: list[PonyStudioError] = []
+        nodes: dict[str, str] = {}
+        try:
+            nodes, errors = self.engine.outlook(self._request(message))
+        except BadInput as error:
+            errors = [error]
+        told = [error.as_json() for error in errors]
+        answer = {"event": "planned", "nodes": nodes, "errors": told}
+        if errors and not nodes:
+            answer = {"event": "refused", "errors": told}
+        self._outbox.send(Frame({**answer, "run": int(message["run"])}))
+
+    def tell_memory(self) -> None:
+        message = {"event": "memory_use", **self.engine.memory().as_json()}
+        self._outbox.send_latest("memory_use", lambda: Frame(message))
+
+    def _do_run(
+        self, message: Mapping[str, Any], cancel: Flag, between: Callable[[], None]
+    ) -> None:
         try:
             request = self._request(message)
             errors = self.engine.check(request)
@@ -77,22 +111,26 @@ class Service:
             errors = [error]
         if errors:
             self._tell({"event": "refused", "errors": [error.as_json() for error in errors]})
-        elif command == "plan":
-            self._tell({"event": "planned", "nodes": self.engine.explain(request)})
-        else:
-            try:
-                self.engine.run(
-                    request, cancel=cancel, preview=self._preview, on_result=self._on_result
-                )
-            except PonyStudioError:
-                pass  # the engine has told of it
+            return
+        try:
+            self.engine.run(
+                request,
+                cancel=cancel,
+                preview=self._preview,
+                on_result=self._on_result,
+                on_plan=self._on_plan,
+                between=between,
+            )
+        except PonyStudioError:
+            pass  # the engine has told of it
 
     def _request(self, message: Mapping[str, Any]) -> Request:
         scope = str(message.get("scope", ""))
         graph = graph_format.from_json(message["graph"])
-        if scope in self._last:  # what did not change is checked and keyed already
-            graph = graph_format.shared(graph, self._last[scope])
-        self._last[scope] = graph
+        with self._reading:
+            if scope in self._last:  # what did not change is checked and keyed already
+                graph = graph_format.shared(graph, self._last[scope])
+            self._last[scope] = graph
         targets, graph_dir = message.get("targets"), message.get("graph_dir")
         return Request(
             graph=graph,
@@ -124,6 +162,10 @@ class Service:
                 ("preview", self._run, node), _with_jpeg(message, _small(image))
             )
 
+    def _on_plan(self, plan: Plan) -> None:
+        """Which nodes will run: only then can it be said how long it will take."""
+        self._tell({"event": "run_planned", "steps": [step.node.id for step in plan.steps]})
+
     def _on_result(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
         """What the node gave, in short, and a small picture of pictures."""
         for name, value in outputs.items():
@@ -144,6 +186,7 @@ class Service:
             else:
                 frame = Frame(message)
                 self._outbox.send_latest(key, lambda frame=frame: frame)  # type: ignore[misc]
+        self.tell_memory()
 
 
 def _small(image: Image) -> Picture:

@@ -5,21 +5,25 @@ else, so that no print of a library can reach them. It ends within a second of t
 input, whatever it is doing.
 
 Commands: start {device, dtype, cache_dir, nodes}, submit {run, ...}, plan {run, ...},
-cancel {run}, previews {on}, clear {}. Everything it tells has "event"; what belongs to a run has
-"run". Besides the events of a run there are hello or unusable {error}, heartbeat, refused {errors},
-planned {nodes}, preview and result, the last two with a JPEG.
+cancel {run}, previews {on}, clear {}, unload {}. Plans are answered while a run goes on; clear and
+unload are done before its next node. Everything it tells has "event"; what belongs to a run has
+"run". Besides the events of a run there are hello or unusable {error}, heartbeat, memory_use {...},
+refused {errors}, planned {nodes, errors}, run_planned {steps}, preview and result, the last two
+with a JPEG.
 
 Only light modules are imported here: torch comes when the pipes are safe.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
 
 # Added to the niceness: the desktop and the studio's window come first.
 NICENESS = 5
+# Seconds between two words about the memory in use, when nothing happens.
+MEMORY_EVERY = 2.0
+_QUICK = ("clear", "unload")
 
 
 def main() -> int:
@@ -88,12 +95,17 @@ def lower_priority() -> None:
 
 
 class Worker:
-    """Reads commands on one thread, obeys them on the calling one, tells through the outbox."""
+    """Reads commands on one thread, obeys them on the calling one, tells through the outbox.
+
+    Plans are made on a thread of their own, so that they need not wait for a run.
+    """
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming = incoming
         self._outbox = Outbox(outgoing, on_broken=lambda: os._exit(0))
         self._commands: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._plans: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._quick: deque[Mapping[str, Any]] = deque()
         self._cancelled: set[int] = set()
         self._cancel = threading.Event()
         self._running: int | None = None
@@ -110,8 +122,14 @@ class Worker:
             message = self._commands.get()
             if message["command"] == "start" and service is None:
                 service = self._started(message)
+                if service is not None:
+                    threading.Thread(
+                        target=self._plan, args=(service,), name="plans", daemon=True
+                    ).start()
             elif service is not None:
-                self._obey(service, message)
+                self._do_quick(service)
+                if message["command"] not in _QUICK:
+                    self._obey(service, message)
 
     def _started(self, message: Mapping[str, Any]) -> Service | None:
         """The engine, or None after telling why there can be none."""
@@ -123,6 +141,7 @@ class Worker:
             self._outbox.send(Frame({"event": "unusable", "error": str(error)}))
             return None
         self._outbox.send(Frame({"event": "hello", **service.hello()}))
+        service.tell_memory()
         return service
 
     def _obey(self, service: Service, message: Mapping[str, Any]) -> None:
@@ -131,21 +150,34 @@ class Worker:
             self._outbox.send(_failed(run, "Cancelled", "Cancelled.", ""))
             return
         try:
-            service.obey(message, self._cancel)
+            service.obey(message, self._cancel, between=lambda: self._do_quick(service))
         except Cancelled:
             pass  # the engine has told of it
         except Exception as error:  # a fault of ours must not end the process
-            self._outbox.send(
-                _failed(
-                    run,
-                    type(error).__name__,
-                    f"The engine failed ({type(error).__name__}: {error}).",
-                    "Please report this.",
-                )
-            )
+            self._outbox.send(_at_fault(run, error))
         finally:
             with self._lock:
                 self._running = None
+
+    def _do_quick(self, service: Service) -> None:
+        """What was asked for on the side."""
+        while self._quick:
+            with contextlib.suppress(Exception):  # a fault of ours must not end the run
+                service.obey(self._quick.popleft(), self._cancel)
+
+    def _plan(self, service: Service) -> None:
+        """Answer plans, and tell of the memory in between."""
+        while True:
+            try:
+                message = self._plans.get(timeout=MEMORY_EVERY)
+            except queue.Empty:
+                with contextlib.suppress(Exception):  # it is told again soon
+                    service.tell_memory()
+                continue
+            try:
+                service.answer(message)
+            except Exception as error:  # a fault of ours must not end the process
+                self._outbox.send(_at_fault(int(message["run"]), error))
 
     def _begin(self, run: int) -> bool:
         """Take up a run; False if it was cancelled while it waited."""
@@ -164,7 +196,11 @@ class Worker:
                     self._stop(int(frame.message["run"]))
                 elif frame.message.get("command") == "previews":
                     (self._previews.set if frame.message["on"] else self._previews.clear)()
+                elif frame.message.get("command") == "plan":
+                    self._plans.put(frame.message)
                 else:
+                    if frame.message.get("command") in _QUICK:
+                        self._quick.append(frame.message)
                     self._commands.put(frame.message)
         except (OSError, WorkerDied, KeyError, ValueError):
             pass
@@ -181,6 +217,11 @@ class Worker:
         while True:
             self._outbox.send_latest("heartbeat", lambda: Frame({"event": "heartbeat"}))
             time.sleep(HEARTBEAT)
+
+
+def _at_fault(run: int, error: Exception) -> Frame:
+    said = f"The engine failed ({type(error).__name__}: {error})."
+    return _failed(run, type(error).__name__, said, "Please report this.")
 
 
 def _failed(run: int, reason: str, error: str, hint: str) -> Frame:

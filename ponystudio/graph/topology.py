@@ -27,6 +27,22 @@ def ancestors(graph: Graph, targets: Iterable[str]) -> set[str]:
     return found
 
 
+def dependents(graph: Graph, ids: Iterable[str]) -> set[str]:
+    """These and all that depend on them."""
+    readers: dict[str, list[str]] = {}
+    for node in graph.nodes.values():
+        for source in node.sources:
+            readers.setdefault(source, []).append(node.id)
+    found = set(ids)
+    pending = list(found)
+    while pending:
+        for reader in readers.get(pending.pop(), ()):
+            if reader not in found:
+                found.add(reader)
+                pending.append(reader)
+    return found
+
+
 def order(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     """These nodes (None: all), every one after those among them that it depends on.
 

@@ -195,6 +195,43 @@ class TestLife:
             "end": "runs: it saves or shows something",
         }
 
+    def test_plans_are_answered_during_a_run_and_cover_what_has_no_errors(self, listener):
+        run = listener.submit(ending_in("steps", count=100_002))
+        listener.wait("progress", run=run)
+        graph = Graph.of(
+            make("p", "picture", level=0.7),
+            make("save", "save", image=("p", "image")),
+            make("bad", "steps", count="many", a=("gone", "float")),
+        )
+        number = listener.session.plan(listener.submission(graph))
+        planned = listener.wait("planned", run=number)
+        assert planned["nodes"] == {
+            "p": "runs: not run before",
+            "save": "runs: it saves or shows something",
+        }
+        assert {e["where"] for e in planned["errors"]} == {"bad.count", "bad.a"}
+        assert listener.of(run, "run_finished") == []
+        listener.session.cancel(run)
+        assert listener.done(run)["reason"] == "Cancelled"
+
+    def test_memory_is_told_of_and_weights_are_let_go_of_between_nodes(self, listener):
+        told = len([e for e in listener.events if e["event"] == "memory_use"])
+        listener.session.unload()
+        listener.session.clear_cache()
+        listener.wait_for(
+            lambda _: len([e for e in listener.events if e["event"] == "memory_use"]) > told, SOON
+        )
+        use = [e for e in listener.events if e["event"] == "memory_use"][-1]
+        assert use["device"] == "CPU"
+        assert 0 < use["free"] <= use["total"]
+        assert use["weights"] == 0
+
+    def test_a_run_tells_what_will_run(self, listener):
+        run = listener.submit(ending_in("steps", count=1, pause=0.0))
+        listener.done(run)
+        (planned,) = listener.of(run, "run_planned")
+        assert planned["steps"][-1] == "end"
+
     def test_it_runs_below_normal_priority_and_ignores_ctrl_c(self, listener):
         process = listener.process()
         assert process.nice() > psutil.Process().nice()
@@ -225,9 +262,11 @@ def test_what_is_asked_before_there_is_a_worker_is_answered_and_settings_outlive
         early = listener.session.plan(listener.submission(ending_in("steps", count=1)))
         assert listener.wait("planned", "run_failed", run=early, seconds=120)["event"] == "planned"
 
-        dying = listener.submit(ending_in("die"))
+        stuck = listener.submit(ending_in("hang"))
+        listener.wait_for(lambda e: e.get("node") == "end" and e.get("run") == stuck, SOON)
         lost = listener.session.plan(listener.submission(ending_in("steps", count=1)))
-        assert listener.done(dying)["reason"] == "WorkerDied"
+        listener.session.stop_now()
+        assert listener.done(stuck)["reason"] == "WorkerDied"
         assert listener.done(lost)["reason"] == "WorkerDied"
 
         run = listener.submit(ending_in("steps", count=20, pause=0.01))

@@ -1,0 +1,46 @@
+"""The catalog that the last worker had, so that the next window opens with it at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ponystudio import __version__
+from ponystudio.errors import BadInput, PonyStudioError
+from ponystudio.graph.atomic import write_text
+from ponystudio.graph.catalog import Catalog
+
+
+class KnownCatalog:
+    """In `file`, or nowhere (None). What another version wrote is passed over."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+
+    def read(self) -> Catalog:
+        """The last worker's catalog; the built-in nodes' where there was none."""
+        try:
+            if self._file is not None:
+                data = json.loads(self._file.read_text("utf-8"))
+                if data.pop("ponystudio") == __version__:
+                    return Catalog.from_json(data)
+        except (OSError, ValueError, KeyError, AttributeError, BadInput):
+            pass  # none yet, or a damaged one
+        return shipped()
+
+    def write(self, catalog: Catalog) -> None:
+        if self._file is None:
+            return
+        text = json.dumps({**catalog.to_json(), "ponystudio": __version__})
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self._file, text)
+        except (OSError, PonyStudioError):
+            pass  # the next start takes the shipped one
+
+
+def shipped() -> Catalog:
+    """The built-in nodes' catalog."""
+    from ponystudio_resources import path as resource
+
+    return Catalog.from_json(json.loads(resource("catalog.json").read_text("utf-8")))
