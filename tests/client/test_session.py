@@ -199,14 +199,14 @@ class TestLife:
         run = listener.submit(ending_in("steps", count=100_002))
         listener.wait("progress", run=run)
         graph = Graph.of(
-            make("p", "picture", level=0.7),
-            make("save", "save", image=("p", "image")),
+            make("fresh", "picture", level=0.7),
+            make("save", "save", image=("fresh", "image")),
             make("bad", "steps", count="many", a=("gone", "float")),
         )
         number = listener.session.plan(listener.submission(graph))
         planned = listener.wait("planned", run=number)
         assert planned["nodes"] == {
-            "p": "runs: not run before",
+            "fresh": "runs: not run before",
             "save": "runs: it saves or shows something",
         }
         assert {e["where"] for e in planned["errors"]} == {"bad.count", "bad.a"}
