@@ -59,16 +59,15 @@ def sample(
 
     for prompt in (positive, negative):
         _same_family(model.family, prompt.family, "prompt", "the checkpoint of this model")
-    if latent.family:
+    if latent.family and not family(model.family).shares_latents(latent.family):
         _same_family(model.family, latent.family, "latent", "a VAE of the same family")
 
-    space = family(model.family)
-
-    def on_step(step: int, steps: int, denoised: object) -> None:
-        ctx.progress(step, steps)
-        ctx.preview(lambda: Image(space.to_rgb(denoised)))
-
     with ctx.models.open(model) as denoiser:
+
+        def on_step(step: int, steps: int, denoised: object) -> None:
+            ctx.progress(step, steps)
+            ctx.preview(lambda: Image(denoiser.to_rgb(denoised)))
+
         values = run(
             denoiser,
             positive,

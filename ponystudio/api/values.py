@@ -50,12 +50,15 @@ class Conditioning:
     `padding`: float32 [1,77,width], the empty chunk that lengthens the shorter of two prompts;
     None where the dialect repeats tokens instead.
     `pooled`: float32 [1,width] for the families that have it.
+    `sizes`: what SDXL is told of the picture, in pixels: height and width of the original, top and
+    left of the cut, height and width of the aim; None for those of the picture that is made.
     """
 
     context: Tensor
     family: str
     padding: Tensor | None = None
     pooled: Tensor | None = None
+    sizes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

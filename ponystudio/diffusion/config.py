@@ -14,14 +14,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ponystudio.diffusion.families import Family
+from ponystudio.diffusion.families import Family, Rgb
 from ponystudio.diffusion.names import Level, count, topology
+from ponystudio.diffusion.towers import Tower
 from ponystudio.errors import DamagedFile, UnsupportedModel
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 MIDDLE = "mid_block.attentions.0"
+ADDED = "add_embedding.linear_1.weight"
+SIZES = 6  # height and width of the original, top and left of the cut, height and width of the aim
 CLIP_HEAD = 64  # the width of a head in every CLIP text encoder
+UNET_HEAD = 64  # and in the UNets since SD2
 
 
 def _is_whole(value: Any) -> bool:
@@ -48,12 +52,17 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_colour(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(_is_number, value))
+
+
 Checks = Mapping[str, Callable[[Any], bool]]
 
 # The only things a file may say, and whether it says them rightly: everything else follows from
 # shapes, and would break the load.
 UNET_HINTS: Checks = {
     "act_fn": _is_text,
+    "addition_time_embed_dim": _is_whole,
     "attention_head_dim": _is_whole_by_level,
     "center_input_sample": _is_flag,
     "downsample_padding": (0, 1).__contains__,
@@ -70,6 +79,10 @@ VAE_HINTS: Checks = {
     "norm_num_groups": _is_whole,
     "scaling_factor": _is_positive,
     "shift_factor": _is_number,
+}
+RGB_HINTS: Checks = {
+    "latent_rgb": lambda rows: isinstance(rows, list) and all(map(_is_colour, rows)),
+    "latent_rgb_bias": _is_colour,
 }
 TEXT_HINTS: Checks = {
     "hidden_act": _is_text,
@@ -106,10 +119,35 @@ def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
         "reverse_transformer_layers_per_block": tuple(_depth(shapes, name) or 1 for name in up),
         "cross_attention_dim": _context_width(shapes, attention[0]),
         "use_linear_projection": len(shapes[f"{attention[0]}.proj_in.weight"]) == 2,
-        "attention_head_dim": family.unet_heads,  # diffusers' name for the number of heads
+        # diffusers' name for the number of heads.
+        "attention_head_dim": family.unet_heads or tuple(max(1, c // UNET_HEAD) for c in channels),
         "norm_num_groups": _groups(channels),
     }
-    return {**inferred, **_allowed(hints, UNET_HINTS)}
+    arguments = {**inferred, **_allowed(hints, UNET_HINTS)}
+    return {**arguments, **_vector(shapes, family, arguments)}
+
+
+def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """How the pooled prompt and the six sizes go in, where they do (SDXL)."""
+    if ADDED not in shapes:
+        return {}
+    width = _side(shapes, ADDED, 1)
+    pooled = sum(tower.width for tower in family.towers if tower.projected)
+    each = arguments.get("addition_time_embed_dim") or (width - pooled) // SIZES
+    return {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": each,
+        "projection_class_embeddings_input_dim": width,
+    }
+
+
+def rgb(family: Family, hints: Mapping[str, Any]) -> Rgb | None:
+    """How the file says that its latents are guessed as pictures; None where it says nothing."""
+    said = _allowed(hints, RGB_HINTS)
+    rows = said.get("latent_rgb")
+    if rows is None or len(rows) != family.latent_channels:
+        return None
+    return Rgb(tuple(map(tuple, rows)), tuple(said.get("latent_rgb_bias", (0.0, 0.0, 0.0))))
 
 
 def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,9 +176,13 @@ def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, A
     return {**inferred, **_allowed(hints, VAE_HINTS)}
 
 
-def text(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of transformers' CLIPTextConfig."""
+def text(shapes: Shapes, tower: Tower, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of transformers' CLIPTextConfig, and whether it is `projected`.
+
+    `shapes` has the names of a bare text encoder, and its projection.
+    """
     width = _side(shapes, "embeddings.token_embedding.weight", 1)
+    projected = tower.projected and "text_projection.weight" in shapes
     inferred = {
         "vocab_size": _side(shapes, "embeddings.token_embedding.weight", 0),
         "hidden_size": width,
@@ -148,9 +190,10 @@ def text(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
         "num_hidden_layers": count(shapes, r"encoder\.layers\.(\d{1,4})\."),
         "intermediate_size": _side(shapes, "encoder.layers.0.mlp.fc1.weight", 0),
         "num_attention_heads": max(1, width // CLIP_HEAD),
-        "hidden_act": family.text_activation,
+        "hidden_act": tower.activation,
         "layer_norm_eps": 1e-5,
-        "projection_dim": width,
+        "projection_dim": _side(shapes, "text_projection.weight", 0) if projected else width,
+        "projected": tower.projected,
     }
     return {**inferred, **_allowed(hints, TEXT_HINTS)}
 

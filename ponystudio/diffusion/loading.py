@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion import config, names
+from ponystudio.diffusion import names
 from ponystudio.diffusion.families import Family, families, family
+from ponystudio.diffusion.parts import PARTS, Hints, Part
 from ponystudio.errors import DamagedFile, ModelFileError, UnsupportedModel, WrongKind
 from ponystudio.library.folder import open_folder
 from ponystudio.library.recognise import ModelFile, check_kind
 from ponystudio.library.recognise import recognise as read_header
-from ponystudio.library.weights import WeightsFile, open_weights
+from ponystudio.library.weights import WeightsFile, joined, open_weights
 
 if TYPE_CHECKING:
     import torch
@@ -27,23 +27,6 @@ if TYPE_CHECKING:
     from ponystudio.diffusion.weights import Weights
 
 Options = Iterable[tuple[str, str | int | float | bool]]
-Shapes = Mapping[str, tuple[int, ...]]
-Hints = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Part:
-    """How one part of a model is found in a file, described, built and wrapped.
-
-    `component` is diffusers' name for it, and the key of its hints in `ponystudio.config`.
-    """
-
-    noun: str
-    component: str
-    names: Callable[[Iterable[str]], dict[str, str]]
-    config: Callable[[Shapes, Family, Hints], dict[str, Any]]
-    build: Callable[[dict[str, Any]], nn.Module]
-    wrap: Callable[[Any, Family, Weights, ModelFile], Network[Any]]
 
 
 def recognise(path: Path, kind: str) -> ModelFile:
@@ -110,9 +93,10 @@ def _load(
 
     quiet_libraries()
     info, how = read_header(path), PARTS[part]
-    file, hints = _open(path, info, how.component)
+    file, hints = _open(path, info, how)
     try:
-        found = how.names(file.tensors)
+        kin = _kin(info, part, file)
+        found = how.names(file.tensors, kin)
         if not found:
             raise WrongKind(
                 f"There is no {how.noun} in this file.",
@@ -121,7 +105,6 @@ def _load(
         if options.get("ema"):
             found = names.averaged(found, file.tensors)
         weights = Weights(file, found)
-        kin = _kin(info, part, weights.shapes)
         arguments = how.config(weights.shapes, kin, hints)
         with torch.device("meta"):
             module = _built(how, arguments)
@@ -132,31 +115,36 @@ def _load(
         raise
 
 
-def _open(path: Path, info: ModelFile, component: str) -> tuple[WeightsFile, Hints]:
-    """The file that holds a part, and what is said about the part beside its tensors."""
-    said = info.config.get(component)
-    hints = said if isinstance(said, dict) else {}
+def _open(path: Path, info: ModelFile, how: Part) -> tuple[WeightsFile, dict[str, Hints]]:
+    """The file that holds a part, and what is said about its components beside the tensors."""
+    said = {name: info.config.get(name) for name in how.components}
+    hints: dict[str, Hints] = {
+        name: value if isinstance(value, dict) else {} for name, value in said.items()
+    }
     if not path.is_dir():
         return open_weights(path), hints
-    folder = open_folder(path, [component])
-    for name in (component, ""):  # "" is a folder of one part alone
-        if name in folder.components:
-            return folder.components[name], {**folder.configs[name], **hints}
+    folder = open_folder(path, how.components)
+    if "" in folder.components:  # a folder of one component alone
+        hints = {name: {**folder.configs[""], **hints[name]} for name in hints}
+        return folder.components[""], hints
+    present = [name for name in how.components if name in folder.components]
+    hints |= {name: {**folder.configs[name], **hints[name]} for name in present}
+    if len(present) == 1:
+        return folder.components[present[0]], hints
+    if present:
+        return joined(path, [(f"{name}.", folder.components[name]) for name in present]), hints
     folder.close()
-    raise WrongKind(f"There is no {component} in this folder.")
+    raise WrongKind(f"There is no {how.components[0]} in this folder.")
 
 
-def _kin(info: ModelFile, part: str, shapes: Shapes) -> Family:
+def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     """Whose the part is; one that is alone in its file is taken for the first that it fits."""
+    from ponystudio.diffusion.weights import Weights
+
     if info.family or part == "model":
         return family(info.family)
     for kin in families().values():
-        here, there = (
-            (shapes[names.VAE_ROOT][1:2], kin.latent_channels)
-            if part == "vae"
-            else (shapes[names.TEXT_ROOT][1:2], kin.context_width)
-        )
-        if here == (there,):
+        if PARTS[part].fits(Weights(file, PARTS[part].names(file.tensors, kin)).shapes, kin):
             return kin
     return family("")
 
@@ -212,54 +200,3 @@ def _without_ones(shape: Iterable[int]) -> list[int]:
     while len(sides) > 2 and sides[-1] == 1:
         sides.pop()
     return sides
-
-
-def _build_unet(arguments: dict[str, Any]) -> nn.Module:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    return UNet2DConditionModel(**arguments)
-
-
-def _build_vae(arguments: dict[str, Any]) -> nn.Module:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    return AutoencoderKL(**arguments)
-
-
-def _build_text(arguments: dict[str, Any]) -> nn.Module:
-    from transformers.models.clip.configuration_clip import CLIPTextConfig
-    from transformers.models.clip.modeling_clip import CLIPTextModel
-
-    return CLIPTextModel(CLIPTextConfig(**arguments))
-
-
-def _denoiser(module: Any, kin: Family, weights: Weights, info: ModelFile) -> Network[Any]:
-    from ponystudio.diffusion.denoiser import Denoiser
-
-    return Denoiser(module, kin, weights, prediction=info.prediction, zsnr=info.zsnr)
-
-
-def _text_encoder(module: Any, kin: Family, weights: Weights, _: ModelFile) -> Network[Any]:
-    import torch
-
-    from ponystudio.diffusion.text import TextEncoder
-
-    # The only buffer, and not stored: the numbers of the positions.
-    positions = torch.arange(module.config.max_position_embeddings)[None]
-    module.embeddings.position_ids = positions.to(next(module.parameters()).device)
-    return TextEncoder(module, kin, weights)
-
-
-def _autoencoder(module: Any, kin: Family, weights: Weights, _: ModelFile) -> Network[Any]:
-    from ponystudio.diffusion.vae import Autoencoder
-
-    return Autoencoder(module, kin, weights)
-
-
-PARTS = {
-    "model": Part("denoiser", "unet", names.unet, config.unet, _build_unet, _denoiser),
-    "clip": Part(
-        "text encoder", "text_encoder", names.text, config.text, _build_text, _text_encoder
-    ),
-    "vae": Part("autoencoder", "vae", names.vae, config.vae, _build_vae, _autoencoder),
-}

@@ -13,24 +13,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ponystudio.diffusion.towers import Tower
+
 Pairs = Iterator[tuple[str, str]]
 
 # Where each part stands in a single file, the most specific first; "" is a file of the part alone.
 UNET_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "model.", "")
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
-TEXT_PREFIXES = (
-    "cond_stage_model.transformer.text_model.",
-    "cond_stage_model.transformer.",  # checkpoints of 2022 lack `text_model.`
-    "text_encoders.clip_l.transformer.text_model.",
-    "text_encoder.text_model.",
-    "text_encoder.",
-    "text_model.",
-    "",
-)
-
 UNET_ROOTS = ("input_blocks.0.0.weight", "conv_in.weight")
 VAE_ROOT = "decoder.conv_in.weight"
 TEXT_ROOT = "embeddings.token_embedding.weight"
+OPEN_CLIP_ROOT = "token_embedding.weight"
 # All that is a UNet's, of any family: what a network lacks then shows as a tensor too many.
 UNET_BRANCHES = (
     *("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "out.", "label_emb."),
@@ -39,6 +32,11 @@ UNET_BRANCHES = (
 )
 VAE_BRANCHES = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 TEXT_BRANCHES = ("embeddings.", "encoder.layers.", "final_layer_norm.")
+OPEN_CLIP_BRANCHES = (
+    *("token_embedding.", "positional_embedding", "transformer.resblocks.", "ln_final."),
+    "text_projection",
+)
+PROJECTION = "text_projection.weight"
 
 RESNET = {
     "in_layers.0": "norm1",
@@ -57,6 +55,28 @@ VAE_ATTENTION = {
 }
 # diffusers before 0.17 named the VAE's attention thus.
 OLD_VAE_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+# What open_clip calls the layers of a text encoder; its q, k and v are one tensor.
+OPEN_CLIP = {
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+    "attn.out_proj": "self_attn.out_proj",
+}
+QKV = ("q_proj", "k_proj", "v_proj")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What of a stored tensor is one of ours: one of `parts` equal stretches of its rows, or its
+    transpose.
+    """
+
+    part: int = 0
+    parts: int = 1
+    transposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,11 +123,60 @@ def vae(keys: Iterable[str]) -> dict[str, str]:
     return _renamed(part, old)
 
 
-def text(keys: Iterable[str]) -> dict[str, str]:
-    """Our name → stored name of every tensor of CLIP's text encoder; empty where there is none."""
+def text(keys: Iterable[str], tower: Tower) -> dict[str, str]:
+    """Our name → stored name of every tensor of a text encoder; empty where it is not there."""
     # Beside the encoder a file may hold a projection, a picture encoder or fixed positions.
-    part = _part(keys, TEXT_PREFIXES, (TEXT_ROOT,), TEXT_BRANCHES)
-    return {name: key for name, key in part.items() if not name.endswith(".position_ids")}
+    listed = list(keys)
+    stored = set(listed)
+    for prefix in tower.prefixes:
+        if prefix + TEXT_ROOT in stored:
+            part = _below(listed, prefix, TEXT_BRANCHES)
+            part = {name: key for name, key in part.items() if not name.endswith(".position_ids")}
+            projection = prefix.removesuffix("text_model.") + PROJECTION
+            if not tower.projected:
+                return part
+            part = {f"text_model.{name}": key for name, key in part.items()}
+            return {**part, PROJECTION: projection} if projection in stored else part
+        if prefix + OPEN_CLIP_ROOT in stored:
+            return dict(_open_clip(_below(listed, prefix, OPEN_CLIP_BRANCHES), tower))
+    return {}
+
+
+def _open_clip(part: Mapping[str, str], tower: Tower) -> Iterator[tuple[str, str]]:
+    """(ours, stored) of a text encoder that is laid out as open_clip's."""
+    root = "text_model." if tower.projected else ""
+    fixed = {
+        "token_embedding.weight": "embeddings.token_embedding.weight",
+        "positional_embedding": "embeddings.position_embedding.weight",
+        "ln_final.weight": "final_layer_norm.weight",
+        "ln_final.bias": "final_layer_norm.bias",
+    }
+    for name, key in part.items():
+        if name in fixed:
+            yield root + fixed[name], key
+        elif name == "text_projection":
+            if tower.projected:
+                yield PROJECTION, key
+        elif match := re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+)\.(weight|bias)", name):
+            layer, inner, leaf = match.groups()
+            yield f"{root}encoder.layers.{layer}.{OPEN_CLIP.get(inner, inner)}.{leaf}", key
+        elif match := re.fullmatch(
+            r"transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)", name
+        ):
+            for projection in QKV:
+                yield f"{root}encoder.layers.{match[1]}.self_attn.{projection}.{match[2]}", key
+        else:
+            yield root + name, key
+
+
+def cut(ours: str, stored: str) -> Cut | None:
+    """What part of the stored tensor is ours; None for all of it, as it is."""
+    if stored.endswith((".in_proj_weight", ".in_proj_bias")):
+        return Cut(QKV.index(ours.rsplit(".", 2)[1]), len(QKV))
+    if ours == PROJECTION or ours.endswith("." + PROJECTION):
+        # open_clip multiplies from the other side, and stores a parameter, not a layer.
+        return Cut(transposed=True) if stored.endswith("text_projection") else None
+    return None
 
 
 def averaged(part: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
@@ -159,12 +228,18 @@ def _part(
     keys: Iterable[str], prefixes: Iterable[str], roots: Iterable[str], branches: tuple[str, ...]
 ) -> dict[str, str]:
     """The names in `branches` after the first prefix under which one of the roots stands."""
-    stored = set(keys)
+    listed = list(keys)
+    stored = set(listed)
     for prefix in prefixes:
         if any(prefix + root in stored for root in roots):
-            names = {key[len(prefix) :]: key for key in keys if key.startswith(prefix)}
-            return {name: key for name, key in names.items() if name.startswith(branches)}
+            return _below(listed, prefix, branches)
     return {}
+
+
+def _below(keys: Iterable[str], prefix: str, branches: tuple[str, ...]) -> dict[str, str]:
+    """Name after the prefix → name, of what stands in `branches` there."""
+    names = {key[len(prefix) :]: key for key in keys if key.startswith(prefix)}
+    return {name: key for name, key in names.items() if name.startswith(branches)}
 
 
 def _renamed(part: Mapping[str, str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -233,6 +308,8 @@ def _ldm_unet_pairs(topology: Topology) -> Pairs:
     """(LDM, ours) for every module of the UNet below which the names agree or are RESNET's."""
     yield "time_embed.0", "time_embedding.linear_1"
     yield "time_embed.2", "time_embedding.linear_2"
+    yield "label_emb.0.0", "add_embedding.linear_1"
+    yield "label_emb.0.2", "add_embedding.linear_2"
     yield "input_blocks.0.0", "conv_in"
     yield "out.0", "conv_norm_out"
     yield "out.2", "conv_out"

@@ -26,6 +26,8 @@ from itertools import groupby
 from ponystudio.errors import ParamChoice
 
 DIALECTS = ("a1111", "comfyui")
+# What a prompt without words is: what its model is used to, the states of no words, or zeros.
+EMPTY = ("auto", "encode", "zeros")
 
 ROUND = 1.1
 SQUARE = 1 / 1.1

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import ponystudio_resources
 from ponystudio.diffusion.embedding_names import EmbeddingNames, split_at_embeddings
 from ponystudio.diffusion.prompt import Break, Segment
+from ponystudio.diffusion.towers import END, START
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-START, END = 49406, 49407
 COMMA = 267
 
 CHUNK = 75

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ponystudio.diffusion.names import cut
 from ponystudio.errors import UnsupportedModel
 
 if TYPE_CHECKING:
@@ -67,11 +68,22 @@ class Weights:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: tuple(self.file.tensors[key].shape) for name, key in self.names.items()}
+        return {name: self._shape(name, key) for name, key in self.names.items()}
 
     def stored(self, name: str, shape: torch.Size) -> Tensor:
         """The tensor as it is stored, seen as `shape`: a 1×1 convolution may be a linear layer."""
-        return tensor(self.file, self.names[name]).reshape(shape)
+        key = self.names[name]
+        whole = tensor(self.file, key)
+        if how := cut(name, key):
+            whole = whole.t() if how.transposed else whole.chunk(how.parts)[how.part]
+        return whole.reshape(shape)
+
+    def _shape(self, name: str, key: str) -> tuple[int, ...]:
+        shape = self.file.tensors[key].shape
+        how = cut(name, key)
+        if how is None or not shape:
+            return shape
+        return shape[::-1] if how.transposed else (shape[0] // how.parts, *shape[1:])
 
     def close(self) -> None:
         self.file.close()

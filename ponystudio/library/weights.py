@@ -25,7 +25,7 @@ from ponystudio.library.torch_zip import read_zip
 # Python has no name for it before 3.13.
 _NO_RESERVATION = getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
 
-__all__ = ["TensorInfo", "WeightsFile", "merged", "open_weights"]
+__all__ = ["TensorInfo", "WeightsFile", "joined", "merged", "open_weights"]
 
 
 @dataclass
@@ -80,16 +80,21 @@ def open_weights(path: Path | str, wrapper: str = "") -> WeightsFile:
 
 def merged(path: Path, files: Iterable[WeightsFile]) -> WeightsFile:
     """Several shards as one file; closing it closes them."""
-    shards = list(files)
+    return joined(path, (("", file) for file in files))
+
+
+def joined(path: Path, files: Iterable[tuple[str, WeightsFile]]) -> WeightsFile:
+    """Several files as one, each with a prefix before its names; closing it closes them."""
+    listed = list(files)
     tensors: dict[str, TensorInfo] = {}
     metadata: dict[str, str] = {}
     views: list[memoryview] = []
-    for shard in shards:
-        for name, info in shard.tensors.items():
-            tensors[name] = replace(info, file=info.file + len(views))
-        metadata.update(shard.metadata)
-        views += shard._views
-    return WeightsFile(path, shards[0].format, tensors, metadata, _views=views)
+    for prefix, file in listed:
+        for name, info in file.tensors.items():
+            tensors[prefix + name] = replace(info, file=info.file + len(views))
+        metadata.update(file.metadata)
+        views += file._views
+    return WeightsFile(path, listed[0][1].format, tensors, metadata, _views=views)
 
 
 def _read(path: Path, view: memoryview, wrapper: str) -> WeightsFile:

@@ -9,6 +9,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from ponystudio.diffusion import config
 from ponystudio.diffusion.families import family
+from ponystudio.diffusion.towers import CLIP_L
 from ponystudio.errors import DamagedFile, UnsupportedModel
 
 SD1 = family("sd1")
@@ -106,9 +107,9 @@ def test_text_encoder(width, heads):
     with torch.device("meta"):
         made = CLIPTextConfig(**original, bos_token_id=0, eos_token_id=2)
         shapes = shapes_of(CLIPTextModel(made))
-    inferred = config.text(shapes, SD1, {})
+    inferred = config.text(shapes, CLIP_L, {})
     assert {key: inferred[key] for key in original} == original
-    assert config.text(shapes, SD1, {"hidden_act": "gelu"})["hidden_act"] == "gelu"
+    assert config.text(shapes, CLIP_L, {"hidden_act": "gelu"})["hidden_act"] == "gelu"
 
 
 @pytest.mark.parametrize(

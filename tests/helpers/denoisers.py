@@ -41,6 +41,7 @@ class FunctionPrompt:
     context: Tensor
     padding: Tensor | None = None
     pooled: Tensor | None = None
+    sizes: tuple[int, ...] | None = None
 
 
 def prompt(value: float = 0.0, chunks: int = 1, padding: Tensor | None = None) -> FunctionPrompt:

@@ -13,6 +13,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ponystudio.diffusion.towers import Tower
 from ponystudio.errors import UnsupportedModel
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ class Betas:
 
 
 @dataclass(frozen=True)
+class Rgb:
+    """A linear guess of a picture: one row of red, green and blue for each channel of a latent."""
+
+    rows: tuple[tuple[float, ...], ...] = ()
+    bias: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
 class Family:
     """What all models of one architecture share.
 
@@ -38,14 +47,17 @@ class Family:
     text encoder, counted as A1111 does (1 the last, 2 the one before). `prediction`: "eps", "v" or
     "flow", where the file does not tell; `schedule`: what `scheduler: auto` means.
     `flow_shift`: how far flow models bend time towards noise; `flow_time`: their time at σ = 1.
-    `context_width`: of the prompt. `unet_heads`: attention heads on every level.
-    `text_activation`: "quick_gelu" in OpenAI's CLIP, "gelu" in the larger ones of open_clip.
-    `rgb`: a linear guess from a scaled latent to a picture in −1..1, one row a channel.
+    `towers`: the text encoders whose states, side by side, are what the denoiser reads.
+    `least_skip`: the highest layer that is read, whatever `clip_skip` is asked for.
+    `unet_heads`: attention heads on every level; 0: as many as have a width of 64.
+    `sized`: the denoiser is told the size that a picture had, and where it was cut.
+    `zero_empty`: an empty prompt is nothing at all, instead of the states of no words.
+    `rgb`: a guess from a scaled latent to a picture in −1..1.
     """
 
     name: str
     title: str
-    context_width: int
+    towers: tuple[Tower, ...]
     native: int
     betas: Betas
     scaling_factor: float
@@ -53,21 +65,44 @@ class Family:
     latent_channels: int = 4
     downscale: int = 8
     clip_skip: int = 1
+    least_skip: int = 1
     prediction: str = "eps"
     schedule: str = "normal"
     flow_shift: float = 1.0
     flow_time: float = 1000.0
-    unet_heads: int = 8
-    text_activation: str = "quick_gelu"
-    rgb: tuple[tuple[float, float, float], ...] = ()
+    unet_heads: int = 0
+    sized: bool = False
+    zero_empty: bool = False
+    rgb: Rgb = Rgb()
 
-    def to_rgb(self, values: Tensor) -> Tensor:
+    @property
+    def context_width(self) -> int:
+        """Of what the denoiser reads of a token."""
+        return sum(tower.width for tower in self.towers)
+
+    def shares_latents(self, name: str) -> bool:
+        """Whether the latents of that family mean the same here."""
+        other = family(name)
+        return (self.latent_channels, self.scaling_factor, self.shift) == (
+            other.latent_channels,
+            other.scaling_factor,
+            other.shift,
+        )
+
+    def to_rgb(self, values: Tensor, rgb: Rgb | None = None) -> Tensor:
         """A rough picture [B,3,h,w] in 0..1 of a latent [B,C,h,w] in VAE units, for previews."""
         import torch
 
         scaled = (values.float() - self.shift) * self.scaling_factor
-        rgb = torch.tensor(self.rgb, device=values.device)
-        return (torch.einsum("bchw,cr->brhw", scaled, rgb) / 2 + 0.5).clamp(0, 1)
+        guess = rgb or self.rgb
+        weights, bias = (torch.tensor(x, device=values.device) for x in (guess.rows, guess.bias))
+        picture = torch.einsum("bchw,cr->brhw", scaled, weights) + bias[:, None, None]
+        return (picture / 2 + 0.5).clamp(0, 1)
+
+
+def tower_prefix(kin: Family, tower: Tower) -> str:
+    """What stands before the names of a tower's tensors: nothing where it is the only one."""
+    return f"{tower.name}." if len(kin.towers) > 1 else ""
 
 
 @cache

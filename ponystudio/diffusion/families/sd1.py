@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from ponystudio.diffusion.families import Betas, Family
+from ponystudio.diffusion.families import Betas, Family, Rgb
+from ponystudio.diffusion.towers import CLIP_L
 
 FAMILY = Family(
     name="sd1",
     title="Stable Diffusion 1",
-    context_width=768,
+    towers=(CLIP_L,),
     native=512,
     betas=Betas(0.00085, 0.012),
     scaling_factor=0.18215,
+    unet_heads=8,
     # Least-squares fit of pictures to latents, published for SD 1.4.
-    rgb=(
-        (0.298, 0.207, 0.208),
-        (0.187, 0.286, 0.173),
-        (-0.158, 0.189, 0.264),
-        (-0.184, -0.271, -0.473),
+    rgb=Rgb(
+        (
+            (0.298, 0.207, 0.208),
+            (0.187, 0.286, 0.173),
+            (-0.158, 0.189, 0.264),
+            (-0.184, -0.271, -0.473),
+        )
     ),
 )

@@ -29,7 +29,8 @@ class Denoiser(Predictor, Protocol):
 
 class Prompt(Protocol):
     """An encoded prompt: `context` [1 or B,n,width], `padding` [1,77,width] or None (the empty
-    chunk to lengthen it with), `pooled` [1 or B,width] or None.
+    chunk to lengthen it with), `pooled` [1 or B,width] or None, `sizes` the six of Denoiser or
+    None for those of the picture that is made.
     """
 
     @property
@@ -38,13 +39,16 @@ class Prompt(Protocol):
     def padding(self) -> Tensor | None: ...
     @property
     def pooled(self) -> Tensor | None: ...
+    @property
+    def sizes(self) -> tuple[int, ...] | None: ...
 
 
 class Guided:
     """D(x, σ) = u + (c − u)·cfg, of the negative prompt's u and the positive prompt's c.
 
-    At cfg 1 the negative prompt has no effect and is not computed. `batch` is x's; `rows` bounds
-    how many rows the network gets at once, to save memory (None: all in one call).
+    At cfg 1 the negative prompt has no effect and is not computed. `batch` is x's; `sizes` are
+    those of the picture, for prompts that name no others; `rows` bounds how many rows the network
+    gets at once, to save memory (None: all in one call).
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Guided:
         cfg: float,
         *,
         batch: int,
+        sizes: tuple[int, ...] = (),
         rows: int | None = None,
     ) -> None:
         self._denoiser, self._space, self._cfg, self._rows = denoiser, space, cfg, rows
@@ -68,6 +73,8 @@ class Guided:
         for prompt, named in zip(prompts, inputs, strict=True):
             if prompt.pooled is not None:
                 named["pooled"] = _rows_of(prompt.pooled, batch, denoiser.device)
+                told = torch.tensor([prompt.sizes or sizes])
+                named["sizes"] = _rows_of(told, batch, denoiser.device)
         together = len({context.shape[1] for context in contexts}) == 1
         # For each call of the network, its inputs by name, the rows of all its prompts joined.
         self._calls = [

@@ -74,7 +74,17 @@ def sample(
 
     latent = _to_sampler(denoiser, values)
     first = noises.first(values.shape, seed, batch_index=batch_index).to(values.device)
-    D: Denoise = Guided(denoiser, space, positive, negative, cfg, batch=len(values), rows=rows)
+    height, width = (side * denoiser.family.downscale for side in values.shape[-2:])
+    D: Denoise = Guided(
+        denoiser,
+        space,
+        positive,
+        negative,
+        cfg,
+        batch=len(values),
+        sizes=(height, width, 0, 0, height, width),
+        rows=rows,
+    )
     if mask is not None:
         # DDIM paints around noise of its own, as the peers do; the others around the first.
         around = noises.first(values.shape, seed + 1) if sampler == "ddim" else first

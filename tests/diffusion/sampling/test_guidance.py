@@ -124,10 +124,20 @@ def test_splitting_the_batch_changes_nothing(rows):
 
 def test_pooled_vectors_follow_their_rows():
     positive, negative = (
-        FunctionPrompt(torch.zeros(1, 77, 3), pooled=torch.full((1, 5), value))
+        FunctionPrompt(torch.zeros(1, 77, 3), pooled=torch.full((1, 5), value), sizes=(1,) * 6)
         for value in (1.0, 0.25)
     )
     network, D = guided(positive, negative, 7.5, batch=2, rows=3)
     D(torch.zeros(2, 4, 8, 8), σ)
     pooled = torch.cat([call[3]["pooled"] for call in network.calls])
     assert pooled[:, 0].tolist() == [0.25, 0.25, 1, 1]
+
+
+def test_sizes_are_the_pictures_unless_the_prompt_names_others():
+    pooled = torch.zeros(1, 5)
+    plain = FunctionPrompt(torch.zeros(1, 77, 3), pooled=pooled)
+    named = FunctionPrompt(torch.zeros(1, 77, 3), pooled=pooled, sizes=(1, 2, 3, 4, 5, 6))
+    network, D = guided(named, plain, 7.5, batch=1, sizes=(64, 32, 0, 0, 64, 32))
+    D(torch.zeros(1, 4, 8, 4), σ)
+    (call,) = network.calls
+    assert call[3]["sizes"].tolist() == [[64, 32, 0, 0, 64, 32], [1, 2, 3, 4, 5, 6]]

@@ -1,0 +1,32 @@
+"""SDXL and what was trained from it: Pony Diffusion V6, AutismMix, T-ponynai3, NoobAI."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ponystudio.diffusion.families import Betas, Family, Rgb
+from ponystudio.diffusion.towers import CLIP_G, CLIP_L
+
+FAMILY = Family(
+    name="sdxl",
+    title="SDXL",
+    # Both are read before their last norm.
+    towers=(replace(CLIP_L, normed=False), replace(CLIP_G, normed=False)),
+    native=1024,
+    betas=Betas(0.00085, 0.012),
+    scaling_factor=0.13025,
+    # What others call clip skip 1 and 2 are one and the same here.
+    clip_skip=2,
+    least_skip=2,
+    sized=True,
+    zero_empty=True,
+    # Least-squares fit of pictures to latents, published for SDXL.
+    rgb=Rgb(
+        (
+            (0.3920, 0.4054, 0.4549),
+            (-0.2634, -0.0196, 0.0653),
+            (0.0568, 0.1687, -0.0755),
+            (-0.3112, -0.2359, -0.2076),
+        )
+    ),
+)

@@ -1,0 +1,184 @@
+"""The parts of a model: how each is found in a file, described, built and wrapped.
+
+Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.diffusion import config, names
+from ponystudio.diffusion.families import Family, tower_prefix
+from ponystudio.errors import WrongKind
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ponystudio.diffusion.network import Network
+    from ponystudio.diffusion.weights import Weights
+    from ponystudio.library.recognise import ModelFile
+
+Shapes = Mapping[str, tuple[int, ...]]
+Hints = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """How one part of a model is found in a file, described, built and wrapped.
+
+    `components` are diffusers' names for what it is made of, and the keys of their hints in
+    `ponystudio.config`; `config` gets the hints by component. `fits`: whether shapes under our
+    names are those of a family.
+    """
+
+    noun: str
+    components: tuple[str, ...]
+    names: Callable[[Iterable[str], Family], dict[str, str]]
+    fits: Callable[[Shapes, Family], bool]
+    config: Callable[[Shapes, Family, Mapping[str, Hints]], dict[str, Any]]
+    build: Callable[[dict[str, Any]], nn.Module]
+    wrap: Callable[[Any, Family, Weights, ModelFile], Network[Any]]
+
+
+def _unet_names(keys: Iterable[str], _: Family) -> dict[str, str]:
+    return names.unet(keys)
+
+
+def _unet_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+    return config.unet(shapes, kin, hints["unet"])
+
+
+def _build_unet(arguments: dict[str, Any]) -> nn.Module:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    return UNet2DConditionModel(**arguments)
+
+
+def _denoiser(module: Any, kin: Family, weights: Weights, info: ModelFile) -> Network[Any]:
+    from ponystudio.diffusion.denoiser import Denoiser
+
+    said = info.config.get("unet")
+    rgb = config.rgb(kin, said) if isinstance(said, dict) else None
+    return Denoiser(module, kin, weights, prediction=info.prediction, zsnr=info.zsnr, rgb=rgb)
+
+
+def _vae_names(keys: Iterable[str], _: Family) -> dict[str, str]:
+    return names.vae(keys)
+
+
+def _vae_fits(shapes: Shapes, kin: Family) -> bool:
+    return shapes.get(names.VAE_ROOT, ())[1:2] == (kin.latent_channels,)
+
+
+def _vae_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+    return config.vae(shapes, kin, hints["vae"])
+
+
+def _build_vae(arguments: dict[str, Any]) -> nn.Module:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    return AutoencoderKL(**arguments)
+
+
+def _autoencoder(module: Any, kin: Family, weights: Weights, _: ModelFile) -> Network[Any]:
+    from ponystudio.diffusion.vae import Autoencoder
+
+    return Autoencoder(module, kin, weights)
+
+
+def _text_names(keys: Iterable[str], kin: Family) -> dict[str, str]:
+    """Those of every tower, under the tower's name where there are several."""
+    listed = list(keys)
+    return {
+        tower_prefix(kin, tower) + name: key
+        for tower in kin.towers
+        for name, key in names.text(listed, tower).items()
+    }
+
+
+def _text_fits(shapes: Shapes, kin: Family) -> bool:
+    return all(
+        _inside(shapes, tower_prefix(kin, tower)).get(names.TEXT_ROOT, ())[1:2] == (tower.width,)
+        for tower in kin.towers
+    )
+
+
+def _text_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+    """The arguments of each tower, by its name."""
+    arguments = {}
+    for tower, component in zip(kin.towers, PARTS["clip"].components, strict=False):
+        inside = _inside(shapes, tower_prefix(kin, tower))
+        if not inside:
+            raise WrongKind(
+                f"There is no {tower.noun} in this file, and {kin.title} reads it.",
+                remedy="Take the text encoders from another file.",
+            )
+        arguments[tower.name] = config.text(inside, tower, hints[component])
+    return arguments
+
+
+def _inside(shapes: Shapes, prefix: str) -> Shapes:
+    """What stands under a tower's prefix, under the names of a bare text encoder."""
+    return {
+        name.removeprefix(prefix).removeprefix("text_model."): shape
+        for name, shape in shapes.items()
+        if name.startswith(prefix)
+    }
+
+
+def _build_text(arguments: dict[str, Any]) -> nn.Module:
+    from torch import nn
+
+    towers = {name: _build_tower(how) for name, how in arguments.items()}
+    return next(iter(towers.values())) if len(towers) == 1 else nn.ModuleDict(towers)
+
+
+def _build_tower(how: dict[str, Any]) -> nn.Module:
+    from transformers.models.clip.configuration_clip import CLIPTextConfig
+    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+
+    arguments = dict(how)
+    projected = arguments.pop("projected")
+    return (CLIPTextModelWithProjection if projected else CLIPTextModel)(
+        CLIPTextConfig(**arguments)
+    )
+
+
+def _text_encoder(module: Any, kin: Family, weights: Weights, _: ModelFile) -> Network[Any]:
+    import torch
+
+    from ponystudio.diffusion.text import TextEncoder
+
+    for inside in module.modules():
+        # The only buffers, and not stored: the numbers of the positions.
+        if hasattr(inside, "position_ids"):
+            place = inside.position_embedding.weight
+            inside.position_ids = torch.arange(len(place), device=place.device)[None]
+    return TextEncoder(module, kin, weights)
+
+
+PARTS = {
+    "model": Part(
+        "denoiser",
+        ("unet",),
+        _unet_names,
+        lambda *_: False,  # a denoiser's family is told by its file
+        _unet_config,
+        _build_unet,
+        _denoiser,
+    ),
+    "clip": Part(
+        "text encoder",
+        ("text_encoder", "text_encoder_2"),
+        _text_names,
+        _text_fits,
+        _text_config,
+        _build_text,
+        _text_encoder,
+    ),
+    "vae": Part(
+        "autoencoder", ("vae",), _vae_names, _vae_fits, _vae_config, _build_vae, _autoencoder
+    ),
+}
