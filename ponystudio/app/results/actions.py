@@ -167,5 +167,5 @@ def picture_at(path: Path) -> Picture:
 
 
 def _trashed(path: Path) -> tuple[bool, str]:
-    done, place = QFile.moveToTrash(str(path))  # type: ignore[misc]
+    done, place = QFile.moveToTrash(str(path))
     return bool(done), str(place)

@@ -32,14 +32,24 @@ class Results(QObject):
         self.thumbnails = Thumbnails(cache_folder / "thumbnails", self)
         self.loader = PictureLoader(self)
         self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
+        self.thumbnails.failed.connect(self._failed)
 
     def start(self) -> None:
         self.index.scan()
 
     def add(self, _document: object, _node: str, path: str | Path) -> None:
         """Takes the runner's `picture_made`."""
-        self.thumbnails.forget(Path(path))
+        self.changed_on_disk(Path(path))
         self.index.add(path)
+
+    def changed_on_disk(self, path: Path) -> None:
+        """What was read of this file no longer holds."""
+        self.thumbnails.forget(path)
+        self.loader.forget(path)
+
+    def _failed(self, path: Path) -> None:
+        if not path.exists():
+            self.index.forget([path])
 
     def close(self) -> None:
         self.index.close()

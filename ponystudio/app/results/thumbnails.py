@@ -10,7 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QImageReader, QPixmap
+from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
 from ponystudio.app.results.background import Background
 
@@ -108,7 +108,9 @@ class Thumbnails(QObject):
         draft = file.with_name(f".{secrets.token_hex(6)}{file.suffix}")
         with contextlib.suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            if image.save(str(draft), "PNG" if image.hasAlphaChannel() else "JPEG", 90):
+            writer = QImageWriter(str(draft), b"png" if image.hasAlphaChannel() else b"jpeg")
+            writer.setQuality(90)
+            if writer.write(image):
                 draft.replace(file)
             self._written += 1
             if self._written % _TRIM_EVERY == 1:

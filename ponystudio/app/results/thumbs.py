@@ -1,0 +1,412 @@
+"""Thumbnails that can be looked through and chosen with mouse and keys: what grid and filmstrip
+have in common. Only what is visible is painted, and only that is asked of the thumbnails."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, QSize, Qt, QUrl, Signal
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleEvent,
+    QBrush,
+    QContextMenuEvent,
+    QDrag,
+    QFocusEvent,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+    QTransform,
+)
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolTip, QWidget
+
+from ponystudio.app.results.listing import Listing
+from ponystudio.app.results.records import Picture
+from ponystudio.app.results.thumbnails import Thumbnails
+from ponystudio.app.results.widgets import paint_icon, px, rounded
+from ponystudio.app.results.wording import told
+from ponystudio.canvas import theme
+
+_CELLS_KEPT = 500
+_MOVES = {
+    Qt.Key.Key_Left: "left",
+    Qt.Key.Key_Right: "right",
+    Qt.Key.Key_Up: "up",
+    Qt.Key.Key_Down: "down",
+    Qt.Key.Key_Home: "home",
+    Qt.Key.Key_End: "end",
+    Qt.Key.Key_PageUp: "page_up",
+    Qt.Key.Key_PageDown: "page_down",
+}
+
+
+class ThumbView(QAbstractScrollArea):
+    """`activated` (picture): double click or Enter. `selection_changed`. `menu_requested`
+    (pictures, global position). `delete_requested`, `copy_requested` (pictures).
+
+    Whoever derives places the cells: `cell`, `visible_rows`, `row_at`, `neighbour`, `arrange`.
+    """
+
+    activated = Signal(object)
+    selection_changed = Signal()
+    menu_requested = Signal(list, QPoint)
+    delete_requested = Signal(list)
+    copy_requested = Signal(object)
+
+    def __init__(
+        self, listing: Listing, thumbnails: Thumbnails, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.listing, self._thumbnails = listing, thumbnails
+        self._cells: OrderedDict[tuple[Path, int, int, float], QPixmap] = OrderedDict()
+        self._selected: dict[Path, None] = {}
+        self._current: Path | None = None
+        self._anchor: Path | None = None
+        self._hovered = -1
+        self._pressed: QPoint | None = None
+        self._narrowing: Path | None = None
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(self.tr("Results"))
+        self.viewport().setMouseTracking(True)
+        self.viewport().setAutoFillBackground(False)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground, False)
+        listing.changed.connect(self._listed)
+        thumbnails.ready.connect(self._thumbnail_ready)
+        theme.hub.changed.connect(self._restyled)
+
+    # --- What derives -----------------------------------------------------------------------------
+
+    def cell(self, row: int) -> QRect:
+        """Where a picture is painted, in the viewport."""
+        raise NotImplementedError
+
+    def visible_rows(self, area: QRect) -> Iterator[int]:
+        raise NotImplementedError
+
+    def row_at(self, point: QPoint) -> int:
+        raise NotImplementedError
+
+    def neighbour(self, row: int, way: str) -> int:
+        raise NotImplementedError
+
+    def arrange(self) -> None:
+        """The number of pictures or the size has changed."""
+        raise NotImplementedError
+
+    def show_row(self, row: int) -> None:
+        """Scroll until the cell is visible."""
+        raise NotImplementedError
+
+    def paint_more(self, painter: QPainter, row: int, cell: QRect) -> None:
+        """On top of a cell."""
+
+    def paint_ground(self, painter: QPainter, area: QRect) -> None:
+        """Below all cells."""
+
+    # --- Selection --------------------------------------------------------------------------------
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        return self.listing.pictures
+
+    @property
+    def current(self) -> Picture | None:
+        return self.listing.at(self._current)
+
+    def selected(self) -> list[Picture]:
+        """In the order in which they were chosen."""
+        found = (self.listing.at(path) for path in self._selected)
+        return [picture for picture in found if picture is not None]
+
+    def select(self, paths: list[Path], current: Path | None = None) -> None:
+        """Choose these; says nothing to listeners where that is so already."""
+        current = current or (paths[-1] if paths else None)
+        moved = current != self._current
+        changed = list(self._selected) != paths
+        self._selected, self._current = dict.fromkeys(paths), current
+        if moved:
+            self._told_current()
+        if changed:
+            self.selection_changed.emit()
+        self.viewport().update()
+
+    def choose(self, row: int, modifiers: Qt.KeyboardModifier) -> None:
+        """As a click or a key does: alone, one more or less (Ctrl), up to here (Shift)."""
+        path = self.pictures[row].path
+        if modifiers & Qt.KeyboardModifier.ShiftModifier and self._anchor is not None:
+            start = max(0, self.listing.row(self._anchor))
+            low, high = min(start, row), max(start, row)
+            self.select([picture.path for picture in self.pictures[low : high + 1]], path)
+        elif modifiers & Qt.KeyboardModifier.ControlModifier:
+            self._anchor = path
+            left = [known for known in self._selected if known != path]
+            self.select(left if path in self._selected else [*left, path], path)
+        else:
+            self._anchor = path
+            self.select([path])
+        self.show_row(row)
+
+    def select_all(self) -> None:
+        self.select([picture.path for picture in self.pictures], self._current)
+
+    def _told_current(self) -> None:
+        if (picture := self.current) is not None:
+            row = self.listing.row(picture.path)
+            place = self.tr("%d of %d") % (row + 1, len(self.pictures))
+            self.setAccessibleDescription(f"{told(picture)}\n{place}")
+            if QAccessible.isActive():
+                event = QAccessibleEvent(self, QAccessible.Event.DescriptionChanged)
+                QAccessible.updateAccessibility(event)
+
+    # --- Painting ---------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        painter.fillRect(event.rect(), theme.current().color("panel"))
+        self.paint_ground(painter, event.rect())
+        for row in self.visible_rows(event.rect()):
+            self._paint_cell(painter, row)
+
+    def _paint_cell(self, painter: QPainter, row: int) -> None:
+        picture, cell, look = self.pictures[row], self.cell(row), theme.current()
+        pixmap = self._cell_pixmap(picture.path, cell.size())
+        if pixmap is not None:
+            painter.drawPixmap(cell.topLeft(), pixmap)
+        else:
+            rounded(painter, cell, px(4), look.color("field"), QPen(Qt.PenStyle.NoPen))
+            if self._thumbnails.is_bad(picture.path):
+                paint_icon(painter, "alert", cell, look.color("text3"))
+        if row == self._hovered:
+            rounded(painter, cell, px(4), None, QPen(look.color("text3"), 1))
+        if picture.path in self._selected:
+            grown = cell.adjusted(-px(3), -px(3), px(3), px(3))
+            rounded(painter, grown, px(6), None, QPen(look.color("accent"), px(2)))
+        if picture.starred:
+            self._paint_star(painter, cell)
+        self.paint_more(painter, row, cell)
+        if self.hasFocus() and picture.path == self._current and self._keyboard:
+            grown = cell.adjusted(-px(5), -px(5), px(5), px(5))
+            rounded(painter, grown, px(8), None, QPen(look.color("text"), px(1)))
+
+    _keyboard = False
+
+    def _paint_star(self, painter: QPainter, cell: QRect) -> None:
+        look, side = theme.current(), px(20)
+        if cell.width() < 2 * side:
+            return
+        box = QRect(cell.right() - side - px(2), cell.top() + px(3), side, side)
+        rounded(painter, box, px(4), look.color("panel"), QPen(Qt.PenStyle.NoPen))
+        paint_icon(painter, "star", box, look.color("warn"))
+
+    def _cell_pixmap(self, path: Path, size: QSize) -> QPixmap | None:
+        """The thumbnail, cut to fill the cell, with round corners."""
+        ratio = self.devicePixelRatioF()
+        key = (path, size.width(), size.height(), ratio)
+        if (known := self._cells.get(key)) is not None:
+            self._cells.move_to_end(key)
+            return known
+        thumbnail = self._thumbnails.get(path)
+        if thumbnail is None:
+            return None
+        self._cells[key] = made = _cut(thumbnail, size, ratio)
+        if len(self._cells) > _CELLS_KEPT:
+            self._cells.popitem(last=False)
+        return made
+
+    # --- Events -----------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.arrange()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        row = self.row_at(event.position().toPoint())
+        self._keyboard = False
+        self._pressed = self._narrowing = None
+        if row < 0:
+            if event.button() == Qt.MouseButton.LeftButton:
+                self.select([])
+            return
+        path = self.pictures[row].path
+        plain = event.modifiers() == Qt.KeyboardModifier.NoModifier
+        if event.button() == Qt.MouseButton.RightButton:
+            if path not in self._selected:
+                self.choose(row, Qt.KeyboardModifier.NoModifier)
+        elif event.button() == Qt.MouseButton.LeftButton:
+            self._pressed = event.position().toPoint()
+            if plain and path in self._selected and len(self._selected) > 1:
+                self._narrowing = path  # several may be about to be dragged
+            else:
+                self.choose(row, event.modifiers())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        point = event.position().toPoint()
+        if self._pressed is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            if (point - self._pressed).manhattanLength() >= QApplication.startDragDistance():
+                self._pressed = self._narrowing = None
+                self._drag()
+            return
+        self._hover(self.row_at(point))
+
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
+        if self._narrowing is not None and (row := self.listing.row(self._narrowing)) >= 0:
+            self.choose(row, Qt.KeyboardModifier.NoModifier)
+        self._pressed = self._narrowing = None
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        row = self.row_at(event.position().toPoint())
+        if row >= 0 and event.button() == Qt.MouseButton.LeftButton:
+            self._pressed = None
+            self.activated.emit(self.pictures[row])
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        place = event.globalPos()
+        if event.reason() == QContextMenuEvent.Reason.Keyboard and self.current is not None:
+            cell = self.cell(self.listing.row(self._current))
+            place = self.viewport().mapToGlobal(cell.center())
+        if chosen := self.selected():
+            self.menu_requested.emit(chosen, place)
+
+    def leaveEvent(self, _event: QEvent) -> None:
+        self._hover(-1)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        reasons = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        if event.reason() in reasons:
+            self._keyboard = True
+            if self._current is None and self.pictures:
+                self.select([self.pictures[0].path])
+        self.viewport().update()
+
+    def focusOutEvent(self, _event: QFocusEvent) -> None:
+        self.viewport().update()
+
+    def event(self, event: QEvent) -> bool:
+        # The window's keys (Del deletes nodes) must not act while pictures have the focus.
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            if self._command(event) or event.key() in _MOVES:
+                event.accept()
+                return True
+        elif event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._cells.clear()
+        return super().event(event)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            row = self.row_at(event.pos())
+            text = told(self.pictures[row]) if row >= 0 else ""
+            QToolTip.showText(event.globalPos(), text, self.viewport())
+            return True
+        return super().viewportEvent(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        plain = event.modifiers() & ~(
+            Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.ShiftModifier
+        )
+        way = _MOVES.get(Qt.Key(event.key()))
+        if way and not plain and self.pictures:
+            self._keyboard = True
+            row = self.listing.row(self._current)
+            self.choose(self.neighbour(row, way) if row >= 0 else 0, event.modifiers())
+        elif command := self._command(event):
+            self._do(command)
+        else:
+            event.ignore()
+
+    def _command(self, event: QKeyEvent) -> str:
+        key, control = event.key(), event.modifiers() == Qt.KeyboardModifier.ControlModifier
+        if control:
+            return {Qt.Key.Key_C: "copy", Qt.Key.Key_A: "all"}.get(Qt.Key(key), "")
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            return ""
+        return {
+            Qt.Key.Key_Return: "open",
+            Qt.Key.Key_Enter: "open",
+            Qt.Key.Key_Delete: "delete",
+        }.get(Qt.Key(key), "")
+
+    def _do(self, command: str) -> None:
+        chosen, current = self.selected(), self.current
+        if command == "all":
+            self.select_all()
+        elif command == "delete" and chosen:
+            self.delete_requested.emit(chosen)
+        elif command == "open" and current:
+            self.activated.emit(current)
+        elif command == "copy" and current:
+            self.copy_requested.emit(current)
+
+    def _hover(self, row: int) -> None:
+        if row != self._hovered:
+            self._hovered = row
+            self.viewport().update()
+
+    def _drag(self) -> None:
+        """Files, for the canvas, for file managers and for other programs."""
+        chosen = self.selected()
+        if not chosen:
+            return
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(picture.path)) for picture in chosen])
+        drag = QDrag(self)
+        drag.setMimeData(data)
+        pixmap = self._cell_pixmap(chosen[0].path, QSize(px(72), px(72)))
+        if pixmap is not None:
+            drag.setPixmap(pixmap)
+            drag.setHotSpot(QPoint(px(36), px(36)))
+        drag.exec(Qt.DropAction.CopyAction)
+
+    # --- Changes ----------------------------------------------------------------------------------
+
+    def _listed(self) -> None:
+        gone = [path for path in self._selected if self.listing.row(path) < 0]
+        self._hovered = -1
+        self.arrange()
+        if gone:
+            left = [path for path in self._selected if path not in gone]
+            self.select(left, self._current if self._current not in gone else None)
+        self.viewport().update()
+
+    def _thumbnail_ready(self, path: Path) -> None:
+        for key in [key for key in self._cells if key[0] == path]:
+            del self._cells[key]
+        row = self.listing.row(path)
+        if row >= 0:
+            cell = self.cell(row).adjusted(-px(6), -px(6), px(6), px(6))
+            self.viewport().update(cell)
+
+    def _restyled(self) -> None:
+        self._cells.clear()
+        self.arrange()
+        self.viewport().update()
+
+
+def _cut(thumbnail: QPixmap, size: QSize, ratio: float) -> QPixmap:
+    device = QSize(round(size.width() * ratio), round(size.height() * ratio))
+    filled = thumbnail.scaled(
+        device,
+        Qt.AspectRatioMode.KeepAspectRatioByExpanding,
+        Qt.TransformationMode.SmoothTransformation,
+    )
+    result = QPixmap(device)
+    result.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(result)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    brush = QBrush(filled)
+    shift = QPointF(device.width() - filled.width(), device.height() - filled.height()) / 2
+    brush.setTransform(QTransform.fromTranslate(round(shift.x()), round(shift.y())))
+    painter.setBrush(brush)
+    radius = px(4) * ratio
+    painter.drawRoundedRect(result.rect(), radius, radius)
+    painter.end()
+    result.setDevicePixelRatio(ratio)
+    return result

@@ -1,0 +1,198 @@
+"""Small parts that strip, viewer and gallery share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from ponystudio.canvas import theme
+
+
+def px(length: float) -> int:
+    """A length at 100 % in px of the present UI scale."""
+    return round(length * theme.scale())
+
+
+class IconButton(QPushButton):
+    """A button with only an icon: its name is its tooltip, with the keys, and its accessible name.
+
+    `on_icon_color` is the icon's colour while it is checked.
+    """
+
+    def __init__(
+        self,
+        icon: str,
+        name: str,
+        keys: str = "",
+        run: Callable[[], object] | None = None,
+        parent: QWidget | None = None,
+        on_icon_color: str = "accent",
+    ) -> None:
+        super().__init__(parent)
+        self.icon_name, self._on_color = icon, on_icon_color
+        self._color = "text2"
+        self.setProperty("kind", "icon")
+        self.rename(name, keys)
+        self._look()
+        theme.hub.changed.connect(self._look)
+        self.toggled.connect(self._look)
+        if run is not None:
+            self.clicked.connect(lambda: run())
+
+    def rename(self, name: str, keys: str = "") -> None:
+        self.setAccessibleName(name)
+        self.setToolTip(f"{name} ({keys})" if keys else name)
+
+    def set_icon(self, icon: str, color: str = "text2") -> None:
+        self.icon_name, self._color = icon, color
+        self._look()
+
+    def _look(self) -> None:
+        on = self.isCheckable() and self.isChecked()
+        self.setIcon(theme.icon(self.icon_name, self._on_color if on else self._color))
+        self.setIconSize(QSize(px(16), px(16)))
+        self.setFixedSize(px(28), px(28))
+
+
+class TextButton(QPushButton):
+    """A button with a text and, if named, an icon that follows the theme."""
+
+    def __init__(
+        self,
+        text: str,
+        icon: str = "",
+        kind: str = "plain",
+        run: Callable[[], object] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(text, parent)
+        self._icon_name = icon
+        self.setProperty("kind", kind)
+        self._look()
+        theme.hub.changed.connect(self._look)
+        if run is not None:
+            self.clicked.connect(lambda: run())
+
+    def _look(self) -> None:
+        primary = self.property("kind") == "primary"
+        if self._icon_name:
+            self.setIcon(theme.icon(self._icon_name, "onfill" if primary else "text2"))
+            self.setIconSize(QSize(px(16), px(16)))
+        self.setFixedHeight(px(28))
+
+
+def label(text: str = "", role: str = "body", parent: QWidget | None = None) -> QLabel:
+    result = QLabel(text, parent)
+    result.setProperty("role", role)
+    result.setTextFormat(Qt.TextFormat.PlainText)
+    return result
+
+
+class ElidedLabel(QLabel):
+    """One line that is shortened to the width there is; the whole text is its tooltip."""
+
+    def __init__(
+        self,
+        text: str = "",
+        role: str = "body",
+        mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._mode = mode
+        self.setProperty("role", role)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setAccessibleName(text)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        rect = self.contentsRect()
+        shown = self.fontMetrics().elidedText(self.text(), self._mode, rect.width())
+        if (tip := self.text() if shown != self.text() else "") != self.toolTip():
+            self.setToolTip(tip)
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(rect, int(self.alignment()), shown)
+
+
+class Line(QFrame):
+    """A hairline across."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFixedHeight(1)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), theme.current().color("line"))
+
+
+class EmptyState(QWidget):
+    """One sentence and one button."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.sentence = label("", "caption")
+        self.sentence.setWordWrap(True)
+        self.sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.button = TextButton("")
+        self._run: Callable[[], object] | None = None
+        self.button.clicked.connect(self._clicked)
+        box = QVBoxLayout(self)
+        box.setContentsMargins(px(20), px(20), px(20), px(20))
+        box.setSpacing(px(12))
+        box.addStretch(2)
+        box.addWidget(self.sentence)
+        box.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
+        box.addStretch(3)
+
+    def say(self, sentence: str, button: str, run: Callable[[], object]) -> None:
+        self.sentence.setText(sentence)
+        self.button.setText(button)
+        self._run = run
+
+    def _clicked(self) -> None:
+        if self._run is not None:
+            self._run()
+
+
+def paint_icon(painter: QPainter, name: str, rect: QRect, color: QColor) -> None:
+    """An icon in the middle of a rectangle, 16 px at 100 %."""
+    side = theme.scale() * 16
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.translate(rect.x() + (rect.width() - side) / 2, rect.y() + (rect.height() - side) / 2)
+    painter.scale(theme.scale(), theme.scale())
+    painter.strokePath(theme.icon_path(name), theme.icon_pen(color))
+    painter.restore()
+
+
+def rounded(painter: QPainter, rect: QRect, radius: float, fill: QColor | None, edge: QPen) -> None:
+    """A rounded rectangle with a crisp edge inside `rect`."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    path = QPainterPath()
+    inset = edge.widthF() / 2 if edge.style() != Qt.PenStyle.NoPen else 0
+    box = rect.toRectF().adjusted(inset, inset, -inset, -inset)
+    path.addRoundedRect(box, radius, radius)
+    if fill is not None:
+        painter.fillPath(path, fill)
+    if edge.style() != Qt.PenStyle.NoPen:
+        painter.strokePath(path, edge)
+
+
+def repolish(widget: QWidget) -> None:
+    """Let the style sheet see a changed property."""
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+    widget.update()
+
+
+def overrides_shortcut(event: QEvent) -> bool:
+    """Whether this asks if a key should come to the widget rather than to the window's menus."""
+    return event.type() == QEvent.Type.ShortcutOverride
