@@ -47,7 +47,6 @@ _ICONS = {
     "flicker": "flick",
     "util": "gear",
     "utility": "gear",
-    "left": "right",
 }
 _GROUPS = {"utility": "util", "loading": "models", "prompting": "text", "upscaling": "upscale"}
 _GROUP_ICONS = {

@@ -1,0 +1,49 @@
+"""Sizes of cards and their parts, in px at 100 %."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GRID = 8
+DOTS = 24  # from one dot of the background to the next
+
+WIDTH, MIN_WIDTH, MAX_WIDTH = 240, 160, 480
+HEADER = 32
+SOCKET_ROW = 24
+SOCKET_TEXT = 14  # from the card's edge
+HIT_WIDTH, HIT_HEIGHT = 28, 24
+INSET = 10
+PAD = 4  # above the first row
+FOOT_PAD = 8  # between the last row and the status line
+STATUS = 26
+PROGRESS = 3
+RADIUS, FIELD_RADIUS, FRAME_RADIUS, PICTURE_RADIUS = 8, 5, 12, 4
+SHADOW = 3
+COLLAPSED = 32
+MESSAGE_GAP = 12
+FRAME_TITLE = 32
+DOT_RADIUS = 5
+BUTTON = 24  # in a header
+
+
+@dataclass(frozen=True)
+class Density:
+    """What differs between comfortable and compact."""
+
+    row: int = SOCKET_ROW
+    param_gap: int = 4
+
+
+COMFORTABLE, COMPACT = Density(), Density(22, 2)
+
+
+def snapped(value: float, step: int = GRID) -> int:
+    """The multiple of `step` that is nearest."""
+    return round(value / step) * step
+
+
+def card_width(looks_width: object) -> int:
+    """A card's width from its entry in the view, which may be anything."""
+    if isinstance(looks_width, bool) or not isinstance(looks_width, int | float):
+        return WIDTH
+    return max(MIN_WIDTH, min(MAX_WIDTH, snapped(looks_width)))

@@ -1,0 +1,137 @@
+"""The whole graph, small, at a view's lower left; a press or drag moves the view there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from ponystudio.canvas import theme
+from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.paint_far import far_color
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.view import GraphView
+
+_SIZE = (196, 118)
+_MARGIN, _ABOVE = 12, 56
+_REDRAW_MS = 120
+
+
+class Minimap(QWidget):
+    def __init__(self, view: GraphView) -> None:
+        super().__init__(view.viewport())
+        self._view, self._scene = view, view.graph_scene
+        self._on = False
+        self._picture = QPixmap()
+        self._world = QRectF()
+        self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
+        self._timer.timeout.connect(self._redraw)
+        self.setAccessibleName(self.tr("Minimap"))
+        self.setCursor(Qt.CursorShape.ArrowCursor)
+        self.hide()
+        self._scene.content_changed.connect(self._stale)
+        self._scene.selectionChanged.connect(self._stale)
+        self._scene.document.states.changed.connect(self._stale)
+        theme.hub.changed.connect(self._stale)
+        view.camera_changed.connect(self._moved)
+
+    def is_on(self) -> bool:
+        return self._on
+
+    def toggle(self) -> None:
+        self.set_on(not self._on)
+
+    def set_on(self, on: bool) -> None:
+        self._on = on
+        self.setVisible(on)
+        self.lay_out()
+        if on:
+            self._redraw()
+
+    def lay_out(self) -> None:
+        unit = theme.scale()
+        width, height = round(_SIZE[0] * unit), round(_SIZE[1] * unit)
+        bottom = self._view.viewport().height() - round(_ABOVE * unit)
+        self.setGeometry(round(_MARGIN * unit), bottom - height, width, height)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        del event
+        look = theme.current()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(look.color("line"), 1))
+        painter.setBrush(look.color("panel"))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
+        painter.drawPixmap(4, 4, self._picture)
+        seen = self._to_map(self._view.visible_rect()) & QRectF(self.rect()).adjusted(5, 5, -5, -5)
+        painter.setPen(QPen(look.color("accent"), 1.5))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(seen, 3, 3)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._go(event.position())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._go(event.position())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        factor = 1.15 ** (event.angleDelta().y() / 120)
+        self._view.zoom_at(factor, QPointF(self._view.viewport().rect().center()))
+
+    def _go(self, pos: QPointF) -> None:
+        if not self._world.isNull():
+            self._view.set_camera(Camera(self._from_map(pos), self._view.zoom))
+
+    def _stale(self) -> None:
+        if self._on and not self._timer.isActive():
+            self._timer.start()
+
+    def _moved(self) -> None:
+        if self._on:
+            self.update()
+
+    def _redraw(self) -> None:
+        inner = self.size() * 1.0
+        ratio = self.devicePixelRatioF()
+        width, height = inner.width() - 8, inner.height() - 8
+        self._world = self._scene.bounds().adjusted(-80, -80, 80, 80)
+        self._picture = QPixmap(round(width * ratio), round(height * ratio))
+        self._picture.setDevicePixelRatio(ratio)
+        look = theme.current()
+        self._picture.fill(look.color("canvas"))
+        painter = QPainter(self._picture)
+        painter.translate(-4, -4)
+        states = self._scene.document.states
+        for frame in self._scene.frame_items:
+            painter.fillRect(self._to_map(frame.rect), look.group(frame.hue).frame_fill)
+        for item in self._scene.node_items.values():
+            color = far_color(item, look)
+            phase = states[item.id].phase
+            if phase in ("running", "failed"):
+                color = look.color("fill" if phase == "running" else "err")
+            elif item.selected:
+                color = look.color("accent")
+            painter.fillRect(self._to_map(item.rect).adjusted(0, 0, 0.5, 0.5), color)
+        painter.end()
+        self.update()
+
+    def _scale(self) -> float:
+        if self._world.isEmpty():
+            return 1.0
+        return min(
+            (self.width() - 8) / self._world.width(), (self.height() - 8) / self._world.height()
+        )
+
+    def _to_map(self, rect: QRectF) -> QRectF:
+        share, middle = self._scale(), QRectF(self.rect()).center()
+        at = (rect.topLeft() - self._world.center()) * share + middle
+        return QRectF(at.x(), at.y(), rect.width() * share, rect.height() * share)
+
+    def _from_map(self, pos: QPointF) -> QPointF:
+        middle = QRectF(self.rect()).center()
+        return (pos - middle) / self._scale() + self._world.center()

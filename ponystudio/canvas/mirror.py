@@ -1,0 +1,245 @@
+"""How a scene's items follow its document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QRectF
+
+from ponystudio.canvas import card, items
+from ponystudio.canvas.document import Change
+from ponystudio.canvas.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
+from ponystudio.errors import Cycle
+from ponystudio.graph import topology
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.scene import GraphScene
+
+
+def build(scene: GraphScene) -> None:
+    """Make all items anew."""
+    for item in list(scene.node_items):
+        _remove_node(scene, item)
+    scene.wire_items.clear()
+    scene.wires_of.clear()
+    graph = scene.document.graph
+    used = _used_outputs(graph.nodes.values())
+    for id in graph.nodes:
+        _make_node(scene, id, used.get(id, frozenset()))
+    _place_the_lost(scene)
+    for id in graph.nodes:
+        _follow_links(scene, id)
+    _follow_frames(scene)
+    _follow_notes(scene)
+
+
+def follow(scene: GraphScene, change: Change) -> None:
+    """Bring the items up to date with one change of the document."""
+    graph = change.after
+    gone = [id for id in change.nodes if id not in graph.nodes]
+    rewired = _sources_touched(change)
+    moved: set[str] = set()
+    for id in gone:
+        _drop_wires(scene, [key for key in scene.wires_of.get(id, ()) if key[0] == id])
+    for id in gone:
+        if id in scene.node_items:
+            _remove_node(scene, id)
+    touched = (change.nodes | change.looks | rewired) & graph.nodes.keys()
+    used = _used_by(graph, scene, change, touched)
+    for id in touched:
+        _make_node(scene, id, used.get(id))
+        moved.add(id)
+    _place_the_lost(scene)
+    for id in change.nodes & graph.nodes.keys():
+        _follow_links(scene, id)
+    for key in {key for id in moved for key in scene.wires_of.get(id, ())}:
+        _route(scene, key)
+    if change.view:
+        if change.before.view.get("frames") != graph.view.get("frames"):
+            _follow_frames(scene)
+        if change.before.view.get("notes") != graph.view.get("notes"):
+            _follow_notes(scene)
+
+
+def state_changed(scene: GraphScene, node: str) -> None:
+    item = scene.node_items.get(node)
+    if item is None:
+        return
+    scene.damage(scene.card_bounds(item))
+    item.message = None
+    state = scene.document.states[node]
+    if state.problem and state.phase == "failed":
+        # Its message card is not laid out yet: it hangs below, and is wider than narrow cards.
+        scene.damage(item.rect.adjusted(-60, 0, 60, 480))
+    for key in scene.wires_of.get(node, ()):
+        scene.damage_wire(key)
+
+
+def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> None:
+    """A new item for a node, or new contents for the one there is."""
+    document = scene.document
+    node, looks = document.graph.nodes[id], document.looks(id)
+    spec = document.catalog.get(node.type)
+    item = scene.node_items.get(id)
+    if item is None:
+        item = scene.node_items[id] = NodeItem(node, spec, looks)
+        item.z = next(scene._next_z)
+    else:
+        scene.damage(scene.card_bounds(item))
+        item.node, item.spec, item.looks, item.message = node, spec, looks, None
+    if used is not None:
+        item.used = used
+    item.layout = card.layout(node, spec, looks, scene.field, item.used)
+    place = items.position(looks.get("pos"))
+    if place:
+        item.placed = True
+    else:
+        item.placed = False
+        place = item.x, item.y
+    item.place(*place)
+    _index_node(scene, item)
+    scene.damage(scene.card_bounds(item))
+
+
+def _index_node(scene: GraphScene, item: NodeItem) -> None:
+    scene.node_index.put(item.id, [scene.card_bounds(item)])
+
+
+def _remove_node(scene: GraphScene, id: str) -> None:
+    item = scene.node_items.pop(id)
+    scene.damage(scene.card_bounds(item))
+    scene.node_index.drop(id)
+    _drop_wires(scene, list(scene.wires_of.pop(id, ())))
+
+
+def _place_the_lost(scene: GraphScene) -> None:
+    """Give cards without a position one to the right of what feeds them."""
+    lost = [item for item in scene.node_items.values() if not item.placed]
+    if not lost:
+        return
+    graph = scene.document.graph
+    try:
+        order = topology.order(graph)
+    except Cycle:
+        order = list(graph.nodes)
+    columns: dict[int, float] = {}
+    depth: dict[str, int] = {}
+    for id in order:
+        node = graph.nodes[id]
+        depth[id] = max((depth.get(source, -1) + 1 for source in node.sources), default=0)
+        item = scene.node_items.get(id)
+        if item is None or item.placed:
+            continue
+        column = depth[id]
+        y = columns.get(column, 0.0)
+        item.place(column * 320.0, y)
+        item.placed = True
+        columns[column] = y + item.rect.height() + 48
+        _index_node(scene, item)
+
+
+def _used_outputs(nodes: Iterable[Any]) -> dict[str, frozenset[str]]:
+    used: dict[str, set[str]] = {}
+    for node in nodes:
+        for link in node.inputs.values():
+            used.setdefault(link.source, set()).add(link.output)
+    return {id: frozenset(names) for id, names in used.items()}
+
+
+def _sources_touched(change: Change) -> frozenset[str]:
+    """The nodes that gained or lost a link from one of their outputs."""
+    result: set[str] = set()
+    for id in change.nodes:
+        before, after = change.before.nodes.get(id), change.after.nodes.get(id)
+        old = set(before.inputs.values()) if before else set()
+        new = set(after.inputs.values()) if after else set()
+        result.update(link.source for link in old ^ new)
+    return frozenset(result)
+
+
+def _used_by(
+    graph: Any, scene: GraphScene, change: Change, touched: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """The outputs of these nodes that links lead from, after a change."""
+    result: dict[str, set[str]] = {id: set() for id in touched}
+    readers = {key[0] for id in result for key in scene.wires_of.get(id, ())}
+    for id in (readers | change.nodes) & graph.nodes.keys():
+        for link in graph.nodes[id].inputs.values():
+            if link.source in result:
+                result[link.source].add(link.output)
+    return {id: frozenset(names) for id, names in result.items()}
+
+
+def _follow_links(scene: GraphScene, id: str) -> None:
+    """Make, change and drop the wires into a node."""
+    node = scene.document.graph.nodes[id]
+    for name, link in node.inputs.items():
+        key = (id, name)
+        old = scene.wire_items.get(key)
+        if old and (old.source, old.output) != (link.source, link.output):
+            _drop_wires(scene, [key])
+            old = None
+        if link.source not in scene.node_items:
+            continue
+        if old is None:
+            spec = scene.node_items[link.source].spec
+            kind = card.socket_type(spec, link.output, True)
+            if kind == "any":
+                kind = card.socket_type(scene.node_items[id].spec, name, False)
+            scene.wire_items[key] = WireItem(key, link.source, link.output, kind)
+            scene.wires_of.setdefault(id, set()).add(key)
+            scene.wires_of.setdefault(link.source, set()).add(key)
+            _route(scene, key)
+    _drop_wires(
+        scene,
+        [k for k in scene.wires_of.get(id, ()) if k[0] == id and k[1] not in node.inputs],
+    )
+
+
+def _route(scene: GraphScene, key: WireKey) -> None:
+    """Lead a wire from where its output is to where its input is."""
+    wire = scene.wire_items[key]
+    source, target = scene.node_items[wire.source], scene.node_items[wire.target]
+    start, end = source.output_pos(wire.output), target.input_pos(wire.input)
+    dots = items.dots(target.looks, wire.input)
+    if (start, end, dots) == (wire.source_pos, wire.target_pos, wire.dots):
+        return
+    if not wire.source_pos.isNull() or not wire.target_pos.isNull():
+        scene.damage_wire(key)
+    wire.route(start, end, dots)
+    scene.wire_index.put(key, wire.boxes(4.0))
+    scene.damage_wire(key)
+
+
+def _drop_wires(scene: GraphScene, keys: Iterable[WireKey]) -> None:
+    for key in list(keys):
+        scene.damage_wire(key)
+        wire = scene.wire_items.pop(key, None)
+        if wire is None:
+            continue
+        scene.wire_index.drop(key)
+        for id in (wire.source, wire.target):
+            if id in scene.wires_of:
+                scene.wires_of[id].discard(key)
+
+
+def _follow_frames(scene: GraphScene) -> None:
+    scene.frame_items = _followed(scene, "frames", scene.frame_items, FrameItem)
+
+
+def _follow_notes(scene: GraphScene) -> None:
+    scene.note_items = _followed(scene, "notes", scene.note_items, NoteItem)
+
+
+def _followed(scene: GraphScene, name: str, old: list[Any], make: Any) -> list[Any]:
+    """New frames or notes. The selection stays with the place in the list where that is as long
+    as before, and goes where something came or went."""
+    entries = [item for item in scene.document.graph.view.get(name, ()) if isinstance(item, dict)]
+    new = [make(i, entry) for i, entry in enumerate(entries)]
+    for item in (*old, *new):
+        scene.damage(item.rect.adjusted(-8, -8, 8, 8) if item.rect else QRectF())
+    if len(old) == len(new):
+        for before, after in zip(old, new, strict=True):
+            after.selected = before.selected
+    return new

@@ -1,0 +1,140 @@
+"""How the graph looks from far away: blocks and lines, in batches by colour."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QLineF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from ponystudio.canvas import metrics, paint_picture, texts, theme
+from ponystudio.canvas.items import NodeItem
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.paint_card import Brush
+    from ponystudio.canvas.scene import GraphScene
+
+
+def paint(painter: QPainter, scene: GraphScene, rect: QRectF, brush: Brush) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    _paint_wires(painter, scene, rect, brush)
+    shown = [scene.node_items[id] for id in scene.node_index.near(rect)]
+    shown = [item for item in shown if item.rect.intersects(rect)]
+    if brush.detail == "middle":
+        _paint_plain(painter, shown, brush)
+    else:
+        _paint_blocks(painter, shown, brush)
+    _paint_states(painter, shown, brush)
+
+
+def _paint_wires(painter: QPainter, scene: GraphScene, rect: QRectF, brush: Brush) -> None:
+    lines: dict[int, list[QLineF]] = defaultdict(list)
+    colors: dict[str, int] = {}
+    for key in scene.wire_index.near(rect):
+        item = scene.wire_items[key]
+        if not item.box.intersects(rect):
+            continue
+        rgb = colors.get(item.type)
+        if rgb is None:
+            rgb = colors[item.type] = theme.mixed(
+                brush.color("canvas"), brush.theme.socket(item.type).color, 0.8
+            ).rgb()
+        lines[rgb].extend(item.lines)
+    for rgb, found in lines.items():
+        pen = QPen(QColor(rgb), 1.25 if brush.detail == "middle" else 1.0)
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        painter.drawLines(found)
+
+
+def _paint_blocks(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
+    rects: dict[int, list[QRectF]] = defaultdict(list)
+    for item in shown:
+        rects[far_color(item, brush.theme).rgb()].append(item.rect)
+    painter.setPen(Qt.PenStyle.NoPen)
+    for rgb, found in rects.items():
+        painter.setBrush(QColor(rgb))
+        painter.drawRects(found)
+
+
+def _paint_plain(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
+    """Bodies, headers, titles and pictures."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(brush.color("card"))
+    painter.drawRects([item.rect for item in shown if not item.layout.collapsed])
+    rects: dict[int, list[QRectF]] = defaultdict(list)
+    tall = header_height(brush.zoom)
+    for item in shown:
+        header = QRectF(item.rect.left(), item.rect.top(), item.rect.width(), tall)
+        rects[far_color(item, brush.theme).rgb()].append(header)
+    for rgb, found in rects.items():
+        painter.setBrush(QColor(rgb))
+        painter.drawRects(found)
+    for item in shown:
+        state = brush.scene.document.states[item.id]
+        if item.layout.picture and state.picture and not state.picture.isNull():
+            place = paint_picture.fitted(
+                state.picture, item.layout.picture.translated(item.x, item.y)
+            )
+            paint_picture.draw(painter, place, state.picture)
+    _paint_titles(painter, shown, tall, brush)
+
+
+def header_height(zoom: float) -> float:
+    """A header's height in scene px: never lower than a title of 11 px on screen needs."""
+    return max(float(metrics.HEADER), 15 / zoom)
+
+
+def _paint_titles(painter: QPainter, shown: list[NodeItem], tall: float, brush: Brush) -> None:
+    at = painter.transform()
+    scale = at.m11()
+    unit = theme.scale()
+    painter.save()
+    painter.resetTransform()
+    painter.scale(unit, unit)
+    painter.setPen(brush.color("text"))
+    painter.setFont(brush.theme.font("caption"))
+    for item in shown:
+        place = at.map(item.rect.topLeft()) / unit
+        room = int(item.rect.width() * scale / unit - 10)
+        title = texts.whole_words(item.title, "caption", room)
+        if title:
+            texts.draw(
+                painter, round(place.x()) + 5, place.y() + tall * scale / unit / 2, title, "caption"
+            )
+    painter.restore()
+
+
+def _paint_states(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
+    """What survives to the smallest size: running, failed, selected."""
+    states = brush.scene.document.states
+    tall = header_height(brush.zoom) if brush.detail == "middle" else 0.0
+    for item in shown:
+        state = states[item.id]
+        if state.phase == "running":
+            rect = QRectF(item.rect)
+            if tall:
+                rect.setHeight(tall)
+            painter.fillRect(rect, brush.color("fill"))
+            share = state.step / state.steps if state.steps else 0.0
+            bar = max(metrics.PROGRESS, 2 / brush.zoom)
+            painter.fillRect(
+                QRectF(rect.left(), item.rect.bottom() - bar, rect.width() * share, bar),
+                brush.color("accent"),
+            )
+        if state.phase == "failed" or item.selected:
+            pen = QPen(brush.color("err" if state.phase == "failed" else "accent"), 2)
+            pen.setCosmetic(True)
+            painter.setPen(pen)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(item.rect)
+
+
+def far_color(item: NodeItem, look: theme.Theme) -> QColor:
+    """The colour of a card's block from afar, and of its header."""
+    if item.spec is None:
+        return look.color("warnbg")
+    if item.node.mode != "normal":
+        return look.group("util").header
+    return look.group(item.spec.group).far

@@ -1,0 +1,51 @@
+"""What can be pressed about a problem, besides reading what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.canvas.state import Problem
+from ponystudio.graph.model import Node
+from ponystudio.graph.topology import passes
+
+_FILES = frozenset(
+    {"MissingFile", "WrongKind", "UnknownModel", "UnsupportedModel", "DamagedFile", "UnsafeFile"}
+)
+_AGAIN = frozenset({"WorkerDied", "OutOfMemory", "StorageFull", "NotWritable", "NodeFailed"})
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """`name` is what `scene.remedy_requested` carries: choose, focus, upgrade, run or bypass."""
+
+    name: str
+    text: str
+    kind: str
+
+
+def remedies(node: Node, spec: NodeSpec | None, problem: Problem) -> list[Remedy]:
+    """One that helps, first, and one way around."""
+    tr = QCoreApplication.translate
+    socket = problem.socket.split("[")[0].split(".")[0]
+    param = spec.param_by_name.get(socket) if spec else None
+    found: list[Remedy] = []
+    if problem.reason in _FILES or (param and param.type == "file"):
+        fits = problem.reason in ("WrongKind", "MismatchedValues", "UnsupportedModel")
+        text = tr("Card", "Choose one that fits") if fits else tr("Card", "Choose a file")
+        if _file_param(spec):
+            found.append(Remedy("choose", text, "primary"))
+    elif param:
+        text = tr("Card", "Change %1").replace("%1", (param.title or param.name).replace("_", " "))
+        found.append(Remedy("focus", text, "primary"))
+    elif problem.reason in _AGAIN:
+        found.append(Remedy("run", tr("Card", "Run again"), "primary"))
+    if spec and node.mode == "normal" and any(passes(spec, item.name) for item in spec.outputs):
+        found.append(Remedy("bypass", tr("Card", "Bypass"), "plain"))
+    return found
+
+
+def _file_param(spec: NodeSpec | None) -> bool:
+    return any(param.type == "file" for param in spec.params) if spec else False

@@ -1,0 +1,105 @@
+"""What a card says at its foot: its state, why, how far, how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QCoreApplication
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.canvas.state import NodeState
+from ponystudio.graph.model import Node
+from ponystudio.graph.topology import passes
+
+_TIERS = {"device": "chip", "memory": "ram", "disk": "disk"}
+
+
+@dataclass(frozen=True)
+class Status:
+    """`icon` and its colour token; `text`, and a shorter one for narrow cards; `right` is a time;
+    `share` (0..1) is how far it is, None where no bar is shown."""
+
+    icon: str
+    color: str
+    text: str
+    short: str = ""
+    right: str = ""
+    share: float | None = None
+    text_color: str = "text2"
+
+
+def status(node: Node, spec: NodeSpec | None, state: NodeState) -> Status:
+    """The one thing that matters most about a node now."""
+    tr = QCoreApplication.translate
+    if spec is None:
+        return Status("help", "warn", tr("Card", "Pack is missing"), tr("Card", "Missing"))
+    if node.mode == "muted":
+        return Status("mute", "text2", tr("Card", "Muted"))
+    if node.mode == "bypassed":
+        return Status("bypass", "text2", _passing(spec), tr("Card", "Bypassed"))
+    if state.phase == "running":
+        return _running(state)
+    if state.phase == "failed":
+        what = state.problem.what.rstrip(".") if state.problem else tr("Card", "Failed")
+        return Status("alert", "err", what, tr("Card", "Failed"), _took(state))
+    if state.phase == "not_run":
+        text = state.reason or tr("Card", "Not run")
+        return Status("clock", "text2", text, tr("Card", "Not run"))
+    if state.phase == "waiting":
+        return Status("clock", "text2", tr("Card", "Waiting"))
+    if state.faults:
+        what = state.faults[0].what.rstrip(".")
+        return Status("alert", "warn", what, tr("Card", "Not ready"))
+    if state.tier:
+        text = {
+            "device": tr("Card", "On device"),
+            "memory": tr("Card", "In memory"),
+            "disk": tr("Card", "On disk"),
+        }[state.tier]
+        return Status(_TIERS[state.tier], "text2", text, "", _took(state))
+    if state.reason:
+        return Status("again", "warn", state.reason, tr("Card", "Will run"))
+    if state.phase == "done":
+        return Status("check", "ok", tr("Card", "Done"), "", _took(state))
+    return Status("clock", "text3", tr("Card", "Not run yet"), "", "", None, "text3")
+
+
+def seconds(value: float) -> str:
+    """A time as a card shows it: "0.41 s", "6.3 s", "1 min 40 s"."""
+    if value < 1:
+        return f"{value:.2f} s"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def percent(state: NodeState) -> str:
+    """How far a running node is, for a collapsed card."""
+    return f"{100 * state.step // state.steps} %" if state.steps else ""
+
+
+def _running(state: NodeState) -> Status:
+    tr = QCoreApplication.translate
+    left = tr("Card", "%1 left").replace("%1", seconds(state.left)) if state.left else ""
+    if not state.steps:
+        return Status("play", "accent", tr("Card", "Running"), "", left, 0.0)
+    counted = f"{state.step}|{state.steps}".split("|")
+    text = tr("Card", "Step %1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
+    short = tr("Card", "%1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
+    return Status("play", "accent", text, short, left, min(1.0, state.step / state.steps))
+
+
+def _passing(spec: NodeSpec) -> str:
+    """ "Passes latent": what comes out of a bypassed node."""
+    tr = QCoreApplication.translate
+    names = [item.title or item.name for item in spec.outputs if passes(spec, item.name)]
+    if not names:
+        return tr("Card", "Passes nothing")
+    return tr("Card", "Passes %1").replace("%1", ", ".join(names))
+
+
+def _took(state: NodeState) -> str:
+    return seconds(state.seconds) if state.seconds is not None else ""
