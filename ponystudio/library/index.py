@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -169,12 +170,17 @@ class Index(Closing):
         return connection
 
     def _whole(self) -> sqlite3.Connection:
-        try:
-            return self._open()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:  # damaged, or of another version
-            return self._rebuilt()
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._open()
+            except sqlite3.OperationalError as error:
+                # SQLite itself does not wait where two processes turn WAL on at once.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            except sqlite3.DatabaseError:  # damaged, or of another version
+                return self._rebuilt()
 
     def _rebuilt(self) -> sqlite3.Connection:
         for suffix in ("", "-wal", "-shm"):
