@@ -42,7 +42,7 @@ class EngineLink(QObject):
 
     def __init__(
         self,
-        settings: Settings = Settings(),
+        settings: Settings | None = None,
         *,
         catalog_file: Path | None = None,
         log_file: Path | None = None,
@@ -52,7 +52,7 @@ class EngineLink(QObject):
         """`catalog_file` is where the catalog is kept for the next start, `log_file` takes what
         the worker and its libraries print (None: it is thrown away)."""
         super().__init__(parent)
-        self._settings, self._command = settings, command
+        self._settings, self._command = settings or Settings(), command
         self._known = KnownCatalog(catalog_file)
         self.log_file = log_file
         self.catalog: Catalog = self._known.read()

@@ -20,6 +20,8 @@ from ponystudio.graph.model import Graph
 _MERGING = 1
 _gestures = count(1)
 
+_ABSORBED = "by the way"
+
 
 @dataclass(frozen=True)
 class Change:
@@ -114,6 +116,15 @@ class Document(QObject):
         edits = tuple(edits)
         if edits:
             self.do(edits[0] if len(edits) == 1 else Compound(edits), text, merge)
+
+    def do_by_the_way(self, edits: Iterable[Edit], text: str) -> None:
+        """Make edits that are no act of the person's own, such as the seeds that a run rolls.
+
+        They join the gesture before them and are undone with it, or are one step however often.
+        """
+        top = self.undo_stack.command(self.undo_stack.index() - 1)
+        merge = top._merge if isinstance(top, _Step) else ""
+        self.do_all(edits, text, merge or _ABSORBED)
 
     def undo(self) -> None:
         self.undo_stack.undo()

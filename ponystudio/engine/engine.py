@@ -160,8 +160,11 @@ class Engine:
                 lambda node, identity: self._stands(request, node, identity),
             )
 
-    def outlook(self, request: Request) -> tuple[dict[str, str], list[PonyStudioError]]:
-        """What `explain` says of as much of the graph as has no errors, and those errors.
+    def outlook(
+        self, request: Request
+    ) -> tuple[dict[str, str], Mapping[str, str], list[PonyStudioError]]:
+        """What `explain` says of as much of the graph as has no errors, what its results are known
+        by in short, and those errors.
 
         May be asked from any thread, during a run too.
         """
@@ -170,24 +173,20 @@ class Engine:
                 targets = self._targets(request)
                 errors = self._errors(request)
             except NothingToRun as error:
-                return {}, [error]
+                return {}, {}, [error]
             if errors:
                 running = effective(request.graph, self.packs.catalog)
                 spoilt = dependents(running, [error.node for error in errors])
                 sound = tuple(id for id in targets if id in running.nodes and id not in spoilt)
                 if not sound or not all(error.node for error in errors):
-                    return {}, errors
+                    return {}, {}, errors
                 request = replace(request, targets=sound)
-            return self.explain(request), errors
+            plan = self.plan(request)
+            return self._said(plan, request), plan.short_keys, errors
 
     def explain(self, request: Request) -> dict[str, str]:
         """For every node of the run, in its order: "runs: WHY", "cached: WHERE" or why neither."""
-        plan = self.plan(request)
-        past = self._history.of(request.scope)
-        said: dict[str, str] = {id: f"cached: {tier}" for id, tier in plan.cached.items()}
-        said |= dict.fromkeys(plan.unchanged, "skipped: its files still stand")
-        said |= {step.node.id: f"runs: {plan.why(step, past)}" for step in plan.steps}
-        return {id: said.get(id, "not needed") for id in plan.shape.order}
+        return self._said(self.plan(request), request)
 
     def run(
         self,
@@ -318,6 +317,13 @@ class Engine:
         execution.run(self._history, request.scope, self._effects)
         receipts.finish()
 
+    def _said(self, plan: Plan, request: Request) -> dict[str, str]:
+        past = self._history.of(request.scope)
+        said: dict[str, str] = {id: f"cached: {tier}" for id, tier in plan.cached.items()}
+        said |= dict.fromkeys(plan.unchanged, "skipped: its files still stand")
+        said |= {step.node.id: f"runs: {plan.why(step, past)}" for step in plan.steps}
+        return {id: said.get(id, "not needed") for id in plan.shape.order}
+
     def _errors(self, request: Request) -> list[PonyStudioError]:
         catalog = self.packs.catalog
         good = self._known(request)
@@ -332,9 +338,7 @@ class Engine:
 
     def _file_errors(self, request: Request, ids: Iterable[str]) -> list[PonyStudioError]:
         catalog = self.packs.catalog
-        return [
-            *check_files(request.graph, catalog, request.folders, ids, families=families())
-        ]
+        return [*check_files(request.graph, catalog, request.folders, ids, families=families())]
 
     def _known(self, request: Request) -> _Good | None:
         return next((good for good in self._seen if good.is_of(request)), None)

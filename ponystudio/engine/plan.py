@@ -131,6 +131,11 @@ class Plan:
     unchanged: tuple[str, ...]
     keys: Keys
 
+    @property
+    def short_keys(self) -> dict[str, str]:
+        """What each node's results are known by, short: for whoever keeps something with them."""
+        return {id: mark(self.keys.identity(id)) for id in self.shape.order}
+
     def why(self, step: Step, past: Past) -> str:
         """Why a node runs again, in a few words."""
         if step.spec.effects:

@@ -86,13 +86,14 @@ class Service:
     def answer(self, message: Mapping[str, Any]) -> None:
         """Tell what a run would do, as far as the graph has no errors."""
         errors: list[PonyStudioError] = []
-        nodes: dict[str, str] = {}
+        nodes: Mapping[str, str] = {}
+        keys: Mapping[str, str] = {}
         try:
-            nodes, errors = self.engine.outlook(self._request(message))
+            nodes, keys, errors = self.engine.outlook(self._request(message))
         except BadInput as error:
             errors = [error]
         told = [error.as_json() for error in errors]
-        answer = {"event": "planned", "nodes": nodes, "errors": told}
+        answer = {"event": "planned", "nodes": nodes, "keys": keys, "errors": told}
         if errors and not nodes:
             answer = {"event": "refused", "errors": told}
         self._outbox.send(Frame({**answer, "run": int(message["run"])}))
@@ -164,7 +165,8 @@ class Service:
 
     def _on_plan(self, plan: Plan) -> None:
         """Which nodes will run: only then can it be said how long it will take."""
-        self._tell({"event": "run_planned", "steps": [step.node.id for step in plan.steps]})
+        steps = [step.node.id for step in plan.steps]
+        self._tell({"event": "run_planned", "steps": steps, "keys": plan.short_keys})
 
     def _on_result(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
         """What the node gave, in short, and a small picture of pictures."""

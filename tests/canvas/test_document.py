@@ -51,6 +51,23 @@ def test_a_drag_is_one_step_however_long(document):
     assert document.graph.view["nodes"]["a"]["pos"] == [2999, 0]
 
 
+def test_what_is_done_by_the_way_is_undone_with_the_gesture_before_it(document):
+    before = document.graph
+    document.do(SetParam("a", "by", 3), "Change by", gesture("typing"))
+    for seed in (7, 8):
+        document.do_by_the_way([SetParam("b", "by", seed)], "New seed")
+    after = document.graph
+    assert document.undo_stack.count() == 1
+    document.undo()
+    assert document.graph == before
+    document.redo()
+    assert document.graph == after
+    document.do(RemoveNode("a"), "Delete")
+    for seed in (9, 10):
+        document.do_by_the_way([SetParam("b", "by", seed)], "New seed")
+    assert document.undo_stack.count() == 3
+
+
 def test_what_is_recorded_can_be_done_again(document):
     records: list[Record] = []
     document.recorded.connect(records.append)

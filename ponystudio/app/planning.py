@@ -1,0 +1,248 @@
+"""After every edit: what is wrong with the graph, and what the next run would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
+
+from ponystudio.app.engine_link import EngineLink
+from ponystudio.app.reasons import outlook
+from ponystudio.app.run_states import Pictures, faults_of
+from ponystudio.canvas.document import Change, Document
+from ponystudio.canvas.state import Problem
+from ponystudio.client.session import Submission
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.checking import check
+from ponystudio.graph.model import Graph
+from ponystudio.graph.topology import ancestors, dependents, effective
+from ponystudio.library.checking import check_files
+from ponystudio.library.folders import Folders
+
+# Milliseconds without an edit after which the graph is looked at.
+PAUSE = 150
+
+Faults = Mapping[str, tuple[Problem, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A plan that was asked for: of which graph, of which document."""
+
+    document: Document
+    graph: Graph
+    catalog: Catalog
+
+
+class Planner(QObject):
+    """Writes `tier`, `reason` and `faults` of the documents that it watches.
+
+    `submission` makes the question for the worker out of a document and the nodes to plan.
+    `checked` is emitted with a document when its faults are known; `graph_faults` has those that
+    belong to no node.
+    """
+
+    checked = Signal(object)
+    _found = Signal(object, object, object)
+
+    def __init__(
+        self,
+        link: EngineLink,
+        pictures: Pictures,
+        submission: Callable[[Document, Sequence[str]], Submission],
+        models: Callable[[], Sequence[Path]],
+        graph_dir: Callable[[Document], Path | None],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._link, self._pictures = link, pictures
+        self._submission, self._models, self._graph_dir = submission, models, graph_dir
+        self._timers: dict[Document, QTimer] = {}
+        self._asked: dict[int, Asked] = {}
+        self._again: set[Document] = set()
+        self._faults: dict[Document, Faults] = {}
+        self._listeners: dict[Document, list[tuple[Any, Any]]] = {}
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._found.connect(self._have_checked)
+        link.ready_changed.connect(self._ready_changed)
+
+    def watch(self, document: Document) -> None:
+        if document in self._timers:
+            return
+        timer = QTimer(self, singleShot=True, interval=PAUSE)
+        timer.timeout.connect(partial(self._look, document))
+        self._timers[document] = timer
+        listeners: list[tuple[Any, Any]] = [
+            (document.changed, partial(self._changed, document)),
+            (document.catalog_changed, timer.start),
+        ]
+        for signal, slot in listeners:
+            signal.connect(slot)
+        self._listeners[document] = listeners
+        timer.start()
+
+    def unwatch(self, document: Document) -> None:
+        for signal, slot in self._listeners.pop(document, ()):
+            signal.disconnect(slot)
+        timer = self._timers.pop(document, None)
+        if timer is not None:
+            timer.stop()
+            timer.deleteLater()
+        self._again.discard(document)
+        self._faults.pop(document, None)
+        self._asked = {n: asked for n, asked in self._asked.items() if asked.document != document}
+
+    def plan_soon(self, document: Document) -> None:
+        """A node has run, say: results are where they were not."""
+        timer = self._timers.get(document)
+        if timer is not None and not timer.isActive():
+            timer.start()
+
+    def plan_all(self) -> None:
+        """Folders or settings have changed."""
+        for timer in self._timers.values():
+            timer.start()
+
+    def graph_faults(self, document: Document) -> tuple[Problem, ...]:
+        """What is wrong with no node in particular."""
+        return self._faults.get(document, {}).get("", ())
+
+    def close(self) -> None:
+        for document in list(self._timers):
+            self.unwatch(document)
+        self._pool.waitForDone()
+
+    # --- The check --------------------------------------------------------------------------------
+
+    def _changed(self, document: Document, change: Change) -> None:
+        if change.nodes or change.before.models is not change.after.models:
+            _forgive(document, change)
+            self._timers[document].start()
+
+    def _look(self, document: Document) -> None:
+        graph, catalog = document.graph, document.catalog
+        folders = Folders(list(self._models()), self._graph_dir(document))
+        families = self._link.about.get("families")
+
+        def work() -> None:
+            found = _check(graph, catalog, folders, families)
+            self._found.emit(document, graph, found)
+
+        self._pool.start(work)
+
+    def _have_checked(self, document: Document, graph: Graph, faults: Faults) -> None:
+        if document not in self._timers:
+            return
+        if document.graph.nodes is graph.nodes or document.graph.nodes == graph.nodes:
+            self._faults[document] = faults
+            for id in graph.nodes:
+                document.states.update(id, faults=faults.get(id, ()))
+            self.checked.emit(document)
+        self._ask(document, faults)
+
+    # --- The plan ---------------------------------------------------------------------------------
+
+    def _ask(self, document: Document, faults: Faults) -> None:
+        if not self._link.is_ready:
+            return  # asked when it is
+        if any(asked.document is document for asked in self._asked.values()):
+            self._again.add(document)
+            return
+        targets = plannable(document.graph, document.catalog, faults)
+        if not targets:
+            for id in document.graph.nodes:
+                _put(document, id, "", "")
+            return
+        number = self._link.plan(self._submission(document, targets))
+        self._asked[number] = Asked(document, document.graph, document.catalog)
+
+    def take(self, message: Mapping[str, Any]) -> bool:
+        """Whether this message of the worker was an answer to a plan."""
+        asked = self._asked.pop(int(message.get("run", 0) or 0), None)
+        if asked is None:
+            return False
+        document = asked.document
+        if message["event"] == "planned":
+            self._write(asked, message)
+        elif message["event"] == "refused":
+            for id in document.graph.nodes:
+                _put(document, id, "", "")
+        if message.get("errors"):
+            self._add_faults(asked, faults_of(message["errors"]))
+        if document in self._again:
+            self._again.discard(document)
+            self._timers[document].start()
+        return True
+
+    def _write(self, asked: Asked, message: Mapping[str, Any]) -> None:
+        document, keys = asked.document, message.get("keys", {})
+        words = outlook(message["nodes"], asked.graph, asked.catalog)
+        for id in document.graph.nodes:
+            tier, reason = words.get(id, ("", ""))
+            _put(document, id, tier, reason)
+            picture = self._pictures.get(keys.get(id, "")) if tier else None
+            if picture is not None and document.states[id].phase not in ("waiting", "running"):
+                document.states.update(id, picture=picture, stale=False, live=False)
+            elif not tier and reason and document.states[id].phase in ("rest", "done"):
+                stale = document.states[id].picture is not None
+                document.states.update(id, stale=stale)
+
+    def _add_faults(self, asked: Asked, told: Faults) -> None:
+        """What only the worker could see; what the check has seen already is not said twice."""
+        for id, problems in told.items():
+            if id in asked.document.graph.nodes:
+                before = asked.document.states[id].faults
+                known = {(fault.reason, fault.socket) for fault in before}
+                new = [p for p in problems if (p.reason, p.socket) not in known]
+                if new:
+                    asked.document.states.update(id, faults=(*before, *new))
+
+    def _ready_changed(self, ready: bool) -> None:
+        self._asked.clear()
+        if ready:
+            self.plan_all()
+
+
+def plannable(graph: Graph, catalog: Mapping[str, Any], faults: Faults) -> list[str]:
+    """What a plan can be asked of: all ends of the graph that do not depend on a fault."""
+    running = effective(graph, catalog)
+    read = {source for node in running.nodes.values() for source in node.sources}
+    spoilt = dependents(running, [id for id in faults if id])
+    effects = {type for type, spec in catalog.items() if spec.effects}
+    ends = [id for id, node in running.nodes.items() if id not in read or node.type in effects]
+    return sorted(id for id in ends if id not in spoilt)
+
+
+def _check(
+    graph: Graph, catalog: Catalog, folders: Folders, families: Sequence[str] | None
+) -> Faults:
+    errors = [
+        *check(graph, catalog),
+        *check_files(graph, catalog, folders, effective(graph, catalog).nodes, families=families),
+    ]
+    found: dict[str, tuple[Problem, ...]] = {}
+    for error in errors:
+        found[error.node] = (*found.get(error.node, ()), Problem.of(error))
+    return found
+
+
+def _forgive(document: Document, change: Change) -> None:
+    """A failure is over when its node, or what it depends on, is changed."""
+    failed = [id for id in document.states if document.states[id].phase in ("failed", "not_run")]
+    if not failed:
+        return
+    graph = document.graph
+    over = {id for id in failed if not change.nodes.isdisjoint(ancestors(graph, [id]))}
+    for id in over:
+        document.states.update(id, phase="rest", problem=None, reason="")
+
+
+def _put(document: Document, id: str, tier: str, reason: str) -> None:
+    if document.states[id].phase in ("running", "failed", "not_run"):
+        return  # they have their own story
+    document.states.update(id, tier=tier, reason=reason)
