@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +37,7 @@ class EngineLink(QObject):
     memory = Signal(object)
     catalog_changed = Signal(object)
     ready_changed = Signal(bool)
+    restarted = Signal()
 
     _heard = Signal(int, object, object)
 
@@ -81,30 +82,19 @@ class EngineLink(QObject):
         return str(self.about.get("device_title", ""))
 
     def start(self) -> None:
-        if self._session is not None:
-            return
-        self._life += 1
-        life = self._life
-
-        def tell(message: Mapping[str, Any], blob: bytes) -> None:
-            with contextlib.suppress(RuntimeError):  # the application is gone already
-                self._heard.emit(life, message, blob)
-
-        self.failure = ""
-        self._log = _open_log(self.log_file)
-        log = self._log if self._log is not None else subprocess.DEVNULL
-        self._session = Session(tell, self._settings, command=self._command, log=log)
-        self._session.start()
+        if self._session is None:
+            self._begin(lambda: None)
 
     def restart(self, settings: Settings | None = None) -> None:
-        """Start the worker anew, with other settings perhaps; the run that it is at is lost."""
-        running = self._session is not None
-        self.close()
+        """A new worker, with other settings perhaps; `restarted` says that what the old one was
+        at is lost."""
         if settings is not None:
             self._settings = settings
-        if running:
-            self.died.emit(self.tr("The engine was started anew."))
-            self.start()
+        before, self._session = self._session, None
+        self._set_ready(False)
+        if before is not None:
+            self._begin(before.close)  # which may take seconds
+            self.restarted.emit()
 
     def close(self) -> None:
         """End the worker and wait for it."""
@@ -116,6 +106,21 @@ class EngineLink(QObject):
         if self._log is not None:
             self._log.close()
             self._log = None
+
+    def _begin(self, first: Callable[[], None]) -> None:
+        self._life += 1
+        life = self._life
+
+        def tell(message: Mapping[str, Any], blob: bytes) -> None:
+            with contextlib.suppress(RuntimeError):  # the application is gone already
+                self._heard.emit(life, message, blob)
+
+        self.failure = ""
+        if self._log is None:
+            self._log = _open_log(self.log_file)
+        log = self._log if self._log is not None else subprocess.DEVNULL
+        self._session = Session(tell, self._settings, command=self._command, log=log, first=first)
+        self._session.start()
 
     # --- Commands ---------------------------------------------------------------------------------
 

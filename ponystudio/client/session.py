@@ -110,9 +110,14 @@ class Session:
         *,
         command: Sequence[str] | None = None,
         log: IO[Any] | int | None = None,
+        first: Callable[[], None] = lambda: None,
     ) -> None:
-        """`log` takes what the worker and its libraries print; None: this process's stderr."""
+        """`log` takes what the worker and its libraries print; None: this process's stderr.
+
+        `first` is done before the worker is started: to close the session that was before, say.
+        """
         self._on_event, self._settings, self._log = on_event, settings, log
+        self._first = first
         self._command = list(command or worker_command())
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
@@ -218,6 +223,7 @@ class Session:
 
     def _live(self) -> None:
         """Start the worker, hear it out, and do so again until the session closes."""
+        self._first()
         while not self._closing.is_set() and not self._useless:
             try:
                 process = self._born()

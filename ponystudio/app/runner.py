@@ -1,0 +1,415 @@
+"""Runs: one after the other, of frozen graphs, told of in the states of their documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QImage
+
+from ponystudio.app import seeds
+from ponystudio.app.engine_link import EngineLink
+from ponystudio.app.estimates import Estimate, Estimates
+from ponystudio.app.jobs import Job, JobQueue
+from ponystudio.app.last_seeds import LastSeeds
+from ponystudio.app.picture_loader import PictureLoader
+from ponystudio.app.planning import Planner
+from ponystudio.app.reasons import title
+from ponystudio.app.run_states import Pictures
+from ponystudio.app.run_watch import RunWatch
+from ponystudio.app.seeds import SeedMode
+from ponystudio.canvas.document import Document
+from ponystudio.canvas.state import Problem
+from ponystudio.client.session import Submission
+
+# Milliseconds after which a Stop without effect may be pressed harder.
+STOP_PATIENCE = 2000
+SAVE_EVERY = 5000
+
+
+@dataclass(frozen=True)
+class RunPlaces:
+    """Where models are looked for, where files are saved, where what is only shown goes."""
+
+    models: Callable[[], Sequence[Path]]
+    output: Callable[[], Path]
+    previews: Path
+
+
+class Runner(QObject):
+    """Takes runs, puts them into the queue, hands one at a time to the worker.
+
+    `watch` every open document: its states are written here. `picture_made` brings (document or
+    None, node, path) of every picture that is saved, `memory_short` (document or None, node,
+    action) of every rung of the memory ladder that is taken, `job_done` the job and "done",
+    "stopped" or "failed", `refused` (document or None, Problem) of what no node can show,
+    `stop_offered` whether a Stop had no effect so that `stop_now` may be offered.
+    """
+
+    picture_made = Signal(object, str, str)
+    memory_short = Signal(object, str, str)
+    job_done = Signal(object, str)
+    refused = Signal(object, object)
+    stop_offered = Signal(bool)
+    restored = Signal(int)
+    options_changed = Signal()
+
+    def __init__(
+        self,
+        link: EngineLink,
+        places: RunPlaces,
+        *,
+        queue: JobQueue | None = None,
+        estimates: Estimates | None = None,
+        last_seeds: LastSeeds | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.link, self.places = link, places
+        self.queue = queue or JobQueue(parent=self)
+        self.estimates = estimates or Estimates()
+        self.last_seeds = last_seeds or LastSeeds()
+        self._documents: dict[str, Document] = {}
+        self._scopes: dict[Document, str] = {}
+        self._pictures = Pictures()
+        self._loader = PictureLoader(self)
+        self._watch: RunWatch | None = None
+        self._mode: SeedMode = "random"
+        self._count = 1
+        self._deaths = 0
+        self.planner = Planner(
+            link, self._pictures, self._question, places.models, folder_of, parent=self
+        )
+        self._patience = QTimer(self, singleShot=True, interval=STOP_PATIENCE)
+        self._patience.timeout.connect(lambda: self.stop_offered.emit(True))
+        self._saving = QTimer(self, singleShot=True, interval=SAVE_EVERY)
+        self._saving.timeout.connect(self._save_what_was_learned)
+        self._loader.loaded.connect(self._have_picture)
+        link.told.connect(self._told)
+        link.failed.connect(self._engine_failed)
+        link.catalog_changed.connect(lambda _: self._catalog_changed())
+        link.restarted.connect(self._begin_again)
+
+    # --- Documents --------------------------------------------------------------------------------
+
+    def watch(self, document: Document) -> None:
+        """A document was opened."""
+        scope = scope_of(document)
+        self._documents[scope] = document
+        self._scopes[document] = scope
+        if document.catalog is not self.link.catalog and self.link.catalog:
+            document.set_catalog(self.link.catalog)
+        self.planner.watch(document)
+        if self._watch is not None and self._watch.job.scope == scope:
+            self._watch.show_in(document)
+
+    def unwatch(self, document: Document) -> None:
+        """It was closed; its jobs go on."""
+        self.planner.unwatch(document)
+        scope = self._scopes.pop(document, "")
+        self._documents.pop(scope, None)
+        if self._watch is not None and self._watch.document is document:
+            self._watch.show_in(None)
+
+    def document_of(self, job: Job) -> Document | None:
+        """The document that a job came from, if it is open."""
+        return self._documents.get(job.scope)
+
+    # --- Options ----------------------------------------------------------------------------------
+
+    @property
+    def seed_mode(self) -> SeedMode:
+        return self._mode
+
+    def set_seed_mode(self, mode: SeedMode) -> None:
+        if mode != self._mode and mode in seeds.MODES:
+            self._mode = mode
+            self.options_changed.emit()
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def set_count(self, count: int) -> None:
+        count = max(1, min(count, 999))
+        if count != self._count:
+            self._count = count
+            self.options_changed.emit()
+
+    # --- Runs -------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        document: Document,
+        targets: Sequence[str] | None = None,
+        count: int | None = None,
+        *,
+        front: bool = False,
+        denoiser_on_cpu: bool = False,
+    ) -> Job:
+        """Queue a run of what saves or shows something, or of these nodes.
+
+        Its seeds are rolled now, and the document shows those of the last picture.
+        """
+        graph, catalog = document.graph, document.catalog
+        scope = self._scopes.get(document) or scope_of(document)
+        places = seeds.seeds_in(graph, catalog, targets)
+        rolls = seeds.roll(
+            places,
+            self._mode,
+            count or self._count,
+            self.last_seeds.of(scope),
+            lambda place: _as_made(document, place),
+        )
+        job = Job(
+            self.queue.new_id(),
+            title_of(document),
+            scope,
+            graph,
+            tuple(rolls),
+            None if targets is None else tuple(targets),
+            folder_of(document),
+            denoiser_on_cpu=denoiser_on_cpu,
+        )
+        self.last_seeds.note(scope, rolls[-1])
+        self._saving.start()
+        document.do_by_the_way(seeds.edits(graph, rolls[-1]), self.tr("New seed"))
+        if self.link.failure:
+            self.link.restart()  # perhaps it works now
+        self.queue.set_paused(False)
+        self.queue.add(job, front=front)
+        self._go_on()
+        return job
+
+    def run_to(self, document: Document, node: str) -> Job:
+        """Run one node and what it needs."""
+        return self.run(document, [node], 1)
+
+    def run_selection(self, document: Document, nodes: Sequence[str]) -> Job | None:
+        return self.run(document, list(nodes), 1) if nodes else None
+
+    def cancel(self, job: Job) -> None:
+        """Take a job out of the queue; stop it, if it runs."""
+        if job.status == "waiting":
+            self.queue.remove(job)
+            self.job_done.emit(job, "stopped")
+        elif job.number is not None:
+            job.status, job.stop_asked = "stopping", True
+            self.link.cancel(job.number)
+            self._patience.start()
+            self.queue.job_changed.emit(job)
+
+    def cancel_current(self) -> None:
+        if self.queue.running is not None:
+            self.cancel(self.queue.running)
+
+    def cancel_all(self) -> None:
+        for job in reversed(self.queue.jobs):
+            self.cancel(job)
+
+    def stop_now(self) -> None:
+        """End the worker in the middle of what it does; the queue goes on with another."""
+        job = self.queue.running
+        if job is not None:
+            job.status, job.stop_asked = "stopping", True
+            self.link.stop_now()
+
+    @property
+    def paused(self) -> bool:
+        return self.queue.paused
+
+    def pause(self) -> None:
+        """Begin no more pictures; the present one is finished."""
+        self.queue.set_paused(True)
+
+    def resume(self) -> None:
+        if self.link.failure:
+            self.link.restart()
+        self.queue.set_paused(False)
+        self._go_on()
+
+    def restore(self) -> None:
+        """Take up the queue of an earlier process, paused; `restored` says how many jobs."""
+        if found := self.queue.restore():
+            self.restored.emit(found)
+
+    @property
+    def is_running(self) -> bool:
+        return self.queue.running is not None
+
+    # --- What is known ----------------------------------------------------------------------------
+
+    def last_seed(self, document: Document, node: str, param: str) -> int | None:
+        """The seed that the last run used here."""
+        scope = self._scopes.get(document) or scope_of(document)
+        return self.last_seeds.of(scope).get((node, param))
+
+    def cost(self, document: Document, node: str) -> Estimate:
+        """What a node usually takes at its present size; `runs` 0: it is not known."""
+        from ponystudio.app.estimates import Work, works
+
+        found = works(document.graph, document.catalog).get(node, Work())
+        kind = document.graph.nodes[node].type
+        return self.estimates.of(self.link.device, kind, found)
+
+    def close(self) -> None:
+        """Before the application ends: what was learned is kept, nothing is told any more."""
+        self._patience.stop()
+        self._saving.stop()
+        self.planner.close()
+        self._loader.close()
+        self.estimates.save()
+        self.last_seeds.save()
+
+    # --- One run after the other ------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        job = self.queue.next
+        if job is None or self.queue.paused or self.queue.running is not None:
+            return
+        job.status = "running"
+        job.begin_picture()
+        self._watch = RunWatch(job, self)
+        self._watch.show_in(self._documents.get(job.scope))
+        self._watch.begin()
+        job.number = self.link.submit(self._submission(job))
+        self.queue.changed.emit()
+
+    def _submission(self, job: Job) -> Submission:
+        return Submission(
+            graph=job.graph_now,
+            models=list(self.places.models()),
+            output=self.places.output(),
+            previews=self.places.previews,
+            graph_dir=job.graph_dir,
+            targets=job.targets,
+            scope=job.scope,
+            denoiser_on_cpu=job.denoiser_on_cpu,
+        )
+
+    def _question(self, document: Document, targets: Sequence[str]) -> Submission:
+        return Submission(
+            graph=document.graph,
+            models=list(self.places.models()),
+            output=self.places.output(),
+            previews=self.places.previews,
+            graph_dir=folder_of(document),
+            targets=targets,
+            scope=self._scopes.get(document) or scope_of(document),
+        )
+
+    def _told(self, message: Mapping[str, Any], blob: bytes) -> None:
+        if message["event"] in ("planned", "refused", "run_failed") and self.planner.take(message):
+            return
+        watch = self._watch
+        if watch is None or message.get("run") != watch.job.number:
+            return
+        ended = watch.take(message, blob)
+        if ended:
+            self._ended(watch, ended, message)
+        else:
+            self.queue.job_changed.emit(watch.job)
+
+    def _ended(self, watch: RunWatch, how: str, message: Mapping[str, Any]) -> None:
+        """One picture is made, or is not to be."""
+        job, self._watch = watch.job, None
+        document = watch.document
+        self._patience.stop()
+        self.stop_offered.emit(False)
+        job.number = None
+        died = message.get("reason") == "WorkerDied"
+        self._deaths = self._deaths + 1 if died and not job.stop_asked else 0
+        # A dead worker costs one picture; what fails by itself would fail again.
+        again = how == "done" or (died and not job.stop_asked and self._deaths < 2)
+        job.done += 1
+        if again and not job.stop_asked and job.done < job.count:
+            job.status = "waiting"
+            self.queue.went_on(job)
+        else:
+            job.status = "waiting"
+            self.queue.remove(job)
+            job.failed = how == "failed"
+            self.job_done.emit(job, how)
+        if how == "failed" and watch.problem is not None and not watch.shown_on_a_node:
+            self.refused.emit(document, watch.problem)
+        if document is not None:
+            self.planner.plan_soon(document)
+        self._saving.start()
+        self._go_on()
+
+    def _engine_failed(self, reason: str) -> None:
+        """There can be no worker: what waits is kept until the user tries again."""
+        self.queue.set_paused(True)
+        self.refused.emit(None, Problem(reason, self.tr("Choose another device in the settings.")))
+
+    def _begin_again(self) -> None:
+        """There is another worker: the picture that the old one was at is begun anew."""
+        self._deaths = 0
+        if self._watch is not None:
+            watch, self._watch = self._watch, None
+            watch.stop()
+            watch.job.status, watch.job.number = "waiting", None
+            if watch.job.stop_asked:
+                self.queue.remove(watch.job)
+                self.job_done.emit(watch.job, "stopped")
+            self._go_on()
+
+    def _catalog_changed(self) -> None:
+        for document in self._documents.values():
+            document.set_catalog(self.link.catalog)
+
+    # --- What the run watch calls -----------------------------------------------------------------
+
+    @property
+    def pictures(self) -> Pictures:
+        return self._pictures
+
+    def node_done(self, document: Document | None) -> None:
+        if document is not None:
+            self.planner.plan_soon(document)
+
+    def output_made(self, watch: RunWatch, node: str, path: str, unchanged: bool) -> None:
+        self._loader.load(path, (watch, node))
+        under_output = Path(path).is_relative_to(self.places.output())
+        if not unchanged and under_output:
+            self.picture_made.emit(watch.document, node, path)
+
+    def _have_picture(self, picture: QImage, tag: object) -> None:
+        if isinstance(tag, tuple) and isinstance(tag[0], RunWatch):
+            tag[0].have_picture(tag[1], picture)
+            self.queue.job_changed.emit(tag[0].job)
+
+    def _save_what_was_learned(self) -> None:
+        self._loader.do(self.estimates.save, self.estimates.text())
+        self._loader.do(self.last_seeds.save, self.last_seeds.text())
+
+
+def scope_of(document: Document) -> str:
+    """What a document is known by in caches, queue and history: the same after a restart."""
+    return str(getattr(document, "id", "") or f"document-{id(document):x}")
+
+
+def title_of(document: Document) -> str:
+    return str(getattr(document, "title", ""))
+
+
+def folder_of(document: Document) -> Path | None:
+    """The folder of its file, beside which it may name files."""
+    path = getattr(document, "path", None)
+    return path.parent if isinstance(path, Path) else None
+
+
+def node_title(document: Document, node: str) -> str:
+    return title(document.graph, document.catalog, node)
+
+
+def _as_made(document: Document, place: seeds.Place) -> bool:
+    """Whether a seed is still the one that its node came with."""
+    node, name = place
+    spec = document.spec(node)
+    param = spec.param_by_name.get(name) if spec else None
+    value = document.graph.nodes[node].params.get(name, param.default if param else None)
+    return param is not None and value == param.default
