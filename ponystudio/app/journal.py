@@ -1,0 +1,264 @@
+"""The journal of a document: what is done to it is on the disk a moment later.
+
+Whoever calls only hands over values that never change; the keeper's thread encodes and writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ponystudio.app import journal_file
+from ponystudio.app.journal_file import Line, packed
+from ponystudio.app.keeper import Keeper
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph import atomic
+from ponystudio.graph.edits import Edit
+from ponystudio.graph.history import History
+from ponystudio.graph.model import Graph
+
+log = logging.getLogger(__name__)
+
+# A journal longer than this is rewritten when its document is saved; far longer, at once.
+MANY_LINES, MANY_BYTES = 2_000, 2 * 2**20
+FAR_TOO_MANY = 8
+
+
+@dataclass(frozen=True)
+class Done:
+    """An edit and the graphs before and after it."""
+
+    edit: Edit
+    text: str
+    merge: str
+    before: Graph
+    after: Graph
+
+    def followed_by(self, other: Done) -> Done | None:
+        """Both as one, if they are of one gesture: only its end needs to be written."""
+        if not self.merge or other.merge != self.merge or other.before is not self.after:
+            return None
+        return Done(other.edit, self.text, self.merge, self.before, other.after)
+
+
+@dataclass(frozen=True)
+class _Restart:
+    """From here on the journal is these lines, and what is added later.
+
+    `same`: they say what the journal said before, in short, so that it may stay as it is.
+    """
+
+    lines: Callable[[], Iterable[Line]]
+    same: bool
+
+
+Entry = Done | Line
+
+
+class Journal:
+    """Its methods may be called from one thread, and return at once.
+
+    `lines` and `bytes` tell how long it is, about.
+    """
+
+    def __init__(self, keeper: Keeper, path: Path) -> None:
+        self.path = path
+        self.lines = 0
+        self.bytes = 0
+        self._keeper = keeper
+        self._new: deque[Entry | _Restart] = deque()
+        self._guard = threading.Lock()
+        # What follows is the keeper's thread's alone.
+        self._file: BinaryIO | None = None
+        self._sound: int | None = None
+        self._unwritten: deque[bytes] = deque()
+
+    @property
+    def long(self) -> bool:
+        return self.lines > MANY_LINES or self.bytes > MANY_BYTES
+
+    @property
+    def far_too_long(self) -> bool:
+        return self.lines > FAR_TOO_MANY * MANY_LINES or self.bytes > FAR_TOO_MANY * MANY_BYTES
+
+    def begin(self, id: str, title: str, file: Path | None, graph: Graph) -> None:
+        """Start the journal anew: this is the document."""
+        now = time.time()
+        self.lines, self.bytes = 1, 0
+        self._hand_over(
+            _Restart(lambda: [journal_file.header(id, title, file, graph, now)], same=False)
+        )
+
+    def resume(self, lines: int, sound: int) -> None:
+        """Go on with the journal that is there, of which so many lines and bytes are sound."""
+        self.lines, self.bytes = lines, sound
+        self._sound = sound  # nobody writes yet
+
+    def add(self, entry: Entry) -> None:
+        """Append a line, or what was done."""
+        self.lines += 1
+        self._hand_over(entry)
+
+    def compact(
+        self,
+        head: Line,
+        graph: Graph,
+        history: History,
+        saved: Graph | None,
+        last_save: Line | None,
+    ) -> None:
+        """Write it anew with a line for every step of the undo stack."""
+        self.lines, self.bytes = len(history.steps) + 4, 0
+        self._hand_over(
+            _Restart(
+                lambda: journal_file.compacted(head, graph, history, saved, last_save), same=True
+            )
+        )
+
+    def close(self) -> None:
+        """Let go of the file once all is written."""
+        self._keeper.do(self._close)
+
+    def delete(self) -> None:
+        self._keeper.do(self._delete)
+
+    def _hand_over(self, entry: Entry | _Restart) -> None:
+        with self._guard:
+            first = not self._new
+            self._new.append(entry)
+        if first:
+            self._keeper.do(self.write)
+
+    # --- On the keeper's thread -------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Write what was added; what cannot be written now is tried again later."""
+        with self._guard:
+            new, self._new = self._new, deque()
+        run: list[Entry] = []
+        for entry in new:
+            if isinstance(entry, _Restart):
+                self._unwritten.extend(map(_packed, _joined(run)))
+                self._restart(entry)
+                run = []
+            else:
+                run.append(entry)
+        self._unwritten.extend(map(_packed, _joined(run)))
+        if self._unwritten:
+            self._append_all()
+
+    def sync(self) -> None:
+        try:
+            if self._file is not None:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            self._keeper.late(self, atomic.explained(error, self.path))
+
+    def _restart(self, restart: _Restart) -> None:
+        """Replace the file, or, where that fails, leave it and go on behind it."""
+        data = b"".join(packed(line) for line in restart.lines())
+        self._shut()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_bytes(self.path, data)
+        except (OSError, PonyStudioError) as error:
+            if not restart.same:  # a second header in the file says: from here on
+                self._unwritten.append(data)
+            self._keeper.late(self, _explained(error, self.path))
+            return
+        self._unwritten.clear()
+        self._sound, self.bytes = None, len(data)
+
+    def _append_all(self) -> None:
+        try:
+            file = self._opened()
+            while self._unwritten:
+                self._append(file, self._unwritten[0])
+                self.bytes += len(self._unwritten.popleft())
+        except OSError as error:
+            self._shut()
+            self._keeper.late(self, _explained(error, self.path))
+        else:
+            self._keeper.appended(self)
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+            self._file = os.fdopen(handle, "r+b", buffering=0)
+            if self._sound is not None:  # what a crash left half is no part of it
+                self._file.truncate(self._sound)
+                self._sound = None
+            self._file.seek(0, os.SEEK_END)
+        return self._file
+
+    def _append(self, file: BinaryIO, data: bytes) -> None:
+        """The whole line or, on a full disk, nothing of it."""
+        start = file.tell()
+        try:
+            written = 0
+            while written < len(data):
+                written += file.write(data[written:]) or 0
+        except OSError:
+            self._sound = start
+            raise
+
+    def _shut(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+
+    def _close(self) -> None:
+        self.write()
+        self.sync()
+        self._shut()
+        if not self._unwritten:
+            self._keeper.forget(self)
+
+    def _delete(self) -> None:
+        with self._guard:
+            self._new.clear()
+        self._shut()
+        self._unwritten.clear()
+        self._keeper.forget(self)
+        self.path.unlink(missing_ok=True)
+
+
+def _joined(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """With edits of one gesture that follow each other as one."""
+    last: Entry | None = None
+    for entry in entries:
+        both = None
+        if isinstance(last, Done) and isinstance(entry, Done):
+            both = last.followed_by(entry)
+        if both is None and last is not None:
+            yield last
+        last = both or entry
+    if last is not None:
+        yield last
+
+
+def _packed(entry: Entry) -> bytes:
+    try:
+        if isinstance(entry, Done):
+            entry = journal_file.done(
+                entry.edit, entry.text, entry.merge, entry.before, entry.after
+            )
+        return packed(entry)
+    except (TypeError, ValueError, RecursionError):
+        # No JSON: no file could hold it. What comes after it is still worth keeping.
+        log.exception("An edit cannot be written.")
+        return b""
+
+
+def _explained(error: OSError | PonyStudioError, path: Path) -> PonyStudioError:
+    return error if isinstance(error, PonyStudioError) else atomic.explained(error, path)

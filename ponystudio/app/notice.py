@@ -1,0 +1,28 @@
+"""What a part of the studio has to tell the person, as data; toasts show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ponystudio.errors import PonyStudioError
+
+NoticeKind = Literal["info", "ok", "warn"]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """`actions` are (label, what it does); the fields are those that `Toasts.show` takes."""
+
+    title: str
+    text: str = ""
+    actions: tuple[tuple[str, Callable[[], object]], ...] = ()
+    kind: NoticeKind = "info"
+
+    @classmethod
+    def of(
+        cls, title: str, error: PonyStudioError, *actions: tuple[str, Callable[[], object]]
+    ) -> Notice:
+        """An error in its own words: the remedy is part of the text."""
+        return cls(title, " ".join(filter(None, (error.what, error.remedy))), actions, "warn")

@@ -1,0 +1,69 @@
+"""Graphs to begin with: those that ship, and the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication
+
+from ponystudio.graph import format as graph_file
+from ponystudio.graph.model import Graph
+
+DEFAULT = "text-to-picture"
+
+
+@dataclass(frozen=True)
+class Template:
+    """`id` is the name of its file without the suffix."""
+
+    id: str
+    title: str
+    help: str
+    path: Path
+
+    def graph(self) -> Graph:
+        """Raises GraphFileError."""
+        return graph_file.read(self.path)
+
+
+def templates(own: Path | None = None) -> list[Template]:
+    """The shipped ones, the default first, then those in the user's own folder."""
+    from ponystudio_resources import path as resource
+
+    shipped = sorted(_in(resource("graphs")), key=lambda item: (item.id != DEFAULT, item.id))
+    return [*shipped, *(sorted(_in(own), key=lambda item: item.id) if own else ())]
+
+
+def template(id: str, own: Path | None = None) -> Template | None:
+    return next((item for item in templates(own) if item.id == id), None)
+
+
+def _in(folder: Path) -> Iterator[Template]:
+    try:
+        files = [path for path in folder.iterdir() if path.suffix == ".json"]
+    except OSError:
+        return
+    for path in files:
+        title, help = _told().get(path.stem, ("", ""))
+        yield Template(path.stem, title or _readable(path.stem), help, path)
+
+
+def _readable(stem: str) -> str:
+    words = stem.replace("-", " ").replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def _told() -> dict[str, tuple[str, str]]:
+    return {
+        "text-to-picture": (
+            _tr("Text to picture"),
+            _tr("A prompt becomes a picture. The place to start."),
+        ),
+        "upscale": (_tr("Upscale"), _tr("Makes a picture larger and adds detail.")),
+    }
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Templates", text)
