@@ -90,7 +90,7 @@ def size(count: float) -> str:
 def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
     """(whether the reason is the node's own and worth more than a cause above it, in words)."""
     known = {
-        "it saves or shows something": (False, _tr("Always runs")),
+        "it saves or shows something": (True, _tr("Always runs")),
         "it reads a file that a wire names": (True, _tr("Always runs")),
         "its result was not kept": (False, _tr("Result was not kept")),
         "not run before": (False, _tr("Not run yet")),

@@ -1,0 +1,175 @@
+"""Runs in a real worker, as documents show them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers.running import document_of, make, real_link, runner_for, until
+from ponystudio.graph.edits import SetParam
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory, qapp):
+    link = real_link(tmp_path_factory.mktemp("running"))
+    link.start()
+    until(lambda: link.is_ready, 120)
+    yield link
+    link.close()
+
+
+@pytest.fixture
+def runner(link, tmp_path):
+    runner = runner_for(link, tmp_path)
+    yield runner
+    runner.cancel_all()
+    until(lambda: not runner.queue.jobs)
+    runner.close()
+    runner.deleteLater()
+
+
+@pytest.fixture
+def ended(runner):
+    ended: list[str] = []
+    runner.job_done.connect(lambda job, how: ended.append(how))
+    return ended
+
+
+@pytest.fixture
+def open_document(runner, link):
+    documents = []
+
+    def open_one(*nodes):
+        document = document_of(*nodes, catalog=link.catalog)
+        documents.append(document)
+        runner.watch(document)
+        return document
+
+    yield open_one
+    for document in documents:
+        runner.unwatch(document)
+
+
+def test_the_catalog_is_known_at_the_next_start(link, tmp_path_factory):
+    assert "tiny.number" in link.catalog
+    assert "core.sample" in link.catalog
+    again = real_link(link.log_file.parent.parent)
+    assert again.catalog.to_json() == link.catalog.to_json()
+
+
+def test_a_run_from_waiting_to_done(runner, ended, open_document):
+    document = open_document(
+        make("p", "picture", level=0.25), make("save", "save", image=("p", "image"))
+    )
+    made = []
+    runner.picture_made.connect(lambda *args: made.append(args))
+    runner.run(document)
+    assert {document.states[id].phase for id in ("p", "save")} == {"waiting"}
+    until(lambda: ended)
+    assert ended == ["done"]
+    assert document.states["p"].phase == "done"
+    assert document.states["p"].outputs[0][1].startswith("1×3×64×64")
+    assert not document.states["p"].picture.isNull()
+    ((of, node, path),) = made
+    assert (of, node) == (document, "save")
+    assert Path(path).is_file()
+    until(lambda: document.states["save"].picture is not None)
+    until(lambda: document.states["p"].tier == "memory")
+
+
+def test_plans_follow_edits_in_the_cards_words(runner, ended, open_document):
+    document = open_document(
+        make("p", "picture", level=0.3),
+        make("save", "save", image=("p", "image")),
+    )
+    until(lambda: document.states["p"].reason == "Not run yet")
+    assert document.states["save"].reason == "Always runs"
+    runner.run(document)
+    until(lambda: ended and document.states["p"].tier)
+    document.do(SetParam("p", "level", 0.4), "Change level")
+    until(lambda: document.states["p"].reason)
+    assert document.states["p"].reason == "Level changed"
+    assert document.states["p"].tier == ""
+    assert document.states["p"].stale
+    document.undo()
+    until(lambda: document.states["p"].tier == "memory")
+    assert not document.states["p"].stale
+
+
+def test_faults_land_on_their_nodes_and_the_rest_is_planned(runner, open_document):
+    document = open_document(
+        make("p", "picture"),
+        make("bad", "save"),
+        make("save", "save", image=("p", "image")),
+    )
+    until(lambda: document.states["bad"].faults and document.states["p"].reason)
+    (fault,) = document.states["bad"].faults
+    assert (fault.reason, fault.socket) == ("MissingInput", "image")
+    assert document.states["bad"].reason == ""
+
+
+def test_progress_previews_stop(runner, ended, open_document):
+    document = open_document(
+        make("n", "number"), make("end", "steps", a=("n", "float"), count=100_000)
+    )
+    job = runner.run(document)
+    until(lambda: document.states["end"].step > 3 and document.states["end"].live)
+    assert job.node_title == "Steps"
+    assert 0 < job.fraction < 1
+    assert job.left is not None
+    runner.cancel_current()
+    assert job.status == "stopping"
+    until(lambda: ended)
+    assert ended == ["stopped"]
+    assert document.states["end"].phase == "rest"
+    assert not document.states["end"].live
+
+
+def test_a_worker_that_dies_or_is_killed_costs_its_run_alone(tmp_path, qapp):
+    link = real_link(tmp_path)
+    runner = runner_for(link, tmp_path)
+    ended, offered = [], []
+    runner.job_done.connect(lambda job, how: ended.append(how))
+    runner.stop_offered.connect(offered.append)
+    link.start()
+    until(lambda: link.is_ready, 120)
+
+    def opened(*nodes):
+        document = document_of(*nodes, catalog=link.catalog)
+        runner.watch(document)
+        return document
+
+    dying = opened(make("n", "number"), make("end", "die", a=("n", "float")))
+    fine = opened(make("n", "number"), make("end", "steps", a=("n", "float"), count=2))
+    stuck = opened(make("n", "number"), make("end", "kernel", a=("n", "float")))
+    runner.run(dying)
+    runner.run(fine)
+    until(lambda: len(ended) == 2)
+    assert ended == ["failed", "done"]
+    assert dying.states["end"].phase == "failed"
+    assert dying.states["end"].problem.reason == "WorkerDied"
+    assert fine.states["end"].phase == "done"
+
+    runner._patience.setInterval(100)
+    runner.run(stuck)
+    until(lambda: stuck.states["end"].phase == "running")
+    runner.cancel_current()
+    until(lambda: True in offered)
+    runner.stop_now()
+    until(lambda: len(ended) == 3)
+    assert ended[-1] == "stopped"
+    assert stuck.states["end"].phase == "rest"
+    assert offered[-1] is False
+
+    # Other settings, in the middle of a run: it is begun anew by the next worker.
+    again = opened(
+        make("n", "number"), make("end", "steps", a=("n", "float"), count=100, pause=0.01)
+    )
+    runner.run(again)
+    until(lambda: again.states["end"].step > 2)
+    link.restart()
+    until(lambda: len(ended) == 4)
+    assert ended[-1] == "done"
+    runner.close()
+    link.close()
