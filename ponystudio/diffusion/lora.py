@@ -1,8 +1,8 @@
-"""LoRA files: which layers they change, and by what.
+"""LoRA files and their kin: which layers they change, and by what.
 
-Read are pairs of low-rank matrices for linear layers and convolutions in every common naming:
-kohya (`lora_unet_down_blocks_0_…_to_q.lora_down.weight`), PEFT and diffusers
-(`unet.down_blocks.0.….to_q.lora_A.weight`), the attention processors of early diffusers
+Read are the kinds of `deltas` in every common naming: kohya and LyCORIS
+(`lora_unet_down_blocks_0_…_to_q.lora_down.weight`, for SDXL after sgm's modules), PEFT and
+diffusers (`unet.down_blocks.0.….to_q.lora_A.weight`), the attention processors of early diffusers
 (`….attn1.processor.to_q_lora.down.weight`), and LDM's own module names under any of the prefixes.
 Names are never taken apart at their underscores: a table is built from the names that the modules
 of the network have in every naming, and looked up. Importing this loads no torch.
@@ -14,27 +14,29 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ponystudio.diffusion.deltas import Delta, delta, rank_of
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.names import ldm_modules
 from ponystudio.errors import DamagedFile, MismatchedValues, UnsupportedModel, WrongKind
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from ponystudio.library.weights import TensorInfo, WeightsFile
 
-# Flattened layer name → role ("up", "down", "alpha") → name of the stored tensor.
+# Flattened layer name → role ("up", "down", "alpha", ...) → name of the stored tensor.
 Layers = Mapping[str, Mapping[str, str]]
 
 # What stands after a layer's name, and the role it plays.
 ROLES = {
     ".lora_down.weight": "down",
     ".lora_up.weight": "up",
+    ".lora_mid.weight": "mid",
     ".lora_A.weight": "down",
     ".lora_B.weight": "up",
     ".lora_A.default.weight": "down",
@@ -48,24 +50,46 @@ ROLES = {
     "_lora.down.weight": "down",
     "_lora.up.weight": "up",
     ".alpha": "alpha",
+    ".dora_scale": "dora",
+    ".lora_magnitude_vector": "dora",
+    ".lora_magnitude_vector.weight": "dora",
+    ".lora_magnitude_vector.default.weight": "dora",
+    ".diff": "diff",
+    ".diff_b": "bias",
+    ".w_norm": "diff",
+    ".b_norm": "bias",
+    **{f".hada_{name}": f"hada_{name}" for name in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
+    **{
+        f".lokr_{name}": f"lokr_{name}"
+        for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t1", "t2")
+    },
 }
-# Kinds that change weights otherwise than by one product of two matrices.
+# Kinds that are not read, by what only they have.
 OTHER_KINDS = {
-    r"\.hada_": "LoHa",
-    r"\.lokr_": "LoKr",
-    r"\.(dora_scale|lora_magnitude_vector)": "DoRA",
     r"\.oft_": "OFT",
-    r"\.lora_mid\.": "LoCon in Tucker form",
     r"\.[ab][12]\.weight$": "GLoRA",
     r"\.on_input$": "IA³",
-    r"\.(diff|diff_b|w_norm|b_norm)$": "full differences",
 }
-PREFIXES = {
-    "model": ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "base_model_model_", ""),
-    "clip": ("lora_te_", "lora_te1_", "text_encoder_", "te_", ""),
-}
+# What must stand together.
+COMPLETE = (
+    {"up", "down"},
+    {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"},
+    {"diff"},
+    {"bias"},
+    *(
+        first | second
+        for first in ({"lokr_w1"}, {"lokr_w1_a", "lokr_w1_b"})
+        for second in ({"lokr_w2"}, {"lokr_w2_a", "lokr_w2_b"})
+    ),
+)
+PREFIXES = ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "base_model_model_", "")
+# For the first, and for the second of a family's text encoders.
+TEXT_PREFIXES = (
+    ("lora_te_", "lora_te1_", "text_encoder_", "te_", "te1_", ""),
+    ("lora_te2_", "text_encoder_2_", "te2_"),
+)
 # What tells the part of a layer that no table has.
-CLIP_LAYER = re.compile(r"(lora_te1?|text_encoder|te)_|text_model_")
+CLIP_LAYER = re.compile(r"(lora_te[12]?|text_encoder(_2)?|te[12]?)_|text_model_")
 # Layers of architectures that share no layer with ours, and whose they are.
 FOREIGN = {
     r"(lora_te2|text_encoder_2)_": "SDXL",
@@ -84,39 +108,15 @@ CROSS_ATTENTION = re.compile(r"attn2_to_k$")
 # Early diffusers called the text encoder's projections q_proj … as the denoiser's.
 OLD_PROJECTION = re.compile(r"(q|k|v|out)_proj$")
 # PEFT's settings, which diffusers writes into the metadata, one set a component.
-PEFT_COMPONENTS = {"model": ("unet.", "transformer."), "clip": ("text_encoder.",)}
-
-
-@dataclass(frozen=True, eq=False)
-class Delta:
-    """What one layer gets added: `scale` · up @ down, seen in the shape of its weight.
-
-    `down` is [r,in] or [r,in,kh,kw], `up` [out,r] or [out,r,1,1]; mapped pages of the file.
-    """
-
-    up: Tensor
-    down: Tensor
-    scale: float
-
-    def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether it can be added to a weight of that shape; 1×1 convolutions count as linear."""
-        rank, out = len(self.down), len(self.up)
-        wide = self.down.numel() == rank * math.prod(shape[1:])
-        return bool(wide and out == shape[0] and self.up.numel() == out * rank)
-
-    def product(self, like: Tensor) -> Tensor:
-        """up @ down, unscaled, in float32, in the shape and place of a weight."""
-        import torch
-
-        up, down = (
-            factor.to(like.device, torch.float32).flatten(1) for factor in (self.up, self.down)
-        )
-        return (up @ down).reshape(like.shape)
+PEFT_COMPONENTS = {
+    "model": ("unet.", "transformer."),
+    "clip": ("text_encoder.", "text_encoder_2."),
+}
 
 
 @dataclass(frozen=True)
 class Match:
-    """What a LoRA does to one network: module name → delta, and the layers that found none."""
+    """What a LoRA does to one network: parameter → delta, and the layers that found none."""
 
     deltas: Mapping[str, Delta]
     unmatched: tuple[str, ...]
@@ -139,11 +139,15 @@ class LoraFile:
         """
         table = _table(part, module)
         mine = [name for name in self.layers if bool(CLIP_LAYER.match(name)) == (part == "clip")]
-        found = {table[name]: self._delta(name, part) for name in mine if name in table}
-        for path, delta in found.items():
-            weight = module.get_submodule(path).weight
-            if not delta.fits(tuple(weight.shape)):
-                raise self._wrong_base(module, f"{path} is {list(weight.shape)} there")
+        found: dict[str, Delta] = {}
+        for name in mine:
+            if name in table:
+                found.update(self._deltas(name, part, table[name]))
+        parameters = dict(module.named_parameters())
+        for path, change in found.items():
+            if path not in parameters or not change.fits(tuple(parameters[path].shape)):
+                shape = list(parameters[path].shape) if path in parameters else "not"
+                raise self._wrong_base(module, f"{path} is {shape} there")
         unmatched = tuple(name for name in mine if name not in table)
         if unmatched and not found:
             raise self._wrong_base(module, f"it has no {unmatched[0]}")
@@ -170,19 +174,28 @@ class LoraFile:
             remedy="Use it with models of the base that it was trained on.",
         )
 
-    def _delta(self, name: str, part: str) -> Delta:
+    def _deltas(self, name: str, part: str, module: str) -> Iterator[tuple[str, Delta]]:
+        """Parameter → what is added to it, for one layer."""
         from ponystudio.diffusion.weights import tensor
 
-        roles = self.layers[name]
-        down, up = (tensor(self._file, roles[role]) for role in ("down", "up"))
-        rank = down.shape[0]
+        roles = {role: tensor(self._file, key) for role, key in self.layers[name].items()}
+        if change := delta(roles, self._scale(name, part, roles)):
+            yield f"{module}.weight", change
+        if "bias" in roles and (change := delta({"diff": roles["bias"]}, 1.0)):
+            yield f"{module}.bias", change
+
+    def _scale(self, name: str, part: str, roles: Mapping[str, Any]) -> float:
+        """s = α/rank, where nothing says α: 1."""
+        rank = rank_of(roles)
+        if not rank:
+            return 1.0
         settings = self._peft_settings(part)
         if "alpha" in roles:
-            alpha = float(tensor(self._file, roles["alpha"]))
+            alpha = float(roles["alpha"])
         else:
-            said = settings.get("lora_alpha")
+            said = _of_layer(settings.get("alpha_pattern"), name, settings.get("lora_alpha"))
             alpha = float(said) if isinstance(said, int | float) else rank
-        return Delta(up, down, alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank))
+        return alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank)
 
     def _peft_settings(self, part: str) -> dict[str, Any]:
         try:
@@ -202,8 +215,8 @@ class LoraFile:
 def read(path: Path) -> LoraFile:
     """Open a LoRA file; its tensors stay mapped until it is closed.
 
-    Raises UnsupportedModel for LoHa, LoKr, DoRA and other kinds, WrongKind for a file that holds
-    no LoRA, and what `library.open_weights` raises for damaged and unsafe files.
+    Raises UnsupportedModel for OFT, GLoRA and IA³, WrongKind for a file that holds no LoRA,
+    and what `library.open_weights` raises for damaged and unsafe files.
     """
     from ponystudio.library.content import content_id
     from ponystudio.library.weights import open_weights
@@ -237,18 +250,19 @@ def check_base(path: Path, family: str) -> None:
 def _layers(path: Path, tensors: Mapping[str, TensorInfo]) -> Layers:
     """Flattened layer name → role → name of the stored tensor.
 
-    Raises WrongKind, UnsupportedModel and DamagedFile for what is no complete set of pairs.
+    Raises WrongKind, UnsupportedModel and DamagedFile for what is no set of complete layers.
     """
     for pattern, kind in OTHER_KINDS.items():
         if strange := next((name for name in tensors if re.search(pattern, name)), None):
             raise UnsupportedModel(
                 f"This is a LoRA of the kind {kind} (it holds {strange!r}).",
                 where=str(path),
-                remedy="Plain LoRA files are read: pairs of `lora_up` and `lora_down`.",
+                remedy="LoRA, LoCon, LoHa, LoKr, DoRA and whole differences are read.",
             )
     layers: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for name in tensors:
-        if suffix := next((suffix for suffix in ROLES if name.endswith(suffix)), None):
+        fitting = [suffix for suffix in ROLES if name.endswith(suffix)]
+        if suffix := max(fitting, key=len, default=None):
             layers[_flat(name.removesuffix(suffix))][ROLES[suffix]] = name
     if not layers:
         raise WrongKind(
@@ -256,23 +270,58 @@ def _layers(path: Path, tensors: Mapping[str, TensorInfo]) -> Layers:
             where=str(path),
             remedy="Choose another file; a checkpoint is opened by Load checkpoint.",
         )
-    if halves := [name for name, roles in layers.items() if not {"up", "down"} <= roles.keys()]:
-        raise DamagedFile(f"The layer {halves[0]!r} lacks one of its matrices.", where=str(path))
-    for name, roles in layers.items():
-        _check_pair(name, {role: tensors[key] for role, key in roles.items()}, path)
-    return layers
+    # A layer may have nothing but an alpha, which then is of no layer that was trained.
+    whole = {name: roles for name, roles in layers.items() if roles.keys() != {"alpha"}}
+    for name, roles in whole.items():
+        if not any(needed <= roles.keys() for needed in COMPLETE):
+            raise DamagedFile(f"The layer {name!r} lacks one of its matrices.", where=str(path))
+        _check_layer(name, {role: tensors[key] for role, key in roles.items()}, path)
+    return whole
 
 
-def _check_pair(name: str, roles: Mapping[str, TensorInfo], path: Path) -> None:
+def _check_layer(name: str, roles: Mapping[str, TensorInfo], path: Path) -> None:
     """Raise DamagedFile for matrices that have no product, and an alpha that is no number."""
-    down, up = roles["down"].shape, roles["up"].shape
-    if min(len(down), len(up)) < 2 or up[1] != down[0] or not down[0]:
-        raise DamagedFile(
-            f"The matrices of the layer {name!r}, {list(up)} and {list(down)}, have no product.",
-            where=str(path),
-        )
+    pairs = [("up", "down", "mid"), ("lokr_w1_a", "lokr_w1_b", "lokr_t1")]
+    pairs += [("lokr_w2_a", "lokr_w2_b", "lokr_t2")]
+    pairs += [(f"hada_w{n}_a", f"hada_w{n}_b", f"hada_t{n}") for n in (1, 2)]
+    for left, right, core in pairs:
+        if left in roles and right in roles:
+            middle = roles[core].shape if core in roles else None
+            if not _have_product(roles[left].shape, roles[right].shape, middle, core == "mid"):
+                raise DamagedFile(
+                    f"The matrices of the layer {name!r}, {list(roles[left].shape)} and"
+                    f" {list(roles[right].shape)}, have no product.",
+                    where=str(path),
+                )
+    for role in ("diff", "bias", "lokr_w1", "lokr_w2"):
+        if role in roles and not roles[role].numel:
+            raise DamagedFile(f"The layer {name!r} is empty.", where=str(path))
     if "alpha" in roles and roles["alpha"].numel != 1:
         raise DamagedFile(f"The alpha of the layer {name!r} is not one number.", where=str(path))
+
+
+def _have_product(
+    left: tuple[int, ...],
+    right: tuple[int, ...],
+    core: tuple[int, ...] | None,
+    is_lora: bool,
+) -> bool:
+    """Whether left·right, or the sum over a core, exists. LoRA's left is [out,rank] either way."""
+    if min(len(left), len(right)) < 2 or 0 in (*left, *right):
+        return False
+    if core is None:
+        return left[1] == right[0]
+    rank = left[1] if is_lora else left[0]
+    return len(core) == 4 and 0 not in core and (rank, right[0]) == core[:2]
+
+
+def _of_layer(pattern: Any, layer: str, otherwise: Any) -> Any:
+    """What PEFT's `alpha_pattern` says of a layer."""
+    if isinstance(pattern, dict):
+        for name, value in pattern.items():
+            if isinstance(name, str) and layer.endswith(_flat(name)):
+                return value
+    return otherwise
 
 
 def _flat(name: str) -> str:
@@ -282,16 +331,31 @@ def _flat(name: str) -> str:
 def _table(part: str, module: nn.Module) -> dict[str, str]:
     """Flattened name in every naming → our name of each module that has a weight."""
     ours = [name for name, inside in module.named_modules() if hasattr(inside, "weight")]
-    if part == "model":
-        aliases = [(name, name) for name in ours] + list(ldm_modules(ours).items())
-        # Early attention processors name the projection alone, not its place in a list.
-        aliases += [
-            (alias.removesuffix(".0"), name) for alias, name in aliases if "to_out" in alias
-        ]
-    else:
-        aliases = [(f"{root}{name}", name) for root in ("text_model.", "") for name in ours]
+    if part == "clip":
+        return _text_table(ours)
+    aliases = [(name, name) for name in ours] + list(ldm_modules(ours).items())
+    # Early attention processors name the projection alone, not its place in a list.
+    aliases += [(alias.removesuffix(".0"), name) for alias, name in aliases if "to_out" in alias]
+    return {prefix + _flat(alias): name for alias, name in aliases for prefix in PREFIXES}
+
+
+def _text_table(ours: list[str]) -> dict[str, str]:
+    """The same for text encoders, of which there may be several, each below its tower's name."""
+    towers = [tower for kin in families().values() for tower in kin.towers]
+    roots = list(dict.fromkeys(t.name for t in towers if any(n.startswith(t.name) for n in ours)))
+    table: dict[str, str] = {}
+    for index, root in enumerate(roots or [""]):
+        prefix = f"{root}." if root else ""
+        aliases = []
+        for name in ours:
+            if name.startswith(prefix):
+                bare = name.removeprefix(prefix).removeprefix("text_model.")
+                aliases += [(f"text_model.{bare}", name), (bare, name)]
         aliases += [(OLD_PROJECTION.sub(r"to_\1", alias), name) for alias, name in aliases]
-    return {prefix + _flat(alias): name for alias, name in aliases for prefix in PREFIXES[part]}
+        table |= {
+            start + _flat(alias): name for alias, name in aliases for start in TEXT_PREFIXES[index]
+        }
+    return table
 
 
 def _base(layers: Layers, tensors: Mapping[str, TensorInfo]) -> str:
@@ -300,6 +364,6 @@ def _base(layers: Layers, tensors: Mapping[str, TensorInfo]) -> str:
         for pattern, title in FOREIGN.items():
             if re.match(pattern, name):
                 return title
-        if CROSS_ATTENTION.search(name):
+        if CROSS_ATTENTION.search(name) and "down" in roles:
             return CONTEXT_WIDTHS.get(tensors[roles["down"]].shape[1], "")
     return ""

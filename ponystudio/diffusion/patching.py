@@ -1,6 +1,6 @@
 """Weights with LoRAs in them: a state that is reached as a transaction.
 
-W' = W + Σ m·s·(up @ down), in float32, then cast. W is always read from the file again, so that
+W' = W + Σ m·s·Δ, in float32, then cast. W is always read from the file again, so that
 nothing is ever taken away by subtraction and strength 0 leaves the stored bits.
 """
 
@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.lora import Delta, LoraFile
+from ponystudio.diffusion.deltas import Delta
+from ponystudio.diffusion.lora import LoraFile
 from ponystudio.diffusion.network import Network
 from ponystudio.diffusion.weights import assign
 
@@ -81,19 +82,19 @@ def _deltas(
             continue
         match = files[content].for_module(network.part, network.module)
         unmatched += match.unmatched
-        for path, delta in match.deltas.items():
-            wanted.setdefault(f"{path}.weight", []).append((strength, delta))
+        for name, delta in match.deltas.items():
+            wanted.setdefault(name, []).append((strength, delta))
     return wanted, tuple(unmatched)
 
 
 def _patched(network: Network[Any], name: str, deltas: list[tuple[float, Delta]]) -> Tensor:
-    """W + Σ m·s·(up @ down) in the dtype and on the device of the network."""
+    """W + Σ m·s·Δ in the dtype and on the device of the network."""
     assert network.weights is not None
     now = network.module.get_parameter(name)
     stored = network.weights.stored(name, now.shape)
     weight = stored.to(now.device).to(torch.float32, copy=True)
     for strength, delta in deltas:
-        weight += strength * delta.scale * delta.product(weight)
+        weight = delta.added(weight, strength)
     if network.rounds_patches:
         weight = weight.to(stored.dtype)
     return weight.to(now.dtype)

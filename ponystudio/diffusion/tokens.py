@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import ponystudio_resources
 from ponystudio.diffusion.embedding_names import EmbeddingNames, split_at_embeddings
 from ponystudio.diffusion.prompt import Break, Segment
-from ponystudio.diffusion.towers import END, START
+from ponystudio.diffusion.towers import END as END
+from ponystudio.diffusion.towers import START as START
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -10,6 +10,7 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from helpers import relatives
 from helpers.checkpoints import micro, micro_lora
 from helpers.paths import DATA, needs_data
 from ponystudio.diffusion import lora
@@ -102,11 +103,11 @@ class TestNamings:
         tensors = pair(64, 64, **suffixes)
         file = write(named(name, tensors))
         found = file.for_module("model", unet)
-        assert list(found.deltas) == [QUERY]
+        assert list(found.deltas) == [f"{QUERY}.weight"]
         assert found.unmatched == ()
         product = tensors[suffixes["up"]] @ tensors[suffixes["down"]]
-        assert torch.allclose(found.deltas[QUERY].product(torch.empty(64, 64)), product)
-        assert found.deltas[QUERY].scale == 1
+        assert torch.allclose(found.deltas[f"{QUERY}.weight"].product(torch.empty(64, 64)), product)
+        assert found.deltas[f"{QUERY}.weight"].scale == 1
         assert file.for_module("clip", clip).deltas == {}
 
     @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ class TestNamings:
     def test_of_an_output_projection(self, name, unet, write):
         suffixes = PROCESSOR if "processor" in name else KOHYA
         file = write(named(name, pair(128, 128, **suffixes)))
-        assert list(file.for_module("model", unet).deltas) == [OUT]
+        assert list(file.for_module("model", unet).deltas) == [f"{OUT}.weight"]
 
     @pytest.mark.parametrize(
         ("name", "suffixes", "ours"),
@@ -136,7 +137,7 @@ class TestNamings:
     def test_of_the_text_encoder(self, name, suffixes, ours, unet, clip, write):
         o = 256 if ours == MLP else 64
         file = write(named(name, pair(64, o, **suffixes)))
-        assert list(file.for_module("clip", clip).deltas) == [ours]
+        assert list(file.for_module("clip", clip).deltas) == [f"{ours}.weight"]
         assert file.for_module("model", unet).deltas == {}
 
     def test_every_layer_of_a_whole_file_finds_its_place(self, unet, clip, tmp_path):
@@ -154,7 +155,7 @@ class TestScale:
         name = f"lora_unet_{QUERY.replace('.', '_')}"
         for alpha, scale in ((None, 1), (1, 0.25), (8, 2)):
             file = write(named(name, pair(64, 64, rank=4, alpha=alpha)))
-            assert file.for_module("model", unet).deltas[QUERY].scale == scale
+            assert file.for_module("model", unet).deltas[f"{QUERY}.weight"].scale == scale
 
     def test_may_stand_in_pefts_metadata(self, unet, clip, write):
         tensors = named(f"unet.{QUERY}", pair(64, 64, rank=4, **PEFT)) | named(
@@ -163,8 +164,8 @@ class TestScale:
         settings = {"unet.lora_alpha": 8, "text_encoder.lora_alpha": 6}
         settings["text_encoder.use_rslora"] = True
         file = write(tensors, {"lora_adapter_metadata": json.dumps(settings)})
-        assert file.for_module("model", unet).deltas[QUERY].scale == 2
-        assert file.for_module("clip", clip).deltas[PROJECTION].scale == 3
+        assert file.for_module("model", unet).deltas[f"{QUERY}.weight"].scale == 2
+        assert file.for_module("clip", clip).deltas[f"{PROJECTION}.weight"].scale == 3
 
     @pytest.mark.parametrize(
         "said", ["[1]", "[" * 100_000, "no JSON", '{"unet.lora_alpha": "eight"}']
@@ -172,13 +173,13 @@ class TestScale:
     def test_settings_that_make_no_sense_are_passed_over(self, said, unet, write):
         tensors = named(f"unet.{QUERY}", pair(64, 64, **PEFT))
         file = write(tensors, {"lora_adapter_metadata": said})
-        assert file.for_module("model", unet).deltas[QUERY].scale == 1
+        assert file.for_module("model", unet).deltas[f"{QUERY}.weight"].scale == 1
 
-    def test_the_product_by_hand(self):
-        up, down = torch.full((4, 2), 0.5), torch.tensor([[1.0, 0, 0], [0, 1.0, 0]])
-        delta = lora.Delta(up, down, scale=1 / 2)
-        rows = delta.scale * delta.product(torch.empty(4, 3))
-        assert torch.equal(rows, torch.tensor([0.25, 0.25, 0]).expand(4, 3))
+    def test_may_differ_by_layer(self, unet, write):
+        tensors = named(f"unet.{QUERY}", pair(64, 64, rank=4, **PEFT))
+        settings = {"unet.lora_alpha": 8, "unet.alpha_pattern": {QUERY: 2}}
+        file = write(tensors, {"lora_adapter_metadata": json.dumps(settings)})
+        assert file.for_module("model", unet).deltas[f"{QUERY}.weight"].scale == 0.5
 
 
 class TestShapes:
@@ -190,7 +191,7 @@ class TestShapes:
         if conv:
             tensors = {key: value[..., None, None] for key, value in tensors.items()}
         file = write(named(name, tensors))
-        delta = file.for_module("model", unet).deltas["down_blocks.0.attentions.0.proj_in"]
+        delta = file.for_module("model", unet).deltas["down_blocks.0.attentions.0.proj_in.weight"]
         result = delta.product(torch.empty(32, 32, 1, 1))
         assert torch.allclose(result, product[..., None, None])
 
@@ -199,7 +200,7 @@ class TestShapes:
         down, up = torch.randn(2, 32, 3, 3), torch.randn(32, 2, 1, 1)
         name = "lora_unet_down_blocks_0_resnets_0_conv1"
         file = write(named(name, {"lora_down.weight": down, "lora_up.weight": up}))
-        delta = file.for_module("model", unet).deltas["down_blocks.0.resnets.0.conv1"]
+        delta = file.for_module("model", unet).deltas["down_blocks.0.resnets.0.conv1.weight"]
         x = torch.randn(1, 32, 6, 6)
         two_steps = torch.conv2d(torch.conv2d(x, down, padding=1), up)
         at_once = torch.conv2d(x, delta.product(torch.empty(32, 32, 3, 3)), padding=1)
@@ -210,16 +211,9 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("key", "kind"),
         [
-            ("hada_w1_a", "LoHa"),
-            ("lokr_w1", "LoKr"),
-            ("dora_scale", "DoRA"),
-            ("lora_magnitude_vector", "DoRA"),
             ("oft_blocks", "OFT"),
-            ("lora_mid.weight", "Tucker"),
             ("a1.weight", "GLoRA"),
             ("on_input", "IA³"),
-            ("diff", "full differences"),
-            ("w_norm", "full differences"),
         ],
     )
     def test_other_kinds_by_name(self, key, kind, write):
@@ -264,12 +258,13 @@ class TestRefusals:
             ("transformer.joint_transformer_blocks.0.attn.to_q", 64, "AuraFlow"),
         ],
     )
-    def test_another_base_by_both_names(self, name, width, base, unet, write):
+    def test_another_base_by_both_names(self, name, width, base, unet, clip, write):
         file = write(named(name, pair(width, 64)))
         with pytest.raises(MismatchedValues, match=rf"{base}.*Stable Diffusion 1"):
             lora.check_base(file.path, "sd1")
+        part, module = ("clip", clip) if "te2" in name else ("model", unet)
         with pytest.raises(MismatchedValues, match=base):
-            file.for_module("model", unet)
+            file.for_module(part, module)
 
     def test_the_right_base_passes(self, tmp_path, write):
         name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
@@ -281,13 +276,74 @@ class TestRefusals:
         tensors = named(f"lora_unet_{QUERY.replace('.', '_')}", pair(64, 64))
         tensors |= named("lora_unet_nowhere", pair(64, 64))
         found = write(tensors).for_module("model", unet)
-        assert list(found.deltas) == [QUERY]
+        assert list(found.deltas) == [f"{QUERY}.weight"]
         assert found.unmatched == ("lora_unet_nowhere",)
 
     def test_a_layer_of_another_width(self, unet, write):
         file = write(named(f"lora_unet_{QUERY.replace('.', '_')}", pair(320, 320)))
-        with pytest.raises(MismatchedValues, match=r"to_q is \[64, 64\]"):
+        with pytest.raises(MismatchedValues, match=r"to_q.weight is \[64, 64\]"):
             file.for_module("model", unet)
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """The tiny denoiser and both text encoders, as they are loaded."""
+    found = relatives.relative("sdxl")
+    names = ("clip_l", "clip_g")
+    texts = torch.nn.ModuleDict(dict(zip(names, found.texts, strict=True)))
+    return {"model": found.unet, "clip": texts}
+
+
+class TestOfSdxl:
+    @pytest.mark.parametrize(
+        ("name", "part", "ours", "sides"),
+        [
+            (
+                "lora_unet_input_blocks_4_1_transformer_blocks_1_attn1_to_q",
+                "model",
+                "down_blocks.1.attentions.0.transformer_blocks.1.attn1.to_q.weight",
+                (64, 64),
+            ),
+            (
+                "lora_unet_down_blocks_1_attentions_0_transformer_blocks_1_attn1_to_q",
+                "model",
+                "down_blocks.1.attentions.0.transformer_blocks.1.attn1.to_q.weight",
+                (64, 64),
+            ),
+            ("lora_unet_label_emb_0_0", "model", "add_embedding.linear_1.weight", (112, 128)),
+            (
+                "lora_te1_text_model_encoder_layers_0_mlp_fc1",
+                "clip",
+                "clip_l.encoder.layers.0.mlp.fc1.weight",
+                (32, 96),
+            ),
+            (
+                "lora_te2_text_model_encoder_layers_3_self_attn_v_proj",
+                "clip",
+                "clip_g.text_model.encoder.layers.3.self_attn.v_proj.weight",
+                (64, 64),
+            ),
+            (
+                "text_encoder_2.text_model.encoder.layers.3.mlp.fc2",
+                "clip",
+                "clip_g.text_model.encoder.layers.3.mlp.fc2.weight",
+                (96, 64),
+            ),
+        ],
+    )
+    def test_every_naming(self, name, part, ours, sides, networks, write):
+        suffixes = PEFT if "." in name else KOHYA
+        file = write(named(name, pair(*sides, **suffixes)))
+        assert list(file.for_module(part, networks[part]).deltas) == [ours]
+
+    def test_the_encoders_are_not_mixed_up(self, networks, write):
+        first = named("lora_te1_text_model_encoder_layers_0_mlp_fc1", pair(32, 96))
+        second = named("lora_te2_text_model_encoder_layers_0_mlp_fc1", pair(64, 96))
+        found = write(first | second).for_module("clip", networks["clip"])
+        assert sorted(found.deltas) == [
+            "clip_g.text_model.encoder.layers.0.mlp.fc1.weight",
+            "clip_l.encoder.layers.0.mlp.fc1.weight",
+        ]
 
 
 @needs_data
