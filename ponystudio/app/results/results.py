@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QObject
 
+from ponystudio.api.spec import NodeSpec
 from ponystudio.app.results.actions import PictureActions, Toasts
+from ponystudio.app.results.comparing import Comparer
 from ponystudio.app.results.index import ResultsIndex
 from ponystudio.app.results.loading import PictureLoader
 from ponystudio.app.results.thumbnails import Thumbnails
@@ -32,10 +35,15 @@ class Results(QObject):
         self.thumbnails = Thumbnails(cache_folder / "thumbnails", self)
         self.loader = PictureLoader(self)
         self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
+        self.comparer = Comparer(self.loader, self)
         self.thumbnails.failed.connect(self._failed)
 
     def start(self) -> None:
         self.index.scan()
+
+    def set_catalog(self, catalog: Mapping[str, NodeSpec]) -> None:
+        """By which differences call nodes by their titles."""
+        self.comparer.set_catalog(catalog)
 
     def add(self, _document: object, _node: str, path: str | Path) -> None:
         """Takes the runner's `picture_made`."""
@@ -55,4 +63,5 @@ class Results(QObject):
         self.index.close()
         self.thumbnails.close()
         self.loader.close()
+        self.comparer.close()
         self.actions.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QPoint, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QKeyEvent
 from PySide6.QtWidgets import (
+    QFrame,
     QHBoxLayout,
     QLineEdit,
     QMenu,
@@ -25,7 +26,7 @@ from ponystudio.canvas import theme
 _TYPING_MS = 120
 
 
-class ResultsStrip(QWidget):
+class ResultsStrip(QFrame):
     """`gallery_requested`: show all of it large. Pictures to view go through
     `results.actions.view_requested`."""
 
@@ -34,6 +35,7 @@ class ResultsStrip(QWidget):
     def __init__(self, results: Results, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._results = results
+        self.setProperty("surface", "panel")
         self.listing = Listing(results, self)
         self.grid = ThumbGrid(self.listing, results.thumbnails, parent=self)
         self._menu: QMenu | None = None
@@ -58,12 +60,14 @@ class ResultsStrip(QWidget):
         self._head.addStretch(1)
         for button in (self.star_button, self.search_button, self.gallery_button):
             self._head.addWidget(button)
+        self._search_row = QHBoxLayout()
+        self._search_row.addWidget(self.search)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.grid)
         self._pages.addWidget(self._empty)
         self._box = QVBoxLayout(self)
         self._box.addLayout(self._head)
-        self._box.addWidget(self.search)
+        self._box.addLayout(self._search_row)
         self._box.addLayout(self._pages, 1)
         self._restyle()
 
@@ -71,6 +75,8 @@ class ResultsStrip(QWidget):
         self._head.setContentsMargins(px(12), px(8), px(6), px(4))
         self._head.setSpacing(px(2))
         self._count.setContentsMargins(px(6), 0, 0, 0)
+        side = px(12) if self.search_button.isChecked() else 0
+        self._search_row.setContentsMargins(side, side // 4, side, side // 2)
         self._box.setContentsMargins(0, 0, 0, 0)
         self._box.setSpacing(0)
         # The grid has a margin of its own, in which rings are painted.
@@ -121,6 +127,7 @@ class ResultsStrip(QWidget):
 
     def _show_search(self, on: bool) -> None:
         self.search.setVisible(on)
+        self._restyle()
         if on:
             self.search.setFocus(Qt.FocusReason.OtherFocusReason)
         else:

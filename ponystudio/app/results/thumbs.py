@@ -216,7 +216,7 @@ class ThumbView(QAbstractScrollArea):
         thumbnail = self._thumbnails.get(path)
         if thumbnail is None:
             return None
-        self._cells[key] = made = _cut(thumbnail, size, ratio)
+        self._cells[key] = made = cut(thumbnail, size, ratio)
         if len(self._cells) > _CELLS_KEPT:
             self._cells.popitem(last=False)
         return made
@@ -389,7 +389,7 @@ class ThumbView(QAbstractScrollArea):
         self.viewport().update()
 
 
-def _cut(thumbnail: QPixmap, size: QSize, ratio: float) -> QPixmap:
+def cut(thumbnail: QPixmap, size: QSize, ratio: float) -> QPixmap:
     device = QSize(round(size.width() * ratio), round(size.height() * ratio))
     filled = thumbnail.scaled(
         device,

@@ -123,11 +123,14 @@ class ElidedLabel(QLabel):
 
 
 class Line(QFrame):
-    """A hairline across."""
+    """A hairline, across or down."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, vertical: bool = False) -> None:
         super().__init__(parent)
-        self.setFixedHeight(1)
+        if vertical:
+            self.setFixedWidth(1)
+        else:
+            self.setFixedHeight(1)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         QPainter(self).fillRect(self.rect(), theme.current().color("line"))

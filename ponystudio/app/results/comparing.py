@@ -1,0 +1,109 @@
+"""Comparing two pictures off the GUI thread: what made them, and their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.app.results import differences, pixels
+from ponystudio.app.results.background import Background
+from ponystudio.app.results.loading import PictureLoader
+from ponystudio.app.results.records import read_graph
+
+Pair = tuple[Path, Path]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is known so far of a pair. `graphs` is None until read and where one has no graph,
+    which `lacking` names: "A", "B", "both" or ""."""
+
+    pair: Pair
+    graphs: differences.Comparison | None = None
+    lacking: str = ""
+    pixels: pixels.PixelDifference | None = None
+
+
+class Comparer(QObject):
+    """`changed` when more is known of the pair; the latest pair alone counts."""
+
+    changed = Signal()
+    _graphs = Signal(object, object, str)
+    _pixels = Signal(object, object)
+
+    def __init__(self, loader: PictureLoader, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._loader = loader
+        self._work = Background("compare")
+        self._finding: Finding | None = None
+        self._catalog: Mapping[str, NodeSpec] = {}
+        self._measured: Pair | None = None
+        loader.loaded.connect(lambda _path: self._measure())
+        self._graphs.connect(self._take_graphs)
+        self._pixels.connect(self._take_pixels)
+
+    @property
+    def finding(self) -> Finding | None:
+        return self._finding
+
+    def set_catalog(self, catalog: Mapping[str, NodeSpec]) -> None:
+        self._catalog = catalog
+
+    def compare(self, a: Path | None, b: Path | None) -> None:
+        """Begin with a pair; None for either: nothing to compare."""
+        if a is None or b is None or a == b:
+            if self._finding is not None:
+                self._finding = self._measured = None
+                self.changed.emit()
+            return
+        pair = (a, b)
+        if self._finding is not None and self._finding.pair == pair:
+            return
+        self._finding, self._measured = Finding(pair), None
+        catalog = self._catalog
+        self._work.do(lambda: self._read(pair, catalog), key="graphs")
+        self.changed.emit()
+        self._measure()
+
+    def close(self) -> None:
+        self._work.close()
+
+    def _measure(self) -> None:
+        """As soon as both pictures are decoded."""
+        if self._finding is None or self._measured == self._finding.pair:
+            return
+        pair = self._finding.pair
+        loaded = [self._loader.get(path) for path in pair]
+        if loaded[0] is None or loaded[1] is None:
+            return
+        self._measured = pair
+        first, second = loaded[0].levels[0], loaded[1].levels[0]
+        self._work.do(lambda: self._count(pair, first, second), key="pixels")
+
+    def _take_graphs(self, pair: Pair, found: differences.Comparison | None, lacking: str) -> None:
+        if self._finding is not None and self._finding.pair == pair:
+            self._finding = replace(self._finding, graphs=found, lacking=lacking)
+            self.changed.emit()
+
+    def _take_pixels(self, pair: Pair, found: pixels.PixelDifference) -> None:
+        if self._finding is not None and self._finding.pair == pair:
+            self._finding = replace(self._finding, pixels=found)
+            self.changed.emit()
+
+    # --- In the thread ----------------------------------------------------------------------------
+
+    def _read(self, pair: Pair, catalog: Mapping[str, NodeSpec]) -> None:
+        a, b = (read_graph(path) for path in pair)
+        if a is not None and b is not None:
+            self._graphs.emit(pair, differences.compare(a, b, catalog), "")
+        else:
+            lacking = "both" if a is None and b is None else "A" if a is None else "B"
+            self._graphs.emit(pair, None, lacking)
+
+    def _count(self, pair: Pair, a: QImage, b: QImage) -> None:
+        self._pixels.emit(pair, pixels.compare(a, b))

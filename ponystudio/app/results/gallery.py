@@ -1,0 +1,264 @@
+"""The gallery: the viewer over a line of all results, with the details of what is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedLayout, QVBoxLayout, QWidget
+
+from ponystudio.app.results.film import Filmstrip
+from ponystudio.app.results.listing import Listing
+from ponystudio.app.results.menu import picture_menu
+from ponystudio.app.results.pairing import Mode, Pairing
+from ponystudio.app.results.records import Picture
+from ponystudio.app.results.results import Results
+from ponystudio.app.results.side_panel import SidePanel
+from ponystudio.app.results.toolbar import GalleryToolbar
+from ponystudio.app.results.viewer import PictureView
+from ponystudio.app.results.widgets import EmptyState, Line, px
+from ponystudio.app.results.wording import number
+from ponystudio.canvas import theme
+from ponystudio.canvas.action import ActionSpec
+
+_MODES: tuple[Mode, ...] = ("one", "slide", "flicker", "side")
+
+
+class GalleryPage(QFrame):
+    """`detach_requested`: open this in a window of its own. `status_changed` (fact, hint): for the
+    bottom bar. It shows the latest picture until it is told otherwise."""
+
+    detach_requested = Signal()
+    status_changed = Signal(str, str)
+
+    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._results = results
+        self.listing = Listing(results, self)
+        self._pairing = Pairing()
+        self._awaited: list[Path] = []
+        self.toolbar = GalleryToolbar(self)
+        self.view = PictureView(results, self)
+        self.film = Filmstrip(self.listing, results.thumbnails, self)
+        self.side = SidePanel(results, self)
+        self._empty = EmptyState(self)
+        self._menu: QMenu | None = None
+        self._lay_out()
+        self._connect()
+        self._listed()
+
+    def _lay_out(self) -> None:
+        self.setProperty("surface", "canvas")
+        self.setFocusProxy(self.view)
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.toolbar)
+        column.addWidget(self.view, 1)
+        column.addWidget(Line())
+        column.addWidget(self.film)
+        whole = QWidget()
+        row = QHBoxLayout(whole)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(left, 1)
+        row.addWidget(Line(vertical=True))
+        row.addWidget(self.side)
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(whole)
+        self._pages.addWidget(self._empty)
+        sentence = self.tr("Results appear here as you run.")
+        self._empty.say(sentence, self.tr("Look again"), self.listing.index.scan)
+
+    def _connect(self) -> None:
+        toolbar, view, film = self.toolbar, self.view, self.film
+        self.listing.changed.connect(self._listed)
+        film.clicked.connect(self._clicked)
+        film.activated.connect(lambda _picture: self.set_mode("one"))
+        film.menu_requested.connect(self._show_menu)
+        film.delete_requested.connect(self._trash)
+        film.copy_requested.connect(self._results.actions.copy_image)
+        view.menu_requested.connect(self._show_view_menu)
+        view.zoom_changed.connect(self._show_zoom)
+        toolbar.mode_chosen.connect(self.set_mode)
+        toolbar.fit_requested.connect(view.fit)
+        toolbar.zoom_requested.connect(view.zoom_to)
+        toolbar.swap_requested.connect(self.swap)
+        toolbar.detach_requested.connect(self.detach_requested)
+        self.side.trash_requested.connect(lambda picture: self._trash([picture]))
+        theme.hub.changed.connect(self.update)
+
+    # --- What is shown ----------------------------------------------------------------------------
+
+    @property
+    def pairing(self) -> Pairing:
+        return self._pairing
+
+    def current(self) -> Picture | None:
+        """B."""
+        return self.listing.at(self._pairing.b)
+
+    def show_paths(self, paths: Sequence[Path]) -> None:
+        """One picture, or two compared; what the index does not know yet is shown once it does."""
+        known = [path for path in paths if self.listing.row(path) >= 0]
+        self._awaited = [] if len(known) == len(paths) else list(paths)
+        if known:
+            self._set(self._pairing.shown(known))
+
+    def set_mode(self, mode: str) -> None:
+        if mode in _MODES:
+            self._set(self._pairing.with_mode(_MODES[_MODES.index(mode)], self._order()))
+
+    def swap(self) -> None:
+        self._set(self._pairing.swapped())
+
+    def go(self, step: int) -> None:
+        self._set(self._pairing.moved(self._order(), step))
+
+    def _order(self) -> list[Path]:
+        return [picture.path for picture in self.listing.pictures]
+
+    def _set(self, pairing: Pairing) -> None:
+        self._pairing = pairing
+        a, b = self.listing.at(pairing.a), self.listing.at(pairing.b)
+        compared = pairing.mode != "one" and a is not None
+        self.view.show_pictures(a if compared else None, b, pairing.mode)
+        self.film.mark(pairing.a if compared else None, pairing.b)
+        self.side.show_picture(b, compared)
+        self.toolbar.show_state(pairing.mode, compared, len(self.listing.pictures) > 1)
+        paths = (pairing.a, pairing.b) if compared else (None, None)
+        self._results.comparer.compare(*paths)
+        self._tell()
+
+    def _listed(self) -> None:
+        if not self.listing.ready:
+            return
+        self._pages.setCurrentIndex(0 if self.listing.pictures else 1)
+        order = self._order()
+        if self._awaited and all(self.listing.row(path) >= 0 for path in self._awaited):
+            self.show_paths(self._awaited)
+        else:
+            self._set(self._pairing.kept(order))
+
+    def _tell(self) -> None:
+        chosen = 2 if self._pairing.a is not None and self._pairing.mode != "one" else 1
+        fact = self.tr("%d of %s results selected") % (chosen, number(self.listing.total))
+        keys = (
+            self.tr("Ctrl+click adds; left and right arrows move B")
+            if chosen == 2
+            else self.tr("Ctrl+click adds one to compare")
+        )
+        self.status_changed.emit(fact if self.listing.pictures else "", keys)
+
+    def _show_zoom(self) -> None:
+        self.toolbar.show_zoom(self.view.percent, self.view.fits)
+
+    # --- What is done -----------------------------------------------------------------------------
+
+    def _clicked(self, picture: Picture, modifiers: Qt.KeyboardModifier) -> None:
+        if modifiers & Qt.KeyboardModifier.AltModifier:
+            self._set(self._pairing.marked(picture.path))
+        else:
+            adding = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+            self._set(self._pairing.clicked(picture.path, adding))
+
+    def _trash(self, pictures: list[Picture]) -> None:
+        """The neighbour takes the place of what goes."""
+        gone = {picture.path for picture in pictures}
+        order = self._order()
+        if self._pairing.b in gone:
+            row = order.index(self._pairing.b)
+            later = [path for path in order[row:] if path not in gone]
+            earlier = [path for path in order[:row] if path not in gone]
+            left = later[:1] or earlier[-1:]
+            if left:
+                self._set(self._pairing.shown(left))
+        self._results.actions.move_to_trash(pictures)
+
+    def _show_menu(self, pictures: list[Picture], place: QPoint) -> None:
+        if self._menu is not None:
+            self._menu.deleteLater()
+        self._menu = picture_menu(pictures, self._results.actions, self)
+        self._menu.popup(place)
+
+    def _show_view_menu(self, place: QPoint) -> None:
+        if (picture := self.current()) is not None:
+            self._show_menu([picture], place)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key, modifiers = Qt.Key(event.key()), event.modifiers()
+        picture = self.current()
+        plain = not modifiers & ~Qt.KeyboardModifier.KeypadModifier
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        modes: dict[Qt.Key, Mode] = {
+            Qt.Key.Key_F5: "one",
+            Qt.Key.Key_F6: "slide",
+            Qt.Key.Key_F7: "flicker",
+            Qt.Key.Key_F8: "side",
+        }
+        if plain and key in steps:
+            self.go(steps[key])
+        elif plain and key in modes:
+            self.set_mode(modes[key])
+        elif plain and key == Qt.Key.Key_X:
+            self.swap()
+        elif plain and key == Qt.Key.Key_S and picture is not None:
+            self._results.actions.star([picture], not picture.starred)
+        elif plain and key == Qt.Key.Key_Delete and picture is not None:
+            self._trash([picture])
+        elif modifiers == Qt.KeyboardModifier.ControlModifier and key == Qt.Key.Key_C and picture:
+            self._results.actions.copy_image(picture)
+        else:
+            event.ignore()
+
+    def actions(self) -> list[ActionSpec]:
+        """For the command palette; the keys work where the gallery has the focus."""
+
+        def mode(name: Mode, title: str, icon: str) -> ActionSpec:
+            return ActionSpec(
+                f"gallery.{name}",
+                title,
+                lambda: self.set_mode(name),
+                group=self.tr("Gallery"),
+                icon=icon,
+                enabled=self.isVisible,
+                checked=lambda: self._pairing.mode == name,
+            )
+
+        return [
+            mode("one", self.tr("Show one picture"), "image"),
+            mode("slide", self.tr("Compare with a slider"), "compare"),
+            mode("flicker", self.tr("Compare by turns"), "flicker"),
+            mode("side", self.tr("Compare side by side"), "grid"),
+            ActionSpec(
+                "gallery.swap",
+                self.tr("Swap A and B"),
+                self.swap,
+                group=self.tr("Gallery"),
+                icon="swap",
+                enabled=self.isVisible,
+            ),
+        ]
+
+
+class GalleryWindow(QWidget):
+    """The gallery in a window of its own. `closed` when the user closes it."""
+
+    closed = Signal()
+
+    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+        super().__init__(parent, Qt.WindowType.Window)
+        self.page = GalleryPage(results, self)
+        self.page.toolbar.detach_button.hide()
+        box = QVBoxLayout(self)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.addWidget(self.page)
+        self.setWindowTitle(self.tr("Gallery"))
+        self.resize(px(1280), px(860))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        super().closeEvent(event)
+        self.closed.emit()

@@ -1,0 +1,158 @@
+"""The gallery's right side: B's name, prompt and facts, what to do with it, how it differs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from ponystudio.app.results.comparing import Finding
+from ponystudio.app.results.details import Differences, Facts, Pixels
+from ponystudio.app.results.records import Picture
+from ponystudio.app.results.results import Results
+from ponystudio.app.results.widgets import ElidedLabel, IconButton, TextButton, px
+from ponystudio.canvas import theme
+
+_WIDTH = 348
+
+
+class SidePanel(QScrollArea):
+    """`trash_requested` (picture)."""
+
+    trash_requested = Signal(object)
+
+    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._results = results
+        self._picture: Picture | None = None
+        self._pair: tuple[Path, Path] | None = None
+        self._title = ElidedLabel("", "title", Qt.TextElideMode.ElideMiddle)
+        self.star_button = IconButton("star", self.tr("Star"), "S", on_icon_color="warn")
+        self.star_button.setCheckable(True)
+        self.trash_button = IconButton("delete", self.tr("Move to the trash"), self.tr("Del"))
+        self._prompt_box = QFrame()
+        self._prompt = QLabel()
+        self._facts = Facts()
+        self.graph_button = TextButton(self.tr("Open its graph"), "graph", "primary")
+        self.seed_button = TextButton(self.tr("Use seed"), "last")
+        self.copy_button = IconButton("copy", self.tr("Copy image"), "Ctrl+C")
+        self._differences = Differences()
+        self.apply_button = TextButton(self.tr("Apply B’s values to this graph"), "swap")
+        self._pixels = Pixels()
+        self._lay_out()
+        self._connect()
+        self._differences.hide()
+        self._pixels.hide()
+        self.apply_button.hide()
+
+    def _lay_out(self) -> None:
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self._prompt_box.setProperty("surface", "field")
+        self._prompt.setProperty("role", "body")
+        self._prompt.setTextFormat(Qt.TextFormat.PlainText)
+        self._prompt.setWordWrap(True)
+        self._prompt.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        prompt = QVBoxLayout(self._prompt_box)
+        prompt.setContentsMargins(px(8), px(6), px(8), px(6))
+        prompt.addWidget(self._prompt)
+        head = QHBoxLayout()
+        head.setSpacing(px(2))
+        head.addWidget(self._title, 1)
+        head.addWidget(self.star_button)
+        head.addWidget(self.trash_button)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(px(6))
+        for button in (self.graph_button, self.seed_button, self.copy_button):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        self._content = content = QFrame()
+        content.setProperty("surface", "panel")
+        box = QVBoxLayout(content)
+        box.setContentsMargins(px(16), px(10), px(14), px(16))
+        box.setSpacing(px(12))
+        box.addLayout(head)
+        box.addWidget(self._prompt_box)
+        box.addWidget(self._facts)
+        box.addLayout(buttons)
+        box.addSpacing(px(8))
+        box.addWidget(self._differences)
+        box.addWidget(self.apply_button, 0, Qt.AlignmentFlag.AlignLeft)
+        box.addSpacing(px(8))
+        box.addWidget(self._pixels)
+        box.addStretch(1)
+        self.setWidget(content)
+        self.setFixedWidth(px(_WIDTH))
+
+    def _connect(self) -> None:
+        actions = self._results.actions
+        self.star_button.clicked.connect(self._star)
+        self.trash_button.clicked.connect(self._trash)
+        self.graph_button.clicked.connect(lambda: self._with(actions.open_graph))
+        self.seed_button.clicked.connect(lambda: self._with(actions.use_seed))
+        self.copy_button.clicked.connect(lambda: self._with(actions.copy_image))
+        self.apply_button.clicked.connect(lambda: self._with(actions.apply_values))
+        self._results.comparer.changed.connect(self._compared)
+        self._results.thumbnails.ready.connect(self._thumbnail_ready)
+        theme.hub.changed.connect(self._restyled)
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(_WIDTH), px(600))
+
+    def show_picture(self, picture: Picture | None, compared: bool) -> None:
+        self._picture = picture
+        self._content.setVisible(picture is not None)
+        if picture is None:
+            return
+        name = f"B: {picture.name}" if compared else picture.name
+        self._title.setText(name)
+        self._title.setToolTip(str(picture.path))
+        self.star_button.setChecked(picture.starred)
+        star = self.tr("Remove the star") if picture.starred else self.tr("Star")
+        self.star_button.rename(star, "S")
+        self._prompt.setText(picture.prompt)
+        self._prompt_box.setVisible(bool(picture.prompt))
+        self._facts.show_picture(picture)
+        self.graph_button.setEnabled(picture.has_graph)
+        why = "" if picture.has_graph else self.tr("This picture carries no graph")
+        self.graph_button.setToolTip(why)
+        self.seed_button.setEnabled(picture.seed is not None)
+
+    def _compared(self) -> None:
+        finding = self._results.comparer.finding
+        for part in (self._differences, self._pixels):
+            part.setVisible(finding is not None)
+        graphs = finding.graphs if finding is not None else None
+        self.apply_button.setVisible(graphs is not None and bool(graphs.differences))
+        if finding is not None:
+            self._differences.show_finding(finding)
+            self._show_pixels(finding)
+
+    def _show_pixels(self, finding: Finding) -> None:
+        thumbnails = [self._results.thumbnails.get(path) for path in finding.pair]
+        self._pixels.show_pixels(thumbnails[0], thumbnails[1], finding.pixels)
+
+    def _thumbnail_ready(self, path: Path) -> None:
+        finding = self._results.comparer.finding
+        if finding is not None and path in finding.pair:
+            self._show_pixels(finding)
+
+    def _restyled(self) -> None:
+        self.setFixedWidth(px(_WIDTH))
+        if self._picture is not None:
+            self._facts.show_picture(self._picture)
+        self._compared()
+
+    def _star(self) -> None:
+        if self._picture is not None:
+            self._results.actions.star([self._picture], self.star_button.isChecked())
+
+    def _trash(self) -> None:
+        if self._picture is not None:
+            self.trash_requested.emit(self._picture)
+
+    def _with(self, run: object) -> None:
+        if self._picture is not None and callable(run):
+            run(self._picture)
