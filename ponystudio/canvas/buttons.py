@@ -1,4 +1,4 @@
-"""What can be pressed on a card besides its params: header buttons, the message below, a picture."""
+"""What can be pressed on a card besides its params: its header, its picture, its message."""
 
 from __future__ import annotations
 

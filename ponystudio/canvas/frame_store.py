@@ -7,12 +7,13 @@ that takes long to paint is shown scaled, and painted anew when the zoom rests.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QObject, QPoint, QRect, QRectF, Qt, QTimer
+from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QTimer
 from PySide6.QtGui import QPainter, QPixmap, QRegion, QTransform
 
-from ponystudio.canvas import paint_overlay, painting, theme
+from ponystudio.canvas import paint_overlay, painting
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
@@ -23,6 +24,8 @@ REST_MS = 90
 BUDGET_MS = 10.0
 # More rects than this are painted as one.
 _MAX_RECTS = 24
+# Damage is gathered in squares of so many px.
+_TILE = 64
 
 
 class FrameStore(QObject):
@@ -34,6 +37,9 @@ class FrameStore(QObject):
         self._at = QTransform()
         """The viewport transform for which the picture is right."""
         self._dirty = QRegion()
+        self._damaged: list[QRectF] = []
+        """In scene px, until the next frame."""
+        self._all = self._told = False
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(self._rested)
         self._scene.on_damage(self.damage)
@@ -41,19 +47,12 @@ class FrameStore(QObject):
     def damage(self, rect: QRectF | None) -> None:
         """A part of the scene looks different now; None: all of it."""
         if rect is None:
-            self._dirty = QRegion(self._view.viewport().rect())
+            self._all = True
+        else:
+            self._damaged.append(rect)
+        if not self._told:
+            self._told = True
             self._view.viewport().update()
-            return
-        # In the picture's own place: it may be moved before it is painted.
-        area = self._at.mapRect(rect).toAlignedRect().adjusted(-2, -2, 2, 2)
-        now = self._view.viewportTransform().mapRect(rect).toAlignedRect().adjusted(-2, -2, 2, 2)
-        size = QRect(QPoint(), self._view.viewport().size())
-        if area.intersects(size):
-            self._dirty += area & size
-            if self._dirty.rectCount() > _MAX_RECTS:
-                self._dirty = QRegion(self._dirty.boundingRect())
-        if now.intersects(size):
-            self._view.viewport().update(now & size)
 
     def camera_moved(self) -> None:
         self._scene.detail = painting.detail(self._view.zoom)
@@ -68,6 +67,7 @@ class FrameStore(QObject):
         return self._at.m11() == self._view.viewportTransform().m11()
 
     def paint(self, area: QRect) -> None:
+        self._told = False
         now = self._view.viewportTransform()
         self._bring_up_to_date(now)
         painter = QPainter(self._view.viewport())
@@ -86,7 +86,7 @@ class FrameStore(QObject):
         ratio = viewport.devicePixelRatioF()
         wanted = viewport.size() * ratio
         if self._pixmap.size() != wanted or self._pixmap.devicePixelRatio() != ratio:
-            self._renew(wanted, ratio, now)
+            self._renew(ratio, now)
         elif now.m11() != self._at.m11():
             cost = painting.cost_ms(self._scene, self._view.visible_rect(), self._view.zoom)
             if cost > BUDGET_MS and not self._resting_now:
@@ -96,6 +96,7 @@ class FrameStore(QObject):
             self._dirty = QRegion(viewport.rect())
         elif now != self._at:
             self._shift(now, ratio)
+        self._take_damage()
         if not self._dirty.isEmpty():
             self._paint_dirty()
 
@@ -109,7 +110,7 @@ class FrameStore(QObject):
             self._resting_now = False
         self._view.viewport().update()
 
-    def _renew(self, size: object, ratio: float, now: QTransform) -> None:
+    def _renew(self, ratio: float, now: QTransform) -> None:
         self._pixmap = QPixmap(self._view.viewport().size() * ratio)
         self._pixmap.setDevicePixelRatio(ratio)
         self._at = now
@@ -129,11 +130,35 @@ class FrameStore(QObject):
         self._dirty = self._dirty.translated(dx, dy) & rect
         self._dirty += QRegion(rect) - QRegion(rect.translated(dx, dy))
 
+    def _take_damage(self) -> None:
+        """Turn damage into dirty tiles: neighbours that overlap are painted once."""
+        rect = self._view.viewport().rect()
+        damaged, self._damaged = self._damaged, []
+        if self._all:
+            self._all = False
+            self._dirty = QRegion(rect)
+            return
+        if not damaged:
+            return
+        zoom, dx, dy = self._at.m11(), self._at.dx(), self._at.dy()
+        last_column, last_row = (rect.width() - 1) // _TILE, (rect.height() - 1) // _TILE
+        tiles: set[tuple[int, int]] = set()
+        for part in damaged:
+            left = max(0, int((part.left() * zoom + dx - 2) // _TILE))
+            right = min(last_column, int((part.right() * zoom + dx + 2) // _TILE))
+            top = max(0, int((part.top() * zoom + dy - 2) // _TILE))
+            bottom = min(last_row, int((part.bottom() * zoom + dy + 2) // _TILE))
+            tiles.update((j, i) for j in range(top, bottom + 1) for i in range(left, right + 1))
+        for area in _runs(tiles):
+            self._dirty += area & rect
+
     def _paint_dirty(self) -> None:
         region, self._dirty = self._dirty, QRegion()
+        rects = list(cast("Iterable[QRect]", region))  # the stubs do not know that it is one
+        if len(rects) > _MAX_RECTS:
+            rects = [region.boundingRect()]
         painter = QPainter(self._pixmap)
-        painter.setClipRegion(region)
-        painting.paint(painter, self._scene, self._at, region, self._view.zoom)
+        painting.paint(painter, self._scene, self._at, rects, self._view.zoom)
         painter.end()
 
     def _paint_scaled(self, painter: QPainter, now: QTransform) -> None:
@@ -144,13 +169,27 @@ class FrameStore(QObject):
         outside = QRegion(rect) - QRegion(place.toAlignedRect().adjusted(1, 1, -1, -1))
         if not outside.isEmpty():
             painter.save()
-            painter.setClipRegion(outside)
-            painting.paint_rough(painter, self._scene, now, outside)
+            rects = list(cast("Iterable[QRect]", outside))
+            painting.paint_rough(painter, self._scene, now, rects)
             painter.restore()
-        painter.setRenderHint(
-            QPainter.RenderHint.SmoothPixmapTransform, place.width() < rect.width() * 2
-        )
         painter.drawPixmap(place, self._pixmap, QRectF(self._pixmap.rect()))
 
 
-__all__ = ["FrameStore", "Qt", "theme"]
+def _runs(tiles: set[tuple[int, int]]) -> list[QRect]:
+    """The tiles of each row that lie side by side, as one rect."""
+    result: list[QRect] = []
+    row = start = end = -2
+    for j, i in sorted(tiles):
+        if j == row and i == end + 1:
+            end = i
+            continue
+        if row >= 0:
+            result.append(_tiles_rect(row, start, end))
+        row, start, end = j, i, i
+    if row >= 0:
+        result.append(_tiles_rect(row, start, end))
+    return result
+
+
+def _tiles_rect(row: int, start: int, end: int) -> QRect:
+    return QRect(start * _TILE, row * _TILE, (end - start + 1) * _TILE, _TILE)

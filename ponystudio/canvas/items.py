@@ -171,13 +171,30 @@ class WireItem:
 
     @cached_property
     def box(self) -> QRectF:
-        return wires.box(self.points)
+        return wires.box(self.points, 1.0)
 
     @cached_property
-    def lines(self) -> list[QLineF]:
-        """The wire as it is drawn from far away."""
-        points = wires.flattened(self.curves, 6)
-        return [QLineF(*a, *b) for a, b in pairwise(points)]
+    def _lines(self) -> dict[int, list[QLineF]]:
+        return {}
+
+    def lines(self, steps: int) -> list[QLineF]:
+        """The wire as it is drawn from far away: so many straight lines a curve."""
+        found = self._lines.get(steps)
+        if found is None:
+            points = wires.flattened(self.curves, steps)
+            found = self._lines[steps] = [QLineF(*a, *b) for a, b in pairwise(points)]
+        return found
+
+    @cached_property
+    def _pieces(self) -> list[QRectF]:
+        return self.boxes(2.0)
+
+    def runs_through(self, rects: list[QRectF]) -> bool:
+        box = self.box
+        return any(
+            box.intersects(rect) and any(rect.intersects(piece) for piece in self._pieces)
+            for rect in rects
+        )
 
     def boxes(self, margin: float) -> list[QRectF]:
         """Small boxes along the wire: what changes on screen when the wire does."""
@@ -191,7 +208,7 @@ class WireItem:
 class FrameItem:
     """A frame around cards."""
 
-    __slots__ = ("hue", "index", "rect", "selected", "title")
+    __slots__ = ("counted", "hue", "index", "rect", "selected", "title")
 
     def __init__(self, index: int, entry: Mapping[str, Any]) -> None:
         self.index = index
@@ -199,6 +216,8 @@ class FrameItem:
         self.title = str(entry.get("title", ""))
         self.hue = str(entry.get("hue", "util"))
         self.selected = False
+        self.counted = -1
+        """How many cards are inside, -1 if that must be counted."""
 
     @property
     def title_rect(self) -> QRectF:

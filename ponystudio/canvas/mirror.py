@@ -40,21 +40,29 @@ def follow(scene: GraphScene, change: Change) -> None:
     gone = [id for id in change.nodes if id not in graph.nodes]
     rewired = _sources_touched(change)
     moved: set[str] = set()
+    places: list[QRectF] = []
     for id in gone:
         _drop_wires(scene, [key for key in scene.wires_of.get(id, ()) if key[0] == id])
     for id in gone:
         if id in scene.node_items:
+            places.append(scene.node_items[id].rect)
             _remove_node(scene, id)
     touched = (change.nodes | change.looks | rewired) & graph.nodes.keys()
     used = _used_by(graph, scene, change, touched)
     for id in touched:
+        before = scene.node_items.get(id)
+        old = before.rect if before else None
         _make_node(scene, id, used.get(id))
         moved.add(id)
+        new = scene.node_items[id].rect
+        if new != old:
+            places += [new] if old is None else [old, new]
     _place_the_lost(scene)
     for id in change.nodes & graph.nodes.keys():
         _follow_links(scene, id)
     for key in {key for id in moved for key in scene.wires_of.get(id, ())}:
         _route(scene, key)
+    _recount_frames(scene, places)
     if change.view:
         if change.before.view.get("frames") != graph.view.get("frames"):
             _follow_frames(scene)
@@ -100,6 +108,13 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> None:
     item.place(*place)
     _index_node(scene, item)
     scene.damage(scene.card_bounds(item))
+
+
+def _recount_frames(scene: GraphScene, touched: list[QRectF]) -> None:
+    """Frames that cards came into or left must count them again."""
+    for frame in scene.frame_items:
+        if frame.counted >= 0 and any(frame.rect.intersects(rect) for rect in touched):
+            frame.counted = -1
 
 
 def _index_node(scene: GraphScene, item: NodeItem) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 
 from ponystudio.canvas import (
     hits,
@@ -46,8 +47,10 @@ def paint(painter: QPainter, item: NodeItem, brush: Brush) -> None:
     muted = item.node.mode == "muted"
     painter.translate(item.x, item.y)
     if muted:
+        # Wires that run below must not show through, nor a shadow.
+        painter.fillPath(_rounded(item.layout.size), brush.color("canvas"))
         painter.setOpacity(0.55)
-    _paint_ground(painter, item, state, brush)
+    _paint_ground(painter, item, brush)
     _paint_header(painter, item, state, brush)
     if not item.layout.collapsed:
         _paint_params(painter, item, brush)
@@ -59,8 +62,14 @@ def paint(painter: QPainter, item: NodeItem, brush: Brush) -> None:
     if muted:
         painter.setOpacity(1.0)
     painter.translate(-item.x, -item.y)
-    if state.phase == "failed" and state.problem and not item.layout.collapsed:
-        paint_message.paint(painter, item, state.problem, brush)
+
+
+def paint_messages(painter: QPainter, items: Iterable[NodeItem], brush: Brush) -> None:
+    """What hangs below failed cards, above all cards."""
+    for item in items:
+        state = brush.scene.document.states[item.id]
+        if state.phase == "failed" and state.problem and not item.layout.collapsed:
+            paint_message.paint(painter, item, state.problem, brush)
 
 
 def icon(painter: QPainter, x: float, y: float, name: str, color: QColor) -> None:
@@ -75,7 +84,7 @@ def pen_of(rgb: int, width: float = 1.5) -> QPen:
     return theme.icon_pen(QColor(rgb), width)
 
 
-def _paint_ground(painter: QPainter, item: NodeItem, state: NodeState, brush: Brush) -> None:
+def _paint_ground(painter: QPainter, item: NodeItem, brush: Brush) -> None:
     """Shadow, body and header."""
     size, look = item.layout.size, brush.theme
     body, header = _rounded(size), _header_path(size.width(), item.layout.collapsed)
@@ -84,7 +93,7 @@ def _paint_ground(painter: QPainter, item: NodeItem, state: NodeState, brush: Br
         painter.fillPath(body, look.color("shadow"))
         painter.translate(0, -metrics.SHADOW)
     painter.fillPath(body, _body_color(item, brush))
-    painter.fillPath(header, _header_color(item, state, brush))
+    painter.fillPath(header, _header_color(item, brush))
 
 
 def _body_color(item: NodeItem, brush: Brush) -> QColor:
@@ -95,7 +104,7 @@ def _body_color(item: NodeItem, brush: Brush) -> QColor:
     return brush.color("card")
 
 
-def _header_color(item: NodeItem, state: NodeState, brush: Brush) -> QColor:
+def _header_color(item: NodeItem, brush: Brush) -> QColor:
     if item.spec is None:
         return brush.color("warnbg")
     if item.node.mode == "bypassed":
@@ -124,7 +133,7 @@ def _paint_signs(painter: QPainter, item: NodeItem, state: NodeState, brush: Bru
             lit = hover.part == part
             if lit:
                 painter.setPen(_NO_PEN)
-                painter.setBrush(theme.mixed(_header_color(item, state, brush),
+                painter.setBrush(theme.mixed(_header_color(item, brush),
                                              brush.color("text"), 0.16))  # fmt: skip
                 painter.drawRoundedRect(rect, metrics.FIELD_RADIUS, metrics.FIELD_RADIUS)
             icon(painter, rect.center().x() - 8, rect.center().y() - 8,
@@ -196,15 +205,27 @@ def _paint_status(painter: QPainter, item: NodeItem, state: NodeState, brush: Br
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     middle = rect.center().y() + 0.5
     icon(painter, 12, middle - 8, shown.icon, brush.color(shown.color))
-    right = rect.right() - 12
-    if shown.right:
+    text, right = _fitting(shown, int(rect.width() - 36 - 12))
+    if right:
         painter.setPen(brush.color("text2"))
-        right -= texts.draw_right(painter, right, middle, shown.right, "mono_caption") + 8
+        texts.draw_right(painter, rect.right() - 12, middle, right, "mono_caption")
     painter.setPen(brush.color(shown.text_color))
-    text = shown.text
-    if texts.width(text, "caption") > right - 36 and shown.short:
-        text = shown.short
     texts.draw(painter, 36, middle, text, "caption")
+
+
+@lru_cache(maxsize=4096)
+def _fitting(shown: status.Status, room: int) -> tuple[str, str]:
+    """Text and time, as long as fit: a status is never cut short by dots."""
+    short = shown.short or shown.text
+    for text, right in (
+        (shown.text, shown.right),
+        (short, shown.right),
+        (short, shown.right_short),
+    ):
+        taken = texts.width(right, "mono_caption") + 8 if right else 0
+        if texts.width(text, "caption") + taken <= room:
+            return text, right
+    return short, ""
 
 
 def _paint_edge(painter: QPainter, item: NodeItem, state: NodeState, brush: Brush) -> None:
@@ -259,6 +280,3 @@ def _header_path(width: float, alone: bool) -> QPainterPath:
     path.lineTo(width, h)
     path.closeSubpath()
     return path
-
-
-__all__ = ["Brush", "QBrush", "icon", "paint", "pen_of"]

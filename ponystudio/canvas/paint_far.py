@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QLineF, QRectF, Qt
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from ponystudio.canvas.scene import GraphScene
 
 
-def paint(painter: QPainter, scene: GraphScene, rect: QRectF, brush: Brush) -> None:
+def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-    _paint_wires(painter, scene, rect, brush)
-    shown = [scene.node_items[id] for id in scene.node_index.near(rect)]
-    shown = [item for item in shown if item.rect.intersects(rect)]
+    _paint_wires(painter, scene, parts, brush)
+    ids = set().union(*(scene.node_index.near(part) for part in parts))
+    shown = [
+        item
+        for id in ids
+        if any((item := scene.node_items[id]).rect.intersects(part) for part in parts)
+    ]
     if brush.detail == "middle":
         _paint_plain(painter, shown, brush)
     else:
@@ -28,21 +33,20 @@ def paint(painter: QPainter, scene: GraphScene, rect: QRectF, brush: Brush) -> N
     _paint_states(painter, shown, brush)
 
 
-def _paint_wires(painter: QPainter, scene: GraphScene, rect: QRectF, brush: Brush) -> None:
-    lines: dict[int, list[QLineF]] = defaultdict(list)
-    colors: dict[str, int] = {}
-    for key in scene.wire_index.near(rect):
-        item = scene.wire_items[key]
-        if not item.box.intersects(rect):
-            continue
-        rgb = colors.get(item.type)
-        if rgb is None:
-            rgb = colors[item.type] = theme.mixed(
-                brush.color("canvas"), brush.theme.socket(item.type).color, 0.8
-            ).rgb()
-        lines[rgb].extend(item.lines)
-    for rgb, found in lines.items():
-        pen = QPen(QColor(rgb), 1.25 if brush.detail == "middle" else 1.0)
+def _paint_wires(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+    lines: dict[str, list[QLineF]] = defaultdict(list)
+    steps = 6 if brush.zoom > 0.25 else 3 if brush.zoom > 0.12 else 1
+    items = scene.wire_items
+    for key in set().union(*(scene.wire_index.near(part) for part in parts)):
+        item = items[key]
+        box = item.box
+        for part in parts:
+            if box.intersects(part):
+                lines[item.type] += item.lines(steps)
+                break
+    for type, found in lines.items():
+        color = theme.mixed(brush.color("canvas"), brush.theme.socket(type).color, 0.8)
+        pen = QPen(color, 1.25 if brush.detail == "middle" else 1.0)
         pen.setCosmetic(True)
         painter.setPen(pen)
         painter.drawLines(found)
@@ -51,7 +55,7 @@ def _paint_wires(painter: QPainter, scene: GraphScene, rect: QRectF, brush: Brus
 def _paint_blocks(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
     rects: dict[int, list[QRectF]] = defaultdict(list)
     for item in shown:
-        rects[far_color(item, brush.theme).rgb()].append(item.rect)
+        rects[far_rgb(item, brush.theme)].append(item.rect)
     painter.setPen(Qt.PenStyle.NoPen)
     for rgb, found in rects.items():
         painter.setBrush(QColor(rgb))
@@ -67,7 +71,7 @@ def _paint_plain(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None
     tall = header_height(brush.zoom)
     for item in shown:
         header = QRectF(item.rect.left(), item.rect.top(), item.rect.width(), tall)
-        rects[far_color(item, brush.theme).rgb()].append(header)
+        rects[far_rgb(item, brush.theme)].append(header)
     for rgb, found in rects.items():
         painter.setBrush(QColor(rgb))
         painter.drawRects(found)
@@ -111,8 +115,9 @@ def _paint_states(painter: QPainter, shown: list[NodeItem], brush: Brush) -> Non
     states = brush.scene.document.states
     tall = header_height(brush.zoom) if brush.detail == "middle" else 0.0
     for item in shown:
-        state = states[item.id]
-        if state.phase == "running":
+        phase = states[item.id].phase
+        if phase == "running":
+            state = states[item.id]
             rect = QRectF(item.rect)
             if tall:
                 rect.setHeight(tall)
@@ -123,18 +128,27 @@ def _paint_states(painter: QPainter, shown: list[NodeItem], brush: Brush) -> Non
                 QRectF(rect.left(), item.rect.bottom() - bar, rect.width() * share, bar),
                 brush.color("accent"),
             )
-        if state.phase == "failed" or item.selected:
-            pen = QPen(brush.color("err" if state.phase == "failed" else "accent"), 2)
+        if phase == "failed" or item.selected:
+            pen = QPen(brush.color("err" if phase == "failed" else "accent"), 2)
             pen.setCosmetic(True)
             painter.setPen(pen)
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(item.rect)
 
 
+def far_rgb(item: NodeItem, look: theme.Theme) -> int:
+    return _far_rgb(item.spec.group if item.spec else None, item.node.mode, look)
+
+
+@lru_cache(maxsize=256)
+def _far_rgb(group: str | None, mode: str, look: theme.Theme) -> int:
+    if group is None:
+        return look.color("warnbg").rgb()
+    if mode != "normal":
+        return look.group("util").header.rgb()
+    return look.group(group).far.rgb()
+
+
 def far_color(item: NodeItem, look: theme.Theme) -> QColor:
     """The colour of a card's block from afar, and of its header."""
-    if item.spec is None:
-        return look.color("warnbg")
-    if item.node.mode != "normal":
-        return look.group("util").header
-    return look.group(item.spec.group).far
+    return QColor(far_rgb(item, look))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
 from PySide6.QtGui import QAbstractTextDocumentLayout, QPainter, QPalette, QPen, QTextDocument
 
 from ponystudio.canvas import metrics, texts, theme
@@ -51,11 +51,19 @@ def _paint_far_title(painter: QPainter, item: FrameItem, brush: Brush) -> None:
     title = texts.elided(item.title, "title", room)
     painter.setPen(brush.color("text"))
     wide = texts.draw(painter, 12, 14, title, "title")
-    counted = str(len(brush.scene.frame_contents(item.index)))
     if title == item.title and room - wide > 60:
         painter.setPen(brush.color("text3"))
-        texts.draw(painter, 12 + wide + 8, 14, f"{counted} nodes", "caption")
+        texts.draw(painter, 12 + wide + 8, 14, _counted(item, brush), "caption")
     painter.restore()
+
+
+def _counted(item: FrameItem, brush: Brush) -> str:
+    scene = brush.scene
+    if item.counted < 0:
+        item.counted = len(scene.frame_contents(item.index))
+    tr = QCoreApplication.translate
+    text = tr("Frame", "1 node") if item.counted == 1 else tr("Frame", "%1 nodes")
+    return text.replace("%1", str(item.counted))
 
 
 def paint_note(painter: QPainter, item: NoteItem, brush: Brush) -> None:

@@ -157,8 +157,8 @@ def _paint_focus(painter: QPainter, view: GraphView, focus: FocusRef, brush: Bru
             rect = view.from_scene_rect(row.rect.translated(item.x, item.y))
             painter.drawRoundedRect(rect.adjusted(-3, -3, 3, 3), 7, 7)
         return
-    gap = 6.0
-    radius = metrics.RADIUS * view.zoom + gap
+    gap = 6.0 * max(1.0, view.zoom * theme.scale())
+    radius = metrics.RADIUS * view.zoom * theme.scale() + gap
     rect = view.from_scene_rect(item.rect).adjusted(-gap, -gap, gap, gap)
     painter.drawRoundedRect(rect, radius, radius)
 

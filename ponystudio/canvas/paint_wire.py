@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 _DIMMED, _MUTED, _WAITING = 0.28, 0.40, 0.35
 
 
-def paint_wires(
-    painter: QPainter, scene: GraphScene, rect: QRectF, parts: list[QRectF], brush: Brush
-) -> None:
-    """The wires that run through one of the parts, all of which lie in the rect."""
-    found = []
+def paint_wires(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+    """The wires that run through one of these rects."""
     lifted = scene.drag.lifted if scene.drag else frozenset()
-    for key in scene.wire_index.near(rect.adjusted(-8, -8, 8, 8)):
-        item = scene.wire_items[key]
-        box = item.box.adjusted(-12, -12, 12, 12)
-        if key not in lifted and any(box.intersects(part) for part in parts):
-            found.append(item)
+    near = [part.adjusted(-12, -12, 12, 12) for part in parts]
+    keys = set().union(*(scene.wire_index.near(part) for part in near))
+    found = [
+        item
+        for key in keys
+        if key not in lifted and (item := scene.wire_items[key]).runs_through(near)
+    ]
     # Always in one order, or crossings would flicker; the one in hand above the others.
     found.sort(key=lambda item: (_is_lit(item, brush), item.key))
     for item in found:

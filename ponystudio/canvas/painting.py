@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPen, QPolygonF, QRegion, QTransform
+from PySide6.QtCore import QPointF, QRect, QRectF
+from PySide6.QtGui import QPainter, QPixmap, QRegion, QTransform
 
 from ponystudio.canvas import metrics, paint_card, paint_far, paint_frame, paint_wire, theme
 from ponystudio.canvas.paint_card import Brush
@@ -39,71 +38,83 @@ def cost_ms(scene: GraphScene, rect: QRectF, zoom: float) -> float:
 
 
 def paint(
-    painter: QPainter, scene: GraphScene, at: QTransform, region: QRegion, zoom: float
+    painter: QPainter, scene: GraphScene, at: QTransform, rects: list[QRect], zoom: float
 ) -> None:
-    """Paint a region of a viewport whose transform is `at`."""
+    """Paint some rects of a viewport whose transform is `at`: everything in them once."""
     brush = Brush(scene, zoom, detail(zoom))
-    area = QRectF(region.boundingRect())
-    painter.fillRect(area, brush.theme.color("canvas"))
-    if zoom >= 0.5:
-        _paint_grid(painter, at, area)
     back, _ = at.inverted()
-    rect = back.mapRect(area)
+    region = QRegion()
+    for area in rects:
+        region += area
+        painter.fillRect(area, brush.theme.color("canvas"))
+        if zoom >= 0.5:
+            _paint_grid(painter, at, QRectF(area))
+    if len(rects) == 1:
+        painter.setClipRect(rects[0])
+    else:
+        painter.setClipRegion(region)
     painter.setTransform(at, True)
-    near = rect.adjusted(-8, -8, 8, 8)
+    _paint_parts(painter, scene, [back.mapRect(QRectF(area)) for area in rects], brush)
+
+
+def _paint_parts(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     for frame in scene.frame_items:
-        if frame.rect.intersects(near):
+        if _touches(frame.rect.adjusted(-4, -4, 4, 4), parts):
             paint_frame.paint_frame(painter, frame, brush)
     for note in scene.note_items:
-        if note.rect.intersects(near):
+        if _touches(note.rect.adjusted(-4, -4, 4, 6), parts):
             paint_frame.paint_note(painter, note, brush)
-    parts = [back.mapRect(QRectF(part)) for part in region] if region.rectCount() > 1 else [rect]
-    if brush.detail == "full":
-        paint_wire.paint_wires(painter, scene, rect, parts, brush)
-        for item in cards_in(scene, rect, parts):
-            paint_card.paint(painter, item, brush)
-    else:
-        paint_far.paint(painter, scene, rect, brush)
+    if brush.detail != "full":
+        paint_far.paint(painter, scene, parts, brush)
+        return
+    paint_wire.paint_wires(painter, scene, parts, brush)
+    cards = cards_in(scene, parts)
+    for item in cards:
+        paint_card.paint(painter, item, brush)
+    paint_card.paint_messages(painter, cards, brush)
 
 
-def paint_rough(painter: QPainter, scene: GraphScene, at: QTransform, region: QRegion) -> None:
+def paint_rough(painter: QPainter, scene: GraphScene, at: QTransform, rects: list[QRect]) -> None:
     """As from far away, whatever the zoom: what is shown while a zoom lasts."""
-    area = QRectF(region.boundingRect())
     brush = Brush(scene, at.m11(), "far")
-    painter.fillRect(area, brush.theme.color("canvas"))
+    region = QRegion()
+    for area in rects:
+        region += area
+        painter.fillRect(area, brush.theme.color("canvas"))
+    painter.setClipRegion(region)
     back, _ = at.inverted()
     painter.setTransform(at, True)
-    for frame in scene.frame_items:
-        paint_frame.paint_frame(painter, frame, brush)
-    paint_far.paint(painter, scene, back.mapRect(area), brush)
+    _paint_parts(painter, scene, [back.mapRect(QRectF(area)) for area in rects], brush)
 
 
-def cards_in(scene: GraphScene, rect: QRectF, parts: list[QRectF]) -> list[NodeItem]:
-    """The cards that touch one of the parts, all of which lie in the rect, bottom up."""
-    found = []
-    for id in scene.node_index.near(rect.adjusted(-40, -40, 40, 40)):
-        item = scene.node_items[id]
-        bounds = scene.card_bounds(item)
-        if any(bounds.intersects(part) for part in parts):
-            found.append(item)
+def cards_in(scene: GraphScene, parts: list[QRectF]) -> list[NodeItem]:
+    """The cards that show in one of these rects, bottom up."""
+    ids = set().union(*(scene.node_index.near(part.adjusted(-40, -40, 40, 40)) for part in parts))
+    near = (scene.node_items[id] for id in ids)
+    found = [item for item in near if _touches(scene.card_bounds(item), parts)]
     found.sort(key=lambda item: item.z)
     return found
 
 
+def _touches(rect: QRectF, parts: list[QRectF]) -> bool:
+    return any(rect.intersects(part) for part in parts)
+
+
 def _paint_grid(painter: QPainter, at: QTransform, area: QRectF) -> None:
-    """A dot of 2 px every 24 scene px."""
+    """A dot of 2 px every 24 scene px: one row of them is painted, and copied."""
     step = metrics.DOTS * at.m11()
     left = math.floor((area.left() - at.dx()) / step)
     top = math.floor((area.top() - at.dy()) / step)
-    columns = math.ceil(area.width() / step) + 2
-    rows = math.ceil(area.height() / step) + 2
-    xs = [round(at.dx() + (left + i) * step) for i in range(columns)]
-    ys = [round(at.dy() + (top + j) * step) for j in range(rows)]
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-    painter.setPen(QPen(theme.current().color("grid"), 2, Qt.PenStyle.SolidLine,
-                        Qt.PenCapStyle.SquareCap))  # fmt: skip
-    painter.drawPoints(QPolygonF([QPointF(x, y) for y in ys for x in xs]))
-
-
-__all__ = ["cards_in", "cost_ms", "detail", "lru_cache", "paint", "paint_rough"]
+    look = theme.current()
+    ratio = painter.device().devicePixelRatioF()
+    row = QPixmap(math.ceil(area.width() * ratio), math.ceil(2 * ratio))
+    row.setDevicePixelRatio(ratio)
+    row.fill(look.color("canvas"))
+    dots = QPainter(row)
+    for i in range(math.ceil(area.width() / step) + 2):
+        x = round(at.dx() + (left + i) * step) - 1 - area.left()
+        dots.fillRect(QRectF(x, 0, 2, 2), look.color("grid"))
+    dots.end()
+    for j in range(math.ceil(area.height() / step) + 2):
+        painter.drawPixmap(QPointF(area.left(), round(at.dy() + (top + j) * step) - 1), row)

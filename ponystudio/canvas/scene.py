@@ -105,8 +105,11 @@ class GraphScene(QGraphicsScene):
 
     def damage_wire(self, key: WireKey | None) -> None:
         if key and (item := self.wire_items.get(key)):
-            for box in item.boxes(8.0):
-                self.damage(box)
+            if self.detail == "full":
+                for box in item.boxes(14.0):
+                    self.damage(box)
+            else:
+                self.damage(item.box)
 
     def card_bounds(self, item: NodeItem) -> QRectF:
         """All that a card paints: itself, its sockets and the message below it."""
@@ -283,15 +286,14 @@ class GraphScene(QGraphicsScene):
     def bounds(self, nodes: Iterable[str] | None = None) -> QRectF:
         """The box around these cards; None: around all there is. Null if there is nothing."""
         rect = QRectF()
-        for item in (
-            self.node_items.values()
-            if nodes is None
-            else [self.node_items[id] for id in nodes if id in self.node_items]
-        ):
-            rect = rect.united(item.rect)
+        for id in self.node_items if nodes is None else nodes:
+            if item := self.node_items.get(id):
+                rect = rect.united(item.rect)
         if nodes is None:
-            for other in (*self.frame_items, *self.note_items):
-                rect = rect.united(other.rect)
+            for frame in self.frame_items:
+                rect = rect.united(frame.rect)
+            for note in self.note_items:
+                rect = rect.united(note.rect)
         return rect
 
     # Hover, focus, drags

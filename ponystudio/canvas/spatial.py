@@ -55,8 +55,8 @@ class SpatialIndex(Generic[Key]):
             return result
         for i in range(left, right + 1):
             for j in range(top, bottom + 1):
-                if keys := self._cells.get((i, j)):
-                    result.update(keys)
+                if found := self._cells.get((i, j)):
+                    result.update(found)
         return result
 
 

@@ -26,6 +26,7 @@ class Status:
     right: str = ""
     share: float | None = None
     text_color: str = "text2"
+    right_short: str = ""
 
 
 def status(node: Node, spec: NodeSpec | None, state: NodeState) -> Status:
@@ -83,13 +84,15 @@ def percent(state: NodeState) -> str:
 
 def _running(state: NodeState) -> Status:
     tr = QCoreApplication.translate
-    left = tr("Card", "%1 left").replace("%1", seconds(state.left)) if state.left else ""
+    brief = seconds(state.left) if state.left else ""
+    left = tr("Card", "%1 left").replace("%1", brief) if brief else ""
     if not state.steps:
-        return Status("play", "accent", tr("Card", "Running"), "", left, 0.0)
+        return Status("play", "accent", tr("Card", "Running"), "", left, 0.0, "text2", brief)
     counted = f"{state.step}|{state.steps}".split("|")
     text = tr("Card", "Step %1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
     short = tr("Card", "%1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
-    return Status("play", "accent", text, short, left, min(1.0, state.step / state.steps))
+    share = min(1.0, state.step / state.steps)
+    return Status("play", "accent", text, short, left, share, "text2", brief)
 
 
 def _passing(spec: NodeSpec) -> str:

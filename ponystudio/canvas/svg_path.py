@@ -23,7 +23,8 @@ def parse(data: str) -> QPainterPath:
 
 def _commands(data: str) -> Iterator[tuple[str, list[float]]]:
     """Each command with its own numbers; repeated ones are told apart."""
-    letter, numbers = "", []
+    letter = ""
+    numbers: list[float] = []
     for token in _TOKEN.findall(data):
         if token.isalpha():
             letter, numbers = token, []

@@ -247,10 +247,9 @@ def group_keys() -> tuple[str, ...]:
 def mixed(ground: QColor, other: QColor, share: float) -> QColor:
     """`ground` with a share of another colour mixed in."""
     return QColor(
-        *(
-            round(a + (b - a) * share)
-            for a, b in zip(ground.getRgb()[:3], other.getRgb()[:3], strict=True)
-        )
+        round(ground.red() + (other.red() - ground.red()) * share),
+        round(ground.green() + (other.green() - ground.green()) * share),
+        round(ground.blue() + (other.blue() - ground.blue()) * share),
     )
 
 

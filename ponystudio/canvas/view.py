@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSizeF, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
@@ -314,8 +314,7 @@ class GraphView(QGraphicsView):
         event.setAccepted(self._first("drop", event))
 
     def leaveEvent(self, event: QEvent) -> None:
-        self.graph_scene.set_hover(NOTHING)
-        self._first("leave", event)
+        self._leave()
         super().leaveEvent(event)
 
     def viewportEvent(self, event: QEvent) -> bool:
@@ -324,7 +323,7 @@ class GraphView(QGraphicsView):
         if event.type() == QEvent.Type.Gesture:
             return self.panning.gesture(event)
         if event.type() == QEvent.Type.Leave:
-            self.graph_scene.set_hover(NOTHING)
+            self._leave()
         return bool(super().viewportEvent(event))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -332,6 +331,12 @@ class GraphView(QGraphicsView):
         self.minimap.lay_out()
         self.zoom_bar.lay_out()
         self._camera_moved()
+
+    def _leave(self) -> None:
+        self.graph_scene.set_hover(NOTHING)
+        for handler in self._handlers():
+            if method := getattr(handler, "leave", None):
+                method()
 
     def _handlers(self) -> list[Any]:
         """In the order in which they may take an event."""
@@ -356,6 +361,3 @@ class GraphView(QGraphicsView):
 def _ask(handler: Any, name: str, event: Any) -> bool:
     method = getattr(handler, name, None)
     return bool(method and method(event))
-
-
-__all__ = ["GraphView", "Handler", "QRect", "QTimer"]

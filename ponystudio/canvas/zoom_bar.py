@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
@@ -82,6 +82,3 @@ class ZoomBar(QWidget):
 
     def _show_zoom(self) -> None:
         self._zoom.setText(f"{round(self._view.zoom * 100)} %")
-
-
-__all__ = ["QPointF", "ZoomBar"]

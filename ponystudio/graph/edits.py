@@ -60,8 +60,10 @@ class Restore(Edit):
             {id: graph.nodes.get(id) for id in self.nodes},
             None if self.view is None else graph.view,
         )
-        nodes = {id: node for id, node in graph.nodes.items() if self.nodes.get(id, node)}
-        nodes.update((id, node) for id, node in self.nodes.items() if node)
+        nodes = graph.nodes
+        if self.nodes:
+            nodes = {id: node for id, node in nodes.items() if self.nodes.get(id, node)}
+            nodes.update((id, node) for id, node in self.nodes.items() if node)
         view = graph.view if self.view is None else self.view
         return replace(graph, nodes=nodes, view=view), old
 
