@@ -110,9 +110,9 @@ def runner_for(link: EngineLink, root: Path, **more: Any) -> Runner:
 
 def tiny_catalog() -> Catalog:
     """The tiny nodes' specs, with a seed among them."""
-    import ponystudio.api.node as api
+    from ponystudio.api.node import nodes_in
 
-    specs = [item.spec for item in api.nodes_in(worker_nodes)]
+    specs = [item.spec for item in nodes_in(worker_nodes)]
     dice = NodeSpec("tiny.dice", 1, "Dice", "Test", outputs=specs[0].outputs,
                     params=(ParamSpec("seed", "seed", 0),))  # fmt: skip
     return Catalog([*specs, dice])
