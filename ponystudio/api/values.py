@@ -35,11 +35,14 @@ class Latent:
     `values`: float32 [B,C,h,w] in VAE units, i.e. what the encoder returns, unscaled.
     `family`: whose latent space ("sd1", ...); "" for an empty latent, which fits any family.
     `mask`: [B or 1,1,H,W] in 0..1; where it is 1 the sampler may repaint, None repaints all.
+    `shown`: [B or 1,C,h,w], the latent of the picture with a hole at the mask, for models that are
+    made for inpainting.
     """
 
     values: Tensor
     family: str = ""
     mask: Tensor | None = None
+    shown: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)

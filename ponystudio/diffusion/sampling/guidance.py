@@ -1,4 +1,8 @@
-"""Classifier-free guidance (Ho & Salimans 2022): D(x, σ) of a network and two prompts."""
+"""Classifier-free guidance (Ho & Salimans 2022): D(x, σ) of a network and two prompts.
+
+Rescaled (Lin et al. 2023, section 3.4) the guided velocity gets the spread of the unguided one, so
+that models of v whose noise has no signal left do not burn out.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +52,9 @@ class Guided:
 
     At cfg 1 the negative prompt has no effect and is not computed. `batch` is x's; `sizes` are
     those of the picture, for prompts that name no others; `rows` bounds how many rows the network
-    gets at once, to save memory (None: all in one call).
+    gets at once, to save memory (None: all in one call). `rescale` in 0..1: how much of the
+    guided result takes the spread of the positive prompt's. `beside` [B,C',h,w]: what a network
+    for inpainting is shown beside x.
     """
 
     def __init__(
@@ -62,8 +68,11 @@ class Guided:
         batch: int,
         sizes: tuple[int, ...] = (),
         rows: int | None = None,
+        rescale: float = 0.0,
+        beside: Tensor | None = None,
     ) -> None:
         self._denoiser, self._space, self._cfg, self._rows = denoiser, space, cfg, rows
+        self._rescale, self._beside = rescale, beside
         self._alone = math.isclose(cfg, 1.0)
         prompts = [positive] if self._alone else [negative, positive]
         contexts = [_rows_of(prompt.context, batch, denoiser.device) for prompt in prompts]
@@ -85,12 +94,17 @@ class Guided:
     def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
         """The picture without noise that the network sees in x [B,C,h,w] at noise level σ."""
         scaled = x / self._space.input_scale(σ)
+        if self._beside is not None:
+            scaled = torch.cat([scaled, self._beside], dim=1)
         t = self._space.t(σ).to(x.device)
         outputs = torch.cat([self._network(scaled, t, inputs) for inputs in self._calls]).float()
         if self._alone:
             return self._space.denoised(x, outputs, σ)
         u, c = (self._space.denoised(x, output, σ) for output in outputs.chunk(2))
-        return u + (c - u) * self._cfg
+        if not self._rescale:
+            return u + (c - u) * self._cfg
+        u, c = (self._space.velocity(x, D, σ) for D in (u, c))
+        return self._space.of_velocity(x, rescaled(u, c, self._cfg, self._rescale), σ)
 
     def _network(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         """One call of the network, or several of at most `rows` rows."""
@@ -106,6 +120,14 @@ class Guided:
                 for part in parts
             ]
         )
+
+
+def rescaled(u: Tensor, c: Tensor, cfg: float, φ: float) -> Tensor:
+    """φ·m·std(c)/std(m) + (1−φ)·m with m = u + (c−u)·cfg; each picture by itself."""
+    m = u + (c - u) * cfg
+    each = tuple(range(1, m.ndim))
+    spread, wanted = (x.std(dim=each, keepdim=True) for x in (m, c))
+    return φ * m * (wanted / spread.clamp_min(1e-12)) + (1 - φ) * m
 
 
 def _rows_of(tensor: Tensor, batch: int, device: torch.device) -> Tensor:

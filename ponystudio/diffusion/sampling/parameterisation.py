@@ -81,6 +81,14 @@ class Parameterisation(ABC):
     def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
         """D(x, σ) from the network's output."""
 
+    @abstractmethod
+    def velocity(self, x: Tensor, denoised: Tensor, σ: Tensor) -> Tensor:
+        """The v that a network of v, or of flow, gives where this is D(x, σ)."""
+
+    @abstractmethod
+    def of_velocity(self, x: Tensor, v: Tensor, σ: Tensor) -> Tensor:
+        """D(x, σ) from v; inverse of `velocity`."""
+
     # Noise
 
     @abstractmethod
@@ -151,9 +159,13 @@ class VP(Parameterisation):
         return (σ**2 + 1) ** 0.5
 
     def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
-        if self.prediction == "v":
-            return x / (σ**2 + 1) - output * (σ / (σ**2 + 1) ** 0.5)
-        return x - output * σ
+        return self.of_velocity(x, output, σ) if self.prediction == "v" else x - output * σ
+
+    def velocity(self, x: Tensor, denoised: Tensor, σ: Tensor) -> Tensor:
+        return (x / (σ**2 + 1) - denoised) * ((σ**2 + 1) ** 0.5 / σ)
+
+    def of_velocity(self, x: Tensor, v: Tensor, σ: Tensor) -> Tensor:
+        return x / (σ**2 + 1) - v * (σ / (σ**2 + 1) ** 0.5)
 
     def renoise(self, latent: Tensor, noise: Tensor, σ: Tensor) -> Tensor:
         return latent + noise * σ
@@ -212,7 +224,13 @@ class Flow(Parameterisation):
         return torch.ones_like(σ)
 
     def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
-        return x - output * σ
+        return self.of_velocity(x, output, σ)
+
+    def velocity(self, x: Tensor, denoised: Tensor, σ: Tensor) -> Tensor:
+        return (x - denoised) / σ
+
+    def of_velocity(self, x: Tensor, v: Tensor, σ: Tensor) -> Tensor:
+        return x - v * σ
 
     def renoise(self, latent: Tensor, noise: Tensor, σ: Tensor) -> Tensor:
         return σ * noise + (1 - σ) * latent

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling import parameterisation
@@ -42,6 +43,8 @@ def sample(
     scheduler: str,
     denoise: float = 1.0,
     mask: Tensor | None = None,
+    shown: Tensor | None = None,
+    rescale: float = 0.0,
     noise: str = "cpu",
     ddim_end: str = "zero",
     batch_index: Sequence[int] | None = None,
@@ -53,7 +56,9 @@ def sample(
     `values` [B,C,h,w] and the result are in VAE units; the result is float32 on the denoiser's
     device, where all arithmetic outside the network is float32 too. `seed` is taken modulo 2⁶⁴.
     `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`. `mask`
-    [1 or B,1,H,W] in 0..1 repaints only where it is 1. `scheduler`, `noise`, `ddim_end` are of
+    [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown` is the latent of the picture with
+    a hole at the mask, which models for inpainting are shown. `rescale` in 0..1 is that of
+    guidance.Guided. `scheduler`, `noise`, `ddim_end` are of
     names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first, `rows` that of
     guidance.Guided. Whatever `on_step` raises ends the run.
 
@@ -62,7 +67,7 @@ def sample(
     wants more than a latent, NotANumber when the network overflows.
     """
     _check_choices(denoiser, steps, sampler, scheduler, noise, ddim_end)
-    _check_channels(denoiser, values)
+    _check_channels(denoiser, values, mask, shown)
     space = parameterisation.of(denoiser)
     schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
     sigmas = sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
@@ -84,6 +89,8 @@ def sample(
         batch=len(values),
         sizes=(height, width, 0, 0, height, width),
         rows=rows,
+        rescale=rescale,
+        beside=_beside(denoiser, mask, shown, latent),
     )
     if mask is not None:
         # DDIM paints around noise of its own, as the peers do; the others around the first.
@@ -137,7 +144,9 @@ def _check_choices(
         )
 
 
-def _check_channels(denoiser: Denoiser, values: Tensor) -> None:
+def _check_channels(
+    denoiser: Denoiser, values: Tensor, mask: Tensor | None, shown: Tensor | None
+) -> None:
     family = denoiser.family
     if values.shape[1] != family.latent_channels:
         raise MismatchedValues(
@@ -145,12 +154,32 @@ def _check_channels(denoiser: Denoiser, values: Tensor) -> None:
             f" {family.latent_channels}.",
             remedy="Make the latent with a VAE of the model's family.",
         )
-    if denoiser.in_channels != family.latent_channels:
+    if denoiser.in_channels == family.latent_channels:
+        return
+    if denoiser.in_channels != 2 * family.latent_channels + 1:
         raise UnsupportedModel(
-            f"The model wants {denoiser.in_channels} channels: it is made to repaint or change"
-            " pictures that it is shown, which is not possible yet.",
+            f"The model wants {denoiser.in_channels} channels: it is made to change pictures that"
+            " it is shown, which is not possible yet.",
             remedy="Use an ordinary model, with a masked latent to repaint.",
         )
+    if mask is None or shown is None:
+        raise MismatchedValues(
+            "The model is made for inpainting, and the latent does not show it a picture and a"
+            " hole.",
+            remedy="Make the latent with Encode for inpainting (core.encode_for_inpainting).",
+            socket="latent",
+        )
+
+
+def _beside(
+    denoiser: Denoiser, mask: Tensor | None, shown: Tensor | None, latent: Tensor
+) -> Tensor | None:
+    """What stands beside x for a model for inpainting: the mask, then the picture with the hole."""
+    if denoiser.in_channels == denoiser.family.latent_channels or mask is None or shown is None:
+        return None
+    holes = interpolate(mask.to(latent), size=latent.shape[-2:], mode="nearest").round()
+    picture = _to_sampler(denoiser, shown.to(latent))
+    return torch.cat([x.expand(len(latent), -1, -1, -1) for x in (holes, picture)], dim=1)
 
 
 def _to_sampler(denoiser: Denoiser, values: Tensor) -> Tensor:

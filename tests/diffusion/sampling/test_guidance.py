@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from helpers.denoisers import FunctionDenoiser, FunctionPrompt, prompt
-from ponystudio.diffusion.sampling.guidance import Guided
+from ponystudio.diffusion.sampling.guidance import Guided, rescaled
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.errors import MismatchedValues
 
@@ -141,3 +141,29 @@ def test_sizes_are_the_pictures_unless_the_prompt_names_others():
     D(torch.zeros(1, 4, 8, 4), σ)
     (call,) = network.calls
     assert call[3]["sizes"].tolist() == [[64, 32, 0, 0, 64, 32], [1, 2, 3, 4, 5, 6]]
+
+
+def test_rescaling_by_the_published_numbers():
+    c = torch.arange(8.0).reshape(1, 1, 2, 4)
+    assert rescaled(torch.zeros_like(c), c, 7.5, 0.7).flatten()[-1].item() == pytest.approx(20.65)
+    assert torch.equal(rescaled(torch.zeros_like(c), c, 7.5, 0.0), 7.5 * c)
+
+
+@pytest.mark.parametrize("space", [VP("eps"), VP("v"), Flow(1.73)], ids=["eps", "v", "flow"])
+def test_velocity_and_back(space):
+    x, D = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    for σ in (space.sigma_min, space.table[500], space.sigma_max):
+        v = space.velocity(x, D, σ)
+        assert torch.allclose(space.of_velocity(x, v, σ), D, atol=1e-4)
+    if space.prediction == "v":
+        assert torch.allclose(space.denoised(x, v, σ), D, atol=1e-4)
+
+
+def test_what_stands_beside_is_seen_by_every_row():
+    network = FunctionDenoiser(lambda x, t, context: x[:, :4], in_channels=9)
+    beside = torch.ones(2, 5, 8, 8)
+    D = Guided(network, SPACE, prompt(1.0), prompt(0.25), 7.5, batch=2, beside=beside)
+    D(torch.zeros(2, 4, 8, 8), σ)
+    (call,) = network.calls
+    assert call[0].shape == (4, 9, 8, 8)
+    assert call[0][:, 4:].eq(1).all()

@@ -311,5 +311,20 @@ def test_latents_of_another_depth_are_refused():
 
 
 def test_inpainting_models_are_refused_by_name():
-    with pytest.raises(UnsupportedModel, match="9 channels"):
+    with pytest.raises(UnsupportedModel, match="8 channels"):
+        run(network(in_channels=8))
+
+
+def test_a_model_for_inpainting_is_shown_the_hole_and_what_is_around():
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+    seen = FunctionDenoiser(lambda x, t, context: x[:, :4] * 0, in_channels=9)
+    run(seen, mask=mask, shown=torch.full((1, 4, 8, 8), 2.0))
+    for x, *_ in seen.calls:
+        assert torch.equal(x[:, 4, 0], mask[0, 0, 0, ::8].expand(len(x), -1))
+        assert torch.allclose(x[:, 5:], torch.tensor(2 * SD1.scaling_factor))
+
+
+def test_a_model_for_inpainting_that_is_shown_nothing_says_what_to_do():
+    with pytest.raises(MismatchedValues, match=r"core\.encode_for_inpainting"):
         run(network(in_channels=9))
