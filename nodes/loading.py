@@ -15,7 +15,7 @@ class Checkpoint(NamedTuple):
     vae: Vae
 
 
-@node("core.load_checkpoint", title="Load checkpoint", group="Loading")
+@node("core.load_checkpoint", title="Load checkpoint", group="Models")
 def load_checkpoint(
     *,
     file: Annotated[Path, File("checkpoints")] = Path("starter.safetensors"),
@@ -39,7 +39,7 @@ def load_checkpoint(
     )
 
 
-@node("core.load_vae", title="Load VAE", group="Loading")
+@node("core.load_vae", title="Load VAE", group="Models")
 def load_vae(*, file: Annotated[Path, File("vae")] = Path("vae.safetensors"), ctx: Context) -> Vae:
     """Open an autoencoder of its own, to use instead of the one in the checkpoint.
 

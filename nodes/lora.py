@@ -16,7 +16,7 @@ class Patched(NamedTuple):
     clip: Clip
 
 
-@node("core.apply_lora", title="Apply LoRA", group="Loading")
+@node("core.apply_lora", title="Apply LoRA", group="Models")
 def apply_lora(
     model: Annotated[Model, Affects("model")],
     clip: Annotated[Clip, Affects("clip")],

@@ -10,7 +10,7 @@ CHANNELS = ("brightness", "red", "green", "blue")
 BRIGHTNESS = (0.2126, 0.7152, 0.0722)
 
 
-@node("core.mask_from_image", title="Mask from image", group="Image", exact=True)
+@node("core.mask_from_image", title="Mask from image", group="Mask", exact=True)
 def mask_from_image(
     image: Image, *, channel: Annotated[str, Choice(CHANNELS)] = "brightness"
 ) -> Mask:
@@ -22,7 +22,7 @@ def mask_from_image(
     return Mask({"red": red, "green": green, "blue": blue}[channel])
 
 
-@node("core.invert_mask", title="Invert mask", group="Image", exact=True)
+@node("core.invert_mask", title="Invert mask", group="Mask", exact=True)
 def invert_mask(mask: Mask) -> Mask:
     """Swap black and white: what was left alone is meant, and the other way round."""
     return Mask(1 - mask.values)

@@ -6,7 +6,7 @@ from ponystudio.api import Annotated, Choice, Clip, Conditioning, Context, Label
 from ponystudio.diffusion.prompt import DIALECTS, notes
 
 
-@node("core.encode_prompt", title="Prompt", group="Prompting")
+@node("core.encode_prompt", title="Prompt", group="Text")
 def encode_prompt(
     clip: Clip,
     *,

@@ -72,9 +72,9 @@ def test_a_node_of_comfyui(name, capsys):
 def test_the_nodes_of_a_group(said):
     listed = re.findall(r"^  (core\.\w+) ", said("nodes", "loading"), re.MULTILINE)
     assert "core.load_checkpoint" in listed
-    catalog = Catalog.from_json(json.loads(said("nodes", "Loading", "--json")))
+    catalog = Catalog.from_json(json.loads(said("nodes", "Models", "--json")))
     assert sorted(catalog) == sorted(listed)
-    assert {spec.group for spec in catalog.values()} == {"Loading"}
+    assert {spec.group for spec in catalog.values()} == {"Models"}
 
 
 @pytest.fixture(scope="module")
