@@ -6,6 +6,7 @@ points are in one coordinate system of the caller's choice (the card's while pai
 in events), in px at 100 %.
 """
 
+# ruff: noqa: ARG002 - what follows is for others to override
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -16,17 +17,17 @@ from PySide6.QtGui import QKeyEvent, QPainter
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas import theme
+from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.services import ParamServices
 from ponystudio.canvas.state import Problem
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QWidget
-
     from ponystudio.canvas.document import Document
     from ponystudio.canvas.params.editor import InPlaceEditor
+    from ponystudio.canvas.params.popup import Popup
 
-__all__ = ["ROW", "Drag", "Field", "FieldContext", "Host", "ParamServices", "Part"]
+__all__ = ["ROW", "Drag", "Field", "FieldContext", "Host", "ParamServices", "Part", "Touch"]
 
 ROW = 24.0
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
@@ -121,6 +122,16 @@ class Part:
     cursor: Qt.CursorShape = Qt.CursorShape.ArrowCursor
 
 
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """Where the pointer is: which part of the field, the point, the field's rect."""
+
+    part: str
+    pos: QPointF
+    rect: QRectF
+    modifiers: Qt.KeyboardModifier = NO_MODIFIER
+
+
 class Host(Protocol):
     """What fields may ask of the one who passes events to them (controller.ParamController)."""
 
@@ -132,7 +143,7 @@ class Host(Protocol):
     def open_editor(self, ctx: FieldContext, editor: InPlaceEditor, rect: QRectF) -> None:
         """Show an editor in place of the field; `rect` as in the event."""
 
-    def open_popup(self, ctx: FieldContext, popup: QWidget, rect: QRectF) -> None:
+    def open_popup(self, ctx: FieldContext, popup: Popup, rect: QRectF) -> None:
         """Show a popup at this rect."""
 
     def repaint(self, ctx: FieldContext) -> None: ...
@@ -186,6 +197,11 @@ class Field:
         else:
             self.paint_content(painter, rect, ctx)
 
+    def paint_cell(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
+        """The value alone, as a column of a rows param."""
+        painting.box(painter, rect, ctx)
+        painting.value_only(painter, rect, ctx, self.shown(ctx))
+
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         """All but the box, for a field that no wire feeds."""
         painting.labelled(painter, rect, ctx, self.label, self.shown(ctx))
@@ -200,7 +216,7 @@ class Field:
         return painting.text_of(ctx.value)
 
     def tooltip(self, ctx: FieldContext, part: str = "") -> str:
-        return painting.tooltip(self, ctx, part)
+        return painting.tooltip(ctx)
 
     def accessible_text(self, ctx: FieldContext) -> str:
         """What a screen reader says: "steps, 20"."""
@@ -208,21 +224,11 @@ class Field:
 
     # Events
 
-    def press(
-        self,
-        part: str,
-        pos: QPointF,
-        rect: QRectF,
-        modifiers: Qt.KeyboardModifier,
-        ctx: FieldContext,
-        host: Host,
-    ) -> Drag | bool:
+    def press(self, touch: Touch, ctx: FieldContext, host: Host) -> Drag | bool:
         """The left button went down; a Drag follows the pointer until the release."""
         return False
 
-    def double_click(
-        self, part: str, pos: QPointF, rect: QRectF, ctx: FieldContext, host: Host
-    ) -> bool:
+    def double_click(self, touch: Touch, ctx: FieldContext, host: Host) -> bool:
         return False
 
     def wheel(
@@ -238,6 +244,10 @@ class Field:
     def edit(self, rect: QRectF, ctx: FieldContext, host: Host, text: str | None = None) -> bool:
         """Begin to edit, by keyboard: `text` is what was typed to begin with."""
         return False
+
+    def actions(self, ctx: FieldContext, part: str, host: Host) -> list[ActionSpec]:
+        """What the context menu offers besides what all params share."""
+        return []
 
     def accepts_drop(self, paths: tuple[str, ...], ctx: FieldContext) -> bool:
         """Whether files dropped here would become the value."""

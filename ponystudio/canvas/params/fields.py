@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ponystudio.api.spec import ParamSpec
+from ponystudio.canvas.params.choice import ChoiceField
 from ponystudio.canvas.params.field import Field
+from ponystudio.canvas.params.number import NumberField
+from ponystudio.canvas.params.prompt import PromptField
+from ponystudio.canvas.params.seed import SeedField
+from ponystudio.canvas.params.text import TextField
+from ponystudio.canvas.params.toggle import ToggleField
 
-_MAKERS: dict[str, Callable[[ParamSpec], Field]] = {}
+_MAKERS: dict[str, Callable[[ParamSpec], Field]] = {
+    "int": NumberField,
+    "float": NumberField,
+    "seed": SeedField,
+    "choice": ChoiceField,
+    "bool": ToggleField,
+    "text": lambda spec: PromptField(spec) if spec.lines > 1 else TextField(spec),
+}
 
 
 def for_spec(spec: ParamSpec) -> Field:

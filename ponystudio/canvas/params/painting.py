@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 
 from ponystudio.api.spec import ParamSpec
-from ponystudio.canvas import metrics, theme
+from ponystudio.canvas import metrics, texts, theme
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.params.field import Field, FieldContext
+    from ponystudio.canvas.params.field import FieldContext
 
 TEXT_INSET = 9.0
-ICON = 16.0
-MID = Qt.TextElideMode.ElideMiddle
-END = Qt.TextElideMode.ElideRight
+GAP = 8.0  # at least, between a label and a value
+ICON = 14.0
+LINE = 2.0
 
 
 def tr(text: str) -> str:
@@ -36,12 +35,12 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool):
         return tr("on") if value else tr("off")
     if isinstance(value, float):
-        return number(value)
+        return str(int(value)) if value.is_integer() else number(value)
     return str(value)
 
 
 def number(value: float, decimals: int | None = None) -> str:
-    """A number with at least one and at most six decimals, without idle zeros."""
+    """A number with so many decimals if they are enough, else with up to six."""
     if not math.isfinite(value):
         return str(value)
     if decimals is not None and round(value, decimals) == value:
@@ -53,19 +52,18 @@ def number(value: float, decimals: int | None = None) -> str:
 def box(painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
     """The ground of a field: its edge tells hover, keyboard and trouble."""
     look = ctx.theme
-    if ctx.problem is not None and not ctx.connected:
-        edge = look.color("err")
+    if ctx.connected:
+        edge, ground = look.color("line"), look.color("card")
+    elif ctx.problem is not None:
+        edge, ground = look.color("err"), look.color("field")
     elif ctx.focused:
-        edge = look.color("accent")
-    elif ctx.hovered:
-        edge = look.color("line2")
+        edge, ground = look.color("accent"), look.color("field")
     else:
-        edge = look.color("line")
+        edge, ground = look.color("line2" if ctx.hovered else "line"), look.color("field")
     painter.setPen(QPen(edge, 1.0))
-    painter.setBrush(Qt.BrushStyle.NoBrush if ctx.connected else look.color("field"))
-    painter.drawRoundedRect(
-        rect.adjusted(0.5, 0.5, -0.5, -0.5), metrics.FIELD_RADIUS, metrics.FIELD_RADIUS
-    )
+    painter.setBrush(ground)
+    radius = metrics.FIELD_RADIUS - 0.5
+    painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
 
 
 def labelled(
@@ -74,92 +72,130 @@ def labelled(
     ctx: FieldContext,
     label: str,
     value: str,
-    value_role: str = "mono",
+    role: str = "mono",
     right: float = TEXT_INSET,
-    elide: Qt.TextElideMode = END,
 ) -> None:
-    """A label on the left and a value on the right, which goes first when room is short."""
+    """A label on the left and a value on the right; both shorten when room is short."""
+    middle = rect.center().y()
     room = rect.width() - TEXT_INSET - right
-    label_width = min(width(label, "body"), room * 0.6)
-    text(
-        painter,
-        rect,
-        "body",
-        elided(label, "body", label_width + 0.5),
-        ctx.theme.color("text3"),
-        TEXT_INSET,
-    )
-    left_over = room - label_width - 8
-    value = elided(value, value_role, max(0.0, left_over), elide)
-    x = rect.width() - right - width(value, value_role)
-    text(painter, rect, value_role, value, ctx.theme.color("text"), x)
+    wanted = texts.width(label, "body")
+    value_width = texts.width(value, role)
+    label_room = max(room - value_width - GAP, min(wanted, room * 0.45))
+    if wanted > label_room:
+        label = texts.elided(label, "body", int(label_room))
+        wanted = texts.width(label, "body")
+    if value_width > room - wanted - GAP:
+        value = texts.elided(value, role, int(room - wanted - GAP))
+    painter.setPen(ctx.theme.color("text3"))
+    texts.draw(painter, rect.left() + TEXT_INSET, middle, label, "body")
+    painter.setPen(ctx.theme.color("text"))
+    texts.draw_right(painter, rect.right() - right, middle, value, role)
+
+
+def value_only(
+    painter: QPainter,
+    rect: QRectF,
+    ctx: FieldContext,
+    value: str,
+    role: str = "mono",
+    middle_elided: bool = False,
+    right: float = 7.0,
+) -> None:
+    """A value without a label, in the middle where it is a number."""
+    room = int(rect.width() - 7 - right)
+    painter.setPen(ctx.theme.color("text"))
+    value = texts.elided(value, role, room, middle_elided)
+    if role == "mono":
+        x = rect.left() + max(7.0, (rect.width() - texts.width(value, role)) / 2)
+    else:
+        x = rect.left() + 7
+    texts.draw(painter, x, rect.center().y(), value, role)
+
+
+def value_line(painter: QPainter, rect: QRectF, ctx: FieldContext, share: float) -> None:
+    """The line at a field's bottom that tells how far along its span the value is."""
+    # It starts where the corner's curve leaves it room.
+    left, right = rect.left() + 2.0, rect.right() - 2.0
+    width = max(1.5, (right - left) * share)
+    bar = QRectF(left, rect.bottom() - LINE - 0.5, width, LINE)
+    painter.fillRect(bar, ctx.theme.color("accent"))
 
 
 def from_wire(painter: QPainter, rect: QRectF, ctx: FieldContext, label: str) -> None:
     """A param that a wire feeds: where its value comes from, in place of it."""
-    link = ctx.document.graph.nodes[ctx.node].inputs.get(ctx.spec.name)
-    source = ctx.document.graph.nodes.get(link.source) if link else None
+    nodes = ctx.document.graph.nodes
+    link = nodes[ctx.node].inputs.get(ctx.spec.name)
+    source = nodes.get(link.source) if link else None
     spec = ctx.document.catalog.get(source.type) if source else None
     title = (source.title or (spec.title if spec else source.id)) if source else ""
+    middle = rect.center().y()
     room = rect.width() - 2 * TEXT_INSET
-    label_width = min(width(label, "body"), room * 0.6)
-    color = ctx.theme.color("text2")
-    text(painter, rect, "body", elided(label, "body", label_width + 0.5), color, TEXT_INSET)
-    shown = elided(tr("from {node}").format(node=title), "caption", room - label_width - 10)
-    x = rect.width() - TEXT_INSET - width(shown, "caption")
-    text(painter, rect, "caption", shown, ctx.theme.color("text3"), x)
+    label = texts.elided(label, "body", int(room * 0.55))
+    painter.setPen(ctx.theme.color("text2"))
+    used = texts.draw(painter, rect.left() + TEXT_INSET, middle, label, "body")
+    said = tr("from {node}").format(node=title)
+    shown = texts.elided(said, "caption", int(room - used - GAP))
+    painter.setPen(ctx.theme.color("text3"))
+    texts.draw_right(painter, rect.right() - TEXT_INSET, middle, shown, "caption")
 
 
-def text(painter: QPainter, rect: QRectF, role: str, words: str, color: Any, x: float) -> None:
-    """One line, vertically in the middle of the rect, `x` px from its left edge."""
-    if not words:
-        return
-    painter.setFont(theme.current().font(role))
-    painter.setPen(color)
-    painter.drawText(QPointF(rect.left() + x, rect.center().y() + _below_middle(role)), words)
-
-
-def icon(painter: QPainter, rect: QRectF, name: str, color: Any, size: float = ICON) -> None:
+def icon(painter: QPainter, rect: QRectF, name: str, color: QColor, size: float = ICON) -> None:
     """An icon in the middle of a rect."""
+    factor = size / 16
     painter.save()
-    painter.translate(rect.center().x() - size / 2, rect.center().y() - size / 2)
-    painter.scale(size / 16, size / 16)
-    painter.strokePath(theme.icon_path(name), theme.icon_pen(color, 1.5 * 16 / size * size / 16))
+    painter.translate(rect.center() - QPointF(size / 2, size / 2))
+    painter.scale(factor, factor)
+    painter.strokePath(theme.icon_path(name), theme.icon_pen(color, 1.4 / factor))
     painter.restore()
 
 
-@lru_cache(maxsize=64)
-def font_metrics(role: str) -> QFontMetricsF:
-    return QFontMetricsF(theme.current().font(role))
+def chevron(painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
+    """The mark at a field's right end: there is a list to choose from."""
+    place = QRectF(rect.right() - 23, rect.top(), 16, rect.height())
+    icon(painter, place, "down", ctx.theme.color("text2"))
 
 
-@lru_cache(maxsize=64)
-def _below_middle(role: str) -> float:
-    """From the middle of a line down to its baseline."""
-    found = font_metrics(role)
-    return (found.ascent() - found.descent()) / 2
+def rounded(rect: QRectF, radius: float) -> QPainterPath:
+    path = QPainterPath()
+    path.addRoundedRect(rect, radius, radius)
+    return path
 
 
-@lru_cache(maxsize=8192)
-def width(words: str, role: str) -> float:
-    return font_metrics(role).horizontalAdvance(words)
+def switch(painter: QPainter, rect: QRectF, ctx: FieldContext, on: bool) -> None:
+    """A switch: a knob on the left or right, filled when on."""
+    look = ctx.theme
+    radius = rect.height() / 2
+    painter.setPen(QPen(look.color("fill" if on else "text3"), 1.0))
+    painter.setBrush(look.color("fill") if on else Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), radius - 0.5, radius - 0.5)
+    x = rect.right() - radius if on else rect.left() + radius
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(look.color("onfill" if on else "text3"))
+    painter.drawEllipse(QPointF(x, rect.center().y()), radius - 3.5, radius - 3.5)
 
 
-@lru_cache(maxsize=4096)
-def elided(words: str, role: str, room: float, mode: Qt.TextElideMode = END) -> str:
-    return font_metrics(role).elidedText(words, mode, room)
+def tick_box(painter: QPainter, rect: QRectF, ctx: FieldContext, on: bool) -> None:
+    """A small box with a tick in it, or without."""
+    look = ctx.theme
+    painter.setPen(QPen(look.color("fill" if on else "text3"), 1.0))
+    painter.setBrush(look.color("fill") if on else Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), 3.5, 3.5)
+    if on:
+        icon(painter, rect, "check", look.color("onfill"), 12)
 
 
-def tooltip(field: Field, ctx: FieldContext, part: str) -> str:
-    """Help, then what is wrong, then what the default is."""
+def tooltip(ctx: FieldContext) -> str:
+    """What is wrong, then help, then the range."""
     spec, lines = ctx.spec, []
     if ctx.problem is not None:
         lines.append(f"{ctx.problem.what} {ctx.problem.remedy}".strip())
     if spec.help:
         lines.append(spec.help)
-    if spec.low is not None and spec.high is not None and spec.type in ("int", "float"):
-        span = f"{text_of(spec.low)} – {text_of(spec.high)}"
+    if spec.type in ("int", "float") and spec.low is not None and spec.high is not None:
+        said = tr("{low} to {high}, usually {default}")
         lines.append(
-            tr("{span}, usually {default}").format(span=span, default=text_of(spec.default))
+            said.format(
+                low=text_of(spec.low), high=text_of(spec.high), default=text_of(spec.default)
+            )
         )
     return "\n".join(lines)

@@ -1,0 +1,313 @@
+"""What is known of the files that params name: where they are, what they are, how they look.
+
+Found out in the background, once each; asking again costs nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QImageReader
+
+from ponystudio.canvas.params.background import Background
+from ponystudio.canvas.params.painting import tr
+from ponystudio.errors import MissingFile, PonyStudioError
+from ponystudio.library.folders import Folders
+from ponystudio.library.index import Index
+from ponystudio.library.layout import PICTURES, is_network
+from ponystudio.library.model_file import ACCEPTED, ModelFile, check_kind
+from ponystudio.library.recognise import recognise
+
+THUMB = 102  # px: 34 at the finest screen
+_SIDECARS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp",
+             ".png", ".jpg", ".jpeg", ".webp", ".thumb.jpg")  # fmt: skip
+_FAMILIES = {
+    "sd1": "SD 1.5",
+    "sd2": "SD 2",
+    "sdxl": "SDXL",
+    "sdxl_refiner": "SDXL refiner",
+    "auraflow": "AuraFlow",
+    "flux": "FLUX",
+    "sd3": "SD 3",
+}
+_DTYPES = {"float16": "fp16", "float32": "fp32", "bfloat16": "bf16", "F16": "fp16", "F32": "fp32",
+           "BF16": "bf16", "float8_e4m3fn": "fp8", "float64": "fp64"}  # fmt: skip
+# Files of these kinds belong to a model of one family.
+_FOLLOWING = {"loras", "controlnet", "embeddings"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """`problem` in a few words says why the file cannot serve; `missing`: it is not there."""
+
+    name: str
+    path: Path | None = None
+    family: str = ""
+    dtype: str = ""
+    detail: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    thumb: QImage | None = None
+    problem: str = ""
+    missing: bool = False
+    remedy: str = ""
+
+    @property
+    def title(self) -> str:
+        return title_of(self.name)
+
+    @property
+    def line(self) -> str:
+        """The second line: "SD 1.5, fp16, 1.9 GB"."""
+        if self.problem:
+            return self.problem
+        measure = f"{self.width} × {self.height}" if self.width else ""
+        words = (family_title(self.family), self.detail, self.dtype, measure, size_text(self.size))
+        return ", ".join(word for word in words if word)
+
+
+class FileFacts(QObject):
+    """`changed` fires when something asked for became known."""
+
+    changed = Signal()
+
+    def __init__(self, folders: Callable[[], Folders], index_path: Path | None = None) -> None:
+        super().__init__()
+        self._folders, self._index_path = folders, index_path
+        self._known: dict[tuple[str, str], Fact] = {}
+        self._asked: set[tuple[str, str]] = set()
+        self._names: dict[str, list[str]] = {}
+        self._background = Background("model files")
+        self._index: Index | None = None
+
+    def get(self, kind: str, name: str) -> Fact | None:
+        """What is known of a file by its name in a graph; None while it is found out."""
+        key = (kind, name)
+        found = self._known.get(key)
+        if found is None and key not in self._asked:
+            self._asked.add(key)
+            folders = self._folders()
+            self._background.submit(
+                key, lambda: self._find_out(kind, name, folders), lambda fact: self._done(key, fact)
+            )
+        return found
+
+    def names(self, kind: str) -> list[str] | None:
+        """The files of a kind as last seen, None before the first look; call `look_again`."""
+        return self._names.get(kind)
+
+    def look_again(self, kind: str) -> None:
+        """List the files of a kind anew, and forget what was not there."""
+        folders = self._folders()
+        for key in [key for key, fact in self._known.items() if fact.problem]:
+            del self._known[key]
+        self._background.submit(
+            ("names", kind), lambda: folders.names(kind), lambda names: self._listed(kind, names)
+        )
+
+    def forget(self) -> None:
+        """The folders are others now."""
+        self._background.forget()
+        self._known.clear()
+        self._names.clear()
+        self._asked.clear()
+        self.changed.emit()
+
+    def name_for(self, kind: str, path: Path) -> str:
+        """What a graph should call a file."""
+        return self._folders().name_for(kind, path)
+
+    def folder(self, kind: str) -> Path | None:
+        """Where a person would look for files of a kind."""
+        folders = self._folders().folders(kind)
+        return folders[0] if folders else None
+
+    def _done(self, key: tuple[str, str], fact: Fact) -> None:
+        self._asked.discard(key)
+        self._known[key] = fact
+        self.changed.emit()
+
+    def _listed(self, kind: str, names: list[str]) -> None:
+        self._names[kind] = names
+        self.changed.emit()
+
+    # In the background
+
+    def _find_out(self, kind: str, name: str, folders: Folders) -> Fact:
+        if not name:
+            return Fact(name, problem=tr("No file is chosen"), missing=True)
+        try:
+            path = folders.resolve(kind, name)
+        except MissingFile as error:
+            return Fact(name, problem=tr("Not found"), missing=True, remedy=error.remedy)
+        except PonyStudioError as error:
+            return Fact(name, problem=error.what.rstrip("."), remedy=error.remedy)
+        size = _size(path)
+        if kind == "input":
+            return _picture(name, path, size)
+        if kind not in ACCEPTED:
+            return Fact(name, path, size=size, detail=path.suffix[1:].upper())
+        return self._model(kind, name, path, size)
+
+    def _model(self, kind: str, name: str, path: Path, size: int) -> Fact:
+        try:
+            model = self._recognised(path)
+        except PonyStudioError as error:
+            return Fact(
+                name, path, size=size, thumb=_sidecar(path, {}),
+                problem=error.what.rstrip("."), remedy=error.remedy,
+            )  # fmt: skip
+        problem = remedy = ""
+        try:
+            check_kind(model, kind)
+        except PonyStudioError as error:
+            problem, remedy = error.what.rstrip("."), error.remedy
+        part = max(model.parts.values(), key=lambda part: part.parameters, default=None)
+        dtype = _DTYPES.get(part.dtype, part.dtype) if part else ""
+        return Fact(
+            name, path, model.family, dtype, _detail(model), size,
+            thumb=_sidecar(path, model.metadata), problem=problem, remedy=remedy,
+        )  # fmt: skip
+
+    def _recognised(self, path: Path) -> ModelFile:
+        if self._index_path is None:
+            return recognise(path)
+        if self._index is None:
+            try:
+                self._index = Index(self._index_path)
+            except PonyStudioError:
+                self._index_path = None
+                return recognise(path)
+        model = self._index.look(path).model
+        return model if model is not None else recognise(path)
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self._background.forget()
+        index, self._index = self._index, None
+        if index is not None:
+            index.close()
+
+
+def title_of(name: str) -> str:
+    """A file's name as a person calls it: without folder and suffix of weights."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.name if path.suffix.lower() in PICTURES else (path.stem or name)
+
+
+def family_title(family: str) -> str:
+    return _FAMILIES.get(family, family)
+
+
+def mismatch(kind: str, fact: Fact, family: str) -> str:
+    """Why a file does not fit a model of this family, in a few words; "" if it may."""
+    if fact.problem:
+        return fact.problem
+    if kind not in _FOLLOWING or not family or not fact.family or fact.family == family:
+        return ""
+    said = tr("For {theirs}; the model is {ours}")
+    return said.format(theirs=family_title(fact.family), ours=family_title(family))
+
+
+def size_text(size: int) -> str:
+    """ "1.9 GB", as people count: in thousands."""
+    amount = float(size)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 999.5 or unit == "GB":
+            precise = (unit == "GB" and amount < 99.95) or (unit == "MB" and amount < 9.95)
+            return (f"{amount:.1f} {unit}" if precise else f"{amount:.0f} {unit}") if size else ""
+        amount /= 1000
+    return ""
+
+
+def read_thumb(path: Path, side: int = THUMB) -> QImage | None:
+    """A picture, as small as it is needed, upright."""
+    reader = QImageReader(str(path))
+    reader.setAutoTransform(True)
+    return _cropped(reader, side)
+
+
+def _picture(name: str, path: Path, size: int) -> Fact:
+    measured = QImageReader(str(path)).size()
+    thumb = read_thumb(path)
+    problem = "" if thumb is not None else tr("This is no picture that can be read")
+    return Fact(
+        name, path, size=size, width=max(0, measured.width()), height=max(0, measured.height()),
+        thumb=thumb, problem=problem,
+    )  # fmt: skip
+
+
+def _detail(model: ModelFile) -> str:
+    """What is worth a word besides the family."""
+    if model.kind == "upscaler":
+        scale = model.config.get("scale") or model.metadata.get("scale")
+        return f"×{scale}" if scale else ""
+    if model.kind == "lora":
+        rank = model.metadata.get("ss_network_dim", "")
+        return tr("rank {rank}").format(rank=rank) if rank.isdigit() else ""
+    return {9: tr("inpainting"), 8: tr("pix2pix")}.get(model.input_channels, "")
+
+
+def _sidecar(path: Path, metadata: Any) -> QImage | None:
+    """The picture beside a model file, or the one inside it."""
+    for suffix in _SIDECARS:
+        beside = path.with_suffix(suffix)
+        if beside != path and beside.is_file() and (image := read_thumb(beside)) is not None:
+            return image
+    inside = str(metadata.get("modelspec.thumbnail", ""))
+    if inside.startswith("data:image/") and "," in inside:
+        try:
+            data = base64.b64decode(inside.partition(",")[2], validate=False)
+        except binascii.Error:
+            return None
+        image = QImage.fromData(QByteArray(data))
+        if not image.isNull():
+            return _square(image, THUMB)
+    return None
+
+
+def _cropped(reader: QImageReader, side: int) -> QImage | None:
+    if not reader.canRead():
+        return None
+    size = reader.size()
+    if size.isValid() and not size.isEmpty():
+        factor = side / min(size.width(), size.height())
+        if factor < 1:
+            reader.setScaledSize(
+                QSize(max(1, round(size.width() * factor)), max(1, round(size.height() * factor)))
+            )
+    image = reader.read()
+    return None if image.isNull() else _square(image, side)
+
+
+def _square(image: QImage, side: int) -> QImage:
+    """The middle of a picture, as a square."""
+    image = image.scaled(
+        side,
+        side,
+        Qt.AspectRatioMode.KeepAspectRatioByExpanding,
+        Qt.TransformationMode.SmoothTransformation,
+    )
+    left, top = (image.width() - side) // 2, (image.height() - side) // 2
+    return image.copy(left, top, side, side)
+
+
+def _size(path: Path) -> int:
+    try:
+        if path.is_dir():
+            return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def may_touch(name: str) -> bool:
+    """Whether asking for a path tells no other machine of it."""
+    return not is_network(name)
