@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QRegion
 
 from ponystudio.canvas import metrics, paint_socket, texts, theme, wires
+from ponystudio.canvas.drift import GAP
 from ponystudio.canvas.items import FocusRef, SocketRef
 from ponystudio.canvas.paint_card import Brush
 
@@ -22,6 +23,7 @@ def paint(painter: QPainter, view: GraphView) -> None:
     scene = view.graph_scene
     brush = Brush(scene, view.zoom, scene.detail)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    _paint_drift(painter, view, brush)
     if scene.drag:
         _paint_drag(painter, view, brush)
     _paint_lines(painter, view, brush)
@@ -72,6 +74,27 @@ def paint_refusal(painter: QPainter, view: GraphView, refusal: Refusal, brush: B
     painter.setPen(brush.color("accent"))
     if refusal.remedy:
         texts.draw(painter, 34, 33, refusal.remedy, "body")
+    painter.restore()
+
+
+def _paint_drift(painter: QPainter, view: GraphView, brush: Brush) -> None:
+    """Dots drifting towards running nodes, below the cards."""
+    found = view.drift.wires()
+    if not found:
+        return
+    painter.save()
+    seen = view.visible_rect()
+    free = QRegion(view.viewport().rect())
+    for id in brush.scene.nodes_in(seen):
+        free -= view.from_scene_rect(brush.scene.node_items[id].rect).toAlignedRect()
+    painter.setClipRegion(free, Qt.ClipOperation.IntersectClip)
+    painter.setTransform(view.viewportTransform(), True)
+    pen = QPen(brush.color("text"), 2.6)
+    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+    pen.setDashPattern([0.001, GAP / 2.6])
+    pen.setDashOffset(-view.drift.offset / 2.6)
+    for item in found:
+        painter.strokePath(item.path, pen)
     painter.restore()
 
 

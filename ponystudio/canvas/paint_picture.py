@@ -34,7 +34,7 @@ def paint(painter: QPainter, rect: QRectF, state: NodeState, brush: Brush) -> No
         painter.drawRoundedRect(rect, radius, radius)
     draw(painter, place, state.picture, radius)
     if state.stale:
-        _paint_badge(painter, rect, QCoreApplication.translate("Card", "last run"), brush)
+        _paint_badge(painter, place, QCoreApplication.translate("Card", "last run"), brush)
 
 
 def draw(painter: QPainter, place: QRectF, picture: QImage, radius: float = 0.0) -> None:

@@ -47,8 +47,6 @@ def paint_wire(painter: QPainter, item: WireItem, brush: Brush) -> None:
     else:
         painter.strokePath(item.path, _pen(brush.color("canvas").rgb(), width + 3))
     painter.strokePath(item.path, _pen(color.rgb(), width, dashes))
-    if scene.document.states[item.target].phase == "running" and not failed:
-        _paint_drift(painter, item, brush)
     _paint_dots(painter, item, color, brush)
     if failed:
         _paint_cross(painter, item, brush)
@@ -81,15 +79,6 @@ def _state(item: WireItem, brush: Brush) -> tuple[float, tuple[float, ...], bool
     if end.phase == "not_run":
         return _WAITING, (), False
     return 1.0, (), False
-
-
-def _paint_drift(painter: QPainter, item: WireItem, brush: Brush) -> None:
-    """Dots that drift towards a running node, every 14 px."""
-    pen = QPen(brush.color("text"), 2.6)
-    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-    pen.setDashPattern([0.001, 14 / 2.6])
-    pen.setDashOffset(-brush.scene.drift / 2.6)
-    painter.strokePath(item.path, pen)
 
 
 def _paint_dots(painter: QPainter, item: WireItem, color: QColor, brush: Brush) -> None:

@@ -42,17 +42,15 @@ def paint(
 ) -> None:
     """Paint some rects of a viewport whose transform is `at`: everything in them once."""
     brush = Brush(scene, zoom, detail(zoom))
-    back, _ = at.inverted()
     region = QRegion()
     for area in rects:
         region += area
+    painter.setClipRegion(region)
+    for area in rects:
         painter.fillRect(area, brush.theme.color("canvas"))
         if zoom >= 0.5:
             _paint_grid(painter, at, QRectF(area))
-    if len(rects) == 1:
-        painter.setClipRect(rects[0])
-    else:
-        painter.setClipRegion(region)
+    back, _ = at.inverted()
     painter.setTransform(at, True)
     _paint_parts(painter, scene, [back.mapRect(QRectF(area)) for area in rects], brush)
 

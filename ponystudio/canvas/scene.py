@@ -77,8 +77,6 @@ class GraphScene(QGraphicsScene):
         self.open_details: set[str] = set()
         """Nodes whose message card shows its details."""
         self.shapes_on_wires = False
-        self.drift = 0.0
-        """How far the dots on wires into running nodes have come, in px."""
         self._damaged: list[Callable[[QRectF | None], None]] = []
         self._next_z = count(1)
         self._fields: dict[int, tuple[ParamSpec, FieldLike | None]] = {}

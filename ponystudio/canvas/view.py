@@ -16,6 +16,7 @@ from PySide6.QtGui import (
     QDragMoveEvent,
     QDropEvent,
     QFocusEvent,
+    QHelpEvent,
     QInputMethodEvent,
     QKeyEvent,
     QMouseEvent,
@@ -25,12 +26,13 @@ from PySide6.QtGui import (
     QTransform,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QGraphicsView, QWidget
+from PySide6.QtWidgets import QFrame, QGraphicsView, QToolTip, QWidget
 
-from ponystudio.canvas import camera, theme
+from ponystudio.canvas import camera, spoken, theme
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.buttons import CardButtons
 from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.drift import Drift
 from ponystudio.canvas.editors import Editors
 from ponystudio.canvas.frame_store import FrameStore
 from ponystudio.canvas.glide import Glide
@@ -69,11 +71,13 @@ class GraphView(QGraphicsView):
         self.editors = Editors(self)
         self.panning = Panning(self)
         self.buttons = CardButtons(self)
+        self.drift = Drift(self)
         self._glide = Glide(self)
         self.minimap = Minimap(self)
         self.zoom_bar = ZoomBar(self)
         scene.overlay_changed.connect(self._show_overlay)
         scene.drag_changed.connect(self._show_overlay)
+        scene.focus_changed.connect(self._say_focus)
         theme.hub.changed.connect(self._theme_changed)
         self.set_camera(Camera(QPointF(), 1.0))
         self._make_param_controller()
@@ -211,6 +215,12 @@ class GraphView(QGraphicsView):
     def _show_overlay(self) -> None:
         self.viewport().update()
 
+    def _say_focus(self) -> None:
+        """Tell screen readers what the keyboard is on."""
+        text = spoken.focused(self.graph_scene, self.graph_scene.focus)
+        if text != self.accessibleDescription():
+            self.setAccessibleDescription(text)
+
     def _theme_changed(self) -> None:
         self.frame_store.damage(None)
         self.viewport().update()
@@ -322,6 +332,8 @@ class GraphView(QGraphicsView):
             return self.panning.native_gesture(event)
         if event.type() == QEvent.Type.Gesture:
             return self.panning.gesture(event)
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            return self._show_tip(event)
         if event.type() == QEvent.Type.Leave:
             self._leave()
         return bool(super().viewportEvent(event))
@@ -331,6 +343,18 @@ class GraphView(QGraphicsView):
         self.minimap.lay_out()
         self.zoom_bar.lay_out()
         self._camera_moved()
+
+    def _show_tip(self, event: QHelpEvent) -> bool:
+        pos = self.to_scene(event.pos())
+        tip = getattr(self.params, "tooltip", None)
+        text = (tip(pos) if tip else "") or spoken.tooltip(
+            self.graph_scene, self.graph_scene.hit(pos)
+        )
+        if text:
+            QToolTip.showText(event.globalPos(), text, self.viewport())
+        else:
+            QToolTip.hideText()
+        return True
 
     def _leave(self) -> None:
         self.graph_scene.set_hover(NOTHING)

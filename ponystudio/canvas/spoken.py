@@ -1,0 +1,117 @@
+"""The graph in words, for tooltips and for those who hear it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from ponystudio.canvas import card, status
+from ponystudio.canvas.items import FocusRef, Hit, NodeItem, SocketRef, WireKey
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.scene import GraphScene
+
+
+def focused(scene: GraphScene, focus: FocusRef | None) -> str:
+    """What the keyboard is on."""
+    if focus is None:
+        return ""
+    if focus.kind == "wire":
+        return wire(scene, focus.wire) if focus.wire else ""
+    item = scene.node_items.get(focus.node)
+    if item is None:
+        return ""
+    if focus.kind == "node":
+        return node(scene, item)
+    if focus.kind == "param":
+        return f"{focus.name.replace('_', ' ')}, {item.title}"
+    is_output = focus.kind == "output"
+    kind = card.socket_type(item.spec, focus.name, is_output)
+    return socket(scene, SocketRef(item.id, focus.name, is_output, kind))
+
+
+def node(scene: GraphScene, item: NodeItem) -> str:
+    """ "Sample, Step 13 of 20"."""
+    shown = status.status(item.node, item.spec, scene.document.states[item.id])
+    return ", ".join(part for part in (item.title, shown.text, shown.right) if part)
+
+
+def socket(scene: GraphScene, ref: SocketRef) -> str:
+    """ "Output latent of Sample, Latent, connected"."""
+    tr = QCoreApplication.translate
+    item = scene.node_items[ref.node]
+    side = tr("Canvas", "Output") if ref.is_output else tr("Canvas", "Input")
+    used = ref.name in (item.used if ref.is_output else item.node.inputs)
+    state = tr("Canvas", "connected") if used else tr("Canvas", "not connected")
+    of = tr("Canvas", "%1 of %2").replace("%1", ref.name.replace("_", " "))
+    return f"{side} {of.replace('%2', item.title)}, {type_title(ref.type)}, {state}"
+
+
+def wire(scene: GraphScene, key: WireKey) -> str:
+    """ "Wire from Sample, latent, to Decode, latent"."""
+    item = scene.wire_items.get(key)
+    if item is None:
+        return ""
+    source, target = scene.node_items[item.source], scene.node_items[item.target]
+    text = QCoreApplication.translate("Canvas", "Wire from %1 to %2")
+    return text.replace("%1", f"{source.title}, {item.output}").replace(
+        "%2", f"{target.title}, {item.input}"
+    )
+
+
+def tooltip(scene: GraphScene, hit: Hit) -> str:
+    """What to say where the pointer rests; "" for nothing."""
+    tr = QCoreApplication.translate
+    item = scene.node_items.get(hit.node)
+    if hit.part == "socket" and hit.socket and item:
+        return _socket_tip(item, hit.socket)
+    if hit.part == "run":
+        return tr("Canvas", "Run to here")
+    if hit.part == "more":
+        return tr("Canvas", "More")
+    if hit.part == "header" and item:
+        first = (item.spec.help if item.spec else "").strip().split("\n\n")[0]
+        return "\n".join(part for part in (item.title, " ".join(first.split())) if part)
+    if hit.part == "status" and item:
+        return _status_tip(scene, item)
+    if hit.part == "picture" and item and scene.document.states[item.id].picture:
+        return tr("Canvas", "Double-click to look at it")
+    return ""
+
+
+def type_title(type: str) -> str:
+    """A socket type as people read it: "Latent", "Yes / no"."""
+    tr = QCoreApplication.translate
+    known = {
+        "vae": "VAE",
+        "clip": "CLIP",
+        "controlnet": "ControlNet",
+        "int": tr("Canvas", "Integer"),
+        "float": tr("Canvas", "Number"),
+        "bool": tr("Canvas", "Yes / no"),
+        "any": tr("Canvas", "Anything"),
+    }
+    return known.get(type, type.removesuffix("[]").replace("_", " ").capitalize())
+
+
+def _socket_tip(item: NodeItem, ref: SocketRef) -> str:
+    spec = item.spec
+    helped = ""
+    if spec and not ref.is_output:
+        if found := spec.input_by_name.get(ref.name):
+            helped = found.help
+        elif param := spec.param_by_name.get(ref.name):
+            helped = param.help
+    first = f"{ref.name.replace('_', ' ')}: {type_title(ref.type)}"
+    return "\n".join(part for part in (first, helped) if part)
+
+
+def _status_tip(scene: GraphScene, item: NodeItem) -> str:
+    state = scene.document.states[item.id]
+    lines = [status.status(item.node, item.spec, state).text]
+    problems = [state.problem] if state.problem and state.phase == "failed" else []
+    for problem in (*problems, *state.faults):
+        lines += [part for part in (problem.what, problem.remedy) if part and part not in lines]
+    lines += [f"{name}: {what}" for name, what in state.outputs]
+    return "\n".join(dict.fromkeys((*lines, *state.notes)))
