@@ -48,27 +48,35 @@ class ParamController(QObject):
     ) -> None:
         super().__init__(parent if parent is not None else view)
         self.view = view
-        self._services = services
         self._drag: Drag | None = None
         self._drag_ctx: FieldContext | None = None
         self._cursor_set = False
         self._editing: tuple[str, str] | None = None
         self._editor: InPlaceEditor | None = None
         self._popup: Popup | None = None
-        self._heard: set[int] = set()
+        self._heard: ParamServices | None = None
         self._wheel = gesture("wheel")
-        scene = view.graph_scene
-        scene.document.changed.connect(self._document_changed)
+        self.set_services(services or view.graph_scene.services or ParamServices.default())
+        view.graph_scene.document.changed.connect(self._document_changed)
         view.viewport().installEventFilter(self)
 
     @property
     def services(self) -> ParamServices:
-        found = self.view.graph_scene.services or self._services or ParamServices.default()
-        if id(found) not in self._heard:
-            self._heard.add(id(found))
-            found.facts.changed.connect(self._facts_changed)
-            found.counts.changed.connect(self._facts_changed)
+        found: ParamServices = self.view.graph_scene.services
+        if found is not self._heard:
+            self.set_services(found)
         return found
+
+    def set_services(self, services: ParamServices) -> None:
+        """Take another's folders and seeds; the scene paints with them too."""
+        if self._heard is not None:
+            self._heard.facts.changed.disconnect(self._facts_changed)
+            self._heard.counts.changed.disconnect(self._facts_changed)
+        self._heard = services
+        services.facts.changed.connect(self._facts_changed)
+        services.counts.changed.connect(self._facts_changed)
+        self.view.graph_scene.services = services
+        self._facts_changed()
 
     @property
     def popup(self) -> Popup | None:

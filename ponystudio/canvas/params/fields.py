@@ -7,8 +7,10 @@ from collections.abc import Callable
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.params.choice import ChoiceField
 from ponystudio.canvas.params.field import Field
+from ponystudio.canvas.params.file import FileField
 from ponystudio.canvas.params.number import NumberField
 from ponystudio.canvas.params.prompt import PromptField
+from ponystudio.canvas.params.rows import RowsField
 from ponystudio.canvas.params.seed import SeedField
 from ponystudio.canvas.params.text import TextField
 from ponystudio.canvas.params.toggle import ToggleField
@@ -19,6 +21,8 @@ _MAKERS: dict[str, Callable[[ParamSpec], Field]] = {
     "seed": SeedField,
     "choice": ChoiceField,
     "bool": ToggleField,
+    "file": FileField,
+    "rows": RowsField,
     "text": lambda spec: PromptField(spec) if spec.lines > 1 else TextField(spec),
 }
 

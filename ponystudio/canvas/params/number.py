@@ -202,8 +202,10 @@ def _step(spec: ParamSpec) -> float:
         return float(spec.step)
     if spec.type == "int":
         return 1.0
-    low, high = spec.soft or (spec.low or 0.0, spec.high or 0.0)
-    return 0.01 if not high - low > 2 else 0.1
+    if spec.soft or (spec.low is not None and spec.high is not None):
+        low, high = spec.soft or (spec.low or 0.0, spec.high or 0.0)
+        return 0.1 if high - low > 2 else 0.01
+    return 0.1
 
 
 def _decimals(step: float, default: Any) -> int:

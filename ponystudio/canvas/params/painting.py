@@ -49,12 +49,12 @@ def number(value: float, decimals: int | None = None) -> str:
     return text + "0" if text.endswith(".") else text
 
 
-def box(painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
+def box(painter: QPainter, rect: QRectF, ctx: FieldContext, bad: bool = False) -> None:
     """The ground of a field: its edge tells hover, keyboard and trouble."""
     look = ctx.theme
     if ctx.connected:
         edge, ground = look.color("line"), look.color("card")
-    elif ctx.problem is not None:
+    elif bad or ctx.problem is not None:
         edge, ground = look.color("err"), look.color("field")
     elif ctx.focused:
         edge, ground = look.color("accent"), look.color("field")

@@ -56,6 +56,8 @@ class Popup(QFrame):
         super().__init__()
         self.done = False
         self._swallowing = False
+        self._anchor = QRect()
+        self._keeper: QWidget | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.look = theme.current()
 
@@ -71,8 +73,8 @@ class Popup(QFrame):
         corner = (
             viewport.mapTo(window, rect.topLeft()) if viewport is not window else rect.topLeft()
         )
-        anchor = QRect(corner, rect.size())
-        self.setGeometry(self._place(anchor, window.rect()))
+        self._anchor = QRect(corner, rect.size())
+        self.setGeometry(self._place(self._anchor, window.rect()))
         self.show()
         self.raise_()
         self._fade()
@@ -119,9 +121,21 @@ class Popup(QFrame):
                 self._gone()
             self.closed.emit()
 
+    def kept_by(self, other: QWidget) -> None:
+        """Stay, hidden, until this widget goes."""
+        self._keeper = other
+        other.destroyed.connect(self.deleteLater)
+
+    def resize_to_rows(self) -> None:
+        """The contents changed while it is open."""
+        parent = self.parentWidget()
+        if parent is not None and not self.done:
+            self.setGeometry(self._place(self._anchor, parent.rect()))
+
     def _gone(self) -> None:
         QApplication.instance().removeEventFilter(self)
-        self.deleteLater()
+        if self._keeper is None:
+            self.deleteLater()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """A click elsewhere closes the popup, and does nothing else."""
@@ -192,6 +206,11 @@ class Rows(QAbstractListModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return self._name(entry)
         return None
+
+    @property
+    def entries(self) -> list[Any]:
+        """All there are, found or not."""
+        return self._all
 
     def set_entries(self, entries: Sequence[Any]) -> None:
         self._all = list(entries)
