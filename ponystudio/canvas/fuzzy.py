@@ -84,7 +84,7 @@ def _letters(word: str, text: str) -> Match | None:
                 best = row[i - 2]
             if char != letter:
                 continue
-            options = []
+            options: list[tuple[int, tuple[int, ...]]] = []
             if n == 0:
                 # Letters scattered from the middle of a word on were not meant.
                 if bonus[i] > _FAR or low.startswith(word, i):

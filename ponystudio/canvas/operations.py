@@ -5,7 +5,7 @@ Gestures, menus, keys and the palette all end here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QPointF
@@ -35,6 +35,8 @@ class Operations(QObject):
         self.view = view
         self.scene: GraphScene = view.graph_scene
         self.document: Document = self.scene.document
+        self.asks: Callable[[QPointF, Sequence[SocketRef]], object] | None = None
+        """Asks what to make where a wire was dropped (the chooser sets it)."""
 
     @property
     def graph(self) -> Graph:
@@ -98,9 +100,13 @@ class Operations(QObject):
             self.graph, self.catalog, pair.source, pair.output, pair.target, pair.input
         )
 
-    def connect(self, pair: Pair, merge: str = "") -> bool:
+    def wire(self, pair: Pair, merge: str = "") -> bool:
         text = self.tr("Connect {0}").format(self.title(pair.target))
         return self.do(wiring.connect(self.graph, pair), text, merge)
+
+    def ask_for_node(self, at: QPointF, ends: Sequence[SocketRef]) -> None:
+        if self.asks:
+            self.asks(at, ends)
 
     def put_between(self, bridge: Bridge, pair: Pair) -> str:
         """A conversion between two sockets, halfway between their cards."""
@@ -117,7 +123,7 @@ class Operations(QObject):
         self.scene.select([id])
         return id
 
-    def disconnect(self, wires: Iterable[WireKey]) -> bool:
+    def unwire(self, wires: Iterable[WireKey]) -> bool:
         wires = list(wires)
         text = self.tr("Disconnect") if len(wires) == 1 else self.tr("Cut {0} wires")
         return self.do(wiring.disconnect(self.graph, wires), text.format(len(wires)))

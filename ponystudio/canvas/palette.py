@@ -188,8 +188,6 @@ class Palette(QFrame):
             self.close_palette()
         elif key in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
             self.drop_filter()
-        elif key == Qt.Key.Key_Backspace and not self.search.text() and self._filter:
-            self.drop_filter()
         else:
             return False
         return True

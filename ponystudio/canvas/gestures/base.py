@@ -1,0 +1,89 @@
+"""What all gestures share: each is an object that starts, moves, and is finished or cancelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
+
+from ponystudio.canvas.items import Hit
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.operations import Operations
+    from ponystudio.canvas.scene import GraphScene
+    from ponystudio.canvas.view import GraphView
+
+# How far, in px on screen, a press must travel before it is a drag.
+SLACK = 4.0
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Where the mouse is, in scene px and in px of the viewport, and the keys that are held."""
+
+    scene: QPointF
+    screen: QPointF
+    modifiers: Qt.KeyboardModifier
+
+    @classmethod
+    def of(cls, view: GraphView, event: QMouseEvent) -> Pointer:
+        return cls(view.scene_pos(event), event.position(), event.modifiers())
+
+    @property
+    def shift(self) -> bool:
+        return bool(self.modifiers & Qt.KeyboardModifier.ShiftModifier)
+
+    @property
+    def ctrl(self) -> bool:
+        return bool(self.modifiers & Qt.KeyboardModifier.ControlModifier)
+
+    @property
+    def alt(self) -> bool:
+        return bool(self.modifiers & Qt.KeyboardModifier.AltModifier)
+
+
+class Gesture:
+    """One drag. `start` is called once the press has travelled far enough, then `move` with each
+    step, then `finish` or `cancel`; a press that goes nowhere is a `click`.
+
+    What it shows while it lasts it sets on the scene and takes back in `over`.
+    """
+
+    cursor: Qt.CursorShape | None = None
+
+    def __init__(self, ops: Operations, hit: Hit, press: Pointer) -> None:
+        self.ops, self.hit, self.press = ops, hit, press
+
+    @property
+    def scene(self) -> GraphScene:
+        return self.ops.scene
+
+    @property
+    def view(self) -> GraphView:
+        return self.ops.view
+
+    def click(self, at: Pointer) -> None:
+        """Pressed and released in place."""
+
+    def start(self) -> None: ...
+
+    def move(self, at: Pointer) -> None: ...
+
+    def finish(self, at: Pointer) -> None: ...
+
+    def cancel(self) -> None: ...
+
+    def over(self) -> None:
+        self.scene.clear_overlay()
+        self.scene.set_drag(None)
+
+    @property
+    def unit(self) -> float:
+        """The length in scene px of one px on screen."""
+        return 1 / self.view.transform().m11()
+
+
+def tr(text: str) -> str:
+    return QCoreApplication.translate("Gestures", text)

@@ -1,0 +1,242 @@
+"""Dragging wires: from a socket, off a socket, several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+
+from ponystudio.api.spec import can_feed
+from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
+from ponystudio.canvas.items import Hit, SocketRef, WireKey
+from ponystudio.canvas.overlay import Refusal, WireDrag
+from ponystudio.graph import wiring
+from ponystudio.graph.edits import Edit
+from ponystudio.graph.topology import ancestors
+from ponystudio.graph.wiring import Bridge, Fit, Pair
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.operations import Operations
+
+MAGNET = 20.0  # px on screen
+
+
+class Fits:
+    """Which sockets the ends in hand may be put on; asked for every socket in sight, so that what
+    stands in the way of circles is worked out once."""
+
+    def __init__(self, ops: Operations, fixed: tuple[SocketRef, ...]) -> None:
+        self._fixed = fixed
+        graph = ops.graph
+        self._wants_output = not fixed[0].is_output
+        own = [ref.node for ref in fixed]
+        if self._wants_output:
+            self._barred = set(own).union(*(_readers(ops, node) for node in set(own)))
+        else:
+            self._barred = ancestors(graph, own)
+        self._ops = ops
+
+    def __call__(self, ref: SocketRef) -> bool:
+        if ref.is_output != self._wants_output or ref.node in self._barred:
+            return False
+        if self._wants_output:
+            return any(can_feed(ref.type, fixed.type) for fixed in self._fixed)
+        return can_feed(self._fixed[0].type, ref.type)
+
+
+def _readers(ops: Operations, node: str) -> set[str]:
+    found, pending = {node}, [node]
+    while pending:
+        at = pending.pop()
+        for key in ops.scene.wires_of.get(at, ()):
+            if key[0] not in found and ops.scene.wire_items[key].source == at:
+                found.add(key[0])
+                pending.append(key[0])
+    return found
+
+
+class Connect(Gesture):
+    """A wire in hand. `fixed` are the ends that stay, `lifted` the wires it was taken from."""
+
+    cursor = Qt.CursorShape.CrossCursor
+
+    def __init__(
+        self,
+        ops: Operations,
+        hit: Hit,
+        press: Pointer,
+        fixed: Iterable[SocketRef],
+        lifted: Iterable[WireKey] = (),
+    ) -> None:
+        super().__init__(ops, hit, press)
+        self.fixed, self.lifted = tuple(fixed), frozenset(lifted)
+
+    @classmethod
+    def from_socket(cls, ops: Operations, hit: Hit, press: Pointer) -> Connect:
+        """The wire that a press on a socket takes: a new one, or the end of the one there; with
+        Shift or Ctrl all that leave an output."""
+        socket = hit.socket
+        assert socket is not None
+        graph = ops.graph
+        if socket.is_output:
+            wires = wiring.wires_from(graph, socket.node, socket.name)
+            if (press.shift or press.ctrl) and wires:
+                ends = [
+                    SocketRef(t, i, False, wiring.input_type(graph, ops.catalog, t, i))
+                    for t, i in wires
+                ]
+                return cls(ops, hit, press, ends, wires)
+        else:
+            link = graph.nodes[socket.node].inputs.get(socket.name)
+            if link and link.source in graph.nodes:
+                kind = wiring.output_type(graph, ops.catalog, link.source, link.output)
+                source = SocketRef(link.source, link.output, True, kind)
+                return cls(ops, hit, press, [source], [(socket.node, socket.name)])
+        return cls(ops, hit, press, [socket])
+
+    def start(self) -> None:
+        self.fits = Fits(self.ops, self.fixed)
+        self.target: SocketRef | None = None
+        self.refusal: Fit | None = None
+        self.refused: SocketRef | None = None
+
+    def click(self, at: Pointer) -> None:
+        """Ctrl+Alt+click unlinks a socket; a click alone selects its wires."""
+        socket = self.hit.socket
+        if socket is None:
+            return
+        if socket.is_output:
+            wires = wiring.wires_from(self.ops.graph, socket.node, socket.name)
+        else:
+            wires = [(socket.node, socket.name)]
+        if at.ctrl and at.alt:
+            self.ops.unwire(wires)
+        else:
+            self.scene.select(wires=wires, mode="toggle" if at.ctrl else "set")
+
+    def move(self, at: Pointer) -> None:
+        self.target, self.refused, self.refusal = self._aim(at.scene)
+        pointer = self.scene.socket_pos(self.target) if self.target else at.scene
+        self.scene.set_drag(WireDrag(self.fixed, pointer, self.fits, self.target, self.lifted))
+        shown = None
+        if self.refusal and self.refusal.reason:
+            shown = Refusal(at.scene, self.refusal.reason, self.refusal.remedy)
+        self.scene.set_overlay(refusal=shown)
+
+    def _aim(self, at: QPointF) -> tuple[SocketRef | None, SocketRef | None, Fit | None]:
+        """What the wire would be put on: (target, None, None), or what refuses it and why."""
+        under = self.scene.socket_at(at)
+        if under and under not in self.fixed and under.is_output != self.fixed[0].is_output:
+            fit = self._fit(under)
+            return (under, None, None) if fit.ok else (None, under, fit)
+        if near := self._nearest(at):
+            return near, None, None
+        node = self.scene.node_at(at)
+        if node is None:
+            return None, None, None
+        if found := self._param_or_best(node, at):
+            return found, None, None
+        if any(ref.node == node for ref in self.fixed):
+            return None, None, None
+        refused, why = self._why_none(node)
+        return None, refused, why
+
+    def _fit(self, ref: SocketRef) -> Fit:
+        """Whether any of the ends in hand may go there; if not, why the first may not."""
+        found = [self.ops.fit(fixed, ref) for fixed in self.fixed]
+        return next((fit for fit in found if fit.ok), found[0])
+
+    def _nearest(self, at: QPointF) -> SocketRef | None:
+        """A fitting socket so near that it draws the wire to itself."""
+        if self.scene.detail != "full":
+            return None
+        reach = MAGNET * self.unit
+        near: list[tuple[float, SocketRef]] = []
+
+        area = QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
+        for id in self.scene.nodes_in(area):
+            for ref in self.scene.sockets(id):
+                gap = (self.scene.socket_pos(ref) - at).manhattanLength()
+                if gap < reach and self.fits(ref):
+                    near.append((gap, ref))
+        return min(near, key=lambda item: item[0])[1] if near else None
+
+    def _param_or_best(self, node: str, at: QPointF) -> SocketRef | None:
+        """What a drop on the card itself means: the param under it, or its likeliest socket."""
+        fixed = self.fixed[0]
+        graph, specs = self.ops.graph, self.ops.catalog
+        if fixed.is_output:
+            param = self.scene.param_at(at)
+            if param and self._param_fits(fixed, node, param[1].name):
+                return SocketRef(node, param[1].name, False, param[1].socket_type)
+            best = wiring.best_input(graph, specs, fixed.node, fixed.name, node)
+            name = best.input if best else ""
+        else:
+            best = wiring.best_output(graph, specs, fixed.node, fixed.name, node)
+            name = best.output if best else ""
+        if best is None:
+            return None
+        wanted = not fixed.is_output
+        return next(
+            (r for r in self.scene.sockets(node) if r.name == name and r.is_output == wanted), None
+        )
+
+    def _param_fits(self, fixed: SocketRef, node: str, param: str) -> bool:
+        fit = wiring.fit(self.ops.graph, self.ops.catalog, fixed.node, fixed.name, node, param)
+        return fit.ok
+
+    def _why_none(self, node: str) -> tuple[SocketRef | None, Fit]:
+        """Why a card has no place for the wire: of its sockets the one that a node between would
+        make fit, else a plain no."""
+        wanted = not self.fixed[0].is_output
+        refs = [ref for ref in self.scene.sockets(node) if ref.is_output == wanted]
+        fits = [(ref, self._fit(ref)) for ref in refs]
+        for ref, fit in fits:
+            if fit.bridge:
+                return ref, fit
+        if len(fits) == 1:
+            return fits[0]
+        kind = wiring.type_title(self.fixed[0].type)
+        way = tr("{0} takes no {1}") if wanted is False else tr("{0} gives no {1}")
+        return None, Fit(False, way.format(self.ops.title(node), kind))
+
+    # Dropping
+
+    def finish(self, at: Pointer) -> None:
+        if self.target:
+            self._drop_on(self.target)
+        elif self.refusal is None and self.scene.node_at(at.scene) is None:
+            self._drop_on_empty(at)
+
+    def _drop_on(self, target: SocketRef) -> None:
+        edits: list[Edit] = []
+        graph = self.ops.graph
+        pairs = [self.ops.pair(fixed, target) for fixed in self.fixed]
+        kept = {(pair.target, pair.input) for pair in pairs}
+        if self.fixed[0].is_output:
+            edits += wiring.disconnect(graph, [w for w in self.lifted if w not in kept])
+        for fixed, pair in zip(self.fixed, pairs, strict=True):
+            if self.ops.fit(fixed, target).ok:
+                edits += wiring.connect(graph, pair)
+        text = tr("Connect {0}").format(self.ops.title(pairs[0].target))
+        if len(pairs) > 1:
+            text = tr("Move {0} wires").format(len(pairs))
+        self.ops.do(edits, text)
+
+    def _drop_on_empty(self, at: Pointer) -> None:
+        """A new wire asks what to make there; one that was lifted is let go."""
+        if self.lifted:
+            if self.fixed[0].is_output:
+                self.ops.unwire(self.lifted)
+            return
+        self.ops.ask_for_node(at.scene, self.fixed)
+
+    def remedy(self) -> tuple[Refusal, Bridge, Pair] | None:
+        """What stays on screen after a refused drop: the reason, and the node that would help."""
+        shown = self.scene.overlay.refusal
+        if shown is None or self.refusal is None or self.refused is None:
+            return None
+        if self.refusal.bridge is None:
+            return None
+        return shown, self.refusal.bridge, self.ops.pair(self.fixed[0], self.refused)

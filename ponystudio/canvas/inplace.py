@@ -1,0 +1,92 @@
+"""Texts written where they stand: a note, a frame's title, a node's title."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QRectF, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
+
+from ponystudio.canvas import metrics, theme
+from ponystudio.canvas.operations import Operations
+from ponystudio.graph.edits import SetView
+
+
+class InPlace(QObject):
+    """Opens editors over the scene; leaving one keeps what was written, Esc does not."""
+
+    def __init__(self, ops: Operations) -> None:
+        super().__init__(ops)
+        self.ops, self.view, self.scene = ops, ops.view, ops.scene
+
+    def rename_node(self, node: str) -> None:
+        item = self.scene.node_items[node]
+        rect = QRectF(item.x + 30, item.y + 3, item.rect.width() - 38, metrics.HEADER - 6)
+        edit = self._line(item.title, self.tr("Title of the node"))
+        self._open(edit, rect, lambda: self.ops.rename(node, edit.text()))
+
+    def retitle_frame(self, index: int) -> None:
+        item = self.scene.frame_items[index]
+        title = item.title_rect.adjusted(8, 3, -8, -3)
+        edit = self._line(item.title, self.tr("Title of the frame"))
+
+        def write() -> None:
+            if edit.text() != item.title and index < len(self.scene.frame_items):
+                edits = [SetView(("frames", index, "title"), edit.text().strip())]
+                self.ops.do(edits, self.tr("Retitle frame"))
+
+        self._open(edit, title, write)
+
+    def edit_note(self, index: int) -> None:
+        item = self.scene.note_items[index]
+        edit = _NoteEdit(item.text)
+        edit.setFont(theme.current().font("prompt"))
+        edit.setPlaceholderText(self.tr("Write in Markdown"))
+        edit.setAccessibleName(self.tr("Text of the note"))
+        edit.setStyleSheet(self._style("QPlainTextEdit", "note"))
+
+        def write() -> None:
+            text = edit.toPlainText()
+            if text != item.text and index < len(self.scene.note_items):
+                self.ops.do([SetView(("notes", index, "text"), text)], self.tr("Write a note"))
+
+        self.view.open_editor(edit, item.rect.adjusted(4, 4, -4, -4), committed=write)
+        edit.finished = self.view.close_editor
+        edit.selectAll() if not item.text else edit.moveCursor(edit.textCursor().MoveOperation.End)
+
+    def _line(self, text: str, name: str) -> QLineEdit:
+        edit = QLineEdit(text)
+        edit.setFont(theme.current().font("node"))
+        edit.setAccessibleName(name)
+        edit.setStyleSheet(self._style("QLineEdit", "field"))
+        return edit
+
+    def _open(self, edit: QLineEdit, rect: QRectF, write: object) -> None:
+        self.view.open_editor(edit, rect, committed=write)
+        edit.returnPressed.connect(self.view.close_editor)
+        edit.selectAll()
+
+    def _style(self, kind: str, ground: str) -> str:
+        look = theme.current()
+        return (
+            f"{kind} {{ background: {look.color(ground).name()}; "
+            f"color: {look.color('text').name()}; border: 1px solid "
+            f"{look.color('accent').name()}; border-radius: 4px; padding: 0 4px; "
+            f"selection-background-color: {look.color('fill').name()}; "
+            f"selection-color: {look.color('onfill').name()}; }}"
+        )
+
+
+class _NoteEdit(QPlainTextEdit):
+    """Ctrl+Enter is done; Tab is written."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.finished: object = None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            if callable(self.finished):
+                self.finished()
+            return
+        super().keyPressEvent(event)
