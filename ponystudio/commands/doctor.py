@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ponystudio import __version__
-from ponystudio.commands.places import cache_folder, output_folder
-from ponystudio.engine.packs import Packs, load_packs, user_folder
+from ponystudio.engine.packs import Packs, load_packs
+from ponystudio.library import home
 from ponystudio.library.folders import default_roots
 
 # torch is shown with the devices.
@@ -59,9 +59,9 @@ def _devices(missing: list[str]) -> Iterator[str]:
 def _folders() -> Iterator[str]:
     for root in default_roots():
         yield f"models: {_state(root)}"
-    yield f"nodes of your own: {_state(user_folder())}"
-    yield f"results kept on disk: {_state(cache_folder())}"
-    yield f"pictures: {_state(output_folder())}"
+    yield f"nodes of your own: {_state(home.nodes())}"
+    yield f"results kept on disk: {_state(home.results_cache())}"
+    yield f"pictures: {_state(home.pictures())}"
 
 
 def _state(folder: Path) -> str:

@@ -9,9 +9,9 @@ from contextlib import redirect_stdout
 from ponystudio.commands.complaints import Refused
 from ponystudio.commands.interrupts import cancellable
 from ponystudio.commands.opening import Opened, open_graph
-from ponystudio.commands.places import cache_folder, output_folder
 from ponystudio.commands.progress import JsonLines, Report, Show
 from ponystudio.errors import UsageError
+from ponystudio.library import home
 
 
 def main(arguments: Namespace) -> int:
@@ -35,10 +35,12 @@ def _run(opened: Opened, arguments: Namespace, show: Show) -> None:
     settings = {
         "folders": opened.folders,
         "packs": opened.packs,
-        "output": (arguments.output or output_folder()).absolute(),
+        "output": (arguments.output or home.pictures()).absolute(),
         "device": arguments.device,
         "dtype": arguments.dtype,
-        "cache_dir": None if arguments.no_disk_cache else arguments.cache_dir or cache_folder(),
+        "cache_dir": None
+        if arguments.no_disk_cache
+        else arguments.cache_dir or home.results_cache(),
         # What the last run of this file was is what "why" is told against.
         "scope": str(arguments.graph.absolute()),
     }

@@ -17,10 +17,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
-import platformdirs
-
 from ponystudio.api.node import NodeType, Upgrade, nodes_in
 from ponystudio.graph.catalog import Catalog, PackProblem
+from ponystudio.library import home
 
 GROUP = "ponystudio.nodes"
 
@@ -54,15 +53,10 @@ class Packs:
         return {id: item.upgrades for id, item in self.types.items() if item.upgrades}
 
 
-def user_folder() -> Path:
-    """Where the user's own single-file nodes lie."""
-    return Path(platformdirs.user_data_dir("ponystudio", appauthor=False)) / "nodes"
-
-
 def load_packs(folder: Path | None = None) -> Packs:
     """Load every pack: installed ones by name, `core` first, then the files in `folder`.
 
-    `folder` is `user_folder()` unless given. A pack, or a module of one, that fails to import
+    `folder` is `home.nodes()` unless given. A pack, or a module of one, that fails to import
     becomes a problem of the catalog; the others stay.
     """
     types: list[NodeType] = []
@@ -105,7 +99,7 @@ def _modules(entry: EntryPoint) -> Iterator[ModuleType | PackProblem]:
 
 
 def _single_files(folder: Path | None) -> Iterator[tuple[str, list[ModuleType | PackProblem]]]:
-    folder = user_folder() if folder is None else folder
+    folder = home.nodes() if folder is None else folder
     with contextlib.suppress(OSError):  # no folder, no files
         for path in sorted(folder.glob("*.py")):
             yield path.name, [_import_file(path)]

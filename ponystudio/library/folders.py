@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from ponystudio.errors import MissingFile, UnsafePath
+from ponystudio.library import home
 from ponystudio.library.layout import (
     EXTRA_PATHS,
     FOLDER_MODELS,
@@ -28,9 +29,7 @@ MOST_DEPTH = 8
 
 def default_roots() -> list[Path]:
     """The user's own model folder, then what ships with PonyStudio. They need not exist."""
-    import platformdirs
-
-    return [platformdirs.user_data_path("ponystudio", appauthor=False) / "models", _shipped()]
+    return [home.models(), _shipped()]
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def test_a_node_of_comfyui(name, capsys):
 
 
 def test_the_nodes_of_a_group(said):
-    listed = re.findall(r"^  (core\.\w+) ", said("nodes", "loading"), re.MULTILINE)
+    listed = re.findall(r"^  (core\.\w+) ", said("nodes", "models"), re.MULTILINE)
     assert "core.load_checkpoint" in listed
     catalog = Catalog.from_json(json.loads(said("nodes", "Models", "--json")))
     assert sorted(catalog) == sorted(listed)

@@ -3,7 +3,6 @@ import sys
 import textwrap
 
 from ponystudio.api.node import nodes_in
-from ponystudio.engine import packs as module
 from ponystudio.engine.packs import Packs, load_packs
 
 GOOD = '''
@@ -106,8 +105,3 @@ def test_upgrades_are_known_by_kind():
     )
     found = nodes_in(type("M", (), scope))
     assert Packs.of(found).upgrades == {"mine.two": {1: old_to_new}}
-
-
-def test_the_users_folder_follows_the_platform():
-    assert module.user_folder().name == "nodes"
-    assert "ponystudio" in str(module.user_folder())

@@ -1,0 +1,132 @@
+"""What a person may set, kept in one readable file; what is not known is kept as it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph.atomic import write_bytes
+from ponystudio.library import home
+
+FILE = "settings.json"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing to set. `type` is that of its value; `choices` are all there are, if any."""
+
+    name: str
+    default: Any
+    title: str
+    help: str = ""
+    choices: tuple[Any, ...] = ()
+
+    def accepts(self, value: Any) -> bool:
+        if self.choices:
+            return value in self.choices
+        if isinstance(self.default, bool) or isinstance(value, bool):
+            return isinstance(self.default, bool) and isinstance(value, bool)
+        if isinstance(self.default, int | float):
+            return isinstance(value, int | float)
+        return isinstance(value, type(self.default))
+
+
+SETTINGS = (
+    Setting("theme", "system", "Theme", "", ("system", "dark", "light")),
+    Setting("ui_scale", 1.0, "Size of everything", "", (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)),
+    Setting("density", "comfortable", "Density", "", ("comfortable", "compact", "touch")),
+    Setting("reduced_motion", False, "Less motion", "Nothing fades, drifts or glides."),
+    Setting("shapes_on_wires", False, "Shapes on wires", "Each wire shows its type's shape."),
+    Setting("output_folder", "", "Results go to", "Empty: PonyStudio in your pictures folder."),
+    Setting(
+        "file_name_pattern",
+        "ponystudio",
+        "Names of results begin with",
+        "What a new Save image node starts with.",
+    ),
+    Setting(
+        "model_folders",
+        [],
+        "Model folders",
+        "Laid out as ours, ComfyUI's or A1111's; read where they are.",
+    ),
+    Setting("device", "auto", "Compute on", "auto, cpu, cuda, cuda:1, rocm or mps."),
+    Setting("dtype", "auto", "Precision", "", ("auto", "fp32", "fp16", "bf16")),
+    Setting("disk_cache_gb", 4.0, "Results kept on disk, in GB"),
+    Setting("previews", True, "Live previews", "Show how far a picture is while it is sampled."),
+    Setting("notify", True, "Notify", "When a run ends while another window is in front."),
+    Setting("keep_awake", True, "Keep the machine awake", "While something runs."),
+    Setting("keys", {}, "Shortcuts", "Keys by action, where they differ from the preset."),
+    Setting(
+        "key_preset",
+        "ponystudio",
+        "Preset of shortcuts",
+        "",
+        ("ponystudio", "comfyui", "blender", "nuke"),
+    ),
+    Setting("seed_mode", "random", "Seed", "", ("fixed", "increment", "random")),
+    Setting("welcomed", False, "Welcome was shown"),
+    Setting("window", {}, "Window", "Sizes and places of window and panels."),
+)
+_BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+
+
+class Settings(QObject):
+    """Settings by name. `changed` carries the name of one that got another value."""
+
+    changed = Signal(str)
+
+    def __init__(self, path: Path | None = None, parent: QObject | None = None) -> None:
+        """`path` is the file; None: the usual one. What cannot be read counts as not set."""
+        super().__init__(parent)
+        self.path = path or home.config() / FILE
+        self._values = _read(self.path)
+
+    def get(self, name: str) -> Any:
+        """The value, the default where none is set or the one in the file makes no sense."""
+        setting = _BY_NAME[name]
+        value = self._values.get(name, setting.default)
+        return value if setting.accepts(value) else setting.default
+
+    def set(self, name: str, value: Any) -> None:
+        """Change one and write the file. Raises ValueError for a value that makes no sense."""
+        setting = _BY_NAME[name]
+        if not setting.accepts(value):
+            raise ValueError(f"{value!r} is no {setting.title.lower()}")
+        if self.get(name) == value:
+            return
+        self._values[name] = value
+        self._write()
+        self.changed.emit(name)
+
+    def output_folder(self) -> Path:
+        chosen = self.get("output_folder")
+        return Path(chosen).expanduser() if chosen else home.pictures()
+
+    def model_folders(self) -> list[Path]:
+        return [Path(folder).expanduser() for folder in self.get("model_folders")]
+
+    def _write(self) -> None:
+        text = json.dumps(self._values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(self.path, data=text.encode())
+        except (OSError, PonyStudioError) as error:
+            # They hold until the window closes; nobody is kept from working.
+            _log.info("settings are not kept: %s", error)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
