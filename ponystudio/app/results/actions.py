@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from PySide6.QtCore import QFile, QMimeData, QObject, QProcess, QUrl, Signal
+from PySide6.QtCore import QFile, QMimeData, QObject, QProcess, QStandardPaths, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 
 from ponystudio.app.results.background import Background
@@ -167,5 +168,11 @@ def picture_at(path: Path) -> Picture:
 
 
 def _trashed(path: Path) -> tuple[bool, str]:
-    done, place = QFile.moveToTrash(str(path))
-    return bool(done), str(place)
+    # Qt makes the trash itself, but not the folder in which a desktop would have put it.
+    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
+    with contextlib.suppress(OSError):
+        Path(place).mkdir(parents=True, exist_ok=True)
+    # Not the static function: in PySide6 6.11 it crashes.
+    file = QFile(str(path))
+    done = file.moveToTrash()
+    return done, file.fileName() if done else ""

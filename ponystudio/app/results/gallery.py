@@ -214,7 +214,7 @@ class GalleryPage(QFrame):
         else:
             event.ignore()
 
-    def actions(self) -> list[ActionSpec]:
+    def gallery_actions(self) -> list[ActionSpec]:
         """For the command palette; the keys work where the gallery has the focus."""
 
         def mode(name: Mode, title: str, icon: str) -> ActionSpec:

@@ -99,7 +99,9 @@ class _Segment(QAbstractButton):
     def _outline(self) -> QPainterPath:
         """Round only at the row's ends; neighbours share a line."""
         radius = px(_RADIUS)
-        box = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5 if self._last else 0.5, -0.5)
+        box = QRectF(self.rect()).adjusted(
+            0.5, 0.5, -0.5 if self._last or self.isChecked() else 0.5, -0.5
+        )
         path = QPainterPath()
         path.addRoundedRect(box, radius, radius)
         square = QPainterPath()

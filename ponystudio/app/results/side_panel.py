@@ -71,7 +71,7 @@ class SidePanel(QScrollArea):
         self._content = content = QFrame()
         content.setProperty("surface", "panel")
         box = QVBoxLayout(content)
-        box.setContentsMargins(px(16), px(10), px(14), px(16))
+        box.setContentsMargins(px(16), px(10), px(16), px(16))
         box.setSpacing(px(12))
         box.addLayout(head)
         box.addWidget(self._prompt_box)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import pytest
+
+from helpers.pictures import drawn, save_picture, text_to_picture
+from ponystudio.app.results.records import graph_hash, is_picture, read_graph, read_picture
+from ponystudio.app.results.store import Query, Store
+from ponystudio.graph.carrier import PARAMETERS, embed
+from ponystudio.graph.edits import SetParam, SetView
+from ponystudio.graph.model import Graph, Link, Node
+
+LARGEST_SEED = 2**64 - 1
+
+
+@pytest.mark.parametrize("format", ["png", "webp", "jpeg"])
+def test_a_picture_tells_how_it_was_made(tmp_path, format):
+    graph = text_to_picture("fox, 3d", "blurry", LARGEST_SEED, steps=30, cfg=6.5)
+    path = save_picture(tmp_path / f"fox.{format}", graph, drawn((64, 48)), 1000.0, format)
+    picture = read_picture(path)
+    assert picture is not None
+    assert (picture.prompt, picture.negative) == ("fox, 3d", "blurry")
+    assert (picture.seed, picture.steps, picture.cfg) == (LARGEST_SEED, 30, 6.5)
+    assert (picture.sampler, picture.scheduler) == ("euler", "karras")
+    assert (picture.model, picture.model_hash) == ("starter", "9f31c2d07a55")
+    assert (picture.width, picture.height, picture.time) == (64, 48, 1000.0)
+    assert (picture.device, picture.dtype, picture.receipt) == ("cuda:0", "fp16", True)
+    assert picture.has_graph
+    assert read_graph(path) == graph
+
+
+def test_another_tools_picture_tells_what_its_parameters_say(tmp_path):
+    text = "a horse\nNegative prompt: mud\nSteps: 12, Sampler: Euler a, CFG scale: 5, Seed: 9"
+    embed(drawn(), tmp_path / "horse.png", "png", {PARAMETERS: text})
+    picture = read_picture(tmp_path / "horse.png")
+    assert picture is not None
+    assert (picture.prompt, picture.negative, picture.seed) == ("a horse", "mud", 9)
+    assert (picture.steps, picture.cfg, picture.sampler) == (12, 5.0, "Euler a")
+    assert not picture.has_graph
+
+
+def test_the_model_is_what_is_loaded_and_not_the_lora_on_the_way(tmp_path):
+    graph = text_to_picture()
+    lora = Node(
+        "lora",
+        "core.apply_lora",
+        params={"file": "style.safetensors"},
+        inputs={"model": Link("checkpoint", "model"), "clip": Link("checkpoint", "clip")},
+    )
+    sampler = graph.nodes["sampler"]
+    inputs = {**sampler.inputs, "model": Link("lora", "model")}
+    wired = Node("sampler", sampler.type, params=sampler.params, inputs=inputs)
+    path = save_picture(tmp_path / "a.png", graph.with_nodes([lora, wired]))
+    picture = read_picture(path)
+    assert picture is not None
+    assert picture.model == "starter"
+
+
+def test_what_is_no_picture_tells_nothing(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\xff" * 40)
+    picture = read_picture(tmp_path / "a.png")
+    assert picture is not None
+    assert (picture.width, picture.seed, picture.prompt) == (0, None, "")
+    assert read_picture(tmp_path / "gone.png") is None
+    assert read_graph(tmp_path / "gone.png") is None
+
+
+def test_graphs_that_differ_in_their_layout_have_one_hash():
+    graph = text_to_picture()
+    moved, _ = SetView(("nodes", "sampler"), {"pos": [8, 8]}).apply(graph)
+    other, _ = SetParam("sampler", "seed", 78).apply(graph)
+    assert graph_hash(moved) == graph_hash(graph) != graph_hash(other)
+    assert graph_hash(Graph()) != graph_hash(graph)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("a.png", True), ("a.JPG", True), (".a.tmp.png", False), ("a.txt", False), ("png", False)],
+)
+def test_drafts_are_no_pictures(name, is_one):
+    assert is_picture(name) is is_one
+
+
+def found(store: Store, text: str = "", starred: bool = False) -> list[str]:
+    return [picture.name for picture in store.find(Query(text, starred)).pictures]
+
+
+def test_the_store_finds_by_words_and_keeps_stars(tmp_path):
+    paths = [
+        save_picture(tmp_path / "a.png", text_to_picture("fox, 3d", seed=77), time=1000),
+        save_picture(
+            tmp_path / "b.png", text_to_picture("fox, flat", seed=LARGEST_SEED), time=2000
+        ),
+    ]
+    store = Store(tmp_path / "data" / "results.sqlite")
+    try:
+        store.put(picture for path in paths if (picture := read_picture(path)))
+        assert found(store) == ["b.png", "a.png"]
+        assert found(store, "3d fox") == ["a.png"]
+        assert found(store, "FOX 1844") == ["b.png"]
+        assert found(store, "seed:77") == ["a.png"]
+        assert found(store, "100%") == []
+        store.star([str(paths[0])], True)
+        assert found(store, starred=True) == ["a.png"]
+        store.vanished([str(paths[0])])
+        assert found(store) == ["b.png"]
+        store.put([read_picture(paths[0])])  # it came back, and so does its star
+        assert store.find(Query("3d")).pictures[0].starred
+        assert store.find(Query(limit=1)).total == 2
+    finally:
+        store.close()
+
+
+def test_a_damaged_index_is_begun_anew(tmp_path):
+    file = tmp_path / "results.sqlite"
+    file.write_bytes(b"no database" * 100)
+    store = Store(file)
+    assert found(store) == []
+    store.close()
+    assert (tmp_path / "results.sqlite.damaged").exists()
+
+
+def test_an_index_of_another_version_keeps_its_columns(tmp_path):
+    import sqlite3
+
+    file = tmp_path / "results.sqlite"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE pictures (path TEXT PRIMARY KEY, time REAL, mood TEXT)")
+        connection.execute("INSERT INTO pictures VALUES ('/x/a.png', 5, 'calm')")
+    connection.close()
+    store = Store(file)
+    assert found(store) == ["a.png"]
+    store.close()
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("SELECT mood FROM pictures").fetchone() == ("calm",)
+    connection.close()
