@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 GRID = 8
@@ -46,4 +47,6 @@ def card_width(looks_width: object) -> int:
     """A card's width from its entry in the view, which may be anything."""
     if isinstance(looks_width, bool) or not isinstance(looks_width, int | float):
         return WIDTH
-    return max(MIN_WIDTH, min(MAX_WIDTH, snapped(looks_width)))
+    if not math.isfinite(looks_width):
+        return WIDTH
+    return snapped(max(MIN_WIDTH, min(MAX_WIDTH, looks_width)))

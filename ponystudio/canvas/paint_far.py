@@ -34,6 +34,9 @@ def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brus
 
 
 def _paint_wires(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+    if brush.detail == "middle":
+        _paint_smooth_wires(painter, scene, parts, brush)
+        return
     lines: dict[str, list[QLineF]] = defaultdict(list)
     steps = 6 if brush.zoom > 0.25 else 3 if brush.zoom > 0.12 else 1
     items = scene.wire_items
@@ -50,6 +53,25 @@ def _paint_wires(painter: QPainter, scene: GraphScene, parts: list[QRectF], brus
         pen.setCosmetic(True)
         painter.setPen(pen)
         painter.drawLines(found)
+
+
+def _paint_smooth_wires(
+    painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush
+) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    keys = set().union(*(scene.wire_index.near(part) for part in parts))
+    pens: dict[str, QPen] = {}
+    for key in sorted(keys):
+        item = scene.wire_items[key]
+        if not item.runs_through(parts):
+            continue
+        pen = pens.get(item.type)
+        if pen is None:
+            color = theme.mixed(brush.color("canvas"), brush.theme.socket(item.type).color, 0.85)
+            pen = pens[item.type] = QPen(color, 1.25)
+            pen.setCosmetic(True)
+        painter.strokePath(item.path, pen)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
 def _paint_blocks(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
@@ -122,12 +144,21 @@ def _paint_states(painter: QPainter, shown: list[NodeItem], brush: Brush) -> Non
             if tall:
                 rect.setHeight(tall)
             painter.fillRect(rect, brush.color("fill"))
+            if tall:
+                _paint_titles(painter, [item], tall, brush)
             share = state.step / state.steps if state.steps else 0.0
             bar = max(metrics.PROGRESS, 2 / brush.zoom)
             painter.fillRect(
                 QRectF(rect.left(), item.rect.bottom() - bar, rect.width() * share, bar),
                 brush.color("accent"),
             )
+        if phase == "failed":
+            rect = QRectF(item.rect)
+            if tall:
+                rect.setHeight(tall)
+            painter.fillRect(rect, theme.mixed(brush.color("card"), brush.color("err"), 0.5))
+            if tall:
+                _paint_titles(painter, [item], tall, brush)
         if phase == "failed" or item.selected:
             pen = QPen(brush.color("err" if phase == "failed" else "accent"), 2)
             pen.setCosmetic(True)

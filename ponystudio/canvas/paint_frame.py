@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _FAR_TITLE_PX = 16.0
 _NOTE_PAD = 12.0
+# Frames that are smaller on screen show no title.
+_LEAST_WIDTH, _LEAST_HEIGHT = 64.0, 44.0
 
 
 def paint_frame(painter: QPainter, item: FrameItem, brush: Brush) -> None:
@@ -27,10 +30,7 @@ def paint_frame(painter: QPainter, item: FrameItem, brush: Brush) -> None:
     painter.setBrush(group.frame_fill)
     radius = metrics.FRAME_RADIUS
     painter.drawRoundedRect(item.rect, radius, radius)
-    if not item.title:
-        return
-    if far:
-        _paint_far_title(painter, item, brush)
+    if far or not item.title:
         return
     painter.setPen(brush.color("text"))
     room = int(item.rect.width() - 28)
@@ -39,22 +39,39 @@ def paint_frame(painter: QPainter, item: FrameItem, brush: Brush) -> None:
     texts.draw(painter, item.rect.left() + 14, middle, title, "title")
 
 
-def _paint_far_title(painter: QPainter, item: FrameItem, brush: Brush) -> None:
-    """At a constant size on screen, with how many cards are inside."""
-    scale = painter.transform().m11()
+def paint_far_titles(painter: QPainter, items: Iterable[FrameItem], brush: Brush) -> None:
+    """At a constant size on screen, with how many cards are inside; on a ground of their own, as
+    the cards that lie below are nearer than the title is high."""
+    at = painter.transform()
+    unit = theme.scale() * _FAR_TITLE_PX / 14
     painter.save()
-    painter.translate(item.rect.topLeft())
-    painter.scale(1 / scale, 1 / scale)
-    factor = theme.scale() * _FAR_TITLE_PX / 14
-    painter.scale(factor, factor)
-    room = int(item.rect.width() * scale / factor - 24)
-    title = texts.elided(item.title, "title", room)
-    painter.setPen(brush.color("text"))
-    wide = texts.draw(painter, 12, 14, title, "title")
-    if title == item.title and room - wide > 60:
-        painter.setPen(brush.color("text3"))
-        texts.draw(painter, 12 + wide + 8, 14, _counted(item, brush), "caption")
+    painter.resetTransform()
+    painter.scale(unit, unit)
+    for item in items:
+        place = at.mapRect(item.rect)
+        rect = QRectF(place.topLeft() / unit, place.size() / unit)
+        if item.title and rect.width() > _LEAST_WIDTH and rect.height() > _LEAST_HEIGHT:
+            _paint_far_title(painter, item, rect, brush)
     painter.restore()
+
+
+def _paint_far_title(painter: QPainter, item: FrameItem, rect: QRectF, brush: Brush) -> None:
+    room = int(rect.width() - 20)
+    title = texts.elided(item.title, "title", room)
+    wide = texts.width(title, "title")
+    counted = _counted(item, brush)
+    more = texts.width(counted, "caption") + 8
+    if wide + more > room:
+        counted, more = "", 0.0
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(brush.theme.group(item.hue).frame_fill)
+    painter.drawRoundedRect(QRectF(rect.left() + 3, rect.top() + 2, wide + more + 14, 20), 5, 5)
+    middle = rect.top() + 12
+    painter.setPen(brush.color("text"))
+    texts.draw(painter, rect.left() + 10, middle, title, "title")
+    if counted:
+        painter.setPen(brush.color("text3"))
+        texts.draw(painter, rect.left() + 10 + wide + 8, middle, counted, "caption")
 
 
 def _counted(item: FrameItem, brush: Brush) -> str:

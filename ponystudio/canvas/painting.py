@@ -57,14 +57,17 @@ def paint(
 
 def _paint_parts(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    for frame in scene.frame_items:
-        if _touches(frame.rect.adjusted(-4, -4, 4, 4), parts):
-            paint_frame.paint_frame(painter, frame, brush)
+    frames = [
+        item for item in scene.frame_items if _touches(item.rect.adjusted(-4, -4, 4, 4), parts)
+    ]
+    for frame in frames:
+        paint_frame.paint_frame(painter, frame, brush)
     for note in scene.note_items:
         if _touches(note.rect.adjusted(-4, -4, 4, 6), parts):
             paint_frame.paint_note(painter, note, brush)
     if brush.detail != "full":
         paint_far.paint(painter, scene, parts, brush)
+        paint_frame.paint_far_titles(painter, frames, brush)
         return
     paint_wire.paint_wires(painter, scene, parts, brush)
     cards = cards_in(scene, parts)

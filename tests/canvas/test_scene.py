@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QPointF, QRectF
+
+from helpers.scenes import CATALOG, chain, node
+from ponystudio.canvas.document import Document
+from ponystudio.canvas.items import FocusRef, NodeItem, SocketRef
+from ponystudio.canvas.scene import GraphScene
+from ponystudio.canvas.state import NodeState, Problem
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.edits import (
+    REMOVED,
+    AddNode,
+    Connect,
+    Disconnect,
+    RemoveNode,
+    RenameNode,
+    SetMode,
+    SetTitle,
+    SetView,
+)
+from ponystudio.graph.model import Graph
+
+
+@pytest.fixture
+def document(qapp) -> Document:
+    return chain()
+
+
+@pytest.fixture
+def scene(document: Document) -> Iterator[GraphScene]:
+    return GraphScene(document)
+
+
+def facts(item: NodeItem) -> tuple[object, ...]:
+    found = item.layout
+    rows = [row.rect for row in found.params]
+    return item.rect, found.inputs, found.outputs, rows, found.status, item.used, item.title
+
+
+def mirrored(scene: GraphScene) -> None:
+    """The scene is what a new one of the same document would be."""
+    fresh = GraphScene(scene.document)
+    assert scene.node_items.keys() == fresh.node_items.keys()
+    for id, item in scene.node_items.items():
+        assert facts(item) == facts(fresh.node_items[id])
+    assert {k: (w.source, w.output, w.type, w.curves) for k, w in scene.wire_items.items()} == {
+        k: (w.source, w.output, w.type, w.curves) for k, w in fresh.wire_items.items()
+    }
+    assert {id: keys for id, keys in scene.wires_of.items() if keys} == {
+        id: keys for id, keys in fresh.wires_of.items() if keys
+    }
+    assert [f.rect for f in scene.frame_items] == [f.rect for f in fresh.frame_items]
+    fresh.deleteLater()
+
+
+EDITS = [
+    AddNode(node("new", "t.source"), {"pos": [0, 400]}),
+    AddNode(node("lost", "t.source")),
+    RemoveNode("sample"),
+    RemoveNode("source"),
+    Disconnect("sample", "latent"),
+    Connect("source", "latent", "second", "latent"),
+    Connect("source", "model", "second", "model"),
+    Connect("source", "latent", "second", "steps"),
+    SetView(("nodes", "sample", "pos"), [320, 160]),
+    SetView(("nodes", "sample", "collapsed"), True),
+    SetView(("nodes", "sample", "width"), 320),
+    SetView(("nodes", "sample", "dots"), {"latent": [[280, 200]]}),
+    SetView(("nodes", "sample", "pos"), "nonsense"),
+    SetView(("nodes", "sample"), REMOVED),
+    SetTitle("sample", "First pass"),
+    SetMode("sample", "muted"),
+    RenameNode("sample", "renamed"),
+    SetView(("frames",), [{"pos": [-20, -60], "size": [900, 500], "title": "All"}]),
+    SetView(("notes",), [{"pos": [0, 600], "text": "**hello**"}]),
+]
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=repr)
+def test_the_scene_follows_every_edit_and_its_undo(scene: GraphScene, edit) -> None:
+    scene.document.do(edit, "Edit")
+    if "lost" not in scene.node_items and "nonsense" not in repr(edit):
+        mirrored(scene)
+    scene.document.undo()
+    if "Removed" not in repr(edit):
+        mirrored(scene)
+    scene.document.redo()
+
+
+def test_a_card_without_a_place_gets_one(qapp) -> None:
+    scene = GraphScene(Document(Graph.of(node("a", "t.source"), node("b", "t.sample")), CATALOG))
+    first, second = scene.node_items.values()
+    assert not first.rect.intersects(second.rect)
+
+
+def test_sockets_are_found_within_28_by_24(scene: GraphScene) -> None:
+    at = scene.output_pos("source", "latent")
+    ref = SocketRef("source", "latent", True, "latent")
+    assert scene.socket_at(at) == ref
+    assert scene.socket_at(at + QPointF(13, 11)) == ref
+    assert scene.socket_at(at + QPointF(15, 0)) is None
+
+
+def test_a_card_hides_the_sockets_below_it(scene: GraphScene) -> None:
+    scene.document.do(SetView(("nodes", "sample", "pos"), [200, 0]), "Move")
+    scene.raise_nodes(["sample"])
+    assert scene.node_at(scene.output_pos("source", "model")) == "sample"
+    assert scene.socket_at(scene.output_pos("source", "latent")) is None
+
+
+def test_from_afar_there_are_no_sockets_but_cards_are_handles(scene: GraphScene) -> None:
+    scene.detail = "far"
+    assert scene.socket_at(scene.output_pos("source", "latent")) is None
+    assert scene.header_at(scene.node_items["sample"].rect.center()) == "sample"
+
+
+def test_parts_of_a_card(scene: GraphScene) -> None:
+    item = scene.node_items["sample"]
+    middle = item.rect.left() + 60
+    assert scene.hit(QPointF(middle, item.rect.top() + 10)).part == "header"
+    param = scene.param_at(item.layout.params[0].rect.translated(item.pos()).center())
+    assert param is not None
+    assert (param[0], param[1].name) == ("sample", "steps")
+    assert scene.hit(QPointF(middle, item.rect.bottom() - 5)).part == "status"
+    assert scene.hit(QPointF(-500, -500)).part == "empty"
+
+
+def test_wires_and_dots_are_found(scene: GraphScene) -> None:
+    wire = scene.wire_items[("second", "latent")]
+    middle = wire.path.pointAtPercent(0.5)
+    assert scene.wire_at(middle) == ("second", "latent")
+    assert scene.wire_at(middle + QPointF(0, 60)) is None
+    scene.document.do(SetView(("nodes", "second", "dots"), {"latent": [[600, 300]]}), "Dot")
+    assert scene.dot_at(QPointF(603, 303)) == (("second", "latent"), 0)
+    assert scene.hit(QPointF(600, 300)).part == "dot"
+
+
+def test_frames_hold_the_cards_that_lie_wholly_inside(scene: GraphScene) -> None:
+    entry = {"pos": [-40, -60], "size": [400, 600], "title": "Part"}
+    scene.document.do(SetView(("frames",), [entry]), "Frame")
+    assert scene.frame_contents(0) == ["source"]
+    assert scene.hit(QPointF(0, -50)).part == "frame_title"
+
+
+def test_selection(scene: GraphScene, qtbot) -> None:
+    with qtbot.waitSignal(scene.selectionChanged):
+        scene.select(["sample"])
+    scene.select(["source"], mode="add")
+    assert scene.selected_nodes() == ["source", "sample"]
+    scene.select(["source"], mode="toggle")
+    assert scene.selected_nodes() == ["sample"]
+    scene.select(wires=[("second", "latent")])
+    assert scene.selected_nodes() == []
+    assert scene.selected_wires() == [("second", "latent")]
+    scene.select_all()
+    assert len(scene.selected_nodes()) == 3
+    with qtbot.assertNotEmitted(scene.selectionChanged):
+        scene.select_all()
+
+
+def test_a_selection_outlives_edits_but_not_its_node(scene: GraphScene, qtbot) -> None:
+    scene.select(["sample"])
+    scene.document.do(SetTitle("sample", "Mine"), "Rename")
+    assert scene.selected_nodes() == ["sample"]
+    with qtbot.waitSignal(scene.selectionChanged):
+        scene.document.do(RemoveNode("sample"), "Delete")
+    assert scene.selected_nodes() == []
+
+
+def test_another_catalog_changes_the_cards(scene: GraphScene) -> None:
+    scene.select(["sample"])
+    scene.document.set_catalog(Catalog([]))
+    assert scene.node_items["sample"].spec is None
+    assert scene.selected_nodes() == ["sample"]
+    assert len(scene.wire_items) == 3
+    mirrored(scene)
+
+
+def test_only_what_changed_is_painted_again(scene: GraphScene) -> None:
+    seen: list[QRectF | None] = []
+    scene.on_damage(seen.append)
+    scene.document.states.update("sample", phase="running", step=1, steps=20)
+    assert seen
+    assert None not in seen
+    area = QRectF()
+    for rect in seen:
+        area = area.united(rect or QRectF())
+    assert area.contains(scene.node_items["sample"].rect)
+    assert not area.contains(scene.node_items["source"].rect)
+
+
+def test_a_failed_node_has_a_message_that_takes_the_mouse(scene: GraphScene, qtbot) -> None:
+    from PySide6.QtGui import QImage, QPainter, QTransform
+
+    from ponystudio.canvas import painting
+
+    problem = Problem("The file is missing.", "Choose another.", "MissingFile", "", "trace")
+    scene.document.states.set("sample", NodeState("failed", problem=problem))
+    image = QImage(900, 700, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    painting.paint(painter, scene, QTransform(), [image.rect()], 1.0)
+    painter.end()
+    message = scene.node_items["sample"].message
+    assert message.rect.top() == scene.node_items["sample"].rect.bottom() + 12
+    button = next(item for item in message.buttons if item.name == "details")
+    hit = scene.hit(message.rect.topLeft() + button.rect.center())
+    assert (hit.part, hit.node, hit.button) == ("message", "sample", "details")
+
+
+def test_focus_is_told(scene: GraphScene, qtbot) -> None:
+    with qtbot.waitSignal(scene.focus_changed):
+        scene.set_focus(FocusRef("node", "sample"))

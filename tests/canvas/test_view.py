@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image, ImageChops
+from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLineEdit
+
+from helpers.scenes import chain
+from ponystudio.canvas import theme
+from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.document import Document, gesture
+from ponystudio.canvas.scene import GraphScene
+from ponystudio.canvas.state import NodeState, Problem
+from ponystudio.canvas.view import GraphView
+from ponystudio.graph.edits import SetMode, SetView
+
+
+@pytest.fixture
+def document(qapp) -> Document:
+    return chain()
+
+
+@pytest.fixture
+def view(document: Document, qtbot) -> Iterator[GraphView]:
+    theme.set_reduced_motion(True)
+    view = GraphView(GraphScene(document))
+    qtbot.addWidget(view)
+    view.resize(1000, 700)
+    view.show()
+    qtbot.waitExposed(view)
+    view.set_camera(Camera(QPointF(440, 200), 1.0))
+    yield view
+    theme.set_reduced_motion(False)
+
+
+def wheel(view: GraphView, steps: int, at: QPointF, modifiers=Qt.KeyboardModifier.NoModifier):
+    event = QWheelEvent(
+        at,
+        QPointF(view.viewport().mapToGlobal(at.toPoint())),
+        QPoint(),
+        QPoint(0, 120 * steps),
+        Qt.MouseButton.NoButton,
+        modifiers,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(view.viewport(), event)
+
+
+def shot(view: GraphView) -> QImage:
+    return view.viewport().grab().toImage()
+
+
+def difference(one: QImage, other: QImage) -> int:
+    """How far the two differ at most, of 255; a clip moves edges by a trace."""
+    size = (one.width(), one.height())
+    first, second = (Image.frombytes("RGBA", size, bytes(i.constBits())) for i in (one, other))
+    return max(high for _, high in ImageChops.difference(first, second).getextrema())
+
+
+def repainted(view: GraphView) -> QImage:
+    view.graph_scene.damage()
+    return shot(view)
+
+
+def test_the_wheel_zooms_at_the_pointer(view: GraphView) -> None:
+    at = QPointF(300, 200)
+    before = view.to_scene(at)
+    wheel(view, 2, at)
+    assert view.zoom == pytest.approx(1.15**2)
+    after = view.to_scene(at)
+    assert (after - before).manhattanLength() < 1.5
+
+
+def test_zoom_has_bounds(view: GraphView) -> None:
+    wheel(view, 100, QPointF(10, 10))
+    assert view.zoom == 4.0
+    wheel(view, -200, QPointF(10, 10))
+    assert view.zoom == pytest.approx(0.05)
+
+
+def test_the_middle_button_pans(view: GraphView) -> None:
+    before = view.camera().center
+    viewport = view.viewport()
+    QTest.mousePress(viewport, Qt.MouseButton.MiddleButton, pos=QPoint(200, 200))
+    QTest.mouseMove(viewport, QPoint(260, 230))
+    QTest.mouseRelease(viewport, Qt.MouseButton.MiddleButton, pos=QPoint(260, 230))
+    assert (view.camera().center - before).toTuple() == (-60, -30)
+
+
+def test_space_and_drag_pan_and_a_tap_is_told(view: GraphView) -> None:
+    taps: list[int] = []
+
+    class Gestures:
+        def space_tap(self) -> None:
+            taps.append(1)
+
+    view.set_gestures(Gestures())
+    before = view.camera().center
+    viewport = view.viewport()
+    QTest.keyPress(view, Qt.Key.Key_Space)
+    QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=QPoint(500, 600))
+    QTest.mouseMove(viewport, QPoint(520, 600))
+    QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=QPoint(520, 600))
+    QTest.keyRelease(view, Qt.Key.Key_Space)
+    assert view.camera().center.x() == before.x() - 20
+    assert taps == []
+    QTest.keyClick(view, Qt.Key.Key_Space)
+    assert taps == [1]
+
+
+def test_fit_shows_everything(view: GraphView) -> None:
+    view.fit()
+    assert view.visible_rect().contains(view.graph_scene.bounds())
+
+
+def test_fit_glides_where_motion_is_wanted(view: GraphView, qtbot) -> None:
+    theme.set_reduced_motion(False)
+    view.pan(5000, 0)
+    view.fit()
+    qtbot.waitUntil(lambda: view.visible_rect().contains(view.graph_scene.bounds()), timeout=3000)
+
+
+def test_events_go_to_the_first_that_takes_them(view: GraphView) -> None:
+    asked: list[str] = []
+
+    class Handler:
+        def __init__(self, name: str, takes: bool) -> None:
+            self.name, self.takes = name, takes
+
+        def mouse_press(self, event) -> bool:
+            asked.append(self.name)
+            return self.takes
+
+        def mouse_release(self, event) -> bool:
+            asked.append(f"{self.name} up")
+            return True
+
+    view.params, view.gestures = Handler("params", False), Handler("gestures", True)
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
+    assert asked == ["params", "gestures", "gestures up"]
+
+
+def test_run_to_here_is_pressed_in_the_header(view: GraphView, qtbot) -> None:
+    item = view.graph_scene.node_items["sample"]
+    at = view.from_scene(QPointF(item.rect.right() - 42, item.rect.top() + 16)).toPoint()
+    QTest.mouseMove(view.viewport(), at)
+    with qtbot.waitSignal(view.graph_scene.run_to_requested) as signal:
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert signal.args == ["sample"]
+
+
+def test_a_remedy_is_pressed_in_the_message(view: GraphView, qtbot) -> None:
+    problem = Problem("It went wrong.", "Do something.", "NodeFailed", "", "trace")
+    view.graph_scene.document.states.set("sample", NodeState("failed", problem=problem))
+    shot(view)
+    message = view.graph_scene.node_items["sample"].message
+    button = next(item for item in message.buttons if item.name == "run")
+    at = view.from_scene(message.rect.topLeft() + button.rect.center()).toPoint()
+    with qtbot.waitSignal(view.graph_scene.remedy_requested) as signal:
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert signal.args == ["sample", problem, "run"]
+
+
+def test_what_is_kept_between_frames_is_what_would_be_painted(view: GraphView) -> None:
+    """Pans, hovers, moves, states: the kept picture never differs from one painted anew."""
+    scene, document = view.graph_scene, view.graph_scene.document
+    shot(view)
+    merge = gesture("move")
+    for step in range(12):
+        view.pan(-13, 7 * (-1) ** step)
+        QTest.mouseMove(view.viewport(), QPoint(100 + 60 * step, 200 + 10 * step))
+        document.do(SetView(("nodes", "sample", "pos"), [320 + 8 * step, 8 * step]), "M", merge)
+        document.states.update("second", phase="running", step=step, steps=20)
+        if step == 6:
+            document.do(SetMode("source", "muted"), "Mute")
+        if step == 8:
+            scene.select(["sample"], [("second", "latent")])
+        if step == 10:
+            document.undo()
+        kept = shot(view)
+        fresh = repainted(view)
+        assert difference(kept, fresh) <= 2, step
+
+
+def test_a_zoom_is_sharp_once_it_rests(view: GraphView, qtbot) -> None:
+    for _ in range(5):
+        wheel(view, -1, QPointF(500, 300))
+        shot(view)
+    qtbot.waitUntil(lambda: view.frame_store.is_sharp)
+    assert difference(shot(view), repainted(view)) <= 2
+
+
+def test_an_editor_follows_the_zoom_and_commits_when_left(view: GraphView, qtbot) -> None:
+    done: list[str] = []
+    editor = QLineEdit("20")
+    editor.setFont(theme.current().font("body"))
+    view.activateWindow()
+    view.open_editor(
+        editor,
+        QRectF(330, 120, 220, 24),
+        committed=lambda: done.append("commit"),
+        cancelled=lambda: done.append("cancel"),
+    )
+    assert editor.width() == 220
+    wheel(view, 5, QPointF(500, 300))
+    assert editor.width() == pytest.approx(220 * view.zoom, abs=2)
+    assert editor.font().pixelSize() == round(12 * view.zoom)
+    QTest.keyClick(editor, Qt.Key.Key_Escape)
+    assert done == ["cancel"]
+    second = QLineEdit()
+    view.open_editor(second, QRectF(330, 120, 220, 24), committed=lambda: done.append("commit"))
+    view.close_editor()
+    assert done == ["cancel", "commit"]
+
+
+def test_ui_scale_is_apart_from_zoom(view: GraphView) -> None:
+    try:
+        theme.set_scale(1.5)
+        view.set_camera(Camera(QPointF(), 1.0))
+        assert view.zoom == pytest.approx(1.0)
+        assert view.transform().m11() == pytest.approx(1.5)
+    finally:
+        theme.set_scale(1.0)
+
+
+def test_the_minimap_moves_the_view(view: GraphView, qtbot) -> None:
+    view.minimap.set_on(True)
+    before = view.camera().center
+    QTest.mouseClick(view.minimap, Qt.MouseButton.LeftButton, pos=QPoint(20, 60))
+    assert view.camera().center.x() < before.x()
+
+
+def test_actions_have_their_own_ids(view: GraphView) -> None:
+    actions = view.canvas_actions()
+    assert len({item.id for item in actions}) == len(actions)
+    assert {"F", ".", "Home"} <= {key for item in actions for key in item.keys}
+
+
+def test_it_is_spoken_what_the_keyboard_is_on(view: GraphView) -> None:
+    from ponystudio.canvas.items import FocusRef
+
+    view.graph_scene.set_focus(FocusRef("output", "source", "latent"))
+    assert view.accessibleDescription() == "Output latent of Source, Latent, connected"
