@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +21,8 @@ class Job:
     """One press of Run: as many pictures as there are `rolls`.
 
     `scope` names the document that it came from; `done` of its pictures are made. The rest is how
-    far the present one is: `fraction` of its time, `left` seconds, the `node` that runs.
+    far the present one is: `fraction` of its time, `left` seconds, the `node` that runs; and the
+    `seconds` that it all took.
     """
 
     id: int
@@ -47,7 +48,8 @@ class Job:
     nodes_cached: int = 0
     picture: QImage | None = None
     stop_asked: bool = False
-    failed: bool = field(default=False)
+    failed: bool = False
+    seconds: float = 0.0
 
     @property
     def count(self) -> int:

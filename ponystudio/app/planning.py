@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from ponystudio.library.folders import Folders
 
 # Milliseconds without an edit after which the graph is looked at.
 PAUSE = 150
+# In place of a question's number: there was nothing to ask.
+NOTHING = -1
 
 Faults = Mapping[str, tuple[Problem, ...]]
 
@@ -63,6 +66,7 @@ class Planner(QObject):
         self._submission, self._models, self._graph_dir = submission, models, graph_dir
         self._timers: dict[Document, QTimer] = {}
         self._asked: dict[int, Asked] = {}
+        self._early: dict[int, Mapping[str, Any]] = {}
         self._again: set[Document] = set()
         self._faults: dict[Document, Faults] = {}
         self._listeners: dict[Document, list[tuple[Any, Any]]] = {}
@@ -117,7 +121,7 @@ class Planner(QObject):
             self.unwatch(document)
         self._pool.waitForDone()
 
-    # --- The check --------------------------------------------------------------------------------
+    # --- The check, and the question --------------------------------------------------------------
 
     def _changed(self, document: Document, change: Change) -> None:
         if change.nodes or change.before.models is not change.after.models:
@@ -125,46 +129,58 @@ class Planner(QObject):
             self._timers[document].start()
 
     def _look(self, document: Document) -> None:
-        graph, catalog = document.graph, document.catalog
+        """Off the GUI thread: large graphs take a while to check, and to spell out."""
+        asked = Asked(document, document.graph, document.catalog)
         folders = Folders(list(self._models()), self._graph_dir(document))
         families = self._link.about.get("families")
+        ask = self._question(document) if self._link.is_ready else None
+        if any(other.document is document for other in self._asked.values()):
+            ask = None  # one question at a time
+            self._again.add(document)
 
         def work() -> None:
-            found = _check(graph, catalog, folders, families)
-            self._found.emit(document, graph, found)
+            faults = _check(asked.graph, asked.catalog, folders, families)
+            number: int | None = None
+            if ask is not None:
+                targets = plannable(asked.graph, asked.catalog, faults)
+                number = ask(targets) if targets else NOTHING
+            with contextlib.suppress(RuntimeError):  # the application is gone already
+                self._found.emit(asked, faults, number)
 
         self._pool.start(work)
 
-    def _have_checked(self, document: Document, graph: Graph, faults: Faults) -> None:
+    def _question(self, document: Document) -> Callable[[Sequence[str]], int]:
+        submission = self._submission(document, ())
+        return lambda targets: self._link.plan(replace(submission, targets=targets))
+
+    def _have_checked(self, asked: Asked, faults: Faults, number: int | None) -> None:
+        document, graph = asked.document, asked.graph
+        early = None if number is None else self._early.pop(number, None)
         if document not in self._timers:
             return
-        if document.graph.nodes is graph.nodes or document.graph.nodes == graph.nodes:
+        if document.graph.nodes == graph.nodes:
             self._faults[document] = faults
-            for id in graph.nodes:
-                document.states.update(id, faults=faults.get(id, ()))
+            before = [id for id in document.states if document.states[id].faults]
+            for id in {*before, *faults}:
+                if id in graph.nodes:
+                    document.states.update(id, faults=faults.get(id, ()))
             self.checked.emit(document)
-        self._ask(document, faults)
-
-    # --- The plan ---------------------------------------------------------------------------------
-
-    def _ask(self, document: Document, faults: Faults) -> None:
-        if not self._link.is_ready:
-            return  # asked when it is
-        if any(asked.document is document for asked in self._asked.values()):
-            self._again.add(document)
-            return
-        targets = plannable(document.graph, document.catalog, faults)
-        if not targets:
+        if number == NOTHING:
             for id in document.graph.nodes:
                 _put(document, id, "", "")
-            return
-        number = self._link.plan(self._submission(document, targets))
-        self._asked[number] = Asked(document, document.graph, document.catalog)
+        elif number is not None:
+            self._asked[number] = asked
+            if early is not None:
+                self.take(early)
 
     def take(self, message: Mapping[str, Any]) -> bool:
         """Whether this message of the worker was an answer to a plan."""
-        asked = self._asked.pop(int(message.get("run", 0) or 0), None)
+        number = int(message.get("run", 0) or 0)
+        asked = self._asked.pop(number, None)
         if asked is None:
+            if message["event"] == "planned":
+                self._early[number] = message  # it overtook the news that it was asked for
+                return True
             return False
         document = asked.document
         if message["event"] == "planned":
@@ -204,6 +220,8 @@ class Planner(QObject):
 
     def _ready_changed(self, ready: bool) -> None:
         self._asked.clear()
+        self._early.clear()
+        self._again.clear()
         if ready:
             self.plan_all()
 
@@ -245,4 +263,6 @@ def _forgive(document: Document, change: Change) -> None:
 def _put(document: Document, id: str, tier: str, reason: str) -> None:
     if document.states[id].phase in ("running", "failed", "not_run"):
         return  # they have their own story
+    if (document.states[id].tier, document.states[id].reason) == (tier, reason):
+        return
     document.states.update(id, tier=tier, reason=reason)

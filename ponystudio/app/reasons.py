@@ -87,6 +87,11 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def memory(count: float) -> str:
+    """Bytes of a memory as "2.9 GB" or "0.9 GB"; small ones as `size`."""
+    return f"{count / 2**30:.1f} GB" if count >= 0.1 * 2**30 else size(count)
+
+
 def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
     """(whether the reason is the node's own and worth more than a cause above it, in words)."""
     known = {

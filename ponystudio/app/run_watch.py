@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,6 @@ class RunWatch:
         self._states: RunStates | None = None
         self._forecast: Forecast | None = None
         self._loading = 0.0
-        self._began = time.monotonic()
 
     def show_in(self, document: Document | None) -> None:
         """Where its states are written, from now on."""
@@ -157,8 +155,9 @@ class RunWatch:
         node, action = str(message.get("node", "")), str(message["action"])
         self._runner.memory_short.emit(self.document, node, action)
 
-    def _run_finished(self, _message: Mapping[str, Any], _: bytes) -> str:
+    def _run_finished(self, message: Mapping[str, Any], _: bytes) -> str:
         self.job.fraction, self.job.left = 1.0, 0.0
+        self.job.seconds += float(message["seconds"])
         if self._states is not None:
             self._states.end()
         return "done"

@@ -69,7 +69,7 @@ class Runner(QObject):
     ) -> None:
         super().__init__(parent)
         self.link, self.places = link, places
-        self.queue = queue or JobQueue(parent=self)
+        self.queue = JobQueue(parent=self) if queue is None else queue
         self.estimates = estimates or Estimates()
         self.last_seeds = last_seeds or LastSeeds()
         self._documents: dict[str, Document] = {}

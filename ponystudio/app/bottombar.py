@@ -1,0 +1,99 @@
+"""The bottom bar: the queue, how far the run is, and who has how much memory."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, QTimer
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+
+from ponystudio.app.jobchips import JobChips
+from ponystudio.app.memory_bar import MemoryBar
+from ponystudio.app.painted import PaintedButton, Separator, px
+from ponystudio.app.run_progress import RunProgress
+from ponystudio.app.runner import Runner
+from ponystudio.canvas import theme
+
+HEIGHT = 56
+SETTLE = 30
+
+
+class BottomBar(QWidget):
+    """`compact` makes it 40 px high."""
+
+    def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._runner = runner
+        self._height = HEIGHT
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.chips = JobChips(runner, self)
+        self.pause = PaintedButton("icon", icon="pause", name=self.tr("Pause the queue"))
+        self.pause.clicked.connect(self._toggle)
+        self.progress = RunProgress(runner, self)
+        self.memory = MemoryBar(runner.link, self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(px(12), 0, px(12), 0)
+        row.setSpacing(px(16))
+        self._first = Separator()
+        row.addWidget(self.chips)
+        row.addWidget(self.pause)
+        row.addWidget(self._first)
+        row.addWidget(self.progress, 1)
+        row.addWidget(Separator())
+        row.addWidget(self.memory)
+        runner.queue.changed.connect(self._refresh)
+        theme.hub.changed.connect(self._restyle)
+        # A run that fails or is found in the cache at once should not make the bar flicker.
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE)
+        self._settle.timeout.connect(self._show_queue)
+        self._show_queue()
+
+    def set_compact(self, compact: bool) -> None:
+        self._height = 40 if compact else HEIGHT
+        self.progress.set_compact(compact)
+        self.memory.set_compact(compact)
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(900), px(self._height))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(px(480), px(self._height))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.current()
+        painter.fillRect(self.rect(), look.color("panel"))
+        painter.fillRect(0, 0, self.width(), 1, look.color("line"))
+
+    def _refresh(self) -> None:
+        self._settle.start()
+
+    def _show_queue(self) -> None:
+        some = bool(self._runner.queue.jobs)
+        self.chips.setVisible(some)
+        self.chips.setMaximumWidth(max(px(248), self.width() * 2 // 5))
+        self.pause.setVisible(some)
+        self._first.setVisible(some)
+        paused = self._runner.paused
+        self.pause.set_look("", "run" if paused else "pause")
+        words = self.tr("Go on with the queue") if paused else self.tr("Pause after this picture")
+        self.pause.setAccessibleName(words)
+        self.pause.setToolTip(words)
+
+    def _toggle(self) -> None:
+        if self._runner.paused:
+            self._runner.resume()
+        else:
+            self._runner.pause()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_queue()
+        self.memory.set_room(self.width())
+
+    def _restyle(self) -> None:
+        layout = self.layout()
+        if layout is not None:
+            layout.setContentsMargins(px(12), 0, px(12), 0)
+            layout.setSpacing(px(16))
+        self.updateGeometry()
+        self.update()

@@ -1,0 +1,319 @@
+"""The queue as a row of chips: the running job first, dragged into another order, closed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
+
+from ponystudio.app.jobs import Job
+from ponystudio.app.painted import draw_box, draw_icon, draw_ring, px
+from ponystudio.app.runner import Runner
+from ponystudio.canvas import theme
+
+WIDTH, HEIGHT, GAP = 212, 40, 16
+PREVIEW = 30
+# Room for the number of those that do not fit.
+MORE = 36
+
+
+class JobChip(QWidget):
+    """One job. `moved` brings where its left edge was dragged to, `dropped` that it was let go."""
+
+    moved = Signal(int)
+    dropped = Signal()
+    closed = Signal()
+    shifted = Signal(int)
+
+    def __init__(self, job: Job, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.job = job
+        self._grip: QPoint | None = None
+        self._dragged = False
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.refresh()
+
+    @property
+    def is_dragged(self) -> bool:
+        return self._dragged
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(WIDTH), px(HEIGHT))
+
+    def refresh(self) -> None:
+        words = f"{self._title()}, {self.state()}"
+        self.setAccessibleName(words)
+        self.setToolTip(words)
+        self.update()
+
+    def state(self) -> str:
+        """What the second line says."""
+        job = self.job
+        waiting = self.tr("waiting")
+        pictures = job.count - job.done
+        if job.status == "waiting":
+            if pictures > 1:
+                return self.tr("{n} pictures, waiting").format(n=pictures)
+            return waiting[:1].upper() + waiting[1:]
+        if job.status == "stopping":
+            return self.tr("Stopping")
+        prefix = f"{job.done + 1}/{job.count}  " if job.count > 1 else ""
+        if not job.node_title:
+            return prefix + self.tr("Starting")
+        if not job.steps:
+            return prefix + job.node_title
+        step = self.tr("step {i} of {n}").format(i=job.step, n=job.steps)
+        return f"{prefix}{job.node_title}, {step}"
+
+    # --- Looks ------------------------------------------------------------------------------------
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, look, rect = QPainter(self), theme.current(), QRectF(self.rect())
+        running = self.job.status != "waiting"
+        ground = look.color("hover" if self._dragged else "card")
+        draw_box(painter, rect, px(6), ground, look.color("accent" if running else "line"))
+        if running:
+            self._paint_progress(painter, rect, look.color("accent"))
+        ink = look.color("text3" if self.underMouse() and not running else "line2")
+        self._paint_grip(painter, ink)
+        left = px(20)
+        picture = QRectF(left, (rect.height() - px(PREVIEW)) / 2, px(PREVIEW), px(PREVIEW))
+        _paint_picture(painter, picture, self.job.picture)
+        left += px(PREVIEW + 8)
+        right = self._close_rect().left() - px(4)
+        self._paint_text(painter, QRectF(left, px(3), right - left, px(17)), self._title(), "body",
+                         look.color("text"))  # fmt: skip
+        self._paint_text(painter, QRectF(left, px(19), right - left, px(16)), self.state(),
+                         "caption", look.color("text3"))  # fmt: skip
+        hovered = self._close_rect().contains(self.mapFromGlobal(self.cursor().pos()))
+        close = QRectF(self._close_rect()).center()
+        draw_icon(painter, "close", close, look.color("text" if hovered else "text2"), 14)
+        if self.hasFocus():
+            draw_ring(painter, rect, px(6))
+
+    def _paint_progress(self, painter: QPainter, rect: QRectF, color: QColor) -> None:
+        clip = QPainterPath()
+        clip.addRoundedRect(rect.adjusted(1, 1, -1, -1), px(6) - 1, px(6) - 1)
+        painter.save()
+        painter.setClipPath(clip)
+        width = (rect.width() - 2) * self.job.fraction
+        painter.fillRect(QRectF(1, rect.height() - 1 - px(3), width, px(3)), color)
+        painter.restore()
+
+    def _paint_grip(self, painter: QPainter, color: QColor) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(color)
+        for column in range(2):
+            for row in range(3):
+                centre = QPointF(px(9 + 4 * column), self.height() / 2 + px(5) * (row - 1))
+                painter.drawEllipse(centre, px(1), px(1))
+
+    def _paint_text(
+        self, painter: QPainter, place: QRectF, text: str, role: str, color: QColor
+    ) -> None:
+        font = theme.font(role)
+        painter.setFont(font)
+        painter.setPen(color)
+        shown = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, place.width())
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, shown)
+
+    def _title(self) -> str:
+        return self.job.title or self.tr("Untitled")
+
+    def _close_rect(self) -> QRect:
+        size = px(24)
+        return QRect(self.width() - size - px(4), (self.height() - size) // 2, size, size)
+
+    # --- Hands ------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._grip = event.position().toPoint()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        here = event.position().toPoint()
+        on_close = self._close_rect().contains(here)
+        movable = self.job.status == "waiting"
+        shape = Qt.CursorShape.OpenHandCursor if movable else Qt.CursorShape.ArrowCursor
+        self.setCursor(Qt.CursorShape.ArrowCursor if on_close else shape)
+        if self._grip is not None and movable:
+            far = (here - self._grip).manhattanLength() >= QApplication.startDragDistance()
+            if far and not self._dragged and not self._close_rect().contains(self._grip):
+                self._dragged = True
+                self.raise_()
+            if self._dragged:
+                self.moved.emit(self.x() + here.x() - self._grip.x())
+        self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        here = event.position().toPoint()
+        grip, self._grip = self._grip, None
+        if self._dragged:
+            self._dragged = False
+            self.dropped.emit()
+        elif (
+            grip is not None
+            and self._close_rect().contains(here)
+            and (self._close_rect().contains(grip))
+        ):
+            self.closed.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.closed.emit()
+        elif alt and event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.shifted.emit(-1 if event.key() == Qt.Key.Key_Left else 1)
+        elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            self.focusNextPrevChild(event.key() == Qt.Key.Key_Right)
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.HoverEnter, QEvent.Type.HoverLeave):
+            self.update()
+        return super().event(event)
+
+
+class JobChips(QWidget):
+    """As many as fit, and how many more there are; the wheel brings those."""
+
+    def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._runner = runner
+        self._chips: dict[Job, JobChip] = {}
+        self._first = 0
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName(self.tr("Queue"))
+        runner.queue.changed.connect(self.refresh)
+        runner.queue.job_changed.connect(self._job_changed)
+        theme.hub.changed.connect(self._arrange)
+        self.refresh()
+
+    @property
+    def chips(self) -> list[JobChip]:
+        """In their order."""
+        return [self._chips[job] for job in self._runner.queue.jobs]
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._whole(), px(HEIGHT))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(min(self._whole(), px(WIDTH + MORE)), px(HEIGHT))
+
+    def refresh(self) -> None:
+        jobs = self._runner.queue.jobs
+        for job in [job for job in self._chips if job not in jobs]:
+            chip = self._chips.pop(job)
+            chip.hide()
+            chip.deleteLater()
+        for job in jobs:
+            if job not in self._chips:
+                self._chips[job] = self._made(job)
+            self._chips[job].refresh()
+        self._arrange()
+        self.updateGeometry()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        turn = event.angleDelta()
+        self._first += -1 if (turn.y() or turn.x()) > 0 else 1
+        self._arrange()
+        event.accept()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        hidden = len(self.chips) - self._fitting()
+        if hidden > 0:
+            painter = QPainter(self)
+            painter.setFont(theme.font("mono"))
+            painter.setPen(theme.current().color("text2"))
+            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(self.rect(), right, f"+{hidden}")
+
+    def _made(self, job: Job) -> JobChip:
+        chip = JobChip(job, self)
+        chip.closed.connect(lambda: self._runner.cancel(job))
+        chip.moved.connect(lambda left: self._drag(chip, left))
+        chip.dropped.connect(self._arrange)
+        chip.shifted.connect(lambda by: self._shift(job, by))
+        return chip
+
+    def _job_changed(self, job: Job) -> None:
+        if job in self._chips:
+            self._chips[job].refresh()
+
+    def _arrange(self) -> None:
+        fitting, order = self._fitting(), self.chips
+        self._first = max(0, min(self._first, len(order) - fitting))
+        for place, chip in enumerate(order):
+            chip.resize(chip.sizeHint())
+            chip.setVisible(self._first <= place < self._first + fitting or chip.is_dragged)
+            if not chip.is_dragged:
+                chip.move(self._left(place), (self.height() - chip.height()) // 2)
+        self.update()
+        for before, after in pairwise(order):
+            QWidget.setTabOrder(before, after)
+
+    def _drag(self, chip: JobChip, left: int) -> None:
+        """The chip follows the pointer; the others make way."""
+        left = max(0, min(left, self.width() - chip.width()))
+        chip.move(left, chip.y())
+        place = self._first + round(left / px(WIDTH + GAP))
+        jobs = self._runner.queue.jobs
+        if chip.job in jobs and jobs.index(chip.job) != place:
+            self._runner.queue.move(chip.job, place)
+
+    def _shift(self, job: Job, by: int) -> None:
+        place = self._runner.queue.jobs.index(job) + by
+        self._runner.queue.move(job, place)
+        self._chips[job].setFocus()
+
+    def _left(self, place: int) -> int:
+        return (place - self._first) * px(WIDTH + GAP)
+
+    def _fitting(self) -> int:
+        count = len(self.chips)
+        if self._whole() <= self.width():
+            return count
+        return max(1, min(count, (self.width() - px(MORE) + px(GAP)) // px(WIDTH + GAP)))
+
+    def _whole(self) -> int:
+        count = len(self._runner.queue.jobs)
+        return max(0, count * px(WIDTH + GAP) - px(GAP))
+
+
+def _paint_picture(painter: QPainter, place: QRectF, picture: QImage | None) -> None:
+    """Cropped to a square; a plain one where there is none yet."""
+    look = theme.current()
+    clip = QPainterPath()
+    clip.addRoundedRect(place, px(4), px(4))
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.fillPath(clip, look.color("field"))
+    if picture is None or picture.isNull():
+        draw_icon(painter, "image", place.center(), look.color("line2"))
+    else:
+        side = min(picture.width(), picture.height())
+        source = QRectF((picture.width() - side) / 2, (picture.height() - side) / 2, side, side)
+        painter.setClipPath(clip)
+        painter.drawImage(place, picture, source)
+    painter.restore()

@@ -1,0 +1,276 @@
+"""The queue, seeds and states, with a worker that is played."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtGui import QImage
+
+from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
+from ponystudio.app.jobs import JobQueue
+from ponystudio.app.last_seeds import LastSeeds
+from ponystudio.app.queue_store import QueueStore
+from ponystudio.app.run_watch import RunWatch
+from ponystudio.graph.edits import RemoveNode, SetParam, SetView
+
+CATALOG = tiny_catalog()
+
+
+@pytest.fixture
+def link(qapp):
+    link = PlayedLink()
+    link.become_ready(CATALOG)
+    return link
+
+
+@pytest.fixture
+def runner(link, tmp_path):
+    runner = runner_for(link, tmp_path)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def document(runner, link):
+    document = document_of(
+        make("d", "dice", seed=5), make("end", "steps", a=("d", "float")), catalog=link.catalog
+    )
+    runner.watch(document)
+    return document
+
+
+def seed(document):
+    return document.graph.nodes["d"].params["seed"]
+
+
+def sent_seed(link, number=None):
+    return link.submitted[number or link.run].graph.nodes["d"].params["seed"]
+
+
+def finish(link):
+    link.tell("run_finished", seconds=1.0)
+
+
+class TestSeeds:
+    def test_a_seed_set_by_hand_is_used_once_then_rolled(self, runner, document, link):
+        runner.run(document)
+        assert sent_seed(link) == seed(document) == 5
+        finish(link)
+        runner.run(document)
+        assert sent_seed(link) == seed(document) != 5
+        assert runner.last_seed(document, "d", "seed") == seed(document)
+
+    def test_a_seed_as_made_is_rolled_at_once(self, runner, link):
+        document = document_of(
+            make("d", "dice", seed=0), make("end", "steps", a=("d", "float")), catalog=link.catalog
+        )
+        runner.watch(document)
+        runner.run(document)
+        assert sent_seed(link) == seed(document) != 0
+
+    def test_the_next_seed_wraps_round_at_64_bits(self, runner, document, link):
+        runner.set_seed_mode("next")
+        document.do(SetParam("d", "seed", 2**64 - 1), "Change seed")
+        runner.run(document)
+        assert sent_seed(link) == 2**64 - 1
+        finish(link)
+        runner.run(document)
+        assert sent_seed(link) == seed(document) == 0
+
+    @pytest.mark.parametrize("how", ["fixed", "locked"])
+    def test_fixed_and_locked_ones_stay(self, runner, document, link, how):
+        if how == "fixed":
+            runner.set_seed_mode("fixed")
+        else:
+            document.do(SetView(("nodes", "d", "locked"), ["seed"]), "Lock")
+        for _ in range(2):
+            runner.run(document)
+            assert sent_seed(link) == 5
+            finish(link)
+
+    def test_rolling_adds_no_steps_to_undo_and_undo_brings_the_seed_back(self, runner, document):
+        for _ in range(5):
+            runner.run(document)
+        assert document.undo_stack.count() == 1
+        document.undo()
+        assert seed(document) == 5
+
+    def test_every_picture_of_a_batch_has_its_own(self, runner, document, link):
+        job = runner.run(document, count=3)
+        seeds = []
+        for _ in range(3):
+            seeds.append(sent_seed(link))
+            finish(link)
+        assert len(set(seeds)) == 3
+        assert seeds[0] == 5
+        assert seeds[-1] == seed(document)
+        assert job.seconds == 3.0
+        assert not runner.queue.jobs
+
+
+class TestQueue:
+    def test_one_at_a_time_in_order_and_to_the_front(self, runner, document, link):
+        first, second, third = (runner.run(document) for _ in range(3))
+        front = runner.run(document, front=True)
+        assert list(runner.queue.jobs) == [first, front, second, third]
+        assert len(link.submitted) == 1
+        runner.queue.move(third, 1)
+        runner.queue.move(third, 0)  # never before the running one
+        assert list(runner.queue.jobs) == [first, third, front, second]
+        finish(link)
+        assert runner.queue.running is third
+
+    def test_pause_finishes_the_present_picture_only(self, runner, document, link):
+        runner.run(document, count=2)
+        runner.pause()
+        finish(link)
+        assert len(link.submitted) == 1
+        assert runner.queue.running is None
+        assert runner.queue.next.done == 1
+        runner.resume()
+        assert len(link.submitted) == 2
+
+    def test_a_run_holds_its_graph_while_the_document_goes_on(self, runner, document, link):
+        runner.run(document)
+        later = runner.run(document)
+        document.do(RemoveNode("end"), "Delete")
+        link.tell("node_started", node="end", why="x")
+        finish(link)
+        assert "end" in link.submitted[link.run].graph.nodes
+        assert runner.queue.running is later
+
+    def test_stop_and_cancel(self, runner, document, link):
+        how = []
+        runner.job_done.connect(lambda job, text: how.append((job, text)))
+        running, waiting = runner.run(document, count=4), runner.run(document)
+        runner.cancel(waiting)
+        runner.cancel(running)
+        assert link.cancelled == [running.number]
+        link.tell("run_failed", node="", error="Cancelled.", hint="", reason="Cancelled")
+        assert how == [(waiting, "stopped"), (running, "stopped")]
+        assert not runner.queue.jobs
+
+    def test_it_survives_the_process(self, runner, document, link, tmp_path):
+        store = QueueStore(tmp_path / "queue")
+        kept = runner_for(link, tmp_path, queue=JobQueue(store))
+        kept.watch(document)
+        kept.run(document, count=3)
+        last = kept.run(document, ["end"])
+        kept.queue.move(last, 1)
+        finish(link)
+        until(lambda: len(list((tmp_path / "queue").glob("job-*.json"))) == 2)
+        store.close()
+        kept.close()
+
+        store = QueueStore(tmp_path / "queue")
+        again = runner_for(link, tmp_path, queue=JobQueue(store))
+        told = []
+        again.restored.connect(told.append)
+        again.restore()
+        assert told == [2]
+        assert again.paused
+        assert [(job.count, job.done, job.targets) for job in again.queue.jobs] == [
+            (3, 1, None),
+            (1, 0, ("end",)),
+        ]
+        before = len(link.submitted)
+        again.resume()
+        assert len(link.submitted) == before + 1
+        again.cancel_current()
+        link.tell("run_failed", node="", error="", hint="", reason="Cancelled")
+        again.close()
+        store.close()
+
+    def test_an_engine_that_cannot_start_keeps_the_queue(self, runner, document, link):
+        refused = []
+        runner.refused.connect(lambda document, problem: refused.append(problem.what))
+        runner.run(document)
+        runner.run(document)
+        link._hear(link._life, {"event": "worker_failed", "error": "No such device."}, b"")
+        link.tell("run_failed", node="", error="No such device.", hint="", reason="WorkerDied")
+        assert len(runner.queue.jobs) == 1
+        assert runner.paused
+        assert "No such device." in refused
+
+
+class TestStates:
+    def test_a_failure_is_shown_at_its_node_and_what_waited_says_so(self, runner, document, link):
+        runner.run(document)
+        link.tell("run_planned", steps=["d", "end"])
+        link.tell("node_started", node="d", why="not run before")
+        assert document.states["d"].phase == "running"
+        link.tell(
+            "run_failed", node="d", error="d.seed: too large.", hint="Make it less.", reason="X"
+        )
+        problem = document.states["d"].problem
+        assert (problem.what, problem.remedy, problem.socket) == (
+            "Too large.",
+            "Make it less.",
+            "seed",
+        )
+        assert document.states["end"].phase == "not_run"
+        assert document.states["end"].reason == "Not run: Dice failed"
+        document.do(SetParam("d", "seed", 1), "Change seed")
+        assert document.states["d"].phase == document.states["end"].phase == "rest"
+        assert document.states["d"].problem is None
+
+    def test_what_is_refused_lands_at_its_socket(self, runner, document, link):
+        runner.run(document)
+        error = {"what": "Nothing here.", "remedy": "", "reason": "MissingInput", "node": "end"}
+        link.tell("refused", errors=[{**error, "socket": "a"}])
+        assert [fault.socket for fault in document.states["end"].faults] == ["a"]
+        assert document.states["d"].phase == "rest"
+
+    def test_what_no_node_can_show_is_told(self, runner, document, link):
+        told = []
+        runner.refused.connect(lambda document, problem: told.append(problem))
+        runner.run(document)
+        link.tell("refused", errors=[{"what": "Nothing to run.", "reason": "NothingToRun"}])
+        assert [problem.what for problem in told] == ["Nothing to run."]
+
+    def test_a_stop_leaves_pictures_as_they_were(self, runner, document, link):
+        old, live = (
+            QImage(2, 2, QImage.Format.Format_RGB32),
+            QImage(3, 3, QImage.Format.Format_RGB32),
+        )
+        document.states.update("end", picture=old, phase="done")
+        runner.run(document)
+        assert document.states["end"].stale
+        link.tell("node_started", node="end", why="x")
+        watch = runner._watch
+        assert isinstance(watch, RunWatch)
+        watch._states.preview("end", live)
+        assert document.states["end"].live
+        link.tell("run_failed", node="", error="", hint="", reason="Cancelled")
+        assert document.states["end"].picture == old
+        assert not document.states["end"].live
+
+    def test_time_left_is_learned(self, runner, document, link):
+        for _ in range(3):
+            runner.run(document)
+            link.tell("run_started", nodes=2, steps=2, device="")
+            link.tell("run_planned", steps=["d", "end"])
+            link.tell("node_started", node="d", why="x")
+            link.tell("node_finished", node="d", cached=False, seconds=3.0)
+            link.tell("node_started", node="end", why="x")
+            job = runner.queue.running
+            link.tell("node_finished", node="end", cached=False, seconds=1.0)
+            finish(link)
+        assert 0.7 < job.fraction <= 1
+        assert runner.cost(document, "d").seconds == pytest.approx(3.0)
+        assert runner.cost(document, "d").runs == 3
+
+    def test_a_document_opened_during_its_run_shows_it_and_a_closed_one_harms_nothing(
+        self, runner, document, link
+    ):
+        runner.run(document)
+        runner.unwatch(document)
+        link.tell("node_started", node="d", why="x")
+        finish(link)
+        assert document.states["d"].phase == "waiting"  # nobody wrote it any more
+
+
+def test_last_seeds_are_kept(tmp_path):
+    seeds = LastSeeds(tmp_path / "seeds.json")
+    seeds.note("a", (("n", "seed", 2**64 - 1),))
+    seeds.save()
+    assert LastSeeds(tmp_path / "seeds.json").of("a") == {("n", "seed"): 2**64 - 1}
