@@ -123,6 +123,10 @@ class Journal:
             )
         )
 
+    def flush(self) -> None:
+        """Wait until all that was added is written."""
+        self._keeper.flush()
+
     def close(self) -> None:
         """Let go of the file once all is written."""
         self._keeper.do(self._close)

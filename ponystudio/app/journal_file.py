@@ -6,6 +6,7 @@ and holds the base graph; after it come, in the order in which they happened:
     {"do": edit, "text": ..., "merge": ..., "alone": true}   an edit; alone: merges with none before
     {"to": index}                 undone or redone until so many steps are done
     {"seal": n}                   saving begins with this state: nothing merges into it
+    {"unseal": true}              the sealed state is gone
     {"mark": n}                   this state has the number n (without sealing)
     {"saving": n, "sha256": ...}  state n is about to be put into a file of this content ...
     {"saved": n, "path": ..., "sha256": ...}    ... and was; n null: no state that is known here
@@ -142,6 +143,8 @@ def compacted(
         if number == history.sealed:
             yield {"seal": SEALED}
     yield {"to": history.index}
+    if history.sealed < 0:
+        yield {"unseal": True}
     if file is not None:
         yield {**file, "saved": 0 if marked is not None else None}
 
@@ -208,6 +211,8 @@ def _play(stored: Stored, line: Line) -> None:
         case {"seal": number}:
             player.seal()
             stored.marks[number] = player.graph
+        case {"unseal": _}:
+            player.sealed = -1
         case {"mark": number}:
             stored.marks[number] = player.graph
         case {"saving": number, "sha256": digest}:

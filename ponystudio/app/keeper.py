@@ -40,6 +40,7 @@ class Keeper:
         self._failed = failed or (lambda _: None)
         self._jobs: deque[Job] = deque()
         self._wake = threading.Condition()
+        self._hurry = False
         self._stopping = False
         self._broken = False
         self._unsynced: dict[Kept, None] = {}
@@ -57,7 +58,10 @@ class Keeper:
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all that was handed over is written; False if that takes too long."""
         done = threading.Event()
-        self.do(done.set)
+        with self._wake:
+            self._hurry = True
+            self._jobs.append(done.set)
+            self._wake.notify_all()
         return done.wait(timeout)
 
     def stop(self, timeout: float = 10.0) -> bool:
@@ -101,8 +105,9 @@ class Keeper:
                 waiting = bool(self._unsynced or self._late)
                 left = max(self._synced + SYNCING - time.monotonic(), 0.0)
                 self._wake.wait(left if waiting else None)
-            if self._jobs and not self._stopping:
-                self._wake.wait(GATHERING)
+            if not self._hurry and not self._stopping:
+                self._wake.wait_for(lambda: self._hurry or self._stopping, GATHERING)
+            self._hurry = False
             jobs = list(self._jobs)
             self._jobs.clear()
             return jobs, self._stopping

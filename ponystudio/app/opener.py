@@ -149,10 +149,9 @@ class Opener(QObject):
         stored, documents = found.stored, self._documents
         taken = stored.path is not None and documents.at(stored.path) is not None
         document = documents.make(stored.id, found.journal_lock)
-        if found.fresh is not None:
-            document.start(found.fresh, stored.title, stored.path, stored.digest)
-        else:
-            document.resume(stored)
+        document.resume(stored)
+        if found.fresh is not None and not taken:
+            document.follow_file(found.fresh, found.digest)
         if taken:  # opened anew meanwhile
             document.name(None, documents.free_title(stored.title))
         else:

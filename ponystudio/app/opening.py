@@ -42,7 +42,8 @@ class Loaded:
 @dataclass
 class Recovered:
     """A document out of its journal. `changed`: its file is another one now; `gone`: it is not
-    there any more; `fresh` is what to show in its place, where nothing unsaved was in it."""
+    there any more; `fresh` is what the file holds (its content `digest`), where nothing unsaved is
+    in the document."""
 
     stored: Stored
     journal_lock: Lock
@@ -52,6 +53,7 @@ class Recovered:
     changed: bool = False
     gone: bool = False
     fresh: Graph | None = None
+    digest: str = ""
 
 
 def load(path: Path, journal: Path | None = None) -> Loaded:
@@ -123,7 +125,7 @@ def _compare(recovered: Recovered, path: Path) -> None:
         if not stored.dirty:
             try:
                 recovered.fresh = graph_file.read(path)
-                stored.digest = digest
+                recovered.digest = digest
             except GraphFileError:
                 stored.saved = None
 

@@ -15,6 +15,7 @@ from ponystudio.app.lock import Lock
 from ponystudio.canvas.document import Change, Document, Record
 from ponystudio.canvas.state import Problem
 from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.edit_json import difference
 from ponystudio.graph.model import Graph
 
 Camera = Mapping[str, Any]
@@ -112,25 +113,27 @@ class StudioDocument(Document):
     def start(self, graph: Graph, title: str, path: Path | None = None, digest: str = "") -> None:
         """The beginning of a document: a graph as it was in a file, or a new one."""
         self._path, self._title, self._digest = path, title, digest
-        self._saved = self._kept = graph
         self.camera = graph.view.get("camera")
-        Document.replace_graph(self, graph)
+        self.undo_stack.clear()
         self.journal.begin(self.id, title, path, graph)
         self._tell({"mark": 0})
         self._last_save = {"saved": 0, "path": _text(path), "sha256": digest}
         self._tell(self._last_save)
+        self._saved = self._kept = graph
+        Document.replace_graph(self, graph)
         self._note_dirty()
 
     def resume(self, stored: Stored) -> None:
         """Go on where a journal ends, with all that can be undone."""
         self._path, self._title, self._digest = stored.path, stored.title, stored.digest
-        self._saved, self._kept = stored.saved, stored.graph
+        self._saved = stored.saved
         self._seals = max(stored.marks, default=0)
         self._last_save = {"saved": 0, "path": _text(stored.path), "sha256": stored.digest}
         self.camera = stored.camera or stored.graph.view.get("camera")
-        self.restore(stored.graph, stored.player.history())
+        self._kept = stored.graph
         self.journal.resume(stored.lines, stored.sound)
         self._tell({"opened": time.time()})
+        self.restore(stored.graph, stored.player.history())
         self._note_dirty()
         if self.journal.long:
             self.compact()
@@ -151,8 +154,10 @@ class StudioDocument(Document):
         return self._seals
 
     def about_to_save(self, number: int, digest: str) -> None:
-        """May be called from the thread that writes the file."""
+        """Called from the thread that writes the file: the journal must know of it first, for who
+        is killed right after could not tell that file from one of another program."""
         self._tell({"saving": number, "sha256": digest})
+        self.journal.flush()
 
     def was_saved(self, number: int, graph: Graph, path: Path, digest: str) -> None:
         """The sealed state of this number, `graph`, is in the file now."""
@@ -164,6 +169,15 @@ class StudioDocument(Document):
         self._note_dirty()
         if self.journal.long:
             self.compact()
+
+    def follow_file(self, graph: Graph, digest: str) -> None:
+        """The file holds another graph now, and nothing here is worth more than that."""
+        if (graph.models, graph.extra) != (self.graph.models, self.graph.extra):
+            self.start(graph, self._title, self._path, digest)
+        elif self._path is not None:
+            edit = difference(self.graph, graph)
+            self.do(edit, self.tr("What another program changed"))
+            self.was_saved(self.seal(), self.graph, self._path, digest)
 
     def was_not_saved(self) -> None:
         self._unsettled -= 1

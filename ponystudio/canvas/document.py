@@ -103,11 +103,11 @@ class Document(QObject):
         after, inverse = edit.apply(before)
         if after == before:
             return
-        self._pushing = True
+        around, self._pushing = self._pushing, True
         try:
             self.undo_stack.push(_Step(self, edit, inverse, text, merge))
         finally:
-            self._pushing = False
+            self._pushing = around
         self._told_index = self.undo_stack.index()
         self.recorded.emit(Record("do", edit, text, merge))
 
