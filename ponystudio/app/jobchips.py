@@ -31,16 +31,17 @@ MORE = 36
 
 
 class JobChip(QWidget):
-    """One job. `moved` brings where its left edge was dragged to, `dropped` that it was let go."""
+    """One job. `moved` brings where its left edge (its top, if it stands in an upright list) was
+    dragged to, `dropped` that it was let go."""
 
     moved = Signal(int)
     dropped = Signal()
     closed = Signal()
     shifted = Signal(int)
 
-    def __init__(self, job: Job, parent: QWidget | None = None) -> None:
+    def __init__(self, job: Job, parent: QWidget | None = None, *, upright: bool = False) -> None:
         super().__init__(parent)
-        self.job = job
+        self.job, self._upright = job, upright
         self._grip: QPoint | None = None
         self._dragged = False
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -157,7 +158,8 @@ class JobChip(QWidget):
                 self._dragged = True
                 self.raise_()
             if self._dragged:
-                self.moved.emit(self.x() + here.x() - self._grip.x())
+                to = self.pos() + here - self._grip
+                self.moved.emit(to.y() if self._upright else to.x())
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -174,13 +176,16 @@ class JobChip(QWidget):
             self.closed.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        back = Qt.Key.Key_Up if self._upright else Qt.Key.Key_Left
+        forth = Qt.Key.Key_Down if self._upright else Qt.Key.Key_Right
         alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
         if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.closed.emit()
-        elif alt and event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
-            self.shifted.emit(-1 if event.key() == Qt.Key.Key_Left else 1)
-        elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
-            self.focusNextPrevChild(event.key() == Qt.Key.Key_Right)
+        elif event.key() in (back, forth):
+            if alt:
+                self.shifted.emit(-1 if event.key() == back else 1)
+            else:
+                self.focusNextPrevChild(event.key() == forth)
         else:
             super().keyPressEvent(event)
 

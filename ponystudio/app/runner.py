@@ -46,7 +46,8 @@ class Runner(QObject):
     None, node, path) of every picture that is saved, `memory_short` (document or None, node,
     action) of every rung of the memory ladder that is taken, `job_done` the job and "done",
     "stopped" or "failed", `refused` (document or None, Problem) of what no node can show,
-    `stop_offered` whether a Stop had no effect so that `stop_now` may be offered.
+    `stop_offered` whether a Stop had no effect so that `stop_now` may be offered, `restored` how
+    many jobs an earlier process left.
     """
 
     picture_made = Signal(object, str, str)
@@ -239,6 +240,11 @@ class Runner(QObject):
     @property
     def is_running(self) -> bool:
         return self.queue.running is not None
+
+    def clear_cache(self) -> None:
+        """Forget every result; the cards tell soon."""
+        self.link.clear_cache()
+        self.planner.plan_all()
 
     # --- What is known ----------------------------------------------------------------------------
 

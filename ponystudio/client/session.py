@@ -38,11 +38,15 @@ _ANSWERS = ("planned", *_ENDS)
 
 @dataclass(frozen=True)
 class Settings:
-    """What the worker computes with; a change needs a new session."""
+    """What the worker computes with; a change needs a new session.
+
+    `cache_bytes` is how much is kept on disk, None the engine's default.
+    """
 
     device: str = "auto"
     dtype: str = "auto"
     cache_dir: Path | None = None
+    cache_bytes: int | None = None
     nodes: Path | None = None
 
 
@@ -260,6 +264,7 @@ class Session:
             "device": self._settings.device,
             "dtype": self._settings.dtype,
             "cache_dir": str(cache) if cache else None,
+            "cache_bytes": self._settings.cache_bytes,
             "nodes": str(nodes) if nodes else None,
         }
         with self._lock:

@@ -27,7 +27,7 @@ from ponystudio.engine.devices import (
     total_memory,
     whole_memory,
 )
-from ponystudio.engine.disk import DiskCache
+from ponystudio.engine.disk import LIMIT, DiskCache
 from ponystudio.engine.events import Event, Memory, RunFailed, RunFinished, RunStarted
 from ponystudio.engine.executor import Effects, Execution, OnResult
 from ponystudio.engine.fingerprint import fingerprints
@@ -98,8 +98,15 @@ class Engine:
     """
 
     def __init__(
-        self, packs: Packs, choice: Choice, *, cache_dir: Path | None = None, emit: Emit
+        self,
+        packs: Packs,
+        choice: Choice,
+        *,
+        cache_dir: Path | None = None,
+        cache_bytes: int | None = None,
+        emit: Emit,
     ) -> None:
+        """`cache_bytes` is the most that is kept in `cache_dir`; None: 4 GB."""
         apply(choice)
         self.packs, self.choice = packs, choice
         self._emit = emit
@@ -112,7 +119,11 @@ class Engine:
             fingerprints=fingerprints(packs.sources),
         )
         self._disk = (
-            DiskCache(cache_dir, on_trouble=lambda text: self._emit(Memory(text)))
+            DiskCache(
+                cache_dir,
+                limit=LIMIT if cache_bytes is None else cache_bytes,
+                on_trouble=lambda text: self._emit(Memory(text)),
+            )
             if cache_dir is not None
             else None
         )

@@ -52,6 +52,7 @@ class Service:
             load_packs(Path(nodes) if nodes else None),
             choose(settings.get("device", "auto"), settings.get("dtype", "auto")),
             cache_dir=Path(cache) if cache else None,
+            cache_bytes=settings.get("cache_bytes"),
             emit=self._emit,
         )
 

@@ -4,7 +4,7 @@ It is started with two pipes as its standard input and output, and takes them ov
 else, so that no print of a library can reach them. It ends within a second of the end of its
 input, whatever it is doing.
 
-Commands: start {device, dtype, cache_dir, nodes}, submit {run, ...}, plan {run, ...},
+Commands: start {device, dtype, cache_dir, cache_bytes, nodes}, submit {run, ...}, plan {run, ...},
 cancel {run}, previews {on}, clear {}, unload {}. Plans are answered while a run goes on; clear and
 unload are done before its next node. Everything it tells has "event"; what belongs to a run has
 "run". Besides the events of a run there are hello or unusable {error}, heartbeat, memory_use {...},

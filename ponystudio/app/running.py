@@ -1,0 +1,105 @@
+"""All that runs, put together: engine, queue, notifications, as the settings want it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+
+from ponystudio.app.awake import Awake
+from ponystudio.app.engine_link import EngineLink
+from ponystudio.app.estimates import Estimates
+from ponystudio.app.jobs import JobQueue
+from ponystudio.app.last_seeds import LastSeeds
+from ponystudio.app.notify import Notifier
+from ponystudio.app.queue_store import QueueStore
+from ponystudio.app.runner import Runner, RunPlaces
+from ponystudio.app.seeds import SeedMode
+from ponystudio.app.settings import Settings
+from ponystudio.client.session import Settings as WorkerSettings
+from ponystudio.library import home
+from ponystudio.library.folders import default_roots
+
+# Settings that only a new worker can take.
+_NEEDS_A_WORKER = ("device", "dtype", "disk_cache_gb")
+_MODES: dict[str, SeedMode] = {"fixed": "fixed", "increment": "next", "random": "random"}
+ENGINE_LOG = "engine.log"
+
+
+class Running(QObject):
+    """`link`, `runner`, `awake` and `notifier`, wired to the settings.
+
+    `start` after the first paint, `close` before the application ends.
+    """
+
+    def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._store = QueueStore(home.data() / "queue")
+        self.link = EngineLink(
+            self._worker_settings(),
+            catalog_file=home.cache() / "catalog.json",
+            log_file=home.logs() / ENGINE_LOG,
+            parent=self,
+        )
+        queue = JobQueue(self._store, self)
+        places = RunPlaces(self.models, settings.output_folder, home.cache() / "previews")
+        self.runner = Runner(
+            self.link,
+            places,
+            queue=queue,
+            estimates=Estimates(home.cache() / "estimates.json"),
+            last_seeds=LastSeeds(home.data() / "last-seeds.json"),
+            parent=self,
+        )
+        self.awake = Awake(queue, self)
+        self.notifier = Notifier(self.runner, self)
+        self._take("notify")
+        self._take("keep_awake")
+        self._take("seed_mode")
+        settings.changed.connect(self._take)
+        self.runner.options_changed.connect(self._keep_mode)
+
+    def models(self) -> list[Path]:
+        """The folders of the settings, the user's own, and what ships with PonyStudio."""
+        return [*self._settings.model_folders(), *default_roots()]
+
+    def start(self) -> None:
+        """Start the worker, and take up the queue that was left."""
+        self.link.start()
+        self.link.show_previews(self._settings.get("previews"))
+        self.runner.restore()
+
+    def close(self) -> None:
+        self.runner.close()
+        self.awake.close()
+        self.notifier.close()
+        self.link.close()
+        self._store.close()
+
+    def _take(self, name: str) -> None:
+        value = self._settings.get(name)
+        if name in _NEEDS_A_WORKER:
+            self.link.restart(self._worker_settings())
+        elif name == "previews":
+            self.link.show_previews(value)
+        elif name in ("model_folders", "output_folder"):
+            self.runner.planner.plan_all()
+        elif name == "notify":
+            self.notifier.set_on(value)
+        elif name == "keep_awake":
+            self.awake.set_on(value)
+        elif name == "seed_mode":
+            self.runner.set_seed_mode(_MODES.get(value, "random"))
+
+    def _keep_mode(self) -> None:
+        name = next(name for name, mode in _MODES.items() if mode == self.runner.seed_mode)
+        self._settings.set("seed_mode", name)
+
+    def _worker_settings(self) -> WorkerSettings:
+        return WorkerSettings(
+            device=self._settings.get("device"),
+            dtype=self._settings.get("dtype"),
+            cache_dir=home.results_cache(),
+            cache_bytes=int(self._settings.get("disk_cache_gb") * 2**30),
+        )
