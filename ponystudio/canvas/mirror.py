@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QRectF
 
-from ponystudio.canvas import card, items
+from ponystudio.canvas import card, items, wires
 from ponystudio.canvas.document import Change
 from ponystudio.canvas.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
 from ponystudio.errors import Cycle
@@ -15,6 +15,10 @@ from ponystudio.graph import topology
 
 if TYPE_CHECKING:
     from ponystudio.canvas.scene import GraphScene
+
+
+# Wires that are no larger stand in the index by their hull: it has larger cells anyway.
+_SMALL = 1200.0
 
 
 def build(scene: GraphScene) -> None:
@@ -223,7 +227,9 @@ def _route(scene: GraphScene, key: WireKey) -> None:
     if not wire.source_pos.isNull() or not wire.target_pos.isNull():
         scene.damage_wire(key)
     wire.route(start, end, dots)
-    scene.wire_index.put(key, wire.boxes(4.0))
+    hull = wires.hull(wire.curves)
+    small = hull.width() < _SMALL and hull.height() < _SMALL
+    scene.wire_index.put(key, [hull] if small else wire.boxes(4.0))
     scene.damage_wire(key)
 
 

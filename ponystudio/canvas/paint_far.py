@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,39 +18,74 @@ if TYPE_CHECKING:
     from ponystudio.canvas.scene import GraphScene
 
 
+class FarPicture:
+    """Lines and blocks of a whole scene by colour, kept until the scene changes."""
+
+    def __init__(self, scene: GraphScene) -> None:
+        self._scene, self._revision = scene, -1
+        self._lines: dict[int, dict[str, list[QLineF]]] = {}
+        self._blocks: dict[int, list[QRectF]] = {}
+
+    def lines(self, steps: int) -> dict[str, list[QLineF]]:
+        self._refresh()
+        if steps not in self._lines:
+            found: dict[str, list[QLineF]] = defaultdict(list)
+            for item in self._scene.wire_items.values():
+                found[item.type] += item.lines(steps)
+            self._lines[steps] = found
+        return self._lines[steps]
+
+    def blocks(self) -> dict[int, list[QRectF]]:
+        self._refresh()
+        if not self._blocks:
+            self._blocks = _by_color(self._scene.node_items.values())
+        return self._blocks
+
+    def _refresh(self) -> None:
+        if self._revision != self._scene.revision:
+            self._revision = self._scene.revision
+            self._lines, self._blocks = {}, {}
+
+
 def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-    _paint_wires(painter, scene, parts, brush)
     ids = set().union(*(scene.node_index.near(part) for part in parts))
-    shown = [
-        item
-        for id in ids
-        if any((item := scene.node_items[id]).rect.intersects(part) for part in parts)
-    ]
+    # Where most of the graph shows, painting it whole is cheaper than asking what does.
+    whole = brush.detail == "far" and len(ids) > len(scene.node_items) / 3
+    near = [scene.node_items[id] for id in ids]
+    if whole:
+        _paint_lines(painter, scene.far_picture.lines(_steps(brush)), brush)
+        _paint_blocks(painter, scene.far_picture.blocks())
+        _paint_states(painter, near, brush)
+        return
+    shown = [item for item in near if any(item.rect.intersects(part) for part in parts)]
     if brush.detail == "middle":
+        _paint_smooth_wires(painter, scene, parts, brush)
         _paint_plain(painter, shown, brush)
     else:
-        _paint_blocks(painter, shown, brush)
+        _paint_lines(painter, _lines_in(scene, parts, brush), brush)
+        _paint_blocks(painter, _by_color(shown))
     _paint_states(painter, shown, brush)
 
 
-def _paint_wires(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
-    if brush.detail == "middle":
-        _paint_smooth_wires(painter, scene, parts, brush)
-        return
+def _steps(brush: Brush) -> int:
+    """Into how many straight lines a curve is cut."""
+    return 6 if brush.zoom > 0.2 else 3 if brush.zoom > 0.12 else 1
+
+
+def _lines_in(scene: GraphScene, parts: list[QRectF], brush: Brush) -> dict[str, list[QLineF]]:
     lines: dict[str, list[QLineF]] = defaultdict(list)
-    steps = 6 if brush.zoom > 0.25 else 3 if brush.zoom > 0.12 else 1
-    items = scene.wire_items
+    steps = _steps(brush)
     for key in set().union(*(scene.wire_index.near(part) for part in parts)):
-        item = items[key]
-        box = item.box
-        for part in parts:
-            if box.intersects(part):
-                lines[item.type] += item.lines(steps)
-                break
+        item = scene.wire_items[key]
+        if any(item.box.intersects(part) for part in parts):
+            lines[item.type] += item.lines(steps)
+    return lines
+
+
+def _paint_lines(painter: QPainter, lines: dict[str, list[QLineF]], brush: Brush) -> None:
     for type, found in lines.items():
-        color = theme.mixed(brush.color("canvas"), brush.theme.socket(type).color, 0.8)
-        pen = QPen(color, 1.25 if brush.detail == "middle" else 1.0)
+        pen = QPen(theme.mixed(brush.color("canvas"), brush.theme.socket(type).color, 0.8), 1.0)
         pen.setCosmetic(True)
         painter.setPen(pen)
         painter.drawLines(found)
@@ -74,10 +110,15 @@ def _paint_smooth_wires(
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
 
-def _paint_blocks(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
+def _by_color(items: Iterable[NodeItem]) -> dict[int, list[QRectF]]:
+    look = theme.current()
     rects: dict[int, list[QRectF]] = defaultdict(list)
-    for item in shown:
-        rects[far_rgb(item, brush.theme)].append(item.rect)
+    for item in items:
+        rects[far_rgb(item, look)].append(item.rect)
+    return rects
+
+
+def _paint_blocks(painter: QPainter, rects: dict[int, list[QRectF]]) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
     for rgb, found in rects.items():
         painter.setBrush(QColor(rgb))
@@ -135,8 +176,11 @@ def _paint_titles(painter: QPainter, shown: list[NodeItem], tall: float, brush: 
 def _paint_states(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
     """What survives to the smallest size: running, failed, selected."""
     states = brush.scene.document.states
+    known = set(states)
     tall = header_height(brush.zoom) if brush.detail == "middle" else 0.0
     for item in shown:
+        if not item.selected and item.id not in known:
+            continue
         phase = states[item.id].phase
         if phase == "running":
             state = states[item.id]

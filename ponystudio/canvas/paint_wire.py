@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ponystudio.canvas.paint_card import Brush
     from ponystudio.canvas.scene import GraphScene
 
+_SMOOTH_CASING = 0.8
 _DIMMED, _MUTED, _WAITING = 0.28, 0.40, 0.35
 
 
@@ -45,7 +46,12 @@ def paint_wire(painter: QPainter, item: WireItem, brush: Brush) -> None:
     if opacity < 1:
         painter.setOpacity(opacity)
     else:
+        # A smooth stroke costs six times as much, which shows from farther away, where more
+        # wires are seen and the gap that the casing leaves is less than its 1.5 px.
+        smooth = brush.zoom >= _SMOOTH_CASING
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, smooth)
         painter.strokePath(item.path, _pen(brush.color("canvas").rgb(), width + 3))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     painter.strokePath(item.path, _pen(color.rgb(), width, dashes))
     _paint_dots(painter, item, color, brush)
     if failed:

@@ -30,6 +30,7 @@ from ponystudio.canvas.items import (
     WireKey,
 )
 from ponystudio.canvas.overlay import NO_OVERLAY, Overlay, WireDrag
+from ponystudio.canvas.paint_far import FarPicture
 from ponystudio.canvas.spatial import SpatialIndex
 
 Mode = Literal["set", "add", "toggle", "remove"]
@@ -76,6 +77,9 @@ class GraphScene(QGraphicsScene):
         self.overlay: Overlay = NO_OVERLAY
         self.open_details: set[str] = set()
         """Nodes whose message card shows its details."""
+        self.revision = 0
+        """Counts the changes of what there is and where."""
+        self.far_picture = FarPicture(self)
         self.shapes_on_wires = False
         self._damaged: list[Callable[[QRectF | None], None]] = []
         self._next_z = count(1)
@@ -98,11 +102,11 @@ class GraphScene(QGraphicsScene):
             callback(rect)
 
     def damage_node(self, node: str) -> None:
-        if item := self.node_items.get(node):
+        if self._damaged and (item := self.node_items.get(node)):
             self.damage(self.card_bounds(item))
 
     def damage_wire(self, key: WireKey | None) -> None:
-        if key and (item := self.wire_items.get(key)):
+        if key and self._damaged and (item := self.wire_items.get(key)):
             if self.detail == "full":
                 for box in item.boxes(14.0):
                     self.damage(box)
@@ -362,6 +366,7 @@ class GraphScene(QGraphicsScene):
     def _changed(self, change: Change) -> None:
         before = self._selection_size()
         mirror.follow(self, change)
+        self.revision += 1
         self.content_changed.emit()
         if self._selection_size() != before:
             self.selectionChanged.emit()
@@ -371,12 +376,16 @@ class GraphScene(QGraphicsScene):
 
     def _rebuild(self) -> None:
         chosen = self.selected_nodes()
+        listening, self._damaged = self._damaged, []
         mirror.build(self)
+        self._damaged = listening
+        self.revision += 1
         self.select(chosen)
         self.content_changed.emit()
         self.damage()
 
     def _theme_changed(self) -> None:
+        self.revision += 1
         for item in self.node_items.values():
             item.message = None
         for note in self.note_items:

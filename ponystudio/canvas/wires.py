@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import cache
 
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainterPath
@@ -48,13 +49,25 @@ def path(pieces: Sequence[Curve]) -> QPainterPath:
 def flattened(pieces: Sequence[Curve], steps: int = _STEPS) -> list[Point]:
     """Points along the wire, dense enough to tell where it runs."""
     result = [pieces[0][0]]
+    weights = _weights(steps)
     for (x0, y0), (x1, y1), (x2, y2), (x3, y3) in pieces:
-        for i in range(1, steps + 1):
-            t = i / steps
-            s = 1 - t
-            a, b, c, d = s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t
-            result.append((a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3))
+        result += [
+            (a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3)
+            for a, b, c, d in weights
+        ]
     return result
+
+
+@cache
+def _weights(steps: int) -> list[tuple[float, float, float, float]]:
+    """Bernstein's polynomials of degree 3 at even steps, but for 0."""
+    shares = [i / steps for i in range(1, steps + 1)]
+    return [((1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t * t, t**3) for t in shares]
+
+
+def hull(pieces: Sequence[Curve]) -> QRectF:
+    """A box that the wire does not leave; cheaper to know than its course."""
+    return box([point for piece in pieces for point in piece], 2.0)
 
 
 def middle(points: Sequence[Point]) -> QPointF:
