@@ -41,7 +41,9 @@ def _axis(
     """Where the start goes, and (edge, the other's rect) for what it is then level with."""
     best, gap = None, reach
     for low, high, _ in others:
-        for wanted in (low, high - size):
+        # Far edges only where that keeps the card on the grid: heights are of any size.
+        far = high - size
+        for wanted in (low, far) if far % metrics.GRID == 0 else (low,):
             if abs(wanted - start) < gap:
                 best, gap = wanted, abs(wanted - start)
     at = float(metrics.snapped(start)) if best is None else best

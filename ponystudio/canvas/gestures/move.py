@@ -93,8 +93,8 @@ class Move(Gesture):
         seen = self.view.visible_rect()
         self._others = [
             items[id].rect for id in self.scene.nodes_in(seen) if id not in self._nodes
-        ] or []
-        if frames and not self._nodes:
+        ]
+        if not self.hit.node:  # frames and notes keep to the grid
             self._others = []
 
     def _leader(self) -> QRectF:

@@ -1,0 +1,67 @@
+"""A canvas with commands over the shipped catalog, as tests of gestures and keys use it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PySide6.QtCore import QPointF
+
+from helpers.hands import Hands
+from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.commands import CanvasCommands
+from ponystudio.canvas.document import Document
+from ponystudio.canvas.scene import GraphScene
+from ponystudio.canvas.view import GraphView
+from ponystudio.graph import arranging
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.edits import Compound
+from ponystudio.graph.format import read
+from ponystudio.graph.model import Graph
+from ponystudio_resources import path
+
+CATALOG = Catalog.from_json(json.loads(Path(path("catalog.json")).read_text(encoding="utf-8")))
+
+
+class Canvas:
+    """Document, scene, view and commands, with hands on them."""
+
+    def __init__(self, qtbot, graph: Graph | None = None) -> None:
+        self.document = Document(graph or Graph(), CATALOG)
+        self.scene = GraphScene(self.document)
+        self.view = GraphView(self.scene)
+        self.commands = CanvasCommands(self.view)
+        self.hands = Hands(self.view)
+        qtbot.addWidget(self.view)
+        self.view.resize(1600, 1000)
+        self.view.show()
+        self.view.set_camera(Camera(QPointF(780, 380), 0.9))
+        self.view.setFocus()
+
+    @property
+    def graph(self) -> Graph:
+        return self.document.graph
+
+    @property
+    def nodes(self):
+        return self.document.graph.nodes
+
+    @property
+    def palette(self):
+        return self.commands.chooser.palette
+
+    def undo(self) -> None:
+        self.document.undo()
+
+    @property
+    def steps(self) -> int:
+        return self.document.undo_stack.count()
+
+
+def text_to_picture() -> Graph:
+    """The shipped graph, laid out with room between cards."""
+    graph = read(Path(path("graphs")) / "text-to-picture.json")
+    places = arranging.layered(
+        graph, dict.fromkeys(graph.nodes, (0.0, 0.0, 240.0, 300.0)), (0, 0), CATALOG
+    )
+    return Compound(tuple(arranging.moves(graph, places))).apply(graph)[0]
