@@ -106,7 +106,7 @@ class DifferenceRow(QWidget):
 
     def __init__(self, difference: differences.Difference, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        caption = label(difference.what, "caption")
+        caption = label(difference.what, "caption", "text3")
         before, after = self._values(difference)
         old, new = QLabel(before), QLabel(after)
         for value in (old, new):
@@ -179,9 +179,9 @@ class Differences(QWidget):
         head = QHBoxLayout()
         head.addWidget(label(self.tr("Differences"), "title"))
         head.addStretch(1)
-        head.addWidget(label("A", "caption"))
+        head.addWidget(label("A", "caption", "text3"))
         head.addWidget(_Arrow())
-        head.addWidget(label("B", "caption"))
+        head.addWidget(label("B", "caption", "text3"))
         head.addSpacing(px(8))
         head.addWidget(self._count)
         self._rows = QVBoxLayout()
@@ -260,7 +260,7 @@ class Pixels(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._share = label("", "mono_caption")
+        self._share = label("", "mono_caption", "text2")
         self._images = [_Tile(name) for name in ("A", "B", self.tr("Difference"))]
         head = QHBoxLayout()
         head.addWidget(label(self.tr("Pixels"), "title"))

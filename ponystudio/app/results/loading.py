@@ -3,12 +3,13 @@ pixels a side zoom smoothly: a view draws from the size that is just large enoug
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtGui import QImage, QImageReader, QPainter
 
 from ponystudio.app.results.background import Background
 from ponystudio.app.results.thumbnails import MAX_DECODED_MB
@@ -16,6 +17,7 @@ from ponystudio.app.results.thumbnails import MAX_DECODED_MB
 KEPT_BYTES = 1536 * 2**20
 KEPT_AT_LEAST = 2
 _SMALLEST = 512
+_BAND_PIXELS = 2**20  # some milliseconds
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,30 @@ def decoded(path: Path) -> tuple[Pyramid | None, str]:
     image.setDevicePixelRatio(1)
     levels = [image]
     while max(levels[-1].width(), levels[-1].height()) > 2 * _SMALLEST:
-        last = levels[-1]
-        levels.append(
-            last.scaled(
-                max(1, last.width() // 2),
-                max(1, last.height() // 2),
-                Qt.AspectRatioMode.IgnoreAspectRatio,
-                Qt.TransformationMode.SmoothTransformation,
-            )
-        )
+        levels.append(halved(levels[-1]))
     return Pyramid(tuple(levels)), ""
+
+
+def halved(image: QImage) -> QImage:
+    """At half its size, row band by row band: PySide scales with Python's lock held, and the
+    window must not wait for a second."""
+    width, height = max(1, image.width() // 2), max(1, image.height() // 2)
+    result = QImage(width, height, image.format())
+    painter = QPainter(result)
+    painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
+    rows = max(1, _BAND_PIXELS // image.width())
+    for top in range(0, height, rows):
+        count = min(rows, height - top)
+        # The last band takes an odd row along.
+        below = image.height() if top + count == height else 2 * (top + count)
+        band = image.copy(0, 2 * top, image.width(), below - 2 * top)
+        part = band.scaled(
+            width,
+            count,
+            Qt.AspectRatioMode.IgnoreAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+        painter.drawImage(0, top, part)
+        time.sleep(0)
+    painter.end()
+    return result

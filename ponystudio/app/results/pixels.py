@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage
 
+from ponystudio.app.results.loading import halved
+
 THRESHOLD = 8
 _ROWS = 512
 # Black, brown, orange, cream: equal steps of lightness, legible without colour.
@@ -29,13 +31,15 @@ class PixelDifference:
 
 def compare(a: QImage, b: QImage) -> PixelDifference:
     """Of the two at the size of the smaller one."""
-    size = a.size() if a.width() * a.height() <= b.width() * b.height() else b.size()
     scaled = a.size() != b.size()
+    size = a.size() if a.width() * a.height() <= b.width() * b.height() else b.size()
     first, second = (_as_rgb(image, size) for image in (a, b))
     return _compared(first, second, size, scaled)
 
 
 def _as_rgb(image: QImage, size: QSize) -> QImage:
+    while image.width() >= 2 * size.width() and image.height() >= 2 * size.height():
+        image = halved(image)
     if image.size() != size:
         image = image.scaled(
             size, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QAction, QDesktopServices, QKeyEvent
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -19,7 +19,7 @@ from ponystudio.app.results.listing import Listing
 from ponystudio.app.results.menu import picture_menu
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.results import Results
-from ponystudio.app.results.widgets import EmptyState, IconButton, label, px
+from ponystudio.app.results.widgets import EmptyState, IconButton, label, paint_icon, px
 from ponystudio.app.results.wording import number
 from ponystudio.canvas import theme
 
@@ -40,7 +40,7 @@ class ResultsStrip(QFrame):
         self.grid = ThumbGrid(self.listing, results.thumbnails, parent=self)
         self._menu: QMenu | None = None
         self._title = label(self.tr("Results"), "title")
-        self._count = label("", "mono_caption")
+        self._count = label("", "mono_caption", "text3")
         self.star_button = IconButton("star", self.tr("Only starred"), on_icon_color="warn")
         self.star_button.setCheckable(True)
         self.search_button = IconButton("search", self.tr("Search results"))
@@ -162,14 +162,17 @@ class SearchField(QLineEdit):
     def __init__(self, placeholder: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._soon = QTimer(self, singleShot=True, interval=_TYPING_MS)
-        self._icon = QAction(self)
-        self.addAction(self._icon, QLineEdit.ActionPosition.LeadingPosition)
         self.setPlaceholderText(placeholder)
         self.setAccessibleName(self.tr("Search results"))
         self.textChanged.connect(lambda: self._soon.start())
         self._soon.timeout.connect(self._say)
         self._look()
         theme.hub.changed.connect(self._look)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        box = QRect(px(8), 0, px(16), self.height())
+        paint_icon(QPainter(self), "search", box, theme.current().color("text3"))
 
     def clear_now(self) -> None:
         self.clear()
@@ -189,4 +192,4 @@ class SearchField(QLineEdit):
         self.searched.emit(self.text())
 
     def _look(self) -> None:
-        self._icon.setIcon(theme.icon("search", "text3"))
+        self.setTextMargins(px(20), 0, 0, 0)

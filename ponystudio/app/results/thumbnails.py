@@ -123,7 +123,8 @@ def small(path: Path, side: int = SIDE) -> QImage | None:
     reader.setAutoTransform(True)
     size = reader.size()
     if size.isValid() and max(size.width(), size.height()) > 2 * side:
-        # Only JPEG decodes fewer pixels for it; twice the size leaves the last step to smoothing.
+        # Where it is not decoded smaller it is scaled within `read`, which holds no lock of
+        # Python's; twice the size leaves the last step to smoothing.
         reader.setScaledSize(size.scaled(QSize(2 * side, 2 * side), _KEEP))
     image = reader.read()
     if image.isNull():

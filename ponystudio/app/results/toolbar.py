@@ -34,7 +34,7 @@ class GalleryToolbar(QWidget):
         )
         for name, key in (("one", "F5"), ("slide", "F6"), ("flicker", "F7"), ("side", "F8")):
             self.modes.button(name).setToolTip(key)
-        self._shared = label(self.tr("Zoom and position are shared"), "caption")
+        self._shared = label(self.tr("Zoom and position are shared"), "caption", "text3")
         self.zoom_button = ZoomButton(self)
         self.swap_button = IconButton("swap", self.tr("Swap A and B"), "X")
         self.detach_button = IconButton("detach", self.tr("Open in a window of its own"))

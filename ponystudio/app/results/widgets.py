@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QRect, QSize, Qt
+from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
@@ -84,9 +84,13 @@ class TextButton(QPushButton):
         self.setFixedHeight(px(28))
 
 
-def label(text: str = "", role: str = "body", parent: QWidget | None = None) -> QLabel:
+def label(
+    text: str = "", role: str = "body", tone: str = "", parent: QWidget | None = None
+) -> QLabel:
     result = QLabel(text, parent)
     result.setProperty("role", role)
+    if tone:
+        result.setProperty("tone", tone)
     result.setTextFormat(Qt.TextFormat.PlainText)
     return result
 
@@ -141,7 +145,7 @@ class EmptyState(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.sentence = label("", "caption")
+        self.sentence = label("", "body", "text2")
         self.sentence.setWordWrap(True)
         self.sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.button = TextButton("")
@@ -187,15 +191,3 @@ def rounded(painter: QPainter, rect: QRect, radius: float, fill: QColor | None, 
         painter.fillPath(path, fill)
     if edge.style() != Qt.PenStyle.NoPen:
         painter.strokePath(path, edge)
-
-
-def repolish(widget: QWidget) -> None:
-    """Let the style sheet see a changed property."""
-    widget.style().unpolish(widget)
-    widget.style().polish(widget)
-    widget.update()
-
-
-def overrides_shortcut(event: QEvent) -> bool:
-    """Whether this asks if a key should come to the widget rather than to the window's menus."""
-    return event.type() == QEvent.Type.ShortcutOverride
