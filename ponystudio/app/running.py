@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 
 from ponystudio.app.awake import Awake
 from ponystudio.app.engine_link import EngineLink
@@ -24,6 +24,8 @@ from ponystudio.library.folders import default_roots
 _NEEDS_A_WORKER = ("device", "dtype", "disk_cache_gb")
 _MODES: dict[str, SeedMode] = {"fixed": "fixed", "increment": "next", "random": "random"}
 ENGINE_LOG = "engine.log"
+# Milliseconds in which further settings may change before a new worker is started.
+SETTLE = 400
 
 
 class Running(QObject):
@@ -58,6 +60,8 @@ class Running(QObject):
         self._take("keep_awake")
         self._take("seed_mode")
         settings.changed.connect(self._take)
+        self._anew = QTimer(self, singleShot=True, interval=SETTLE)
+        self._anew.timeout.connect(lambda: self.link.restart(self._worker_settings()))
         self.runner.options_changed.connect(self._keep_mode)
 
     def models(self) -> list[Path]:
@@ -71,6 +75,7 @@ class Running(QObject):
         self.runner.restore()
 
     def close(self) -> None:
+        self._anew.stop()
         self.runner.close()
         self.awake.close()
         self.notifier.close()
@@ -80,7 +85,7 @@ class Running(QObject):
     def _take(self, name: str) -> None:
         value = self._settings.get(name)
         if name in _NEEDS_A_WORKER:
-            self.link.restart(self._worker_settings())
+            self._anew.start()
         elif name == "previews":
             self.link.show_previews(value)
         elif name in ("model_folders", "output_folder"):
