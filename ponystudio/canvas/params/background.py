@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 log = logging.getLogger(__name__)
 # How long the thread waits for more before it ends; nothing has to end it.
-LINGER = 0.3
+LINGER = 0.05
 
 
 class Background(QObject):

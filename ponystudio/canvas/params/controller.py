@@ -146,6 +146,7 @@ class ParamController(QObject):
         if ctx.connected:
             return False
         touch = Touch(field.part_at(pos, rect, ctx), pos, rect, event.modifiers())
+        self.focus(node, spec.name)
         # Buttons such as the dice take each of two quick clicks.
         return field.double_click(touch, ctx, self) or self._press(
             node, spec, rect, pos, event.modifiers()

@@ -6,15 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QRectF, Qt, Signal
-from PySide6.QtGui import QFont, QKeyEvent, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
-from PySide6.QtWidgets import QApplication, QLineEdit, QToolTip, QWidget
+from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QFont,
+    QFontMetricsF,
+    QKeyEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QWidget
 
-from ponystudio.canvas import metrics
+from ponystudio.canvas import metrics, texts, theme
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.theme import Theme
 
 PX_PER_POINT = 72.0
+_SAMPLE = "The quick brown fox jumps over the lazy dog, (a1111:1.25), 0123456789"
 
 
 class InPlaceEditor(QWidget):
@@ -68,6 +78,11 @@ class InPlaceEditor(QWidget):
         screen = QApplication.primaryScreen()
         dpi = screen.logicalDotsPerInchY() if screen else 96.0
         font.setPointSizeF(max(1.0, px * PX_PER_POINT / dpi))
+        # Some sizes come out wider or narrower than asked for, and lines would break elsewhere.
+        wanted = texts.width(_SAMPLE, role) * self.zoom
+        got = QFontMetricsF(font).horizontalAdvance(_SAMPLE)
+        if got > 0 and abs(wanted / got - 1) > 0.001:
+            font.setLetterSpacing(QFont.SpacingType.PercentageSpacing, 100 * wanted / got)
         return font
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -132,8 +147,12 @@ class LineEditor(InPlaceEditor):
         typed: bool = False,
         mono: bool = True,
         step: Step | None = None,
+        whole_field: bool = True,
     ) -> None:
         super().__init__(look)
+        self.whole_field, self._label = whole_field, label if whole_field else ""
+        self._reason = ""
+        self._balloon: QLabel | None = None
         self._read, self._write, self._step, self._mono = read, write, step, mono
         self._before = text if not typed else None
         self.line = QLineEdit(text, self)
@@ -142,23 +161,34 @@ class LineEditor(InPlaceEditor):
         self.line.setStyleSheet("QLineEdit { background: transparent; border: none; padding: 0; }")
         self.line.setAccessibleName(label)
         self.line.setContextMenuPolicy(Qt.ContextMenuPolicy.DefaultContextMenu)
-        if mono:
-            self.line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         if not typed:
             self.line.selectAll()
         self.line.installEventFilter(self)
         self.line.textEdited.connect(self._edited)
         self.setFocusProxy(self.line)
-        self._wrong = False
 
     def arrange(self) -> None:
         self.line.setFont(self.font_for("mono" if self._mono else "body"))
         inset = round((painting.TEXT_INSET - 2) * self.zoom)
-        self.line.setGeometry(self.rect().adjusted(inset, 1, -inset, -1))
+        left = inset + round(self._label_width() * self.zoom)
+        self.line.setGeometry(self.rect().adjusted(left, 1, -inset, -1))
+        self._place_balloon()
+
+    def _label_width(self) -> float:
+        """The label stays while there is ample room for what is typed."""
+        width = texts.width(self._label, "body") + painting.GAP if self._label else 0.0
+        return width if width < self.width() / self.zoom * 0.5 else 0.0
 
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
-        self.paint_box("err" if self._wrong else "accent").end()
+        painter = self.paint_box("err" if self._reason else "accent")
+        if self._label_width():
+            painter.scale(self.zoom, self.zoom)
+            painter.setPen(self.look.color("text3"))
+            middle = self.height() / self.zoom / 2
+            texts.draw(painter, painting.TEXT_INSET, middle, self._label, "body")
+        painter.end()
 
     def commit(self) -> None:
         """Keep the value; what makes none is let go."""
@@ -211,20 +241,54 @@ class LineEditor(InPlaceEditor):
         try:
             value = self._read(text)
         except ValueError as error:
-            self._wrong = True
-            self.update()
-            below = self.mapToGlobal(self.rect().bottomLeft())
-            if self.isVisible():
-                QToolTip.showText(below, str(error), self)
+            self._say(str(error))
             return False
         self._write(value)
         return True
 
     def _edited(self) -> None:
-        if self._wrong:
-            self._wrong = False
-            QToolTip.hideText()
-            self.update()
+        if self._reason:
+            self._say("")
+
+    def _say(self, reason: str) -> None:
+        """Tell below the field why this is no value."""
+        self._reason = reason
+        if self._balloon is None and self.parentWidget() is not None:
+            self._balloon = balloon(self)
+        if self._balloon is not None:
+            self._balloon.setText(reason)
+            self._balloon.setVisible(bool(reason))
+            self._place_balloon()
+        self.update()
+
+    def _place_balloon(self) -> None:
+        parent = self.parentWidget()
+        if self._balloon is not None and parent is not None:
+            self._balloon.adjustSize()
+            at = self.geometry().bottomLeft() + QPoint(0, 4)
+            x = max(4, min(at.x(), parent.width() - self._balloon.width() - 4))
+            self._balloon.move(x, at.y())
+            self._balloon.raise_()
+
+    def close_once(self) -> None:
+        if self._balloon is not None:
+            self._balloon.deleteLater()
+            self._balloon = None
+        super().close_once()
+
+
+def balloon(editor: InPlaceEditor) -> QLabel:
+    """A line of text below an editor that says what is wrong."""
+    label = QLabel(editor.parentWidget())
+    look = editor.look
+    ground, edge, text = (look.color(token).name() for token in ("errbg", "err", "text"))
+    label.setStyleSheet(
+        f"QLabel {{ background: {ground}; border: 1px solid {edge}; color: {text};"
+        " border-radius: 5px; padding: 3px 8px; }"
+    )
+    label.setFont(theme.font("body"))
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
 
 
 def runs(event: QKeyEvent) -> bool:

@@ -37,6 +37,7 @@ class FilePopup(ListPopup):
     browsed = Signal(str)
     row_height = 44
     most_rows = 8
+    fewest_rows = 1
     searched_from = 0
     width_hint = 340
 

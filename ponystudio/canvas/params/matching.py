@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
+_SCATTERED = 1000
 _APART = str.maketrans(dict.fromkeys("_-./+()[] ", " "))
 
 
@@ -24,6 +25,8 @@ def matching(query: str, entries: Iterable[T], name: Callable[[T], str]) -> list
         if all(rank is not None for rank in ranks):
             found.append((sum(rank or 0 for rank in ranks), order, entry))
     found.sort(key=lambda item: item[:2])
+    if found and found[0][0] < _SCATTERED:
+        found = [item for item in found if item[0] < _SCATTERED]
     return [entry for _, _, entry in found]
 
 
@@ -37,4 +40,4 @@ def _rank(word: str, text: str) -> int | None:
     if word in spaced:
         return 2
     letters = iter(spaced)
-    return 3 if all(letter in letters for letter in word) else None
+    return _SCATTERED if all(letter in letters for letter in word) else None

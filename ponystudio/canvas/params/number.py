@@ -131,6 +131,7 @@ class NumberField(Field):
             write=lambda value: host.set_value(ctx, value),
             label=self.label,
             typed=text is not None,
+            whole_field=ctx.cell is None,
             step=Step(self.stepped, self.text),
         )
         host.open_editor(ctx, editor, rect)

@@ -266,6 +266,7 @@ class ListPopup(Popup):
     chosen = Signal(object)
     row_height = 26
     most_rows = 12
+    fewest_rows = 2
     searched_from = 8
     width_hint = 180
 
@@ -289,7 +290,8 @@ class ListPopup(Popup):
         layout.addWidget(self.list, 1)
         layout.addWidget(self.nothing, 1)
         self.search.setVisible(len(entries) >= self.searched_from)
-        self.setFocusProxy(self.search)
+        if not self.search.isHidden():  # what is hidden cannot have the keyboard
+            self.setFocusProxy(self.search)
         self._select(self.rows.shown.index(current) if current in self.rows.shown else 0)
 
     # For others to override
@@ -347,7 +349,7 @@ class ListPopup(Popup):
         view.clicked.connect(lambda index: self._choose(index.row()))
 
     def sizeHint(self) -> QSize:
-        rows = max(2, min(self.most_rows, len(self.rows.shown)))
+        rows = max(self.fewest_rows, min(self.most_rows, len(self.rows.shown)))
         height = rows * self.scaled(self.row_height) + 2 * MARGIN + self.extra_height()
         if not self.search.isHidden():
             height += self.scaled(28) + MARGIN
@@ -359,7 +361,9 @@ class ListPopup(Popup):
     def type_in(self, text: str) -> None:
         """Begin the search with what was typed."""
         self.search.setVisible(True)
+        self.setFocusProxy(self.search)
         self.search.setText(text)
+        self.resize_to_rows()
 
     def _searched(self, text: str) -> None:
         self.rows.search(text)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QPainter, QPen
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas import texts
@@ -138,9 +138,6 @@ class PromptField(Field):
 
     def double_click(self, touch: Touch, ctx: FieldContext, host: Host) -> bool:
         return self.edit(touch.rect, ctx, host)
-
-    def key(self, event: QKeyEvent, rect: QRectF, ctx: FieldContext, host: Host) -> bool:
-        return False
 
     def edit(self, rect: QRectF, ctx: FieldContext, host: Host, text: str | None = None) -> bool:
         editor = self._editor(rect, ctx, host)

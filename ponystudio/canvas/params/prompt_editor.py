@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QTextEdit
 
+from ponystudio.canvas import texts
 from ponystudio.canvas.document import gesture
 from ponystudio.canvas.params import attention
 from ponystudio.canvas.params.editor import InPlaceEditor, text_palette
@@ -76,12 +77,16 @@ class PromptEditor(InPlaceEditor):
             self.text.setFont(font)
         self._set_lines()
         room = self.field.lines_in(self.height() / factor) * LINE * factor
-        left, top = prompt.INSET * factor, prompt.TOP * factor
+        # A line of fixed height has its text at the bottom, on the card it is in the middle.
+        lift = (LINE - texts.metrics("prompt").height()) / 2
+        left, top = prompt.INSET * factor, (prompt.TOP - lift) * factor
         width = self.width() - 2 * left
         self.text.setGeometry(round(left), round(top), round(width + 1), round(room) + 1)
 
     def click(self, at: QPointF, select: bool = False) -> None:
         """Put the cursor where a point of the field (px at 100 %) is."""
+        if not select:
+            self.text.verticalScrollBar().setValue(0)  # as it stood on the card
         place = QPoint(round(at.x() * self.zoom), round(at.y() * self.zoom))
         cursor = self.text.cursorForPosition(self.text.viewport().mapFrom(self, place))
         if select:

@@ -54,7 +54,8 @@ def line_count(text: str, width: float) -> int:
 
 @lru_cache(maxsize=4096)
 def _counted(text: str, width: int) -> int:
-    return _broken(text, width).lineCount()
+    # A line that is begun counts: the cursor stands there.
+    return _broken(text, width).lineCount() + text.endswith("\n")
 
 
 @lru_cache(maxsize=256)

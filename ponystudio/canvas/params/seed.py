@@ -112,6 +112,7 @@ class SeedField(Field):
             write=lambda value: host.set_value(ctx, value),
             label=self.label,
             typed=text is not None,
+            whole_field=ctx.cell is None,
             step=Step(lambda value, by, _: self._stepped(value, by), str),
         )
         host.open_editor(ctx, editor, rect)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QPainter
 
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.editor import LineEditor
@@ -35,9 +35,6 @@ class TextField(Field):
     def double_click(self, touch: Touch, ctx: FieldContext, host: Host) -> bool:
         return self.edit(touch.rect, ctx, host)
 
-    def key(self, event: QKeyEvent, rect: QRectF, ctx: FieldContext, host: Host) -> bool:
-        return False
-
     def edit(self, rect: QRectF, ctx: FieldContext, host: Host, text: str | None = None) -> bool:
         editor = LineEditor(
             str(ctx.value) if text is None else text,
@@ -46,6 +43,7 @@ class TextField(Field):
             write=lambda value: host.set_value(ctx, value),
             label=self.label,
             typed=text is not None,
+            whole_field=ctx.cell is None,
             mono=False,
         )
         host.open_editor(ctx, editor, rect)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QPainter
 
 from ponystudio.canvas import texts
 from ponystudio.canvas.params import painting
@@ -35,9 +35,6 @@ class ToggleField(Field):
 
     def press(self, touch: Touch, ctx: FieldContext, host: Host) -> Drag | bool:
         return self.edit(touch.rect, ctx, host)
-
-    def key(self, event: QKeyEvent, rect: QRectF, ctx: FieldContext, host: Host) -> bool:
-        return event.key() == Qt.Key.Key_Space and self.edit(rect, ctx, host)
 
     def edit(self, rect: QRectF, ctx: FieldContext, host: Host, text: str | None = None) -> bool:
         host.set_value(ctx, ctx.value is not True)
