@@ -10,8 +10,8 @@ from PySide6.QtGui import QPainter, QPen, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.app.results.listing import Listing
+from ponystudio.app.results.thumb_view import ThumbView
 from ponystudio.app.results.thumbnails import Thumbnails
-from ponystudio.app.results.thumbs import ThumbView
 from ponystudio.app.results.widgets import px, rounded
 from ponystudio.app.results.wording import when
 from ponystudio.canvas import theme
