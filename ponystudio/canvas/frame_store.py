@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # How long a zoom must rest before its picture is painted sharp.
 REST_MS = 90
 # A frame that would cost more than this is not painted while a zoom lasts.
-BUDGET_MS = 10.0
+BUDGET_MS = 14.0
 # More rects than this are painted as one.
 _MAX_RECTS = 24
 # Damage is gathered in squares of so many px.

@@ -127,6 +127,7 @@ def _index_node(scene: GraphScene, item: NodeItem) -> None:
 
 def _remove_node(scene: GraphScene, id: str) -> None:
     item = scene.node_items.pop(id)
+    scene.selection_lost |= item.selected
     scene.damage(scene.card_bounds(item))
     scene.node_index.drop(id)
     _drop_wires(scene, list(scene.wires_of.pop(id, ())))
@@ -239,6 +240,7 @@ def _drop_wires(scene: GraphScene, keys: Iterable[WireKey]) -> None:
         wire = scene.wire_items.pop(key, None)
         if wire is None:
             continue
+        scene.selection_lost |= wire.selected
         scene.wire_index.drop(key)
         for id in (wire.source, wire.target):
             if id in scene.wires_of:
@@ -260,7 +262,9 @@ def _followed(scene: GraphScene, name: str, old: list[Any], make: Any) -> list[A
     new = [make(i, entry) for i, entry in enumerate(entries)]
     for item in (*old, *new):
         scene.damage(item.rect.adjusted(-8, -8, 8, 8) if item.rect else QRectF())
-    if len(old) == len(new):
+    if len(old) != len(new):
+        scene.selection_lost |= any(item.selected for item in old)
+    else:
         for before, after in zip(old, new, strict=True):
             after.selected = before.selected
     return new

@@ -6,7 +6,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
-from PySide6.QtGui import QAbstractTextDocumentLayout, QPainter, QPalette, QPen, QTextDocument
+from PySide6.QtGui import (
+    QAbstractTextDocumentLayout,
+    QPainter,
+    QPalette,
+    QPen,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+)
 
 from ponystudio.canvas import metrics, texts, theme
 from ponystudio.canvas.items import FrameItem, NoteItem
@@ -112,11 +121,33 @@ def paint_note(painter: QPainter, item: NoteItem, brush: Brush) -> None:
 
 def _laid_out(item: NoteItem) -> QTextDocument:
     if item.document is None:
-        document = QTextDocument()
-        document.setDocumentMargin(0)
-        document.setDefaultFont(theme.current().font("body"))
-        document.setMarkdown(item.text)
-        document.setTextWidth(item.rect.width() - 2 * _NOTE_PAD)
-        item.document = document
+        item.document = note_document(item.text, item.rect.width() - 2 * _NOTE_PAD)
     found: QTextDocument = item.document
     return found
+
+
+def note_document(text: str, width: float) -> QTextDocument:
+    """A note's Markdown, laid out as notes are shown."""
+    look = theme.current()
+    document = QTextDocument()
+    document.setDocumentMargin(0)
+    document.setDefaultFont(look.font("body"))
+    document.setMarkdown(text)
+    document.setTextWidth(width)
+    cursor = QTextCursor(document)
+    block = document.begin()
+    while block.isValid():
+        cursor.setPosition(block.position())
+        cursor.movePosition(QTextCursor.MoveOperation.EndOfBlock, QTextCursor.MoveMode.KeepAnchor)
+        spacing = block.blockFormat()
+        spacing.setTopMargin(0)
+        spacing.setBottomMargin(4)
+        spacing.setLineHeight(16, QTextBlockFormat.LineHeightTypes.MinimumHeight.value)
+        if spacing.headingLevel():
+            letters = QTextCharFormat()
+            letters.setFont(look.font("node"))
+            letters.setForeground(look.color("text"))
+            cursor.setCharFormat(letters)
+        cursor.setBlockFormat(spacing)
+        block = block.next()
+    return document

@@ -20,8 +20,8 @@ Detail = Literal["full", "middle", "far"]
 # Card widths on screen, in px, over which there is more to see.
 FULL, MIDDLE = 120.0, 60.0
 # What things cost to paint, measured on this class of machine.
-_CARD_MS = {"full": 0.6, "middle": 0.04, "far": 0.004}
-_WIRE_MS = {"full": 0.08, "middle": 0.02, "far": 0.004}
+_CARD_MS = {"full": 0.45, "middle": 0.02, "far": 0.003}
+_WIRE_MS = {"full": 0.06, "middle": 0.03, "far": 0.001}
 
 
 def detail(zoom: float) -> Detail:

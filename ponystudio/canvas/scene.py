@@ -77,6 +77,8 @@ class GraphScene(QGraphicsScene):
         self.overlay: Overlay = NO_OVERLAY
         self.open_details: set[str] = set()
         """Nodes whose message card shows its details."""
+        self.selection_lost = False
+        """Whether something that was selected went with the last change."""
         self.revision = 0
         """Counts the changes of what there is and where."""
         self.far_picture = FarPicture(self)
@@ -364,15 +366,12 @@ class GraphScene(QGraphicsScene):
     # Mirroring
 
     def _changed(self, change: Change) -> None:
-        before = self._selection_size()
+        self.selection_lost = False
         mirror.follow(self, change)
         self.revision += 1
         self.content_changed.emit()
-        if self._selection_size() != before:
+        if self.selection_lost:
             self.selectionChanged.emit()
-
-    def _selection_size(self) -> int:
-        return sum(item.selected for item in self._selectables())
 
     def _rebuild(self) -> None:
         chosen = self.selected_nodes()
