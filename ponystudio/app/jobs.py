@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -28,8 +28,8 @@ class Job:
     id: int
     title: str
     scope: str
-    graph: Graph
-    rolls: tuple[Roll, ...] = ((),)
+    graph: Graph = field(repr=False)
+    rolls: tuple[Roll, ...] = field(default=((),), repr=False)
     targets: tuple[str, ...] | None = None
     graph_dir: Path | None = None
     done: int = 0

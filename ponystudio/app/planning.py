@@ -200,13 +200,15 @@ class Planner(QObject):
         words = outlook(message["nodes"], asked.graph, asked.catalog)
         for id in document.graph.nodes:
             tier, reason = words.get(id, ("", ""))
-            _put(document, id, tier, reason)
-            picture = self._pictures.get(keys.get(id, "")) if tier else None
-            if picture is not None and document.states[id].phase not in ("waiting", "running"):
-                document.states.update(id, picture=picture, stale=False, live=False)
-            elif not tier and reason and document.states[id].phase in ("rest", "done"):
-                stale = document.states[id].picture is not None
-                document.states.update(id, stale=stale)
+            more: dict[str, Any] = {}
+            state = document.states[id]
+            if state.phase in ("rest", "done"):
+                picture = self._pictures.get(keys.get(id, "")) if tier else None
+                if picture is not None:
+                    more = {"picture": picture, "stale": False, "live": False}
+                elif not tier and reason:
+                    more = {"stale": state.picture is not None}
+            _put(document, id, tier, reason, **more)
 
     def _add_faults(self, asked: Asked, told: Faults) -> None:
         """What only the worker could see; what the check has seen already is not said twice."""
@@ -260,9 +262,9 @@ def _forgive(document: Document, change: Change) -> None:
         document.states.update(id, phase="rest", problem=None, reason="")
 
 
-def _put(document: Document, id: str, tier: str, reason: str) -> None:
-    if document.states[id].phase in ("running", "failed", "not_run"):
+def _put(document: Document, id: str, tier: str, reason: str, **more: Any) -> None:
+    state = document.states[id]
+    if state.phase in ("running", "failed", "not_run"):
         return  # they have their own story
-    if (document.states[id].tier, document.states[id].reason) == (tier, reason):
-        return
-    document.states.update(id, tier=tier, reason=reason)
+    if more or (state.tier, state.reason) != (tier, reason):
+        document.states.update(id, tier=tier, reason=reason, **more)
