@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from PySide6.QtCore import QFile, QMimeData, QObject, QProcess, QStandardPaths, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
@@ -17,6 +17,7 @@ from ponystudio.app.results.index import ResultsIndex
 from ponystudio.app.results.records import Picture, read_picture
 from ponystudio.app.results.thumbnails import Thumbnails
 
+Kind = Literal["info", "ok", "warn"]
 Remedy = tuple[str, Callable[[], object]]
 
 
@@ -26,7 +27,7 @@ class Toasts(Protocol):
         title: str,
         text: str = "",
         actions: Sequence[Remedy] = (),
-        kind: str = "info",
+        kind: Kind = "info",
     ) -> object: ...
 
 
@@ -147,7 +148,7 @@ class PictureActions(QObject):
             self._index.add(path)
 
     def _toast(
-        self, title: str, text: str, actions: Sequence[Remedy] = (), kind: str = "info"
+        self, title: str, text: str, actions: Sequence[Remedy] = (), kind: Kind = "info"
     ) -> None:
         if self._toasts is not None:
             self._toasts.show(title, text, actions=list(actions), kind=kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,23 +36,24 @@ class Comparer(QObject):
     _graphs = Signal(object, object, str)
     _pixels = Signal(object, object)
 
-    def __init__(self, loader: PictureLoader, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        loader: PictureLoader,
+        work: Background,
+        catalog: Callable[[], Mapping[str, NodeSpec]],
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._loader = loader
-        self._work = Background("compare")
+        self._loader, self._work, self._catalog = loader, work, catalog
         self._finding: Finding | None = None
-        self._catalog: Mapping[str, NodeSpec] = {}
         self._measured: Pair | None = None
-        loader.loaded.connect(lambda _path: self._measure())
+        loader.loaded.connect(self._measure)
         self._graphs.connect(self._take_graphs)
         self._pixels.connect(self._take_pixels)
 
     @property
     def finding(self) -> Finding | None:
         return self._finding
-
-    def set_catalog(self, catalog: Mapping[str, NodeSpec]) -> None:
-        self._catalog = catalog
 
     def compare(self, a: Path | None, b: Path | None) -> None:
         """Begin with a pair; None for either: nothing to compare."""
@@ -65,15 +66,12 @@ class Comparer(QObject):
         if self._finding is not None and self._finding.pair == pair:
             return
         self._finding, self._measured = Finding(pair), None
-        catalog = self._catalog
-        self._work.do(lambda: self._read(pair, catalog), key="graphs")
+        catalog = self._catalog()
+        self._work.do(lambda: self._read(pair, catalog), key=(id(self), "graphs"))
         self.changed.emit()
         self._measure()
 
-    def close(self) -> None:
-        self._work.close()
-
-    def _measure(self) -> None:
+    def _measure(self, _path: object = None) -> None:
         """As soon as both pictures are decoded."""
         if self._finding is None or self._measured == self._finding.pair:
             return
@@ -83,7 +81,7 @@ class Comparer(QObject):
             return
         self._measured = pair
         first, second = loaded[0].levels[0], loaded[1].levels[0]
-        self._work.do(lambda: self._count(pair, first, second), key="pixels")
+        self._work.do(lambda: self._count(pair, first, second), key=(id(self), "pixels"))
 
     def _take_graphs(self, pair: Pair, found: differences.Comparison | None, lacking: str) -> None:
         if self._finding is not None and self._finding.pair == pair:

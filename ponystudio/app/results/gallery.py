@@ -42,7 +42,8 @@ class GalleryPage(QFrame):
         self.toolbar = GalleryToolbar(self)
         self.view = PictureView(results, self)
         self.film = Filmstrip(self.listing, results.thumbnails, self)
-        self.side = SidePanel(results, self)
+        self.comparer = results.comparer(self)
+        self.side = SidePanel(results, self.comparer, self)
         self._empty = EmptyState(self)
         self._menu: QMenu | None = None
         self._lay_out()
@@ -130,7 +131,7 @@ class GalleryPage(QFrame):
         self.side.show_picture(b, compared)
         self.toolbar.show_state(pairing.mode, compared, len(self.listing.pictures) > 1)
         paths = (pairing.a, pairing.b) if compared else (None, None)
-        self._results.comparer.compare(*paths)
+        self.comparer.compare(*paths)
         self._tell()
 
     def _listed(self) -> None:

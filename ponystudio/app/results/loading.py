@@ -17,6 +17,7 @@ from ponystudio.app.results.thumbnails import MAX_DECODED_MB
 KEPT_BYTES = 1536 * 2**20
 KEPT_AT_LEAST = 2
 _SMALLEST = 512
+_MOST_ASKED = 4
 _BAND_PIXELS = 2**20  # some milliseconds
 
 
@@ -62,7 +63,7 @@ class PictureLoader(QObject):
         QImageReader.setAllocationLimit(MAX_DECODED_MB)
         self._work = Background("pictures", newest_first=True)
         self._kept: OrderedDict[Path, Pyramid] = OrderedDict()
-        self._asked: set[Path] = set()
+        self._asked: dict[Path, None] = {}
         self._bad: dict[Path, str] = {}
         self._done.connect(self._keep)
 
@@ -72,19 +73,18 @@ class PictureLoader(QObject):
             self._kept.move_to_end(path)
             return known
         if path not in self._asked and path not in self._bad:
-            self._asked.add(path)
+            # Who leafs through quickly does not want all that was passed.
+            while len(self._asked) >= _MOST_ASKED:
+                oldest = next(iter(self._asked))
+                del self._asked[oldest]
+                self._work.drop(oldest)
+            self._asked[path] = None
             self._work.do(lambda: self._load(path), key=path)
         return None
 
     def problem(self, path: Path) -> str:
         """Why there is no picture, or ""."""
         return self._bad.get(path, "")
-
-    def keep_only(self, wanted: set[Path]) -> None:
-        """What is no longer looked at need not be decoded."""
-        for path in self._asked - wanted:
-            self._work.drop(path)
-        self._asked &= wanted
 
     def forget(self, path: Path) -> None:
         """The file has changed or gone."""
@@ -99,7 +99,7 @@ class PictureLoader(QObject):
         self._done.emit(path, pyramid, reason)
 
     def _keep(self, path: Path, pyramid: Pyramid | None, reason: str) -> None:
-        self._asked.discard(path)
+        self._asked.pop(path, None)
         if pyramid is None:
             self._bad[path] = reason
             self.failed.emit(path, reason)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.app.results.actions import PictureActions, Toasts
+from ponystudio.app.results.background import Background
 from ponystudio.app.results.comparing import Comparer
 from ponystudio.app.results.index import ResultsIndex
 from ponystudio.app.results.loading import PictureLoader
@@ -35,7 +36,8 @@ class Results(QObject):
         self.thumbnails = Thumbnails(cache_folder / "thumbnails", self)
         self.loader = PictureLoader(self)
         self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
-        self.comparer = Comparer(self.loader, self)
+        self._catalog: Mapping[str, NodeSpec] = {}
+        self._comparing = Background("compare")
         self.thumbnails.failed.connect(self._failed)
 
     def start(self) -> None:
@@ -43,12 +45,16 @@ class Results(QObject):
 
     def set_catalog(self, catalog: Mapping[str, NodeSpec]) -> None:
         """By which differences call nodes by their titles."""
-        self.comparer.set_catalog(catalog)
+        self._catalog = catalog
 
     def add(self, _document: object, _node: str, path: str | Path) -> None:
         """Takes the runner's `picture_made`."""
         self.changed_on_disk(Path(path))
         self.index.add(path)
+
+    def comparer(self, parent: QObject) -> Comparer:
+        """One for each view, for each compares a pair of its own."""
+        return Comparer(self.loader, self._comparing, lambda: self._catalog, parent)
 
     def changed_on_disk(self, path: Path) -> None:
         """What was read of this file no longer holds."""
@@ -63,5 +69,5 @@ class Results(QObject):
         self.index.close()
         self.thumbnails.close()
         self.loader.close()
-        self.comparer.close()
+        self._comparing.close()
         self.actions.close()

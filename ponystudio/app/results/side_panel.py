@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from ponystudio.app.results.comparing import Finding
+from ponystudio.app.results.comparing import Comparer, Finding
 from ponystudio.app.results.details import Differences, Facts, Pixels
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.results import Results
@@ -22,11 +22,10 @@ class SidePanel(QScrollArea):
 
     trash_requested = Signal(object)
 
-    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+    def __init__(self, results: Results, comparer: Comparer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._results = results
+        self._results, self._comparer = results, comparer
         self._picture: Picture | None = None
-        self._pair: tuple[Path, Path] | None = None
         self._title = ElidedLabel("", "title", Qt.TextElideMode.ElideMiddle)
         self.star_button = IconButton("star", self.tr("Star"), "S", on_icon_color="warn")
         self.star_button.setCheckable(True)
@@ -94,7 +93,7 @@ class SidePanel(QScrollArea):
         self.seed_button.clicked.connect(lambda: self._with(actions.use_seed))
         self.copy_button.clicked.connect(lambda: self._with(actions.copy_image))
         self.apply_button.clicked.connect(lambda: self._with(actions.apply_values))
-        self._results.comparer.changed.connect(self._compared)
+        self._comparer.changed.connect(self._compared)
         self._results.thumbnails.ready.connect(self._thumbnail_ready)
         theme.hub.changed.connect(self._restyled)
 
@@ -121,7 +120,7 @@ class SidePanel(QScrollArea):
         self.seed_button.setEnabled(picture.seed is not None)
 
     def _compared(self) -> None:
-        finding = self._results.comparer.finding
+        finding = self._comparer.finding
         for part in (self._differences, self._pixels):
             part.setVisible(finding is not None)
         graphs = finding.graphs if finding is not None else None
@@ -135,7 +134,7 @@ class SidePanel(QScrollArea):
         self._pixels.show_pixels(thumbnails[0], thumbnails[1], finding.pixels)
 
     def _thumbnail_ready(self, path: Path) -> None:
-        finding = self._results.comparer.finding
+        finding = self._comparer.finding
         if finding is not None and path in finding.pair:
             self._show_pixels(finding)
 

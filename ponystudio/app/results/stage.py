@@ -96,7 +96,6 @@ class Stage(QWidget):
         if reset and not self._camera.fit:
             self._camera = Camera()
         self._set_mode(mode if a is not None else "one")
-        self._results.loader.keep_only({p.path for p in (a, b) if p is not None})
         self.setAccessibleDescription(told(b) if b is not None else "")
         self.zoom_changed.emit()
         self.update()

@@ -191,7 +191,7 @@ def test_differences_are_told_in_words_and_pixels(gallery, results, qtbot):
     film_click(gallery, 0, CONTROL)
 
     def known() -> bool:
-        finding = results.comparer.finding
+        finding = gallery.comparer.finding
         return bool(finding and finding.graphs and finding.pixels)
 
     qtbot.waitUntil(known)
