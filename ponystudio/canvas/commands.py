@@ -41,6 +41,8 @@ class CanvasCommands(QObject):
         self.view, self.scene = view, view.graph_scene
         self.document = document or self.scene.document
         self.handles_keys = True
+        self.keys_of: Callable[[ActionSpec], tuple[str, ...]] = lambda spec: spec.keys
+        """The keys of a command, where they can be bound anew."""
         self.ops = Operations(view)
         self.selection = Selection(self.ops)
         self.chooser = Chooser(self.ops)
@@ -85,7 +87,7 @@ class CanvasCommands(QObject):
             return False
         pressed = QKeySequence(event.keyCombination())
         for spec in (*self._actions, *self.view.canvas_actions()):
-            if any(QKeySequence(keys) == pressed for keys in spec.keys):
+            if any(QKeySequence(keys) == pressed for keys in self.keys_of(spec)):
                 if event.isAutoRepeat() and not spec.repeats:
                     return True
                 if spec.enabled is None or spec.enabled():

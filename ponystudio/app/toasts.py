@@ -1,0 +1,210 @@
+"""Quiet messages at the lower right of the canvas: at most two, gone after a while, never errors
+that stop something (those stand on their node)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from PySide6.QtCore import QEasingCurve, QEvent, QObject, QPropertyAnimation, Qt, QTimer
+from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import (
+    QGraphicsOpacityEffect,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ponystudio.app.painted import PaintedButton, draw_box, draw_icon, px
+from ponystudio.canvas import theme
+
+Kind = Literal["info", "ok", "warn"]
+Action = tuple[str, Callable[[], object]]
+# (sign, text, number): a rung of the memory ladder, say.
+Row = tuple[Literal["done", "spare"], str, str]
+
+WIDTH = 344
+MOST = 2
+STAYS = 8000
+FADE = 140
+_ICONS = {"info": "info", "ok": "check", "warn": "alert"}
+_TONES = {"info": "text2", "ok": "ok", "warn": "warn"}
+
+
+class Toasts(QObject):
+    """Shows them over `host`, in its lower right corner."""
+
+    def __init__(self, host: QWidget) -> None:
+        super().__init__(host)
+        self._host = host
+        self._shown: list[Toast] = []
+        host.installEventFilter(self)
+        theme.hub.changed.connect(self._lay_out)
+
+    def show(
+        self,
+        title: str,
+        text: str = "",
+        actions: Sequence[Action] = (),
+        kind: Kind = "info",
+        rows: Sequence[Row] = (),
+    ) -> Toast:
+        """Say something; what says the same is replaced. Those with a warning stay until closed."""
+        for toast in [t for t in self._shown if t.title == title]:
+            self._remove(toast)
+        while len(self._shown) >= MOST:
+            self._remove(self._shown[0])
+        toast = Toast(self._host, title, text, actions, kind, rows)
+        toast.closed.clicked.connect(lambda: self._remove(toast))
+        toast.gone.timeout.connect(lambda: self._remove(toast))
+        self._shown.append(toast)
+        self._lay_out()
+        toast.appear()
+        return toast
+
+    @property
+    def shown(self) -> tuple[Toast, ...]:
+        return tuple(self._shown)
+
+    def clear(self) -> None:
+        for toast in self.shown:
+            self._remove(toast)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self._host and event.type() == QEvent.Type.Resize:
+            self._lay_out()
+        return False
+
+    def _remove(self, toast: Toast) -> None:
+        if toast in self._shown:
+            self._shown.remove(toast)
+            toast.gone.stop()
+            toast.hide()
+            toast.deleteLater()
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        bottom = self._host.height() - px(16)
+        for toast in reversed(self._shown):
+            width = min(px(WIDTH), self._host.width() - px(32))
+            toast.setFixedWidth(max(width, px(160)))
+            height = toast.heightForWidth(toast.width())
+            height = max(height, toast.sizeHint().height())
+            bottom -= height
+            toast.setGeometry(
+                self._host.width() - toast.width() - px(16), bottom, toast.width(), height
+            )
+            toast.raise_()
+            bottom -= px(8)
+
+
+class Toast(QWidget):
+    """One of them. Hovering keeps it."""
+
+    def __init__(
+        self,
+        host: QWidget,
+        title: str,
+        text: str,
+        actions: Sequence[Action],
+        kind: Kind,
+        rows: Sequence[Row],
+    ) -> None:
+        super().__init__(host)
+        self.title, self.text, self._kind = title, text, kind
+        self.setAccessibleName(title)
+        self.setAccessibleDescription(text)
+        self.gone = QTimer(self, singleShot=True, interval=STAYS)
+        self.closed = PaintedButton("icon", icon="close", name=self.tr("Close"))
+        self._lay_out(text, actions, rows)
+        self._fade: QPropertyAnimation | None = None
+        if kind != "warn":
+            self.gone.start()
+
+    def appear(self) -> None:
+        self.show()
+        if theme.reduced_motion():
+            return
+        effect = QGraphicsOpacityEffect(self)
+        self.setGraphicsEffect(effect)
+        self._fade = QPropertyAnimation(effect, b"opacity", self)
+        self._fade.setDuration(FADE)
+        self._fade.setStartValue(0.0)
+        self._fade.setEndValue(1.0)
+        self._fade.setEasingCurve(QEasingCurve.Type.OutCubic)
+        self._fade.finished.connect(lambda: self.setGraphicsEffect(None))  # type: ignore[arg-type]
+        self._fade.start()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.current()
+        rect = self.rect().toRectF()
+        draw_box(painter, rect.adjusted(0, 3, 0, 0), px(8), look.color("shadow"), None)
+        draw_box(
+            painter, rect.adjusted(0, 0, 0, -3), px(8), look.color("card"), look.color("line2")
+        )
+        at = self.rect().toRectF().topLeft()
+        at.setX(at.x() + px(20))
+        at.setY(at.y() + px(22))
+        draw_icon(painter, _ICONS[self._kind], at, look.color(_TONES[self._kind]))
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self.gone.stop()
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        if self._kind != "warn":
+            self.gone.start()
+        super().leaveEvent(event)
+
+    def _lay_out(self, text: str, actions: Sequence[Action], rows: Sequence[Row]) -> None:
+        box = QVBoxLayout(self)
+        box.setContentsMargins(px(40), px(8), px(8), px(12) + 3)
+        box.setSpacing(px(4))
+        head = QHBoxLayout()
+        head.addWidget(_label(self.title, "group", tone="text"), 1)
+        head.addWidget(self.closed, 0, Qt.AlignmentFlag.AlignTop)
+        box.addLayout(head)
+        if text:
+            box.addWidget(_label(text, "body", tone="text2"))
+        if rows:
+            box.addLayout(self._rows(rows))
+        if actions:
+            row = QHBoxLayout()
+            row.setSpacing(px(8))
+            row.setContentsMargins(0, px(6), 0, 0)
+            for index, (label, run) in enumerate(actions):
+                button = QPushButton(label)
+                button.setProperty("kind", "plain" if index == 0 else "link")
+                button.clicked.connect(lambda _=False, run=run: run())
+                button.clicked.connect(self.closed.click)
+                row.addWidget(button)
+            row.addStretch(1)
+            box.addLayout(row)
+
+    def _rows(self, rows: Sequence[Row]) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setContentsMargins(0, px(6), 0, 0)
+        grid.setHorizontalSpacing(px(8))
+        grid.setVerticalSpacing(px(2))
+        grid.setColumnStretch(1, 1)
+        for index, (sign, text, number) in enumerate(rows):
+            tone = "text" if sign == "done" else "text3"
+            mark = _label("✓" if sign == "done" else "…", "body", "ok" if sign == "done" else tone)
+            grid.addWidget(mark, index, 0)
+            grid.addWidget(_label(text, "body", tone), index, 1)
+            grid.addWidget(_label(number, "mono_caption", tone), index, 2)
+        return grid
+
+
+def _label(text: str, role: str, tone: str) -> QLabel:
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setProperty("role", role)
+    label.setProperty("tone", tone)
+    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    return label
