@@ -139,8 +139,8 @@ class FilePopup(ListPopup):
             self.rows.set_entries(names)
             keep = before or self.current
             self._select(self.rows.shown.index(keep) if keep in self.rows.shown else 0)
-            self._say_nothing()
             self.resize_to_rows()
+        self._say_nothing()
         self.list.viewport().update()
 
     def _browse(self) -> None:

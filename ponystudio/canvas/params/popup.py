@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import (
     QAbstractListModel,
+    QCoreApplication,
     QEvent,
     QModelIndex,
     QObject,
@@ -21,7 +22,6 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
-    QApplication,
     QFrame,
     QGraphicsOpacityEffect,
     QLabel,
@@ -79,7 +79,7 @@ class Popup(QFrame):
         self.raise_()
         self._fade()
         self.setFocus(Qt.FocusReason.PopupFocusReason)
-        QApplication.instance().installEventFilter(self)
+        _app().installEventFilter(self)
 
     def wanted(self, anchor: QRect) -> QSize:
         """The size for a field of this size on the screen."""
@@ -133,7 +133,7 @@ class Popup(QFrame):
             self.setGeometry(self._place(self._anchor, parent.rect()))
 
     def _gone(self) -> None:
-        QApplication.instance().removeEventFilter(self)
+        _app().removeEventFilter(self)
         if self._keeper is None:
             self.deleteLater()
 
@@ -183,6 +183,12 @@ class Popup(QFrame):
         painter.setBrush(self.look.color("panel"))
         radius = metrics.RADIUS
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+
+
+def _app() -> QCoreApplication:
+    app = QCoreApplication.instance()
+    assert app is not None
+    return app
 
 
 class Rows(QAbstractListModel):
@@ -241,8 +247,8 @@ class RowPainter(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
         look = theme.current()
-        state: Any = option.state  # type: ignore[attr-defined]
-        rect = QRectF(option.rect)  # type: ignore[attr-defined]
+        state: Any = option.state
+        rect = QRectF(option.rect)
         from PySide6.QtWidgets import QStyle
 
         current = bool(state & QStyle.StateFlag.State_Selected)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextOption
+from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextLine, QTextOption
 
 from ponystudio.canvas import texts, theme
 from ponystudio.canvas.params import attention
@@ -29,8 +30,7 @@ class Laid:
         line = self.layout.lineForTextPosition(index)
         if not line.isValid():
             return 0, 0.0
-        x = line.cursorToX(index)
-        return line.lineNumber(), float(x[0] if isinstance(x, tuple) else x)
+        return line.lineNumber(), _x(line, index)
 
     def draw(self, painter: QPainter, origin: QPointF, lines: int) -> None:
         """Paint the first lines in the painter's pen."""
@@ -68,7 +68,7 @@ def laid(text: str, width: int, dialect: str, theme_name: str) -> Laid:
     ranges = []
     for start, end in weighted:
         found = QTextLayout.FormatRange()
-        found.start, found.length, found.format = start, end - start, look  # type: ignore[assignment]
+        found.start, found.length, found.format = start, end - start, look
         ranges.append(found)
     del theme_name
     if ranges:
@@ -118,6 +118,6 @@ def _boxes(layout: QTextLayout, start: int, end: int) -> list[tuple[int, QRectF]
     return result
 
 
-def _x(line: object, index: int) -> float:
-    x = line.cursorToX(index)  # type: ignore[attr-defined]
+def _x(line: QTextLine, index: int) -> float:
+    x: Any = line.cursorToX(index)  # PySide6 gives the index back as well
     return float(x[0] if isinstance(x, tuple) else x)

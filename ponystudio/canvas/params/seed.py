@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
 
 from ponystudio.api.params import SEED_MAX
@@ -46,7 +46,7 @@ class SeedField(Field):
         )
         painter.setPen(QPen(ctx.theme.color("line"), 1.0))
         x = rect.right() - _BUTTONS - 2.5
-        painter.drawLine(x, rect.top() + 6, x, rect.bottom() - 6)
+        painter.drawLine(QPointF(x, rect.top() + 6), QPointF(x, rect.bottom() - 6))
         lock = "lock" if ctx.locked else "unlock"
         icons = {"dice": "dice", "last": "last", "lock": lock}
         for part in self.parts(rect, ctx)[:3]:

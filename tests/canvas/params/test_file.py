@@ -1,0 +1,153 @@
+"""Files on cards: what they are, chosen from a list, dropped, refused with a reason."""
+
+import shutil
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
+from PySide6.QtWidgets import QApplication
+
+from ponystudio.canvas.params.file_facts import Fact, FileFacts, mismatch, size_text, title_of
+from ponystudio.graph.edits import SetParam
+from ponystudio.library.folders import Folders
+
+
+@pytest.fixture
+def loras(models):
+    folder = models / "loras"
+    (folder / "styles").mkdir(parents=True)
+    write_lora(folder / "wolf.safetensors")
+    write_lora(folder / "styles" / "film.safetensors")
+    (folder / "torn.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{broken")
+    image = QImage(64, 96, QImage.Format.Format_RGB32)
+    image.fill(QColor("#336699"))
+    image.save(str(folder / "wolf.preview.png"))
+    return folder
+
+
+def write_lora(path):
+    """A safetensors file with a LoRA's two matrices, as small as can be."""
+    import json
+    import struct
+
+    name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+    shapes = {f"{name}.lora_down.weight": [4, 768], f"{name}.lora_up.weight": [320, 4]}
+    header, at = {}, 0
+    for key, shape in shapes.items():
+        size = 2 * shape[0] * shape[1]
+        header[key] = {"dtype": "F16", "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(at))
+
+
+@pytest.fixture
+def facts(models):
+    found = FileFacts(lambda: Folders([models]))
+    yield found
+    found.close()
+
+
+def known(qtbot, facts, kind, name):
+    qtbot.waitUntil(lambda: facts.get(kind, name) is not None)
+    return facts.get(kind, name)
+
+
+def test_a_file_is_known_with_its_picture(qtbot, facts, loras):
+    fact = known(qtbot, facts, "loras", "wolf.safetensors")
+    assert (fact.title, fact.problem, fact.family) == ("wolf", "", "sd1")
+    assert "SD 1.5" in fact.line
+    assert fact.thumb.width() == fact.thumb.height()
+    assert known(qtbot, facts, "loras", "styles/film.safetensors").thumb is None
+
+
+def test_what_cannot_serve_says_why(qtbot, facts, loras, models):
+    assert known(qtbot, facts, "loras", "gone.safetensors").problem == "Not found"
+    assert known(qtbot, facts, "loras", "torn.safetensors").problem
+    (models / "checkpoints").mkdir()
+    shutil.copy(loras / "wolf.safetensors", models / "checkpoints" / "wolf.safetensors")
+    assert "LoRA" in known(qtbot, facts, "checkpoints", "wolf.safetensors").problem
+    assert known(qtbot, facts, "loras", "").missing
+    assert "machine" in known(qtbot, facts, "loras", "//host/share/a.safetensors").problem
+
+
+def test_a_file_that_comes_later_is_found_when_looked_for(qtbot, facts, loras):
+    assert known(qtbot, facts, "loras", "new.safetensors").missing
+    write_lora(loras / "new.safetensors")
+    with qtbot.waitSignal(facts.changed):
+        facts.look_again("loras")
+    qtbot.waitUntil(lambda: not known(qtbot, facts, "loras", "new.safetensors").missing)
+    assert "new.safetensors" in facts.names("loras")
+
+
+def test_other_families_do_not_fit():
+    fact = Fact("a", family="sdxl")
+    assert mismatch("loras", fact, "sd1") == "For SDXL; the model is SD 1.5"
+    assert mismatch("loras", fact, "") == ""
+    assert mismatch("upscale_models", fact, "sd1") == ""
+
+
+def test_how_files_are_called():
+    assert title_of("styles/film.v2.safetensors") == "film.v2"
+    assert title_of("cat.png") == "cat.png"
+    assert [size_text(n) for n in (0, 512, 72_000, 3_227_336, 465_090_358, 1_900_000_000)] == [
+        "", "512 B", "72 KB", "3.2 MB", "465 MB", "1.9 GB",
+    ]  # fmt: skip
+
+
+def test_the_list_shows_what_there_is_and_chooses(studio, loras, qtbot):
+    studio.click(studio.at("file", 0.5, 22))
+    popup = studio.popup
+    qtbot.waitUntil(lambda: len(popup.rows.shown) == 3)
+    studio.view.grab()
+    studio.type("fil")
+    assert popup.rows.shown == ["styles/film.safetensors"]
+    studio.key(Qt.Key.Key_Return)
+    assert studio.value("file") == "styles/film.safetensors"
+    assert studio.steps == 1
+
+
+def test_an_empty_list_says_what_to_do(studio, qtbot):
+    studio.click(studio.at("file", 0.5, 22))
+    qtbot.waitUntil(lambda: "No LoRAs yet" in studio.popup.nothing.text())
+    assert studio.popup.nothing.isVisible()
+    studio.view.grab()
+
+
+def drop_event(kind, studio, at, path):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    copy, left = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    none = Qt.KeyboardModifier.NoModifier
+    place = at if kind is QDragEnterEvent else QPointF(at)
+    event = kind(place, copy, mime, left, none)
+    event.setAccepted(False)
+    QApplication.sendEvent(studio.view.viewport(), event)
+    return event.isAccepted()
+
+
+def test_a_file_dropped_on_the_field_is_its_value(studio, loras, tmp_path):
+    at = studio.at("file", 0.5, 22)
+    inside = loras / "styles" / "film.safetensors"
+    assert drop_event(QDragEnterEvent, studio, at, inside)
+    assert drop_event(QDropEvent, studio, at, inside)
+    assert studio.value("file") == "styles/film.safetensors"
+    outside = tmp_path / "mine.safetensors"
+    write_lora(outside)
+    assert drop_event(QDragEnterEvent, studio, at, outside)
+    assert drop_event(QDropEvent, studio, at, outside)
+    assert studio.value("file") == outside.as_posix()
+    assert not drop_event(QDragEnterEvent, studio, at, tmp_path / "cat.txt")
+
+
+def test_trouble_is_shown_on_the_field(studio, loras, qtbot):
+    studio.document.do(SetParam("a", "file", "gone.safetensors"), "Set")
+    spec = studio.document.spec("a").param_by_name["file"]
+    field = studio.scene.field(spec)
+
+    def trouble():
+        return field.trouble(studio.params.context("a", spec))
+
+    qtbot.waitUntil(lambda: trouble() == "Not found")
+    studio.view.grab()
+    assert "gone" in field.tooltip(studio.params.context("a", spec))
