@@ -33,6 +33,8 @@ class CardButtons:
             hit = self._view.hit(event)
             pressable = hit.part in ("run", "more") or (hit.part == "message" and hit.button)
             if pressable:
+                if leave := getattr(self._view.params, "leave", None):
+                    leave()
                 self._view.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
                 return True
             if not self._view.panning.space_down:
@@ -48,9 +50,10 @@ class CardButtons:
 
     def double_click(self, event: QMouseEvent) -> bool:
         hit = self._view.hit(event)
-        if hit.part in ("run", "more", "message"):
+        if hit.part == "message":
             self._press(hit)
-            return True
+        if hit.part in ("run", "more", "message"):
+            return True  # the first click of the two already pressed it
         if hit.part == "picture" and self._scene.document.states[hit.node].picture:
             self._scene.picture_activated.emit(hit.node)
             return True

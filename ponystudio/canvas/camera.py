@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
+
+from ponystudio.canvas.items import position
 
 MIN_ZOOM, MAX_ZOOM = 0.05, 4.0
 # Steps of the zoom keys; the wheel is free.
@@ -19,6 +24,21 @@ class Camera:
 
     center: QPointF
     zoom: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As a graph's view keeps it."""
+        at = [round(self.center.x(), 1), round(self.center.y(), 1)]
+        return {"center": at, "zoom": round(self.zoom, 4)}
+
+    @classmethod
+    def from_json(cls, entry: object) -> Camera | None:
+        """The inverse of `to_json`; None for anything else."""
+        if not isinstance(entry, Mapping):
+            return None
+        center, zoom = position(entry.get("center")), entry.get("zoom")
+        if center is None or isinstance(zoom, bool) or not isinstance(zoom, int | float):
+            return None
+        return cls(QPointF(*center), bounded(zoom)) if math.isfinite(zoom) else None
 
     def toward(self, other: Camera, share: float) -> Camera:
         """Between two cameras, so that the way on screen is even."""

@@ -8,6 +8,7 @@ that takes long to paint is shown scaled, and painted anew when the zoom rests.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QTimer
@@ -43,6 +44,8 @@ class FrameStore(QObject):
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(self._rested)
         self._scene.on_damage(self.damage)
+        # A scene may outlive its view, and then has nobody to tell.
+        self.destroyed.connect(partial(self._scene.off_damage, self.damage))
 
     def damage(self, rect: QRectF | None) -> None:
         """A part of the scene looks different now; None: all of it."""

@@ -102,7 +102,7 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> None:
         item.node, item.spec, item.looks, item.message = node, spec, looks, None
     if used is not None:
         item.used = used
-    item.layout = card.layout(node, spec, looks, scene.field, item.used)
+    item.layout = card.layout(node, spec, looks, scene.field, item.used, scene.density)
     place = items.position(looks.get("pos"))
     if place:
         item.placed = True

@@ -60,6 +60,8 @@ def _paint_parts(painter: QPainter, scene: GraphScene, parts: list[QRectF], brus
     frames = [
         item for item in scene.frame_items if _touches(item.rect.adjusted(-4, -4, 4, 4), parts)
     ]
+    # A frame in another one lies above it.
+    frames.sort(key=lambda item: -item.rect.width() * item.rect.height())
     for frame in frames:
         paint_frame.paint_frame(painter, frame, brush)
     for note in scene.note_items:

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, QPointF, QRectF, Signal
 from PySide6.QtWidgets import QGraphicsScene
 
 from ponystudio.api.spec import ParamSpec
-from ponystudio.canvas import hits, mirror, theme
+from ponystudio.canvas import hits, metrics, mirror, theme
 from ponystudio.canvas.card import FieldLike
 from ponystudio.canvas.document import Change, Document
 from ponystudio.canvas.items import (
@@ -66,6 +66,7 @@ class GraphScene(QGraphicsScene):
         self.wire_index: SpatialIndex[WireKey] = SpatialIndex()
         self.wires_of: dict[str, set[WireKey]] = {}
         """The wires into and out of each node."""
+        self.density = metrics.COMFORTABLE
         self.detail: Detail = "full"
         self.services: Any = None
         """What fields need besides their value (canvas.params.field.ParamServices)."""
@@ -98,6 +99,10 @@ class GraphScene(QGraphicsScene):
     def on_damage(self, callback: Callable[[QRectF | None], None]) -> None:
         """Call back with each rect (scene px) that must be painted again, None for all."""
         self._damaged.append(callback)
+
+    def off_damage(self, callback: Callable[[QRectF | None], None]) -> None:
+        if callback in self._damaged:
+            self._damaged.remove(callback)
 
     def damage(self, rect: QRectF | None = None) -> None:
         for callback in self._damaged:
@@ -358,6 +363,11 @@ class GraphScene(QGraphicsScene):
         """Lay a failed node's message card out anew."""
         self.damage_node(node)
         mirror.state_changed(self, node)
+
+    def set_density(self, density: metrics.Density) -> None:
+        if density != self.density:
+            self.density = density
+            self._rebuild()
 
     def set_shapes_on_wires(self, on: bool) -> None:
         self.shapes_on_wires = on

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from PIL import Image, ImageChops
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
@@ -16,7 +16,8 @@ from ponystudio.canvas.document import Document, gesture
 from ponystudio.canvas.scene import GraphScene
 from ponystudio.canvas.state import NodeState, Problem
 from ponystudio.canvas.view import GraphView
-from ponystudio.graph.edits import SetMode, SetView
+from ponystudio.graph.edits import AddNode, SetMode, SetView
+from ponystudio.graph.model import Node
 
 
 @pytest.fixture
@@ -246,3 +247,33 @@ def test_it_is_spoken_what_the_keyboard_is_on(view: GraphView) -> None:
 
     view.graph_scene.set_focus(FocusRef("output", "source", "latent"))
     assert view.accessibleDescription() == "Output latent of Source, Latent, connected"
+
+
+def test_a_camera_is_kept_in_the_file() -> None:
+    camera = Camera(QPointF(12.5, -3), 0.88)
+    assert Camera.from_json(camera.to_json()) == camera
+
+
+@pytest.mark.parametrize("entry", [None, {}, {"center": [1], "zoom": 1}, {"center": [1, 2]}, "x"])
+def test_a_senseless_camera_is_none(entry: object) -> None:
+    assert Camera.from_json(entry) is None
+
+
+def test_an_empty_canvas_says_how_to_begin(qtbot) -> None:
+    document = Document()
+    view = GraphView(GraphScene(document))
+    qtbot.addWidget(view)
+    assert view.empty_hint.is_shown()
+    document.do(AddNode(Node("a", "t.source"), {"pos": [0, 0]}), "Add")
+    assert not view.empty_hint.is_shown()
+
+
+def test_a_scene_outlives_its_view(qapp, document: Document) -> None:
+    scene = GraphScene(document)
+    view = GraphView(scene)
+    view.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    document.states.update("sample", phase="running")
+    document.do(SetView(("nodes", "sample", "pos"), [0, 0]), "Move")
+    theme.use("light")
+    theme.use("dark")
