@@ -76,7 +76,7 @@ class Documents(QObject):
         self._files = OffThread("documents", self)
         self._session_due = QTimer(self, singleShot=True, interval=0)
         self._session_due.timeout.connect(self._keep_session)
-        self.recent = Recent(folder / "recent.json", self._keeper.do, self)
+        self.recent = Recent(folder / "recent.json", self._keeper.later, self)
         self.recent.forgotten.connect(self._delete_journal)
         self._opener = Opener(self, self._files)
         self._saver = Saver(self, self._files)
@@ -285,7 +285,7 @@ class Documents(QObject):
         current = self._current.id if self._current else ""
         ids = tuple(document.id for document in self._documents if not document.pristine)
         session = Session(ids, current, clean)
-        self._keeper.do(partial(session_file.store, self._session_file, session))
+        self._keeper.later(partial(session_file.store, self._session_file, session))
 
     def _tell_kept(self, error: PonyStudioError | None) -> None:
         if error is None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,14 +52,17 @@ class Done:
 
 
 @dataclass(frozen=True)
-class _Restart:
-    """From here on the journal is these lines, and what is added later.
+class _Begin:
+    """From here on the journal is another document's: this is its first line."""
 
-    `same`: they say what the journal said before, in short, so that it may stay as it is.
-    """
+    line: Callable[[], Line]
+
+
+@dataclass(frozen=True)
+class _Compact:
+    """These lines say what the journal said before, in short."""
 
     lines: Callable[[], Iterable[Line]]
-    same: bool
 
 
 Entry = Done | Line
@@ -74,12 +79,14 @@ class Journal:
         self.lines = 0
         self.bytes = 0
         self._keeper = keeper
-        self._new: deque[Entry | _Restart] = deque()
+        self._new: deque[Entry | _Begin | _Compact] = deque()
         self._guard = threading.Lock()
         # What follows is the keeper's thread's alone.
         self._file: BinaryIO | None = None
         self._sound: int | None = None
         self._unwritten: deque[bytes] = deque()
+        self._compacting: _Compact | None = None
+        self._since: list[bytes] = []
 
     @property
     def long(self) -> bool:
@@ -92,10 +99,7 @@ class Journal:
     def begin(self, id: str, title: str, file: Path | None, graph: Graph) -> None:
         """Start the journal anew: this is the document."""
         now = time.time()
-        self.lines, self.bytes = 1, 0
-        self._hand_over(
-            _Restart(lambda: [journal_file.header(id, title, file, graph, now)], same=False)
-        )
+        self._hand_over(_Begin(lambda: journal_file.header(id, title, file, graph, now)))
 
     def resume(self, lines: int, sound: int) -> None:
         """Go on with the journal that is there, of which so many lines and bytes are sound."""
@@ -118,9 +122,7 @@ class Journal:
         """Write it anew with a line for every step of the undo stack."""
         self.lines, self.bytes = len(history.steps) + 4, 0
         self._hand_over(
-            _Restart(
-                lambda: journal_file.compacted(head, graph, history, saved, last_save), same=True
-            )
+            _Compact(lambda: journal_file.compacted(head, graph, history, saved, last_save))
         )
 
     def flush(self) -> None:
@@ -134,14 +136,14 @@ class Journal:
     def delete(self) -> None:
         self._keeper.do(self._delete)
 
-    def _hand_over(self, entry: Entry | _Restart) -> None:
+    def _hand_over(self, entry: Entry | _Begin | _Compact) -> None:
         with self._guard:
             first = not self._new
             self._new.append(entry)
         if first:
             self._keeper.do(self.write)
 
-    # --- On the keeper's thread -------------------------------------------------------------------
+    # --- On the keeper's writing thread -----------------------------------------------------------
 
     def write(self) -> None:
         """Write what was added; what cannot be written now is tried again later."""
@@ -149,47 +151,38 @@ class Journal:
             new, self._new = self._new, deque()
         run: list[Entry] = []
         for entry in new:
-            if isinstance(entry, _Restart):
-                self._unwritten.extend(map(_packed, _joined(run)))
-                self._restart(entry)
+            if isinstance(entry, _Begin):
+                self._compacting = None
+                run.append(entry.line())
+            elif isinstance(entry, _Compact):
+                self._append_all(run)
+                self._begin_compacting(entry)
                 run = []
             else:
                 run.append(entry)
-        self._unwritten.extend(map(_packed, _joined(run)))
-        if self._unwritten:
-            self._append_all()
+        self._append_all(run)
 
-    def sync(self) -> None:
-        try:
-            if self._file is not None:
-                os.fsync(self._file.fileno())
-        except OSError as error:
-            self._keeper.late(self, atomic.explained(error, self.path))
+    def handle(self) -> int | None:
+        return None if self._file is None else os.dup(self._file.fileno())
 
-    def _restart(self, restart: _Restart) -> None:
-        """Replace the file, or, where that fails, leave it and go on behind it."""
-        data = b"".join(packed(line) for line in restart.lines())
-        self._shut()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write_bytes(self.path, data)
-        except (OSError, PonyStudioError) as error:
-            if not restart.same:  # a second header in the file says: from here on
-                self._unwritten.append(data)
-            self._keeper.late(self, _explained(error, self.path))
+    def not_synced(self, error: OSError) -> None:
+        self._keeper.late(self, atomic.explained(error, self.path))
+
+    def _append_all(self, entries: Iterable[Entry]) -> None:
+        self._unwritten.extend(map(_packed, _joined(entries)))
+        if not self._unwritten:
             return
-        self._unwritten.clear()
-        self._sound, self.bytes = None, len(data)
-
-    def _append_all(self) -> None:
         try:
             file = self._opened()
             while self._unwritten:
                 self._append(file, self._unwritten[0])
-                self.bytes += len(self._unwritten.popleft())
+                data = self._unwritten.popleft()
+                self.bytes += len(data)
+                if self._compacting is not None:
+                    self._since.append(data)
         except OSError as error:
             self._shut()
-            self._keeper.late(self, _explained(error, self.path))
+            self._keeper.late(self, atomic.explained(error, self.path))
         else:
             self._keeper.appended(self)
 
@@ -223,7 +216,10 @@ class Journal:
 
     def _close(self) -> None:
         self.write()
-        self.sync()
+        self._compacting = None
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._file.fileno())
         self._shut()
         if not self._unwritten:
             self._keeper.forget(self)
@@ -231,10 +227,47 @@ class Journal:
     def _delete(self) -> None:
         with self._guard:
             self._new.clear()
+        self._compacting = None
         self._shut()
         self._unwritten.clear()
         self._keeper.forget(self)
         self.path.unlink(missing_ok=True)
+
+    # --- Shortening: the long journal goes on until the short one is safe on the disk -------------
+
+    def _begin_compacting(self, compact: _Compact) -> None:
+        if not self._unwritten:  # a full disk is no time for it
+            self._compacting, self._since = compact, []
+            self._keeper.later(partial(self._draft, compact))
+
+    def _draft(self, compact: _Compact) -> None:
+        """On the keeper's slow thread."""
+        draft = self.path.with_suffix(f".{secrets.token_hex(4)}.draft")
+        try:
+            with draft.open("xb") as file:
+                file.writelines(packed(line) for line in compact.lines())
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, PonyStudioError):
+            draft.unlink(missing_ok=True)  # the long one does as well
+        else:
+            self._keeper.do(partial(self._swap, compact, draft))
+
+    def _swap(self, compact: _Compact, draft: Path) -> None:
+        """Put the short journal, and what was added since, in the place of the long one."""
+        try:
+            if compact is self._compacting:
+                self._compacting = None
+                with draft.open("ab") as file:
+                    file.writelines(self._since)
+                self._shut()
+                draft.replace(self.path)
+                self.bytes = self._opened().tell()
+                self._keeper.appended(self)
+        except OSError:
+            pass  # the long one goes on
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _joined(entries: Iterable[Entry]) -> Iterable[Entry]:
@@ -262,7 +295,3 @@ def _packed(entry: Entry) -> bytes:
         # No JSON: no file could hold it. What comes after it is still worth keeping.
         log.exception("An edit cannot be written.")
         return b""
-
-
-def _explained(error: OSError | PonyStudioError, path: Path) -> PonyStudioError:
-    return error if isinstance(error, PonyStudioError) else atomic.explained(error, path)

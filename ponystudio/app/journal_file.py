@@ -171,12 +171,6 @@ def replay(path: Path) -> Stored | None:
     return stored
 
 
-def first_line(path: Path) -> Line | None:
-    """What document a journal belongs to, without reading the rest of it. Raises OSError."""
-    with path.open("rb") as file:
-        return next((line for _, line in _lines(file.readline())), None)
-
-
 def _lines(data: bytes) -> Iterable[tuple[int, Line]]:
     start = 0
     while (end := data.find(b"\n", start) + 1) > 0:

@@ -1,16 +1,20 @@
-"""The thread that puts things on the disk, so that nobody waits for it.
+"""The threads that put things on the disk, so that nobody waits for it.
 
-Journals register what they have appended: once a second at most it is made sure that it would
-survive a power cut, too. What cannot be written is tried again every second.
+One writes what is handed over within a twentieth of a second: from then on it survives the end of
+the program. The other does what may take long: once a second at most it makes sure that what was
+written survives a power cut, too. What cannot be written is tried again every second.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 from ponystudio.errors import PonyStudioError
@@ -25,16 +29,20 @@ Job = Callable[[], None]
 
 
 class Kept(Protocol):
-    """A file that is appended to; both are called on the keeper's thread."""
+    """A file that is appended to; all of it is called on the writing thread."""
 
-    def write(self) -> None: ...
+    def write(self) -> None:
+        """Try again to write what could not be written."""
 
-    def sync(self) -> None: ...
+    def handle(self) -> int | None:
+        """The open file, for whoever syncs and closes it."""
+
+    def not_synced(self, error: OSError) -> None: ...
 
 
 class Keeper:
-    """`failed` is called on the thread: with an error when something cannot be written, with None
-    once everything could be."""
+    """`failed` is called on one of the threads: with an error when something cannot be written,
+    with None once everything could be."""
 
     def __init__(self, failed: Callable[[PonyStudioError | None], None] | None = None) -> None:
         self._failed = failed or (lambda _: None)
@@ -46,33 +54,43 @@ class Keeper:
         self._unsynced: dict[Kept, None] = {}
         self._late: dict[Kept, None] = {}
         self._synced = 0.0
+        self._syncing = False
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="journals-slow")
         self._thread = threading.Thread(target=self._run, name="journals", daemon=True)
         self._thread.start()
 
-    def do(self, job: Job) -> None:
-        """Have a job done on the thread, after all that was handed over before."""
+    def do(self, job: Job, *, hurry: bool = False) -> None:
+        """Have a quick job done on the writing thread, after those handed over before."""
         with self._wake:
+            self._hurry |= hurry
             self._jobs.append(job)
             self._wake.notify_all()
+
+    def later(self, job: Job) -> None:
+        """Have a slow job done on the other thread, after those handed over before."""
+        self._slow.submit(self._tried, job)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all that was handed over is written; False if that takes too long."""
         done = threading.Event()
-        with self._wake:
-            self._hurry = True
-            self._jobs.append(done.set)
-            self._wake.notify_all()
+        self.do(done.set, hurry=True)
+        return done.wait(timeout)
+
+    def settle(self, timeout: float = 10.0) -> bool:
+        """Wait until slow jobs, and what comes of them, are done, too."""
+        done = threading.Event()
+        self.do(lambda: self.later(partial(self.do, done.set, hurry=True)), hurry=True)
         return done.wait(timeout)
 
     def stop(self, timeout: float = 10.0) -> bool:
-        """Write what is left, then end the thread; False if something could not be written."""
+        """Write what is left, then end the threads; False if something could not be written."""
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
         self._thread.join(timeout)
         return not self._thread.is_alive() and not self._broken
 
-    # --- On the thread ----------------------------------------------------------------------------
+    # --- On the writing thread --------------------------------------------------------------------
 
     def appended(self, kept: Kept) -> None:
         """This one is written, but not yet safe from a power cut."""
@@ -90,16 +108,15 @@ class Keeper:
         self._late.pop(kept, None)
 
     def _run(self) -> None:
-        while True:
-            jobs, stopping = self._next()
-            for job in jobs:
-                self._do(job)
-            if stopping or time.monotonic() >= self._synced + SYNCING:
+        while not self._stopping:
+            for job in self._next():
+                self._tried(job)
+            if time.monotonic() >= self._synced + SYNCING:
+                self._again()
                 self._sync()
-            if stopping and not jobs:
-                return
+        self._end()
 
-    def _next(self) -> tuple[list[Job], bool]:
+    def _next(self) -> list[Job]:
         with self._wake:
             if not self._jobs and not self._stopping:
                 waiting = bool(self._unsynced or self._late)
@@ -110,9 +127,23 @@ class Keeper:
             self._hurry = False
             jobs = list(self._jobs)
             self._jobs.clear()
-            return jobs, self._stopping
+            return jobs
 
-    def _do(self, job: Job) -> None:
+    def _end(self) -> None:
+        """Do what is left, and what comes of that."""
+        self._drain()
+        self._slow.submit(lambda: None).result()
+        self._drain()
+        self._again()
+        self._sync(always=True)
+        self._slow.shutdown()
+        self._drain()
+
+    def _drain(self) -> None:
+        while self._jobs:
+            self._tried(self._jobs.popleft())
+
+    def _tried(self, job: Job) -> None:
         try:
             job()
         except PonyStudioError as error:
@@ -120,16 +151,36 @@ class Keeper:
         except Exception:  # the next job must be done all the same
             log.exception("Something could not be kept.")
 
-    def _sync(self) -> None:
-        late, unsynced = list(self._late), list(self._unsynced)
+    def _again(self) -> None:
+        """Try once more what could not be written."""
+        late = list(self._late)
         self._late.clear()
-        self._unsynced.clear()
         for kept in late:
-            self._do(kept.write)
-        for kept in {**dict.fromkeys(unsynced), **self._unsynced}:
-            self._unsynced.pop(kept, None)
-            self._do(kept.sync)
+            self._tried(kept.write)
         if self._broken and not self._late:
             self._broken = False
             self._failed(None)
         self._synced = time.monotonic()
+
+    def _sync(self, *, always: bool = False) -> None:
+        if self._syncing and not always:  # a slow disk: next time
+            return
+        handles = [(kept, kept.handle()) for kept in self._unsynced]
+        self._unsynced.clear()
+        if handles:
+            self._syncing = True
+            self._slow.submit(self._sync_all, handles)
+
+    # --- On the other thread ----------------------------------------------------------------------
+
+    def _sync_all(self, handles: list[tuple[Kept, int | None]]) -> None:
+        for kept, handle in handles:
+            if handle is None:
+                continue
+            try:
+                os.fsync(handle)
+            except OSError as error:
+                self.do(partial(kept.not_synced, error))
+            finally:
+                os.close(handle)
+        self._syncing = False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ponystudio.app import lock
-from ponystudio.app.journal_file import SUFFIX, Stored, first_line, replay
+from ponystudio.app.journal_file import SUFFIX, Stored, replay
 from ponystudio.app.lock import Holder, Lock
 from ponystudio.errors import GraphFileError
 from ponystudio.graph import format as graph_file
@@ -150,15 +150,6 @@ def journals(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     yield from (path for _, path in sorted(found))
-
-
-def belongs_to(journal: Path) -> Path | None:
-    """The file that a journal was begun for."""
-    try:
-        line = first_line(journal)
-        return Path(line["path"]) if line and line.get("path") else None
-    except (OSError, KeyError, TypeError):
-        return None
 
 
 def take(path: Path) -> tuple[Lock | None, Holder | None]:

@@ -20,7 +20,7 @@ class Session:
 
     open: tuple[str, ...] = ()
     current: str = ""
-    clean: bool = True
+    clean: bool = False
 
 
 def read(file: Path) -> Session:
