@@ -39,6 +39,7 @@ class RunWatch:
         self._states: RunStates | None = None
         self._forecast: Forecast | None = None
         self._loading = 0.0
+        self._steps: list[str] = []
 
     def show_in(self, document: Document | None) -> None:
         """Where its states are written, from now on."""
@@ -75,7 +76,7 @@ class RunWatch:
         self.job.nodes = int(message["nodes"])
 
     def _run_planned(self, message: Mapping[str, Any], _: bytes) -> None:
-        steps = [str(id) for id in message["steps"]]
+        steps = self._steps = [str(id) for id in message["steps"]]
         device = self._runner.link.device
         nodes = self._graph.nodes
         expected = {
@@ -130,6 +131,8 @@ class RunWatch:
 
     def _node_finished(self, message: Mapping[str, Any], _: bytes) -> None:
         id, cached, seconds = str(message["node"]), message["cached"], float(message["seconds"])
+        if id in self._steps:
+            self._steps.remove(id)
         self.job.nodes_done += 1
         self.job.nodes_cached += bool(cached)
         if not cached:
@@ -167,7 +170,8 @@ class RunWatch:
             self.stop()
             return "stopped"
         self.problem = problem_of(message)
-        node = str(message.get("node", "")) or self.job.node
+        # A worker that dies may have had no time to say what it was at.
+        node = str(message.get("node", "")) or next(iter(self._steps), self.job.node)
         if self._states is not None:
             self._states.fail(node, self.problem)
             self.shown_on_a_node = bool(node) and node in self._graph.nodes

@@ -40,6 +40,7 @@ def save(image: Image, *, ctx: Context) -> None:
 
 @node("tiny.die", effects=True)
 def die(a: float) -> None:
+    time.sleep(0.1)  # crashes take their time, too
     os._exit(7)
 
 
