@@ -13,7 +13,7 @@ from typing import Any
 
 from ponystudio.errors import GraphFileError
 from ponystudio.graph import format as files
-from ponystudio.graph.edits import AddNode, Edit, SetView
+from ponystudio.graph.edits import AddNode, Edit, SetView, between
 from ponystudio.graph.layout import laid_out
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.naming import fresh_ids
@@ -22,6 +22,7 @@ from ponystudio.graph.topology import find_cycle, order
 FORMAT = "ponystudio.clipboard"
 MIME = "application/x-ponystudio-graph"
 _GRID = 8
+_MANY = 64
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,12 @@ def paste(
     dx, dy = _snap(dx), _snap(dy)
     names = fresh_ids(part.nodes, graph.nodes)
     kept = _without_circle(part)
-    edits: list[Edit] = []
+    added: list[AddNode] = []
     for id in order(kept):
         node = _renamed(kept.nodes[id], names, graph, part if incoming else None)
         looks = part.view.get("nodes", {}).get(id, {})
-        edits.append(AddNode(node, _moved_looks(looks, node, dx, dy)))
+        added.append(AddNode(node, _moved_looks(looks, node, dx, dy)))
+    edits: list[Edit] = [*added] if len(added) <= _MANY else [_together(graph, added)]
     result = Pasted(edits, [names[id] for id in part.nodes])
     for kind, entries, places in (
         ("frames", frames, result.frames),
@@ -135,6 +137,13 @@ def duplicate(
     """Copies of nodes beside them, wired among themselves; `incoming`: with their inputs too."""
     part = extract(graph, ids, frames, notes)
     return paste(graph, part, incoming=incoming, offset=offset)
+
+
+def _together(graph: Graph, added: list[AddNode]) -> Edit:
+    """Many new nodes as one edit of the whole graph: one by one each copies what is there."""
+    looks = {**graph.view.get("nodes", {}), **{edit.node.id: edit.view for edit in added}}
+    after = graph.with_nodes(edit.node for edit in added)
+    return between(graph, replace(after, view={**graph.view, "nodes": looks}))
 
 
 def _renamed(node: Node, names: Mapping[str, str], graph: Graph, part: Graph | None) -> Node:

@@ -10,11 +10,14 @@ from ponystudio.api.spec import NodeSpec, can_feed
 from ponystudio.errors import GraphError
 from ponystudio.graph import wiring
 from ponystudio.graph.coercing import coerce
-from ponystudio.graph.edits import AddNode, Connect, Edit, RemoveNode, ReplaceNode
+from ponystudio.graph.edits import AddNode, Connect, Edit, RemoveNode, ReplaceNode, between
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.naming import fresh_id
 from ponystudio.graph.topology import ancestors, passes
 from ponystudio.graph.wiring import Bridge, Pair, Specs, Wire
+
+# From so many nodes on they go in one edit of the whole graph.
+_MANY = 64
 
 
 def new_node(graph: Graph, spec: NodeSpec) -> Node:
@@ -144,10 +147,33 @@ def _by_nearness(graph: Graph, pair: Pair) -> list[str]:
 def deleted(graph: Graph, ids: Iterable[str]) -> list[Edit]:
     """Nodes away, with their wires, and with the dots that those had at other nodes."""
     gone = {id for id in ids if id in graph.nodes}
+    if len(gone) > _MANY:
+        return [between(graph, _without(graph, gone))]
     wires = [
         wire for id in sorted(gone) for wire in wiring.wires_from(graph, id) if wire[0] not in gone
     ]
     return [*wiring.disconnect(graph, wires), *(RemoveNode(id) for id in sorted(gone))]
+
+
+def _without(graph: Graph, gone: Collection[str]) -> Graph:
+    """The graph without these nodes, at once: one by one each copies what is left."""
+    nodes: dict[str, Node] = {}
+    cut: list[Wire] = []
+    for id, node in graph.nodes.items():
+        if id in gone:
+            continue
+        if any(source in gone for source in node.sources):
+            cut += [(id, name) for name, link in node.inputs.items() if link.source in gone]
+            kept = {name: link for name, link in node.inputs.items() if link.source not in gone}
+            node = replace(node, inputs=kept)
+        nodes[id] = node
+    looks = graph.view.get("nodes", {})
+    view = {**graph.view, "nodes": {id: look for id, look in looks.items() if id not in gone}}
+    after = replace(graph, nodes=nodes, view=view)
+    for wire in cut:
+        for edit in wiring.set_dots(after, wire, ()):
+            after, _ = edit.apply(after)
+    return after
 
 
 def dissolved(graph: Graph, specs: Specs, ids: Iterable[str]) -> list[Edit]:

@@ -415,3 +415,20 @@ def test_far_away_gestures_still_work(qtbot):
     start = canvas.scene.node_items["b"].rect.center()
     canvas.hands.drag(start, start + QPointF(400, 400))
     assert canvas.steps == 1
+
+
+def test_very_many_cards_move_when_they_are_dropped(canvas, hands, monkeypatch):
+    from ponystudio.canvas.gestures import move
+
+    monkeypatch.setattr(move, "_MANY", 3)
+    canvas.scene.select_all()
+    was = {id: place(canvas, id) for id in canvas.nodes}
+    start = hands.header("save")
+    hands.press(start)
+    hands.move(start + QPointF(0, 200))
+    assert canvas.steps == 0
+    assert canvas.scene.overlay.ghosts
+    hands.release(start + QPointF(0, 200))
+    assert all(place(canvas, id)[1] >= was[id][1] + 192 for id in was)
+    assert canvas.scene.overlay.ghosts == ()
+    assert canvas.steps == 1

@@ -103,3 +103,10 @@ def test_a_circle_in_a_damaged_part_is_opened():
     )
     after = put(Graph(), clipboard.paste(Graph(), part))
     assert sum(len(node.inputs) for node in after.nodes.values()) == 1
+
+
+def test_many_nodes_come_at_once_as_they_would_one_by_one(graph, monkeypatch):
+    part = clipboard.extract(graph, graph.nodes, [0])
+    one_by_one = put(graph, clipboard.paste(graph, part, (800, 800), incoming=True))
+    monkeypatch.setattr(clipboard, "_MANY", 1)
+    assert put(graph, clipboard.paste(graph, part, (800, 800), incoming=True)) == one_by_one

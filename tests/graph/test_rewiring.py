@@ -130,3 +130,11 @@ def test_bridges_never_make_a_circle(graph):
     pair = Pair("photo", "image", "again", "latent")
     _, edits = rewiring.bridged(graph, CATALOG, fit.bridge, pair, {})
     done(graph, edits)
+
+
+def test_many_nodes_go_at_once_as_they_would_one_by_one(graph, monkeypatch):
+    graph = done(graph, wiring.set_dots(graph, ("decode", "latent"), [(0, 0)]))
+    ids = ["sampler", "negative", "checkpoint"]
+    one_by_one = done(graph, rewiring.deleted(graph, ids))
+    monkeypatch.setattr(rewiring, "_MANY", 1)
+    assert done(graph, rewiring.deleted(graph, ids)) == one_by_one

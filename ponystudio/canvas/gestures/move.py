@@ -12,6 +12,9 @@ from ponystudio.canvas.scene import Mode
 from ponystudio.graph import arranging, clipboard, rewiring, wiring
 from ponystudio.graph.edits import Edit, SetView
 
+# From so many cards on they move when they are dropped; outlines show where.
+_MANY = 120
+
 
 class Move(Gesture):
     """Takes what is selected along, and a frame's contents with the frame. Shift keeps to one
@@ -37,6 +40,7 @@ class Move(Gesture):
     def start(self) -> None:
         self._merge = gesture("move")
         self._done = False
+        self._last: list[Edit] = []
         self._insert: WireKey | None = None
         if not self._hit_is_selected():
             self._select("add" if self.press.shift or self.press.ctrl else "set")
@@ -91,9 +95,7 @@ class Move(Gesture):
         self.scene.raise_nodes(self._nodes)
         # What the others are level with: those in sight, as of now.
         seen = self.view.visible_rect()
-        self._others = [
-            items[id].rect for id in self.scene.nodes_in(seen) if id not in self._nodes
-        ]
+        self._others = [items[id].rect for id in self.scene.nodes_in(seen) if id not in self._nodes]
         if not self.hit.node:  # frames and notes keep to the grid
             self._others = []
 
@@ -116,6 +118,10 @@ class Move(Gesture):
             x, y = (x, self._lead.y()) if along else (self._lead.x(), y)
         by = QPointF(x, y) - self._lead.topLeft()
         edits = self._edits(by)
+        if len(self._nodes) > _MANY:
+            self._last = edits
+            self.scene.set_overlay(ghosts=self._ghosts(by))
+            return
         if self.ops.do(edits, self._text(), self._merge):
             self._done = True
         self._insert = self._wire_below(at)
@@ -133,6 +139,18 @@ class Move(Gesture):
             moved = [(x + dx, y + dy) for x, y in dots]
             edits += wiring.set_dots(self.ops.graph, wire, moved)
         return edits
+
+    def _ghosts(self, by: QPointF) -> tuple[QRectF, ...]:
+        """Outlines of where the cards in sight would be: so many are not moved with every step."""
+        seen = self.view.visible_rect()
+        rects = (self.scene.node_items[id].rect.translated(by) for id in self._nodes)
+        found = [rect for rect in rects if rect.intersects(seen)]
+        if len(found) <= _MANY:
+            return tuple(found)
+        around = QRectF()
+        for rect in found:
+            around = around.united(rect)
+        return (around,)
 
     def _text(self) -> str:
         if self._nodes:
@@ -153,6 +171,8 @@ class Move(Gesture):
 
     def finish(self, at: Pointer) -> None:
         del at
+        if self._last:
+            self.ops.do(self._last, self._text(), self._merge)
         if self._insert and self._nodes:
             node = next(iter(self._nodes))
             edits = rewiring.inserted(self.ops.graph, self.ops.catalog, node, self._insert)
