@@ -98,7 +98,7 @@ class Instance(QObject):
             message = json.loads(bytes(socket.readLine().data()))
             files = [Path(path) for path in message["files"] if isinstance(path, str)]
             token = str(message["token"])
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             socket.abort()
             return
         socket.write(b"ok")
