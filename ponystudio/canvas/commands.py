@@ -12,14 +12,16 @@ from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.chooser import Chooser
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.gestures.controller import GestureController
+from ponystudio.canvas.hint import Hint
 from ponystudio.canvas.inplace import InPlace
-from ponystudio.canvas.items import WireKey
+from ponystudio.canvas.items import FocusRef, WireKey
 from ponystudio.canvas.keyboard import Keyboard
 from ponystudio.canvas.menus import Menus
 from ponystudio.canvas.metrics import snapped
 from ponystudio.canvas.operations import Operations
 from ponystudio.canvas.palette_entries import Entry
 from ponystudio.canvas.selection import Selection
+from ponystudio.canvas.state import Problem
 from ponystudio.graph import wiring
 from ponystudio.graph.arranging import Side
 from ponystudio.graph.edits import REMOVED, SetView
@@ -47,6 +49,7 @@ class CanvasCommands(QObject):
         self.selection = Selection(self.ops)
         self.chooser = Chooser(self.ops)
         self.in_place = InPlace(self.ops)
+        self.hint = Hint(view)
         self.keyboard = Keyboard(self)
         self.menus = Menus(self)
         self.gestures = GestureController(self)
@@ -70,6 +73,7 @@ class CanvasCommands(QObject):
             ),
         ]
         self.scene.more_requested.connect(self._more)
+        self.scene.remedy_requested.connect(self._remedy)
         self._actions = self._make_actions()
         self._by_id = {action.id: action for action in self._actions}
 
@@ -146,6 +150,24 @@ class CanvasCommands(QObject):
             self.in_place.retitle_frame(frames[0])
         elif notes := self.scene.selected_notes():
             self.in_place.edit_note(notes[0])
+
+    def _remedy(self, node: str, problem: Problem, which: str) -> None:
+        """What a failed node's message offers and the canvas can do itself."""
+        if which == "bypass":
+            self.ops.set_mode([node], "bypassed")
+        elif which in ("focus", "choose"):
+            self._open_param(node, problem.socket.split("[")[0].split(".")[0], which == "choose")
+
+    def _open_param(self, node: str, param: str, file: bool) -> None:
+        spec = self.document.spec(node)
+        if spec is None:
+            return
+        if param not in spec.param_by_name and file:
+            param = next((p.name for p in spec.params if p.type == "file"), "")
+        if param in spec.param_by_name:
+            self.keyboard.set(FocusRef("param", node, param))
+            if self.view.params is not None:
+                self.view.params.edit(node, param)
 
     def _more(self, node: str, at: QPointF) -> None:
         if not self.scene.node_items[node].selected:

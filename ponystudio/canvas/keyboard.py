@@ -228,6 +228,9 @@ class Keyboard(QObject):
         self.set(FocusRef("output" if end.is_output else "input", end.node, end.name))
         fits = Fits(self.ops, (self._in_hand,))
         at = self.scene.socket_pos(end)
+        self.commands.hint.say(
+            self.tr("Arrows choose a socket, *Enter* connects, *Tab* adds a node, *Esc* cancels.")
+        )
         self.scene.set_drag(WireDrag((self._in_hand,), at, fits, end))
 
     def _key_with_wire(self, key: Qt.Key) -> bool:
@@ -252,6 +255,7 @@ class Keyboard(QObject):
     def _let_go(self, back: bool) -> None:
         ref, self._in_hand, self._ends = self._in_hand, None, []
         self.scene.set_drag(None)
+        self.commands.hint.say("")
         if back and ref:
             self.set(FocusRef("output" if ref.is_output else "input", ref.node, ref.name))
 

@@ -7,7 +7,8 @@ from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence
 from helpers.hands import ALT, CTRL, SHIFT
 from helpers.studio import CATALOG, Canvas, text_to_picture
 from ponystudio.canvas.gestures.controller import NODE_MIME
-from ponystudio.canvas.items import Hit, SocketRef
+from ponystudio.canvas.items import FocusRef, Hit, SocketRef
+from ponystudio.canvas.state import Problem
 from ponystudio.graph.edits import SetView
 from ponystudio.graph.model import Link
 
@@ -343,3 +344,12 @@ def test_what_is_selected_may_be_of_a_missing_pack(qtbot):
     hands.key(Key.Key_Return, widget=canvas.palette.search)
     assert canvas.nodes["a"].type == "core.preview_image"
     assert CATALOG.get("gone.node") is None
+
+
+def test_the_remedies_of_a_failed_node_that_the_canvas_can_do(canvas):
+    problem = Problem("The file is missing", reason="MissingFile", socket="file")
+    canvas.scene.remedy_requested.emit("checkpoint", problem, "focus")
+    assert canvas.scene.focus == FocusRef("param", "checkpoint", "file")
+    canvas.view.close_editor(commit=False)
+    canvas.scene.remedy_requested.emit("sampler", Problem("No"), "bypass")
+    assert canvas.nodes["sampler"].mode == "bypassed"

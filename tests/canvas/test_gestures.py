@@ -173,6 +173,8 @@ def test_a_wire_from_input_to_output_and_only_fitting_sockets_light_up(canvas, h
     hands.press(hands.into(node, "image"))
     hands.move(hands.into(node, "image") - QPointF(60, 60))
     drag = canvas.scene.drag
+    assert canvas.commands.hint.isVisible()
+    assert canvas.commands.hint.accessibleName().startswith("Lit sockets give Image.")
     lit = {
         (r.node, r.name) for id in canvas.nodes for r in canvas.scene.sockets(id) if drag.fits(r)
     }

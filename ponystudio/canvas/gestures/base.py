@@ -79,6 +79,10 @@ class Gesture:
         self.scene.clear_overlay()
         self.scene.set_drag(None)
 
+    def hint(self) -> str:
+        """What a line at the view's foot says meanwhile; *stars* mark what is semibold."""
+        return ""
+
     @property
     def unit(self) -> float:
         """The length in scene px of one px on screen."""

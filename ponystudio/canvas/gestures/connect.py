@@ -201,6 +201,18 @@ class Connect(Gesture):
         way = tr("{0} takes no {1}") if wanted is False else tr("{0} gives no {1}")
         return None, Fit(False, way.format(self.ops.title(node), kind))
 
+    def hint(self) -> str:
+        kind = wiring.type_title(self.fixed[0].type)
+        if self.target:
+            return tr("Drop to connect {0}.").format(self.ops.title(self.target.node))
+        if self.lifted and self.fixed[0].is_output:
+            return tr("Drop on another socket, or on nothing to disconnect. Esc cancels.")
+        if self.fixed[0].is_output:
+            text = tr("Lit sockets take *{0}*. Drop on one to connect. Esc cancels.")
+        else:
+            text = tr("Lit sockets give *{0}*. Drop on one to connect. Esc cancels.")
+        return text.format(kind)
+
     # Dropping
 
     def finish(self, at: Pointer) -> None:

@@ -116,6 +116,7 @@ class GestureController(QObject):
             if self.active.cursor is not None:
                 self.view.viewport().setCursor(self.active.cursor)
         self.active.move(at)
+        self.commands.hint.say(self.active.hint())
         self._scroll_near_edges(at)
         return True
 
@@ -179,6 +180,7 @@ class GestureController(QObject):
 
     def _end(self) -> None:
         self.active = None
+        self.commands.hint.say("")
         self._scroller.stop()
         self.view.viewport().unsetCursor()
 

@@ -169,6 +169,12 @@ class Move(Gesture):
                 return key
         return None
 
+    def hint(self) -> str:
+        if self._insert is None:
+            return ""
+        title = self.ops.title(next(iter(self._nodes)))
+        return tr("Drop to put *{0}* into the wire.").format(title)
+
     def finish(self, at: Pointer) -> None:
         del at
         if self._last:

@@ -44,6 +44,9 @@ class Stroke(Gesture):
 class Cut(Stroke):
     """Ctrl + right button: the wires under the stroke go."""
 
+    def hint(self) -> str:
+        return tr("Cuts {0} wires. Esc cancels.").format(len(self.crossed))
+
     def finish(self, at: Pointer) -> None:
         del at
         if self.crossed:
@@ -55,6 +58,9 @@ class Reroute(Stroke):
     theirs, so that they run together."""
 
     shown = "reroute"
+
+    def hint(self) -> str:
+        return tr("Puts a dot on {0} wires. Esc cancels.").format(len(self.crossed))
 
     def finish(self, at: Pointer) -> None:
         del at
@@ -84,6 +90,11 @@ class LazyConnect(Gesture):
     def move(self, at: Pointer) -> None:
         start = self.scene.node_items[self.hit.node].rect.center()
         self.scene.set_overlay(link=QLineF(start, at.scene), refusal=self._refusal(at))
+
+    def hint(self) -> str:
+        return tr("Release over a node to connect *{0}* to it. Esc cancels.").format(
+            self.ops.title(self.hit.node)
+        )
 
     def _target(self, at: Pointer) -> str | None:
         node = self.scene.node_at(at.scene)
