@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from html import escape
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
 
+from ponystudio.app.painted import px
 from ponystudio.app.results import differences
 from ponystudio.app.results.comparing import Finding
 from ponystudio.app.results.pixels import THRESHOLD, PixelDifference
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.thumbs import cut
-from ponystudio.app.results.widgets import Line, label, paint_icon, px, rounded
+from ponystudio.app.results.widgets import Line, Spacing, label, paint_icon, rounded
 from ponystudio.app.results.wording import decimal, size
 from ponystudio.canvas import theme
 
@@ -191,8 +199,7 @@ class Differences(QWidget):
         self._same.setTextFormat(Qt.TextFormat.RichText)
         self._same.setWordWrap(True)
         box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.setSpacing(px(8))
+        Spacing(box, spacing=8)
         box.addLayout(head)
         box.addLayout(self._rows)
         box.addWidget(self._same)
@@ -256,34 +263,51 @@ class Badge(QWidget):
 
 
 class Pixels(QWidget):
-    """How many pixels differ, and where."""
+    """How many pixels differ, and where. `heat_toggled` (image or None): a click on the difference
+    shows it large, another one no longer."""
+
+    heat_toggled = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._share = label("", "mono_caption", "text2")
+        self._found: PixelDifference | None = None
         self._images = [_Tile(name) for name in ("A", "B", self.tr("Difference"))]
+        self.heat_tile = self._images[2]
+        self.heat_tile.setCheckable(True)
+        self.heat_tile.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.heat_tile.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.heat_tile.setToolTip(self.tr("Show the difference large"))
+        self.heat_tile.toggled.connect(self._toggled)
         head = QHBoxLayout()
         head.addWidget(label(self.tr("Pixels"), "title"))
         head.addStretch(1)
         head.addWidget(self._share)
         row = QHBoxLayout()
-        row.setSpacing(px(8))
+        Spacing(row, spacing=8)
         for image in self._images:
             row.addWidget(image, 1)
         box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
-        box.setSpacing(px(8))
+        Spacing(box, spacing=8)
         box.addLayout(head)
         box.addLayout(row)
 
     def show_pixels(
         self, a: QPixmap | None, b: QPixmap | None, found: PixelDifference | None
     ) -> None:
+        if found is not self._found:
+            self._found = found
+            self.heat_tile.setChecked(False)
+        self.heat_tile.setEnabled(found is not None)
         self._share.setText(self._told(found))
         self._share.setToolTip(self._more(found))
         heat = QPixmap.fromImage(found.picture) if found is not None else None
         for tile, pixmap in zip(self._images, (a, b, heat), strict=True):
             tile.show_pixmap(pixmap)
+
+    def _toggled(self, on: bool) -> None:
+        shown = self._found.picture if on and self._found is not None else None
+        self.heat_toggled.emit(shown)
 
     def _told(self, found: PixelDifference | None) -> str:
         if found is None:
@@ -304,7 +328,7 @@ class Pixels(QWidget):
         return text
 
 
-class _Tile(QFrame):
+class _Tile(QAbstractButton):
     """A square picture with its name below."""
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -329,6 +353,9 @@ class _Tile(QFrame):
             rounded(painter, box, px(4), look.color("field"), QPen(Qt.PenStyle.NoPen))
         else:
             painter.drawPixmap(0, 0, cut(self._pixmap, box.size(), self.devicePixelRatioF()))
+        if self.isChecked() or self.hasFocus():
+            token = "accent" if self.isChecked() else "text"
+            rounded(painter, box, px(4), None, QPen(look.color(token), px(2)))
         painter.setFont(theme.font("caption"))
         painter.setPen(look.color("text3"))
         below = self.rect().adjusted(0, side + px(4), 0, 0)

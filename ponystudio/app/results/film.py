@@ -9,10 +9,11 @@ from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPen, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.listing import Listing
 from ponystudio.app.results.thumb_view import ThumbView
 from ponystudio.app.results.thumbnails import Thumbnails
-from ponystudio.app.results.widgets import px, rounded
+from ponystudio.app.results.widgets import rounded
 from ponystudio.app.results.wording import when
 from ponystudio.canvas import theme
 
@@ -34,14 +35,14 @@ class Filmstrip(ThumbView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._restyled()
 
-    def mark(self, a: Path | None, b: Path | None) -> None:
-        """Show which picture is A and which is B; A's place stays where the eye is: B scrolls."""
-        marks = {path: name for path, name in ((a, "A"), (b, "B")) if path is not None}
-        if marks != self._marks:
-            self._marks = marks
-            self.select([path for path in (a, b) if path is not None], b)
-            if (row := self.listing.row(b)) >= 0:
-                self.show_row(row)
+    def mark(self, a: Path | None, b: Path | None, compared: bool) -> None:
+        """Show which picture is A and which B, or which one is looked at; B is scrolled to."""
+        chosen = [path for path in (a, b) if path is not None]
+        self._marks = {a: "A", b: "B"} if compared and a is not None and b is not None else {}
+        moved = chosen != list(self._selected)
+        self.select(chosen, b)
+        if moved and (row := self.listing.row(b)) >= 0:
+            self.show_row(row)
 
     def choose(self, row: int, modifiers: Qt.KeyboardModifier) -> None:
         self.clicked.emit(self.pictures[row], modifiers)
@@ -88,7 +89,7 @@ class Filmstrip(ThumbView):
     def paint_more(self, painter: QPainter, row: int, cell: QRect) -> None:
         look, picture = theme.current(), self.pictures[row]
         painter.setFont(theme.font("mono_caption"))
-        chosen = picture.path in self._marks
+        chosen = picture.path in self._selected
         painter.setPen(look.color("text2" if chosen else "text3"))
         below = QRect(cell.left(), cell.bottom() + px(4), cell.width(), px(_CAPTION) - px(4))
         painter.drawText(below, Qt.AlignmentFlag.AlignCenter, when(picture.time))

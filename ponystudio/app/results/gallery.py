@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.film import Filmstrip
 from ponystudio.app.results.listing import Listing
 from ponystudio.app.results.menu import picture_menu
@@ -16,9 +17,10 @@ from ponystudio.app.results.pairing import Mode, Pairing
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.results import Results
 from ponystudio.app.results.side_panel import SidePanel
+from ponystudio.app.results.strip import ResultsStrip
 from ponystudio.app.results.toolbar import GalleryToolbar
 from ponystudio.app.results.viewer import PictureView
-from ponystudio.app.results.widgets import EmptyState, Line, px
+from ponystudio.app.results.widgets import EmptyState, Line
 from ponystudio.app.results.wording import number
 from ponystudio.canvas import theme
 from ponystudio.canvas.action import ActionSpec
@@ -44,6 +46,8 @@ class GalleryPage(QFrame):
         self.film = Filmstrip(self.listing, results.thumbnails, self)
         self.comparer = results.comparer(self)
         self.side = SidePanel(results, self.comparer, self)
+        self.overview = ResultsStrip(results, self, side=148, inside=True)
+        self.overview.gallery_button.hide()
         self._empty = EmptyState(self)
         self._menu: QMenu | None = None
         self._lay_out()
@@ -71,6 +75,7 @@ class GalleryPage(QFrame):
         self._pages = QStackedLayout(self)
         self._pages.addWidget(whole)
         self._pages.addWidget(self._empty)
+        self._pages.addWidget(self.overview)
         sentence = self.tr("Results appear here as you run.")
         self._empty.say(sentence, self.tr("Look again"), self.listing.index.scan)
 
@@ -85,6 +90,9 @@ class GalleryPage(QFrame):
         view.menu_requested.connect(self._show_view_menu)
         view.zoom_changed.connect(self._show_zoom)
         toolbar.mode_chosen.connect(self.set_mode)
+        toolbar.all_requested.connect(self.show_all)
+        self.overview.opened.connect(self.show_paths)
+        self.side.heat_toggled.connect(view.show_heat)
         toolbar.fit_requested.connect(view.fit)
         toolbar.zoom_requested.connect(view.zoom_to)
         toolbar.swap_requested.connect(self.swap)
@@ -106,8 +114,19 @@ class GalleryPage(QFrame):
         """One picture, or two compared; what the index does not know yet is shown once it does."""
         known = [path for path in paths if self.listing.row(path) >= 0]
         self._awaited = [] if len(known) == len(paths) else list(paths)
+        self._leave_all()
         if known:
             self._set(self._pairing.shown(known))
+
+    def show_all(self) -> None:
+        """All results at once, to search and choose from; Esc goes back."""
+        self._pages.setCurrentWidget(self.overview)
+        self.overview.start_search()
+
+    def _leave_all(self) -> None:
+        if self._pages.currentWidget() is self.overview:
+            self._pages.setCurrentIndex(0)
+            self.view.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def set_mode(self, mode: str) -> None:
         if mode in _MODES:
@@ -127,7 +146,7 @@ class GalleryPage(QFrame):
         a, b = self.listing.at(pairing.a), self.listing.at(pairing.b)
         compared = pairing.mode != "one" and a is not None
         self.view.show_pictures(a if compared else None, b, pairing.mode)
-        self.film.mark(pairing.a if compared else None, pairing.b)
+        self.film.mark(pairing.a if compared else None, pairing.b, compared)
         self.side.show_picture(b, compared)
         self.toolbar.show_state(pairing.mode, compared, len(self.listing.pictures) > 1)
         paths = (pairing.a, pairing.b) if compared else (None, None)
@@ -137,7 +156,8 @@ class GalleryPage(QFrame):
     def _listed(self) -> None:
         if not self.listing.ready:
             return
-        self._pages.setCurrentIndex(0 if self.listing.pictures else 1)
+        if self._pages.currentWidget() is not self.overview:
+            self._pages.setCurrentIndex(0 if self.listing.pictures else 1)
         order = self._order()
         if self._awaited and all(self.listing.row(path) >= 0 for path in self._awaited):
             self.show_paths(self._awaited)
@@ -189,31 +209,49 @@ class GalleryPage(QFrame):
         if (picture := self.current()) is not None:
             self._show_menu([picture], place)
 
+    def event(self, event: QEvent) -> bool:
+        # The window's keys (Del deletes nodes) must not act while pictures have the focus.
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and self._command(event) is not None
+        ):
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        key, modifiers = Qt.Key(event.key()), event.modifiers()
-        picture = self.current()
-        plain = not modifiers & ~Qt.KeyboardModifier.KeypadModifier
-        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
-        modes: dict[Qt.Key, Mode] = {
-            Qt.Key.Key_F5: "one",
-            Qt.Key.Key_F6: "slide",
-            Qt.Key.Key_F7: "flicker",
-            Qt.Key.Key_F8: "side",
-        }
-        if plain and key in steps:
-            self.go(steps[key])
-        elif plain and key in modes:
-            self.set_mode(modes[key])
-        elif plain and key == Qt.Key.Key_X:
-            self.swap()
-        elif plain and key == Qt.Key.Key_S and picture is not None:
-            self._results.actions.star([picture], not picture.starred)
-        elif plain and key == Qt.Key.Key_Delete and picture is not None:
-            self._trash([picture])
-        elif modifiers == Qt.KeyboardModifier.ControlModifier and key == Qt.Key.Key_C and picture:
-            self._results.actions.copy_image(picture)
+        command = self._command(event)
+        if command is not None:
+            command()
         else:
             event.ignore()
+
+    def _command(self, event: QKeyEvent) -> Callable[[], object] | None:
+        key = Qt.Key(event.key())
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if self._pages.currentWidget() is self.overview:
+            return self._leave_all if key == Qt.Key.Key_Escape and not modifiers else None
+        if modifiers == Qt.KeyboardModifier.ControlModifier and key == Qt.Key.Key_F:
+            return self.show_all
+        picture = self.current()
+        if picture is None:
+            return None
+        actions = self._results.actions
+        if modifiers == Qt.KeyboardModifier.ControlModifier and key == Qt.Key.Key_C:
+            return lambda: actions.copy_image(picture)
+        plain: dict[Qt.Key, Callable[[], object]] = {
+            Qt.Key.Key_Left: lambda: self.go(-1),
+            Qt.Key.Key_Right: lambda: self.go(1),
+            Qt.Key.Key_F5: lambda: self.set_mode("one"),
+            Qt.Key.Key_F6: lambda: self.set_mode("slide"),
+            Qt.Key.Key_F7: lambda: self.set_mode("flicker"),
+            Qt.Key.Key_F8: lambda: self.set_mode("side"),
+            Qt.Key.Key_X: self.swap,
+            Qt.Key.Key_S: lambda: actions.star([picture], not picture.starred),
+            Qt.Key.Key_Delete: lambda: self._trash([picture]),
+        }
+        return None if modifiers else plain.get(key)
 
     def gallery_actions(self) -> list[ActionSpec]:
         """For the command palette; the keys work where the gallery has the focus."""

@@ -11,10 +11,10 @@ from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.listing import Listing
 from ponystudio.app.results.thumb_view import ThumbView
 from ponystudio.app.results.thumbnails import Thumbnails
-from ponystudio.app.results.widgets import px
 from ponystudio.app.results.wording import day
 from ponystudio.canvas import theme
 

@@ -8,9 +8,10 @@ from functools import lru_cache
 from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import QBrush, QColor, QFontMetrics, QImage, QPainter, QPen, QPixmap
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.film import paint_mark
 from ponystudio.app.results.loading import Pyramid
-from ponystudio.app.results.widgets import paint_icon, px, rounded
+from ponystudio.app.results.widgets import paint_icon, rounded
 from ponystudio.canvas import theme
 
 # Above this, pixels are looked at one by one, and smoothing would invent some.

@@ -8,7 +8,8 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QWidget
 
-from ponystudio.app.results.widgets import paint_icon, px
+from ponystudio.app.painted import px
+from ponystudio.app.results.widgets import paint_icon
 from ponystudio.canvas import theme
 
 _HEIGHT, _RADIUS = 28, 6

@@ -7,20 +7,22 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.comparing import Comparer, Finding
 from ponystudio.app.results.details import Differences, Facts, Pixels
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.results import Results
-from ponystudio.app.results.widgets import ElidedLabel, IconButton, TextButton, px
+from ponystudio.app.results.widgets import ElidedLabel, IconButton, Spacing, TextButton
 from ponystudio.canvas import theme
 
 _WIDTH = 348
 
 
 class SidePanel(QScrollArea):
-    """`trash_requested` (picture)."""
+    """`trash_requested` (picture). `heat_toggled` (image or None): show the difference large."""
 
     trash_requested = Signal(object)
+    heat_toggled = Signal(object)
 
     def __init__(self, results: Results, comparer: Comparer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -55,23 +57,22 @@ class SidePanel(QScrollArea):
         self._prompt.setWordWrap(True)
         self._prompt.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         prompt = QVBoxLayout(self._prompt_box)
-        prompt.setContentsMargins(px(8), px(6), px(8), px(6))
+        Spacing(prompt, (8, 6, 8, 6))
         prompt.addWidget(self._prompt)
         head = QHBoxLayout()
-        head.setSpacing(px(2))
+        Spacing(head, spacing=2)
         head.addWidget(self._title, 1)
         head.addWidget(self.star_button)
         head.addWidget(self.trash_button)
         buttons = QHBoxLayout()
-        buttons.setSpacing(px(6))
+        Spacing(buttons, spacing=6)
         for button in (self.graph_button, self.seed_button, self.copy_button):
             buttons.addWidget(button)
         buttons.addStretch(1)
         self._content = content = QFrame()
         content.setProperty("surface", "panel")
         box = QVBoxLayout(content)
-        box.setContentsMargins(px(16), px(10), px(16), px(16))
-        box.setSpacing(px(12))
+        Spacing(box, (16, 10, 16, 16), 12)
         box.addLayout(head)
         box.addWidget(self._prompt_box)
         box.addWidget(self._facts)
@@ -92,6 +93,7 @@ class SidePanel(QScrollArea):
         self.graph_button.clicked.connect(lambda: self._with(actions.open_graph))
         self.seed_button.clicked.connect(lambda: self._with(actions.use_seed))
         self.copy_button.clicked.connect(lambda: self._with(actions.copy_image))
+        self._pixels.heat_toggled.connect(self.heat_toggled)
         self.apply_button.clicked.connect(lambda: self._with(actions.apply_values))
         self._comparer.changed.connect(self._compared)
         self._results.thumbnails.ready.connect(self._thumbnail_ready)

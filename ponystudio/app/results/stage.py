@@ -18,15 +18,15 @@ from PySide6.QtCore import (
     QVariantAnimation,
     Signal,
 )
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results import painting
 from ponystudio.app.results.camera import Camera, contained
 from ponystudio.app.results.pairing import Mode
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.results import Results
-from ponystudio.app.results.widgets import px
 from ponystudio.app.results.wording import label, told
 from ponystudio.canvas import theme
 
@@ -49,6 +49,7 @@ class Stage(QWidget):
         self._camera = Camera()
         self._divider = 0.5
         self._shows_a = False
+        self._heat: QImage | None = None
         self._held: Literal["", "pan", "divider"] = ""
         self._glide = QVariantAnimation(self)
         self._glide.setDuration(_GLIDE_MS)
@@ -96,6 +97,7 @@ class Stage(QWidget):
         if reset and not self._camera.fit:
             self._camera = Camera()
         self._set_mode(mode if a is not None else "one")
+        self._heat = None
         self.setAccessibleDescription(told(b) if b is not None else "")
         self.zoom_changed.emit()
         self.update()
@@ -109,6 +111,11 @@ class Stage(QWidget):
             self._turns.start()
         else:
             self._turns.stop()
+
+    def show_heat(self, image: QImage | None) -> None:
+        """Where the two differ, in place of both; None: the pictures again."""
+        self._heat = image
+        self.update()
 
     def turn(self) -> None:
         """In flicker: the other one."""
@@ -241,7 +248,10 @@ class Stage(QWidget):
         if self._b is None:
             return
         panes = self._panes()
-        if self._mode == "side" and self._a is not None:
+        if self._heat is not None:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(self._camera.rect(panes[-1], self._size()), self._heat)
+        elif self._mode == "side" and self._a is not None:
             self._paint_one(painter, self._a, panes[0], self._clip(panes[0]), "A")
             self._paint_one(painter, self._b, panes[1], self._clip(panes[1]), "B")
         elif self._mode == "slide" and self._a is not None:

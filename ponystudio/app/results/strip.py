@@ -14,12 +14,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.grid import ThumbGrid
 from ponystudio.app.results.listing import Listing
 from ponystudio.app.results.menu import picture_menu
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.results import Results
-from ponystudio.app.results.widgets import EmptyState, IconButton, label, paint_icon, px
+from ponystudio.app.results.widgets import EmptyState, IconButton, label, paint_icon
 from ponystudio.app.results.wording import number
 from ponystudio.canvas import theme
 
@@ -27,17 +28,28 @@ _TYPING_MS = 120
 
 
 class ResultsStrip(QFrame):
-    """`gallery_requested`: show all of it large. Pictures to view go through
-    `results.actions.view_requested`."""
+    """`gallery_requested`: show all of it large. `opened` (list of paths): a double click or Enter,
+    which also goes through `results.actions.view_requested` unless `inside` a gallery.
+
+    `side` is the least width of a picture.
+    """
 
     gallery_requested = Signal()
+    opened = Signal(list)
 
-    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        results: Results,
+        parent: QWidget | None = None,
+        side: int = 72,
+        inside: bool = False,
+    ) -> None:
         super().__init__(parent)
+        self._inside = inside
         self._results = results
         self.setProperty("surface", "panel")
         self.listing = Listing(results, self)
-        self.grid = ThumbGrid(self.listing, results.thumbnails, parent=self)
+        self.grid = ThumbGrid(self.listing, results.thumbnails, side, parent=self)
         self._menu: QMenu | None = None
         self._title = label(self.tr("Results"), "title")
         self._count = label("", "mono_caption", "text3")
@@ -91,7 +103,8 @@ class ResultsStrip(QFrame):
         self.gallery_button.clicked.connect(self.gallery_requested)
         self.search.searched.connect(self.listing.search)
         self.search.left.connect(self._leave_search)
-        grid.activated.connect(lambda picture: actions.view([picture]))
+        self.search.entered.connect(self._enter_grid)
+        grid.activated.connect(self._open)
         grid.menu_requested.connect(self._show_menu)
         grid.delete_requested.connect(actions.move_to_trash)
         grid.copy_requested.connect(actions.copy_image)
@@ -105,6 +118,18 @@ class ResultsStrip(QFrame):
 
     def selected(self) -> list[Picture]:
         return self.grid.selected()
+
+    def _open(self, picture: Picture) -> None:
+        chosen = self.grid.selected()
+        pictures = chosen if len(chosen) == 2 and picture in chosen else [picture]
+        self.opened.emit([picture.path for picture in pictures])
+        if not self._inside:
+            self._results.actions.view(pictures)
+
+    def start_search(self) -> None:
+        """Put the cursor into the search field."""
+        self.search_button.setChecked(True)
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _show_state(self) -> None:
         listing, query = self.listing, self.listing.query
@@ -137,6 +162,11 @@ class ResultsStrip(QFrame):
         self.search_button.setChecked(False)
         self.grid.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def _enter_grid(self) -> None:
+        self.grid.setFocus(Qt.FocusReason.TabFocusReason)
+        if self.grid.current is None and self.listing.pictures:
+            self.grid.select([self.listing.pictures[0].path])
+
     def _clear(self) -> None:
         self.search.clear_now()
 
@@ -154,10 +184,12 @@ class ResultsStrip(QFrame):
 
 
 class SearchField(QLineEdit):
-    """`searched` (text) a moment after typing; `left` with Esc in an empty field."""
+    """`searched` (text) a moment after typing; `entered` by Enter or down, to go on to what was
+    found; `left` by Esc in an empty field."""
 
     searched = Signal(str)
     left = Signal()
+    entered = Signal()
 
     def __init__(self, placeholder: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -185,6 +217,9 @@ class SearchField(QLineEdit):
                 self.clear_now()
             else:
                 self.left.emit()
+            return
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down):
+            self.entered.emit()
             return
         super().keyPressEvent(event)
 

@@ -16,10 +16,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.listing import Listing
 from ponystudio.app.results.thumbnails import Thumbnails
 from ponystudio.app.results.thumbs import Thumbs
-from ponystudio.app.results.widgets import px
 from ponystudio.app.results.wording import told
 
 _MOVES = {

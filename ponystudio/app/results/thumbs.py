@@ -22,10 +22,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.listing import Listing
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.thumbnails import Thumbnails
-from ponystudio.app.results.widgets import paint_icon, px, rounded
+from ponystudio.app.results.widgets import paint_icon, rounded
 from ponystudio.app.results.wording import told
 from ponystudio.canvas import theme
 

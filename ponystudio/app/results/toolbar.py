@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.pairing import Mode
 from ponystudio.app.results.segments import Segments
-from ponystudio.app.results.widgets import IconButton, label, px
+from ponystudio.app.results.widgets import IconButton, Spacing, label
 from ponystudio.canvas import theme
 
+_ROOM_FOR_HINT = 760
 _PERCENTS = (25, 50, 100, 200, 400, 800)
 
 
 class GalleryToolbar(QWidget):
+    """`all_requested`: choose among all results."""
+
     mode_chosen = Signal(str)
+    all_requested = Signal()
     fit_requested = Signal()
     zoom_requested = Signal(float)
     swap_requested = Signal()
@@ -35,21 +41,25 @@ class GalleryToolbar(QWidget):
         for name, key in (("one", "F5"), ("slide", "F6"), ("flicker", "F7"), ("side", "F8")):
             self.modes.button(name).setToolTip(key)
         self._shared = label(self.tr("Zoom and position are shared"), "caption", "text3")
+        self._shared.hide()
+        self._compared = False
         self.zoom_button = ZoomButton(self)
         self.swap_button = IconButton("swap", self.tr("Swap A and B"), "X")
         self.detach_button = IconButton("detach", self.tr("Open in a window of its own"))
         row = QHBoxLayout(self)
-        row.setContentsMargins(px(16), px(12), px(16), px(12))
-        row.setSpacing(px(10))
+        Spacing(row, (16, 12, 16, 12), 10)
+        self.all_button = IconButton("search", self.tr("Find in all results"), "Ctrl+F")
         row.addWidget(self.modes)
+        row.addWidget(self.all_button)
         row.addStretch(1)
         row.addWidget(self._shared)
         row.addWidget(self.zoom_button)
         row.addWidget(self.swap_button)
         row.addWidget(self.detach_button)
-        for button in (self.swap_button, self.detach_button):
+        for button in (self.all_button, self.swap_button, self.detach_button):
             button.setProperty("kind", "plain")
         self.modes.chosen.connect(self.mode_chosen)
+        self.all_button.clicked.connect(self.all_requested)
         self.swap_button.clicked.connect(self.swap_requested)
         self.detach_button.clicked.connect(self.detach_requested)
         self.zoom_button.fit_requested.connect(self.fit_requested)
@@ -60,8 +70,17 @@ class GalleryToolbar(QWidget):
         for name in ("slide", "flicker", "side"):
             button = self.modes.button(name)
             button.setEnabled(comparable)
-        self._shared.setVisible(compared)
+        self._compared = compared
+        self._show_hint()
         self.swap_button.setEnabled(compared)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_hint()
+
+    def _show_hint(self) -> None:
+        """Only where there is room: the rest of the bar must not be pushed."""
+        self._shared.setVisible(self._compared and self.width() >= px(_ROOM_FOR_HINT))
 
     def show_zoom(self, percent: float, fits: bool) -> None:
         self.zoom_button.show_zoom(percent, fits)

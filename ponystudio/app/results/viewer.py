@@ -16,9 +16,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
+from ponystudio.app.painted import px
 from ponystudio.app.results.results import Results
 from ponystudio.app.results.stage import Stage
-from ponystudio.app.results.widgets import px
 
 _STEP = 1.25
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QObject, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
+from ponystudio.app.painted import PaintedButton, px
 from ponystudio.canvas import theme
-
-
-def px(length: float) -> int:
-    """A length at 100 % in px of the present UI scale."""
-    return round(length * theme.scale())
 
 
 class IconButton(QPushButton):
@@ -57,31 +62,36 @@ class IconButton(QPushButton):
         self.setFixedSize(px(28), px(28))
 
 
-class TextButton(QPushButton):
-    """A button with a text and, if named, an icon that follows the theme."""
+class TextButton(PaintedButton):
+    """A button with a text and, if named, an icon."""
 
     def __init__(
         self,
         text: str,
         icon: str = "",
-        kind: str = "plain",
+        kind: Literal["primary", "plain"] = "plain",
         run: Callable[[], object] | None = None,
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(text, parent)
-        self._icon_name = icon
-        self.setProperty("kind", kind)
-        self._look()
-        theme.hub.changed.connect(self._look)
+        super().__init__(kind, text, icon)
         if run is not None:
             self.clicked.connect(lambda: run())
 
-    def _look(self) -> None:
-        primary = self.property("kind") == "primary"
-        if self._icon_name:
-            self.setIcon(theme.icon(self._icon_name, "onfill" if primary else "text2"))
-            self.setIconSize(QSize(px(16), px(16)))
-        self.setFixedHeight(px(28))
+
+class Spacing(QObject):
+    """Margins (left, top, right, bottom) and spacing of a layout, in px at 100 %, that follow the
+    UI scale. Lives as long as the layout."""
+
+    def __init__(
+        self, layout: QLayout, margins: tuple[int, int, int, int] = (0, 0, 0, 0), spacing: int = 0
+    ) -> None:
+        super().__init__(layout)
+        self._layout, self._margins, self._spacing = layout, margins, spacing
+        theme.hub.changed.connect(self._apply)
+        self._apply()
+
+    def _apply(self) -> None:
+        self._layout.setContentsMargins(*(px(margin) for margin in self._margins))
+        self._layout.setSpacing(px(self._spacing))
 
 
 def label(
@@ -152,8 +162,7 @@ class EmptyState(QWidget):
         self._run: Callable[[], object] | None = None
         self.button.clicked.connect(self._clicked)
         box = QVBoxLayout(self)
-        box.setContentsMargins(px(20), px(20), px(20), px(20))
-        box.setSpacing(px(12))
+        Spacing(box, (20, 20, 20, 20), 12)
         box.addStretch(2)
         box.addWidget(self.sentence)
         box.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
@@ -161,7 +170,7 @@ class EmptyState(QWidget):
 
     def say(self, sentence: str, button: str, run: Callable[[], object]) -> None:
         self.sentence.setText(sentence)
-        self.button.setText(button)
+        self.button.set_look(button)
         self._run = run
 
     def _clicked(self) -> None:

@@ -267,3 +267,51 @@ def test_pairs_are_made_and_kept(tmp_path):
     assert Pairing(None, a).with_mode("side", [a]).mode == "one"  # nothing to compare with
     assert pair.marked(c).a == c
     assert QColor("white").isValid()
+
+
+def test_all_results_can_be_searched_and_chosen_from(gallery, qtbot):
+    gallery.view.setFocus()
+    QTest.keyClick(gallery.view, Qt.Key.Key_F, CONTROL)
+    overview = gallery.overview
+    assert overview.isVisible()
+    QTest.keyClicks(overview.search, "fox 2")
+    qtbot.waitUntil(lambda: [p.name for p in overview.listing.pictures] == ["p2.png"])
+    QTest.keyClick(overview.search, Qt.Key.Key_Return)
+    QTest.keyClick(overview.grid, Qt.Key.Key_Return)
+    assert not overview.isVisible()
+    assert names(gallery) == ("", "p2.png")
+    gallery.show_all()
+    overview.grid.setFocus()
+    QTest.keyClick(overview.grid, Qt.Key.Key_Escape)
+    assert not overview.isVisible()
+
+
+def test_the_difference_can_be_seen_large(gallery, results, qtbot):
+    film_click(gallery, 3)
+    film_click(gallery, 0, CONTROL)
+    qtbot.waitUntil(lambda: gallery.comparer.finding.pixels is not None)
+    tile = gallery.side._pixels.heat_tile
+    tile.click()
+    heat = gallery.comparer.finding.pixels.picture.pixelColor(0, 0).name()
+    view = gallery.view
+    assert color_at(gallery, view.width() / 2, view.height() / 2) == heat
+    tile.click()
+    assert color_at(gallery, view.width() / 2 + 80, view.height() / 2 + 90) == COLORS[0]
+
+
+def test_keys_of_the_gallery_do_not_reach_the_windows_actions(gallery, output, qtbot):
+    from PySide6.QtGui import QAction
+
+    triggered: list[str] = []
+    for keys in ("Del", "X", "F8", "F"):
+        action = QAction(gallery)
+        action.setShortcut(keys)
+        action.triggered.connect(lambda _checked=False, keys=keys: triggered.append(keys))
+        gallery.addAction(action)
+    gallery.activateWindow()
+    gallery.view.setFocus()
+    qtbot.waitUntil(lambda: gallery.view.hasFocus())
+    for key in (Qt.Key.Key_F8, Qt.Key.Key_X, Qt.Key.Key_F):
+        QTest.keyClick(gallery.view, key)
+    assert triggered == []
+    assert gallery.view.mode == "side"
