@@ -63,18 +63,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _canvas(words: Sequence[str]) -> int:
-    """`ponystudio [FILE]`: the canvas, which this version does not have yet."""
-    if words and not os.path.exists(words[0]):  # noqa: PTH110 (Path.exists raises)
-        near = difflib.get_close_matches(words[0], COMMANDS[:-1], 1)
+    """`ponystudio [FILE...]`: the studio."""
+    missing = next((word for word in words if not os.path.exists(word)), None)  # noqa: PTH110
+    if missing is not None:
+        near = difflib.get_close_matches(missing, COMMANDS[:-1], 1)
         hint = f"Did you mean `{near[0]}`?" if near else "See `ponystudio --help`."
-        print(f"error: {words[0]} is neither a command nor a file.\n  {hint}", file=sys.stderr)
-    else:
+        print(f"error: {missing} is neither a command nor a file.\n  {hint}", file=sys.stderr)
+        return 2
+    try:
+        studio = importlib.import_module("ponystudio.app.main")
+    except ImportError as error:  # Qt's wheels need libraries that not every system has
         print(
-            "The canvas comes in a later version; `ponystudio run GRAPH` makes the picture, "
-            "`ponystudio --help` shows the rest.",
+            f"error: The studio's window cannot be opened ({error}).\n"
+            "  `ponystudio doctor` says what is missing; `ponystudio run GRAPH` needs no window.",
             file=sys.stderr,
         )
-    return 2
+        return 1
+    if not studio.can_show():
+        print(
+            "error: There is no display to open the studio on.\n"
+            "  `ponystudio run GRAPH` makes the picture, `ponystudio --help` shows the rest.",
+            file=sys.stderr,
+        )
+        return 2
+    code: int = studio.main([Path(word) for word in words])
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

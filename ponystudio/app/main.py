@@ -1,0 +1,91 @@
+"""`ponystudio [FILE]`: the studio. The window stands before the engine is asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from ponystudio.app import style
+from ponystudio.app.instance import Instance
+from ponystudio.app.settings import Settings
+from ponystudio.canvas import theme
+from ponystudio.library import home
+
+# Set to a file name, the window writes there how long it took to be usable, in seconds.
+TIMING = "PONYSTUDIO_TIMING"
+
+
+def main(files: Sequence[Path] = ()) -> int:
+    """Open the studio with these files; hand them to the one that is open already, if one is."""
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("PonyStudio")
+    app.setDesktopFileName("ponystudio")
+    instance = Instance(home.data())
+    if not instance.claim():
+        if instance.hand_over(files):
+            return 0
+        print("PonyStudio is open already and does not answer.", file=sys.stderr)
+        return 1
+    settings = Settings()
+    _dress(app, settings)
+
+    from ponystudio.app.window import Window
+
+    window = Window(settings)
+    instance.asked.connect(lambda paths, _token: _asked(window, paths))
+    instance.listen()
+    _open_first(window, files)
+    window.show()
+    QTimer.singleShot(0, window.start)
+    code = app.exec()
+    instance.close()
+    return code
+
+
+def _dress(app: QApplication, settings: Settings) -> None:
+    """Theme and scale, now and whenever the system or the settings change."""
+    hints = QGuiApplication.styleHints()
+
+    def take() -> None:
+        wanted = settings.get("theme")
+        if wanted == "system":
+            light = hints.colorScheme() == Qt.ColorScheme.Light
+            wanted = "light" if light else "dark"
+        theme.use(wanted)
+
+    theme.set_scale(settings.get("ui_scale"))
+    theme.set_reduced_motion(settings.get("reduced_motion"))
+    take()
+    style.apply(app)
+    hints.colorSchemeChanged.connect(lambda _: take())
+    settings.changed.connect(lambda name: take() if name == "theme" else None)
+
+
+def _open_first(window: object, files: Sequence[Path]) -> None:
+    """What was open last, then these files; an empty canvas, if that is nothing."""
+    documents = window.documents  # type: ignore[attr-defined]
+    documents.new()
+    documents.restore()
+    for path in files:
+        documents.open(path)
+
+
+def _asked(window: object, files: Sequence[Path]) -> None:
+    """A second start handed its files over: show the window."""
+    for path in files:
+        window.documents.open(path)  # type: ignore[attr-defined]
+    window.raise_()  # type: ignore[attr-defined]
+    window.activateWindow()  # type: ignore[attr-defined]
+
+
+def can_show() -> bool:
+    """Whether there is a display to open a window on."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
