@@ -78,8 +78,8 @@ class FileField(Field):
     def tooltip(self, ctx: FieldContext, part: str = "") -> str:
         fact = self.fact(ctx)
         lines = [str(fact.path) if fact and fact.path else str(ctx.value)]
-        if fact and fact.remedy and self.trouble(ctx):
-            lines.append(fact.remedy)
+        if fact and (trouble := mismatch(self.spec.kind, fact, model_family(ctx))):
+            lines.insert(0, f"{trouble}. {fact.remedy}".strip())
         lines.append(super().tooltip(ctx, part))
         return "\n".join(line for line in lines if line)
 
@@ -90,11 +90,9 @@ class FileField(Field):
         return ctx.services.facts.get(self.spec.kind, str(ctx.value))
 
     def trouble(self, ctx: FieldContext) -> str:
-        """Why the chosen file does not serve, in a few words."""
+        """Why the chosen file does not serve, in two or three words."""
         fact = self.fact(ctx)
-        if fact is None:
-            return ""
-        return fact.problem or mismatch(self.spec.kind, fact, model_family(ctx))
+        return mismatch(self.spec.kind, fact, model_family(ctx), short=True) if fact else ""
 
     # Events
 

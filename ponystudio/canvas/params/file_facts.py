@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,8 +22,9 @@ from ponystudio.errors import MissingFile, PonyStudioError
 from ponystudio.library.folders import Folders
 from ponystudio.library.index import Index
 from ponystudio.library.layout import PICTURES, is_network
-from ponystudio.library.model_file import ACCEPTED, ModelFile, check_kind
+from ponystudio.library.model_file import ACCEPTED, NOUNS, ModelFile, check_kind
 from ponystudio.library.recognise import recognise
+from ponystudio.library.weights import open_weights
 
 THUMB = 102  # px: 34 at the finest screen
 _SIDECARS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp",
@@ -38,13 +40,25 @@ _FAMILIES = {
 }
 _DTYPES = {"float16": "fp16", "float32": "fp32", "bfloat16": "bf16", "F16": "fp16", "F32": "fp32",
            "BF16": "bf16", "float8_e4m3fn": "fp8", "float64": "fp64"}  # fmt: skip
+# What is wrong, where there is room for two or three words.
+_SHORT = {
+    "DamagedFile": "Damaged file",
+    "UnsafeFile": "Can run code",
+    "UnknownModel": "No known model",
+    "UnsupportedModel": "Cannot be run yet",
+    "UnsafePath": "On another machine",
+}
+# Upscalers are named for what they do: 4x-UltraSharp, realesrgan-x4plus.
+_SCALE = re.compile(r"(?<![a-z0-9])(?:x([1-9])(?!\d)|([1-9])x)")
+_DOWN = re.compile(r"(lora_down|lora_A|lora\.down|down)\.weight$|\.lora_A\b")
 # Files of these kinds belong to a model of one family.
 _FOLLOWING = {"loras", "controlnet", "embeddings"}
 
 
 @dataclass(frozen=True)
 class Fact:
-    """`problem` in a few words says why the file cannot serve; `missing`: it is not there."""
+    """`problem` says why the file cannot serve, `short` in two or three words; `missing`: it is not
+    there."""
 
     name: str
     path: Path | None = None
@@ -56,6 +70,7 @@ class Fact:
     height: int = 0
     thumb: QImage | None = None
     problem: str = ""
+    short: str = ""
     missing: bool = False
     remedy: str = ""
 
@@ -148,7 +163,7 @@ class FileFacts(QObject):
         except MissingFile as error:
             return Fact(name, problem=tr("Not found"), missing=True, remedy=error.remedy)
         except PonyStudioError as error:
-            return Fact(name, problem=error.what.rstrip("."), remedy=error.remedy)
+            return _refused(Fact(name), error)
         size = _size(path)
         if kind == "input":
             return _picture(name, path, size)
@@ -160,21 +175,17 @@ class FileFacts(QObject):
         try:
             model = self._recognised(path)
         except PonyStudioError as error:
-            return Fact(
-                name, path, size=size, thumb=_sidecar(path, {}),
-                problem=error.what.rstrip("."), remedy=error.remedy,
-            )  # fmt: skip
-        problem = remedy = ""
+            return _refused(Fact(name, path, size=size, thumb=_sidecar(path, {})), error)
+        part = max(model.parts.values(), key=lambda part: part.parameters, default=None)
+        dtype = _DTYPES.get(part.dtype, part.dtype) if part and model.kind != "lora" else ""
+        thumb = _sidecar(path, model.metadata)
+        fact = Fact(name, path, model.family, dtype, _detail(model), size, thumb=thumb)
         try:
             check_kind(model, kind)
         except PonyStudioError as error:
-            problem, remedy = error.what.rstrip("."), error.remedy
-        part = max(model.parts.values(), key=lambda part: part.parameters, default=None)
-        dtype = _DTYPES.get(part.dtype, part.dtype) if part else ""
-        return Fact(
-            name, path, model.family, dtype, _detail(model), size,
-            thumb=_sidecar(path, model.metadata), problem=problem, remedy=remedy,
-        )  # fmt: skip
+            noun = NOUNS.get(model.kind, model.kind).partition(",")[0]
+            return _refused(fact, error, tr("This is {noun}").format(noun=tr(noun)))
+        return fact
 
     def _recognised(self, path: Path) -> ModelFile:
         if self._index_path is None:
@@ -196,6 +207,12 @@ class FileFacts(QObject):
             index.close()
 
 
+def _refused(fact: Fact, error: PonyStudioError, short: str = "") -> Fact:
+    short = short or tr(_SHORT.get(type(error).__name__, ""))
+    problem = error.what.rstrip(".")
+    return replace(fact, problem=problem, short=short, remedy=error.remedy)
+
+
 def title_of(name: str) -> str:
     """A file's name as a person calls it: without folder and suffix of weights."""
     path = PurePosixPath(name.replace("\\", "/"))
@@ -206,13 +223,13 @@ def family_title(family: str) -> str:
     return _FAMILIES.get(family, family)
 
 
-def mismatch(kind: str, fact: Fact, family: str) -> str:
+def mismatch(kind: str, fact: Fact, family: str, short: bool = False) -> str:
     """Why a file does not fit a model of this family, in a few words; "" if it may."""
     if fact.problem:
-        return fact.problem
+        return (short and fact.short) or fact.problem
     if kind not in _FOLLOWING or not family or not fact.family or fact.family == family:
         return ""
-    said = tr("For {theirs}; the model is {ours}")
+    said = tr("For {theirs}, not {ours}") if short else tr("For {theirs}; the model is {ours}")
     return said.format(theirs=family_title(fact.family), ours=family_title(family))
 
 
@@ -237,7 +254,7 @@ def read_thumb(path: Path, side: int = THUMB) -> QImage | None:
 def _picture(name: str, path: Path, size: int) -> Fact:
     measured = QImageReader(str(path)).size()
     thumb = read_thumb(path)
-    problem = "" if thumb is not None else tr("This is no picture that can be read")
+    problem = "" if thumb is not None else tr("No picture")
     return Fact(
         name, path, size=size, width=max(0, measured.width()), height=max(0, measured.height()),
         thumb=thumb, problem=problem,
@@ -247,12 +264,29 @@ def _picture(name: str, path: Path, size: int) -> Fact:
 def _detail(model: ModelFile) -> str:
     """What is worth a word besides the family."""
     if model.kind == "upscaler":
-        scale = model.config.get("scale") or model.metadata.get("scale")
-        return f"×{scale}" if scale else ""
+        named = _SCALE.search(model.path.stem.lower())
+        return f"×{named[1] or named[2]}" if named else ""
     if model.kind == "lora":
-        rank = model.metadata.get("ss_network_dim", "")
-        return tr("rank {rank}").format(rank=rank) if rank.isdigit() else ""
+        rank = _rank(model)
+        return tr("rank {rank}").format(rank=rank) if rank else ""
     return {9: tr("inpainting"), 8: tr("pix2pix")}.get(model.input_channels, "")
+
+
+def _rank(model: ModelFile) -> int:
+    """What most of a LoRA's pairs have as their inner side; 0 if that cannot be told."""
+    said = model.metadata.get("ss_network_dim", "")
+    if said.isdigit():
+        return int(said)
+    try:
+        with open_weights(model.path) as file:
+            sides = [
+                info.shape[0]
+                for name, info in file.tensors.items()
+                if info.shape and _DOWN.search(name)
+            ]
+    except PonyStudioError:
+        return 0
+    return int(max(set(sides), key=sides.count)) if sides else 0
 
 
 def _sidecar(path: Path, metadata: Any) -> QImage | None:

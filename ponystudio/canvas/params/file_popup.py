@@ -99,8 +99,8 @@ class FilePopup(ListPopup):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(self.scaled(4))
         for text, icon, slot in (
-            (tr("Browse…"), "search", self._browse),
-            (tr("Show folder"), "folder", self._show_folder),
+            (tr("Browse…"), "folder", self._browse),
+            (tr("Show folder"), "detach", self._show_folder),
         ):
             button = QPushButton(theme.icon(icon), text, foot)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

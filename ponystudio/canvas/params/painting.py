@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QTransform
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas import metrics, texts, theme
@@ -141,12 +142,20 @@ def from_wire(painter: QPainter, rect: QRectF, ctx: FieldContext, label: str) ->
 
 def icon(painter: QPainter, rect: QRectF, name: str, color: QColor, size: float = ICON) -> None:
     """An icon in the middle of a rect."""
-    factor = size / 16
-    painter.save()
-    painter.translate(rect.center() - QPointF(size / 2, size / 2))
-    painter.scale(factor, factor)
-    painter.strokePath(theme.icon_path(name), theme.icon_pen(color, 1.4 / factor))
-    painter.restore()
+    x, y = rect.center().x() - size / 2, rect.center().y() - size / 2
+    painter.translate(x, y)
+    painter.strokePath(_icon_path(name, size), _icon_pen(color.rgb()))
+    painter.translate(-x, -y)
+
+
+@lru_cache(maxsize=128)
+def _icon_path(name: str, size: float) -> QPainterPath:
+    return QTransform.fromScale(size / 16, size / 16).map(theme.icon_path(name))
+
+
+@lru_cache(maxsize=64)
+def _icon_pen(rgb: int) -> QPen:
+    return theme.icon_pen(QColor(rgb), 1.4)
 
 
 def chevron(painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:

@@ -56,7 +56,7 @@ def known(qtbot, facts, kind, name):
 def test_a_file_is_known_with_its_picture(qtbot, facts, loras):
     fact = known(qtbot, facts, "loras", "wolf.safetensors")
     assert (fact.title, fact.problem, fact.family) == ("wolf", "", "sd1")
-    assert "SD 1.5" in fact.line
+    assert fact.line.startswith("SD 1.5, rank 4, ")
     assert fact.thumb.width() == fact.thumb.height()
     assert known(qtbot, facts, "loras", "styles/film.safetensors").thumb is None
 
@@ -68,7 +68,8 @@ def test_what_cannot_serve_says_why(qtbot, facts, loras, models):
     shutil.copy(loras / "wolf.safetensors", models / "checkpoints" / "wolf.safetensors")
     assert "LoRA" in known(qtbot, facts, "checkpoints", "wolf.safetensors").problem
     assert known(qtbot, facts, "loras", "").missing
-    assert "machine" in known(qtbot, facts, "loras", "//host/share/a.safetensors").problem
+    far = known(qtbot, facts, "loras", "//host/share/a.safetensors")
+    assert (far.short, far.path) == ("On another machine", None)
 
 
 def test_a_file_that_comes_later_is_found_when_looked_for(qtbot, facts, loras):
@@ -83,6 +84,7 @@ def test_a_file_that_comes_later_is_found_when_looked_for(qtbot, facts, loras):
 def test_other_families_do_not_fit():
     fact = Fact("a", family="sdxl")
     assert mismatch("loras", fact, "sd1") == "For SDXL; the model is SD 1.5"
+    assert mismatch("loras", fact, "sd1", short=True) == "For SDXL, not SD 1.5"
     assert mismatch("loras", fact, "") == ""
     assert mismatch("upscale_models", fact, "sd1") == ""
 
