@@ -34,7 +34,6 @@ from ponystudio.canvas.buttons import CardButtons
 from ponystudio.canvas.camera import Camera
 from ponystudio.canvas.drift import Drift
 from ponystudio.canvas.editors import Editors
-from ponystudio.canvas.empty_hint import EmptyHint
 from ponystudio.canvas.frame_store import FrameStore
 from ponystudio.canvas.glide import Glide
 from ponystudio.canvas.items import NOTHING, Hit
@@ -55,11 +54,9 @@ class Handler(Protocol):
 
 
 class GraphView(QGraphicsView):
-    """`camera_changed` comes with every move and zoom, `templates_requested` from the button of an
-    empty canvas. `gestures` and `params` are Handlers."""
+    """`camera_changed` comes with every move and zoom. `gestures` and `params` are Handlers."""
 
     camera_changed = Signal()
-    templates_requested = Signal()
 
     def __init__(self, scene: GraphScene, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,7 +75,6 @@ class GraphView(QGraphicsView):
         self._glide = Glide(self)
         self.minimap = Minimap(self)
         self.zoom_bar = ZoomBar(self)
-        self.empty_hint = EmptyHint(self)
         scene.overlay_changed.connect(self._show_overlay)
         scene.drag_changed.connect(self._show_overlay)
         scene.focus_changed.connect(self._say_focus)
@@ -204,7 +200,7 @@ class GraphView(QGraphicsView):
         self._camera_moved()
 
     def _camera_moved(self) -> None:
-        if not hasattr(self, "empty_hint"):
+        if not hasattr(self, "zoom_bar"):
             return
         self.frame_store.camera_moved()
         self.editors.follow()
@@ -344,11 +340,10 @@ class GraphView(QGraphicsView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if not hasattr(self, "empty_hint"):
+        if not hasattr(self, "zoom_bar"):
             return
         self.minimap.lay_out()
         self.zoom_bar.lay_out()
-        self.empty_hint.lay_out()
         self._camera_moved()
 
     def _show_tip(self, event: QHelpEvent) -> bool:

@@ -16,8 +16,7 @@ from ponystudio.canvas.document import Document, gesture
 from ponystudio.canvas.scene import GraphScene
 from ponystudio.canvas.state import NodeState, Problem
 from ponystudio.canvas.view import GraphView
-from ponystudio.graph.edits import AddNode, SetMode, SetView
-from ponystudio.graph.model import Node
+from ponystudio.graph.edits import SetMode, SetView
 
 
 @pytest.fixture
@@ -257,15 +256,6 @@ def test_a_camera_is_kept_in_the_file() -> None:
 @pytest.mark.parametrize("entry", [None, {}, {"center": [1], "zoom": 1}, {"center": [1, 2]}, "x"])
 def test_a_senseless_camera_is_none(entry: object) -> None:
     assert Camera.from_json(entry) is None
-
-
-def test_an_empty_canvas_says_how_to_begin(qtbot) -> None:
-    document = Document()
-    view = GraphView(GraphScene(document))
-    qtbot.addWidget(view)
-    assert view.empty_hint.is_shown()
-    document.do(AddNode(Node("a", "t.source"), {"pos": [0, 0]}), "Add")
-    assert not view.empty_hint.is_shown()
 
 
 def test_a_scene_outlives_its_view(qapp, document: Document) -> None:
