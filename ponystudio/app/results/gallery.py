@@ -47,7 +47,6 @@ class GalleryPage(QFrame):
         self.comparer = results.comparer(self)
         self.side = SidePanel(results, self.comparer, self)
         self.overview = ResultsStrip(results, self, side=148, inside=True)
-        self.overview.gallery_button.hide()
         self._empty = EmptyState(self)
         self._menu: QMenu | None = None
         self._lay_out()
@@ -92,6 +91,7 @@ class GalleryPage(QFrame):
         toolbar.mode_chosen.connect(self.set_mode)
         toolbar.all_requested.connect(self.show_all)
         self.overview.opened.connect(self.show_paths)
+        self.overview.gallery_requested.connect(self._leave_all)
         self.side.heat_toggled.connect(view.show_heat)
         toolbar.fit_requested.connect(view.fit)
         toolbar.zoom_requested.connect(view.zoom_to)

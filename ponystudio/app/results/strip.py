@@ -57,7 +57,11 @@ class ResultsStrip(QFrame):
         self.star_button.setCheckable(True)
         self.search_button = IconButton("search", self.tr("Search results"))
         self.search_button.setCheckable(True)
-        self.gallery_button = IconButton("detach", self.tr("Show in the gallery"))
+        self.gallery_button = (
+            IconButton("close", self.tr("Back to the viewer"), self.tr("Esc"))
+            if inside
+            else IconButton("detach", self.tr("Show in the gallery"))
+        )
         self.search = SearchField(self.tr("Prompt, seed or model"), self)
         self.search.hide()
         self._empty = EmptyState(self)
@@ -74,6 +78,9 @@ class ResultsStrip(QFrame):
             self._head.addWidget(button)
         self._search_row = QHBoxLayout()
         self._search_row.addWidget(self.search)
+        if self._inside:
+            self.search.setMaximumWidth(px(420))
+            self._search_row.addStretch(1)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.grid)
         self._pages.addWidget(self._empty)
