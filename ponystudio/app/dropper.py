@@ -7,20 +7,23 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QMenu, QWidget
 
-from ponystudio.app import dropping, saving
+from ponystudio.app import saving
 from ponystudio.app.documents import Documents
-from ponystudio.app.dropping import Choice, Dropped, Dropping
 from ponystudio.app.notice import Notice
 from ponystudio.app.off_thread import OffThread
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.errors import BadInput, GraphError, NotWritable, PonyStudioError
 from ponystudio.graph.clipboard import MIME
 from ponystudio.library.folders import Folders, default_roots
+
+if TYPE_CHECKING:  # it knows all kinds of files, and is not needed before the first drop
+    from ponystudio.app.dropping import Choice, Dropped, Dropping
 
 _BESIDE = 32
 
@@ -70,14 +73,16 @@ class Dropper(QObject):
 
     def choose(self, choice: Choice, document: StudioDocument, at: QPointF) -> None:
         """Do what was chosen."""
+        from ponystudio.app.dropping import edits
+
         if choice.action == "open" and choice.path is not None:
             self._documents.open(choice.path)
         elif choice.action == "models":
             self.folder_dropped.emit(choice.path)
         elif document in tuple(self._documents):  # else it was closed meanwhile
             try:
-                edits = dropping.edits(choice, document.graph, (at.x(), at.y()))
-                document.do_all(edits, self._step(choice))
+                made = edits(choice, document.graph, (at.x(), at.y()))
+                document.do_all(made, self._step(choice))
             except GraphError as error:
                 self._refused("", error)
 
@@ -104,6 +109,8 @@ class Dropper(QObject):
 
     def _jobs(self, mime: QMimeData, document: StudioDocument) -> list[Callable[[], Dropped]]:
         """What to look at, taken out of the mime data, which does not last."""
+        from ponystudio.app.dropping import Dropping
+
         known = self._documents.folders
         folders = known() if known else Folders(default_roots())
         judge = Dropping(document.catalog, saving.beside(folders, document.path))
@@ -162,6 +169,8 @@ class Dropper(QObject):
 
 
 def _elsewhere() -> Dropped:
+    from ponystudio.app.dropping import Dropped
+
     return Dropped("", (), BadInput("It lies on the web.", remedy="Save it first, then drop it."))
 
 

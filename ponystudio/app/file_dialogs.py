@@ -27,6 +27,7 @@ class FileDialogs(QObject):
         self._documents = documents
         self._window = window
         self._dialog: QFileDialog | None = None
+        self._saving: StudioDocument | None = None
         self._folder: Path | None = None
         documents.path_wanted.connect(self.save_as)
 
@@ -55,7 +56,7 @@ class FileDialogs(QObject):
     def save_as(self, document: StudioDocument | None = None) -> None:
         """Ask where to save a document (None: the current one), and save it there."""
         document = document or self._documents.current
-        if document is None:
+        if document is None or (self._dialog is not None and self._saving is document):
             return
         dialog = self._made(self.tr("Save as"), [self.tr("Graphs (*.json)")])
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
@@ -65,6 +66,7 @@ class FileDialogs(QObject):
             dialog.setDirectory(str(document.path.parent))
         dialog.selectFile(f"{file_name(document.title)}.{SUFFIX}")
         self._ask(dialog, lambda paths: self._save_at(document, paths[0]))
+        self._saving = document
 
     def folder(self, title: str, chosen: Callable[[Path], object]) -> None:
         """Ask for a folder, e.g. one of models."""
@@ -94,6 +96,7 @@ class FileDialogs(QObject):
         return dialog
 
     def _ask(self, dialog: QFileDialog, chosen: Callable[[list[Path]], object]) -> None:
+        self._saving = None
         if self._dialog is not None:
             self._dialog.close()
 
@@ -123,4 +126,4 @@ class FileDialogs(QObject):
 
 def file_name(title: str) -> str:
     """The title as a name that every system takes for a file."""
-    return _RESERVED.sub(" ", title).strip(" .") or "graph"
+    return " ".join(_RESERVED.sub(" ", title).split()).strip(" .") or "graph"

@@ -14,7 +14,6 @@ from ponystudio.app.journal_file import SUFFIX, Stored, replay
 from ponystudio.app.lock import Holder, Lock
 from ponystudio.errors import GraphFileError
 from ponystudio.graph import format as graph_file
-from ponystudio.graph.carrier import graph_text
 from ponystudio.graph.model import Graph
 
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
@@ -62,6 +61,8 @@ def load(path: Path, journal: Path | None = None) -> Loaded:
     Raises GraphFileError.
     """
     if is_picture(path):
+        from ponystudio.graph.carrier import graph_text  # slow to import: XML and all it needs
+
         graph = graph_file.loads(graph_text(path), where=str(path))
         return Loaded(graph, path.stem)
     digest = digest_of(path)

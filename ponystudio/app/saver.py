@@ -101,7 +101,7 @@ class Saver(QObject):
         graph, folders = document.graph, self._documents.folders
         job = Saving(
             graph,
-            document.camera_of() if document.camera_of else document.camera,
+            document.present_camera(),
             document.catalog,
             path,
             expected,

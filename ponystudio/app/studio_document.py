@@ -208,9 +208,17 @@ class StudioDocument(Document):
 
     def leave(self) -> None:
         """Note in the journal where the view stands."""
+        if (camera := self.present_camera()) is not None:
+            self._tell({"camera": dict(camera)})
+
+    def present_camera(self) -> Camera | None:
+        """Where the view stands, or stood last."""
         if self.camera_of is not None:
-            self.camera = self.camera_of()
-            self._tell({"camera": dict(self.camera)})
+            try:
+                self.camera = self.camera_of()
+            except RuntimeError:  # the view is gone already
+                self.camera_of = None
+        return self.camera
 
     def compact(self) -> None:
         """Shorten the journal to what the undo stack holds."""

@@ -1,0 +1,80 @@
+"""Open and Save as, in the dialogs themselves."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLineEdit, QWidget
+
+from helpers.graphs import CATALOG, picture
+from ponystudio.app.documents import Documents
+from ponystudio.app.file_dialogs import FileDialogs, file_name
+from ponystudio.graph import format as graph_file
+from ponystudio.graph.edits import SetParam
+
+
+@pytest.fixture
+def documents(qapp, tmp_path):
+    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    documents = Documents(tmp_path / "data", CATALOG)
+    yield documents
+    documents.shutdown()
+
+
+@pytest.fixture
+def dialogs(qtbot, documents):
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.show()
+    return FileDialogs(documents, window)
+
+
+def answer(dialogs: FileDialogs, qtbot, text: str) -> None:
+    dialog = dialogs.dialog
+    assert QTest.qWaitForWindowExposed(dialog)
+    line = dialog.findChild(QLineEdit, "fileNameEdit")
+    line.setFocus()
+    line.selectAll()
+    QTest.keyClicks(line, text)
+    line.completer().popup().hide()  # else Return chooses in it
+    box = dialog.findChild(QDialogButtonBox)
+    QTest.mouseClick(box.buttons()[0], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dialogs.dialog is None)
+    QApplication.processEvents()
+
+
+def test_a_new_document_is_saved_where_it_is_wanted(dialogs, documents, qtbot, tmp_path):
+    document = documents.new_from(picture(), "Mine: the 1st/2nd")
+    document.do(SetParam("sample", "seed", 5), "Change seed")
+    dialogs.save()
+    asked = dialogs.dialog
+    assert asked.selectedFiles()[0].endswith("Mine the 1st 2nd.json")
+    documents.save(document)
+    assert dialogs.dialog is asked, "asked once is enough"
+    answer(dialogs, qtbot, str(tmp_path / "saved"))
+    documents.wait()
+    assert document.path == tmp_path / "saved.json"
+    assert not document.dirty
+
+
+def test_a_graph_is_opened(dialogs, documents, qtbot, tmp_path):
+    graph_file.write(picture(), tmp_path / "a.json")
+    dialogs.open()
+    answer(dialogs, qtbot, str(tmp_path / "a.json"))
+    documents.wait()
+    assert documents.current.path == tmp_path / "a.json"
+
+
+def test_escape_changes_nothing(dialogs, documents, qtbot):
+    document = documents.new_from(picture(), "Mine")
+    dialogs.save_as()
+    assert QTest.qWaitForWindowExposed(dialogs.dialog)
+    QTest.keyClick(dialogs.dialog, Qt.Key.Key_Escape)
+    assert dialogs.dialog is None
+    assert document.path is None
+
+
+@pytest.mark.parametrize(("title", "name"), [("a/b", "a b"), ("..", "graph"), ("ok", "ok")])
+def test_any_title_makes_a_name(title, name):
+    assert file_name(title) == name
