@@ -60,7 +60,7 @@ class EngineLink(QObject):
         self.about: Mapping[str, Any] = {}
         self.memory_in_use: Mapping[str, Any] = {}
         self.failure = ""
-        self._ready = False
+        self._ready = self._wanted_dead = False
         self._session: Session | None = None
         self._log: IO[Any] | None = None
         self._life = 0
@@ -137,8 +137,9 @@ class EngineLink(QObject):
             self._session.cancel(number)
 
     def stop_now(self) -> None:
-        """Kill the worker; another is started."""
+        """Kill the worker; another is started, and nobody is told that it died."""
         if self._session is not None:
+            self._wanted_dead = True
             self._session.stop_now()
 
     def show_previews(self, on: bool) -> None:
@@ -168,7 +169,10 @@ class EngineLink(QObject):
             self._welcome(message)
         elif kind == "worker_died":
             self._set_ready(False)
-            self.died.emit(str(message.get("reason", "")))
+            if not self._wanted_dead:
+                why = str(message.get("reason", ""))
+                self.died.emit(self.tr("It ended unexpectedly (%1).").replace("%1", why))
+            self._wanted_dead = False
         elif kind == "worker_failed":
             self._set_ready(False)
             self.failure = str(message["error"])

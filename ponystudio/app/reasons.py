@@ -97,8 +97,8 @@ def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
     known = {
         "it saves or shows something": (True, _tr("Always runs")),
         "it reads a file that a wire names": (True, _tr("Always runs")),
-        "its result was not kept": (False, _tr("Result was not kept")),
-        "not run before": (False, _tr("Not run yet")),
+        "its result was not kept": (True, _tr("Result was not kept")),
+        "not run before": (True, _tr("Not run yet")),
     }
     if text in known:
         return known[text]

@@ -156,7 +156,7 @@ class RunWatch:
 
     def _memory(self, message: Mapping[str, Any], _: bytes) -> None:
         node, action = str(message.get("node", "")), str(message["action"])
-        self._runner.memory_short.emit(self.document, node, action)
+        self._runner.note_rung(self.document, node, action)
 
     def _run_finished(self, message: Mapping[str, Any], _: bytes) -> str:
         self.job.fraction, self.job.left = 1.0, 0.0

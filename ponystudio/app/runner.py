@@ -81,6 +81,8 @@ class Runner(QObject):
         self._mode: SeedMode = "random"
         self._count = 1
         self._deaths = 0
+        # What the present or last run did against a lack of memory, in order.
+        self.rungs: list[str] = []
         self.planner = Planner(
             link, self._pictures, self._question, places.models, folder_of, parent=self
         )
@@ -278,6 +280,7 @@ class Runner(QObject):
             return
         job.status = "running"
         job.begin_picture()
+        self.rungs = []
         self._watch = RunWatch(job, self)
         self._watch.show_in(self._documents.get(job.scope))
         self._watch.begin()
@@ -362,6 +365,11 @@ class Runner(QObject):
                 self.queue.remove(watch.job)
                 self.job_done.emit(watch.job, "stopped")
             self._go_on()
+
+    def note_rung(self, document: Document | None, node: str, action: str) -> None:
+        """The run had to answer a lack of memory."""
+        self.rungs.append(action)
+        self.memory_short.emit(document, node, action)
 
     def _catalog_changed(self) -> None:
         for document in self._documents.values():

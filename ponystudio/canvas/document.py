@@ -82,8 +82,9 @@ class Document(QObject):
         return self._catalog
 
     def set_catalog(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self.catalog_changed.emit()
+        if catalog is not self._catalog:
+            self._catalog = catalog
+            self.catalog_changed.emit()
 
     def spec(self, node: str) -> NodeSpec | None:
         """What is known of this node's kind; None if its pack is missing."""

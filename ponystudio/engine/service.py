@@ -13,7 +13,7 @@ import torch
 from PIL.Image import Image as Picture
 from torch.nn.functional import interpolate
 
-from ponystudio.api import Image
+from ponystudio.api import Image, Recipe
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.picture_file import to_picture
 from ponystudio.engine.devices import choose, short_title
@@ -179,7 +179,7 @@ class Service:
                 "output": name,
                 "type": step.spec.output_by_name[name].type,
                 "shapes": [list(tensor.shape) for tensor in tensors_of(value)],
-                "text": repr(value)[:200] if isinstance(value, str | int | float) else "",
+                "text": _said(value),
                 "bytes": weight(value),
                 "seconds": round(seconds, 4),
             }
@@ -190,6 +190,14 @@ class Service:
                 frame = Frame(message)
                 self._outbox.send_latest(key, lambda frame=frame: frame)  # type: ignore[misc]
         self.tell_memory()
+
+
+def _said(value: Any) -> str:
+    """A value in words, where it is not best told by its shape."""
+    if isinstance(value, Recipe):
+        patches = f" + {len(value.patches)} LoRA" if value.patches else ""
+        return f"{Path(value.path).stem}{patches}"
+    return repr(value)[:200] if isinstance(value, str | int | float) else ""
 
 
 def _small(image: Image) -> Picture:
