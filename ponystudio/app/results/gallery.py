@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPoint, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
 from ponystudio.app.painted import px
@@ -40,7 +40,7 @@ class GalleryPage(QFrame):
         self._results = results
         self.listing = Listing(results, self)
         self._pairing = Pairing()
-        self._awaited: list[Path] = []
+        self._awaited = list(results.shown)
         self.toolbar = GalleryToolbar(self)
         self.view = PictureView(results, self)
         self.film = Filmstrip(self.listing, results.thumbnails, self)
@@ -151,6 +151,8 @@ class GalleryPage(QFrame):
         self.toolbar.show_state(pairing.mode, compared, len(self.listing.pictures) > 1)
         paths = (pairing.a, pairing.b) if compared else (None, None)
         self.comparer.compare(*paths)
+        chosen = (pairing.a if compared else None, pairing.b)
+        self._results.shown = [path for path in chosen if path is not None]
         self._tell()
 
     def _listed(self) -> None:
@@ -290,6 +292,7 @@ class GalleryWindow(QWidget):
 
     def __init__(self, results: Results, parent: QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Window)
+        self._results = results
         self.page = GalleryPage(results, self)
         self.page.toolbar.detach_button.hide()
         box = QVBoxLayout(self)
@@ -297,6 +300,10 @@ class GalleryWindow(QWidget):
         box.addWidget(self.page)
         self.setWindowTitle(self.tr("Gallery"))
         self.resize(px(1280), px(860))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self.page.show_paths(self._results.shown)
+        super().showEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         super().closeEvent(event)

@@ -10,7 +10,9 @@ import logging
 import os
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
@@ -55,6 +57,8 @@ class ResultsIndex(QObject):
         self._tell.timeout.connect(self.changed)
         self._watcher.directoryChanged.connect(self._folder_changed)
         self._touched.connect(self._tell_soon)
+        self._recent: deque[Picture] = deque(maxlen=100)
+        self.added.connect(self._remember)
         self._folders_seen.connect(self._watch)
 
     @property
@@ -78,6 +82,10 @@ class ResultsIndex(QObject):
         made = Path(path)
         self._work.do(lambda: self._add(made))
 
+    def latest(self, count: int) -> list[Picture]:
+        """The latest pictures made since the app began, the last one first."""
+        return list(islice(self._recent, count))
+
     def ask(self, query: Query) -> None:
         """`answered` comes with this query. A query that waits is replaced by a later equal one."""
         self._work.do(lambda: self._answer(query), key=query)
@@ -98,6 +106,9 @@ class ResultsIndex(QObject):
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def _remember(self, picture: Picture) -> None:
+        self._recent.appendleft(picture)
 
     def _tell_soon(self) -> None:
         # Not restarted: while pictures pour in, lists still follow.

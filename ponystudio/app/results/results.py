@@ -36,6 +36,9 @@ class Results(QObject):
         self.thumbnails = Thumbnails(cache_folder / "thumbnails", self)
         self.loader = PictureLoader(self)
         self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
+        self.shown: list[Path] = []
+        """What a gallery shows, or the last one showed: another one begins with it."""
+        self._made: dict[tuple[int, str], Path] = {}
         self._catalog: Mapping[str, NodeSpec] = {}
         self._comparing = Background("compare")
         self.thumbnails.failed.connect(self._failed)
@@ -47,14 +50,19 @@ class Results(QObject):
         """By which differences call nodes by their titles."""
         self._catalog = catalog
 
-    def add(self, _document: object, _node: str, path: str | Path) -> None:
+    def add(self, document: object, node: str, path: str | Path) -> None:
         """Takes the runner's `picture_made`."""
+        self._made[id(document), node] = Path(path)
         self.changed_on_disk(Path(path))
         self.index.add(path)
 
     def comparer(self, parent: QObject) -> Comparer:
         """One for each view, for each compares a pair of its own."""
         return Comparer(self.loader, self._comparing, lambda: self._catalog, parent)
+
+    def picture_of(self, document: object, node: str) -> Path | None:
+        """What this node last saved, since the app began."""
+        return self._made.get((id(document), node))
 
     def changed_on_disk(self, path: Path) -> None:
         """What was read of this file no longer holds."""
