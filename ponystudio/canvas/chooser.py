@@ -57,7 +57,10 @@ class Chooser(QObject):
 
         way = SocketFilter(ends[0].type, "takes" if ends[0].is_output else "gives")
         drag = self.scene.drag
-        self._ask(at, node_entries(self.ops.catalog), chosen, filter=way)
+        # Beside the wire's end, which stays in sight.
+        side = QPoint(6, -20) if ends[0].is_output else QPoint(-round(386 * theme.scale()), -20)
+        point = self.view.from_scene(at).toPoint() + side
+        self._ask(point, node_entries(self.ops.catalog), chosen, filter=way)
         if self.palette and drag:
             self.scene.set_drag(drag)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import QObject, QPointF
 from PySide6.QtGui import QKeyEvent, QKeySequence
 
+from ponystudio.canvas import command_table
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.chooser import Chooser
 from ponystudio.canvas.document import Document
@@ -23,7 +24,6 @@ from ponystudio.canvas.palette_entries import Entry
 from ponystudio.canvas.selection import Selection
 from ponystudio.canvas.state import Problem
 from ponystudio.graph import wiring
-from ponystudio.graph.arranging import Side
 from ponystudio.graph.edits import REMOVED, SetView
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class CanvasCommands(QObject):
         ]
         self.scene.more_requested.connect(self._more)
         self.scene.remedy_requested.connect(self._remedy)
-        self._actions = self._make_actions()
+        self._actions = command_table.actions(self)
         self._by_id = {action.id: action for action in self._actions}
 
     def actions(self) -> list[ActionSpec]:
@@ -143,6 +143,9 @@ class CanvasCommands(QObject):
         if preview := self.selection.view_output(node):
             self.scene.run_to_requested.emit(preview)
 
+    def swap(self) -> None:
+        self.chooser.swap(self.ops.targets()[0])
+
     def rename(self) -> None:
         if nodes := self.ops.targets():
             self.in_place.rename_node(nodes[0])
@@ -174,199 +177,3 @@ class CanvasCommands(QObject):
             self.scene.select([node])
         where = self.view.viewport().mapToGlobal(self.view.from_scene(at).toPoint())
         self.menus.popup(self.menus.for_node(node), where)
-
-    # As data
-
-    def _make_actions(self) -> list[ActionSpec]:
-        return [*self._adding(), *self._editing(), *self._node_states(), *self._arranging()]
-
-    def _adding(self) -> list[ActionSpec]:
-        group = self.tr("Add")
-        return [
-            ActionSpec(
-                "edit.add",
-                self.tr("Add a node…"),
-                self.add_at_pointer,
-                ("Tab", "Shift+A"),
-                group,
-                "add",
-            ),
-            ActionSpec(
-                "edit.frame",
-                self.tr("Frame the selection"),
-                lambda: self.add_frame(self.pointer()),
-                ("Ctrl+G",),
-                group,
-                "grid",
-            ),
-            ActionSpec(
-                "edit.note",
-                self.tr("Add a note"),
-                lambda: self.add_note(self.pointer()),
-                ("Shift+N",),
-                group,
-                "note",
-            ),
-            ActionSpec(
-                "edit.find",
-                self.tr("Find a node…"),
-                self.chooser.find,
-                ("Ctrl+F",),
-                group,
-                "search",
-            ),
-        ]
-
-    def _editing(self) -> list[ActionSpec]:
-        s, group = self.selection, self.tr("Edit")
-        some, nodes = s.any, lambda: bool(self.ops.targets())
-        stack = self.document.undo_stack
-        undo, redo = self.document.undo, self.document.redo
-
-        def spec(
-            id: str,
-            title: str,
-            run: Callable[[], object],
-            keys: tuple[str, ...],
-            icon: str = "",
-            enabled: Callable[[], bool] | None = some,
-            repeats: bool = False,
-        ) -> ActionSpec:
-            return ActionSpec(f"edit.{id}", title, run, keys, group, icon, enabled, repeats=repeats)
-
-        return [
-            spec("undo", self.tr("Undo"), undo, ("Ctrl+Z",), "last", stack.canUndo, True),
-            spec(
-                "redo", self.tr("Redo"), redo, ("Ctrl+Y", "Ctrl+Shift+Z"), "again",
-                stack.canRedo, True,
-            ),
-            spec("cut", self.tr("Cut"), s.cut, ("Ctrl+X",), "close"),
-            spec("copy", self.tr("Copy"), s.copy, ("Ctrl+C",), "copy"),
-            spec("paste", self.tr("Paste"), s.paste, ("Ctrl+V",), "docs", s.can_paste),
-            spec(
-                "paste_with_inputs",
-                self.tr("Paste with incoming wires"),
-                lambda: s.paste(incoming=True),
-                ("Ctrl+Shift+V",),
-                "docs",
-                s.can_paste,
-            ),
-            spec("duplicate", self.tr("Duplicate"), s.duplicate, ("Shift+D",), "copy"),
-            spec(
-                "duplicate_with_inputs",
-                self.tr("Duplicate with incoming wires"),
-                lambda: s.duplicate(incoming=True),
-                ("Ctrl+Shift+D",),
-                "copy",
-                nodes,
-            ),
-            spec("delete", self.tr("Delete"), s.delete, ("Del", "X"), "delete"),
-            spec(
-                "dissolve", self.tr("Delete and keep wires"), s.dissolve, ("Ctrl+Del",),
-                "delete", nodes,
-            ),
-            spec("unlink", self.tr("Disconnect from the rest"), s.unlink, (), "link", nodes),
-            spec(
-                "select_all", self.tr("Select all"), self.scene.select_all, ("Ctrl+A",),
-                "nodes", None,
-            ),
-            spec("rename", self.tr("Rename"), self.rename, ("F2",), "text"),
-            spec(
-                "swap", self.tr("Swap for another node…"), self._swap, ("Shift+S",), "swap", nodes
-            ),
-            spec("menu", self.tr("Open the context menu"), self.keyboard.open_menu, (), "more"),
-        ]  # fmt: skip
-
-    def _swap(self) -> None:
-        self.chooser.swap(self.ops.targets()[0])
-
-    def _node_states(self) -> list[ActionSpec]:
-        ops, group = self.ops, self.tr("Node")
-
-        def spec(
-            id: str, title: str, run: Callable[[list[str]], object], keys: tuple[str, ...],
-            icon: str, on: Callable[[str], bool],
-        ) -> ActionSpec:  # fmt: skip
-            return ActionSpec(
-                f"edit.{id}",
-                title,
-                lambda: run(ops.targets()),
-                keys,
-                group,
-                icon,
-                lambda: bool(ops.targets()),
-                lambda: bool(ops.targets()) and all(map(on, ops.targets())),
-            )
-
-        def has(flag: str) -> Callable[[str], bool]:
-            return lambda id: bool(ops.document.looks(id).get(flag))
-
-        def flag(name: str, on: str, off: str) -> Callable[[list[str]], object]:
-            return lambda ids: ops.set_flag(ids, name, on, off)
-
-        def mode(name: str) -> Callable[[str], bool]:
-            return lambda id: ops.graph.nodes[id].mode == name
-
-        fold = flag("collapsed", self.tr("Collapse {0}"), self.tr("Expand {0}"))
-        pin = flag("pinned", self.tr("Pin {0}"), self.tr("Unpin {0}"))
-        return [
-            spec(
-                "mute", self.tr("Mute"), lambda ids: ops.set_mode(ids, "muted"),
-                ("M", "Ctrl+M"), "mute", mode("muted"),
-            ),
-            spec(
-                "bypass", self.tr("Bypass"), lambda ids: ops.set_mode(ids, "bypassed"),
-                ("D", "Ctrl+B"), "bypass", mode("bypassed"),
-            ),
-            spec(
-                "collapse", self.tr("Collapse"), fold, ("Alt+C", "H"), "down", has("collapsed")
-            ),
-            spec("pin", self.tr("Pin in place"), pin, ("P",), "lock", has("pinned")),
-            ActionSpec(
-                "edit.view_output",
-                self.tr("View its output"),
-                lambda: self.view_output(ops.targets()[0]),
-                ("Shift+V",),
-                group,
-                "image",
-                lambda: bool(ops.targets()),
-            ),
-        ]  # fmt: skip
-
-    def _arranging(self) -> list[ActionSpec]:
-        s, group = self.selection, self.tr("Arrange")
-
-        def several() -> bool:
-            return len(self.scene.selected_nodes()) > 1
-
-        sides: list[tuple[Side, str, tuple[str, ...]]] = [
-            ("left", self.tr("Align left edges"), ("Ctrl+Alt+Left",)),
-            ("right", self.tr("Align right edges"), ("Ctrl+Alt+Right",)),
-            ("top", self.tr("Align tops"), ("Ctrl+Alt+Up",)),
-            ("bottom", self.tr("Align bottoms"), ("Ctrl+Alt+Down",)),
-            ("middle", self.tr("Align on one height"), ()),
-            ("centre", self.tr("Align one above the other"), ()),
-        ]
-        return [
-            *(
-                ActionSpec(
-                    f"arrange.{side}",
-                    title,
-                    lambda side=side: s.align(side),  # type: ignore[misc]
-                    keys,
-                    group,
-                    "grid",
-                    several,
-                )
-                for side, title, keys in sides
-            ),
-            ActionSpec(
-                "arrange.across", self.tr("Distribute across"), lambda: s.distribute("x"),
-                (), group, "grid", several,
-            ),
-            ActionSpec(
-                "arrange.down", self.tr("Distribute down"), lambda: s.distribute("y"),
-                (), group, "grid", several,
-            ),
-            ActionSpec("edit.tidy", self.tr("Tidy up"), s.tidy, ("Shift+T",), group, "graph"),
-        ]  # fmt: skip

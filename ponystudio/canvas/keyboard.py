@@ -151,7 +151,7 @@ class Keyboard(QObject):
             params.focus(node, param)
 
     def _enter(self) -> bool:
-        focus = self.scene.focus
+        focus = self.scene.focus or (self._first() if self.scene.selected_nodes() else None)
         if focus is None:
             return False
         if focus.kind == "node":

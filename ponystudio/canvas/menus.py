@@ -263,15 +263,17 @@ def build(sections: Iterable[Section], parent: QWidget) -> QMenu:
 
 def _action(spec: ActionSpec, menu: QMenu) -> QAction:
     action = QAction(spec.title, menu)
+    on = bool(spec.checked and spec.checked())
+    # A check takes the icon's place: beside one styles show it badly or not at all.
     if spec.icon:
-        action.setIcon(theme.icon(spec.icon))
+        action.setIcon(theme.icon("check", "accent") if on else theme.icon(spec.icon))
     if spec.keys:
         # Shown only: as shortcuts of their own they would be ambiguous with the app's.
         shown = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
         action.setText(f"{spec.title}\t{shown}")
     if spec.checked:
         action.setCheckable(True)
-        action.setChecked(spec.checked())
+        action.setChecked(on)
     action.setEnabled(spec.enabled is None or spec.enabled())
     action.triggered.connect(lambda: spec.run())
     return action

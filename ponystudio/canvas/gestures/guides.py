@@ -17,7 +17,8 @@ def snapped(
 ) -> tuple[float, float, tuple[QLineF, ...]]:
     """The place for a dragged rect: on the grid, or level with an edge of another card nearby, and
     the lines that show with what."""
-    near = list(others)[:_MANY]
+    middle = rect.center()
+    near = sorted(others, key=lambda r: (r.center() - middle).manhattanLength())[:_MANY]
     x, vertical = _axis(
         rect.left(), rect.width(), [(r.left(), r.right(), r) for r in near], REACH * unit
     )
@@ -54,5 +55,5 @@ def _axis(
                 found.append((low, rect))
             elif abs(high - at - size) < 0.5:
                 found.append((high, rect))
-    # One line says it; of several the nearest cards' would only cover each other.
+    # One line says it: the one to the nearest card.
     return at, found[:1]
