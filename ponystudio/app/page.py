@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QMimeData, QPointF, QSizeF, Qt, Signal
+from PySide6.QtCore import QMimeData, QPointF, QSizeF, Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ponystudio.app.painted import px
@@ -71,7 +72,7 @@ class Page(QWidget):
 
     def fit_first(self) -> None:
         """When it is first shown: the whole graph, or where its camera was saved."""
-        if self._fitted:
+        if self._fitted or not self.view.isVisible():
             return
         self._fitted = True
         saved: dict[str, Any] = self.document.graph.view.get("camera", {})
@@ -83,6 +84,10 @@ class Page(QWidget):
             if not bounds.isNull():
                 size = QSizeF(self.view.viewport().size()) / theme.scale()
                 self.view.set_camera(camera.fitting(bounds, size))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        QTimer.singleShot(0, self.fit_first)  # when the layout has given it its size
 
     def close_page(self) -> None:
         """Before the document goes."""
