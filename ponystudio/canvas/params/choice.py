@@ -10,7 +10,7 @@ from PySide6.QtGui import QKeyEvent, QPainter
 
 from ponystudio.canvas import texts
 from ponystudio.canvas.params import painting
-from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Touch
+from ponystudio.canvas.params.field import TURNS, Drag, Field, FieldContext, Host, Touch
 from ponystudio.canvas.params.popup import ListPopup
 
 _CHEVRON = 27.0
@@ -47,7 +47,7 @@ class ChoiceField(Field):
         return True
 
     def key(self, event: QKeyEvent, rect: QRectF, ctx: FieldContext, host: Host) -> bool:
-        turn = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()))
+        turn = TURNS.get(Qt.Key(event.key()))
         if turn and not event.modifiers():
             return self.wheel(turn, event.modifiers(), ctx, host)
         return False

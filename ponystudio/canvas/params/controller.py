@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _CANVAS = Qt.KeyboardModifier.AltModifier
 _VIEWS = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
 _NOTCH = 120.0
+_WALKING = frozenset(
+    {Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Escape}
+)
 
 
 class ParamController(QObject):
@@ -181,7 +184,11 @@ class ParamController(QObject):
     def _key(self, event: QKeyEvent, node: str, spec: ParamSpec, rect: QRectF) -> bool:
         ctx = self.context(node, spec)
         key = Qt.Key(event.key())
-        if key == Qt.Key.Key_Escape:
+        if self._walked_to(node, spec.name):
+            # Who walks the graph by keys goes on with them; Page Up and Down change the value.
+            if key in _WALKING:
+                return False
+        elif key == Qt.Key.Key_Escape:
             self.focus("")
             return True
         if ctx.connected:
@@ -194,6 +201,11 @@ class ParamController(QObject):
             self.set_value(ctx, spec.default, text=tr("Reset {name}").format(name=label_of(spec)))
             return True
         return False
+
+    def _walked_to(self, node: str, name: str) -> bool:
+        """Whether the keyboard came to a param by keys, not by a click."""
+        at = self.view.graph_scene.focus
+        return at is not None and (at.kind, at.node, at.name) == ("param", node, name)
 
     def leave(self, event: QEvent | None = None) -> bool:
         """The pointer left the view."""

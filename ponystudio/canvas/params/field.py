@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["ROW", "Drag", "Field", "FieldContext", "Host", "ParamServices", "Part", "Touch"]
 
 ROW = 24.0
+# Keys that change a value by a step.
+TURNS = {
+    Qt.Key.Key_Up: 1,
+    Qt.Key.Key_Down: -1,
+    Qt.Key.Key_PageUp: 1,
+    Qt.Key.Key_PageDown: -1,
+}
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QImage, QPainter, QPen
+from PySide6.QtGui import QImage, QPainter
 
 from ponystudio.canvas import texts
 from ponystudio.canvas.action import ActionSpec
@@ -37,9 +37,7 @@ class FileField(Field):
         else:
             self.paint_content(painter, rect, ctx)
         if ctx.hovered == "drop":
-            painter.setPen(QPen(ctx.theme.color("accent"), 2.0))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), 4, 4)
+            painting.drop_ring(painter, rect, ctx)
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         fact = self.fact(ctx)

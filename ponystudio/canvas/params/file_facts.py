@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtCore import QByteArray, QCoreApplication, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QImage, QImageReader
 
 from ponystudio.canvas.params.background import Background
 from ponystudio.canvas.params.painting import tr
@@ -98,16 +98,21 @@ class FileFacts(QObject):
         self._folders, self._index_path = folders, index_path
         self._known: dict[tuple[str, str], Fact] = {}
         self._asked: set[tuple[str, str]] = set()
+        self._old: set[tuple[str, str]] = set()
         self._names: dict[str, list[str]] = {}
         self._background = Background("model files")
         self._index: Index | None = None
+        app = QCoreApplication.instance()
+        if isinstance(app, QGuiApplication):
+            app.applicationStateChanged.connect(self._app_state)
 
     def get(self, kind: str, name: str) -> Fact | None:
         """What is known of a file by its name in a graph; None while it is found out."""
         key = (kind, name)
         found = self._known.get(key)
-        if found is None and key not in self._asked:
+        if (found is None or key in self._old) and key not in self._asked:
             self._asked.add(key)
+            self._old.discard(key)
             folders = self._folders()
             self._background.submit(
                 key, lambda: self._find_out(kind, name, folders), lambda fact: self._done(key, fact)
@@ -119,10 +124,9 @@ class FileFacts(QObject):
         return self._names.get(kind)
 
     def look_again(self, kind: str) -> None:
-        """List the files of a kind anew, and forget what was not there."""
+        """List the files of a kind anew, and see whether they are what they were."""
         folders = self._folders()
-        for key in [key for key, fact in self._known.items() if fact.problem]:
-            del self._known[key]
+        self._old.update(key for key in self._known if key[0] == kind)
         self._background.submit(
             ("names", kind), lambda: folders.names(kind), lambda names: self._listed(kind, names)
         )
@@ -133,7 +137,14 @@ class FileFacts(QObject):
         self._known.clear()
         self._names.clear()
         self._asked.clear()
+        self._old.clear()
         self.changed.emit()
+
+    def _app_state(self, state: Qt.ApplicationState) -> None:
+        """Whoever comes back from another program may have put files where they were missing."""
+        if state == Qt.ApplicationState.ApplicationActive and self._known:
+            self._old.update(self._known)
+            self.changed.emit()
 
     def name_for(self, kind: str, path: Path) -> str:
         """What a graph should call a file."""
@@ -146,8 +157,9 @@ class FileFacts(QObject):
 
     def _done(self, key: tuple[str, str], fact: Fact) -> None:
         self._asked.discard(key)
-        self._known[key] = fact
-        self.changed.emit()
+        if self._known.get(key) != fact:
+            self._known[key] = fact
+            self.changed.emit()
 
     def _listed(self, kind: str, names: list[str]) -> None:
         self._names[kind] = names

@@ -14,7 +14,7 @@ from ponystudio.canvas.document import gesture
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.arithmetic import evaluate
 from ponystudio.canvas.params.editor import LineEditor, Step
-from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part, Touch
+from ponystudio.canvas.params.field import TURNS, Drag, Field, FieldContext, Host, Part, Touch
 from ponystudio.canvas.params.painting import tr
 
 FINE, COARSE = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
@@ -22,7 +22,7 @@ FINE_SPEED = 0.1
 THRESHOLD = 3.0  # px before a press becomes a drag
 # Without a range, so many px of a drag are one step.
 STEP_PX = 4.0
-_TYPED = frozenset("0123456789-+.,(=*/")
+_TYPED = frozenset("0123456789-+=*/")
 
 
 class NumberField(Field):
@@ -111,12 +111,12 @@ class NumberField(Field):
         self, steps: float, modifiers: Qt.KeyboardModifier, ctx: FieldContext, host: Host
     ) -> bool:
         # Turns that follow each other within one focus are one step of the undo stack.
-        merge = f"wheel:{ctx.node}.{ctx.spec.name}:{ctx.document.undo_stack.cleanIndex()}"
+        merge = f"wheel:{ctx.node}.{ctx.spec.name}"
         host.set_value(ctx, self.stepped(ctx.value, steps, modifiers), merge)
         return True
 
     def key(self, event: QKeyEvent, rect: QRectF, ctx: FieldContext, host: Host) -> bool:
-        turn = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()))
+        turn = TURNS.get(Qt.Key(event.key()))
         if turn and not event.modifiers() & Qt.KeyboardModifier.AltModifier:
             return self.wheel(turn, event.modifiers(), ctx, host)
         if event.text() and event.text() in _TYPED and not event.modifiers() & COARSE:

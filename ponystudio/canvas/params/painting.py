@@ -81,14 +81,16 @@ def labelled(
     room = rect.width() - TEXT_INSET - right
     wanted = texts.width(label, "body")
     value_width = texts.width(value, role)
-    label_room = max(room - value_width - GAP, min(wanted, room * 0.45))
+    gap = GAP if label else 0.0
+    label_room = max(room - value_width - gap, min(wanted, room * 0.45))
     if wanted > label_room:
         label = texts.elided(label, "body", int(label_room))
         wanted = texts.width(label, "body")
-    if value_width > room - wanted - GAP:
-        value = texts.elided(value, role, int(room - wanted - GAP))
-    painter.setPen(ctx.theme.color("text3"))
-    texts.draw(painter, rect.left() + TEXT_INSET, middle, label, "body")
+    if value_width > room - wanted - gap:
+        value = texts.elided(value, role, int(room - wanted - gap))
+    if label:
+        painter.setPen(ctx.theme.color("text3"))
+        texts.draw(painter, rect.left() + TEXT_INSET, middle, label, "body")
     painter.setPen(ctx.theme.color("text"))
     texts.draw_right(painter, rect.right() - right, middle, value, role)
 
@@ -156,6 +158,13 @@ def _icon_path(name: str, size: float) -> QPainterPath:
 @lru_cache(maxsize=64)
 def _icon_pen(rgb: int) -> QPen:
     return theme.icon_pen(QColor(rgb), 1.4)
+
+
+def drop_ring(painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
+    """What is dragged here may be dropped."""
+    painter.setPen(QPen(ctx.theme.color("accent"), 2.0))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), 4, 4)
 
 
 def chevron(painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:

@@ -92,6 +92,8 @@ class RowsField(Field):
         for i, row in enumerate(rows):
             self._paint_row(painter, rect, ctx, i, row)
         self._paint_add(painter, rect, ctx, len(rows))
+        if ctx.hovered == "drop":
+            painting.drop_ring(painter, rect.adjusted(-3, -3, 3, 3), ctx)
 
     def _paint_row(
         self, painter: QPainter, rect: QRectF, ctx: FieldContext, i: int, row: dict[str, Any]

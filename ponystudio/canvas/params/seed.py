@@ -13,11 +13,12 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
 
 from ponystudio.api.params import SEED_MAX
+from ponystudio.canvas import texts
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.arithmetic import evaluate
 from ponystudio.canvas.params.editor import LineEditor, Step
-from ponystudio.canvas.params.field import ROW, Drag, Field, FieldContext, Host, Part, Touch
+from ponystudio.canvas.params.field import ROW, TURNS, Drag, Field, FieldContext, Host, Part, Touch
 from ponystudio.canvas.params.painting import tr
 
 _BUTTON = 20.0
@@ -41,9 +42,13 @@ class SeedField(Field):
         )
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
-        painting.labelled(
-            painter, rect, ctx, self.label, self.shown(ctx), right=_BUTTONS + painting.TEXT_INSET
-        )
+        label, shown, role = self.label, self.shown(ctx), "mono"
+        room = rect.width() - _BUTTONS - 2 * painting.TEXT_INSET
+        if texts.width(shown, role) + texts.width(label, "body") + painting.GAP > room:
+            # All twenty digits matter more than the word.
+            label, role = "", "mono_caption"
+        right = _BUTTONS + painting.TEXT_INSET
+        painting.labelled(painter, rect, ctx, label, shown, role, right)
         painter.setPen(QPen(ctx.theme.color("line"), 1.0))
         x = rect.right() - _BUTTONS - 2.5
         painter.drawLine(QPointF(x, rect.top() + 6), QPointF(x, rect.bottom() - 6))
@@ -97,7 +102,7 @@ class SeedField(Field):
         return True
 
     def key(self, event: QKeyEvent, rect: QRectF, ctx: FieldContext, host: Host) -> bool:
-        turn = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()))
+        turn = TURNS.get(Qt.Key(event.key()))
         if turn and not event.modifiers():
             return self.wheel(turn, event.modifiers(), ctx, host)
         if event.text().isdigit():

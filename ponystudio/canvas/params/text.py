@@ -30,7 +30,7 @@ class TextField(Field):
         return " ".join(str(ctx.value).split())
 
     def press(self, touch: Touch, ctx: FieldContext, host: Host) -> Drag | bool:
-        return True
+        return self.edit(touch.rect, ctx, host)
 
     def double_click(self, touch: Touch, ctx: FieldContext, host: Host) -> bool:
         return self.edit(touch.rect, ctx, host)

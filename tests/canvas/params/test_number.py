@@ -48,6 +48,17 @@ def test_a_click_changes_nothing_but_gives_the_keyboard(studio):
     assert studio.params.focused is None
 
 
+def test_who_walks_by_keys_walks_on(studio):
+    from ponystudio.canvas.items import FocusRef
+
+    studio.scene.set_focus(FocusRef("param", "a", "steps"))
+    studio.params.focus("a", "steps")
+    studio.key(KEY.Key_Down)
+    assert studio.value("steps") == 25
+    studio.key(KEY.Key_PageUp)
+    assert studio.value("steps") == 26
+
+
 def test_the_wheel_needs_the_keyboard(studio):
     at = studio.at("steps")
     zoom = studio.view.zoom
