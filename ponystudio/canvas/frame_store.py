@@ -25,8 +25,8 @@ REST_MS = 90
 BUDGET_MS = 14.0
 # More rects than this are painted as one.
 _MAX_RECTS = 24
-# Damage is gathered in squares of so many px.
-_TILE = 64
+# More damage than a few rects is gathered in squares of so many px.
+_FEW, _TILE = 6, 64
 
 
 class FrameStore(QObject):
@@ -144,6 +144,11 @@ class FrameStore(QObject):
         if not damaged:
             return
         zoom, dx, dy = self._at.m11(), self._at.dx(), self._at.dy()
+        if len(damaged) <= _FEW:
+            for part in damaged:
+                area = self._at.mapRect(part).toAlignedRect().adjusted(-2, -2, 2, 2)
+                self._dirty += area & rect
+            return
         last_column, last_row = (rect.width() - 1) // _TILE, (rect.height() - 1) // _TILE
         tiles: set[tuple[int, int]] = set()
         for part in damaged:

@@ -19,6 +19,7 @@ from PySide6.QtGui import QPainterPath
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas import metrics, wires
 from ponystudio.canvas.card import CardLayout, SocketRow
+from ponystudio.canvas.state import REST
 from ponystudio.graph.model import Node
 
 WireKey = tuple[str, str]
@@ -82,6 +83,7 @@ class NodeItem:
         "rect",
         "selected",
         "spec",
+        "state",
         "used",
         "x",
         "y",
@@ -99,7 +101,8 @@ class NodeItem:
         self.layout: CardLayout = _NO_LAYOUT
         self.rect = QRectF()
         self.message: Any = None
-        """Layout of the message card below, made when it is first painted."""
+        """Layout of the message card below, None if none hangs there."""
+        self.state = REST
 
     @property
     def title(self) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QRectF
 
-from ponystudio.canvas import card, items, wires
+from ponystudio.canvas import card, items, paint_message, wires
 from ponystudio.canvas.document import Change
 from ponystudio.canvas.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
+from ponystudio.canvas.state import NodeState
 from ponystudio.errors import Cycle
 from ponystudio.graph import topology
 
@@ -87,17 +89,48 @@ def follow(scene: GraphScene, change: Change) -> None:
 
 
 def state_changed(scene: GraphScene, node: str) -> None:
+    """Paint again what shows the state: not the whole card where only its progress moved."""
     item = scene.node_items.get(node)
     if item is None:
         return
+    before, item.state = item.state, scene.document.states[node]
+    if item.layout.status and _shows_progress(before, item.state):
+        scene.damage(item.layout.status.translated(item.x, item.y))
+        if item.layout.picture and item.state.picture is not before.picture:
+            scene.damage(item.layout.picture.translated(item.x, item.y))
+        return
+    hang_message(scene, item)
     scene.damage(scene.card_bounds(item))
+    if before.phase != item.state.phase:
+        for key in scene.wires_of.get(node, ()):
+            scene.damage_wire(key)
+
+
+def hang_message(scene: GraphScene, item: NodeItem) -> None:
+    """Lay out what hangs below a failed card, or take it away."""
+    state, old = item.state, item.message
+    if old is not None:
+        scene.damage(old.rect.adjusted(-4, -14, 4, 8))
     item.message = None
-    state = scene.document.states[node]
-    if state.problem and state.phase == "failed":
-        # Its message card is not laid out yet: it hangs below, and is wider than narrow cards.
-        scene.damage(item.rect.adjusted(-60, 0, 60, 480))
-    for key in scene.wires_of.get(node, ()):
-        scene.damage_wire(key)
+    if state.phase == "failed" and state.problem and not item.layout.collapsed:
+        is_open = item.id in scene.open_details
+        item.message = paint_message.layout(item, state.problem, is_open)
+    if old is not item.message:
+        _index_node(scene, item)
+
+
+def _shows_progress(before: NodeState, after: NodeState) -> bool:
+    """Whether no more changed than what moves while a node runs."""
+    moved = replace(
+        before,
+        step=after.step,
+        steps=after.steps,
+        left=after.left,
+        seconds=after.seconds,
+        picture=after.picture,
+        outputs=after.outputs,
+    )
+    return before.phase == "running" and moved == after
 
 
 def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> None:
@@ -111,7 +144,7 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> None:
         item.z = next(scene._next_z)
     else:
         scene.damage(scene.card_bounds(item))
-        item.node, item.spec, item.looks, item.message = node, spec, looks, None
+        item.node, item.spec, item.looks = node, spec, looks
     if used is not None:
         item.used = used
     item.layout = card.layout(node, spec, looks, scene.field, item.used, scene.density)
@@ -122,6 +155,8 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> None:
         item.placed = False
         place = item.x, item.y
     item.place(*place)
+    item.state = document.states[id]
+    hang_message(scene, item)
     _index_node(scene, item)
     scene.damage(scene.card_bounds(item))
 

@@ -67,9 +67,8 @@ def paint(painter: QPainter, item: NodeItem, brush: Brush) -> None:
 def paint_messages(painter: QPainter, items: Iterable[NodeItem], brush: Brush) -> None:
     """What hangs below failed cards, above all cards."""
     for item in items:
-        state = brush.scene.document.states[item.id]
-        if state.phase == "failed" and state.problem and not item.layout.collapsed:
-            paint_message.paint(painter, item, state.problem, brush)
+        if item.message:
+            paint_message.paint(painter, item, brush)
 
 
 def icon(painter: QPainter, x: float, y: float, name: str, color: QColor) -> None:

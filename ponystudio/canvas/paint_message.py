@@ -87,9 +87,7 @@ def layout(item: NodeItem, problem: Problem, open_details: bool) -> Message:
     return Message(rect, title, lines, details, foot + 22 + 8, tuple(buttons))
 
 
-def paint(painter: QPainter, item: NodeItem, problem: Problem, brush: Brush) -> None:
-    if item.message is None:
-        item.message = layout(item, problem, item.id in brush.scene.open_details)
+def paint(painter: QPainter, item: NodeItem, brush: Brush) -> None:
     found: Message = item.message
     painter.translate(found.rect.topLeft())
     size = QRectF(0, 0, found.rect.width(), found.rect.height())

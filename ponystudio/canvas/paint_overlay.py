@@ -115,10 +115,10 @@ def _paint_drag(painter: QPainter, view: GraphView, brush: Brush) -> None:
         painter.setBrush(_NO_BRUSH)
         painter.strokePath(path, pen)
         painter.strokePath(path, theme.icon_pen(color, 3))
-        if not drag.target:
-            painter.translate(end)
-            paint_socket.paint_shape(painter, fixed.type, "connected", brush)
-            painter.translate(-end)
+        for at, type in ((start, fixed.type), (end, (drag.target or fixed).type)):
+            painter.translate(at)
+            paint_socket.paint_shape(painter, type, "connected", brush)
+            painter.translate(-at)
     painter.restore()
 
 

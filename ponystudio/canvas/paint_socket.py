@@ -121,8 +121,7 @@ def _paint_in_drag(
         glow.setAlphaF(0.22)
         painter.setPen(_pen(color.rgb(), 1.5))
         painter.setBrush(glow)
-        radius = 14.0 if ref == drag.target else 12.0
-        painter.drawEllipse(QPointF(), radius, radius)
+        painter.drawEllipse(QPointF(), 12.0, 12.0)
         paint_shape(painter, row.type, kind, brush, row.is_list, row.is_output)
         return
     before = painter.opacity()

@@ -362,7 +362,8 @@ class GraphScene(QGraphicsScene):
     def refresh_message(self, node: str) -> None:
         """Lay a failed node's message card out anew."""
         self.damage_node(node)
-        mirror.state_changed(self, node)
+        mirror.hang_message(self, self.node_items[node])
+        self.damage_node(node)
 
     def set_density(self, density: metrics.Density) -> None:
         if density != self.density:
@@ -396,15 +397,16 @@ class GraphScene(QGraphicsScene):
     def _theme_changed(self) -> None:
         self.revision += 1
         for item in self.node_items.values():
-            item.message = None
+            mirror.hang_message(self, item)
         for note in self.note_items:
             note.document = None
         self.damage()
 
     def _state_changed(self, node: str) -> None:
-        if not node:
-            for item in self.node_items.values():
-                item.message = None
-            self.damage()
+        if node:
+            mirror.state_changed(self, node)
             return
-        mirror.state_changed(self, node)
+        for item in self.node_items.values():
+            item.state = self.document.states[item.id]
+            mirror.hang_message(self, item)
+        self.damage()

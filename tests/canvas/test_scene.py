@@ -193,17 +193,17 @@ def test_only_what_changed_is_painted_again(scene: GraphScene) -> None:
     assert not area.contains(scene.node_items["source"].rect)
 
 
+def test_progress_paints_the_status_line_alone(scene: GraphScene) -> None:
+    scene.document.states.update("sample", phase="running", step=1, steps=20)
+    seen: list[QRectF | None] = []
+    scene.on_damage(seen.append)
+    scene.document.states.update("sample", step=2, left=3.0)
+    assert seen == [scene.node_items["sample"].layout.status.translated(320, 0)]
+
+
 def test_a_failed_node_has_a_message_that_takes_the_mouse(scene: GraphScene, qtbot) -> None:
-    from PySide6.QtGui import QImage, QPainter, QTransform
-
-    from ponystudio.canvas import painting
-
     problem = Problem("The file is missing.", "Choose another.", "MissingFile", "", "trace")
     scene.document.states.set("sample", NodeState("failed", problem=problem))
-    image = QImage(900, 700, QImage.Format.Format_RGB32)
-    painter = QPainter(image)
-    painting.paint(painter, scene, QTransform(), [image.rect()], 1.0)
-    painter.end()
     message = scene.node_items["sample"].message
     assert message.rect.top() == scene.node_items["sample"].rect.bottom() + 12
     button = next(item for item in message.buttons if item.name == "details")
