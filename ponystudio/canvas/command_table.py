@@ -167,7 +167,7 @@ def node_states(c: CanvasCommands) -> list[ActionSpec]:
             "edit.view_output",
             _tr("View its output"),
             lambda: c.view_output(ops.targets()[0]),
-            ("Shift+V",),
+            ("Shift+V", "1"),
             group,
             "image",
             lambda: bool(ops.targets()),

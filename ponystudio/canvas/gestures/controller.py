@@ -60,6 +60,7 @@ class GestureController(QObject):
 
     def mouse_press(self, event: QMouseEvent) -> bool:
         if self.active:
+            self._no_menu = event.button() == _RIGHT
             self.cancel()
             return True
         if self._pressed_refusal(event):
