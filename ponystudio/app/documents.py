@@ -73,13 +73,14 @@ class Documents(QObject):
         self._stopped = False
         self._kept.connect(self._tell_kept)
         self._keeper = Keeper(self._kept.emit)
-        self._files = OffThread("documents", self)
+        self._reading = OffThread("documents-reading", self)
+        self._saving = OffThread("documents-saving", self)
         self._session_due = QTimer(self, singleShot=True, interval=0)
         self._session_due.timeout.connect(self._keep_session)
         self.recent = Recent(folder / "recent.json", self._keeper.later, self)
         self.recent.forgotten.connect(self._delete_journal)
-        self._opener = Opener(self, self._files)
-        self._saver = Saver(self, self._files)
+        self._opener = Opener(self, self._reading)
+        self._saver = Saver(self, self._saving)
 
     # --- What is open -----------------------------------------------------------------------------
 
@@ -156,7 +157,7 @@ class Documents(QObject):
     def close(self, document: StudioDocument) -> None:
         """Close it without asking: unsaved work can be opened again."""
         if document.saving:
-            self._files.wait()
+            self._saving.wait()
         index = self._documents.index(document)
         document.leave()
         self._documents.remove(document)
@@ -186,13 +187,15 @@ class Documents(QObject):
         self._saver.save_as(document, path)
 
     def save_all(self) -> None:
+        """Save all that is not saved; those without a file come to `path_wanted` one by one."""
         for document in self:
             if document.dirty:
                 self.save(document)
 
     def wait(self) -> None:
         """Until all that was asked for is opened or saved."""
-        self._files.wait()
+        self._reading.wait()
+        self._saving.wait()
 
     def flush(self) -> bool:
         """Until all journals are written."""
@@ -203,7 +206,8 @@ class Documents(QObject):
         if self._stopped:
             return True
         self._stopped = True
-        self._files.stop()
+        self._reading.stop()
+        self._saving.stop()
         self._session_due.stop()
         self._keep_session(clean=True)
         for document in self._documents:

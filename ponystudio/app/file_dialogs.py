@@ -28,6 +28,7 @@ class FileDialogs(QObject):
         self._window = window
         self._dialog: QFileDialog | None = None
         self._saving: StudioDocument | None = None
+        self._waiting: list[StudioDocument] = []
         self._folder: Path | None = None
         documents.path_wanted.connect(self.save_as)
 
@@ -56,8 +57,14 @@ class FileDialogs(QObject):
     def save_as(self, document: StudioDocument | None = None) -> None:
         """Ask where to save a document (None: the current one), and save it there."""
         document = document or self._documents.current
-        if document is None or (self._dialog is not None and self._saving is document):
+        if document is None or document is self._saving or document in self._waiting:
             return
+        if self._saving is not None:
+            self._waiting.append(document)
+            return
+        self._ask_where(document)
+
+    def _ask_where(self, document: StudioDocument) -> None:
         dialog = self._made(self.tr("Save as"), [self.tr("Graphs (*.json)")])
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
@@ -67,6 +74,7 @@ class FileDialogs(QObject):
         dialog.selectFile(f"{file_name(document.title)}.{SUFFIX}")
         self._ask(dialog, lambda paths: self._save_at(document, paths[0]))
         self._saving = document
+        self._documents.set_current(document)
 
     def folder(self, title: str, chosen: Callable[[Path], object]) -> None:
         """Ask for a folder, e.g. one of models."""
@@ -102,12 +110,16 @@ class FileDialogs(QObject):
 
         def finished(result: int) -> None:
             if self._dialog is dialog:
-                self._dialog = None
+                self._dialog = self._saving = None
             paths = [Path(name) for name in dialog.selectedFiles()] if result else []
             dialog.deleteLater()
             if paths:
                 self._folder = paths[0].parent
                 chosen(paths)
+            else:
+                self._waiting.clear()  # enough
+            if self._waiting and self._dialog is None:
+                self._ask_where(self._waiting.pop(0))
 
         self._dialog = dialog
         dialog.finished.connect(finished)

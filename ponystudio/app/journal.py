@@ -189,8 +189,7 @@ class Journal:
     def _opened(self) -> BinaryIO:
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
-            self._file = os.fdopen(handle, "r+b", buffering=0)
+            self._file = os.fdopen(_created(self.path), "r+b", buffering=0)
             if self._sound is not None:  # what a crash left half is no part of it
                 self._file.truncate(self._sound)
                 self._sound = None
@@ -244,7 +243,7 @@ class Journal:
         """On the keeper's slow thread."""
         draft = self.path.with_suffix(f".{secrets.token_hex(4)}.draft")
         try:
-            with draft.open("xb") as file:
+            with os.fdopen(_created(draft), "wb") as file:
                 file.writelines(packed(line) for line in compact.lines())
                 file.flush()
                 os.fsync(file.fileno())
@@ -268,6 +267,11 @@ class Journal:
             pass  # the long one goes on
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _created(path: Path) -> int:
+    """What is in a journal is the user's alone."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
 
 
 def _joined(entries: Iterable[Entry]) -> Iterable[Entry]:

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ponystudio.errors import PonyStudioError
+from ponystudio.errors import BadInput, PonyStudioError
 from ponystudio.graph.edit_json import decode, difference, encode
 from ponystudio.graph.edits import Compound, Edit, Restore
 from ponystudio.graph.format import from_json, to_json
@@ -149,8 +149,14 @@ def compacted(
         yield {**file, "saved": 0 if marked is not None else None}
 
 
+class NewerJournal(BadInput):
+    """It was written by a later version, which must find it as it is."""
+
+
 def replay(path: Path) -> Stored | None:
-    """What the journal holds; None if not even its first line is whole. Raises OSError.
+    """What the journal holds; None if not even its first line is whole.
+
+    Raises OSError, and NewerJournal for one of a later version.
 
     Reading ends at the first line that is torn or makes no sense: all before it is kept.
     """
@@ -162,6 +168,8 @@ def replay(path: Path) -> Stored | None:
                 stored = _begun(line)
             else:
                 _play(stored, line)
+        except NewerJournal:
+            raise
         except (PonyStudioError, LookupError, TypeError, ValueError, AttributeError):
             break
         stored.lines, stored.sound = stored.lines + 1, end
@@ -187,8 +195,10 @@ def _lines(data: bytes) -> Iterable[tuple[int, Line]]:
 
 
 def _begun(line: Line) -> Stored:
-    if line["format"] != FORMAT or line["version"] != VERSION:
-        raise ValueError("a journal of another version")
+    if line["format"] != FORMAT:
+        raise ValueError("no journal")
+    if line["version"] != VERSION:
+        raise NewerJournal("The journal was written by a newer PonyStudio.")
     base = from_json(line["graph"])
     path = None if line["path"] is None else Path(line["path"])
     return Stored(line["id"], line["title"], Player(base), path, line["time"])

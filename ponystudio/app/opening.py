@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ponystudio.app import lock
-from ponystudio.app.journal_file import SUFFIX, Stored, replay
+from ponystudio.app.journal_file import SUFFIX, NewerJournal, Stored, replay
 from ponystudio.app.lock import Holder, Lock
 from ponystudio.errors import GraphFileError
 from ponystudio.graph import format as graph_file
@@ -95,7 +95,7 @@ def recover(journal: Path, *, with_file: bool = True) -> Recovered | None:
         if not guard.acquire():
             return None
         stored = replay(journal)
-    except OSError:
+    except (OSError, NewerJournal):
         guard.release()
         return None
     if stored is None or stored.lost:

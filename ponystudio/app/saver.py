@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ class Saver(QObject):
                 self._documents.notice.emit(Notice(title, document.read_only, kind="warn"))
             self._documents.path_wanted.emit(document)
             return False
-        self._write(document, document.path, None if force else document.digest)
+        self._write(document, document.path, None if force else document.knows)
         return True
 
     def save_as(self, document: StudioDocument, path: Path) -> None:
@@ -94,7 +95,7 @@ class Saver(QObject):
         self,
         document: StudioDocument,
         path: Path,
-        expected: str | None,
+        replaceable: Callable[[str], bool] | None,
         lock: Lock | None = None,
     ) -> None:
         number = document.seal()
@@ -104,7 +105,7 @@ class Saver(QObject):
             document.present_camera(),
             document.catalog,
             path,
-            expected,
+            replaceable,
             saving.beside(folders(), path) if folders else None,
             partial(document.about_to_save, number),
         )

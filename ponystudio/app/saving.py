@@ -27,7 +27,8 @@ class ChangedOnDisk(BadInput):
 
 @dataclass(frozen=True)
 class Saving:
-    """One save, as values. `expected` is the content that may be replaced, None: any.
+    """One save, as values. `replaceable` tells by its SHA-256 what content may be replaced, None:
+    any.
 
     `announce` is called with the new content's SHA-256 just before the file is replaced.
     """
@@ -36,7 +37,7 @@ class Saving:
     camera: Mapping[str, Any] | None
     catalog: Catalog
     path: Path
-    expected: str | None
+    replaceable: Callable[[str], bool] | None
     folders: Folders | None
     announce: Callable[[str], None]
 
@@ -46,7 +47,8 @@ def write(saving: Saving) -> str:
 
     Raises ChangedOnDisk, NotWritable, StorageFull.
     """
-    if saving.expected is not None and digest_of(saving.path) not in ("", saving.expected):
+    there = "" if saving.replaceable is None else digest_of(saving.path)
+    if there and saving.replaceable is not None and not saving.replaceable(there):
         raise ChangedOnDisk(
             "Another program has changed the file since.",
             where=str(saving.path),

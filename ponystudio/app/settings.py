@@ -76,7 +76,7 @@ SETTINGS = (
     Setting("welcomed", False, "Welcome was shown"),
     Setting("window", {}, "Window", "Sizes and places of window and panels."),
 )
-_BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
+BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
 
 class Settings(QObject):
@@ -92,13 +92,13 @@ class Settings(QObject):
 
     def get(self, name: str) -> Any:
         """The value, the default where none is set or the one in the file makes no sense."""
-        setting = _BY_NAME[name]
+        setting = BY_NAME[name]
         value = self._values.get(name, setting.default)
         return value if setting.accepts(value) else setting.default
 
     def set(self, name: str, value: Any) -> None:
         """Change one and write the file. Raises ValueError for a value that makes no sense."""
-        setting = _BY_NAME[name]
+        setting = BY_NAME[name]
         if not setting.accepts(value):
             raise ValueError(f"{value!r} is no {setting.title.lower()}")
         if self.get(name) == value:

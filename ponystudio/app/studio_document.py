@@ -54,6 +54,7 @@ class StudioDocument(Document):
         self._kept = self.graph
         self._seals = 0
         self._unsettled = 0
+        self._announced: set[str] = set()
         self._last_save: Line | None = None
         self.changed.connect(self._note_dirty)
         self.changed.connect(self._note_problems)
@@ -156,12 +157,17 @@ class StudioDocument(Document):
     def about_to_save(self, number: int, digest: str) -> None:
         """Called from the thread that writes the file: the journal must know of it first, for who
         is killed right after could not tell that file from one of another program."""
+        self._announced.add(digest)
         self._tell({"saving": number, "sha256": digest})
         self.journal.flush()
 
+    def knows(self, digest: str) -> bool:
+        """Whether a file of this content is this document's own, and no other program's work."""
+        return digest == self._digest or digest in self._announced
+
     def was_saved(self, number: int, graph: Graph, path: Path, digest: str) -> None:
         """The sealed state of this number, `graph`, is in the file now."""
-        self._unsettled -= 1
+        self._settled()
         self._saved, self._digest = graph, digest
         self._last_save = {"saved": number, "path": _text(path), "sha256": digest}
         self._tell(self._last_save)
@@ -180,7 +186,12 @@ class StudioDocument(Document):
             self.was_saved(self.seal(), self.graph, self._path, digest)
 
     def was_not_saved(self) -> None:
+        self._settled()
+
+    def _settled(self) -> None:
         self._unsettled -= 1
+        if not self._unsettled:
+            self._announced.clear()
 
     def name(self, path: Path | None, title: str) -> None:
         if (path, title) == (self._path, self._title):

@@ -205,7 +205,7 @@ class Window(QMainWindow):
         self.inspector.bypass.connect(self._bypass)
         self.inspector.go_to.connect(self._go_to)
         self.inspector.help_wanted.connect(self._help_on)
-        self.dropper.folder_dropped.connect(self._add_models)
+        self.dropper.folder_dropped.connect(self.add_models)
         acts = self.results.actions
         acts.open_graph_requested.connect(documents.open)
         acts.use_seed_requested.connect(self._use_seed)
@@ -429,7 +429,7 @@ class Window(QMainWindow):
         if show and node_type:
             show(node_type)
 
-    def _add_models(self, folder: Path) -> None:
+    def add_models(self, folder: Path) -> None:
         folders = [*self.settings.get("model_folders"), str(folder)]
         self.settings.set("model_folders", list(dict.fromkeys(folders)))
         title = self.tr("Models are read from there, too")

@@ -66,8 +66,7 @@ class Comparer(QObject):
         if self._finding is not None and self._finding.pair == pair:
             return
         self._finding, self._measured = Finding(pair), None
-        catalog = self._catalog()
-        self._work.do(lambda: self._read(pair, catalog), key=(id(self), "graphs"))
+        self._work.do(lambda: self._read(pair), key=(id(self), "graphs"))
         self.changed.emit()
         self._measure()
 
@@ -95,10 +94,10 @@ class Comparer(QObject):
 
     # --- In the thread ----------------------------------------------------------------------------
 
-    def _read(self, pair: Pair, catalog: Mapping[str, NodeSpec]) -> None:
+    def _read(self, pair: Pair) -> None:
         a, b = (read_graph(path) for path in pair)
         if a is not None and b is not None:
-            self._graphs.emit(pair, differences.compare(a, b, catalog), "")
+            self._graphs.emit(pair, differences.compare(a, b, self._catalog()), "")
         else:
             lacking = "both" if a is None and b is None else "A" if a is None else "B"
             self._graphs.emit(pair, None, lacking)

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 from ponystudio.api.spec import NodeSpec
+from ponystudio.app.known_catalog import shipped
 from ponystudio.app.results.actions import PictureActions, Toasts
 from ponystudio.app.results.background import Background
 from ponystudio.app.results.comparing import Comparer
@@ -58,7 +59,7 @@ class Results(QObject):
 
     def comparer(self, parent: QObject) -> Comparer:
         """One for each view, for each compares a pair of its own."""
-        return Comparer(self.loader, self._comparing, lambda: self._catalog, parent)
+        return Comparer(self.loader, self._comparing, lambda: self._catalog or shipped(), parent)
 
     def picture_of(self, document: object, node: str) -> Path | None:
         """What this node last saved, since the app began."""

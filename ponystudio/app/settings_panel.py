@@ -1,0 +1,272 @@
+"""The settings, each in its own words; what is changed holds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ponystudio.app.painted import px
+from ponystudio.app.settings import BY_NAME, Setting
+from ponystudio.canvas import theme
+
+if TYPE_CHECKING:
+    from ponystudio.app.window import Window
+
+SECTIONS = (
+    ("Look", ("theme", "ui_scale", "reduced_motion", "shapes_on_wires")),
+    ("Files", ("output_folder", "model_folders", "disk_cache_gb")),
+    ("Engine", ("device", "dtype", "previews", "keep_awake", "notify")),
+    ("Shortcuts", ("key_preset",)),
+)
+DEVICES = ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps")
+
+
+class SettingsPanel(QWidget):
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self._window, self._settings = window, window.settings
+        self._shown: dict[str, Callable[[], None]] = {}
+        self.setAccessibleName(self.tr("Settings"))
+        page = QWidget()
+        page.setProperty("surface", "panel")
+        box = QVBoxLayout(page)
+        box.setContentsMargins(px(12), px(12), px(12), px(12))
+        box.setSpacing(px(8))
+        box.addWidget(_label(self.tr("Settings"), "title"))
+        for title, names in SECTIONS:
+            box.addSpacing(px(4))
+            box.addWidget(_label(self.tr(title), "group"))
+            for name in names:
+                box.addWidget(self._row(BY_NAME[name]))
+        box.addWidget(self._keys())
+        box.addStretch(1)
+        area = QScrollArea()
+        area.setWidget(page)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+        self._settings.changed.connect(self._changed)
+        window.actions_.changed.connect(self._fill_keys)
+
+    def _changed(self, name: str) -> None:
+        if show := self._shown.get(name):
+            show()
+
+    # One setting
+
+    def _row(self, setting: Setting) -> QWidget:
+        row = QWidget()
+        box = QVBoxLayout(row)
+        box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(px(2))
+        if setting.name == "model_folders":
+            editor: QWidget = self._folders(setting)
+        elif setting.name == "output_folder":
+            editor = self._folder(setting)
+        elif isinstance(setting.default, bool):
+            editor = self._switch(setting)
+        elif isinstance(setting.default, float) and not setting.choices:
+            editor = self._number(setting)
+        else:
+            editor = self._choice(setting)
+        editor.setAccessibleName(self.tr(setting.title))
+        if not isinstance(editor, QCheckBox):
+            box.addWidget(_label(self.tr(setting.title), "body"))
+        box.addWidget(editor)
+        if setting.help:
+            box.addWidget(_label(self.tr(setting.help), "caption"))
+        return row
+
+    def _show(self, setting: Setting, show: Callable[[Any], object]) -> None:
+        """Keep an editor up to date with its setting."""
+        self._shown[setting.name] = lambda: (show(self._settings.get(setting.name)), None)[1]
+        self._shown[setting.name]()
+
+    def _switch(self, setting: Setting) -> QCheckBox:
+        box = QCheckBox(self.tr(setting.title))
+        self._show(setting, box.setChecked)
+        box.toggled.connect(partial(self._settings.set, setting.name))
+        return box
+
+    def _number(self, setting: Setting) -> QDoubleSpinBox:
+        box = QDoubleSpinBox()
+        box.setRange(0.0, 1000.0)
+        box.setDecimals(1)
+        self._show(setting, box.setValue)
+        box.editingFinished.connect(lambda: self._settings.set(setting.name, box.value()))
+        return box
+
+    def _choice(self, setting: Setting) -> QComboBox:
+        box = QComboBox()
+        choices = setting.choices or DEVICES
+        for value in choices:
+            box.addItem(f"{value:.0%}" if isinstance(value, float) else str(value), value)
+
+        def show(value: Any) -> None:
+            if box.findData(value) < 0:
+                box.addItem(str(value), value)
+            box.setCurrentIndex(box.findData(value))
+
+        self._show(setting, show)
+        box.activated.connect(lambda _: self._settings.set(setting.name, box.currentData()))
+        return box
+
+    def _folder(self, setting: Setting) -> QWidget:
+        row = QWidget()
+        line = QHBoxLayout(row)
+        line.setContentsMargins(0, 0, 0, 0)
+        field = QLineEdit()
+        field.setPlaceholderText(str(self._settings.output_folder()))
+        field.setAccessibleName(self.tr(setting.title))
+        self._show(setting, field.setText)
+        field.editingFinished.connect(lambda: self._settings.set(setting.name, field.text()))
+        browse = QPushButton(theme.icon("folder"), "")
+        browse.setProperty("kind", "icon")
+        browse.setAccessibleName(self.tr("Choose a folder"))
+        browse.clicked.connect(
+            lambda: self._window.dialogs.folder(
+                self.tr(setting.title), lambda path: self._settings.set(setting.name, str(path))
+            )
+        )
+        line.addWidget(field, 1)
+        line.addWidget(browse)
+        return row
+
+    def _folders(self, setting: Setting) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        listed = QListWidget()
+        listed.setMaximumHeight(px(96))
+        listed.setAccessibleName(self.tr(setting.title))
+
+        def show(folders: list[str]) -> None:
+            listed.clear()
+            listed.addItems(folders)
+
+        def remove() -> None:
+            chosen = {item.text() for item in listed.selectedItems()}
+            folders = [f for f in self._settings.get(setting.name) if f not in chosen]
+            self._settings.set(setting.name, folders)
+
+        self._show(setting, show)
+        row = QHBoxLayout()
+        add = QPushButton(theme.icon("add"), self.tr("Add"))
+        add.clicked.connect(
+            lambda: self._window.dialogs.folder(
+                self.tr("A folder of models"), self._window.add_models
+            )
+        )
+        drop = QPushButton(self.tr("Remove"))
+        drop.clicked.connect(remove)
+        row.addWidget(add)
+        row.addWidget(drop)
+        row.addStretch(1)
+        column.addWidget(listed)
+        column.addLayout(row)
+        return box
+
+    # Keys
+
+    def _keys(self) -> QWidget:
+        box = QWidget()
+        column = QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(4))
+        self._key_search = QLineEdit()
+        self._key_search.setPlaceholderText(self.tr("Search commands"))
+        self._key_search.setAccessibleName(self.tr("Search commands"))
+        self._key_list = QListWidget()
+        self._key_list.setMinimumHeight(px(260))
+        self._key_list.setAccessibleName(self.tr("Commands and their keys"))
+        self._key_field = QLineEdit()
+        self._key_field.setPlaceholderText(self.tr("Keys, as Ctrl+Shift+K"))
+        self._key_field.setAccessibleName(self.tr("New keys"))
+        self._key_said = _label("", "caption")
+        bind = QPushButton(self.tr("Use these keys"))
+        reset = QPushButton(self.tr("Back to the preset"))
+        row = QHBoxLayout()
+        row.addWidget(bind)
+        row.addWidget(reset)
+        row.addStretch(1)
+        for widget in (self._key_search, self._key_list, self._key_field, self._key_said):
+            column.addWidget(widget)
+        column.addLayout(row)
+        self._key_search.textChanged.connect(self._fill_keys)
+        self._key_list.currentItemChanged.connect(lambda *_: self._said(""))
+        self._key_field.textChanged.connect(lambda _: self._warn())
+        bind.clicked.connect(self._bind)
+        reset.clicked.connect(self._reset)
+        self._fill_keys()
+        return box
+
+    def _fill_keys(self) -> None:
+        wanted = self._key_search.text().lower()
+        chosen = self._chosen()
+        self._key_list.clear()
+        for spec in self._window.actions_.specs():
+            keys = ", ".join(spec.keys)
+            text = f"{spec.title}    {keys}" if keys else spec.title
+            if wanted in text.lower():
+                self._key_list.addItem(text)
+                item = self._key_list.item(self._key_list.count() - 1)
+                item.setData(Qt.ItemDataRole.UserRole, spec.id)
+                if spec.id == chosen:
+                    self._key_list.setCurrentItem(item)
+
+    def _chosen(self) -> str:
+        item = self._key_list.currentItem()
+        return str(item.data(Qt.ItemDataRole.UserRole)) if item else ""
+
+    def _typed(self) -> str:
+        """The keys in the field in Qt's words, "" if they are none."""
+        return QKeySequence(self._key_field.text().strip()).toString()
+
+    def _warn(self) -> None:
+        clash = self._window.actions_.conflicts(self._chosen(), self._typed())
+        text = self.tr("Now used for: %1").replace("%1", ", ".join(s.title for s in clash))
+        self._said(text if clash and self._typed() else "")
+
+    def _bind(self) -> None:
+        id, keys = self._chosen(), self._typed()
+        if not id or not keys:
+            self._said(self.tr("Choose a command, then type its keys."))
+            return
+        for other in self._window.actions_.conflicts(id, keys):
+            left = [key for key in other.keys if QKeySequence(key) != QKeySequence(keys)]
+            self._window.actions_.rebind(other.id, left)
+        self._window.actions_.rebind(id, [keys])
+        self._key_field.clear()
+
+    def _reset(self) -> None:
+        if id := self._chosen():
+            self._window.actions_.reset_keys(id)
+
+    def _said(self, text: str) -> None:
+        self._key_said.setText(text)
+
+
+def _label(text: str, role: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", role)
+    label.setWordWrap(role == "caption")
+    return label
