@@ -148,8 +148,11 @@ class RunProgress(QWidget):
         self.update()
 
     def _job_done(self, job: Job, how: str) -> None:
+        done = self.tr("Done in {time}").format(time=duration(job.seconds))
+        if job.nodes and job.nodes_cached == job.nodes_done and job.count == 1:
+            done = self.tr("Done: all of it was there already")
         words = {
-            "done": self.tr("Done in {time}").format(time=duration(job.seconds)),
+            "done": done,
             "stopped": self.tr("Stopped"),
             "failed": self.tr("Failed"),
         }

@@ -284,7 +284,7 @@ class SeedModeButton(QAbstractButton):
 
 def _explained(mode: SeedMode) -> str:
     return {
-        "fixed": _tr("Runs use the seeds as they are"),
+        "fixed": _tr("Runs use the seeds as they are; further pictures count up"),
         "next": _tr("Each run adds 1; a seed you set is used first"),
         "random": _tr("Each run rolls the dice; a seed you set is used first"),
     }[mode]

@@ -77,6 +77,7 @@ class Runner(QObject):
         self._scopes: dict[Document, str] = {}
         self._pictures = Pictures()
         self._loader = PictureLoader(self)
+        self._latest: dict[str, QImage] = {}
         self._watch: RunWatch | None = None
         self._mode: SeedMode = "random"
         self._count = 1
@@ -113,6 +114,7 @@ class Runner(QObject):
         """It was closed; its jobs go on."""
         self.planner.unwatch(document)
         scope = self._scopes.pop(document, "")
+        self._latest.pop(scope, None)
         self._documents.pop(scope, None)
         if self._watch is not None and self._watch.document is document:
             self._watch.show_in(None)
@@ -155,7 +157,7 @@ class Runner(QObject):
     ) -> Job:
         """Queue a run of what saves or shows something, or of these nodes.
 
-        Its seeds are rolled now, and the document shows those of the last picture.
+        Its seeds are rolled now, and the document shows those of the last picture; fixed ones stay.
         """
         graph, catalog = document.graph, document.catalog
         scope = self._scopes.get(document) or scope_of(document)
@@ -176,10 +178,12 @@ class Runner(QObject):
             None if targets is None else tuple(targets),
             folder_of(document),
             denoiser_on_cpu=denoiser_on_cpu,
+            picture=self._latest.get(scope),
         )
-        self.last_seeds.note(scope, rolls[-1])
+        shown = rolls[0 if self._mode == "fixed" else -1]
+        self.last_seeds.note(scope, shown)
         self._saving.start()
-        document.do_by_the_way(seeds.edits(graph, rolls[-1]), self.tr("New seed"))
+        document.do_by_the_way(seeds.edits(graph, shown), self.tr("New seed"))
         if self.link.failure:
             self.link.restart()  # perhaps it works now
         self.queue.set_paused(False)
@@ -394,6 +398,7 @@ class Runner(QObject):
     def _have_picture(self, picture: QImage, tag: object) -> None:
         if isinstance(tag, tuple) and isinstance(tag[0], RunWatch):
             tag[0].have_picture(tag[1], picture)
+            self._latest[tag[0].job.scope] = picture
             self.queue.job_changed.emit(tag[0].job)
 
     def _save_what_was_learned(self) -> None:

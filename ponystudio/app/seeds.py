@@ -58,17 +58,17 @@ def roll(
 
     A seed that the last run (`last`) did not use was set by hand or came back by undoing: it is
     used once as it is shown, unless it is `fresh`, as made with its node, and the mode is random.
+    Fixed ones count up from picture to picture: the same picture twice is of no use.
     """
     rolls: list[Roll] = []
     current = dict(seeds)
     for index in range(count):
-        if mode != "fixed":
-            for place, value in current.items():
-                used = index > 0 or last.get(place) == value
-                if mode == "random" and (used or fresh(place)):
-                    current[place] = draw()
-                elif mode == "next" and used:
-                    current[place] = (value + 1) % LIMIT
+        for place, value in current.items():
+            used = index > 0 or (mode != "fixed" and last.get(place) == value)
+            if mode == "random" and (used or fresh(place)):
+                current[place] = draw()
+            elif mode != "random" and used:
+                current[place] = (value + 1) % LIMIT
         rolls.append(tuple((node, name, value) for (node, name), value in current.items()))
     return rolls
 

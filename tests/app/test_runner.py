@@ -87,6 +87,16 @@ class TestSeeds:
             assert sent_seed(link) == 5
             finish(link)
 
+    def test_a_fixed_seed_counts_up_in_a_batch_and_stays_shown(self, runner, document, link):
+        runner.set_seed_mode("fixed")
+        runner.run(document, count=3)
+        seeds = []
+        for _ in range(3):
+            seeds.append(sent_seed(link))
+            finish(link)
+        assert seeds == [5, 6, 7]
+        assert seed(document) == 5
+
     def test_rolling_adds_no_steps_to_undo_and_undo_brings_the_seed_back(self, runner, document):
         for _ in range(5):
             runner.run(document)
