@@ -7,11 +7,10 @@ the names that people know from Qt (`pos`, `rect`, `isSelected`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from PySide6.QtCore import QLineF, QPointF, QRectF
 from PySide6.QtGui import QPainterPath
@@ -21,6 +20,21 @@ from ponystudio.canvas import metrics, wires
 from ponystudio.canvas.card import CardLayout, SocketRow
 from ponystudio.canvas.state import REST
 from ponystudio.graph.model import Node
+
+Value = TypeVar("Value")
+
+
+class lazy(Generic[Value]):  # a decorator
+    """functools.cached_property without its lock, which until Python 3.12 costs more than many
+    of the values here."""
+
+    def __init__(self, make: Callable[[Any], Value]) -> None:
+        self._make, self._name = make, make.__name__
+
+    def __get__(self, item: Any, kind: type | None = None) -> Value:
+        value = item.__dict__[self._name] = self._make(item)
+        return value
+
 
 WireKey = tuple[str, str]
 """(target node, input)."""
@@ -160,23 +174,23 @@ class WireItem:
         self.source_pos, self.target_pos, self.dots = source, target, dots
         self.__dict__.clear()
 
-    @cached_property
+    @lazy
     def curves(self) -> list[wires.Curve]:
         return wires.curves(self.source_pos, self.target_pos, self.dots)
 
-    @cached_property
+    @lazy
     def path(self) -> QPainterPath:
         return wires.path(self.curves)
 
-    @cached_property
+    @lazy
     def points(self) -> list[wires.Point]:
         return wires.flattened(self.curves)
 
-    @cached_property
+    @lazy
     def box(self) -> QRectF:
         return wires.box(self.points, 1.0)
 
-    @cached_property
+    @lazy
     def _lines(self) -> dict[int, list[QLineF]]:
         return {}
 
@@ -188,7 +202,7 @@ class WireItem:
             found = self._lines[steps] = [QLineF(*a, *b) for a, b in pairwise(points)]
         return found
 
-    @cached_property
+    @lazy
     def _pieces(self) -> list[QRectF]:
         return self.boxes(2.0)
 
