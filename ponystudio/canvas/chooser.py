@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from PySide6.QtCore import QObject, QPoint, QPointF
 
@@ -19,14 +19,16 @@ _REMEMBERED = 8
 
 class Chooser(QObject):
     """One palette for a view. `extras` are more things to add at a place, beside the nodes:
-    entries whose value is called with the scene position (QPointF)."""
+    entries whose value is called with the scene position (QPointF). What was `recent`ly added is
+    known to all canvases."""
+
+    recent: ClassVar[list[str]] = []
 
     def __init__(self, ops: Operations) -> None:
         super().__init__(ops)
         self.ops, self.view, self.scene = ops, ops.view, ops.scene
         self.palette: Palette | None = None
         self.extras: list[Entry] = []
-        self.recent: list[str] = []
         self._then: Callable[[Any], object] | None = None
         ops.asks = self.connect_from
 
@@ -109,7 +111,7 @@ class Chooser(QObject):
         self.view.show_node(node)
 
     def _remember(self, spec: NodeSpec) -> None:
-        self.recent = [spec.id, *(id for id in self.recent if id != spec.id)][:_REMEMBERED]
+        self.recent[:] = [spec.id, *(id for id in self.recent if id != spec.id)][:_REMEMBERED]
 
     def _ask(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, QPointF
@@ -15,14 +16,13 @@ from ponystudio.canvas.document import Document
 from ponystudio.canvas.gestures.controller import GestureController
 from ponystudio.canvas.hint import Hint
 from ponystudio.canvas.inplace import InPlace
-from ponystudio.canvas.items import FocusRef, WireKey
+from ponystudio.canvas.items import WireKey
 from ponystudio.canvas.keyboard import Keyboard
 from ponystudio.canvas.menus import Menus
 from ponystudio.canvas.metrics import snapped
 from ponystudio.canvas.operations import Operations
 from ponystudio.canvas.palette_entries import Entry
 from ponystudio.canvas.selection import Selection
-from ponystudio.canvas.state import Problem
 from ponystudio.graph import wiring
 from ponystudio.graph.edits import REMOVED, SetView
 
@@ -33,16 +33,14 @@ if TYPE_CHECKING:
 class CanvasCommands(QObject):
     """All that edits a view's document: commands, gestures, keyboard, palette, menus.
 
-    Making one gives the view its gestures. `actions` are for menus and shortcuts; while
-    `handles_keys` is true their keys work on the canvas also where nobody made shortcuts of them
-    (set it to False when keys can be rebound).
+    Making one gives the view its gestures. The keys of `actions`, and of the view's own, work while
+    the canvas has the keyboard.
     """
 
     def __init__(self, view: GraphView, document: Document | None = None) -> None:
         super().__init__(view)
         self.view, self.scene = view, view.graph_scene
         self.document = document or self.scene.document
-        self.handles_keys = True
         self.keys_of: Callable[[ActionSpec], tuple[str, ...]] = lambda spec: spec.keys
         """The keys of a command, where they can be bound anew."""
         self.ops = Operations(view)
@@ -73,7 +71,6 @@ class CanvasCommands(QObject):
             ),
         ]
         self.scene.more_requested.connect(self._more)
-        self.scene.remedy_requested.connect(self._remedy)
         self._actions = command_table.actions(self)
         self._by_id = {action.id: action for action in self._actions}
 
@@ -83,12 +80,11 @@ class CanvasCommands(QObject):
     def named(self, *ids: str) -> list[ActionSpec]:
         """Some of the actions, the view's included, by id."""
         known = {**{spec.id: spec for spec in self.view.canvas_actions()}, **self._by_id}
-        return [known[id] for id in ids if id in known]
+        found = (known[id] for id in ids if id in known)
+        return [replace(spec, keys=self.keys_of(spec)) for spec in found]
 
     def handle_key(self, event: QKeyEvent) -> bool:
-        """Run the action that a key stands for, if keys are not handled by shortcuts."""
-        if not self.handles_keys:
-            return False
+        """Run the action that a key stands for."""
         pressed = QKeySequence(event.keyCombination())
         for spec in (*self._actions, *self.view.canvas_actions()):
             if any(QKeySequence(keys) == pressed for keys in self.keys_of(spec)):
@@ -153,24 +149,6 @@ class CanvasCommands(QObject):
             self.in_place.retitle_frame(frames[0])
         elif notes := self.scene.selected_notes():
             self.in_place.edit_note(notes[0])
-
-    def _remedy(self, node: str, problem: Problem, which: str) -> None:
-        """What a failed node's message offers and the canvas can do itself."""
-        if which == "bypass":
-            self.ops.set_mode([node], "bypassed")
-        elif which in ("focus", "choose"):
-            self._open_param(node, problem.socket.split("[")[0].split(".")[0], which == "choose")
-
-    def _open_param(self, node: str, param: str, file: bool) -> None:
-        spec = self.document.spec(node)
-        if spec is None:
-            return
-        if param not in spec.param_by_name and file:
-            param = next((p.name for p in spec.params if p.type == "file"), "")
-        if param in spec.param_by_name:
-            self.keyboard.set(FocusRef("param", node, param))
-            if self.view.params is not None:
-                self.view.params.edit(node, param)
 
     def _more(self, node: str, at: QPointF) -> None:
         if not self.scene.node_items[node].selected:

@@ -309,7 +309,8 @@ class Keyboard(QObject):
             return f"{title}, {kind} {focus.name}, {fed}"
         if focus.kind == "output":
             n = len(wiring.wires_from(self.ops.graph, focus.node, focus.name))
-            return f"{title}, {kind} {focus.name}, " + self.tr("{0} wires").format(n)
+            wires = self.tr("one wire") if n == 1 else self.tr("{0} wires").format(n)
+            return f"{title}, {kind} {focus.name}, {wires}"
         return f"{title}, {kind} {focus.name}, " + self.tr("not connected")
 
 

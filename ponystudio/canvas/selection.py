@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import Literal
 
@@ -9,6 +10,7 @@ from PySide6.QtCore import QMimeData, QObject, QPointF
 from PySide6.QtGui import QGuiApplication
 
 from ponystudio.canvas import theme
+from ponystudio.canvas.document import gesture
 from ponystudio.canvas.items import WireKey
 from ponystudio.canvas.operations import Operations
 from ponystudio.errors import PonyStudioError
@@ -26,6 +28,7 @@ class Selection(QObject):
         super().__init__(ops)
         self.ops, self.scene, self.view = ops, ops.scene, ops.view
         self._pasted_text, self._pasted_times = "", 0
+        self._nudged: tuple[Set[str], str] = frozenset(), ""
 
     # Removing
 
@@ -190,7 +193,9 @@ class Selection(QObject):
         boxes = self.ops.boxes(self.ops.targets())
         to = {id: (b[0] + dx, b[1] + dy) for id, b in boxes.items() if not self.ops.pinned(id)}
         text = self.tr("Move {0}").format(self.ops.titles(list(to)))
-        self.ops.do(arranging.moves(self.ops.graph, to), text, "nudge")
+        if self._nudged[0] != to.keys():  # other nodes: another step of undo
+            self._nudged = to.keys(), gesture("nudge")
+        self.ops.do(arranging.moves(self.ops.graph, to), text, self._nudged[1])
 
     def _boxes(self) -> dict[str, arranging.Box]:
         boxes = self.ops.boxes(self.ops.targets())

@@ -7,8 +7,7 @@ from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence
 from helpers.hands import ALT, CTRL, SHIFT
 from helpers.studio import CATALOG, Canvas, text_to_picture
 from ponystudio.canvas.gestures.controller import NODE_MIME
-from ponystudio.canvas.items import FocusRef, Hit, SocketRef
-from ponystudio.canvas.state import Problem
+from ponystudio.canvas.items import Hit, SocketRef
 from ponystudio.graph.edits import SetView
 from ponystudio.graph.model import Link
 
@@ -346,10 +345,19 @@ def test_what_is_selected_may_be_of_a_missing_pack(qtbot):
     assert CATALOG.get("gone.node") is None
 
 
-def test_the_remedies_of_a_failed_node_that_the_canvas_can_do(canvas):
-    problem = Problem("The file is missing", reason="MissingFile", socket="file")
-    canvas.scene.remedy_requested.emit("checkpoint", problem, "focus")
-    assert canvas.scene.focus == FocusRef("param", "checkpoint", "file")
-    canvas.view.close_editor(commit=False)
-    canvas.scene.remedy_requested.emit("sampler", Problem("No"), "bypass")
-    assert canvas.nodes["sampler"].mode == "bypassed"
+def test_keys_can_be_others(canvas, hands):
+    canvas.commands.keys_of = lambda spec: ("K",) if spec.id == "edit.mute" else spec.keys
+    canvas.scene.select(["save"])
+    hands.key(Key.Key_M)
+    assert canvas.nodes["save"].mode == "normal"
+    hands.key(Key.Key_K)
+    assert canvas.nodes["save"].mode == "muted"
+    assert canvas.commands.named("edit.mute")[0].keys == ("K",)
+
+
+def test_nudges_of_other_nodes_are_other_steps(canvas, hands):
+    for node in ("save", "decode"):
+        canvas.scene.select([node])
+        hands.key(Key.Key_Right, SHIFT)
+        hands.key(Key.Key_Right, SHIFT)
+    assert canvas.steps == 2

@@ -45,6 +45,8 @@ class Cut(Stroke):
     """Ctrl + right button: the wires under the stroke go."""
 
     def hint(self) -> str:
+        if len(self.crossed) == 1:
+            return tr("Cuts one wire. Esc cancels.")
         return tr("Cuts {0} wires. Esc cancels.").format(len(self.crossed))
 
     def finish(self, at: Pointer) -> None:
@@ -60,6 +62,8 @@ class Reroute(Stroke):
     shown = "reroute"
 
     def hint(self) -> str:
+        if len(self.crossed) == 1:
+            return tr("Puts a dot on one wire. Esc cancels.")
         return tr("Puts a dot on {0} wires. Esc cancels.").format(len(self.crossed))
 
     def finish(self, at: Pointer) -> None:
