@@ -45,7 +45,7 @@ class Stored:
     """What a journal holds: a document as it was when the last whole line was written.
 
     `saved` is the graph that went into the file at `path`, whose content is `digest`; `pending`
-    are contents that a save was about to write, with the graph of each. `sound` is how many bytes
+    are contents that saves were about to write, with the numbers of their states in `marks`. `sound` is how many bytes
     of the journal were read; `lost` tells that whole lines after them make no sense.
     """
 
@@ -56,7 +56,7 @@ class Stored:
     time: float = 0.0
     saved: Graph | None = None
     digest: str = ""
-    pending: dict[str, Graph] = field(default_factory=dict)
+    pending: dict[str, int] = field(default_factory=dict)
     camera: Mapping[str, Any] | None = None
     closed: float = 0.0
     lines: int = 0
@@ -220,11 +220,12 @@ def _play(stored: Stored, line: Line) -> None:
         case {"mark": number}:
             stored.marks[number] = player.graph
         case {"saving": number, "sha256": digest}:
-            stored.pending[digest] = stored.marks[number]
+            stored.pending[digest] = number
         case {"saved": number, "path": path, "sha256": digest}:
             stored.saved = stored.marks.get(number)
             stored.path, stored.digest = None if path is None else Path(path), digest
-            stored.pending.clear()
+            later = {key: n for key, n in stored.pending.items() if number is None or n > number}
+            stored.pending = later
         case {"named": path, "title": title}:
             stored.path, stored.title = None if path is None else Path(path), title
         case {"camera": camera}:

@@ -120,7 +120,7 @@ def _compare(recovered: Recovered, path: Path) -> None:
         return
     recovered.protected = not os.access(path, os.W_OK)
     if digest in stored.pending:  # killed between writing the file and saying so
-        stored.saved, stored.digest = stored.pending[digest], digest
+        stored.saved, stored.digest = stored.marks[stored.pending[digest]], digest
     elif digest != stored.digest:
         recovered.changed = True
         if not stored.dirty:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -18,6 +19,7 @@ from ponystudio.graph.history import History, Step
 from ponystudio.graph.model import Graph
 
 _MERGING = 1
+_PROCESS = secrets.token_hex(4)
 _gestures = count(1)
 
 _ABSORBED = "by the way"
@@ -184,8 +186,8 @@ class Document(QObject):
 
 
 def gesture(name: str) -> str:
-    """A `merge` of its own for one drag or one spell of typing."""
-    return f"{name}#{next(_gestures)}"
+    """A `merge` of its own for one drag or one spell of typing; journals outlive this process."""
+    return f"{name}#{_PROCESS}-{next(_gestures)}"
 
 
 class _Step(QUndoCommand):

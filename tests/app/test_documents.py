@@ -13,6 +13,7 @@ from PIL import Image
 
 from helpers.graphs import CATALOG, node, picture
 from ponystudio.app.documents import Documents
+from ponystudio.app.journal_file import packed
 from ponystudio.app.lock import for_file
 from ponystudio.app.templates import template, templates
 from ponystudio.errors import GraphFileError
@@ -179,6 +180,17 @@ def test_saving(studio, file, tmp_path):
     assert (document.title, document.dirty) == ("other", False)
     assert graph_file.read(tmp_path / "other.json").nodes["sample"].params["seed"] == 7
     assert graph_file.read(file).nodes["sample"].params["seed"] == 2**64 - 1
+
+
+def test_saving_twice_in_a_breath_is_no_conflict(studio, file):
+    document = studio.documents.open_now(file)
+    for value in (5, 6, 7):
+        change(document, value)
+        studio.documents.save(document)
+    studio.documents.wait()
+    assert studio.notices == []
+    assert not document.dirty
+    assert graph_file.read(file).nodes["sample"].params["seed"] == 7
 
 
 def test_a_document_without_a_file_asks_for_one(studio):
@@ -417,6 +429,17 @@ def test_names_of_model_files_lead_to_the_same_file_from_anywhere(qapp, tmp_path
         assert not document.dirty
     finally:
         documents.shutdown()
+
+
+def test_a_journal_of_a_newer_version_is_left_alone(studio, file):
+    document = studio.documents.open_now(file)
+    path = document.journal.path
+    studio.end()
+    newer = packed({"format": "ponystudio.journal", "version": 2}) + path.read_bytes()
+    path.write_bytes(newer)
+    studio.start()
+    assert len(studio.documents) == 0
+    assert path.read_bytes() == newer
 
 
 def test_what_is_missing_is_a_problem_of_the_document(studio):

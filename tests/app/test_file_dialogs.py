@@ -40,7 +40,7 @@ def answer(dialogs: FileDialogs, qtbot, text: str) -> None:
     line.completer().popup().hide()  # else Return chooses in it
     box = dialog.findChild(QDialogButtonBox)
     QTest.mouseClick(box.buttons()[0], Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dialogs.dialog is None)
+    qtbot.waitUntil(lambda: dialogs.dialog is not dialog)
     QApplication.processEvents()
 
 
@@ -64,6 +64,19 @@ def test_a_graph_is_opened(dialogs, documents, qtbot, tmp_path):
     answer(dialogs, qtbot, str(tmp_path / "a.json"))
     documents.wait()
     assert documents.current.path == tmp_path / "a.json"
+
+
+def test_saving_all_asks_for_one_after_the_other(dialogs, documents, qtbot, tmp_path):
+    for name in ("One", "Two", "Three"):
+        documents.new_from(picture(), name).do(SetParam("sample", "seed", 5), "Change seed")
+    documents.save_all()
+    assert documents.current.title == "One", "the one that is asked for is shown"
+    answer(dialogs, qtbot, str(tmp_path / "one.json"))
+    assert documents.current.title == "Two"
+    dialogs.dialog.reject()
+    assert dialogs.dialog is None
+    documents.wait()
+    assert [document.dirty for document in documents] == [False, True, True]
 
 
 def test_escape_changes_nothing(dialogs, documents, qtbot):
