@@ -22,7 +22,7 @@ from ponystudio.app.results.pixels import THRESHOLD, PixelDifference
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.thumbs import cut
 from ponystudio.app.results.widgets import Line, Spacing, label, paint_icon, rounded
-from ponystudio.app.results.wording import decimal, size
+from ponystudio.app.results.wording import decimal, device, precision, size
 from ponystudio.canvas import theme
 
 _LABELS = 86
@@ -98,9 +98,8 @@ class Facts(QWidget):
         sides = f"{picture.width} × {picture.height}" if picture.width else ""
         rest = f"{picture.format}, {size(picture.bytes)}"
         line(self.tr("size"), number(sides) + plain(", " if sides else "") + plain(rest))
-        device = {"cpu": "CPU", "mps": "MPS"}.get(picture.device, picture.device)
-        device = device.replace("cuda:", "CUDA ").replace("cuda", "CUDA")
-        line(self.tr("made on"), plain(", ".join(p for p in (device, picture.dtype) if p)))
+        made_on = (device(picture.device), precision(picture.dtype))
+        line(self.tr("made on"), plain(", ".join(part for part in made_on if part)))
         if picture.has_graph:
             whole = self.tr("Graph and receipt inside") if picture.receipt else self.tr("Inside")
             line(self.tr("graph"), spanned("✓ ", "ok") + spanned(whole, "ok"))

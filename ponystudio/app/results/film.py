@@ -106,6 +106,9 @@ class Filmstrip(ThumbView):
         event.accept()
 
     def scrollContentsBy(self, _dx: int, _dy: int) -> None:
+        bar = self.horizontalScrollBar()
+        if bar.maximum() and bar.value() > bar.maximum() - 2 * bar.pageStep():
+            self.listing.more()
         self.viewport().update()
 
     @property

@@ -142,6 +142,9 @@ class ThumbGrid(ThumbView):
                 painter.drawText(heading, flags, section.title)
 
     def scrollContentsBy(self, _dx: int, _dy: int) -> None:
+        bar = self.verticalScrollBar()
+        if bar.maximum() and bar.value() > bar.maximum() - 2 * bar.pageStep():
+            self.listing.more()
         self.viewport().update()
 
     def _section_number(self, row: int) -> int:

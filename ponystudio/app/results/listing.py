@@ -51,10 +51,15 @@ class Listing(QObject):
         return self._answer.all
 
     def search(self, text: str) -> None:
-        self._set(replace(self._query, text=text.strip()))
+        self._set(Query(text.strip(), self._query.starred))
 
     def show_starred(self, on: bool) -> None:
-        self._set(replace(self._query, starred=on))
+        self._set(Query(self._query.text, on))
+
+    def more(self) -> None:
+        """The end of the list is in sight: make it longer, if there is more."""
+        if self.total > len(self.pictures) and self._query.limit <= len(self.pictures):
+            self._set(replace(self._query, limit=self._query.limit * 4))
 
     def row(self, path: Path | None) -> int:
         """Where a picture stands, or -1."""

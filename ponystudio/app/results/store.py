@@ -27,7 +27,8 @@ _TYPES: Mapping[str, str] = {
     ),
 }
 _COLUMNS = tuple(field.name for field in fields(Picture))
-_SEARCHED = ("prompt", "negative", "model", "path", "seed", "sampler")
+# Of a path only the name: folders hold too many words by chance.
+_SEARCHED = ("prompt", "negative", "model", "name", "seed", "sampler")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Query:
 
     text: str = ""
     starred: bool = False
-    limit: int = 5000
+    limit: int = 1000
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Store:
 
     def put(self, pictures: Iterable[Picture]) -> None:
         """Add or renew; a star that is there stays."""
-        names = [name for name in _COLUMNS if name != "starred"]
+        names = [*(name for name in _COLUMNS if name != "starred"), "name"]
         marks = ", ".join("?" * len(names))
         renewed = ", ".join(f"{name} = excluded.{name}" for name in names if name != "path")
         with self._connection:
@@ -123,7 +124,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         with connection:
             connection.execute("CREATE TABLE IF NOT EXISTS pictures (path TEXT PRIMARY KEY)")
             there = {row[1] for row in connection.execute("PRAGMA table_info(pictures)")}
-            for name in (*_COLUMNS, "gone"):
+            for name in (*_COLUMNS, "name", "gone"):
                 if name not in there:
                     kind = _TYPES.get(name, "REAL" if name == "gone" else "TEXT")
                     connection.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from PySide6.QtCore import QCoreApplication, QLocale
 
@@ -27,8 +28,11 @@ def clock(time: float) -> str:
 
 def day(time: float, today: date | None = None) -> str:
     """A heading: today, yesterday, the date within the last month, else the month."""
-    made = datetime.fromtimestamp(time).date()
-    today = today or date.today()
+    return _day(date.fromtimestamp(time), today or date.today())
+
+
+@lru_cache(maxsize=1024)
+def _day(made: date, today: date) -> str:
     if made >= today:
         return tr("Today")
     if made == today - timedelta(days=1):
@@ -87,6 +91,18 @@ def label(picture: Picture, other: Picture | None) -> str:
         return picture.name
     text = ", ".join(parts[:4])
     return text[:1].upper() + text[1:]
+
+
+def device(name: str) -> str:
+    """CUDA 0 for cuda:0."""
+    kind, _, number = name.partition(":")
+    return f"{kind.upper()} {number}".strip()
+
+
+def precision(dtype: str) -> str:
+    """The denoiser's, of "model=bf16 clip=fp32 vae=fp32"."""
+    parts = dict(part.split("=", 1) for part in dtype.split() if "=" in part)
+    return parts.get("model", dtype)
 
 
 def told(picture: Picture) -> str:

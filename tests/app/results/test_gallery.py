@@ -195,9 +195,12 @@ def test_differences_are_told_in_words_and_pixels(gallery, results, qtbot):
         return bool(finding and finding.graphs and finding.pixels)
 
     qtbot.waitUntil(known)
-    rows = gallery.side.findChildren(DifferenceRow)
-    told = [row.accessibleName() for row in rows if not row.isHidden()]
-    assert any("steps: 23 in A, 20 in B" in row for row in told)
+
+    def told() -> list[str]:
+        rows = gallery.side.findChildren(DifferenceRow)
+        return [row.accessibleName() for row in rows if row.isVisible()]
+
+    qtbot.waitUntil(lambda: any("steps: 23 in A, 20 in B" in row for row in told()))
     assert gallery.side.apply_button.isVisible()
     assert "differ by more than 8/255" in gallery.side._pixels._share.text()
     with qtbot.waitSignal(results.actions.apply_values_requested) as signal:

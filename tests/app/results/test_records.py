@@ -129,6 +129,7 @@ def test_an_index_of_another_version_keeps_its_columns(tmp_path):
     connection.close()
     store = Store(file)
     assert found(store) == ["a.png"]
+    assert found(store, "x") == []  # a folder is no name
     store.close()
     with sqlite3.connect(file) as connection:
         assert connection.execute("SELECT mood FROM pictures").fetchone() == ("calm",)

@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QApplication
 from helpers.pictures import drawn, save_picture, text_to_picture
 from ponystudio.app.results.menu import picture_menu
 from ponystudio.app.results.records import Picture, read_picture
+from ponystudio.app.results.store import Query
 from ponystudio.app.results.strip import ResultsStrip
-from ponystudio.app.results.wording import day, label, when
+from ponystudio.app.results.wording import day, device, label, precision, when
 
 NONE, CONTROL, SHIFT = (
     Qt.KeyboardModifier.NoModifier,
@@ -176,6 +177,24 @@ def test_only_what_is_visible_is_asked_for(results, output, scanned, qtbot):
     assert len(results.thumbnails._kept) < 20
 
 
+def test_a_long_list_goes_on_as_it_is_scrolled(results, output, scanned, qtbot, monkeypatch):
+    now = time.time()
+    for number in range(80):
+        save_picture(output / f"{number:03}.png", None, drawn((8, 8)), now - number)
+    scanned()
+    strip = ResultsStrip(results)
+    strip.listing._set(Query(limit=20))
+    qtbot.addWidget(strip)
+    strip.resize(280, 300)
+    strip.show()
+    qtbot.waitUntil(lambda: len(strip.listing.pictures) == 20)
+    qtbot.wait(30)
+    bar = strip.grid.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    qtbot.waitUntil(lambda: len(strip.listing.pictures) == 80)
+    assert strip.listing.total == 80
+
+
 def test_without_results_it_says_where_they_will_be(results, scanned, qtbot):
     strip = ResultsStrip(results)
     qtbot.addWidget(strip)
@@ -198,6 +217,9 @@ def test_days_and_labels_in_words(tmp_path):
         "September 2026",
     ]
     assert [when(at(n), today) for n in (0, 3, 400)] == ["14:31", "18 Nov", "Oct 2025"]
+    assert [device(name) for name in ("cpu", "cuda:0", "cuda", "")] == ["CPU", "CUDA 0", "CUDA", ""]
+    assert precision("model=bf16 clip=fp32") == "bf16"
+    assert precision("fp16") == "fp16"
     a = Picture(tmp_path / "a.png", prompt="fox, flat", seed=77, steps=20)
     b = Picture(tmp_path / "b.png", prompt="fox, 3d", seed=77, steps=30)
     assert label(a, b) == "Flat, seed 77, 20 steps"
