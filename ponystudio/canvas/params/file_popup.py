@@ -40,6 +40,7 @@ class FilePopup(ListPopup):
     fewest_rows = 1
     searched_from = 0
     width_hint = 340
+    tab_chooses = False  # it goes to the buttons
 
     def __init__(self, kind: str, current: str, facts: FileFacts, family: str) -> None:
         self.kind, self.facts, self.family = kind, facts, family

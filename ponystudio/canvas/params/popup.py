@@ -155,6 +155,22 @@ class Popup(QFrame):
             self.close_once()
         return False
 
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Tab stays inside."""
+        tab = Qt.FocusPolicy.TabFocus
+        stops = [
+            child
+            for child in self.findChildren(QWidget)
+            if child.isVisible() and child.isEnabled() and child.focusPolicy() & tab
+        ]
+        if not stops:
+            return True
+        now = self.focusWidget()
+        at = stops.index(now) if now in stops else -1
+        reason = Qt.FocusReason.TabFocusReason if next else Qt.FocusReason.BacktabFocusReason
+        stops[(at + (1 if next else -1)) % len(stops)].setFocus(reason)
+        return True
+
     def _mine(self, widget: QWidget) -> bool:
         """Whether a widget is this popup's, or a menu or tooltip over it."""
         if widget is self or self.isAncestorOf(widget):
@@ -275,6 +291,7 @@ class ListPopup(Popup):
     fewest_rows = 2
     searched_from = 8
     width_hint = 180
+    tab_chooses = True
 
     def __init__(self, entries: Sequence[Any], current: Any, placeholder: str = "") -> None:
         super().__init__()
@@ -325,7 +342,7 @@ class ListPopup(Popup):
         )
         self.search.setStyleSheet(
             f"QLineEdit {{ background: {look.color('field').name()};"
-            f" color: {look.color('text').name()}; padding: 0;"
+            f" color: {look.color('text').name()}; padding: 0; min-height: 0;"
             f" border: 1px solid {look.color('line').name()}; border-radius: 5px; }}"
             f"QLineEdit:focus {{ border-color: {look.color('text3').name()}; }}"
         )
@@ -416,7 +433,7 @@ class ListPopup(Popup):
             self._choose(row)
         elif key == Qt.Key.Key_Escape:
             self.close_once()
-        elif key == Qt.Key.Key_Tab:
+        elif key == Qt.Key.Key_Tab and self.tab_chooses:
             self._choose(row)
         else:
             return False

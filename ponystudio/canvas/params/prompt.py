@@ -55,7 +55,7 @@ class PromptField(Field):
         origin = rect.topLeft() + QPointF(INSET, TOP)
         if not text:
             painter.setPen(ctx.theme.color("text3"))
-            hint = tr("What shall the picture show?") if self.prompt else self.label
+            hint = tr("Type a prompt") if self.prompt else self.label
             texts.draw(painter, origin.x(), origin.y() + LINE / 2, hint, "prompt")
         else:
             found = laid(text, round(rect.width() - 2 * INSET), dialect, ctx.theme.name)

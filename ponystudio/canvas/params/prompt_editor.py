@@ -242,9 +242,7 @@ class _Text(QTextEdit):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTabChangesFocus(False)
-        self.setPlaceholderText(
-            tr("What shall the picture show?") if editor.field.prompt else editor.field.label
-        )
+        self.setPlaceholderText(tr("Type a prompt") if editor.field.prompt else editor.field.label)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

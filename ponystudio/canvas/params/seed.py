@@ -22,7 +22,8 @@ from ponystudio.canvas.params.field import ROW, TURNS, Drag, Field, FieldContext
 from ponystudio.canvas.params.painting import tr
 
 _BUTTON = 20.0
-_BUTTONS = 3 * _BUTTON + 4
+# Narrower fields show the dice alone; the menu has the rest.
+_WIDE = 190.0
 # Rolled seeds have at most so many digits: they can be read, said and compared.
 _ROLLED = 10**10
 
@@ -31,30 +32,36 @@ class SeedField(Field):
     """A seed; the wheel and the arrows with focus count by one."""
 
     def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
-        x = rect.right() - _BUTTONS
-        places = [QRectF(x + i * _BUTTON, rect.top(), _BUTTON, ROW) for i in range(3)]
         hand = Qt.CursorShape.PointingHandCursor
+        labels = {
+            "dice": tr("Roll a new seed"),
+            "last": tr("Use the seed of the last run"),
+            "lock": _lock_label(ctx),
+        }
+        names = list(labels)[: 3 if rect.width() >= _WIDE else 1]
+        x = rect.right() - _taken(rect)
         return (
-            Part("dice", places[0], tr("Roll a new seed"), hand),
-            Part("last", places[1], tr("Use the seed of the last run"), hand),
-            Part("lock", places[2], _lock_label(ctx), hand),
+            *(
+                Part(name, QRectF(x + i * _BUTTON, rect.top(), _BUTTON, ROW), labels[name], hand)
+                for i, name in enumerate(names)
+            ),
             Part("value", rect, cursor=Qt.CursorShape.IBeamCursor),
         )
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         label, shown, role = self.label, self.shown(ctx), "mono"
-        room = rect.width() - _BUTTONS - 2 * painting.TEXT_INSET
+        room = rect.width() - _taken(rect) - 2 * painting.TEXT_INSET
         if texts.width(shown, role) + texts.width(label, "body") + painting.GAP > room:
             # All twenty digits matter more than the word.
             label, role = "", "mono_caption"
-        right = _BUTTONS + painting.TEXT_INSET
+        right = _taken(rect) + painting.TEXT_INSET
         painting.labelled(painter, rect, ctx, label, shown, role, right)
         painter.setPen(QPen(ctx.theme.color("line"), 1.0))
-        x = rect.right() - _BUTTONS - 2.5
+        x = rect.right() - _taken(rect) - 2.5
         painter.drawLine(QPointF(x, rect.top() + 6), QPointF(x, rect.bottom() - 6))
         lock = "lock" if ctx.locked else "unlock"
         icons = {"dice": "dice", "last": "last", "lock": lock}
-        for part in self.parts(rect, ctx)[:3]:
+        for part in self.parts(rect, ctx)[:-1]:
             painting.icon(painter, part.rect, icons[part.name], self._color(part.name, ctx))
 
     def _color(self, part: str, ctx: FieldContext) -> QColor:
@@ -164,6 +171,11 @@ class SeedField(Field):
 
 def _whole(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _taken(rect: QRectF) -> float:
+    """How much of a field its buttons take."""
+    return (3 if rect.width() >= _WIDE else 1) * _BUTTON + 4
 
 
 def _lock_label(ctx: FieldContext) -> str:

@@ -161,3 +161,30 @@ def test_trouble_is_shown_on_the_field(studio, loras, qtbot):
     qtbot.waitUntil(lambda: trouble() == "Not found")
     studio.view.grab()
     assert "gone" in field.tooltip(studio.params.context("a", spec))
+
+
+def test_a_file_from_anywhere_is_browsed_for(studio, loras, tmp_path, qtbot, monkeypatch):
+    from PySide6.QtWidgets import QFileDialog
+
+    opened = []
+    monkeypatch.setattr(QFileDialog, "open", lambda dialog: opened.append(dialog))
+    outside = tmp_path / "mine.safetensors"
+    write_lora(outside)
+    studio.click(studio.at("file", 0.5, 22))
+    studio.popup._browse()
+    assert studio.popup is None
+    (dialog,) = opened
+    dialog.fileSelected.emit(str(outside))
+    dialog.close()
+    assert studio.value("file") == outside.as_posix()
+
+
+def test_tab_goes_from_the_list_to_its_buttons(studio, loras, qtbot):
+    studio.click(studio.at("file", 0.5, 22))
+    popup = studio.popup
+    qtbot.waitUntil(lambda: len(popup.rows.shown) == 3)
+    studio.key(Qt.Key.Key_Tab)
+    assert popup.focusWidget().text() == "Browse…"
+    studio.key(Qt.Key.Key_Escape)
+    assert studio.popup is None
+    assert studio.value("file") == ""
