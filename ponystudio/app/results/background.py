@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable
 
+_PATIENCE = 3.0
 Job = Callable[[], None]
 _log = logging.getLogger(__name__)
 
@@ -46,13 +48,20 @@ class Background:
             self._remove(key)
 
     def close(self) -> None:
-        """Forget what waits, and return when what is being done is done."""
+        """Forget what waits, and return when what is being done is done, or after some seconds:
+        nobody wants to wait for a huge picture only to see the window close."""
         with self._ready:
             self._closing = True
             self._jobs.clear()
             self._ready.notify_all()
+        deadline = time.monotonic() + _PATIENCE
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def ended(self) -> bool:
+        """Whether no job is being done any more, once closed."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     @property
     def closing(self) -> bool:
@@ -74,6 +83,8 @@ class Background:
             try:
                 job()
             except Exception:
+                if self._closing:  # whoever wanted to know is gone
+                    return
                 # One bad picture must not stop all others from being shown.
                 _log.exception("A job of %s failed", self._name)
             with self._ready:

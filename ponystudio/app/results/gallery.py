@@ -30,9 +30,10 @@ _MODES: tuple[Mode, ...] = ("one", "slide", "flicker", "side")
 
 class GalleryPage(QFrame):
     """`detach_requested`: open this in a window of its own. `status_changed` (fact, hint): for the
-    bottom bar. It shows the latest picture until it is told otherwise."""
+    bottom bar. `left`: Esc. It shows the latest picture until it is told otherwise."""
 
     detach_requested = Signal()
+    left = Signal()
     status_changed = Signal(str, str)
 
     def __init__(self, results: Results, parent: QWidget | None = None) -> None:
@@ -234,6 +235,8 @@ class GalleryPage(QFrame):
         modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if self._pages.currentWidget() is self.overview:
             return self._leave_all if key == Qt.Key.Key_Escape and not modifiers else None
+        if key == Qt.Key.Key_Escape and not modifiers:
+            return self.left.emit
         if modifiers == Qt.KeyboardModifier.ControlModifier and key == Qt.Key.Key_F:
             return self.show_all
         picture = self.current()

@@ -103,7 +103,7 @@ class ResultsIndex(QObject):
         self._settle.stop()
         self._tell.stop()
         self._work.close()
-        if self._store is not None:
+        if self._store is not None and self._work.ended:
             self._store.close()
             self._store = None
 

@@ -46,6 +46,17 @@ class Segments(QWidget):
     def button(self, name: str) -> QAbstractButton:
         return self._buttons[name]
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        step = steps.get(Qt.Key(event.key()))
+        buttons = [button for button in self._buttons.values() if button.isEnabled()]
+        on = next((row for row, button in enumerate(buttons) if button.isChecked()), -1)
+        if step is None or not 0 <= on + step < len(buttons):
+            event.ignore()
+            return
+        buttons[on + step].setFocus(Qt.FocusReason.TabFocusReason)
+        buttons[on + step].click()
+
     def _clicked(self, button: QAbstractButton) -> None:
         self.chosen.emit(button.property("segment"))
 
@@ -73,9 +84,10 @@ class _Segment(QAbstractButton):
         return self.sizeHint()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        super().keyPressEvent(event)
-        if event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right) and self.isChecked() is False:
-            event.accept()
+        if event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            event.ignore()  # the row knows the neighbours
+        else:
+            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.current()

@@ -272,6 +272,16 @@ def test_pairs_are_made_and_kept(tmp_path):
     assert QColor("white").isValid()
 
 
+def test_modes_are_chosen_by_keys_too(gallery, qtbot):
+    QTest.keyClick(gallery.toolbar.modes.button("one"), Qt.Key.Key_Right)
+    assert gallery.view.mode == "slide"
+    QTest.keyClick(gallery.view, Qt.Key.Key_F8)
+    assert gallery.view.mode == "side"
+    assert gallery.toolbar.modes.button("side").isChecked()
+    with qtbot.waitSignal(gallery.left):
+        QTest.keyClick(gallery.view, Qt.Key.Key_Escape)
+
+
 def test_all_results_can_be_searched_and_chosen_from(gallery, qtbot):
     gallery.view.setFocus()
     QTest.keyClick(gallery.view, Qt.Key.Key_F, CONTROL)
