@@ -18,7 +18,7 @@ from ponystudio.errors import GraphError
 from ponystudio.graph import arranging, rewiring, wiring
 from ponystudio.graph.arranging import Box
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.edits import REMOVED, AddNode, Edit, SetMode, SetTitle, SetView
+from ponystudio.graph.edits import REMOVED, AddNode, Compound, Edit, SetMode, SetTitle, SetView
 from ponystudio.graph.model import Graph, Mode
 from ponystudio.graph.wiring import Bridge, Fit, Pair
 
@@ -151,6 +151,7 @@ class Operations(QObject):
         text = self.tr("Add {0}").format(spec.title)
         if wire in self.scene.wire_items and wire:
             id, edits = rewiring.inserted_new(self.graph, self.catalog, spec, wire, view)
+            edits = [*edits, *self.room_edits(edits, id, spec)]
         else:
             node = rewiring.new_node(self.graph, spec)
             id, edits = node.id, [AddNode(node, view)]
@@ -202,6 +203,20 @@ class Operations(QObject):
         self.scene.select([id])
         self.scene.raise_nodes([id])
         return id
+
+    def room_edits(self, edits: Sequence[Edit], node: str, spec: NodeSpec) -> list[Edit]:
+        """The moves that make room around a node which these edits put into a wire."""
+        try:
+            after, _ = Compound(tuple(edits)).apply(self.graph)
+        except GraphError:  # said where they are made
+            return []
+        x, y = after.view["nodes"][node]["pos"]
+        boxes = {**self.boxes(), node: (x, y, *self.card_size(spec))}
+        if known := self.scene.node_items.get(node):
+            boxes[node] = (x, y, known.rect.width(), known.rect.height())
+        places = arranging.make_room(after, boxes, node)
+        free = {id: place for id, place in places.items() if not self.pinned(id)}
+        return arranging.moves(after, free)
 
     def swap(self, node: str, spec: NodeSpec) -> bool:
         text = self.tr("Swap {0} for {1}").format(self.title(node), spec.title)

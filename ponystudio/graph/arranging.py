@@ -157,6 +157,36 @@ def inside(frame: Box, boxes: Mapping[str, Box]) -> list[str]:
     ]
 
 
+def make_room(graph: Graph, boxes: Mapping[str, Box], node: str) -> dict[str, Point]:
+    """New places for a node that was put into a wire and for all that needs it, so that it stands
+    right of what feeds it and nothing covers it: what comes after moves right as far as it must.
+
+    Nothing moves where a wire leads backwards, or where there is room already.
+    """
+    x, y, w, h = boxes[node]
+    feeds = _feeds(graph, boxes)
+    before = [boxes[id] for id in feeds[node]]
+    readers = _readers(feeds, boxes)
+    after = [boxes[id] for id in readers[node]]
+    if not after or not before or min(b[0] for b in after) < max(b[0] for b in before):
+        return {}
+    beside = [b for b in before if b[1] < y + h and y < b[1] + b[3]]
+    new_x = max([x, *(_up(b[0] + b[2] + GAP_Y) for b in beside)])
+    result: dict[str, Point] = {node: (new_x, y)} if new_x != x else {}
+    need = _up(new_x + w + GAP_Y - min(b[0] for b in after))
+    if need <= 0:
+        return result
+    found, pending = {node}, [node]
+    while pending:
+        for id in readers[pending.pop()]:
+            if id not in found:
+                found.add(id)
+                pending.append(id)
+    for id in found - {node}:
+        result[id] = (boxes[id][0] + need, boxes[id][1])
+    return result
+
+
 def free_place(box: Box, taken: Iterable[Box], gap: float = GAP_Y) -> Point:
     """Where a new box may stand without covering others: there, or further down."""
     x, y, w, h = box

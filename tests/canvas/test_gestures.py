@@ -130,6 +130,8 @@ def test_dropping_a_card_on_a_wire_puts_it_in(canvas, hands):
     assert canvas.nodes["save"].inputs["image"] == Link(node, "image")
     assert canvas.nodes[node].inputs["image"] == Link("decode", "image")
     assert canvas.steps == steps + 1
+    assert rect(canvas, "decode").right() < rect(canvas, node).left(), "room was made"
+    assert rect(canvas, node).right() < rect(canvas, "save").left()
 
 
 # Selecting

@@ -133,3 +133,27 @@ def test_a_free_place_is_further_down():
     taken = [(0.0, 0.0, 240.0, 100.0), (0.0, 150.0, 240.0, 100.0)]
     assert arranging.free_place((0, 0, 240, 200), taken) == (0, 296)
     assert arranging.free_place((400, 0, 240, 200), taken) == (400, 0)
+
+
+def test_what_comes_after_makes_room_for_a_node_in_a_wire():
+    """a -> new -> b -> c, and d that has nothing to do with it."""
+    graph = Graph.of(
+        Node("a", "t"),
+        Node("new", "t", inputs={"x": Link("a", "y")}),
+        Node("b", "t", inputs={"x": Link("new", "y")}),
+        Node("c", "t", inputs={"x": Link("b", "y")}),
+        Node("d", "t"),
+    )
+    boxes = {
+        "a": (0.0, 0.0, 240.0, 100.0),
+        "new": (200.0, 8.0, 240.0, 100.0),
+        "b": (304.0, 0.0, 240.0, 100.0),
+        "c": (608.0, 0.0, 240.0, 100.0),
+        "d": (608.0, 200.0, 240.0, 100.0),
+    }
+    places = arranging.make_room(graph, boxes, "new")
+    assert places == {"new": (280, 8), "b": (560, 0), "c": (864, 0)}
+    moved = {**boxes, **{id: (*place, *boxes[id][2:]) for id, place in places.items()}}
+    assert arranging.make_room(graph, moved, "new") == {}
+    backwards = {**boxes, "b": (-400.0, 0.0, 240.0, 100.0)}
+    assert arranging.make_room(graph, backwards, "new") == {}

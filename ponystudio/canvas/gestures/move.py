@@ -182,6 +182,8 @@ class Move(Gesture):
         if self._insert and self._nodes:
             node = next(iter(self._nodes))
             edits = rewiring.inserted(self.ops.graph, self.ops.catalog, node, self._insert)
+            if edits and (spec := self.ops.document.spec(node)):
+                edits = [*edits, *self.ops.room_edits(edits, node, spec)]
             self.ops.do(edits, tr("Insert {0}").format(self.ops.title(node)), self._merge)
 
     def cancel(self) -> None:
