@@ -15,6 +15,7 @@ from ponystudio.app.known_catalog import KnownCatalog
 from ponystudio.client.session import Session, Settings, Submission
 from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.model import Graph
 
 # The log begins anew when it is longer than this; one older log is kept.
 LOG_LIMIT = 4 * 2**20
@@ -131,6 +132,10 @@ class EngineLink(QObject):
     def plan(self, submission: Submission) -> int:
         """Ask what a run would do; answered by "planned" or "refused", also during a run."""
         return self._there().plan(submission)
+
+    def upgrade(self, graph: Graph) -> int:
+        """Ask for old nodes in their new versions; answered by "upgraded"."""
+        return self._there().upgrade(graph)
 
     def cancel(self, number: int) -> None:
         if self._session is not None:

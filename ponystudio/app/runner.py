@@ -21,6 +21,7 @@ from ponystudio.app.reasons import title
 from ponystudio.app.run_states import Pictures
 from ponystudio.app.run_watch import RunWatch
 from ponystudio.app.seeds import SeedMode
+from ponystudio.app.upgrading import Upgrader
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import Problem
 from ponystudio.client.session import Submission
@@ -84,6 +85,7 @@ class Runner(QObject):
         self._deaths = 0
         # What the present or last run did against a lack of memory, in order.
         self.rungs: list[str] = []
+        self.upgrader = Upgrader(link, self)
         self.planner = Planner(
             link, self._pictures, self._question, places.models, folder_of, parent=self
         )
@@ -106,12 +108,14 @@ class Runner(QObject):
         self._scopes[document] = scope
         if document.catalog is not self.link.catalog and self.link.catalog:
             document.set_catalog(self.link.catalog)
+        self.upgrader.watch(document)
         self.planner.watch(document)
         if self._watch is not None and self._watch.job.scope == scope:
             self._watch.show_in(document)
 
     def unwatch(self, document: Document) -> None:
         """It was closed; its jobs go on."""
+        self.upgrader.unwatch(document)
         self.planner.unwatch(document)
         scope = self._scopes.pop(document, "")
         self._latest.pop(scope, None)

@@ -33,7 +33,7 @@ REMEDY = "See `ponystudio doctor` for what there is to compute with."
 
 OnEvent = Callable[[Mapping[str, Any], bytes], None]
 _ENDS = ("run_finished", "run_failed", "refused")
-_ANSWERS = ("planned", *_ENDS)
+_ANSWERS = ("planned", "upgraded", *_ENDS)
 
 
 @dataclass(frozen=True)
@@ -159,14 +159,14 @@ class Session:
         Answered, also while the worker is at a run, by "planned" with all that it can say and the
         errors that are in the way of the rest, "refused" or "run_failed" with this number.
         """
-        with self._lock:
-            number = next(self._numbers)
-            if not self._useless:
-                self._asked[number] = {"command": "plan", "run": number, **submission.as_json()}
-                self._send(self._asked[number])
-                return number
-        self._tell_failed(number, "WorkerDied", self._useless, REMEDY)
-        return number
+        return self._ask({"command": "plan", **submission.as_json()})
+
+    def upgrade(self, graph: Graph) -> int:
+        """Ask for a graph's old nodes in the versions that are installed, which takes their code.
+
+        Answered by "upgraded" {graph, notes}, or as `plan` is.
+        """
+        return self._ask({"command": "upgrade", "graph": to_json(graph)})
 
     def cancel(self, run: int) -> None:
         """Stop a run at its next block or step, or take it out of the queue."""
@@ -345,6 +345,17 @@ class Session:
         if ready and self._current is None and self._queue:
             self._current, submission = self._queue.popleft()
             self._send({"command": "submit", "run": self._current, **submission.as_json()})
+
+    def _ask(self, message: Mapping[str, Any]) -> int:
+        """A question, which is asked again of the next worker if this one is not ready yet."""
+        with self._lock:
+            number = next(self._numbers)
+            if not self._useless:
+                self._asked[number] = {**message, "run": number}
+                self._send(self._asked[number])
+                return number
+        self._tell_failed(number, "WorkerDied", self._useless, REMEDY)
+        return number
 
     def _send(self, message: Mapping[str, Any]) -> None:
         with self._lock:

@@ -27,6 +27,7 @@ from ponystudio.engine.request import Request
 from ponystudio.engine.tensors import tensors_of, weight
 from ponystudio.errors import BadInput, PonyStudioError
 from ponystudio.graph import format as graph_format
+from ponystudio.graph.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
 from ponystudio.library.folders import Folders
 
@@ -85,6 +86,20 @@ class Service:
             self.tell_memory()
 
     def answer(self, message: Mapping[str, Any]) -> None:
+        """Answer a plan or an upgrade."""
+        if message["command"] == "upgrade":
+            self._upgrade(message)
+        else:
+            self._plan(message)
+
+    def _upgrade(self, message: Mapping[str, Any]) -> None:
+        packs = self.engine.packs
+        graph = graph_format.from_json(message["graph"])
+        graph, notes = upgrade_nodes(graph, packs.upgrades, packs.catalog)
+        answer = {"event": "upgraded", "graph": graph_format.to_json(graph), "notes": notes}
+        self._outbox.send(Frame({**answer, "run": int(message["run"])}))
+
+    def _plan(self, message: Mapping[str, Any]) -> None:
         """Tell what a run would do, as far as the graph has no errors."""
         errors: list[PonyStudioError] = []
         nodes: Mapping[str, str] = {}

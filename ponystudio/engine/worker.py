@@ -5,11 +5,11 @@ else, so that no print of a library can reach them. It ends within a second of t
 input, whatever it is doing.
 
 Commands: start {device, dtype, cache_dir, cache_bytes, nodes}, submit {run, ...}, plan {run, ...},
-cancel {run}, previews {on}, clear {}, unload {}. Plans are answered while a run goes on; clear and
-unload are done before its next node. Everything it tells has "event"; what belongs to a run has
-"run". Besides the events of a run there are hello or unusable {error}, heartbeat, memory_use {...},
-refused {errors}, planned {nodes, errors}, run_planned {steps}, preview and result, the last two
-with a JPEG.
+upgrade {run, graph}, cancel {run}, previews {on}, clear {}, unload {}. Plans and upgrades are
+answered while a run goes on; clear and unload are done before its next node. Everything it tells
+has "event"; what belongs to a run has "run". Besides the events of a run there are hello or
+unusable {error}, heartbeat, memory_use {...}, refused {errors}, planned {nodes, keys, errors},
+upgraded {graph, notes}, run_planned {steps, keys}, preview and result, the last two with a JPEG.
 
 Only light modules are imported here: torch comes when the pipes are safe.
 """
@@ -39,6 +39,7 @@ NICENESS = 5
 # Seconds between two words about the memory in use, when nothing happens.
 MEMORY_EVERY = 2.0
 _QUICK = ("clear", "unload")
+_QUESTIONS = ("plan", "upgrade")
 
 
 def main() -> int:
@@ -196,7 +197,7 @@ class Worker:
                     self._stop(int(frame.message["run"]))
                 elif frame.message.get("command") == "previews":
                     (self._previews.set if frame.message["on"] else self._previews.clear)()
-                elif frame.message.get("command") == "plan":
+                elif frame.message.get("command") in _QUESTIONS:
                     self._plans.put(frame.message)
                 else:
                     if frame.message.get("command") in _QUICK:

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.running import document_of, make, real_link, runner_for, until
 from ponystudio.graph.edits import SetParam
+from ponystudio.graph.model import Node
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,17 @@ def test_faults_land_on_their_nodes_and_the_rest_is_planned(runner, open_documen
     (fault,) = document.states["bad"].faults
     assert (fault.reason, fault.socket) == ("MissingInput", "image")
     assert document.states["bad"].reason == ""
+
+
+def test_nodes_of_an_older_version_are_upgraded(runner, link, open_document):
+    old = Node("g", "tiny.grown", version=1, params={"half": 4.0})
+    document = open_document(old, make("end", "steps", a=("g", "float"), count=1))
+    until(lambda: document.graph.nodes["g"].version == 2)
+    assert document.graph.nodes["g"].params == {"value": 8.0}
+    until(lambda: document.states["g"].reason)
+    assert not document.states["g"].faults
+    document.undo()
+    assert document.graph.nodes["g"] == old
 
 
 def test_progress_previews_stop(runner, ended, open_document):

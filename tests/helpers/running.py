@@ -83,6 +83,10 @@ class PlayedLink(EngineLink):
         self.asked[self._number] = submission
         return self._number
 
+    def upgrade(self, graph: Graph) -> int:
+        self._number += 1
+        return self._number
+
     def cancel(self, number: int) -> None:
         self.cancelled.append(number)
 

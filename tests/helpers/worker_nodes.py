@@ -23,6 +23,11 @@ def picture(*, level: float = 0.5, side: int = 64) -> Image:
     return Image(torch.full((1, 3, side, side), level))
 
 
+@node("tiny.grown", version=2, upgrades={1: lambda params: {"value": 2 * params["half"]}})
+def grown(*, value: float = 1.0) -> float:
+    return value
+
+
 @node("tiny.steps", effects=True)
 def steps(a: float, *, count: int = 100, pause: float = 0.01, ctx: Context) -> None:
     import torch
