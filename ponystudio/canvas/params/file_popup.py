@@ -106,6 +106,7 @@ class FilePopup(ListPopup):
             button = QPushButton(theme.icon(icon), text, foot)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setFont(theme.font("body"))
+            button.setIconSize(QSize(self.scaled(16), self.scaled(16)))
             button.setFixedHeight(self.scaled(28))
             button.setCursor(Qt.CursorShape.PointingHandCursor)
             button.setStyleSheet(_flat(self.look))

@@ -342,7 +342,8 @@ class ListPopup(Popup):
         )
         self.search.setStyleSheet(
             f"QLineEdit {{ background: {look.color('field').name()};"
-            f" color: {look.color('text').name()}; padding: 0; min-height: 0;"
+            f" color: {look.color('text').name()}; padding: 0;"
+            f" min-height: {self.scaled(28) - 2}px; max-height: {self.scaled(28) - 2}px;"
             f" border: 1px solid {look.color('line').name()}; border-radius: 5px; }}"
             f"QLineEdit:focus {{ border-color: {look.color('text3').name()}; }}"
         )
