@@ -9,9 +9,9 @@ from PySide6.QtCore import QObject, QPoint, QPointF
 
 from ponystudio.api.spec import NodeSpec, can_feed
 from ponystudio.canvas import theme
-from ponystudio.canvas.items import SocketRef, WireKey
+from ponystudio.canvas.items import FocusRef, SocketRef, WireKey
 from ponystudio.canvas.operations import Operations
-from ponystudio.canvas.palette import Palette
+from ponystudio.canvas.palette import HIGHEST, WIDTH, Palette
 from ponystudio.canvas.palette_entries import Entry, SocketFilter, first_sentence, node_entries
 
 _REMEMBERED = 8
@@ -38,7 +38,7 @@ class Chooser(QObject):
         def chosen(value: Any) -> None:
             if isinstance(value, NodeSpec):
                 self._remember(value)
-                self.ops.add_node(value, at, wire)
+                self._added(self.ops.add_node(value, at, wire))
             elif callable(value):
                 value(at)
 
@@ -55,16 +55,23 @@ class Chooser(QObject):
         def chosen(value: Any) -> None:
             if isinstance(value, NodeSpec):
                 self._remember(value)
-                self.ops.add_connected(value, at, ends)
+                self._added(self.ops.add_connected(value, at, ends))
 
         way = SocketFilter(ends[0].type, "takes" if ends[0].is_output else "gives")
         drag = self.scene.drag
-        # Beside the wire's end, which stays in sight.
-        side = QPoint(6, -20) if ends[0].is_output else QPoint(-round(386 * theme.scale()), -20)
-        point = self.view.from_scene(at).toPoint() + side
+        point = self._beside_wire(self.view.from_scene(at).toPoint(), ends[0].is_output)
         self._ask(point, node_entries(self.ops.catalog), chosen, filter=way)
         if self.palette and drag:
             self.scene.set_drag(drag)
+
+    def _beside_wire(self, end: QPoint, is_output: bool) -> QPoint:
+        """Where the palette leaves the wire's end in sight: beyond it, else below or above."""
+        wide, high = round(WIDTH * theme.scale()), round(HIGHEST * theme.scale())
+        x = end.x() + 6 if is_output else end.x() - wide - 6
+        if 8 <= x <= self.view.width() - wide - 8:
+            return QPoint(x, end.y() - 20)
+        below = end.y() + 20 + high <= self.view.height() - 8
+        return QPoint(end.x() - wide // 2, end.y() + 14 if below else end.y() - high - 14)
 
     def swap(self, node: str) -> None:
         """Another kind of node in the place of one; those with like outputs come first."""
@@ -84,7 +91,7 @@ class Chooser(QObject):
     def find(self) -> None:
         """A node of this graph by its title, kind, id or the texts in it: goes there."""
         entries = [self._node_entry(id) for id in self.scene.node_items]
-        middle = QPoint((self.view.width() - round(380 * theme.scale())) // 2, 80)
+        middle = QPoint((self.view.width() - round(WIDTH * theme.scale())) // 2, 80)
         self._ask(
             middle,
             sorted(entries, key=lambda entry: entry.title.lower()),
@@ -109,6 +116,11 @@ class Chooser(QObject):
     def _go_to(self, node: str) -> None:
         self.scene.select([node])
         self.view.show_node(node)
+
+    def _added(self, node: str) -> None:
+        """The keyboard's focus, where there is one, goes to what was added with it."""
+        if node and self.scene.focus:
+            self.scene.set_focus(FocusRef("node", node))
 
     def _remember(self, spec: NodeSpec) -> None:
         self.recent[:] = [spec.id, *(id for id in self.recent if id != spec.id)][:_REMEMBERED]

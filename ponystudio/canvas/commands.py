@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, cast
 from PySide6.QtCore import QObject, QPointF
 from PySide6.QtGui import QKeyEvent, QKeySequence
 
-from ponystudio.canvas import command_table
+from ponystudio.canvas import command_table, focus_walk
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.chooser import Chooser
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.gestures.controller import GestureController
 from ponystudio.canvas.hint import Hint
 from ponystudio.canvas.inplace import InPlace
-from ponystudio.canvas.items import WireKey
+from ponystudio.canvas.items import FocusRef, WireKey
 from ponystudio.canvas.keyboard import Keyboard
 from ponystudio.canvas.menus import Menus
 from ponystudio.canvas.metrics import snapped
@@ -98,14 +98,28 @@ class CanvasCommands(QObject):
     # What needs more than one part
 
     def add_at_pointer(self) -> None:
-        """The palette under the pointer, or in the middle."""
+        """The palette beside what has the keyboard's focus, filtered if that is a socket; else
+        under the pointer, or in the middle."""
+        if (focus := self.scene.focus) and focus.node in self.scene.node_items:
+            self._add_beside(focus)
+            return
         place = self.pointer()
         self.chooser.add(place if place is not None else self.view.visible_rect().center())
+
+    def _add_beside(self, focus: FocusRef) -> None:
+        rect = self.scene.node_items[focus.node].rect
+        socket = focus_walk.socket(self.scene, focus)
+        if socket is None:
+            self.chooser.add(QPointF(rect.right() + 184, rect.top() + 16))
+            return
+        at = self.scene.socket_pos(socket)
+        self.chooser.connect_from(at + QPointF(64 if socket.is_output else -64, 0), [socket])
 
     def pointer(self) -> QPointF | None:
         """Where the pointer was last over the canvas, in scene px, if that is in sight."""
         at = cast("QPointF | None", self.view.property("pointer"))
-        return at if at is not None and self.view.visible_rect().contains(at) else None
+        seen = at is not None and self.view.underMouse() and self.view.visible_rect().contains(at)
+        return at if seen else None
 
     def add_dot(self, wire: WireKey, index: int, at: QPointF) -> None:
         place = snapped(at.x()), snapped(at.y())

@@ -192,7 +192,7 @@ def test_an_empty_graph_has_nothing_to_walk(qtbot):
 
 
 def test_a_whole_graph_by_keyboard(qtbot):
-    """From nothing to checkpoint → prompt → sampler, no mouse."""
+    """From nothing to checkpoint, prompt, sampler, no mouse and no calls."""
     canvas = Canvas(qtbot)
     hands = canvas.hands
 
@@ -202,16 +202,17 @@ def test_a_whole_graph_by_keyboard(qtbot):
         hands.key(Key.Key_Return, widget=canvas.palette.search)
 
     add("load ch")
-    canvas.commands.keyboard.set(FocusRef("output", "checkpoint", "clip"))
-    keys(hands, Key.Key_Return)  # nothing takes it yet: asks for a new node
-    hands.write("prompt", canvas.palette.search)
-    hands.key(Key.Key_Return, widget=canvas.palette.search)
+    keys(hands, Key.Key_Right, Key.Key_Return, Key.Key_Down)  # the node, its model, its clip
+    assert focus(canvas) == ("output", "checkpoint", "clip")
+    add("prompt")
+    assert focus(canvas) == ("node", "prompt", "")
     assert canvas.nodes["prompt"].inputs == {"clip": Link("checkpoint", "clip")}
-    canvas.commands.keyboard.set(FocusRef("output", "prompt", "conditioning"))
-    keys(hands, Key.Key_Return)
-    hands.write("sample", canvas.palette.search)
-    hands.key(Key.Key_Return, widget=canvas.palette.search)
+    keys(hands, Key.Key_Return, Key.Key_Right)
+    assert focus(canvas) == ("output", "prompt", "conditioning")
+    add("sample")
     assert canvas.nodes["sampler"].inputs == {
         "positive": Link("prompt", "conditioning"),
         "model": Link("checkpoint", "model"),
     }
+    rects = [item.rect for item in canvas.scene.node_items.values()]
+    assert not any(a.intersects(b) for i, a in enumerate(rects) for b in rects[i + 1 :])

@@ -252,7 +252,7 @@ class GestureController(QObject):
             viewport.setCursor(Qt.CursorShape.CrossCursor)
         elif hit.part == "dot":
             viewport.setCursor(Qt.CursorShape.SizeAllCursor)
-        else:
+        elif hit.part not in ("param", "run", "more", "message"):  # those have shown theirs
             viewport.unsetCursor()
 
     # Keys, menus, drops
