@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from PySide6.QtCore import QSize
-from PySide6.QtGui import QImageReader
+from PySide6.QtGui import QImageIOHandler, QImageReader
 
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph import format as graph_format
@@ -102,8 +102,13 @@ def read_graph(path: Path) -> Graph | None:
 
 
 def _size(path: Path) -> QSize:
-    size = QImageReader(str(path)).size()
-    return size if size.isValid() else QSize(0, 0)
+    """As it is shown: cameras only note that they were held upright."""
+    reader = QImageReader(str(path))
+    size = reader.size()
+    if not size.isValid():
+        return QSize(0, 0)
+    turned = reader.transformation() & QImageIOHandler.Transformation.TransformationRotate90
+    return size.transposed() if turned else size
 
 
 def _graph(fields: Mapping[str, str]) -> Graph | None:

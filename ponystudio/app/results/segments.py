@@ -51,11 +51,11 @@ class Segments(QWidget):
         step = steps.get(Qt.Key(event.key()))
         buttons = [button for button in self._buttons.values() if button.isEnabled()]
         on = next((row for row, button in enumerate(buttons) if button.isChecked()), -1)
-        if step is None or not 0 <= on + step < len(buttons):
+        if step is None:
             event.ignore()
-            return
-        buttons[on + step].setFocus(Qt.FocusReason.TabFocusReason)
-        buttons[on + step].click()
+        elif 0 <= on + step < len(buttons):
+            buttons[on + step].setFocus(Qt.FocusReason.TabFocusReason)
+            buttons[on + step].click()
 
     def _clicked(self, button: QAbstractButton) -> None:
         self.chosen.emit(button.property("segment"))

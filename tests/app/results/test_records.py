@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from helpers.pictures import drawn, save_picture, text_to_picture
+from ponystudio.app.results.loading import decoded
 from ponystudio.app.results.records import graph_hash, is_picture, read_graph, read_picture
 from ponystudio.app.results.store import Query, Store
+from ponystudio.app.results.thumbnails import small
 from ponystudio.graph.carrier import PARAMETERS, embed
 from ponystudio.graph.edits import SetParam, SetView
 from ponystudio.graph.model import Graph, Link, Node
@@ -53,6 +56,46 @@ def test_the_model_is_what_is_loaded_and_not_the_lora_on_the_way(tmp_path):
     picture = read_picture(path)
     assert picture is not None
     assert picture.model == "starter"
+
+
+def test_a_photo_that_lies_on_its_side_has_the_size_that_is_seen(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    drawn((64, 48)).save(tmp_path / "photo.jpg", exif=exif)
+    picture = read_picture(tmp_path / "photo.jpg")
+    assert picture is not None
+    assert (picture.width, picture.height) == (48, 64)
+    thumbnail = small(tmp_path / "photo.jpg", 32)
+    assert thumbnail is not None
+    assert (thumbnail.width(), thumbnail.height()) == (24, 32)
+
+
+def test_what_is_transparent_stays_so(tmp_path):
+    Image.new("RGBA", (600, 300), (255, 0, 0, 0)).save(tmp_path / "a.png")
+    thumbnail = small(tmp_path / "a.png")
+    assert thumbnail is not None
+    assert thumbnail.hasAlphaChannel()
+    pyramid, _ = decoded(tmp_path / "a.png")
+    assert pyramid is not None
+    assert pyramid.levels[-1].pixelColor(5, 5).alpha() == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(2049, 31), (4097, 1501), (1, 5000), (3000, 3000)])
+def test_smaller_sizes_show_all_of_the_picture(tmp_path, width, height):
+    """Red at the left end, blue at the right, green at the bottom; also at odd sizes."""
+    picture = Image.new("RGB", (width, height), "red")
+    picture.paste("blue", (width // 2, 0, width, height))
+    picture.paste("lime", (0, height - height // 3, width, height))
+    picture.save(tmp_path / "a.png")
+    pyramid, _ = decoded(tmp_path / "a.png")
+    assert pyramid is not None
+    for level in pyramid.levels[1:]:
+        assert level.pixelColor(level.width() - 1, 0).name() == "#0000ff"
+        if level.height() >= 9:
+            assert level.pixelColor(0, level.height() - 1).name() == "#00ff00"
+    image, scale = pyramid.level(0.5)
+    assert image.width() >= width * 0.5 - 1
+    assert scale <= 1
 
 
 def test_what_is_no_picture_tells_nothing(tmp_path):
