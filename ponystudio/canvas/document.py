@@ -108,7 +108,7 @@ class Document(QObject):
             return
         around, self._pushing = self._pushing, True
         try:
-            self.undo_stack.push(_Step(self, edit, inverse, text, merge))
+            self.undo_stack.push(_Step(self, edit, inverse, text, merge, after))
         finally:
             self._pushing = around
         self._told_index = self.undo_stack.index()
@@ -192,16 +192,27 @@ def gesture(name: str) -> str:
 
 class _Step(QUndoCommand):
     def __init__(
-        self, document: Document, edit: Edit, inverse: Edit, text: str, merge: str
+        self,
+        document: Document,
+        edit: Edit,
+        inverse: Edit,
+        text: str,
+        merge: str,
+        after: Graph | None = None,
     ) -> None:
         super().__init__(text)
         self._document, self._edit, self._inverse, self._merge = document, edit, inverse, merge
+        self._after = after  # what the first redo, which Qt calls, leads to
 
     def step(self) -> Step:
         return Step(self._edit, self._inverse, self.text(), self._merge)
 
     def redo(self) -> None:
-        self._document._apply(self._edit)
+        after, self._after = self._after, None
+        if after is not None:
+            self._document._set(after)
+        else:
+            self._document._apply(self._edit)
 
     def undo(self) -> None:
         self._document._apply(self._inverse)

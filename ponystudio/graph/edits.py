@@ -93,11 +93,14 @@ class Compound(Edit):
     edits: Sequence[Edit]
 
     def apply(self, graph: Graph) -> tuple[Graph, Edit]:
-        undo: list[Edit] = []
+        before, own = graph, _Own()
         for edit in self.edits:
-            graph, inverse = edit.apply(graph)
-            undo.append(inverse)
-        return graph, Compound(tuple(reversed(undo)))
+            if isinstance(edit, SetView):  # a hundred cards are moved with one copy of the layout
+                graph = replace(graph, view=edit.on(graph.view, own))
+            else:
+                graph, _ = edit.apply(graph)
+                own = _Own()
+        return graph, between(graph, before)
 
 
 @dataclass(frozen=True)
@@ -256,6 +259,22 @@ class SetTitle(Edit):
         return Restore({self.node: replace(_node(graph, self.node), title=self.title)}).apply(graph)
 
 
+class _Own:
+    """Objects of a view that were copied for edits that are still being made."""
+
+    def __init__(self) -> None:
+        self._copies: dict[int, dict[Any, Any]] = {}
+
+    def copied(self, container: Mapping[Any, Any]) -> dict[Any, Any]:
+        """A copy of the object, or the object itself if it is one."""
+        known = self._copies.get(id(container))
+        if known is container:
+            return known
+        copy = dict(container)
+        self._copies[id(copy)] = copy
+        return copy
+
+
 @dataclass(frozen=True)
 class SetView(Edit):
     """Anything about the layout: a value, or REMOVED, at a path inside the view.
@@ -268,22 +287,27 @@ class SetView(Edit):
     value: Any
 
     def apply(self, graph: Graph) -> tuple[Graph, Edit]:
-        value = self.value if self.value is REMOVED else plain(self.value)
-        view = self._set(graph.view, self.path, value)
-        if misshapen(view):
-            raise self._no_such_place()
-        return Restore({}, view).apply(graph)
+        return Restore({}, self.on(graph.view, _Own())).apply(graph)
 
-    def _set(self, container: Any, path: Path, value: Any) -> Any:
+    def on(self, view: Mapping[str, Any], own: _Own) -> Mapping[str, Any]:
+        """The view with this done; what was copied for it joins `own`, which nobody else has seen
+        and which may therefore be changed in place."""
+        value = self.value if self.value is REMOVED else plain(self.value)
+        result: Mapping[str, Any] = self._set(view, self.path, value, own)
+        if misshapen(result):
+            raise self._no_such_place()
+        return result
+
+    def _set(self, container: Any, path: Path, value: Any, own: _Own) -> Any:
         if not path:
             if not isinstance(value, Mapping):
                 raise self._no_such_place()
             return value
         key, rest = path[0], path[1:]
-        copy = self._entries(container, key)
+        copy = self._entries(container, key, own)
         present = key in copy
         if rest:
-            copy[key] = self._set(copy.get(key, {}), rest, value)
+            copy[key] = self._set(copy.get(key, {}), rest, value, own)
         elif value is not REMOVED:
             copy[key] = value
         elif present:
@@ -292,10 +316,10 @@ class SetView(Edit):
             raise self._no_such_place()
         return list(copy.values()) if isinstance(container, list | tuple) else copy
 
-    def _entries(self, container: Any, key: Key) -> dict[Key, Any]:
+    def _entries(self, container: Any, key: Key, own: _Own) -> dict[Key, Any]:
         """A copy of an object or a list by key, if it has, or may get, this one."""
         if isinstance(container, Mapping) and isinstance(key, str):
-            return dict(container)
+            return own.copied(container)
         if isinstance(container, list | tuple) and isinstance(key, int):
             entries: dict[Key, Any] = dict(enumerate(container))
             if 0 <= key <= len(entries):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.graphs import node, picture
+from helpers.random_edits import EDITS
 from ponystudio.errors import (
     BrokenLink,
     Cycle,
@@ -30,48 +31,33 @@ from ponystudio.graph.edits import (
     ReplaceNode,
     SetMode,
     SetParam,
-    SetTitle,
     SetView,
 )
 from ponystudio.graph.format import dumps
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.topology import find_cycle
 
-IDS = st.sampled_from(["load", "text", "sample", "save", "new", "other", "2bad"])
-NAMES = st.sampled_from(["seed", "text", "clip", "positive", "latent"])
-VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-5, 5), st.floats(), st.text(max_size=3), st.just(REMOVED)
-)
-POSITIONS = st.tuples(st.integers(0, 9), st.integers(0, 9)).map(list)
-KEYS = st.one_of(st.sampled_from(["nodes", "frames", "load", "new", "pos"]), st.integers(-1, 2))
-NODES = st.builds(
-    lambda id, params, source: Node(id, "t.x", params=params, inputs={"in": Link(source, "out")}),
-    IDS,
-    st.dictionaries(NAMES, st.integers(0, 3), max_size=2),
-    IDS,
-)
-SIMPLE = st.one_of(
-    st.builds(AddNode, NODES, st.one_of(st.just({}), POSITIONS.map(lambda at: {"pos": at}))),
-    st.builds(ReplaceNode, NODES),
-    st.builds(RemoveNode, IDS),
-    st.builds(RenameNode, IDS, IDS),
-    st.builds(SetParam, IDS, NAMES, VALUES),
-    st.builds(Connect, IDS, NAMES, IDS, NAMES),
-    st.builds(Disconnect, IDS, NAMES),
-    st.builds(SetMode, IDS, st.sampled_from(["normal", "muted", "bypassed"])),
-    st.builds(SetTitle, IDS, st.text(max_size=4)),
-    st.builds(
-        SetView,
-        st.lists(KEYS, max_size=4).map(tuple),
-        st.one_of(VALUES, POSITIONS, st.just({}), st.just([])),
-    ),
-)
-EDITS = st.one_of(SIMPLE, st.lists(SIMPLE, max_size=3).map(Compound))
-
 
 def start() -> Graph:
     view = {"nodes": {"load": {"pos": [0, 0]}, "save": {"pos": [9, 9]}}, "frames": [{"title": "A"}]}
     return replace(picture(), view=view, extra={"kept": 1})
+
+
+@settings(max_examples=300)
+@given(st.lists(EDITS, max_size=8))
+def test_a_compound_is_its_edits_one_after_the_other(edits: list[Edit]):
+    one, whole = start(), start()
+    try:
+        for edit in edits:
+            one, _ = edit.apply(one)
+    except GraphError:
+        with pytest.raises(GraphError):
+            Compound(edits).apply(whole)
+    else:
+        after, inverse = Compound(edits).apply(whole)
+        assert after == one
+        assert inverse.apply(after)[0] == whole
+    assert whole == start(), "what was there is not touched"
 
 
 @settings(max_examples=300)
