@@ -200,7 +200,8 @@ def _paint_status(painter: QPainter, item: NodeItem, state: NodeState, brush: Br
         bar.setWidth(rect.width() * shown.share)
         painter.fillRect(bar, brush.color("accent"))
     else:
-        painter.fillRect(QRectF(rect.left(), rect.top(), rect.width(), 1), brush.color("line"))
+        thin = max(1.0, 1.01 / painter.transform().m11())  # or it falls between two rows of px
+        painter.fillRect(QRectF(rect.left(), rect.top(), rect.width(), thin), brush.color("line"))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
     middle = rect.center().y() + 0.5
     icon(painter, 12, middle - 8, shown.icon, brush.color(shown.color))
