@@ -43,6 +43,7 @@ def main(files: Sequence[Path] = ()) -> int:
     _open_first(window, files)
     window.show()
     QTimer.singleShot(0, window.start)
+    window.documents.restored.connect(window.welcome)
     code = app.exec()
     instance.close()
     return code

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.app.painted import PaintedButton, draw_box, draw_icon, px
+from ponystudio.app.results.strip import SearchField
 from ponystudio.canvas import theme
 from ponystudio.canvas.fuzzy import ranked
 from ponystudio.canvas.gestures.controller import NODE_MIME
@@ -46,12 +46,8 @@ class NodePanel(QWidget):
         title.setProperty("role", "title")
         self._close = PaintedButton("icon", icon="close", name=self.tr("Close this panel"))
         self._close.clicked.connect(self.closed)
-        self.search = QLineEdit()
-        self.search.setClearButtonEnabled(True)
+        self.search = SearchField("")
         self.search.setAccessibleName(self.tr("Search nodes"))
-        self.search.addAction(
-            theme.icon("search", "text3"), QLineEdit.ActionPosition.LeadingPosition
-        )
         self.tree = _Tree()
         self.model = QStandardItemModel(self)
         self.tree.setModel(self.model)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def make_panel(name: str, window: Window) -> QWidget:
-    """The panel of that name: queue, templates, log, help, models, settings or about."""
+    """The panel of that name: queue, templates, log, help, settings or about."""
     if name == "queue":
         from ponystudio.app.queue_panel import QueuePanel
 
@@ -28,10 +28,6 @@ def make_panel(name: str, window: Window) -> QWidget:
         from ponystudio.app.help_panel import HelpPanel
 
         return HelpPanel(window.documents)
-    if name == "models":
-        from ponystudio.app.models_panel import ModelsPanel
-
-        return ModelsPanel(window)
     if name == "settings":
         from ponystudio.app.settings_panel import SettingsPanel
 

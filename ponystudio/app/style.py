@@ -36,6 +36,7 @@ QFrame[line="v"] { background: $line; max-width: 1px; border: 0; }
 QLabel { background: transparent; }
 QLabel[role="group"], QLabel[tone="text3"] { color: $text3; }
 QLabel[role="caption"], QLabel[tone="text2"] { color: $text2; }
+QLabel[tone="text"] { color: $text; }
 QLabel[tone="accent"] { color: $accent; }
 QLabel[tone="ok"] { color: $ok; }
 QLabel[tone="warn"] { color: $warn; }
@@ -61,6 +62,10 @@ QPushButton[kind="link"] {
 }
 QPushButton[kind="link"]:hover { text-decoration: underline; }
 QPushButton[kind="link"]:focus { border: 1px solid $text; }
+QPushButton[chip="true"] {
+    background: $panel; border-radius: ${p12}px; min-height: ${p24}px; max-height: ${p24}px;
+}
+QPushButton[chip="true"]:checked { background: $tint; border: 1px solid $accent; }
 QPushButton[kind="icon"], QToolButton[kind="icon"] {
     background: transparent; border: 1px solid transparent; padding: 0;
     min-width: ${p26}px; max-width: ${p26}px;

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, Qt, QTimer
+from PySide6.QtCore import QByteArray, QMimeData, Qt, QTimer, QUrl
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -48,8 +48,12 @@ from ponystudio.graph.edits import SetMode
 from ponystudio.library import home
 from ponystudio.library.folders import Folders
 
+if TYPE_CHECKING:
+    from ponystudio.app.models_page import ModelsPage
+
 SIZE = (1600, 1000)
 LEFT, RIGHT = 208, 264
+PANEL_WIDTHS = {"settings": 320, "help": 320, "log": 420, "about": 320, "templates": 248}
 
 
 class Window(QMainWindow):
@@ -83,9 +87,39 @@ class Window(QMainWindow):
         return Folders(self.running.models(), beside)
 
     def start(self) -> None:
-        """What needs no hurry: the worker, earlier documents, earlier pictures."""
+        """What needs no hurry: the worker, earlier pictures."""
         self.running.start()
         self.results.start()
+
+    def welcome(self) -> None:
+        """Greet who is here for the first time, unless there is work already."""
+        document = self.documents.current
+        if self.settings.get("welcomed") or (document is not None and not document.pristine):
+            return
+        from ponystudio.app.welcome import Welcome
+
+        greeting = Welcome()
+        self.stack.addWidget(greeting)
+        self.stack.setCurrentWidget(greeting)
+
+        def leave() -> None:
+            self.settings.set("welcomed", True)
+            self.stack.removeWidget(greeting)
+            greeting.deleteLater()
+            self._show_canvas()
+
+        def make() -> None:
+            leave()
+            self.new_default()
+            self.actions_.run("run.run")
+
+        def models() -> None:
+            leave()
+            self.dialogs.folder(self.tr("The folder of ComfyUI or A1111"), self.add_models)
+
+        greeting.left.connect(leave)
+        greeting.picture_wanted.connect(make)
+        greeting.models_wanted.connect(models)
 
     @property
     def page(self) -> Page | None:
@@ -109,6 +143,7 @@ class Window(QMainWindow):
         self.left = QStackedWidget()
         self.left.addWidget(self.nodes)
         self._gallery: GalleryPage | None = None
+        self._models: ModelsPage | None = None
         self._gallery_window: GalleryWindow | None = None
         self._panels: dict[str, QWidget] = {"nodes": self.nodes}
         self._open_panel = ""
@@ -175,7 +210,7 @@ class Window(QMainWindow):
 
     def _gallery_actions(self) -> list[Any]:
         gallery = self._gallery
-        return gallery.gallery_actions() if gallery and self._gallery_in_front() else []
+        return gallery.gallery_actions() if gallery and self._page_in_front() == "gallery" else []
 
     def _selected(self) -> list[str]:
         return self.page.selected() if self.page else []
@@ -326,14 +361,15 @@ class Window(QMainWindow):
 
     def toggle_panel(self, name: str) -> None:
         """Open a panel of the left side, close it if it is open; gallery and settings are pages."""
-        if name == "gallery":
-            self.show_pictures([]) if not self._gallery_in_front() else self._show_canvas()
+        if name in ("gallery", "models"):
+            self._toggle_page(name)
             return
         if name == self._open_panel:
             self.left.hide()
             self._open_panel = ""
         else:
             self.left.setCurrentWidget(self._panel(name))
+            self.left.setFixedWidth(px(PANEL_WIDTHS.get(name, LEFT)))
             self.left.show()
             self._open_panel = name
             if name == "nodes":
@@ -347,6 +383,55 @@ class Window(QMainWindow):
             self._panels[name] = make_panel(name, self)
             self.left.addWidget(self._panels[name])
         return self._panels[name]
+
+    def _toggle_page(self, name: str) -> None:
+        """What stands in the place of the canvas, or the canvas again."""
+        if self._page_in_front() == name:
+            self._show_canvas()
+        elif name == "gallery":
+            self.show_pictures([])
+        else:
+            self._show_models()
+
+    def _page_in_front(self) -> str:
+        shown = self.stack.currentWidget()
+        pages = {"gallery": self._gallery, "models": self._models}
+        return next((name for name, page in pages.items() if page is shown and page), "")
+
+    def _show_models(self) -> None:
+        if self._models is None:
+            from ponystudio.app.models_page import ModelsPage
+
+            self._models = ModelsPage(self.services.facts, self._family)
+            self._models.add_requested.connect(self._add_file)
+            self._models.folders_requested.connect(lambda: self.toggle_panel("settings"))
+            self.stack.addWidget(self._models)
+        self.stack.setCurrentWidget(self._models)
+        self.right.hide()
+        self._models.search.setFocus()
+        self.rail.show_open({self._open_panel, "models"})
+
+    def _family(self) -> str:
+        """The family of the model that the graph in front loads."""
+        document = self.documents.current
+        for node in document.graph.nodes.values() if document else ():
+            spec = document.spec(node.id) if document else None
+            for param in spec.params if spec else ():
+                if param.kind in ("checkpoints", "diffusion_models"):
+                    name = str(node.params.get(param.name, param.default))
+                    if fact := self.services.facts.get(param.kind, name):
+                        return fact.family
+        return ""
+
+    def _add_file(self, path: Path) -> None:
+        """Put the loader of a model file onto the canvas, where there is room."""
+        document = self.documents.current
+        self._show_canvas()
+        if document is not None and self.page is not None:
+            mime = QMimeData()
+            mime.setUrls([QUrl.fromLocalFile(str(path))])
+            at = self.page.view.visible_rect().center()
+            self.dropper.drop(mime, document, at, self.mapToGlobal(self.rect().center()))
 
     def toggle_focus_mode(self) -> None:
         """Only the canvas, or everything again."""
@@ -376,9 +461,6 @@ class Window(QMainWindow):
         self._gallery_window.show()
         self._gallery_window.raise_()
         self._show_canvas()
-
-    def _gallery_in_front(self) -> bool:
-        return self._gallery is not None and self.stack.currentWidget() is self._gallery
 
     def _show_canvas(self) -> None:
         self.right.show()
