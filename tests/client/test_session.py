@@ -263,8 +263,7 @@ def test_what_is_asked_before_there_is_a_worker_is_answered_and_settings_outlive
         assert listener.wait("planned", "run_failed", run=early, seconds=120)["event"] == "planned"
 
         stuck = listener.submit(ending_in("hang"))
-        listener.wait("run_started", run=stuck)
-        time.sleep(0.5)  # from now on no thread of it gets a word in
+        time.sleep(1.0)  # from now on no thread of it gets a word in
         lost = listener.session.plan(listener.submission(ending_in("steps", count=1)))
         listener.session.stop_now()
         assert listener.done(stuck)["reason"] == "WorkerDied"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from helpers.graphs import CATALOG, linked, node, picture, with_mode
 from ponystudio.errors import Cycle
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.graph.topology import ancestors, effective, find_cycle, order, passes
+from ponystudio.graph.topology import ancestors, dependents, effective, find_cycle, order, passes
 
 
 def wires(*links: str) -> Graph:
@@ -191,3 +191,15 @@ def test_bypassed_nodes_in_a_circle_lead_nowhere():
         node("text", "t.encode", clip="two.clip"),
     )
     assert effective(graph, CATALOG).nodes["text"].inputs == {}
+
+
+def test_dependents_are_all_that_is_fed_from_a_node_and_it_itself():
+    graph = Graph.of(
+        node("load", "t.load"),
+        node("text", "t.encode", clip="load.clip"),
+        node("sample", "t.sample", model="load.model", positive="text.conditioning"),
+        node("other", "t.load"),
+    )
+    assert dependents(graph, ["text"]) == {"text", "sample"}
+    assert dependents(graph, ["load"]) == {"load", "text", "sample"}
+    assert dependents(graph, []) == set()

@@ -1,0 +1,106 @@
+"""What may be asked of an engine while it runs."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from helpers.engine_nodes import SEEN, Studio, graph, make
+from ponystudio.engine.engine import Engine
+
+SUM = graph(
+    make("two", "number", value=2.0),
+    make("sum", "add", a=("two", "float"), b=("two", "float")),
+    make("note", "note", a=("sum", "float")),
+)
+
+
+@pytest.fixture
+def studio(tmp_path):
+    with Studio(tmp_path) as studio:
+        yield studio
+
+
+def test_the_part_without_errors_is_planned(studio):
+    broken = SUM.with_nodes(
+        [make("half", "add", a=("two", "float")), make("end", "note", a=("half", "float"))]
+    )
+    said, keys, errors = studio.engine.outlook(studio.request(broken))
+    assert said.keys() == keys.keys() == {"two", "sum", "note"}
+    assert [(error.node, error.socket) for error in errors] == [("half", "b")]
+
+
+def test_nothing_sound_is_no_plan(studio):
+    broken = graph(make("half", "add"), make("end", "note", a=("half", "float")))
+    said, keys, errors = studio.engine.outlook(studio.request(broken))
+    assert (said, keys) == ({}, {})
+    assert {error.node for error in errors} == {"half"}
+    assert studio.engine.outlook(studio.request(graph(make("n", "number"))))[2]
+
+
+def test_keys_in_short_change_with_what_they_stand_for(studio):
+    _, before, _ = studio.engine.outlook(studio.request(SUM))
+    _, again, _ = studio.engine.outlook(studio.request(SUM))
+    changed = SUM.with_nodes([make("two", "number", value=3.0)])
+    _, after, _ = studio.engine.outlook(studio.request(changed))
+    assert before == again
+    assert all(before[id] != after[id] for id in before)
+
+
+def test_plans_during_runs_harm_neither(studio):
+    """Runs and plans of changing graphs at once: every run is right, every plan is whole."""
+    stop = threading.Event()
+    plans: list[int] = []
+
+    def ask() -> None:
+        while not stop.is_set():
+            for value in range(5):
+                changed = SUM.with_nodes([make("two", "number", value=float(value))])
+                plans.append(len(studio.engine.outlook(studio.request(changed, scope="x"))[0]))
+            studio.engine.memory()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        for round in range(60):
+            value = float(round % 7)
+            changed = SUM.with_nodes([make("two", "number", value=value)])
+            studio.run(changed, scope="x")
+            (step,) = (
+                i for i in studio.events if i["event"] == "node_started" and i["node"] == "note"
+            )
+            assert step["why"]
+    finally:
+        stop.set()
+        thread.join()
+    expected = [2 * float(round % 7) for round in range(60)]
+    assert SEEN == expected
+    assert set(plans) == {3}
+
+
+def test_memory_is_known_and_a_clear_keeps_what_a_run_uses(studio):
+    studio.run(SUM)
+    use = studio.engine.memory()
+    assert use.device == "CPU"
+    assert use.results > 0
+    assert 0 < use.free <= use.total
+    engine: Engine = studio.engine
+    plan = engine.plan(studio.request(SUM, targets=("sum",)))
+    assert engine.results.pin(plan.needed)
+    engine.clear()
+    assert set(engine.explain(studio.request(SUM, targets=("sum",))).values()) == {
+        "cached: memory",
+        "not needed",
+    }
+    engine.results.unpin(plan.needed)
+    engine.clear()
+    assert engine.memory().results == 0
+
+
+def test_between_the_nodes_of_a_run_there_is_time_for_other_things(studio):
+    moments: list[int] = []
+    request = studio.request(SUM)
+    assert not studio.engine.check(request)
+    studio.engine.run(request, between=lambda: moments.append(len(studio.told("node_finished"))))
+    assert moments == [0, 1, 2]
