@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QSocketNotifier, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from ponystudio.app import style
 from ponystudio.app.instance import Instance
@@ -17,8 +20,8 @@ from ponystudio.app.settings import Settings
 from ponystudio.canvas import theme
 from ponystudio.library import home
 
-# Set to a file name, the window writes there how long it took to be usable, in seconds.
-TIMING = "PONYSTUDIO_TIMING"
+if TYPE_CHECKING:
+    from ponystudio.app.window import Window
 
 
 def main(files: Sequence[Path] = ()) -> int:
@@ -43,6 +46,7 @@ def main(files: Sequence[Path] = ()) -> int:
     _open_first(window, files)
     window.show()
     QTimer.singleShot(0, window.start)
+    _close_on_signals(window)
     window.documents.restored.connect(window.welcome)
     code = app.exec()
     instance.close()
@@ -68,21 +72,33 @@ def _dress(app: QApplication, settings: Settings) -> None:
     settings.changed.connect(lambda name: take() if name == "theme" else None)
 
 
-def _open_first(window: object, files: Sequence[Path]) -> None:
+def _close_on_signals(window: QWidget) -> None:
+    """Ctrl+C in the terminal, and a system that shuts down, close the window as its button does."""
+    heard, told = socket.socketpair()
+    for end in (heard, told):
+        end.setblocking(False)
+    signal.set_wakeup_fd(told.fileno())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # Python's own would wait for Qt's loop
+    notifier = QSocketNotifier(heard.fileno(), QSocketNotifier.Type.Read, window)
+    notifier.activated.connect(lambda *_: (heard.recv(64), told.fileno(), window.close()))
+
+
+def _open_first(window: Window, files: Sequence[Path]) -> None:
     """What was open last, then these files; an empty canvas, if that is nothing."""
-    documents = window.documents  # type: ignore[attr-defined]
+    documents = window.documents
     documents.new()
     documents.restore()
     for path in files:
         documents.open(path)
 
 
-def _asked(window: object, files: Sequence[Path]) -> None:
+def _asked(window: Window, files: Sequence[Path]) -> None:
     """A second start handed its files over: show the window."""
     for path in files:
-        window.documents.open(path)  # type: ignore[attr-defined]
-    window.raise_()  # type: ignore[attr-defined]
-    window.activateWindow()  # type: ignore[attr-defined]
+        window.documents.open(path)
+    window.raise_()
+    window.activateWindow()
 
 
 def can_show() -> bool:
