@@ -42,6 +42,7 @@ class GalleryPage(QFrame):
         self.listing = Listing(results, self)
         self._pairing = Pairing()
         self._awaited = list(results.shown)
+        self._latest: Path | None = None
         self.toolbar = GalleryToolbar(self)
         self.view = PictureView(results, self)
         self.film = Filmstrip(self.listing, results.thumbnails, self)
@@ -162,8 +163,12 @@ class GalleryPage(QFrame):
         if self._pages.currentWidget() is not self.overview:
             self._pages.setCurrentIndex(0 if self.listing.pictures else 1)
         order = self._order()
+        before, self._latest = self._latest, order[0] if order else None
         if self._awaited and all(self.listing.row(path) >= 0 for path in self._awaited):
             self.show_paths(self._awaited)
+        elif self._pairing.mode == "one" and self._pairing.b == before and order:
+            # Who looks at the latest wants to see the next one as it is made.
+            self._set(self._pairing.shown(order[:1]))
         else:
             self._set(self._pairing.kept(order))
 

@@ -232,6 +232,15 @@ def test_a_picture_made_by_a_run_can_be_waited_for(gallery, results, output, qtb
     qtbot.waitUntil(lambda: names(gallery) == ("", "new.png"))
 
 
+def test_who_looks_at_the_latest_sees_the_next_one(gallery, results, output, qtbot):
+    results.add(None, "save", save_picture(output / "next.png", text_to_picture()))
+    qtbot.waitUntil(lambda: names(gallery) == ("", "next.png"))
+    film_click(gallery, 2)
+    results.add(None, "save", save_picture(output / "later.png", text_to_picture()))
+    qtbot.waitUntil(lambda: len(gallery.listing.pictures) == 6)
+    assert names(gallery) == ("", "p1.png")
+
+
 def test_a_picture_that_is_damaged_says_so(gallery, results, output, scanned, qtbot):
     (output / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 100)
     scanned()
