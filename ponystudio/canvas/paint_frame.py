@@ -41,11 +41,15 @@ def paint_frame(painter: QPainter, item: FrameItem, brush: Brush) -> None:
     painter.drawRoundedRect(item.rect, radius, radius)
     if far or not item.title:
         return
+    # Never less than 16 px on screen.
+    factor = max(1.0, _FAR_TITLE_PX / 14 / brush.zoom)
     painter.setPen(brush.color("text"))
-    room = int(item.rect.width() - 28)
-    title = texts.elided(item.title, "title", room)
-    middle = item.rect.top() + metrics.FRAME_TITLE / 2
-    texts.draw(painter, item.rect.left() + 14, middle, title, "title")
+    title = texts.elided(item.title, "title", int((item.rect.width() - 28) / factor))
+    painter.save()
+    painter.translate(item.rect.left() + 14, item.rect.top() + metrics.FRAME_TITLE / 2)
+    painter.scale(factor, factor)
+    texts.draw(painter, 0, 0, title, "title")
+    painter.restore()
 
 
 def paint_far_titles(painter: QPainter, items: Iterable[FrameItem], brush: Brush) -> None:

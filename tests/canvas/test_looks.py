@@ -1,0 +1,190 @@
+"""What the canvas paints, looked at as a machine can: colours at places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QLineF, QPointF, QRectF
+from PySide6.QtGui import QColor, QImage
+
+from helpers.scenes import chain
+from ponystudio.canvas import status, theme
+from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.items import FocusRef, SocketRef
+from ponystudio.canvas.overlay import Refusal, WireDrag
+from ponystudio.canvas.scene import GraphScene
+from ponystudio.canvas.state import NodeState, Problem
+from ponystudio.canvas.view import GraphView
+from ponystudio.graph.edits import SetMode, SetView
+
+
+@pytest.fixture
+def view(qtbot) -> Iterator[GraphView]:
+    theme.use("dark")
+    view = GraphView(GraphScene(chain()))
+    qtbot.addWidget(view)
+    view.resize(1100, 700)
+    view.show()
+    qtbot.waitExposed(view)
+    view.set_camera(Camera(QPointF(440, 200), 1.0))
+    yield view
+    theme.use("dark")
+
+
+def shot(view: GraphView) -> QImage:
+    view.frame_store.settle()
+    return view.viewport().grab().toImage()
+
+
+def color_at(view: GraphView, x: float, y: float) -> QColor:
+    return shot(view).pixelColor(view.from_scene(QPointF(x, y)).toPoint())
+
+
+def test_header_body_and_canvas(view: GraphView) -> None:
+    look = theme.current()
+    assert color_at(view, 520, 16) == look.group("sampling").header
+    assert color_at(view, 440, 60) == look.color("card")
+    assert color_at(view, 900, 500) == look.color("canvas")
+
+
+def test_another_theme_paints_everything_anew(view: GraphView) -> None:
+    shot(view)
+    theme.use("light")
+    assert color_at(view, 440, 60) == QColor("#FFFFFF")
+
+
+@pytest.mark.parametrize(
+    ("zoom", "x", "y", "token"),
+    [(0.4, 520, 100, "card"), (0.1, 520, 100, "far")],
+    ids=["middle", "far"],
+)
+def test_from_afar_cards_are_blocks(
+    view: GraphView, zoom: float, x: float, y: float, token: str
+) -> None:
+    view.set_camera(Camera(QPointF(440, 200), zoom))
+    look = theme.current()
+    wanted = look.group("sampling").far if token == "far" else look.color(token)
+    assert color_at(view, x, y) == wanted
+
+
+@pytest.mark.parametrize("zoom", [1.0, 0.4, 0.1])
+def test_selected_running_and_failed_show_at_every_zoom(view: GraphView, zoom: float) -> None:
+    scene = view.graph_scene
+    view.set_camera(Camera(QPointF(440, 200), zoom))
+    rest = shot(view)
+    scene.select(["sample"])
+    selected = shot(view)
+    scene.clear_selection()
+    scene.document.states.update("sample", phase="running", step=1, steps=4)
+    running = shot(view)
+    scene.document.states.update("sample", phase="failed", problem=Problem("No."))
+    failed = shot(view)
+    looks = [rest, selected, running, failed]
+    assert all(one != other for i, one in enumerate(looks) for other in looks[:i])
+
+
+def test_a_muted_card_lets_no_wire_through(view: GraphView) -> None:
+    document = view.graph_scene.document
+    document.do(SetView(("nodes", "second", "pos"), [640, 400]), "Move")
+    wire = view.graph_scene.wire_items[("second", "latent")].path.pointAtPercent(0.5)
+    document.do(SetView(("nodes", "source", "pos"), [wire.x() - 100, wire.y() - 60]), "Move")
+    view.graph_scene.raise_nodes(["source"])
+    document.do(SetMode("source", "muted"), "Mute")
+    look = theme.current()
+    wanted = theme.mixed(look.color("canvas"), look.color("card"), 0.55)
+    found = color_at(view, wire.x(), wire.y())
+    assert abs(found.red() - wanted.red()) <= 1
+
+
+def test_a_dragged_wire_lights_what_fits_and_dims_the_rest(view: GraphView) -> None:
+    scene = view.graph_scene
+    at = scene.input_pos("second", "latent")
+    before = color_at(view, at.x(), at.y() - 10)
+    scene.set_drag(
+        WireDrag(
+            (SocketRef("source", "latent", True, "latent"),),
+            QPointF(500, 500),
+            lambda ref: not ref.is_output and ref.type == "latent",
+        )
+    )
+    assert color_at(view, at.x(), at.y() - 10) != before
+    wire = theme.current().socket("latent").color
+    assert color_at(view, 500, 500) == wire
+    scene.set_drag(None)
+    assert color_at(view, at.x(), at.y() - 10) == before
+
+
+def test_every_overlay_paints_and_leaves_no_trace(view: GraphView) -> None:
+    scene = view.graph_scene
+    view.activateWindow()
+    before = shot(view)
+    scene.set_overlay(
+        rubber=QRectF(100, 300, 200, 100),
+        snap_lines=(QLineF(0, 0, 0, 400),),
+        cut=(QPointF(0, 300), QPointF(100, 350)),
+        reroute=(QPointF(0, 350), QPointF(100, 390)),
+        link=QLineF(0, 400, 300, 420),
+        insert=("second", "latent"),
+        ghosts=(QRectF(300, 400, 240, 120),),
+        refusal=Refusal(QPointF(500, 400), "Latent does not take Image", "Put Encode between"),
+    )
+    scene.set_focus(FocusRef("wire", wire=("second", "latent")))
+    assert shot(view) != before
+    for focus in (FocusRef("input", "sample", "latent"), FocusRef("param", "sample", "cfg")):
+        scene.set_focus(focus)
+        shot(view)
+    scene.set_focus(None)
+    scene.clear_overlay()
+    assert shot(view) == before
+
+
+def test_dots_drift_only_while_something_runs(view: GraphView) -> None:
+    states = view.graph_scene.document.states
+    assert not view.drift._timer.isActive()
+    states.update("sample", phase="running")
+    assert view.drift._timer.isActive()
+    assert {item.key for item in view.drift.wires()} == {("sample", "model"), ("sample", "latent")}
+    shot(view)
+    states.update("sample", phase="done")
+    assert not view.drift._timer.isActive()
+
+
+def test_pictures_fit_and_keep_their_shape(view: GraphView) -> None:
+    picture = QImage(400, 200, QImage.Format.Format_RGB32)
+    picture.fill(QColor("#FF0000"))
+    scene = view.graph_scene
+    scene.document.do(SetView(("nodes", "sample", "preview"), True), "Show")
+    scene.document.states.update("sample", picture=picture, phase="done")
+    place = scene.node_items["sample"].layout.picture.translated(320, 0)
+    assert color_at(view, place.center().x(), place.center().y()) == QColor("#FF0000")
+    assert color_at(view, place.center().x(), place.top() + 8) == theme.current().color("field")
+
+
+@pytest.mark.parametrize(
+    ("state", "icon", "text", "right"),
+    [
+        (NodeState(), "clock", "Not run yet", ""),
+        (NodeState("waiting"), "clock", "Waiting", ""),
+        (NodeState("running", step=13, steps=20, left=2.4), "play", "Step 13 of 20", "2.4 s left"),
+        (NodeState("running"), "play", "Running", ""),
+        (NodeState("done", tier="device", seconds=6.3), "chip", "On device", "6.3 s"),
+        (NodeState(tier="disk", seconds=100), "disk", "On disk", "1 min 40 s"),
+        (NodeState("done", reason="Seed changed"), "again", "Seed changed", ""),
+        (NodeState("failed", problem=Problem("No such file.")), "alert", "No such file", ""),
+        (NodeState("not_run", reason="Not run: A failed"), "clock", "Not run: A failed", ""),
+        (NodeState(faults=(Problem("Connect vae."),)), "alert", "Connect vae", ""),
+    ],
+)
+def test_status(view: GraphView, state: NodeState, icon: str, text: str, right: str) -> None:
+    item = view.graph_scene.node_items["sample"]
+    found = status.status(item.node, item.spec, state)
+    assert (found.icon, found.text, found.right) == (icon, text, right)
+
+
+def test_status_of_modes_and_unknown_nodes(view: GraphView) -> None:
+    document = view.graph_scene.document
+    document.do(SetMode("sample", "bypassed"), "Bypass")
+    item = view.graph_scene.node_items["sample"]
+    assert status.status(item.node, item.spec, NodeState()).text == "Passes latent"
+    assert status.status(item.node, None, NodeState()).text == "Pack is missing"
