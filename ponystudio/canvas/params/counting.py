@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -19,6 +19,7 @@ from ponystudio.library.folders import Folders
 
 CHUNK = 75
 _KEPT = 512
+_FRESH = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Counts(QObject):
         self._known: dict[tuple[str, str], Count] = {}
         self._asked: dict[Hashable, tuple[str, str]] = {}
         self._latest: dict[Hashable, Count] = {}
+        self._listed: Embeddings | None = None
+        self._listed_at = 0.0
         self._background = Background("token counter")
 
     def get(self, text: str, dialect: str, place: Hashable = None) -> Count | None:
@@ -66,10 +69,17 @@ class Counts(QObject):
             # What was typed since replaces what was not yet counted.
             self._background.submit(
                 place or key,
-                lambda: _counted(text, dialect, folders),
+                lambda: count(text, dialect, self._embeddings(folders)),
                 lambda count: self._done(place, key, count),
             )
         return self._latest.get(place)
+
+    def _embeddings(self, folders: Folders) -> Mapping[str, int]:
+        """In the background; listed anew every few seconds at most."""
+        now = time.monotonic()
+        if self._listed is None or now - self._listed_at > _FRESH:
+            self._listed, self._listed_at = Embeddings(folders), now
+        return self._listed
 
     def _done(self, place: Hashable, key: tuple[str, str], count: Count) -> None:
         if self._asked.get(place) == key:
@@ -80,29 +90,16 @@ class Counts(QObject):
         self.changed.emit()
 
 
-def _counted(text: str, dialect: str, folders: Folders) -> Count:
-    sizes = _embeddings(folders) if "embedding:" in text or dialect == "a1111" else {}
-    return count(text, dialect, sizes)
-
-
-def count(text: str, dialect: str, embeddings: Mapping[str, Path | int] | None = None) -> Count:
-    """Count a prompt; `embeddings` maps names of textual inversions to their files or sizes."""
+def count(text: str, dialect: str, embeddings: Mapping[str, int] | None = None) -> Count:
+    """Count a prompt; `embeddings` says how many vectors each textual inversion has."""
     from ponystudio.diffusion import tokens
     from ponystudio.diffusion.prompt import parse
 
     known = embeddings or {}
-    sizes: dict[str, int] = {}
-
-    def size(name: str) -> int:
-        if name not in sizes:
-            found = known[name]
-            sizes[name] = found if isinstance(found, int) else _vectors(found)
-        return sizes[name]
-
     segments = parse(text, dialect)
     try:
         chunks = tokens.ClipTokenizer().chunks(
-            segments, dialect, embeddings=tuple(known), size=size
+            segments, dialect, embeddings=tuple(known), size=known.__getitem__
         )
     except PonyStudioError as error:
         plain = text.replace("embedding:", " ")
@@ -112,7 +109,7 @@ def count(text: str, dialect: str, embeddings: Mapping[str, Path | int] | None =
     lengths = [_length(chunk.ids, chunk.tokens, tokens.END) for chunk in chunks]
     breaks: tuple[int, ...] = ()
     if len(chunks) > 1:
-        places = list(_places(text, segments, dialect, known, size))
+        places = list(_places(text, segments, dialect, known))
         breaks = tuple(_break_places(lengths, places))
     return Count(sum(lengths), len(chunks), breaks)
 
@@ -148,8 +145,7 @@ def _places(
     text: str,
     segments: Any,
     dialect: str,
-    embeddings: Mapping[str, Any],
-    size: Callable[[str], int],
+    embeddings: Mapping[str, int],
 ) -> Iterator[int]:
     """For each token in order: the number of the character in the prompt where it begins."""
     from ponystudio.diffusion import tokens
@@ -167,7 +163,7 @@ def _places(
         start = 0
         for piece, name in split_at_embeddings(segment.text, names):
             if name is not None:
-                yield from [_at(at, start)] * size(name)
+                yield from [_at(at, start)] * embeddings[name]
                 continue
             found = segment.text.find(piece, start)
             start = found if found >= 0 else start
@@ -176,7 +172,7 @@ def _places(
             while i < len(ids):
                 bare = names.at(ids, i) if dialect == "a1111" and embeddings else None
                 place = _at(at, start + offsets[i][0])
-                yield from [place] * (size(bare[0]) if bare else 1)
+                yield from [place] * (embeddings[bare[0]] if bare else 1)
                 i += bare[1] if bare else 1
             start += len(piece)
 
@@ -195,7 +191,10 @@ class _Aligner:
         hidden = [r":\s*[+-]?[\d.]+\s*\)"]
         if dialect == "a1111":
             hidden += [r"<\w+:[^>]+>", r"\s*\bBREAK\b\s*"]
-        self._syntax = [match.span() for pattern in hidden for match in re.finditer(pattern, text)]
+        self._syntax = dict(
+            match.span() for pattern in hidden for match in re.finditer(pattern, text)
+        )
+        """Where syntax begins, and where it ends."""
 
     def take(self, segment: str) -> list[int]:
         """The place of each character of the next segment."""
@@ -208,10 +207,8 @@ class _Aligner:
         places, place = [], self._place
         for letter in segment:
             while True:
-                if skip:
-                    place = next(
-                        (end for start, end in self._syntax if start <= place < end), place
-                    )
+                while skip and place in self._syntax:
+                    place = self._syntax[place]
                 if place >= len(self._text):
                     return []
                 if self._text[place] == letter:
@@ -222,25 +219,33 @@ class _Aligner:
         return places
 
 
-def _embeddings(folders: Folders) -> dict[str, Path | int]:
-    """The textual inversions there are, by name."""
-    found: dict[str, Path | int] = {}
-    for name in folders.names("embeddings"):
+class Embeddings(Mapping[str, int]):
+    """The textual inversions there are: how many vectors each has, looked up when it is used."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+        self._sizes: dict[str, int | None] = dict.fromkeys(folders.names("embeddings"))
+
+    def __getitem__(self, name: str) -> int:
+        size = self._sizes[name]
+        if size is None:
+            size = self._sizes[name] = self._read(name)
+        return size
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sizes)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def _read(self, name: str) -> int:
+        """From the file's header."""
+        from ponystudio.library.weights import open_weights
+
         try:
-            found[name] = folders.resolve("embeddings", name)
+            with open_weights(self._folders.resolve("embeddings", name)) as file:
+                shapes = [tuple(info.shape) for info in file.tensors.values()]
         except PonyStudioError:
-            continue  # it went away this moment
-    return found
-
-
-def _vectors(path: Path) -> int:
-    """How many vectors a textual inversion has, from its header."""
-    from ponystudio.library.weights import open_weights
-
-    try:
-        with open_weights(path) as file:
-            shapes = [tuple(info.shape) for info in file.tensors.values()]
-    except PonyStudioError:
-        return 1
-    counts = [shape[0] if len(shape) == 2 else 1 for shape in shapes if len(shape) in (1, 2)]
-    return max(counts, default=1)
+            return 1
+        counts = [shape[0] if len(shape) == 2 else 1 for shape in shapes if len(shape) in (1, 2)]
+        return max(counts, default=1)

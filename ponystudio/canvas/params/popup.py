@@ -151,6 +151,8 @@ class Popup(QFrame):
                 self._swallowing = True
                 self.close_once()
                 return True
+        elif kind == QEvent.Type.Wheel and isinstance(watched, QWidget) and not self._mine(watched):
+            self.close_once()  # what it belongs to is about to move away
         elif kind == QEvent.Type.WindowDeactivate and watched is self.window():
             self.close_once()
         return False

@@ -67,3 +67,39 @@ def test_counts_arrive_later(qtbot, tmp_path):
         assert counts.get("a unicorn, 3d", "a1111", "here").tokens == 2
     assert counts.get("a unicorn, 3d", "a1111", "here").tokens == 5
     assert counts.get("  ", "a1111", "here").tokens == 0
+
+
+def test_a_long_prompt_is_counted_quickly_enough():
+    text = "(word:1.2), " * 5000
+    assert count(text, "a1111").tokens == 10_000
+
+
+def test_counting_needs_no_torch():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from ponystudio.canvas.params.counting import count;"
+        "print(count('a unicorn', 'a1111').tokens, 'torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["2", "False"]
+
+
+def test_embeddings_are_listed_and_measured_from_their_headers(tmp_path):
+    import json
+    import struct
+
+    from ponystudio.canvas.params.counting import Embeddings
+
+    (tmp_path / "embeddings").mkdir()
+    header = json.dumps(
+        {"emb_params": {"dtype": "F16", "shape": [3, 4], "data_offsets": [0, 24]}}
+    ).encode()
+    data = struct.pack("<Q", len(header)) + header + bytes(24)
+    (tmp_path / "embeddings" / "birb.safetensors").write_bytes(data)
+    (tmp_path / "embeddings" / "torn.safetensors").write_bytes(b"torn")
+    found = Embeddings(Folders([tmp_path]))
+    assert dict(found) == {"birb.safetensors": 3, "torn.safetensors": 1}
+    plain = count("a unicorn", "a1111").tokens
+    assert count("a unicorn, embedding:birb", "a1111", found).tokens == plain + 1 + 3
