@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLay
 
 from ponystudio.app.painted import px
 from ponystudio.app.results.comparing import Comparer, Finding
-from ponystudio.app.results.details import Differences, Facts, Pixels
+from ponystudio.app.results.details import Differences, Facts
+from ponystudio.app.results.pixel_tiles import Pixels
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.results import Results
 from ponystudio.app.results.widgets import ElidedLabel, IconButton, Spacing, TextButton
