@@ -38,8 +38,14 @@ class Instance(QObject):
         self._server: QLocalServer | None = None
 
     def claim(self) -> bool:
-        """Whether this is the first one; it stays so until `close`. Raises OSError."""
-        return self._lock.acquire()
+        """Whether this is the first one; it stays so until `close`.
+
+        So it is, too, where nothing can be locked: better two studios than none.
+        """
+        try:
+            return self._lock.acquire()
+        except OSError:
+            return True
 
     def listen(self) -> None:
         """Hear of second starts from now on; only for the first."""

@@ -188,7 +188,9 @@ class Journal:
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._keeper.appeared(self.path)
             self._file = os.fdopen(_created(self.path), "r+b", buffering=0)
             if self._sound is not None:  # what a crash left half is no part of it
                 self._file.truncate(self._sound)
@@ -261,6 +263,7 @@ class Journal:
                     file.writelines(self._since)
                 self._shut()
                 draft.replace(self.path)
+                self._keeper.appeared(self.path)
                 self.bytes = self._opened().tell()
                 self._keeper.appended(self)
         except OSError:

@@ -7,6 +7,7 @@ written survives a power cut, too. What cannot be written is tried again every s
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -15,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from ponystudio.errors import PonyStudioError
@@ -96,6 +98,10 @@ class Keeper:
         """This one is written, but not yet safe from a power cut."""
         self._unsynced[kept] = None
 
+    def appeared(self, path: Path) -> None:
+        """A file has got this name: that must survive a power cut, too."""
+        self.later(partial(_sync_folder, path.parent))
+
     def late(self, kept: Kept, error: PonyStudioError) -> None:
         """This one could not be written; it is tried again."""
         self._late[kept] = None
@@ -146,8 +152,9 @@ class Keeper:
     def _tried(self, job: Job) -> None:
         try:
             job()
-        except PonyStudioError as error:
-            self._failed(error)
+        except (PonyStudioError, OSError) as error:
+            # A list of tabs or of recent files; where a journal fares likewise, that is told.
+            log.info("Something could not be kept: %s", error)
         except Exception:  # the next job must be done all the same
             log.exception("Something could not be kept.")
 
@@ -184,3 +191,13 @@ class Keeper:
             finally:
                 os.close(handle)
         self._syncing = False
+
+
+def _sync_folder(folder: Path) -> None:
+    """Where the platform can; Windows cannot, and need not."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -109,6 +109,13 @@ class Opener(QObject):
                 document,
                 actions=((self.tr("Show what is saved"), partial(documents.revert, document)),),
             )
+        elif loaded.path is not None and (left := documents.recent.last_unsaved(loaded.path)):
+            self._tell(
+                self.tr("%1 was changed by another program"),
+                document,
+                self.tr("What you did to it before that is kept, too."),
+                ((self.tr("Open that"), partial(self.reopen, left)),),
+            )
         return document
 
     def _not_opened(self, name: str, error: PonyStudioError) -> None:

@@ -279,8 +279,8 @@ def test_a_file_that_others_changed_does_not_get_old_work_laid_over_it(studio, f
     document = documents.open_now(file)
     assert "more" in document.graph.nodes
     assert not document.dirty
-    [entry] = [entry for entry in documents.recent.entries() if entry.unsaved]
-    documents.reopen(entry)
+    assert studio.notices[-1] == "graph was changed by another program"
+    studio.actions["Open that"]()
     documents.wait()
     assert seed(documents.current) == 5
     assert documents.current.path is None, "its file is open in the other tab"
@@ -450,6 +450,23 @@ def test_what_is_missing_is_a_problem_of_the_document(studio):
     assert "gone.node" in document.problems[0].what
     document.do(SetView(("notes",), []), "Notes")
     assert len(document.problems) == 1
+
+
+def test_a_folder_that_takes_nothing_is_told_and_work_goes_on(qapp, tmp_path, file):
+    (tmp_path / "data").write_text("a file in its place")
+    documents = Documents(tmp_path / "data", CATALOG)
+    told = []
+    documents.notice.connect(told.append)
+    documents.restore()
+    document = documents.open_now(file)
+    change(document, 5)
+    documents.flush()
+    documents.save(document)
+    documents.wait()
+    qapp.processEvents()
+    assert {notice.title for notice in told} == {"What you do now could be lost"}
+    assert graph_file.read(file).nodes["sample"].params["seed"] == 5
+    assert not documents.shutdown()
 
 
 def test_session_and_recent_survive_nonsense(qapp, tmp_path):
