@@ -145,7 +145,7 @@ class RowsField(Field):
         if name in self.columns:
             return self.columns[name].tooltip(self._cell(ctx, index, name))
         if name == "on":
-            return tr("Use this row, or leave it out")
+            return tr("Use this row, or leave it out; drag to move it")
         return tr("Remove this row") if name == "remove" else super().tooltip(ctx, part)
 
     # Events
@@ -158,9 +158,7 @@ class RowsField(Field):
             self.remove(index, ctx, host)
             return True
         if name == "on":
-            row = _rows(ctx.value)[index]
-            self._set(ctx, host, index, "on", row.get("on", True) is not True)
-            return True
+            return RowDrag(self, index, touch, ctx, host)
         if name in self.columns:
             field, inner = self.columns[name], self._touch(touch, index, name)
             return field.press(inner, self._cell(ctx, index, name), host)
@@ -186,12 +184,21 @@ class RowsField(Field):
         rows = _rows(ctx.value)
         host.set_value(ctx, rows[:index] + rows[index + 1 :], text=tr("Remove row"))
 
-    def move(self, index: int, by: int, ctx: FieldContext, host: Host) -> None:
+    def move(self, index: int, by: int, ctx: FieldContext, host: Host, merge: str = "") -> bool:
         rows = list(_rows(ctx.value))
         to = index + by
-        if 0 <= to < len(rows):
-            rows[index], rows[to] = rows[to], rows[index]
-            host.set_value(ctx, rows, text=tr("Move row"))
+        if not 0 <= to < len(rows):
+            return False
+        rows.insert(to, rows.pop(index))
+        host.set_value(ctx, rows, merge, tr("Move row"))
+        return True
+
+    def turn(self, index: int, ctx: FieldContext, host: Host) -> None:
+        """On, or off without being lost."""
+        rows = [dict(row) for row in _rows(ctx.value)]
+        on = rows[index].get("on", True) is not True
+        rows[index]["on"] = on
+        host.set_value(ctx, rows, text=tr("Turn row on") if on else tr("Turn row off"))
 
     def actions(self, ctx: FieldContext, part: str, host: Host) -> list[ActionSpec]:
         index, name = _split(part)
@@ -254,11 +261,35 @@ class RowsField(Field):
         place = dict(self._cells(touch.rect, top))[name]
         return Touch("value", QPointF(touch.pos), place, touch.modifiers)
 
-    def _set(self, ctx: FieldContext, host: Host, index: int, name: str, value: Any) -> None:
-        rows = [dict(row) for row in _rows(ctx.value)]
-        rows[index][name] = value
-        said = tr("Turn row on") if value else tr("Turn row off")
-        host.set_value(ctx, rows, text=said)
+
+class RowDrag:
+    """A press on a row's tick: let go there it turns the row on or off, dragged up or down it
+    takes the row along."""
+
+    def __init__(
+        self, field: RowsField, index: int, touch: Touch, ctx: FieldContext, host: Host
+    ) -> None:
+        self.field, self.index, self.ctx, self.host = field, index, ctx, host
+        self.y = touch.pos.y()
+        self.merge = gesture("move row")
+        self.moved = False
+
+    def move(self, pos: QPointF, modifiers: Qt.KeyboardModifier) -> None:
+        del modifiers
+        by = round((pos.y() - self.y) / (ROW + GAP))
+        if by and self.field.move(self.index, by, self.ctx.fresh(), self.host, self.merge):
+            self.index += by
+            self.y += by * (ROW + GAP)
+            self.moved = True
+
+    def release(self, pos: QPointF) -> None:
+        del pos
+        if not self.moved:
+            self.field.turn(self.index, self.ctx.fresh(), self.host)
+
+    def cancel(self) -> None:
+        if self.moved:
+            self.host.set_value(self.ctx, self.ctx.value, self.merge)
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:

@@ -77,6 +77,21 @@ def test_rows_move(two):
     assert [row["file"] for row in rows(two)] == ["b.safetensors", "a.safetensors"]
 
 
+def test_a_row_is_dragged_by_its_tick_as_one_step(two):
+    from PySide6.QtCore import QPoint
+    from PySide6.QtTest import QTest
+
+    before, at = two.steps, two.part("stack", "0.on")
+    view, left, none = two.view.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier(0)
+    QTest.mousePress(view, left, none, at)
+    for dy in (10, 20, 30, 60):
+        two.move(at + QPoint(0, dy))
+    QTest.mouseRelease(view, left, none, at + QPoint(0, 60))
+    assert [row["file"] for row in rows(two)] == ["b.safetensors", "a.safetensors"]
+    assert [row["on"] for row in rows(two)] == [True, True]
+    assert two.steps == before + 1
+
+
 def test_what_is_no_row_does_not_hurt(studio):
     for odd in ("text", [1, 2], None, [{"file": 3}]):
         studio.document.do(SetParam("a", "stack", odd), "Set")
