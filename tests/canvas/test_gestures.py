@@ -4,7 +4,10 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 
 from helpers.hands import ALT, CTRL, RIGHT, SHIFT
-from helpers.studio import Canvas, text_to_picture
+from helpers.studio import CATALOG, Canvas, text_to_picture
+from ponystudio.api.spec import NodeSpec, OutputSpec
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.edits import SetView
 from ponystudio.graph.model import Graph, Link, Node
 
 ESC = Qt.Key.Key_Escape
@@ -436,3 +439,22 @@ def test_very_many_cards_move_when_they_are_dropped(canvas, hands, monkeypatch):
     assert all(place(canvas, id)[1] >= was[id][1] + 192 for id in was)
     assert canvas.scene.overlay.ghosts == ()
     assert canvas.steps == 1
+
+
+def test_a_wire_dropped_on_a_field_feeds_it(qtbot):
+    number = NodeSpec("test.number", 1, "Number", "Utility", outputs=(OutputSpec("value", "int"),))
+    graph = text_to_picture().with_nodes([Node("number", "test.number")])
+    canvas = Canvas(qtbot, graph, Catalog([*CATALOG.values(), number]))
+    canvas.document.do(SetView(("nodes", "number", "pos"), [304, 760]), "Move")
+    hands = canvas.hands
+    row = next(r for r in canvas.scene.node_items["sampler"].layout.params if r.spec.name == "cfg")
+    field = row.rect.center() + canvas.scene.node_items["sampler"].pos()
+    hands.press(hands.out("number", "value"))
+    hands.move(field - QPointF(40, 0))
+    hands.move(field)
+    assert canvas.scene.overlay.ghosts
+    assert "feed cfg" in canvas.commands.hint.accessibleName()
+    hands.release(field)
+    assert canvas.nodes["sampler"].inputs["cfg"] == Link("number", "value")
+    assert any(ref.name == "cfg" for ref in canvas.scene.sockets("sampler"))
+    assert canvas.scene.overlay.ghosts == ()

@@ -26,8 +26,8 @@ CATALOG = Catalog.from_json(json.loads(Path(path("catalog.json")).read_text(enco
 class Canvas:
     """Document, scene, view and commands, with hands on them."""
 
-    def __init__(self, qtbot, graph: Graph | None = None) -> None:
-        self.document = Document(graph or Graph(), CATALOG)
+    def __init__(self, qtbot, graph: Graph | None = None, catalog: Catalog = CATALOG) -> None:
+        self.document = Document(graph or Graph(), catalog)
         self.scene = GraphScene(self.document)
         self.view = GraphView(self.scene)
         self.commands = CanvasCommands(self.view)

@@ -117,12 +117,24 @@ class Connect(Gesture):
 
     def move(self, at: Pointer) -> None:
         self.target, self.refused, self.refusal = self._aim(at.scene)
-        pointer = self.scene.socket_pos(self.target) if self.target else at.scene
-        self.scene.set_drag(WireDrag(self.fixed, pointer, self.fits, self.target, self.lifted))
+        caught = self.target if self._has_row(self.target) else None
+        pointer = self.scene.socket_pos(caught) if caught else at.scene
+        self.scene.set_drag(WireDrag(self.fixed, pointer, self.fits, caught, self.lifted))
         shown = None
         if self.refusal and self.refusal.reason:
             shown = Refusal(at.scene, self.refusal.reason, self.refusal.remedy)
-        self.scene.set_overlay(refusal=shown)
+        self.scene.set_overlay(refusal=shown, ghosts=self._param_rect(at.scene))
+
+    def _has_row(self, ref: SocketRef | None) -> bool:
+        """Whether a socket is to be seen: that of a param only comes with its wire."""
+        return ref is not None and ref in self.scene.sockets(ref.node)
+
+    def _param_rect(self, at: QPointF) -> tuple[QRectF, ...]:
+        """The field that a drop would put the wire on, to be outlined."""
+        if self.target is None or self._has_row(self.target):
+            return ()
+        found = self.scene.param_at(at)
+        return (found[2],) if found else ()
 
     def _aim(self, at: QPointF) -> tuple[SocketRef | None, SocketRef | None, Fit | None]:
         """What the wire would be put on: (target, None, None), or what refuses it and why."""
@@ -204,7 +216,10 @@ class Connect(Gesture):
     def hint(self) -> str:
         kind = wiring.type_title(self.fixed[0].type)
         if self.target:
-            return tr("Drop to connect {0}.").format(self.ops.title(self.target.node))
+            title = self.ops.title(self.target.node)
+            if not self._has_row(self.target):
+                return tr("Drop to feed *{0}* of {1}.").format(self.target.name, title)
+            return tr("Drop to connect {0}.").format(title)
         if self.lifted and self.fixed[0].is_output:
             return tr("Drop on another socket, or on nothing to disconnect. Esc cancels.")
         if self.fixed[0].is_output:
