@@ -70,7 +70,7 @@ class BottomBar(QWidget):
     def _show_queue(self) -> None:
         some = bool(self._runner.queue.jobs)
         self.chips.setVisible(some)
-        self.chips.setMaximumWidth(max(px(248), self.width() * 2 // 5))
+        self.chips.setFixedWidth(self.chips.width_within(self._room_for_chips()))
         self.pause.setVisible(some)
         self._first.setVisible(some)
         paused = self._runner.paused
@@ -78,6 +78,12 @@ class BottomBar(QWidget):
         words = self.tr("Go on with the queue") if paused else self.tr("Pause after this picture")
         self.pause.setAccessibleName(words)
         self.pause.setToolTip(words)
+
+    def _room_for_chips(self) -> int:
+        """At most two fifths, and no more than the others leave."""
+        others = self.memory.sizeHint().width() + self.progress.minimumSizeHint().width()
+        left = self.width() - others - px(28) - 2 - 2 * px(12) - 5 * px(16)
+        return min(self.width() * 2 // 5, left)
 
     def _toggle(self) -> None:
         if self._runner.paused:
@@ -87,8 +93,8 @@ class BottomBar(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._show_queue()
         self.memory.set_room(self.width())
+        self._show_queue()
 
     def _restyle(self) -> None:
         layout = self.layout()

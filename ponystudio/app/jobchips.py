@@ -221,6 +221,13 @@ class JobChips(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(min(self._whole(), px(WIDTH + MORE)), px(HEIGHT))
 
+    def width_within(self, limit: int) -> int:
+        """What it needs of so much room: all chips, or as many whole ones as there is room for."""
+        if self._whole() <= limit:
+            return self._whole()
+        fitting = max(1, (limit - px(MORE) + px(GAP)) // px(WIDTH + GAP))
+        return fitting * px(WIDTH + GAP) - px(GAP) + px(MORE)
+
     def refresh(self) -> None:
         jobs = self._runner.queue.jobs
         for job in [job for job in self._chips if job not in jobs]:

@@ -122,7 +122,12 @@ class RunProgress(QWidget):
             painter.setFont(self._font(role))
             painter.setPen(theme.current().color(token))
             free = width if room is None else max(0.0, min(width, room - x))
-            if room is not None and free < width:
+            if free < width and x > 0:  # said whole, shorter, or not at all
+                text = text.partition(",")[0]
+                free = metric.horizontalAdvance(text)
+                if room is None or x + free > room:
+                    return whole
+            elif free < width:
                 text = metric.elidedText(text, Qt.TextElideMode.ElideRight, free)
             painter.drawText(QRectF(x, top, free + 1, px(17)), Qt.AlignmentFlag.AlignVCenter, text)
             x += width + gap
