@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeyEvent, QPainter
 from ponystudio.canvas import texts
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.field import TURNS, Drag, Field, FieldContext, Host, Touch
-from ponystudio.canvas.params.popup import ListPopup
+from ponystudio.canvas.params.list_popup import ListPopup
 
 _CHEVRON = 27.0
 

@@ -5,30 +5,25 @@ Found out in the background, once each; asking again costs nothing.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from PySide6.QtCore import QByteArray, QCoreApplication, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QImageReader
 
 from ponystudio.canvas.params.background import Background
 from ponystudio.canvas.params.painting import tr
+from ponystudio.canvas.params.thumbs import read_thumb, sidecar_thumb
 from ponystudio.errors import MissingFile, PonyStudioError
 from ponystudio.library.folders import Folders
 from ponystudio.library.index import Index
-from ponystudio.library.layout import PICTURES, is_network
+from ponystudio.library.layout import PICTURES
 from ponystudio.library.model_file import ACCEPTED, NOUNS, ModelFile, check_kind
 from ponystudio.library.recognise import recognise
 from ponystudio.library.weights import open_weights
 
-THUMB = 102  # px: 34 at the finest screen
-_SIDECARS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp",
-             ".png", ".jpg", ".jpeg", ".webp", ".thumb.jpg")  # fmt: skip
 _FAMILIES = {
     "sd1": "SD 1.5",
     "sd2": "SD 2",
@@ -187,10 +182,10 @@ class FileFacts(QObject):
         try:
             model = self._recognised(path)
         except PonyStudioError as error:
-            return _refused(Fact(name, path, size=size, thumb=_sidecar(path, {})), error)
+            return _refused(Fact(name, path, size=size, thumb=sidecar_thumb(path, {})), error)
         part = max(model.parts.values(), key=lambda part: part.parameters, default=None)
         dtype = _DTYPES.get(part.dtype, part.dtype) if part and model.kind != "lora" else ""
-        thumb = _sidecar(path, model.metadata)
+        thumb = sidecar_thumb(path, model.metadata)
         fact = Fact(name, path, model.family, dtype, _detail(model), size, thumb=thumb)
         try:
             check_kind(model, kind)
@@ -256,13 +251,6 @@ def size_text(size: int) -> str:
     return ""
 
 
-def read_thumb(path: Path, side: int = THUMB) -> QImage | None:
-    """A picture, as small as it is needed, upright."""
-    reader = QImageReader(str(path))
-    reader.setAutoTransform(True)
-    return _cropped(reader, side)
-
-
 def _picture(name: str, path: Path, size: int) -> Fact:
     measured = QImageReader(str(path)).size()
     thumb = read_thumb(path)
@@ -301,50 +289,6 @@ def _rank(model: ModelFile) -> int:
     return int(max(set(sides), key=sides.count)) if sides else 0
 
 
-def _sidecar(path: Path, metadata: Any) -> QImage | None:
-    """The picture beside a model file, or the one inside it."""
-    for suffix in _SIDECARS:
-        beside = path.with_suffix(suffix)
-        if beside != path and beside.is_file() and (image := read_thumb(beside)) is not None:
-            return image
-    inside = str(metadata.get("modelspec.thumbnail", ""))
-    if inside.startswith("data:image/") and "," in inside:
-        try:
-            data = base64.b64decode(inside.partition(",")[2], validate=False)
-        except binascii.Error:
-            return None
-        image = QImage.fromData(QByteArray(data))
-        if not image.isNull():
-            return _square(image, THUMB)
-    return None
-
-
-def _cropped(reader: QImageReader, side: int) -> QImage | None:
-    if not reader.canRead():
-        return None
-    size = reader.size()
-    if size.isValid() and not size.isEmpty():
-        factor = side / min(size.width(), size.height())
-        if factor < 1:
-            reader.setScaledSize(
-                QSize(max(1, round(size.width() * factor)), max(1, round(size.height() * factor)))
-            )
-    image = reader.read()
-    return None if image.isNull() else _square(image, side)
-
-
-def _square(image: QImage, side: int) -> QImage:
-    """The middle of a picture, as a square."""
-    image = image.scaled(
-        side,
-        side,
-        Qt.AspectRatioMode.KeepAspectRatioByExpanding,
-        Qt.TransformationMode.SmoothTransformation,
-    )
-    left, top = (image.width() - side) // 2, (image.height() - side) // 2
-    return image.copy(left, top, side, side)
-
-
 def _size(path: Path) -> int:
     try:
         if path.is_dir():
@@ -352,8 +296,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def may_touch(name: str) -> bool:
-    """Whether asking for a path tells no other machine of it."""
-    return not is_network(name)
