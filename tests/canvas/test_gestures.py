@@ -458,3 +458,16 @@ def test_a_wire_dropped_on_a_field_feeds_it(qtbot):
     assert canvas.nodes["sampler"].inputs["cfg"] == Link("number", "value")
     assert any(ref.name == "cfg" for ref in canvas.scene.sockets("sampler"))
     assert canvas.scene.overlay.ghosts == ()
+
+
+def test_notes_and_frames_inside_a_frame_come_along(canvas, hands):
+    canvas.scene.clear_selection()
+    selection = canvas.commands.selection
+    selection.frame(QPointF(1000, 700))
+    outer = canvas.scene.frame_items[0].rect
+    selection.note(outer.topLeft() + QPointF(40, 60))
+    note = canvas.scene.note_items[0].rect.topLeft()
+    assert outer.contains(canvas.scene.note_items[0].rect)
+    start = outer.topLeft() + QPointF(100, 16)
+    hands.drag(start, start + QPointF(-80, 40))
+    assert canvas.scene.note_items[0].rect.topLeft() == note + QPointF(-80, 40)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 
 from ponystudio.canvas.document import gesture
 from ponystudio.canvas.gestures import guides
 from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
-from ponystudio.canvas.items import Hit, WireKey
+from ponystudio.canvas.items import FrameItem, Hit, NoteItem, WireKey
 from ponystudio.canvas.scene import Mode
 from ponystudio.graph import arranging, clipboard, rewiring, wiring
 from ponystudio.graph.edits import Edit, SetView
@@ -81,8 +83,9 @@ class Move(Gesture):
             moving.update(dict.fromkeys(self.scene.frame_contents(index)))
         items = self.scene.node_items
         self._nodes = {id: items[id].pos() for id in moving if not self.ops.pinned(id)}
-        self._frames = {i: self.scene.frame_items[i].rect.topLeft() for i in frames}
-        self._notes = {i: self.scene.note_items[i].rect.topLeft() for i in notes}
+        held = [self.scene.frame_items[i].rect for i in frames]
+        self._frames = _places(self.scene.frame_items, frames, held)
+        self._notes = _places(self.scene.note_items, notes, held)
         self._dots = {
             key: list(wire.dots)
             for id in self._nodes
@@ -189,6 +192,17 @@ class Move(Gesture):
     def cancel(self) -> None:
         if self._done:
             self.ops.document.undo()
+
+
+def _places(
+    items: Sequence[FrameItem] | Sequence[NoteItem], chosen: list[int], held: list[QRectF]
+) -> dict[int, QPointF]:
+    """Where the chosen ones are, and those that lie wholly inside a frame that is moved."""
+    return {
+        item.index: item.rect.topLeft()
+        for item in items
+        if item.index in chosen or any(rect.contains(item.rect) for rect in held)
+    }
 
 
 def _selection(move: Move) -> tuple[list[str], list[int], list[int]]:
