@@ -85,7 +85,7 @@ def editing(c: CanvasCommands) -> list[ActionSpec]:
         ),
         spec("cut", _tr("Cut"), s.cut, ("Ctrl+X",), "close"),
         spec("copy", _tr("Copy"), s.copy, ("Ctrl+C",), "copy"),
-        spec("paste", _tr("Paste"), s.paste, ("Ctrl+V",), "docs", s.can_paste),
+        spec("paste", _tr("Paste"), c.paste, ("Ctrl+V",), "docs", c.can_paste),
         spec(
             "paste_with_inputs",
             _tr("Paste with incoming wires"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, QPointF
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 
 from ponystudio.canvas import command_table, focus_walk
 from ponystudio.canvas.action import ActionSpec
@@ -133,6 +133,18 @@ class CanvasCommands(QObject):
     def add_frame(self, at: QPointF | None = None) -> None:
         if (index := self.selection.frame(at)) is not None:
             self.in_place.retitle_frame(index)
+
+    def paste(self) -> None:
+        """Nodes on the clipboard; files and pictures there are as if they were dropped."""
+        data = QGuiApplication.clipboard().mimeData()
+        if not self.selection.paste() and (data.hasImage() or data.hasUrls()):
+            place = self.pointer()
+            at = place if place is not None else self.view.visible_rect().center()
+            self.gestures.dropped.emit(data, at)
+
+    def can_paste(self) -> bool:
+        data = QGuiApplication.clipboard().mimeData()
+        return self.selection.can_paste() or data.hasImage() or data.hasUrls()
 
     def hide_socket(self, node: str, param: str) -> None:
         edits = wiring.hide_socket(self.ops.graph, node, param)

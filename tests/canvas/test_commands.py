@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt
-from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence
+from PySide6.QtGui import QDropEvent, QGuiApplication, QImage, QKeySequence
 
 from helpers.hands import ALT, CTRL, SHIFT
 from helpers.studio import CATALOG, Canvas, text_to_picture
@@ -361,3 +361,14 @@ def test_nudges_of_other_nodes_are_other_steps(canvas, hands):
         hands.key(Key.Key_Right, SHIFT)
         hands.key(Key.Key_Right, SHIFT)
     assert canvas.steps == 2
+
+
+def test_a_picture_on_the_clipboard_is_as_if_dropped(canvas, hands):
+    got = []
+    canvas.commands.gestures.dropped.connect(lambda data, at: got.append(data.hasImage()))
+    image = QImage(8, 8, QImage.Format.Format_RGB32)
+    image.fill(0)
+    QGuiApplication.clipboard().setImage(image)
+    hands.key(Key.Key_V, CTRL)
+    assert got == [True]
+    assert canvas.steps == 0
