@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QKeyEvent
+from PySide6.QtWidgets import QWidget
 
 from ponystudio.canvas import focus_walk
 from ponystudio.canvas.gestures.connect import Fits
@@ -89,6 +90,9 @@ class Keyboard(QObject):
             return self._enter()
         if key == Key.Key_Escape:
             return self._escape()
+        if key in (Key.Key_Backtab, Key.Key_F6):
+            # Tab opens the palette, so these lead out of the canvas: back, and on.
+            return QWidget.focusNextPrevChild(self.view, key == Key.Key_F6)
         if key == Key.Key_Space and modifiers in (_CTRL, _SHIFT):
             return self._toggle()
         if key == Key.Key_Menu or (key == Key.Key_F10 and modifiers == _SHIFT):

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
 from helpers.hands import CTRL, SHIFT
 from helpers.studio import Canvas, text_to_picture
@@ -216,3 +216,22 @@ def test_a_whole_graph_by_keyboard(qtbot):
     }
     rects = [item.rect for item in canvas.scene.node_items.values()]
     assert not any(a.intersects(b) for i, a in enumerate(rects) for b in rects[i + 1 :])
+
+
+def test_shift_tab_and_f6_lead_out_of_the_canvas(canvas, hands, qtbot):
+    window = QWidget()
+    qtbot.addWidget(window)
+    before, after = QLineEdit(window), QLineEdit(window)
+    box = QVBoxLayout(window)
+    for widget in (before, canvas.view, after):
+        box.addWidget(widget)
+    QWidget.setTabOrder(before, canvas.view)
+    QWidget.setTabOrder(canvas.view, after)
+    window.show()
+    canvas.view.setFocus()
+    hands.key(Key.Key_Backtab, SHIFT)
+    assert window.focusWidget() is before
+    canvas.view.setFocus()
+    hands.key(Key.Key_F6)
+    assert window.focusWidget() is not canvas.view
+    canvas.view.setParent(None)  # its own window again, to be closed as such
