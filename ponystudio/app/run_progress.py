@@ -26,6 +26,7 @@ class RunProgress(QWidget):
         self._runner = runner
         self._compact = False
         self._last = ""
+        self._aside: tuple[str, str] = ("", "")
         self._problem: Problem | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._soon = QTimer(self, singleShot=True, interval=33)
@@ -42,6 +43,11 @@ class RunProgress(QWidget):
     def set_compact(self, compact: bool) -> None:
         self._compact = compact
         self.update()
+
+    def set_aside(self, fact: str, hint: str) -> None:
+        """What a page in the place of the canvas says, while nothing else is to be said."""
+        self._aside = (fact, hint)
+        self._later()
 
     def sizeHint(self) -> QSize:
         return QSize(px(360), px(40))
@@ -66,6 +72,10 @@ class RunProgress(QWidget):
         if self._problem is not None:
             remedy = self._problem.remedy
             return [(self._problem.what, "body", "err"), (remedy, "body", "text2")], []
+        if any(self._aside):
+            fact, hint = self._aside
+            pieces = [(fact, "body", "text"), (hint, "body", "text3")]
+            return [piece for piece in pieces if piece[0]], []
         if not runner.link.is_ready:
             return [(self.tr("The engine is starting"), "body", "text3")], []
         return [(self._last or self.tr("Ready"), "body", "text3")], []

@@ -308,7 +308,9 @@ class Window(QMainWindow):
         self.rail.buttons["queue"].set_badge(len(jobs))
 
     def _setting_changed(self, name: str) -> None:
-        if name == "ui_scale":
+        if name == "output_folder":
+            self.results.index.set_folder(self.settings.output_folder())
+        elif name == "ui_scale":
             theme.set_scale(self.settings.get("ui_scale"))
         elif name == "reduced_motion":
             theme.set_reduced_motion(self.settings.get("reduced_motion"))
@@ -447,6 +449,8 @@ class Window(QMainWindow):
         if self._gallery is None:
             self._gallery = GalleryPage(self.results)
             self._gallery.detach_requested.connect(self.detach_gallery)
+            self._gallery.left.connect(self._show_canvas)
+            self._gallery.status_changed.connect(self.bottom.progress.set_aside)
             self.stack.addWidget(self._gallery)
         self.stack.setCurrentWidget(self._gallery)
         self.right.hide()
@@ -464,13 +468,13 @@ class Window(QMainWindow):
 
     def _show_canvas(self) -> None:
         self.right.show()
+        self.bottom.progress.set_aside("", "")
         self.rail.show_open({self._open_panel})
         self._show(self.documents.current)
 
     def _show_picture_of(self, document: StudioDocument, node: str) -> None:
-        pictures = self.results.index.latest(1) if hasattr(self.results.index, "latest") else []
-        del document, node
-        self.show_pictures([picture.path for picture in pictures])
+        made = self.results.picture_of(document, node)
+        self.show_pictures([made] if made is not None else [])
 
     def walk_problems(self) -> None:
         if (page := self.page) is None:
@@ -517,18 +521,21 @@ class Window(QMainWindow):
         title = self.tr("Models are read from there, too")
         self.toasts.show(title, str(folder), kind="ok")
 
-    def _use_seed(self, seed: object, _path: object) -> None:
-        if document := self.documents.current:
-            from ponystudio.app.apply import use_seed
+    def _use_seed(self, seed: int, path: Path) -> None:
+        from ponystudio.app.results.applying import use_seed
 
-            use_seed(document, seed)
+        document = self.documents.current
+        if document is not None and not use_seed(document, seed, path):
+            text = self.tr("No seed of this graph belongs to that picture, or all are so already.")
+            self.tell(Notice(self.tr("No seed was changed"), text))
 
     def _apply_values(self, path: Path) -> None:
-        if document := self.documents.current:
-            from ponystudio.app.apply import apply_values
+        from ponystudio.app.results.applying import apply_values
 
-            if notice := apply_values(document, path):
-                self.tell(notice)
+        document = self.documents.current
+        if document is not None and not apply_values(document, path):
+            text = self.tr("No node of this graph has other values in that picture's graph.")
+            self.tell(Notice(self.tr("Nothing to take over"), text))
 
     # --- The end ----------------------------------------------------------------------------------
 
