@@ -105,6 +105,13 @@ class InPlaceEditor(QWidget):
         return painter
 
 
+# Without what the app's style sheet gives to all lines: size and place are the field's.
+BARE = (
+    "QLineEdit, QLineEdit:focus { background: transparent; border: none; padding: 0; margin: 0;"
+    " min-height: 0px; max-height: 16777215px; min-width: 0px; }"
+)
+
+
 def text_palette(look: Theme) -> QPalette:
     """Colours for a text being typed."""
     palette = QPalette()
@@ -158,7 +165,7 @@ class LineEditor(InPlaceEditor):
         self.line = QLineEdit(text, self)
         self.line.setFrame(False)
         self.line.setPalette(text_palette(look))
-        self.line.setStyleSheet("QLineEdit { background: transparent; border: none; padding: 0; }")
+        self.line.setStyleSheet(BARE)
         self.line.setAccessibleName(label)
         self.line.setContextMenuPolicy(Qt.ContextMenuPolicy.DefaultContextMenu)
         self.line.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

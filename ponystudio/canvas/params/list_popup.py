@@ -16,7 +16,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
@@ -30,6 +30,7 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.canvas import theme
+from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.editor import text_palette
 from ponystudio.canvas.params.matching import matching
 from ponystudio.canvas.params.painting import tr
@@ -111,6 +112,20 @@ class RowPainter(QStyledItemDelegate):
         painter.restore()
 
 
+class SearchLine(QLineEdit):
+    """A line with a magnifying glass before it."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        factor = theme.scale()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.scale(factor, factor)
+        place = QRectF(8, 0, 16, self.height() / factor)
+        painting.icon(painter, place, "search", theme.current().color("text3"))
+        painter.end()
+
+
 class ListPopup(Popup):
     """A list with a search field; `chosen` carries the entry."""
 
@@ -126,7 +141,7 @@ class ListPopup(Popup):
         super().__init__()
         self.current = current
         self.rows = Rows(entries, self.name)
-        self.search = QLineEdit(self)
+        self.search = SearchLine(self)
         self._set_up_search(placeholder or tr("Search"))
         self.list = QListView(self)
         self._set_up_list()
@@ -165,10 +180,7 @@ class ListPopup(Popup):
         self.search.setAccessibleName(placeholder)
         self.search.setFrame(False)
         self.search.setFixedHeight(self.scaled(28))
-        self.search.setTextMargins(self.scaled(4), 0, 0, 0)
-        self.search.addAction(
-            theme.icon("search", "text3"), QLineEdit.ActionPosition.LeadingPosition
-        )
+        self.search.setTextMargins(self.scaled(28), 0, self.scaled(6), 0)
         self.search.setStyleSheet(
             f"QLineEdit {{ background: {look.color('field').name()};"
             f" color: {look.color('text').name()}; padding: 0;"

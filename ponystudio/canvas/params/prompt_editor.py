@@ -235,7 +235,9 @@ class _Text(QTextEdit):
         self.setUndoRedoEnabled(False)
         self.setFrameShape(QTextEdit.Shape.NoFrame)
         self.setPalette(text_palette(editor.look))
-        self.setStyleSheet("QTextEdit { background: transparent; border: none; padding: 0; }")
+        self.setStyleSheet(
+            "QTextEdit, QTextEdit:focus { background: transparent; border: none; padding: 0; }"
+        )
         self.viewport().setAutoFillBackground(False)
         self.document().setDocumentMargin(0)
         self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)

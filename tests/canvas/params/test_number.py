@@ -171,3 +171,16 @@ def test_a_wired_param_is_the_wires(studio):
     assert studio.value("steps") == 25
     assert studio.params.focused is None
     assert studio.steps in (before, before + 1)  # the card may have been moved instead
+
+
+def test_the_editor_keeps_to_its_field_whatever_the_app_wears(studio, qapp):
+    sheet = "QLineEdit { min-height: 26px; max-height: 26px; padding: 0 8px; }"
+    qapp.setStyleSheet(sheet)
+    try:
+        studio.view.zoom_at(0.8, studio.view.rect().center())
+        studio.double_click(studio.at("steps"))
+        editor = studio.editor
+        assert editor.rect().contains(editor.line.geometry())
+    finally:
+        studio.view.close_editor()
+        qapp.setStyleSheet("")
