@@ -218,6 +218,7 @@ def test_a_whole_graph_by_keyboard(qtbot):
     assert not any(a.intersects(b) for i, a in enumerate(rects) for b in rects[i + 1 :])
 
 
+@pytest.mark.qt_log_ignore("This plugin does not support")
 def test_shift_tab_and_f6_lead_out_of_the_canvas(canvas, hands, qtbot):
     window = QWidget()
     qtbot.addWidget(window)
