@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from ponystudio.canvas import command_table, focus_walk
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.chooser import Chooser
-from ponystudio.canvas.document import Document
+from ponystudio.canvas.document import Document, gesture
 from ponystudio.canvas.gestures.controller import GestureController
 from ponystudio.canvas.hint import Hint
 from ponystudio.canvas.inplace import InPlace
@@ -127,12 +127,14 @@ class CanvasCommands(QObject):
         self.ops.do(edits, self.tr("Add a dot"))
 
     def add_note(self, at: QPointF | None = None) -> None:
-        if (index := self.selection.note(at)) is not None:
-            self.in_place.edit_note(index)
+        step = gesture("note")  # to add it and to write it is one step
+        if (index := self.selection.note(at, step)) is not None:
+            self.in_place.edit_note(index, step)
 
     def add_frame(self, at: QPointF | None = None) -> None:
-        if (index := self.selection.frame(at)) is not None:
-            self.in_place.retitle_frame(index)
+        step = gesture("frame")
+        if (index := self.selection.frame(at, step)) is not None:
+            self.in_place.retitle_frame(index, step)
 
     def paste(self) -> None:
         """Nodes on the clipboard; files and pictures there are as if they were dropped."""

@@ -24,7 +24,7 @@ class InPlace(QObject):
         edit = self._line(item.title, self.tr("Title of the node"))
         self._open(edit, rect, lambda: self.ops.rename(node, edit.text()))
 
-    def retitle_frame(self, index: int) -> None:
+    def retitle_frame(self, index: int, step: str = "") -> None:
         item = self.scene.frame_items[index]
         title = item.title_rect.adjusted(8, 3, -8, -3)
         edit = self._line(item.title, self.tr("Title of the frame"))
@@ -32,11 +32,13 @@ class InPlace(QObject):
         def write() -> None:
             if edit.text() != item.title and index < len(self.scene.frame_items):
                 edits = [SetView(("frames", index, "title"), edit.text().strip())]
-                self.ops.do(edits, self.tr("Retitle frame"))
+                self.ops.do(edits, self.tr("Retitle frame"), step)
 
         self._open(edit, title, write)
 
-    def edit_note(self, index: int) -> None:
+    def edit_note(self, index: int, step: str = "") -> None:
+        """Write a note. With the `step` of undo that added it: as part of that; one in which
+        nothing was written goes again."""
         item = self.scene.note_items[index]
         edit = _NoteEdit(item.text)
         edit.setFont(theme.current().font("prompt"))
@@ -46,10 +48,21 @@ class InPlace(QObject):
 
         def write() -> None:
             text = edit.toPlainText()
-            if text != item.text and index < len(self.scene.note_items):
-                self.ops.do([SetView(("notes", index, "text"), text)], self.tr("Write a note"))
+            if step and not text.strip():
+                drop()
+            elif text != item.text and index < len(self.scene.note_items):
+                edits = [SetView(("notes", index, "text"), text)]
+                self.ops.do(edits, self.tr("Write a note"), step)
 
-        self.view.open_editor(edit, item.rect.adjusted(4, 4, -4, -4), committed=write)
+        at_opening = self.ops.document.undo_stack.index()
+
+        def drop() -> None:
+            if step and self.ops.document.undo_stack.index() == at_opening:
+                self.ops.document.undo()
+
+        self.view.open_editor(
+            edit, item.rect.adjusted(4, 4, -4, -4), committed=write, cancelled=drop
+        )
         edit.finished = self.view.close_editor
         edit.selectAll() if not item.text else edit.moveCursor(edit.textCursor().MoveOperation.End)
 

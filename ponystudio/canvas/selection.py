@@ -207,7 +207,7 @@ class Selection(QObject):
 
     # Frames and notes
 
-    def frame(self, at: QPointF | None = None) -> int | None:
+    def frame(self, at: QPointF | None = None, merge: str = "") -> int | None:
         """A frame around what is selected, or an empty one at a place; its number."""
         nodes = self.scene.selected_nodes()
         notes = [self.scene.note_items[i].rect for i in self.scene.selected_notes()]
@@ -224,7 +224,7 @@ class Selection(QObject):
             "title": self.tr("Frame"),
             "hue": self._hue(nodes),
         }
-        return self._new_entry("frames", entry, self.tr("Add frame"))
+        return self._new_entry("frames", entry, self.tr("Add frame"), merge)
 
     def _hue(self, nodes: list[str]) -> str:
         """The group that most of the cards belong to."""
@@ -235,17 +235,17 @@ class Selection(QObject):
         edits = [SetView(("frames", index, "hue"), hue) for index in frames]
         self.ops.do(edits, self.tr("Recolour frame"))
 
-    def note(self, at: QPointF | None = None) -> int | None:
+    def note(self, at: QPointF | None = None, merge: str = "") -> int | None:
         place = at if at is not None else self._place()
         pos = [round(place.x() / 8) * 8, round(place.y() / 8) * 8]
         entry: dict[str, object] = {"pos": pos, "size": [240, 120], "text": ""}
-        return self._new_entry("notes", entry, self.tr("Add note"))
+        return self._new_entry("notes", entry, self.tr("Add note"), merge)
 
-    def _new_entry(self, kind: str, entry: dict[str, object], text: str) -> int | None:
+    def _new_entry(self, kind: str, entry: dict[str, object], text: str, merge: str) -> int | None:
         known = self.ops.graph.view.get(kind)
         index = len(known or ())
         edit = SetView((kind, index), entry) if known is not None else SetView((kind,), [entry])
-        if not self.ops.do([edit], text):
+        if not self.ops.do([edit], text, merge):
             return None
         # The scene numbers only what it can show; a new one is the last of them.
         if kind == "frames":

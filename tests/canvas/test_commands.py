@@ -372,3 +372,22 @@ def test_a_picture_on_the_clipboard_is_as_if_dropped(canvas, hands):
     hands.key(Key.Key_V, CTRL)
     assert got == [True]
     assert canvas.steps == 0
+
+
+def test_a_new_note_and_what_is_written_in_it_are_one_step(canvas, hands):
+    before = canvas.graph
+    canvas.commands.add_note(QPointF(1300, 700))
+    canvas.view.editors.widget.setPlainText("Keep")
+    canvas.view.close_editor()
+    assert canvas.steps == 1
+    canvas.undo()
+    assert canvas.graph == before
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_a_note_in_which_nothing_was_written_goes_again(canvas, commit):
+    before = canvas.graph
+    canvas.commands.add_note(QPointF(1300, 700))
+    canvas.view.close_editor(commit)
+    assert canvas.graph == before
+    assert canvas.document.undo_stack.index() == 0
