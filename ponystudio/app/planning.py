@@ -26,6 +26,8 @@ from ponystudio.library.folders import Folders
 
 # Milliseconds without an edit after which the graph is looked at.
 PAUSE = 150
+# The same while a run goes on in a graph of so many nodes.
+LARGE, PAUSE_IF_LARGE = 300, 1500
 # In place of a question's number: there was nothing to ask.
 NOTHING = -1
 
@@ -83,12 +85,12 @@ class Planner(QObject):
         self._timers[document] = timer
         listeners: list[tuple[Any, Any]] = [
             (document.changed, partial(self._changed, document)),
-            (document.catalog_changed, timer.start),
+            (document.catalog_changed, partial(timer.start, PAUSE)),
         ]
         for signal, slot in listeners:
             signal.connect(slot)
         self._listeners[document] = listeners
-        timer.start()
+        timer.start(PAUSE)
 
     def unwatch(self, document: Document) -> None:
         for signal, slot in self._listeners.pop(document, ()):
@@ -105,12 +107,13 @@ class Planner(QObject):
         """A node has run, say: results are where they were not."""
         timer = self._timers.get(document)
         if timer is not None and not timer.isActive():
-            timer.start()
+            # To plan a large graph takes time that the run would have.
+            timer.start(PAUSE if len(document.graph.nodes) < LARGE else PAUSE_IF_LARGE)
 
     def plan_all(self) -> None:
         """Folders or settings have changed."""
         for timer in self._timers.values():
-            timer.start()
+            timer.start(PAUSE)
 
     def graph_faults(self, document: Document) -> tuple[Problem, ...]:
         """What is wrong with no node in particular."""
@@ -126,7 +129,7 @@ class Planner(QObject):
     def _changed(self, document: Document, change: Change) -> None:
         if change.nodes or change.before.models is not change.after.models:
             _forgive(document, change)
-            self._timers[document].start()
+            self._timers[document].start(PAUSE)
 
     def _look(self, document: Document) -> None:
         """Off the GUI thread: large graphs take a while to check, and to spell out."""
@@ -192,7 +195,7 @@ class Planner(QObject):
             self._add_faults(asked, faults_of(message["errors"]))
         if document in self._again:
             self._again.discard(document)
-            self._timers[document].start()
+            self._timers[document].start(PAUSE)
         return True
 
     def _write(self, asked: Asked, message: Mapping[str, Any]) -> None:

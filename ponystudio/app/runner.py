@@ -29,6 +29,8 @@ from ponystudio.client.session import Submission
 # Milliseconds after which a Stop without effect may be pressed harder.
 STOP_PATIENCE = 2000
 SAVE_EVERY = 5000
+# Milliseconds between two words about how far a job is.
+TELL_EVERY = 33
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Runner(QObject):
         )
         self._patience = QTimer(self, singleShot=True, interval=STOP_PATIENCE)
         self._patience.timeout.connect(lambda: self.stop_offered.emit(True))
+        self._telling = QTimer(self, singleShot=True, interval=TELL_EVERY)
+        self._telling.timeout.connect(self._tell_how_far)
         self._saving = QTimer(self, singleShot=True, interval=SAVE_EVERY)
         self._saving.timeout.connect(self._save_what_was_learned)
         self._loader.loaded.connect(self._have_picture)
@@ -274,6 +278,7 @@ class Runner(QObject):
     def close(self) -> None:
         """Before the application ends: what was learned is kept, nothing is told any more."""
         self._patience.stop()
+        self._telling.stop()
         self._saving.stop()
         self.planner.close()
         self._loader.close()
@@ -327,8 +332,12 @@ class Runner(QObject):
         ended = watch.take(message, blob)
         if ended:
             self._ended(watch, ended, message)
-        else:
-            self.queue.job_changed.emit(watch.job)
+        elif not self._telling.isActive():
+            self._telling.start()
+
+    def _tell_how_far(self) -> None:
+        if self._watch is not None:
+            self.queue.job_changed.emit(self._watch.job)
 
     def _ended(self, watch: RunWatch, how: str, message: Mapping[str, Any]) -> None:
         """One picture is made, or is not to be."""
