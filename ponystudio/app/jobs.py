@@ -22,7 +22,7 @@ class Job:
 
     `scope` names the document that it came from; `done` of its pictures are made. The rest is how
     far the present one is: `fraction` of its time, `left` seconds, the `node` that runs; and the
-    `seconds` that it all took.
+    `seconds` that it all took. `failure` says in short why it failed.
     """
 
     id: int
@@ -48,7 +48,7 @@ class Job:
     nodes_cached: int = 0
     picture: QImage | None = None
     stop_asked: bool = False
-    failed: bool = False
+    failure: str = ""
     seconds: float = 0.0
 
     @property

@@ -25,7 +25,7 @@ class RunProgress(QWidget):
         super().__init__(parent)
         self._runner = runner
         self._compact = False
-        self._last = ""
+        self._last, self._failed = "", False
         self._aside: tuple[str, str] = ("", "")
         self._problem: Problem | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -78,7 +78,8 @@ class RunProgress(QWidget):
             return [piece for piece in pieces if piece[0]], []
         if not runner.link.is_ready:
             return [(self.tr("The engine is starting"), "body", "text3")], []
-        return [(self._last or self.tr("Ready"), "body", "text3")], []
+        token = "err" if self._failed else "text3"
+        return [(self._last or self.tr("Ready"), "body", token)], []
 
     def _of_run(self, job: Job) -> tuple[list[Piece], list[Piece]]:
         if job.status == "stopping":
@@ -169,9 +170,9 @@ class RunProgress(QWidget):
         words = {
             "done": done,
             "stopped": self.tr("Stopped"),
-            "failed": self.tr("Failed"),
+            "failed": job.failure.rstrip(".") or self.tr("Failed"),
         }
-        self._last = words.get(how, "")
+        self._last, self._failed = words.get(how, ""), how == "failed"
         self._later()
 
     def _refused(self, _document: object, problem: Problem) -> None:

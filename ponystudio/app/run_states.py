@@ -137,11 +137,10 @@ class RunStates:
                 self._update(node, phase="not_run", reason=reason, tier="", live=False, left=None)
 
     def refuse(self, problems: Mapping[str, tuple[Problem, ...]]) -> None:
-        """The check found errors: nothing ran."""
+        """The check found errors: nothing ran, and who asked for it is shown why."""
         self.stop()
         for id, faults in problems.items():
-            if id in self._document.graph.nodes:
-                self._document.states.update(id, faults=faults)
+            self._update(id, phase="failed", problem=faults[0], faults=faults)
 
     def _known_picture(self, id: str) -> dict[str, Any]:
         """A result that is used again brings its picture again, if that is still known."""

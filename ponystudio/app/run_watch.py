@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
 from ponystudio.app.estimates import Work, works
@@ -33,6 +34,7 @@ class RunWatch:
         self.document: Document | None = None
         self.problem: Problem | None = None
         self.shown_on_a_node = False
+        self.failure = ""
         self._graph = job.graph_now
         self._catalog = runner.link.catalog
         self._works = works(self._graph, self._catalog)
@@ -170,8 +172,12 @@ class RunWatch:
             self.stop()
             return "stopped"
         self.problem = problem_of(message)
+        self.failure = self.problem.what
         # A worker that dies may have had no time to say what it was at.
         node = str(message.get("node", "")) or next(iter(self._steps), self.job.node)
+        if node in self._graph.nodes:
+            name = title(self._graph, self._catalog, node)
+            self.failure = _tr("{node} failed").format(node=name)
         if self._states is not None:
             self._states.fail(node, self.problem)
             self.shown_on_a_node = bool(node) and node in self._graph.nodes
@@ -180,6 +186,10 @@ class RunWatch:
     def _refused(self, message: Mapping[str, Any], _: bytes) -> str:
         faults = faults_of(message["errors"])
         self.problem = next(iter(faults.values()))[0] if faults else None
+        node = next(iter(faults), "")
+        if self.problem is not None and node in self._graph.nodes:
+            name = title(self._graph, self._catalog, node)
+            self.failure = _tr("Not run. {node}: {what}").format(node=name, what=self.problem.what)
         if self._states is not None:
             self._states.refuse(faults)
             self.shown_on_a_node = any(faults)
@@ -212,3 +222,7 @@ class RunWatch:
         except GraphError:
             return set()
         return ancestors(running, wanted)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("RunWatch", text)

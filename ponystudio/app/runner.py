@@ -357,7 +357,7 @@ class Runner(QObject):
         else:
             job.status = "waiting"
             self.queue.remove(job)
-            job.failed = how == "failed"
+            job.failure = watch.failure if how == "failed" else ""
             self.job_done.emit(job, how)
         if how == "failed" and watch.problem is not None and not watch.shown_on_a_node:
             self.refused.emit(document, watch.problem)

@@ -174,6 +174,9 @@ class TestBottomBar:
         link.tell("node_finished", node="end", cached=False, seconds=6.4)
         link.tell("run_finished", seconds=6.44)
         assert bar.progress.words()[0][0][0] == "Done in 6.4 s"
+        runner.run(document)
+        link.tell("run_failed", node="end", error="end: Too much.", hint="", reason="NodeFailed")
+        assert bar.progress.words()[0][0] == ("Steps failed", "body", "err")
 
     def test_the_engine_speaks_for_itself(self, bar, runner, link):
         link._hear(link._life, {"event": "worker_failed", "error": "There is no cuda."}, b"")

@@ -228,7 +228,11 @@ class TestStates:
         error = {"what": "Nothing here.", "remedy": "", "reason": "MissingInput", "node": "end"}
         link.tell("refused", errors=[{**error, "socket": "a"}])
         assert [fault.socket for fault in document.states["end"].faults] == ["a"]
+        assert document.states["end"].phase == "failed"
+        assert document.states["end"].problem.what == "Nothing here."
         assert document.states["d"].phase == "rest"
+        document.do(SetParam("d", "seed", 1), "Change seed")
+        assert document.states["end"].phase == "rest"
 
     def test_what_no_node_can_show_is_told(self, runner, document, link):
         told = []
