@@ -58,7 +58,7 @@ SETTINGS = (
         "Model folders",
         "Laid out as ours, ComfyUI's or A1111's; read where they are.",
     ),
-    Setting("device", "auto", "Compute on", "auto, cpu, cuda, cuda:1, rocm or mps."),
+    Setting("device", "auto", "Compute on"),
     Setting("dtype", "auto", "Precision", "", ("auto", "fp32", "fp16", "bf16")),
     Setting("disk_cache_gb", 4.0, "Results kept on disk, in GB"),
     Setting("previews", True, "Live previews", "Show how far a picture is while it is sampled."),

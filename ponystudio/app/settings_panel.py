@@ -36,6 +36,27 @@ SECTIONS = (
     ("Shortcuts", ("key_preset",)),
 )
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps")
+WORDS = {
+    "system": "Like the system",
+    "dark": "Dark",
+    "light": "Light",
+    "comfortable": "Comfortable",
+    "compact": "Compact",
+    "touch": "Touch",
+    "auto": "Choose what fits",
+    "cpu": "Processor (CPU)",
+    "cuda": "NVIDIA card (CUDA)",
+    "cuda:1": "Second NVIDIA card (CUDA 1)",
+    "rocm": "AMD card (ROCm)",
+    "mps": "Apple chip (MPS)",
+    "fp32": "32 bits (fp32)",
+    "fp16": "16 bits (fp16)",
+    "bf16": "16 bits (bf16)",
+    "ponystudio": "PonyStudio",
+    "comfyui": "ComfyUI",
+    "blender": "Blender",
+    "nuke": "Nuke",
+}
 
 
 class SettingsPanel(QWidget):
@@ -43,6 +64,7 @@ class SettingsPanel(QWidget):
         super().__init__()
         self._window, self._settings = window, window.settings
         self._shown: dict[str, Callable[[], None]] = {}
+        self._icons: list[tuple[QPushButton, str]] = []
         self.setAccessibleName(self.tr("Settings"))
         page = QWidget()
         page.setProperty("surface", "panel")
@@ -64,12 +86,18 @@ class SettingsPanel(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
+        self._paint_icons()
+        theme.hub.changed.connect(self._paint_icons)
         self._settings.changed.connect(self._changed)
         window.actions_.changed.connect(self._fill_keys)
 
     def _changed(self, name: str) -> None:
         if show := self._shown.get(name):
             show()
+
+    def _paint_icons(self) -> None:
+        for button, name in self._icons:
+            button.setIcon(theme.icon(name))
 
     # One setting
 
@@ -111,6 +139,7 @@ class SettingsPanel(QWidget):
         box = QDoubleSpinBox()
         box.setRange(0.0, 1000.0)
         box.setDecimals(1)
+        box.lineEdit().setTextMargins(px(6), 0, px(6), 0)  # a style sheet's padding misses it
         self._show(setting, box.setValue)
         box.editingFinished.connect(lambda: self._settings.set(setting.name, box.value()))
         return box
@@ -119,16 +148,22 @@ class SettingsPanel(QWidget):
         box = QComboBox()
         choices = setting.choices or DEVICES
         for value in choices:
-            box.addItem(f"{value:.0%}" if isinstance(value, float) else str(value), value)
+            box.addItem(self._words(value), value)
 
         def show(value: Any) -> None:
             if box.findData(value) < 0:
-                box.addItem(str(value), value)
+                box.addItem(self._words(value), value)
             box.setCurrentIndex(box.findData(value))
 
         self._show(setting, show)
         box.activated.connect(lambda _: self._settings.set(setting.name, box.currentData()))
         return box
+
+    def _words(self, value: Any) -> str:
+        """A value as people say it; what has no words stands as it is."""
+        if isinstance(value, float):
+            return f"{value:.0%}"
+        return self.tr(WORDS[value]) if value in WORDS else str(value)
 
     def _folder(self, setting: Setting) -> QWidget:
         row = QWidget()
@@ -139,7 +174,8 @@ class SettingsPanel(QWidget):
         field.setAccessibleName(self.tr(setting.title))
         self._show(setting, field.setText)
         field.editingFinished.connect(lambda: self._settings.set(setting.name, field.text()))
-        browse = QPushButton(theme.icon("folder"), "")
+        browse = QPushButton()
+        self._icons.append((browse, "folder"))
         browse.setProperty("kind", "icon")
         browse.setAccessibleName(self.tr("Choose a folder"))
         browse.clicked.connect(
@@ -156,6 +192,7 @@ class SettingsPanel(QWidget):
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 0, 0, 0)
         listed = QListWidget()
+        listed.setProperty("boxed", True)
         listed.setMaximumHeight(px(96))
         listed.setAccessibleName(self.tr(setting.title))
 
@@ -170,7 +207,8 @@ class SettingsPanel(QWidget):
 
         self._show(setting, show)
         row = QHBoxLayout()
-        add = QPushButton(theme.icon("add"), self.tr("Add"))
+        add = QPushButton(self.tr("Add"))
+        self._icons.append((add, "add"))
         add.clicked.connect(
             lambda: self._window.dialogs.folder(
                 self.tr("A folder of models"), self._window.add_models
@@ -196,6 +234,7 @@ class SettingsPanel(QWidget):
         self._key_search.setPlaceholderText(self.tr("Search commands"))
         self._key_search.setAccessibleName(self.tr("Search commands"))
         self._key_list = QListWidget()
+        self._key_list.setProperty("boxed", True)
         self._key_list.setMinimumHeight(px(260))
         self._key_list.setAccessibleName(self.tr("Commands and their keys"))
         self._key_field = QLineEdit()

@@ -6,6 +6,7 @@ A widget says what it is by a property, and never has colours of its own:
 - QLabel: `role` is page, title, body, caption, group, mono or mono_caption; `tone` is text2, text3,
   accent, ok, warn or err
 - QFrame, QWidget: `surface` is canvas, panel, card, bar, popup or field
+- QListView: `boxed` gives it a field's ground and edge
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
 from ponystudio.canvas import theme
+from ponystudio_resources import path as resource
 
 _ROLES = ("page", "title", "body", "caption", "group", "mono", "mono_caption")
 _SHEET = Template("""
@@ -76,6 +78,7 @@ QPushButton[kind="icon"]:focus, QToolButton[kind="icon"]:focus { border: 1px sol
 QToolButton::menu-indicator { image: none; width: 0; }
 QPushButton::menu-indicator { image: none; width: 0; }
 
+QLineEdit, QPlainTextEdit, QTextEdit { placeholder-text-color: $text3; }
 QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox, QKeySequenceEdit QLineEdit {
     background: $field; color: $text; border: 1px solid $line; border-radius: ${p5}px;
     padding: 0 ${p8}px;
@@ -86,7 +89,13 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, 
     border: 1px solid $accent;
 }
 QLineEdit:disabled, QComboBox:disabled { color: $text3; }
-QComboBox::drop-down { border: 0; width: ${p20}px; }
+QAbstractSpinBox QLineEdit, QComboBox QLineEdit {
+    background: transparent; border: 0; padding: 0; min-height: 0;
+}
+QComboBox::drop-down { border: 0; width: ${p24}px; }
+QComboBox::down-arrow {
+    image: url("$controls/down-$name.svg"); width: ${p14}px; height: ${p14}px;
+}
 QComboBox QAbstractItemView { background: $panel; border: 1px solid $line2; padding: ${p4}px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; border: 0; }
 
@@ -99,10 +108,14 @@ QRadioButton::indicator { border-radius: ${p8}px; }
 QCheckBox::indicator:checked, QRadioButton::indicator:checked {
     background: $fill; border: 1px solid $fill;
 }
+QCheckBox::indicator:checked { image: url("$controls/check-$name.svg"); }
 QCheckBox:focus, QRadioButton:focus { color: $accent; }
 
 QListView, QTreeView, QTableView {
     background: $panel; border: 0; alternate-background-color: $panel;
+}
+QListView[boxed="true"] {
+    background: $field; border: 1px solid $line; border-radius: ${p5}px; padding: 2px;
 }
 QListView::item, QTreeView::item {
     min-height: ${p26}px; border-radius: ${p5}px; padding: 0 ${p4}px;
@@ -175,7 +188,8 @@ def sheet() -> str:
     colors = {name: now.color(name).name() for name in _COLORS}
     brighter = theme.mixed(now.color("fill"), now.color("text"), 0.12).name()
     lengths = {f"p{n}": str(round(n * scale)) for n in _LENGTHS}
-    return _SHEET.substitute(colors, fillhover=brighter, **lengths) + _fonts()
+    files = {"controls": resource("controls").as_posix(), "name": now.name}
+    return _SHEET.substitute(colors, fillhover=brighter, **lengths, **files) + _fonts()
 
 
 def _fonts() -> str:
