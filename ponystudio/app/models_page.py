@@ -69,10 +69,11 @@ class Entry:
 
 class ModelsPage(QFrame):
     """`add_requested` carries (path, kind): put its loader on the canvas; `folders_requested` when
-    another folder is to be read."""
+    another folder is to be read; `left`: Esc."""
 
     add_requested = Signal(object)
     folders_requested = Signal()
+    left = Signal()
 
     def __init__(
         self, facts: FileFacts, family: Callable[[], str], parent: QWidget | None = None

@@ -1,0 +1,176 @@
+"""What stands in the place of the canvas for a while: gallery, models, the first welcome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QMimeData, QObject, QUrl, Signal
+from PySide6.QtWidgets import QWidget
+
+from ponystudio.app.shell import Shell
+from ponystudio.canvas.action import ActionSpec
+
+if TYPE_CHECKING:
+    from ponystudio.app.models_page import ModelsPage
+    from ponystudio.app.results.gallery import GalleryPage, GalleryWindow
+    from ponystudio.app.window import Window
+
+NAMES = ("gallery", "models")
+
+
+class SidePages(QObject):
+    """`changed` when another page, or the canvas again, is in front; `left` when the canvas is to
+    be. `said` (fact, hint): for the bottom bar."""
+
+    changed = Signal()
+    left = Signal()
+    said = Signal(str, str)
+
+    def __init__(self, window: Window, shell: Shell) -> None:
+        super().__init__(window)
+        self._window, self._shell = window, shell
+        self._gallery: GalleryPage | None = None
+        self._models: ModelsPage | None = None
+        self._detached: GalleryWindow | None = None
+        self._status = ("", "")
+
+    @property
+    def in_front(self) -> str:
+        """Its name; "" while the canvas is there."""
+        shown = self._shell.pages.currentWidget()
+        pages = {"gallery": self._gallery, "models": self._models}
+        return next((name for name, page in pages.items() if page is shown and page), "")
+
+    def toggle(self, name: str) -> None:
+        if self.in_front == name:
+            self.left.emit()
+        elif name == "gallery":
+            self.show_pictures([])
+        else:
+            self.show_models()
+
+    def leave(self) -> None:
+        """The canvas takes the place again."""
+        self._shell.show_beside(True)
+        self.said.emit("", "")
+        self.changed.emit()
+
+    def actions(self) -> list[ActionSpec]:
+        gallery = self._gallery
+        return gallery.gallery_actions() if gallery and self.in_front == "gallery" else []
+
+    def close(self) -> None:
+        if self._detached is not None:
+            self._detached.close()
+
+    # --- The gallery ------------------------------------------------------------------------------
+
+    def show_pictures(self, paths: list[Path]) -> None:
+        """The gallery with these pictures; it compares two. Without any: as it was."""
+        page = self._gallery or self._make_gallery()
+        self._show(page)
+        if paths:
+            page.show_paths(paths)
+        self.said.emit(*self._status)
+
+    def detach_gallery(self) -> None:
+        """The gallery in a window of its own, and the canvas in this one."""
+        from ponystudio.app.results.gallery import GalleryWindow
+
+        if self._detached is None:
+            self._detached = GalleryWindow(self._window.results)
+        self._detached.show()
+        self._detached.raise_()
+        self.left.emit()
+
+    def _make_gallery(self) -> GalleryPage:
+        from ponystudio.app.results.gallery import GalleryPage
+
+        page = self._gallery = GalleryPage(self._window.results)
+        page.detach_requested.connect(self.detach_gallery)
+        page.left.connect(self.left)
+        page.status_changed.connect(self._tell)
+        self._shell.pages.addWidget(page)
+        return page
+
+    def _tell(self, fact: str, hint: str) -> None:
+        self._status = (fact, hint)
+        if self.in_front == "gallery":
+            self.said.emit(fact, hint)
+
+    # --- Models -----------------------------------------------------------------------------------
+
+    def show_models(self) -> None:
+        page = self._models or self._make_models()
+        self._show(page)
+        page.search.setFocus()
+        self.said.emit("", self.tr("Drag a card onto the canvas to make its loader"))
+
+    def _make_models(self) -> ModelsPage:
+        from ponystudio.app.models_page import ModelsPage
+
+        page = self._models = ModelsPage(self._window.services.facts, self._family)
+        page.add_requested.connect(self._add_file)
+        page.folders_requested.connect(lambda: self._window.panels.open("settings"))
+        page.left.connect(self.left)
+        self._shell.pages.addWidget(page)
+        return page
+
+    def _family(self) -> str:
+        """The family of the model that the graph in front loads."""
+        document = self._window.documents.current
+        for node in document.graph.nodes.values() if document else ():
+            spec = document.spec(node.id) if document else None
+            for param in spec.params if spec else ():
+                if param.kind in ("checkpoints", "diffusion_models"):
+                    name = str(node.params.get(param.name, param.default))
+                    if fact := self._window.services.facts.get(param.kind, name):
+                        return fact.family
+        return ""
+
+    def _add_file(self, path: Path) -> None:
+        """Put the loader of a model file onto the canvas, where there is room."""
+        self.left.emit()
+        document, page = self._window.documents.current, self._window.page
+        if document is not None and page is not None:
+            mime = QMimeData()
+            mime.setUrls([QUrl.fromLocalFile(str(path))])
+            middle = page.mapToGlobal(page.rect().center())
+            self._window.dropper.drop(mime, document, page.view.visible_rect().center(), middle)
+
+    # --- The first start --------------------------------------------------------------------------
+
+    def welcome(self) -> None:
+        from ponystudio.app.welcome import Welcome
+
+        window, greeting = self._window, Welcome()
+        self._show(greeting)
+
+        def leave() -> None:
+            window.settings.set("welcomed", True)
+            self._shell.pages.removeWidget(greeting)
+            greeting.deleteLater()
+            self.left.emit()
+
+        def make() -> None:
+            leave()
+            window.new_default()
+            window.actions_.run("run.run")
+
+        def models() -> None:
+            leave()
+            window.dialogs.folder(self.tr("The folder of ComfyUI or A1111"), window.add_models)
+
+        greeting.left.connect(leave)
+        greeting.picture_wanted.connect(make)
+        greeting.models_wanted.connect(models)
+        greeting.make.setFocus()
+
+    def _show(self, page: QWidget) -> None:
+        if self._shell.pages.indexOf(page) < 0:
+            self._shell.pages.addWidget(page)
+        self._shell.pages.setCurrentWidget(page)
+        self._shell.show_beside(False)
+        page.setFocus()
+        self.changed.emit()

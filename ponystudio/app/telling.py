@@ -1,0 +1,48 @@
+"""What the window says quietly, in its own words: toasts for what happened elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject
+
+from ponystudio.app.notice import Notice
+from ponystudio.app.runner import Runner
+from ponystudio.app.toasts import Toasts
+from ponystudio.canvas.document import Document
+from ponystudio.canvas.state import Problem
+
+
+class Telling(QObject):
+    """`go_to` (document, node) shows the node that a toast is about."""
+
+    def __init__(
+        self, toasts: Toasts, runner: Runner, go_to: Callable[[Document | None, str], object]
+    ) -> None:
+        super().__init__(toasts)
+        self.toasts, self._go_to = toasts, go_to
+        runner.link.died.connect(self._engine_died)
+        runner.link.failed.connect(self._engine_failed)
+        runner.memory_short.connect(self._memory_short)
+        runner.refused.connect(self._refused)
+
+    def tell(self, notice: Notice) -> None:
+        self.toasts.show(notice.title, notice.text, notice.actions, notice.kind)
+
+    def _engine_died(self, why: str) -> None:
+        text = self.tr("%1 It was started again; nothing but that run is lost.")
+        self.tell(Notice(self.tr("The engine stopped"), text.replace("%1", why), kind="warn"))
+
+    def _engine_failed(self, why: str) -> None:
+        self.tell(Notice(self.tr("No engine"), why, kind="warn"))
+
+    def _memory_short(self, document: Document | None, node: str, action: str) -> None:
+        where = ", ".join(part for part in (getattr(document, "title", ""), node) if part)
+        text = f"{where}: {action}." if where else f"{action}."
+        show = (self.tr("Show node"), lambda: self._go_to(document, node))
+        notice = Notice(self.tr("Memory was short"), text, (show,) if node else (), "warn")
+        self.tell(notice)
+
+    def _refused(self, _document: Document | None, problem: Problem) -> None:
+        text = " ".join(part for part in (problem.what, problem.remedy) if part)
+        self.tell(Notice(self.tr("This cannot run"), text, kind="warn"))
