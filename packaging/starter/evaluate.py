@@ -1,0 +1,176 @@
+"""How good the starter model is: what goes into its card.
+
+evaluate.py measure                     autoencoder, 200 prompts, eight concepts, contact sheet
+evaluate.py eyes FOLDER                 64 pictures for somebody to name, prompts in FOLDER.json
+evaluate.py score-names ANSWERS.json    how many were named rightly: {"00": "a unicorn", ...}
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from random import Random
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
+
+from torch import Tensor  # noqa: E402
+
+from starter import concepts as known  # noqa: E402
+from starter import figures, pictures, retrieval, sources  # noqa: E402
+from starter.painting import Painter  # noqa: E402
+from starter.profiles import PROFILES, Profile  # noqa: E402
+
+HERE = Path(__file__).parent
+CARD = ROOT / "resources/models/checkpoints"
+EIGHT = ("unicorn", "horse", "zebra", "cat", "dog", "dragon", "rainbow", "apple")
+SEEDS = (1, 2, 3, 4)
+PROMPTS = 200
+NAMED = 64
+
+# What a prompt asks for: concept, style, background.
+Wish = tuple[str, str, str]
+
+
+def prompt(wish: Wish) -> str:
+    return f"{wish[0]}, {wish[1]}, {wish[2]} background"
+
+
+def wishes(concepts: Sequence[str], styles: Sequence[str], n: int, seed: int) -> list[Wish]:
+    """`n` wishes drawn uniformly over everything."""
+    random, backgrounds = Random(seed), list(pictures.BACKGROUNDS)
+    return [
+        (random.choice(concepts), random.choice(styles), random.choice(backgrounds))
+        for _ in range(n)
+    ]
+
+
+class Evaluation:
+    """The checkpoint, and the drawings that it was trained on."""
+
+    def __init__(self, checkpoint: Path, work: Path, profile: Profile) -> None:
+        packages = sources.fetch(work / "packages")
+        drawn = known.concepts(packages, profile)
+        self.concepts = [concept.name for concept in drawn]
+        self.styles = profile.styles[: profile.drawn]
+        self.sprites = pictures.sprites(packages, drawn, self.styles, profile.size)
+        self.painter = Painter(checkpoint, profile.size)
+        self.judge = retrieval.Judge(self.sprites, self.concepts, self.styles)
+
+    def decibels(self, n: int = 64) -> float:
+        """The mean PSNR of pictures in views that were not trained on."""
+        random, found = Random("held out"), []
+        for key in random.sample(sorted(self.sprites), n):
+            background = random.choice(list(pictures.BACKGROUNDS))
+            places = [pictures.view(background, random)]
+            picture = pictures.compose(self.sprites[key], key[1], places)
+            latent = self.painter.autoencoder.encode(picture)
+            error = (self.painter.autoencoder.decode(latent) - picture).square().mean()
+            found.append(-10 * error.log10().item())
+        return sum(found) / n
+
+    def judged(self, wish: Wish, picture: Tensor) -> dict[str, str]:
+        """What the picture made for a wish is taken for."""
+        seen = retrieval.small(picture[None])[0]
+        concept, style, background = wish
+        return {
+            "concept": self.judge.concept(seen, style, background),
+            "style": self.judge.style(seen, concept, background),
+            "background": self.judge.background(seen, concept, style),
+        }
+
+    def followed(self, asked: Iterable[Wish]) -> dict[str, float]:
+        """The share of pictures, seed = index, that are taken for what was asked."""
+        right = {"concept": 0, "style": 0, "background": 0}
+        total = 0
+        for seed, wish in enumerate(asked):
+            judged = self.judged(wish, self.painter.paint(prompt(wish), seed))
+            for part, wanted in zip(right, wish, strict=True):
+                right[part] += judged[part] == wanted
+            total += 1
+        return {part: count / total for part, count in right.items()}
+
+    def eight(self) -> dict[str, int]:
+        """For how many of four seeds each of eight concepts is taken for itself, in 3D on blue."""
+        counts = {}
+        for concept in EIGHT:
+            wish = (concept, "3d", "blue")
+            made = [self.painter.paint(prompt(wish), seed) for seed in SEEDS]
+            counts[concept] = sum(self.judged(wish, p)["concept"] == concept for p in made)
+        return counts
+
+    def sheet(self) -> list[Tensor]:
+        """Pictures for the contact sheet: concepts in order, styles and backgrounds in turn."""
+        backgrounds = list(pictures.BACKGROUNDS)
+        asked = [
+            (concept, self.styles[i % len(self.styles)], backgrounds[i % len(backgrounds)])
+            for i, concept in enumerate(self.concepts)
+        ]
+        return [self.painter.paint(prompt(wish), 1) for wish in asked]
+
+
+def measure(evaluation: Evaluation) -> None:
+    """Everything that needs no person, into evaluation.json and the contact sheet."""
+    listed = HERE / "prompts.json"
+    asked = wishes(evaluation.concepts, evaluation.styles, PROMPTS, seed=0)
+    lines = ",\n".join(json.dumps(wish) for wish in asked)
+    listed.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    found = {
+        "decibels": round(evaluation.decibels(), 2),
+        "followed": evaluation.followed(asked),
+        "eight": evaluation.eight(),
+    }
+    print(json.dumps(found, indent=1))
+    (CARD / "starter-evaluation.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    figures.contact_sheet(evaluation.sheet(), CARD / "starter-contact.webp")
+
+
+def eyes(evaluation: Evaluation, folder: Path) -> None:
+    """Pictures to be named; what they show stands beside the folder, not in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = wishes(evaluation.concepts, evaluation.styles, NAMED, seed=64)
+    for seed, wish in enumerate(asked):
+        figures.save(evaluation.painter.paint(prompt(wish), seed), folder / f"{seed:02}.png")
+    folder.with_suffix(".json").write_text(json.dumps(asked), encoding="utf-8")
+
+
+def score(answers: dict[str, str], asked: Sequence[Wish], names: dict[str, Sequence[str]]) -> int:
+    """How many answers hold one of the concept's names as whole words."""
+    right = 0
+    for seed, (concept, _, _) in enumerate(asked):
+        said = f" {answers.get(f'{seed:02}', '').lower().replace(',', ' ')} "
+        hit = any(f" {name} " in said or f" {name}s " in said for name in names[concept])
+        print(f"{seed:02}  {'right' if hit else 'wrong'}  {concept!r}: {said.strip()!r}")
+        right += hit
+    return right
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("measure", "eyes", "score-names"))
+    parser.add_argument("path", nargs="?", type=Path)
+    parser.add_argument("--profile", choices=PROFILES, default="cpu")
+    parser.add_argument("--work", type=Path, default=ROOT / "build/starter")
+    parser.add_argument("--checkpoint", type=Path, default=CARD / "starter.safetensors")
+    given = parser.parse_args()
+    profile = PROFILES[given.profile]
+    if given.what == "score-names":
+        drawn = known.concepts(sources.fetch(given.work / "packages"), profile)
+        asked = wishes([c.name for c in drawn], profile.styles[: profile.drawn], NAMED, seed=64)
+        answers = json.loads(given.path.read_text("utf-8"))
+        print(score(answers, asked, {c.name: c.names for c in drawn}), "of", NAMED, "right")
+        return
+    evaluation = Evaluation(given.checkpoint, given.work, profile)
+    if given.what == "measure":
+        measure(evaluation)
+    else:
+        eyes(evaluation, given.path)
+
+
+if __name__ == "__main__":
+    main()
