@@ -11,13 +11,13 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from ponystudio.app import seeds
+from ponystudio.app.document_facts import as_made, folder_of, scope_of, title_of
 from ponystudio.app.engine_link import EngineLink
 from ponystudio.app.estimates import Estimate, Estimates
 from ponystudio.app.jobs import Job, JobQueue
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.picture_loader import PictureLoader
 from ponystudio.app.planning import Planner
-from ponystudio.app.reasons import title
 from ponystudio.app.run_states import Pictures
 from ponystudio.app.run_watch import RunWatch
 from ponystudio.app.seeds import SeedMode
@@ -175,7 +175,7 @@ class Runner(QObject):
             self._mode,
             count or self._count,
             self.last_seeds.of(scope),
-            lambda place: _as_made(document, place),
+            lambda place: as_made(document, place),
         )
         job = Job(
             self.queue.new_id(),
@@ -417,31 +417,3 @@ class Runner(QObject):
     def _save_what_was_learned(self) -> None:
         self._loader.do(self.estimates.save, self.estimates.text())
         self._loader.do(self.last_seeds.save, self.last_seeds.text())
-
-
-def scope_of(document: Document) -> str:
-    """What a document is known by in caches, queue and history: the same after a restart."""
-    return str(getattr(document, "id", "") or f"document-{id(document):x}")
-
-
-def title_of(document: Document) -> str:
-    return str(getattr(document, "title", ""))
-
-
-def folder_of(document: Document) -> Path | None:
-    """The folder of its file, beside which it may name files."""
-    path = getattr(document, "path", None)
-    return path.parent if isinstance(path, Path) else None
-
-
-def node_title(document: Document, node: str) -> str:
-    return title(document.graph, document.catalog, node)
-
-
-def _as_made(document: Document, place: seeds.Place) -> bool:
-    """Whether a seed is still the one that its node came with."""
-    node, name = place
-    spec = document.spec(node)
-    param = spec.param_by_name.get(name) if spec else None
-    value = document.graph.nodes[node].params.get(name, param.default if param else None)
-    return param is not None and value == param.default
