@@ -38,12 +38,9 @@ def main(files: Sequence[Path] = ()) -> int:
     settings = Settings()
     _dress(app, settings)
 
-    from ponystudio.app.window import Window
-
-    window = Window(settings)
+    window = restored_window(settings, files)
     instance.asked.connect(lambda paths, _token: _asked(window, paths))
     instance.listen()
-    _open_first(window, files)
     window.show()
     QTimer.singleShot(0, window.start)
     _close_on_signals(window)
@@ -84,13 +81,16 @@ def _close_on_signals(window: QWidget) -> None:
     notifier.activated.connect(lambda *_: (heard.recv(64), told.fileno(), window.close()))
 
 
-def _open_first(window: Window, files: Sequence[Path]) -> None:
-    """What was open last, then these files; an empty canvas, if that is nothing."""
-    documents = window.documents
-    documents.new()
-    documents.restore()
+def restored_window(settings: Settings, files: Sequence[Path] = ()) -> Window:
+    """A window with what was open last, then these files; an empty canvas, if that is nothing."""
+    from ponystudio.app.window import Window
+
+    window = Window(settings)
+    window.documents.new()
+    window.documents.restore()
     for path in files:
-        documents.open(path)
+        window.documents.open(path)
+    return window
 
 
 def _asked(window: Window, files: Sequence[Path]) -> None:
