@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.app.painted import px
+from ponystudio.app.painted import PaintedButton, px
 from ponystudio.app.runner import Runner
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.canvas import theme
@@ -164,13 +164,16 @@ class Inspector(QFrame):
                 "bypass",
                 lambda: self.bypass.emit(id),
             ),
-            (self.tr("Help"), "help", lambda: self.help_wanted.emit(id)),
         )
         for text, icon, run in wanted:
             button = QPushButton(theme.icon(icon), text)
             button.clicked.connect(lambda _=False, run=run: run())
             row.addWidget(button)
         row.addStretch(1)
+        help = PaintedButton("icon", icon="help", name=self.tr("Help on this node"))
+        help.setToolTip(self.tr("Help on this node"))
+        help.clicked.connect(lambda: self.help_wanted.emit(id))
+        row.addWidget(help)
         return row
 
     # Of the whole graph

@@ -25,7 +25,7 @@ class Panels(QObject):
 
     def toggle(self, name: str) -> None:
         """Open a panel; close it, if it is open."""
-        if name == self._shell.panel and not self._shell.alone:
+        if name == self._shell.panel:
             self._shell.close_panel()
         else:
             self.open(name)

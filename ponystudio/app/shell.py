@@ -14,7 +14,7 @@ from ponystudio.canvas import theme
 LEFT, RIGHT, LEAST_RIGHT = 208, 264, 232
 PANEL_WIDTHS = {"settings": 320, "help": 320, "log": 420, "about": 320, "templates": 248}
 PAGE = 1000
-UPPER_SHARE = (52, 48)
+UPPER = (480, 400)
 
 
 class TopBar(QWidget):
@@ -63,6 +63,7 @@ class Shell(QWidget):
         self.right.addWidget(strip)
         self.right.setChildrenCollapsible(False)
         self.right.setHandleWidth(1)
+        self.right.setSizes([*UPPER])
         self.middle = QSplitter(Qt.Orientation.Horizontal)
         for part in (self.panels, self.pages, self.right):
             self.middle.addWidget(part)
@@ -92,7 +93,7 @@ class Shell(QWidget):
     @property
     def panel(self) -> str:
         """The name of the panel that is open, "" while none is."""
-        return self._panel
+        return self._panel if not self.panels.isHidden() else ""
 
     def open_panel(self, name: str, widget: QWidget) -> None:
         if self.panels.indexOf(widget) < 0:
@@ -130,7 +131,9 @@ class Shell(QWidget):
         self._rail.setVisible(around)
         self._bottom.setVisible(around)
         self.panels.setFixedWidth(px(PANEL_WIDTHS.get(self._panel, LEFT)))
-        self.panels.setVisible(around and bool(self._panel))
+        # Nodes are of no use beside a page that is not the canvas.
+        nodes = self._panel == "nodes" and not self._beside
+        self.panels.setVisible(around and bool(self._panel) and not nodes)
         self.right.setVisible(around and self._beside)
         self._set_widths()
 

@@ -102,6 +102,10 @@ class Tabs(QTabBar):
 
     # Looks
 
+    def minimumSizeHint(self) -> QSize:
+        """One tab may be narrower than Qt thinks a bar must be."""
+        return QSize(min(self.sizeHint().width(), px(120)), px(HEIGHT))
+
     def tabSizeHint(self, index: int) -> QSize:
         font = theme.font("node")
         width = min(QFontMetricsF(font).horizontalAdvance(self.tabText(index)), px(MOST_TITLE))

@@ -10,7 +10,6 @@ from ponystudio.app.notice import Notice
 from ponystudio.app.runner import Runner
 from ponystudio.app.toasts import Toasts
 from ponystudio.canvas.document import Document
-from ponystudio.canvas.state import Problem
 
 
 class Telling(QObject):
@@ -24,7 +23,6 @@ class Telling(QObject):
         runner.link.died.connect(self._engine_died)
         runner.link.failed.connect(self._engine_failed)
         runner.memory_short.connect(self._memory_short)
-        runner.refused.connect(self._refused)
 
     def tell(self, notice: Notice) -> None:
         self.toasts.show(notice.title, notice.text, notice.actions, notice.kind)
@@ -42,7 +40,3 @@ class Telling(QObject):
         show = (self.tr("Show node"), lambda: self._go_to(document, node))
         notice = Notice(self.tr("Memory was short"), text, (show,) if node else (), "warn")
         self.tell(notice)
-
-    def _refused(self, _document: Document | None, problem: Problem) -> None:
-        text = " ".join(part for part in (problem.what, problem.remedy) if part)
-        self.tell(Notice(self.tr("This cannot run"), text, kind="warn"))

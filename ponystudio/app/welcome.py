@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from ponystudio.app.painted import PaintedButton, px
@@ -61,9 +61,13 @@ class Welcome(QFrame):
             ),
         ):
             box.addWidget(_choice(title, text, button))
+        row = QHBoxLayout()  # an alignment would take no notice of heights for widths
+        row.addStretch(1)
+        row.addWidget(middle)
+        row.addStretch(1)
         outer = QVBoxLayout(self)
         outer.addStretch(2)
-        outer.addWidget(middle, 0, Qt.AlignmentFlag.AlignHCenter)
+        outer.addLayout(row)
         outer.addStretch(3)
 
 

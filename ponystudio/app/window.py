@@ -272,8 +272,12 @@ class Window(QMainWindow):
         if name in side_pages.NAMES:
             self.side.toggle(name)
             return
-        self.panels.toggle(name)
-        if name == "nodes" and self.shell.panel == "nodes":
+        if name == "nodes" and self.side.in_front:
+            self._show(self.documents.current)
+            self.panels.open(name)
+        else:
+            self.panels.toggle(name)
+        if self.shell.panel == "nodes":
             self.nodes.search.setFocus()
         self._show_open()
 

@@ -139,14 +139,14 @@ class CanvasCommands(QObject):
     def paste(self) -> None:
         """Nodes on the clipboard; files and pictures there are as if they were dropped."""
         data = QGuiApplication.clipboard().mimeData()
-        if not self.selection.paste() and (data.hasImage() or data.hasUrls()):
+        if not self.selection.paste() and data and (data.hasImage() or data.hasUrls()):
             place = self.pointer()
             at = place if place is not None else self.view.visible_rect().center()
             self.gestures.dropped.emit(data, at)
 
     def can_paste(self) -> bool:
         data = QGuiApplication.clipboard().mimeData()
-        return self.selection.can_paste() or data.hasImage() or data.hasUrls()
+        return self.selection.can_paste() or bool(data and (data.hasImage() or data.hasUrls()))
 
     def hide_socket(self, node: str, param: str) -> None:
         edits = wiring.hide_socket(self.ops.graph, node, param)

@@ -161,7 +161,7 @@ def _paint_entry(
     left = tile.right() + 8 * unit
     half = rect.height() / 2
     room = right - wide - 12 * unit - left
-    _paint_title(painter, QRectF(left, rect.top() + 4 * unit, room, half), entry.title, places)
+    paint_title(painter, QRectF(left, rect.top() + 4 * unit, room, half), entry.title, places)
     caption = theme.font("caption")
     painter.setFont(caption)
     painter.setPen(look.color("text2" if chosen else "text3"))
@@ -176,7 +176,7 @@ def group_title(entry: Entry) -> str:
     return entry.group
 
 
-def _paint_title(painter: QPainter, rect: QRectF, title: str, places: tuple[int, ...]) -> None:
+def paint_title(painter: QPainter, rect: QRectF, title: str, places: tuple[int, ...]) -> None:
     """The title, the met letters in the accent and semibold."""
     look = theme.current()
     plain = theme.font("body")
