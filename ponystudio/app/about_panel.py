@@ -7,17 +7,18 @@ import platform
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ponystudio import __version__
 from ponystudio.app.engine_link import EngineLink
-from ponystudio.app.painted import px
-from ponystudio.canvas import theme
+from ponystudio.app.painted import PaintedButton, px
 
 PARTS = (
-    *("torch", "diffusers", "transformers", "safetensors", "PySide6-Essentials", "numpy"),
-    *("pillow", "tokenizers", "gguf"),
+    *("torch", "diffusers", "transformers", "tokenizers", "safetensors", "sentencepiece", "gguf"),
+    *("accelerate", "numpy", "scipy", "torchsde", "pillow", "networkx", "PySide6-Essentials"),
+    *("platformdirs", "psutil", "tqdm", "PyYAML", "qasync"),
 )
+_CLASSIFIER = "License :: OSI Approved :: "
 
 
 class AboutPanel(QWidget):
@@ -25,7 +26,9 @@ class AboutPanel(QWidget):
         super().__init__(parent)
         self._link = link
         self.setAccessibleName(self.tr("About PonyStudio"))
-        box = QVBoxLayout(self)
+        page = QWidget()
+        page.setProperty("surface", "panel")
+        box = QVBoxLayout(page)
         box.setContentsMargins(px(12), px(12), px(12), px(12))
         box.setSpacing(px(8))
         box.addWidget(_label("PonyStudio", "page"))
@@ -35,19 +38,22 @@ class AboutPanel(QWidget):
             " own beside them."
         )
         box.addWidget(_label(licence, "caption"))
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(px(12))
-        grid.setVerticalSpacing(px(4))
+        self.copy = PaintedButton("plain", self.tr("Copy for a report"), "copy")
+        self.copy.clicked.connect(self._copy)
+        box.addWidget(self.copy)
+        box.addSpacing(px(8))
+        box.addWidget(_label(self.tr("Built with"), "title"))
         self._rows = [("Python", platform.python_version(), "PSF-2.0"), *_versions()]
-        for index, (name, version, terms) in enumerate(self._rows):
-            grid.addWidget(_label(name, "body"), index, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(_label(version, "mono"), index, 1, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(_label(terms, "caption"), index, 2, Qt.AlignmentFlag.AlignTop)
-        box.addLayout(grid)
-        copy = QPushButton(theme.icon("copy"), self.tr("Copy for a report"))
-        copy.clicked.connect(self._copy)
-        box.addWidget(copy, 0, Qt.AlignmentFlag.AlignLeft)
+        for row in self._rows:
+            box.addLayout(_part(*row))
         box.addStretch(1)
+        area = QScrollArea()
+        area.setWidget(page)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
 
     def _copy(self) -> None:
         lines = [f"PonyStudio {__version__}", platform.platform()]
@@ -55,6 +61,19 @@ class AboutPanel(QWidget):
         if device := self._link.about.get("device"):
             lines.append(str(device))
         QGuiApplication.clipboard().setText("\n".join(lines))
+
+
+def _part(name: str, version: str, terms: str) -> QVBoxLayout:
+    """A name with its version, and the licence below."""
+    box = QVBoxLayout()
+    box.setSpacing(0)
+    row = QHBoxLayout()
+    row.addWidget(_label(name, "body"), 1)
+    row.addWidget(_label(version, "mono", wrapped=False))
+    box.addLayout(row)
+    if terms:
+        box.addWidget(_label(terms, "caption"))
+    return box
 
 
 def _versions() -> list[tuple[str, str, str]]:
@@ -67,12 +86,17 @@ def _versions() -> list[tuple[str, str, str]]:
             continue
         said = found.json
         terms = str(said.get("license_expression") or said.get("license") or "").split("\n")[0]
-        rows.append((name, found["Version"], terms[:40]))
+        if not terms or len(terms) > 100:  # the whole text of one, or none
+            listed = said.get("classifier") or []
+            kinds = [item.removeprefix(_CLASSIFIER) for item in listed if _CLASSIFIER in item]
+            terms = ", ".join(kinds) or terms[:100]
+        rows.append((name, found["Version"], terms))
     return rows
 
 
-def _label(text: str, role: str) -> QLabel:
+def _label(text: str, role: str, wrapped: bool = True) -> QLabel:
     label = QLabel(text)
     label.setProperty("role", role)
-    label.setWordWrap(role == "caption")
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(wrapped)
     return label

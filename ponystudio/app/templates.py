@@ -61,6 +61,18 @@ def _told() -> dict[str, tuple[str, str]]:
             _tr("Text to picture"),
             _tr("A prompt becomes a picture. The place to start."),
         ),
+        "picture-to-picture": (
+            _tr("Picture to picture"),
+            _tr("A picture of yours, changed by a prompt."),
+        ),
+        "text-to-large-picture": (
+            _tr("Text to large picture"),
+            _tr("A prompt becomes a picture, which is made larger."),
+        ),
+        "two-styles": (
+            _tr("Two styles"),
+            _tr("One seed, two prompts: what the words change."),
+        ),
         "upscale": (_tr("Upscale"), _tr("Makes a picture larger and adds detail.")),
     }
 

@@ -80,7 +80,9 @@ def _row(title: str, text: str, run: Callable[[], object]) -> QWidget:
     button.clicked.connect(lambda: run())
     box.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
     if text:
-        box.addWidget(_label(text, "caption"))
+        below = _label(text, "caption")
+        below.setContentsMargins(px(27), 0, 0, 0)  # under the title, not under its icon
+        box.addWidget(below)
     return row
 
 
