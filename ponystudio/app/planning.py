@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from ponystudio.app.engine_link import EngineLink
 from ponystudio.app.reasons import outlook
+from ponystudio.app.remedies import in_window
 from ponystudio.app.run_states import Pictures, faults_of
 from ponystudio.canvas.document import Change, Document
 from ponystudio.canvas.state import Problem
@@ -250,7 +251,7 @@ def _check(
     ]
     found: dict[str, tuple[Problem, ...]] = {}
     for error in errors:
-        found[error.node] = (*found.get(error.node, ()), Problem.of(error))
+        found[error.node] = (*found.get(error.node, ()), in_window(Problem.of(error)))
     return found
 
 

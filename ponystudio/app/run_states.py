@@ -10,6 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
 from ponystudio.app.reasons import size, title, why
+from ponystudio.app.remedies import remedy_in_window
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import REST, NodeState, Problem
 
@@ -183,7 +184,7 @@ def problem_of(message: Mapping[str, Any]) -> Problem:
         what, socket = rest, place[len(node) + 1 :]
     return Problem(
         what=what[:1].upper() + what[1:],
-        remedy=str(message.get("hint", "")),
+        remedy=remedy_in_window(str(message.get("hint", ""))),
         reason=str(message.get("reason", "")),
         socket=socket,
         details=str(message.get("error", "")),
@@ -197,7 +198,7 @@ def faults_of(errors: list[Mapping[str, Any]]) -> dict[str, tuple[Problem, ...]]
         node = str(error.get("node", ""))
         problem = Problem(
             str(error.get("what", "")),
-            str(error.get("remedy", "")),
+            remedy_in_window(str(error.get("remedy", ""))),
             str(error.get("reason", "")),
             str(error.get("socket", "")),
         )
