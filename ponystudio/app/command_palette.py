@@ -56,7 +56,7 @@ class CommandPalette(QFrame):
         self.list.setUniformItemSizes(True)
         self.list.setMouseTracking(True)
         self.list.setAccessibleName(self.tr("Found"))
-        self.list.setItemDelegate(_Row(self.list))
+        self.list.setItemDelegate(CommandRow(self.list))
         self._none = QLabel(self.tr("No command is called that."))
         self._none.setProperty("role", "body")
         self._none.setProperty("tone", "text2")
@@ -66,7 +66,6 @@ class CommandPalette(QFrame):
         box.setSpacing(px(6))
         for widget in (self.search, self._none, self.list):
             box.addWidget(widget)
-        box.addStretch(0)
         self.search.textChanged.connect(self._fill)
         self.search.installEventFilter(self)
         self.list.itemClicked.connect(self._choose)
@@ -103,9 +102,7 @@ class CommandPalette(QFrame):
         self.list.clear()
         for spec, found in self._found(self.search.text().strip()):
             item = QListWidgetItem(_name(spec))
-            item.setData(_SPEC, spec)
-            item.setData(_PLACES, found.places)
-            item.setData(Qt.ItemDataRole.AccessibleDescriptionRole, shown_keys(spec))
+            set_command(item, spec, found.places)
             if spec.enabled is not None and not spec.enabled():
                 item.setFlags(Qt.ItemFlag.NoItemFlags)
             self.list.addItem(item)
@@ -113,7 +110,7 @@ class CommandPalette(QFrame):
         self._none.setVisible(not self.list.count())
         self.list.setVisible(bool(self.list.count()))
         self.list.setFixedHeight(min(ROWS, self.list.count()) * px(ROW))
-        self.adjustSize()
+        self.setFixedHeight(self.sizeHint().height())
 
     def _found(self, wanted: str) -> list[tuple[ActionSpec, Match]]:
         """What can be done now comes before what cannot."""
@@ -128,8 +125,19 @@ class CommandPalette(QFrame):
             self._actions.run(id)
 
 
-class _Row(QStyledItemDelegate):
-    """Icon, group and title with the met letters marked, keys."""
+def set_command(item: QListWidgetItem, spec: ActionSpec, places: tuple[int, ...] = ()) -> None:
+    """Make it an item that a CommandRow paints; the letters at `places` are marked."""
+    item.setData(_SPEC, spec)
+    item.setData(_PLACES, places)
+    item.setData(Qt.ItemDataRole.AccessibleDescriptionRole, shown_keys(spec))
+
+
+class CommandRow(QStyledItemDelegate):
+    """Icon, text with the met letters marked, keys."""
+
+    def __init__(self, parent: QWidget, with_icons: bool = True) -> None:
+        super().__init__(parent)
+        self._icons = with_icons
 
     def sizeHint(self, _option: Any, _index: Any) -> QSize:
         return QSize(px(200), px(ROW))
@@ -143,7 +151,7 @@ class _Row(QStyledItemDelegate):
             draw_box(painter, rect, px(5), look.color("tint" if chosen else "hover"), None)
         able = bool(option.state & QStyle.StateFlag.State_Enabled)
         painter.setOpacity(1.0 if able else 0.5)
-        if spec.icon:
+        if spec.icon and self._icons:
             at = QPointF(rect.left() + px(18), rect.center().y())
             draw_icon(painter, spec.icon, at, look.color("text2"))
         font, keys = theme.font("mono_caption"), shown_keys(spec)
@@ -152,7 +160,7 @@ class _Row(QStyledItemDelegate):
         painter.setPen(look.color("text2"))
         place = QRectF(rect.right() - px(10) - wide, rect.top(), wide + 1, rect.height())
         painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, keys)
-        left = rect.left() + px(36)
+        left = rect.left() + px(36 if self._icons else 8)
         words = QRectF(left, rect.top(), place.left() - px(12) - left, rect.height())
         paint_title(painter, words, index.data(), index.data(_PLACES))
         painter.restore()

@@ -97,8 +97,12 @@ class Inspector(QFrame):
         page, box = _page()
         head = QHBoxLayout()
         head.addWidget(_label(node.title or (spec.title if spec else node.type), "title"), 1)
-        head.addWidget(_label(f"{node.type} v{node.version}", "mono_caption", "text3"))
+        help = PaintedButton("icon", icon="help", name=self.tr("Help on this node"))
+        help.setToolTip(self.tr("Help on this node"))
+        help.clicked.connect(lambda: self.help_wanted.emit(id))
+        head.addWidget(help, 0, Qt.AlignmentFlag.AlignTop)
         box.addLayout(head)
+        box.addWidget(_label(f"{node.type} v{node.version}", "mono_caption", "text3"))
         if spec and spec.help:
             box.addWidget(_label(spec.help.split("\n\n")[0], "body", "text2"))
         box.addWidget(self._state_card(node, spec, state))
@@ -166,14 +170,10 @@ class Inspector(QFrame):
             ),
         )
         for text, icon, run in wanted:
-            button = QPushButton(theme.icon(icon), text)
+            button = PaintedButton("plain", text, icon)
             button.clicked.connect(lambda _=False, run=run: run())
             row.addWidget(button)
         row.addStretch(1)
-        help = PaintedButton("icon", icon="help", name=self.tr("Help on this node"))
-        help.setToolTip(self.tr("Help on this node"))
-        help.clicked.connect(lambda: self.help_wanted.emit(id))
-        row.addWidget(help)
         return row
 
     # Of the whole graph

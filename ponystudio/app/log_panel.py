@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent, QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
-from ponystudio.app.painted import px
+from ponystudio.app.painted import PaintedButton, px
 from ponystudio.canvas import theme
 
 EVERY = 500
@@ -25,7 +25,7 @@ class LogPanel(QWidget):
         self.setAccessibleName(self.tr("Log"))
         title = QLabel(self.tr("Log"))
         title.setProperty("role", "title")
-        copy = QPushButton(theme.icon("copy"), self.tr("Copy"))
+        copy = PaintedButton("plain", self.tr("Copy"), "copy")
         copy.clicked.connect(self._copy)
         head = QHBoxLayout()
         head.addWidget(title, 1)

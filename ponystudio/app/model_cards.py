@@ -121,8 +121,9 @@ class ModelList(QListView):
 class ModelCard(QStyledItemDelegate):
     """Picture, name, kind and size; what does not fit is grey and says why."""
 
-    def sizeHint(self, _option: Any, _index: Any) -> QSize:
-        return QSize(px(CARD[0] + GAP), px(CARD[1] + GAP))
+    def sizeHint(self, option: Any, _index: Any) -> QSize:
+        size: QSize = option.widget.gridSize()
+        return size
 
     def paint(self, painter: QPainter, option: Any, index: Any) -> None:
         look = theme.current()

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ponystudio.app.keys_editor import KeysEditor
 from ponystudio.app.painted import px
 from ponystudio.app.settings import BY_NAME, Setting
 from ponystudio.canvas import theme
@@ -77,7 +77,8 @@ class SettingsPanel(QWidget):
             box.addWidget(_label(self.tr(title), "group"))
             for name in names:
                 box.addWidget(self._row(BY_NAME[name]))
-        box.addWidget(self._keys())
+        self.keys = KeysEditor(window.actions_)
+        box.addWidget(self.keys)
         box.addStretch(1)
         area = QScrollArea()
         area.setWidget(page)
@@ -89,7 +90,6 @@ class SettingsPanel(QWidget):
         self._paint_icons()
         theme.hub.changed.connect(self._paint_icons)
         self._settings.changed.connect(self._changed)
-        window.actions_.changed.connect(self._fill_keys)
 
     def _changed(self, name: str) -> None:
         if show := self._shown.get(name):
@@ -222,86 +222,6 @@ class SettingsPanel(QWidget):
         column.addWidget(listed)
         column.addLayout(row)
         return box
-
-    # Keys
-
-    def _keys(self) -> QWidget:
-        box = QWidget()
-        column = QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(px(4))
-        self._key_search = QLineEdit()
-        self._key_search.setPlaceholderText(self.tr("Search commands"))
-        self._key_search.setAccessibleName(self.tr("Search commands"))
-        self._key_list = QListWidget()
-        self._key_list.setProperty("boxed", True)
-        self._key_list.setMinimumHeight(px(260))
-        self._key_list.setAccessibleName(self.tr("Commands and their keys"))
-        self._key_field = QLineEdit()
-        self._key_field.setPlaceholderText(self.tr("Keys, as Ctrl+Shift+K"))
-        self._key_field.setAccessibleName(self.tr("New keys"))
-        self._key_said = _label("", "caption")
-        bind = QPushButton(self.tr("Use these keys"))
-        reset = QPushButton(self.tr("Back to the preset"))
-        row = QHBoxLayout()
-        row.addWidget(bind)
-        row.addWidget(reset)
-        row.addStretch(1)
-        for widget in (self._key_search, self._key_list, self._key_field, self._key_said):
-            column.addWidget(widget)
-        column.addLayout(row)
-        self._key_search.textChanged.connect(self._fill_keys)
-        self._key_list.currentItemChanged.connect(lambda *_: self._said(""))
-        self._key_field.textChanged.connect(lambda _: self._warn())
-        bind.clicked.connect(self._bind)
-        reset.clicked.connect(self._reset)
-        self._fill_keys()
-        return box
-
-    def _fill_keys(self) -> None:
-        wanted = self._key_search.text().lower()
-        chosen = self._chosen()
-        self._key_list.clear()
-        for spec in self._window.actions_.specs():
-            keys = ", ".join(spec.keys)
-            text = f"{spec.title}    {keys}" if keys else spec.title
-            if wanted in text.lower():
-                self._key_list.addItem(text)
-                item = self._key_list.item(self._key_list.count() - 1)
-                item.setData(Qt.ItemDataRole.UserRole, spec.id)
-                if spec.id == chosen:
-                    self._key_list.setCurrentItem(item)
-
-    def _chosen(self) -> str:
-        item = self._key_list.currentItem()
-        return str(item.data(Qt.ItemDataRole.UserRole)) if item else ""
-
-    def _typed(self) -> str:
-        """The keys in the field in Qt's words, "" if they are none."""
-        return QKeySequence(self._key_field.text().strip()).toString()
-
-    def _warn(self) -> None:
-        clash = self._window.actions_.conflicts(self._chosen(), self._typed())
-        text = self.tr("Now used for: %1").replace("%1", ", ".join(s.title for s in clash))
-        self._said(text if clash and self._typed() else "")
-
-    def _bind(self) -> None:
-        id, keys = self._chosen(), self._typed()
-        if not id or not keys:
-            self._said(self.tr("Choose a command, then type its keys."))
-            return
-        for other in self._window.actions_.conflicts(id, keys):
-            left = [key for key in other.keys if QKeySequence(key) != QKeySequence(keys)]
-            self._window.actions_.rebind(other.id, left)
-        self._window.actions_.rebind(id, [keys])
-        self._key_field.clear()
-
-    def _reset(self) -> None:
-        if id := self._chosen():
-            self._window.actions_.reset_keys(id)
-
-    def _said(self, text: str) -> None:
-        self._key_said.setText(text)
 
 
 def _label(text: str, role: str) -> QLabel:

@@ -13,7 +13,7 @@ from ponystudio.canvas import theme
 
 LEFT, RIGHT, LEAST_RIGHT = 208, 264, 232
 PANEL_WIDTHS = {"settings": 320, "help": 320, "log": 420, "about": 320, "templates": 248}
-PAGE = 1000
+PAGE, LEAST_PAGE = 1000, 400
 UPPER = (480, 400)
 
 
@@ -171,6 +171,7 @@ class Shell(QWidget):
         now, self._scale, before = theme.scale(), theme.scale(), self._scale
         self._right_width = round(self._right_width * now / before)
         self.right.setMinimumWidth(px(LEAST_RIGHT))
+        self.pages.setMinimumWidth(px(LEAST_PAGE))  # else the widest page would set it
         self._apply()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from ponystudio.app.documents import Documents
@@ -76,6 +76,7 @@ def _row(title: str, text: str, run: Callable[[], object]) -> QWidget:
     box.setSpacing(0)
     button = QPushButton(theme.icon("graph", "accent"), title)
     button.setProperty("kind", "link")
+    button.setIconSize(QSize(px(16), px(16)))
     button.setToolTip(text)
     button.clicked.connect(lambda: run())
     box.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
