@@ -164,9 +164,11 @@ class Documents(QObject):
         if document is self._current:
             rest = self._documents[index : index + 1] or self._documents[-1:]
             self.set_current(rest[0] if rest else None)
-        self._put_away(document)
+        notice = self._put_away(document)
         self._session_due.start()
         self.closed.emit(document)
+        if notice is not None:
+            self.notice.emit(notice)
         document.deleteLater()
 
     def revert(self, document: StudioDocument) -> None:
@@ -264,23 +266,24 @@ class Documents(QObject):
 
     # --- Keeping ----------------------------------------------------------------------------------
 
-    def _put_away(self, document: StudioDocument) -> None:
+    def _put_away(self, document: StudioDocument) -> Notice | None:
+        """Keep what is in no file; what is to be told of it."""
+        notice = None
         if document.worth_keeping:
             document.journal.add({"closed": time.time()})
             document.journal.close()
             self.recent.add(document.title, document.path, document.id)
             reopen = partial(self.reopen, self.recent.last_unsaved())
-            self.notice.emit(
-                Notice(
-                    self.tr("%1 is closed").replace("%1", document.title),
-                    self.tr("What was not saved is kept."),
-                    ((self.tr("Open again"), reopen),),
-                )
+            notice = Notice(
+                self.tr("%1 is closed").replace("%1", document.title),
+                self.tr("What was not saved is kept."),
+                ((self.tr("Open again"), reopen),),
             )
         else:
             document.journal.delete()
         document.set_lock(None)
         self._keeper.do(document.unlock)
+        return notice
 
     def _delete_journal(self, id: str) -> None:
         Journal(self._keeper, self.journal_path(id)).delete()

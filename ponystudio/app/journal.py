@@ -78,6 +78,9 @@ class Journal:
         self.path = path
         self.lines = 0
         self.bytes = 0
+        # How long it was when it was written anew: it cannot become shorter than that.
+        self._least_lines = 0
+        self._least_bytes = 0
         self._keeper = keeper
         self._new: deque[Entry | _Begin | _Compact] = deque()
         self._guard = threading.Lock()
@@ -90,11 +93,15 @@ class Journal:
 
     @property
     def long(self) -> bool:
-        return self.lines > MANY_LINES or self.bytes > MANY_BYTES
+        return self._longer(1)
 
     @property
     def far_too_long(self) -> bool:
-        return self.lines > FAR_TOO_MANY * MANY_LINES or self.bytes > FAR_TOO_MANY * MANY_BYTES
+        return self._longer(FAR_TOO_MANY)
+
+    def _longer(self, times: int) -> bool:
+        lines, bytes = self.lines - self._least_lines, self.bytes - self._least_bytes
+        return lines > times * MANY_LINES or bytes > times * MANY_BYTES
 
     def begin(self, id: str, title: str, file: Path | None, graph: Graph) -> None:
         """Start the journal anew: this is the document."""
@@ -120,7 +127,8 @@ class Journal:
         last_save: Line | None,
     ) -> None:
         """Write it anew with a line for every step of the undo stack."""
-        self.lines, self.bytes = len(history.steps) + 4, 0
+        self.lines = self._least_lines = len(history.steps) + 4
+        self.bytes = self._least_bytes = 0
         self._hand_over(
             _Compact(lambda: journal_file.compacted(head, graph, history, saved, last_save))
         )
@@ -264,7 +272,7 @@ class Journal:
                 self._shut()
                 draft.replace(self.path)
                 self._keeper.appeared(self.path)
-                self.bytes = self._opened().tell()
+                self.bytes = self._least_bytes = self._opened().tell()
                 self._keeper.appended(self)
         except OSError:
             pass  # the long one goes on

@@ -218,6 +218,20 @@ def test_a_long_journal_is_shortened_to_its_steps(document, monkeypatch):
     assert stored.path.name == "a.json"
 
 
+def test_a_long_past_is_not_shortened_again_and_again(document, monkeypatch):
+    monkeypatch.setattr(journal_module, "MANY_LINES", 20)
+    monkeypatch.setattr(journal_module, "FAR_TOO_MANY", 10)
+    for number in range(100):
+        document.do(SetParam("load", "file", str(number)), "Type")
+    assert document.journal.long
+    document.compact()
+    assert not document.journal.long
+    for number in range(30):
+        document.do(SetParam("load", "file", f"{number}!"), "Type")
+    assert document.journal.long
+    assert not document.journal.far_too_long
+
+
 def test_a_save_on_its_way_survives_a_compaction(document):
     document.do(SetParam("load", "file", "b"), "Change")
     number, graph = document.seal(), document.graph
