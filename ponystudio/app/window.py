@@ -37,7 +37,7 @@ from ponystudio.app.telling import Telling
 from ponystudio.app.templates import DEFAULT, template
 from ponystudio.app.toasts import Toasts
 from ponystudio.app.window_actions import MENU, window_actions
-from ponystudio.canvas import theme
+from ponystudio.canvas import metrics, theme
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.params.services import ParamServices
@@ -174,6 +174,7 @@ class Window(QMainWindow):
     def _opened(self, document: StudioDocument) -> None:
         page = Page(document, self.runner, self.services, self.dropper)
         page.set_keys(self.actions_.keys_of)
+        self._set_looks(page)
         page.selection_changed.connect(self._selection_changed)
         page.template_wanted.connect(self.new_default)
         page.picture_wanted.connect(partial(self._show_picture_of, document))
@@ -229,6 +230,10 @@ class Window(QMainWindow):
     def _show_open(self) -> None:
         self.rail.show_open({self.shell.panel, self.side.in_front})
 
+    def _set_looks(self, page: Page) -> None:
+        page.scene.set_density(metrics.DENSITIES[self.settings.get("density")])
+        page.scene.set_shapes_on_wires(self.settings.get("shapes_on_wires"))
+
     def _setting_changed(self, name: str) -> None:
         value = self.settings.get(name)
         if name == "output_folder":
@@ -238,9 +243,9 @@ class Window(QMainWindow):
             self.panels.rescale()
         elif name == "reduced_motion":
             theme.set_reduced_motion(value)
-        elif name == "shapes_on_wires":
+        elif name in ("shapes_on_wires", "density"):
             for page in self.canvases.values():
-                page.scene.set_shapes_on_wires(value)
+                self._set_looks(page)
 
     # --- What is asked for ------------------------------------------------------------------------
 

@@ -214,6 +214,8 @@ def _params(
         field = fields(param)
         value = node.params.get(param.name, param.default)
         height = float(field.height(inside, value)) if field else density.row
+        if density.row > metrics.SOCKET_ROW:  # fingers need it, whatever the field wants
+            height = max(height, density.row)
         rect = QRectF(metrics.INSET, y, inside, height)
         rows.append(ParamRow(param, rect, field))
         if socket := _param_socket(node, param, looks):

@@ -29,13 +29,14 @@ BUTTON = 24  # in a header
 
 @dataclass(frozen=True)
 class Density:
-    """What differs between comfortable and compact."""
+    """What differs between comfortable, compact and touch."""
 
     row: int = SOCKET_ROW
     param_gap: int = 4
 
 
-COMFORTABLE, COMPACT = Density(), Density(22, 2)
+COMFORTABLE, COMPACT, TOUCH = Density(), Density(22, 2), Density(32)
+DENSITIES = {"comfortable": COMFORTABLE, "compact": COMPACT, "touch": TOUCH}
 
 
 def snapped(value: float, step: int = GRID) -> int:
