@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ponystudio.api import (
@@ -64,6 +65,30 @@ def encode_image(
     with ctx.models.open(vae) as autoencoder:
         values = autoencoder.encode(image.pixels, tile=_tile(tile, ctx), on_tile=ctx.progress)
     return Latent(values, vae.family)
+
+
+@node("core.encode_for_inpainting", title="Encode for inpainting", group="Latent")
+def encode_for_inpainting(
+    vae: Vae,
+    image: Image,
+    mask: Mask,
+    *,
+    tile: Annotated[Tile, Label(help=TILE_HELP)] = 0,
+    ctx: Context,
+) -> Latent:
+    """Turn a picture into a latent with a hole, for a model that is made for inpainting.
+
+    Args:
+        image: The picture; it is cut to a multiple of 8 around its centre.
+        mask: White where it is to be painted anew.
+    """
+    from ponystudio.diffusion.inpainting import with_hole
+
+    shown = with_hole(image.pixels, mask.values)
+    with ctx.models.open(vae) as autoencoder:
+        encode = partial(autoencoder.encode, tile=_tile(tile, ctx), on_tile=ctx.progress)
+        values, around = encode(image.pixels), encode(shown)
+    return Latent(values, vae.family, mask=mask.values, shown=around)
 
 
 @node("core.scale_latent_by", title="Scale latent by", group="Latent")

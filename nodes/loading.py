@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ponystudio.api import Annotated, Clip, Context, File, Label, Model, Vae, node
+from ponystudio.api import Affects, Annotated, Choice, Clip, Context, File, Label, Model, Vae, node
 from ponystudio.diffusion.loading import recognise
+from ponystudio.diffusion.predictions import AUTO, CHOICES
+from ponystudio.errors import MissingInput
+
+Prediction = Annotated[str, Choice(CHOICES)]
+PREDICTION_HELP = "What the model gives: noise or velocity; auto asks the file."
 
 
 class Checkpoint(NamedTuple):
@@ -20,6 +25,7 @@ def load_checkpoint(
     *,
     file: Annotated[Path, File("checkpoints")] = Path("starter.safetensors"),
     ema: Annotated[bool, Label("Use EMA")] = False,
+    prediction: Annotated[Prediction, Label(help=PREDICTION_HELP), Affects("model")] = AUTO,
     ctx: Context,
 ) -> Checkpoint:
     """Open a checkpoint: the denoiser, the text encoder and the autoencoder in one file.
@@ -33,7 +39,7 @@ def load_checkpoint(
     family, content = recognise(file, "checkpoints").family, ctx.models.content(file)
     options = (("ema", True),) if ema else ()
     return Checkpoint(
-        Model(str(file), content, family, options=options),
+        Model(str(file), content, family, options=options + _predicting(prediction)),
         Clip(str(file), content, family, options=options),
         Vae(str(file), content, family),
     )
@@ -48,3 +54,55 @@ def load_vae(*, file: Annotated[Path, File("vae")] = Path("vae.safetensors"), ct
     """
     info = recognise(file, "vae")
     return Vae(str(file), ctx.models.content(file), info.family)
+
+
+@node("core.load_model", title="Load model", group="Models")
+def load_model(
+    *,
+    file: Annotated[Path, File("diffusion_models")] = Path("model.safetensors"),
+    prediction: Annotated[Prediction, Label(help=PREDICTION_HELP)] = AUTO,
+    ctx: Context,
+) -> Model:
+    """Open a denoiser of its own, without text encoder and autoencoder.
+
+    Args:
+        file: A file of a denoiser alone, or a checkpoint of which only that is taken.
+    """
+    info = recognise(file, "diffusion_models")
+    options = _predicting(prediction)
+    return Model(str(file), ctx.models.content(file), info.family, options=options)
+
+
+class TextEncoderFile(NamedTuple):
+    file: Annotated[Path, File("text_encoders")] = Path("clip_l.safetensors")
+
+
+@node("core.load_clip", title="Load text encoder", group="Models")
+def load_clip(
+    *,
+    files: list[TextEncoderFile] = [],  # noqa: B006 - the declared default, never changed
+    family: Annotated[str, Choice(("sd1", "sd2", "sdxl"))] = "sd1",
+    ctx: Context,
+) -> Clip:
+    """Open text encoders of their own: one file, or two for SDXL, in any order.
+
+    Args:
+        files: Files of text encoders; a checkpoint gives those that are in it.
+        family: The family of the models that they are for.
+    """
+    if not 1 <= len(files) <= 2:
+        raise MissingInput(
+            f"There are {len(files)} files of text encoders.",
+            socket="files",
+            remedy="Name one, or CLIP-L and OpenCLIP-bigG for SDXL.",
+        )
+    paths = [row.file for row in files]
+    for path in paths:
+        recognise(path, "text_encoders")
+    content = "+".join(ctx.models.content(path) for path in paths)
+    options = (("with", str(paths[1])),) if len(paths) == 2 else ()
+    return Clip(str(paths[0]), content, family, options=options)
+
+
+def _predicting(prediction: str) -> tuple[tuple[str, str], ...]:
+    return () if prediction == AUTO else (("prediction", prediction),)

@@ -39,3 +39,35 @@ def apply_lora(
         model.with_patch(Patch(str(file), content, strength)) if strength else model,
         clip.with_patch(Patch(str(file), content, clip_strength)) if clip_strength else clip,
     )
+
+
+class Row(NamedTuple):
+    file: Annotated[Path, File("loras")] = Path("lora.safetensors")
+    strength: Annotated[float, Strength] = 1.0
+    clip_strength: Annotated[float, Strength, Label("Clip strength")] = 1.0
+
+
+@node("core.apply_loras", title="LoRA stack", group="Models")
+def apply_loras(
+    model: Annotated[Model, Affects("model")],
+    clip: Annotated[Clip, Affects("clip")],
+    *,
+    loras: list[Row] = [],  # noqa: B006 - the declared default, never changed
+    ctx: Context,
+) -> Patched:
+    """Add what several LoRAs have learned; each can be switched off and has its own strengths.
+
+    Args:
+        loras: The files, and how strong each is for the picture and for how the prompt is read.
+    """
+    for row in loras:
+        patched = apply_lora(
+            model,
+            clip,
+            file=row.file,
+            strength=row.strength,
+            clip_strength=row.clip_strength,
+            ctx=ctx,
+        )
+        model, clip = patched
+    return Patched(model, clip)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ponystudio.api import Annotated, Choice, Clip, Conditioning, Context, Label, Range, Text, node
-from ponystudio.diffusion.prompt import DIALECTS, notes
+from ponystudio.diffusion.prompt import DIALECTS, EMPTY, notes
 
 
 @node("core.encode_prompt", title="Prompt", group="Text")
@@ -13,6 +15,7 @@ def encode_prompt(
     text: Annotated[str, Text(lines=5, prompt=True)] = "",
     dialect: Annotated[str, Choice(DIALECTS)] = "a1111",
     clip_skip: Annotated[int, Range(0, 12, soft=(0, 4)), Label("Clip skip")] = 0,
+    empty: Annotated[str, Choice(EMPTY), Label("Empty prompt")] = "auto",
     ctx: Context,
 ) -> Conditioning:
     """Say what the picture shall show, or, as the negative prompt, what it shall not.
@@ -23,9 +26,33 @@ def encode_prompt(
         text: The prompt; `embedding:name` stands for a textual inversion.
         dialect: How attention is written and weighed: as in A1111, or as in ComfyUI.
         clip_skip: 1 takes the last layer, 2 the one before; 0 is what the model was made for.
+        empty: What no words are: encoded like any others, or zeros, as SDXL is used to.
     """
     for said in notes(text, dialect):
         ctx.note(said)
     with ctx.models.open(clip) as encoder:
-        encoded = encoder.encode(text, dialect=dialect, clip_skip=clip_skip)
+        encoded = encoder.encode(text, dialect=dialect, clip_skip=clip_skip, empty=empty)
     return Conditioning(encoded.context, clip.family, encoded.padding, encoded.pooled)
+
+
+Side = Annotated[int, Range(0, 16384, soft=(256, 2048), step=8)]
+Offset = Annotated[int, Range(0, 16384, soft=(0, 1024), step=8)]
+
+
+@node("core.set_sizes", title="SDXL sizes", group="Text", exact=True)
+def set_sizes(
+    conditioning: Conditioning,
+    *,
+    width: Annotated[Side, Label("Original width")] = 1024,
+    height: Annotated[Side, Label("Original height")] = 1024,
+    crop_left: Annotated[Offset, Label("Cut from the left")] = 0,
+    crop_top: Annotated[Offset, Label("Cut from the top")] = 0,
+    target_width: Annotated[Side, Label("Width aimed at")] = 1024,
+    target_height: Annotated[Side, Label("Height aimed at")] = 1024,
+) -> Conditioning:
+    """Tell SDXL which size a picture had and where it was cut; without it, the picture's own.
+
+    A large original asks for detail, a cut for a subject that leaves the picture.
+    """
+    sizes = (height, width, crop_top, crop_left, target_height, target_width)
+    return replace(conditioning, sizes=sizes)

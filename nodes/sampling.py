@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ponystudio.api import (
     Annotated,
@@ -18,7 +19,7 @@ from ponystudio.api import (
     node,
 )
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
-from ponystudio.errors import MismatchedValues
+from ponystudio.errors import MismatchedValues, NotANumber
 
 
 @node("core.sample", title="Sample", group="Sampling")
@@ -36,6 +37,7 @@ def sample(
     denoise: Annotated[float, Range(0, 1, step=0.01)] = 1.0,
     noise: Annotated[str, Choice(NOISES), Label("Noise source")] = "cpu",
     ddim_end: Annotated[str, Choice(DDIM_ENDS), Label("DDIM end")] = "zero",
+    rescale: Annotated[float, Range(0, 1, step=0.05), Label("Guidance rescale")] = 0.0,
     ctx: Context,
 ) -> Latent:
     """Denoise a latent step by step, guided by the two prompts.
@@ -53,7 +55,10 @@ def sample(
         denoise: How much of the latent is replaced; 1 keeps nothing of it.
         noise: Draw the noise between steps on the CPU, alike everywhere, or on the GPU.
         ddim_end: Where DDIM ends: at no noise, or at the first entry of the model's table.
+        rescale: Keeps strong guidance from burning out; 0.7 suits models without terminal SNR.
     """
+    import torch
+
     from ponystudio.diffusion.families import family
     from ponystudio.diffusion.sampling.run import sample as run
 
@@ -62,29 +67,40 @@ def sample(
     if latent.family and not family(model.family).shares_latents(latent.family):
         _same_family(model.family, latent.family, "latent", "a VAE of the same family")
 
-    with ctx.models.open(model) as denoiser:
+    def sampled(precise: bool) -> Any:
+        with ctx.models.open(model, precise=precise) as denoiser:
 
-        def on_step(step: int, steps: int, denoised: object) -> None:
-            ctx.progress(step, steps)
-            ctx.preview(lambda: Image(denoiser.to_rgb(denoised)))
+            def on_step(step: int, steps: int, denoised: object) -> None:
+                ctx.progress(step, steps)
+                ctx.preview(lambda: Image(denoiser.to_rgb(denoised)))
 
-        values = run(
-            denoiser,
-            positive,
-            negative,
-            latent.values,
-            seed=seed,
-            steps=steps,
-            cfg=cfg,
-            sampler=sampler,
-            scheduler=scheduler,
-            denoise=denoise,
-            mask=latent.mask,
-            noise=noise,
-            ddim_end=ddim_end,
-            rows=1 if ctx.frugal else None,
-            on_step=on_step,
-        )
+            return run(
+                denoiser,
+                positive,
+                negative,
+                latent.values,
+                seed=seed,
+                steps=steps,
+                cfg=cfg,
+                sampler=sampler,
+                scheduler=scheduler,
+                denoise=denoise,
+                mask=latent.mask,
+                shown=latent.shown,
+                rescale=rescale,
+                noise=noise,
+                ddim_end=ddim_end,
+                rows=1 if ctx.frugal else None,
+                on_step=on_step,
+            )
+
+    try:
+        values = sampled(precise=False)
+    except NotANumber as error:
+        if ctx.dtype != torch.float16:
+            raise
+        ctx.note(f"{error.what} It was begun again in numbers that do not overflow.")
+        values = sampled(precise=True)
     return replace(latent, values=values, family=model.family)
 
 

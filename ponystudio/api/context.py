@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Models(Protocol):
     """The pool of weights."""
 
-    def open(self, recipe: Recipe) -> AbstractContextManager[Any]:
-        """The network of a recipe, on the run's device, patched, and locked while open.
+    def open(self, recipe: Recipe, *, precise: bool = False) -> AbstractContextManager[Any]:
+        """The network of a recipe, on the run's device, patched, and locked while open; `precise`:
+        in a dtype that does not overflow, after that of the run did.
 
         A Model gives a `diffusion.Denoiser`, a Clip a `diffusion.TextEncoder`, a Vae a
         `diffusion.Autoencoder`, an Upscaler a `diffusion.SuperResolution`.

@@ -36,12 +36,16 @@ Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class NodeType:
-    """A node's spec with the function that does the work."""
+    """A node's spec with the function that does the work.
+
+    `rows` has the class of a row, by the name of the param that is made of them.
+    """
 
     spec: NodeSpec
     function: Callable[..., Any]
     upgrades: Mapping[int, Upgrade] = field(default_factory=dict)
     takes_context: bool = False
+    rows: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
 
 ATTRIBUTE = "__ponystudio_node__"
@@ -136,7 +140,12 @@ def _node_type(
     for name, names in affected.items():
         if strange := set(names) - spec.output_by_name.keys():
             raise TypeError(f"{id}: {name} affects {min(strange)}, which is no output")
-    return NodeType(spec, function, dict(upgrades), takes_context)
+    rows = {
+        param.name: typing.get_args(_unwrap(hints[param.name])[0])[0]
+        for param in spec.params
+        if param.type == "rows"
+    }
+    return NodeType(spec, function, dict(upgrades), takes_context, rows)
 
 
 def _outputs(annotation: Any) -> tuple[OutputSpec, ...]:

@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -36,6 +35,7 @@ class Instance(QObject):
         self._lock = Lock(folder / "instance.lock")
         self._name = _name(folder)
         self._server: QLocalServer | None = None
+        self._sockets: list[QLocalSocket] = []
 
     def claim(self) -> bool:
         """Whether this is the first one; it stays so until `close`.
@@ -72,7 +72,11 @@ class Instance(QObject):
 
     def close(self) -> None:
         if self._server is not None:
+            for socket in tuple(self._sockets):
+                socket.abort()
+            self._tidy()
             self._server.close()
+            self._server.deleteLater()
             self._server = None
         self._lock.release()
 
@@ -91,9 +95,22 @@ class Instance(QObject):
 
     def _connected(self) -> None:
         while self._server is not None and (socket := self._server.nextPendingConnection()):
-            socket.readyRead.connect(partial(self._read, socket))
-            socket.disconnected.connect(socket.deleteLater)
+            self._sockets.append(socket)
+            # No slot may hold the socket: it would be freed from within its own end.
+            socket.readyRead.connect(self._read_all)
+            socket.disconnected.connect(self._tidy)
             self._read(socket)
+
+    def _read_all(self) -> None:
+        for socket in tuple(self._sockets):
+            self._read(socket)
+
+    def _tidy(self) -> None:
+        """Let go of those that are disconnected."""
+        for socket in tuple(self._sockets):
+            if socket.state() == QLocalSocket.LocalSocketState.UnconnectedState:
+                self._sockets.remove(socket)
+                socket.deleteLater()
 
     def _read(self, socket: QLocalSocket) -> None:
         if socket.bytesAvailable() > MOST:

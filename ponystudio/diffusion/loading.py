@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,9 @@ def load(
     `part` "model" gives a Denoiser, "clip" a TextEncoder, "vae" an Autoencoder, "upscaler" a
     SuperResolution. Tensors that are stored in `dtype` stay mapped from the file when `device` is
     the CPU; the others are cast one by one. `options`: ("ema", True) takes averaged weights where
-    the file has them. `check` is called before every tensor and may raise Cancelled.
+    the file has them; ("prediction", word) is one of predictions.PREDICTIONS, in place of what the
+    file says; ("with", path) is a second file, of the other text encoder. `check` is called before
+    every tensor and may raise Cancelled.
     Raises subclasses of ModelFileError.
     """
     import torch
@@ -93,7 +96,7 @@ def _load(
 
     quiet_libraries()
     info, how = read_header(path), PARTS[part]
-    file, hints = _open(path, info, how)
+    file, hints = _open(path, info, how, options.get("with"))
     try:
         kin = _kin(info, part, file)
         found = how.names(file.tensors, kin)
@@ -109,18 +112,22 @@ def _load(
         with torch.device("meta"):
             module = _built(how, arguments)
         _fill(module, weights, how.noun, device, dtype, check)
-        return how.wrap(module, kin, weights, info)
+        return how.wrap(module, kin, weights, info, options)
     except BaseException:
         file.close()
         raise
 
 
-def _open(path: Path, info: ModelFile, how: Part) -> tuple[WeightsFile, dict[str, Hints]]:
+def _open(
+    path: Path, info: ModelFile, how: Part, beside: str | None
+) -> tuple[WeightsFile, dict[str, Hints]]:
     """The file that holds a part, and what is said about its components beside the tensors."""
     said = {name: info.config.get(name) for name in how.components}
     hints: dict[str, Hints] = {
         name: value if isinstance(value, dict) else {} for name, value in said.items()
     }
+    if beside is not None:
+        return _together(path, Path(beside)), hints
     if not path.is_dir():
         return open_weights(path), hints
     folder = open_folder(path, how.components)
@@ -137,13 +144,29 @@ def _open(path: Path, info: ModelFile, how: Part) -> tuple[WeightsFile, dict[str
     raise WrongKind(f"There is no {how.components[0]} in this folder.")
 
 
+def _together(*paths: Path) -> WeightsFile:
+    """Files of one text encoder each as one file, the narrower first, as in a folder."""
+    with ExitStack() as opened:
+        files = [opened.enter_context(open_weights(path)) for path in paths]
+        files.sort(key=_width)
+        result = joined(paths[0], zip(("text_encoder.", "text_encoder_2."), files, strict=False))
+        opened.pop_all()
+    return result
+
+
+def _width(file: WeightsFile) -> int:
+    ending = "token_embedding.weight"
+    return next((i.shape[-1] for name, i in file.tensors.items() if name.endswith(ending)), 0)
+
+
 def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     """Whose the part is; one that is alone in its file is taken for the first that it fits."""
     from ponystudio.diffusion.weights import Weights
 
     if info.family or part == "model":
         return family(info.family)
-    for kin in families().values():
+    # Those of several text encoders first: one of theirs alone may be another family's.
+    for kin in sorted(families().values(), key=lambda kin: -len(kin.towers)):
         if PARTS[part].fits(Weights(file, PARTS[part].names(file.tensors, kin)).shapes, kin):
             return kin
     return family("")

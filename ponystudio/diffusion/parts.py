@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion import config, names
 from ponystudio.diffusion.families import Family, tower_prefix
+from ponystudio.diffusion.predictions import PREDICTIONS
 from ponystudio.errors import WrongKind
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Part:
     fits: Callable[[Shapes, Family], bool]
     config: Callable[[Shapes, Family, Mapping[str, Hints]], dict[str, Any]]
     build: Callable[[dict[str, Any]], nn.Module]
-    wrap: Callable[[Any, Family, Weights, ModelFile], Network[Any]]
+    wrap: Callable[[Any, Family, Weights, ModelFile, Mapping[str, Any]], Network[Any]]
 
 
 def _unet_names(keys: Iterable[str], _: Family) -> dict[str, str]:
@@ -56,12 +57,16 @@ def _build_unet(arguments: dict[str, Any]) -> nn.Module:
     return UNet2DConditionModel(**arguments)
 
 
-def _denoiser(module: Any, kin: Family, weights: Weights, info: ModelFile) -> Network[Any]:
+def _denoiser(
+    module: Any, kin: Family, weights: Weights, info: ModelFile, options: Mapping[str, Any]
+) -> Network[Any]:
     from ponystudio.diffusion.denoiser import Denoiser
 
     said = info.config.get("unet")
     rgb = config.rgb(kin, said) if isinstance(said, dict) else None
-    return Denoiser(module, kin, weights, prediction=info.prediction, zsnr=info.zsnr, rgb=rgb)
+    said_by_user = PREDICTIONS.get(options.get("prediction", ""))
+    prediction, zsnr = said_by_user or (info.prediction, info.zsnr)
+    return Denoiser(module, kin, weights, prediction=prediction, zsnr=zsnr, rgb=rgb)
 
 
 def _vae_names(keys: Iterable[str], _: Family) -> dict[str, str]:
@@ -82,7 +87,9 @@ def _build_vae(arguments: dict[str, Any]) -> nn.Module:
     return AutoencoderKL(**arguments)
 
 
-def _autoencoder(module: Any, kin: Family, weights: Weights, _: ModelFile) -> Network[Any]:
+def _autoencoder(
+    module: Any, kin: Family, weights: Weights, _info: ModelFile, _options: Mapping[str, Any]
+) -> Network[Any]:
     from ponystudio.diffusion.vae import Autoencoder
 
     return Autoencoder(module, kin, weights)
@@ -146,7 +153,9 @@ def _build_tower(how: dict[str, Any]) -> nn.Module:
     )
 
 
-def _text_encoder(module: Any, kin: Family, weights: Weights, _: ModelFile) -> Network[Any]:
+def _text_encoder(
+    module: Any, kin: Family, weights: Weights, _info: ModelFile, _options: Mapping[str, Any]
+) -> Network[Any]:
     import torch
 
     from ponystudio.diffusion.text import TextEncoder

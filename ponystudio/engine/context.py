@@ -52,13 +52,15 @@ class RunModels:
         self._around, self._device, self._check = around, device, check
         self.parts: set[str] = set()
 
-    def open(self, recipe: Recipe) -> AbstractContextManager[Any]:
-        return self._open(recipe)
+    def open(self, recipe: Recipe, *, precise: bool = False) -> AbstractContextManager[Any]:
+        return self._open(recipe, precise)
 
     @contextmanager
-    def _open(self, recipe: Recipe) -> Iterator[Any]:
+    def _open(self, recipe: Recipe, precise: bool) -> Iterator[Any]:
         self.parts.add(recipe.part)
-        with self._around.pool.open(recipe, check=self._check, device=self._device) as network:
+        with self._around.pool.open(
+            recipe, check=self._check, device=self._device, precise=precise
+        ) as network:
             if recipe.part == "clip":
                 network.embeddings = self._around.embeddings()
             yield network

@@ -45,6 +45,15 @@ class Choice:
         return self.dtypes["model"]
 
     @property
+    def wide(self) -> torch.dtype:
+        """What does not overflow where fp16 does: bf16 where the device has it, else fp32."""
+        if self.device.type == "cuda":
+            has_bf16 = torch.cuda.is_bf16_supported()
+        else:
+            has_bf16 = self.device.type == "cpu" and native_bf16()
+        return torch.bfloat16 if has_bf16 else torch.float32
+
+    @property
     def precision(self) -> str:
         """All dtypes, as they stand in the keys of results."""
         return " ".join(f"{part}={short_name(self.dtypes[part])}" for part in PARTS)

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ponystudio.api import NodeType
+from ponystudio.api import NodeType, ParamSpec
 from ponystudio.api.node import socket_type
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.context import RunContext, Surroundings
@@ -152,7 +152,7 @@ class Execution:
         return result
 
     def _call(self, step: Step, kind: NodeType, context: RunContext) -> dict[str, Any]:
-        arguments = self._arguments(step)
+        arguments = self._arguments(step, kind.rows)
         extra = {"ctx": context} if kind.takes_context else {}
         with self._unchanged(step, arguments), torch.no_grad(), self._cap.held():
             returned = kind.function(**arguments, **extra)
@@ -188,8 +188,9 @@ class Execution:
                     remedy="Use the node in another version, or tell its author.",
                 )
 
-    def _arguments(self, step: Step) -> dict[str, Any]:
-        """Everything by name: what is wired, else the param, else its default."""
+    def _arguments(self, step: Step, rows: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
+        """Everything by name: what is wired, else the param, else its default. Of rows, those that
+        are on, each as what `rows` makes of its columns."""
         node, spec = step.node, step.spec
         arguments: dict[str, Any] = {}
         for socket in spec.inputs:
@@ -202,10 +203,17 @@ class Execution:
             else:
                 value = node.params.get(param.name, param.default)
             value = coerce(param, value, node=node.id)
-            arguments[param.name] = (
-                self._resolve(param.kind, value) if param.type == "file" else value
-            )
+            if param.type == "rows":
+                made = (self._row(param, row) for row in value if row["on"])
+                value = [rows[param.name](**row) for row in made]
+            arguments[param.name] = self._resolved(param, value)
         return arguments
+
+    def _row(self, param: ParamSpec, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {item.name: self._resolved(item, row[item.name]) for item in param.fields}
+
+    def _resolved(self, param: ParamSpec, value: Any) -> Any:
+        return self._resolve(param.kind, value) if param.type == "file" else value
 
     def _value(self, link: Link) -> Any:
         """From an earlier step, or from the cache, where it is pinned."""

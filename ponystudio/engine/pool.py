@@ -83,14 +83,22 @@ class WeightsPool:
 
     @contextmanager
     def open(
-        self, recipe: Recipe, *, check: Check, device: torch.device | None = None
+        self,
+        recipe: Recipe,
+        *,
+        check: Check,
+        device: torch.device | None = None,
+        precise: bool = False,
     ) -> Iterator[Any]:
-        """The network of a recipe on `device` (the run's own unless given), patched, locked.
+        """The network of a recipe on `device` (the run's own unless given), patched, locked;
+        `precise`: in numbers that do not overflow where those of the run do.
 
         `check` is called between tensors and before every block of the network while it is open;
         what it raises (Cancelled) goes through.
         """
-        entry = self._prepared(recipe, check, device or self._choice.device)
+        chosen = self._choice.dtypes[recipe.part]
+        dtype = self._choice.wide if precise and chosen == torch.float16 else chosen
+        entry = self._prepared(recipe, check, device or self._choice.device, dtype)
         entry.users += 1
         try:
             self._patch(entry, recipe, check)
@@ -120,8 +128,9 @@ class WeightsPool:
             if path is None or Path(entry.path) == path:
                 self._close(entry)
 
-    def _prepared(self, recipe: Recipe, check: Check, device: torch.device) -> _Entry:
-        dtype = self._choice.dtypes[recipe.part]
+    def _prepared(
+        self, recipe: Recipe, check: Check, device: torch.device, dtype: torch.dtype
+    ) -> _Entry:
         key = (recipe.content, recipe.part, recipe.options, dtype, device)
         wanted = _strengths(recipe)
         # One that is locked in another state serves nobody else: a second copy has to be made.

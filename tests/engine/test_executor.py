@@ -313,6 +313,16 @@ def test_a_file_that_changes_is_read_again_where_a_row_names_it(studio, tmp_path
     ] == ["MissingFile"]
 
 
+def test_a_node_gets_its_rows_that_are_on_with_their_files_found(studio, tmp_path):
+    (tmp_path / "input").mkdir()
+    for name in "ab":
+        (tmp_path / "input" / f"{name}.txt").write_text(name)
+    rows = [{"file": "b.txt"}, {"file": "gone.txt", "on": False}, {"file": "a.txt"}]
+    SEEN.clear()
+    studio.run(graph(make("read", "read_rows", files=rows)), targets=("read",))
+    assert SEEN == [[tmp_path / "input" / "b.txt", tmp_path / "input" / "a.txt"]]  # noqa: SIM300
+
+
 def test_a_file_named_by_a_wire_is_always_read(studio, tmp_path):
     (tmp_path / "input").mkdir()
     (tmp_path / "input" / "a.txt").write_text("one")

@@ -75,7 +75,7 @@ def test_plans_during_runs_harm_neither(studio):
         stop.set()
         thread.join()
     expected = [2 * float(round % 7) for round in range(60)]
-    assert SEEN == expected
+    assert expected == SEEN
     assert set(plans) == {3}
 
 

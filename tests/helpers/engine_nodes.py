@@ -28,6 +28,8 @@ from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.library.folders import Folders
 
 CALLS: Counter[str] = Counter()
+# What nodes were handed, where a test wants to know.
+SEEN: list[list[Path]] = []
 
 
 @node("test.number")
@@ -100,6 +102,7 @@ class Row(NamedTuple):
 @node("test.read_rows")
 def read_rows(*, files: list[Row] = []) -> str:  # noqa: B006 (an empty stack)
     CALLS["read_rows"] += 1
+    SEEN.append([row.file for row in files])
     return str(len(files))
 
 
