@@ -26,7 +26,6 @@ RATE = 2e-3
 CROPS = (16, 64)  # how many pictures a step, of what side
 LARGE = (4, 128)
 LARGE_FROM = 0.85  # the share of the steps after which large crops are trained on
-VIEWS = 9  # of every picture, made once
 
 Sprites = Mapping[tuple[str, str], Tensor]
 
@@ -57,7 +56,7 @@ def train(sprites: Sprites, profile: Profile, folder: Path, device: str = "cpu")
     if final.exists():
         module.load_state_dict(torch.load(final, map_location=device))
         return module.eval().requires_grad_(False)
-    pool, log = _pool(sprites), Log(folder / "autoencoder.jsonl")
+    pool, log = _pool(sprites, profile.vae_views), Log(folder / "autoencoder.jsonl")
     optimizer = torch.optim.AdamW(
         module.parameters(), betas=(0.9, 0.99), weight_decay=1e-4, fused=True
     )
@@ -76,11 +75,11 @@ def train(sprites: Sprites, profile: Profile, folder: Path, device: str = "cpu")
     return module.eval().requires_grad_(False)
 
 
-def _pool(sprites: Sprites) -> Tensor:
+def _pool(sprites: Sprites, views: int) -> Tensor:
     """Views of every picture, bytes [n,3,S,S]."""
     random, backgrounds, found = Random(0), list(BACKGROUNDS), []
     for (_, style), sprite in sprites.items():
-        places = [view(random.choice(backgrounds), random) for _ in range(VIEWS)]
+        places = [view(random.choice(backgrounds), random) for _ in range(views)]
         found.append((compose(sprite, style, places) * 255).round().byte())
     return torch.cat(found)
 

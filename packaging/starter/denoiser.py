@@ -25,6 +25,7 @@ EMPTY = 0.1  # how often the caption is left out, for guidance
 NOISY = 0.35  # the share of samples whose noise is drawn from the upper half alone
 CAPTIONS = 4  # of every latent, encoded once
 WARM = 200
+FLOOR = 0.02  # of the peak rate, at the end
 EMA = 0.9993
 BANDS = 4
 SAVED_EVERY = 500
@@ -88,7 +89,7 @@ def train(
             unet, latents[index].repeat(2, 1, 1, 1), noise.to(device), t.to(device), context, bars
         )
         loss.backward()
-        masters.update(rate_at(masters.step, steps, profile.rate, WARM))
+        masters.update(rate_at(masters.step, steps, profile.rate, WARM, FLOOR))
         band = t * BANDS // STEPS
         bands[0].index_add_(0, band, error.cpu())
         bands[1].index_add_(0, band, torch.ones(len(t)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -33,6 +33,35 @@ def contact_sheet(pictures: Sequence[Tensor], path: Path) -> None:
         at = (i % COLUMNS * CELL, i // COLUMNS * CELL)
         sheet.paste(image(picture).resize((CELL, CELL), Image.Resampling.LANCZOS), at)
     sheet.save(path, quality=82)
+
+
+def sprite_sheet(sprites: Mapping[tuple[str, str], Tensor], path: Path, side: int = 64) -> None:
+    """All drawings, small, in rows of twelve; beside it the names as JSON."""
+    keys, columns = list(sprites), 12
+    sheet = Image.new("RGBA", (columns * side, math.ceil(len(keys) / columns) * side))
+    for i, key in enumerate(keys):
+        bytes_ = sprites[key].permute(1, 2, 0).contiguous().numpy()
+        # Premultiplied, as Pillow says it: "RGBa".
+        small = Image.frombytes("RGBa", bytes_.shape[1::-1], bytes_.tobytes()).convert("RGBA")
+        at = (i % columns * side, i // columns * side)
+        sheet.paste(small.resize((side, side), Image.Resampling.BOX), at)
+    sheet.save(path, quality=75)
+    lines = ",\n".join(json.dumps(key) for key in keys)
+    path.with_suffix(".json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def read_sprites(path: Path, side: int = 64) -> dict[tuple[str, str], Tensor]:
+    """What `sprite_sheet` wrote: (concept, style) → premultiplied bytes [4,side,side]."""
+    keys = [tuple(key) for key in json.loads(path.with_suffix(".json").read_text("utf-8"))]
+    with Image.open(path) as stored:
+        sheet = stored.convert("RGBa")
+    found = {}
+    for i, key in enumerate(keys):
+        x, y = i % (sheet.width // side) * side, i // (sheet.width // side) * side
+        part = sheet.crop((x, y, x + side, y + side))
+        flat = torch.frombuffer(bytearray(part.tobytes()), dtype=torch.uint8)
+        found[key] = flat.reshape(side, side, 4).permute(2, 0, 1)
+    return found
 
 
 def curve(log: Path, path: Path, size: tuple[int, int] = (760, 420)) -> None:

@@ -67,6 +67,8 @@ def main() -> None:
     unet = denoiser.train(
         coded[drawn], labels[drawn], known, encoder, profile, folder, start=start, device=device
     )
+    for network in (vae, encoder, unet):
+        network.to("cpu")
     text.steady(encoder, unet)
     some = labels[:, 2] == 0
     scaled = coded[some].float()

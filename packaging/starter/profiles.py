@@ -30,9 +30,9 @@ class Profile:
 
     `concepts`: emojibase's name → ours; none for all in `groups` (emojibase's numbers).
     `drawn`: how many of the styles the denoiser learns; autoencoder and text encoder learn all.
-    `views`: latents kept of every picture on every background. `widths`: channels of the
-    denoiser's levels, of which those from `attention` on have attention. `samples`: how many it
-    is trained on.
+    `vae_views`: pictures of every drawing that the autoencoder learns from; `views`: latents kept
+    of every drawing on every background. `widths`: channels of the denoiser's levels, of which
+    those from `attention` on have attention. `samples`: how many it is trained on.
     """
 
     concepts: dict[str, str]
@@ -43,6 +43,7 @@ class Profile:
     size: int
     vae_widths: tuple[int, ...]
     vae_steps: int
+    vae_views: int
     text_width: int
     text_layers: int
     text_steps: int
@@ -63,6 +64,7 @@ CPU = Profile(
     size=256,
     vae_widths=(16, 32, 64, 128),
     vae_steps=1530,
+    vae_views=9,
     text_width=192,
     text_layers=4,
     text_steps=900,
@@ -71,7 +73,7 @@ CPU = Profile(
     heads=4,
     batch=32,
     rate=1e-3,
-    samples=150_400,
+    samples=105_600,
 )
 
 GPU = Profile(
@@ -83,6 +85,7 @@ GPU = Profile(
     size=256,
     vae_widths=(32, 64, 96, 128),
     vae_steps=6000,
+    vae_views=3,
     text_width=192,
     text_layers=4,
     text_steps=8000,

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 
 
-def rate_at(step: int, steps: int, peak: float, warm: int) -> float:
-    """The learning rate: up in a line over `warm` steps, then down along a cosine to zero."""
-    if step < warm:
-        return peak * (step + 1) / warm
-    return peak * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+def rate_at(step: int, steps: int, peak: float, warm: int, floor: float = 0.0) -> float:
+    """The learning rate: a cosine from `peak` to `floor` of it, warmed up over `warm` steps."""
+    cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
+    return peak * min(1.0, step / warm) * (floor + (1 - floor) * cosine)
 
 
 class Masters:
@@ -49,7 +48,7 @@ class Masters:
         self.optimizer.param_groups[0]["lr"] = rate
         self.optimizer.step()
         self.step += 1
-        keep = min(self.decay, (1 + self.step) / (10 + self.step))
+        keep = min(self.decay, (1 + self.step) / (20 + self.step))
         with torch.no_grad():
             torch._foreach_copy_(self.module_parameters, self.masters)
             torch._foreach_lerp_(self.average, self.masters, 1 - keep)

@@ -24,6 +24,7 @@ def profile():
         size=64,
         vae_widths=(8, 8, 8, 16),
         vae_steps=2,
+        vae_views=2,
         text_width=64,
         text_layers=2,
         text_steps=2,

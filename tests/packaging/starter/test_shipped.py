@@ -1,0 +1,99 @@
+"""The model that ships draws what it is asked for: compared with the drawings it learnt from.
+
+The references (tests/data/starter, see resources/models/checkpoints/starter-NOTICE) are every
+drawing it was trained on, 64 × 64.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from PIL import Image
+
+import ponystudio_resources
+
+MODEL = ponystudio_resources.path("models", "checkpoints", "starter.safetensors")
+GRAPH = ponystudio_resources.path("graphs", "text-to-picture.json")
+pytestmark = pytest.mark.skipif(not MODEL.exists(), reason="the starter model is not here")
+
+# Concept, style, background, seed.
+PICTURES = [
+    ("cat", "flat", "white", 1),
+    ("apple", "3d", "yellow", 1),
+    ("zebra", "3d", "green", 1),
+    ("rainbow", "line art", "pink", 1),
+]
+
+
+@pytest.fixture(scope="module")
+def judge(pytestconfig):
+    from starter import figures, retrieval
+
+    sprites = figures.read_sprites(pytestconfig.rootpath / "tests/data/starter/sprites.webp")
+    concepts = list(dict.fromkeys(concept for concept, _ in sprites))
+    return retrieval.Judge(sprites, concepts, ["3d", "flat", "line art"])
+
+
+@pytest.fixture(scope="module")
+def painter():
+    from starter.painting import Painter
+
+    with torch.no_grad():
+        yield (painter := Painter(MODEL))
+    for part in (painter.denoiser, painter.encoder, painter.autoencoder):
+        part.close()
+
+
+def seen(judge, picture, concept, style, background):
+    from starter.retrieval import small
+
+    (shrunk,) = small(picture[None])
+    return (
+        judge.concept(shrunk, style, background),
+        judge.style(shrunk, concept, background),
+        judge.background(shrunk, concept, style),
+    )
+
+
+def test_the_default_graph_makes_a_unicorn(judge, tmp_path):
+    command = [sys.executable, "-m", "ponystudio", "run", str(GRAPH), "--output", str(tmp_path)]
+    subprocess.run([*command, "--no-disk-cache"], check=True, capture_output=True, timeout=200)
+    (path,) = tmp_path.glob("*.png")
+    with Image.open(path) as image:
+        rows = torch.frombuffer(bytearray(image.convert("RGB").tobytes()), dtype=torch.uint8)
+    picture = rows.reshape(256, 256, 3).permute(2, 0, 1) / 255
+    wish = ("unicorn", "3d", "blue")
+    assert seen(judge, picture, *wish) == wish
+
+
+@pytest.mark.parametrize(("concept", "style", "background", "seed"), PICTURES)
+def test_a_prompt_is_followed(judge, painter, concept, style, background, seed):
+    picture = painter.paint(f"{concept}, {style}, {background} background", seed)
+    assert seen(judge, picture, concept, style, background) == (concept, style, background)
+
+
+def test_tags_may_stand_in_any_order_and_by_another_name(judge, painter):
+    picture = painter.paint("yellow background, 3d, red apple", 1)
+    assert seen(judge, picture, "apple", "3d", "yellow") == ("apple", "3d", "yellow")
+
+
+def test_a_negative_prompt_leaves_a_background(judge, painter):
+    """Without a word on the background any may come, but not the one that was excluded."""
+    from starter.retrieval import small
+
+    found = painter.paint("unicorn, 3d", 1)
+    (first,) = small(found[None])
+    unwanted = judge.background(first, "unicorn", "3d")
+    (second,) = small(painter.paint("unicorn, 3d", 1, negative=f"{unwanted} background")[None])
+    assert judge.background(second, "unicorn", "3d") != unwanted
+
+
+def test_weights_and_guidance_are_seen(painter):
+    plain = painter.paint("cat, flat, white background", 1)
+    heavy = painter.paint("(cat:1.5), flat, white background", 1)
+    free = painter.paint("cat, flat, white background", 1, cfg=2.0)
+    assert (plain - heavy).abs().mean() > 0.002
+    assert (plain - free).abs().mean() > 0.002
