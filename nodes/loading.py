@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ponystudio.api import Affects, Annotated, Choice, Clip, Context, File, Label, Model, Vae, node
 from ponystudio.diffusion.loading import recognise
 from ponystudio.diffusion.predictions import AUTO, CHOICES
-from ponystudio.errors import MissingInput
+from ponystudio.errors import MismatchedValues
 
 Prediction = Annotated[str, Choice(CHOICES)]
 PREDICTION_HELP = "What the model gives: noise or velocity; auto asks the file."
@@ -91,7 +91,7 @@ def load_clip(
         family: The family of the models that they are for.
     """
     if not 1 <= len(files) <= 2:
-        raise MissingInput(
+        raise MismatchedValues(
             f"There are {len(files)} files of text encoders.",
             socket="files",
             remedy="Name one, or CLIP-L and OpenCLIP-bigG for SDXL.",
@@ -100,7 +100,7 @@ def load_clip(
     for path in paths:
         recognise(path, "text_encoders")
     content = "+".join(ctx.models.content(path) for path in paths)
-    options = (("with", str(paths[1])),) if len(paths) == 2 else ()
+    options = (("family", family), *(("with", str(path)) for path in paths[1:]))
     return Clip(str(paths[0]), content, family, options=options)
 
 

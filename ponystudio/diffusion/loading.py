@@ -55,8 +55,8 @@ def load(
     SuperResolution. Tensors that are stored in `dtype` stay mapped from the file when `device` is
     the CPU; the others are cast one by one. `options`: ("ema", True) takes averaged weights where
     the file has them; ("prediction", word) is one of predictions.PREDICTIONS, in place of what the
-    file says; ("with", path) is a second file, of the other text encoder. `check` is called before
-    every tensor and may raise Cancelled.
+    file says; ("with", path) is a second file, of the other text encoder; ("family", name) is whose
+    they are. `check` is called before every tensor and may raise Cancelled.
     Raises subclasses of ModelFileError.
     """
     import torch
@@ -98,7 +98,7 @@ def _load(
     info, how = read_header(path), PARTS[part]
     file, hints = _open(path, info, how, options.get("with"))
     try:
-        kin = _kin(info, part, file)
+        kin = family(options["family"]) if "family" in options else _kin(info, part, file)
         found = how.names(file.tensors, kin)
         if not found:
             raise WrongKind(
