@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,17 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
+
+
+def _hide_windows() -> None:
+    """Take the focus out of all editors while Python is whole. Qt would do so when its modules
+    are gone, and a Python event filter that it asks then brings the process down."""
+    if isinstance(QApplication.instance(), QApplication):
+        for window in QApplication.topLevelWidgets():
+            window.hide()
+
+
+atexit.register(_hide_windows)
 
 
 class Editors(QObject):

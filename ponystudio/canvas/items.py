@@ -93,7 +93,6 @@ class NodeItem:
         "looks",
         "message",
         "node",
-        "placed",
         "rect",
         "selected",
         "spec",
@@ -111,7 +110,6 @@ class NodeItem:
         self.z = 0
         self.selected = False
         self.used: frozenset[str] = frozenset()
-        self.placed = True
         self.layout: CardLayout = _NO_LAYOUT
         self.rect = QRectF()
         self.message: Any = None

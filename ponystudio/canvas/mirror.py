@@ -13,8 +13,7 @@ from ponystudio.canvas import card, items, paint_message, wires
 from ponystudio.canvas.document import Change
 from ponystudio.canvas.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
 from ponystudio.canvas.state import NodeState
-from ponystudio.errors import Cycle
-from ponystudio.graph import topology
+from ponystudio.graph import arranging
 
 if TYPE_CHECKING:
     from ponystudio.canvas.scene import GraphScene
@@ -41,11 +40,11 @@ def _build(scene: GraphScene) -> None:
         _remove_node(scene, item)
     scene.wire_items.clear()
     scene.wires_of.clear()
+    scene.own_places.clear()
     graph = scene.document.graph
     used = _used_outputs(graph.nodes.values())
-    for id in graph.nodes:
-        _make_node(scene, id, used.get(id, frozenset()))
-    _place_the_lost(scene)
+    lost = {id for id in graph.nodes if _make_node(scene, id, used.get(id, frozenset()))}
+    _place_the_lost(scene, lost)
     for id in graph.nodes:
         _follow_links(scene, id)
     _follow_frames(scene)
@@ -58,6 +57,7 @@ def follow(scene: GraphScene, change: Change) -> None:
     gone = [id for id in change.nodes if id not in graph.nodes]
     rewired = _sources_touched(change)
     moved: set[str] = set()
+    lost: set[str] = set()
     places: list[QRectF] = []
     for id in gone:
         _drop_wires(scene, [key for key in scene.wires_of.get(id, ()) if key[0] == id])
@@ -70,12 +70,13 @@ def follow(scene: GraphScene, change: Change) -> None:
     for id in touched:
         before = scene.node_items.get(id)
         old = before.rect if before else None
-        _make_node(scene, id, used.get(id))
+        if _make_node(scene, id, used.get(id)):
+            lost.add(id)
         moved.add(id)
         new = scene.node_items[id].rect
         if new != old:
             places += [new] if old is None else [old, new]
-    _place_the_lost(scene)
+    _place_the_lost(scene, lost)
     for id in change.nodes & graph.nodes.keys():
         _follow_links(scene, id)
     for key in {key for id in moved for key in scene.wires_of.get(id, ())}:
@@ -133,8 +134,8 @@ def _shows_progress(before: NodeState, after: NodeState) -> bool:
     return before.phase == "running" and moved == after
 
 
-def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> None:
-    """A new item for a node, or new contents for the one there is."""
+def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> bool:
+    """A new item for a node, or new contents for the one there is; whether it needs a place."""
     document = scene.document
     node, looks = document.graph.nodes[id], document.looks(id)
     spec = document.catalog.get(node.type)
@@ -148,17 +149,13 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> None:
     if used is not None:
         item.used = used
     item.layout = card.layout(node, spec, looks, scene.field, item.used, scene.density)
-    place = items.position(looks.get("pos"))
-    if place:
-        item.placed = True
-    else:
-        item.placed = False
-        place = item.x, item.y
-    item.place(*place)
+    place = items.position(looks.get("pos")) or scene.own_places.get(id)
+    item.place(*(place or (0.0, 0.0)))
     item.state = document.states[id]
     hang_message(scene, item)
     _index_node(scene, item)
     scene.damage(scene.card_bounds(item))
+    return place is None
 
 
 def _recount_frames(scene: GraphScene, touched: list[QRectF]) -> None:
@@ -180,30 +177,24 @@ def _remove_node(scene: GraphScene, id: str) -> None:
     _drop_wires(scene, list(scene.wires_of.pop(id, ())))
 
 
-def _place_the_lost(scene: GraphScene) -> None:
-    """Give cards without a position one to the right of what feeds them."""
-    lost = [item for item in scene.node_items.values() if not item.placed]
+def _place_the_lost(scene: GraphScene, lost: set[str]) -> None:
+    """Lay out the new cards of which the view does not say where they are."""
     if not lost:
         return
-    graph = scene.document.graph
-    try:
-        order = topology.order(graph)
-    except Cycle:
-        order = list(graph.nodes)
-    columns: dict[int, float] = {}
-    depth: dict[str, int] = {}
-    for id in order:
-        node = graph.nodes[id]
-        depth[id] = max((depth.get(source, -1) + 1 for source in node.sources), default=0)
-        item = scene.node_items.get(id)
-        if item is None or item.placed:
-            continue
-        column = depth[id]
-        y = columns.get(column, 0.0)
-        item.place(column * 320.0, y)
-        item.placed = True
-        columns[column] = y + item.rect.height() + 48
-        _index_node(scene, item)
+    document, items = scene.document, scene.node_items
+    ids = [id for id in document.graph.nodes if id in lost]
+    sizes = {id: (items[id].rect.width(), items[id].rect.height()) for id in ids}
+    taken = [
+        (item.x, item.y, item.rect.width(), item.rect.height())
+        for id, item in items.items()
+        if id not in sizes
+    ]
+    found = arranging.missing_positions(document.graph, sizes, taken, document.catalog)
+    for id, (x, y) in found.items():
+        items[id].place(x, y)
+        _index_node(scene, items[id])
+        scene.damage(scene.card_bounds(items[id]))
+    scene.own_places.update(found)
 
 
 def _used_outputs(nodes: Iterable[Any]) -> dict[str, frozenset[str]]:

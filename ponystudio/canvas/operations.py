@@ -5,18 +5,18 @@ Gestures, menus, keys and the palette all end here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QPointF
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.canvas import card, metrics
+from ponystudio.canvas import card, items, metrics
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.items import SocketRef, WireKey
 from ponystudio.errors import GraphError
 from ponystudio.graph import arranging, rewiring, wiring
-from ponystudio.graph.arranging import Box
+from ponystudio.graph.arranging import Box, Point
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edits import REMOVED, AddNode, Compound, Edit, SetMode, SetTitle, SetView
 from ponystudio.graph.model import Graph, Mode
@@ -80,6 +80,20 @@ class Operations(QObject):
         ids = self.scene.node_items if nodes is None else nodes
         rects = {id: self.scene.node_items[id].rect for id in ids if id in self.scene.node_items}
         return {id: (r.x(), r.y(), r.width(), r.height()) for id, r in rects.items()}
+
+    def moves(self, to: Mapping[str, Point], graph: Graph | None = None) -> list[Edit]:
+        """The edits that put cards there (in a graph that is to be, if one is given).
+
+        The view comes to say where all others are too: laid out anew without these, when the
+        graph is opened again, they would come to lie elsewhere.
+        """
+        looks = self.document.looks
+        unsaid = {
+            id: place
+            for id, place in self.scene.own_places.items()
+            if id in self.graph.nodes and items.position(looks(id).get("pos")) is None
+        }
+        return arranging.moves(graph or self.graph, {**unsaid, **to})
 
     def pinned(self, node: str) -> bool:
         return bool(self.document.looks(node).get("pinned"))
@@ -198,7 +212,7 @@ class Operations(QObject):
         return None
 
     def _added(self, id: str, edits: Sequence[Edit], text: str) -> str:
-        if not self.do(edits, text):
+        if not self.do([*self.moves({}), *edits], text):
             return ""
         self.scene.select([id])
         self.scene.raise_nodes([id])
@@ -216,7 +230,7 @@ class Operations(QObject):
             boxes[node] = (x, y, known.rect.width(), known.rect.height())
         places = arranging.make_room(after, boxes, node)
         free = {id: place for id, place in places.items() if not self.pinned(id)}
-        return arranging.moves(after, free)
+        return self.moves(free, after)
 
     def swap(self, node: str, spec: NodeSpec) -> bool:
         text = self.tr("Swap {0} for {1}").format(self.title(node), spec.title)

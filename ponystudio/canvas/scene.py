@@ -66,6 +66,8 @@ class GraphScene(QGraphicsScene):
         self.wire_index: SpatialIndex[WireKey] = SpatialIndex()
         self.wires_of: dict[str, set[WireKey]] = {}
         """The wires into and out of each node."""
+        self.own_places: dict[str, tuple[float, float]] = {}
+        """Where cards are as long as the view does not say it."""
         self.density = metrics.COMFORTABLE
         self.detail: Detail = "full"
         self.services: Any = None

@@ -181,13 +181,14 @@ class Selection(QObject):
         boxes = self.ops.boxes(nodes if len(nodes) > 1 else None)
         boxes = {id: box for id, box in boxes.items() if not self.ops.pinned(id)}
         to = arranging.tidy(self.ops.graph, boxes, self.ops.catalog)
-        edits: list[Edit] = []
-        for key, wire in self.scene.wire_items.items():
-            if wire.dots and wire.source in boxes and wire.target in boxes:
-                edits += wiring.set_dots(self.ops.graph, key, ())
-        moves = arranging.moves(self.ops.graph, to)
+        inside = [
+            key
+            for key, wire in self.scene.wire_items.items()
+            if wire.source in boxes and wire.target in boxes
+        ]
         # Moves first: if they are one edit of the whole layout it still has the dots.
-        self.ops.do([*moves, *edits], self.tr("Tidy {0}").format(self.ops.titles(list(boxes))))
+        edits = [*self.ops.moves(to), *wiring.without_dots(self.ops.graph, inside)]
+        self.ops.do(edits, self.tr("Tidy {0}").format(self.ops.titles(list(boxes))))
 
     def nudge(self, dx: int, dy: int) -> None:
         boxes = self.ops.boxes(self.ops.targets())
@@ -195,15 +196,14 @@ class Selection(QObject):
         text = self.tr("Move {0}").format(self.ops.titles(list(to)))
         if self._nudged[0] != to.keys():  # other nodes: another step of undo
             self._nudged = to.keys(), gesture("nudge")
-        self.ops.do(arranging.moves(self.ops.graph, to), text, self._nudged[1])
+        self.ops.do(self.ops.moves(to), text, self._nudged[1])
 
     def _boxes(self) -> dict[str, arranging.Box]:
         boxes = self.ops.boxes(self.ops.targets())
         return {id: box for id, box in boxes.items() if not self.ops.pinned(id)}
 
     def _arrange(self, to: dict[str, arranging.Point], text: str) -> None:
-        edits = arranging.moves(self.ops.graph, to)
-        self.ops.do(edits, text.format(self.ops.titles(list(to))))
+        self.ops.do(self.ops.moves(to), text.format(self.ops.titles(list(to))))
 
     # Frames and notes
 

@@ -5,7 +5,7 @@ All of it is about boxes by node id and gives new top left corners, on the grid 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from ponystudio.api.spec import NodeSpec
@@ -45,24 +45,15 @@ def moves(graph: Graph, positions: Mapping[str, Point]) -> list[Edit]:
 
 
 def missing_positions(
-    graph: Graph, size: Callable[[str], Size], specs: Specs | None = None
+    graph: Graph, sizes: Mapping[str, Size], taken: Iterable[Box], specs: Specs | None = None
 ) -> dict[str, Point]:
-    """Places for the nodes that have none: laid out on their own, below all that have one."""
-    looks = graph.view.get("nodes", {})
-    placed = [id for id in graph.nodes if "pos" in looks.get(id, {})]
-    missing = [id for id in graph.nodes if "pos" not in looks.get(id, {})]
-    if not missing:
-        return {}
-    boxes = {id: (0.0, 0.0, *size(id)) for id in missing}
-    left = top = 0.0
-    if placed:
-        corners = [looks[id]["pos"] for id in placed]
-        left = min(float(x) for x, _ in corners)
-        top = (
-            max(float(y) + size(id)[1] for id, (_, y) in zip(placed, corners, strict=True))
-            + 2 * GAP_Y
-        )
-    return layered(graph, boxes, (left, top), specs)
+    """Places for nodes that have none: laid out on their own, below all that is there."""
+    boxes = {id: (0.0, 0.0, *size) for id, size in sizes.items()}
+    there = list(taken)
+    if not there:
+        return layered(graph, boxes, (0.0, 0.0), specs)
+    left, _, _, bottom = _span(there)
+    return layered(graph, boxes, (left, bottom + 2 * GAP_Y), specs)
 
 
 def tidy(graph: Graph, boxes: Mapping[str, Box], specs: Specs | None = None) -> dict[str, Point]:

@@ -10,7 +10,15 @@ from ponystudio.api.spec import NodeSpec, can_feed
 from ponystudio.errors import GraphError
 from ponystudio.graph import wiring
 from ponystudio.graph.coercing import coerce
-from ponystudio.graph.edits import AddNode, Connect, Edit, RemoveNode, ReplaceNode, between
+from ponystudio.graph.edits import (
+    AddNode,
+    Compound,
+    Connect,
+    Edit,
+    RemoveNode,
+    ReplaceNode,
+    between,
+)
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.naming import fresh_id
 from ponystudio.graph.topology import ancestors, passes
@@ -167,13 +175,11 @@ def _without(graph: Graph, gone: Collection[str]) -> Graph:
             kept = {name: link for name, link in node.inputs.items() if link.source not in gone}
             node = replace(node, inputs=kept)
         nodes[id] = node
-    looks = graph.view.get("nodes", {})
-    view = {**graph.view, "nodes": {id: look for id, look in looks.items() if id not in gone}}
+    view = dict(graph.view)
+    if looks := view.get("nodes"):
+        view["nodes"] = {id: look for id, look in looks.items() if id not in gone}
     after = replace(graph, nodes=nodes, view=view)
-    for wire in cut:
-        for edit in wiring.set_dots(after, wire, ()):
-            after, _ = edit.apply(after)
-    return after
+    return Compound(tuple(wiring.without_dots(after, cut))).apply(after)[0]
 
 
 def dissolved(graph: Graph, specs: Specs, ids: Iterable[str]) -> list[Edit]:

@@ -137,17 +137,17 @@ def connect(graph: Graph, pair: Pair) -> list[Edit]:
     old = graph.nodes[pair.target].inputs.get(pair.input)
     if old == Link(pair.source, pair.output):
         return []
-    return [*_no_dots(graph, (pair.target, pair.input)), pair.connect()]
+    return [*without_dots(graph, [(pair.target, pair.input)]), pair.connect()]
 
 
 def disconnect(graph: Graph, wires: Iterable[Wire]) -> list[Edit]:
     """These wires away, with their dots."""
-    edits: list[Edit] = []
-    for wire in dict.fromkeys(wires):
-        target, input = wire
-        if target in graph.nodes and input in graph.nodes[target].inputs:
-            edits += [*_no_dots(graph, wire), Disconnect(target, input)]
-    return edits
+    found = [
+        (target, input)
+        for target, input in dict.fromkeys(wires)
+        if target in graph.nodes and input in graph.nodes[target].inputs
+    ]
+    return [*without_dots(graph, found), *(Disconnect(*wire) for wire in found)]
 
 
 def wires_from(graph: Graph, node: str, output: str | None = None) -> list[Wire]:
@@ -281,7 +281,9 @@ def set_dots(graph: Graph, wire: Wire, points: Iterable[Iterable[float]]) -> lis
     old = dots(graph, wire)
     if new == old:
         return []
-    return [SetView(("nodes", wire[0], "dots", wire[1]), new)] if new else _no_dots(graph, wire)
+    if not new:
+        return without_dots(graph, [wire])
+    return [SetView(("nodes", wire[0], "dots", wire[1]), new)]
 
 
 def with_dot(graph: Graph, wire: Wire, index: int, pos: tuple[float, float]) -> list[Edit]:
@@ -295,13 +297,22 @@ def without_dot(graph: Graph, wire: Wire, index: int) -> list[Edit]:
     return set_dots(graph, wire, [*found[:index], *found[index + 1 :]])
 
 
-def _no_dots(graph: Graph, wire: Wire) -> list[Edit]:
-    entry = looks(graph, wire[0]).get("dots")
-    if not isinstance(entry, Mapping) or wire[1] not in entry:
-        return []
-    last = len(entry) == 1
-    path = ("nodes", wire[0], "dots") if last else ("nodes", wire[0], "dots", wire[1])
-    return [SetView(path, REMOVED)]
+def without_dots(graph: Graph, wires: Iterable[Wire]) -> list[Edit]:
+    """No dots on these wires; a card with none left has no entry for them."""
+    gone: dict[str, set[str]] = {}
+    for target, input in wires:
+        gone.setdefault(target, set()).add(input)
+    edits: list[Edit] = []
+    for node, names in gone.items():
+        entry = looks(graph, node).get("dots")
+        if not isinstance(entry, Mapping) or names.isdisjoint(entry):
+            continue
+        path = ("nodes", node, "dots")
+        if names >= entry.keys():
+            edits.append(SetView(path, REMOVED))
+        else:
+            edits += [SetView((*path, name), REMOVED) for name in sorted(names & entry.keys())]
+    return edits
 
 
 def _names(value: object) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from ponystudio.canvas.document import Document
 from ponystudio.canvas.items import FocusRef, NodeItem, SocketRef
 from ponystudio.canvas.scene import GraphScene
 from ponystudio.canvas.state import NodeState, Problem
+from ponystudio.graph import format as graph_format
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edits import (
     REMOVED,
@@ -19,10 +21,12 @@ from ponystudio.graph.edits import (
     RemoveNode,
     RenameNode,
     SetMode,
+    SetParam,
     SetTitle,
     SetView,
 )
-from ponystudio.graph.model import Graph
+from ponystudio.graph.model import Graph, Node
+from ponystudio_resources import path
 
 
 @pytest.fixture
@@ -214,3 +218,41 @@ def test_a_failed_node_has_a_message_that_takes_the_mouse(scene: GraphScene, qtb
 def test_focus_is_told(scene: GraphScene, qtbot) -> None:
     with qtbot.waitSignal(scene.focus_changed):
         scene.set_focus(FocusRef("node", "sample"))
+
+
+@pytest.fixture
+def bare(qapp) -> Document:
+    """A graph of which nothing says where its cards are."""
+    graph = graph_format.read(path("graphs") / "text-to-picture.json")
+    catalog = json.loads(path("catalog.json").read_text(encoding="utf-8"))
+    return Document(Graph(graph.nodes), Catalog.from_json(catalog))
+
+
+def places(scene: GraphScene) -> dict[str, tuple[float, float]]:
+    return {id: (item.x, item.y) for id, item in scene.node_items.items()}
+
+
+def test_a_graph_without_a_view_is_laid_out_from_left_to_right(bare: Document) -> None:
+    scene = GraphScene(bare)
+    for wire in scene.wire_items.values():
+        source, target = scene.node_items[wire.source], scene.node_items[wire.target]
+        assert source.rect.right() < target.rect.left()
+        assert wire.source_pos.x() == source.rect.right()
+    rects = [item.rect for item in scene.node_items.values()]
+    assert not any(a.intersects(b) for i, a in enumerate(rects) for b in rects[:i])
+    assert bare.graph.view == {}
+
+
+def test_cards_laid_out_here_stay_while_they_are_edited(bare: Document) -> None:
+    scene = GraphScene(bare)
+    before = places(scene)
+    bare.do(SetParam("sampler", "steps", 4), "Steps")
+    assert places(scene) == before
+    bare.do(AddNode(Node("late", "core.sample")), "Add")
+    late = scene.node_items["late"].rect
+    assert late.top() > max(y for _, y in before.values())
+    bare.do(SetView(("nodes", "sampler", "pos"), [-800, 0]), "Move")
+    assert places(scene)["sampler"] == (-800, 0)
+    bare.undo()
+    bare.undo()
+    assert places(scene) == before

@@ -82,14 +82,12 @@ def test_graphs_with_a_circle_are_laid_out_too():
     assert not overlapping(places, boxes_of(graph))
 
 
-def test_only_nodes_without_a_place_get_one_below_the_others(graph):
-    view = {"nodes": {"save": {"pos": [100, 50]}}}
-    graph = Graph(graph.nodes, view=view)
-    places = arranging.missing_positions(graph, lambda id: (240, 200), CATALOG)
-    assert "save" not in places
-    assert len(places) == len(graph.nodes) - 1
+def test_nodes_without_a_place_get_one_below_the_others(graph):
+    sizes = {id: (240.0, 200.0) for id in graph.nodes if id != "save"}
+    places = arranging.missing_positions(graph, sizes, [(100.0, 50.0, 240.0, 200.0)], CATALOG)
+    assert places.keys() == sizes.keys()
     assert all(y >= 250 for _, y in places.values())
-    assert arranging.missing_positions(Graph(), lambda id: (0, 0)) == {}
+    assert arranging.missing_positions(Graph(), {}, []) == {}
 
 
 def test_align_takes_the_outermost_edge():

@@ -8,7 +8,7 @@ import pytest
 from ponystudio.graph import rewiring, wiring
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.checking import check
-from ponystudio.graph.edits import AddNode, Compound, Connect, SetParam
+from ponystudio.graph.edits import AddNode, Compound, Connect, SetParam, SetView
 from ponystudio.graph.format import read
 from ponystudio.graph.model import Link, Node
 from ponystudio.graph.wiring import Pair
@@ -138,3 +138,15 @@ def test_many_nodes_go_at_once_as_they_would_one_by_one(graph, monkeypatch):
     one_by_one = done(graph, rewiring.deleted(graph, ids))
     monkeypatch.setattr(rewiring, "_MANY", 1)
     assert done(graph, rewiring.deleted(graph, ids)) == one_by_one
+
+
+@pytest.mark.parametrize("many", [0, 64])
+def test_a_card_that_lost_all_its_dots_has_no_entry_for_them(graph, monkeypatch, many):
+    monkeypatch.setattr(rewiring, "_MANY", many)
+    graph = done(graph, [SetView(("nodes", "sampler", "dots"), {})])
+    for name in ("positive", "negative"):
+        graph = done(graph, wiring.set_dots(graph, ("sampler", name), [(0, 0)]))
+    one = done(graph, rewiring.deleted(graph, ["positive"]))
+    assert list(one.view["nodes"]["sampler"]["dots"]) == ["negative"]
+    both = done(graph, rewiring.deleted(graph, ["positive", "negative"]))
+    assert "dots" not in both.view["nodes"]["sampler"]

@@ -11,7 +11,7 @@ from ponystudio.canvas.gestures import guides
 from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
 from ponystudio.canvas.items import FrameItem, Hit, NoteItem, WireKey
 from ponystudio.canvas.scene import Mode
-from ponystudio.graph import arranging, clipboard, rewiring, wiring
+from ponystudio.graph import clipboard, rewiring, wiring
 from ponystudio.graph.edits import Edit, SetView
 
 # From so many cards on they move when they are dropped; outlines show where.
@@ -134,7 +134,7 @@ class Move(Gesture):
         """The edits that bring all that moves to where it began plus `by`."""
         dx, dy = by.x(), by.y()
         to = {id: (p.x() + dx, p.y() + dy) for id, p in self._nodes.items()}
-        edits = arranging.moves(self.ops.graph, to)
+        edits = self.ops.moves(to)
         for kind, places in (("frames", self._frames), ("notes", self._notes)):
             for index, p in places.items():
                 edits.append(SetView((kind, index, "pos"), [p.x() + dx, p.y() + dy]))
