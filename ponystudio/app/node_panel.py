@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QMimeData, QModelIndex, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QDrag, QFontMetricsF, QPainter, QStandardItem, QStandardItemModel
+from PySide6.QtGui import (
+    QDrag,
+    QFontMetricsF,
+    QKeyEvent,
+    QPainter,
+    QStandardItem,
+    QStandardItemModel,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -46,7 +53,7 @@ class NodePanel(QWidget):
         title.setProperty("role", "title")
         self._close = PaintedButton("icon", icon="close", name=self.tr("Close this panel"))
         self._close.clicked.connect(self.closed)
-        self.search = SearchField("")
+        self.search = _Search("")
         self.search.setAccessibleName(self.tr("Search nodes"))
         self.tree = _Tree()
         self.model = QStandardItemModel(self)
@@ -65,6 +72,7 @@ class NodePanel(QWidget):
         self._box.addWidget(self.tree, 1)
         self.search.textChanged.connect(self._fill)
         self.search.returnPressed.connect(self._first)
+        self.search.entered.connect(self._enter)
         self.tree.activated.connect(self._activated)
         self.tree.expanded.connect(lambda index: self._note_fold(index, False))
         self.tree.collapsed.connect(lambda index: self._note_fold(index, True))
@@ -117,9 +125,25 @@ class NodePanel(QWidget):
         if (spec := self.model.index(0, 0).data(SPEC)) is not None:
             self.chosen.emit(spec)
 
+    def _enter(self) -> None:
+        """From the search into the list."""
+        self.tree.setFocus(Qt.FocusReason.TabFocusReason)
+        if not self.tree.currentIndex().isValid():
+            self.tree.setCurrentIndex(self.model.index(0, 0))
+
     def _restyle(self) -> None:
         self._box.setContentsMargins(px(12), px(8), px(8), 0)
         self._box.setSpacing(px(8))
+
+
+class _Search(SearchField):
+    """Enter takes the first that was found; down goes to the list."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.returnPressed.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 class _Tree(QTreeView):

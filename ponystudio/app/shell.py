@@ -99,19 +99,20 @@ class Shell(QWidget):
         if self.panels.indexOf(widget) < 0:
             self.panels.addWidget(widget)
         self.panels.setCurrentWidget(widget)
+        self._note_width()
         self._panel = name
         self._alone = False
         self._apply()
 
     def close_panel(self) -> None:
+        self._note_width()
         self._panel = ""
         self._apply()
 
     def show_beside(self, on: bool) -> None:
         """Whether inspector and results stand beside the page that is shown."""
         if on != self._beside:
-            if self._beside:
-                self._note_width()
+            self._note_width()
             self._beside = on
             self._apply()
 
@@ -168,8 +169,9 @@ class Shell(QWidget):
         self.middle.setSizes([left, max(PAGE, self.middle.width() - left - right), right])
 
     def _restyle(self) -> None:
-        now, self._scale, before = theme.scale(), theme.scale(), self._scale
-        self._right_width = round(self._right_width * now / before)
+        self._note_width()
+        before, self._scale = self._scale, theme.scale()
+        self._right_width = round(self._right_width * self._scale / before)
         self.right.setMinimumWidth(px(LEAST_RIGHT))
         self.pages.setMinimumWidth(px(LEAST_PAGE))  # else the widest page would set it
         self._apply()

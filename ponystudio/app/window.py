@@ -160,6 +160,7 @@ class Window(QMainWindow):
         self.top.new_button.clicked.connect(lambda: self.documents.new())
         self.rail.chosen.connect(self.toggle_panel)
         self.nodes.chosen.connect(self._add_node)
+        self.nodes.search.left.connect(lambda: self._show(self.documents.current))
         self.nodes.closed.connect(lambda: self.toggle_panel("nodes"))
         self.inspector.run_to.connect(self._run_to)
         self.inspector.bypass.connect(self._bypass)

@@ -1,0 +1,73 @@
+"""The studio's whole window, without an engine, for tests of the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from helpers.running import until
+from ponystudio.app import style
+from ponystudio.app.main import restored_window
+from ponystudio.app.settings import Settings
+from ponystudio.app.window import Window
+from ponystudio.canvas import theme
+from ponystudio.graph.model import Graph
+
+NONE = Qt.KeyboardModifier.NoModifier
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+@contextmanager
+def open_window(**settings: Any) -> Iterator[Window]:
+    """A window as it starts, dressed, closed afterwards; PONYSTUDIO_HOME says where it lives."""
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    kept = Settings()
+    for name, value in {"welcomed": True, "theme": "dark", **settings}.items():
+        kept.set(name, value)
+    theme.use("dark")
+    theme.set_scale(kept.get("ui_scale"))
+    app.setStyleSheet(style.sheet())
+    window = restored_window(kept)
+    window.resize(1400, 900)
+    window.show()
+    window.activateWindow()
+    assert QTest.qWaitForWindowExposed(window)
+    window.documents.wait()
+    until(lambda: window.page is not None and window.page.isVisible())
+    try:
+        yield window
+    finally:
+        window.close()
+        window.deleteLater()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        QApplication.processEvents()
+        theme.set_scale(1.0)
+        app.setStyleSheet("")
+
+
+def show_graph(window: Window, graph: Graph, title: str = "Graph") -> None:
+    """Open a graph as a document of its own, in front."""
+    window.documents.new_from(graph, title)
+    until(lambda: window.page is not None and window.page.isVisible())
+
+
+def press(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier = NONE) -> None:
+    widget.window().activateWindow()
+    widget.setFocus()
+    QTest.keyClick(widget, key, modifiers)
+
+
+def picture(path: Path) -> Path:
+    """A small picture file."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (32, 24), (200, 80, 120)).save(path)
+    return path
