@@ -15,6 +15,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from ponystudio.app import style
+from ponystudio.app.garbage import Garbage
 from ponystudio.app.instance import Instance
 from ponystudio.app.settings import Settings
 from ponystudio.canvas import theme
@@ -35,6 +36,7 @@ def main(files: Sequence[Path] = ()) -> int:
             return 0
         print("PonyStudio is open already and does not answer.", file=sys.stderr)
         return 1
+    garbage = Garbage(app)
     settings = Settings()
     _dress(app, settings)
 
@@ -46,6 +48,7 @@ def main(files: Sequence[Path] = ()) -> int:
     _close_on_signals(window)
     window.documents.restored.connect(window.welcome)
     code = app.exec()
+    garbage.close()
     instance.close()
     return code
 

@@ -75,15 +75,12 @@ class Page(QWidget):
         if self._fitted or not self.view.isVisible():
             return
         self._fitted = True
-        saved: dict[str, Any] = self.document.graph.view.get("camera", {})
-        try:
-            x, y = saved["center"]
-            self.view.set_camera(Camera(QPointF(x, y), float(saved["zoom"])))
-        except (KeyError, TypeError, ValueError):
-            bounds = self.scene.bounds()
-            if not bounds.isNull():
-                size = QSizeF(self.view.viewport().size()) / theme.scale()
-                self.view.set_camera(camera.fitting(bounds, size))
+        if (saved := Camera.from_json(self.document.camera)) is not None:
+            self.view.set_camera(saved)
+        elif not (bounds := self.scene.bounds()).isNull():
+            size = QSizeF(self.view.viewport().size()) / theme.scale()
+            self.view.set_camera(camera.fitting(bounds, size))
+        self.document.camera_of = lambda: self.view.camera().to_json()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

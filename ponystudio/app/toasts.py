@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -43,6 +44,8 @@ class Toasts(QObject):
         self._host = host
         self._shown: list[Toast] = []
         host.installEventFilter(self)
+        if isinstance(host, QStackedWidget):  # which raises the page that it shows
+            host.currentChanged.connect(lambda _: self._lay_out())
         theme.hub.changed.connect(self._lay_out)
 
     def show(

@@ -138,7 +138,6 @@ class Window(QMainWindow):
         documents.opened.connect(self._opened)
         documents.closed.connect(self._closed)
         documents.current_changed.connect(self._show)
-        documents.path_wanted.connect(self.dialogs.save_as)
         documents.notice.connect(self.tell)
         documents.title_changed.connect(lambda _: self._retitle())
         self.tabs.close_requested.connect(documents.close)
