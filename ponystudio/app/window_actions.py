@@ -149,7 +149,12 @@ def _panels(window: Window) -> list[ActionSpec]:
             "fit",
         ),
         ActionSpec(
-            "view.theme", _tr("Dark or light"), partial(_flip_theme, window), (), group, "flick"
+            "view.theme",
+            _tr("Dark or light theme"),
+            partial(_flip_theme, window),
+            (),
+            group,
+            "flick",
         ),
         ActionSpec(
             "view.problems", _tr("Next problem"), window.walk_problems, ("F8",), group, "alert"
