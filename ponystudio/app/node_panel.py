@@ -52,6 +52,7 @@ class NodePanel(QWidget):
         title = QLabel(self.tr("Nodes"))
         title.setProperty("role", "title")
         self._close = PaintedButton("icon", icon="close", name=self.tr("Close this panel"))
+        self._close.setToolTip(self.tr("Close this panel (N)"))
         self._close.clicked.connect(self.closed)
         self.search = _Search("")
         self.search.setAccessibleName(self.tr("Search nodes"))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ponystudio.app.window import Window
 
 SECTIONS = (
-    ("Look", ("theme", "ui_scale", "reduced_motion", "shapes_on_wires")),
+    ("Look", ("theme", "ui_scale", "density", "reduced_motion", "shapes_on_wires")),
     ("Files", ("output_folder", "model_folders", "disk_cache_gb")),
     ("Engine", ("device", "dtype", "previews", "keep_awake", "notify")),
     ("Shortcuts", ("key_preset",)),
@@ -178,6 +178,7 @@ class SettingsPanel(QWidget):
         self._icons.append((browse, "folder"))
         browse.setProperty("kind", "icon")
         browse.setAccessibleName(self.tr("Choose a folder"))
+        browse.setToolTip(self.tr("Choose a folder"))
         browse.clicked.connect(
             lambda: self._window.dialogs.folder(
                 self.tr(setting.title), lambda path: self._settings.set(setting.name, str(path))

@@ -46,7 +46,7 @@ QLabel[tone="err"] { color: $err; }
 
 QPushButton, QToolButton {
     background: $card; color: $text; border: 1px solid $line; border-radius: ${p6}px;
-    padding: 0 ${p12}px; min-height: ${p26}px; max-height: ${p26}px;
+    padding: 0 ${p12}px; min-height: ${p26}px; max-height: ${p26}px; icon-size: ${p16}px;
 }
 QPushButton:hover, QToolButton:hover { background: $hover; }
 QPushButton:pressed, QToolButton:pressed { background: $field; }
@@ -165,7 +165,7 @@ _COLORS = (
     *("canvas", "panel", "card", "field", "hover", "tint", "line", "line2", "text", "text2"),
     *("text3", "accent", "fill", "onfill", "ok", "warn", "err", "okbg", "warnbg", "errbg"),
 )
-_LENGTHS = (3, 4, 5, 6, 8, 10, 12, 14, 20, 24, 26)
+_LENGTHS = (3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 26)
 
 
 def apply(app: QApplication) -> None:
