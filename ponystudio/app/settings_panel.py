@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     ("Look", ("theme", "ui_scale", "density", "reduced_motion", "shapes_on_wires")),
-    ("Files", ("output_folder", "model_folders", "disk_cache_gb")),
+    ("Files", ("output_folder", "file_name_pattern", "model_folders", "disk_cache_gb")),
     ("Engine", ("device", "dtype", "previews", "keep_awake", "notify")),
     ("Shortcuts", ("key_preset",)),
 )
@@ -114,6 +114,8 @@ class SettingsPanel(QWidget):
             editor = self._switch(setting)
         elif isinstance(setting.default, float) and not setting.choices:
             editor = self._number(setting)
+        elif setting.name == "file_name_pattern":
+            editor = self._text(setting)
         else:
             editor = self._choice(setting)
         editor.setAccessibleName(self.tr(setting.title))
@@ -143,6 +145,13 @@ class SettingsPanel(QWidget):
         self._show(setting, box.setValue)
         box.editingFinished.connect(lambda: self._settings.set(setting.name, box.value()))
         return box
+
+    def _text(self, setting: Setting) -> QLineEdit:
+        field = QLineEdit()
+        field.setPlaceholderText(str(setting.default))
+        self._show(setting, field.setText)
+        field.editingFinished.connect(lambda: self._settings.set(setting.name, field.text()))
+        return field
 
     def _choice(self, setting: Setting) -> QComboBox:
         box = QComboBox()

@@ -17,6 +17,7 @@ from ponystudio.app.bottombar import BottomBar
 from ponystudio.app.documents import Documents
 from ponystudio.app.dropper import Dropper
 from ponystudio.app.file_dialogs import FileDialogs
+from ponystudio.app.file_names import with_prefix
 from ponystudio.app.inspector import Inspector, next_problem
 from ponystudio.app.node_panel import NodePanel
 from ponystudio.app.notice import Notice
@@ -62,7 +63,7 @@ class Window(QMainWindow):
         self.resize(*SIZE)
         self.running = Running(settings, self)
         self.runner = self.running.runner
-        self.documents = Documents(home.data(), self.running.link.catalog, self.folders, self)
+        self.documents = Documents(home.data(), self._catalog(), self.folders, self)
         self.services = ParamServices(self.folders, index_path=home.cache() / "models.sqlite")
         self.dropper = Dropper(self.documents, self, home.data() / "pasted")
         self.dialogs = FileDialogs(self.documents, self)
@@ -111,7 +112,7 @@ class Window(QMainWindow):
         self.bottom = BottomBar(self.runner)
         self.rail = Rail()
         self.nodes = NodePanel()
-        self.nodes.set_catalog(self.running.link.catalog)
+        self.nodes.set_catalog(self._catalog())
         self.inspector = Inspector(self.runner)
         self.strip = ResultsStrip(self.results)
         self.top = TopBar(self.tabs, self.run_bar)
@@ -142,7 +143,7 @@ class Window(QMainWindow):
         documents.title_changed.connect(lambda _: self._retitle())
         self.tabs.close_requested.connect(documents.close)
         self.dropper.folder_dropped.connect(self.add_models)
-        link.catalog_changed.connect(self._have_catalog)
+        link.catalog_changed.connect(lambda _: self._have_catalog())
         self.runner.picture_made.connect(self.results.add)
         self.runner.queue.changed.connect(self._show_running)
         acts = self.results.actions
@@ -216,7 +217,12 @@ class Window(QMainWindow):
         nodes = page.scene.selected_nodes() if page else []
         self.inspector.show_node(nodes[0] if len(nodes) == 1 else "")
 
-    def _have_catalog(self, catalog: Catalog) -> None:
+    def _catalog(self) -> Catalog:
+        """What nodes there are, and how they are made new."""
+        return with_prefix(self.running.link.catalog, self.settings.get("file_name_pattern"))
+
+    def _have_catalog(self) -> None:
+        catalog = self._catalog()
         self.documents.set_catalog(catalog)
         self.nodes.set_catalog(catalog)
         self.results.set_catalog(catalog)
@@ -238,6 +244,8 @@ class Window(QMainWindow):
         value = self.settings.get(name)
         if name == "output_folder":
             self.results.index.set_folder(self.settings.output_folder())
+        elif name == "file_name_pattern":
+            self._have_catalog()
         elif name == "ui_scale":
             theme.set_scale(value)
             self.panels.rescale()
