@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -22,11 +22,13 @@ from ponystudio.app.painted import PaintedButton, px
 from ponystudio.app.runner import Runner
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.canvas import theme
+from ponystudio.canvas.params.painting import label_of, text_of
 from ponystudio.canvas.state import NodeState, Problem
 from ponystudio.canvas.status import seconds, status
 from ponystudio.graph.model import Node
 
 LONGEST = 60
+SOON = 80
 
 
 class Inspector(QFrame):
@@ -50,6 +52,8 @@ class Inspector(QFrame):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(self._area)
+        self._soon = QTimer(self, singleShot=True, interval=SOON)
+        self._soon.timeout.connect(self.refresh)
         theme.hub.changed.connect(self.refresh)
 
     def show_document(self, document: StudioDocument | None) -> None:
@@ -79,16 +83,23 @@ class Inspector(QFrame):
             content = self._of_document(document)
         bar = self._area.verticalScrollBar()
         place = bar.value()
+        if before := self._area.takeWidget():
+            before.deleteLater()  # later: it may be one of its buttons that led here
         self._area.setWidget(content)
         bar.setValue(place)
 
     def _state_changed(self, node: str) -> None:
         if node in ("", self._node) or not self._node:
-            self.refresh()
+            self._later()
 
     def _graph_changed(self, change: object) -> None:
         if getattr(change, "nodes", None) or self._node:
-            self.refresh()
+            self._later()
+
+    def _later(self) -> None:
+        """A run tells more often than anybody reads."""
+        if not self._soon.isActive():
+            self._soon.start()
 
     # Of a node
 
@@ -247,16 +258,16 @@ def _problems(state: NodeState) -> list[Problem]:
 
 def _params(document: StudioDocument, node: Node, spec: NodeSpec | None) -> list[tuple[str, str]]:
     if spec is None:
-        return [(name, _short(str(value))) for name, value in node.params.items()]
+        return [(name, _short(text_of(value))) for name, value in node.params.items()]
     rows = []
     for param in spec.params:
-        title = (param.title or param.name).replace("_", " ")
+        title = label_of(param)
         if param.name in node.inputs:
             source = node.inputs[param.name].source
             feeding = document.graph.nodes.get(source)
             rows.append((title, f"← {feeding.title or source if feeding else source}"))
         elif param.type != "rows":
-            rows.append((title, _short(str(node.params.get(param.name, param.default)))))
+            rows.append((title, _short(text_of(node.params.get(param.name, param.default)))))
     return rows
 
 

@@ -74,6 +74,7 @@ class ModelsPage(QFrame):
         total = sum(len(self._facts.names(each) or ()) for each in KINDS)
         self._count.setText(self.tr("%1 files").replace("%1", str(total)))
         self._tell_empty(total, len(shown))
+        self._show_add()
         family = self._family()
         fits = self.tr("What does not fit %1 is grey and says why.")
         self._said.setText(fits.replace("%1", family_title(family)) if family else "")
@@ -132,7 +133,7 @@ class ModelsPage(QFrame):
         self.search.textChanged.connect(lambda _: self.refresh())
         self.search.left.connect(self.left)
         self.search.entered.connect(self._enter_list)
-        self._facts.changed.connect(lambda: self.refresh() if self.isVisible() else None)
+        self._facts.changed.connect(self._facts_changed)
         self.add.clicked.connect(self._add)
         self.folders.clicked.connect(self.folders_requested)
         self.list.doubleClicked.connect(lambda _: self._add())
@@ -142,6 +143,8 @@ class ModelsPage(QFrame):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self.left.emit()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.list.hasFocus():
+            self._add()
         elif event.matches(QKeySequence.StandardKey.Find):
             self.search.setFocus()
         else:
@@ -151,6 +154,10 @@ class ModelsPage(QFrame):
         self.list.setFocus(Qt.FocusReason.TabFocusReason)
         if not self.list.currentIndex().isValid():
             self.list.setCurrentIndex(self.model.index(0))
+
+    def _facts_changed(self) -> None:
+        if self.isVisible():
+            self.refresh()
 
     def _show_add(self) -> None:
         self.add.setEnabled(self.chosen() is not None)

@@ -60,6 +60,8 @@ class TemplatesPanel(QWidget):
         if not saved:
             box.addWidget(_label(self.tr("Graphs that you save stand here."), "caption"))
         box.addStretch(1)
+        if before := self._area.takeWidget():
+            before.deleteLater()  # later: it may be one of its buttons that led here
         self._area.setWidget(page)
 
     def _begin(self, template: Template) -> None:
