@@ -7,12 +7,14 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
 from ponystudio.canvas import metrics, theme
+from ponystudio.canvas.document import gesture
 from ponystudio.canvas.operations import Operations
 from ponystudio.graph.edits import SetView
 
 
 class InPlace(QObject):
-    """Opens editors over the scene; leaving one keeps what was written, Esc does not."""
+    """Opens editors over the scene; leaving one keeps what was written. Esc gives a title up, but
+    keeps a note, as it keeps a prompt: long texts are not lost by a slip."""
 
     def __init__(self, ops: Operations) -> None:
         super().__init__(ops)
@@ -46,22 +48,24 @@ class InPlace(QObject):
         edit.setAccessibleName(self.tr("Text of the note"))
         edit.setStyleSheet(self._style("QPlainTextEdit", "note"))
 
-        def write() -> None:
-            text = edit.toPlainText()
-            if step and not text.strip():
-                drop()
-            elif text != item.text and index < len(self.scene.note_items):
-                edits = [SetView(("notes", index, "text"), text)]
-                self.ops.do(edits, self.tr("Write a note"), step)
-
+        merge = step or gesture("note")
         at_opening = self.ops.document.undo_stack.index()
 
-        def drop() -> None:
-            if step and self.ops.document.undo_stack.index() == at_opening:
+        def write() -> None:  # at each letter, so that the journal has it
+            text, items = edit.toPlainText(), self.scene.note_items
+            if index < len(items) and text != items[index].text:
+                edits = [SetView(("notes", index, "text"), text)]
+                self.ops.do(edits, self.tr("Write a note"), merge)
+
+        def leave() -> None:
+            write()
+            nothing = step and not edit.toPlainText().strip()
+            if nothing and self.ops.document.undo_stack.index() == at_opening:
                 self.ops.document.undo()
 
+        edit.textChanged.connect(write)
         self.view.open_editor(
-            edit, item.rect.adjusted(4, 4, -4, -4), committed=write, cancelled=drop
+            edit, item.rect.adjusted(4, 4, -4, -4), committed=leave, cancelled=leave
         )
         edit.finished = self.view.close_editor
         edit.selectAll() if not item.text else edit.moveCursor(edit.textCursor().MoveOperation.End)

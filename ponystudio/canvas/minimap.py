@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
@@ -18,20 +18,28 @@ if TYPE_CHECKING:
 _SIZE = (196, 118)
 _MARGIN, _ABOVE = 12, 56
 _REDRAW_MS = 120
+# A view is so many times as wide and high as its minimap at least.
+_LEAST = 3
 
 
 class Minimap(QWidget):
+    """`toggled` when it is switched on or off. Off or on, it does not show where there is nothing
+    to show, nor in a view so small that it would cover much of it."""
+
+    toggled = Signal(bool)
+
     def __init__(self, view: GraphView) -> None:
         super().__init__(view.viewport())
         self._view, self._scene = view, view.graph_scene
-        self._on = False
+        self._on = True
         self._picture = QPixmap()
         self._world = QRectF()
+        self._grip = QPointF()
+        """From the pointer to the middle of what the view shows, while that is dragged."""
         self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
         self._timer.timeout.connect(self._redraw)
         self.setAccessibleName(self.tr("Minimap"))
         self.setCursor(Qt.CursorShape.ArrowCursor)
-        self.hide()
         self._scene.content_changed.connect(self._stale)
         self._scene.selectionChanged.connect(self._stale)
         self._scene.document.states.changed.connect(self._stale)
@@ -45,17 +53,17 @@ class Minimap(QWidget):
         self.set_on(not self._on)
 
     def set_on(self, on: bool) -> None:
-        self._on = on
-        self.setVisible(on)
-        self.lay_out()
-        if on:
+        if on != self._on:
+            self._on = on
             self._redraw()
+            self.toggled.emit(on)
 
     def lay_out(self) -> None:
         unit = theme.scale()
         width, height = round(_SIZE[0] * unit), round(_SIZE[1] * unit)
         bottom = self._view.viewport().height() - round(_ABOVE * unit)
         self.setGeometry(round(_MARGIN * unit), bottom - height, width, height)
+        self._redraw() if self._world.isNull() else self._stale()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
@@ -66,13 +74,16 @@ class Minimap(QWidget):
         painter.setBrush(look.color("panel"))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
         painter.drawPixmap(4, 4, self._picture)
-        seen = self._to_map(self._view.visible_rect()) & QRectF(self.rect()).adjusted(5, 5, -5, -5)
+        seen = self._seen() & QRectF(self.rect()).adjusted(5, 5, -5, -5)
         painter.setPen(QPen(look.color("accent"), 1.5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(seen, 3, 3)
         painter.end()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        seen = self._seen()
+        inside = seen.contains(event.position()) and not seen.contains(QRectF(self.rect()))
+        self._grip = seen.center() - event.position() if inside else QPointF()
         self._go(event.position())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -85,7 +96,7 @@ class Minimap(QWidget):
 
     def _go(self, pos: QPointF) -> None:
         if not self._world.isNull():
-            self._view.set_camera(Camera(self._from_map(pos), self._view.zoom))
+            self._view.set_camera(Camera(self._from_map(pos + self._grip), self._view.zoom))
 
     def _stale(self) -> None:
         if self._on and not self._timer.isActive():
@@ -96,10 +107,15 @@ class Minimap(QWidget):
             self.update()
 
     def _redraw(self) -> None:
-        inner = self.size() * 1.0
+        bounds = self._scene.bounds()
+        room = self._view.viewport().size()
+        fits = room.width() >= _LEAST * self.width() and room.height() >= _LEAST * self.height()
+        self.setVisible(self._on and fits and not bounds.isNull())
+        if self.isHidden():
+            return
         ratio = self.devicePixelRatioF()
-        width, height = inner.width() - 8, inner.height() - 8
-        self._world = self._scene.bounds().adjusted(-80, -80, 80, 80)
+        width, height = self.width() - 8, self.height() - 8
+        self._world = bounds.adjusted(-80, -80, 80, 80)
         self._picture = QPixmap(round(width * ratio), round(height * ratio))
         self._picture.setDevicePixelRatio(ratio)
         look = theme.current()
@@ -119,6 +135,9 @@ class Minimap(QWidget):
             painter.fillRect(self._to_map(item.rect).adjusted(0, 0, 0.5, 0.5), color)
         painter.end()
         self.update()
+
+    def _seen(self) -> QRectF:
+        return self._to_map(self._view.visible_rect())
 
     def _scale(self) -> float:
         if self._world.isEmpty():

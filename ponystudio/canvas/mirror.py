@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 # Wires that are no larger stand in the index by their hull: it has larger cells anyway.
 _SMALL = 1200.0
+# Of so many cards on garbage is not looked for among what a scene is made of.
+_LARGE = 300
 
 
 def build(scene: GraphScene) -> None:
     """Make all items anew."""
-    # What is made here stays: looking for garbage among it would take half as long again.
+    # What is made here stays. Looking for garbage among it would take half as long again now,
+    # and up to 400 ms, in which the canvas stands, every so often later.
+    gc.unfreeze()
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -33,6 +37,13 @@ def build(scene: GraphScene) -> None:
     finally:
         if collects:
             gc.enable()
+    if len(scene.node_items) >= _LARGE:
+        gc.freeze()
+
+
+def dropped() -> None:
+    """A scene went: what was built for it may be garbage now."""
+    gc.unfreeze()
 
 
 def _build(scene: GraphScene) -> None:
@@ -140,15 +151,20 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> bool:
     node, looks = document.graph.nodes[id], document.looks(id)
     spec = document.catalog.get(node.type)
     item = scene.node_items.get(id)
+    laid_out = False
     if item is None:
         item = scene.node_items[id] = NodeItem(node, spec, looks)
         item.z = next(scene._next_z)
     else:
         scene.damage(scene.card_bounds(item))
+        before = item.node, item.spec, item.used, _but_place(item.looks)
+        now = node, spec, item.used if used is None else used, _but_place(looks)
+        laid_out = before == now
         item.node, item.spec, item.looks = node, spec, looks
     if used is not None:
         item.used = used
-    item.layout = card.layout(node, spec, looks, scene.field, item.used, scene.density)
+    if not laid_out:
+        item.layout = card.layout(node, spec, looks, scene.field, item.used, scene.density)
     place = items.position(looks.get("pos")) or scene.own_places.get(id)
     item.place(*(place or (0.0, 0.0)))
     item.state = document.states[id]
@@ -156,6 +172,10 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> bool:
     _index_node(scene, item)
     scene.damage(scene.card_bounds(item))
     return place is None
+
+
+def _but_place(looks: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in looks.items() if name != "pos"}
 
 
 def _recount_frames(scene: GraphScene, touched: list[QRectF]) -> None:

@@ -6,7 +6,8 @@ what is shown while they last; views ask it what to paint and are told what chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import count
 from typing import Any, Literal
@@ -38,6 +39,10 @@ Detail = Literal["full", "middle", "far"]
 
 # Sockets, rings and shadows reach this far out of a card.
 CARD_MARGIN = 14.0
+
+
+# Of changes to more cards than these it is told at once.
+_MANY = 200
 
 
 class GraphScene(QGraphicsScene):
@@ -94,6 +99,7 @@ class GraphScene(QGraphicsScene):
         document.catalog_changed.connect(self._rebuild)
         document.states.changed.connect(self._state_changed)
         theme.hub.changed.connect(self._theme_changed)
+        self.destroyed.connect(mirror.dropped)
         mirror.build(self)
 
     # What changed on screen
@@ -380,7 +386,9 @@ class GraphScene(QGraphicsScene):
 
     def _changed(self, change: Change) -> None:
         self.selection_lost = False
-        mirror.follow(self, change)
+        many = len(change.nodes) + len(change.looks) > _MANY
+        with self._silence() if many else nullcontext():
+            mirror.follow(self, change)
         self.revision += 1
         self.content_changed.emit()
         if self.selection_lost:
@@ -388,13 +396,21 @@ class GraphScene(QGraphicsScene):
 
     def _rebuild(self) -> None:
         chosen = self.selected_nodes()
-        listening, self._damaged = self._damaged, []
-        mirror.build(self)
-        self._damaged = listening
+        with self._silence():
+            mirror.build(self)
         self.revision += 1
         self.select(chosen)
         self.content_changed.emit()
-        self.damage()
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        """Tell of all that changes meanwhile at once: that everything must be painted again."""
+        listening, self._damaged = self._damaged, []
+        try:
+            yield
+        finally:
+            self._damaged = listening
+            self.damage()
 
     def _theme_changed(self) -> None:
         self.revision += 1

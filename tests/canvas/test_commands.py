@@ -203,8 +203,12 @@ def test_a_note_is_written_in_place(canvas, hands):
     assert canvas.scene.note_items[0].text == "**Keepers**"
     hands.double_click(canvas.scene.note_items[0].rect.center())
     edit = canvas.view.editors.widget
-    edit.setPlainText("no")
+    hands.write(", all", edit)
+    assert canvas.scene.note_items[0].text == "**Keepers**, all"  # journalled as it is typed
     hands.key(Key.Key_Escape, widget=edit)
+    assert canvas.scene.note_items[0].text == "**Keepers**, all"
+    assert canvas.steps == 2
+    canvas.undo()
     assert canvas.scene.note_items[0].text == "**Keepers**"
 
 

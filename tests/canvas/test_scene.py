@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QPointF, QRectF
 
 from helpers.scenes import CATALOG, chain, node
+from ponystudio.canvas import mirror
+from ponystudio.canvas import scene as scene_module
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.items import FocusRef, NodeItem, SocketRef
 from ponystudio.canvas.scene import GraphScene
@@ -256,3 +260,25 @@ def test_cards_laid_out_here_stay_while_they_are_edited(bare: Document) -> None:
     bare.undo()
     bare.undo()
     assert places(scene) == before
+
+
+def test_of_many_changes_views_are_told_at_once(
+    scene: GraphScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene_module, "_MANY", 1)
+    told: list[QRectF | None] = []
+    scene.on_damage(told.append)
+    moves = [SetView(("nodes", id, "pos"), [8, 800 * i]) for i, id in enumerate(scene.node_items)]
+    scene.document.do_all(moves, "Move")
+    assert told == [None]
+    mirrored(scene)
+
+
+def test_a_large_graph_is_not_looked_through_for_garbage_while_it_is_open(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_LARGE", 1)
+    scene = GraphScene(document)
+    assert gc.get_freeze_count() > 0
+    shiboken6.delete(scene)
+    assert gc.get_freeze_count() == 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image, ImageChops
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt
-from PySide6.QtGui import QImage, QWheelEvent
+from PySide6.QtGui import QImage, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
@@ -16,7 +16,7 @@ from ponystudio.canvas.document import Document, gesture
 from ponystudio.canvas.scene import GraphScene
 from ponystudio.canvas.state import NodeState, Problem
 from ponystudio.canvas.view import GraphView
-from ponystudio.graph.edits import SetMode, SetView
+from ponystudio.graph.edits import RemoveNode, SetMode, SetView
 
 
 @pytest.fixture
@@ -228,11 +228,50 @@ def test_ui_scale_is_apart_from_zoom(view: GraphView) -> None:
         theme.set_scale(1.0)
 
 
-def test_the_minimap_moves_the_view(view: GraphView, qtbot) -> None:
-    view.minimap.set_on(True)
-    before = view.camera().center
+def test_a_press_on_the_minimap_moves_the_view_there(view: GraphView) -> None:
+    view.set_camera(Camera(QPointF(900, 0), 2.0))
     QTest.mouseClick(view.minimap, Qt.MouseButton.LeftButton, pos=QPoint(20, 60))
-    assert view.camera().center.x() < before.x()
+    assert view.camera().center.x() < 100
+
+
+def test_what_the_view_shows_is_dragged_on_the_minimap(view: GraphView) -> None:
+    view.set_camera(Camera(QPointF(400, 100), 2.0))
+    before = view.camera().center
+    middle = view.minimap.rect().center()
+    QTest.mousePress(view.minimap, Qt.MouseButton.LeftButton, pos=middle)
+    moved = view.camera().center - before
+    assert moved.manhattanLength() < 2
+    at = QPointF(middle + QPoint(10, 0))
+    QApplication.sendEvent(
+        view.minimap,
+        QMouseEvent(
+            QMouseEvent.Type.MouseMove,
+            at,
+            view.minimap.mapToGlobal(at),
+            Qt.MouseButton.NoButton,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        ),
+    )
+    QTest.mouseRelease(view.minimap, Qt.MouseButton.LeftButton, pos=middle + QPoint(10, 0))
+    assert view.camera().center.x() > before.x() + 20
+
+
+def test_the_minimap_is_there_while_there_is_something_to_show(view: GraphView, qtbot) -> None:
+    assert view.minimap.isVisible()
+    told: list[bool] = []
+    view.minimap.toggled.connect(told.append)
+    view.minimap.toggle()
+    assert not view.minimap.isVisible()
+    view.minimap.toggle()
+    assert told == [False, True]
+    document = view.graph_scene.document
+    document.do_all([RemoveNode(id) for id in document.graph.nodes], "Delete")
+    qtbot.waitUntil(lambda: not view.minimap.isVisible())
+    document.undo()
+    qtbot.waitUntil(view.minimap.isVisible)
+    view.resize(400, 300)
+    qtbot.waitUntil(lambda: not view.minimap.isVisible())
 
 
 def test_actions_have_their_own_ids(view: GraphView) -> None:
