@@ -17,10 +17,10 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from html import escape  # that of xml.sax loads an HTTP client
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from ponystudio.errors import GraphFileError, NotWritable
 from ponystudio.graph.atomic import write_bytes
@@ -199,7 +199,7 @@ def _as_webp(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes
     if PARAMETERS in fields:
         metadata["exif"] = _exif(fields[PARAMETERS])
     if own:
-        metadata["xmp"] = (_XMP % escape(json.dumps(own))).encode()
+        metadata["xmp"] = (_XMP % escape(json.dumps(own), quote=False)).encode()
     file = io.BytesIO()
     # exact: the colours under full transparency are kept, too.
     lossless = quality >= 100
