@@ -165,14 +165,17 @@ class Runner(QObject):
     ) -> Job:
         """Queue a run of what saves or shows something, or of these nodes.
 
-        Its seeds are rolled now, and the document shows those of the last picture; fixed ones stay.
+        Its seeds are rolled now, and the document shows those of the last picture; fixed ones stay,
+        and so do those of a run that is going to be refused.
         """
         graph, catalog = document.graph, document.catalog
         scope = self._scopes.get(document) or scope_of(document)
         places = seeds.seeds_in(graph, catalog, targets)
+        hopeless = any(document.states[id].faults for id in seeds.needed(graph, catalog, targets))
+        mode = "fixed" if hopeless else self._mode
         rolls = seeds.roll(
             places,
-            self._mode,
+            mode,
             count or self._count,
             self.last_seeds.of(scope),
             lambda place: as_made(document, place),
@@ -188,9 +191,10 @@ class Runner(QObject):
             denoiser_on_cpu=denoiser_on_cpu,
             picture=self._latest.get(scope),
         )
-        shown = rolls[0 if self._mode == "fixed" else -1]
-        self.last_seeds.note(scope, shown)
-        self._saving.start()
+        shown = rolls[0 if mode == "fixed" else -1]
+        if not hopeless:
+            self.last_seeds.note(scope, shown)
+            self._saving.start()
         document.do_by_the_way(seeds.edits(graph, shown), self.tr("New seed"))
         if self.link.failure:
             self.link.restart()  # perhaps it works now

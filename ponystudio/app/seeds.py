@@ -32,11 +32,11 @@ def seeds_in(
     graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str] | None
 ) -> dict[Place, int]:
     """The seeds that a run of these targets uses and may roll: not wired, not locked."""
-    running = effective(graph, catalog)
+    nodes = effective(graph, catalog).nodes
     found: dict[Place, int] = {}
     looks: Mapping[str, Any] = graph.view.get("nodes", {})
-    for id in ancestors(running, _targets(graph, catalog, targets)):
-        node = running.nodes[id]
+    for id in needed(graph, catalog, targets):
+        node = nodes[id]
         spec = catalog.get(node.type)
         locked = looks.get(id, {}).get("locked", ())
         for param in spec.params if spec else ():
@@ -44,6 +44,13 @@ def seeds_in(
                 value = node.params.get(param.name, param.default)
                 found[id, param.name] = value if isinstance(value, int) else 0
     return found
+
+
+def needed(
+    graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str] | None
+) -> set[str]:
+    """The nodes that a run of these targets is about."""
+    return ancestors(effective(graph, catalog), _targets(graph, catalog, targets))
 
 
 def roll(

@@ -10,6 +10,7 @@ from ponystudio.app.jobs import JobQueue
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.queue_store import QueueStore
 from ponystudio.app.run_watch import RunWatch
+from ponystudio.canvas.state import Problem
 from ponystudio.graph.edits import RemoveNode, SetParam, SetView
 
 CATALOG = tiny_catalog()
@@ -103,6 +104,14 @@ class TestSeeds:
         assert document.undo_stack.count() == 1
         document.undo()
         assert seed(document) == 5
+
+    def test_a_run_that_will_be_refused_rolls_nothing(self, runner, document, link):
+        runner.run(document)
+        finish(link)
+        document.states.update("end", faults=(Problem("Nothing is linked"),))
+        runner.run(document)
+        assert sent_seed(link) == seed(document) == 5
+        assert runner.last_seed(document, "d", "seed") == 5
 
     def test_every_picture_of_a_batch_has_its_own(self, runner, document, link):
         job = runner.run(document, count=3)
