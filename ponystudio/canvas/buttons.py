@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QMouseEvent
 
+from ponystudio.canvas.handler import Handler
 from ponystudio.canvas.items import NOTHING, Hit
 from ponystudio.canvas.state import Problem
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
 
 
-class CardButtons:
+class CardButtons(Handler):
     """Pressed where the mouse went down and up on the same one."""
 
     def __init__(self, view: GraphView) -> None:
@@ -33,8 +34,7 @@ class CardButtons:
             hit = self._view.hit(event)
             pressable = hit.part in ("run", "more") or (hit.part == "message" and hit.button)
             if pressable:
-                if leave := getattr(self._view.params, "leave", None):
-                    leave()
+                self._view.params.leave()
                 self._view.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
                 return True
             if not self._view.panning.space_down:

@@ -10,11 +10,11 @@ from ponystudio.canvas import theme
 from ponystudio.canvas.camera import GLIDE_MS, Camera, eased
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.view import GraphView
+    from ponystudio.canvas.camera_view import CameraView
 
 
 class Glide(QObject):
-    def __init__(self, view: GraphView) -> None:
+    def __init__(self, view: CameraView) -> None:
         super().__init__(view)
         self._view = view
         self._clock = QElapsedTimer()

@@ -150,9 +150,7 @@ class Keyboard(QObject):
         self.view.pan(-dx * unit, -dy * unit)
 
     def _tell_params(self, node: str, param: str) -> None:
-        params = self.view.params
-        if params is not None and hasattr(params, "focus"):
-            params.focus(node, param)
+        self.view.params.focus(node, param)
 
     def _enter(self) -> bool:
         focus = self.scene.focus or (self._first() if self.scene.selected_nodes() else None)
@@ -171,10 +169,7 @@ class Keyboard(QObject):
         return True
 
     def _edit(self, focus: FocusRef, text: str | None) -> bool:
-        params = self.view.params
-        if params is None or not hasattr(params, "edit"):
-            return False
-        return bool(params.edit(focus.node, focus.name, text))
+        return self.view.params.edit(focus.node, focus.name, text)
 
     def _escape(self) -> bool:
         """One step out: from a socket to its node, from there to nothing."""

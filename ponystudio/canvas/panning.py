@@ -8,6 +8,8 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QGestureEvent, QPinchGesture
 
+from ponystudio.canvas.handler import Handler
+
 if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _NOTCH = 1.15
 
 
-class Panning:
+class Panning(Handler):
     """First in the row of a view's handlers: takes the middle button, and the left while Space is
     down. A tap of Space that moved nothing is left to the gestures, as `space_tap`."""
 
@@ -69,9 +71,8 @@ class Panning:
             return False
         self._space = False
         self._show_cursor()
-        tap = getattr(self._view.gestures, "space_tap", None)
-        if not self._dragged and tap:
-            tap()
+        if not self._dragged:
+            self._view.gestures.space_tap()
         return True
 
     def focus_out(self, event: QEvent) -> bool:

@@ -13,6 +13,7 @@ from helpers.scenes import chain
 from ponystudio.canvas import theme
 from ponystudio.canvas.camera import Camera
 from ponystudio.canvas.document import Document, gesture
+from ponystudio.canvas.handler import Handler
 from ponystudio.canvas.scene import GraphScene
 from ponystudio.canvas.state import NodeState, Problem
 from ponystudio.canvas.view import GraphView
@@ -95,7 +96,7 @@ def test_the_middle_button_pans(view: GraphView) -> None:
 def test_space_and_drag_pan_and_a_tap_is_told(view: GraphView) -> None:
     taps: list[int] = []
 
-    class Gestures:
+    class Gestures(Handler):
         def space_tap(self) -> None:
             taps.append(1)
 
@@ -128,7 +129,7 @@ def test_fit_glides_where_motion_is_wanted(view: GraphView, qtbot) -> None:
 def test_events_go_to_the_first_that_takes_them(view: GraphView) -> None:
     asked: list[str] = []
 
-    class Handler:
+    class Asked(Handler):
         def __init__(self, name: str, takes: bool) -> None:
             self.name, self.takes = name, takes
 
@@ -140,9 +141,9 @@ def test_events_go_to_the_first_that_takes_them(view: GraphView) -> None:
             asked.append(f"{self.name} up")
             return True
 
-    view.params, view.gestures = Handler("params", False), Handler("gestures", True)
+    view.buttons, view.gestures = Asked("buttons", False), Asked("gestures", True)
     QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
-    assert asked == ["params", "gestures", "gestures up"]
+    assert asked == ["buttons", "gestures", "gestures up"]
 
 
 def test_run_to_here_is_pressed_in_the_header(view: GraphView, qtbot) -> None:

@@ -20,6 +20,7 @@ from ponystudio.canvas.gestures.move import Move
 from ponystudio.canvas.gestures.resize import Resize, edges_at
 from ponystudio.canvas.gestures.select import BoxSelect
 from ponystudio.canvas.gestures.strokes import Cut, LazyConnect, Reroute
+from ponystudio.canvas.handler import Handler
 from ponystudio.canvas.items import Hit
 from ponystudio.canvas.paint_overlay import refusal_rects
 from ponystudio.graph import wiring
@@ -35,7 +36,7 @@ _ON_CARD = ("header", "body", "status", "picture", "param")
 _LEFT, _RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
 
-class GestureController(QObject):
+class GestureController(QObject, Handler):
     """Takes what the view, its buttons and the params left. `dropped` carries what was dropped
     besides nodes: its QMimeData and the scene position."""
 

@@ -9,15 +9,14 @@ from PySide6.QtGui import (
     QContextMenuEvent,
     QDragMoveEvent,
     QDropEvent,
-    QHelpEvent,
     QKeyEvent,
     QMouseEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QToolTip
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.action import ActionSpec
+from ponystudio.canvas.handler import Handler
 from ponystudio.canvas.params import menu
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, ParamServices, Touch
 from ponystudio.canvas.params.host import FieldHost
@@ -35,7 +34,7 @@ _WALKING = frozenset(
 )
 
 
-class ParamController(FieldHost):
+class ParamController(FieldHost, Handler):
     """The view asks it before its gestures; each method returns whether the event was taken.
 
     Events are those of the viewport. The scene is told which param is hovered and which has the
@@ -48,7 +47,6 @@ class ParamController(FieldHost):
         super().__init__(view, services, parent)
         self._drag: Drag | None = None
         self._cursor_set = False
-        view.viewport().installEventFilter(self)
 
     # From the view
 
@@ -172,12 +170,9 @@ class ParamController(FieldHost):
         at = self.view.graph_scene.focus
         return at is not None and (at.kind, at.node, at.name) == ("param", node, name)
 
-    def leave(self, event: QEvent | None = None) -> bool:
-        """The pointer left the view."""
-        del event
+    def leave(self) -> None:
         self.view.graph_scene.set_param_hover("", "")
         self._set_cursor(None)
-        return False
 
     def context_menu(self, event: QContextMenuEvent) -> bool:
         """Over a param: its menu opens."""
@@ -204,7 +199,9 @@ class ParamController(FieldHost):
         return True
 
     def drag_leave(self, event: QEvent) -> bool:
-        return self.leave(event)
+        del event
+        self.leave()
+        return False
 
     def drop(self, event: QDropEvent) -> bool:
         found = self._drop_at(event)
@@ -214,15 +211,6 @@ class ParamController(FieldHost):
         field, ctx, paths = found
         event.acceptProposedAction()
         return field.drop(paths, ctx, self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Tooltips of params; the view knows nothing of them."""
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            said = self.tooltip(self.view.to_scene(event.pos()))
-            if said:
-                QToolTip.showText(event.globalPos(), said, self.view.viewport())
-                return True
-        return super().eventFilter(watched, event)
 
     def tooltip(self, scene_pos: QPointF) -> str:
         """What a tooltip over this place says; "" if no param is there."""

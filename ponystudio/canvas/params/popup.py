@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from PySide6.QtCore import (
     QCoreApplication,
     QEvent,
@@ -20,6 +18,7 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
+    QAbstractScrollArea,
     QFrame,
     QGraphicsOpacityEffect,
     QWidget,
@@ -57,8 +56,7 @@ class Popup(QFrame):
         """Show it below a rect of the view's viewport, or above where there is more room."""
         window = view.window()
         self.setParent(window)
-        viewport: Any = view
-        viewport = viewport.viewport() if hasattr(viewport, "viewport") else view
+        viewport = view.viewport() if isinstance(view, QAbstractScrollArea) else view
         corner = (
             viewport.mapTo(window, rect.topLeft()) if viewport is not window else rect.topLeft()
         )
