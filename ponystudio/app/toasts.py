@@ -95,8 +95,7 @@ class Toasts(QObject):
         for toast in reversed(self._shown):
             width = min(px(WIDTH), self._host.width() - px(32))
             toast.setFixedWidth(max(width, px(160)))
-            height = toast.heightForWidth(toast.width())
-            height = max(height, toast.sizeHint().height())
+            height = toast.height_at(toast.width())
             bottom -= height
             toast.setGeometry(
                 self._host.width() - toast.width() - px(16), bottom, toast.width(), height
@@ -127,6 +126,12 @@ class Toast(QWidget):
         self._fade: QPropertyAnimation | None = None
         if kind != "warn":
             self.gone.start()
+
+    def height_at(self, width: int) -> int:
+        """What its texts need, wrapped at this width."""
+        for label in self.findChildren(QLabel):
+            label.ensurePolished()  # with the fonts that they will have
+        return self.layout().totalHeightForWidth(width)
 
     def appear(self) -> None:
         self.show()
@@ -165,7 +170,7 @@ class Toast(QWidget):
 
     def _lay_out(self, text: str, actions: Sequence[Action], rows: Sequence[Row]) -> None:
         box = QVBoxLayout(self)
-        box.setContentsMargins(px(40), px(8), px(8), px(12) + 3)
+        box.setContentsMargins(px(40), px(8), px(12), px(12) + 3)
         box.setSpacing(px(4))
         head = QHBoxLayout()
         head.addWidget(_label(self.title, "group", tone="text"), 1)

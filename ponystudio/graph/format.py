@@ -64,7 +64,7 @@ def loads(text: str, *, where: str = "") -> Graph:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         what = (
-            "The file is empty." if not text.strip() else f"This is no JSON: {error.msg}, {place}."
+            "The file is empty." if not text.strip() else f"This is no JSON, or damaged: {place}."
         )
         raise _unreadable(what, where) from None
     except RecursionError:

@@ -6,8 +6,9 @@ import pytest
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QEnterEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
+from ponystudio.app import style
 from ponystudio.app.toasts import STAYS, Toasts
 from ponystudio.canvas import theme
 
@@ -44,6 +45,18 @@ def test_they_stand_in_the_lower_right_one_over_the_other(toasts, host):
     QApplication.processEvents()
     assert newer.geometry().right() == 700 - 16 - 1
     assert newer.geometry().bottom() < 500
+
+
+def test_they_are_as_high_as_their_texts(toasts, qapp):
+    style.apply(qapp)
+    text = "It ended unexpectedly (it was killed, perhaps by the system for lack of memory). "
+    short, long = toasts.show("One", "Some text"), toasts.show("Two", text * 2)
+    QApplication.processEvents()
+    for toast in (short, long):
+        title, body = toast.findChildren(QLabel)
+        assert body.height() == body.heightForWidth(body.width())
+        assert body.y() - title.geometry().bottom() < 12
+        assert toast.width() - body.geometry().right() > 8
 
 
 def test_there_are_two_at_most_and_none_twice(toasts):
