@@ -29,6 +29,7 @@ from ponystudio.graph.model import Node
 
 LONGEST = 60
 SOON = 80
+SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
 
 
 class Inspector(QFrame):
@@ -239,8 +240,10 @@ class Inspector(QFrame):
         grid.setColumnMinimumWidth(0, px(76))
         grid.setColumnStretch(1, 1)
         for index, (name, value) in enumerate(rows):
-            grid.addWidget(_label(name, "body", "text2"), index, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(_label(value, "mono"), index, 1)
+            said = _label(name, "body", "text2")
+            said.setTextInteractionFlags(SELECTABLE)  # as the value, else it would stand higher
+            grid.addWidget(said, index, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(_label(value, "mono"), index, 1, Qt.AlignmentFlag.AlignTop)
         box.addLayout(grid)
 
 
@@ -303,6 +306,6 @@ def _label(text: str, role: str, tone: str = "") -> QLabel:
         label.setProperty("tone", tone)
     if role.startswith("mono"):
         label.setWordWrap(True)
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        label.setTextInteractionFlags(SELECTABLE)
     label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     return label

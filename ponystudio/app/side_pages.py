@@ -95,9 +95,9 @@ class SidePages(QObject):
         return page
 
     def _tell(self, fact: str, hint: str) -> None:
-        self._status = (fact, hint)
+        self._status = (fact, hint if fact else "")
         if self.in_front == "gallery":
-            self.said.emit(fact, hint)
+            self.said.emit(*self._status)
 
     # --- Models -----------------------------------------------------------------------------------
 

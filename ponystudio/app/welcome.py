@@ -73,7 +73,7 @@ class Welcome(QFrame):
 
 def _choice(title: str, text: str, button: PaintedButton) -> QWidget:
     card = QFrame()
-    card.setProperty("surface", "card")
+    card.setProperty("surface", "popup")  # on a card, buttons would not stand out
     row = QHBoxLayout(card)
     row.setContentsMargins(px(16), px(12), px(16), px(12))
     row.setSpacing(px(16))

@@ -10,15 +10,15 @@ from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow
 
-from ponystudio.api.spec import NodeSpec
 from ponystudio.app import side_pages
 from ponystudio.app.actions import Actions
+from ponystudio.app.asked import Asked
 from ponystudio.app.bottombar import BottomBar
 from ponystudio.app.documents import Documents
 from ponystudio.app.dropper import Dropper
 from ponystudio.app.file_dialogs import FileDialogs
 from ponystudio.app.file_names import with_prefix
-from ponystudio.app.inspector import Inspector, next_problem
+from ponystudio.app.inspector import Inspector
 from ponystudio.app.node_panel import NodePanel
 from ponystudio.app.notice import Notice
 from ponystudio.app.page import Page
@@ -40,10 +40,8 @@ from ponystudio.app.toasts import Toasts
 from ponystudio.app.window_actions import MENU, window_actions
 from ponystudio.canvas import metrics, theme
 from ponystudio.canvas.action import ActionSpec
-from ponystudio.canvas.document import Document
 from ponystudio.canvas.params.services import ParamServices
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.edits import SetMode
 from ponystudio.library import home
 from ponystudio.library.folders import Folders
 
@@ -71,7 +69,8 @@ class Window(QMainWindow):
         self.canvases: dict[StudioDocument, Page] = {}
         self._make_parts()
         self.toasts = Toasts(self.shell.pages)
-        self.telling = Telling(self.toasts, self.runner, self._go_to)
+        self.asked = Asked(self)
+        self.telling = Telling(self.toasts, self.runner, self.asked.go_to)
         self.results.actions.set_toasts(self.toasts)
         self.panels = Panels(self, self.shell, self.nodes)
         self.side = SidePages(self, self.shell)
@@ -110,6 +109,7 @@ class Window(QMainWindow):
         self.tabs = Tabs(self.documents)
         self.run_bar = RunBar(self.runner, lambda: self.documents.current)
         self.bottom = BottomBar(self.runner)
+        self.bottom.set_compact(self.settings.get("density") == "compact")
         self.rail = Rail()
         self.nodes = NodePanel()
         self.nodes.set_catalog(self._catalog())
@@ -138,7 +138,7 @@ class Window(QMainWindow):
         documents, link = self.documents, self.running.link
         documents.opened.connect(self._opened)
         documents.closed.connect(self._closed)
-        documents.current_changed.connect(self._show)
+        documents.current_changed.connect(self.show_document)
         documents.notice.connect(self.tell)
         documents.title_changed.connect(lambda _: self._retitle())
         self.tabs.close_requested.connect(documents.close)
@@ -146,29 +146,20 @@ class Window(QMainWindow):
         link.catalog_changed.connect(lambda _: self._have_catalog())
         self.runner.picture_made.connect(self.results.add)
         self.runner.queue.changed.connect(self._show_running)
-        acts = self.results.actions
-        acts.open_graph_requested.connect(documents.open)
-        acts.use_seed_requested.connect(self._use_seed)
-        acts.apply_values_requested.connect(self._apply_values)
-        acts.view_requested.connect(self.side.show_pictures)
+        self.results.actions.view_requested.connect(self.side.show_pictures)
         for document in documents:
             self._opened(document)
-        self._show(documents.current)
+        self.show_document(documents.current)
 
     def _connect_parts(self) -> None:
         self.top.menu_button.clicked.connect(self.show_menu)
         self.top.new_button.clicked.connect(lambda: self.documents.new())
         self.rail.chosen.connect(self.toggle_panel)
-        self.nodes.chosen.connect(self._add_node)
-        self.nodes.search.left.connect(lambda: self._show(self.documents.current))
+        self.nodes.search.left.connect(lambda: self.show_document(self.documents.current))
         self.nodes.closed.connect(lambda: self.toggle_panel("nodes"))
-        self.inspector.run_to.connect(self._run_to)
-        self.inspector.bypass.connect(self._bypass)
-        self.inspector.go_to.connect(lambda node: self._go_to(None, node))
-        self.inspector.help_wanted.connect(self._help_on)
         self.strip.gallery_requested.connect(lambda: self.side.show_pictures([]))
         self.side.changed.connect(self._show_open)
-        self.side.left.connect(lambda: self._show(self.documents.current))
+        self.side.left.connect(lambda: self.show_document(self.documents.current))
         self.side.said.connect(self.bottom.progress.set_aside)
         self.settings.changed.connect(self._setting_changed)
 
@@ -178,7 +169,7 @@ class Window(QMainWindow):
         self._set_looks(page)
         page.selection_changed.connect(self._selection_changed)
         page.template_wanted.connect(self.new_default)
-        page.picture_wanted.connect(partial(self._show_picture_of, document))
+        page.picture_wanted.connect(partial(self.asked.show_picture_of, document))
         self.canvases[document] = page
         self.shell.pages.addWidget(page)
         self.runner.watch(document)
@@ -190,7 +181,8 @@ class Window(QMainWindow):
         self.shell.pages.removeWidget(page)
         page.deleteLater()
 
-    def _show(self, document: StudioDocument | None) -> None:
+    def show_document(self, document: StudioDocument | None) -> None:
+        """Bring its canvas to the front, whatever page stood there."""
         page = self.canvases.get(document) if document else None
         if page is not None:
             self.shell.pages.setCurrentWidget(page)
@@ -254,6 +246,7 @@ class Window(QMainWindow):
         elif name in ("shapes_on_wires", "density"):
             for page in self.canvases.values():
                 self._set_looks(page)
+            self.bottom.set_compact(self.settings.get("density") == "compact")
 
     # --- What is asked for ------------------------------------------------------------------------
 
@@ -286,7 +279,7 @@ class Window(QMainWindow):
             self.side.toggle(name)
             return
         if name == "nodes" and self.side.in_front:
-            self._show(self.documents.current)
+            self.show_document(self.documents.current)
             self.panels.open(name)
         else:
             self.panels.toggle(name)
@@ -306,64 +299,11 @@ class Window(QMainWindow):
             panel.show_node(node_type)
         self._show_open()
 
-    def walk_problems(self) -> None:
-        if page := self.page:
-            selected = page.scene.selected_nodes()
-            self._go_to(None, next_problem(page.document, selected[0] if selected else ""))
-
     def add_models(self, folder: Path) -> None:
         folders = [*self.settings.get("model_folders"), str(folder)]
         self.settings.set("model_folders", list(dict.fromkeys(folders)))
         title = self.tr("Models are read from there, too")
         self.toasts.show(title, str(folder), kind="ok")
-
-    def _show_picture_of(self, document: StudioDocument, node: str) -> None:
-        made = self.results.picture_of(document, node)
-        self.side.show_pictures([made] if made is not None else [])
-
-    def _go_to(self, document: Document | None, node: str) -> None:
-        """Show a node of a document, of the one in front if it is None."""
-        if isinstance(document, StudioDocument) and document in self.canvases:
-            self.documents.set_current(document)
-        if (page := self.page) and node in page.scene.node_items:
-            self._show(page.document)
-            page.scene.select([node])
-            page.view.show_node(node)
-
-    def _run_to(self, node: str) -> None:
-        if document := self.documents.current:
-            self.runner.run_to(document, node)
-
-    def _bypass(self, node: str) -> None:
-        if document := self.documents.current:
-            off = document.graph.nodes[node].mode == "bypassed"
-            text = self.tr("Use again") if off else self.tr("Bypass")
-            document.do(SetMode(node, "normal" if off else "bypassed"), text)
-
-    def _add_node(self, spec: NodeSpec) -> None:
-        if page := self.page:
-            self._show(page.document)
-            page.commands.ops.add_node(spec, page.view.visible_rect().center())
-
-    def _help_on(self, node: str) -> None:
-        if document := self.documents.current:
-            self.show_help(document.graph.nodes[node].type)
-
-    def _use_seed(self, seed: int, path: Path) -> None:
-        from ponystudio.app.results.applying import use_seed
-
-        document = self.documents.current
-        if document is not None and not use_seed(document, seed, path):
-            text = self.tr("No seed of this graph belongs to that picture, or all are so already.")
-            self.tell(Notice(self.tr("No seed was changed"), text))
-
-    def _apply_values(self, path: Path) -> None:
-        from ponystudio.app.results.applying import apply_values
-
-        document = self.documents.current
-        if document is not None and not apply_values(document, path):
-            text = self.tr("No node of this graph has other values in that picture's graph.")
-            self.tell(Notice(self.tr("Nothing to take over"), text))
 
     # --- The end ----------------------------------------------------------------------------------
 

@@ -1,0 +1,96 @@
+"""What inspector, node panel and results ask of the canvas in front."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.app.inspector import next_problem
+from ponystudio.app.notice import Notice
+from ponystudio.app.studio_document import StudioDocument
+from ponystudio.canvas.document import Document
+from ponystudio.graph.edits import SetMode
+from ponystudio.graph.model import Node
+
+if TYPE_CHECKING:
+    from ponystudio.app.window import Window
+
+
+class Asked(QObject):
+    """Does it to the document in front. What is asked of a node that is gone does nothing."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window)
+        self._window = window
+        inspector, pictures = window.inspector, window.results.actions
+        inspector.run_to.connect(self.run_to)
+        inspector.bypass.connect(self.bypass)
+        inspector.go_to.connect(lambda node: self.go_to(None, node))
+        inspector.help_wanted.connect(self.help_on)
+        window.nodes.chosen.connect(self.add_node)
+        pictures.open_graph_requested.connect(window.documents.open)
+        pictures.use_seed_requested.connect(self.use_seed)
+        pictures.apply_values_requested.connect(self.apply_values)
+
+    def go_to(self, document: Document | None, node: str) -> None:
+        """Show a node of a document, of the one in front if it is None."""
+        window = self._window
+        if isinstance(document, StudioDocument) and document in window.canvases:
+            window.documents.set_current(document)
+        if (page := window.page) and node in page.scene.node_items:
+            window.show_document(page.document)
+            page.scene.select([node])
+            page.view.show_node(node)
+
+    def walk_problems(self) -> None:
+        if page := self._window.page:
+            selected = page.scene.selected_nodes()
+            self.go_to(None, next_problem(page.document, selected[0] if selected else ""))
+
+    def show_picture_of(self, document: StudioDocument, node: str) -> None:
+        made = self._window.results.picture_of(document, node)
+        self._window.side.show_pictures([made] if made is not None else [])
+
+    def add_node(self, spec: NodeSpec) -> None:
+        if page := self._window.page:
+            self._window.show_document(page.document)
+            page.commands.ops.add_node(spec, page.view.visible_rect().center())
+
+    def run_to(self, node: str) -> None:
+        document = self._window.documents.current
+        if document is not None and node in document.graph.nodes:
+            self._window.runner.run_to(document, node)
+
+    def bypass(self, id: str) -> None:
+        document = self._window.documents.current
+        if document is not None and (node := self._node(id)) is not None:
+            off = node.mode == "bypassed"
+            text = self.tr("Use again") if off else self.tr("Bypass")
+            document.do(SetMode(id, "normal" if off else "bypassed"), text)
+
+    def help_on(self, id: str) -> None:
+        if (node := self._node(id)) is not None:
+            self._window.show_help(node.type)
+
+    def use_seed(self, seed: int, path: Path) -> None:
+        from ponystudio.app.results.applying import use_seed
+
+        document = self._window.documents.current
+        if document is not None and not use_seed(document, seed, path):
+            text = self.tr("No seed of this graph belongs to that picture, or all are so already.")
+            self._window.tell(Notice(self.tr("No seed was changed"), text))
+
+    def apply_values(self, path: Path) -> None:
+        from ponystudio.app.results.applying import apply_values
+
+        document = self._window.documents.current
+        if document is not None and not apply_values(document, path):
+            text = self.tr("No node of this graph has other values in that picture's graph.")
+            self._window.tell(Notice(self.tr("Nothing to take over"), text))
+
+    def _node(self, id: str) -> Node | None:
+        document = self._window.documents.current
+        return document.graph.nodes.get(id) if document is not None else None
