@@ -131,7 +131,8 @@ class Toast(QWidget):
         """What its texts need, wrapped at this width."""
         for label in self.findChildren(QLabel):
             label.ensurePolished()  # with the fonts that they will have
-        return self.layout().totalHeightForWidth(width)
+        box = self.layout()
+        return box.totalHeightForWidth(width) if box else 0
 
     def appear(self) -> None:
         self.show()
