@@ -91,10 +91,11 @@ class EngineLink(QObject):
         at is lost."""
         if settings is not None:
             self._settings = settings
-        before, self._session = self._session, None
+        before = self._session
+        if before is not None:  # which stays until there is another: plans come from other threads
+            self._begin(before.close)  # which may take seconds
         self._set_ready(False)
         if before is not None:
-            self._begin(before.close)  # which may take seconds
             self.restarted.emit()
 
     def close(self) -> None:
@@ -116,7 +117,7 @@ class EngineLink(QObject):
             with contextlib.suppress(RuntimeError):  # the application is gone already
                 self._heard.emit(life, message, blob)
 
-        self.failure = ""
+        self.failure, self._wanted_dead = "", False
         if self._log is None:
             self._log = _open_log(self.log_file)
         log = self._log if self._log is not None else subprocess.DEVNULL

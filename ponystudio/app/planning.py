@@ -69,6 +69,8 @@ class Planner(QObject):
         self._submission, self._models, self._graph_dir = submission, models, graph_dir
         self._timers: dict[Document, QTimer] = {}
         self._asked: dict[int, Asked] = {}
+        # Checks that go on, and what was answered before it was known what they asked.
+        self._looking = 0
         self._early: dict[int, Mapping[str, Any]] = {}
         self._again: set[Document] = set()
         self._faults: dict[Document, Faults] = {}
@@ -142,6 +144,8 @@ class Planner(QObject):
             ask = None  # one question at a time
             self._again.add(document)
 
+        self._looking += 1
+
         def work() -> None:
             faults = _check(asked.graph, asked.catalog, folders, families)
             number: int | None = None
@@ -160,6 +164,9 @@ class Planner(QObject):
     def _have_checked(self, asked: Asked, faults: Faults, number: int | None) -> None:
         document, graph = asked.document, asked.graph
         early = None if number is None else self._early.pop(number, None)
+        self._looking -= 1
+        if not self._looking:
+            self._early.clear()
         if document not in self._timers:
             return
         if document.graph.nodes == graph.nodes:
@@ -177,15 +184,14 @@ class Planner(QObject):
             if early is not None:
                 self.take(early)
 
-    def take(self, message: Mapping[str, Any]) -> bool:
-        """Whether this message of the worker was an answer to a plan."""
+    def take(self, message: Mapping[str, Any]) -> None:
+        """What may be the worker's answer to a plan."""
         number = int(message.get("run", 0) or 0)
         asked = self._asked.pop(number, None)
         if asked is None:
-            if message["event"] == "planned":
-                self._early[number] = message  # it overtook the news that it was asked for
-                return True
-            return False
+            if self._looking:  # it overtook the news that it was asked for
+                self._early[number] = message
+            return
         document = asked.document
         if message["event"] == "planned":
             self._write(asked, message)
@@ -197,7 +203,6 @@ class Planner(QObject):
         if document in self._again:
             self._again.discard(document)
             self._timers[document].start(PAUSE)
-        return True
 
     def _write(self, asked: Asked, message: Mapping[str, Any]) -> None:
         document, keys = asked.document, message.get("keys", {})

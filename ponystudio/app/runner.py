@@ -100,7 +100,6 @@ class Runner(QObject):
         self._loader.loaded.connect(self._have_picture)
         link.told.connect(self._told)
         link.failed.connect(self._engine_failed)
-        link.catalog_changed.connect(lambda _: self._catalog_changed())
         link.restarted.connect(self._begin_again)
 
     # --- Documents --------------------------------------------------------------------------------
@@ -110,8 +109,6 @@ class Runner(QObject):
         scope = scope_of(document)
         self._documents[scope] = document
         self._scopes[document] = scope
-        if document.catalog is not self.link.catalog and self.link.catalog:
-            document.set_catalog(self.link.catalog)
         self.upgrader.watch(document)
         self.planner.watch(document)
         if self._watch is not None and self._watch.job.scope == scope:
@@ -328,10 +325,10 @@ class Runner(QObject):
         )
 
     def _told(self, message: Mapping[str, Any], blob: bytes) -> None:
-        if message["event"] in ("planned", "refused", "run_failed") and self.planner.take(message):
-            return
         watch = self._watch
         if watch is None or message.get("run") != watch.job.number:
+            if message["event"] in ("planned", "refused", "run_failed"):
+                self.planner.take(message)
             return
         ended = watch.take(message, blob)
         if ended:
@@ -378,6 +375,8 @@ class Runner(QObject):
     def _begin_again(self) -> None:
         """There is another worker: the picture that the old one was at is begun anew."""
         self._deaths = 0
+        self._patience.stop()
+        self.stop_offered.emit(False)
         if self._watch is not None:
             watch, self._watch = self._watch, None
             watch.stop()
@@ -391,10 +390,6 @@ class Runner(QObject):
         """The run had to answer a lack of memory."""
         self.rungs.append(action)
         self.memory_short.emit(document, node, action)
-
-    def _catalog_changed(self) -> None:
-        for document in self._documents.values():
-            document.set_catalog(self.link.catalog)
 
     # --- What the run watch calls -----------------------------------------------------------------
 
@@ -414,9 +409,13 @@ class Runner(QObject):
 
     def _have_picture(self, picture: QImage, tag: object) -> None:
         if isinstance(tag, tuple) and isinstance(tag[0], RunWatch):
-            tag[0].have_picture(tag[1], picture)
-            self._latest[tag[0].job.scope] = picture
-            self.queue.job_changed.emit(tag[0].job)
+            watch, node = tag
+            if watch.document not in self._scopes:  # closed since the run ended
+                watch.show_in(None)
+            else:
+                self._latest[watch.job.scope] = picture
+            watch.have_picture(node, picture)
+            self.queue.job_changed.emit(watch.job)
 
     def _save_what_was_learned(self) -> None:
         self._loader.do(self.estimates.save, self.estimates.text())

@@ -34,7 +34,7 @@ class Upgrader(QObject):
         self._asked: dict[int, tuple[Document, Graph]] = {}
         link.hello.connect(lambda _: self._ask_all())
         link.told.connect(self._told)
-        link.restarted.connect(self._asked.clear)
+        link.restarted.connect(self._ask_again)
 
     def watch(self, document: Document) -> None:
         self._waiting.append(document)
@@ -51,6 +51,11 @@ class Upgrader(QObject):
             graph = document.graph
             if any(self._is_old(document, id) for id in graph.nodes):
                 self._asked[self._link.upgrade(graph)] = document, graph
+
+    def _ask_again(self) -> None:
+        """The worker that was asked is gone: the next one is asked when it is ready."""
+        self._waiting += [document for document, _ in self._asked.values()]
+        self._asked.clear()
 
     def _is_old(self, document: Document, id: str) -> bool:
         spec = self._link.catalog.get(document.graph.nodes[id].type)

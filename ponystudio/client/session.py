@@ -34,6 +34,8 @@ REMEDY = "See `ponystudio doctor` for what there is to compute with."
 OnEvent = Callable[[Mapping[str, Any], bytes], None]
 _ENDS = ("run_finished", "run_failed", "refused")
 _ANSWERS = ("planned", "upgraded", *_ENDS)
+# Never the same twice, in another session neither: a late answer must not be taken for another's.
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,6 @@ class Session:
         self._first = first
         self._command = list(command or worker_command())
         self._lock = threading.RLock()
-        self._numbers = itertools.count(1)
         self._queue: deque[tuple[int, Submission]] = deque()
         self._current: int | None = None
         self._asked: dict[int, Mapping[str, Any]] = {}
@@ -145,7 +146,7 @@ class Session:
     def submit(self, submission: Submission) -> int:
         """Put a run into the queue; the number that its events carry."""
         with self._lock:
-            number = next(self._numbers)
+            number = next(_numbers)
             if not self._useless:
                 self._queue.append((number, submission))
                 self._go_on()
@@ -349,7 +350,7 @@ class Session:
     def _ask(self, message: Mapping[str, Any]) -> int:
         """A question, which is asked again of the next worker if this one is not ready yet."""
         with self._lock:
-            number = next(self._numbers)
+            number = next(_numbers)
             if not self._useless:
                 self._asked[number] = {**message, "run": number}
                 self._send(self._asked[number])

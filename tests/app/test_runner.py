@@ -6,12 +6,16 @@ import pytest
 from PySide6.QtGui import QImage
 
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
+from ponystudio.app.engine_link import EngineLink
 from ponystudio.app.jobs import JobQueue
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.queue_store import QueueStore
 from ponystudio.app.run_watch import RunWatch
 from ponystudio.canvas.state import Problem
+from ponystudio.client.session import Session
+from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edits import RemoveNode, SetParam, SetView
+from ponystudio.graph.model import Graph
 
 CATALOG = tiny_catalog()
 
@@ -290,6 +294,45 @@ class TestStates:
         link.tell("node_started", node="d", why="x")
         finish(link)
         assert document.states["d"].phase == "waiting"  # nobody wrote it any more
+
+    def test_a_picture_that_is_read_after_its_document_was_closed_goes_nowhere(
+        self, runner, document, link, tmp_path
+    ):
+        runner.run(document)
+        watch = runner._watch
+        finish(link)
+        runner.unwatch(document)
+        runner._have_picture(QImage(2, 2, QImage.Format.Format_RGB32), (watch, "end"))
+        assert document.states["end"].picture is None
+        assert not runner._latest
+
+    def test_a_document_keeps_the_catalog_that_it_was_given(self, runner, link):
+        own = Catalog(link.catalog.values())
+        document = document_of(make("d", "dice", seed=5), catalog=own)
+        runner.watch(document)
+        assert document.catalog is own
+
+
+def test_answers_of_an_earlier_worker_are_nobody_elses():
+    numbers = [Session(lambda *_: None).upgrade(Graph()) for _ in range(2)]
+    assert len(set(numbers)) == 2
+
+
+def test_a_question_during_a_restart_starts_no_further_worker(qapp, monkeypatch):
+    class Counted(Session):
+        begun = 0
+
+        def start(self) -> None:
+            Counted.begun += 1
+
+    monkeypatch.setattr("ponystudio.app.engine_link.Session", Counted)
+    link = EngineLink()
+    link.start()
+    link._welcome({"catalog": CATALOG.to_json()})
+    link.ready_changed.connect(lambda _: link.upgrade(Graph()))
+    link.restart()
+    assert Counted.begun == 2
+    link.close()
 
 
 def test_last_seeds_are_kept(tmp_path):
