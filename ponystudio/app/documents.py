@@ -156,7 +156,7 @@ class Documents(QObject):
 
     def close(self, document: StudioDocument) -> None:
         """Close it without asking: unsaved work can be opened again."""
-        if document.saving:
+        if self._saver.is_at(document):
             self._saving.wait()
         index = self._documents.index(document)
         document.leave()

@@ -45,8 +45,9 @@ class Stored:
     """What a journal holds: a document as it was when the last whole line was written.
 
     `saved` is the graph that went into the file at `path`, whose content is `digest`; `pending`
-    are contents that saves were about to write, with the numbers of their states in `marks`. `sound` is how many bytes
-    of the journal were read; `lost` tells that whole lines after them make no sense.
+    are contents that saves were about to write, with the numbers of their states in `marks`.
+    `sound` is how many bytes of the journal were read; `lost` tells that whole lines after them
+    make no sense.
     """
 
     id: str

@@ -172,8 +172,14 @@ class Keeper:
     def _sync(self, *, always: bool = False) -> None:
         if self._syncing and not always:  # a slow disk: next time
             return
-        handles = [(kept, kept.handle()) for kept in self._unsynced]
-        self._unsynced.clear()
+        handles: list[tuple[Kept, int | None]] = []
+        for kept in tuple(self._unsynced):
+            try:
+                handles.append((kept, kept.handle()))
+            except OSError as error:  # too many open files, say: next time
+                log.info("A journal cannot be made safe now: %s", error)
+            else:
+                del self._unsynced[kept]
         if handles:
             self._syncing = True
             self._slow.submit(self._sync_all, handles)

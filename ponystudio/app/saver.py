@@ -32,6 +32,11 @@ class Saver(QObject):
         super().__init__(documents)
         self._documents = documents
         self._files = files
+        self._taking: list[StudioDocument] = []
+
+    def is_at(self, document: StudioDocument) -> bool:
+        """Whether a save of it is on its way."""
+        return document.saving or document in self._taking
 
     def save(self, document: StudioDocument, *, force: bool = False) -> bool:
         if document.path is None or document.read_only:
@@ -54,10 +59,11 @@ class Saver(QObject):
             text = self.tr("Close that tab, or choose another name.")
             self._documents.notice.emit(Notice(title, text, kind="warn"))
             return
+        self._taking.append(document)
         self._files.run(
             partial(self._taken, document.path, path, document),
             partial(self._go_on_at, document, path),
-            partial(self._not_saved, document, path),
+            partial(self._not_taken, document, path),
         )
 
     def _taken(self, old: Path | None, new: Path, document: StudioDocument) -> Taken:
@@ -79,6 +85,7 @@ class Saver(QObject):
         )
 
     def _go_on_at(self, document: StudioDocument, path: Path, taken: Taken) -> None:
+        self._taking.remove(document)
         lock, holder, edits = taken
         if holder is not None:
             title = self.tr("%1 cannot be saved there").replace("%1", document.title)
@@ -90,6 +97,10 @@ class Saver(QObject):
         except GraphError:
             pass  # it was edited meanwhile; the names are told as missing if they are
         self._write(document, path, None, lock)
+
+    def _not_taken(self, document: StudioDocument, path: Path, error: PonyStudioError) -> None:
+        self._taking.remove(document)
+        self._not_saved(document, path, error)
 
     def _write(
         self,

@@ -219,6 +219,16 @@ def test_what_another_program_saved_is_not_overwritten(studio, file):
     assert "more" not in graph_file.read(file).nodes
 
 
+def test_who_closes_while_it_is_saved_elsewhere_has_it_saved(studio, file):
+    documents = studio.documents
+    document = documents.open_now(file)
+    change(document, 5)
+    documents.save_as(document, file.parent / "other.json")
+    documents.close(document)
+    assert graph_file.read(file.parent / "other.json").nodes["sample"].params["seed"] == 5
+    assert not documents.recent.last_unsaved()
+
+
 def test_a_save_that_fails_leaves_file_and_document_as_they_were(studio, file):
     documents = studio.documents
     document = documents.open_now(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from helpers.graphs import picture
 from helpers.random_edits import EDITS
 from ponystudio.app import journal as journal_module
+from ponystudio.app import keeper as keeper_module
 from ponystudio.app.journal import Journal
 from ponystudio.app.journal_file import packed, replay
 from ponystudio.app.keeper import Keeper
@@ -269,6 +271,23 @@ def test_a_full_disk_is_told_once_and_nothing_is_lost(qapp, tmp_path, monkeypatc
     assert told_errors[1:] == [None]
     stored = replay(document.journal.path)
     assert told_of(stored) == told(document)
+
+
+def test_too_many_open_files_end_no_thread(document, keeper, monkeypatch):
+    handle = Journal.handle
+
+    def refused(journal: Journal) -> int | None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Journal, "handle", refused)
+    monkeypatch.setattr(keeper_module, "SYNCING", 0.05)
+    document.do(SetParam("sample", "seed", 1), "Change seed")
+    document.journal.flush()
+    time.sleep(0.3)
+    monkeypatch.setattr(Journal, "handle", handle)
+    document.do(SetParam("sample", "seed", 2), "Change seed")
+    assert keeper.flush()
+    assert replayed(document).graph.nodes["sample"].params["seed"] == 2
 
 
 def test_a_document_put_in_place_of_another_begins_anew(document):
