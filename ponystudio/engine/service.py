@@ -34,6 +34,8 @@ from ponystudio.library.folders import Folders
 # Longest side of pictures that only show how far a run is, or what a node gave.
 THUMBNAIL = 256
 QUALITY = 85
+# Documents whose last graph is kept, to know what of the next one is the same.
+REMEMBERED = 16
 
 
 class Service:
@@ -147,7 +149,10 @@ class Service:
         with self._reading:
             if scope in self._last:  # what did not change is checked and keyed already
                 graph = graph_format.shared(graph, self._last[scope])
+            self._last.pop(scope, None)
             self._last[scope] = graph
+            while len(self._last) > REMEMBERED:
+                del self._last[next(iter(self._last))]
         targets, graph_dir = message.get("targets"), message.get("graph_dir")
         return Request(
             graph=graph,
