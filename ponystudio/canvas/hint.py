@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.canvas import theme
+from ponystudio.canvas.panel import paint_ground
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
@@ -50,10 +51,7 @@ class Hint(QWidget):
         del event
         look, unit = theme.current(), theme.scale()
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(look.color("line2"), 1))
-        painter.setBrush(look.color("card"))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
+        paint_ground(painter, self, "card", "line2")
         painter.save()
         painter.translate(12 * unit, self.height() / 2 - 8 * unit)
         painter.scale(unit, unit)

@@ -11,7 +11,7 @@ from ponystudio.canvas import metrics, wires
 from ponystudio.canvas.items import NOTHING, Hit, NodeItem, SocketRef, WireKey
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.scene import GraphScene
+    from ponystudio.canvas.contents import Contents
 
 # How far from a wire, in px on screen, and what else takes the mouse around its sign.
 WIRE_REACH = 6.0
@@ -19,7 +19,7 @@ DOT_REACH = 8.0
 FRAME_EDGE = 6.0
 
 
-def hit(scene: GraphScene, pos: QPointF) -> Hit:
+def hit(scene: Contents, pos: QPointF) -> Hit:
     if found := _message_hit(scene, pos):
         return found
     if socket := socket_at(scene, pos):
@@ -35,7 +35,7 @@ def hit(scene: GraphScene, pos: QPointF) -> Hit:
     return _frame_hit(scene, pos)
 
 
-def socket_at(scene: GraphScene, pos: QPointF) -> SocketRef | None:
+def socket_at(scene: Contents, pos: QPointF) -> SocketRef | None:
     """The nearest socket whose area holds the point and that no card covers."""
     if scene.detail != "full":
         return None
@@ -57,12 +57,12 @@ def socket_at(scene: GraphScene, pos: QPointF) -> SocketRef | None:
     return None
 
 
-def card_at(scene: GraphScene, pos: QPointF) -> NodeItem | None:
+def card_at(scene: Contents, pos: QPointF) -> NodeItem | None:
     point = QRectF(pos.x(), pos.y(), 0, 0)
     return next((item for item in _cards_near(scene, point) if item.rect.contains(pos)), None)
 
 
-def param_at(scene: GraphScene, pos: QPointF) -> tuple[str, ParamSpec, QRectF] | None:
+def param_at(scene: Contents, pos: QPointF) -> tuple[str, ParamSpec, QRectF] | None:
     item = card_at(scene, pos) if scene.detail == "full" else None
     if item is None:
         return None
@@ -73,7 +73,7 @@ def param_at(scene: GraphScene, pos: QPointF) -> tuple[str, ParamSpec, QRectF] |
     return None
 
 
-def wire_at(scene: GraphScene, pos: QPointF, reach: float) -> WireKey | None:
+def wire_at(scene: Contents, pos: QPointF, reach: float) -> WireKey | None:
     x, y = pos.x(), pos.y()
     best, nearest = None, reach
     for key in scene.wire_index.near(QRectF(x - reach, y - reach, 2 * reach, 2 * reach)):
@@ -85,7 +85,7 @@ def wire_at(scene: GraphScene, pos: QPointF, reach: float) -> WireKey | None:
     return best
 
 
-def dot_at(scene: GraphScene, pos: QPointF) -> tuple[WireKey, int] | None:
+def dot_at(scene: Contents, pos: QPointF) -> tuple[WireKey, int] | None:
     area = QRectF(pos.x() - DOT_REACH, pos.y() - DOT_REACH, 2 * DOT_REACH, 2 * DOT_REACH)
     for key in scene.wire_index.near(area):
         for number, (x, y) in enumerate(scene.wire_items[key].dots):
@@ -94,7 +94,7 @@ def dot_at(scene: GraphScene, pos: QPointF) -> tuple[WireKey, int] | None:
     return None
 
 
-def frame_at(scene: GraphScene, pos: QPointF) -> int | None:
+def frame_at(scene: Contents, pos: QPointF) -> int | None:
     """The smallest frame that holds the point."""
     found = [item for item in scene.frame_items if item.rect.contains(pos)]
     if not found:
@@ -102,12 +102,12 @@ def frame_at(scene: GraphScene, pos: QPointF) -> int | None:
     return min(found, key=lambda item: item.rect.width() * item.rect.height()).index
 
 
-def note_at(scene: GraphScene, pos: QPointF) -> int | None:
+def note_at(scene: Contents, pos: QPointF) -> int | None:
     found = [item.index for item in scene.note_items if item.rect.contains(pos)]
     return found[-1] if found else None
 
 
-def nodes_in(scene: GraphScene, rect: QRectF, whole: bool = False) -> list[str]:
+def nodes_in(scene: Contents, rect: QRectF, whole: bool = False) -> list[str]:
     return [
         id
         for id in scene.node_index.near(rect)
@@ -119,7 +119,7 @@ def nodes_in(scene: GraphScene, rect: QRectF, whole: bool = False) -> list[str]:
     ]
 
 
-def wires_in(scene: GraphScene, rect: QRectF) -> list[WireKey]:
+def wires_in(scene: Contents, rect: QRectF) -> list[WireKey]:
     return [
         key
         for key in scene.wire_index.near(rect)
@@ -127,12 +127,12 @@ def wires_in(scene: GraphScene, rect: QRectF) -> list[WireKey]:
     ]
 
 
-def _cards_near(scene: GraphScene, rect: QRectF) -> list[NodeItem]:
+def _cards_near(scene: Contents, rect: QRectF) -> list[NodeItem]:
     found = [scene.node_items[id] for id in scene.node_index.near(rect)]
     return sorted(found, key=lambda item: -item.z)
 
 
-def _on_card(scene: GraphScene, item: NodeItem, pos: QPointF) -> Hit:
+def _on_card(scene: Contents, item: NodeItem, pos: QPointF) -> Hit:
     if scene.detail != "full":
         return Hit("header", item.id)
     local = QPointF(pos.x() - item.x, pos.y() - item.y)
@@ -164,17 +164,16 @@ def header_buttons(item: NodeItem) -> list[tuple[str, QRectF]]:
     ]
 
 
-def _message_hit(scene: GraphScene, pos: QPointF) -> Hit | None:
+def _message_hit(scene: Contents, pos: QPointF) -> Hit | None:
     if scene.detail != "full":
         return None
-    for node in scene.document.states:
-        item = scene.node_items.get(node)
-        if item and item.message and item.message.rect.contains(pos):
-            return Hit("message", node, button=item.message.button_at(pos))
+    for item in _cards_near(scene, QRectF(pos, pos)):
+        if item.message and item.message.rect.contains(pos):
+            return Hit("message", item.id, button=item.message.button_at(pos))
     return None
 
 
-def _frame_hit(scene: GraphScene, pos: QPointF) -> Hit:
+def _frame_hit(scene: Contents, pos: QPointF) -> Hit:
     index = frame_at(scene, pos)
     if index is None:
         return NOTHING

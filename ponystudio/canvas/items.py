@@ -1,8 +1,7 @@
 """What stands in the scene: cards, wires, frames and notes, each mirroring its part of the graph.
 
 They are plain values that painters read, no QGraphicsItems: Qt asks each of those for its box,
-through Python, with every event and frame, which thousands of them do not stand. They answer by
-the names that people know from Qt (`pos`, `rect`, `isSelected`).
+through Python, with every event and frame, which thousands of them do not stand.
 """
 
 from __future__ import annotations
@@ -126,15 +125,6 @@ class NodeItem:
         self.x, self.y = x, y
         self.rect = QRectF(QPointF(x, y), self.layout.size)
 
-    def pos(self) -> QPointF:
-        return QPointF(self.x, self.y)
-
-    def sceneBoundingRect(self) -> QRectF:
-        return self.rect
-
-    def isSelected(self) -> bool:
-        return self.selected
-
     def input_pos(self, name: str) -> QPointF:
         return self._socket_pos(self.layout.input(name), 0.0)
 
@@ -216,9 +206,6 @@ class WireItem:
         points = self.points
         return [wires.box(points[i : i + 5], margin) for i in range(0, len(points) - 1, 4)]
 
-    def isSelected(self) -> bool:
-        return self.selected
-
 
 class FrameItem:
     """A frame around cards."""
@@ -238,9 +225,6 @@ class FrameItem:
     def title_rect(self) -> QRectF:
         return QRectF(self.rect.topLeft(), self.rect.topRight() + QPointF(0, metrics.FRAME_TITLE))
 
-    def isSelected(self) -> bool:
-        return self.selected
-
 
 class NoteItem:
     """A note in Markdown."""
@@ -254,9 +238,6 @@ class NoteItem:
         self.selected = False
         self.document: Any = None
         """Its laid out text, kept by the painter."""
-
-    def isSelected(self) -> bool:
-        return self.selected
 
 
 def position(value: object) -> tuple[float, float] | None:

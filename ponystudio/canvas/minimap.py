@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from ponystudio.canvas import theme
 from ponystudio.canvas.camera import Camera
 from ponystudio.canvas.paint_far import far_color
+from ponystudio.canvas.panel import paint_ground
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
@@ -69,10 +70,7 @@ class Minimap(QWidget):
         del event
         look = theme.current()
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(look.color("line"), 1))
-        painter.setBrush(look.color("panel"))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
+        paint_ground(painter, self)
         painter.drawPixmap(4, 4, self._picture)
         seen = self._seen() & QRectF(self.rect()).adjusted(5, 5, -5, -5)
         painter.setPen(QPen(look.color("accent"), 1.5))

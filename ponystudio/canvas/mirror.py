@@ -154,7 +154,7 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> bool:
     laid_out = False
     if item is None:
         item = scene.node_items[id] = NodeItem(node, spec, looks)
-        item.z = next(scene._next_z)
+        item.z = next(scene.next_z)
     else:
         scene.damage(scene.card_bounds(item))
         before = item.node, item.spec, item.used, _but_place(item.looks)

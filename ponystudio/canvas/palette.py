@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, QPoint, QRectF, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -22,6 +22,7 @@ from ponystudio.canvas import theme
 from ponystudio.canvas.palette_entries import Entry, SocketFilter, rows
 from ponystudio.canvas.palette_list import ROW, RowList
 from ponystudio.canvas.palette_parts import Chip, Foot, Line
+from ponystudio.canvas.panel import paint_ground
 
 WIDTH, HIGHEST = 380, 360
 
@@ -245,10 +246,6 @@ class Palette(QFrame):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
-        look = theme.current()
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(look.color("line2"), 1))
-        painter.setBrush(look.color("panel"))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 8, 8)
+        paint_ground(painter, self, line="line2", radius=8)
         painter.end()

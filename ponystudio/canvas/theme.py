@@ -223,11 +223,6 @@ def font(role: str) -> QFont:
     return _font(role, _state.scale)
 
 
-def line_height(role: str) -> int:
-    """The height of a line in px at 100 %."""
-    return _FONTS[role][3]
-
-
 def icon(name: str, color_token: str = "text2", size: int = 16) -> QIcon:
     return current().icon(name, color_token, size)
 

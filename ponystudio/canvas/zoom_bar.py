@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from ponystudio.canvas import theme
 from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.panel import paint_ground
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
@@ -47,12 +48,8 @@ class ZoomBar(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
-        look = theme.current()
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(look.color("line"), 1))
-        painter.setBrush(look.color("panel"))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 7, 7)
+        paint_ground(painter, self)
         painter.end()
 
     def _button(self, title: str, keys: str) -> QToolButton:

@@ -161,21 +161,6 @@ def wires_from(graph: Graph, node: str, output: str | None = None) -> list[Wire]
     ]
 
 
-def wires_into(graph: Graph, node: str) -> list[Wire]:
-    return [(node, input) for input in graph.nodes[node].inputs]
-
-
-def moved_sources(
-    graph: Graph, specs: Specs, source: str, output: str, to: str, to_output: str
-) -> list[Edit]:
-    """All wires of one output moved to another one, as far as they fit there."""
-    return [
-        Connect(to, to_output, target, input)
-        for target, input in wires_from(graph, source, output)
-        if fit(graph, specs, to, to_output, target, input).ok
-    ]
-
-
 def best_input(graph: Graph, specs: Specs, source: str, output: str, target: str) -> Pair | None:
     """The input of a node that an output is most likely meant for, or None."""
     return best_pair(graph, specs, source, target, output=output)

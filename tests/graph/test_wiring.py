@@ -121,13 +121,6 @@ def test_disconnecting_takes_the_dots_and_passes_over_what_is_gone(graph):
     assert "dots" not in after.view["nodes"]["save"]
 
 
-def test_many_wires_move_where_they_fit(graph):
-    graph = add(graph, "other", "core.load_checkpoint")
-    edits = wiring.moved_sources(graph, CATALOG, "checkpoint", "clip", "other", "clip")
-    after = done(graph, edits)
-    assert {after.nodes[id].inputs["clip"].source for id in ("positive", "negative")} == {"other"}
-
-
 def test_looks_of_any_shape_are_borne(graph):
     broken = SetView(("nodes", "save", "dots"), [1]).apply(graph)[0]
     assert wiring.dots(broken, ("save", "image")) == []

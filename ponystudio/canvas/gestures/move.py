@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 
+from ponystudio.canvas.contents import Mode
 from ponystudio.canvas.document import gesture
 from ponystudio.canvas.gestures import guides
 from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
 from ponystudio.canvas.items import FrameItem, Hit, NoteItem, WireKey
-from ponystudio.canvas.scene import Mode
 from ponystudio.graph import clipboard, rewiring, wiring
 from ponystudio.graph.edits import Edit, SetView
 

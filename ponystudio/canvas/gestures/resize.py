@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import QPointF, QRectF, Qt
 
 from ponystudio.canvas import metrics
+from ponystudio.canvas.contents import Mode
 from ponystudio.canvas.document import gesture
 from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
 from ponystudio.canvas.items import Hit
-from ponystudio.canvas.scene import Mode
 from ponystudio.graph.edits import REMOVED, Edit, SetView
 
 if TYPE_CHECKING:
