@@ -7,7 +7,7 @@ from pathlib import Path
 from ponystudio.canvas.document import Document
 
 
-def scope_of(document: Document) -> str:
+def scope_of(document: object) -> str:
     """What a document is known by in caches, queue and history: the same after a restart."""
     return str(getattr(document, "id", "") or f"document-{id(document):x}")
 

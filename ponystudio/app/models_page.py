@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -21,9 +21,12 @@ from ponystudio.app.results.strip import SearchField
 from ponystudio.app.results.widgets import label
 from ponystudio.canvas.params.file_facts import Fact, FileFacts, family_title
 
+# Milliseconds in which more of the files may become known before the page follows.
+SETTLE = 80
+
 
 class ModelsPage(QFrame):
-    """`add_requested` carries (path, kind): put its loader on the canvas; `folders_requested` when
+    """`add_requested` carries a path: put its loader on the canvas; `folders_requested` when
     another folder is to be read; `left`: Esc."""
 
     add_requested = Signal(object)
@@ -49,6 +52,8 @@ class ModelsPage(QFrame):
         self._empty = label("", "body", "text2")
         self.add = PaintedButton("primary", self.tr("Add to the canvas"), "add")
         self.folders = PaintedButton("plain", self.tr("Folders"), "folder")
+        self._soon = QTimer(self, singleShot=True, interval=SETTLE)
+        self._soon.timeout.connect(self.refresh)
         self._lay_out()
         self._connect()
 
@@ -156,8 +161,8 @@ class ModelsPage(QFrame):
             self.list.setCurrentIndex(self.model.index(0))
 
     def _facts_changed(self) -> None:
-        if self.isVisible():
-            self.refresh()
+        if self.isVisible() and not self._soon.isActive():
+            self._soon.start()  # file after file becomes known
 
     def _show_add(self) -> None:
         self.add.setEnabled(self.chosen() is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Mapping
@@ -127,6 +128,12 @@ class Settings(QObject):
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        if not isinstance(values, dict):
+            raise ValueError("no settings")
+    except OSError:
         return {}
-    return values if isinstance(values, dict) else {}
+    except (ValueError, RecursionError):  # a slip of whoever edited it: it can be put right
+        with contextlib.suppress(OSError):
+            path.replace(path.with_suffix(".damaged.json"))
+        return {}
+    return values

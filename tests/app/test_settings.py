@@ -63,6 +63,7 @@ class TestFile:
         assert settings.get("theme") == "system"
         settings.set("theme", "dark")
         assert Settings().get("theme") == "dark"
+        assert path.with_suffix(".damaged.json").read_bytes() == content
 
     def test_what_a_later_version_set_is_kept(self, home):
         path = home / "config/settings.json"

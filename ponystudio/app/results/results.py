@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 from ponystudio.api.spec import NodeSpec
+from ponystudio.app.document_facts import scope_of
 from ponystudio.app.known_catalog import shipped
 from ponystudio.app.results.actions import PictureActions, Toasts
 from ponystudio.app.results.background import Background
@@ -39,7 +40,7 @@ class Results(QObject):
         self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
         self.shown: list[Path] = []
         """What a gallery shows, or the last one showed: another one begins with it."""
-        self._made: dict[tuple[int, str], Path] = {}
+        self._made: dict[tuple[str, str], Path] = {}
         self._catalog: Mapping[str, NodeSpec] = {}
         self._comparing = Background("compare")
         self.thumbnails.failed.connect(self._failed)
@@ -53,7 +54,7 @@ class Results(QObject):
 
     def add(self, document: object, node: str, path: str | Path) -> None:
         """Takes the runner's `picture_made`."""
-        self._made[id(document), node] = Path(path)
+        self._made[scope_of(document), node] = Path(path)
         self.changed_on_disk(Path(path))
         self.index.add(path)
 
@@ -63,7 +64,7 @@ class Results(QObject):
 
     def picture_of(self, document: object, node: str) -> Path | None:
         """What this node last saved, since the app began."""
-        return self._made.get((id(document), node))
+        return self._made.get((scope_of(document), node))
 
     def changed_on_disk(self, path: Path) -> None:
         """What was read of this file no longer holds."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,6 +49,13 @@ def test_a_picture_just_made_is_there_at_once(results, output, qtbot):
     qtbot.waitUntil(lambda: len(listing.pictures) == 1)
     assert listing.pictures[0].seed == 2**64 - 1
     assert listing.row(path) == 0
+
+
+def test_the_picture_of_a_node_belongs_to_its_document_not_to_an_address(results, output):
+    path = save_picture(output / "a.png", text_to_picture())
+    results.add(SimpleNamespace(id="one"), "save", path)
+    assert results.picture_of(SimpleNamespace(id="one"), "save") == path
+    assert results.picture_of(SimpleNamespace(id="two"), "save") is None
 
 
 def test_pictures_of_others_are_noticed(results, output, scanned, qtbot):
