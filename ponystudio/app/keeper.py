@@ -7,7 +7,6 @@ written survives a power cut, too. What cannot be written is tried again every s
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import threading
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ponystudio.errors import PonyStudioError
+from ponystudio.graph.atomic import flush_folder
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Keeper:
 
     def appeared(self, path: Path) -> None:
         """A file has got this name: that must survive a power cut, too."""
-        self.later(partial(_sync_folder, path.parent))
+        self.later(partial(flush_folder, path.parent))
 
     def late(self, kept: Kept, error: PonyStudioError) -> None:
         """This one could not be written; it is tried again."""
@@ -197,13 +197,3 @@ class Keeper:
             finally:
                 os.close(handle)
         self._syncing = False
-
-
-def _sync_folder(folder: Path) -> None:
-    """Where the platform can; Windows cannot, and need not."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

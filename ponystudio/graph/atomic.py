@@ -47,10 +47,10 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             raise
     except OSError as error:
         raise explained(error, path) from None
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the new name survive a power cut, where the platform can (Windows cannot)."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
