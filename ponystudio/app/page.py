@@ -84,7 +84,7 @@ class Page(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        QTimer.singleShot(0, self.fit_first)  # when the layout has given it its size
+        QTimer.singleShot(0, self, self.fit_first)  # when the layout has given it its size
 
     def close_page(self) -> None:
         """Before the document goes."""

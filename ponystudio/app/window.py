@@ -90,6 +90,8 @@ class Window(QMainWindow):
         """What needs no hurry: the worker, earlier pictures."""
         self.running.start()
         self.results.start()
+        if (page := self.page) and self.shell.pages.currentWidget() is page:
+            page.view.setFocus()  # what Qt gave the keyboard to, with the window, is any field
 
     def welcome(self) -> None:
         """Greet who is here for the first time, unless there is work already."""
@@ -186,9 +188,8 @@ class Window(QMainWindow):
         page = self.canvases.get(document) if document else None
         if page is not None:
             self.shell.pages.setCurrentWidget(page)
-            page.fit_first()
-            page.view.setFocus()
             self.side.leave()
+            page.view.setFocus()
         self.run_bar.refresh()
         self.inspector.show_document(document)
         self._selection_changed()

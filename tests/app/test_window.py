@@ -88,6 +88,15 @@ class TestPages:
         assert window.shell.right.isVisible()
         assert not window.rail.buttons["models"].isChecked()
 
+    def test_a_graph_opened_from_a_page_is_fitted_beside_the_inspector(self, window):
+        window.toggle_panel("gallery")
+        QTest.qWait(20)
+        window.new_default()
+        QTest.qWait(20)
+        seen = window.page.view.visible_rect()
+        assert seen.contains(window.page.scene.bounds())
+        assert window.inspector.isVisible()
+
     def test_nodes_are_shown_beside_the_canvas(self, window):
         window.toggle_panel("models")
         QTest.mouseClick(window.rail.buttons["nodes"], LEFT)
