@@ -157,7 +157,12 @@ def _panels(window: Window) -> list[ActionSpec]:
             "flick",
         ),
         ActionSpec(
-            "view.problems", _tr("Next problem"), window.asked.walk_problems, ("F8",), group, "alert"
+            "view.problems",
+            _tr("Next problem"),
+            window.asked.walk_problems,
+            ("F8",),
+            group,
+            "alert",
         ),
     ]
 
