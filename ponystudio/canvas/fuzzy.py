@@ -101,6 +101,11 @@ def _letters(word: str, text: str) -> Match | None:
         if not row:
             return None
     score, places = max(row.values(), key=lambda option: option[0])
+    # A word that is begun as it was typed is worth as much as any scattered beginnings of words.
+    for i in (i for i in range(len(low)) if bonus[i] > _FAR and low.startswith(word, i)):
+        whole = bonus[i] + _WORD * (len(word) - 1)
+        if whole > score:
+            score, places = whole, tuple(range(i, i + len(word)))
     # Of texts that are met alike the shorter is meant.
     return Match(score * 4 - min(len(text), 40) // 8, places)
 

@@ -125,6 +125,9 @@ class NodeItem:
         self.x, self.y = x, y
         self.rect = QRectF(QPointF(x, y), self.layout.size)
 
+    def pos(self) -> QPointF:
+        return QPointF(self.x, self.y)
+
     def input_pos(self, name: str) -> QPointF:
         return self._socket_pos(self.layout.input(name), 0.0)
 

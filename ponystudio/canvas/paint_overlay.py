@@ -78,23 +78,25 @@ def paint_refusal(painter: QPainter, view: GraphView, refusal: Refusal, brush: B
 
 
 def _paint_drift(painter: QPainter, view: GraphView, brush: Brush) -> None:
-    """Dots drifting towards running nodes, below the cards."""
+    """Dots drifting towards running nodes, below the cards and messages."""
     found = view.drift.wires()
     if not found:
         return
     painter.save()
-    seen = view.visible_rect()
     free = QRegion(view.viewport().rect())
-    for id in brush.scene.nodes_in(seen):
-        free -= view.from_scene_rect(brush.scene.node_items[id].rect).toAlignedRect()
+    for id in brush.scene.node_index.near(view.visible_rect()):
+        item = brush.scene.node_items[id]
+        free -= view.from_scene_rect(item.rect).toAlignedRect()
+        if item.message:
+            free -= view.from_scene_rect(item.message.rect).toAlignedRect()
     painter.setClipRegion(free, Qt.ClipOperation.IntersectClip)
     painter.setTransform(view.viewportTransform(), True)
     pen = QPen(brush.color("text"), 2.6)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     pen.setDashPattern([0.001, GAP / 2.6])
     pen.setDashOffset(-view.drift.offset / 2.6)
-    for item in found:
-        painter.strokePath(item.path, pen)
+    for wire in found:
+        painter.strokePath(wire.path, pen)
     painter.restore()
 
 

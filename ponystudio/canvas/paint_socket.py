@@ -15,6 +15,7 @@ from ponystudio.canvas.state import NodeState
 
 if TYPE_CHECKING:
     from ponystudio.canvas.paint_card import Brush
+    from ponystudio.canvas.scene import GraphScene
 
 _RIM = 3.0  # a rim of 1.5 px on either side of the outline
 _NO_PEN = Qt.PenStyle.NoPen
@@ -35,7 +36,8 @@ def paint_sockets(painter: QPainter, item: NodeItem, state: NodeState, brush: Br
         x, y = row.centre.x(), row.centre.y()
         painter.translate(x, y)
         if drag is None:
-            paint_shape(painter, row.type, kind, brush, row.is_list, row.is_output)
+            type = row.type if item.spec else _wired_type(brush.scene, item, row)
+            paint_shape(painter, type, kind, brush, row.is_list, row.is_output)
         else:
             ref = SocketRef(item.id, row.name, row.is_output, row.type)
             _paint_in_drag(painter, ref, kind, row, brush)
@@ -44,6 +46,15 @@ def paint_sockets(painter: QPainter, item: NodeItem, state: NodeState, brush: Br
             painter.setBrush(_NO_BRUSH)
             painter.drawEllipse(QPointF(), 10.5, 10.5)
         painter.translate(-x, -y)
+
+
+def _wired_type(scene: GraphScene, item: NodeItem, row: SocketRow) -> str:
+    """What runs through a socket of an unknown node, as far as its wires tell."""
+    keys = scene.wires_of.get(item.id, ()) if row.is_output else ((item.id, row.name),)
+    found = (scene.wire_items[key] for key in keys if key in scene.wire_items)
+    end = (item.id, row.name)
+    types = (w.type for w in found if end in (w.key, (w.source, w.output)))
+    return next(types, row.type)
 
 
 def paint_shape(

@@ -33,7 +33,7 @@ def status(node: Node, spec: NodeSpec | None, state: NodeState) -> Status:
     """The one thing that matters most about a node now."""
     tr = QCoreApplication.translate
     if spec is None:
-        return Status("help", "warn", tr("Card", "Pack is missing"), tr("Card", "Missing"))
+        return Status("help", "text2", tr("Card", "Pack is missing"), tr("Card", "Missing"))
     if node.mode == "muted":
         return Status("mute", "text2", tr("Card", "Muted"))
     if node.mode == "bypassed":

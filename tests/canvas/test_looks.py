@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QLineF, QPointF, QRectF
@@ -16,7 +17,7 @@ from ponystudio.canvas.overlay import Refusal, WireDrag
 from ponystudio.canvas.scene import GraphScene
 from ponystudio.canvas.state import NodeState, Problem
 from ponystudio.canvas.view import GraphView
-from ponystudio.graph.edits import SetMode, SetView
+from ponystudio.graph.edits import ReplaceNode, SetMode, SetView
 
 
 @pytest.fixture
@@ -188,3 +189,28 @@ def test_status_of_modes_and_unknown_nodes(view: GraphView) -> None:
     item = view.graph_scene.node_items["sample"]
     assert status.status(item.node, item.spec, NodeState()).text == "Passes latent"
     assert status.status(item.node, None, NodeState()).text == "Pack is missing"
+
+
+def test_sockets_of_an_unknown_node_look_like_what_is_wired_to_them(view: GraphView) -> None:
+    document = view.graph_scene.document
+    document.do(ReplaceNode(replace(document.graph.nodes["sample"], type="gone.sample")), "Lose")
+    wanted = theme.current().socket("latent").color
+    for at in (
+        view.graph_scene.input_pos("sample", "latent"),
+        view.graph_scene.output_pos("sample", "latent"),
+    ):
+        assert color_at(view, at.x(), at.y()) == wanted
+
+
+def test_dots_drift_below_messages(view: GraphView) -> None:
+    scene = view.graph_scene
+    scene.document.do(SetView(("nodes", "second", "pos"), [640, 300]), "Move")
+    scene.document.states.update("sample", phase="failed", problem=Problem("No."))
+    hung = scene.node_items["sample"].message.rect
+    place = SetView(("nodes", "source", "pos"), [hung.left() - 300, hung.top() - 20])
+    scene.document.do(place, "Move")
+    before = shot(view)
+    scene.document.states.update("second", phase="running")
+    after = shot(view)
+    area = view.from_scene_rect(hung.adjusted(4, 4, -4, -4)).toAlignedRect()
+    assert before.copy(area) == after.copy(area)

@@ -129,10 +129,13 @@ class FileFacts(QObject):
     def forget(self) -> None:
         """The folders are others now."""
         self._background.forget()
+        kinds = list(self._names)
         self._known.clear()
         self._names.clear()
         self._asked.clear()
         self._old.clear()
+        for kind in kinds:
+            self.look_again(kind)
         self.changed.emit()
 
     def _app_state(self, state: Qt.ApplicationState) -> None:
