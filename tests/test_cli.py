@@ -40,15 +40,22 @@ def test_help_names_every_command_for_people(capsys):
     assert set(cli.COMMANDS) - set(words) == {"worker"}
 
 
-def test_the_canvas_is_said_to_come_later_in_one_line(capsys):
+def test_without_a_display_the_studio_says_what_works(capsys, monkeypatch):
+    monkeypatch.setattr("ponystudio.app.main.can_show", lambda: False)
     ends_with(2, [])
-    assert capsys.readouterr().err.count("\n") == 1
+    assert "no display" in (said := capsys.readouterr().err)
+    assert "ponystudio run" in said
 
 
-def test_a_file_is_for_the_canvas(tmp_path, capsys):
-    (tmp_path / "graph.json").write_text("{}")
-    ends_with(2, [str(tmp_path / "graph.json")])
-    assert "canvas" in capsys.readouterr().err
+def test_files_are_opened_in_the_studio(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("ponystudio.app.main.can_show", lambda: True)
+    monkeypatch.setattr("ponystudio.app.main.main", lambda files: opened.append(files) or 0)
+    graph = tmp_path / "graph.json"
+    graph.write_text("{}")
+    ends_with(0, [str(graph)])
+    ends_with(0, [])
+    assert opened == [[graph], []]
 
 
 def test_a_mistyped_command(capsys):

@@ -44,6 +44,7 @@ def main(files: Sequence[Path] = ()) -> int:
     instance.asked.connect(lambda paths, _token: _asked(window, paths))
     instance.listen()
     window.show()
+    window.activateWindow()
     QTimer.singleShot(0, window.start)
     _close_on_signals(window)
     window.documents.restored.connect(window.welcome)
