@@ -237,6 +237,8 @@ class Window(QMainWindow):
         value = self.settings.get(name)
         if name == "output_folder":
             self.results.index.set_folder(self.settings.output_folder())
+        elif name == "model_folders":
+            self.services.facts.forget()
         elif name == "file_name_pattern":
             self._have_catalog()
         elif name == "ui_scale":

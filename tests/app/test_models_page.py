@@ -63,6 +63,14 @@ def test_files_of_all_folders_are_listed(page):
     assert page.search.hasFocus()
 
 
+def test_files_of_a_folder_that_is_added_are_there_at_once(window, page, tmp_path):
+    folder = tmp_path / "others/loras"
+    folder.mkdir(parents=True)
+    (folder / "another.safetensors").write_bytes(b"nothing of a model")
+    window.add_models(folder.parent)
+    until(lambda: "another" in names(page), 10)
+
+
 def test_letters_and_kinds_narrow_it(page):
     QTest.keyClicks(page.search, "realesr anime")
     assert set(names(page)) == set(UPSCALERS)
