@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.errors import Cycle, PonyStudioError
-from ponystudio.graph.atomic import write_text
+from ponystudio.app.kept_text import keep
+from ponystudio.errors import Cycle
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import effective, order
 
@@ -81,14 +81,7 @@ class Estimates:
 
     def save(self, text: str | None = None) -> None:
         """Write it down; may be called on another thread with what `text` gave."""
-        text = text or self.text()
-        if text is None or self._file is None:
-            return
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(self._file, text)
-        except (OSError, PonyStudioError):
-            pass  # it is learned again
+        keep(self._file, text or self.text())
 
 
 def works(graph: Graph, catalog: Mapping[str, NodeSpec]) -> dict[str, Work]:

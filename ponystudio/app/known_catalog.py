@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from ponystudio import __version__
-from ponystudio.errors import BadInput, PonyStudioError
-from ponystudio.graph.atomic import write_text
+from ponystudio.app.kept_text import keep
+from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import Catalog
 
 
@@ -29,14 +29,7 @@ class KnownCatalog:
         return shipped()
 
     def write(self, catalog: Catalog) -> None:
-        if self._file is None:
-            return
-        text = json.dumps({**catalog.to_json(), "ponystudio": __version__})
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(self._file, text)
-        except (OSError, PonyStudioError):
-            pass  # the next start takes the shipped one
+        keep(self._file, json.dumps({**catalog.to_json(), "ponystudio": __version__}))
 
 
 def shipped() -> Catalog:

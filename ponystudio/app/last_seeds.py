@@ -6,9 +6,8 @@ import json
 from collections import OrderedDict
 from pathlib import Path
 
+from ponystudio.app.kept_text import keep
 from ponystudio.app.seeds import Place, Roll
-from ponystudio.errors import PonyStudioError
-from ponystudio.graph.atomic import write_text
 
 DOCUMENTS = 200
 
@@ -50,14 +49,7 @@ class LastSeeds:
 
     def save(self, text: str | None = None) -> None:
         """Write it down; may be called on another thread with what `text` gave."""
-        text = text or self.text()
-        if text is None or self._file is None:
-            return
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(self._file, text)
-        except (OSError, PonyStudioError):
-            pass  # a convenience
+        keep(self._file, text or self.text())
 
     def _read(self, file: Path) -> None:
         try:

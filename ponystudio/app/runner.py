@@ -16,11 +16,11 @@ from ponystudio.app.engine_link import EngineLink
 from ponystudio.app.estimates import Estimate, Estimates
 from ponystudio.app.jobs import Job, JobQueue
 from ponystudio.app.last_seeds import LastSeeds
-from ponystudio.app.picture_loader import PictureLoader
 from ponystudio.app.planning import Planner
 from ponystudio.app.run_states import Pictures
 from ponystudio.app.run_watch import RunWatch
 from ponystudio.app.seeds import SeedMode
+from ponystudio.app.small_copies import SmallCopies
 from ponystudio.app.upgrading import Upgrader
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import Problem
@@ -79,7 +79,7 @@ class Runner(QObject):
         self._documents: dict[str, Document] = {}
         self._scopes: dict[Document, str] = {}
         self._pictures = Pictures()
-        self._loader = PictureLoader(self)
+        self._copies = SmallCopies(self)
         self._latest: dict[str, QImage] = {}
         self._watch: RunWatch | None = None
         self._mode: SeedMode = "random"
@@ -97,7 +97,7 @@ class Runner(QObject):
         self._telling.timeout.connect(self._tell_how_far)
         self._saving = QTimer(self, singleShot=True, interval=SAVE_EVERY)
         self._saving.timeout.connect(self._save_what_was_learned)
-        self._loader.loaded.connect(self._have_picture)
+        self._copies.loaded.connect(self._have_picture)
         link.told.connect(self._told)
         link.failed.connect(self._engine_failed)
         link.restarted.connect(self._begin_again)
@@ -282,7 +282,7 @@ class Runner(QObject):
         self._telling.stop()
         self._saving.stop()
         self.planner.close()
-        self._loader.close()
+        self._copies.close()
         self.estimates.save()
         self.last_seeds.save()
 
@@ -402,7 +402,7 @@ class Runner(QObject):
             self.planner.plan_soon(document)
 
     def output_made(self, watch: RunWatch, node: str, path: str, unchanged: bool) -> None:
-        self._loader.load(path, (watch, node))
+        self._copies.load(path, (watch, node))
         under_output = Path(path).is_relative_to(self.places.output())
         if not unchanged and under_output:
             self.picture_made.emit(watch.document, node, path)
@@ -418,5 +418,5 @@ class Runner(QObject):
             self.queue.job_changed.emit(watch.job)
 
     def _save_what_was_learned(self) -> None:
-        self._loader.do(self.estimates.save, self.estimates.text())
-        self._loader.do(self.last_seeds.save, self.last_seeds.text())
+        self._copies.do(self.estimates.save, self.estimates.text())
+        self._copies.do(self.last_seeds.save, self.last_seeds.text())

@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage, QImageReader
 LONGEST = 512
 
 
-class PictureLoader(QObject):
+class SmallCopies(QObject):
     """`loaded` brings the picture and the tag that it was asked for with."""
 
     loaded = Signal(QImage, object)
