@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ponystudio.canvas.paint_card import Brush
 
 _PAD = 12.0
-_WIDTH = 248.0  # at least; wide cards have wide messages
+_WIDTH = 240.0  # at least; wide cards have wide messages
 _LINE, _TITLE_LINE = 16.0, 20.0
 _BUTTON = 28.0
 _DETAIL_LINES = 14
