@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -22,8 +22,8 @@ from ponystudio.canvas.action import ActionSpec
 
 
 class KeysEditor(QWidget):
-    """Choose a command, type keys, press the button. What had these keys before loses them, which
-    is said beforehand."""
+    """Choose a command, press its keys, press the button. What had these keys before loses them,
+    which is said beforehand."""
 
     def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,8 +37,8 @@ class KeysEditor(QWidget):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setItemDelegate(CommandRow(self.list, with_icons=False))
         self.list.setAccessibleName(self.tr("Commands and their keys"))
-        self.field = QLineEdit()
-        self.field.setPlaceholderText(self.tr("Keys, as Ctrl+Shift+K"))
+        self.field = KeysField()
+        self.field.setPlaceholderText(self.tr("Click here and press the keys"))
         self.field.setAccessibleName(self.tr("New keys"))
         self.said = QLabel()
         self.said.setProperty("role", "caption")
@@ -99,7 +99,7 @@ class KeysEditor(QWidget):
     def _bind(self) -> None:
         spec, keys = self.chosen(), self._typed()
         if spec is None or not keys:
-            self.said.setText(self.tr("Choose a command, then type its keys."))
+            self.said.setText(self.tr("Choose a command, then press its keys."))
             return
         for other in self._clashes():
             left = [key for key in other.keys if QKeySequence(key) != QKeySequence(keys)]
@@ -110,3 +110,40 @@ class KeysEditor(QWidget):
     def _reset(self) -> None:
         if (spec := self.chosen()) is not None:
             self._actions.reset_keys(spec.id)
+
+
+class KeysField(QLineEdit):
+    """Writes down the keys that are pressed in it. Enter, Tab and Esc do what they always do;
+    Backspace empties it."""
+
+    _OWN = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
+    _HELD = (
+        *(Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt, Qt.Key.Key_AltGr),
+        *(Qt.Key.Key_Meta, Qt.Key.Key_Super_L, Qt.Key.Key_Super_R, Qt.Key.Key_unknown),
+    )
+
+    def event(self, event: QEvent) -> bool:
+        asked = event.type() == QEvent.Type.ShortcutOverride
+        if asked and isinstance(event, QKeyEvent) and self._taken(event):
+            event.accept()  # keys that are in use are written down, too
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in self._HELD:
+            return
+        if not self._taken(event):
+            super().keyPressEvent(event)
+        elif event.key() == Qt.Key.Key_Backspace and not event.modifiers():
+            self.clear()
+        else:
+            self.setText(QKeySequence(event.keyCombination()).toString())
+
+    def _taken(self, event: QKeyEvent) -> bool:
+        bare = event.modifiers() in (
+            Qt.KeyboardModifier.NoModifier,
+            Qt.KeyboardModifier.ShiftModifier,
+        )
+        return event.key() not in (*self._HELD, Qt.Key.Key_Escape) and not (
+            bare and event.key() in self._OWN
+        )
