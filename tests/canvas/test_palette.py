@@ -38,6 +38,12 @@ def test_beginnings_of_words_are_worth_more_than_scattered_letters():
     assert "Sample" not in [item for item, _ in found]
 
 
+def test_a_word_as_it_was_typed_is_worth_more_than_beginnings_of_two():
+    items = ["Unload models from the memory", "Open the context menu", "Dark or light theme"]
+    found = fuzzy.ranked("theme", items, lambda item: (item,))
+    assert found[0][0] == "Dark or light theme"
+
+
 def test_other_words_find_but_mark_nothing():
     entries = node_entries(CATALOG)
     found = rows("ksampler", entries)
