@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from time import monotonic
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QImageReader
@@ -46,6 +47,8 @@ _SHORT = {
 # Upscalers are named for what they do: 4x-UltraSharp, realesrgan-x4plus.
 _SCALE = re.compile(r"(?<![a-z0-9])(?:x([1-9])(?!\d)|([1-9])x)")
 _DOWN = re.compile(r"(lora_down|lora_A|lora\.down|down)\.weight$|\.lora_A\b")
+DOUBT = 2.0
+"""Seconds after which a file that was missing is looked for again, when it is asked for."""
 # Files of these kinds belong to a model of one family.
 _FOLLOWING = {"loras", "controlnet", "embeddings"}
 
@@ -94,6 +97,7 @@ class FileFacts(QObject):
         self._known: dict[tuple[str, str], Fact] = {}
         self._asked: set[tuple[str, str]] = set()
         self._old: set[tuple[str, str]] = set()
+        self._doubt: dict[tuple[str, str], float] = {}
         self._names: dict[str, list[str]] = {}
         self._background = Background("model files")
         self._index: Index | None = None
@@ -102,12 +106,15 @@ class FileFacts(QObject):
             app.applicationStateChanged.connect(self._app_state)
 
     def get(self, kind: str, name: str) -> Fact | None:
-        """What is known of a file by its name in a graph; None while it is found out."""
+        """What is known of a file by its name in a graph; None while it is found out. One that is
+        missing is looked for again, as the run that finds it may repaint its card."""
         key = (kind, name)
         found = self._known.get(key)
-        if (found is None or key in self._old) and key not in self._asked:
+        doubted = found is not None and found.missing and monotonic() > self._doubt.get(key, 0.0)
+        if (found is None or doubted or key in self._old) and key not in self._asked:
             self._asked.add(key)
             self._old.discard(key)
+            self._doubt[key] = monotonic() + DOUBT
             folders = self._folders()
             self._background.submit(
                 key, lambda: self._find_out(kind, name, folders), lambda fact: self._done(key, fact)

@@ -7,6 +7,7 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtWidgets import QApplication
 
+from ponystudio.canvas.params import file_facts
 from ponystudio.canvas.params.file_facts import Fact, FileFacts, mismatch, size_text, title_of
 from ponystudio.graph.edits import SetParam
 from ponystudio.library.folders import Folders
@@ -80,6 +81,15 @@ def test_a_file_that_comes_later_is_found_when_looked_for(qtbot, facts, loras):
     assert facts.get("loras", "new.safetensors").missing
     qtbot.waitUntil(lambda: not facts.get("loras", "new.safetensors").missing)
     qtbot.waitUntil(lambda: "new.safetensors" in (facts.names("loras") or []))
+
+
+def test_a_missing_file_is_looked_for_again_when_its_card_is_painted(
+    qtbot, facts, loras, monkeypatch
+):
+    monkeypatch.setattr(file_facts, "DOUBT", 0.0)
+    assert known(qtbot, facts, "loras", "new.safetensors").missing
+    write_lora(loras / "new.safetensors")
+    qtbot.waitUntil(lambda: not facts.get("loras", "new.safetensors").missing)
 
 
 def test_who_comes_back_from_another_program_finds_new_files(qtbot, facts, loras):
