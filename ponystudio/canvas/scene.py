@@ -21,6 +21,7 @@ from ponystudio.canvas.items import NOTHING, FocusRef, Hit
 from ponystudio.canvas.overlay import NO_OVERLAY, Overlay, WireDrag
 from ponystudio.canvas.paint_far import FarPicture
 from ponystudio.canvas.params.fields import for_spec
+from ponystudio.canvas.params.services import ParamServices
 
 # Of changes to more cards than these it is told at once.
 _MANY = 200
@@ -46,8 +47,8 @@ class GraphScene(Contents):
         self.own_places: dict[str, tuple[float, float]] = {}
         """Where cards are as long as the view does not say it."""
         self.density = metrics.COMFORTABLE
-        self.services: Any = None
-        """What fields need besides their value (canvas.params.field.ParamServices)."""
+        self.services = ParamServices.default()
+        """What fields need besides their value."""
         self.focus: FocusRef | None = None
         self.hover: Hit = NOTHING
         self.param_hover: tuple[str, str, Any] | None = None

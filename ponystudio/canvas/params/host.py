@@ -34,12 +34,12 @@ class FieldHost(QObject):
         self._popup: Popup | None = None
         self._heard: ParamServices | None = None
         self._wheel = gesture("wheel")
-        self.set_services(services or view.graph_scene.services or ParamServices.default())
+        self.set_services(services or view.graph_scene.services)
         view.graph_scene.document.changed.connect(self._document_changed)
 
     @property
     def services(self) -> ParamServices:
-        found: ParamServices = self.view.graph_scene.services
+        found = self.view.graph_scene.services
         if found is not self._heard:
             self.set_services(found)
         return found
