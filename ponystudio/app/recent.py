@@ -70,10 +70,6 @@ class Recent(QObject):
         if entry.id:
             self.forgotten.emit(entry.id)
 
-    def clear_files(self) -> None:
-        """Forget the files; unsaved work stays."""
-        self._set(tuple(entry for entry in self._entries if entry.id))
-
     def last_unsaved(self, path: Path | None = None) -> Entry | None:
         """The unsaved work closed last, of all or of one file."""
         wanted = None if path is None else str(path)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from string import Template
 
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from ponystudio.canvas import theme
 from ponystudio_resources import path as resource
@@ -173,13 +173,6 @@ def apply(app: QApplication) -> None:
     app.setStyle("Fusion")
     _refresh(app)
     theme.hub.changed.connect(lambda: _refresh(app))
-
-
-def restyle(widget: QWidget) -> None:
-    """Have a widget look again at its properties."""
-    style = widget.style()
-    style.unpolish(widget)
-    style.polish(widget)
 
 
 def sheet() -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject
 
+from ponystudio.app.document_facts import title_of
+from ponystudio.app.memory_rungs import is_rung
 from ponystudio.app.notice import Notice
 from ponystudio.app.runner import Runner
 from ponystudio.app.toasts import Toasts
@@ -19,10 +21,12 @@ class Telling(QObject):
         self, toasts: Toasts, runner: Runner, go_to: Callable[[Document | None, str], object]
     ) -> None:
         super().__init__(toasts)
-        self.toasts, self._go_to = toasts, go_to
+        self.toasts, self._go_to, self._runner = toasts, go_to, runner
         runner.link.died.connect(self._engine_died)
         runner.link.failed.connect(self._engine_failed)
         runner.memory_short.connect(self._memory_short)
+        runner.restored.connect(self._queue_restored)
+        runner.upgrader.upgraded.connect(self._upgraded)
 
     def tell(self, notice: Notice) -> None:
         self.toasts.show(notice.title, notice.text, notice.actions, notice.kind)
@@ -34,7 +38,20 @@ class Telling(QObject):
     def _engine_failed(self, why: str) -> None:
         self.tell(Notice(self.tr("No engine"), why, kind="warn"))
 
+    def _queue_restored(self, jobs: int) -> None:
+        title = self.tr("1 job waits") if jobs == 1 else self.tr("%1 jobs wait")
+        text = self.tr("The queue is as it was when PonyStudio ended.")
+        go_on = (self.tr("Go on with the queue"), self._runner.resume)
+        self.tell(Notice(title.replace("%1", str(jobs)), text, (go_on,)))
+
+    def _upgraded(self, document: Document, notes: list[str]) -> None:
+        title = self.tr("Nodes of %1 were made new").replace("%1", title_of(document))
+        self.tell(Notice(title, "\n".join(notes)))
+
     def _memory_short(self, document: Document | None, node: str, action: str) -> None:
+        if not is_rung(action):
+            self.tell(Notice(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
+            return
         where = ", ".join(part for part in (getattr(document, "title", ""), node) if part)
         text = f"{where}: {action}." if where else f"{action}."
         show = (self.tr("Show node"), lambda: self._go_to(document, node))

@@ -37,6 +37,12 @@ def said(window) -> list[str]:
     return [toast.title for toast in window.toasts.shown]
 
 
+def test_a_queue_that_was_left_and_a_full_disk_are_told_as_what_they_are(window):
+    window.runner.restored.emit(2)
+    window.runner.memory_short.emit(None, "", "results are no longer kept on disk: full")
+    assert said(window) == ["2 jobs wait", "The disk takes no results"]
+
+
 class TestPages:
     def test_the_canvas_stands_between_panel_and_inspector(self, window):
         assert window.shell.panel == "nodes"

@@ -14,7 +14,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
 
 from ponystudio.app.results.background import Background
 from ponystudio.app.results.index import ResultsIndex
-from ponystudio.app.results.records import Picture, read_picture
+from ponystudio.app.results.records import Picture
 from ponystudio.app.results.thumbnails import Thumbnails
 
 Kind = Literal["info", "ok", "warn"]
@@ -161,11 +161,6 @@ class PictureActions(QObject):
             data.setImageData(image)
         QGuiApplication.clipboard().setMimeData(data)
         self._toast(self.tr("%s is on the clipboard") % path.name, "", kind="ok")
-
-
-def picture_at(path: Path) -> Picture:
-    """What is known of a file that no index has seen."""
-    return read_picture(path) or Picture(path)
 
 
 def _trashed(path: Path) -> tuple[bool, str]:
