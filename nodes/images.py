@@ -16,7 +16,7 @@ class Picture(NamedTuple):
 
 
 @node("core.load_image", title="Load image", group="Image", exact=True)
-def load_image(*, file: Annotated[Path, File("input")] = Path("picture.png")) -> Picture:
+def load_image(*, file: Annotated[Path, File("input")] = Path("cat.png")) -> Picture:
     """Read a picture, and its transparency as a mask that is white where the picture is opaque.
 
     16 bits a channel are kept, and the picture stands as the camera was held. Of an animation the

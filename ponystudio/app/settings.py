@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,16 @@ class Setting:
         if isinstance(self.default, bool) or isinstance(value, bool):
             return isinstance(self.default, bool) and isinstance(value, bool)
         if isinstance(self.default, int | float):
-            return isinstance(value, int | float)
+            return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+        if isinstance(self.default, list):
+            return _texts(value)
+        if self.name == "keys":
+            return isinstance(value, dict) and all(map(_texts, value.values()))
         return isinstance(value, type(self.default))
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 SETTINGS = (

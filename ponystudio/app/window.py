@@ -311,15 +311,17 @@ class Window(QMainWindow):
     # --- The end ----------------------------------------------------------------------------------
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        """What must not be lost comes first; ending threads may take seconds, out of sight."""
         self._keep_sizes()
         self.side.close()
-        self.running.close()
-        self.results.close()
-        self.dropper.stop()
         for page in self.canvases.values():
             page.close_page()
-        self.services.close()
+        self.hide()
+        self.dropper.stop()
         self.documents.shutdown()
+        self.running.close()
+        self.results.close()
+        self.services.close()
         event.accept()
 
     def _keep_sizes(self) -> None:

@@ -205,7 +205,7 @@ def _missing_input(node: Node, socket: str, type: str, graph: Graph) -> MissingI
             remedy=f"Turn {written.source} on again, or link something else.",
         )
     return MissingInput(
-        f"Nothing is linked to this input of type {type}.",
+        f"Nothing is linked to {shown(socket)}.",
         node=node.id,
         socket=socket,
         remedy=f"Link it to an output of type {type}.",

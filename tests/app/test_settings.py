@@ -189,3 +189,19 @@ class TestKeys:
         QTest.keyClick(keys.field, Qt.Key.Key_Return)
         found = next(s for s in window.actions_.specs() if s.id == "edit.mute")
         assert found.keys == ("Ctrl+Alt+M",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("keys", {"edit.mute": 5}),
+        ("keys", {"edit.mute": "M"}),
+        ("model_folders", ["/models", 7]),
+        ("disk_cache_gb", float("nan")),
+        ("disk_cache_gb", -1.0),
+    ],
+)
+def test_nonsense_in_the_file_counts_as_not_set(tmp_path, name, value):
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps({name: value}))
+    assert Settings(path).get(name) == BY_NAME[name].default
