@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing and makes two pictures: an enlarged photograph, and one from words.
+# Installs what is missing, makes two pictures (one from words, and an enlarged photograph), and opens
+# the studio where there is a display.
 #
 #   bash packaging/start.sh [--torch auto|cpu|cuda|rocm]
 #
@@ -18,31 +19,27 @@ esac
 prepare "$torch" ""
 
 pictures=${PONYSTUDIO_PICTURES:-$root/build/pictures}
-models=$root/build/models
 ponystudio() { "$python" -m ponystudio "$@"; }
+
+say "Making a picture from words with the starter model: a unicorn"
+ponystudio run resources/graphs/text-to-picture.json --output "$pictures" ||
+    fail "the picture was not made." "The line above says why."
 
 say "Enlarging a photograph four times with the Real-ESRGAN weights that ship with PonyStudio"
 ponystudio run resources/graphs/upscale.json --output "$pictures" ||
     fail "the photograph was not enlarged." "The line above says why."
 
-checkpoint=$models/checkpoints/random.safetensors
-if [ ! -f "$checkpoint" ]; then
-    say "Writing a small checkpoint with random, seeded weights to try text to picture with"
-    { mkdir -p "$models/checkpoints" &&
-        "$python" tests/helpers/make_checkpoint.py micro "$checkpoint.part" >/dev/null &&
-        mv "$checkpoint.part" "$checkpoint"; } ||
-        fail "the checkpoint was not written." "Is there room on the disk?"
-fi
-
-say "Making a picture from words with it"
-ponystudio run resources/graphs/text-to-picture.json --models "$models" \
-    --set checkpoint.file=random.safetensors --output "$pictures" ||
-    fail "the picture was not made." "The line above says why."
-
 say "Done. The pictures lie in $pictures"
 cat <<TEXT
-The second one shows only a pattern, since the weights of that checkpoint are random numbers.
-For real pictures use a Stable Diffusion 1 checkpoint of your own:
+Other words make other pictures; resources/models/checkpoints/starter.md says which it knows:
 
-  $venv/bin/ponystudio run resources/graphs/text-to-picture.json --set checkpoint.file=/path/to/it
+  $venv/bin/ponystudio run resources/graphs/text-to-picture.json --set "positive.text=cat, flat, pink background"
+
+Larger models draw anything: set checkpoint.file to a Stable Diffusion checkpoint of your own.
 TEXT
+
+# On a desktop the studio opens, with a picture to make by one click; elsewhere this is the end.
+if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ] || [ "$(uname)" = Darwin ]; then
+    say "Opening the studio. Another time: $venv/bin/ponystudio"
+    exec "$python" -m ponystudio
+fi

@@ -62,21 +62,25 @@ def train(
     folder: Path,
     *,
     start: dict[str, Tensor] | None = None,
+    floor: float = FLOOR,
+    decay: float = EMA,
     device: str = "cpu",
 ) -> UNet2DConditionModel:
     """The trained denoiser with averaged weights, fp32.
 
     It goes on from the state in `folder` where there is one, else from the weights `start`.
+    `floor` is the last rate, of the first; `decay` that of the running average.
     """
     torch.manual_seed(2)
     unet = UNet2DConditionModel(**config(profile)).to(device)
     if start is not None:
         unet.load_state_dict(start)
-    masters, state = Masters(unet, decay=EMA), folder / "denoiser.state"
+    masters, state = Masters(unet, decay=decay), folder / "denoiser.state"
     if state.exists():
         masters.restore(torch.load(state, map_location=device))
     steps = profile.samples // profile.batch
-    contexts = Contexts(labels, concepts, encoder, profile)
+    if masters.step < steps:
+        contexts = Contexts(labels, concepts, encoder, profile)
     latents, bars = latents.to(device, torch.bfloat16), alphas().to(device)
     log, bands = Log(folder / "denoiser.jsonl"), torch.zeros(2, BANDS)
     while masters.step < steps:
@@ -89,7 +93,7 @@ def train(
             unet, latents[index].repeat(2, 1, 1, 1), noise.to(device), t.to(device), context, bars
         )
         loss.backward()
-        masters.update(rate_at(masters.step, steps, profile.rate, WARM, FLOOR))
+        masters.update(rate_at(masters.step, steps, profile.rate, WARM, floor))
         band = t * BANDS // STEPS
         bands[0].index_add_(0, band, error.cpu())
         bands[1].index_add_(0, band, torch.ones(len(t)))
@@ -122,7 +126,7 @@ class Contexts:
                 )
                 for i in range(CAPTIONS)
             ]
-            for c, s, b in labels.tolist()
+            for c, s, b in labels[:, :3].tolist()
         ]
         texts = list(numbers)
         with torch.no_grad():

@@ -12,12 +12,14 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 
+import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from starter import concepts as known  # noqa: E402
@@ -100,24 +102,31 @@ class Evaluation:
             "background": self.judge.background(seen, concept, style),
         }
 
-    def followed(self, asked: Iterable[Wish]) -> dict[str, float]:
+    def painted(self, asked: Sequence[Wish], seeds: Iterable[int]) -> list[Tensor]:
+        """The pictures for some wishes, as many at once as there are processors."""
+        prompts = [prompt(wish) for wish in asked]
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        with ThreadPoolExecutor(threads) as pool:
+            made = list(pool.map(self.painter.paint, prompts, seeds))
+        torch.set_num_threads(threads)
+        return made
+
+    def followed(self, asked: Sequence[Wish]) -> dict[str, float]:
         """The share of pictures, seed = index, that are taken for what was asked."""
         right = {"concept": 0, "style": 0, "background": 0}
-        total = 0
-        for seed, wish in enumerate(asked):
-            judged = self.judged(wish, self.painter.paint(prompt(wish), seed))
+        for wish, picture in zip(asked, self.painted(asked, range(len(asked))), strict=True):
+            judged = self.judged(wish, picture)
             for part, wanted in zip(right, wish, strict=True):
                 right[part] += judged[part] == wanted
-            total += 1
-        return {part: count / total for part, count in right.items()}
+        return {part: count / len(asked) for part, count in right.items()}
 
     def eight(self) -> dict[str, int]:
         """For how many of four seeds each of eight concepts is taken for itself, in 3D on blue."""
-        counts = {}
-        for concept in EIGHT:
-            wish = (concept, "3d", "blue")
-            made = [self.painter.paint(prompt(wish), seed) for seed in SEEDS]
-            counts[concept] = sum(self.judged(wish, p)["concept"] == concept for p in made)
+        asked = [(concept, "3d", "blue") for concept in EIGHT for _ in SEEDS]
+        counts = dict.fromkeys(EIGHT, 0)
+        for wish, picture in zip(asked, self.painted(asked, SEEDS * len(EIGHT)), strict=True):
+            counts[wish[0]] += self.judged(wish, picture)["concept"] == wish[0]
         return counts
 
     def sheet(self) -> list[Tensor]:
@@ -127,7 +136,7 @@ class Evaluation:
             (concept, self.styles[i % len(self.styles)], backgrounds[i % len(backgrounds)])
             for i, concept in enumerate(self.concepts)
         ]
-        return [self.painter.paint(prompt(wish), 1) for wish in asked]
+        return self.painted(asked, [1] * len(asked))
 
 
 def measure(evaluation: Evaluation) -> None:
@@ -150,8 +159,8 @@ def eyes(evaluation: Evaluation, folder: Path) -> None:
     """Pictures to be named; what they show stands beside the folder, not in it."""
     folder.mkdir(parents=True, exist_ok=True)
     asked = wishes(evaluation.concepts, evaluation.styles, NAMED, seed=64)
-    for seed, wish in enumerate(asked):
-        figures.save(evaluation.painter.paint(prompt(wish), seed), folder / f"{seed:02}.png")
+    for seed, picture in enumerate(evaluation.painted(asked, range(len(asked)))):
+        figures.save(picture, folder / f"{seed:02}.png")
     folder.with_suffix(".json").write_text(json.dumps(asked), encoding="utf-8")
 
 

@@ -32,7 +32,8 @@ class Profile:
     `drawn`: how many of the styles the denoiser learns; autoencoder and text encoder learn all.
     `vae_views`: pictures of every drawing that the autoencoder learns from; `views`: latents kept
     of every drawing on every background. `widths`: channels of the denoiser's levels, of which
-    those from `attention` on have attention. `samples`: how many it is trained on.
+    those from `attention` on have attention. `samples`: how many it is trained on,
+    `late`: how many more of drawings that are not mirrored.
     """
 
     concepts: dict[str, str]
@@ -53,6 +54,7 @@ class Profile:
     batch: int
     rate: float
     samples: int
+    late: int
 
 
 CPU = Profile(
@@ -73,7 +75,8 @@ CPU = Profile(
     heads=4,
     batch=32,
     rate=1e-3,
-    samples=105_600,
+    samples=106_880,
+    late=7_360,
 )
 
 GPU = Profile(
@@ -95,6 +98,7 @@ GPU = Profile(
     batch=512,
     rate=1e-3,
     samples=4_000_000,
+    late=280_000,
 )
 
 PROFILES = {"cpu": CPU, "gpu": GPU}
