@@ -23,9 +23,8 @@ pytestmark = pytest.mark.skipif(not MODEL.exists(), reason="the starter model is
 PICTURES = [
     ("apple", "3d", "yellow", 1),
     ("zebra", "3d", "green", 1),
-    ("panda", "flat", "green", 1),
+    ("birthday cake", "flat", "purple", 1),
     ("star", "line art", "white", 1),
-    ("sunflower", "flat", "red", 1),
 ]
 
 
