@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
@@ -195,6 +196,20 @@ class JobChip(QWidget):
         return super().event(event)
 
 
+def match_chips(
+    chips: dict[Job, JobChip], jobs: Sequence[Job], make: Callable[[Job], JobChip]
+) -> None:
+    """One fresh chip for every job, none for others: `chips` is changed in place."""
+    for job in [job for job in chips if job not in jobs]:
+        chip = chips.pop(job)
+        chip.hide()
+        chip.deleteLater()
+    for job in jobs:
+        if job not in chips:
+            chips[job] = make(job)
+        chips[job].refresh()
+
+
 class JobChips(QWidget):
     """As many as fit, and how many more there are; the wheel brings those."""
 
@@ -229,15 +244,7 @@ class JobChips(QWidget):
         return fitting * px(WIDTH + GAP) - px(GAP) + px(MORE)
 
     def refresh(self) -> None:
-        jobs = self._runner.queue.jobs
-        for job in [job for job in self._chips if job not in jobs]:
-            chip = self._chips.pop(job)
-            chip.hide()
-            chip.deleteLater()
-        for job in jobs:
-            if job not in self._chips:
-                self._chips[job] = self._made(job)
-            self._chips[job].refresh()
+        match_chips(self._chips, self._runner.queue.jobs, self._made)
         self._arrange()
         self.updateGeometry()
 

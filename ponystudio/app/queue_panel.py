@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.app.jobchips import JobChip
+from ponystudio.app.jobchips import JobChip, match_chips
 from ponystudio.app.jobs import Job
 from ponystudio.app.painted import PaintedButton, px
 from ponystudio.app.runner import Runner
@@ -64,14 +64,7 @@ class QueuePanel(QWidget):
 
     def refresh(self) -> None:
         jobs = self._runner.queue.jobs
-        for job in [job for job in self._chips if job not in jobs]:
-            chip = self._chips.pop(job)
-            chip.hide()
-            chip.deleteLater()
-        for job in jobs:
-            if job not in self._chips:
-                self._chips[job] = self._made(job)
-            self._chips[job].refresh()
+        match_chips(self._chips, jobs, self._made)
         self._list.arrange([self._chips[job] for job in jobs])
         self._hint.setVisible(not jobs)
         self.pause.setVisible(bool(jobs))
