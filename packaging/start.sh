@@ -33,7 +33,7 @@ say "Done. The pictures lie in $pictures"
 cat <<TEXT
 Other words make other pictures; resources/models/checkpoints/starter.md says which it knows:
 
-  $venv/bin/ponystudio run resources/graphs/text-to-picture.json --set "positive.text=cat, flat, pink background"
+  $venv/bin/ponystudio run resources/graphs/text-to-picture.json --set "positive.text=panda, flat, green background"
 
 Larger models draw anything: set checkpoint.file to a Stable Diffusion checkpoint of your own.
 TEXT
