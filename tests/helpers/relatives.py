@@ -18,7 +18,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from helpers import diffusers_config as full
 from helpers.checkpoints import VAE, weights
+from helpers.make_checkpoint import Writer
 from ponystudio.diffusion.names import RESNET
 
 CROSS, PLAIN = "CrossAttn{}Block2D", "{}Block2D"
@@ -121,14 +123,40 @@ def write_folder(name: str, folder: Path) -> Path:
     return folder
 
 
+def write_full_sdxl(path: Path) -> Path:
+    """A checkpoint as large as SDXL's own, 2.57 B of them the denoiser: 7 GB of random fp16."""
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(**full.SDXL_UNET)
+        clip_l = CLIPTextModel(CLIPTextConfig(**full.CLIP_L))
+        clip_g = CLIPTextModelWithProjection(CLIPTextConfig(**full.CLIP_G))
+        tensors = {f"model.diffusion_model.{k}": v for k, v in ldm_unet(unet)}
+        first = "conditioner.embedders.0.transformer.text_model."
+        tensors |= {f"{first}{k}": v for k, v in clip_l.named_parameters()}
+        tensors |= {f"conditioner.embedders.1.model.{k}": v for k, v in open_clip(clip_g)}
+    generator = torch.Generator().manual_seed(4)
+    stored = {k: _drawn(k, v.shape, generator).to(FP16) for k, v in tensors.items()}
+    writer = Writer()
+    writer.vae(full.VAE["block_out_channels"])
+    save_file(stored | writer.tensors, path)
+    return path
+
+
+def _drawn(name: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
+    """Weights that keep the size of what passes them; norms near 1, biases near 0."""
+    drawn = torch.randn(shape, generator=generator)
+    if len(shape) > 1:
+        return drawn / shape[1:].numel() ** 0.5
+    return drawn * 0.1 + name.endswith("weight")
+
+
 def _random(module: nn.Module, seed: int) -> nn.Module:
     """Weights of a size that makes every layer count, rounded to what fp16 holds."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in module.named_parameters():
-        flat = value.data.flatten(1) if value.ndim > 1 else value.data[:, None]
-        drawn = torch.randn(value.shape, generator=generator) / flat.shape[1] ** 0.5
-        is_norm = "norm" in name and name.endswith("weight")
-        value.data = (drawn * (0.1 if value.ndim == 1 else 1) + is_norm).to(FP16).float()
+        value.data = _drawn(name, value.shape, generator).to(FP16).float()
     return module.eval().requires_grad_(False)
 
 

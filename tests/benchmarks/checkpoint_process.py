@@ -1,6 +1,7 @@
-"""One side of the comparison with plain diffusers, in a process of its own, for test_sd1.
+"""One side of the comparison with plain diffusers, in a process of its own, for
+test_checkpoints.
 
-    python sd1_process.py ours|diffusers CHECKPOINT DTYPE SIDE STEPS CONFIG
+    python checkpoint_process.py ours|diffusers CHECKPOINT DTYPE SIDE STEPS CONFIG
 
 Prints one JSON object: seconds to load, seconds of every guided step, seconds of the VAE's
 decoding, and the peak of anonymous memory in bytes (mapped pages of files do not count: the
@@ -72,7 +73,7 @@ def step_times(run: Callable[[Callable[[], None]], Any]) -> tuple[list[float], A
     return [later - earlier for earlier, later in pairwise(stamps)], result
 
 
-def ours(path: Path, dtype: Any, side: int, steps: int, config: Path) -> dict[str, Any]:
+def ours(path: Path, dtype: Any, side: int, steps: int, _config: Path) -> dict[str, Any]:
     import torch
 
     from ponystudio.diffusion.loading import load
@@ -105,16 +106,13 @@ def ours(path: Path, dtype: Any, side: int, steps: int, config: Path) -> dict[st
 
 
 def plain_diffusers(path: Path, dtype: Any, side: int, steps: int, config: Path) -> dict[str, Any]:
+    import diffusers
     import torch
-    from diffusers import StableDiffusionPipeline
 
+    kind = json.loads((config / "model_index.json").read_text())["_class_name"]
     pipeline, load_seconds = second(
-        lambda: StableDiffusionPipeline.from_single_file(
-            str(path),
-            config=str(config),
-            local_files_only=True,
-            torch_dtype=dtype,
-            safety_checker=None,
+        lambda: getattr(diffusers, kind).from_single_file(
+            str(path), config=str(config), local_files_only=True, torch_dtype=dtype
         )
     )
     pipeline.set_progress_bar_config(disable=True)
