@@ -6,9 +6,11 @@ A test fails when it leaves a thread or a child process behind, or when anything
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -79,6 +81,14 @@ def _no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not left, f"left threads behind: {[thread.name for thread in left]}"
     orphans = _outlasting(lambda: [child for child in _children() if child not in children])
     assert not orphans, f"left child processes behind: {orphans}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected() -> Iterator[None]:
+    """Cycles of Qt objects end where they were made: whatever ends badly is found there."""
+    yield
+    if "PySide6.QtGui" in sys.modules:
+        gc.collect()
 
 
 def _children() -> list[psutil.Process]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
@@ -74,6 +75,12 @@ class Document(QObject):
         self.states = NodeStates(self)
         self.undo_stack = QUndoStack(self)
         self.undo_stack.indexChanged.connect(self._moved)
+
+    def __del__(self) -> None:
+        # Python's garbage collector would delete the steps one by one, and the stack them again.
+        with suppress(RuntimeError, AttributeError):  # Qt has deleted it, or it was never made
+            self.undo_stack.blockSignals(True)
+            self.undo_stack.clear()
 
     @property
     def graph(self) -> Graph:
