@@ -14,6 +14,7 @@ from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.state import NodeStates
+from ponystudio.graph import history
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edits import Compound, Edit, between, differing
 from ponystudio.graph.history import History, Step
@@ -52,7 +53,8 @@ class Record:
 class Document(QObject):
     """A graph, its undo stack and its nodes' states.
 
-    Edits that cannot be made raise a GraphError and change nothing. Whoever shows the graph
+    Edits that cannot be made raise a GraphError and change nothing. The undo stack
+    holds history.LIMIT steps. Whoever shows the graph
     listens to `changed`; whoever keeps it listens to `recorded`, which comes after `changed`.
     """
 
@@ -74,6 +76,7 @@ class Document(QObject):
         self._restoring = False
         self.states = NodeStates(self)
         self.undo_stack = QUndoStack(self)
+        self.undo_stack.setUndoLimit(history.LIMIT)
         self.undo_stack.indexChanged.connect(self._moved)
 
     def __del__(self) -> None:

@@ -13,6 +13,10 @@ from ponystudio.errors import GraphError
 from ponystudio.graph.edits import Edit, between
 from ponystudio.graph.model import Graph
 
+# So many steps an undo stack holds; the oldest goes when one more comes. Journals are replayed by
+# it: with another limit, those that were written before may be misread.
+LIMIT = 1000
+
 
 @dataclass(frozen=True)
 class Step:
@@ -65,6 +69,13 @@ class Player:
             self._steps.append(_Played(edit, inverse, text, merge))
             self.states.append(after)
             self.index += 1
+            self._forget(len(self._steps) - LIMIT)
+
+    def _forget(self, oldest: int) -> None:
+        if oldest > 0:
+            del self._steps[:oldest], self.states[:oldest]
+            self.index -= oldest
+            self.sealed = self.sealed - oldest if self.sealed >= oldest else -1
 
     def to(self, index: int) -> None:
         """Undo or redo until `index` steps are done."""

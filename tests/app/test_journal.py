@@ -23,7 +23,7 @@ from ponystudio.canvas.document import Document, gesture
 from ponystudio.errors import GraphError, StorageFull
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edits import AddNode, Edit, RemoveNode, SetParam, SetView, between
-from ponystudio.graph.history import states
+from ponystudio.graph.history import LIMIT, states
 from ponystudio.graph.model import Graph, Node
 
 
@@ -79,13 +79,14 @@ ACTIONS = st.lists(
 
 
 @settings(max_examples=150)
-@given(ACTIONS)
-def test_a_document_and_its_journal_tell_the_same(qapp, tmp_path_factory, actions):
+@given(ACTIONS, st.sampled_from([3, LIMIT]))
+def test_a_document_and_its_journal_tell_the_same(qapp, tmp_path_factory, actions, limit):
+    quick = pytest.MonkeyPatch()
+    quick.setattr("ponystudio.graph.history.LIMIT", limit)
     keeper = Keeper()
     path = tmp_path_factory.mktemp("journal") / "one.journal"
     document = StudioDocument("one", Journal(keeper, path), Catalog(()))
     document.start(start(), "Mine")
-    quick = pytest.MonkeyPatch()
     quick.setattr(os, "fsync", lambda handle: None)
     try:
         for action in actions:

@@ -5,6 +5,7 @@ import pytest
 from ponystudio.canvas.document import Change, Document, Record, gesture
 from ponystudio.errors import GraphError
 from ponystudio.graph.edits import AddNode, RemoveNode, SetParam, SetView
+from ponystudio.graph.history import LIMIT
 from ponystudio.graph.model import Graph, Node
 
 
@@ -49,6 +50,15 @@ def test_a_drag_is_one_step_however_long(document):
     assert document.graph == before
     document.redo()
     assert document.graph.view["nodes"]["a"]["pos"] == [2999, 0]
+
+
+def test_the_oldest_of_too_many_steps_goes(document):
+    for value in range(LIMIT + 20):
+        document.do(SetParam("a", "by", value), "Change by")
+    assert document.undo_stack.count() == LIMIT
+    while document.undo_stack.canUndo():
+        document.undo()
+    assert document.graph.nodes["a"].params == {"by": 19}
 
 
 def test_what_is_done_by_the_way_is_undone_with_the_gesture_before_it(document):
