@@ -55,6 +55,15 @@ def refused(capsys):
     return call
 
 
+def test_a_forgotten_node_refuses_the_command(tmp_path, models, refused):
+    """The window would leave it out and say so; a script must not get half of what it asked for."""
+    forgotten = {"type": "core.preview_image", "version": 1}
+    path = changed(tmp_path, lambda nodes: nodes.update(forgotten=forgotten))
+    said = refused("run", path, "--models", models, "--output", tmp_path / "out", "--device", "cpu")
+    assert "forgotten.image" in said
+    assert not (tmp_path / "out").exists()
+
+
 def cycle(nodes):
     nodes["sampler"]["inputs"]["latent"] = ["sampler", "latent"]
 

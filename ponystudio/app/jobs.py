@@ -22,7 +22,8 @@ class Job:
 
     `scope` names the document that it came from; `done` of its pictures are made. The rest is how
     far the present one is: `fraction` of its time, `left` seconds, the `node` that runs; and the
-    `seconds` that it all took. `failure` says in short why it failed.
+    `seconds` that it all took. `failure` says in short why it failed, `left_out` how many nodes
+    were not fit to run.
     """
 
     id: int
@@ -49,6 +50,7 @@ class Job:
     picture: QImage | None = None
     stop_asked: bool = False
     failure: str = ""
+    left_out: int = 0
     seconds: float = 0.0
 
     @property
@@ -63,6 +65,7 @@ class Job:
     def begin_picture(self) -> None:
         self.node = self.node_title = ""
         self.step = self.steps = self.nodes = self.nodes_done = self.nodes_cached = 0
+        self.left_out = 0
         self.fraction, self.left = 0.0, None
 
     def stored(self) -> Stored:

@@ -21,7 +21,7 @@ from ponystudio.client.session import Submission
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.checking import check
 from ponystudio.graph.model import Graph
-from ponystudio.graph.topology import ancestors, dependents, effective
+from ponystudio.graph.topology import ancestors, effective, sound
 from ponystudio.library.checking import check_files
 from ponystudio.library.folders import Folders
 
@@ -241,10 +241,9 @@ def plannable(graph: Graph, catalog: Mapping[str, Any], faults: Faults) -> list[
     """What a plan can be asked of: all ends of the graph that do not depend on a fault."""
     running = effective(graph, catalog)
     read = {source for node in running.nodes.values() for source in node.sources}
-    spoilt = dependents(running, [id for id in faults if id])
     effects = {type for type, spec in catalog.items() if spec.effects}
     ends = [id for id, node in running.nodes.items() if id not in read or node.type in effects]
-    return sorted(id for id in ends if id not in spoilt)
+    return sorted(sound(running, ends, [id for id in faults if id]))
 
 
 def _check(

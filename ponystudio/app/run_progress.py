@@ -167,6 +167,10 @@ class RunProgress(QWidget):
         done = self.tr("Done in {time}").format(time=duration(job.seconds))
         if job.nodes and job.nodes_cached == job.nodes_done and job.count == 1:
             done = self.tr("Done: all of it was there already")
+        if job.left_out:
+            one = job.left_out == 1
+            without = self.tr(", 1 node left out") if one else self.tr(", {n} nodes left out")
+            done += without.format(n=job.left_out)
         words = {
             "done": done,
             "stopped": self.tr("Stopped"),

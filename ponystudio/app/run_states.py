@@ -140,6 +140,20 @@ class RunStates:
     def refuse(self, problems: Mapping[str, tuple[Problem, ...]]) -> None:
         """The check found errors: nothing ran, and who asked for it is shown why."""
         self.stop()
+        self._blame(problems)
+
+    def leave_out(
+        self, problems: Mapping[str, tuple[Problem, ...]], spoilt: Mapping[str, str]
+    ) -> None:
+        """These have errors, and `spoilt` says what needs which of them; the rest is run."""
+        for id in self._here():
+            if id in spoilt:
+                name = self._titles.get(spoilt[id], spoilt[id])
+                reason = _tr("Not run: {node} is not ready").format(node=name)
+                self._update(id, phase="not_run", reason=reason, tier="")
+        self._blame(problems)
+
+    def _blame(self, problems: Mapping[str, tuple[Problem, ...]]) -> None:
         for id, faults in problems.items():
             self._update(id, phase="failed", problem=faults[0], faults=faults)
 

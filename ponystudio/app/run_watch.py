@@ -17,7 +17,7 @@ from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import Problem
 from ponystudio.errors import GraphError
 from ponystudio.graph.checking import effective_targets
-from ponystudio.graph.topology import ancestors, effective
+from ponystudio.graph.topology import ancestors, dependents, effective
 
 if TYPE_CHECKING:
     from ponystudio.app.runner import Runner
@@ -74,8 +74,21 @@ class RunWatch:
 
     # --- Messages, by their names -----------------------------------------------------------------
 
+    def _left_out(self, message: Mapping[str, Any], _: bytes) -> None:
+        """Some of what was asked for has errors: it is told of there, and the rest runs."""
+        faults = faults_of(message["errors"])
+        self.job.left_out = len(faults)
+        if self._states is not None:
+            running = effective(self._graph, self._catalog)
+            spoilt = {id: node for node in faults for id in dependents(running, [node])}
+            self._states.leave_out(faults, spoilt)
+        told = {id: problems[0] for id, problems in faults.items()}
+        self._runner.note_left_out(self.document, told)
+
     def _run_started(self, message: Mapping[str, Any], _: bytes) -> None:
         self.job.nodes = int(message["nodes"])
+        if not self.job.left_out:
+            self._runner.note_left_out(self.document, {})
 
     def _run_planned(self, message: Mapping[str, Any], _: bytes) -> None:
         steps = self._steps = [str(id) for id in message["steps"]]

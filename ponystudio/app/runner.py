@@ -47,7 +47,8 @@ class Runner(QObject):
 
     `watch` every open document: its states are written here. `picture_made` brings (document or
     None, node, path) of every picture that is saved, `memory_short` (document or None, node,
-    action) of every rung of the memory ladder that is taken, `job_done` the job and "done",
+    action) of every rung of the memory ladder that is taken, `left_out` (document, {node: Problem})
+    of what a run leaves out, once until that is something else, `job_done` the job and "done",
     "stopped" or "failed", `refused` (document or None, Problem) of what no node can show,
     `stop_offered` whether a Stop had no effect so that `stop_now` may be offered, `restored` how
     many jobs an earlier process left.
@@ -55,6 +56,7 @@ class Runner(QObject):
 
     picture_made = Signal(object, str, str)
     memory_short = Signal(object, str, str)
+    left_out = Signal(object, object)
     job_done = Signal(object, str)
     refused = Signal(object, object)
     stop_offered = Signal(bool)
@@ -81,6 +83,7 @@ class Runner(QObject):
         self._pictures = Pictures()
         self._copies = SmallCopies(self)
         self._latest: dict[str, QImage] = {}
+        self._left_out: dict[Document, set[str]] = {}
         self._watch: RunWatch | None = None
         self._mode: SeedMode = "random"
         self._count = 1
@@ -120,6 +123,7 @@ class Runner(QObject):
         self.planner.unwatch(document)
         scope = self._scopes.pop(document, "")
         self._latest.pop(scope, None)
+        self._left_out.pop(document, None)
         self._documents.pop(scope, None)
         if self._watch is not None and self._watch.document is document:
             self._watch.show_in(None)
@@ -163,12 +167,13 @@ class Runner(QObject):
         """Queue a run of what saves or shows something, or of these nodes.
 
         Its seeds are rolled now, and the document shows those of the last picture; fixed ones stay,
-        and so do those of a run that is going to be refused.
+        and so do those of what is going to be left out or refused.
         """
         graph, catalog = document.graph, document.catalog
         scope = self._scopes.get(document) or scope_of(document)
-        places = seeds.seeds_in(graph, catalog, targets)
-        hopeless = any(document.states[id].faults for id in seeds.needed(graph, catalog, targets))
+        faulty = [id for id in document.states if document.states[id].faults]
+        places = seeds.seeds_in(graph, catalog, targets, faulty)
+        hopeless = not seeds.needed(graph, catalog, targets, faulty)
         mode = "fixed" if hopeless else self._mode
         rolls = seeds.roll(
             places,
@@ -400,6 +405,13 @@ class Runner(QObject):
     def node_done(self, document: Document | None) -> None:
         if document is not None:
             self.planner.plan_soon(document)
+
+    def note_left_out(self, document: Document | None, problems: Mapping[str, Problem]) -> None:
+        """What a run does without; somebody who forgot a node is not told at every run."""
+        if document is not None and self._left_out.get(document, set()) != problems.keys():
+            self._left_out[document] = set(problems)
+            if problems:
+                self.left_out.emit(document, problems)
 
     def output_made(self, watch: RunWatch, node: str, path: str, unchanged: bool) -> None:
         self._copies.load(path, (watch, node))

@@ -11,7 +11,7 @@ from ponystudio.errors import GraphError
 from ponystudio.graph.checking import effective_targets
 from ponystudio.graph.edits import Edit, SetParam
 from ponystudio.graph.model import Graph
-from ponystudio.graph.topology import ancestors, effective
+from ponystudio.graph.topology import ancestors, effective, sound
 
 SeedMode = Literal["fixed", "next", "random"]
 MODES: tuple[SeedMode, ...] = ("fixed", "next", "random")
@@ -29,13 +29,16 @@ def random_seed() -> int:
 
 
 def seeds_in(
-    graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str] | None
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    targets: Iterable[str] | None,
+    faulty: Iterable[str] = (),
 ) -> dict[Place, int]:
     """The seeds that a run of these targets uses and may roll: not wired, not locked."""
     nodes = effective(graph, catalog).nodes
     found: dict[Place, int] = {}
     looks: Mapping[str, Any] = graph.view.get("nodes", {})
-    for id in needed(graph, catalog, targets):
+    for id in needed(graph, catalog, targets, faulty):
         node = nodes[id]
         spec = catalog.get(node.type)
         locked = looks.get(id, {}).get("locked", ())
@@ -47,10 +50,14 @@ def seeds_in(
 
 
 def needed(
-    graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str] | None
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    targets: Iterable[str] | None,
+    faulty: Iterable[str] = (),
 ) -> set[str]:
-    """The nodes that a run of these targets is about."""
-    return ancestors(effective(graph, catalog), _targets(graph, catalog, targets))
+    """The nodes that a run of these targets is about, without those that depend on faulty ones."""
+    running = effective(graph, catalog)
+    return ancestors(running, sound(running, _targets(graph, catalog, targets), faulty))
 
 
 def roll(

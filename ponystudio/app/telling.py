@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QObject
 
 from ponystudio.app.document_facts import title_of
 from ponystudio.app.memory_rungs import is_rung
 from ponystudio.app.notice import Notice
+from ponystudio.app.reasons import title
 from ponystudio.app.runner import Runner
 from ponystudio.app.toasts import Toasts
 from ponystudio.canvas.document import Document
+from ponystudio.canvas.state import Problem
 
 
 class Telling(QObject):
@@ -25,6 +27,7 @@ class Telling(QObject):
         runner.link.died.connect(self._engine_died)
         runner.link.failed.connect(self._engine_failed)
         runner.memory_short.connect(self._memory_short)
+        runner.left_out.connect(self._left_out)
         runner.restored.connect(self._queue_restored)
         runner.upgrader.upgraded.connect(self._upgraded)
 
@@ -37,6 +40,18 @@ class Telling(QObject):
 
     def _engine_failed(self, why: str) -> None:
         self.tell(Notice(self.tr("No engine"), why, kind="warn"))
+
+    def _left_out(self, document: Document, problems: Mapping[str, Problem]) -> None:
+        node, problem = next(iter(problems.items()))
+        name = title(document.graph, document.catalog, node)
+        heading = self.tr("%1 is left out of the run").replace("%1", name)
+        if len(problems) > 1:
+            heading = self.tr("%1 nodes are left out of the run").replace("%1", str(len(problems)))
+            text = f"{name}: {problem.what}"
+        else:
+            text = f"{problem.what} {problem.remedy}".strip()
+        show = (self.tr("Show node"), lambda: self._go_to(document, node))
+        self.tell(Notice(heading, text, (show,), "warn"))
 
     def _queue_restored(self, jobs: int) -> None:
         title = self.tr("1 job waits") if jobs == 1 else self.tr("%1 jobs wait")

@@ -43,7 +43,7 @@ from ponystudio.errors import Cancelled, NothingToRun, NotWritable, PonyStudioEr
 from ponystudio.graph.checking import check, effective_targets
 from ponystudio.graph.keys import Environment, NodeKey
 from ponystudio.graph.model import Graph, Node
-from ponystudio.graph.topology import ancestors, dependents, effective
+from ponystudio.graph.topology import ancestors, effective, sound
 from ponystudio.library.checking import check_files
 from ponystudio.library.content import content_id, hashes
 from ponystudio.library.index import Index
@@ -155,6 +155,24 @@ class Engine:
         with self._planning:
             return self._errors(request)
 
+    def sound_part(self, request: Request) -> tuple[Request | None, list[PonyStudioError]]:
+        """The request with those targets alone that depend on no error, None if there are none; and
+        the errors of the others."""
+        with self._planning:
+            found: list[PonyStudioError] = []
+            try:
+                targets = self._targets(request)
+                while errors := self._errors(request):
+                    found += errors
+                    running = effective(request.graph, self.packs.catalog)
+                    targets = sound(running, targets, [error.node for error in errors])
+                    if not targets or not all(error.node for error in errors):
+                        return None, found
+                    request = replace(request, targets=tuple(targets))
+            except NothingToRun as error:
+                return None, [error]
+            return request, found
+
     def plan(self, request: Request) -> Plan:
         """What a run of a graph without errors will do."""
         with self._planning:
@@ -180,20 +198,11 @@ class Engine:
         May be asked from any thread, during a run too.
         """
         with self._planning:
-            try:
-                targets = self._targets(request)
-                errors = self._errors(request)
-            except NothingToRun as error:
-                return {}, {}, [error]
-            if errors:
-                running = effective(request.graph, self.packs.catalog)
-                spoilt = dependents(running, [error.node for error in errors])
-                sound = tuple(id for id in targets if id in running.nodes and id not in spoilt)
-                if not sound or not all(error.node for error in errors):
-                    return {}, {}, errors
-                request = replace(request, targets=sound)
-            plan = self.plan(request)
-            return self._said(plan, request), plan.short_keys, errors
+            part, errors = self.sound_part(request)
+            if part is None:
+                return {}, {}, errors
+            plan = self.plan(part)
+            return self._said(plan, part), plan.short_keys, errors
 
     def explain(self, request: Request) -> dict[str, str]:
         """For every node of the run, in its order: "runs: WHY", "cached: WHERE" or why neither."""
@@ -376,7 +385,7 @@ class Engine:
 
     def _stands(self, request: Request, node: str, identity: str) -> bool:
         return not request.always_write and self._effects.stands(
-            request.scope, node, identity, request.output
+            request.scope, node, identity, (request.output, request.previews)
         )
 
     def _marks(self, shape: Shape, request: Request) -> Marks | None:

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,15 @@ class Effects:
     def files(self, scope: str, node: str) -> tuple[Path, ...]:
         return self._done[scope, node][1]
 
-    def stands(self, scope: str, node: str, identity: str, output: Path) -> bool:
-        """Whether the node would do what it did last, in this folder, and its files are there."""
+    def stands(self, scope: str, node: str, identity: str, folders: Iterable[Path]) -> bool:
+        """Whether the node would do what it did last, in one of these folders, and its files are
+        there."""
         found = self._done.get((scope, node))
         if found is None or found[0] != identity or not found[1]:
             return False
-        return all(path.is_file() and path.is_relative_to(output) for path in found[1])
+        files = found[1]
+        here = any(all(path.is_relative_to(folder) for path in files) for folder in folders)
+        return here and all(path.is_file() for path in files)
 
 
 class Execution:

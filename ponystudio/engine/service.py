@@ -124,13 +124,15 @@ class Service:
         self, message: Mapping[str, Any], cancel: Flag, between: Callable[[], None]
     ) -> None:
         try:
-            request = self._request(message)
-            errors = self.engine.check(request)
+            request, errors = self.engine.sound_part(self._request(message))
         except BadInput as error:
-            errors = [error]
-        if errors:
-            self._tell({"event": "refused", "errors": [error.as_json() for error in errors]})
+            request, errors = None, [error]
+        told = [error.as_json() for error in errors]
+        if request is None:
+            self._tell({"event": "refused", "errors": told})
             return
+        if told:
+            self._tell({"event": "left_out", "errors": told})
         try:
             self.engine.run(
                 request,

@@ -43,6 +43,12 @@ def dependents(graph: Graph, ids: Iterable[str]) -> set[str]:
     return found
 
 
+def sound(graph: Graph, ids: Iterable[str], faulty: Iterable[str]) -> list[str]:
+    """Those of `ids` that are in the graph and depend on no faulty node, in their order."""
+    spoilt = dependents(graph, faulty)
+    return [id for id in ids if id in graph.nodes and id not in spoilt]
+
+
 def order(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     """These nodes (None: all), every one after those among them that it depends on.
 

@@ -247,6 +247,58 @@ class TestStates:
         document.do(SetParam("d", "seed", 1), "Change seed")
         assert document.states["end"].phase == "rest"
 
+    def test_what_is_left_out_says_why_and_the_rest_runs(self, runner, link):
+        document = document_of(
+            make("d", "dice", seed=5),
+            make("end", "steps", a=("d", "float")),
+            make("half", "steps"),
+            make("after", "steps", a=("half", "float")),
+            catalog=link.catalog,
+        )
+        runner.watch(document)
+        told = []
+        runner.left_out.connect(lambda of, problems: told.append((of, problems)))
+        error = {"what": "Nothing here.", "reason": "MissingInput", "node": "half", "socket": "a"}
+        for _ in range(2):
+            job = runner.run(document)
+            link.tell("left_out", errors=[error])
+            link.tell("run_started", nodes=2, steps=2, device="")
+            link.tell("run_planned", steps=["d", "end"])
+            assert {id: document.states[id].phase for id in document.graph.nodes} == {
+                "d": "waiting",
+                "end": "waiting",
+                "half": "failed",
+                "after": "not_run",
+            }
+            assert document.states["half"].problem.socket == "a"
+            assert document.states["after"].reason == "Not run: Steps is not ready"
+            finish(link)
+            assert job.left_out == 1
+        # Not at every run, but again when it comes back.
+        assert [list(problems) for _, problems in told] == [["half"]]
+        runner.run(document)
+        link.tell("run_started", nodes=2, steps=2, device="")
+        finish(link)
+        runner.run(document)
+        link.tell("left_out", errors=[error])
+        finish(link)
+        assert len(told) == 2
+        assert told[0][0] is document
+
+    def test_what_is_left_out_keeps_its_seed(self, runner, link):
+        document = document_of(
+            make("d", "dice", seed=0),
+            make("end", "steps", a=("d", "float")),
+            make("other", "dice", seed=0),
+            make("half", "steps", a=("other", "float")),
+            catalog=link.catalog,
+        )
+        runner.watch(document)
+        document.states.update("half", faults=(Problem("Not ready"),))
+        runner.run(document)
+        assert seed(document) != 0
+        assert document.graph.nodes["other"].params["seed"] == 0
+
     def test_what_no_node_can_show_is_told(self, runner, document, link):
         told = []
         runner.refused.connect(lambda document, problem: told.append(problem))

@@ -110,6 +110,42 @@ def test_faults_land_on_their_nodes_and_the_rest_is_planned(runner, open_documen
     assert document.states["bad"].reason == ""
 
 
+def test_a_forgotten_node_is_left_out_and_the_rest_is_made(runner, ended, open_document):
+    document = open_document(
+        make("p", "picture"), make("bad", "save"), make("save", "save", image=("p", "image"))
+    )
+    made, left_out = [], []
+    runner.picture_made.connect(lambda _, node, path: made.append(node))
+    runner.left_out.connect(lambda _, problems: left_out.append(problems))
+    runner.run(document)
+    until(lambda: ended)
+    assert (ended, made) == (["done"], ["save"])
+    assert [(id, problem.socket) for id, problem in left_out[0].items()] == [("bad", "image")]
+    assert document.states["save"].phase == "done"
+    assert document.states["bad"].phase == "failed"
+    runner.run_to(document, "bad")
+    until(lambda: len(ended) == 2)
+    assert ended[-1] == "failed"
+
+
+def test_what_was_only_shown_is_up_to_date_after_its_run(runner, ended, open_document):
+    document = open_document(
+        make("p", "picture", level=0.6), make("show", "show", image=("p", "image"))
+    )
+    runner.run(document)
+    until(lambda: ended and document.states["show"].tier)
+    state = document.states["show"]
+    assert (state.tier, state.reason, state.stale) == ("disk", "", False)
+    until(lambda: document.states["show"].picture is not None)
+    runner.run(document)
+    until(lambda: len(ended) == 2)
+    assert runner.places.previews.is_dir()
+    assert len(list(runner.places.previews.iterdir())) == 1
+    document.do(SetParam("p", "level", 0.7), "Change level")
+    until(lambda: document.states["show"].reason)
+    assert document.states["show"].stale
+
+
 def test_nodes_of_an_older_version_are_upgraded(runner, link, open_document):
     old = Node("g", "tiny.grown", version=1, params={"half": 4.0})
     document = open_document(old, make("end", "steps", a=("g", "float"), count=1))

@@ -39,6 +39,29 @@ def test_nothing_sound_is_no_plan(studio):
     assert studio.engine.outlook(studio.request(graph(make("n", "number"))))[2]
 
 
+def test_what_is_sound_runs_and_what_is_not_is_named(studio):
+    broken = SUM.with_nodes(
+        [
+            make("half", "add", a=("two", "float")),
+            make("end", "note", a=("half", "float")),
+            # Two circles: the check tells of one at a time.
+            make("c1", "add", a=("c2", "float"), b=("two", "float")),
+            make("c2", "add", a=("c1", "float"), b=("two", "float")),
+            make("c3", "add", a=("c3", "float"), b=("two", "float")),
+            make("e1", "note", a=("c2", "float")),
+            make("e2", "note", a=("c3", "float")),
+        ]
+    )
+    request, errors = studio.engine.sound_part(studio.request(broken))
+    assert request.targets == ("note",)
+    assert {error.node for error in errors} == {"half", "c1", "c3"}
+    assert not studio.engine.check(request)
+    # As chosen nodes, too; and one alone is refused.
+    chosen = studio.request(broken, targets=("end", "sum"))
+    assert studio.engine.sound_part(chosen)[0].targets == ("sum",)
+    assert studio.engine.sound_part(studio.request(broken, targets=("end",)))[0] is None
+
+
 def test_keys_in_short_change_with_what_they_stand_for(studio):
     _, before, _ = studio.engine.outlook(studio.request(SUM))
     _, again, _ = studio.engine.outlook(studio.request(SUM))

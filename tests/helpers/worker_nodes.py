@@ -43,6 +43,11 @@ def save(image: Image, *, ctx: Context) -> None:
     ctx.save_picture(image, prefix="tiny", format="png")
 
 
+@node("tiny.show", effects=True)
+def show(image: Image, *, ctx: Context) -> None:
+    ctx.show_picture(image)
+
+
 @node("tiny.die", effects=True)
 def die(a: float) -> None:
     time.sleep(0.1)  # crashes take their time, too
