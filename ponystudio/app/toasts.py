@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from PySide6.QtCore import QEasingCurve, QEvent, QObject, QPropertyAnimation, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
-    QGraphicsOpacityEffect,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from ponystudio.app.painted import PaintedButton, draw_box, draw_icon, px
 from ponystudio.canvas import theme
+from ponystudio.canvas.fade import TOAST_MS, fade_in
 
 Kind = Literal["info", "ok", "warn"]
 Action = tuple[str, Callable[[], object]]
@@ -31,7 +31,6 @@ Row = tuple[Literal["done", "spare"], str, str]
 WIDTH = 344
 MOST = 2
 STAYS = 8000
-FADE = 140
 _ICONS = {"info": "info", "ok": "check", "warn": "alert"}
 _TONES = {"info": "text2", "ok": "ok", "warn": "warn"}
 
@@ -123,7 +122,6 @@ class Toast(QWidget):
         self.gone = QTimer(self, singleShot=True, interval=STAYS)
         self.closed = PaintedButton("icon", icon="close", name=self.tr("Close"))
         self._lay_out(text, actions, rows)
-        self._fade: QPropertyAnimation | None = None
         if kind != "warn":
             self.gone.start()
 
@@ -136,17 +134,7 @@ class Toast(QWidget):
 
     def appear(self) -> None:
         self.show()
-        if theme.reduced_motion():
-            return
-        effect = QGraphicsOpacityEffect(self)
-        self.setGraphicsEffect(effect)
-        self._fade = QPropertyAnimation(effect, b"opacity", self)
-        self._fade.setDuration(FADE)
-        self._fade.setStartValue(0.0)
-        self._fade.setEndValue(1.0)
-        self._fade.setEasingCurve(QEasingCurve.Type.OutCubic)
-        self._fade.finished.connect(lambda: self.setGraphicsEffect(None))  # type: ignore[arg-type]
-        self._fade.start()
+        fade_in(self, TOAST_MS)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.current()

@@ -11,7 +11,7 @@ from ponystudio.api.spec import NodeSpec, can_feed
 from ponystudio.canvas import theme
 from ponystudio.canvas.items import FocusRef, SocketRef, WireKey
 from ponystudio.canvas.operations import Operations
-from ponystudio.canvas.palette import HIGHEST, WIDTH, Palette
+from ponystudio.canvas.palette import WIDTH, Palette
 from ponystudio.canvas.palette_entries import Entry, SocketFilter, first_sentence, node_entries
 
 _REMEMBERED = 8
@@ -59,19 +59,18 @@ class Chooser(QObject):
 
         way = SocketFilter(ends[0].type, "takes" if ends[0].is_output else "gives")
         drag = self.scene.drag
-        point = self._beside_wire(self.view.from_scene(at).toPoint(), ends[0].is_output)
-        self._ask(point, node_entries(self.ops.catalog), chosen, filter=way)
+        point, gap = self._beside_wire(self.view.from_scene(at).toPoint(), ends[0].is_output)
+        self._ask(point, node_entries(self.ops.catalog), chosen, filter=way, gap=gap)
         if self.palette and drag:
             self.scene.set_drag(drag)
 
-    def _beside_wire(self, end: QPoint, is_output: bool) -> QPoint:
+    def _beside_wire(self, end: QPoint, is_output: bool) -> tuple[QPoint, int]:
         """Where the palette leaves the wire's end in sight: beyond it, else below or above."""
-        wide, high = round(WIDTH * theme.scale()), round(HIGHEST * theme.scale())
+        wide = round(WIDTH * theme.scale())
         x = end.x() + 6 if is_output else end.x() - wide - 6
         if 8 <= x <= self.view.width() - wide - 8:
-            return QPoint(x, end.y() - 20)
-        below = end.y() + 20 + high <= self.view.height() - 8
-        return QPoint(end.x() - wide // 2, end.y() + 14 if below else end.y() - high - 14)
+            return QPoint(x, end.y()), -20
+        return QPoint(end.x() - wide // 2, end.y()), 14
 
     def swap(self, node: str) -> None:
         """Another kind of node in the place of one; those with like outputs come first."""
@@ -134,6 +133,7 @@ class Chooser(QObject):
         filter: SocketFilter | None = None,
         verb: str = "",
         hint: str = "",
+        gap: int = 0,
     ) -> None:
         if self.palette is None:
             self.palette = Palette(self.view)
@@ -142,7 +142,9 @@ class Chooser(QObject):
         self.palette.close_palette()
         self._then = then
         point = at if isinstance(at, QPoint) else self.view.from_scene(at).toPoint()
-        self.palette.open(point, entries, filter=filter, recent=self.recent, hint=hint, verb=verb)
+        self.palette.open(
+            point, entries, filter=filter, recent=self.recent, hint=hint, verb=verb, gap=gap
+        )
 
     def _chosen(self, value: Any) -> None:
         then, self._then = self._then, None

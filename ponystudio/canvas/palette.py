@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas import theme
+from ponystudio.canvas.fade import fade_in
 from ponystudio.canvas.palette_entries import Entry, SocketFilter, rows
 from ponystudio.canvas.palette_list import ROW, RowList
 from ponystudio.canvas.palette_parts import Chip, Foot, Line
@@ -45,7 +46,7 @@ class Palette(QFrame):
         self._entries: Sequence[Entry] = ()
         self._recent: list[Any] = []
         self._filter: SocketFilter | None = None
-        self._at = QPoint()
+        self._at, self._gap = QPoint(), 0
         self._verb = ""
         self.search = QLineEdit(self)
         self.search.setFrame(False)
@@ -76,11 +77,14 @@ class Palette(QFrame):
         recent: Iterable[Any] = (),
         hint: str = "",
         verb: str = "",
+        gap: int = 0,
     ) -> None:
-        """Show it with its corner at this point of the parent. `hint` stands in the empty field,
-        `verb` says in the foot what Enter does."""
+        """Show it so much below this point of the parent; where it would not fit there, above.
+
+        `hint` stands in the empty field, `verb` says in the foot what Enter does.
+        """
         self._entries, self._filter, self._recent = entries, filter, list(recent)
-        self._at = at
+        self._at, self._gap = at, gap
         self._verb = verb or (self.tr("add and connect") if filter else self.tr("add"))
         self.search.setPlaceholderText(hint or self.tr("Search nodes"))
         blocked = self.search.blockSignals(True)
@@ -90,6 +94,7 @@ class Palette(QFrame):
         self._find()
         self.show()
         self.raise_()
+        fade_in(self)
         self.search.setFocus(Qt.FocusReason.PopupFocusReason)
         QApplication.instance().installEventFilter(self)  # type: ignore[union-attr]
 
@@ -139,17 +144,18 @@ class Palette(QFrame):
         self.foot.show_keys(self._verb, len(self._entries) if self._filter else 0)
 
     def _place(self) -> None:
-        unit = theme.scale()
+        unit, edge = theme.scale(), 8
         rows_high = max(round(2 * ROW * unit), self.list.height_of_rows())
-        high = min(round(HIGHEST * unit), rows_high + round((44 + 34) * unit))
-        parent = self.parentWidget()
+        tallest = round(HIGHEST * unit)
+        high = min(tallest, rows_high + round((44 + 34) * unit))
         width = round(WIDTH * unit)
-        x, y = self._at.x(), self._at.y()
-        if parent:
-            edge = 8
+        x, y = self._at.x(), self._at.y() + self._gap
+        if parent := self.parentWidget():
             x = max(edge, min(x, parent.width() - width - edge))
-            # The highest it can get counts, so that it does not jump while one types.
-            y = max(edge, min(y, parent.height() - round(HIGHEST * unit) - edge))
+            # The tallest it can get counts, so that it does not jump while one types.
+            if y + tallest > parent.height() - edge:
+                high = min(tallest, parent.height() - 2 * edge)
+                y = max(edge, self._at.y() - self._gap - high)
         self.setGeometry(x, y, width, high)
 
     # Keys and clicks

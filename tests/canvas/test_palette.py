@@ -160,7 +160,40 @@ def test_it_stays_inside_its_parent_and_where_it_is(palette, parent):
     assert palette.geometry().topLeft() == top
 
 
-def test_it_follows_theme_and_scale(palette):
+def test_near_the_bottom_it_stands_above_the_pointer_and_reaches_it(palette):
+    at = QPoint(200, 580)
+    palette.open(at, node_entries(CATALOG))
+    for more in ("load", "zzz"):
+        assert palette.geometry().bottomLeft() == at - QPoint(0, 1)
+        Hands.write(None, more, palette.search)
+
+
+def test_beside_a_point_it_leaves_a_gap_above_as_below(palette):
+    palette.open(QPoint(200, 100), node_entries(CATALOG), gap=14)
+    assert palette.geometry().top() == 114
+    palette.open(QPoint(200, 500), node_entries(CATALOG), gap=14)
+    assert palette.geometry().bottom() == 500 - 14 - 1
+
+
+@pytest.fixture
+def still():
+    theme.set_reduced_motion(True)
+    yield
+    theme.set_reduced_motion(False)
+
+
+def test_it_fades_in(palette, qtbot):
+    palette.open(QPoint(10, 10), node_entries(CATALOG))
+    assert palette.graphicsEffect() is not None
+    qtbot.waitUntil(lambda: palette.graphicsEffect() is None)
+
+
+def test_it_is_there_at_once_where_nothing_may_move(palette, still):
+    palette.open(QPoint(10, 10), node_entries(CATALOG))
+    assert palette.graphicsEffect() is None
+
+
+def test_it_follows_theme_and_scale(palette, still):
     palette.open(QPoint(10, 10), node_entries(CATALOG), filter=SocketFilter("image", "takes"))
     dark = palette.grab().toImage().pixelColor(30, palette.height() - 20)
     wide = palette.width()

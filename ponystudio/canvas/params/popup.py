@@ -9,7 +9,6 @@ from PySide6.QtCore import (
     QObject,
     QPersistentModelIndex,
     QPoint,
-    QPropertyAnimation,
     QRect,
     QRectF,
     QSize,
@@ -20,13 +19,12 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QFrame,
-    QGraphicsOpacityEffect,
     QWidget,
 )
 
 from ponystudio.canvas import metrics, theme
+from ponystudio.canvas.fade import fade_in
 
-FADE_MS = 90
 MARGIN = 6
 _Index = QModelIndex | QPersistentModelIndex
 
@@ -64,7 +62,7 @@ class Popup(QFrame):
         self.setGeometry(self._place(self._anchor, window.rect()))
         self.show()
         self.raise_()
-        self._fade()
+        fade_in(self)
         self.setFocus(Qt.FocusReason.PopupFocusReason)
         _app().installEventFilter(self)
 
@@ -86,19 +84,6 @@ class Popup(QFrame):
         width = min(size.width(), inside.width() - 2 * edge)
         x = max(inside.left() + edge, min(anchor.left(), inside.right() - edge - width))
         return QRect(QPoint(x, y), QSize(width, height))
-
-    def _fade(self) -> None:
-        if theme.reduced_motion():
-            return
-        effect = QGraphicsOpacityEffect(self)
-        self.setGraphicsEffect(effect)
-        self._animation = QPropertyAnimation(effect, b"opacity", self)
-        self._animation.setDuration(FADE_MS)
-        self._animation.setStartValue(0.0)
-        self._animation.setEndValue(1.0)
-        # An effect that stays would paint everything twice.
-        self._animation.finished.connect(lambda: self.setGraphicsEffect(None))  # type: ignore[arg-type]
-        self._animation.start()
 
     def close_once(self) -> None:
         if not self.done:
