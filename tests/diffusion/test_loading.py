@@ -10,15 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
-from diffusers.loaders.single_file_utils import (
-    convert_ldm_unet_checkpoint,
-    convert_ldm_vae_checkpoint,
-)
+from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextConfig, CLIPTextModel
 
-from helpers import checkpoints
+from helpers import checkpoints, pipelines
 from ponystudio.diffusion import weights
 from ponystudio.diffusion.loading import load, recognise
 from ponystudio.errors import (
@@ -30,31 +25,14 @@ from ponystudio.errors import (
 )
 
 PARTS = ("model", "clip", "vae")
-UNET = {key: value for key, value in checkpoints.UNET.items() if not key.startswith("_")}
 VAE = {key: value for key, value in checkpoints.VAE.items() if not key.startswith("_")}
 FP32, FP16, BF16 = torch.float32, torch.float16, torch.bfloat16
-TEXT_PREFIX = "cond_stage_model.transformer.text_model."
 
 
 @pytest.fixture(scope="module")
 def reference():
     """Networks that diffusers and transformers built and filled, from the same tensors."""
-    weights = {name: value.float() for name, value in checkpoints.weights().items()}
-    unet = UNet2DConditionModel(**UNET)
-    unet.load_state_dict(
-        convert_ldm_unet_checkpoint(dict(weights), {**UNET, "layers_per_block": 2})
-    )
-    vae = AutoencoderKL(**VAE)
-    vae.load_state_dict(convert_ldm_vae_checkpoint(dict(weights), VAE))
-    clip = CLIPTextModel(CLIPTextConfig(**checkpoints.TEXT))
-    clip.load_state_dict(
-        {
-            name.removeprefix(TEXT_PREFIX): value
-            for name, value in weights.items()
-            if name.startswith(TEXT_PREFIX) and not name.endswith("position_ids")
-        }
-    )
-    return {"model": unet.eval(), "clip": clip.eval(), "vae": vae.eval()}
+    return pipelines.sd1()
 
 
 FILES = {

@@ -7,21 +7,15 @@ import torch
 from safetensors.torch import save_file
 
 from helpers import relatives
+from helpers.core_graphs import SIDE, core
 from ponystudio.diffusion.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
 from ponystudio.engine.packs import load_packs
 from ponystudio.errors import MismatchedValues
-from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.model import Graph
 from ponystudio.library.folders import Folders
 
-SIDE = 64
 SAMPLED = ("checkpoint", "model")
-
-
-def make(id, type, /, **given):
-    links = {k: Link(*v) for k, v in given.items() if isinstance(v, tuple)}
-    params = {k: v for k, v in given.items() if not isinstance(v, tuple)}
-    return Node(id, f"core.{type}", params=params, inputs=links)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +70,7 @@ def latent_of(root, packs, tmp_path):
     """Runs nodes and gives the latent that comes out of the one called "sampler"."""
 
     def run(*nodes):
-        save = make("save", "save_latent", latent=("sampler", "latent"), prefix="latent")
+        save = core("save", "save_latent", latent=("sampler", "latent"), prefix="latent")
         run_graph(
             Graph.of(*nodes, save),
             folders=Folders([root]),
@@ -94,11 +88,11 @@ def latent_of(root, packs, tmp_path):
 
 def graph(file="xl.safetensors", model=SAMPLED, clip=("checkpoint", "clip"), latent=None, **more):
     return (
-        make("checkpoint", "load_checkpoint", file=file, **more.pop("checkpoint", {})),
-        make("positive", "encode_prompt", text="score_9, a pony", clip=clip),
-        make("negative", "encode_prompt", text="", clip=clip, **more.pop("negative", {})),
-        latent or make("latent", "empty_latent", width=SIDE, height=SIDE),
-        make(
+        core("checkpoint", "load_checkpoint", file=file, **more.pop("checkpoint", {})),
+        core("positive", "encode_prompt", text="score_9, a pony", clip=clip),
+        core("negative", "encode_prompt", text="", clip=clip, **more.pop("negative", {})),
+        latent or core("latent", "empty_latent", width=SIDE, height=SIDE),
+        core(
             "sampler",
             "sample",
             model=model,
@@ -114,8 +108,8 @@ def test_parts_of_their_own_give_what_the_whole_gives(latent_of):
     whole = latent_of(*graph())
     files = [{"file": "g.safetensors"}, {"file": "l.safetensors"}]  # in any order
     parts = latent_of(
-        make("model", "load_model", file="unet.safetensors"),
-        make("clip", "load_clip", files=files, family="sdxl"),
+        core("model", "load_model", file="unet.safetensors"),
+        core("clip", "load_clip", files=files, family="sdxl"),
         *graph(model=("model", "model"), clip=("clip", "clip")),
     )
     torch.testing.assert_close(parts, whole)
@@ -124,7 +118,7 @@ def test_parts_of_their_own_give_what_the_whole_gives(latent_of):
 def test_no_text_encoder_file_is_told_what_to_name(latent_of):
     nodes = graph(clip=("clip", "clip"))
     with pytest.raises(MismatchedValues, match="0 files"):
-        latent_of(make("clip", "load_clip", files=[], family="sdxl"), *nodes)
+        latent_of(core("clip", "load_clip", files=[], family="sdxl"), *nodes)
 
 
 def test_what_the_user_says_of_the_prediction_counts(latent_of):
@@ -143,7 +137,7 @@ def test_an_empty_negative_may_be_encoded(latent_of):
 
 def test_sizes_are_the_pictures_own_unless_told(latent_of):
     def told(**sizes):
-        node = make("sizes", "set_sizes", conditioning=("positive", "conditioning"), **sizes)
+        node = core("sizes", "set_sizes", conditioning=("positive", "conditioning"), **sizes)
         return latent_of(node, *graph(positive=("sizes", "conditioning"), cfg=1.0))
 
     own = {"width": SIDE, "height": SIDE, "target_width": SIDE, "target_height": SIDE}
@@ -164,13 +158,13 @@ class TestLoraStack:
             {"file": "gone.safetensors", "strength": 1.0, "on": False},
             {"file": "two.safetensors", "strength": -0.5},
         ]
-        stack = make("stack", "apply_loras", model=SAMPLED, clip=("checkpoint", "clip"), loras=rows)
+        stack = core("stack", "apply_loras", model=SAMPLED, clip=("checkpoint", "clip"), loras=rows)
         stacked = latent_of(stack, *graph(model=("stack", "model")))
-        first = make(
+        first = core(
             "first", "apply_lora", model=SAMPLED, clip=("checkpoint", "clip"),
             file="one.safetensors", strength=0.8,
         )  # fmt: skip
-        second = make(
+        second = core(
             "second", "apply_lora", model=("first", "model"), clip=("first", "clip"),
             file="two.safetensors", strength=-0.5,
         )  # fmt: skip
@@ -180,7 +174,7 @@ class TestLoraStack:
 
     def test_the_same_file_at_opposite_strengths_changes_nothing(self, latent_of):
         rows = [{"file": "one.safetensors", "strength": s} for s in (0.7, -0.7)]
-        stack = make("stack", "apply_loras", model=SAMPLED, clip=("checkpoint", "clip"), loras=rows)
+        stack = core("stack", "apply_loras", model=SAMPLED, clip=("checkpoint", "clip"), loras=rows)
         assert torch.equal(latent_of(stack, *graph(model=("stack", "model"))), latent_of(*graph()))
 
 
@@ -197,14 +191,14 @@ class TestInpainting:
         hole = Image.new("RGB", (SIDE, SIDE))
         hole.paste((255, 255, 255), (SIDE // 2, 0, SIDE, SIDE))
         hole.save(root / "input" / "hole.png")
-        latent = make(
+        latent = core(
             "latent", "encode_for_inpainting", vae=("checkpoint", "vae"),
             image=("picture", "image"), mask=("mask", "mask"),
         )  # fmt: skip
         done = latent_of(
-            make("picture", "load_image", file="picture.png"),
-            make("hole", "load_image", file="hole.png"),
-            make("mask", "mask_from_image", image=("hole", "image")),
+            core("picture", "load_image", file="picture.png"),
+            core("hole", "load_image", file="hole.png"),
+            core("mask", "mask_from_image", image=("hole", "image")),
             *graph("inpaint.safetensors", latent=latent),
         )
         assert torch.isfinite(done).all()
@@ -212,7 +206,7 @@ class TestInpainting:
 
 
 def test_a_lora_for_sdxl_is_refused_by_sd2_in_the_words_of_both(latent_of):
-    lora = make(
+    lora = core(
         "lora", "apply_lora", model=SAMPLED, clip=("checkpoint", "clip"), file="xl.safetensors"
     )
     with pytest.raises(MismatchedValues, match=r"made for SDXL.*Stable Diffusion 2"):
