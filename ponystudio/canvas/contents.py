@@ -224,11 +224,16 @@ class Contents(QGraphicsScene):
         return (self.output_pos if ref.is_output else self.input_pos)(ref.node, ref.name)
 
     def bounds(self, nodes: Iterable[str] | None = None) -> QRectF:
-        """The box around these cards; None: around all there is. Null if there is nothing."""
+        """The box around these cards and the messages below them; None: around all there is.
+
+        Null if there is nothing.
+        """
         rect = QRectF()
         for id in self.node_items if nodes is None else nodes:
             if item := self.node_items.get(id):
                 rect = rect.united(item.rect)
+                if item.message:
+                    rect = rect.united(item.message.rect)
         if nodes is None:
             for frame in self.frame_items:
                 rect = rect.united(frame.rect)

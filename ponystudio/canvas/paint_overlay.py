@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -9,11 +10,12 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QRegi
 
 from ponystudio.canvas import metrics, paint_socket, texts, theme, wires
 from ponystudio.canvas.drift import GAP
-from ponystudio.canvas.items import FocusRef, SocketRef
+from ponystudio.canvas.items import FocusRef, SocketRef, WireItem
 from ponystudio.canvas.paint_card import Brush
 
 if TYPE_CHECKING:
     from ponystudio.canvas.overlay import Refusal
+    from ponystudio.canvas.scene import GraphScene
     from ponystudio.canvas.view import GraphView
 
 _NO_BRUSH = Qt.BrushStyle.NoBrush
@@ -78,17 +80,14 @@ def paint_refusal(painter: QPainter, view: GraphView, refusal: Refusal, brush: B
 
 
 def _paint_drift(painter: QPainter, view: GraphView, brush: Brush) -> None:
-    """Dots drifting towards running nodes, below the cards and messages."""
+    """Dots drifting towards running nodes, below all that lies above the wires."""
     found = view.drift.wires()
     if not found:
         return
     painter.save()
     free = QRegion(view.viewport().rect())
-    for id in brush.scene.node_index.near(view.visible_rect()):
-        item = brush.scene.node_items[id]
-        free -= view.from_scene_rect(item.rect).toAlignedRect()
-        if item.message:
-            free -= view.from_scene_rect(item.message.rect).toAlignedRect()
+    for rect in _above(brush.scene, found):
+        free -= view.from_scene_rect(rect).toAlignedRect()
     painter.setClipRegion(free, Qt.ClipOperation.IntersectClip)
     painter.setTransform(view.viewportTransform(), True)
     pen = QPen(brush.color("text"), 2.6)
@@ -98,6 +97,26 @@ def _paint_drift(painter: QPainter, view: GraphView, brush: Brush) -> None:
     for wire in found:
         painter.strokePath(wire.path, pen)
     painter.restore()
+
+
+def _above(scene: GraphScene, found: list[WireItem]) -> Iterator[QRectF]:
+    """What covers these wires: cards with their shadows and sockets, messages, reroute dots."""
+    near: set[str] = set()
+    for wire in found:
+        near |= scene.node_index.near(wire.box)
+        for x, y in wire.dots:
+            yield _around(QPointF(x, y), metrics.DOT_RADIUS + 2)
+    for id in near:
+        item = scene.node_items[id]
+        yield item.rect.adjusted(-1, -1, 1, metrics.SHADOW)
+        for row in (*item.layout.inputs, *item.layout.outputs):
+            yield _around(item.pos() + row.centre, 8)
+        if item.message:
+            yield item.message.rect.adjusted(-1, -metrics.MESSAGE_GAP, 1, metrics.SHADOW)
+
+
+def _around(at: QPointF, reach: float) -> QRectF:
+    return QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
 
 
 def _paint_drag(painter: QPainter, view: GraphView, brush: Brush) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from PySide6.QtCore import QLineF, QPointF, QRectF
+from PySide6.QtCore import QLineF, QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QImage
 
 from helpers.scenes import chain
@@ -214,3 +214,25 @@ def test_dots_drift_below_messages(view: GraphView) -> None:
     after = shot(view)
     area = view.from_scene_rect(hung.adjusted(4, 4, -4, -4)).toAlignedRect()
     assert before.copy(area) == after.copy(area)
+
+
+def test_dots_drift_below_sockets_and_reroute_dots(view: GraphView) -> None:
+    scene = view.graph_scene
+    scene.document.do(SetView(("nodes", "sample", "dots"), {"latent": [[290, 20]]}), "Reroute")
+    spots = [
+        QPointF(290, 20),
+        scene.input_pos("sample", "latent"),
+        scene.output_pos("source", "latent"),
+    ]
+    before = shot(view)
+    scene.document.states.update("sample", phase="running")
+    after = shot(view)
+    wire = scene.wire_items["sample", "latent"].box
+    assert before.copy(on_screen(view, wire)) != after.copy(on_screen(view, wire))
+    for spot in spots:
+        area = on_screen(view, QRectF(spot.x() - 5, spot.y() - 5, 4.5, 10))
+        assert before.copy(area) == after.copy(area)
+
+
+def on_screen(view: GraphView, rect: QRectF) -> QRect:
+    return view.from_scene_rect(rect).toAlignedRect()

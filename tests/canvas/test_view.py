@@ -119,6 +119,13 @@ def test_fit_shows_everything(view: GraphView) -> None:
     assert view.visible_rect().contains(view.graph_scene.bounds())
 
 
+def test_fit_shows_messages_below_cards(view: GraphView) -> None:
+    scene = view.graph_scene
+    scene.document.states.update("sample", phase="failed", problem=Problem("No.", "Try " * 60))
+    view.fit()
+    assert view.visible_rect().contains(scene.node_items["sample"].message.rect)
+
+
 def test_fit_glides_where_motion_is_wanted(view: GraphView, qtbot) -> None:
     theme.set_reduced_motion(False)
     view.pan(5000, 0)
