@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage
 from helpers.scenes import chain
 from ponystudio.canvas import status, theme
 from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.drift import Drift
 from ponystudio.canvas.items import FocusRef, SocketRef
 from ponystudio.canvas.overlay import Refusal, WireDrag
 from ponystudio.canvas.scene import GraphScene
@@ -216,22 +217,24 @@ def test_dots_drift_below_messages(view: GraphView) -> None:
     assert before.copy(area) == after.copy(area)
 
 
-def test_dots_drift_below_sockets_and_reroute_dots(view: GraphView) -> None:
+def test_dots_drift_below_sockets_and_reroute_dots(view: GraphView, monkeypatch) -> None:
     scene = view.graph_scene
     scene.document.do(SetView(("nodes", "sample", "dots"), {"latent": [[290, 20]]}), "Reroute")
-    spots = [
-        QPointF(290, 20),
-        scene.input_pos("sample", "latent"),
-        scene.output_pos("source", "latent"),
-    ]
+    ends = scene.output_pos("source", "latent"), scene.input_pos("sample", "latent")
+    spots = [on_screen(view, around(at, 5)) for at in (QPointF(290, 20), *ends)]
+    wire = on_screen(view, scene.wire_items["sample", "latent"].box)
     before = shot(view)
     scene.document.states.update("sample", phase="running")
-    after = shot(view)
-    wire = scene.wire_items["sample", "latent"].box
-    assert before.copy(on_screen(view, wire)) != after.copy(on_screen(view, wire))
-    for spot in spots:
-        area = on_screen(view, QRectF(spot.x() - 5, spot.y() - 5, 4.5, 10))
-        assert before.copy(area) == after.copy(area)
+    still = shot(view)
+    assert before.copy(wire) != still.copy(wire)
+    for offset in range(14):
+        monkeypatch.setattr(Drift, "offset", float(offset))
+        now = shot(view)
+        assert all(now.copy(spot) == still.copy(spot) for spot in spots)
+
+
+def around(at: QPointF, reach: float) -> QRectF:
+    return QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
 
 
 def on_screen(view: GraphView, rect: QRectF) -> QRect:
