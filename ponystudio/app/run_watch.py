@@ -35,6 +35,8 @@ class RunWatch:
         self.problem: Problem | None = None
         self.shown_on_a_node = False
         self.failure = ""
+        self.keys: Mapping[str, str] = {}
+        """What the results are known by, once the run is planned."""
         self._graph = job.graph_now
         self._catalog = runner.link.catalog
         self._works = works(self._graph, self._catalog)
@@ -48,7 +50,7 @@ class RunWatch:
         self.document = document
         self._states = None
         if document is not None:
-            self._states = RunStates(document, self._concerned(), self._runner.pictures)
+            self._states = RunStates(document, self._concerned(), self._runner.pictures.known)
 
     def begin(self) -> None:
         if self._states is not None:
@@ -92,6 +94,7 @@ class RunWatch:
 
     def _run_planned(self, message: Mapping[str, Any], _: bytes) -> None:
         steps = self._steps = [str(id) for id in message["steps"]]
+        self.keys = message.get("keys", {})
         device = self._runner.link.device
         nodes = self._graph.nodes
         expected = {
@@ -101,7 +104,7 @@ class RunWatch:
         }
         self._forecast = Forecast(steps, expected)
         if self._states is not None:
-            self._states.planned(set(steps), message.get("keys", {}))
+            self._states.planned(set(steps), self.keys)
         self._tell_how_far()
 
     def _node_started(self, message: Mapping[str, Any], _: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,16 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from ponystudio.app import seeds
+from ponystudio.app.card_pictures import CardPictures
 from ponystudio.app.document_facts import as_made, folder_of, scope_of, title_of
 from ponystudio.app.engine_link import EngineLink
 from ponystudio.app.estimates import Estimate, Estimates
 from ponystudio.app.jobs import Job, JobQueue
+from ponystudio.app.last_pictures import LastPictures
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.planning import Planner
-from ponystudio.app.run_states import Pictures
 from ponystudio.app.run_watch import RunWatch
 from ponystudio.app.seeds import SeedMode
-from ponystudio.app.small_copies import SmallCopies
 from ponystudio.app.upgrading import Upgrader
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import Problem
@@ -71,6 +72,7 @@ class Runner(QObject):
         queue: JobQueue | None = None,
         estimates: Estimates | None = None,
         last_seeds: LastSeeds | None = None,
+        last_pictures: LastPictures | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -80,8 +82,7 @@ class Runner(QObject):
         self.last_seeds = last_seeds or LastSeeds()
         self._documents: dict[str, Document] = {}
         self._scopes: dict[Document, str] = {}
-        self._pictures = Pictures()
-        self._copies = SmallCopies(self)
+        self.pictures = CardPictures(last_pictures, self)
         self._latest: dict[str, QImage] = {}
         self._left_out: dict[Document, set[str]] = {}
         self._watch: RunWatch | None = None
@@ -92,7 +93,7 @@ class Runner(QObject):
         self.rungs: list[str] = []
         self.upgrader = Upgrader(link, self)
         self.planner = Planner(
-            link, self._pictures, self._question, places.models, folder_of, parent=self
+            link, self.pictures.known, self._question, places.models, folder_of, parent=self
         )
         self._patience = QTimer(self, singleShot=True, interval=STOP_PATIENCE)
         self._patience.timeout.connect(lambda: self.stop_offered.emit(True))
@@ -100,7 +101,6 @@ class Runner(QObject):
         self._telling.timeout.connect(self._tell_how_far)
         self._saving = QTimer(self, singleShot=True, interval=SAVE_EVERY)
         self._saving.timeout.connect(self._save_what_was_learned)
-        self._copies.loaded.connect(self._have_picture)
         link.told.connect(self._told)
         link.failed.connect(self._engine_failed)
         link.restarted.connect(self._begin_again)
@@ -114,6 +114,7 @@ class Runner(QObject):
         self._scopes[document] = scope
         self.upgrader.watch(document)
         self.planner.watch(document)
+        self.pictures.show_last(document, scope, lambda: self.planner.plan_soon(document))
         if self._watch is not None and self._watch.job.scope == scope:
             self._watch.show_in(document)
 
@@ -195,7 +196,7 @@ class Runner(QObject):
         )
         shown = rolls[0 if mode == "fixed" else -1]
         if not hopeless:
-            self.last_seeds.note(scope, shown)
+            self.last_seeds.note(scope, {(node, name): seed for node, name, seed in shown})
             self._saving.start()
         document.do_by_the_way(seeds.edits(graph, shown), self.tr("New seed"))
         if self.link.failure:
@@ -287,7 +288,7 @@ class Runner(QObject):
         self._telling.stop()
         self._saving.stop()
         self.planner.close()
-        self._copies.close()
+        self.pictures.close()
         self.estimates.save()
         self.last_seeds.save()
 
@@ -398,10 +399,6 @@ class Runner(QObject):
 
     # --- What the run watch calls -----------------------------------------------------------------
 
-    @property
-    def pictures(self) -> Pictures:
-        return self._pictures
-
     def node_done(self, document: Document | None) -> None:
         if document is not None:
             self.planner.plan_soon(document)
@@ -414,21 +411,21 @@ class Runner(QObject):
                 self.left_out.emit(document, problems)
 
     def output_made(self, watch: RunWatch, node: str, path: str, unchanged: bool) -> None:
-        self._copies.load(path, (watch, node))
+        have = partial(self._have_picture, watch, node)
+        self.pictures.load(watch.job.scope, node, path, watch.keys.get(node, ""), have)
         under_output = Path(path).is_relative_to(self.places.output())
         if not unchanged and under_output:
             self.picture_made.emit(watch.document, node, path)
 
-    def _have_picture(self, picture: QImage, tag: object) -> None:
-        if isinstance(tag, tuple) and isinstance(tag[0], RunWatch):
-            watch, node = tag
-            if watch.document not in self._scopes:  # closed since the run ended
-                watch.show_in(None)
-            else:
-                self._latest[watch.job.scope] = picture
-            watch.have_picture(node, picture)
-            self.queue.job_changed.emit(watch.job)
+    def _have_picture(self, watch: RunWatch, node: str, picture: QImage) -> None:
+        if watch.document not in self._scopes:  # closed since the run ended
+            watch.show_in(None)
+        else:
+            self._latest[watch.job.scope] = picture
+        watch.have_picture(node, picture)
+        self.queue.job_changed.emit(watch.job)
 
     def _save_what_was_learned(self) -> None:
-        self._copies.do(self.estimates.save, self.estimates.text())
-        self._copies.do(self.last_seeds.save, self.last_seeds.text())
+        for kept in (self.estimates, self.last_seeds, self.pictures.last):
+            if (text := kept.text()) is not None:
+                self.pictures.copies.do(partial(kept.save, text))

@@ -10,6 +10,7 @@ from ponystudio.app.awake import Awake
 from ponystudio.app.engine_link import EngineLink
 from ponystudio.app.estimates import Estimates
 from ponystudio.app.jobs import JobQueue
+from ponystudio.app.last_pictures import LastPictures
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.notify import Notifier
 from ponystudio.app.queue_store import QueueStore
@@ -52,6 +53,7 @@ class Running(QObject):
             queue=queue,
             estimates=Estimates(home.cache() / "estimates.json"),
             last_seeds=LastSeeds(home.data() / "last-seeds.json"),
+            last_pictures=LastPictures(home.data() / "last-pictures.json"),
             parent=self,
         )
         self.awake = Awake(queue, self)

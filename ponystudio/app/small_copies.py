@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, QSize, Qt, QThreadPool, Signal
 from PySide6.QtGui import QImage, QImageReader
@@ -11,30 +12,36 @@ from PySide6.QtGui import QImage, QImageReader
 # Cards are at most 480 px wide, and may be looked at closely.
 LONGEST = 512
 
+Then = Callable[[QImage, int], object]
+
 
 class SmallCopies(QObject):
-    """`loaded` brings the picture and the tag that it was asked for with."""
+    """`load` calls back with a picture and the time that its file was written at."""
 
-    loaded = Signal(QImage, object)
+    _loaded = Signal(object, QImage, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
+        self._loaded.connect(lambda then, picture, time: then(picture, time))
 
-    def load(self, path: str, tag: object) -> None:
+    def load(self, path: str, then: Then) -> None:
+        """Nothing is called for what is no picture, or gone."""
+
         def work() -> None:
-            picture = small_copy(path)
-            if not picture.isNull():
-                with contextlib.suppress(RuntimeError):  # the application is gone already
-                    self.loaded.emit(picture, tag)
+            with contextlib.suppress(OSError):
+                written = Path(path).stat().st_mtime_ns
+                picture = small_copy(path)
+                if not picture.isNull():
+                    with contextlib.suppress(RuntimeError):  # the application is gone already
+                        self._loaded.emit(then, picture, written)
 
         self._pool.start(work)
 
-    def do(self, work: Callable[[str | None], None], text: str | None) -> None:
-        """Something else that is no work for the GUI thread: to write a text down."""
-        if text is not None:
-            self._pool.start(lambda: work(text))
+    def do(self, work: Callable[[], object]) -> None:
+        """Something else that is no work for the GUI thread."""
+        self._pool.start(work)
 
     def close(self) -> None:
         self._pool.waitForDone()

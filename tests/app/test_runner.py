@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from PySide6.QtGui import QImage
 
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
 from ponystudio.app.engine_link import EngineLink
 from ponystudio.app.jobs import JobQueue
+from ponystudio.app.last_pictures import LastPictures
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.queue_store import QueueStore
 from ponystudio.app.run_watch import RunWatch
@@ -354,7 +357,7 @@ class TestStates:
         watch = runner._watch
         finish(link)
         runner.unwatch(document)
-        runner._have_picture(QImage(2, 2, QImage.Format.Format_RGB32), (watch, "end"))
+        runner._have_picture(watch, "end", QImage(2, 2, QImage.Format.Format_RGB32))
         assert document.states["end"].picture is None
         assert not runner._latest
 
@@ -387,8 +390,71 @@ def test_a_question_during_a_restart_starts_no_further_worker(qapp, monkeypatch)
     link.close()
 
 
+class TestPicturesOfAnEarlierProcess:
+    """A card shows what its node last saved, until something newer is known."""
+
+    @pytest.fixture
+    def saved(self, tmp_path):
+        path = tmp_path / "end_00001.png"
+        picture = QImage(8, 4, QImage.Format.Format_RGB32)
+        picture.fill(0xFF336699)
+        assert picture.save(str(path))
+        return path
+
+    def document(self, link):
+        document = document_of(
+            make("d", "dice", seed=5), make("end", "steps", a=("d", "float")), catalog=link.catalog
+        )
+        document.id = "the-same-after-a-restart"
+        return document
+
+    def made(self, link, tmp_path, saved):
+        """A process that has run the document and ended."""
+        file = tmp_path / "last-pictures.json"
+        runner = runner_for(link, tmp_path, last_pictures=LastPictures(file))
+        document = self.document(link)
+        runner.watch(document)
+        runner.run(document)
+        link.tell("run_planned", steps=["d", "end"], keys={"d": "kd", "end": "ke"})
+        link.tell("output", node="end", path=str(saved))
+        finish(link)
+        until(lambda: document.states["end"].picture is not None)
+        assert not document.states["end"].stale
+        runner.close()
+        return file
+
+    def again(self, link, tmp_path, file):
+        link.asked.clear()
+        runner = runner_for(link, tmp_path, last_pictures=LastPictures(file))
+        document = self.document(link)
+        runner.watch(document)
+        return runner, document
+
+    def test_it_is_shown_again_as_of_the_last_run(self, link, tmp_path, saved):
+        runner, document = self.again(link, tmp_path, self.made(link, tmp_path, saved))
+        until(lambda: document.states["end"].picture is not None)
+        assert document.states["end"].picture.size().toTuple() == (8, 4)
+        assert document.states["end"].stale
+        assert document.states["d"].picture is None
+        # The plan finds that the result is still that one.
+        until(lambda: link.asked)
+        planned = {"nodes": {"end": "skipped: its files still stand"}, "keys": {"end": "ke"}}
+        link.tell("planned", run=max(link.asked), errors=[], **planned)
+        assert not document.states["end"].stale
+        runner.close()
+
+    def test_a_file_that_was_written_since_is_another_picture(self, link, tmp_path, saved):
+        file = self.made(link, tmp_path, saved)
+        os.utime(saved, (1, 1))
+        runner, document = self.again(link, tmp_path, file)
+        runner.pictures.copies.close()
+        until(lambda: link.asked)
+        assert document.states["end"].picture is None
+        runner.close()
+
+
 def test_last_seeds_are_kept(tmp_path):
     seeds = LastSeeds(tmp_path / "seeds.json")
-    seeds.note("a", (("n", "seed", 2**64 - 1),))
+    seeds.note("a", {("n", "seed"): 2**64 - 1})
     seeds.save()
     assert LastSeeds(tmp_path / "seeds.json").of("a") == {("n", "seed"): 2**64 - 1}
