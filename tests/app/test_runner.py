@@ -440,7 +440,8 @@ class TestPicturesOfAnEarlierProcess:
         until(lambda: link.asked)
         planned = {"nodes": {"end": "skipped: its files still stand"}, "keys": {"end": "ke"}}
         link.tell("planned", run=max(link.asked), errors=[], **planned)
-        assert not document.states["end"].stale
+        until(lambda: not document.states["end"].stale)
+        assert document.states["end"].tier == "disk"
         runner.close()
 
     def test_a_file_that_was_written_since_is_another_picture(self, link, tmp_path, saved):
