@@ -35,14 +35,19 @@ class Prediction:
 
 
 def prediction(
-    file: WeightsFile, family: str, prefix: str, scheduler: Mapping[str, Any]
+    file: WeightsFile, family: str, prefix: str, channels: int, scheduler: Mapping[str, Any]
 ) -> Prediction:
-    """What the denoiser under `prefix` predicts; `scheduler` is a diffusers folder's config."""
+    """What the denoiser under `prefix`, which takes in `channels`, predicts.
+
+    `scheduler` is a diffusers folder's config.
+    """
     if family in FLOW:
         return Prediction("flow", False, f"{family} models predict flow")
     zsnr = _ends_in_noise(file)
     for found in (*_sidecar(file.path), *_markers(file), *_metadata(file), *_config(scheduler)):
         return Prediction(found.kind, found.zsnr or zsnr, found.why)
+    if family == "sd2" and channels != 4:
+        return Prediction("eps", zsnr, f"SD2 models of {channels} channels predict noise (eps)")
     if family == "sd2":
         return _sd2(file, prefix, zsnr)
     return Prediction("eps", zsnr, "nothing says otherwise, so it predicts noise (eps)")

@@ -192,7 +192,7 @@ def _result(
             metadata=file.metadata,
             config=_config(file),
         )
-    found = prediction(file, denoiser.family, denoiser.prefix, scheduler)
+    found = prediction(file, denoiser.family, denoiser.prefix, denoiser.channels, scheduler)
     why.append(found.why)
     if denoiser.channels == 9:
         why.append("its denoiser takes in 9 channels: it was made for inpainting")
