@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ponystudio.api import Affects, Annotated, Clip, Context, File, Label, Model, Patch, Range, node
-from ponystudio.diffusion.lora import check_base
+from ponystudio.diffusion.lora import notes
 
 Strength = Range(-100, 100, soft=(-1, 2), step=0.05)
 
@@ -33,11 +33,13 @@ def apply_lora(
         strength: Of its effect on the picture; 0 leaves the model as it is, below 0 inverts.
         clip_strength: Of its effect on how the prompt is read.
     """
-    check_base(file, model.family)
+    for said in notes(file, model.family):
+        ctx.note(said)
     content = ctx.models.content(file)
     return Patched(
         model.with_patch(Patch(str(file), content, strength)) if strength else model,
-        clip.with_patch(Patch(str(file), content, clip_strength)) if clip_strength else clip,
+        # At 0 too: prompts may name the textual inversions that it brings.
+        clip.with_patch(Patch(str(file), content, clip_strength)),
     )
 
 

@@ -1,8 +1,9 @@
 """Textual inversion: files that hold the vectors of a word of their own.
 
 Read are: A1111's `.pt` (`string_to_param`), diffusers' `learned_embeds` (`{"<word>": vector}`) as
-pickle or safetensors, lists of those, `emb_params`, SDXL pairs (`clip_l`, `clip_g`), and A1111
-pictures that carry one in a text field. Pickles go through the reader that executes nothing.
+pickle or safetensors, lists of those, `emb_params`, SDXL pairs (`clip_l`, `clip_g`), A1111
+pictures that carry one in a text field, and those that kohya bundles into LoRA files
+(`bundle_emb.<word>.…`). Pickles go through the reader that executes nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ponystudio.errors import DamagedFile, MismatchedValues, WrongKind
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PICTURES = (".png", ".webp")
 PICTURE_FIELD = "sd-ti-embedding"
+BUNDLED = re.compile(r"bundle_emb\.(?P<word>[^.]+)\.")
 LAYER = re.compile(r"\.(weight|bias|alpha)$")
 # No word has more vectors than the longest prompts have places.
 MOST_VECTORS = 75 * 64
@@ -28,7 +30,23 @@ MOST_VECTORS = 75 * 64
 WIDTHS = {768: "SD1 (or SDXL's first text encoder)", 1024: "SD2", 1280: "SDXL"}
 
 
-def read_embedding(path: Path, width: int, part: str = "clip_l") -> Tensor:
+class Bundled(NamedTuple):
+    """A textual inversion in a LoRA file, of the word that it is called by there."""
+
+    path: Path
+    word: str
+
+
+def bundled(path: Path) -> dict[str, Bundled]:
+    """Word → textual inversion, of all that a LoRA file brings. Reads only its header."""
+    from ponystudio.library.weights import open_weights
+
+    with open_weights(path) as file:
+        found = [match["word"] for name in file.tensors if (match := BUNDLED.match(name))]
+    return {word: Bundled(path, word) for word in found}
+
+
+def read_embedding(source: Path | Bundled, width: int, part: str = "clip_l") -> Tensor:
     """The vectors of a textual inversion, float32 [n,width] on the CPU.
 
     `part` says whose vectors to take where a file holds those of several text encoders.
@@ -37,7 +55,9 @@ def read_embedding(path: Path, width: int, part: str = "clip_l") -> Tensor:
     """
     import torch
 
-    tensors = _from_picture(path) if path.suffix.lower() in PICTURES else _from_weights(path)
+    path, word = source if isinstance(source, Bundled) else (source, "")
+    is_picture = path.suffix.lower() in PICTURES
+    tensors = _from_picture(path) if is_picture else _from_weights(path, word)
     found = _vectors_among(tensors, part)
     if not found:
         raise WrongKind(
@@ -71,12 +91,18 @@ def _vectors_among(tensors: Mapping[str, Tensor], part: str) -> list[Tensor]:
     return [tensor.reshape(-1, tensor.shape[-1]) for tensor in found if tensor.ndim in (1, 2)]
 
 
-def _from_weights(path: Path) -> dict[str, Tensor]:
-    from ponystudio.diffusion.weights import tensors
+def _from_weights(path: Path, word: str) -> dict[str, Tensor]:
+    """All tensors; in a LoRA file those of a word, by what stands behind it."""
+    from ponystudio.diffusion.weights import tensor
     from ponystudio.library.weights import open_weights
 
+    start = f"bundle_emb.{word}." if word else ""
     with open_weights(path) as file:
-        return {name: tensor.clone() for name, tensor in tensors(file)}
+        return {
+            name.removeprefix(start): tensor(file, name).clone()
+            for name in file.tensors
+            if name.startswith(start)
+        }
 
 
 def _from_picture(path: Path) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,67 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.deltas import Delta, delta, rank_of
 from ponystudio.diffusion.families import families
+from ponystudio.diffusion.lora_layers import Layers, contents, flat, listed
 from ponystudio.diffusion.names import ldm_modules
-from ponystudio.errors import DamagedFile, MismatchedValues, UnsupportedModel, WrongKind
+from ponystudio.errors import MismatchedValues
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ponystudio.library.weights import TensorInfo, WeightsFile
 
-# Flattened layer name → role ("up", "down", "alpha", ...) → name of the stored tensor.
-Layers = Mapping[str, Mapping[str, str]]
-
-# What stands after a layer's name, and the role it plays.
-ROLES = {
-    ".lora_down.weight": "down",
-    ".lora_up.weight": "up",
-    ".lora_mid.weight": "mid",
-    ".lora_A.weight": "down",
-    ".lora_B.weight": "up",
-    ".lora_A.default.weight": "down",
-    ".lora_B.default.weight": "up",
-    ".lora_A": "down",
-    ".lora_B": "up",
-    ".lora.down.weight": "down",
-    ".lora.up.weight": "up",
-    ".lora_linear_layer.down.weight": "down",
-    ".lora_linear_layer.up.weight": "up",
-    "_lora.down.weight": "down",
-    "_lora.up.weight": "up",
-    ".alpha": "alpha",
-    ".dora_scale": "dora",
-    ".lora_magnitude_vector": "dora",
-    ".lora_magnitude_vector.weight": "dora",
-    ".lora_magnitude_vector.default.weight": "dora",
-    ".diff": "diff",
-    ".diff_b": "bias",
-    ".w_norm": "diff",
-    ".b_norm": "bias",
-    **{f".hada_{name}": f"hada_{name}" for name in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
-    **{
-        f".lokr_{name}": f"lokr_{name}"
-        for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t1", "t2")
-    },
-}
-# Kinds that are not read, by what only they have.
-OTHER_KINDS = {
-    r"\.oft_": "OFT",
-    r"\.[ab][12]\.weight$": "GLoRA",
-    r"\.on_input$": "IA³",
-}
-# What must stand together.
-COMPLETE = (
-    {"up", "down"},
-    {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"},
-    {"diff"},
-    {"bias"},
-    *(
-        first | second
-        for first in ({"lokr_w1"}, {"lokr_w1_a", "lokr_w1_b"})
-        for second in ({"lokr_w2"}, {"lokr_w2_a", "lokr_w2_b"})
-    ),
-)
 PREFIXES = ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "base_model_model_", "")
 # For the first, and for the second of a family's text encoders.
 TEXT_PREFIXES = (
@@ -128,7 +75,7 @@ class LoraFile:
     def __init__(self, file: WeightsFile, content: str) -> None:
         self.path = Path(file.path)
         self.content = content
-        self.layers = _layers(self.path, file.tensors)
+        self.layers = contents(self.path, file.tensors).layers
         self._file = file
 
     def for_module(self, part: str, module: nn.Module) -> Match:
@@ -150,7 +97,7 @@ class LoraFile:
                 raise self._wrong_base(module, f"{path} is {shape} there")
         unmatched = tuple(name for name in mine if name not in table)
         if unmatched and not found:
-            raise self._wrong_base(module, f"it has no {unmatched[0]}")
+            raise self._wrong_base(module, f"it has none of the layers {listed(unmatched)}")
         return Match(found, unmatched)
 
     @property
@@ -167,8 +114,9 @@ class LoraFile:
             for name, inside in module.named_modules()
             if name.endswith("attn2.to_k")
         )
+        made_for = self.base or "another base, or written in a dialect that is not known here,"
         return MismatchedValues(
-            f"This LoRA was made for {self.base or 'another base'} and does not fit this model"
+            f"This LoRA was made for {made_for} and does not fit this model"
             f" ({next(contexts, '') or 'of a base of its own'}): {why}.",
             where=str(self.path),
             remedy="Use it with models of the base that it was trained on.",
@@ -215,8 +163,8 @@ class LoraFile:
 def read(path: Path) -> LoraFile:
     """Open a LoRA file; its tensors stay mapped until it is closed.
 
-    Raises UnsupportedModel for OFT, GLoRA and IA³, WrongKind for a file that holds no LoRA,
-    and what `library.open_weights` raises for damaged and unsafe files.
+    Raises UnsupportedModel for OFT, GLoRA, IA³ and unknown dialects, WrongKind for a file that
+    holds no LoRA, and what `library.open_weights` raises for damaged and unsafe files.
     """
     from ponystudio.library.content import content_id
     from ponystudio.library.weights import open_weights
@@ -229,15 +177,18 @@ def read(path: Path) -> LoraFile:
         raise
 
 
-def check_base(path: Path, family: str) -> None:
-    """Raise MismatchedValues when a LoRA was made for another base than `family` ("sd1", ...).
+def notes(path: Path, family: str) -> list[str]:
+    """What of a LoRA has no effect on a model of `family` ("sd1", ...), and what else it brings:
+    one plain sentence each.
 
-    Reads only the file's header; raises what `read` raises, too.
+    Reads only the file's header. Raises MismatchedValues when it was made for another base, and
+    what `read` raises.
     """
     from ponystudio.library.weights import open_weights
 
     with open_weights(path) as file:
-        base = _base(_layers(path, file.tensors), file.tensors)
+        held = contents(path, file.tensors)
+        base, total = _base(held.layers, file.tensors), len(file.tensors)
     wanted = families()[family].title if family in families() else family
     if base and base != wanted:
         raise MismatchedValues(
@@ -245,87 +196,27 @@ def check_base(path: Path, family: str) -> None:
             where=str(path),
             remedy=f"Use it with a model of {base}, or choose a LoRA for {wanted}.",
         )
-
-
-def _layers(path: Path, tensors: Mapping[str, TensorInfo]) -> Layers:
-    """Flattened layer name → role → name of the stored tensor.
-
-    Raises WrongKind, UnsupportedModel and DamagedFile for what is no set of complete layers.
-    """
-    for pattern, kind in OTHER_KINDS.items():
-        if strange := next((name for name in tensors if re.search(pattern, name)), None):
-            raise UnsupportedModel(
-                f"This is a LoRA of the kind {kind} (it holds {strange!r}).",
-                where=str(path),
-                remedy="LoRA, LoCon, LoHa, LoKr, DoRA and whole differences are read.",
-            )
-    layers: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for name in tensors:
-        fitting = [suffix for suffix in ROLES if name.endswith(suffix)]
-        if suffix := max(fitting, key=len, default=None):
-            layers[_flat(name.removesuffix(suffix))][ROLES[suffix]] = name
-    if not layers:
-        raise WrongKind(
-            "There is no LoRA in this file.",
-            where=str(path),
-            remedy="Choose another file; a checkpoint is opened by Load checkpoint.",
+    said = []
+    if held.unknown:
+        said.append(
+            f"{len(held.unknown)} of the {total} tensors in {path.name} are of no kind that is"
+            f" known here and have no effect: {listed(held.unknown)}"
         )
-    # A layer may have nothing but an alpha, which then is of no layer that was trained.
-    whole = {name: roles for name, roles in layers.items() if roles.keys() != {"alpha"}}
-    for name, roles in whole.items():
-        if not any(needed <= roles.keys() for needed in COMPLETE):
-            raise DamagedFile(f"The layer {name!r} lacks one of its matrices.", where=str(path))
-        _check_layer(name, {role: tensors[key] for role, key in roles.items()}, path)
-    return whole
-
-
-def _check_layer(name: str, roles: Mapping[str, TensorInfo], path: Path) -> None:
-    """Raise DamagedFile for matrices that have no product, and an alpha that is no number."""
-    pairs = [("up", "down", "mid"), ("lokr_w1_a", "lokr_w1_b", "lokr_t1")]
-    pairs += [("lokr_w2_a", "lokr_w2_b", "lokr_t2")]
-    pairs += [(f"hada_w{n}_a", f"hada_w{n}_b", f"hada_t{n}") for n in (1, 2)]
-    for left, right, core in pairs:
-        if left in roles and right in roles:
-            middle = roles[core].shape if core in roles else None
-            if not _have_product(roles[left].shape, roles[right].shape, middle, core == "mid"):
-                raise DamagedFile(
-                    f"The matrices of the layer {name!r}, {list(roles[left].shape)} and"
-                    f" {list(roles[right].shape)}, have no product.",
-                    where=str(path),
-                )
-    for role in ("diff", "bias", "lokr_w1", "lokr_w2"):
-        if role in roles and not roles[role].numel:
-            raise DamagedFile(f"The layer {name!r} is empty.", where=str(path))
-    if "alpha" in roles and roles["alpha"].numel != 1:
-        raise DamagedFile(f"The alpha of the layer {name!r} is not one number.", where=str(path))
-
-
-def _have_product(
-    left: tuple[int, ...],
-    right: tuple[int, ...],
-    core: tuple[int, ...] | None,
-    is_lora: bool,
-) -> bool:
-    """Whether left·right, or the sum over a core, exists. LoRA's left is [out,rank] either way."""
-    if min(len(left), len(right)) < 2 or 0 in (*left, *right):
-        return False
-    if core is None:
-        return left[1] == right[0]
-    rank = left[1] if is_lora else left[0]
-    return len(core) == 4 and 0 not in core and (rank, right[0]) == core[:2]
+    if held.words:
+        said.append(
+            f"{path.name} brings textual inversions for the prompts behind it:"
+            f" {', '.join(f'embedding:{word}' for word in held.words)}"
+        )
+    return said
 
 
 def _of_layer(pattern: Any, layer: str, otherwise: Any) -> Any:
     """What PEFT's `alpha_pattern` says of a layer."""
     if isinstance(pattern, dict):
         for name, value in pattern.items():
-            if isinstance(name, str) and layer.endswith(_flat(name)):
+            if isinstance(name, str) and layer.endswith(flat(name)):
                 return value
     return otherwise
-
-
-def _flat(name: str) -> str:
-    return name.replace(".processor.", ".").replace(".", "_")
 
 
 def _table(part: str, module: nn.Module) -> dict[str, str]:
@@ -336,7 +227,7 @@ def _table(part: str, module: nn.Module) -> dict[str, str]:
     aliases = [(name, name) for name in ours] + list(ldm_modules(ours).items())
     # Early attention processors name the projection alone, not its place in a list.
     aliases += [(alias.removesuffix(".0"), name) for alias, name in aliases if "to_out" in alias]
-    return {prefix + _flat(alias): name for alias, name in aliases for prefix in PREFIXES}
+    return {prefix + flat(alias): name for alias, name in aliases for prefix in PREFIXES}
 
 
 def _text_table(ours: list[str]) -> dict[str, str]:
@@ -353,7 +244,7 @@ def _text_table(ours: list[str]) -> dict[str, str]:
                 aliases += [(f"text_model.{bare}", name), (bare, name)]
         aliases += [(OLD_PROJECTION.sub(r"to_\1", alias), name) for alias, name in aliases]
         table |= {
-            start + _flat(alias): name for alias, name in aliases for start in TEXT_PREFIXES[index]
+            start + flat(alias): name for alias, name in aliases for start in TEXT_PREFIXES[index]
         }
     return table
 

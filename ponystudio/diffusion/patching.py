@@ -6,7 +6,7 @@ nothing is ever taken away by subtraction and strength 0 leaves the stored bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,11 @@ from ponystudio.diffusion.weights import assign
 
 @dataclass(frozen=True)
 class Patched:
-    """What was done: how many bytes of weights were written, and the layers that found no place."""
+    """What was done: how many bytes of weights were written, and by file the layers that found no
+    place."""
 
     nbytes: int
-    unmatched: tuple[str, ...]
+    unmatched: Mapping[str, tuple[str, ...]]
 
 
 def apply(
@@ -68,23 +69,24 @@ def restore(network: Network[Any]) -> None:
 
 def _deltas(
     network: Network[Any], patches: Iterable[tuple[LoraFile, float]]
-) -> tuple[dict[str, list[tuple[float, Delta]]], tuple[str, ...]]:
-    """Parameter name → the deltas it gets, each with its strength."""
+) -> tuple[dict[str, list[tuple[float, Delta]]], dict[str, tuple[str, ...]]]:
+    """Parameter → the deltas it gets, each with its strength; file → layers without a place."""
     files: dict[str, LoraFile] = {}
     strengths: dict[str, float] = {}
     for file, strength in patches:
         files.setdefault(file.content, file)
         strengths[file.content] = strengths.get(file.content, 0.0) + strength
     wanted: dict[str, list[tuple[float, Delta]]] = {}
-    unmatched: list[str] = []
+    unmatched: dict[str, tuple[str, ...]] = {}
     for content, strength in strengths.items():
         if strength == 0:
             continue
         match = files[content].for_module(network.part, network.module)
-        unmatched += match.unmatched
+        if match.unmatched:
+            unmatched[files[content].path.name] = match.unmatched
         for name, delta in match.deltas.items():
             wanted.setdefault(name, []).append((strength, delta))
-    return wanted, tuple(unmatched)
+    return wanted, unmatched
 
 
 def _patched(network: Network[Any], name: str, deltas: list[tuple[float, Delta]]) -> Tensor:

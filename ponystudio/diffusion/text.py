@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ponystudio.diffusion.embeddings import read_embedding
+from ponystudio.diffusion.embeddings import Bundled, read_embedding
 from ponystudio.diffusion.network import Network
 from ponystudio.diffusion.prompt import parse
 from ponystudio.diffusion.tokens import FRAMED, Chunk, ClipTokenizer
@@ -52,7 +52,8 @@ class TextEncoder(Network["nn.Module"]):
 
     `module` is the only one, or a ModuleDict by the names of the family's towers; on any device
     and of any floating dtype, while what comes out is float32.
-    `embeddings` are the textual inversions that prompts may name: file name → path.
+    `embeddings` are the textual inversions that prompts may name: file name → path, and the words
+    of those in LoRA files.
     """
 
     part = "clip"
@@ -67,7 +68,7 @@ class TextEncoder(Network["nn.Module"]):
             _Clip(tower, module if alone else module.get_submodule(tower.name))
             for tower in family.towers
         ]
-        self.embeddings: Mapping[str, Path] = {}
+        self.embeddings: Mapping[str, Path | Bundled] = {}
 
     @torch.no_grad()
     def encode(
@@ -100,7 +101,9 @@ class _Clip:
         self._projection = module.text_projection if tower.projected else None
         self._tokenizer = ClipTokenizer(tower.pad)
 
-    def encode(self, text: str, dialect: str, skip: int, embeddings: Mapping[str, Path]) -> Encoded:
+    def encode(
+        self, text: str, dialect: str, skip: int, embeddings: Mapping[str, Path | Bundled]
+    ) -> Encoded:
         """Its share of the prompt."""
         vectors: dict[str, Tensor] = {}
 

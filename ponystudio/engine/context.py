@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ponystudio.api import Image, Latent, Mask, Recipe
+from ponystudio.diffusion.embeddings import Bundled, bundled
 from ponystudio.diffusion.latent_file import latent_bytes
 from ponystudio.diffusion.picture_file import to_picture
 from ponystudio.engine.events import Event, Memory, Note, Output, Progress
@@ -62,11 +63,19 @@ class RunModels:
             recipe, check=self._check, device=self._device, precise=precise
         ) as network:
             if recipe.part == "clip":
-                network.embeddings = self._around.embeddings()
+                network.embeddings = self._around.embeddings() | _brought(recipe)
             yield network
 
     def content(self, path: Path) -> str:
         return content_id(path)
+
+
+def _brought(recipe: Recipe) -> dict[str, Bundled]:
+    """The textual inversions in the LoRAs that a text encoder has."""
+    brought: dict[str, Bundled] = {}
+    for patch in recipe.patches:
+        brought |= bundled(Path(patch.path))
+    return brought
 
 
 class RunContext:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from ponystudio.api import Recipe
-from ponystudio.diffusion import lora, patching
+from ponystudio.diffusion import lora, lora_layers, patching
 from ponystudio.diffusion.loading import load
 from ponystudio.diffusion.watching import watch
 from ponystudio.engine.cap import MemoryCap
@@ -173,8 +173,8 @@ class WeightsPool:
             entry.patches = {}  # what an error or a cancel from here on leaves behind
             done = patching.apply(entry.network, patches, check=check)
         entry.patches = wanted
-        if done.unmatched:
-            self._emit(Note("", _without_place(done.unmatched)))
+        for name, layers in done.unmatched.items():
+            self._emit(Note("", _without_place(name, layers)))
         self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
 
     def _come_home(self, entry: _Entry) -> None:
@@ -253,6 +253,9 @@ def _predicted(recipe: Recipe, dtype: torch.dtype) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _without_place(layers: Sequence[str]) -> str:
-    some = ", ".join(layers[:3]) + (", ..." if len(layers) > 3 else "")
-    return f"{len(layers)} layers of the LoRAs fit nothing in this model and have no effect: {some}"
+def _without_place(file: str, layers: Sequence[str]) -> str:
+    counted = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
+    return (
+        f"Without a place in this model, and so without effect: {counted} of {file}"
+        f" ({lora_layers.listed(layers)})"
+    )

@@ -261,16 +261,16 @@ class TestRefusals:
     def test_another_base_by_both_names(self, name, width, base, unet, clip, write):
         file = write(named(name, pair(width, 64)))
         with pytest.raises(MismatchedValues, match=rf"{base}.*Stable Diffusion 1"):
-            lora.check_base(file.path, "sd1")
+            lora.notes(file.path, "sd1")
         part, module = ("clip", clip) if "te2" in name else ("model", unet)
         with pytest.raises(MismatchedValues, match=base):
             file.for_module(part, module)
 
     def test_the_right_base_passes(self, tmp_path, write):
         name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
-        lora.check_base(write(named(name, pair(768, 640))).path, "sd1")
+        lora.notes(write(named(name, pair(768, 640))).path, "sd1")
         # A relative of its own width is nobody's base: its shapes are compared when it is applied.
-        lora.check_base(micro_lora(tmp_path / "micro.safetensors"), "sd1")
+        lora.notes(micro_lora(tmp_path / "micro.safetensors"), "sd1")
 
     def test_a_few_layers_without_a_place_are_told_not_fatal(self, unet, write):
         tensors = named(f"lora_unet_{QUERY.replace('.', '_')}", pair(64, 64))
@@ -278,6 +278,28 @@ class TestRefusals:
         found = write(tensors).for_module("model", unet)
         assert list(found.deltas) == [f"{QUERY}.weight"]
         assert found.unmatched == ("lora_unet_nowhere",)
+
+    def test_tensors_of_no_known_kind_are_told_not_fatal(self, unet, write):
+        tensors = named(f"lora_unet_{QUERY.replace('.', '_')}", pair(64, 64))
+        odd = {f"lora_unet_{n}.lora_sideways.weight": torch.ones(2) for n in range(4)}
+        file = write(tensors | odd)
+        assert list(file.for_module("model", unet).deltas) == [f"{QUERY}.weight"]
+        (said,) = lora.notes(file.path, "sd1")
+        assert said.startswith("4 of the 6 tensors in ")
+        names = [f"lora_unet_{n}.lora_sideways.weight" for n in range(3)]
+        assert said.endswith(f"have no effect: {', '.join(names)}, ...")
+
+    def test_a_whole_dialect_that_is_not_known(self, tmp_path):
+        names = [f"blocks.{n}.lora_sideways.weight" for n in range(4)]
+        save_file({name: torch.ones(2) for name in names}, tmp_path / "odd.safetensors")
+        with pytest.raises(UnsupportedModel, match=r"dialect .* none of its 4 tensors.*blocks\.0"):
+            lora.notes(tmp_path / "odd.safetensors", "sd1")
+
+    def test_layers_that_are_all_called_by_unknown_names(self, unet, write):
+        file = write(named("my_net.one.q", pair(64, 64, **PEFT)))
+        assert lora.notes(file.path, "sd1") == []
+        with pytest.raises(MismatchedValues, match=r"dialect.* none of the layers my_net_one_q"):
+            file.for_module("model", unet)
 
     def test_a_layer_of_another_width(self, unet, write):
         file = write(named(f"lora_unet_{QUERY.replace('.', '_')}", pair(320, 320)))
@@ -346,13 +368,23 @@ class TestOfSdxl:
         ]
 
 
+def test_a_bundled_textual_inversion_is_no_layer(unet, clip, write):
+    tensors = named(f"lora_unet_{QUERY.replace('.', '_')}", pair(64, 64))
+    tensors |= {f"bundle_emb.{word}.string_to_param.*": torch.ones(2, 64) for word in "ab"}
+    file = write(tensors)
+    assert file.for_module("model", unet).unmatched == ()
+    assert file.for_module("clip", clip).unmatched == ()
+    (said,) = lora.notes(file.path, "sd1")
+    assert said.endswith("for the prompts behind it: embedding:a, embedding:b")
+
+
 @needs_data
 def test_a_real_file_of_early_diffusers():
     """All of its 128 layers, attention alone, find their place in a network of SD1's size."""
     path = DATA / "lora" / "sd15_weapons_rank4_diffusers_attnprocs.safetensors"
     with torch.device("meta"):
         unet = UNet2DConditionModel(cross_attention_dim=768)
-    lora.check_base(path, "sd1")
+    assert lora.notes(path, "sd1") == []
     file = lora.read(path)
     found = file.for_module("model", unet)
     assert (len(found.deltas), found.unmatched) == (128, ())

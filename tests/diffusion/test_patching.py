@@ -76,7 +76,7 @@ class TestResult:
         assert torch.allclose(weight, stored + change(paths[0], KOHYA, 0.8), atol=1e-6)
         assert not torch.allclose(weight, stored, atol=1e-3)
         assert len(denoiser.patched) == 16 * 12
-        assert done.unmatched == ()
+        assert done.unmatched == {}
         assert done.nbytes == sum(
             denoiser.module.get_parameter(name).nbytes for name in denoiser.patched
         )

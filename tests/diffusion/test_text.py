@@ -13,8 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 import ponystudio_resources
+from helpers import relatives
 from helpers.make_checkpoint import tensors
 from ponystudio.diffusion import text as module_under_test
+from ponystudio.diffusion.embeddings import bundled
 from ponystudio.diffusion.families import family
 from ponystudio.diffusion.text import TextEncoder
 from ponystudio.diffusion.tokens import ClipTokenizer
@@ -190,6 +192,46 @@ class TestEmbeddings:
     def test_an_unknown_one_is_refused(self, embedded):
         with pytest.raises(MissingFile, match="Did you mean twilight"):
             embedded.encode("embedding:twiligth")
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Both encoders, and the vectors of "pony hill" in the first, of "pony" in the second."""
+    clip_l, clip_g = relatives.relative("sdxl").texts
+    module = torch.nn.ModuleDict({"clip_l": clip_l, "clip_g": clip_g})
+    tables = clip_l.embeddings, clip_g.text_model.embeddings
+    words = (ClipTokenizer().ids("pony hill"), ClipTokenizer().ids("pony"))
+    vectors = [
+        table.token_embedding.weight[ids].detach().clone()
+        for table, ids in zip(tables, words, strict=True)
+    ]
+    return TextEncoder(module, family("sdxl")), vectors
+
+
+class TestEmbeddingsOfSdxl:
+    @pytest.mark.parametrize("in_lora", [False, True])
+    def test_each_encoder_reads_its_own_vectors(self, two, tmp_path, in_lora):
+        encoder, (first, second) = two
+        file = tmp_path / "twilight.safetensors"
+        start = "bundle_emb.twilight." if in_lora else ""
+        save_file({f"{start}clip_l": first, f"{start}clip_g": second}, file)
+        encoder.embeddings = bundled(file) if in_lora else {file.name: file}
+        found = encoder.encode("a twilight, b")
+        encoder.embeddings = {}
+        width = first.shape[1]
+        as_first, as_second = (encoder.encode(f"a {words}, b") for words in ("pony hill", "pony"))
+        assert torch.equal(found.context[..., :width], as_first.context[..., :width])
+        assert torch.equal(found.context[..., width:], as_second.context[..., width:])
+        assert torch.equal(found.pooled, as_second.pooled)
+
+    def test_one_of_sd1_is_refused(self, two, tmp_path):
+        encoder, (first, _) = two
+        file = tmp_path / "sd1.safetensors"
+        save_file({"emb_params": first}, file)
+        encoder.embeddings = {file.name: file}
+        with pytest.raises(MismatchedValues, match=r"has 32 numbers.*reads 64"):
+            encoder.encode("a sd1")
+        encoder.embeddings = {}
 
 
 class TestHolder:

@@ -11,14 +11,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from helpers import checkpoints
+from ponystudio.diffusion.tokens import ClipTokenizer
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.headless import dry_run, run_graph
 from ponystudio.engine.ladder import is_out_of_memory
 from ponystudio.engine.packs import load_packs
-from ponystudio.errors import Cancelled, MissingFile, StorageFull
+from ponystudio.errors import Cancelled, MissingFile, NodeFailed, StorageFull
 from ponystudio.graph.carrier import PARAMETERS, read_fields
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.library.content import hashes
@@ -120,6 +122,36 @@ def test_a_changed_strength_of_a_lora_encodes_no_prompt(runs):
     assert not {"positive", "negative"} & set(ran)
 
 
+def test_a_lora_brings_textual_inversions(runs, models, tmp_path):
+    """Prompts behind it name them, those beside it do not; even where it changes nothing itself."""
+    table = load_file(models / "checkpoints" / "m.safetensors")[
+        "cond_stage_model.transformer.text_model.embeddings.token_embedding.weight"
+    ]
+    tensors = load_file(models / "loras" / "l.safetensors")
+    words = table[ClipTokenizer().ids("pony hill")].clone()
+    (tmp_path / "loras").unlink()
+    (tmp_path / "loras").mkdir()
+    save_file(
+        tensors | {"bundle_emb.twilight.string_to_param.*": words},
+        tmp_path / "loras" / "l.safetensors",
+    )
+
+    def picture(text, source="lora"):
+        graph = text_to_picture(strength=0.0)
+        link = {"clip": Link(source, "clip")}
+        prompt = replace(graph.nodes["positive"], params={"text": text}, inputs=link)
+        still = {**graph.nodes["lora"].params, "clip_strength": 0.0}
+        runs.run(graph.with_nodes([prompt, replace(graph.nodes["lora"], params=still)]))
+        return Image.open(max((tmp_path / "output").glob("*.png"))).tobytes()
+
+    named = picture("a embedding:twilight, b")
+    assert "l.safetensors brings textual inversions" in runs.told("note", "text")[0]
+    assert named == picture("a pony hill, b")
+    assert named != picture("a twilight, b", "checkpoint")
+    with pytest.raises(NodeFailed, match="no embedding called 'twilight'"):
+        picture("a embedding:twilight, b", "checkpoint")
+
+
 def test_what_has_no_effect_is_noted(runs, models, tmp_path):
     """A `<lora:...>` in a prompt, and layers of a LoRA that fit nothing."""
     odd = load_file(models / "loras" / "l.safetensors")
@@ -133,9 +165,8 @@ def test_what_has_no_effect_is_noted(runs, models, tmp_path):
     clip = Link("lora", "clip")
     prompt = replace(graph.nodes["positive"], params={"text": "a pony <lora:style:1>"})
     runs.run(graph.with_nodes([replace(prompt, inputs={"clip": clip})]))
-    about_layers, about_prompt = sorted(runs.told("note", "text"))
-    assert "1 layers of the LoRAs fit nothing" in about_layers
-    assert "no_such_layer" in about_layers
+    about_prompt, about_layers = sorted(runs.told("note", "text"))
+    assert "1 layer of l.safetensors (lora_unet_no_such_layer)" in about_layers
     assert about_prompt.startswith("<lora:style:1>: left out")
     assert sorted(runs.told("note")) == ["", "positive"]
 
