@@ -76,6 +76,7 @@ def step_times(run: Callable[[Callable[[], None]], Any]) -> tuple[list[float], A
 def ours(path: Path, dtype: Any, side: int, steps: int, _config: Path) -> dict[str, Any]:
     import torch
 
+    from ponystudio.api import Conditioning
     from ponystudio.diffusion.loading import load
     from ponystudio.diffusion.sampling.run import sample
 
@@ -84,7 +85,10 @@ def ours(path: Path, dtype: Any, side: int, steps: int, _config: Path) -> dict[s
         return [load(path, part, device="cpu", dtype=dtype) for part, dtype in wanted.items()]
 
     (encoder, denoiser, autoencoder), load_seconds = second(load_parts)
-    positive, negative = (encoder.encode(text) for text in PROMPTS)
+    positive, negative = (
+        Conditioning(encoded.context, denoiser.family.name, encoded.padding, encoded.pooled)
+        for encoded in map(encoder.encode, PROMPTS)
+    )
     seconds, values = step_times(
         lambda tick: sample(
             denoiser,
