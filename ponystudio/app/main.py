@@ -18,7 +18,7 @@ from ponystudio.app import style
 from ponystudio.app.garbage import Garbage
 from ponystudio.app.instance import Instance
 from ponystudio.app.settings import Settings
-from ponystudio.canvas import theme
+from ponystudio.canvas import metrics, theme
 from ponystudio.library import home
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def _dress(app: QApplication, settings: Settings) -> None:
     theme.set_reduced_motion(settings.get("reduced_motion"))
     take()
     style.apply(app)
+    theme.set_density(metrics.DENSITIES[settings.get("density")])
     hints.colorSchemeChanged.connect(lambda _: take())
     settings.changed.connect(lambda name: take() if name == "theme" else None)
 

@@ -46,7 +46,7 @@ QLabel[tone="err"] { color: $err; }
 
 QPushButton, QToolButton {
     background: $card; color: $text; border: 1px solid $line; border-radius: ${p6}px;
-    padding: 0 ${p12}px; min-height: ${p26}px; max-height: ${p26}px; icon-size: ${p16}px;
+    padding: 0 ${p12}px; min-height: ${button}px; max-height: ${button}px; icon-size: ${p16}px;
 }
 QPushButton:hover, QToolButton:hover { background: $hover; }
 QPushButton:pressed, QToolButton:pressed { background: $field; }
@@ -70,7 +70,7 @@ QPushButton[chip="true"] {
 QPushButton[chip="true"]:checked { background: $tint; border: 1px solid $accent; }
 QPushButton[kind="icon"], QToolButton[kind="icon"] {
     background: transparent; border: 1px solid transparent; padding: 0;
-    min-width: ${p26}px; max-width: ${p26}px;
+    min-width: ${button}px; max-width: ${button}px;
 }
 QPushButton[kind="icon"]:hover, QToolButton[kind="icon"]:hover { background: $hover; }
 QPushButton[kind="icon"]:checked, QToolButton[kind="icon"]:checked { background: $tint; }
@@ -83,7 +83,7 @@ QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox, QKeySequenceE
     background: $field; color: $text; border: 1px solid $line; border-radius: ${p5}px;
     padding: 0 ${p8}px;
 }
-QLineEdit, QAbstractSpinBox, QComboBox { min-height: ${p26}px; max-height: ${p26}px; }
+QLineEdit, QAbstractSpinBox, QComboBox { min-height: ${button}px; max-height: ${button}px; }
 QPlainTextEdit, QTextEdit { padding: ${p4}px; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus {
     border: 1px solid $accent;
@@ -118,7 +118,7 @@ QListView[boxed="true"] {
     background: $field; border: 1px solid $line; border-radius: ${p5}px; padding: 2px;
 }
 QListView::item, QTreeView::item {
-    min-height: ${p26}px; border-radius: ${p5}px; padding: 0 ${p4}px;
+    min-height: ${row}px; border-radius: ${p5}px; padding: 0 ${p4}px;
 }
 QListView::item:hover, QTreeView::item:hover { background: $hover; }
 QListView::item:selected, QTreeView::item:selected { background: $tint; color: $text; }
@@ -165,7 +165,7 @@ _COLORS = (
     *("canvas", "panel", "card", "field", "hover", "tint", "line", "line2", "text", "text2"),
     *("text3", "accent", "fill", "onfill", "ok", "warn", "err", "okbg", "warnbg", "errbg"),
 )
-_LENGTHS = (3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 26)
+_LENGTHS = (3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24)
 
 
 def apply(app: QApplication) -> None:
@@ -180,7 +180,10 @@ def sheet() -> str:
     now, scale = theme.current(), theme.scale()
     colors = {name: now.color(name).name() for name in _COLORS}
     brighter = theme.mixed(now.color("fill"), now.color("text"), 0.12).name()
-    lengths = {f"p{n}": str(round(n * scale)) for n in _LENGTHS}
+    lengths = {f"p{n}": round(n * scale) for n in _LENGTHS}
+    dense = theme.density()
+    # Their lines of 1 px come on top.
+    lengths |= {"button": round(dense.button * scale) - 2, "row": round(dense.list_row * scale)}
     files = {"controls": resource("controls").as_posix(), "name": now.name}
     return _SHEET.substitute(colors, fillhover=brighter, **lengths, **files) + _fonts()
 
