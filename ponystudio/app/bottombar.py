@@ -13,17 +13,13 @@ from ponystudio.app.run_progress import RunProgress
 from ponystudio.app.runner import Runner
 from ponystudio.canvas import theme
 
-HEIGHT = 56
 SETTLE = 30
 
 
 class BottomBar(QWidget):
-    """`compact` makes it 40 px high."""
-
     def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
-        self._height = HEIGHT
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.chips = JobChips(runner, self)
         self.pause = PaintedButton("icon", icon="pause", name=self.tr("Pause the queue"))
@@ -47,17 +43,11 @@ class BottomBar(QWidget):
         self._settle.timeout.connect(self._show_queue)
         self._show_queue()
 
-    def set_compact(self, compact: bool) -> None:
-        self._height = 40 if compact else HEIGHT
-        self.progress.set_compact(compact)
-        self.memory.set_compact(compact)
-        self.updateGeometry()
-
     def sizeHint(self) -> QSize:
-        return QSize(px(900), px(self._height))
+        return QSize(px(900), px(theme.density().bottom_bar))
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(px(480), px(self._height))
+        return QSize(px(480), px(theme.density().bottom_bar))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.current()
@@ -82,7 +72,7 @@ class BottomBar(QWidget):
     def _room_for_chips(self) -> int:
         """At most two fifths, and no more than the others leave."""
         others = self.memory.sizeHint().width() + self.progress.minimumSizeHint().width()
-        left = self.width() - others - px(28) - 2 - 2 * px(12) - 5 * px(16)
+        left = self.width() - others - px(theme.density().button) - 2 - 2 * px(12) - 5 * px(16)
         return min(self.width() * 2 // 5, left)
 
     def _toggle(self) -> None:

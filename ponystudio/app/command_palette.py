@@ -26,7 +26,7 @@ from ponystudio.canvas.fuzzy import Match, match
 from ponystudio.canvas.palette_list import paint_title
 
 WIDTH = 520
-ROWS, ROW = 12, 30
+ROWS = 12
 _SPEC = Qt.ItemDataRole.UserRole
 _PLACES = Qt.ItemDataRole.UserRole + 1
 _STEPS = {
@@ -109,7 +109,7 @@ class CommandPalette(QFrame):
         self.list.setCurrentRow(0)
         self._none.setVisible(not self.list.count())
         self.list.setVisible(bool(self.list.count()))
-        self.list.setFixedHeight(min(ROWS, self.list.count()) * px(ROW))
+        self.list.setFixedHeight(min(ROWS, self.list.count()) * px(theme.density().list_row))
         self.setFixedHeight(self.sizeHint().height())
 
     def _found(self, wanted: str) -> list[tuple[ActionSpec, Match]]:
@@ -140,7 +140,7 @@ class CommandRow(QStyledItemDelegate):
         self._icons = with_icons
 
     def sizeHint(self, _option: Any, _index: Any) -> QSize:
-        return QSize(px(200), px(ROW))
+        return QSize(px(200), px(theme.density().list_row))
 
     def paint(self, painter: QPainter, option: Any, index: Any) -> None:
         look, rect = theme.current(), QRectF(option.rect)

@@ -94,19 +94,25 @@ class JobChip(QWidget):
         ink = look.color("text3" if self.underMouse() and not running else "line2")
         self._paint_grip(painter, ink)
         left = px(20)
-        picture = QRectF(left, (rect.height() - px(PREVIEW)) / 2, px(PREVIEW), px(PREVIEW))
+        side = min(px(PREVIEW), rect.height() - px(8))
+        picture = QRectF(left, (rect.height() - side) / 2, side, side)
         _paint_picture(painter, picture, self.job.picture)
-        left += px(PREVIEW + 8)
-        right = self._close_rect().left() - px(4)
-        self._paint_text(painter, QRectF(left, px(3), right - left, px(17)), self._title(), "body",
-                         look.color("text"))  # fmt: skip
-        self._paint_text(painter, QRectF(left, px(19), right - left, px(16)), self.state(),
-                         "caption", look.color("text3"))  # fmt: skip
+        self._paint_words(painter, left + side + px(8))
         hovered = self._close_rect().contains(self.mapFromGlobal(self.cursor().pos()))
         close = QRectF(self._close_rect()).center()
         draw_icon(painter, "close", close, look.color("text" if hovered else "text2"), 14)
         if self.hasFocus():
             draw_ring(painter, rect, px(6))
+
+    def _paint_words(self, painter: QPainter, left: float) -> None:
+        """What it is and how far; in a low one only what it is, the bar tells the rest."""
+        look, wide = theme.current(), self._close_rect().left() - px(4) - left
+        low = self.height() < px(HEIGHT)
+        first = QRectF(left, 0 if low else px(3), wide, self.height() if low else px(17))
+        self._paint_text(painter, first, self._title(), "body", look.color("text"))
+        if not low:
+            second = QRectF(left, px(19), wide, px(16))
+            self._paint_text(painter, second, self.state(), "caption", look.color("text3"))
 
     def _paint_progress(self, painter: QPainter, rect: QRectF, color: QColor) -> None:
         clip = QPainterPath()
@@ -231,10 +237,10 @@ class JobChips(QWidget):
         return [self._chips[job] for job in self._runner.queue.jobs]
 
     def sizeHint(self) -> QSize:
-        return QSize(self._whole(), px(HEIGHT))
+        return QSize(self._whole(), _high())
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(min(self._whole(), px(WIDTH + MORE)), px(HEIGHT))
+        return QSize(min(self._whole(), px(WIDTH + MORE)), _high())
 
     def width_within(self, limit: int) -> int:
         """What it needs of so much room: all chips, or as many whole ones as there is room for."""
@@ -283,7 +289,7 @@ class JobChips(QWidget):
         fitting, order = self._fitting(), self.chips
         self._first = max(0, min(self._first, len(order) - fitting))
         for place, chip in enumerate(order):
-            chip.resize(chip.sizeHint())
+            chip.resize(px(WIDTH), _high())
             chip.setVisible(self._first <= place < self._first + fitting or chip.is_dragged)
             if not chip.is_dragged:
                 chip.move(self._left(place), (self.height() - chip.height()) // 2)
@@ -317,6 +323,11 @@ class JobChips(QWidget):
     def _whole(self) -> int:
         count = len(self._runner.queue.jobs)
         return max(0, count * px(WIDTH + GAP) - px(GAP))
+
+
+def _high() -> int:
+    """How tall chips are in the bottom bar."""
+    return px(min(HEIGHT, theme.density().bottom_bar - 8))
 
 
 def _paint_picture(painter: QPainter, place: QRectF, picture: QImage | None) -> None:

@@ -44,9 +44,6 @@ class MemoryBar(QWidget):
         self.legend.setVisible(width >= px(LEGEND_FROM))
         self.gauge.setVisible(width >= px(BAR_FROM))
 
-    def set_compact(self, compact: bool) -> None:
-        self.legend.setMaximumHeight(px(36 if compact else 40))
-
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self._menu = menu = QMenu(self)
         menu.addAction(self.tr("Unload models"), self._link.unload)

@@ -34,7 +34,6 @@ from ponystudio.canvas.gestures.controller import NODE_MIME
 from ponystudio.graph.catalog import Catalog
 
 SPEC = Qt.ItemDataRole.UserRole
-ROW = 26
 
 
 class NodePanel(QWidget):
@@ -135,6 +134,7 @@ class NodePanel(QWidget):
     def _restyle(self) -> None:
         self._box.setContentsMargins(px(12), px(8), px(8), 0)
         self._box.setSpacing(px(8))
+        self.tree.scheduleDelayedItemsLayout()  # the rows may be taller now
 
 
 class _Search(SearchField):
@@ -181,7 +181,7 @@ class _Delegate(QStyledItemDelegate):
     """A group's title with its number, or a node with the shapes of what it gives."""
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex) -> QSize:  # type: ignore[override]
-        return QSize(px(160), px(ROW))
+        return QSize(px(160), px(theme.density().list_row))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Any) -> None:
         look = theme.current()

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QAbstractButton, QFrame, QSizePolicy, QWidget
 from ponystudio.canvas import theme
 
 Kind = Literal["primary", "danger", "plain", "icon"]
-BUTTON = 28
 
 
 def px(length: float) -> int:
@@ -106,7 +105,7 @@ class PaintedButton(QAbstractButton):
         self.update()
 
     def sizeHint(self) -> QSize:
-        height = px(BUTTON)
+        height = px(theme.density().button)
         if self._kind == "icon":
             return QSize(height, height)
         widest = max(self._content_width(text) for text in (self.text(), *self._reserve))

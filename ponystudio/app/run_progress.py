@@ -24,7 +24,6 @@ class RunProgress(QWidget):
     def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
-        self._compact = False
         self._last, self._failed = "", False
         self._aside: tuple[str, str] = ("", "")
         self._problem: Problem | None = None
@@ -39,10 +38,6 @@ class RunProgress(QWidget):
         runner.link.failed.connect(lambda _: self._later())
         theme.hub.changed.connect(self._restyle)
         self._refresh()
-
-    def set_compact(self, compact: bool) -> None:
-        self._compact = compact
-        self.update()
 
     def set_aside(self, fact: str, hint: str) -> None:
         """What a page in the place of the canvas says, while nothing else is to be said."""

@@ -160,7 +160,7 @@ class CountField(QLineEdit):
         self._refresh()
 
     def sizeHint(self) -> QSize:
-        return QSize(px(12) + round(self._label_width()) + px(34), px(28))
+        return QSize(px(12) + round(self._label_width()) + px(34), px(theme.density().button))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -239,7 +239,7 @@ class SeedModeButton(QAbstractButton):
         body = QFontMetricsF(theme.font("body"))
         widest = max(body.horizontalAdvance(self.words(mode)) for mode in MODES)
         label = body.horizontalAdvance(self.tr("Seed"))
-        return QSize(px(12 + 6 + 8 + 16 + 10) + round(label + widest), px(28))
+        return QSize(px(12 + 6 + 8 + 16 + 10) + round(label + widest), px(theme.density().button))
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()

@@ -111,7 +111,6 @@ class Window(QMainWindow):
         self.tabs = Tabs(self.documents)
         self.run_bar = RunBar(self.runner, lambda: self.documents.current)
         self.bottom = BottomBar(self.runner)
-        self.bottom.set_compact(self.settings.get("density") == "compact")
         self.rail = Rail()
         self.nodes = NodePanel()
         self.nodes.set_catalog(self._catalog())
@@ -168,7 +167,7 @@ class Window(QMainWindow):
     def _opened(self, document: StudioDocument) -> None:
         page = Page(document, self.runner, self.services, self.dropper)
         page.set_keys(self.actions_.keys_of)
-        self._set_looks(page)
+        page.scene.set_shapes_on_wires(self.settings.get("shapes_on_wires"))
         page.selection_changed.connect(self._selection_changed)
         page.template_wanted.connect(self.new_default)
         page.picture_wanted.connect(partial(self.asked.show_picture_of, document))
@@ -229,10 +228,6 @@ class Window(QMainWindow):
     def _show_open(self) -> None:
         self.rail.show_open({self.shell.panel, self.side.in_front})
 
-    def _set_looks(self, page: Page) -> None:
-        page.scene.set_density(metrics.DENSITIES[self.settings.get("density")])
-        page.scene.set_shapes_on_wires(self.settings.get("shapes_on_wires"))
-
     def _setting_changed(self, name: str) -> None:
         value = self.settings.get(name)
         if name == "output_folder":
@@ -246,10 +241,11 @@ class Window(QMainWindow):
             self.panels.rescale()
         elif name == "reduced_motion":
             theme.set_reduced_motion(value)
-        elif name in ("shapes_on_wires", "density"):
+        elif name == "density":
+            theme.set_density(metrics.DENSITIES[value])
+        elif name == "shapes_on_wires":
             for page in self.canvases.values():
-                self._set_looks(page)
-            self.bottom.set_compact(self.settings.get("density") == "compact")
+                page.scene.set_shapes_on_wires(value)
 
     # --- What is asked for ------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
-from ponystudio.canvas import metrics
+from ponystudio.canvas import metrics, theme
 from ponystudio.graph.model import Node
 
 Kind = Literal["connected", "required", "optional"]
@@ -80,7 +80,6 @@ def layout(
     looks: Mapping[str, Any],
     fields: Fields,
     used: Iterable[str] = (),
-    density: metrics.Density = metrics.COMFORTABLE,
 ) -> CardLayout:
     """Lay out a card. `used` are the outputs that links lead from: all that is known of a node
     without a spec."""
@@ -88,12 +87,13 @@ def layout(
     inputs, outputs = _sockets(node, spec, used)
     if looks.get("collapsed"):
         return _collapsed(width, inputs, outputs, node, spec, looks)
+    density = theme.density()
     row = density.row
     top = float(metrics.HEADER + metrics.PAD)
     in_rows = [_row(item, 0.0, top + row * (i + 0.5)) for i, item in enumerate(inputs)]
     out_rows = [_row(item, float(width), top + row * (i + 0.5)) for i, item in enumerate(outputs)]
     y = top + row * max(len(inputs), len(outputs)) + (metrics.PAD if inputs or outputs else 4)
-    params, sockets, y = _params(node, spec, looks, fields, width, y, density)
+    params, sockets, y = _params(node, spec, looks, fields, width, y)
     picture = None
     if shows_picture(spec, looks):
         side = float(width - 2 * metrics.INSET)
@@ -185,14 +185,14 @@ def _sockets(
 
 
 def _row(socket: _Socket, x: float, y: float) -> SocketRow:
-    half, tall = metrics.HIT_WIDTH / 2, metrics.HIT_HEIGHT / 2
+    wide, high = theme.density().socket
     return SocketRow(
         socket.name,
         socket.title.replace("_", " "),
         socket.type,
         socket.is_output,
         QPointF(x, y),
-        QRectF(x - half, y - tall, 2 * half, 2 * tall),
+        QRectF(x - wide / 2, y - high / 2, wide, high),
         socket.kind,
         socket.type.endswith("[]"),
         socket.param,
@@ -206,20 +206,17 @@ def _params(
     fields: Fields,
     width: int,
     y: float,
-    density: metrics.Density,
 ) -> tuple[tuple[ParamRow, ...], list[SocketRow], float]:
-    rows, sockets = [], []
+    rows, sockets, density = [], [], theme.density()
     inside = width - 2 * metrics.INSET
     for param in spec.params if spec else ():
         field = fields(param)
         value = node.params.get(param.name, param.default)
         height = float(field.height(inside, value)) if field else density.row
-        if density.row > metrics.SOCKET_ROW:  # fingers need it, whatever the field wants
-            height = max(height, density.row)
         rect = QRectF(metrics.INSET, y, inside, height)
         rows.append(ParamRow(param, rect, field))
         if socket := _param_socket(node, param, looks):
-            sockets.append(_row(socket, 0.0, y + min(height, 24) / 2))
+            sockets.append(_row(socket, 0.0, y + min(height, density.row) / 2))
         y += height + density.param_gap
     return tuple(rows), sockets, y
 

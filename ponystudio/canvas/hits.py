@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF
 
 from ponystudio.api.spec import ParamSpec
-from ponystudio.canvas import metrics, wires
+from ponystudio.canvas import metrics, theme, wires
 from ponystudio.canvas.items import NOTHING, Hit, NodeItem, SocketRef, WireKey
 
 if TYPE_CHECKING:
     from ponystudio.canvas.contents import Contents
-
-# How far from a wire, in px on screen, and what else takes the mouse around its sign.
-WIRE_REACH = 6.0
-DOT_REACH = 8.0
-FRAME_EDGE = 6.0
 
 
 def hit(scene: Contents, pos: QPointF) -> Hit:
@@ -28,7 +23,7 @@ def hit(scene: Contents, pos: QPointF) -> Hit:
         return _on_card(scene, item, pos)
     if dot := dot_at(scene, pos):
         return Hit("dot", wire=dot[0], dot=dot[1])
-    if wire := wire_at(scene, pos, WIRE_REACH):
+    if wire := wire_at(scene, pos, theme.density().edge):
         return Hit("wire", wire=wire)
     if (note := note_at(scene, pos)) is not None:
         return Hit("note", index=note)
@@ -39,7 +34,7 @@ def socket_at(scene: Contents, pos: QPointF) -> SocketRef | None:
     """The nearest socket whose area holds the point and that no card covers."""
     if scene.detail != "full":
         return None
-    reach = metrics.HIT_WIDTH / 2
+    reach = theme.density().socket[0] / 2
     area = QRectF(pos.x() - reach, pos.y() - reach, 2 * reach, 2 * reach)
     for item in _cards_near(scene, area):
         local = QPointF(pos.x() - item.x, pos.y() - item.y)
@@ -86,7 +81,8 @@ def wire_at(scene: Contents, pos: QPointF, reach: float) -> WireKey | None:
 
 
 def dot_at(scene: Contents, pos: QPointF) -> tuple[WireKey, int] | None:
-    area = QRectF(pos.x() - DOT_REACH, pos.y() - DOT_REACH, 2 * DOT_REACH, 2 * DOT_REACH)
+    reach = theme.density().dot
+    area = QRectF(pos.x() - reach, pos.y() - reach, 2 * reach, 2 * reach)
     for key in scene.wire_index.near(area):
         for number, (x, y) in enumerate(scene.wire_items[key].dots):
             if area.contains(x, y):
@@ -156,11 +152,12 @@ def header_buttons(item: NodeItem) -> list[tuple[str, QRectF]]:
     """The buttons that a hovered card's header shows, in px from the card's corner."""
     if item.layout.collapsed and item.layout.size.width() < 120:
         return []
-    right, size = item.layout.size.width() - 6, metrics.BUTTON
-    top = (metrics.HEADER - size) / 2
+    right, wide = item.layout.size.width() - 6, theme.density().header_button
+    high = min(wide, metrics.HEADER)
+    top = (metrics.HEADER - high) / 2
     return [
-        ("run", QRectF(right - 2 * size, top, size, size)),
-        ("more", QRectF(right - size, top, size, size)),
+        ("run", QRectF(right - 2 * wide, top, wide, high)),
+        ("more", QRectF(right - wide, top, wide, high)),
     ]
 
 
@@ -178,7 +175,7 @@ def _frame_hit(scene: Contents, pos: QPointF) -> Hit:
     if index is None:
         return NOTHING
     item = scene.frame_items[index]
-    edge = FRAME_EDGE
+    edge = theme.density().edge
     if item.title_rect.contains(pos):
         return Hit("frame_title", index=index)
     if not item.rect.adjusted(edge, edge, -edge, -edge).contains(pos):

@@ -10,9 +10,7 @@ DOTS = 24  # from one dot of the background to the next
 
 WIDTH, MIN_WIDTH, MAX_WIDTH = 240, 160, 480
 HEADER = 32
-SOCKET_ROW = 24
 SOCKET_TEXT = 14  # from the card's edge
-HIT_WIDTH, HIT_HEIGHT = 28, 24
 INSET = 10
 PAD = 4  # above the first row
 FOOT_PAD = 8  # between the last row and the status line
@@ -24,18 +22,26 @@ COLLAPSED = 32
 MESSAGE_GAP = 12
 FRAME_TITLE = 32
 DOT_RADIUS = 5
-BUTTON = 24  # in a header
 
 
 @dataclass(frozen=True)
 class Density:
-    """What differs between comfortable, compact and touch."""
+    """What differs between comfortable, compact and touch: heights, and what takes the pointer."""
 
-    row: int = SOCKET_ROW
+    row: int = 24  # sockets and params
     param_gap: int = 4
+    list_row: int = 26
+    button: int = 28
+    bottom_bar: int = 56
+    header_button: int = 24
+    socket: tuple[int, int] = (28, 24)
+    dot: float = 8.0  # so far from a reroute dot
+    edge: float = 6.0  # so far from a wire, or inside a frame's edge
 
 
-COMFORTABLE, COMPACT, TOUCH = Density(), Density(22, 2), Density(32)
+COMFORTABLE = Density()
+COMPACT = Density(row=22, param_gap=2, list_row=24, bottom_bar=40, socket=(28, 22))
+TOUCH = Density(row=32, list_row=40, button=40, header_button=40, socket=(40, 40), dot=20, edge=12)
 DENSITIES = {"comfortable": COMFORTABLE, "compact": COMPACT, "touch": TOUCH}
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
 
 _SIZE = (196, 118)
-_MARGIN, _ABOVE = 12, 56
+_MARGIN = 12
 _REDRAW_MS = 120
 # A view is so many times as wide and high as its minimap at least.
 _LEAST = 3
@@ -62,7 +62,8 @@ class Minimap(QWidget):
     def lay_out(self) -> None:
         unit = theme.scale()
         width, height = round(_SIZE[0] * unit), round(_SIZE[1] * unit)
-        bottom = self._view.viewport().height() - round(_ABOVE * unit)
+        above = 2 * _MARGIN + theme.density().button + 4  # the zoom bar is there
+        bottom = self._view.viewport().height() - round(above * unit)
         self.setGeometry(round(_MARGIN * unit), bottom - height, width, height)
         self._redraw() if self._world.isNull() else self._stale()
 

@@ -164,7 +164,7 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> bool:
     if used is not None:
         item.used = used
     if not laid_out:
-        item.layout = card.layout(node, spec, looks, scene.field, item.used, scene.density)
+        item.layout = card.layout(node, spec, looks, scene.field, item.used)
     place = items.position(looks.get("pos")) or scene.own_places.get(id)
     item.place(*(place or (0.0, 0.0)))
     item.state = document.states[id]

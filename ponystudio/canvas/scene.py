@@ -13,7 +13,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import ParamSpec
-from ponystudio.canvas import metrics, mirror, theme
+from ponystudio.canvas import mirror, theme
 from ponystudio.canvas.card import FieldLike
 from ponystudio.canvas.contents import Contents
 from ponystudio.canvas.document import Change, Document
@@ -46,7 +46,7 @@ class GraphScene(Contents):
         self.document = document
         self.own_places: dict[str, tuple[float, float]] = {}
         """Where cards are as long as the view does not say it."""
-        self.density = metrics.COMFORTABLE
+        self._density = theme.density()
         self.services = ParamServices.default()
         """What fields need besides their value."""
         self.focus: FocusRef | None = None
@@ -140,11 +140,6 @@ class GraphScene(Contents):
         mirror.hang_message(self, self.node_items[node])
         self.damage_node(node)
 
-    def set_density(self, density: metrics.Density) -> None:
-        if density != self.density:
-            self.density = density
-            self._rebuild()
-
     def set_shapes_on_wires(self, on: bool) -> None:
         self.shapes_on_wires = on
         self.damage()
@@ -171,6 +166,9 @@ class GraphScene(Contents):
 
     def _theme_changed(self) -> None:
         self.revision += 1
+        if theme.density() != self._density:
+            self._density = theme.density()
+            self._rebuild()
         for item in self.node_items.values():
             mirror.hang_message(self, item)
         for note in self.note_items:

@@ -24,7 +24,7 @@ from PySide6.QtGui import (
     QPixmap,
 )
 
-from ponystudio.canvas import svg_path
+from ponystudio.canvas import metrics, svg_path
 
 Name = Literal["dark", "light"]
 
@@ -164,7 +164,7 @@ class Theme:
 
 
 class Hub(QObject):
-    """Tells when theme, UI scale or motion changed."""
+    """Tells when theme, UI scale, motion or density changed."""
 
     changed = Signal()
 
@@ -174,6 +174,7 @@ class _State:
         self.theme: Theme | None = None
         self.scale = 1.0
         self.reduced_motion = False
+        self.density = metrics.COMFORTABLE
 
 
 hub = Hub()
@@ -215,6 +216,17 @@ def reduced_motion() -> bool:
 def set_reduced_motion(on: bool) -> None:
     if on != _state.reduced_motion:
         _state.reduced_motion = on
+        hub.changed.emit()
+
+
+def density() -> metrics.Density:
+    """How close everything stands."""
+    return _state.density
+
+
+def set_density(density: metrics.Density) -> None:
+    if density != _state.density:
+        _state.density = density
         hub.changed.emit()
 
 

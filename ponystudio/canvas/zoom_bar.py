@@ -68,14 +68,14 @@ class ZoomBar(QWidget):
             " padding: 0; }} QToolButton:hover {{ background: {}; }}"
             " QToolButton:checked {{ background: {}; }}".format(*colors)
         )
-        size = round(26 * unit)
+        size = round((theme.density().button - 2) * unit)
         for button, name in ((self._fit, "fit"), (self._map, "mapi")):
             button.setIcon(theme.icon(name))
             button.setIconSize(QSize(round(16 * unit), round(16 * unit)))
             button.setFixedSize(size, size)
         self._zoom.setFont(theme.font("mono"))
         self._zoom.setFixedSize(round(52 * unit), size)
-        self.setFixedHeight(round(32 * unit))
+        self.setFixedHeight(size + round(6 * unit))
         self._show_zoom()
         self.lay_out()
 

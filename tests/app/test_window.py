@@ -43,6 +43,28 @@ def test_a_queue_that_was_left_and_a_full_disk_are_told_as_what_they_are(window)
     assert said(window) == ["2 jobs wait", "The disk takes no results"]
 
 
+def test_fingers_find_everything_large_enough(window):
+    def heights() -> dict[str, int]:
+        first = window.nodes.model.index(0, 0)
+        return {
+            "list row": window.nodes.tree.visualRect(first).height(),
+            "button": window.bottom.memory.unload.height(),
+            "run": window.run_bar.start.height(),
+            "zoom": window.page.view.zoom_bar.height(),
+            "bar": window.bottom.height(),
+        }
+
+    usual = heights()
+    window.settings.set("density", "touch")
+    try:
+        until(lambda: min(heights().values()) >= 40)
+        window.settings.set("density", "compact")
+        until(lambda: heights()["bar"] == 40 and heights()["list row"] == usual["list row"] - 2)
+    finally:
+        window.settings.set("density", "comfortable")
+    until(lambda: heights() == usual)
+
+
 class TestPages:
     def test_the_canvas_stands_between_panel_and_inspector(self, window):
         assert window.shell.panel == "nodes"

@@ -9,7 +9,7 @@ import shiboken6
 from PySide6.QtCore import QPointF, QRectF
 
 from helpers.scenes import CATALOG, chain, node
-from ponystudio.canvas import mirror
+from ponystudio.canvas import metrics, mirror, theme
 from ponystudio.canvas import scene as scene_module
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.items import FocusRef, NodeItem, SocketRef
@@ -281,3 +281,23 @@ def test_a_large_graph_is_not_looked_through_for_garbage_while_it_is_open(
     assert gc.get_freeze_count() > 0
     shiboken6.delete(scene)
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "gap", "hit"),
+    [("comfortable", 24, 4, (28, 24)), ("compact", 22, 2, (28, 22)), ("touch", 32, 4, (40, 40))],
+)
+def test_cards_follow_the_density(document, name, row, gap, hit):
+    scene = GraphScene(document)
+    theme.set_density(metrics.DENSITIES[name])
+    try:
+        layout = scene.node_items["sample"].layout
+        first, second = (param.rect for param in layout.params)
+        one, two = layout.inputs[:2]
+        assert (first.height(), second.top() - first.bottom()) == (row, gap)
+        assert two.centre.y() - one.centre.y() == row
+        assert (one.hit.width(), one.hit.height()) == hit
+        aside = scene.input_pos("sample", "latent") - QPointF(hit[0] / 2 - 1, 0)
+        assert scene.socket_at(aside) == SocketRef("sample", "latent", False, "latent")
+    finally:
+        theme.set_density(metrics.COMFORTABLE)

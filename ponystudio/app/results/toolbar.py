@@ -124,5 +124,5 @@ class ZoomButton(QPushButton):
     def _look(self) -> None:
         self.setIcon(theme.icon("down", "text2"))
         self.setIconSize(QSize(px(16), px(16)))
-        self.setFixedHeight(px(28))
+        self.setFixedHeight(px(theme.density().button))
         self.setMinimumWidth(px(96))

@@ -59,7 +59,8 @@ class IconButton(QPushButton):
         on = self.isCheckable() and self.isChecked()
         self.setIcon(theme.icon(self.icon_name, self._on_color if on else self._color))
         self.setIconSize(QSize(px(16), px(16)))
-        self.setFixedSize(px(28), px(28))
+        side = px(theme.density().button)
+        self.setFixedSize(side, side)
 
 
 class TextButton(PaintedButton):

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from ponystudio.canvas.params.editor import InPlaceEditor
     from ponystudio.canvas.params.popup import Popup
 
-__all__ = ["ROW", "Drag", "Field", "FieldContext", "Host", "ParamServices", "Part", "Touch"]
+__all__ = ["Drag", "Field", "FieldContext", "Host", "ParamServices", "Part", "Touch", "row_height"]
 
-ROW = 24.0
 # Keys that change a value by a step.
 TURNS = {
     Qt.Key.Key_Up: 1,
@@ -107,6 +106,11 @@ class FieldContext:
 
 
 def parent_cell(parent: FieldContext, index: int, column: ParamSpec) -> FieldContext:
+def row_height() -> float:
+    """How tall a field of one row is."""
+    return float(theme.density().row)
+
+
     """The context of one column in one row of a rows param."""
     rows = parent.value if isinstance(parent.value, list | tuple) else ()
     row = rows[index] if index < len(rows) and isinstance(rows[index], dict) else {}
@@ -181,7 +185,7 @@ class Field:
 
     def height(self, width: float, value: Any) -> float:
         """How tall the field is at this width."""
-        return ROW
+        return row_height()
 
     def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
         """What reacts of its own, from the top down."""
@@ -215,7 +219,7 @@ class Field:
 
     def paint_connected(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         """The label, and where the value comes from."""
-        top = QRectF(rect.left(), rect.top(), rect.width(), ROW)
+        top = QRectF(rect.left(), rect.top(), rect.width(), row_height())
         painting.from_wire(painter, top, ctx, self.label)
 
     def shown(self, ctx: FieldContext) -> str:

@@ -130,7 +130,7 @@ class ListPopup(Popup):
     """A list with a search field; `chosen` carries the entry."""
 
     chosen = Signal(object)
-    row_height = 26
+    row_height = 0  # as dense as everything
     most_rows = 12
     fewest_rows = 2
     searched_from = 8
@@ -194,7 +194,7 @@ class ListPopup(Popup):
     def _set_up_list(self) -> None:
         view = self.list
         view.setModel(self.rows)
-        view.setItemDelegate(RowPainter(view, self.scaled(self.row_height), self.paint_row))
+        view.setItemDelegate(RowPainter(view, self._row(), self.paint_row))
         view.setFrameShape(QFrame.Shape.NoFrame)
         view.setUniformItemSizes(True)
         view.setMouseTracking(True)
@@ -215,10 +215,13 @@ class ListPopup(Popup):
 
     def sizeHint(self) -> QSize:
         rows = max(self.fewest_rows, min(self.most_rows, len(self.rows.shown)))
-        height = rows * self.scaled(self.row_height) + 2 * MARGIN + self.extra_height()
+        height = rows * self._row() + 2 * MARGIN + self.extra_height()
         if not self.search.isHidden():
             height += self.scaled(28) + MARGIN
         return QSize(self.scaled(self.width_hint), height)
+
+    def _row(self) -> int:
+        return self.scaled(self.row_height or theme.density().list_row)
 
     def extra_height(self) -> int:
         return 0

@@ -14,7 +14,6 @@ from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.document import gesture
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.field import (
-    ROW,
     Drag,
     Field,
     FieldContext,
@@ -22,6 +21,7 @@ from ponystudio.canvas.params.field import (
     Part,
     Touch,
     parent_cell,
+    row_height,
 )
 from ponystudio.canvas.params.painting import tr
 
@@ -48,23 +48,27 @@ class RowsField(Field):
     # Geometry
 
     def height(self, width: float, value: Any) -> float:
-        return len(_rows(value)) * (ROW + GAP) + ROW
+        return len(_rows(value)) * _pitch() + row_height()
 
     def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
         found: list[Part] = []
         hand = Qt.CursorShape.PointingHandCursor
         rows = _rows(ctx.value)
         for i in range(len(rows)):
-            top = rect.top() + i * (ROW + GAP)
-            found.append(Part(f"{i}.on", QRectF(rect.left(), top, _TICK, ROW), cursor=hand))
+            top = rect.top() + i * _pitch()
+            found.append(
+                Part(f"{i}.on", QRectF(rect.left(), top, _TICK, row_height()), cursor=hand)
+            )
             for name, place in self._cells(rect, top):
                 cell = self._cell(ctx, i, name)
                 part = self.columns[name].parts(place, cell)[-1]
                 found.append(Part(f"{i}.{name}", place, cursor=part.cursor))
-            place = QRectF(rect.right() - _REMOVE, top, _REMOVE, ROW)
+            place = QRectF(rect.right() - _REMOVE, top, _REMOVE, row_height())
             found.append(Part(f"{i}.remove", place, tr("Remove"), hand))
-        bottom = rect.top() + len(rows) * (ROW + GAP)
-        found.append(Part("add", QRectF(rect.left(), bottom, rect.width(), ROW), cursor=hand))
+        bottom = rect.top() + len(rows) * _pitch()
+        found.append(
+            Part("add", QRectF(rect.left(), bottom, rect.width(), row_height()), cursor=hand)
+        )
         return tuple(found)
 
     def _cells(self, rect: QRectF, top: float) -> list[tuple[str, QRectF]]:
@@ -76,7 +80,7 @@ class RowsField(Field):
         result, x = [], left
         for column in self.spec.fields:
             width = _NUMBER if column.name in narrow else free / max(1, wide)
-            result.append((column.name, QRectF(x, top, width, ROW)))
+            result.append((column.name, QRectF(x, top, width, row_height())))
             x += width + _SPACE
         return result
 
@@ -84,7 +88,7 @@ class RowsField(Field):
 
     def paint(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         if ctx.connected:
-            top = QRectF(rect.left(), rect.top(), rect.width(), ROW)
+            top = QRectF(rect.left(), rect.top(), rect.width(), row_height())
             painting.box(painter, top, ctx)
             self.paint_connected(painter, top, ctx)
             return
@@ -98,9 +102,9 @@ class RowsField(Field):
     def _paint_row(
         self, painter: QPainter, rect: QRectF, ctx: FieldContext, i: int, row: dict[str, Any]
     ) -> None:
-        top = rect.top() + i * (ROW + GAP)
+        top = rect.top() + i * _pitch()
         on = row.get("on", True) is True
-        tick = QRectF(rect.left(), top + 5, 14, 14)
+        tick = QRectF(rect.left(), top + (row_height() - 14) / 2, 14, 14)
         painting.tick_box(painter, tick, ctx, on)
         painter.save()
         if not on:
@@ -109,12 +113,12 @@ class RowsField(Field):
             cell = self._cell(ctx, i, name)
             self.columns[name].paint_cell(painter, place, cell)
         painter.restore()
-        cross = QRectF(rect.right() - _REMOVE + 4, top, _REMOVE, ROW)
+        cross = QRectF(rect.right() - _REMOVE + 4, top, _REMOVE, row_height())
         color = "text" if ctx.hovered == f"{i}.remove" else "text3"
         painting.icon(painter, cross, "x", ctx.theme.color(color), 12)
 
     def _paint_add(self, painter: QPainter, rect: QRectF, ctx: FieldContext, count: int) -> None:
-        place = QRectF(rect.left(), rect.top() + count * (ROW + GAP), rect.width(), ROW)
+        place = QRectF(rect.left(), rect.top() + count * _pitch(), rect.width(), row_height())
         hovered = ctx.hovered == "add" or (ctx.focused and not count)
         pen = QPen(ctx.theme.color("line2" if hovered else "line"), 1.0)
         pen.setDashPattern([3, 3])
@@ -125,7 +129,7 @@ class RowsField(Field):
         width = texts.width(said, "body")
         x = place.center().x() - (width + 20) / 2
         color = ctx.theme.color("text" if hovered else "text2")
-        painting.icon(painter, QRectF(x, place.top(), 14, ROW), "plus", color, 12)
+        painting.icon(painter, QRectF(x, place.top(), 14, row_height()), "plus", color, 12)
         painter.setPen(color)
         texts.draw(painter, x + 20, place.center().y(), said, "body")
 
@@ -257,7 +261,7 @@ class RowsField(Field):
         return parent_cell(ctx, index, self.columns[name].spec)
 
     def _touch(self, touch: Touch, index: int, name: str) -> Touch:
-        top = touch.rect.top() + index * (ROW + GAP)
+        top = touch.rect.top() + index * _pitch()
         place = dict(self._cells(touch.rect, top))[name]
         return Touch("value", QPointF(touch.pos), place, touch.modifiers)
 
@@ -276,10 +280,10 @@ class RowDrag:
 
     def move(self, pos: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         del modifiers
-        by = round((pos.y() - self.y) / (ROW + GAP))
+        by = round((pos.y() - self.y) / _pitch())
         if by and self.field.move(self.index, by, self.ctx.fresh(), self.host, self.merge):
             self.index += by
-            self.y += by * (ROW + GAP)
+            self.y += by * _pitch()
             self.moved = True
 
     def release(self, pos: QPointF) -> None:
@@ -290,6 +294,11 @@ class RowDrag:
     def cancel(self) -> None:
         if self.moved:
             self.host.set_value(self.ctx, self.ctx.value, self.merge)
+
+
+def _pitch() -> float:
+    """From one row to the next."""
+    return row_height() + GAP
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.arithmetic import evaluate
 from ponystudio.canvas.params.editor import LineEditor, Step
-from ponystudio.canvas.params.field import ROW, TURNS, Drag, Field, FieldContext, Host, Part, Touch
+from ponystudio.canvas.params.field import TURNS, Drag, Field, FieldContext, Host, Part, Touch
 from ponystudio.canvas.params.painting import tr
 
 _BUTTON = 20.0
@@ -42,7 +42,12 @@ class SeedField(Field):
         x = rect.right() - _taken(rect)
         return (
             *(
-                Part(name, QRectF(x + i * _BUTTON, rect.top(), _BUTTON, ROW), labels[name], hand)
+                Part(
+                    name,
+                    QRectF(x + i * _BUTTON, rect.top(), _BUTTON, rect.height()),
+                    labels[name],
+                    hand,
+                )
                 for i, name in enumerate(names)
             ),
             Part("value", rect, cursor=Qt.CursorShape.IBeamCursor),
