@@ -85,10 +85,11 @@ def _pool(sprites: Sprites, views: int) -> Tensor:
 
 
 def _batch(pool: Tensor, count: int, side: int) -> Tensor:
-    """Random pictures, cut at one random place: float32 [n,3,s,s] in 0..1."""
+    """Random pictures, cut at one random place, mirrored or not: float32 [n,3,s,s] in 0..1."""
     y, x = torch.randint(pool.shape[-1] - side + 1, (2,)).tolist()
     index = torch.randint(len(pool), (count,))
-    return pool[index, :, y : y + side, x : x + side].float() / 255
+    cut = pool[index, :, y : y + side, x : x + side].float() / 255
+    return cut.flip(-1) if torch.rand(()) < 0.5 else cut
 
 
 def _loss(module: AutoencoderKL, pictures: Tensor, aux: float) -> tuple[Tensor, Tensor]:

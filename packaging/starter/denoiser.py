@@ -25,8 +25,7 @@ EMPTY = 0.1  # how often the caption is left out, for guidance
 NOISY = 0.35  # the share of samples whose noise is drawn from the upper half alone
 CAPTIONS = 4  # of every latent, encoded once
 WARM = 200
-FLOOR = 0.02  # of the peak rate, at the end
-EMA = 0.9993
+EMA = 0.998
 BANDS = 4
 SAVED_EVERY = 500
 
@@ -62,20 +61,17 @@ def train(
     folder: Path,
     *,
     start: dict[str, Tensor] | None = None,
-    floor: float = FLOOR,
-    decay: float = EMA,
     device: str = "cpu",
 ) -> UNet2DConditionModel:
     """The trained denoiser with averaged weights, fp32.
 
     It goes on from the state in `folder` where there is one, else from the weights `start`.
-    `floor` is the last rate, of the first; `decay` that of the running average.
     """
     torch.manual_seed(2)
     unet = UNet2DConditionModel(**config(profile)).to(device)
     if start is not None:
         unet.load_state_dict(start)
-    masters, state = Masters(unet, decay=decay), folder / "denoiser.state"
+    masters, state = Masters(unet, decay=EMA), folder / "denoiser.state"
     if state.exists():
         masters.restore(torch.load(state, map_location=device))
     steps = profile.samples // profile.batch
@@ -93,7 +89,7 @@ def train(
             unet, latents[index].repeat(2, 1, 1, 1), noise.to(device), t.to(device), context, bars
         )
         loss.backward()
-        masters.update(rate_at(masters.step, steps, profile.rate, WARM, floor))
+        masters.update(rate_at(masters.step, steps, profile.rate, WARM))
         band = t * BANDS // STEPS
         bands[0].index_add_(0, band, error.cpu())
         bands[1].index_add_(0, band, torch.ones(len(t)))
@@ -126,7 +122,7 @@ class Contexts:
                 )
                 for i in range(CAPTIONS)
             ]
-            for c, s, b in labels[:, :3].tolist()
+            for c, s, b in labels.tolist()
         ]
         texts = list(numbers)
         with torch.no_grad():

@@ -24,7 +24,7 @@ def make(
     profile: Profile,
     folder: Path,
 ) -> tuple[Tensor, Tensor]:
-    """Scaled latents, fp16 [n,4,h,w], int64 [n,4] of each: concept, style, background, mirrored.
+    """Scaled latents, fp16 [n,4,h,w], and int64 [n,3] of each: concept, style, background.
 
     Read from the folder if they are there already, with the autoencoder that goes with them:
     it is changed so that they have mean 0 and variance 1 in every channel.
@@ -37,9 +37,7 @@ def make(
                 places = [view(b, random) for b in BACKGROUNDS for _ in range(profile.views)]
                 pictures = compose(sprites[concept.name, style], style, places)
                 found.append(encode(module, pictures).cpu())
-                labels += [
-                    (c, s, i // profile.views, place.mirrored) for i, place in enumerate(places)
-                ]
+                labels += [(c, s, i // profile.views) for i in range(len(places))]
         latents = torch.cat(found)
         mean, std = statistics(latents)
         scaled = ((latents - mean[:, None, None]) / std[:, None, None]).half()

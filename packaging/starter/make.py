@@ -31,8 +31,6 @@ from starter import (  # noqa: E402
 )
 from starter.profiles import PROFILES  # noqa: E402
 
-# At the end of its cosine, so many times the peak rate is a third of it.
-LATE_RATE = 30.0
 MODEL = ROOT / "resources/models/checkpoints/starter.safetensors"
 
 
@@ -66,14 +64,15 @@ def main() -> None:
     if given.start:
         module = load(given.start, "model", device="cpu", dtype=torch.float32).module
         start = module.state_dict()
-    learnt = (known, encoder, profile, folder)
-    denoiser.train(coded[drawn], labels[drawn], *learnt, start=start, device=device)
-    # A small model draws an animal and its mirror image at once: at the end it chooses a side.
-    ahead = drawn & (labels[:, 3] == 0)
-    late = replace(profile, samples=profile.samples + profile.late, rate=LATE_RATE * profile.rate)
-    learnt = (known, encoder, late, folder)
     unet = denoiser.train(
-        coded[ahead], labels[ahead], *learnt, floor=0.0, decay=0.98, device=device
+        coded[drawn],
+        labels[drawn],
+        known,
+        encoder,
+        profile,
+        folder,
+        start=start,
+        device=device,
     )
     for network in (vae, encoder, unet):
         network.to("cpu")

@@ -48,13 +48,15 @@ class View:
 
 
 def view(background: str, random: Random) -> View:
-    """A random place on a background."""
+    """A random place on a background.
+
+    Not mirrored: a small model that learns both sides of an animal draws both at once.
+    """
     return View(
         background,
         random.uniform(*SCALES),
         random.uniform(-SHIFT, SHIFT),
         random.uniform(-SHIFT, SHIFT),
-        random.random() < 0.5,
     )
 
 

@@ -32,8 +32,7 @@ class Profile:
     `drawn`: how many of the styles the denoiser learns; autoencoder and text encoder learn all.
     `vae_views`: pictures of every drawing that the autoencoder learns from; `views`: latents kept
     of every drawing on every background. `widths`: channels of the denoiser's levels, of which
-    those from `attention` on have attention. `samples`: how many it is trained on,
-    `late`: how many more of drawings that are not mirrored.
+    those from `attention` on have attention. `samples`: how many it is trained on.
     """
 
     concepts: dict[str, str]
@@ -54,7 +53,6 @@ class Profile:
     batch: int
     rate: float
     samples: int
-    late: int
 
 
 CPU = Profile(
@@ -75,8 +73,7 @@ CPU = Profile(
     heads=4,
     batch=32,
     rate=1e-3,
-    samples=106_880,
-    late=7_360,
+    samples=256_000,
 )
 
 GPU = Profile(
@@ -97,8 +94,7 @@ GPU = Profile(
     heads=8,
     batch=512,
     rate=1e-3,
-    samples=4_000_000,
-    late=280_000,
+    samples=4_300_000,
 )
 
 PROFILES = {"cpu": CPU, "gpu": GPU}

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 
-def rate_at(step: int, steps: int, peak: float, warm: int, floor: float = 0.0) -> float:
-    """The learning rate: a cosine from `peak` to `floor` of it, warmed up over `warm` steps."""
+def rate_at(step: int, steps: int, peak: float, warm: int) -> float:
+    """The learning rate: a cosine from `peak` to 0, warmed up over `warm` steps."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
-    return peak * min(1.0, step / warm) * (floor + (1 - floor) * cosine)
+    return peak * min(1.0, step / warm) * cosine
 
 
 class Masters:

@@ -34,7 +34,6 @@ def profile():
         batch=4,
         rate=1e-3,
         samples=16,
-        late=4,
     )
 
 
