@@ -134,6 +134,11 @@ def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dic
     width = _side(shapes, ADDED, 1)
     pooled = sum(tower.width for tower in family.towers if tower.projected)
     each = arguments.get("addition_time_embed_dim") or (width - pooled) // SIZES
+    if each < 1:
+        raise UnsupportedModel(
+            f"The denoiser reads {width} numbers beside the prompt, and {family.title}'s pooled"
+            f" prompt alone has {pooled}."
+        )
     return {
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": each,

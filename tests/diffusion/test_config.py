@@ -142,3 +142,21 @@ def test_incomplete_and_foreign_networks_are_refused_by_name():
         config.unet(without, SD1, {})
     with pytest.raises(DamagedFile, match="only 1 dimensions"):
         config.unet({**shapes, "conv_in.weight": (320,)}, SD1, {})
+
+
+def test_a_vector_narrower_than_the_pooled_prompt_is_no_sdxl():
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(
+            **unet_arguments(
+                "OX",
+                block_out_channels=(32, 64),
+                addition_embed_type="text_time",
+                addition_time_embed_dim=8,
+                projection_class_embeddings_input_dim=112,
+            )
+        )
+    shapes = {name: tuple(value.shape) for name, value in unet.named_parameters()}
+    with pytest.raises(UnsupportedModel, match=r"112 numbers .* has 1280"):
+        config.unet(shapes, family("sdxl"), {})
+    told = config.unet(shapes, family("sdxl"), {"addition_time_embed_dim": 8})
+    assert told["projection_class_embeddings_input_dim"] == 112

@@ -8,6 +8,8 @@ from diffusers.loaders.single_file_utils import (
     convert_ldm_unet_checkpoint,
     convert_open_clip_checkpoint,
 )
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from helpers import relatives
 from ponystudio.diffusion.families import families, family
@@ -130,6 +132,21 @@ class TestText:
         torch.testing.assert_close(ours.context, expected, **CLOSE)
         torch.testing.assert_close(ours.pooled, whole.text_embeds, **CLOSE)
 
+    def test_sd2_without_its_last_layer_reads_the_same(self, tmp_path):
+        """diffusers' folders have 23 of 24 layers; single files have all, and the last unread."""
+        states = []
+        for layers in (24, 23):
+            whole = CLIPTextConfig(**relatives.CLIP_H | {"num_hidden_layers": 24})
+            torch.manual_seed(0)
+            module = CLIPTextModel(whole)
+            module.encoder.layers = module.encoder.layers[:layers]
+            path = tmp_path / f"{layers}.safetensors"
+            save_file({f"text_model.{k}": v for k, v in module.state_dict().items()}, path)
+            clip = load(path, "clip", device="cpu", dtype=FP32, options=(("family", "sd2"),))
+            states.append(clip.encode(WORDS).context)
+            clip.close()
+        assert torch.equal(*states)
+
     def test_an_empty_prompt_is_zeros_only_where_the_family_says_so(self, tmp_path):
         clip = opened(relatives.write("sdxl", tmp_path / "sdxl.safetensors"), "clip")
         for empty, zero in (("auto", True), ("zeros", True), ("encode", False)):
@@ -146,8 +163,6 @@ class TestText:
             clip.encode("a", clip_skip=4)
 
     def test_a_missing_encoder_is_named(self, tmp_path):
-        from safetensors.torch import save_file
-
         tensors = {
             key: value
             for key, value in relatives.relative("sdxl").tensors.items()

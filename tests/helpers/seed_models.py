@@ -99,7 +99,7 @@ def _single(
     def write(path: Path) -> None:
         tensors = state(family, channels)
         tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()}
-        save_file(tensors | (extra or {}), path, metadata=_hints(family) | metadata)
+        save_file(tensors | (extra or {}), path, metadata=hints(family) | metadata)
         if yaml:
             path.with_suffix(".yaml").write_text(yaml)
 
@@ -143,7 +143,7 @@ def _parts(family: str, *, diffusers: bool = False) -> Callable[[Path], object]:
             part = {
                 k.removeprefix(prefix): v for k, v in state(family).items() if k.startswith(prefix)
             }
-            save_file(part, target, metadata=_hints(family))
+            save_file(part, target, metadata=hints(family))
 
     return write
 
@@ -169,10 +169,10 @@ def _encoders(family: str) -> dict[str, str]:
     }[family]
 
 
-def _hints(family: str) -> dict[str, str]:
+def hints(family: str) -> dict[str, str]:
     """What the shapes of so small a model cannot tell."""
-    hints = relatives.HINTS.get(family)
-    return {"format": "pt", **({"ponystudio.config": json.dumps(hints)} if hints else {})}
+    said = relatives.HINTS.get(family)
+    return {"format": "pt", **({"ponystudio.config": json.dumps(said)} if said else {})}
 
 
 def _of_velocity(path: Path) -> None:
