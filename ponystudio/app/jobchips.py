@@ -64,23 +64,29 @@ class JobChip(QWidget):
         self.update()
 
     def state(self) -> str:
-        """What the second line says."""
+        """What the second line says where there is room for it."""
+        return self._states()[0]
+
+    def _states(self) -> list[str]:
+        """The same, ever shorter: a status is not cut."""
         job = self.job
-        waiting = self.tr("waiting")
         pictures = job.count - job.done
         if job.status == "waiting":
-            if pictures > 1:
-                return self.tr("{n} pictures, waiting").format(n=pictures)
-            return waiting[:1].upper() + waiting[1:]
+            if pictures <= 1:
+                return [self.tr("Waiting")]
+            texts = self.tr("{n} pictures, waiting"), self.tr("{n} pictures")
+            return [text.format(n=pictures) for text in texts]
         if job.status == "stopping":
-            return self.tr("Stopping")
+            return [self.tr("Stopping")]
         prefix = f"{job.done + 1}/{job.count}  " if job.count > 1 else ""
-        if not job.node_title:
-            return prefix + self.tr("Starting")
+        name = job.node_title
+        if not name:
+            return [prefix + self.tr("Starting")]
         if not job.steps:
-            return prefix + job.node_title
+            return [prefix + name, prefix + self.tr("Running")]
         step = self.tr("step {i} of {n}").format(i=job.step, n=job.steps)
-        return f"{prefix}{job.node_title}, {step}"
+        count = self.tr("{i} of {n}").format(i=job.step, n=job.steps)
+        return [f"{prefix}{text}" for text in (f"{name}, {step}", f"{name}, {count}", step, count)]
 
     # --- Looks ------------------------------------------------------------------------------------
 
@@ -109,10 +115,10 @@ class JobChip(QWidget):
         look, wide = theme.current(), self._close_rect().left() - px(4) - left
         low = self.height() < px(HEIGHT)
         first = QRectF(left, 0 if low else px(3), wide, self.height() if low else px(17))
-        self._paint_text(painter, first, self._title(), "body", look.color("text"))
+        _paint_text(painter, first, [self._title()], "body", look.color("text"))
         if not low:
             second = QRectF(left, px(19), wide, px(16))
-            self._paint_text(painter, second, self.state(), "caption", look.color("text3"))
+            _paint_text(painter, second, self._states(), "caption", look.color("text3"))
 
     def _paint_progress(self, painter: QPainter, rect: QRectF, color: QColor) -> None:
         clip = QPainterPath()
@@ -130,15 +136,6 @@ class JobChip(QWidget):
             for row in range(3):
                 centre = QPointF(px(9 + 4 * column), self.height() / 2 + px(5) * (row - 1))
                 painter.drawEllipse(centre, px(1), px(1))
-
-    def _paint_text(
-        self, painter: QPainter, place: QRectF, text: str, role: str, color: QColor
-    ) -> None:
-        font = theme.font(role)
-        painter.setFont(font)
-        painter.setPen(color)
-        shown = QFontMetricsF(font).elidedText(text, Qt.TextElideMode.ElideRight, place.width())
-        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, shown)
 
     def _title(self) -> str:
         return self.job.title or self.tr("Untitled")
@@ -328,6 +325,24 @@ class JobChips(QWidget):
 def _high() -> int:
     """How tall chips are in the bottom bar."""
     return px(min(HEIGHT, theme.density().bottom_bar - 8))
+
+
+def longest_within(texts: Sequence[str], metrics: QFontMetricsF, width: float) -> str:
+    """The first that fits, or the last without its end."""
+    for text in texts:
+        if metrics.horizontalAdvance(text) <= width:
+            return text
+    return metrics.elidedText(texts[-1], Qt.TextElideMode.ElideRight, width)
+
+
+def _paint_text(
+    painter: QPainter, place: QRectF, texts: Sequence[str], role: str, color: QColor
+) -> None:
+    font = theme.font(role)
+    painter.setFont(font)
+    painter.setPen(color)
+    shown = longest_within(texts, QFontMetricsF(font), place.width())
+    painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, shown)
 
 
 def _paint_picture(painter: QPainter, place: QRectF, picture: QImage | None) -> None:

@@ -147,7 +147,7 @@ class RunStates:
     ) -> None:
         """These have errors, and `spoilt` says what needs which of them; the rest is run."""
         for id in self._here():
-            if id in spoilt:
+            if id in spoilt and id not in problems:
                 name = self._titles.get(spoilt[id], spoilt[id])
                 reason = _tr("Not run: {node} is not ready").format(node=name)
                 self._update(id, phase="not_run", reason=reason, tier="")

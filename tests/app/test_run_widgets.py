@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
 from ponystudio.app.awake import Awake
 from ponystudio.app.bottombar import BottomBar
+from ponystudio.app.jobchips import JobChip, longest_within
 from ponystudio.app.notify import Notifier
 from ponystudio.app.queue_panel import QueuePanel
 from ponystudio.app.run_actions import run_actions
 from ponystudio.app.runbar import RunBar
+from ponystudio.canvas import theme
 
 CATALOG = tiny_catalog()
 LEFT = Qt.MouseButton.LeftButton
@@ -147,6 +150,34 @@ class TestBottomBar:
         self.chips(bar, 6)
         assert bar.chips._fitting() < 6
         assert bar.memory.unload.geometry().right() <= bar.memory.width()
+
+    @pytest.mark.parametrize("scale", [1.0, 1.5])
+    def test_what_a_chip_says_is_shorter_where_there_is_less_room(
+        self, qtbot, runner, document, link, scale
+    ):
+        theme.set_scale(scale)
+        try:
+            runner.run(document, count=12)
+            runner.run(document, count=12)
+            link.tell("run_started", nodes=2, steps=1, device="")
+            link.tell("node_started", node="end", why="x")
+            link.tell("progress", node="end", step=118, steps=1250)
+            running, waiting = runner.queue.jobs
+            metrics = QFontMetricsF(theme.font("caption"))
+            for job, words in (
+                (running, ["1/12  Steps, 118 of 1250", "1/12  118 of 1250"]),
+                (waiting, ["12 pictures, waiting", "12 pictures"]),
+            ):
+                chip = JobChip(job)
+                qtbot.addWidget(chip)
+                # The whole of it is always there to be read.
+                assert chip.toolTip() == chip.accessibleName() == f"Untitled, {chip.state()}"
+                for text in words:
+                    room = metrics.horizontalAdvance(text) + 1
+                    assert longest_within(chip._states(), metrics, room) == text
+            assert longest_within(["Long words"], metrics, 30).endswith("…")
+        finally:
+            theme.set_scale(1.0)
 
     def test_pause(self, bar, runner, document, link):
         runner.run(document, count=2)

@@ -274,6 +274,7 @@ class TestStates:
                 "after": "not_run",
             }
             assert document.states["half"].problem.socket == "a"
+            assert document.states["half"].reason == ""
             assert document.states["after"].reason == "Not run: Steps is not ready"
             finish(link)
             assert job.left_out == 1
