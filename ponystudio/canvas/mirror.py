@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QRectF
 
-from ponystudio.canvas import card, items, paint_message, wires
+from ponystudio.canvas import card, items, paint_message, status, wires
 from ponystudio.canvas.document import Change
 from ponystudio.canvas.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
 from ponystudio.canvas.state import NodeState
@@ -111,6 +111,8 @@ def state_changed(scene: GraphScene, node: str) -> None:
         if item.layout.picture and item.state.picture is not before.picture:
             scene.damage(item.layout.picture.translated(item.x, item.y))
         return
+    was, now = (status.status(item.node, item.spec, state) for state in (before, item.state))
+    scene.fades.begin(node, was, now)
     hang_message(scene, item)
     scene.damage(scene.card_bounds(item))
     if before.phase != item.state.phase:

@@ -203,6 +203,20 @@ def _paint_status(painter: QPainter, item: NodeItem, state: NodeState, brush: Br
         thin = max(1.0, 1.01 / painter.transform().m11())  # or it falls between two rows of px
         painter.fillRect(QRectF(rect.left(), rect.top(), rect.width(), thin), brush.color("line"))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    fade = brush.scene.fades.of(item.id)
+    if fade is None:
+        _paint_badge(painter, rect, shown, brush)
+        return
+    before, share = fade
+    whole = painter.opacity()
+    for badge, opacity in ((before, 1 - share), (shown, share)):
+        painter.setOpacity(whole * opacity)
+        _paint_badge(painter, rect, badge, brush)
+    painter.setOpacity(whole)
+
+
+def _paint_badge(painter: QPainter, rect: QRectF, shown: status.Status, brush: Brush) -> None:
+    """The sign and the words of a status line."""
     middle = rect.center().y() + 0.5
     icon(painter, 12, middle - 8, shown.icon, brush.color(shown.color))
     text, right = _fitting(shown, int(rect.width() - 36 - 12))

@@ -16,6 +16,7 @@ from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas import mirror, theme
 from ponystudio.canvas.card import FieldLike
 from ponystudio.canvas.contents import Contents
+from ponystudio.canvas.cross_fade import CrossFades
 from ponystudio.canvas.document import Change, Document
 from ponystudio.canvas.items import NOTHING, FocusRef, Hit
 from ponystudio.canvas.overlay import NO_OVERLAY, Overlay, WireDrag
@@ -63,6 +64,7 @@ class GraphScene(Contents):
         """Counts the changes of what there is and where."""
         self.far_picture = FarPicture(self)
         self.shapes_on_wires = False
+        self.fades = CrossFades(self)
         self._fields: dict[int, tuple[ParamSpec, FieldLike | None]] = {}
         document.changed.connect(self._changed)
         document.catalog_changed.connect(self._rebuild)
@@ -165,11 +167,11 @@ class GraphScene(Contents):
         self.content_changed.emit()
 
     def _theme_changed(self) -> None:
-        self.revision += 1
         if theme.density() != self._density:
             self._density = theme.density()
             self._rebuild()
         for item in self.node_items.values():
+        self.revision += 1
             mirror.hang_message(self, item)
         for note in self.note_items:
             note.document = None

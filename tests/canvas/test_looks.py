@@ -10,7 +10,7 @@ from PySide6.QtCore import QLineF, QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QImage
 
 from helpers.scenes import chain
-from ponystudio.canvas import status, theme
+from ponystudio.canvas import cross_fade, status, theme
 from ponystudio.canvas.camera import Camera
 from ponystudio.canvas.drift import Drift
 from ponystudio.canvas.items import FocusRef, SocketRef
@@ -239,3 +239,41 @@ def around(at: QPointF, reach: float) -> QRectF:
 
 def on_screen(view: GraphView, rect: QRectF) -> QRect:
     return view.from_scene_rect(rect).toAlignedRect()
+
+
+def test_badges_cross_fade(view: GraphView, qtbot, monkeypatch) -> None:
+    scene, states = view.graph_scene, view.graph_scene.document.states
+    states.update("sample", phase="running", step=1, steps=20)
+    qtbot.waitUntil(lambda: scene.fades.of("sample") is None)
+    monkeypatch.setattr(cross_fade, "CROSS_MS", 600_000)
+    states.update("sample", step=2)
+    assert scene.fades.of("sample") is None
+    line = scene.node_items["sample"].layout.status.translated(320, 0)
+    words = on_screen(view, line.adjusted(10, 6, -10, -4))
+    before = shot(view).copy(words)
+    states.update("sample", phase="done", tier="memory")
+    old, share = scene.fades.of("sample")
+    assert old.text == "Step 2 of 20"
+    assert share < 1
+    with monkeypatch.context() as halfway:
+        halfway.setattr(scene.fades, "of", lambda _: (old, 0.5))
+        during = repainted(view).copy(words)
+    monkeypatch.setattr(cross_fade, "CROSS_MS", 1)
+    qtbot.waitUntil(lambda: scene.fades.of("sample") is None)
+    after = repainted(view).copy(words)
+    assert before != after
+    assert during not in (before, after)
+
+
+def repainted(view: GraphView) -> QImage:
+    view.graph_scene.damage()
+    return shot(view)
+
+
+def test_badges_change_at_once_where_nothing_may_move(view: GraphView) -> None:
+    theme.set_reduced_motion(True)
+    try:
+        view.graph_scene.document.states.update("sample", phase="done", tier="memory")
+        assert view.graph_scene.fades.of("sample") is None
+    finally:
+        theme.set_reduced_motion(False)
