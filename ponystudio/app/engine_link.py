@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph
 
-# The log begins anew when it is longer than this; one older log is kept.
+# The log begins anew when it is longer than this, looked at whenever the worker tells of its
+# memory; one older log is kept.
 LOG_LIMIT = 4 * 2**20
 
 
@@ -184,10 +186,21 @@ class EngineLink(QObject):
             self.failure = str(message["error"])
             self.failed.emit(self.failure)
         elif kind == "memory_use":
+            self._bound_log()
             self.memory_in_use = message
             self.memory.emit(message)
         else:
             self.told.emit(message, blob)
+
+    def _bound_log(self) -> None:
+        """The worker has the file open, so it is emptied where it is."""
+        if self._log is None or self.log_file is None:
+            return
+        with contextlib.suppress(OSError):
+            if os.fstat(self._log.fileno()).st_size > LOG_LIMIT:
+                shutil.copyfile(self.log_file, _older(self.log_file))
+                self._log.truncate(0)
+                self._log.seek(0)  # where the worker goes on, on systems that share the place
 
     def _welcome(self, message: Mapping[str, Any]) -> None:
         self.about = message
@@ -212,7 +225,11 @@ def _open_log(path: Path | None) -> IO[Any] | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file() and path.stat().st_size > LOG_LIMIT:
-            os.replace(path, path.with_suffix(".old.log"))  # noqa: PTH105
+            path.replace(_older(path))
         return path.open("ab")
     except OSError:
         return None  # what the worker prints is a help, not a need
+
+
+def _older(log: Path) -> Path:
+    return log.with_suffix(".old.log")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,19 +42,33 @@ class QueueStore:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="queue")
 
-    def load(self) -> Iterator[tuple[Stored, int]]:
-        """The jobs in order, with how many of their pictures were made."""
-        try:
-            order = json.loads((self._folder / ORDER).read_text("utf-8"))
-            entries = [(int(id), int(done)) for id, done in order["jobs"]]
-        except (OSError, ValueError, KeyError, TypeError):
-            return  # none
-        for id, done in entries:
+    def load(self) -> list[tuple[Stored, int]]:
+        """The jobs in order, with how many of their pictures were made.
+
+        Other files than theirs are removed: of jobs that a crash left between file and order.
+        """
+        found: list[tuple[Stored, int]] = []
+        for id, done in self._order():
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, BadInput):
                 data = json.loads(self._file(id).read_text("utf-8"))
                 stored = _read(id, data)
                 if done < len(stored.rolls):
-                    yield stored, done
+                    found.append((stored, done))
+        wanted = {ORDER, *(self._file(stored.id).name for stored, _ in found)}
+        self._do(lambda: self._remove_all_but(wanted))
+        return found
+
+    def _order(self) -> list[tuple[int, int]]:
+        try:
+            order = json.loads((self._folder / ORDER).read_text("utf-8"))
+            return [(int(id), int(done)) for id, done in order["jobs"]]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def _remove_all_but(self, names: Collection[str]) -> None:
+        for path in self._folder.iterdir():
+            if path.name not in names:
+                path.unlink(missing_ok=True)
 
     def keep(self, job: Stored) -> None:
         self._do(lambda: write_text(self._made(self._file(job.id)), json.dumps(_written(job))))

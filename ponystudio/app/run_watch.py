@@ -45,6 +45,15 @@ class RunWatch:
         self._loading = 0.0
         self._steps: list[str] = []
 
+    def know_catalog(self) -> None:
+        """The worker is there: it may know other nodes than those of the last start, with which
+        the run was begun."""
+        if self._catalog is not self._runner.link.catalog:
+            self._catalog = self._runner.link.catalog
+            self._works = works(self._graph, self._catalog)
+            self.show_in(self.document)
+            self.begin()
+
     def show_in(self, document: Document | None) -> None:
         """Where its states are written, from now on."""
         self.document = document

@@ -102,6 +102,7 @@ class Runner(QObject):
         self._saving = QTimer(self, singleShot=True, interval=SAVE_EVERY)
         self._saving.timeout.connect(self._save_what_was_learned)
         link.told.connect(self._told)
+        link.ready_changed.connect(self._ready_changed)
         link.failed.connect(self._engine_failed)
         link.restarted.connect(self._begin_again)
 
@@ -377,6 +378,10 @@ class Runner(QObject):
         """There can be no worker: what waits is kept until the user tries again."""
         self.queue.set_paused(True)
         self.refused.emit(None, Problem(reason, self.tr("Choose another device in the settings.")))
+
+    def _ready_changed(self, ready: bool) -> None:
+        if ready and self._watch is not None:
+            self._watch.know_catalog()
 
     def _begin_again(self) -> None:
         """There is another worker: the picture that the old one was at is begun anew."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 from PySide6.QtGui import QImage
 
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
-from ponystudio.app.engine_link import EngineLink
+from ponystudio.app.engine_link import EngineLink, _open_log
 from ponystudio.app.jobs import JobQueue
 from ponystudio.app.last_pictures import LastPictures
 from ponystudio.app.last_seeds import LastSeeds
@@ -206,6 +208,20 @@ class TestQueue:
         again.close()
         store.close()
 
+    def test_what_a_crash_left_beside_the_queue_is_removed(self, runner, document, tmp_path):
+        folder = tmp_path / "queue"
+        store = QueueStore(folder)
+        store.keep(runner.run(document).stored())
+        store.keep(runner.run(document).stored())
+        store.keep_order([(1, 0)])  # killed before the second one was in the order
+        store.close()
+        (folder / "job-7.json").write_text("{")
+        (folder / ".order.json.aa.tmp").write_text("half")
+        store = QueueStore(folder)
+        assert [stored.id for stored, _ in store.load()] == [1]
+        store.close()
+        assert {path.name for path in folder.iterdir()} == {"job-1.json", "order.json"}
+
     def test_an_engine_that_cannot_start_keeps_the_queue(self, runner, document, link):
         refused = []
         runner.refused.connect(lambda document, problem: refused.append(problem.what))
@@ -216,6 +232,28 @@ class TestQueue:
         assert len(runner.queue.jobs) == 1
         assert runner.paused
         assert "No such device." in refused
+
+
+def test_a_run_that_was_begun_before_the_worker_told_its_nodes_is_shown(qapp, tmp_path):
+    """A queue that was left goes on at once, perhaps with nodes of a pack that is new here."""
+    link = PlayedLink()
+    runner = runner_for(link, tmp_path)
+    document = document_of(
+        make("d", "dice", seed=5), make("end", "steps", a=("d", "float")), catalog=link.catalog
+    )
+    link.catalog_changed.connect(document.set_catalog)
+    runner.watch(document)
+    runner.run(document)
+    assert document.states["end"].phase == "rest"  # nobody knows that it does something
+    link.become_ready(CATALOG)
+    assert {document.states[id].phase for id in ("d", "end")} == {"waiting"}
+    link.tell("run_started", nodes=2, steps=2, device="")
+    link.tell("run_planned", steps=["d", "end"])
+    link.tell("node_started", node="end", why="not run before")
+    assert document.states["end"].phase == "running"
+    assert runner.queue.running.node_title == "Steps"
+    finish(link)
+    runner.close()
 
 
 class TestStates:
@@ -367,6 +405,25 @@ class TestStates:
         document = document_of(make("d", "dice", seed=5), catalog=own)
         runner.watch(document)
         assert document.catalog is own
+
+
+def test_the_log_of_a_worker_that_goes_on_and_on_is_bounded(qapp, tmp_path, monkeypatch):
+    """While another process writes to it."""
+    monkeypatch.setattr("ponystudio.app.engine_link.LOG_LIMIT", 1000)
+    write = "import sys\nfor line in sys.stdin: print(line.strip() * 400, flush=True)"
+    link = EngineLink(log_file=tmp_path / "engine.log", command=[sys.executable, "-c", write])
+    log = link._log = _open_log(link.log_file)
+    with subprocess.Popen(link._command, stdin=subprocess.PIPE, stdout=log, text=True) as worker:
+        for letter in "abcd":
+            before = link.log_file.stat().st_size
+            print(letter, file=worker.stdin, flush=True)
+            until(lambda before=before: link.log_file.stat().st_size >= before + 401)
+            link._hear(link._life, {"event": "memory_use"}, b"")
+        worker.stdin.close()
+    assert link.log_file.read_text() == "d" * 400 + "\n"
+    older = (tmp_path / "engine.old.log").read_text()
+    assert older == "".join(letter * 400 + "\n" for letter in "abc")
+    link.close()
 
 
 def test_answers_of_an_earlier_worker_are_nobody_elses():
