@@ -7,11 +7,12 @@ import platform
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ponystudio import __version__
 from ponystudio.app.engine_link import EngineLink
 from ponystudio.app.painted import PaintedButton, px
+from ponystudio.app.scrolled import Scrolled
 
 PARTS = (
     *("torch", "diffusers", "transformers", "tokenizers", "safetensors", "sentencepiece", "gguf"),
@@ -26,11 +27,8 @@ class AboutPanel(QWidget):
         super().__init__(parent)
         self._link = link
         self.setAccessibleName(self.tr("About PonyStudio"))
-        page = QWidget()
-        page.setProperty("surface", "panel")
-        box = QVBoxLayout(page)
-        box.setContentsMargins(px(12), px(12), px(12), px(12))
-        box.setSpacing(px(8))
+        area = Scrolled()
+        box = area.box
         box.addWidget(_label("PonyStudio", "page"))
         box.addWidget(_label(self.tr("Version %1").replace("%1", __version__), "body"))
         licence = self.tr(
@@ -47,10 +45,6 @@ class AboutPanel(QWidget):
         for row in self._rows:
             box.addLayout(_part(*row))
         box.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(page)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ class Asked(QObject):
         inspector.help_wanted.connect(self.help_on)
         window.nodes.chosen.connect(self.add_node)
         pictures.open_graph_requested.connect(window.documents.open)
+        window.dropper.added.connect(self._show_added)
         pictures.use_seed_requested.connect(self.use_seed)
         pictures.apply_values_requested.connect(self.apply_values)
 
@@ -68,6 +70,25 @@ class Asked(QObject):
         document = self._window.documents.current
         if document is not None and (node := self._node(id)) is not None:
             off = node.mode == "bypassed"
+    def open_files(self, paths: Sequence[Path]) -> None:
+        """Files by name, from the command line, say: graphs open in tabs of their own, models and
+        pictures get their loaders in the middle of the canvas in front."""
+        from ponystudio.app.dropping import is_material
+
+        window = self._window
+        for path in paths:
+            if not is_material(path):
+                window.documents.open(path)
+        material = [path for path in paths if is_material(path)]
+        if material and (page := window.page):
+            window.show_document(page.document)
+            window.dropper.take(material, page.document, page.view.visible_rect().center())
+
+    def _show_added(self, document: StudioDocument, nodes: list[str]) -> None:
+        page = self._window.page
+        if page is not None and page.document is document and nodes:
+            page.scene.select(nodes)
+
             text = self.tr("Use again") if off else self.tr("Bypass")
             document.do(SetMode(id, "normal" if off else "bypassed"), text)
 

@@ -29,12 +29,14 @@ _BESIDE = 32
 
 
 class Dropper(QObject):
-    """`folder_dropped` carries a folder of models, for the settings.
+    """`folder_dropped` carries a folder of models, for the settings; `added` a document and the
+    nodes that came into it.
 
     `pictures` is where a picture goes that is dropped or pasted without a file.
     """
 
     folder_dropped = Signal(object)
+    added = Signal(object, list)
 
     def __init__(self, documents: Documents, window: QWidget, pictures: Path | None = None) -> None:
         super().__init__(window)
@@ -57,12 +59,12 @@ class Dropper(QObject):
     def drop(self, mime: QMimeData, document: StudioDocument, at: QPointF, pointer: QPoint) -> None:
         """Do what is to be done with it, at a place of the scene; where there is a choice, ask at
         the pointer (in pixels of the screen)."""
-        jobs = self._jobs(mime, document)
-        self._files.run(
-            lambda: [job() for job in jobs],
-            partial(self._decided, document, at, pointer),
-            partial(self._refused, ""),
-        )
+        self._look(self._jobs(mime, document), document, at, pointer)
+
+    def take(self, paths: Sequence[Path], document: StudioDocument, at: QPointF) -> None:
+        """As if these were dropped there, but nothing is asked: the usual thing is done."""
+        judge = self._judge(document)
+        self._look([partial(judge.file, path) for path in paths], document, at, None)
 
     def wait(self) -> None:
         self._files.wait()
@@ -80,11 +82,13 @@ class Dropper(QObject):
         elif choice.action == "models":
             self.folder_dropped.emit(choice.path)
         elif document in tuple(self._documents):  # else it was closed meanwhile
+            before = set(document.graph.nodes)
             try:
                 made = edits(choice, document.graph, (at.x(), at.y()))
                 document.do_all(made, self._step(choice))
             except GraphError as error:
                 self._refused("", error)
+            self.added.emit(document, [id for id in document.graph.nodes if id not in before])
 
     def title(self, choice: Choice) -> str:
         """The choice in words."""
@@ -107,13 +111,31 @@ class Dropper(QObject):
             return self.tr("Add %1").replace("%1", choice.spec.title)
         return self.tr("Paste")
 
-    def _jobs(self, mime: QMimeData, document: StudioDocument) -> list[Callable[[], Dropped]]:
-        """What to look at, taken out of the mime data, which does not last."""
+    def _look(
+        self,
+        jobs: Sequence[Callable[[], Dropped]],
+        document: StudioDocument,
+        at: QPointF,
+        pointer: QPoint | None,
+    ) -> None:
+        self._files.run(
+            lambda: [job() for job in jobs],
+            partial(self._decided, document, at, pointer),
+            partial(self._refused, ""),
+        )
+
+    def _folders(self) -> Folders:
+        known = self._documents.folders
+        return known() if known else Folders(default_roots())
+
+    def _judge(self, document: StudioDocument) -> Dropping:
         from ponystudio.app.dropping import Dropping
 
-        known = self._documents.folders
-        folders = known() if known else Folders(default_roots())
-        judge = Dropping(document.catalog, saving.beside(folders, document.path))
+        return Dropping(document.catalog, saving.beside(self._folders(), document.path))
+
+    def _jobs(self, mime: QMimeData, document: StudioDocument) -> list[Callable[[], Dropped]]:
+        """What to look at, taken out of the mime data, which does not last."""
+        judge = self._judge(document)
         if mime.hasFormat(MIME):
             return [partial(judge.text, bytes(mime.data(MIME).data()).decode("utf-8", "replace"))]
         local = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
@@ -122,26 +144,26 @@ class Dropper(QObject):
         if mime.hasImage():
             image = mime.imageData()
             if isinstance(image, QImage) and not image.isNull():
-                return [partial(_kept, image.copy(), self._folder(folders), judge)]
+                return [partial(_kept, image.copy(), self._folder(), judge)]
         if mime.hasUrls():
             return [_elsewhere]
         return [partial(judge.text, mime.text())] if mime.text().strip() else []
 
-    def _folder(self, folders: Folders) -> Path:
-        return self._pictures or Path(folders.roots[0]) / "input"
+    def _folder(self) -> Path:
+        return self._pictures or Path(self._folders().roots[0]) / "input"
 
     def _decided(
         self,
         document: StudioDocument,
         at: QPointF,
-        pointer: QPoint,
+        pointer: QPoint | None,
         found: Sequence[Dropped],
     ) -> None:
         for number, dropped in enumerate(found):
             place = at + QPointF(_BESIDE, _BESIDE) * number
             if dropped.refusal is not None:
                 self._refused(dropped.name, dropped.refusal)
-            elif len(found) == 1 and len(dropped.choices) > 1:
+            elif pointer is not None and len(found) == 1 and len(dropped.choices) > 1:
                 self._ask(dropped.choices, document, place, pointer)
             elif dropped.choices:
                 self.choose(dropped.choices[0], document, place)

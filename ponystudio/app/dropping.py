@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.app.opening import is_picture
@@ -32,6 +32,7 @@ _NOTE = (240, 120)
 # From the pointer to the corner of the card that is put under it.
 _GRIP = (-24, -16)
 _GRID = 8
+_BESIDE = 32
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Choice:
     part: Graph | None = None
     spec: NodeSpec | None = None
     param: str = ""
-    value: str = ""
+    value: Any = ""
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,41 @@ class Dropping:
 
     def _loading(self, path: Path, kind: str) -> Choice:
         """The node that loads a file of this kind."""
-        for spec, param in _file_params(self.catalog):
-            if param.kind == kind:
-                name = self.folders.name_for(kind, path)
-                return Choice("node", path, spec=spec, param=param.name, value=name)
-        raise BadInput(
-            f"There is no node that loads files of the kind {kind}.",
-            remedy="Install a pack of nodes that has one.",
-        )
+        if (found := loader(self.catalog, kind)) is None:
+            raise BadInput(
+                f"There is no node that loads files of the kind {kind}.",
+                remedy="Install a pack of nodes that has one.",
+            )
+        spec, param = found
+        value = with_file(param, self.folders.name_for(kind, path), param.default)
+        return Choice("node", path, spec=spec, param=param.name, value=value)
+
+
+def is_material(path: Path) -> bool:
+    """Whether a file is something to work with rather than a graph, as its name tells."""
+    suffix = path.suffix.lower()
+    return suffix in (*WEIGHTS, *PICTURES, ".latent") or path.is_dir() or path.name == EXTRA_PATHS
+
+
+def loader(catalog: Mapping[str, NodeSpec], kind: str) -> tuple[NodeSpec, ParamSpec] | None:
+    """The node that loads a file of a kind, and by which param: a built-in one before others, one
+    that takes a single file before one that takes a list."""
+    specs = sorted(catalog.values(), key=lambda spec: not spec.id.startswith("core."))
+    found = [(s, p) for s in specs if s.outputs for p in s.params if takes(p, kind)]
+    return min(found, key=lambda item: item[1].type == "rows", default=None)
+
+
+def takes(param: ParamSpec, kind: str) -> bool:
+    """Whether it names files of a kind, one or a list of them."""
+    return kind in (param.kind, *(field.kind for field in param.fields if field.type == "file"))
+
+
+def with_file(param: ParamSpec, name: str, present: Any) -> Any:
+    """The param's value with this file: instead of its own, or one row more."""
+    if param.type != "rows":
+        return name
+    row = {field.name: name if field.type == "file" else field.default for field in param.fields}
+    return [*(present if isinstance(present, list) else ()), row]
 
 
 def edits(choice: Choice, graph: Graph, at: tuple[float, float]) -> list[Edit]:
@@ -144,18 +172,13 @@ def edits(choice: Choice, graph: Graph, at: tuple[float, float]) -> list[Edit]:
         return [SetView(("notes",), [*notes, note])]
     if choice.spec is None:
         return []
+    taken = [look.get("pos") for look in graph.view.get("nodes", {}).values()]
+    while [x, y] in taken:  # the one that was added before
+        x, y = x + _BESIDE, y + _BESIDE
     spec = choice.spec
     params = {param.name: param.default for param in spec.params} | {choice.param: choice.value}
     node = Node(fresh_id(spec.id, graph.nodes), spec.id, spec.version, params)
     return [AddNode(node, {"pos": [x, y]})]
-
-
-def _file_params(catalog: Mapping[str, NodeSpec]) -> Iterator[tuple[NodeSpec, ParamSpec]]:
-    """Nodes that load a file into the graph, the built-in ones first."""
-    for spec in sorted(catalog.values(), key=lambda spec: not spec.id.startswith("core.")):
-        for param in spec.params:
-            if param.type == "file" and spec.outputs:
-                yield spec, param
 
 
 def _is_model(folder: Path) -> bool:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ def main(files: Sequence[Path] = ()) -> int:
     window.activateWindow()
     QTimer.singleShot(0, window.start)
     _close_on_signals(window)
-    window.documents.restored.connect(window.welcome)
+    if not files:
+        window.documents.restored.connect(window.welcome)
     code = app.exec()
     garbage.close()
     instance.close()
@@ -93,15 +95,15 @@ def restored_window(settings: Settings, files: Sequence[Path] = ()) -> Window:
     window = Window(settings)
     window.documents.new()
     window.documents.restore()
-    for path in files:
-        window.documents.open(path)
+    if files:  # when it has its size, and the graph is there that they may belong to
+        take = partial(window.asked.open_files, list(files))
+        window.documents.restored.connect(lambda: QTimer.singleShot(0, window, take))
     return window
 
 
 def _asked(window: Window, files: Sequence[Path]) -> None:
     """A second start handed its files over: show the window."""
-    for path in files:
-        window.documents.open(path)
+    window.asked.open_files(files)
     window.raise_()
     window.activateWindow()
 

@@ -3,54 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Protocol
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QShowEvent
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QFrame,
-    QHBoxLayout,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
+from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
+
+from ponystudio.app.model_cards import (
+    ENTRY,
+    FACT,
+    KINDS,
+    RING,
+    Around,
+    ModelCard,
+    ModelFiles,
+    ModelList,
 )
-
-from ponystudio.app.model_cards import KINDS, Entry, ModelCard, ModelFiles, ModelList
+from ponystudio.app.model_filters import ModelFilters
+from ponystudio.app.model_hashing import Hasher
+from ponystudio.app.model_pane import ModelPane
+from ponystudio.app.model_pictures import ModelPictures
+from ponystudio.app.model_wish import Entry
 from ponystudio.app.painted import PaintedButton, px
-from ponystudio.app.results.strip import SearchField
-from ponystudio.app.results.widgets import label
-from ponystudio.canvas.params.file_facts import Fact, FileFacts, family_title
+from ponystudio.app.results.widgets import EmptyState, Line, Spacing, label
+from ponystudio.app.settings import Settings
+from ponystudio.canvas import theme
+from ponystudio.canvas.params.file_facts import Fact, FileFacts
 
 # Milliseconds in which more of the files may become known before the page follows.
 SETTLE = 80
+# Below this width the list has all the room.
+PANE_FROM = 860
+
+
+class Uses(Protocol):
+    """What files can be used for: ModelUses."""
+
+    def family(self) -> str: ...
+    def in_use(self) -> set[tuple[str, str]]: ...
+    def has_loader(self, kind: str) -> bool: ...
+    def taker(self, kind: str) -> str: ...
+    def add(self, path: Path) -> None: ...
+    def use(self, kind: str, name: str) -> None: ...
 
 
 class ModelsPage(QFrame):
-    """`add_requested` carries a path: put its loader on the canvas; `folders_requested` when
-    another folder is to be read; `left`: Esc."""
+    """`folders_requested` when another folder is to be read; `show_requested` carries a file to be
+    shown where it lies, `copied` what went to the clipboard; `left`: Esc. While a card is dragged
+    it is `drag_began`, then `drag_ended` with whether it was taken."""
 
-    add_requested = Signal(object)
     folders_requested = Signal()
+    show_requested = Signal(object)
+    copied = Signal(str)
     left = Signal()
 
     def __init__(
-        self, facts: FileFacts, family: Callable[[], str], parent: QWidget | None = None
+        self,
+        facts: FileFacts,
+        uses: Uses,
+        settings: Settings,
+        index_path: Path | None = None,
+        parent: QWidget | None = None,
     ) -> None:
-        """`family` tells that of the model in front, "" if none is known."""
         super().__init__(parent)
-        self._facts, self._family = facts, family
+        self._facts, self._uses, self._settings = facts, uses, settings
         self.setProperty("surface", "canvas")
         self.setAccessibleName(self.tr("Models"))
+        self.hasher = Hasher(index_path, self)
         self.model = ModelFiles(facts, self)
+        self._pictures = ModelPictures(facts, self)
         self.list = ModelList()
         self.list.setModel(self.model)
-        self.list.setItemDelegate(ModelCard(self))
-        self.search = SearchField(self.tr("Name"))
-        self.search.setAccessibleName(self.tr("Search models"))
+        self.list.setItemDelegate(ModelCard(self._pictures, self))
+        self.filters = ModelFilters(settings)
+        self.search = self.filters.search
+        self.pane = ModelPane(self._pictures, self.hasher)
+        self._menu: QMenu | None = None
         self._count = label("", "mono_caption", "text3")
-        self._said = label("", "caption")
-        self._empty = label("", "body", "text2")
-        self.add = PaintedButton("primary", self.tr("Add to the canvas"), "add")
+        self._empty = EmptyState()
         self.folders = PaintedButton("plain", self.tr("Folders"), "folder")
         self._soon = QTimer(self, singleShot=True, interval=SETTLE)
         self._soon.timeout.connect(self.refresh)
@@ -63,93 +95,140 @@ class ModelsPage(QFrame):
             self._facts.look_again(kind)
         self.refresh()
 
-    def refresh(self) -> None:
-        """List what fits the search and the kinds chosen."""
-        chosen = self._kinds.checkedButton()
-        kind = chosen.property("kind_name") if chosen else ""
-        entries = [
-            Entry(each, name)
-            for each in KINDS
-            if kind in ("", each)
-            for name in self._facts.names(each) or ()
-        ]
-        wanted = self.search.text().lower().split()
-        shown = [e for e in entries if all(word in e.name.lower() for word in wanted)]
-        self.model.show(shown, self._family())
-        total = sum(len(self._facts.names(each) or ()) for each in KINDS)
-        self._count.setText(self.tr("%1 files").replace("%1", str(total)))
-        self._tell_empty(total, len(shown))
-        self._show_add()
-        family = self._family()
-        fits = self.tr("What does not fit %1 is grey and says why.")
-        self._said.setText(fits.replace("%1", family_title(family)) if family else "")
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._beside.setVisible(self.width() >= px(PANE_FROM))
 
-    def _tell_empty(self, total: int, shown: int) -> None:
-        none = self.tr("No model folder yet. Add one, or use the starter model.")
-        nothing = self.tr("No file is called that.")
-        self._empty.setText(none if not total else nothing)
-        self._empty.setVisible(not shown)
+    def close_page(self) -> None:
+        """Before the window goes."""
+        self.hasher.close()
+
+    def refresh(self) -> None:
+        """List what is wanted, in order; what was chosen stays so while it is there."""
+        family = self._uses.family()
+        entries = [Entry(k, name) for k in KINDS for name in self._facts.names(k) or ()]
+        facts = {entry: self._facts.get(entry.kind, entry.name) for entry in entries}
+        self.filters.offer(facts.items(), family)
+        wish = self.filters.wish()
+        shown = [entry for entry, _ in wish.of(entries, facts.__getitem__)]
+        around = Around(family, frozenset(self._in_use()), wish.stars)
+        entry, place = self._entry(), self.list.verticalScrollBar().value()
+        self.model.show(shown, around)
+        if (row := self.model.row_of(entry)) >= 0 and self._entry() != entry:
+            self.list.setCurrentIndex(self.model.index(row))
+            self.list.verticalScrollBar().setValue(place)
+        known = any(self._facts.names(kind) is not None for kind in KINDS)
+        self._count.setText(self._counted(len(shown), len(entries)))
+        self._tell_empty(known, len(entries), len(shown))
+        self._show_chosen()
 
     def chosen(self) -> Fact | None:
-        """The file that is selected, once it is known."""
-        entry = self.list.currentIndex().data(Qt.ItemDataRole.UserRole)
-        return self._facts.get(entry.kind, entry.name) if entry is not None else None
+        """What is known of the file that is selected."""
+        fact: Fact | None = self.list.currentIndex().data(FACT)
+        return fact
 
-    def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(px(10))
-        head.addWidget(label(self.tr("Models"), "page"))
-        head.addWidget(self._count)
-        head.addStretch(1)
-        head.addWidget(self.add)
-        head.addWidget(self.folders)
-        row = QHBoxLayout()
-        row.setSpacing(px(12))
-        self.search.setFixedWidth(px(300))
-        row.addWidget(self.search)
-        row.addWidget(self._said)
-        row.addStretch(1)
-        box = QVBoxLayout(self)
-        box.setContentsMargins(px(20), px(16), px(20), 0)
-        box.setSpacing(px(12))
-        box.addLayout(head)
-        box.addLayout(row)
-        box.addLayout(self._filters())
-        box.addWidget(self._empty)
-        box.addWidget(self.list, 1)
+    # What is shown
 
-    def _filters(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(px(8))
-        self._kinds = QButtonGroup(self)
-        for kind, title in [("", self.tr("All")), *((k, self.tr(v[0])) for k, v in KINDS.items())]:
-            button = QPushButton(title)
-            button.setCheckable(True)
-            button.setProperty("chip", True)
-            button.setProperty("kind_name", kind)
-            button.setChecked(not kind)
-            self._kinds.addButton(button)
-            row.addWidget(button)
-        row.addStretch(1)
-        return row
+    def _entry(self) -> Entry | None:
+        entry: Entry | None = self.list.currentIndex().data(ENTRY)
+        return entry
 
-    def _connect(self) -> None:
-        self._kinds.buttonClicked.connect(lambda _: self.refresh())
-        self.search.textChanged.connect(lambda _: self.refresh())
-        self.search.left.connect(self.left)
-        self.search.entered.connect(self._enter_list)
-        self._facts.changed.connect(self._facts_changed)
-        self.add.clicked.connect(self._add)
-        self.folders.clicked.connect(self.folders_requested)
-        self.list.doubleClicked.connect(lambda _: self._add())
-        self.list.selectionModel().currentChanged.connect(lambda *_: self._show_add())
-        self._show_add()
+    def _in_use(self) -> set[str]:
+        return {Entry(kind, name).key for kind, name in self._uses.in_use()}
+
+    def _counted(self, shown: int, total: int) -> str:
+        if shown != total:
+            return self.tr("%1 of %2 files").replace("%1", str(shown)).replace("%2", str(total))
+        return self.tr("1 file") if total == 1 else self.tr("%1 files").replace("%1", str(total))
+
+    def _tell_empty(self, known: bool, total: int, shown: int) -> None:
+        self.list.setVisible(bool(shown) or not known)
+        self._empty.setVisible(known and not shown)
+        if total:
+            nothing = self.tr("No file is so.")
+            self._empty.say(nothing, self.tr("Show all"), self.filters.clear)
+        else:
+            none = self.tr("No model folder yet. Add one, or use the starter model.")
+            self._empty.say(none, self.tr("Add a folder"), self.folders_requested.emit)
+
+    def _show_chosen(self) -> None:
+        entry, fact = self._entry(), self.chosen()
+        starred = entry is not None and entry.key in self.model.around.stars
+        self.pane.show_entry(entry, fact, self.model.around.family, starred)
+        if entry is not None:
+            self.pane.offer(self._uses.has_loader(entry.kind), self._uses.taker(entry.kind))
+
+    def _chosen_other(self) -> None:
+        self._show_chosen()
+        self._examine()
+
+    def _examine(self) -> None:
+        entry, fact = self._entry(), self.chosen()
+        if entry is not None and fact is not None and fact.path is not None:
+            self._facts.examine(fact.path, partial(self.pane.show_model, entry))
+
+    def _facts_changed(self) -> None:
+        if self.isVisible() and not self._soon.isActive():
+            self._soon.start()  # file after file becomes known
+
+    # What is done
+
+    def _add(self) -> None:
+        entry, fact = self._entry(), self.chosen()
+        if entry and fact and fact.path and self._uses.has_loader(entry.kind):
+            self._uses.add(fact.path)
+
+    def _use(self) -> None:
+        if (entry := self._entry()) is not None:
+            self._uses.use(entry.kind, entry.name)
+
+    def _star(self) -> None:
+        if (entry := self._entry()) is not None:
+            stars = [key for key in self._settings.get("starred_models") if key != entry.key]
+            if entry.key not in self.model.around.stars:
+                stars.append(entry.key)
+            self._settings.set("starred_models", stars)
+
+    def _show_file(self) -> None:
+        if (fact := self.chosen()) is not None and fact.path is not None:
+            self.show_requested.emit(fact.path)
+
+    def _hashed(self, path: Path, sha256: str) -> None:
+        for row in range(self.model.rowCount()):
+            index = self.model.index(row)
+            if sha256 and (fact := index.data(FACT)) is not None and fact.path == path:
+                entry = index.data(ENTRY)
+                self._facts.look_again_at(entry.kind, entry.name)
+
+    def _show_menu(self, place: QPoint) -> None:
+        if self._menu is not None:
+            self._menu.deleteLater()
+        self._menu = menu = QMenu(self)
+        pane = self.pane
+
+        def entry(title: str, icon: str, run: Callable[[], object], on: bool = True) -> None:
+            action = menu.addAction(theme.icon(icon), title)
+            action.triggered.connect(lambda: run())
+            action.setEnabled(on)
+
+        entry(pane.add.text(), "add", self._add, pane.add.isEnabled())
+        if not pane.use.isHidden():
+            entry(pane.use.text(), "check", self._use)
+        menu.addSeparator()
+        entry(pane.star.accessibleName(), "star", self._star)
+        entry(self.tr("Copy name"), "copy", pane.copy_name)
+        entry(self.tr("Show in folder"), "folder", self._show_file)
+        menu.popup(place)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
             self.left.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.list.hasFocus():
             self._add()
+        elif event.key() == Qt.Key.Key_S and self.list.hasFocus():
+            self._star()
+        elif event.matches(QKeySequence.StandardKey.Copy):
+            self.pane.copy_name()
         elif event.matches(QKeySequence.StandardKey.Find):
             self.search.setFocus()
         else:
@@ -160,14 +239,50 @@ class ModelsPage(QFrame):
         if not self.list.currentIndex().isValid():
             self.list.setCurrentIndex(self.model.index(0))
 
-    def _facts_changed(self) -> None:
-        if self.isVisible() and not self._soon.isActive():
-            self._soon.start()  # file after file becomes known
+    # How it is put together
 
-    def _show_add(self) -> None:
-        self.add.setEnabled(self.chosen() is not None)
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        Spacing(head, (RING, 0, 20, 0), 10)
+        head.addWidget(label(self.tr("Models"), "page"))
+        head.addWidget(self._count)
+        head.addStretch(1)
+        head.addWidget(self.folders)
+        column = QVBoxLayout()
+        Spacing(column, (20 - RING, 16, 0, 0), 12)
+        column.addLayout(head)
+        column.addWidget(self.filters)
+        column.addWidget(self.list, 1)
+        column.addWidget(self._empty, 1)
+        self._beside = QWidget()
+        beside = QHBoxLayout(self._beside)
+        Spacing(beside)
+        beside.addWidget(Line(vertical=True))
+        beside.addWidget(self.pane)
+        row = QHBoxLayout(self)
+        Spacing(row)
+        row.addLayout(column, 1)
+        row.addWidget(self._beside)
 
-    def _add(self) -> None:
-        fact = self.chosen()
-        if fact is not None and fact.path is not None:
-            self.add_requested.emit(fact.path)
+    def _connect(self) -> None:
+        self.filters.changed.connect(self.refresh)
+        self.search.left.connect(self.left)
+        self.search.entered.connect(self._enter_list)
+        self._facts.changed.connect(self._facts_changed)
+        self._pictures.changed.connect(self.list.viewport().update)
+        self.folders.clicked.connect(self.folders_requested)
+        self.list.doubleClicked.connect(lambda _: self._add())
+        self.list.menu_wanted.connect(self._show_menu)
+        self.list.selectionModel().currentChanged.connect(self._current_changed)
+        self.hasher.done.connect(self._hashed)
+        pane = self.pane
+        pane.add_wanted.connect(self._add)
+        pane.use_wanted.connect(self._use)
+        pane.folder_wanted.connect(self._show_file)
+        pane.star_wanted.connect(self._star)
+        pane.copied.connect(self.copied)
+
+    def _current_changed(self, now: QModelIndex, before: QModelIndex) -> None:
+        del before
+        if now.isValid():
+            self._chosen_other()

@@ -83,6 +83,8 @@ SETTINGS = (
         ("ponystudio", "comfyui", "blender", "nuke"),
     ),
     Setting("seed_mode", "random", "Seed", "", ("fixed", "increment", "random")),
+    Setting("starred_models", [], "Starred models", "As kind/name."),
+    Setting("model_order", "name", "Order of models", "", ("name", "newest", "largest", "family")),
     Setting("welcomed", False, "Welcome was shown"),
     Setting("window", {}, "Window", "Sizes and places of window and panels."),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QObject, QUrl, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.app.shell import Shell
@@ -63,6 +63,8 @@ class SidePages(QObject):
     def close(self) -> None:
         if self._detached is not None:
             self._detached.close()
+        if self._models is not None:
+            self._models.close_page()
 
     # --- The gallery ------------------------------------------------------------------------------
 
@@ -108,36 +110,22 @@ class SidePages(QObject):
         self.said.emit("", self.tr("Drag a card onto the canvas to make its loader"))
 
     def _make_models(self) -> ModelsPage:
+        from ponystudio.app.model_uses import ModelUses
         from ponystudio.app.models_page import ModelsPage
 
-        page = self._models = ModelsPage(self._window.services.facts, self._family)
-        page.add_requested.connect(self._add_file)
-        page.folders_requested.connect(lambda: self._window.panels.open("settings"))
+        window = self._window
+        services = window.services
+        uses = ModelUses(window)
+        page = ModelsPage(services.facts, uses, window.settings, services.index_path)
+        self._models = page
+        page.folders_requested.connect(lambda: window.panels.open("settings"))
+        page.show_requested.connect(window.results.actions.show_file)
+        page.copied.connect(lambda text: window.toasts.show(self.tr("Copied"), text, kind="ok"))
         page.left.connect(self.left)
+        page.list.drag_began.connect(self.left)
+        page.list.drag_ended.connect(lambda taken: None if taken else self.show_models())
         self._shell.pages.addWidget(page)
         return page
-
-    def _family(self) -> str:
-        """The family of the model that the graph in front loads."""
-        document = self._window.documents.current
-        for node in document.graph.nodes.values() if document else ():
-            spec = document.spec(node.id) if document else None
-            for param in spec.params if spec else ():
-                if param.kind in ("checkpoints", "diffusion_models"):
-                    name = str(node.params.get(param.name, param.default))
-                    if fact := self._window.services.facts.get(param.kind, name):
-                        return fact.family
-        return ""
-
-    def _add_file(self, path: Path) -> None:
-        """Put the loader of a model file onto the canvas, where there is room."""
-        self.left.emit()
-        document, page = self._window.documents.current, self._window.page
-        if document is not None and page is not None:
-            mime = QMimeData()
-            mime.setUrls([QUrl.fromLocalFile(str(path))])
-            middle = page.mapToGlobal(page.rect().center())
-            self._window.dropper.drop(mime, document, page.view.visible_rect().center(), middle)
 
     # --- The first start --------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ A widget says what it is by a property, and never has colours of its own:
 
 - QPushButton, QToolButton: `kind` is primary, plain, danger, icon or link
 - QLabel: `role` is page, title, body, caption, group, mono or mono_caption; `tone` is text2, text3,
-  accent, ok, warn or err
+  accent, ok, warn or err; `badge` puts it into a box
 - QFrame, QWidget: `surface` is canvas, panel, card, bar, popup or field
 - QListView: `boxed` gives it a field's ground and edge
 """
@@ -43,6 +43,9 @@ QLabel[tone="accent"] { color: $accent; }
 QLabel[tone="ok"] { color: $ok; }
 QLabel[tone="warn"] { color: $warn; }
 QLabel[tone="err"] { color: $err; }
+QLabel[badge="true"] {
+    border: 1px solid $line2; border-radius: ${p4}px; padding: 0 ${p5}px; min-height: ${p16}px;
+}
 
 QPushButton, QToolButton {
     background: $card; color: $text; border: 1px solid $line; border-radius: ${p6}px;

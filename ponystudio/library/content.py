@@ -7,7 +7,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -64,8 +64,10 @@ def content_id(path: Path) -> str:
     return _known[key]
 
 
-def hashes(path: Path) -> dict[str, str]:
+def hashes(path: Path, heard: Callable[[int], object] | None = None) -> dict[str, str]:
     """The hashes by which files are known elsewhere, in lower-case hex, in one reading.
+
+    `heard` is told, piece after piece, how many bytes were read; what it raises ends the reading.
 
     `sha256`; `autov1` (64 KiB at 1 MiB), `autov2` (A1111's model hash); `crc32`; for safetensors
     `autov3` (of the bytes after the header) and, as hints, what the file says of itself
@@ -82,6 +84,8 @@ def hashes(path: Path) -> dict[str, str]:
         if body is not None:
             tensors.update(chunk[max(0, body - position) :])
         position += len(chunk)
+        if heard is not None:
+            heard(position)
     result = {
         "sha256": whole.hexdigest(),
         "autov1": _autov1(path),

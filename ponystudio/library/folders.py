@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -16,6 +16,7 @@ from ponystudio.library.layout import (
     EXTRA_PATHS,
     FOLDER_MODELS,
     FOLDERS,
+    PICTURES,
     SUFFIXES,
     WEIGHTS,
     extra_model_paths,
@@ -219,9 +220,10 @@ def _names(folder: Path, kind: str, below: str = "", around: tuple[str, ...] = (
         entries = list(os.scandir(here))
     except OSError:
         return  # may not be read
+    weights = {Path(e.name).stem for e in entries if e.name.lower().endswith(WEIGHTS)}
     for entry in entries:
         name = f"{below}/{entry.name}" if below else entry.name
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or _is_preview(entry.name, kind, weights):
             continue
         if not _is_folder(entry):
             if entry.name.lower().endswith(suffixes):
@@ -230,6 +232,14 @@ def _names(folder: Path, kind: str, below: str = "", around: tuple[str, ...] = (
             yield name
         else:
             yield from _names(folder, kind, name, (*around, here))
+
+
+def _is_preview(name: str, kind: str, weights: Collection[str]) -> bool:
+    """Whether it is the picture of a file of weights beside it, where pictures may be files too."""
+    if kind != "embeddings" or not name.lower().endswith(PICTURES):
+        return False
+    stem = Path(name).stem
+    return stem in weights or stem.removesuffix(".preview") in weights
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

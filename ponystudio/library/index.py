@@ -74,11 +74,14 @@ class Index(Closing):
         known = self._known(path)
         return known or self._store(path, self._examine(path), "")
 
-    def sha256(self, path: Path) -> str:
-        """The SHA-256 of a file, which is read to the end once. Raises MissingFile."""
+    def sha256(self, path: Path, heard: Callable[[int], object] | None = None) -> str:
+        """The SHA-256 of a file, which is read to the end once; `heard` is that of `hashes`.
+
+        Raises MissingFile.
+        """
         entry = self.look(path)
         if not entry.sha256:
-            entry = self._store(path, entry, hashes(path)["sha256"])
+            entry = self._store(path, entry, hashes(path, heard)["sha256"])
         return entry.sha256
 
     def by_sha256(self, prefix: str) -> list[Path]:

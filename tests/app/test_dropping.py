@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from helpers.graphs import picture
 from ponystudio.app.documents import Documents
 from ponystudio.app.dropper import Dropper
+from ponystudio.app.dropping import is_material, loader, with_file
 from ponystudio.graph import clipboard
 from ponystudio.graph import format as graph_file
 from ponystudio.graph.carrier import GRAPH, embed
@@ -120,6 +121,47 @@ def test_several_pictures_are_several_inputs(canvas, tmp_path):
 def test_a_model_gets_the_node_that_loads_it(canvas):
     canvas.drop(resource("models", "upscale_models", "realesrgan-x4plus-anime.safetensors"))
     assert canvas.nodes == [("core.load_upscaler", {"file": "realesrgan-x4plus-anime.safetensors"})]
+
+
+def test_files_that_are_named_are_taken_without_questions(canvas, tmp_path):
+    made = png(tmp_path / "made.png", {GRAPH: graph_file.dumps(picture())})
+    upscaler = resource("models", "upscale_models", "realesrgan-x4plus-anime.safetensors")
+    added = []
+    canvas.dropper.added.connect(lambda _document, nodes: added.extend(nodes))
+    canvas.dropper.take([upscaler, upscaler, made], canvas.document, QPointF(100, 100))
+    canvas.dropper.wait()
+    canvas.documents.wait()
+    assert [type for type, _ in canvas.nodes] == ["core.load_upscaler"] * 2
+    assert added == list(canvas.document.graph.nodes)
+    places = [look["pos"] for look in canvas.document.graph.view["nodes"].values()]
+    assert places[0] != places[1]
+    assert canvas.documents.current.title == "made"
+    canvas.document.undo()
+    assert len(canvas.nodes) == 1
+
+
+def test_one_on_top_of_another_steps_aside(canvas):
+    upscaler = resource("models", "upscale_models", "realesrgan-x4plus-anime.safetensors")
+    canvas.drop(upscaler)
+    canvas.drop(upscaler)
+    places = [look["pos"] for look in canvas.document.graph.view["nodes"].values()]
+    assert places == [[80, 80], [112, 112]]
+
+
+def test_a_loader_takes_a_list_where_no_other_takes_one_file():
+    spec, param = loader(CATALOG, "text_encoders")
+    assert (spec.id, param.type) == ("core.load_clip", "rows")
+    first = with_file(param, "clip_l.safetensors", param.default)
+    assert first == [{"file": "clip_l.safetensors"}]
+    assert with_file(param, "t5.safetensors", first)[1:] == [{"file": "t5.safetensors"}]
+    assert loader(CATALOG, "loras")[0].id == "core.apply_lora"
+    assert loader(CATALOG, "embeddings") is None
+
+
+def test_what_is_material_is_told_by_its_name(tmp_path):
+    told = {name: is_material(tmp_path / name) for name in ("a.SFT", "b.png", "c.latent", "d.json")}
+    assert told == {"a.SFT": True, "b.png": True, "c.latent": True, "d.json": False}
+    assert is_material(tmp_path)
 
 
 def test_what_is_no_model_is_refused_in_words(canvas, tmp_path):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 
+import numpy
 import pytest
-from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QDrag, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
+from safetensors.numpy import save_file
 
 from helpers.running import until
 from helpers.studio import text_to_picture
-from helpers.window import open_window, show_graph
+from helpers.window import NONE, open_window, show_graph
+from ponystudio.app.model_cards import ENTRY, FACT
 from ponystudio.app.models_page import ModelsPage
+from ponystudio.graph import format as graph_file
+from ponystudio.graph.edits import AddNode
+from ponystudio.graph.model import Node
 from ponystudio_resources import path as resource
 
 LEFT = Qt.MouseButton.LeftButton
@@ -26,9 +34,30 @@ def home(tmp_path, monkeypatch, qapp):
     folder = tmp_path / "data/models/upscale_models"
     folder.mkdir(parents=True)
     shutil.copy(shipped, folder / f"mine{shipped.suffix}")
-    (tmp_path / "data/models/loras").mkdir()
-    (tmp_path / "data/models/loras/broken.safetensors").write_bytes(b"nothing of a model")
+    loras = tmp_path / "data/models/loras"
+    loras.mkdir()
+    (loras / "broken.safetensors").write_bytes(b"nothing of a model")
+    said = {"modelspec.license": "CC0-1.0", "modelspec.trigger_phrase": "ink wash, sumi-e"}
+    said |= {
+        "ss_tag_frequency": '{"10_ink": {"ink": 12}}',
+        "modelspec.usage_hint": "Use it gently.",
+    }
+    write_lora(loras / "ink.safetensors", 768, said)
+    write_lora(loras / "clay.safetensors", 2048, {})
+    embeddings = tmp_path / "data/models/embeddings"
+    embeddings.mkdir()
+    vector = numpy.zeros((1, 768), numpy.float32)
+    save_file({"emb_params": vector}, embeddings / "birb.safetensors")
     return tmp_path
+
+
+def write_lora(path, width: int, metadata: dict[str, str]) -> None:
+    """Of one layer, for a text encoder's output of that width."""
+    block = "input_blocks_4_1" if width == 2048 else "down_blocks_0_attentions_0"
+    name = f"lora_unet_{block}_transformer_blocks_0_attn2_to_k"
+    down, up = numpy.zeros((4, width), numpy.float16), numpy.zeros((320, 4), numpy.float16)
+    tensors = {f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}
+    save_file(tensors, path, metadata=metadata)
 
 
 @pytest.fixture
@@ -42,12 +71,9 @@ def window(home):
 def page(window) -> ModelsPage:
     page = window.shell.pages.currentWidget()
     assert isinstance(page, ModelsPage)
-    until(lambda: page.model.rowCount() >= 4, 10)
+    until(lambda: page.model.rowCount() >= 8, 10)
     until(lambda: all(page.model.index(r).data(FACT) for r in range(page.model.rowCount())), 10)
     return page
-
-
-FACT = Qt.ItemDataRole.UserRole + 1
 
 
 def names(page) -> list[str]:
@@ -71,44 +97,172 @@ def test_files_of_a_folder_that_is_added_are_there_at_once(window, page, tmp_pat
     until(lambda: "another" in names(page), 10)
 
 
-def test_letters_and_kinds_narrow_it(page):
+def chip(page, words: str) -> QPushButton:
+    return next(b for b in page.findChildren(QPushButton) if b.text().startswith(words))
+
+
+def test_letters_and_chips_narrow_it(page):
     QTest.keyClicks(page.search, "realesr anime")
-    assert set(names(page)) == set(UPSCALERS)
+    until(lambda: set(names(page)) == set(UPSCALERS), 5)
     QTest.keyClick(page.search, Qt.Key.Key_Escape)
-    loras = next(b for b in page.findChildren(QPushButton) if b.text() == "LoRAs")
-    QTest.mouseClick(loras, LEFT)
-    assert names(page) == ["broken"]
+    QTest.mouseClick(chip(page, "LoRAs"), LEFT)
+    assert names(page) == ["broken", "clay", "ink"]
+    QTest.mouseClick(chip(page, "SD 1.5"), LEFT)
+    assert names(page) == ["ink"]
     QTest.keyClicks(page.search, "xyzzy")
-    assert names(page) == []
+    until(lambda: names(page) == [], 5)
     assert page._empty.isVisible()
+    QTest.mouseClick(page._empty.button, LEFT)
+    assert {"mine", "ink"} <= set(names(page))
+
+
+def test_trigger_words_are_found(page):
+    QTest.keyClicks(page.search, "sumi")
+    until(lambda: names(page) == ["ink"], 5)
+
+
+def test_what_was_chosen_stays_so_in_another_order(page):
+    choose(page, "mine")
+    before = names(page)
+    page.filters.order.setCurrentIndex(page.filters.order.findData("largest"))
+    page.filters.order.activated.emit(page.filters.order.currentIndex())
+    assert names(page) != before
+    assert page.list.currentIndex().data(ENTRY).name.startswith("mine")
+    assert page._settings.get("model_order") == "largest"
 
 
 def test_what_is_no_model_says_so(page):
-    index = page.model.index(names(page).index("broken"))
-    fact = index.data(FACT)
-    assert fact.problem
-    assert "mine" in names(page)
-    assert not page.model.index(names(page).index("mine")).data(FACT).problem
+    choose(page, "broken")
+    assert page.chosen().problem
+    assert "This is a text file, not a model" in texts(page.pane)
+    choose(page, "mine")
+    assert not page.chosen().problem
+
+
+def texts(widget) -> str:
+    shown = [label.text() for label in widget.findChildren(QLabel) if label.isVisible()]
+    return "\n".join(shown)
+
+
+def test_the_pane_tells_what_a_file_is_and_says(page):
+    choose(page, "ink")
+    until(lambda: "sumi-e" in [b.text() for b in page.pane.findChildren(QPushButton)], 5)
+    until(lambda: "Safe file" in texts(page.pane), 5)
+    said = texts(page.pane)
+    for word in ("SD 1.5", "LoRA", "Safe file", "rank 4", "CC0-1.0", "Use it gently.", "ink 12"):
+        assert word in said
+    QTest.mouseClick(chip(page.pane, "sumi-e"), LEFT)
+    assert QGuiApplication.clipboard().text() == "sumi-e"
+    QTest.mouseClick(page.pane.copy, LEFT)
+    assert QGuiApplication.clipboard().text() == "ink.safetensors"
+    choose(page, "mine")
+    assert "CC0-1.0" not in texts(page.pane)
+    assert "Safe file" not in texts(page.pane)  # until it was looked into
+
+
+def test_a_hash_is_computed_when_it_is_asked_for(page, home):
+    choose(page, "mine")
+    path = page.chosen().path
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert expected[:10] not in texts(page.pane)
+    QTest.mouseClick(page.pane.hash.compute, LEFT)
+    until(lambda: page.chosen().sha256 == expected, 10)
+    until(lambda: expected[:10] in texts(page.pane), 5)
+    QTest.mouseClick(page.pane.hash.whole, LEFT)
+    assert QGuiApplication.clipboard().text() == expected
+    QTest.keyClicks(page.search, expected[:8])
+    until(lambda: "mine" in names(page) and "ink" not in names(page), 5)
+
+
+def test_stars_are_kept_and_can_be_all_there_is(page):
+    choose(page, "ink")
+    QTest.mouseClick(page.pane.star, LEFT)
+    assert page._settings.get("starred_models") == ["loras/ink.safetensors"]
+    QTest.mouseClick(page.filters.stars, LEFT)
+    assert names(page) == ["ink"]
+    page.list.setFocus()
+    QTest.keyClick(page.list, Qt.Key.Key_S)
+    assert names(page) == []
+    assert page._settings.get("starred_models") == []
 
 
 def test_one_is_put_on_the_canvas_by_its_loader(window, page):
     choose(page, "mine")
-    assert page.add.isEnabled()
-    QTest.mouseClick(page.add, LEFT)
+    assert page.pane.add.isEnabled()
+    QTest.mouseClick(page.pane.add, LEFT)
     assert window.side.in_front == ""
     window.dropper.wait()
-    until(lambda: window.documents.current.graph.nodes, 5)
-    (node,) = window.documents.current.graph.nodes.values()
+    document = window.documents.current
+    (id,) = document.graph.nodes
+    node = document.graph.nodes[id]
     assert node.type == "core.load_upscaler"
     assert "mine" in str(node.params)
+    assert window.page.scene.selected_nodes() == [id]
+    card = window.page.scene.node_items[id].rect
+    assert window.page.view.visible_rect().contains(card)
+    document.undo()
+    assert not document.graph.nodes
 
 
-def test_a_card_is_dragged_as_its_file(page, home):
+def test_the_selected_node_takes_the_file(window, page):
+    window.toggle_panel("models")
+    show_graph(window, text_to_picture())
+    document = window.documents.current
+    lora = Node("lora", "core.apply_lora", 1, {"file": "gone.safetensors"})
+    document.do(AddNode(lora, {"pos": [0, 400]}), "Add")
+    window.page.scene.select(["lora"])
+    window.toggle_panel("models")
+    until(lambda: "ink" in names(page), 5)
     choose(page, "mine")
-    mime = page.model.mimeData([page.list.currentIndex()])
-    assert isinstance(mime, QMimeData)
-    (url,) = mime.urls()
-    assert url.toLocalFile().startswith(str(home))
+    assert page.pane.use.isHidden()
+    choose(page, "ink")
+    assert page.pane.use.text() == "Use in Apply LoRA"
+    QTest.mouseClick(page.pane.use, LEFT)
+    assert window.side.in_front == ""
+    assert document.graph.nodes["lora"].params["file"] == "ink.safetensors"
+    document.undo()
+    assert document.graph.nodes["lora"].params["file"] == "gone.safetensors"
+
+
+def test_a_card_is_dropped_where_it_is_dragged_to(window, page, monkeypatch):
+    place = QPoint(300, 200)
+
+    def drag_over(drag, *_):
+        """As if the mouse let go over the canvas, which is in front by then."""
+        assert window.side.in_front == ""
+        view = window.page.view
+        rest = (Qt.DropAction.CopyAction, drag.mimeData(), LEFT, NONE)
+        for event in (QDragEnterEvent(place, *rest), QDropEvent(QPointF(place), *rest)):
+            QApplication.sendEvent(view.viewport(), event)
+            assert event.isAccepted()
+        return Qt.DropAction.CopyAction
+
+    monkeypatch.setattr(QDrag, "exec", drag_over)
+    choose(page, "mine")
+    page.list.startDrag(Qt.DropAction.CopyAction)
+    window.dropper.wait()
+    document = window.documents.current
+    [(id, node)] = document.graph.nodes.items()
+    assert node.type == "core.load_upscaler"
+    at = window.page.view.to_scene(place)
+    assert window.page.scene.node_items[id].rect.contains(at)
+
+
+def test_a_drag_that_is_given_up_leads_back_to_the_page(window, page, monkeypatch):
+    monkeypatch.setattr(QDrag, "exec", lambda *_: Qt.DropAction.IgnoreAction)
+    choose(page, "mine")
+    page.list.startDrag(Qt.DropAction.CopyAction)
+    assert window.side.in_front == "models"
+    assert page.list.currentIndex().data(ENTRY).name.startswith("mine")
+    assert not window.documents.current.graph.nodes
+
+
+def test_what_no_node_loads_says_how_it_is_used(page):
+    choose(page, "birb")
+    assert not page.pane.add.isEnabled()
+    assert "A prompt names it: embedding:birb" in texts(page.pane)
+    QTest.mouseClick(page.pane.copy, LEFT)
+    assert QGuiApplication.clipboard().text() == "embedding:birb"
 
 
 def test_esc_goes_back_and_folders_opens_the_settings(window, page):
@@ -123,11 +277,12 @@ def test_esc_goes_back_and_folders_opens_the_settings(window, page):
 
 def test_the_keyboard_alone_is_enough(window, page):
     QTest.keyClicks(page.search, "mine")
+    until(lambda: names(page) == ["mine"], 5)
     QTest.keyClick(page.search, Qt.Key.Key_Return)
     assert QApplication.focusWidget() is page.list
     QTest.keyClick(page.list, Qt.Key.Key_Return)
     window.dropper.wait()
-    until(lambda: window.documents.current.graph.nodes, 5)
+    assert window.documents.current.graph.nodes
 
 
 def test_cards_share_the_width(window, page):
@@ -140,8 +295,39 @@ def test_cards_share_the_width(window, page):
         assert page.list.viewport().width() - columns * cell < columns + 24
 
 
-def test_a_model_of_the_wrong_family_says_why(window, page):
+def test_in_a_narrow_window_the_list_has_all_the_room(window, page):
+    assert page.pane.isVisible()
+    window.resize(820, 700)
+    QTest.qWait(20)
+    assert not page.pane.isVisible()
+    assert page.search.isVisible()
+
+
+def test_what_does_not_fit_the_model_in_front_can_be_left_out(window, page):
     show_graph(window, text_to_picture())
     window.toggle_panel("models")
-    assert isinstance(page.model.family, str)
-    assert page._said.text() == "" or "grey" in page._said.text()
+    until(lambda: page.filters.fits.isVisible(), 10)
+    assert page.filters.fits.text() == "Fits SD 1.5"
+    choose(page, "clay")
+    assert "For SDXL; the model is SD 1.5" in texts(page.pane)
+    QTest.mouseClick(page.filters.fits, LEFT)
+    assert "clay" not in names(page)
+    assert "ink" in names(page)
+
+
+def test_files_by_name_open_or_get_their_loaders(window, page, home, tmp_path):
+    """As from the command line, or from a second start."""
+    notices = []
+    window.documents.notice.connect(notices.append)
+    graph = tmp_path / "mine.json"
+    graph_file.write(text_to_picture(), graph)
+    document = window.documents.current
+    models = home / "data/models"
+    mine = next((models / "upscale_models").glob("mine*"))
+    window.asked.open_files([mine, models / "loras/broken.safetensors"])
+    window.dropper.wait()
+    assert [node.type for node in document.graph.nodes.values()] == ["core.load_upscaler"]
+    assert [notice.title for notice in notices] == ["broken.safetensors cannot be used here"]
+    window.asked.open_files([graph])
+    window.documents.wait()
+    assert window.documents.current.path == graph

@@ -34,6 +34,15 @@ LAYOUTS = [
 ]
 
 
+def test_a_preview_is_no_embedding(tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    for name in ("a.pt", "a.preview.png", "b.safetensors", "b.webp", "c.png", "d.preview.png"):
+        put(folder / name)
+    assert Folders([tmp_path]).names("embeddings") == [
+        *("a.pt", "b.safetensors", "c.png", "d.preview.png")
+    ]
+
+
 @pytest.mark.parametrize(("kind", "folder"), LAYOUTS)
 def test_layouts(kind: str, folder: str, tmp_path: Path) -> None:
     path = put(tmp_path / folder / "sub" / "a b=c.safetensors")

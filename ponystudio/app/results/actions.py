@@ -88,7 +88,10 @@ class PictureActions(QObject):
         QGuiApplication.clipboard().setText(text)
 
     def show_in_folder(self, picture: Picture) -> None:
-        path = picture.path
+        self.show_file(picture.path)
+
+    def show_file(self, path: Path) -> None:
+        """Any file, where it lies."""
         if sys.platform == "win32":
             QProcess.startDetached("explorer", ["/select,", os.path.normpath(path)])
         elif sys.platform == "darwin":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from PySide6.QtCore import QSize, Qt
@@ -22,7 +23,7 @@ from ponystudio.app.results.widgets import Line, Spacing, label, paint_icon, rou
 from ponystudio.app.results.wording import decimal, device, precision, size
 from ponystudio.canvas import theme
 
-_LABELS = 86
+LABELS = 86
 
 
 def spanned(text: str, token: str, mono: bool = False) -> str:
@@ -32,8 +33,8 @@ def spanned(text: str, token: str, mono: bool = False) -> str:
     return f'<span style="color: {color}; {family}">{escape(text)}</span>'
 
 
-class Facts(QWidget):
-    """How a picture was made, line by line; what is not known has no line."""
+class Lines(QWidget):
+    """Names with their values, line by line."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -42,11 +43,11 @@ class Facts(QWidget):
         self._grid.setColumnStretch(1, 1)
         self._grid.setContentsMargins(0, 0, 0, 0)
 
-    def show_picture(self, picture: Picture) -> None:
-        lines = self._lines(picture)
+    def show_lines(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Pairs of (name, value as rich text)."""
         self._grid.setHorizontalSpacing(px(8))
         self._grid.setVerticalSpacing(px(6))
-        self._grid.setColumnMinimumWidth(0, px(_LABELS) - px(8))
+        self._grid.setColumnMinimumWidth(0, px(LABELS) - px(8))
         while len(self._rows) < len(lines):
             self._add_row()
         for number, (name, value) in enumerate(self._rows):
@@ -69,6 +70,13 @@ class Facts(QWidget):
         self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
         self._grid.addWidget(value, row, 1)
         self._rows.append((name, value))
+
+
+class Facts(Lines):
+    """How a picture was made; what is not known has no line."""
+
+    def show_picture(self, picture: Picture) -> None:
+        self.show_lines(self._lines(picture))
 
     def _lines(self, picture: Picture) -> list[tuple[str, str]]:
         lines: list[tuple[str, str]] = []

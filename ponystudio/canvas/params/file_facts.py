@@ -23,6 +23,7 @@ from ponystudio.library.index import Index
 from ponystudio.library.layout import PICTURES
 from ponystudio.library.model_file import ACCEPTED, NOUNS, ModelFile, check_kind
 from ponystudio.library.recognise import recognise
+from ponystudio.library.said import Said, said_of
 from ponystudio.library.weights import open_weights
 
 _FAMILIES = {
@@ -56,7 +57,7 @@ _FOLLOWING = {"loras", "controlnet", "embeddings"}
 @dataclass(frozen=True)
 class Fact:
     """`problem` says why the file cannot serve, `short` in two or three words; `missing`: it is not
-    there."""
+    there. `sha256` is "" until it was asked for; `words` are what triggers a LoRA."""
 
     name: str
     path: Path | None = None
@@ -71,6 +72,9 @@ class Fact:
     short: str = ""
     missing: bool = False
     remedy: str = ""
+    modified: float = 0.0
+    sha256: str = ""
+    words: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -133,23 +137,42 @@ class FileFacts(QObject):
             ("names", kind), lambda: folders.names(kind), lambda names: self._listed(kind, names)
         )
 
+    def look_again_at(self, kind: str, name: str) -> None:
+        """More may be known of this file now."""
+        self._old.add((kind, name))
+        self.changed.emit()
+
+    def examine(self, path: Path, done: Callable[[tuple[ModelFile, Said] | None], None]) -> None:
+        """What a model file is and says of itself, for `done`; None where it is none. Only what
+        was asked last is answered for certain."""
+        self._background.submit(("examine",), lambda: self._examined(path), done)
+
+    def picture(self, path: Path, side: int, done: Callable[[QImage | None], None]) -> None:
+        """The picture that belongs to a model file as a square of that size, for `done`."""
+        self._background.submit(("picture", path, side), lambda: self._picture_of(path, side), done)
+
     def forget(self) -> None:
         """The folders are others now."""
         self._background.forget()
         kinds = list(self._names)
         self._known.clear()
         self._names.clear()
+        self._old = set(self._asked)  # what is being looked at may be found in the old ones
         self._asked.clear()
-        self._old.clear()
         for kind in kinds:
             self.look_again(kind)
         self.changed.emit()
 
+    def doubt(self) -> None:
+        """Names may mean other files now, beside another graph, say: look at them again."""
+        if self._known or self._asked:
+            self._old.update(self._known, self._asked)
+            self.changed.emit()
+
     def _app_state(self, state: Qt.ApplicationState) -> None:
         """Whoever comes back from another program may have put files where they were missing."""
-        if state == Qt.ApplicationState.ApplicationActive and self._known:
-            self._old.update(self._known)
-            self.changed.emit()
+        if state == Qt.ApplicationState.ApplicationActive:
+            self.doubt()
 
     def name_for(self, kind: str, path: Path) -> str:
         """What a graph should call a file."""
@@ -186,17 +209,17 @@ class FileFacts(QObject):
             return _picture(name, path, size)
         if kind not in ACCEPTED:
             return Fact(name, path, size=size, detail=path.suffix[1:].upper())
-        return self._model(kind, name, path, size)
+        return self._model(kind, Fact(name, path, size=size, modified=_modified(path)), path)
 
-    def _model(self, kind: str, name: str, path: Path, size: int) -> Fact:
+    def _model(self, kind: str, fact: Fact, path: Path) -> Fact:
         try:
-            model = self._recognised(path)
+            model, sha256 = self._recognised(path)
         except PonyStudioError as error:
-            return _refused(Fact(name, path, size=size, thumb=sidecar_thumb(path, {})), error)
-        part = max(model.parts.values(), key=lambda part: part.parameters, default=None)
-        dtype = _DTYPES.get(part.dtype, part.dtype) if part and model.kind != "lora" else ""
-        thumb = sidecar_thumb(path, model.metadata)
-        fact = Fact(name, path, model.family, dtype, _detail(model), size, thumb=thumb)
+            return _refused(replace(fact, thumb=sidecar_thumb(path, {})), error)
+        fact = replace(
+            fact, family=model.family, dtype=dtype_of(model), detail=_detail(model), sha256=sha256,
+            thumb=sidecar_thumb(path, model.metadata), words=said_of(path, model.metadata).words,
+        )  # fmt: skip
         try:
             check_kind(model, kind)
         except PonyStudioError as error:
@@ -204,17 +227,31 @@ class FileFacts(QObject):
             return _refused(fact, error, tr("This is {noun}").format(noun=tr(noun)))
         return fact
 
-    def _recognised(self, path: Path) -> ModelFile:
-        if self._index_path is None:
-            return recognise(path)
-        if self._index is None:
+    def _recognised(self, path: Path) -> tuple[ModelFile, str]:
+        """What it is, and its SHA-256 if that is known. Raises what `recognise` raises."""
+        if self._index_path is not None and self._index is None:
             try:
                 self._index = Index(self._index_path)
             except PonyStudioError:
                 self._index_path = None
-                return recognise(path)
-        model = self._index.look(path).model
-        return model if model is not None else recognise(path)
+        entry = self._index.look(path) if self._index is not None else None
+        if entry is None or entry.model is None:  # its error has more to say than the index keeps
+            return recognise(path), ""
+        return entry.model, entry.sha256
+
+    def _examined(self, path: Path) -> tuple[ModelFile, Said] | None:
+        try:
+            model = self._recognised(path)[0]
+        except PonyStudioError:
+            return None
+        return model, said_of(path, model.metadata)
+
+    def _picture_of(self, path: Path, side: int) -> QImage | None:
+        try:
+            metadata = self._recognised(path)[0].metadata
+        except PonyStudioError:
+            metadata = {}
+        return sidecar_thumb(path, metadata, side)
 
     def close(self) -> None:
         """Let go of the index."""
@@ -297,6 +334,19 @@ def _rank(model: ModelFile) -> int:
     except PonyStudioError:
         return 0
     return int(max(set(sides), key=sides.count)) if sides else 0
+
+
+def dtype_of(model: ModelFile) -> str:
+    """What most of its numbers are; of a LoRA that is of no interest."""
+    part = max(model.parts.values(), key=lambda part: part.parameters, default=None)
+    return _DTYPES.get(part.dtype, part.dtype) if part and model.kind != "lora" else ""
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _size(path: Path) -> int:

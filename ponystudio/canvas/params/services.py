@@ -47,6 +47,13 @@ class ParamServices:
 
         return self.shared.counts if self.shared else Counts(self.folders)
 
+    def doubt(self) -> None:
+        """Names may mean other files now: what is known of them is looked at again."""
+        if self.shared is not None:
+            self.shared.doubt()
+        elif "facts" in self.__dict__:
+            self.facts.doubt()
+
     def close(self) -> None:
         """Let go of files; the app calls it at its end."""
         if self.shared is None and "facts" in self.__dict__:

@@ -22,11 +22,11 @@ def read_thumb(path: Path, side: int = THUMB) -> QImage | None:
     return _cropped(reader, side)
 
 
-def sidecar_thumb(path: Path, metadata: Any) -> QImage | None:
+def sidecar_thumb(path: Path, metadata: Any, side: int = THUMB) -> QImage | None:
     """The picture beside a model file, or the one inside it."""
     for suffix in _SIDECARS:
         beside = path.with_suffix(suffix)
-        if beside != path and beside.is_file() and (image := read_thumb(beside)) is not None:
+        if beside != path and beside.is_file() and (image := read_thumb(beside, side)) is not None:
             return image
     inside = str(metadata.get("modelspec.thumbnail", ""))
     if inside.startswith("data:image/") and "," in inside:
@@ -36,7 +36,7 @@ def sidecar_thumb(path: Path, metadata: Any) -> QImage | None:
             return None
         image = QImage.fromData(QByteArray(data))
         if not image.isNull():
-            return _square(image, THUMB)
+            return _square(image, side)
     return None
 
 

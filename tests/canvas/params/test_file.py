@@ -26,13 +26,13 @@ def loras(models):
     return folder
 
 
-def write_lora(path):
+def write_lora(path, rank=4):
     """A safetensors file with a LoRA's two matrices, as small as can be."""
     import json
     import struct
 
     name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
-    shapes = {f"{name}.lora_down.weight": [4, 768], f"{name}.lora_up.weight": [320, 4]}
+    shapes = {f"{name}.lora_down.weight": [rank, 768], f"{name}.lora_up.weight": [320, rank]}
     header, at = {}, 0
     for key, shape in shapes.items():
         size = 2 * shape[0] * shape[1]
@@ -97,6 +97,19 @@ def test_who_comes_back_from_another_program_finds_new_files(qtbot, facts, loras
     write_lora(loras / "new.safetensors")
     facts._app_state(Qt.ApplicationState.ApplicationActive)
     qtbot.waitUntil(lambda: not facts.get("loras", "new.safetensors").missing)
+
+
+def test_files_of_one_name_beside_two_graphs_are_told_apart(qtbot, models, loras):
+    beside = [models / "a", models / "b"]
+    for folder, rank in zip(beside, (4, 8), strict=True):
+        folder.mkdir()
+        write_lora(folder / "mine.safetensors", rank)
+    found = FileFacts(lambda: Folders([models], beside[0]))
+    assert known(qtbot, found, "loras", "mine.safetensors").detail == "rank 4"
+    beside.reverse()
+    found.doubt()
+    qtbot.waitUntil(lambda: found.get("loras", "mine.safetensors").detail == "rank 8")
+    found.close()
 
 
 def test_other_families_do_not_fit():

@@ -1,0 +1,117 @@
+"""What a model file, and the notes that others keep beside it, say of it to people.
+
+Read are the metadata of the file (modelspec.* and the training log ss_*) and the sidecars of A1111
+(`<name>.json`) and of Civitai's helpers (`<name>.civitai.info`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SIDECARS = (".civitai.info", ".json")
+LONGEST = 4 << 20
+"""Bytes of a sidecar, and letters of a training log, that are read."""
+MOST_TAGS = 24
+_MARKUP = re.compile(r"<[^>]*>")
+
+
+@dataclass(frozen=True)
+class Said:
+    """`words` trigger what the file was trained on; `tags` are (tag, pictures that had it), the
+    most frequent first; `base` is the model that it was trained on or belongs to."""
+
+    title: str = ""
+    author: str = ""
+    licence: str = ""
+    notes: str = ""
+    base: str = ""
+    resolution: str = ""
+    pictures: str = ""
+    words: tuple[str, ...] = ()
+    tags: tuple[tuple[str, int], ...] = ()
+
+
+def said_of(path: Path, metadata: Mapping[str, str]) -> Said:
+    """All that is said of the file at `path`; what makes no sense is passed over."""
+    beside = [_sidecar(path.with_suffix(suffix)) for suffix in SIDECARS]
+    model = [_mapping(each.get("model")) for each in beside]
+
+    def first(*values: Any) -> str:
+        return next((text for value in values if (text := _text(value))), "")
+
+    return Said(
+        title=first(metadata.get("modelspec.title"), *(each.get("name") for each in model)),
+        author=first(metadata.get("modelspec.author")),
+        licence=first(metadata.get("modelspec.license"), metadata.get("license")),
+        notes=first(
+            *(each.get("notes") for each in beside),
+            metadata.get("modelspec.usage_hint"),
+            *(each.get("description") for each in beside),
+            metadata.get("modelspec.description"),
+            metadata.get("ss_training_comment"),
+        ),
+        base=first(
+            *(each.get("baseModel") or each.get("sd version") for each in beside),
+            metadata.get("ss_sd_model_name"),
+            metadata.get("ss_base_model_version"),
+            metadata.get("modelspec.architecture"),
+        ),
+        resolution=first(metadata.get("modelspec.resolution"), metadata.get("ss_resolution")),
+        pictures=first(metadata.get("ss_num_train_images")),
+        words=_words(metadata, beside),
+        tags=_tags(metadata.get("ss_tag_frequency", "")),
+    )
+
+
+def _words(metadata: Mapping[str, str], beside: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    found = [metadata.get("modelspec.trigger_phrase", "")]
+    for each in beside:
+        trained = each.get("trainedWords")
+        found += map(_text, trained if isinstance(trained, list) else ())
+        found.append(_text(each.get("activation text")))
+    words = (word.strip() for phrase in found for word in phrase.split(","))
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _tags(log: str) -> tuple[tuple[str, int], ...]:
+    """From kohya's training log: tags by folder of the pictures, with how often each stood."""
+    if len(log) > LONGEST:
+        return ()
+    counts: Counter[str] = Counter()
+    for folder in _mapping(_parsed(log)).values():
+        for tag, count in _mapping(folder).items():
+            if isinstance(count, int) and tag.strip():
+                counts[tag.strip()] += count
+    return tuple(counts.most_common(MOST_TAGS))
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    try:
+        if not path.is_file() or path.stat().st_size > LONGEST:
+            return {}
+        return _mapping(_parsed(path.read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    """As plain text: Civitai's descriptions are HTML, and "None" is how trainers say nothing."""
+    text = _MARKUP.sub(" ", value).strip() if isinstance(value, str) else ""
+    return "" if text == "None" else text
