@@ -20,7 +20,7 @@ from ponystudio import __version__
 from ponystudio.commands.complaints import complain
 from ponystudio.errors import Cancelled, PonyStudioError
 
-COMMANDS = ("run", "validate", "nodes", "inspect", "convert", "doctor", "worker")
+COMMANDS = ("run", "validate", "nodes", "inspect", "convert", "verify", "doctor", "worker")
 DEVICES = ("auto", "cpu", "cuda[:N]", "rocm", "mps")
 DTYPES = ("auto", "fp32", "fp16", "bf16")
 # Set to anything, it shows where in PonyStudio an unforeseen error came from.
@@ -130,6 +130,10 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("--ema", action="store_true", help="take the averaged weights")
     convert.add_argument("--half", action="store_true", help="store as 16-bit floats")
 
+    verify = commands.add_parser("verify", help="make a picture again and compare")
+    verify.add_argument("picture", metavar="PICTURE", type=Path, help="one that was made here")
+    _add_models(verify)
+
     commands.add_parser("doctor", help="devices, versions, folders, what is missing")
     commands.add_parser("worker")  # what the studio starts for itself; not for people
     return parser
@@ -145,6 +149,10 @@ def _add_graph(command: argparse.ArgumentParser) -> None:
         default=[],
         help="change a param for this run; may be given again",
     )
+    _add_models(command)
+
+
+def _add_models(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--models",
         metavar="DIR",

@@ -18,6 +18,7 @@ PonyStudioError
     ├── NotANumber, MismatchedValues, ChangedInput
     ├── OutOfMemory
     ├── StorageFull, NotWritable
+    ├── Differs              a picture that was made again is another one
     └── WorkerDied
 Cancelled                    the user's wish, not an error        exit code 130
 """
@@ -169,6 +170,10 @@ class NodeFailed(RunError):
 
 
 class NotANumber(RunError):
+    pass
+
+
+class Differs(RunError):
     pass
 
 

@@ -43,11 +43,12 @@ class Opened:
             errors.append(error)
         return errors
 
-    def errors_in_the_way(self) -> list[PonyStudioError]:
-        """What keeps the graph from running: errors elsewhere in it do no harm."""
+    def errors_in_the_way(self, targets: Sequence[str] | None = None) -> list[PonyStudioError]:
+        """What keeps these nodes (None: all that save or show something) from running: errors
+        elsewhere in the graph do no harm."""
         catalog = self.packs.catalog
         try:
-            targets = effective_targets(self.graph, catalog)
+            targets = effective_targets(self.graph, catalog) if targets is None else targets
         except NothingToRun as error:
             return [*check(self.graph, catalog), error]
         ids = ancestors(effective(self.graph, catalog), targets)

@@ -107,6 +107,7 @@ class Execution:
                 start = time.perf_counter()
                 outputs, context = self._run(step)
                 seconds = time.perf_counter() - start
+                self._around.receipts.took(step.node.id, seconds)
                 # What a network made is dear: to make it again, weights must be loaded again.
                 self._keep(step, outputs, max(seconds, WRITE_FROM * bool(context.models.parts)))
                 history.record(scope, step.node.id, step.key)
@@ -296,16 +297,15 @@ def _line(error: BaseException, kind: NodeType) -> str:
 def _placed(error: Exception | SystemExit, step: Step, kind: NodeType) -> RunError:
     """The error as one of a run, with the node's id."""
     id = step.node.id
+    socket = error.socket if isinstance(error, PonyStudioError) else ""
+    place = f"{id}.{socket}" if socket else id
     if isinstance(error, RunError):
         if not error.node:
-            error.node, error.where = id, f"{id}: {error.where}" if error.where else id
+            error.node, error.where = id, f"{place}: {error.where}" if error.where else place
         return error
     if isinstance(error, PonyStudioError):  # bad input that shows only now
-        place = f"{id}.{error.socket}" if error.socket else id
         where = f"{place}: {error.where}" if error.where and error.where != place else place
-        return NodeFailed(
-            error.what, node=id, socket=error.socket, where=where, remedy=error.remedy
-        )
+        return NodeFailed(error.what, node=id, socket=socket, where=where, remedy=error.remedy)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         full = explained(error, Path(error.filename or "."))
         full.node, full.where = id, f"{id}: {full.where}"

@@ -54,6 +54,7 @@ class Receipts:
         self._sha256: dict[str, str] = {}
         self._autov3: dict[str, str] = {}
         self._hashing: threading.Thread | None = None
+        self._seconds: dict[str, float] = {}
 
     def start(self, steps: Iterable[str]) -> None:
         """Begin with the files that these nodes depend on."""
@@ -71,6 +72,10 @@ class Receipts:
                 raise Cancelled("Cancelled.")
             self._hashing.join(GLANCE)
 
+    def took(self, node: str, seconds: float) -> None:
+        """How long a node of this run took."""
+        self._seconds[node] = round(seconds, 4)
+
     def fields(self, node: str, size: tuple[int, int], batch: tuple[int, int]) -> dict[str, str]:
         """The fields of a picture of `size` that `node` writes; `batch` is its index and count."""
         self.finish()
@@ -81,6 +86,8 @@ class Receipts:
             "node": node,
             "batch": {"index": batch[0], "size": batch[1]},
             "seeds": self._seeds(ids),
+            # Of those that ran; the results of the others were there already.
+            "seconds": {id: self._seconds[id] for id in sorted(ids) if id in self._seconds},
             "models": {
                 name: {"kind": kind, "content": content_id(path), **self._hash_of(name)}
                 for name, (kind, path) in sorted(files.items())

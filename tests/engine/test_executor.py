@@ -253,6 +253,10 @@ def test_pictures_are_numbered_and_carry_graph_and_receipt(studio, tmp_path):
     receipt = json.loads(fields[RECEIPT])
     assert receipt["batch"] == {"index": 1, "size": 2}
     assert receipt["environment"]["torch"] == torch.__version__
+    # Of the second run: its grey was there already.
+    assert receipt["seconds"].keys() == {"grey"}
+    later = json.loads(read_fields(folder / "pony_00004.png")[RECEIPT])
+    assert later["seconds"] == {}
 
 
 def test_an_unchanged_save_is_skipped_only_where_asked(studio, tmp_path):
