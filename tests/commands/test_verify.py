@@ -82,7 +82,7 @@ def test_what_was_different_is_said(batch, verify, models, tmp_path):
     def change(receipt):
         receipt["environment"] |= {"torch": "1.13", "device": "cuda:7"}
 
-    code, out, err = verify(with_receipt(batch[0], tmp_path / "older.png", change))
+    code, _, err = verify(with_receipt(batch[0], tmp_path / "older.png", change))
     assert code == 0
     assert "torch was 1.13" in err
     assert "device was cuda:7, is cpu" in err
