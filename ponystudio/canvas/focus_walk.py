@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, QRectF
 
 from ponystudio.canvas import wires
+from ponystudio.canvas.card import ParamRow, SocketRow
 from ponystudio.canvas.items import NOTHING, FocusRef, Hit, SocketRef, WireKey
 
 if TYPE_CHECKING:
@@ -66,9 +67,31 @@ def place(scene: GraphScene, focus: FocusRef) -> QPointF | None:
     if focus.kind == "node":
         return QPointF(card.rect.center().x(), card.rect.top() + 16)
     if focus.kind == "param":
-        row = next((r for r in card.layout.params if r.spec.name == focus.name), None)
+        row = param(scene, focus)
         return row.rect.center() + card.pos() if row else card.rect.center()
     return (card.output_pos if focus.kind == "output" else card.input_pos)(focus.name)
+
+
+def param(scene: GraphScene, focus: FocusRef) -> ParamRow | None:
+    """The row of the param that the focus is on."""
+    rows = scene.node_items[focus.node].layout.params
+    return next((row for row in rows if row.spec.name == focus.name), None)
+
+
+def area(scene: GraphScene, focus: FocusRef) -> QRectF:
+    """What the focus, whose place there is, is on, in scene px."""
+    if focus.kind == "wire" and focus.wire:
+        return scene.wire_items[focus.wire].box
+    card = scene.node_items[focus.node]
+    layout = card.layout
+    row: ParamRow | SocketRow | None = None
+    if focus.kind == "param":
+        row = param(scene, focus)
+    elif focus.kind != "node":
+        row = (layout.output if focus.kind == "output" else layout.input)(focus.name)
+    if row is None:
+        return card.rect
+    return (row.hit if isinstance(row, SocketRow) else row.rect).translated(card.pos())
 
 
 def hit(scene: GraphScene, focus: FocusRef | None) -> Hit:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QKeyEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.canvas import focus_walk
 from ponystudio.canvas.gestures.connect import Fits
 from ponystudio.canvas.items import FocusRef, SocketRef
 from ponystudio.canvas.overlay import WireDrag
-from ponystudio.graph import wiring
 
 if TYPE_CHECKING:
     from ponystudio.canvas.commands import CanvasCommands
@@ -47,7 +46,6 @@ class Keyboard(QObject):
         self._ends: list[SocketRef] = []
         self._in_hand: SocketRef | None = None
         self.view.installEventFilter(self)
-        self.scene.focus_changed.connect(self._announce)
         self.ops.document.changed.connect(self._check)
 
     # Keys
@@ -273,44 +271,6 @@ class Keyboard(QObject):
             self.scene.set_focus(FocusRef("node", target) if alive else None)
         elif focus.kind != "wire" and focus.node not in self.scene.node_items:
             self.scene.set_focus(None)
-
-    def _announce(self, focus: FocusRef | None) -> None:
-        """Say to screen readers where the focus is."""
-        text = self.describe(focus) if focus else ""
-        self.view.setAccessibleDescription(text)
-        if QAccessible.isActive():
-            changed = QAccessible.Event.DescriptionChanged
-            QAccessible.updateAccessibility(QAccessibleEvent(self.view, changed))
-
-    def describe(self, focus: FocusRef) -> str:
-        """Where the focus is, in words."""
-        if focus.kind == "wire":
-            wire = self.scene.wire_items.get(focus.wire) if focus.wire else None
-            if wire is None:
-                return ""
-            text = self.tr("Wire from {0}, {1} to {2}, {3}")
-            source, target = self.ops.title(wire.source), self.ops.title(wire.target)
-            return text.format(source, wire.output, target, wire.input)
-        title = self.ops.title(focus.node)
-        if focus.kind == "node":
-            spec = (
-                self.ops.document.spec(focus.node) if focus.node in self.ops.graph.nodes else None
-            )
-            return f"{title}, {spec.group}" if spec else title
-        if focus.kind == "param":
-            value = self.ops.graph.nodes[focus.node].params.get(focus.name, "")
-            return f"{title}, {focus.name}: {value}"
-        kind = self.tr("output") if focus.kind == "output" else self.tr("input")
-        links = self.ops.graph.nodes[focus.node].inputs
-        if focus.kind == "input" and focus.name in links:
-            link = links[focus.name]
-            fed = self.tr("from {0}").format(self.ops.title(link.source))
-            return f"{title}, {kind} {focus.name}, {fed}"
-        if focus.kind == "output":
-            n = len(wiring.wires_from(self.ops.graph, focus.node, focus.name))
-            wires = self.tr("one wire") if n == 1 else self.tr("{0} wires").format(n)
-            return f"{title}, {kind} {focus.name}, {wires}"
-        return f"{title}, {kind} {focus.name}, " + self.tr("not connected")
 
 
 def _typed(event: QKeyEvent) -> bool:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QCoreApplication
 
 from ponystudio.canvas import card, status
 from ponystudio.canvas.items import FocusRef, Hit, NodeItem, SocketRef, WireKey
+from ponystudio.canvas.params.field import FieldContext
 
 if TYPE_CHECKING:
     from ponystudio.canvas.scene import GraphScene
@@ -25,7 +26,7 @@ def focused(scene: GraphScene, focus: FocusRef | None) -> str:
     if focus.kind == "node":
         return node(scene, item)
     if focus.kind == "param":
-        return f"{focus.name.replace('_', ' ')}, {item.title}"
+        return param(scene, item, focus.name)
     is_output = focus.kind == "output"
     kind = card.socket_type(item.spec, focus.name, is_output)
     return socket(scene, SocketRef(item.id, focus.name, is_output, kind))
@@ -37,15 +38,39 @@ def node(scene: GraphScene, item: NodeItem) -> str:
     return ", ".join(part for part in (item.title, shown.text, shown.right) if part)
 
 
+def param(scene: GraphScene, item: NodeItem, name: str) -> str:
+    """ "steps, 20, Sample"."""
+    spec = item.spec.param_by_name.get(name) if item.spec else None
+    field = scene.field(spec) if spec else None
+    if spec is None or field is None:
+        return f"{name.replace('_', ' ')}, {item.title}"
+    ctx = FieldContext.of(scene.document, item.id, spec, scene.services)
+    said: str = field.accessible_text(ctx)  # type: ignore[attr-defined]
+    return f"{said}, {item.title}"
+
+
 def socket(scene: GraphScene, ref: SocketRef) -> str:
-    """ "Output latent of Sample, Latent, connected"."""
+    """ "Input latent of Sample, Latent, from Empty latent"."""
     tr = QCoreApplication.translate
     item = scene.node_items[ref.node]
     side = tr("Canvas", "Output") if ref.is_output else tr("Canvas", "Input")
-    used = ref.name in (item.used if ref.is_output else item.node.inputs)
-    state = tr("Canvas", "connected") if used else tr("Canvas", "not connected")
     of = tr("Canvas", "%1 of %2").replace("%1", ref.name.replace("_", " "))
-    return f"{side} {of.replace('%2', item.title)}, {type_title(ref.type)}, {state}"
+    return f"{side} {of.replace('%2', item.title)}, {type_title(ref.type)}, {_ends(scene, ref)}"
+
+
+def _ends(scene: GraphScene, ref: SocketRef) -> str:
+    """What a socket is connected to."""
+    tr = QCoreApplication.translate
+    if ref.is_output:
+        wires = (scene.wire_items[key] for key in scene.wires_of.get(ref.node, ()))
+        count = sum((item.source, item.output) == (ref.node, ref.name) for item in wires)
+        if count > 1:
+            return tr("Canvas", "%1 wires").replace("%1", str(count))
+        return tr("Canvas", "one wire") if count else tr("Canvas", "not connected")
+    found = scene.wire_items.get((ref.node, ref.name))
+    if found is None:
+        return tr("Canvas", "not connected")
+    return tr("Canvas", "from %1").replace("%1", scene.node_items[found.source].title)
 
 
 def wire(scene: GraphScene, key: WireKey) -> str:
@@ -54,7 +79,7 @@ def wire(scene: GraphScene, key: WireKey) -> str:
     if item is None:
         return ""
     source, target = scene.node_items[item.source], scene.node_items[item.target]
-    text = QCoreApplication.translate("Canvas", "Wire from %1 to %2")
+    text = QCoreApplication.translate("Canvas", "Wire from %1, to %2")
     return text.replace("%1", f"{source.title}, {item.output}").replace(
         "%2", f"{target.title}, {item.input}"
     )
@@ -72,7 +97,8 @@ def tooltip(scene: GraphScene, hit: Hit) -> str:
         return tr("Canvas", "More")
     if hit.part == "header" and item:
         first = (item.spec.help if item.spec else "").strip().split("\n\n")[0]
-        return "\n".join(part for part in (item.title, " ".join(first.split())) if part)
+        said = (item.title, " ".join(first.split()), *scene.document.states[item.id].notes)
+        return "\n".join(part for part in said if part)
     if hit.part == "status" and item:
         return _status_tip(scene, item)
     if hit.part == "picture" and item and scene.document.states[item.id].picture:

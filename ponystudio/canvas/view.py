@@ -28,7 +28,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QGraphicsView, QToolTip, QWidget
 
-from ponystudio.canvas import spoken, theme, view_actions
+from ponystudio.canvas import accessible, spoken, theme, view_actions
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.buttons import CardButtons
 from ponystudio.canvas.camera import Camera
@@ -100,9 +100,9 @@ class GraphView(CameraView):
 
     def _say_focus(self) -> None:
         """Tell screen readers what the keyboard is on."""
-        text = spoken.focused(self.graph_scene, self.graph_scene.focus)
-        if text != self.accessibleDescription():
-            self.setAccessibleDescription(text)
+        focus = self.graph_scene.focus
+        self.setAccessibleDescription(spoken.focused(self.graph_scene, focus))
+        accessible.announce(self, focus)
 
     def _theme_changed(self) -> None:
         self.frame_store.damage(None)

@@ -170,12 +170,14 @@ def test_the_menu_key_opens_the_menu_of_the_focus(canvas, hands):
 
 
 def test_the_focus_is_said_in_words(canvas):
-    keyboard = canvas.commands.keyboard
-    keyboard.set(FocusRef("output", "checkpoint", "clip"))
-    assert canvas.view.accessibleDescription() == "Load checkpoint, output clip, 2 wires"
-    assert keyboard.describe(FocusRef("input", "decode", "vae")).endswith("from Load checkpoint")
-    assert keyboard.describe(FocusRef("param", "sampler", "steps")) == "Sample, steps: 20"
-    assert "Wire from Decode" in keyboard.describe(FocusRef("wire", wire=("save", "image")))
+    for focus, words in (
+        (FocusRef("output", "checkpoint", "clip"), "Output clip of Load checkpoint, CLIP, 2 wires"),
+        (FocusRef("input", "decode", "vae"), "Input vae of Decode, VAE, from Load checkpoint"),
+        (FocusRef("param", "sampler", "steps"), "steps, 20, Sample"),
+        (FocusRef("wire", wire=("save", "image")), "Wire from Decode, image, to Save image, image"),
+    ):
+        canvas.commands.keyboard.set(focus)
+        assert canvas.view.accessibleDescription() == words
 
 
 def test_a_focus_on_what_goes_away_goes_too(canvas, hands):

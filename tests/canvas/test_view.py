@@ -292,7 +292,7 @@ def test_it_is_spoken_what_the_keyboard_is_on(view: GraphView) -> None:
     from ponystudio.canvas.items import FocusRef
 
     view.graph_scene.set_focus(FocusRef("output", "source", "latent"))
-    assert view.accessibleDescription() == "Output latent of Source, Latent, connected"
+    assert view.accessibleDescription() == "Output latent of Source, Latent, one wire"
 
 
 def test_a_camera_is_kept_in_the_file() -> None:
