@@ -31,9 +31,10 @@ class Asked(QObject):
         inspector.bypass.connect(self.bypass)
         inspector.go_to.connect(lambda node: self.go_to(None, node))
         inspector.help_wanted.connect(self.help_on)
+        inspector.words_chosen.connect(self.write)
         window.nodes.chosen.connect(self.add_node)
-        pictures.open_graph_requested.connect(window.documents.open)
         window.dropper.added.connect(self._show_added)
+        pictures.open_graph_requested.connect(window.documents.open)
         pictures.use_seed_requested.connect(self.use_seed)
         pictures.apply_values_requested.connect(self.apply_values)
 
@@ -47,6 +48,19 @@ class Asked(QObject):
             page.scene.select([node])
             page.view.show_node(node)
 
+    def show_tokens(self, node: str) -> None:
+        window = self._window
+        if page := window.page:
+            window.shell.set_alone(False)
+            page.scene.select([node])
+            window.inspector.show_tokens()
+
+    def write(self, node: str, start: int, end: int) -> None:
+        """Select words in a prompt, to be written anew."""
+        if (page := self._window.page) and (prompt := page.view.params.prompt_of(node)):
+            page.view.show_node(node)
+            page.view.params.write(prompt, start, end)
+
     def walk_problems(self) -> None:
         if page := self._window.page:
             selected = page.scene.selected_nodes()
@@ -56,20 +70,6 @@ class Asked(QObject):
         made = self._window.results.picture_of(document, node)
         self._window.side.show_pictures([made] if made is not None else [])
 
-    def add_node(self, spec: NodeSpec) -> None:
-        if page := self._window.page:
-            self._window.show_document(page.document)
-            page.commands.ops.add_node(spec, page.view.visible_rect().center())
-
-    def run_to(self, node: str) -> None:
-        document = self._window.documents.current
-        if document is not None and node in document.graph.nodes:
-            self._window.runner.run_to(document, node)
-
-    def bypass(self, id: str) -> None:
-        document = self._window.documents.current
-        if document is not None and (node := self._node(id)) is not None:
-            off = node.mode == "bypassed"
     def open_files(self, paths: Sequence[Path]) -> None:
         """Files by name, from the command line, say: graphs open in tabs of their own, models and
         pictures get their loaders in the middle of the canvas in front."""
@@ -89,6 +89,20 @@ class Asked(QObject):
         if page is not None and page.document is document and nodes:
             page.scene.select(nodes)
 
+    def add_node(self, spec: NodeSpec) -> None:
+        if page := self._window.page:
+            self._window.show_document(page.document)
+            page.commands.ops.add_node(spec, page.view.visible_rect().center())
+
+    def run_to(self, node: str) -> None:
+        document = self._window.documents.current
+        if document is not None and node in document.graph.nodes:
+            self._window.runner.run_to(document, node)
+
+    def bypass(self, id: str) -> None:
+        document = self._window.documents.current
+        if document is not None and (node := self._node(id)) is not None:
+            off = node.mode == "bypassed"
             text = self.tr("Use again") if off else self.tr("Bypass")
             document.do(SetMode(id, "normal" if off else "bypassed"), text)
 

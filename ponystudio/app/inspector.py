@@ -21,10 +21,13 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.app.painted import PaintedButton, px
 from ponystudio.app.runner import Runner
 from ponystudio.app.studio_document import StudioDocument
+from ponystudio.app.token_view import TokenView
 from ponystudio.canvas import theme
 from ponystudio.canvas.params.painting import label_of, text_of
+from ponystudio.canvas.params.services import ParamServices
 from ponystudio.canvas.state import NodeState, Problem
 from ponystudio.canvas.status import seconds, status
+from ponystudio.diffusion.prompt import DIALECTS
 from ponystudio.graph.model import Node
 
 LONGEST = 60
@@ -33,18 +36,25 @@ SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
 
 
 class Inspector(QFrame):
-    """`show_node` fills it. `run_to`, `bypass`, `go_to` and `help_wanted` carry a node's id."""
+    """`show_node` fills it. `run_to`, `bypass`, `go_to` and `help_wanted` carry a node's id;
+    `words_chosen` a node, and from where to where in its prompt."""
 
     run_to = Signal(str)
     bypass = Signal(str)
     go_to = Signal(str)
     help_wanted = Signal(str)
+    words_chosen = Signal(str, int, int)
 
-    def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, runner: Runner, services: ParamServices, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
-        self._runner = runner
+        self._runner, self._counts = runner, services.counts
         self._document: StudioDocument | None = None
         self._node = ""
+        self.tokens = TokenView(self)
+        self.tokens.hide()
+        self.tokens.chosen.connect(lambda *span: self.words_chosen.emit(self._node, *span))
         self.setProperty("surface", "panel")
         self.setAccessibleName(self.tr("Inspector"))
         self._area = QScrollArea()
@@ -55,6 +65,7 @@ class Inspector(QFrame):
         box.addWidget(self._area)
         self._soon = QTimer(self, singleShot=True, interval=SOON)
         self._soon.timeout.connect(self.refresh)
+        self._counts.changed.connect(self._later)
         theme.hub.changed.connect(self.refresh)
 
     def show_document(self, document: StudioDocument | None) -> None:
@@ -74,8 +85,17 @@ class Inspector(QFrame):
         self._node = node
         self.refresh()
 
+    def show_tokens(self) -> None:
+        """Bring them into sight."""
+        self.refresh()
+        if self.tokens.isVisibleTo(self) and (page := self._area.widget()):
+            page.adjustSize()
+            self._area.ensureWidgetVisible(self.tokens, 0, self._area.height())
+
     def refresh(self) -> None:
         document = self._document
+        self.tokens.setParent(self)  # or it would go with what it stood in
+        self.tokens.hide()
         if document is None:
             content: QWidget = QWidget()
         elif self._node in document.graph.nodes:
@@ -120,9 +140,16 @@ class Inspector(QFrame):
         box.addWidget(self._state_card(node, spec, state))
         for problem in _problems(state):
             box.addWidget(self._problem_card(id, problem))
-        for note in state.notes:
+        prompt = _prompt(node, spec)
+        count = self._counts.get(*prompt, "inspector") if prompt else None
+        for note in dict.fromkeys((*state.notes, *(count.notes if count else ()))):
             box.addWidget(_label(note, "body", "text2"))
         self._section(box, self.tr("Parameters"), _params(document, node, spec))
+        if prompt:
+            self.tokens.show_prompt(self._counts, *prompt)
+            box.addSpacing(px(4))
+            box.addWidget(self.tokens)
+            self.tokens.show()
         self._section(box, self.tr("Cost"), self._cost(document, id, state))
         self._section(box, self.tr("Output"), list(state.outputs))
         box.addLayout(self._buttons(id, node))
@@ -269,9 +296,19 @@ def _params(document: StudioDocument, node: Node, spec: NodeSpec | None) -> list
             source = node.inputs[param.name].source
             feeding = document.graph.nodes.get(source)
             rows.append((title, f"← {feeding.title or source if feeding else source}"))
-        elif param.type != "rows":
+        elif param.type != "rows" and not param.prompt:  # that one is shown by its tokens
             rows.append((title, _short(text_of(node.params.get(param.name, param.default)))))
     return rows
+
+
+def _prompt(node: Node, spec: NodeSpec | None) -> tuple[str, str] | None:
+    """The first prompt of its own that a node has, and by whose rules it is read."""
+    own = (p for p in spec.params if p.prompt and p.name not in node.inputs) if spec else ()
+    if (param := next(iter(own), None)) is None:
+        return None
+    dialect = node.params.get("dialect")
+    text = str(node.params.get(param.name, param.default))
+    return text, dialect if dialect in DIALECTS else DIALECTS[0]
 
 
 def _short(text: str) -> str:

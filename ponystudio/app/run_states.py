@@ -57,6 +57,7 @@ class RunStates:
                     seconds=before.seconds,
                     picture=before.picture,
                     stale=before.picture is not None,
+                    notes=before.notes,
                     outputs=before.outputs,
                 ),
             )
@@ -71,7 +72,9 @@ class RunStates:
 
     def started(self, id: str, reason: str) -> None:
         spec = self._document.spec(id) if id in self._document.graph.nodes else None
-        self._update(id, phase="running", tier="", reason=why(reason, spec), step=0, steps=0)
+        self._update(
+            id, phase="running", tier="", reason=why(reason, spec), step=0, steps=0, notes=()
+        )
 
     def progress(self, id: str, step: int, steps: int, left: float | None) -> None:
         self._update(id, phase="running", step=step, steps=steps, left=left)

@@ -114,7 +114,7 @@ class Window(QMainWindow):
         self.rail = Rail()
         self.nodes = NodePanel()
         self.nodes.set_catalog(self._catalog())
-        self.inspector = Inspector(self.runner)
+        self.inspector = Inspector(self.runner, self.services)
         self.strip = ResultsStrip(self.results)
         self.top = TopBar(self.tabs, self.run_bar)
         self.shell = Shell(self.top, self.rail, self.inspector, self.strip, self.bottom)
@@ -170,6 +170,7 @@ class Window(QMainWindow):
         page.scene.set_shapes_on_wires(self.settings.get("shapes_on_wires"))
         page.selection_changed.connect(self._selection_changed)
         page.template_wanted.connect(self.new_default)
+        page.scene.tokens_requested.connect(self.asked.show_tokens)
         page.picture_wanted.connect(partial(self.asked.show_picture_of, document))
         self.canvases[document] = page
         self.shell.pages.addWidget(page)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication
 
 from ponystudio.canvas.action import ActionSpec
+from ponystudio.canvas.params import prompt_help
 from ponystudio.graph.arranging import Side
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def actions(c: CanvasCommands) -> list[ActionSpec]:
-    return [*adding(c), *editing(c), *node_states(c), *arranging(c)]
+    prompting = prompt_help.actions(c.view.params.prompt, c.view.params)
+    return [*adding(c), *editing(c), *node_states(c), *prompting, *arranging(c)]
 
 
 def _tr(text: str) -> str:

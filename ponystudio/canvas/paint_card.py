@@ -161,6 +161,8 @@ def _sign(item: NodeItem, state: NodeState) -> tuple[str, str]:
     if item.layout.collapsed:
         shown = status.status(item.node, item.spec, state)
         return ("", "") if shown.text_color == "text3" else (shown.icon, shown.color)
+    if state.notes:
+        return "info", "warn"
     if item.looks.get("pinned"):
         return "lock", "text2"
     return "", ""

@@ -39,6 +39,7 @@ class GraphScene(Contents):
     content_changed = Signal()
     remedy_requested = Signal(str, object, str)
     run_to_requested = Signal(str)
+    tokens_requested = Signal(str)
     more_requested = Signal(str, object)
     picture_activated = Signal(str)
 
@@ -63,8 +64,8 @@ class GraphScene(Contents):
         self.revision = 0
         """Counts the changes of what there is and where."""
         self.far_picture = FarPicture(self)
-        self.shapes_on_wires = False
         self.fades = CrossFades(self)
+        self.shapes_on_wires = False
         self._fields: dict[int, tuple[ParamSpec, FieldLike | None]] = {}
         document.changed.connect(self._changed)
         document.catalog_changed.connect(self._rebuild)
@@ -170,8 +171,8 @@ class GraphScene(Contents):
         if theme.density() != self._density:
             self._density = theme.density()
             self._rebuild()
-        for item in self.node_items.values():
         self.revision += 1
+        for item in self.node_items.values():
             mirror.hang_message(self, item)
         for note in self.note_items:
             note.document = None

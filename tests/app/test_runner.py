@@ -348,6 +348,29 @@ class TestStates:
         link.tell("refused", errors=[{"what": "Nothing to run.", "reason": "NothingToRun"}])
         assert [problem.what for problem in told] == ["Nothing to run."]
 
+    def test_a_note_stays_with_what_is_kept_and_goes_when_it_runs_again(
+        self, runner, document, link
+    ):
+        notes = []
+
+        def run(steps, said=()):
+            runner.run(document)
+            link.tell("run_started", nodes=2, steps=len(steps), device="")
+            link.tell("run_planned", steps=steps)
+            for node in steps:
+                link.tell("node_started", node=node, why="x")
+                for text in said:
+                    link.tell("note", node=node, text=text)
+                link.tell("node_finished", node=node, cached=False, seconds=1.0)
+            notes.append(document.states["d"].notes)
+            finish(link)
+            notes.append(document.states["d"].notes)
+
+        run(["d"], ["No effect.", "No effect."])
+        run([])
+        run(["d"], [])
+        assert notes == [("No effect.",)] * 4 + [()] * 2
+
     def test_a_stop_leaves_pictures_as_they_were(self, runner, document, link):
         old, live = (
             QImage(2, 2, QImage.Format.Format_RGB32),

@@ -10,7 +10,7 @@ from PySide6.QtCore import QLineF, QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QImage
 
 from helpers.scenes import chain
-from ponystudio.canvas import cross_fade, status, theme
+from ponystudio.canvas import cross_fade, spoken, status, theme
 from ponystudio.canvas.camera import Camera
 from ponystudio.canvas.drift import Drift
 from ponystudio.canvas.items import FocusRef, SocketRef
@@ -277,3 +277,16 @@ def test_badges_change_at_once_where_nothing_may_move(view: GraphView) -> None:
         assert view.graph_scene.fades.of("sample") is None
     finally:
         theme.set_reduced_motion(False)
+
+
+def test_a_note_shows_in_the_header_and_is_said_there(view: GraphView) -> None:
+    scene = view.graph_scene
+    said = "2 of the 8 tensors have no effect."
+    before = shot(view)
+    scene.document.states.update("sample", phase="done", notes=(said,))
+    marked = shot(view)
+    rect = scene.node_items["sample"].rect
+    header = view.from_scene_rect(QRectF(rect.left(), rect.top(), rect.width(), 32)).toRect()
+    assert marked.copy(header) != before.copy(header)
+    tip = spoken.tooltip(scene, scene.hit(rect.topLeft() + QPointF(60, 16)))
+    assert tip.endswith(said)

@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.canvas.params.background import Background
+from ponystudio.canvas.params.pieces import Piece, length, pieces, spans
+from ponystudio.diffusion.prompt import notes, parse
 from ponystudio.errors import PonyStudioError
 from ponystudio.library.folders import Folders
 
@@ -25,12 +27,14 @@ _FRESH = 5.0  # seconds
 @dataclass(frozen=True)
 class Count:
     """`tokens` in all, `chunks` of 75 that hold them, and the places in the text (numbers of
-    characters) where a new chunk begins. `problem` says what the prompt names in vain."""
+    characters) where a new chunk begins. `problem` says what the prompt names in vain, `notes` what
+    in it does not act as its author may expect."""
 
     tokens: int
     chunks: int = 1
     breaks: tuple[int, ...] = ()
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def room(self) -> int:
@@ -74,6 +78,24 @@ class Counts(QObject):
             )
         return self._latest.get(place)
 
+    def embedding_names(self) -> list[str]:
+        """The words that prompts name textual inversions by, as they were last listed."""
+        return [Path(name).stem for name in self._listed or ()]
+
+    def pieces(
+        self, text: str, dialect: str, place: Hashable, done: Callable[[list[list[Piece]]], None]
+    ) -> None:
+        """Work out the tokens; what the same `place` asked for before may never be told."""
+        folders = self._folders()
+
+        def work() -> list[list[Piece]]:
+            try:
+                return pieces(text, dialect, self._embeddings(folders))
+            except PonyStudioError:  # the count tells what is named in vain
+                return pieces(text.replace("embedding:", " " * len("embedding:")), dialect)
+
+        self._background.submit(("pieces", place), work, done)
+
     def _embeddings(self, folders: Folders) -> Mapping[str, int]:
         """In the background; listed anew every few seconds at most."""
         now = time.monotonic()
@@ -93,9 +115,8 @@ class Counts(QObject):
 def count(text: str, dialect: str, embeddings: Mapping[str, int] | None = None) -> Count:
     """Count a prompt; `embeddings` says how many vectors each textual inversion has."""
     from ponystudio.diffusion import tokens
-    from ponystudio.diffusion.prompt import parse
 
-    known = embeddings or {}
+    known, said = embeddings or {}, tuple(notes(text, dialect))
     segments = parse(text, dialect)
     try:
         chunks = tokens.ClipTokenizer().chunks(
@@ -103,120 +124,31 @@ def count(text: str, dialect: str, embeddings: Mapping[str, int] | None = None) 
         )
     except PonyStudioError as error:
         plain = text.replace("embedding:", " ")
-        return Count(
-            *_numbers(tokens.ClipTokenizer(), parse(plain, dialect), dialect), (), error.what
-        )
-    lengths = [_length(chunk.ids, chunk.tokens, tokens.END) for chunk in chunks]
+        numbers = _numbers(tokens.ClipTokenizer(), parse(plain, dialect), dialect)
+        return Count(*numbers, (), error.what, said)
+    lengths = [length(chunk) for chunk in chunks]
     breaks: tuple[int, ...] = ()
     if len(chunks) > 1:
-        places = list(_places(text, segments, dialect, known))
+        places = [start for start, _ in spans(text, segments, dialect, known)]
         breaks = tuple(_break_places(lengths, places))
-    return Count(sum(lengths), len(chunks), breaks)
+    return Count(sum(lengths), len(chunks), breaks, "", said)
 
 
 def _numbers(tokenizer: Any, segments: Any, dialect: str) -> tuple[int, int]:
-    from ponystudio.diffusion import tokens
-
     try:
         chunks = tokenizer.chunks(segments, dialect)
     except PonyStudioError:
         return 0, 1
-    return sum(_length(chunk.ids, chunk.tokens, tokens.END) for chunk in chunks), len(chunks)
-
-
-def _length(ids: list[int], places: Any, end: int) -> int:
-    """The tokens of a chunk of 77 before its END."""
-    for i in range(1, len(ids)):
-        if ids[i] == end and places[i].row is None:
-            return i - 1
-    return len(ids) - 2
+    return sum(map(length, chunks)), len(chunks)
 
 
 def _break_places(lengths: list[int], places: list[int]) -> Iterator[int]:
     """Where each chunk after the first begins, by the place of its first token."""
     before = 0
-    for length in lengths[:-1]:
-        before += length
+    for tokens in lengths[:-1]:
+        before += tokens
         if before < len(places):
             yield places[before]
-
-
-def _places(
-    text: str,
-    segments: Any,
-    dialect: str,
-    embeddings: Mapping[str, int],
-) -> Iterator[int]:
-    """For each token in order: the number of the character in the prompt where it begins."""
-    from ponystudio.diffusion import tokens
-    from ponystudio.diffusion.embedding_names import EmbeddingNames, split_at_embeddings
-    from ponystudio.diffusion.prompt import Break
-
-    encode = tokens._clip().encode
-    tokenizer = tokens.ClipTokenizer()
-    names = EmbeddingNames(tuple(embeddings), tokenizer.ids)
-    aligner = _Aligner(text, dialect)
-    for segment in segments:
-        if isinstance(segment, Break):
-            continue
-        at = aligner.take(segment.text)
-        start = 0
-        for piece, name in split_at_embeddings(segment.text, names):
-            if name is not None:
-                yield from [_at(at, start)] * embeddings[name]
-                continue
-            found = segment.text.find(piece, start)
-            start = found if found >= 0 else start
-            encoded = encode(piece.encode("utf-8", "replace").decode(), add_special_tokens=False)
-            ids, offsets, i = encoded.ids, encoded.offsets, 0
-            while i < len(ids):
-                bare = names.at(ids, i) if dialect == "a1111" and embeddings else None
-                place = _at(at, start + offsets[i][0])
-                yield from [place] * (embeddings[bare[0]] if bare else 1)
-                i += bare[1] if bare else 1
-            start += len(piece)
-
-
-def _at(places: list[int], index: int) -> int:
-    return places[min(index, len(places) - 1)] if places else 0
-
-
-class _Aligner:
-    """Finds the characters of parsed segments in the prompt that they came from: they stand there
-    in order, with syntax between."""
-
-    def __init__(self, text: str, dialect: str) -> None:
-        self._text = text
-        self._place = 0
-        hidden = [r":\s*[+-]?[\d.]+\s*\)"]
-        if dialect == "a1111":
-            hidden += [r"<\w+:[^>]+>", r"\s*\bBREAK\b\s*"]
-        self._syntax = dict(
-            match.span() for pattern in hidden for match in re.finditer(pattern, text)
-        )
-        """Where syntax begins, and where it ends."""
-
-    def take(self, segment: str) -> list[int]:
-        """The place of each character of the next segment."""
-        found = self._walk(segment, skip=True) or self._walk(segment, skip=False)
-        if found:
-            self._place = found[-1] + 1
-        return found or [self._place] * len(segment)
-
-    def _walk(self, segment: str, skip: bool) -> list[int]:
-        places, place = [], self._place
-        for letter in segment:
-            while True:
-                while skip and place in self._syntax:
-                    place = self._syntax[place]
-                if place >= len(self._text):
-                    return []
-                if self._text[place] == letter:
-                    break
-                place += 1
-            places.append(place)
-            place += 1
-        return places
 
 
 class Embeddings(Mapping[str, int]):

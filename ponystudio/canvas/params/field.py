@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ponystudio.canvas.document import Document
     from ponystudio.canvas.params.editor import InPlaceEditor
     from ponystudio.canvas.params.popup import Popup
+    from ponystudio.canvas.params.prompt_editor import PromptEditor
 
 __all__ = ["Drag", "Field", "FieldContext", "Host", "ParamServices", "Part", "Touch", "row_height"]
 
@@ -105,12 +106,12 @@ class FieldContext:
         return self.spec.name in self.document.looks(self.node).get("locked", ())
 
 
-def parent_cell(parent: FieldContext, index: int, column: ParamSpec) -> FieldContext:
 def row_height() -> float:
     """How tall a field of one row is."""
     return float(theme.density().row)
 
 
+def parent_cell(parent: FieldContext, index: int, column: ParamSpec) -> FieldContext:
     """The context of one column in one row of a rows param."""
     rows = parent.value if isinstance(parent.value, list | tuple) else ()
     row = rows[index] if index < len(rows) and isinstance(rows[index], dict) else {}
@@ -158,6 +159,17 @@ class Host(Protocol):
         """Show a popup at this rect."""
 
     def repaint(self, ctx: FieldContext) -> None: ...
+
+    def rect_of(self, ctx: FieldContext) -> QRectF:
+        """Where the field is on the scene."""
+
+    def editor_of(self, ctx: FieldContext) -> PromptEditor | None:
+        """The editor in which this prompt is being written."""
+
+    def write(self, ctx: FieldContext, start: int, end: int) -> None:
+        """Open the editor of a prompt with this selected."""
+
+    def show_tokens(self, ctx: FieldContext) -> None: ...
 
 
 class Drag(Protocol):

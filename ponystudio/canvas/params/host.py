@@ -16,6 +16,7 @@ from ponystudio.graph.edits import SetParam, SetView
 if TYPE_CHECKING:
     from ponystudio.canvas.params.editor import InPlaceEditor
     from ponystudio.canvas.params.popup import Popup
+    from ponystudio.canvas.params.prompt_editor import PromptEditor
     from ponystudio.canvas.view import GraphView
 
 _TYPED = ("int", "float", "seed", "text")
@@ -146,6 +147,39 @@ class FieldHost(QObject):
 
     def repaint(self, ctx: FieldContext) -> None:
         self.view.graph_scene.damage_node(ctx.node)
+
+    def rect_of(self, ctx: FieldContext) -> QRectF:
+        found = self._row(ctx.node, ctx.spec.name)
+        return found[1] if found else QRectF()
+
+    def editor_of(self, ctx: FieldContext) -> PromptEditor | None:
+        from ponystudio.canvas.params.prompt_editor import PromptEditor
+
+        here = self._editing == (ctx.node, ctx.spec.name)
+        return self._editor if here and isinstance(self._editor, PromptEditor) else None
+
+    def write(self, ctx: FieldContext, start: int, end: int) -> None:
+        if self.edit(ctx.node, ctx.spec.name) and (editor := self.editor_of(ctx)):
+            editor.select(start, end)
+
+    def show_tokens(self, ctx: FieldContext) -> None:
+        self.view.graph_scene.tokens_requested.emit(ctx.node)
+
+    def prompt(self) -> FieldContext | None:
+        """The prompt that is worked on: written, focused, or the first of the selected node."""
+        if there := self._editing or self.focused:
+            return self.prompt_of(*there)
+        selected = self.view.graph_scene.selected_nodes()
+        return self.prompt_of(selected[0]) if len(selected) == 1 else None
+
+    def prompt_of(self, node: str, param: str = "") -> FieldContext | None:
+        """A prompt of a node, the first if none is named; None where it has none of its own."""
+        item = self.view.graph_scene.node_items.get(node)
+        for row in item.layout.params if item else ():
+            ctx = self.context(node, row.spec)
+            if row.spec.prompt and not ctx.connected and param in ("", row.spec.name):
+                return ctx
+        return None
 
     # Inside
 

@@ -52,6 +52,13 @@ def show(parent: QWidget, specs: list[ActionSpec], at: QPoint) -> QMenu:
     """Open a menu of these actions; it goes when it closes."""
     menu = QMenu(parent)
     menu.aboutToHide.connect(menu.deleteLater)
+    fill(menu, specs)
+    menu.popup(at)
+    return menu
+
+
+def fill(menu: QMenu, specs: list[ActionSpec]) -> None:
+    """Add these actions to a menu, with a line between groups."""
     group = None
     for spec in specs:
         if group is not None and spec.group != group:
@@ -66,8 +73,6 @@ def show(parent: QWidget, specs: list[ActionSpec], at: QPoint) -> QMenu:
             action.setChecked(spec.checked())
         action.triggered.connect(lambda _=False, spec=spec: spec.run())
         menu.addAction(action)
-    menu.popup(at)
-    return menu
 
 
 def _socket_action(ctx: FieldContext) -> ActionSpec:

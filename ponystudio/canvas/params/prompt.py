@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas import texts
+from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.counting import CHUNK, Count
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part, Touch
@@ -122,13 +123,18 @@ class PromptField(Field):
     def tooltip(self, ctx: FieldContext, part: str = "") -> str:
         lines = [super().tooltip(ctx, part)]
         count = self.count(ctx) if self.prompt else None
-        if count and count.problem:
-            lines.insert(0, count.problem)
+        if count:
+            lines[:0] = [count.problem, *count.notes]
         if self.prompt:
             lines.append(tr("Ctrl+Up and Ctrl+Down weigh the word or the selection"))
         return "\n".join(line for line in lines if line)
 
     # Events
+
+    def actions(self, ctx: FieldContext, part: str, host: Host) -> list[ActionSpec]:
+        from ponystudio.canvas.params import prompt_help
+
+        return prompt_help.actions(ctx.fresh, host) if self.prompt and ctx.cell is None else []
 
     def press(self, touch: Touch, ctx: FieldContext, host: Host) -> Drag | bool:
         editor = self._editor(touch.rect, ctx, host)
@@ -185,12 +191,17 @@ def counted(count: Count) -> str:
 
 
 def paint_counter(painter: QPainter, rect: QRectF, look: Theme, count: Count | None) -> None:
-    """The bar, with an amber tick at each 75, and the numbers."""
+    """The bar, with an amber tick at each 75, and the numbers; a sign where there are notes."""
     middle = rect.center().y()
     shown = f"{count.tokens} / {count.room}" if count else "– / 75"
     painter.setPen(look.color("err" if count and count.problem else "text3"))
     width = texts.draw_right(painter, rect.right(), middle, shown, "mono_caption")
-    bar = QRectF(rect.left(), middle - _BAR / 2, rect.width() - max(width, 44) - 12, _BAR)
+    taken = max(width, 44) + 12
+    if count and count.notes:
+        place = QRectF(rect.right() - width - 20, middle - 8, 16, 16)
+        painting.icon(painter, place, "info", look.color("warn"))
+        taken += 16
+    bar = QRectF(rect.left(), middle - _BAR / 2, rect.width() - taken, _BAR)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(look.color("line"))
     painter.drawRoundedRect(bar, _BAR / 2, _BAR / 2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import (
+    QContextMenuEvent,
     QKeyEvent,
     QKeySequence,
     QPainter,
@@ -23,6 +24,7 @@ from PySide6.QtWidgets import QTextEdit
 from ponystudio.canvas import texts
 from ponystudio.canvas.document import gesture
 from ponystudio.canvas.params import attention
+from ponystudio.canvas.params import menu as menus
 from ponystudio.canvas.params.editor import InPlaceEditor, text_palette
 from ponystudio.canvas.params.field import FieldContext, Host
 from ponystudio.canvas.params.painting import tr
@@ -125,10 +127,19 @@ class PromptEditor(InPlaceEditor):
         chosen = cursor.hasSelection()
         self.value_changed(text)
         self._typed()
+        self.select(start if chosen else end, end)
+
+    def selection(self) -> tuple[int, int]:
+        """From where to where; both are the cursor's place where nothing is selected."""
         cursor = self.text.textCursor()
-        cursor.setPosition(start if chosen else end)
+        return cursor.selectionStart(), cursor.selectionEnd()
+
+    def select(self, start: int, end: int) -> None:
+        cursor = self.text.textCursor()
+        cursor.setPosition(start)
         cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
         self.text.setTextCursor(cursor)
+        self.text.ensureCursorVisible()
 
     def cancel(self) -> None:
         self.commit()
@@ -245,6 +256,18 @@ class _Text(QTextEdit):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTabChangesFocus(False)
         self.setPlaceholderText(tr("Type a prompt") if editor.field.prompt else editor.field.label)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """As for any text, less undo, which is the document's; then what helps with prompts."""
+        menu = self.createStandardContextMenu()
+        for action in [*menu.actions()[:3]]:
+            menu.removeAction(action)
+        menu.aboutToHide.connect(menu.deleteLater)
+        editor = self._editor
+        if editor.field.prompt:
+            menu.addSeparator()
+            menus.fill(menu, editor.field.actions(editor.now, "", editor.host))
+        menu.popup(event.globalPos())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

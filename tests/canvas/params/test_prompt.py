@@ -47,6 +47,22 @@ def test_a_spell_of_typing_is_one_step(studio, prompt):
     assert studio.value("text", "p") == "a unicorns"
 
 
+def test_what_has_no_effect_is_said_at_the_counter(studio, qtbot):
+    def tip(text):
+        studio.document.do(SetParam("p", "text", text), "Set")
+        spec = studio.document.spec("p").param_by_name["text"]
+        field, ctx = studio.scene.field(spec), studio.params.context("p", spec)
+        field.tooltip(ctx)
+        qtbot.waitUntil(lambda: (text, "a1111") in studio.params.services.counts._known)
+        return field.tooltip(ctx)
+
+    assert "<lora:mane:0.8>: left out of the text" in tip("a pony <lora:mane:0.8>")
+    assert "Use an Apply LoRA node" in tip("a pony <lora:mane:0.8>")
+    shown = studio.view.grab().toImage()
+    assert "left out" not in tip("a pony")
+    assert studio.view.grab().toImage() != shown
+
+
 def test_escape_keeps_what_was_typed(studio, prompt):
     prompt("a")
     studio.type("bc")

@@ -1,0 +1,236 @@
+"""The tokens of a prompt as its model reads them: pieces of words, weights, chunks of 75."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QHelpEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from ponystudio.app.painted import draw_box, px
+from ponystudio.canvas import theme
+from ponystudio.canvas.params.attention import shown
+from ponystudio.canvas.params.counting import CHUNK, Counts
+from ponystudio.canvas.params.pieces import Piece
+
+HEAD, ROW, GAP = 22, 20, 3
+BETWEEN_WORDS = 8
+# At this much above or below 1 a weight has its full colour.
+FULL = 0.6
+
+
+@dataclass(frozen=True)
+class Box:
+    """A place in the view: of a piece, of the weight that ends here, or the line before a chunk."""
+
+    rect: QRectF
+    text: str
+    piece: Piece | None = None
+    place: int = 0
+    line: bool = False
+
+
+class TokenView(QWidget):
+    """`show_prompt` fills it, later. `chosen`: from where to where a piece that was clicked stands
+    in the prompt."""
+
+    chosen = Signal(int, int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.chunks: list[list[Piece]] = []
+        self._asked = self._shown = ("", "")
+        self._boxes: list[Box] = []
+        self._height = px(HEAD)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setMouseTracking(True)
+        self.setAccessibleName(self.tr("Tokens"))
+        theme.hub.changed.connect(self._lay_out)
+
+    def show_prompt(self, counts: Counts, text: str, dialect: str) -> None:
+        """What is shown stays until the tokens of this prompt are known."""
+        if (asked := (text, dialect)) != self._asked:
+            self._asked = asked
+            counts.pieces(text, dialect, self, lambda chunks: self._have(asked, chunks))
+
+    def _have(self, asked: tuple[str, str], chunks: list[list[Piece]]) -> None:
+        if asked == self._asked:
+            self._shown, self.chunks = asked, chunks
+            self._lay_out()
+
+    # Layout
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(200), self._height)
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        boxes = self._boxes if width == self.width() else list(self._flow(width))
+        return round(boxes[-1].rect.bottom()) + px(2) if boxes else px(HEAD)
+
+    def resizeEvent(self, event: QEvent) -> None:
+        del event
+        self._boxes = list(self._flow(self.width()))
+
+    def _lay_out(self) -> None:
+        self._boxes = list(self._flow(self.width()))
+        self._height = self.heightForWidth(self.width())
+        self.setAccessibleDescription(" ".join(box.text for box in self._boxes))
+        self.updateGeometry()
+        self.update()
+
+    def _flow(self, width: int) -> Iterator[Box]:
+        """Pieces from left to right and from line to line."""
+        metrics, small = (QFontMetricsF(theme.font(role)) for role in ("body", "mono_caption"))
+        x, y, row, gap = 0.0, float(px(HEAD)), px(ROW), px(GAP)
+
+        def place(wide: float) -> QRectF:
+            nonlocal x, y
+            if x and x + wide > width:
+                x, y = 0.0, y + row + gap
+            return QRectF(x, y, min(wide, width), row)
+
+        for number, chunk in enumerate(self.chunks):
+            if number:
+                y += row + gap
+                yield Box(
+                    QRectF(0, y, width, row),
+                    f"{_tokens(self.chunks[number - 1])} / {CHUNK}",
+                    line=True,
+                )
+                x, y = 0.0, y + row + gap
+            at, before = 1, (0, 0)
+            for piece, following in zip(chunk, [*chunk[1:], None], strict=True):
+                text = "·" if piece.span == before else self._text_of(piece)
+                before = piece.span
+                rect = place(metrics.horizontalAdvance(text) + 2 * px(4))
+                yield Box(rect, text, piece, at)
+                apart = following is not None and following.span[0] > piece.span[1]
+                x = rect.right() + px(BETWEEN_WORDS if apart else 3 if piece.ends else 1)
+                at += piece.count
+                if piece.weight != 1 and (not following or following.weight != piece.weight):
+                    said = f"×{shown(piece.weight)}"
+                    rect = place(small.horizontalAdvance(said) + px(2))
+                    yield Box(rect, said)
+                    x = rect.right() + px(BETWEEN_WORDS)
+
+    def _text_of(self, piece: Piece) -> str:
+        if piece.name:
+            vectors = f" ×{piece.count}" if piece.count > 1 else ""
+            return f"{PurePosixPath(piece.name).stem}{vectors}"
+        return " ".join(self._shown[0][slice(*piece.span)].split()) or "␣"
+
+    # Looks
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        look, painter = theme.current(), QPainter(self)
+        self._paint_head(painter)
+        for box in self._boxes:
+            if not box.rect.intersects(QRectF(event.rect())):
+                continue
+            if box.piece is not None:
+                self._paint_piece(painter, box, box.piece)
+            elif box.line:
+                self._paint_line(painter, box)
+            else:
+                painter.setFont(theme.font("mono_caption"))
+                painter.setPen(look.color("text2"))
+                painter.drawText(box.rect, Qt.AlignmentFlag.AlignVCenter, box.text)
+        painter.end()
+
+    def _paint_head(self, painter: QPainter) -> None:
+        look, rect = theme.current(), QRectF(0, 0, self.width(), px(16))
+        painter.setFont(theme.font("group"))
+        painter.setPen(look.color("text3"))
+        painter.drawText(rect, Qt.AlignmentFlag.AlignVCenter, self.tr("Tokens"))
+        painter.setFont(theme.font("mono_caption"))
+        right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        tokens = sum(map(_tokens, self.chunks))
+        painter.drawText(rect, right, f"{tokens} / {CHUNK * max(1, len(self.chunks))}")
+
+    def _paint_piece(self, painter: QPainter, box: Box, piece: Piece) -> None:
+        look = theme.current()
+        edge = look.color("accent") if piece.name else None
+        draw_box(painter, box.rect, px(3), _ground(piece.weight), edge)
+        painter.setFont(theme.font("body"))
+        painter.setPen(look.color("text" if piece.weight >= 1 else "text2"))
+        inside = box.rect.adjusted(px(4), 0, -px(4), 0)
+        metrics = QFontMetricsF(painter.font())
+        # Half a px more, or rounding would cut what just fits.
+        text = metrics.elidedText(box.text, Qt.TextElideMode.ElideMiddle, inside.width() + 0.5)
+        painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _paint_line(self, painter: QPainter, box: Box) -> None:
+        """Where a chunk is full and the next begins, dashed and amber as in the prompt."""
+        painter.setFont(theme.font("mono_caption"))
+        amber, middle = theme.current().color("warn"), box.rect.center().y()
+        painter.setPen(amber)
+        right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+        painter.drawText(box.rect, right, box.text)
+        wide = QFontMetricsF(painter.font()).horizontalAdvance(box.text)
+        pen = QPen(amber, px(1.5))
+        pen.setDashPattern([2.0, 1.6])
+        painter.setPen(pen)
+        painter.drawLine(QPointF(0, middle), QPointF(box.rect.right() - wide - px(6), middle))
+
+    # Events
+
+    def box_at(self, at: QPointF) -> Box | None:
+        """The piece at a point."""
+        return next((box for box in self._boxes if box.piece and box.rect.contains(at)), None)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        over = self.box_at(event.position()) is not None
+        self.setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        box = self.box_at(event.position())
+        if box and box.piece and event.button() == Qt.MouseButton.LeftButton:
+            self.chosen.emit(*box.piece.span)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            box = self.box_at(QPointF(event.pos()))
+            QToolTip.showText(event.globalPos(), self._said(box) if box else "", self)
+            return True
+        return bool(super().event(event))
+
+    def _said(self, box: Box) -> str:
+        assert box.piece is not None
+        piece = box.piece
+        what = (
+            self.tr("{0}: {1} vectors in the place of tokens").format(piece.name, piece.count)
+            if piece.name
+            else self.tr("Token {0}").format(piece.id)
+        )
+        where = self.tr("Place {0} of 75").format(box.place)
+        return f"{what}\n{where}\n" + self.tr("Weight {0}").format(shown(piece.weight) or "0")
+
+
+def _tokens(chunk: list[Piece]) -> int:
+    return sum(piece.count for piece in chunk)
+
+
+def _ground(weight: float) -> QColor:
+    """From quiet to tint with the weight; paler below 1."""
+    look = theme.current()
+    plain = look.color("hover")
+    share = min(1.0, abs(weight - 1) / FULL)
+    if weight > 1:
+        return theme.mixed(look.color("tint"), look.color("accent"), 0.4 * share)
+    return theme.mixed(plain, look.color("panel"), 0.9 * share)

@@ -1,0 +1,115 @@
+"""Presets of words: which there are, where they go in a prompt, and a person's own."""
+
+import pytest
+
+from ponystudio.canvas.params import presets
+from ponystudio.canvas.params.presets import Preset, inserted
+from ponystudio.diffusion.tokens import ClipTokenizer
+from ponystudio.errors import GraphFileError
+
+BY_TITLE = {preset.title: preset for preset in presets.shipped()}
+LADDER, GOOD = BY_TITLE["Pony V6: best"], BY_TITLE["Pony V6: good"]
+SAFE, EXPLICIT = BY_TITLE["Pony V6: safe"], BY_TITLE["Pony V6: explicit"]
+
+
+def put(text, preset, start=None, end=None):
+    start = len(text) if start is None else start
+    return inserted(text, preset, presets.shipped(), start, end if end is not None else start)[0]
+
+
+def test_those_of_the_models_are_there():
+    assert LADDER.text == "score_9, " + ", ".join(f"score_{n}_up" for n in (8, 7, 6, 5, 4))
+    # 34 with the comma behind it, as its model card counts.
+    assert len(ClipTokenizer().ids(LADDER.text + ",")) == 34
+    texts = {preset.text for preset in presets.shipped()}
+    assert {f"score_{rating}" for rating in ("safe", "questionable", "explicit")} <= texts
+    assert {f"rating_{rating}" for rating in ("safe", "questionable", "explicit")} <= texts
+    assert {"scr100", "suggestive", "by=", "3d, sfm"} <= texts
+    assert len(BY_TITLE) == len(presets.shipped())
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "expected"),
+    [
+        ("", 0, "rating_safe"),
+        ("a pony", 6, "a pony, rating_safe"),
+        ("a pony, ", 8, "a pony, rating_safe"),
+        ("a pony,", 7, "a pony, rating_safe"),
+        ("a pony", 0, "rating_safe, a pony"),
+        ("a, b", 2, "a, rating_safe, b"),
+        ("a, b", 1, "a, rating_safe, b"),
+        ("(a pony:1.2)", 7, "(a pony, rating_safe:1.2)"),
+        ("(a pony)", 1, "(rating_safe, a pony)"),
+        ("a\nb", 2, "a\nrating_safe, b"),
+    ],
+)
+def test_commas_are_set(text, start, expected):
+    assert put(text, SAFE, start) == expected
+
+
+def test_the_selection_is_replaced_and_the_cursor_stands_behind():
+    text, cursor = inserted("a, bad word, b", SAFE, presets.shipped(), 3, 11)
+    assert text == "a, rating_safe, b"
+    assert text[:cursor] == "a, rating_safe"
+
+
+def test_a_ladder_goes_to_the_start():
+    assert put("a pony", LADDER) == f"{LADDER.text}, a pony"
+
+
+def test_of_a_set_there_is_one():
+    assert put("a pony, rating_safe, b", EXPLICIT) == "a pony, rating_explicit, b"
+    assert put(put("a pony", LADDER), GOOD) == put("a pony", GOOD)
+    assert put(put("a pony", GOOD), LADDER) == put("a pony", LADDER)
+    assert put(put("a pony", LADDER), BY_TITLE["Pony V5.5: best"]) == "score_9, a pony"
+
+
+def test_what_is_there_is_not_said_twice():
+    assert put("a pony, rating_safe, b", SAFE) == "a pony, rating_safe, b"
+    # Parts of other words are not it.
+    safe = BY_TITLE["Pony V2: safe"]
+    assert put("a safety pin", safe) == "a safety pin, safe"
+
+
+def test_lun_v2_has_spaces_between_tags():
+    preset = BY_TITLE["Lun's Pony V2: score of 800 and more"]
+    assert put("twilight_sparkle solo", preset) == "scr100 scr800 twilight_sparkle solo"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_own_ones_are_kept_and_forgotten(home):
+    assert presets.own() == []
+    kept = presets.keep("rainbow mane, été,\n")
+    assert kept == Preset("rainbow mane, été", "rainbow mane, été", own=True)
+    long = presets.keep("a very long prompt with all that one could wish for in it")
+    assert (len(long.title), long.title[-1]) == (40, "…")
+    assert presets.own() == [long, kept]
+    presets.keep("rainbow mane, été")
+    assert [preset.text for preset in presets.own()] == [kept.text, long.text]
+    presets.forget(kept)
+    assert presets.own() == [long]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON",
+        "[1]",
+        '[{"title": "a"}]',
+        '[{"title": 1, "text": "b"}]',
+        '{"a": 1}',
+        "[" * 100_000,
+    ],
+)
+def test_a_file_that_makes_no_sense_is_told_and_not_lost(home, text):
+    presets.own_file().parent.mkdir(parents=True)
+    presets.own_file().write_text(text, "utf-8")
+    for attempt in (presets.own, lambda: presets.keep("more")):
+        with pytest.raises(GraphFileError, match="presets cannot be read"):
+            attempt()
+    assert presets.own_file().read_text("utf-8") == text

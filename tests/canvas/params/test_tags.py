@@ -1,0 +1,65 @@
+"""Underscores in tags, to spaces and back."""
+
+import pytest
+
+from ponystudio.canvas.params.tags import with_spaces, with_underscores
+
+# As boards write it, and as models read it.
+PAIRS = [
+    ("long_hair, looking_at_viewer", "long hair, looking at viewer"),
+    ("(long_hair:1.2), [blue_eyes]", "(long hair:1.2), [blue eyes]"),
+    ("score_9, score_8_up, score_10, red_barn", "score_9, score_8_up, score_10, red barn"),
+    ("score_safe, rating_explicit, source_pony", "score_safe, rating_explicit, source_pony"),
+    ("style_cluster_1324, oil_paint", "style_cluster_1324, oil paint"),
+    ("^_^, o_O, >_<, (o)_(o), |_|, blue_sky", "^_^, o_O, >_<, (o)_(o), |_|, blue sky"),
+    ("<lora:my_mane:0.8>, wet_mane", "<lora:my_mane:0.8>, wet mane"),
+    ("embedding:bad_hands, bad_feet", "embedding:bad_hands, bad feet"),
+    ("__pony_colours__, red_tail", "__pony_colours__, red tail"),
+    (r"rem_\(re:zero\), by=some_artist", r"rem \(re:zero\), by=some artist"),
+    ("red_sky BREAK blue_sky AND a_sun", "red sky BREAK blue sky AND a sun"),
+    ("red_sky\nblue_sky", "red sky\nblue sky"),
+    ("日本_語, été_chaud", "日本 語, été chaud"),
+]
+
+
+@pytest.mark.parametrize(("board", "read"), PAIRS)
+def test_there_and_back(board, read):
+    assert with_spaces(board) == read
+    assert with_underscores(read) == board
+    assert with_spaces(read) == read
+    assert with_underscores(board) == board
+
+
+def test_what_only_looks_like_a_steering_tag():
+    assert with_spaces("score_keeper, high_score_9, multi_source_x") == (
+        "score keeper, high score 9, multi source x"
+    )
+
+
+def test_brackets_of_a_name_are_escaped():
+    """As a board has them they would weigh the words in them."""
+    assert with_spaces("rem_(re:zero), saber_(fate)") == r"rem \(re:zero\), saber \(fate\)"
+    assert with_spaces("hair_(long_blue:1.2)") == "hair_(long blue:1.2)"
+
+
+def test_names_of_embeddings_stay():
+    names = ["bad_prompt_v2"]
+    assert with_spaces("bad_prompt_v2, (Bad_Prompt_V2:0.8), bad_hand", names) == (
+        "bad_prompt_v2, (Bad_Prompt_V2:0.8), bad hand"
+    )
+    assert with_underscores("a very bad_prompt_v2, bad hand", names) == (
+        "a_very bad_prompt_v2, bad_hand"
+    )
+
+
+def test_words_beside_a_steering_tag_are_not_joined_to_it():
+    assert with_underscores("score_9 a pony, rating_safe") == "score_9 a_pony, rating_safe"
+
+
+def test_a_book_is_quick():
+    import time
+
+    text = "long_hair, (a_(b:1.2), " * 20_000
+    start = time.perf_counter()
+    with_spaces(text)
+    assert time.perf_counter() - start < 3
