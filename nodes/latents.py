@@ -130,7 +130,7 @@ def save_latent(
 
 
 @node("core.load_latent", title="Load latent", group="Latent", exact=True)
-def load_latent(*, file: Annotated[Path, File("latents")] = Path("latent_00001.latent")) -> Latent:
+def load_latent(*, file: Annotated[Path, File("latents")] = Path()) -> Latent:
     """Read a latent that was saved here or by ComfyUI."""
     from ponystudio.diffusion.latent_file import read_latent
 

@@ -46,7 +46,7 @@ def load_checkpoint(
 
 
 @node("core.load_vae", title="Load VAE", group="Models")
-def load_vae(*, file: Annotated[Path, File("vae")] = Path("vae.safetensors"), ctx: Context) -> Vae:
+def load_vae(*, file: Annotated[Path, File("vae")] = Path(), ctx: Context) -> Vae:
     """Open an autoencoder of its own, to use instead of the one in the checkpoint.
 
     Args:
@@ -59,7 +59,7 @@ def load_vae(*, file: Annotated[Path, File("vae")] = Path("vae.safetensors"), ct
 @node("core.load_model", title="Load model", group="Models")
 def load_model(
     *,
-    file: Annotated[Path, File("diffusion_models")] = Path("model.safetensors"),
+    file: Annotated[Path, File("diffusion_models")] = Path(),
     prediction: Annotated[Prediction, Label(help=PREDICTION_HELP)] = AUTO,
     ctx: Context,
 ) -> Model:
@@ -74,7 +74,7 @@ def load_model(
 
 
 class TextEncoderFile(NamedTuple):
-    file: Annotated[Path, File("text_encoders")] = Path("clip_l.safetensors")
+    file: Annotated[Path, File("text_encoders")] = Path()
 
 
 @node("core.load_clip", title="Load text encoder", group="Models")

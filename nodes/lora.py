@@ -21,7 +21,7 @@ def apply_lora(
     model: Annotated[Model, Affects("model")],
     clip: Annotated[Clip, Affects("clip")],
     *,
-    file: Annotated[Path, File("loras")] = Path("lora.safetensors"),
+    file: Annotated[Path, File("loras")] = Path(),
     strength: Annotated[float, Strength, Affects("model")] = 1.0,
     clip_strength: Annotated[float, Strength, Affects("clip"), Label("Clip strength")] = 1.0,
     ctx: Context,
@@ -44,7 +44,7 @@ def apply_lora(
 
 
 class Row(NamedTuple):
-    file: Annotated[Path, File("loras")] = Path("lora.safetensors")
+    file: Annotated[Path, File("loras")] = Path()
     strength: Annotated[float, Strength] = 1.0
     clip_strength: Annotated[float, Strength, Label("Clip strength")] = 1.0
 

@@ -209,7 +209,8 @@ def _param(name: str, annotation: Any, default: Any, help: str) -> ParamSpec:
     if choice := _marker(markers, Choice):
         return ParamSpec(type="choice", default=default, choices=choice.options, **common)
     if file := _marker(markers, File):
-        name_of_file = default.as_posix() if isinstance(default, Path) else str(default)
+        # Path(): the user is to choose one. As a text it would be ".", a folder.
+        name_of_file = default.as_posix() if Path(default) != Path() else ""
         return ParamSpec(type="file", default=name_of_file, kind=file.kind, **common)
     if base in (int, float):
         bounds = _marker(markers, Range)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from ponystudio.app.shell import Shell
 from ponystudio.canvas.action import ActionSpec
+from ponystudio.canvas.file_manager import show_in_folder
 
 if TYPE_CHECKING:
     from ponystudio.app.models_page import ModelsPage
@@ -119,7 +120,7 @@ class SidePages(QObject):
         page = ModelsPage(services.facts, uses, window.settings, services.index_path)
         self._models = page
         page.folders_requested.connect(lambda: window.panels.open("settings"))
-        page.show_requested.connect(window.results.actions.show_file)
+        page.show_requested.connect(show_in_folder)
         page.copied.connect(lambda text: window.toasts.show(self.tr("Copied"), text, kind="ok"))
         page.left.connect(self.left)
         page.list.drag_began.connect(self.left)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from PySide6.QtCore import QFile, QMimeData, QObject, QProcess, QStandardPaths, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
+from PySide6.QtCore import QFile, QMimeData, QObject, QStandardPaths, QUrl, Signal
+from PySide6.QtGui import QGuiApplication, QImage
 
 from ponystudio.app.results.background import Background
 from ponystudio.app.results.index import ResultsIndex
 from ponystudio.app.results.records import Picture
 from ponystudio.app.results.thumbnails import Thumbnails
+from ponystudio.canvas.file_manager import show_in_folder
 
 Kind = Literal["info", "ok", "warn"]
 Remedy = tuple[str, Callable[[], object]]
@@ -88,16 +87,7 @@ class PictureActions(QObject):
         QGuiApplication.clipboard().setText(text)
 
     def show_in_folder(self, picture: Picture) -> None:
-        self.show_file(picture.path)
-
-    def show_file(self, path: Path) -> None:
-        """Any file, where it lies."""
-        if sys.platform == "win32":
-            QProcess.startDetached("explorer", ["/select,", os.path.normpath(path)])
-        elif sys.platform == "darwin":
-            QProcess.startDetached("open", ["-R", str(path)])
-        else:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+        show_in_folder(picture.path)
 
     def move_to_trash(self, pictures: Sequence[Picture]) -> None:
         """Only ever on the user's click. What cannot be moved there stays where it is."""

@@ -10,6 +10,7 @@ from PySide6.QtGui import QImage, QPainter
 
 from ponystudio.canvas import texts
 from ponystudio.canvas.action import ActionSpec
+from ponystudio.canvas.file_manager import show_in_folder
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.family import model_family
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part, Touch
@@ -150,11 +151,3 @@ def paint_thumb(painter: QPainter, place: QRectF, image: QImage, opacity: float 
     painter.setOpacity(painter.opacity() * opacity)
     painter.drawImage(place, image)
     painter.restore()
-
-
-def show_in_folder(path: Path) -> None:
-    """Open the file's folder in the system's file manager."""
-    from PySide6.QtCore import QUrl
-    from PySide6.QtGui import QDesktopServices
-
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))

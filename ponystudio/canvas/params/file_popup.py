@@ -18,16 +18,6 @@ from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.popup import MARGIN
 from ponystudio.library.layout import SUFFIXES, WEIGHTS
 
-_KINDS = {
-    "checkpoints": "checkpoints",
-    "loras": "LoRAs",
-    "vae": "VAEs",
-    "upscale_models": "upscalers",
-    "controlnet": "ControlNets",
-    "embeddings": "embeddings",
-    "input": "pictures",
-    "latents": "latents",
-}
 _FOOT = 32
 _ICONS = {"input": "image", "latents": "latent", "upscale_models": "up4"}
 
@@ -45,7 +35,7 @@ class FilePopup(ListPopup):
 
     def __init__(self, kind: str, current: str, facts: FileFacts, family: str) -> None:
         self.kind, self.facts, self.family = kind, facts, family
-        title = tr("Search {kind}").format(kind=tr(_KINDS.get(kind, "files")))
+        title = tr("Search {kind}").format(kind=_called(kind))
         super().__init__(facts.names(kind) or (), current, title)
         self.setAccessibleName(tr("Files"))
         self._add_foot()
@@ -125,8 +115,7 @@ class FilePopup(ListPopup):
         if names is None:
             self.nothing.setText(tr("Looking…"))
         elif not names:
-            said = tr("No {kind} yet. Put one into the model folder, or browse for one.")
-            self.nothing.setText(said.format(kind=tr(_KINDS.get(self.kind, "files"))))
+            self.nothing.setText(_none(self.kind))
         else:
             self.nothing.setText(tr("Nothing found"))
         empty = not self.rows.shown
@@ -170,6 +159,34 @@ class FilePopup(ListPopup):
         if not self.rows.shown:
             hint.setHeight(hint.height() + self.scaled(12))
         return hint
+
+
+def _called(kind: str) -> str:
+    """The files of a kind, in the plural."""
+    return {
+        "checkpoints": tr("checkpoints"),
+        "diffusion_models": tr("denoisers"),
+        "text_encoders": tr("text encoders"),
+        "loras": tr("LoRAs"),
+        "vae": tr("VAEs"),
+        "upscale_models": tr("upscalers"),
+        "controlnet": tr("ControlNets"),
+        "embeddings": tr("embeddings"),
+        "input": tr("pictures"),
+        "latents": tr("latents"),
+    }.get(kind, tr("files"))
+
+
+def _none(kind: str) -> str:
+    """What to do where there is no file of a kind."""
+    if kind == "input":
+        return tr("No pictures yet. Drop one on the field, or browse for one.")
+    if kind == "latents":
+        return tr(
+            "No latents yet. The node Save latent writes them into the output folder: browse there."
+        )
+    said = tr("No {kind} yet. Put one into the model folder, or browse for one.")
+    return said.format(kind=_called(kind))
 
 
 def _flat(look: theme.Theme) -> str:

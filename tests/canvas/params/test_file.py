@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication
 
 from ponystudio.canvas.params import file_facts
 from ponystudio.canvas.params.file_facts import Fact, FileFacts, mismatch, size_text, title_of
+from ponystudio.canvas.params.file_popup import FilePopup
 from ponystudio.graph.edits import SetParam
 from ponystudio.library.folders import Folders
 
@@ -97,6 +98,18 @@ def test_who_comes_back_from_another_program_finds_new_files(qtbot, facts, loras
     write_lora(loras / "new.safetensors")
     facts._app_state(Qt.ApplicationState.ApplicationActive)
     qtbot.waitUntil(lambda: not facts.get("loras", "new.safetensors").missing)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("latents", "No latents yet. The node Save latent"), ("vae", "No VAEs yet. Put one into")],
+)
+def test_an_empty_list_says_what_to_do(qtbot, facts, kind, said):
+    popup = FilePopup(kind, "", facts, "")
+    qtbot.addWidget(popup)
+    qtbot.waitUntil(lambda: popup.nothing.text().startswith(said))
+    assert popup.list.isHidden()
+    assert not popup.nothing.isHidden()
 
 
 def test_files_of_one_name_beside_two_graphs_are_told_apart(qtbot, models, loras):
