@@ -21,6 +21,7 @@ from ponystudio.api import (
     node,
 )
 from ponystudio.diffusion.resample import LATENT_METHODS
+from ponystudio.errors import MismatchedValues
 
 Side = Annotated[int, Range(16, 16384, soft=(256, 2048), step=8)]
 Tile = Annotated[int, Range(0, 8192, soft=(0, 2048), step=64)]
@@ -53,6 +54,15 @@ def decode_latent(
     vae: Vae, latent: Latent, *, tile: Annotated[Tile, Label(help=TILE_HELP)] = 0, ctx: Context
 ) -> Image:
     """Turn a latent into a picture."""
+    from ponystudio.diffusion.families import family
+
+    if vae.family and latent.family and not family(vae.family).shares_latents(latent.family):
+        raise MismatchedValues(
+            f"The latent is of {family(latent.family).title}, the VAE of"
+            f" {family(vae.family).title}: it would show nothing but noise.",
+            remedy="Decode it with the VAE of its own model.",
+            socket="vae",
+        )
     with ctx.models.open(vae) as autoencoder:
         return Image(autoencoder.decode(latent.values, tile=_tile(tile, ctx), on_tile=ctx.progress))
 

@@ -62,10 +62,20 @@ def sample(
     from ponystudio.diffusion.families import family
     from ponystudio.diffusion.sampling.run import sample as run
 
-    for prompt in (positive, negative):
-        _same_family(model.family, prompt.family, "prompt", "the checkpoint of this model")
-    if latent.family and not family(model.family).shares_latents(latent.family):
-        _same_family(model.family, latent.family, "latent", "a VAE of the same family")
+    kin = family(model.family)
+    for socket, prompt in (("positive", positive), ("negative", negative)):
+        if prompt.family != kin.name:
+            raise MismatchedValues(
+                f"The prompt is made for {family(prompt.family).title}, the model is {kin.title}.",
+                remedy="Make the prompt with the text encoder of this model's checkpoint.",
+                socket=socket,
+            )
+    if latent.family and not kin.shares_latents(latent.family):
+        raise MismatchedValues(
+            f"The latent is made for {family(latent.family).title}, the model is {kin.title}.",
+            remedy="Make the latent with a VAE of the model's family.",
+            socket="latent",
+        )
 
     def sampled(precise: bool) -> Any:
         with ctx.models.open(model, precise=precise) as denoiser:
@@ -102,11 +112,3 @@ def sample(
         ctx.note(f"{error.what} It was begun again in numbers that do not overflow.")
         values = sampled(precise=True)
     return replace(latent, values=values, family=model.family)
-
-
-def _same_family(wanted: str, found: str, what: str, source: str) -> None:
-    if wanted != found:
-        raise MismatchedValues(
-            f"The {what} is made for {found}, the model is {wanted}.",
-            remedy=f"Make the {what} with {source}.",
-        )

@@ -103,7 +103,7 @@ def _load(
         if not found:
             raise WrongKind(
                 f"There is no {how.noun} in this file.",
-                remedy=f"Take the {how.noun} from another file.",
+                remedy=how.elsewhere,
             )
         if options.get("ema"):
             found = names.averaged(found, file.tensors)
@@ -141,7 +141,7 @@ def _open(
     if present:
         return joined(path, [(f"{name}.", folder.components[name]) for name in present]), hints
     folder.close()
-    raise WrongKind(f"There is no {how.components[0]} in this folder.")
+    raise WrongKind(f"There is no {how.noun} in this folder.", remedy=how.elsewhere)
 
 
 def _together(*paths: Path) -> WeightsFile:
@@ -165,10 +165,18 @@ def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
 
     if info.family or part == "model":
         return family(info.family)
+    shapes: Mapping[str, tuple[int, ...]] = {}
     # Those of several text encoders first: one of theirs alone may be another family's.
     for kin in sorted(families().values(), key=lambda kin: -len(kin.towers)):
-        if PARTS[part].fits(Weights(file, PARTS[part].names(file.tensors, kin)).shapes, kin):
+        shapes = Weights(file, PARTS[part].names(file.tensors, kin)).shapes
+        if PARTS[part].fits(shapes, kin):
             return kin
+    if channels := shapes.get(names.VAE_ROOT, ())[1:2]:
+        raise UnsupportedModel(
+            f"The latents of this autoencoder have {channels[0]} channels, and no model that can be"
+            " run has such.",
+            remedy="Use the VAE that comes with the model.",
+        )
     return family("")
 
 

@@ -5,7 +5,7 @@ Importing this loads no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,31 +20,39 @@ if TYPE_CHECKING:
     from ponystudio.diffusion.network import Network
     from ponystudio.diffusion.weights import Weights
     from ponystudio.library.recognise import ModelFile
+    from ponystudio.library.tensors import TensorInfo
 
 Shapes = Mapping[str, tuple[int, ...]]
 Hints = Mapping[str, Any]
+Tensors = Mapping[str, "TensorInfo"]
 
 
 @dataclass(frozen=True)
 class Part:
     """How one part of a model is found in a file, described, built and wrapped.
 
-    `components` are diffusers' names for what it is made of, and the keys of their hints in
-    `ponystudio.config`; `config` gets the hints by component. `fits`: whether shapes under our
-    names are those of a family.
+    `node` opens a file of it alone. `components` are diffusers' names for what it is made of, and
+    the keys of their hints in `ponystudio.config`; `config` gets the hints by component. `fits`:
+    whether shapes under our names are those of a family.
     """
 
     noun: str
+    node: str
     components: tuple[str, ...]
-    names: Callable[[Iterable[str], Family], dict[str, str]]
+    names: Callable[[Tensors, Family], dict[str, str]]
     fits: Callable[[Shapes, Family], bool]
     config: Callable[[Shapes, Family, Mapping[str, Hints]], dict[str, Any]]
     build: Callable[[dict[str, Any]], nn.Module]
     wrap: Callable[[Any, Family, Weights, ModelFile, Mapping[str, Any]], Network[Any]]
 
+    @property
+    def elsewhere(self) -> str:
+        """What to do where a file has none."""
+        return f"Take the {self.noun} from another file, with the node {self.node}."
 
-def _unet_names(keys: Iterable[str], _: Family) -> dict[str, str]:
-    return names.unet(keys)
+
+def _unet_names(tensors: Tensors, _: Family) -> dict[str, str]:
+    return names.unet(tensors)
 
 
 def _unet_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
@@ -69,8 +77,8 @@ def _denoiser(
     return Denoiser(module, kin, weights, prediction=prediction, zsnr=zsnr, rgb=rgb)
 
 
-def _vae_names(keys: Iterable[str], _: Family) -> dict[str, str]:
-    return names.vae(keys)
+def _vae_names(tensors: Tensors, _: Family) -> dict[str, str]:
+    return names.vae(tensors)
 
 
 def _vae_fits(shapes: Shapes, kin: Family) -> bool:
@@ -95,13 +103,16 @@ def _autoencoder(
     return Autoencoder(module, kin, weights)
 
 
-def _text_names(keys: Iterable[str], kin: Family) -> dict[str, str]:
+def _text_names(tensors: Tensors, kin: Family) -> dict[str, str]:
     """Those of every tower, under the tower's name where there are several."""
-    listed = list(keys)
+    found = [(tower, names.text(tensors, tower)) for tower in kin.towers]
+    shared = set.intersection(*(set(part.values()) for _, part in found))
+    if len(found) > 1 and shared:  # one encoder alone, whose names would do for any of them
+        roots = (tensors[key].shape for key in shared if key.endswith(names.OPEN_CLIP_ROOT))
+        width = max((shape[-1] for shape in roots if shape), default=0)
+        found = [min(found, key=lambda item: abs(item[0].width - width))]
     return {
-        tower_prefix(kin, tower) + name: key
-        for tower in kin.towers
-        for name, key in names.text(listed, tower).items()
+        tower_prefix(kin, tower) + name: key for tower, part in found for name, key in part.items()
     }
 
 
@@ -120,7 +131,7 @@ def _text_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dic
         if not inside:
             raise WrongKind(
                 f"There is no {tower.noun} in this file, and {kin.title} reads it.",
-                remedy="Take the text encoders from another file.",
+                remedy=PARTS["clip"].elsewhere,
             )
         arguments[tower.name] = config.text(inside, tower, hints[component])
     return arguments
@@ -171,6 +182,7 @@ def _text_encoder(
 PARTS = {
     "model": Part(
         "denoiser",
+        "Load model (core.load_model)",
         ("unet",),
         _unet_names,
         lambda *_: False,  # a denoiser's family is told by its file
@@ -180,6 +192,7 @@ PARTS = {
     ),
     "clip": Part(
         "text encoder",
+        "Load text encoder (core.load_clip)",
         ("text_encoder", "text_encoder_2"),
         _text_names,
         _text_fits,
@@ -188,6 +201,13 @@ PARTS = {
         _text_encoder,
     ),
     "vae": Part(
-        "autoencoder", ("vae",), _vae_names, _vae_fits, _vae_config, _build_vae, _autoencoder
+        "autoencoder",
+        "Load VAE (core.load_vae)",
+        ("vae",),
+        _vae_names,
+        _vae_fits,
+        _vae_config,
+        _build_vae,
+        _autoencoder,
     ),
 }

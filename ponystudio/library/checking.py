@@ -88,7 +88,9 @@ def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput
         return error
     if families is not None and kind in DENOISERS and model.family not in families:
         return UnsupportedModel(
-            f"Models of the family {model.family or 'unknown'} cannot be run yet.",
+            f"Models of the family {model.family} cannot be run yet."
+            if model.family
+            else "Its denoiser is of no family that is known.",
             where=str(path),
             remedy="Choose another model.",
         )

@@ -73,13 +73,14 @@ NOUNS = {
 }
 INSTEAD = {
     "checkpoint": "Use it in the node Load checkpoint (core.load_checkpoint).",
-    "diffusion_model": "Choose a whole checkpoint: this lacks a text encoder and a VAE.",
+    "diffusion_model": "Use it in the node Load model (core.load_model), beside a text encoder and"
+    " a VAE of their own.",
     "vae": "Use it in the node Load VAE (core.load_vae).",
-    "text_encoder": "Choose a whole checkpoint.",
+    "text_encoder": "Use it in the node Load text encoder (core.load_clip).",
     "lora": "Use it in the node Apply LoRA (core.apply_lora).",
     "embedding": "Put it into the folder embeddings, and its name into a prompt.",
     "upscaler": "Use it in the node Load upscaler (core.load_upscaler).",
-    "controlnet": "ControlNets cannot be used yet.",
+    "controlnet": "No node uses ControlNets yet.",
     "discriminator": "Choose the generator that was saved beside it (net_g_*.pth).",
     "optimizer state": "Choose the model that was saved beside it.",
 }

@@ -159,5 +159,7 @@ def test_a_latent_of_another_family_is_refused(latent_of, root):
 
     (root / "latents" / "xl.latent").write_bytes(latent_bytes(torch.ones(1, 4, 8, 8), "sdxl", {}))
     nodes = [make("loaded", "load_latent", file="xl.latent"), sampled("painted", "loaded")]
-    with pytest.raises(MismatchedValues, match=r"painted.*made for sdxl, the model is sd1"):
+    with pytest.raises(
+        MismatchedValues, match=r"painted.*made for SDXL, the model is Stable Diffusion 1"
+    ):
         latent_of(nodes, "painted")

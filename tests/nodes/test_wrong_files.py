@@ -1,0 +1,279 @@
+"""Files that do not fit where they are put: one line says what they are, another what to do.
+
+Asked of `ponystudio run`, so that what a person reads is what is tested.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from helpers import checkpoints, relatives
+from helpers.core_graphs import checkpoint, core, picture
+from helpers.seed_models import UNET, hints, state
+from helpers.sparse import write_sparse
+from ponystudio.cli import main
+from ponystudio.engine.packs import load_packs
+from ponystudio.graph import format
+from ponystudio.graph.model import Graph
+from ponystudio.library.model_file import INSTEAD
+
+VAE, TEXT = "first_stage_model.", "cond_stage_model.transformer."
+PART = {"UNet": UNET, "VAE": VAE, "text encoder": TEXT}
+# Files of one thing alone, by the shapes that tell what it is.
+SHAPES = {
+    "upscaler": {"conv_first.weight": [64, 3, 3, 3]},
+    "embedding": {"emb_params": [4, 768]},
+    "ControlNet": {"control_model.input_hint_block.0.weight": [16, 3, 3, 3]},
+    "T5": {"encoder.block.0.layer.1.DenseReluDense.wi_1.weight": [10240, 4096]},
+    "bigG": {
+        "text_model.embeddings.token_embedding.weight": [49408, 1280],
+        "text_model.encoder.layers.0.mlp.fc1.weight": [5120, 1280],
+    },
+    "critic": {"conv0.weight": [64, 3, 3, 3], "conv9.weight": [1, 64, 3, 3]},
+}
+FOLDERS = ("checkpoints", "diffusion_models", "text_encoders", "vae", "loras", "upscale_models")
+# By node, what it takes and under which param.
+LOADERS = {
+    "load_checkpoint": ("file", ()),
+    "load_model": ("file", ("UNet",)),
+    "load_vae": ("file", ("VAE",)),
+    "load_clip": ("files", ("text encoder", "T5")),
+    "apply_lora": ("file", ("LoRA",)),
+    "load_upscaler": ("file", ("upscaler",)),
+}
+FIELD = ("checkpoint.file: ",)
+PROMPTS = ("positive: ", "negative: ")  # whichever comes first
+# What a file is called, and the node that it belongs to.
+SAID = {
+    "UNet": ("a denoiser alone", "core.load_model"),
+    "VAE": ("a VAE", "core.load_vae"),
+    "text encoder": ("a text encoder", "core.load_clip"),
+    "LoRA": ("a LoRA", "core.apply_lora"),
+    "upscaler": ("an upscaler", "core.load_upscaler"),
+    "embedding": ("an embedding", "folder embeddings"),
+    "ControlNet": ("a ControlNet", "No node uses ControlNets yet"),
+    "T5": ("a text encoder", "core.load_clip"),
+    "critic": ("a discriminator", "net_g_"),
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Every file in every folder of models, as in a collection that nobody tidied."""
+    root = tmp_path_factory.mktemp("models")
+    files = root / "files"
+    files.mkdir()
+    for name, prefix in PART.items():
+        part = {k.removeprefix(prefix): v for k, v in state("sd1").items() if k.startswith(prefix)}
+        save_file(part, files / f"{name}.safetensors")
+    for name, shapes in SHAPES.items():
+        write_sparse(files / f"{name}.safetensors", shapes)
+    checkpoints.micro_lora(files / "LoRA.safetensors")
+    checkpoints.micro(files / "sd1.safetensors")
+    relatives.write("sdxl", files / "sdxl.safetensors")
+    _write_incomplete(files)
+    _write_lora(files / "LoRA of SDXL.safetensors", "input_blocks_4_1", 2048)
+    _write_lora(files / "LoRA of SD2.safetensors", "down_blocks_1_attentions_0", 1024)
+    for folder in FOLDERS:
+        (root / folder).symlink_to(files)
+    return root
+
+
+def _write_incomplete(files):
+    """Checkpoints that lack a part, or are of families that cannot be run."""
+    without = {k: v for k, v in state("sd1").items() if not k.startswith(TEXT)}
+    save_file(without, files / "no text encoder.safetensors")
+    second = "conditioner.embedders.1."
+    without = {k: v for k, v in state("sdxl").items() if not k.startswith(second)}
+    save_file(without, files / "no second encoder.safetensors", metadata=hints("sdxl"))
+    without = {k: v for k, v in state("sd1").items() if not k.startswith(VAE)}
+    save_file(without, files / "no VAE.safetensors")
+    write_sparse(files / "16 channels.safetensors", {"decoder.conv_in.weight": [512, 16, 3, 3]})
+    alone = {
+        f"{UNET}input_blocks.0.0.weight": [320, 4, 3, 3],
+        f"{VAE}decoder.conv_in.weight": [512, 4, 3, 3],
+    }
+    write_sparse(files / "strange.safetensors", alone)
+    joint = {f"{UNET}joint_blocks.0.context_block.attn.qkv.weight": [4608, 1536]}
+    write_sparse(
+        files / "sd3.safetensors", {**joint, f"{VAE}decoder.conv_in.weight": [512, 16, 3, 3]}
+    )
+
+
+def _write_lora(path, place, width):
+    name = f"lora_unet_{place}_transformer_blocks_0_attn2_to_k"
+    down, up = torch.zeros(2, width), torch.zeros(640, 2)
+    save_file({f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}, path)
+
+
+@pytest.fixture
+def refused(root, tmp_path, capsys):
+    """The two lines that a run of a graph ends with: what is wrong, and what to do."""
+
+    def refused(*nodes):
+        path = tmp_path / "graph.json"
+        format.write(Graph.of(*nodes), path)
+        words = ["run", path, "--models", root, "--output", tmp_path / "out", "--no-disk-cache"]
+        code = main([*map(str, words), "--device", "cpu", "--dtype", "fp32"])
+        said = capsys.readouterr()
+        assert code in (1, 2)
+        assert said.out == ""
+        assert not (tmp_path / "out").exists()
+        lines = said.err[said.err.index("error: ") :].splitlines()
+        assert len(lines) == 2, said.err
+        return lines
+
+    return refused
+
+
+@pytest.mark.parametrize("what", SAID)
+@pytest.mark.parametrize("loader", LOADERS)
+def test_a_file_of_another_kind_is_named_with_its_own_node(loader, what, refused):
+    param, takes = LOADERS[loader]
+    if what in takes:
+        pytest.skip("it is what the node takes")
+    file = f"{what}.safetensors"
+    wires = {"apply_lora": {"model": ("checkpoint", "model"), "clip": ("checkpoint", "clip")}}
+    node = core("node", loader, **{param: [{"file": file}] if param == "files" else file},
+                **wires.get(loader, {}))  # fmt: skip
+    noun, instead = SAID[what]
+    (error, remedy) = refused(*checkpoint("sd1.safetensors"), node, *_using(loader))
+    assert error.startswith(f"error: node.{param}: ")
+    assert file in error
+    assert f"This is {noun}" in error
+    assert instead in remedy
+
+
+def _using(loader):
+    """The rest of a graph in which a loader has its place."""
+    sources = {
+        "load_checkpoint": dict.fromkeys(("model", "clip", "vae"), "node"),
+        "load_model": {"model": "node"},
+        "load_vae": {"vae": "node"},
+        "load_clip": {"clip": "node"},
+        "apply_lora": {"model": "node", "clip": "node"},
+    }
+    if loader in sources:
+        return picture(**sources[loader])
+    return (
+        *picture(),
+        core("larger", "upscale_image", image=("decode", "image"), upscaler=("node", "upscaler")),
+        core("save_larger", "save_image", image=("larger", "image")),
+    )
+
+
+def test_every_node_that_is_named_is_there():
+    catalog = load_packs().catalog
+    named = set(re.findall(r"core\.\w+", " ".join(INSTEAD.values())))
+    assert len(named) == len(LOADERS)
+    assert named <= catalog.keys()
+
+
+@pytest.mark.parametrize(
+    ("file", "at", "said", "remedy"),
+    [
+        ("no text encoder", PROMPTS, "There is no text encoder in this file.", "core.load_clip"),
+        ("no second encoder", PROMPTS, "no OpenCLIP-bigG in this file, and SDXL", "core.load_clip"),
+        ("no VAE", ("decode: ",), "There is no autoencoder in this file.", "core.load_vae"),
+        ("strange", FIELD, "Its denoiser is of no family that is known.", "another model"),
+        ("sd3", FIELD, "Models of the family sd3 cannot be run yet.", "another model"),
+    ],
+)
+def test_a_checkpoint_that_lacks_something(file, at, said, remedy, refused):
+    error, what_to_do = refused(*picture(*checkpoint(f"{file}.safetensors")))
+    assert error.startswith(tuple(f"error: {place}" for place in at))
+    assert f"{file}.safetensors: " in error
+    assert said in error
+    assert remedy in what_to_do
+
+
+class TestLoras:
+    @pytest.mark.parametrize(
+        ("file", "base", "model", "title"),
+        [
+            ("LoRA of SDXL", "SDXL", "sd1", "Stable Diffusion 1"),
+            ("LoRA of SD2", "Stable Diffusion 2", "sd1", "Stable Diffusion 1"),
+            ("LoRA of SD2", "Stable Diffusion 2", "sdxl", "SDXL"),
+        ],
+    )
+    @pytest.mark.parametrize("stacked", [False, True])
+    def test_for_another_base_names_both(self, stacked, file, base, model, title, refused):
+        wires = {"model": ("checkpoint", "model"), "clip": ("checkpoint", "clip")}
+        row = {"file": f"{file}.safetensors"}
+        lora = (
+            core("lora", "apply_loras", **wires, loras=[row])
+            if stacked
+            else core("lora", "apply_lora", **wires, **row)
+        )
+        source = checkpoint(f"{model}.safetensors")
+        error, remedy = refused(*picture(*source, lora, model="lora", clip="lora"))
+        assert error.startswith("error: lora: ")
+        assert f"This LoRA was made for {base}, the model is {title}." in error
+        assert base in remedy
+
+
+class TestMixedUp:
+    """Parts of different families in one graph."""
+
+    SOURCES = (
+        *checkpoint("sd1.safetensors"),
+        core("other", "load_checkpoint", file="sdxl.safetensors"),
+    )
+
+    def test_a_vae_of_another_latent_space(self, refused):
+        error, remedy = refused(*picture(*self.SOURCES, vae="other"))
+        assert error.startswith("error: decode.vae: ")
+        assert "The latent is of Stable Diffusion 1, the VAE of SDXL" in error
+        assert "VAE of its own model" in remedy
+
+    def test_a_vae_of_another_width(self, refused):
+        wide = core("wide", "load_vae", file="16 channels.safetensors")
+        error, remedy = refused(*picture(*self.SOURCES, wide, vae="wide"))
+        assert "have 16 channels" in error
+        assert "comes with the model" in remedy
+
+    def test_a_latent_of_another_family(self, refused):
+        encoded = (
+            core("cat", "load_image", file="cat.png"),
+            core("latent", "encode_image", vae=("other", "vae"), image=("cat", "image")),
+        )
+        error, remedy = refused(*picture(*self.SOURCES, latent=encoded))
+        assert error.startswith("error: sampler")
+        assert "Stable Diffusion 1" in error
+        assert "SDXL" in error
+        assert "VAE of the model's family" in remedy
+
+    def test_a_prompt_of_another_family(self, refused):
+        error, remedy = refused(*picture(*self.SOURCES, clip="other"))
+        assert error.startswith("error: sampler")
+        assert "SDXL" in error
+        assert "text encoder of this model's checkpoint" in remedy
+
+    @pytest.mark.parametrize(
+        ("file", "missing"), [("text encoder", "OpenCLIP-bigG"), ("bigG", "CLIP-L")]
+    )
+    def test_one_encoder_for_a_family_of_two(self, file, missing, refused):
+        one = core("clip", "load_clip", files=[{"file": f"{file}.safetensors"}], family="sdxl")
+        error, remedy = refused(*picture(*self.SOURCES, one, model="other", clip="clip"))
+        assert f"There is no {missing} in this file, and SDXL reads it" in error
+        assert "core.load_clip" in remedy
+
+
+def test_the_right_files_make_a_picture(root, tmp_path, capsys):
+    """So that what is refused above is refused for its own sake."""
+    wires = {"model": ("model", "model"), "clip": ("clip", "clip")}
+    sources = (
+        core("model", "load_model", file="UNet.safetensors"),
+        core("clip", "load_clip", files=[{"file": "text encoder.safetensors"}], family="sd1"),
+        core("vae", "load_vae", file="VAE.safetensors"),
+        core("lora", "apply_lora", file="LoRA.safetensors", **wires),
+    )
+    graph = Graph.of(*picture(*sources, model="lora", clip="lora", vae="vae"))
+    format.write(graph, tmp_path / "graph.json")
+    words = ["run", tmp_path / "graph.json", "--models", root, "--output", tmp_path / "out"]
+    assert main([*map(str, words), "--device", "cpu", "--dtype", "fp32"]) == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 1
