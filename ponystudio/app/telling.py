@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from PySide6.QtCore import QObject
 
 from ponystudio.app.document_facts import title_of
-from ponystudio.app.memory_rungs import is_rung
+from ponystudio.app.memory_rungs import is_rung, rungs
 from ponystudio.app.notice import Notice
 from ponystudio.app.reasons import title
 from ponystudio.app.runner import Runner
@@ -67,8 +67,12 @@ class Telling(QObject):
         if not is_rung(action):
             self.tell(Notice(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
             return
-        where = ", ".join(part for part in (getattr(document, "title", ""), node) if part)
-        text = f"{where}: {action}." if where else f"{action}."
+        where = ", ".join(part for part in (title_of(document) if document else "", node) if part)
         show = (self.tr("Show node"), lambda: self._go_to(document, node))
-        notice = Notice(self.tr("Memory was short"), text, (show,) if node else (), "warn")
-        self.tell(notice)
+        self.toasts.show(
+            self.tr("Memory was short"),
+            where,
+            (show,) if node else (),
+            "warn",
+            rungs(self._runner.rungs),
+        )
