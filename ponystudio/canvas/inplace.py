@@ -46,8 +46,8 @@ class InPlace(QObject):
         edit.setFont(theme.current().font("prompt"))
         edit.setPlaceholderText(self.tr("Write in Markdown"))
         edit.setAccessibleName(self.tr("Text of the note"))
-        edit.setStyleSheet(self._style("QPlainTextEdit", "note"))
-
+        edit.setStyleSheet(self._style("QPlainTextEdit", "note", "border: 0; padding: 4px"))
+        edit.document().setDocumentMargin(0)
         merge = step or gesture("note")
         at_opening = self.ops.document.undo_stack.index()
 
@@ -65,7 +65,7 @@ class InPlace(QObject):
 
         edit.textChanged.connect(write)
         self.view.open_editor(
-            edit, item.rect.adjusted(4, 4, -4, -4), committed=leave, cancelled=leave
+            edit, item.rect.adjusted(8, 4, -8, -4), committed=leave, cancelled=leave
         )
         edit.finished = self.view.close_editor
         edit.selectAll() if not item.text else edit.moveCursor(edit.textCursor().MoveOperation.End)
@@ -74,7 +74,8 @@ class InPlace(QObject):
         edit = QLineEdit(text)
         edit.setFont(theme.current().font("node"))
         edit.setAccessibleName(name)
-        edit.setStyleSheet(self._style("QLineEdit", "field"))
+        edge = f"border: 1px solid {theme.current().color('accent').name()}; padding: 0 4px"
+        edit.setStyleSheet(self._style("QLineEdit", "field", edge))
         return edit
 
     def _open(self, edit: QLineEdit, rect: QRectF, write: object) -> None:
@@ -82,12 +83,11 @@ class InPlace(QObject):
         edit.returnPressed.connect(self.view.close_editor)
         edit.selectAll()
 
-    def _style(self, kind: str, ground: str) -> str:
+    def _style(self, kind: str, ground: str, edge: str) -> str:
         look = theme.current()
         return (
             f"{kind} {{ background: {look.color(ground).name()}; "
-            f"color: {look.color('text').name()}; border: 1px solid "
-            f"{look.color('accent').name()}; border-radius: 4px; padding: 0 4px; "
+            f"color: {look.color('text').name()}; {edge}; border-radius: 4px; "
             f"selection-background-color: {look.color('fill').name()}; "
             f"selection-color: {look.color('onfill').name()}; }}"
         )

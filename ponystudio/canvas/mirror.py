@@ -162,6 +162,9 @@ def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> bool:
         before = item.node, item.spec, item.used, _but_place(item.looks)
         now = node, spec, item.used if used is None else used, _but_place(looks)
         laid_out = before == now
+        if item.node.mode != node.mode:
+            for key in scene.wires_of.get(id, ()):
+                scene.damage_wire(key)
         item.node, item.spec, item.looks = node, spec, looks
     if used is not None:
         item.used = used

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FAR_TITLE_PX = 16.0
 _NOTE_PAD = 12.0
+_INDENT = 16.0  # of lists
 # Frames that are smaller on screen show no title.
 _LEAST_WIDTH, _LEAST_HEIGHT = 64.0, 44.0
 
@@ -70,7 +71,9 @@ def paint_far_titles(painter: QPainter, items: Iterable[FrameItem], brush: Brush
 
 def _paint_far_title(painter: QPainter, item: FrameItem, rect: QRectF, brush: Brush) -> None:
     room = int(rect.width() - 20)
-    title = texts.elided(item.title, "title", room)
+    title = texts.whole_words(item.title, "title", room)
+    if not title:
+        return
     wide = texts.width(title, "title")
     counted = _counted(item, brush)
     more = texts.width(counted, "caption") + 8
@@ -135,6 +138,7 @@ def note_document(text: str, width: float) -> QTextDocument:
     look = theme.current()
     document = QTextDocument()
     document.setDocumentMargin(0)
+    document.setIndentWidth(_INDENT)
     document.setDefaultFont(look.font("body"))
     document.setMarkdown(text)
     document.setTextWidth(width)

@@ -288,6 +288,14 @@ def test_actions_have_their_own_ids(view: GraphView) -> None:
     assert {"F", ".", "Home"} <= {key for item in actions for key in item.keys}
 
 
+def test_muting_paints_the_wires_anew(view: GraphView) -> None:
+    before = shot(view)
+    for mode in ("muted", "normal"):
+        view.graph_scene.document.do(SetMode("source", mode), "Mute")
+        assert difference(shot(view), repainted(view)) <= 2
+    assert difference(shot(view), before) <= 2
+
+
 def test_it_is_spoken_what_the_keyboard_is_on(view: GraphView) -> None:
     from ponystudio.canvas.items import FocusRef
 
