@@ -21,7 +21,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from ponystudio.app.painted import draw_box, px
 from ponystudio.canvas import theme
 from ponystudio.canvas.params.attention import shown
-from ponystudio.canvas.params.counting import CHUNK, Counts
+from ponystudio.canvas.params.counting import CHUNK, Counts, Prompt
 from ponystudio.canvas.params.pieces import Piece
 
 HEAD, ROW, GAP = 22, 20, 3
@@ -50,7 +50,7 @@ class TokenView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.chunks: list[list[Piece]] = []
-        self._asked = self._shown = ("", "")
+        self._asked = self._shown = Prompt("", "")
         self._boxes: list[Box] = []
         self._height = px(HEAD)
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -60,15 +60,15 @@ class TokenView(QWidget):
         self.setAccessibleName(self.tr("Tokens"))
         theme.hub.changed.connect(self._lay_out)
 
-    def show_prompt(self, counts: Counts, text: str, dialect: str) -> None:
+    def show_prompt(self, counts: Counts, prompt: Prompt) -> None:
         """What is shown stays until the tokens of this prompt are known."""
-        if (asked := (text, dialect)) != self._asked:
-            self._asked = asked
-            counts.pieces(text, dialect, self, lambda chunks: self._have(asked, chunks))
+        if prompt != self._asked:
+            self._asked = prompt
+            counts.pieces(prompt, self, lambda chunks: self._have(prompt, chunks))
 
-    def _have(self, asked: tuple[str, str], chunks: list[list[Piece]]) -> None:
-        if asked == self._asked:
-            self._shown, self.chunks = asked, chunks
+    def _have(self, prompt: Prompt, chunks: list[list[Piece]]) -> None:
+        if prompt == self._asked:
+            self._shown, self.chunks = prompt, chunks
             self._lay_out()
 
     # Layout
@@ -133,7 +133,7 @@ class TokenView(QWidget):
         if piece.name:
             vectors = f" ×{piece.count}" if piece.count > 1 else ""
             return f"{PurePosixPath(piece.name).stem}{vectors}"
-        return " ".join(self._shown[0][slice(*piece.span)].split()) or "␣"
+        return " ".join(self._shown.text[slice(*piece.span)].split()) or "␣"
 
     # Looks
 

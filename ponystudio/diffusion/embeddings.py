@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,6 +46,29 @@ def bundled(path: Path) -> dict[str, Bundled]:
     return {word: Bundled(path, word) for word in found}
 
 
+def count_vectors(source: Path | Bundled, part: str = "clip_l") -> int:
+    """How many tokens' places it takes, by the shapes in the file's header: torch-free.
+
+    Raises what `read_embedding` raises for files that hold none.
+    """
+    from ponystudio.library.weights import open_weights
+
+    path, word = _of(source)
+    if path.suffix.lower() in PICTURES:
+        return sum(map(len, _rows_of_picture(path).values()))
+    start = _start(word)
+    with open_weights(path) as file:
+        shapes = {
+            name.removeprefix(start): info.shape
+            for name, info in file.tensors.items()
+            if name.startswith(start) and len(info.shape) in (1, 2)
+        }
+    counts = [1 if len(shapes[name]) == 1 else shapes[name][0] for name in _names(shapes, part)]
+    if not counts:
+        raise _no_embedding(path)
+    return sum(counts)
+
+
 def read_embedding(source: Path | Bundled, width: int, part: str = "clip_l") -> Tensor:
     """The vectors of a textual inversion, float32 [n,width] on the CPU.
 
@@ -55,16 +78,12 @@ def read_embedding(source: Path | Bundled, width: int, part: str = "clip_l") -> 
     """
     import torch
 
-    path, word = source if isinstance(source, Bundled) else (source, "")
+    path, word = _of(source)
     is_picture = path.suffix.lower() in PICTURES
     tensors = _from_picture(path) if is_picture else _from_weights(path, word)
     found = _vectors_among(tensors, part)
     if not found:
-        raise WrongKind(
-            "There is no textual inversion in this file.",
-            where=str(path),
-            remedy="Choose another file, or take its name out of the prompt.",
-        )
+        raise _no_embedding(path)
     fitting = [tensor for tensor in found if tensor.shape[1] == width]
     if not fitting:
         other = found[0].shape[1]
@@ -80,15 +99,36 @@ def read_embedding(source: Path | Bundled, width: int, part: str = "clip_l") -> 
     return vectors
 
 
+def _of(source: Path | Bundled) -> tuple[Path, str]:
+    return source if isinstance(source, Bundled) else (source, "")
+
+
+def _start(word: str) -> str:
+    """How the names of its tensors begin."""
+    return f"bundle_emb.{word}." if word else ""
+
+
+def _no_embedding(path: Path) -> WrongKind:
+    return WrongKind(
+        "There is no textual inversion in this file.",
+        where=str(path),
+        remedy="Choose another file, or take its name out of the prompt.",
+    )
+
+
 def _vectors_among(tensors: Mapping[str, Tensor], part: str) -> list[Tensor]:
-    """[n,width] each: what stands under `part`, else under A1111's key, else under any word."""
-    for key in (part, "string_to_param"):
-        if found := [tensor for name, tensor in tensors.items() if key in name.split(".")]:
-            break
-    else:
-        # A file of layers is none, though some of them may have the width of a vector.
-        found = [] if any(map(LAYER.search, tensors)) else list(tensors.values())
+    """[n,width] each."""
+    found = (tensors[name] for name in _names(tensors, part))
     return [tensor.reshape(-1, tensor.shape[-1]) for tensor in found if tensor.ndim in (1, 2)]
+
+
+def _names(names: Collection[str], part: str) -> list[str]:
+    """What stands under `part`, else under A1111's key, else under any word."""
+    for key in (part, "string_to_param"):
+        if found := [name for name in names if key in name.split(".")]:
+            return found
+    # A file of layers is none, though some of them may have the width of a vector.
+    return [] if any(map(LAYER.search, names)) else list(names)
 
 
 def _from_weights(path: Path, word: str) -> dict[str, Tensor]:
@@ -96,7 +136,7 @@ def _from_weights(path: Path, word: str) -> dict[str, Tensor]:
     from ponystudio.diffusion.weights import tensor
     from ponystudio.library.weights import open_weights
 
-    start = f"bundle_emb.{word}." if word else ""
+    start = _start(word)
     with open_weights(path) as file:
         return {
             name.removeprefix(start): tensor(file, name).clone()
@@ -106,8 +146,19 @@ def _from_weights(path: Path, word: str) -> dict[str, Tensor]:
 
 
 def _from_picture(path: Path) -> dict[str, Tensor]:
-    """A1111 writes base64 of JSON, tensors as {"TORCHTENSOR": rows}, into a text field."""
     import torch
+
+    try:
+        return {
+            f"string_to_param.{name}": torch.tensor(rows, dtype=torch.float32)
+            for name, rows in _rows_of_picture(path).items()
+        }
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        raise _damaged_picture(path, error) from None
+
+
+def _rows_of_picture(path: Path) -> dict[str, list[Any]]:
+    """A1111 writes base64 of JSON, tensors as {"TORCHTENSOR": rows}, into a text field."""
     from PIL import Image
 
     try:
@@ -119,19 +170,11 @@ def _from_picture(path: Path) -> dict[str, Tensor]:
         return {}
     try:
         params: dict[str, Any] = json.loads(base64.b64decode(field))["string_to_param"]
-        return {
-            f"string_to_param.{name}": torch.tensor(rows["TORCHTENSOR"], dtype=torch.float32)
-            for name, rows in params.items()
-        }
-    # torch raises RuntimeError and OverflowError, and so does JSON that is nested without end.
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RuntimeError,
-        OverflowError,
-    ) as error:
-        raise DamagedFile(
-            f"The embedding in this picture is damaged ({error}).", where=str(path)
-        ) from None
+        return {name: list(rows["TORCHTENSOR"]) for name, rows in params.items()}
+    # JSON that is nested without end raises RecursionError.
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged_picture(path, error) from None
+
+
+def _damaged_picture(path: Path, error: Exception) -> DamagedFile:
+    return DamagedFile(f"The embedding in this picture is damaged ({error}).", where=str(path))

@@ -8,7 +8,7 @@ from helpers.running import until
 from helpers.window import open_window
 from ponystudio.app.token_view import TokenView
 from ponystudio.canvas import theme
-from ponystudio.canvas.params.counting import Counts
+from ponystudio.canvas.params.counting import Counts, Prompt
 from ponystudio.diffusion.prompt import parse
 from ponystudio.diffusion.tokens import ClipTokenizer
 from ponystudio.graph.edits import SetParam
@@ -25,8 +25,8 @@ def view(qtbot, tmp_path):
     found.show()
 
     def show(text, dialect="a1111"):
-        found.show_prompt(counts, text, dialect)
-        until(lambda: found._shown == (text, dialect))
+        found.show_prompt(counts, Prompt(text, dialect))
+        until(lambda: found._shown == Prompt(text, dialect))
         found.resize(280, found.heightForWidth(280))
         return found
 
@@ -84,7 +84,7 @@ def test_a_click_tells_where_it_stands(view, qtbot):
     box = next(box for box in pieces(found) if box.text == "mane")
     with qtbot.waitSignal(found.chosen) as chosen:
         QTest.mouseClick(found, Qt.MouseButton.LeftButton, pos=box.rect.center().toPoint())
-    text = found._shown[0]
+    text = found._shown.text
     assert text[slice(*chosen.args)] == "mane"
 
 
@@ -101,7 +101,8 @@ def test_a_book_is_painted(view):
 
 
 @pytest.fixture
-def window():
+def window(qapp, tmp_path, monkeypatch):
+    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
     with open_window() as found:
         found.new_default()
         until(lambda: found.page is not None and "positive" in found.page.scene.node_items)

@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.canvas.params.background import Background
 from ponystudio.canvas.params.pieces import Piece, length, pieces, spans
+from ponystudio.diffusion.embeddings import Bundled, bundled, count_vectors
 from ponystudio.diffusion.prompt import notes, parse
 from ponystudio.errors import PonyStudioError
 from ponystudio.library.folders import Folders
@@ -44,6 +46,14 @@ class Count:
 EMPTY = Count(0)
 
 
+class Prompt(NamedTuple):
+    """What is counted; `loras` are the files that may bring textual inversions to it."""
+
+    text: str
+    dialect: str
+    loras: tuple[str, ...] = ()
+
+
 class Counts(QObject):
     """Counts of prompts by (text, dialect), worked out in the background and kept."""
 
@@ -52,63 +62,66 @@ class Counts(QObject):
     def __init__(self, folders: Callable[[], Folders]) -> None:
         super().__init__()
         self._folders = folders
-        self._known: dict[tuple[str, str], Count] = {}
-        self._asked: dict[Hashable, tuple[str, str]] = {}
+        self._known: dict[Prompt, Count] = {}
+        self._asked: dict[Hashable, Prompt] = {}
         self._latest: dict[Hashable, Count] = {}
-        self._listed: Embeddings | None = None
+        self._listed: dict[tuple[str, ...], Embeddings] = {}
         self._listed_at = 0.0
         self._background = Background("token counter")
 
-    def get(self, text: str, dialect: str, place: Hashable = None) -> Count | None:
+    def get(self, prompt: Prompt, place: Hashable = None) -> Count | None:
         """The count. While it is worked out the last one of the same `place`, or None; `changed`
         fires when it is there."""
-        key = (text, dialect)
-        found = self._known.get(key) if text.strip() else EMPTY
+        found = self._known.get(prompt) if prompt.text.strip() else EMPTY
         if found is not None:
             self._latest[place] = found
             return found
-        if self._asked.get(place) != key:
-            self._asked[place] = key
+        if self._asked.get(place) != prompt:
+            self._asked[place] = prompt
             folders = self._folders()
             # What was typed since replaces what was not yet counted.
             self._background.submit(
-                place or key,
-                lambda: count(text, dialect, self._embeddings(folders)),
-                lambda count: self._done(place, key, count),
+                place or prompt,
+                lambda: count(prompt.text, prompt.dialect, self._embeddings(folders, prompt.loras)),
+                lambda count: self._done(place, prompt, count),
             )
         return self._latest.get(place)
 
     def embedding_names(self) -> list[str]:
         """The words that prompts name textual inversions by, as they were last listed."""
-        return [Path(name).stem for name in self._listed or ()]
+        return [Path(name).stem for listed in list(self._listed.values()) for name in listed]
 
     def pieces(
-        self, text: str, dialect: str, place: Hashable, done: Callable[[list[list[Piece]]], None]
+        self, prompt: Prompt, place: Hashable, done: Callable[[list[list[Piece]]], None]
     ) -> None:
         """Work out the tokens; what the same `place` asked for before may never be told."""
         folders = self._folders()
 
         def work() -> list[list[Piece]]:
             try:
-                return pieces(text, dialect, self._embeddings(folders))
+                known = self._embeddings(folders, prompt.loras)
+                return pieces(prompt.text, prompt.dialect, known)
             except PonyStudioError:  # the count tells what is named in vain
-                return pieces(text.replace("embedding:", " " * len("embedding:")), dialect)
+                plain = prompt.text.replace("embedding:", " " * len("embedding:"))
+                return pieces(plain, prompt.dialect)
 
         self._background.submit(("pieces", place), work, done)
 
-    def _embeddings(self, folders: Folders) -> Mapping[str, int]:
+    def _embeddings(self, folders: Folders, loras: tuple[str, ...]) -> Mapping[str, int]:
         """In the background; listed anew every few seconds at most."""
         now = time.monotonic()
-        if self._listed is None or now - self._listed_at > _FRESH:
-            self._listed, self._listed_at = Embeddings(folders), now
-        return self._listed
+        if now - self._listed_at > _FRESH:
+            self._listed, self._listed_at = {}, now
+        if loras not in self._listed:
+            self._listed[loras] = Embeddings(folders, loras)
+        return self._listed[loras]
 
-    def _done(self, place: Hashable, key: tuple[str, str], count: Count) -> None:
-        if self._asked.get(place) == key:
+    def _done(self, place: Hashable, prompt: Prompt, count: Count) -> None:
+        if self._asked.get(place) == prompt:
             del self._asked[place]
         while len(self._known) >= _KEPT:
             del self._known[next(iter(self._known))]
-        self._known[key] = count
+        self._known[prompt] = count
         self.changed.emit()
 
 
@@ -152,32 +165,32 @@ def _break_places(lengths: list[int], places: list[int]) -> Iterator[int]:
 
 
 class Embeddings(Mapping[str, int]):
-    """The textual inversions there are: how many vectors each has, looked up when it is used."""
+    """The textual inversions there are, in the folders and in these LoRAs: how many vectors each
+    has, looked up when it is used."""
 
-    def __init__(self, folders: Folders) -> None:
+    def __init__(self, folders: Folders, loras: Collection[str] = ()) -> None:
         self._folders = folders
-        self._sizes: dict[str, int | None] = dict.fromkeys(folders.names("embeddings"))
+        self._sources: dict[str, Bundled | None] = dict.fromkeys(folders.names("embeddings"))
+        for name in loras:
+            with suppress(PonyStudioError):  # its own field says what is wrong with it
+                self._sources |= bundled(folders.resolve("loras", name))
+        self._sizes: dict[str, int] = {}
 
     def __getitem__(self, name: str) -> int:
-        size = self._sizes[name]
-        if size is None:
-            size = self._sizes[name] = self._read(name)
-        return size
+        if name not in self._sizes:
+            self._sizes[name] = self._read(name)
+        return self._sizes[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._sizes)
+        return iter(self._sources)
 
     def __len__(self) -> int:
-        return len(self._sizes)
+        return len(self._sources)
 
     def _read(self, name: str) -> int:
         """From the file's header."""
-        from ponystudio.library.weights import open_weights
-
         try:
-            with open_weights(self._folders.resolve("embeddings", name)) as file:
-                shapes = [tuple(info.shape) for info in file.tensors.values()]
+            found = self._sources[name]
+            return count_vectors(found or self._folders.resolve("embeddings", name))
         except PonyStudioError:
             return 1
-        counts = [shape[0] if len(shape) == 2 else 1 for shape in shapes if len(shape) in (1, 2)]
-        return max(counts, default=1)

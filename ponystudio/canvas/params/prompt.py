@@ -12,7 +12,8 @@ from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas import texts
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params import painting
-from ponystudio.canvas.params.counting import CHUNK, Count
+from ponystudio.canvas.params.brought import loras_behind
+from ponystudio.canvas.params.counting import CHUNK, Count, Prompt
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part, Touch
 from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.prompt_layout import LINE, Laid, laid, line_count
@@ -110,7 +111,8 @@ class PromptField(Field):
     def count(self, ctx: FieldContext) -> Count | None:
         """The count of tokens; the one before while it is worked out anew."""
         place = (id(ctx.document), ctx.node, ctx.spec.name)
-        return ctx.services.counts.get(str(ctx.value), self.dialect(ctx), place)
+        loras = loras_behind(ctx.document, ctx.node)
+        return ctx.services.counts.get(Prompt(str(ctx.value), self.dialect(ctx), loras), place)
 
     def shown(self, ctx: FieldContext) -> str:
         return str(ctx.value)

@@ -1,8 +1,14 @@
 """Tokens of a prompt, counted as they are encoded."""
 
-import pytest
+import base64
+import json
+import math
+import struct
 
-from ponystudio.canvas.params.counting import Counts, count
+import pytest
+from PIL import Image, PngImagePlugin
+
+from ponystudio.canvas.params.counting import Counts, Embeddings, Prompt, count
 from ponystudio.diffusion.prompt import parse
 from ponystudio.diffusion.tokens import ClipTokenizer
 from ponystudio.library.folders import Folders
@@ -60,13 +66,13 @@ def test_an_embedding_counts_its_vectors():
 def test_counts_arrive_later(qtbot, tmp_path):
     counts = Counts(lambda: Folders([tmp_path]))
     with qtbot.waitSignal(counts.changed):
-        assert counts.get("a unicorn", "a1111", "here") is None
-    assert counts.get("a unicorn", "a1111", "here").tokens == 2
+        assert counts.get(Prompt("a unicorn", "a1111"), "here") is None
+    assert counts.get(Prompt("a unicorn", "a1111"), "here").tokens == 2
     with qtbot.waitSignal(counts.changed):
         # Until the new one is there the last one stays.
-        assert counts.get("a unicorn, 3d", "a1111", "here").tokens == 2
-    assert counts.get("a unicorn, 3d", "a1111", "here").tokens == 5
-    assert counts.get("  ", "a1111", "here").tokens == 0
+        assert counts.get(Prompt("a unicorn, 3d", "a1111"), "here").tokens == 2
+    assert counts.get(Prompt("a unicorn, 3d", "a1111"), "here").tokens == 5
+    assert counts.get(Prompt("  ", "a1111"), "here").tokens == 0
 
 
 def test_a_long_prompt_is_counted_quickly_enough():
@@ -86,20 +92,52 @@ def test_counting_needs_no_torch():
     assert ran.stdout.split() == ["2", "False"]
 
 
+def write(path, **shapes):
+    """A safetensors file of zeros, without torch."""
+    header, size = {}, 0
+    for name, shape in shapes.items():
+        end = size + 2 * math.prod(shape)
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [size, end]}
+        size = end
+    text = json.dumps(header).encode()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + bytes(size))
+
+
 def test_embeddings_are_listed_and_measured_from_their_headers(tmp_path):
-    import json
-    import struct
-
-    from ponystudio.canvas.params.counting import Embeddings
-
-    (tmp_path / "embeddings").mkdir()
-    header = json.dumps(
-        {"emb_params": {"dtype": "F16", "shape": [3, 4], "data_offsets": [0, 24]}}
-    ).encode()
-    data = struct.pack("<Q", len(header)) + header + bytes(24)
-    (tmp_path / "embeddings" / "birb.safetensors").write_bytes(data)
-    (tmp_path / "embeddings" / "torn.safetensors").write_bytes(b"torn")
+    folder = tmp_path / "embeddings"
+    write(folder / "birb.safetensors", emb_params=[3, 4])
+    write(folder / "pair.safetensors", clip_l=[2, 4], clip_g=[5, 8])
+    write(folder / "words.safetensors", a=[4], b=[4], c=[2, 4])
+    write(folder / "layer.safetensors", **{"a.weight": [4, 4]})
+    (folder / "torn.safetensors").write_bytes(b"torn")
     found = Embeddings(Folders([tmp_path]))
-    assert dict(found) == {"birb.safetensors": 3, "torn.safetensors": 1}
+    sizes = {"birb": 3, "pair": 2, "words": 4, "layer": 1, "torn": 1}
+    assert dict(found) == {f"{name}.safetensors": size for name, size in sizes.items()}
     plain = count("a unicorn", "a1111").tokens
     assert count("a unicorn, embedding:birb", "a1111", found).tokens == plain + 1 + 3
+
+
+def test_those_in_pictures_are_measured(tmp_path):
+    field = json.dumps({"string_to_param": {"*": {"TORCHTENSOR": [[0.0] * 4] * 6}}}).encode()
+    info = PngImagePlugin.PngInfo()
+    info.add_text("sd-ti-embedding", base64.b64encode(field).decode(), zip=True)
+    (tmp_path / "embeddings").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "embeddings" / "birb.png", pnginfo=info)
+    assert dict(Embeddings(Folders([tmp_path]))) == {"birb.png": 6}
+
+
+def test_those_that_loras_bring_count_behind_them(tmp_path, qtbot):
+    write(
+        tmp_path / "loras" / "mane.safetensors",
+        **{"bundle_emb.twilight.clip_l": [7, 4], "x.lora_up.weight": [2, 2]},
+    )
+    counts = Counts(lambda: Folders([tmp_path]))
+    behind = Prompt("a embedding:twilight", "a1111", ("mane.safetensors", "gone.safetensors"))
+    beside = behind._replace(loras=())
+    for prompt in (behind, beside):
+        with qtbot.waitSignal(counts.changed):
+            counts.get(prompt)
+    assert (counts.get(behind).tokens, counts.get(behind).problem) == (8, "")
+    assert "twilight" in counts.get(beside).problem
+    assert "twilight" in counts.embedding_names()

@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from ponystudio.canvas.params import prompt_layout
+from ponystudio.canvas.params.counting import Prompt
 from ponystudio.graph.edits import SetParam
 
 KEY, HELD = Qt.Key, Qt.KeyboardModifier
@@ -53,7 +54,7 @@ def test_what_has_no_effect_is_said_at_the_counter(studio, qtbot):
         spec = studio.document.spec("p").param_by_name["text"]
         field, ctx = studio.scene.field(spec), studio.params.context("p", spec)
         field.tooltip(ctx)
-        qtbot.waitUntil(lambda: (text, "a1111") in studio.params.services.counts._known)
+        qtbot.waitUntil(lambda: Prompt(text, "a1111") in studio.params.services.counts._known)
         return field.tooltip(ctx)
 
     assert "<lora:mane:0.8>: left out of the text" in tip("a pony <lora:mane:0.8>")

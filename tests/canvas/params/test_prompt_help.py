@@ -8,6 +8,7 @@ from PySide6.QtTest import QTest
 
 from ponystudio.canvas.commands import CanvasCommands
 from ponystudio.canvas.params import presets
+from ponystudio.canvas.params.counting import Prompt
 from ponystudio.graph.edits import Connect, SetParam
 
 KEY = Qt.Key
@@ -80,7 +81,7 @@ def test_names_of_embeddings_are_no_tags(studio, models, qtbot):
     say(studio, "bad_hands_v4, bad_feet")
     counts = studio.params.services.counts
     with qtbot.waitSignal(counts.changed):
-        counts.get("anything to list them", "a1111")
+        counts.get(Prompt("anything to list them", "a1111"))
     menu(studio)["prompt.spaces"].run()
     assert text_of(studio) == "bad_hands_v4, bad feet"
 
