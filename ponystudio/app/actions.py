@@ -70,6 +70,11 @@ class Actions(QObject):
 
     # Keys
 
+    def shown_keys(self, id: str) -> str:
+        """The first keys of an action as the platform writes them; "" if it has none."""
+        spec = self.spec(id)
+        return shown_keys(spec) if spec else ""
+
     def keys_of(self, spec: ActionSpec) -> tuple[str, ...]:
         """Its keys: the user's, else the preset's, else its own."""
         own: Mapping[str, list[str]] = self._settings.get("keys")

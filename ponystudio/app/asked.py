@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.app.inspector import next_problem
+from ponystudio.app.inspector_graph import next_problem
 from ponystudio.app.notice import Notice
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.canvas.document import Document

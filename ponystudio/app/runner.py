@@ -15,7 +15,7 @@ from ponystudio.app import seeds
 from ponystudio.app.card_pictures import CardPictures
 from ponystudio.app.document_facts import as_made, folder_of, scope_of, title_of
 from ponystudio.app.engine_link import EngineLink
-from ponystudio.app.estimates import Estimate, Estimates
+from ponystudio.app.estimates import Estimate, Estimates, Work, works
 from ponystudio.app.jobs import Job, JobQueue
 from ponystudio.app.last_pictures import LastPictures
 from ponystudio.app.last_seeds import LastSeeds
@@ -277,11 +277,21 @@ class Runner(QObject):
 
     def cost(self, document: Document, node: str) -> Estimate:
         """What a node usually takes at its present size; `runs` 0: it is not known."""
-        from ponystudio.app.estimates import Work, works
+        return self._costs(document, [node])[0]
 
-        found = works(document.graph, document.catalog).get(node, Work())
-        kind = document.graph.nodes[node].type
-        return self.estimates.of(self.link.device, kind, found)
+    def forecast(self, document: Document, nodes: Sequence[str]) -> float:
+        """The seconds that these usually take; 0 where it is not known of one of them."""
+        costs = dict(zip(nodes, self._costs(document, nodes), strict=True))
+        # What ran and was not worth learning takes no time.
+        took = {id for id in nodes if document.states[id].seconds is not None}
+        learned = [cost for id, cost in costs.items() if cost.runs or id not in took]
+        known = all(cost.runs for cost in learned)
+        return sum(cost.seconds for cost in learned) if known else 0.0
+
+    def _costs(self, document: Document, nodes: Sequence[str]) -> list[Estimate]:
+        found, kinds = works(document.graph, document.catalog), document.graph.nodes
+        device = self.link.device
+        return [self.estimates.of(device, kinds[id].type, found.get(id, Work())) for id in nodes]
 
     def close(self) -> None:
         """Before the application ends: what was learned is kept, nothing is told any more."""

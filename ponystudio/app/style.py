@@ -5,7 +5,7 @@ A widget says what it is by a property, and never has colours of its own:
 - QPushButton, QToolButton: `kind` is primary, plain, danger, icon or link
 - QLabel: `role` is page, title, body, caption, group, mono or mono_caption; `tone` is text2, text3,
   accent, ok, warn or err; `badge` puts it into a box
-- QFrame, QWidget: `surface` is canvas, panel, card, bar, popup or field
+- QFrame, QWidget: `surface` is canvas, panel, card, running, problem, bar, popup or field
 - QListView: `boxed` gives it a field's ground and edge
 """
 
@@ -30,6 +30,8 @@ QFrame[surface="canvas"], QWidget[surface="canvas"] { background: $canvas; }
 QFrame[surface="panel"], QWidget[surface="panel"] { background: $panel; }
 QFrame[surface="bar"], QWidget[surface="bar"] { background: $panel; }
 QFrame[surface="card"] { background: $card; border: 1px solid $line; border-radius: ${p8}px; }
+QFrame[surface="running"] { background: $card; border: 1px solid $accent; border-radius: ${p8}px; }
+QFrame[surface="problem"] { background: $errbg; border: 1px solid $err; border-radius: ${p8}px; }
 QFrame[surface="field"] { background: $field; border: 1px solid $line; border-radius: ${p5}px; }
 QFrame[surface="popup"] { background: $panel; border: 1px solid $line2; border-radius: ${p8}px; }
 QFrame[line="h"] { background: $line; max-height: 1px; border: 0; }

@@ -125,6 +125,7 @@ class Window(QMainWindow):
         self.actions_.add(run_actions(self.runner, lambda: self.documents.current, self._selected))
         self.actions_.add_source(self._canvas_actions)
         self.actions_.add_source(self.side.actions)
+        self.inspector.problem_key = partial(self.actions_.shown_keys, "view.problems")
 
     def _canvas_actions(self) -> list[ActionSpec]:
         page = self.page

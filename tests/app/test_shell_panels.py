@@ -6,12 +6,13 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QScrollArea
 
 from helpers.running import until
 from helpers.studio import CATALOG, text_to_picture
 from helpers.window import open_window, press, show_graph
 from ponystudio.app import panels
+from ponystudio.app.estimates import works
 from ponystudio.app.help_panel import node_help
 from ponystudio.app.log_panel import LogPanel
 from ponystudio.app.node_panel import NodePanel
@@ -137,6 +138,59 @@ class TestInspector:
         show = next(b for b in window.inspector.findChildren(QPushButton) if b.text() == "Show it")
         QTest.mouseClick(show, LEFT)
         assert window.page.scene.selected_nodes() == ["decode"]
+
+    def test_the_first_problem_names_the_key_that_leads_there(self, window):
+        show_graph(window, text_to_picture())
+        states = window.documents.current.states
+        for id in ("checkpoint", "decode"):
+            states.update(id, faults=(Problem(f"{id} is wrong"),))
+        until(lambda: "decode is wrong" in texts(window.inspector))
+        assert texts(window.inspector).split("\n").count("F8") == 1
+        window.actions_.rebind("view.problems", ["Ctrl+Alt+P"])
+        states.update("decode", faults=(Problem("Still wrong"),))
+        window.inspector.refresh()
+        assert "Ctrl+Alt+P" in texts(window.inspector).split("\n")
+        cards = [
+            f for f in window.inspector.findChildren(QFrame) if f.property("surface") == "problem"
+        ]
+        assert len(cards) == 2
+
+    def test_of_a_node_its_problem_stands_once(self, window):
+        show_graph(window, text_to_picture())
+        document = window.documents.current
+        document.states.update("decode", faults=(Problem("The VAE is missing", "Wire one"),))
+        window.page.scene.select(["decode"])
+        until(lambda: "The VAE is missing" in texts(window.inspector))
+        said = texts(window.inspector)
+        assert said.count("The VAE is missing") == 1
+        assert "Show it" not in said
+
+    def test_what_a_run_would_do_and_how_long_it_takes(self, window):
+        show_graph(window, text_to_picture())
+        document, runner = window.documents.current, window.runner
+        assert runner.forecast(document, ["sampler"]) == 0
+        for id in document.graph.nodes:
+            document.states.update(id, tier="memory")
+        for id, seconds in (("sampler", 40.0), ("decode", 2.0)):
+            kind = document.graph.nodes[id].type
+            work = works(document.graph, document.catalog)[id]
+            runner.estimates.learn(runner.link.device, kind, work, seconds)
+            document.states.update(id, tier="", reason="Seed changed")
+        document.states.update("save", tier="", reason="Always runs", seconds=0.001)
+        until(lambda: "3 nodes, in about 42 s" in texts(window.inspector))
+        assert f"{len(document.graph.nodes) - 3} nodes" in texts(window.inspector).split("\n")
+
+    def test_after_a_failure_it_says_what_still_works(self, window):
+        show_graph(window, text_to_picture())
+        states = window.documents.current.states
+        states.update("checkpoint", phase="done", tier="memory")
+        states.update("sampler", phase="failed", problem=Problem("Too large"))
+        states.update("decode", phase="not_run")
+        until(lambda: "What still works" in texts(window.inspector))
+        said = texts(window.inspector).split("\n")
+        assert said[said.index("finished") + 1] == "Load checkpoint"
+        assert said[said.index("kept") + 1] == "results of 1 node"
+        assert said[said.index("not run") + 1] == "1 node"
 
     def test_it_follows_the_values_of_its_node(self, window):
         show_graph(window, text_to_picture())

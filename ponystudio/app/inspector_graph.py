@@ -1,0 +1,98 @@
+"""The inspector without a node: what is wrong with the graph, and what a run would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from ponystudio.app.inspector_parts import label, new_page, problem_card, section
+from ponystudio.app.reasons import about, title
+from ponystudio.app.runner import Runner
+from ponystudio.app.studio_document import StudioDocument
+from ponystudio.canvas.state import NodeState, Problem
+from ponystudio.canvas.words import tr
+
+# Nodes that are called by name; more are counted.
+NAMED = 3
+
+
+def graph_page(
+    document: StudioDocument, runner: Runner, key: str, go_to: Callable[[str], object]
+) -> QWidget:
+    """`key` is what walks through the problems, `go_to` shows a node."""
+    widget, box = new_page()
+    graph, states = document.graph, document.states
+    found = [(id, p) for id in graph.nodes for p in problems_of(states[id])]
+    head = QHBoxLayout()
+    head.addWidget(label(tr("Problems") if found else document.title, "title"), 1)
+    if found:
+        head.addWidget(label(str(len(found)), "mono_caption", "text3"))
+    box.addLayout(head)
+    if document.read_only:
+        box.addWidget(label(document.read_only, "body", "warn"))
+    for problem in document.problems:
+        box.addWidget(label(problem.what, "body", "warn"))
+    for place, (id, problem) in enumerate(found):
+        name = graph.nodes[id].title or title(graph, document.catalog, id)
+        first = key if place == 0 else ""
+        box.addWidget(problem_card(problem, name, first, partial(go_to, id)))
+    if found:
+        _add_what_works(box, document)
+    else:
+        section(box, tr("This graph"), _facts(document, runner))
+        box.addWidget(label(tr("Select a node to see what it does."), "caption"))
+    box.addStretch(1)
+    return widget
+
+
+def next_problem(document: StudioDocument, after: str) -> str:
+    """The node with a problem that follows another, round and round; "" without any."""
+    nodes = [id for id in document.graph.nodes if problems_of(document.states[id])]
+    if not nodes:
+        return ""
+    return nodes[(nodes.index(after) + 1) % len(nodes)] if after in nodes else nodes[0]
+
+
+def problems_of(state: NodeState) -> list[Problem]:
+    """What its card shows in red."""
+    return [state.problem] if state.problem else list(state.faults)
+
+
+def _facts(document: StudioDocument, runner: Runner) -> list[tuple[str, str]]:
+    states, nodes = document.states, document.graph.nodes
+    rows = [(tr("graph"), _count(len(nodes)))]
+    if document.path is not None:
+        rows.append((tr("file"), document.path.name))
+    if any(states[id].phase in ("running", "waiting") for id in nodes):
+        return rows  # which is told of below the canvas
+    runs = [id for id in nodes if states[id].reason]
+    will = _count(len(runs))
+    if runs and (seconds := runner.forecast(document, runs)):
+        will += tr(", in about {time}").format(time=about(seconds))
+    rows.append((tr("will run"), will))
+    rows.append((tr("kept"), _count(sum(bool(states[id].tier) for id in nodes))))
+    return rows
+
+
+def _add_what_works(box: QVBoxLayout, document: StudioDocument) -> None:
+    """What a run that failed, or left something out, has done nevertheless."""
+    states, nodes = document.states, document.graph.nodes
+    if not any(states[id].problem for id in nodes):
+        return
+    done = [title(document.graph, document.catalog, i) for i in nodes if states[i].phase == "done"]
+    kept = sum(bool(states[id].tier) for id in nodes)
+    left = sum(states[id].phase == "not_run" for id in nodes)
+    rows = []
+    if done:
+        rows.append((tr("finished"), ", ".join(done) if len(done) <= NAMED else _count(len(done))))
+    if kept:
+        rows.append((tr("kept"), tr("results of {nodes}").format(nodes=_count(kept))))
+    if left:
+        rows.append((tr("not run"), _count(left)))
+    section(box, tr("What still works"), rows)
+
+
+def _count(nodes: int) -> str:
+    return tr("1 node") if nodes == 1 else tr("{n} nodes").format(n=nodes)

@@ -1,0 +1,133 @@
+"""What the inspector's pages are made of: words, sections of rows, cards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.app.painted import px
+from ponystudio.canvas import theme
+from ponystudio.canvas.state import NodeState, Problem
+from ponystudio.canvas.status import status
+from ponystudio.canvas.words import tr
+from ponystudio.graph.model import Node
+
+SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
+
+
+def new_page() -> tuple[QWidget, QVBoxLayout]:
+    widget = QWidget()
+    widget.setProperty("surface", "panel")
+    box = QVBoxLayout(widget)
+    box.setContentsMargins(px(12), px(12), px(12), px(12))
+    box.setSpacing(px(8))
+    return widget, box
+
+
+def label(text: str, role: str, tone: str = "") -> QLabel:
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setWordWrap(role in ("body", "caption", "title"))
+    made.setProperty("role", role)
+    if tone:
+        made.setProperty("tone", tone)
+    if role.startswith("mono"):
+        made.setWordWrap(True)
+        made.setTextInteractionFlags(SELECTABLE)
+    made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    return made
+
+
+def section(box: QVBoxLayout, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Rows of names and values below a title; nothing where there are none."""
+    if not rows:
+        return
+    box.addSpacing(px(4))
+    box.addWidget(label(title, "group"))
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(px(12))
+    grid.setVerticalSpacing(px(4))
+    grid.setColumnMinimumWidth(0, px(76))
+    grid.setColumnStretch(1, 1)
+    body, mono = (QFontMetrics(theme.font(role)).ascent() for role in ("body", "mono"))
+    line = max(body, mono)  # on which both stand
+    for index, (name, value) in enumerate(rows):
+        said, given = label(name, "body", "text2"), label(value, "mono")
+        said.setTextInteractionFlags(SELECTABLE)  # as the value, else it would stand higher
+        said.setContentsMargins(0, line - body, 0, 0)
+        given.setContentsMargins(0, line - mono, 0, 0)
+        grid.addWidget(said, index, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(given, index, 1, Qt.AlignmentFlag.AlignTop)
+    box.addLayout(grid)
+
+
+def state_card(node: Node, spec: NodeSpec | None, state: NodeState) -> QWidget:
+    """What its card says at its foot, and how far it is."""
+    said = status(node, spec, state)
+    card, box = _card("running" if state.phase == "running" else "card")
+    row = _headed(said.icon, said.color, label(said.text, "body"))
+    if state.phase == "running" and state.steps:
+        row.addWidget(label(f"{state.step} / {state.steps}", "mono", "text2"))
+    elif said.right:
+        row.addWidget(label(said.right, "mono", "text2"))
+    box.addLayout(row)
+    if state.reason and state.reason != said.text:
+        box.addWidget(label(state.reason, "body", "text2"))
+    return card
+
+
+def problem_card(
+    problem: Problem, name: str = "", key: str = "", go: Callable[[], object] | None = None
+) -> QWidget:
+    """What is wrong and what to do; with the `name` of its node, the `key` that leads there and
+    the way to `go` there, where it is told of elsewhere."""
+    card, box = _card("problem")
+    head = _headed("alert", "err", label(name or problem.what, "group" if name else "body", "text"))
+    if key:
+        badge = label(key, "mono_caption", "text2")
+        badge.setProperty("badge", "true")
+        badge.setWordWrap(False)
+        head.addWidget(badge, 0, Qt.AlignmentFlag.AlignTop)
+    box.addLayout(head)
+    lines = (problem.what, problem.remedy) if name else (problem.remedy,)
+    for line in filter(None, lines):
+        box.addWidget(label(line, "body", "text2"))
+    if go is not None:
+        show = QPushButton(tr("Show it"))
+        show.setProperty("kind", "link")
+        show.clicked.connect(lambda: go())
+        box.addWidget(show, 0, Qt.AlignmentFlag.AlignLeft)
+    return card
+
+
+def _headed(icon: str, color: str, title: QLabel) -> QHBoxLayout:
+    """The first row of a card."""
+    row = QHBoxLayout()
+    row.setSpacing(px(8))
+    sign = QLabel()
+    sign.setPixmap(theme.icon(icon, color).pixmap(px(16), px(16)))
+    row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(title, 1)
+    return row
+
+
+def _card(surface: str) -> tuple[QFrame, QVBoxLayout]:
+    card = QFrame()
+    card.setProperty("surface", surface)
+    box = QVBoxLayout(card)
+    box.setContentsMargins(px(10), px(8), px(10), px(8))
+    box.setSpacing(px(4))
+    return card, box
