@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QLabel, QVBoxLayout
 from ponystudio.canvas import texts, theme
 from ponystudio.canvas.params import painting, presets
 from ponystudio.canvas.params.list_popup import ListPopup
-from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.presets import Preset
+from ponystudio.canvas.words import tr
 from ponystudio.errors import PonyStudioError
 
 _TITLE = 236
@@ -26,7 +26,7 @@ class PresetPopup(ListPopup):
     def __init__(self, known: Sequence[Preset], current: Preset | None, said: str = "") -> None:
         super().__init__(known, current, tr("Search presets"))
         self.setAccessibleName(tr("Presets"))
-        self._said = QLabel(said, self)
+        self._said = QLabel(self)
         self._said.setWordWrap(True)
         self._said.setFont(theme.font("caption"))
         self._say(said)
@@ -56,10 +56,13 @@ class PresetPopup(ListPopup):
             return 0
         return self._said.heightForWidth(self.scaled(self.width_hint) - 12) + 6
 
-    def _say(self, said: str) -> None:
-        self._said.setText(said)
-        self._said.setStyleSheet(f"color: {self.look.color('err').name()};")
-        self._said.setVisible(bool(said))
+    def _say(self, wrong: str = "") -> None:
+        """What is wrong, else how to get rid of ones of one's own."""
+        own = any(entry.own for entry in self.rows.entries)
+        self._said.setText(wrong or (tr("Del forgets one of your own.") if own else ""))
+        token = "err" if wrong else "text3"
+        self._said.setStyleSheet(f"color: {self.look.color(token).name()};")
+        self._said.setVisible(bool(self._said.text()))
 
     def _key(self, event: QKeyEvent) -> bool:
         if event.key() == Qt.Key.Key_Delete and not self.search.text():
@@ -78,4 +81,5 @@ class PresetPopup(ListPopup):
             row = self.list.currentIndex().row()
             self.rows.set_entries([other for other in self.rows.entries if other != entry])
             self._select(row)
+            self._say()
         self.resize_to_rows()

@@ -125,6 +125,7 @@ def test_a_preset_of_ones_own(studio):
     kept = presets.own()[0]
     assert (kept.title, studio.popup.current) == ("rainbow mane", kept)
     assert studio.popup.rows.shown[0] == kept
+    assert studio.popup._said.text().startswith("Del ")
     QTest.keyClick(studio.popup.search, KEY.Key_Escape)
     say(studio, "a cat")
     menu(studio)["prompt.preset"].run()
@@ -134,6 +135,7 @@ def test_a_preset_of_ones_own(studio):
     QTest.keyClick(studio.popup.search, KEY.Key_Delete)
     assert presets.own() == []
     assert studio.popup.rows.shown[0] == LADDER
+    assert studio.popup._said.text() == ""
     # Those that ship are there to stay.
     QTest.keyClick(studio.popup.search, KEY.Key_Delete)
     assert studio.popup.rows.shown[0] == LADDER
