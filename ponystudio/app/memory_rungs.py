@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from PySide6.QtCore import QCoreApplication
+from ponystudio.canvas.words import tr
 
 Row = tuple[Literal["done", "spare"], str, str]
 """(sign, text, bytes), as `Toasts.show` takes them."""
@@ -14,10 +14,10 @@ Row = tuple[Literal["done", "spare"], str, str]
 def rungs(taken: Sequence[str]) -> list[Row]:
     """Every rung of the ladder, in its order, with what it freed; from `Runner.rungs`."""
     ladder = (
-        ("forgot cached results", _tr("Forget results that can be made again")),
-        ("took idle weights off the device", _tr("Move idle models off the device")),
-        ("works in smaller pieces", _tr("Work in smaller pieces")),
-        ("runs on the CPU", _tr("Run this node on the CPU")),
+        ("forgot cached results", tr("Forget results that can be made again")),
+        ("took idle weights off the device", tr("Move idle models off the device")),
+        ("works in smaller pieces", tr("Work in smaller pieces")),
+        ("runs on the CPU", tr("Run this node on the CPU")),
     )
     rows: list[Row] = []
     for said, words in ladder:
@@ -30,7 +30,3 @@ def rungs(taken: Sequence[str]) -> list[Row]:
 def is_rung(action: str) -> bool:
     """Whether it is one of the ladder; results that can no longer be kept on disk are none."""
     return not action.startswith("results are no longer")
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("MemoryRungs", text)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from PySide6.QtCore import (
     QAbstractListModel,
-    QCoreApplication,
     QMimeData,
     QModelIndex,
     QPersistentModelIndex,
@@ -40,6 +38,7 @@ from ponystudio.app.model_wish import AUTOV2, Entry
 from ponystudio.app.painted import draw_box, draw_icon, draw_ring, px
 from ponystudio.canvas import theme
 from ponystudio.canvas.params.file_facts import Fact, FileFacts, family_title, mismatch, size_text
+from ponystudio.canvas.words import tr
 
 # Kinds of folders, and the icon of a file in one.
 KINDS = {
@@ -63,7 +62,6 @@ _Index = QModelIndex | QPersistentModelIndex
 
 def kind_titles() -> dict[str, tuple[str, str]]:
     """By kind of folder: what its files are called, and one of them."""
-    tr = partial(QCoreApplication.translate, "ModelCards")
     return {
         "checkpoints": (tr("Checkpoints"), tr("Checkpoint")),
         "loras": (tr("LoRAs"), tr("LoRA")),

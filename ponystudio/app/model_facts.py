@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from PySide6.QtCore import QCoreApplication, QLocale
+from PySide6.QtCore import QLocale
 
 from ponystudio.app.results.details import spanned
 from ponystudio.canvas.params.file_facts import Fact, dtype_of, family_title
+from ponystudio.canvas.words import tr
 from ponystudio.library.model_file import ModelFile
 from ponystudio.library.said import Said
 
@@ -19,35 +20,33 @@ Line = tuple[str, str]
 
 def what_it_is(model: ModelFile) -> list[Line]:
     """Family, prediction and parts, and below them what was looked at to tell."""
-    tr = QCoreApplication.translate
     kinds = {
-        "eps": tr("ModelFacts", "noise (eps)"),
-        "v": tr("ModelFacts", "velocity (v)"),
-        "flow": tr("ModelFacts", "flow"),
+        "eps": tr("noise (eps)"),
+        "v": tr("velocity (v)"),
+        "flow": tr("flow"),
     }
     predicts = kinds.get(model.prediction, "")
     if predicts and model.zsnr:
-        predicts = tr("ModelFacts", "{what}, down to pure noise").format(what=predicts)
-    inputs = {9: tr("ModelFacts", "inpainting"), 8: tr("ModelFacts", "pix2pix")}
+        predicts = tr("{what}, down to pure noise").format(what=predicts)
+    inputs = {9: tr("inpainting"), 8: tr("pix2pix")}
     names = {
-        "model": tr("ModelFacts", "denoiser"),
-        "clip": tr("ModelFacts", "text encoder"),
-        "vae": tr("ModelFacts", "VAE"),
-        "ema": tr("ModelFacts", "averaged weights"),
+        "model": tr("denoiser"),
+        "clip": tr("text encoder"),
+        "vae": tr("VAE"),
+        "ema": tr("averaged weights"),
     }
     inside = [names[part] for part in model.parts if part in names]
     return _lines(
-        (tr("ModelFacts", "family"), family_title(model.family)),
-        (tr("ModelFacts", "predicts"), predicts),
-        (tr("ModelFacts", "made for"), inputs.get(model.input_channels, "")),
-        (tr("ModelFacts", "inside"), ", ".join(inside)),
-        (tr("ModelFacts", "because"), ";\n".join(model.why)),
+        (tr("family"), family_title(model.family)),
+        (tr("predicts"), predicts),
+        (tr("made for"), inputs.get(model.input_channels, "")),
+        (tr("inside"), ", ".join(inside)),
+        (tr("because"), ";\n".join(model.why)),
     )
 
 
 def about_file(fact: Fact, model: ModelFile | None) -> list[Line]:
     """Size, precision and place."""
-    tr = QCoreApplication.translate
     locale = QLocale()
     numbers = sum(part.parameters for part in model.parts.values()) if model else 0
     tensors = sum(part.count for part in model.parts.values()) if model else 0
@@ -55,38 +54,37 @@ def about_file(fact: Fact, model: ModelFile | None) -> list[Line]:
     changed = datetime.fromtimestamp(fact.modified).strftime("%Y-%m-%d %H:%M")
     place = fact.path.parent.name if fact.path else ""
     counted = (
-        tr("ModelFacts", "{count} million in {tensors} tensors")
+        tr("{count} million in {tensors} tensors")
         if numbers >= 1e6
-        else tr("ModelFacts", "{count} in {tensors} tensors")
+        else tr("{count} in {tensors} tensors")
     ).format(
         count=locale.toString(*((numbers / 1e6, "f", 1) if numbers >= 1e6 else (numbers,))),
         tensors=locale.toString(tensors),
     )
     return [
-        *_lines((tr("ModelFacts", "size"), _bytes(fact.size)), mono=True),
-        *_lines((tr("ModelFacts", "precision"), dtype), (tr("ModelFacts", "detail"), fact.detail)),
-        *_lines((tr("ModelFacts", "numbers"), counted if numbers else "")),
-        *_lines((tr("ModelFacts", "format"), model.format if model else "")),
-        *_lines((tr("ModelFacts", "changed"), changed if fact.modified else ""), mono=True),
-        *_lines((tr("ModelFacts", "folder"), place)),
+        *_lines((tr("size"), _bytes(fact.size)), mono=True),
+        *_lines((tr("precision"), dtype), (tr("detail"), fact.detail)),
+        *_lines((tr("numbers"), counted if numbers else "")),
+        *_lines((tr("format"), model.format if model else "")),
+        *_lines((tr("changed"), changed if fact.modified else ""), mono=True),
+        *_lines((tr("folder"), place)),
     ]
 
 
 def of_itself(said: Said) -> list[Line]:
     """What its maker says."""
-    tr = QCoreApplication.translate
     return _lines(
-        (tr("ModelFacts", "title"), said.title),
-        (tr("ModelFacts", "author"), said.author),
-        (tr("ModelFacts", "licence"), said.licence),
-        (tr("ModelFacts", "base"), said.base),
-        (tr("ModelFacts", "trained at"), " × ".join(_NUMBER.findall(said.resolution))),
-        (tr("ModelFacts", "pictures"), said.pictures),
+        (tr("title"), said.title),
+        (tr("author"), said.author),
+        (tr("licence"), said.licence),
+        (tr("base"), said.base),
+        (tr("trained at"), " × ".join(_NUMBER.findall(said.resolution))),
+        (tr("pictures"), said.pictures),
     )
 
 
 def _bytes(count: int) -> str:
-    said = QCoreApplication.translate("ModelFacts", "{count} bytes")
+    said = tr("{count} bytes")
     return said.format(count=QLocale().toString(count)) if count else ""
 
 

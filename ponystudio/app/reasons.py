@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.state import Tier
+from ponystudio.canvas.words import tr
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import effective
 
@@ -37,7 +36,7 @@ def outlook(
             root = next((roots[source] for source in sources if source in roots), "")
             own, reason = _reason(rest, spec)
             if root and not own:
-                reason = _tr("Will run: after {node}").format(node=title(graph, catalog, root))
+                reason = tr("Will run: after {node}").format(node=title(graph, catalog, root))
             roots[id] = root if root and not own else id
             words[id] = "", reason
     return words
@@ -95,26 +94,26 @@ def memory(count: float) -> str:
 def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
     """(whether the reason is the node's own and worth more than a cause above it, in words)."""
     known = {
-        "it saves or shows something": (True, _tr("Always runs")),
-        "it reads a file that a wire names": (True, _tr("Always runs")),
-        "its result was not kept": (True, _tr("Result was not kept")),
-        "not run before": (True, _tr("Not run yet")),
+        "it saves or shows something": (True, tr("Always runs")),
+        "it reads a file that a wire names": (True, tr("Always runs")),
+        "its result was not kept": (True, tr("Result was not kept")),
+        "not run before": (True, tr("Not run yet")),
     }
     if text in known:
         return known[text]
     parts = [part for part in _parts(text) if not part.startswith("upstream:")]
     if not parts:
-        return False, _tr("Will run: input changed")
+        return False, tr("Will run: input changed")
     if any(part in ("code changed", "node version changed") for part in parts):
-        return True, _tr("Node was updated")
+        return True, tr("Node was updated")
     changed = [part.removesuffix(_CHANGED) for part in parts if part.endswith(_CHANGED)]
     if len(changed) == len(parts):
         return True, _changed(changed, spec)
     if len(parts) > 1:
-        return True, _tr("{n} things changed").format(n=len(parts))
+        return True, tr("{n} things changed").format(n=len(parts))
     _, _, what = parts[0].partition(":")
     if what:
-        return True, _tr("File has changed")
+        return True, tr("File has changed")
     first, _, verb = parts[0].rpartition(" ")
     return True, f"{_named(first, spec)} {verb}" if verb in ("linked", "unlinked") else parts[0]
 
@@ -122,11 +121,11 @@ def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
 def _changed(names: list[str], spec: NodeSpec | None) -> str:
     titles = [_named(name, spec) for name in names]
     if len(titles) == 1:
-        return _tr("{name} changed").format(name=titles[0])
+        return tr("{name} changed").format(name=titles[0])
     if len(titles) == 2 and sum(map(len, titles)) <= LONGEST:
         rest = titles[1][:1].lower() + titles[1][1:]
-        return _tr("{one} and {other} changed").format(one=titles[0], other=rest)
-    return _tr("{n} settings changed").format(n=len(titles))
+        return tr("{one} and {other} changed").format(one=titles[0], other=rest)
+    return tr("{n} settings changed").format(n=len(titles))
 
 
 def _named(name: str, spec: NodeSpec | None) -> str:
@@ -145,7 +144,3 @@ def _parts(text: str) -> Iterable[str]:
         else:
             found.append(piece)
     return found
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Reasons", text)

@@ -6,9 +6,8 @@ import re
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.canvas.state import Problem
+from ponystudio.canvas.words import tr
 
 
 def in_window(problem: Problem) -> Problem:
@@ -23,13 +22,13 @@ def remedy_in_window(remedy: str) -> str:
     for pattern, said in (
         (
             r"name a folder of models with --models DIR",
-            _tr("add a folder of models in the settings"),
+            tr("add a folder of models in the settings"),
         ),
         (
             r"name the folder above, with --models (.+?)\.?$",
-            _tr("add the folder above, {0}, in the settings."),
+            tr("add the folder above, {0}, in the settings."),
         ),
-        (r"use --device ([\w:]+)", _tr("choose {0} in the settings")),
+        (r"use --device ([\w:]+)", tr("choose {0} in the settings")),
     ):
         remedy = re.sub(pattern, partial(_said, said), remedy, flags=re.IGNORECASE)
     return remedy
@@ -38,7 +37,3 @@ def remedy_in_window(remedy: str) -> str:
 def _said(said: str, found: re.Match[str]) -> str:
     text = said.format(*found.groups())
     return text[:1].upper() + text[1:] if found[0][:1].isupper() else text
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Remedies", text)

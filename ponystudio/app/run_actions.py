@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.app.runner import Runner
 from ponystudio.app.seeds import MODES, SeedMode
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.document import Document
+from ponystudio.canvas.words import tr
 
 
 def run_actions(
@@ -18,7 +17,7 @@ def run_actions(
     selected: Callable[[], Sequence[str]],
 ) -> list[ActionSpec]:
     """For the document in front and the nodes selected in it."""
-    group = _tr("Run")
+    group = tr("Run")
 
     def with_document(act: Callable[[Document], object]) -> Callable[[], None]:
         def run() -> None:
@@ -52,14 +51,14 @@ def run_actions(
         )
 
     titles = {
-        "fixed": _tr("Seeds stay fixed"),
-        "next": _tr("Seeds go up by 1"),
-        "random": _tr("Seeds are random"),
+        "fixed": tr("Seeds stay fixed"),
+        "next": tr("Seeds go up by 1"),
+        "random": tr("Seeds are random"),
     }
     return [
         ActionSpec(
             "run.run",
-            _tr("Run"),
+            tr("Run"),
             with_document(runner.run),
             ("Ctrl+Return", "Ctrl+Enter"),
             group,
@@ -68,7 +67,7 @@ def run_actions(
         ),
         ActionSpec(
             "run.front",
-            _tr("Run before all that waits"),
+            tr("Run before all that waits"),
             with_document(lambda document: runner.run(document, front=True)),
             ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"),
             group,
@@ -77,7 +76,7 @@ def run_actions(
         ),
         ActionSpec(
             "run.selection",
-            _tr("Run to the selected nodes"),
+            tr("Run to the selected nodes"),
             with_document(to_here),
             (),
             group,
@@ -86,7 +85,7 @@ def run_actions(
         ),
         ActionSpec(
             "run.stop",
-            _tr("Stop this run"),
+            tr("Stop this run"),
             runner.cancel_current,
             ("Ctrl+Alt+Return", "Ctrl+Alt+Enter"),
             group,
@@ -95,7 +94,7 @@ def run_actions(
         ),
         ActionSpec(
             "run.stop_now",
-            _tr("Stop now: start the engine anew"),
+            tr("Stop now: start the engine anew"),
             runner.stop_now,
             (),
             group,
@@ -104,7 +103,7 @@ def run_actions(
         ),
         ActionSpec(
             "run.cancel_all",
-            _tr("Empty the queue"),
+            tr("Empty the queue"),
             runner.cancel_all,
             (),
             group,
@@ -113,7 +112,7 @@ def run_actions(
         ),
         ActionSpec(
             "run.pause",
-            _tr("Pause the queue"),
+            tr("Pause the queue"),
             toggle_pause,
             (),
             group,
@@ -123,7 +122,7 @@ def run_actions(
         *(mode_action(mode, titles[mode]) for mode in MODES),
         ActionSpec(
             "run.unload",
-            _tr("Unload models from the memory"),
+            tr("Unload models from the memory"),
             runner.link.unload,
             (),
             group,
@@ -132,7 +131,7 @@ def run_actions(
         ),
         ActionSpec(
             "run.clear_cache",
-            _tr("Clear the cache of results"),
+            tr("Clear the cache of results"),
             runner.clear_cache,
             (),
             group,
@@ -141,14 +140,10 @@ def run_actions(
         ),
         ActionSpec(
             "run.restart_engine",
-            _tr("Start the engine anew"),
+            tr("Start the engine anew"),
             runner.link.restart,
             (),
             group,
             "run_again",
         ),
     ]
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("RunActions", text)

@@ -6,13 +6,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
 from ponystudio.app.reasons import size, title, why
 from ponystudio.app.remedies import remedy_in_window
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import REST, NodeState, Problem
+from ponystudio.canvas.words import tr
 
 # Small pictures that are kept for when their results are used again.
 PICTURES = 96
@@ -137,7 +137,7 @@ class RunStates:
             if node == at:
                 self._update(node, phase="failed", problem=problem, live=False, left=None)
             elif self._phase(node) in ("waiting", "running"):
-                reason = _tr("Not run: {node} failed").format(node=name) if at else problem.what
+                reason = tr("Not run: {node} failed").format(node=name) if at else problem.what
                 self._update(node, phase="not_run", reason=reason, tier="", live=False, left=None)
 
     def refuse(self, problems: Mapping[str, tuple[Problem, ...]]) -> None:
@@ -152,7 +152,7 @@ class RunStates:
         for id in self._here():
             if id in spoilt and id not in problems:
                 name = self._titles.get(spoilt[id], spoilt[id])
-                reason = _tr("Not run: {node} is not ready").format(node=name)
+                reason = tr("Not run: {node} is not ready").format(node=name)
                 self._update(id, phase="not_run", reason=reason, tier="")
         self._blame(problems)
 
@@ -221,7 +221,3 @@ def faults_of(errors: list[Mapping[str, Any]]) -> dict[str, tuple[Problem, ...]]
         )
         found[node] = (*found.get(node, ()), problem)
     return found
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("RunStates", text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
 from ponystudio.app.estimates import Work, works
@@ -15,6 +14,7 @@ from ponystudio.app.reasons import title
 from ponystudio.app.run_states import RunStates, faults_of, problem_of
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import Problem
+from ponystudio.canvas.words import tr
 from ponystudio.errors import GraphError
 from ponystudio.graph.checking import effective_targets
 from ponystudio.graph.topology import ancestors, dependents, effective
@@ -202,7 +202,7 @@ class RunWatch:
         node = str(message.get("node", "")) or next(iter(self._steps), self.job.node)
         if node in self._graph.nodes:
             name = title(self._graph, self._catalog, node)
-            self.failure = _tr("{node} failed").format(node=name)
+            self.failure = tr("{node} failed").format(node=name)
         if self._states is not None:
             self._states.fail(node, self.problem)
             self.shown_on_a_node = bool(node) and node in self._graph.nodes
@@ -214,7 +214,7 @@ class RunWatch:
         node = next(iter(faults), "")
         if self.problem is not None and node in self._graph.nodes:
             name = title(self._graph, self._catalog, node)
-            self.failure = _tr("Not run. {node}: {what}").format(node=name, what=self.problem.what)
+            self.failure = tr("Not run. {node}: {what}").format(node=name, what=self.problem.what)
         if self._states is not None:
             self._states.refuse(faults)
             self.shown_on_a_node = any(faults)
@@ -247,7 +247,3 @@ class RunWatch:
         except GraphError:
             return set()
         return ancestors(running, wanted)
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("RunWatch", text)

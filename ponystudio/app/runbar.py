@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
@@ -29,6 +29,7 @@ from ponystudio.app.runner import Runner
 from ponystudio.app.seeds import MODES, SeedMode
 from ponystudio.canvas import theme
 from ponystudio.canvas.document import Document
+from ponystudio.canvas.words import tr
 
 MOST = 999
 RUN_KEYS = "Ctrl ⏎"
@@ -233,7 +234,7 @@ class SeedModeButton(QAbstractButton):
 
     @staticmethod
     def words(mode: SeedMode) -> str:
-        return {"fixed": _tr("fixed"), "next": _tr("+1"), "random": _tr("random")}[mode]
+        return {"fixed": tr("fixed"), "next": tr("+1"), "random": tr("random")}[mode]
 
     def sizeHint(self) -> QSize:
         body = QFontMetricsF(theme.font("body"))
@@ -284,11 +285,7 @@ class SeedModeButton(QAbstractButton):
 
 def _explained(mode: SeedMode) -> str:
     return {
-        "fixed": _tr("Runs use the seeds as they are; further pictures count up"),
-        "next": _tr("Each run adds 1; a seed you set is used first"),
-        "random": _tr("Each run rolls the dice; a seed you set is used first"),
+        "fixed": tr("Runs use the seeds as they are; further pictures count up"),
+        "next": tr("Each run adds 1; a seed you set is used first"),
+        "random": tr("Each run rolls the dice; a seed you set is used first"),
     }[mode]
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("RunBar", text)

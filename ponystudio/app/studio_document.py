@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from ponystudio.app.journal import Done, Journal
 from ponystudio.app.journal_file import Line, Stored, header
 from ponystudio.app.lock import Lock
 from ponystudio.canvas.document import Change, Document, Record
 from ponystudio.canvas.state import Problem
+from ponystudio.canvas.words import tr
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edit_json import difference
 from ponystudio.graph.model import Graph
@@ -293,8 +294,8 @@ def _problems(graph: Graph, catalog: Catalog) -> list[Problem]:
     if unknown := sorted(type for type in types if type not in catalog):
         problems.append(
             Problem(
-                _tr("Some kinds of nodes are not installed: %1.").replace("%1", _few(unknown)),
-                _tr("Install the packs they come from. Nothing of them is lost meanwhile."),
+                tr("Some kinds of nodes are not installed: %1.").replace("%1", _few(unknown)),
+                tr("Install the packs they come from. Nothing of them is lost meanwhile."),
                 "UnknownNode",
                 details="\n".join(unknown),
             )
@@ -302,8 +303,8 @@ def _problems(graph: Graph, catalog: Catalog) -> list[Problem]:
     if newer:
         problems.append(
             Problem(
-                _tr("Some nodes are of a newer version: %1.").replace("%1", _few(sorted(newer))),
-                _tr("Update PonyStudio or the packs they come from."),
+                tr("Some nodes are of a newer version: %1.").replace("%1", _few(sorted(newer))),
+                tr("Update PonyStudio or the packs they come from."),
                 "GraphFileError",
                 details="\n".join(sorted(newer)),
             )
@@ -313,10 +314,6 @@ def _problems(graph: Graph, catalog: Catalog) -> list[Problem]:
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Document", text)
 
 
 def _text(path: Path | None) -> str | None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
-
+from ponystudio.canvas.words import tr
 from ponystudio.graph import format as graph_file
 from ponystudio.graph.model import Graph
 
@@ -58,24 +57,20 @@ def _readable(stem: str) -> str:
 def _told() -> dict[str, tuple[str, str]]:
     return {
         "text-to-picture": (
-            _tr("Text to picture"),
-            _tr("A prompt becomes a picture. The place to start."),
+            tr("Text to picture"),
+            tr("A prompt becomes a picture. The place to start."),
         ),
         "picture-to-picture": (
-            _tr("Picture to picture"),
-            _tr("A picture of yours, changed by a prompt."),
+            tr("Picture to picture"),
+            tr("A picture of yours, changed by a prompt."),
         ),
         "text-to-large-picture": (
-            _tr("Text to large picture"),
-            _tr("A prompt becomes a picture, which is made larger."),
+            tr("Text to large picture"),
+            tr("A prompt becomes a picture, which is made larger."),
         ),
         "two-styles": (
-            _tr("Two styles"),
-            _tr("One seed, two prompts: what the words change."),
+            tr("Two styles"),
+            tr("One seed, two prompts: what the words change."),
         ),
-        "upscale": (_tr("Upscale"), _tr("Makes a picture larger and adds detail.")),
+        "upscale": (tr("Upscale"), tr("Makes a picture larger and adds detail.")),
     }
-
-
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("Templates", text)

@@ -37,7 +37,7 @@ from ponystudio.app.tabs import Tabs
 from ponystudio.app.telling import Telling
 from ponystudio.app.templates import DEFAULT, template
 from ponystudio.app.toasts import Toasts
-from ponystudio.app.window_actions import MENU, window_actions
+from ponystudio.app.window_actions import menu_entries, window_actions
 from ponystudio.canvas import metrics, theme
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params.services import ParamServices
@@ -258,8 +258,8 @@ class Window(QMainWindow):
         from PySide6.QtWidgets import QMenu
 
         menu = QMenu(self)
-        for title, ids in MENU:
-            self.actions_.fill(menu.addMenu(self.tr(title)) if title else menu, ids)
+        for title, ids in menu_entries():
+            self.actions_.fill(menu.addMenu(title) if title else menu, ids)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         button = self.top.menu_button
         menu.popup(button.mapToGlobal(button.rect().bottomLeft()))

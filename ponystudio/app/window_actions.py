@@ -45,15 +45,9 @@ def menu_entries() -> Entries:
         (
             tr("Arrange"),
             (
-                *(
-                    "edit.tidy",
-                    "",
-                    "arrange.left",
-                    "arrange.right",
-                    "arrange.top",
-                    "arrange.bottom",
-                ),
-                *("arrange.middle", "arrange.centre", "", "arrange.across", "arrange.down"),
+                *("edit.tidy", "", "arrange.left", "arrange.right", "arrange.top"),
+                *("arrange.bottom", "arrange.middle", "arrange.centre", ""),
+                *("arrange.across", "arrange.down"),
             ),
         ),
         (

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params import prompt_help
+from ponystudio.canvas.words import tr
 from ponystudio.graph.arranging import Side
 
 if TYPE_CHECKING:
@@ -20,16 +19,12 @@ def actions(c: CanvasCommands) -> list[ActionSpec]:
     return [*adding(c), *editing(c), *node_states(c), *prompting, *arranging(c)]
 
 
-def _tr(text: str) -> str:
-    return QCoreApplication.translate("CanvasCommands", text)
-
-
 def adding(c: CanvasCommands) -> list[ActionSpec]:
-    group = _tr("Add")
+    group = tr("Add")
     return [
         ActionSpec(
             "edit.add",
-            _tr("Add a node…"),
+            tr("Add a node…"),
             c.add_at_pointer,
             ("Tab", "Shift+A"),
             group,
@@ -37,7 +32,7 @@ def adding(c: CanvasCommands) -> list[ActionSpec]:
         ),
         ActionSpec(
             "edit.frame",
-            _tr("Frame the selection"),
+            tr("Frame the selection"),
             lambda: c.add_frame(c.pointer()),
             ("Ctrl+G",),
             group,
@@ -45,7 +40,7 @@ def adding(c: CanvasCommands) -> list[ActionSpec]:
         ),
         ActionSpec(
             "edit.note",
-            _tr("Add a note"),
+            tr("Add a note"),
             lambda: c.add_note(c.pointer()),
             ("Shift+N",),
             group,
@@ -53,7 +48,7 @@ def adding(c: CanvasCommands) -> list[ActionSpec]:
         ),
         ActionSpec(
             "edit.find",
-            _tr("Find a node…"),
+            tr("Find a node…"),
             c.chooser.find,
             ("Ctrl+F",),
             group,
@@ -63,7 +58,7 @@ def adding(c: CanvasCommands) -> list[ActionSpec]:
 
 
 def editing(c: CanvasCommands) -> list[ActionSpec]:
-    s, group = c.selection, _tr("Edit")
+    s, group = c.selection, tr("Edit")
     some, nodes = s.any, lambda: bool(c.ops.targets())
     stack = c.document.undo_stack
     undo, redo = c.document.undo, c.document.redo
@@ -80,51 +75,51 @@ def editing(c: CanvasCommands) -> list[ActionSpec]:
         return ActionSpec(f"edit.{id}", title, run, keys, group, icon, enabled, repeats=repeats)
 
     return [
-        spec("undo", _tr("Undo"), undo, ("Ctrl+Z",), "last", stack.canUndo, True),
+        spec("undo", tr("Undo"), undo, ("Ctrl+Z",), "last", stack.canUndo, True),
         spec(
-            "redo", _tr("Redo"), redo, ("Ctrl+Y", "Ctrl+Shift+Z"), "again",
+            "redo", tr("Redo"), redo, ("Ctrl+Y", "Ctrl+Shift+Z"), "again",
             stack.canRedo, True,
         ),
-        spec("cut", _tr("Cut"), s.cut, ("Ctrl+X",), "close"),
-        spec("copy", _tr("Copy"), s.copy, ("Ctrl+C",), "copy"),
-        spec("paste", _tr("Paste"), c.paste, ("Ctrl+V",), "docs", c.can_paste),
+        spec("cut", tr("Cut"), s.cut, ("Ctrl+X",), "close"),
+        spec("copy", tr("Copy"), s.copy, ("Ctrl+C",), "copy"),
+        spec("paste", tr("Paste"), c.paste, ("Ctrl+V",), "docs", c.can_paste),
         spec(
             "paste_with_inputs",
-            _tr("Paste with incoming wires"),
+            tr("Paste with incoming wires"),
             lambda: s.paste(incoming=True),
             ("Ctrl+Shift+V",),
             "docs",
             s.can_paste,
         ),
-        spec("duplicate", _tr("Duplicate"), s.duplicate, ("Shift+D",), "copy"),
+        spec("duplicate", tr("Duplicate"), s.duplicate, ("Shift+D",), "copy"),
         spec(
             "duplicate_with_inputs",
-            _tr("Duplicate with incoming wires"),
+            tr("Duplicate with incoming wires"),
             lambda: s.duplicate(incoming=True),
             ("Ctrl+Shift+D",),
             "copy",
             nodes,
         ),
-        spec("delete", _tr("Delete"), s.delete, ("Del", "X"), "delete"),
+        spec("delete", tr("Delete"), s.delete, ("Del", "X"), "delete"),
         spec(
-            "dissolve", _tr("Delete and keep wires"), s.dissolve, ("Ctrl+Del",),
+            "dissolve", tr("Delete and keep wires"), s.dissolve, ("Ctrl+Del",),
             "delete", nodes,
         ),
-        spec("unlink", _tr("Disconnect from the rest"), s.unlink, (), "link", nodes),
+        spec("unlink", tr("Disconnect from the rest"), s.unlink, (), "link", nodes),
         spec(
-            "select_all", _tr("Select all"), c.scene.select_all, ("Ctrl+A",),
+            "select_all", tr("Select all"), c.scene.select_all, ("Ctrl+A",),
             "nodes", None,
         ),
-        spec("rename", _tr("Rename"), c.rename, ("F2",), "text"),
+        spec("rename", tr("Rename"), c.rename, ("F2",), "text"),
         spec(
-            "swap", _tr("Swap for another node…"), c.swap, ("Shift+S",), "swap", nodes
+            "swap", tr("Swap for another node…"), c.swap, ("Shift+S",), "swap", nodes
         ),
-        spec("menu", _tr("Open the context menu"), c.keyboard.open_menu, (), "more"),
+        spec("menu", tr("Open the context menu"), c.keyboard.open_menu, (), "more"),
     ]  # fmt: skip
 
 
 def node_states(c: CanvasCommands) -> list[ActionSpec]:
-    ops, group = c.ops, _tr("Node")
+    ops, group = c.ops, tr("Node")
 
     def spec(
         id: str, title: str, run: Callable[[list[str]], object], keys: tuple[str, ...],
@@ -150,24 +145,24 @@ def node_states(c: CanvasCommands) -> list[ActionSpec]:
     def mode(name: str) -> Callable[[str], bool]:
         return lambda id: ops.graph.nodes[id].mode == name
 
-    fold = flag("collapsed", _tr("Collapse {0}"), _tr("Expand {0}"))
-    pin = flag("pinned", _tr("Pin {0}"), _tr("Unpin {0}"))
+    fold = flag("collapsed", tr("Collapse {0}"), tr("Expand {0}"))
+    pin = flag("pinned", tr("Pin {0}"), tr("Unpin {0}"))
     return [
         spec(
-            "mute", _tr("Mute"), lambda ids: ops.set_mode(ids, "muted"),
+            "mute", tr("Mute"), lambda ids: ops.set_mode(ids, "muted"),
             ("M", "Ctrl+M"), "mute", mode("muted"),
         ),
         spec(
-            "bypass", _tr("Bypass"), lambda ids: ops.set_mode(ids, "bypassed"),
+            "bypass", tr("Bypass"), lambda ids: ops.set_mode(ids, "bypassed"),
             ("D", "Ctrl+B"), "bypass", mode("bypassed"),
         ),
         spec(
-            "collapse", _tr("Collapse"), fold, ("Alt+C", "H"), "down", has("collapsed")
+            "collapse", tr("Collapse"), fold, ("Alt+C", "H"), "down", has("collapsed")
         ),
-        spec("pin", _tr("Pin in place"), pin, ("P",), "lock", has("pinned")),
+        spec("pin", tr("Pin in place"), pin, ("P",), "lock", has("pinned")),
         ActionSpec(
             "edit.view_output",
-            _tr("View its output"),
+            tr("View its output"),
             lambda: c.view_output(ops.targets()[0]),
             ("Shift+V", "1"),
             group,
@@ -178,18 +173,18 @@ def node_states(c: CanvasCommands) -> list[ActionSpec]:
 
 
 def arranging(c: CanvasCommands) -> list[ActionSpec]:
-    s, group = c.selection, _tr("Arrange")
+    s, group = c.selection, tr("Arrange")
 
     def several() -> bool:
         return len(c.scene.selected_nodes()) > 1
 
     sides: list[tuple[Side, str, tuple[str, ...]]] = [
-        ("left", _tr("Align left edges"), ("Ctrl+Alt+Left",)),
-        ("right", _tr("Align right edges"), ("Ctrl+Alt+Right",)),
-        ("top", _tr("Align tops"), ("Ctrl+Alt+Up",)),
-        ("bottom", _tr("Align bottoms"), ("Ctrl+Alt+Down",)),
-        ("middle", _tr("Align on one height"), ()),
-        ("centre", _tr("Align one above the other"), ()),
+        ("left", tr("Align left edges"), ("Ctrl+Alt+Left",)),
+        ("right", tr("Align right edges"), ("Ctrl+Alt+Right",)),
+        ("top", tr("Align tops"), ("Ctrl+Alt+Up",)),
+        ("bottom", tr("Align bottoms"), ("Ctrl+Alt+Down",)),
+        ("middle", tr("Align on one height"), ()),
+        ("centre", tr("Align one above the other"), ()),
     ]
     return [
         *(
@@ -205,12 +200,12 @@ def arranging(c: CanvasCommands) -> list[ActionSpec]:
             for side, title, keys in sides
         ),
         ActionSpec(
-            "arrange.across", _tr("Distribute across"), lambda: s.distribute("x"),
+            "arrange.across", tr("Distribute across"), lambda: s.distribute("x"),
             (), group, "grid", several,
         ),
         ActionSpec(
-            "arrange.down", _tr("Distribute down"), lambda: s.distribute("y"),
+            "arrange.down", tr("Distribute down"), lambda: s.distribute("y"),
             (), group, "grid", several,
         ),
-        ActionSpec("edit.tidy", _tr("Tidy up"), s.tidy, ("Shift+T",), group, "graph"),
+        ActionSpec("edit.tidy", tr("Tidy up"), s.tidy, ("Shift+T",), group, "graph"),
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
     QPainter,
@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 
 from ponystudio.canvas import metrics, texts, theme
 from ponystudio.canvas.items import FrameItem, NoteItem
+from ponystudio.canvas.words import tr
 
 if TYPE_CHECKING:
     from ponystudio.canvas.paint_card import Brush
@@ -94,8 +95,7 @@ def _counted(item: FrameItem, brush: Brush) -> str:
     scene = brush.scene
     if item.counted < 0:
         item.counted = len(scene.frame_contents(item.index))
-    tr = QCoreApplication.translate
-    text = tr("Frame", "1 node") if item.counted == 1 else tr("Frame", "%1 nodes")
+    text = tr("1 node") if item.counted == 1 else tr("%1 nodes")
     return text.replace("%1", str(item.counted))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from ponystudio.canvas import metrics, remedies, texts, theme
 from ponystudio.canvas.items import NodeItem
 from ponystudio.canvas.state import Problem
+from ponystudio.canvas.words import tr
 
 if TYPE_CHECKING:
     from ponystudio.canvas.paint_card import Brush
@@ -50,7 +51,6 @@ class Message:
 
 
 def layout(item: NodeItem, problem: Problem, open_details: bool) -> Message:
-    tr = QCoreApplication.translate
     width = max(_WIDTH, item.rect.width())
     room = int(width - 2 * _PAD)
     title = texts.wrapped(problem.what.rstrip("."), "title", room)
@@ -69,12 +69,12 @@ def layout(item: NodeItem, problem: Problem, open_details: bool) -> Message:
         y += _BUTTON + 8
     foot = y
     if problem.details:
-        text = tr("Card", "Hide details") if open_details else tr("Card", "Show details")
+        text = tr("Hide details") if open_details else tr("Show details")
         wide = texts.width(text, "body") + 26
         icon = "down" if open_details else "right"
         rect = QRectF(_PAD - 4, foot, wide, 22)
         buttons.append(Button("details", text, "link", icon, rect))
-    copy = tr("Card", "Copy")
+    copy = tr("Copy")
     wide = texts.width(copy, "body") + 26
     rect = QRectF(width - _PAD - wide + 4, foot, wide, 22)
     buttons.append(Button("copy", copy, "link", "copy", rect))

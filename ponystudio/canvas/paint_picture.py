@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPixmap
 
 from ponystudio.canvas import metrics, texts, theme
 from ponystudio.canvas.state import NodeState
+from ponystudio.canvas.words import tr
 
 if TYPE_CHECKING:
     from ponystudio.canvas.paint_card import Brush
@@ -34,7 +35,7 @@ def paint(painter: QPainter, rect: QRectF, state: NodeState, brush: Brush) -> No
         painter.drawRoundedRect(rect, radius, radius)
     draw(painter, place, state.picture, radius)
     if state.stale:
-        _paint_badge(painter, place, QCoreApplication.translate("Card", "last run"), brush)
+        _paint_badge(painter, place, tr("last run"), brush)
 
 
 def draw(painter: QPainter, place: QRectF, picture: QImage, radius: float = 0.0) -> None:

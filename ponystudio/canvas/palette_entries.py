@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.api.spec import NodeSpec, can_feed
 from ponystudio.canvas import fuzzy, theme
+from ponystudio.canvas.words import tr
 from ponystudio.graph import wiring
 from ponystudio.graph.catalog import COMFYUI
 
@@ -42,8 +41,8 @@ class SocketFilter:
     def text(self) -> str:
         title = wiring.type_title(self.type)
         if self.way == "takes":
-            return QCoreApplication.translate("Palette", "takes %1").replace("%1", title)
-        return QCoreApplication.translate("Palette", "gives %1").replace("%1", title)
+            return tr("takes %1").replace("%1", title)
+        return tr("gives %1").replace("%1", title)
 
     def passes(self, spec: NodeSpec) -> bool:
         if self.way == "gives":
@@ -92,7 +91,6 @@ def rows(
     keeps: Callable[[Entry], bool] | None = None,
 ) -> list[Row]:
     """The list for a query: the best ones first; without a query, by group, the recent on top."""
-    tr = QCoreApplication.translate
     kept = [entry for entry in entries if keeps is None or keeps(entry)]
     if not query.strip():
         return _by_group(kept, list(recent))
@@ -100,9 +98,9 @@ def rows(
     result: list[Row] = []
     for index, (entry, hit) in enumerate(found):
         if index == 0:
-            result.append(Row(heading=tr("Palette", "Best match")))
+            result.append(Row(heading=tr("Best match")))
         elif index == _BEST:
-            result.append(Row(heading=tr("Palette", "Also fits")))
+            result.append(Row(heading=tr("Also fits")))
         result.append(Row(entry=entry, places=hit.places))
     return result
 
@@ -111,7 +109,7 @@ def _by_group(entries: Sequence[Entry], recent: list[Any]) -> list[Row]:
     result: list[Row] = []
     latest = [e for key in recent for e in entries if getattr(e.value, "id", e.value) == key][:3]
     if latest:
-        result.append(Row(heading=QCoreApplication.translate("Palette", "Used last")))
+        result.append(Row(heading=tr("Used last")))
         result += [Row(entry=entry) for entry in latest]
     heading = None
     for entry in entries:

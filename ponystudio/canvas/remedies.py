@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.state import Problem
+from ponystudio.canvas.words import tr
 from ponystudio.graph.model import Node
 from ponystudio.graph.topology import passes
 
@@ -28,22 +27,21 @@ class Remedy:
 
 def remedies(node: Node, spec: NodeSpec | None, problem: Problem) -> list[Remedy]:
     """One that helps, first, and one way around."""
-    tr = QCoreApplication.translate
     socket = problem.socket.split("[")[0].split(".")[0]
     param = spec.param_by_name.get(socket) if spec else None
     found: list[Remedy] = []
     if problem.reason in _FILES or (param and param.type == "file"):
         fits = problem.reason in ("WrongKind", "MismatchedValues", "UnsupportedModel")
-        text = tr("Card", "Choose one that fits") if fits else tr("Card", "Choose a file")
+        text = tr("Choose one that fits") if fits else tr("Choose a file")
         if _file_param(spec):
             found.append(Remedy("choose", text, "primary"))
     elif param:
-        text = tr("Card", "Change %1").replace("%1", (param.title or param.name).replace("_", " "))
+        text = tr("Change %1").replace("%1", (param.title or param.name).replace("_", " "))
         found.append(Remedy("focus", text, "primary"))
     elif problem.reason in _AGAIN:
-        found.append(Remedy("run", tr("Card", "Run again"), "primary"))
+        found.append(Remedy("run", tr("Run again"), "primary"))
     if spec and node.mode == "normal" and any(passes(spec, item.name) for item in spec.outputs):
-        found.append(Remedy("bypass", tr("Card", "Bypass"), "plain"))
+        found.append(Remedy("bypass", tr("Bypass"), "plain"))
     return found
 
 

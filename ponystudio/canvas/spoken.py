@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.canvas import card, status
 from ponystudio.canvas.items import FocusRef, Hit, NodeItem, SocketRef, WireKey
 from ponystudio.canvas.params.field import FieldContext
+from ponystudio.canvas.words import tr
 
 if TYPE_CHECKING:
     from ponystudio.canvas.scene import GraphScene
@@ -51,26 +50,24 @@ def param(scene: GraphScene, item: NodeItem, name: str) -> str:
 
 def socket(scene: GraphScene, ref: SocketRef) -> str:
     """ "Input latent of Sample, Latent, from Empty latent"."""
-    tr = QCoreApplication.translate
     item = scene.node_items[ref.node]
-    side = tr("Canvas", "Output") if ref.is_output else tr("Canvas", "Input")
-    of = tr("Canvas", "%1 of %2").replace("%1", ref.name.replace("_", " "))
+    side = tr("Output") if ref.is_output else tr("Input")
+    of = tr("%1 of %2").replace("%1", ref.name.replace("_", " "))
     return f"{side} {of.replace('%2', item.title)}, {type_title(ref.type)}, {_ends(scene, ref)}"
 
 
 def _ends(scene: GraphScene, ref: SocketRef) -> str:
     """What a socket is connected to."""
-    tr = QCoreApplication.translate
     if ref.is_output:
         wires = (scene.wire_items[key] for key in scene.wires_of.get(ref.node, ()))
         count = sum((item.source, item.output) == (ref.node, ref.name) for item in wires)
         if count > 1:
-            return tr("Canvas", "%1 wires").replace("%1", str(count))
-        return tr("Canvas", "one wire") if count else tr("Canvas", "not connected")
+            return tr("%1 wires").replace("%1", str(count))
+        return tr("one wire") if count else tr("not connected")
     found = scene.wire_items.get((ref.node, ref.name))
     if found is None:
-        return tr("Canvas", "not connected")
-    return tr("Canvas", "from %1").replace("%1", scene.node_items[found.source].title)
+        return tr("not connected")
+    return tr("from %1").replace("%1", scene.node_items[found.source].title)
 
 
 def wire(scene: GraphScene, key: WireKey) -> str:
@@ -79,7 +76,7 @@ def wire(scene: GraphScene, key: WireKey) -> str:
     if item is None:
         return ""
     source, target = scene.node_items[item.source], scene.node_items[item.target]
-    text = QCoreApplication.translate("Canvas", "Wire from %1, to %2")
+    text = tr("Wire from %1, to %2")
     return text.replace("%1", f"{source.title}, {item.output}").replace(
         "%2", f"{target.title}, {item.input}"
     )
@@ -87,14 +84,13 @@ def wire(scene: GraphScene, key: WireKey) -> str:
 
 def tooltip(scene: GraphScene, hit: Hit) -> str:
     """What to say where the pointer rests; "" for nothing."""
-    tr = QCoreApplication.translate
     item = scene.node_items.get(hit.node)
     if hit.part == "socket" and hit.socket and item:
         return _socket_tip(item, hit.socket)
     if hit.part == "run":
-        return tr("Canvas", "Run to here")
+        return tr("Run to here")
     if hit.part == "more":
-        return tr("Canvas", "More")
+        return tr("More")
     if hit.part == "header" and item:
         first = (item.spec.help if item.spec else "").strip().split("\n\n")[0]
         said = (item.title, " ".join(first.split()), *scene.document.states[item.id].notes)
@@ -102,21 +98,20 @@ def tooltip(scene: GraphScene, hit: Hit) -> str:
     if hit.part == "status" and item:
         return _status_tip(scene, item)
     if hit.part == "picture" and item and scene.document.states[item.id].picture:
-        return tr("Canvas", "Double-click to look at it")
+        return tr("Double-click to look at it")
     return ""
 
 
 def type_title(type: str) -> str:
     """A socket type as people read it: "Latent", "Yes / no"."""
-    tr = QCoreApplication.translate
     known = {
         "vae": "VAE",
         "clip": "CLIP",
         "controlnet": "ControlNet",
-        "int": tr("Canvas", "Integer"),
-        "float": tr("Canvas", "Number"),
-        "bool": tr("Canvas", "Yes / no"),
-        "any": tr("Canvas", "Anything"),
+        "int": tr("Integer"),
+        "float": tr("Number"),
+        "bool": tr("Yes / no"),
+        "any": tr("Anything"),
     }
     return known.get(type, type.removesuffix("[]").replace("_", " ").capitalize())
 

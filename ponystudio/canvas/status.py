@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.state import NodeState
+from ponystudio.canvas.words import tr
 from ponystudio.graph.model import Node
 from ponystudio.graph.topology import passes
 
@@ -31,38 +30,37 @@ class Status:
 
 def status(node: Node, spec: NodeSpec | None, state: NodeState) -> Status:
     """The one thing that matters most about a node now."""
-    tr = QCoreApplication.translate
     if spec is None:
-        return Status("help", "text2", tr("Card", "Pack is missing"), tr("Card", "Missing"))
+        return Status("help", "text2", tr("Pack is missing"), tr("Missing"))
     if node.mode == "muted":
-        return Status("mute", "text2", tr("Card", "Muted"))
+        return Status("mute", "text2", tr("Muted"))
     if node.mode == "bypassed":
-        return Status("bypass", "text2", _passing(spec), tr("Card", "Bypassed"))
+        return Status("bypass", "text2", _passing(spec), tr("Bypassed"))
     if state.phase == "running":
         return _running(state)
     if state.phase == "failed":
-        what = state.problem.what.rstrip(".") if state.problem else tr("Card", "Failed")
-        return Status("alert", "err", what, tr("Card", "Failed"), _took(state))
+        what = state.problem.what.rstrip(".") if state.problem else tr("Failed")
+        return Status("alert", "err", what, tr("Failed"), _took(state))
     if state.phase == "not_run":
-        text = state.reason or tr("Card", "Not run")
-        return Status("clock", "text2", text, tr("Card", "Not run"))
+        text = state.reason or tr("Not run")
+        return Status("clock", "text2", text, tr("Not run"))
     if state.phase == "waiting":
-        return Status("clock", "text2", tr("Card", "Waiting"))
+        return Status("clock", "text2", tr("Waiting"))
     if state.faults:
         what = state.faults[0].what.rstrip(".")
-        return Status("alert", "warn", what, tr("Card", "Not ready"))
+        return Status("alert", "warn", what, tr("Not ready"))
     if state.tier:
         text = {
-            "device": tr("Card", "On device"),
-            "memory": tr("Card", "In memory"),
-            "disk": tr("Card", "On disk"),
+            "device": tr("On device"),
+            "memory": tr("In memory"),
+            "disk": tr("On disk"),
         }[state.tier]
         return Status(_TIERS[state.tier], "text2", text, "", _took(state))
     if state.reason:
-        return Status("again", "warn", state.reason, tr("Card", "Will run"))
+        return Status("again", "warn", state.reason, tr("Will run"))
     if state.phase == "done":
-        return Status("check", "ok", tr("Card", "Done"), "", _took(state))
-    return Status("clock", "text3", tr("Card", "Not run yet"), "", "", None, "text3")
+        return Status("check", "ok", tr("Done"), "", _took(state))
+    return Status("clock", "text3", tr("Not run yet"), "", "", None, "text3")
 
 
 def seconds(value: float) -> str:
@@ -83,25 +81,23 @@ def percent(state: NodeState) -> str:
 
 
 def _running(state: NodeState) -> Status:
-    tr = QCoreApplication.translate
     brief = seconds(state.left) if state.left else ""
-    left = tr("Card", "%1 left").replace("%1", brief) if brief else ""
+    left = tr("%1 left").replace("%1", brief) if brief else ""
     if not state.steps:
-        return Status("play", "accent", tr("Card", "Running"), "", left, 0.0, "text2", brief)
+        return Status("play", "accent", tr("Running"), "", left, 0.0, "text2", brief)
     counted = f"{state.step}|{state.steps}".split("|")
-    text = tr("Card", "Step %1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
-    short = tr("Card", "%1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
+    text = tr("Step %1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
+    short = tr("%1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
     share = min(1.0, state.step / state.steps)
     return Status("play", "accent", text, short, left, share, "text2", brief)
 
 
 def _passing(spec: NodeSpec) -> str:
     """ "Passes latent": what comes out of a bypassed node."""
-    tr = QCoreApplication.translate
     names = [item.title or item.name for item in spec.outputs if passes(spec, item.name)]
     if not names:
-        return tr("Card", "Passes nothing")
-    return tr("Card", "Passes %1").replace("%1", ", ".join(names))
+        return tr("Passes nothing")
+    return tr("Passes %1").replace("%1", ", ".join(names))
 
 
 def _took(state: NodeState) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QPointF
+from PySide6.QtCore import QPointF
 
 from ponystudio.canvas import camera
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.words import tr
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView
 
 
 def actions(view: GraphView) -> list[ActionSpec]:
-    tr = QCoreApplication.translate
 
     def zoom_to(zoom: float) -> None:
         view.jump(Camera(view.camera().center, zoom))
@@ -26,11 +26,11 @@ def actions(view: GraphView) -> list[ActionSpec]:
     def shift(dx: int, dy: int) -> None:
         view.pan(dx, dy)
 
-    group = tr("GraphView", "View")
+    group = tr("View")
     return [
         ActionSpec(
             "canvas.fit",
-            tr("GraphView", "Show everything"),
+            tr("Show everything"),
             view.fit,
             ("F", ".", "Home"),
             group,
@@ -38,7 +38,7 @@ def actions(view: GraphView) -> list[ActionSpec]:
         ),
         ActionSpec(
             "canvas.fit_selection",
-            tr("GraphView", "Show selection"),
+            tr("Show selection"),
             view.fit_selection,
             ("Shift+Home", "Num+."),
             group,
@@ -46,7 +46,7 @@ def actions(view: GraphView) -> list[ActionSpec]:
         ),
         ActionSpec(
             "canvas.zoom_100",
-            tr("GraphView", "Zoom to 100 %"),
+            tr("Zoom to 100 %"),
             lambda: zoom_to(1.0),
             ("Ctrl+0",),
             group,
@@ -54,7 +54,7 @@ def actions(view: GraphView) -> list[ActionSpec]:
         ),
         ActionSpec(
             "canvas.zoom_in",
-            tr("GraphView", "Zoom in"),
+            tr("Zoom in"),
             lambda: zoom_step(True),
             ("Ctrl++", "Ctrl+="),
             group,
@@ -63,7 +63,7 @@ def actions(view: GraphView) -> list[ActionSpec]:
         ),
         ActionSpec(
             "canvas.zoom_out",
-            tr("GraphView", "Zoom out"),
+            tr("Zoom out"),
             lambda: zoom_step(False),
             ("Ctrl+-",),
             group,
@@ -72,7 +72,7 @@ def actions(view: GraphView) -> list[ActionSpec]:
         ),
         ActionSpec(
             "canvas.minimap",
-            tr("GraphView", "Minimap"),
+            tr("Minimap"),
             view.minimap.toggle,
             ("Alt+M",),
             group,
@@ -81,7 +81,7 @@ def actions(view: GraphView) -> list[ActionSpec]:
         ),
         ActionSpec(
             "canvas.shapes_on_wires",
-            tr("GraphView", "Shapes on wires"),
+            tr("Shapes on wires"),
             lambda: view.graph_scene.set_shapes_on_wires(not view.graph_scene.shapes_on_wires),
             (),
             group,

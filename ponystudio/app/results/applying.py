@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication
-
 from ponystudio.app.results.differences import paired, values_edit
 from ponystudio.app.results.records import read_graph
 from ponystudio.canvas.document import Document
+from ponystudio.canvas.words import tr
 from ponystudio.graph.edits import Compound, Edit, SetParam
 from ponystudio.graph.model import Graph
 
@@ -25,7 +24,7 @@ def use_seed(document: Document, seed: int, path: Path) -> int:
         places = seed_places(document)
         edits = [SetParam(*places[0], seed)] if len(places) == 1 else []
     edits = [edit for edit in edits if edit.apply(document.graph)[0] != document.graph]
-    document.do_all(edits, QCoreApplication.translate("Results", "Use the seed of %s") % path.name)
+    document.do_all(edits, tr("Use the seed of %s") % path.name)
     return len(edits)
 
 
@@ -36,7 +35,7 @@ def apply_values(document: Document, path: Path) -> int:
     edit = values_edit(document.graph, source) if source is not None else None
     if edit is None:
         return 0
-    document.do(edit, QCoreApplication.translate("Results", "Use the values of %s") % path.name)
+    document.do(edit, tr("Use the values of %s") % path.name)
     return len(edit.edits) if isinstance(edit, Compound) else 1
 
 

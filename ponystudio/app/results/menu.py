@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
 from ponystudio.app.results.actions import PictureActions
 from ponystudio.app.results.records import Picture
 from ponystudio.canvas import theme
-
-
-def tr(text: str) -> str:
-    return QCoreApplication.translate("PictureMenu", text)
+from ponystudio.canvas.words import tr
 
 
 def picture_menu(

@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-from PySide6.QtCore import QCoreApplication, QLocale
+from PySide6.QtCore import QLocale
 
 from ponystudio.app.results.differences import own_phrases
 from ponystudio.app.results.records import Picture
+from ponystudio.canvas.words import tr
 
 _LABEL_CHARS = 34
-
-
-def tr(text: str) -> str:
-    return QCoreApplication.translate("Results", text)
 
 
 def number(value: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QPointF, Qt
+from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 
 from ponystudio.canvas.items import Hit
@@ -87,7 +87,3 @@ class Gesture:
     def unit(self) -> float:
         """The length in scene px of one px on screen."""
         return 1 / self.view.transform().m11()
-
-
-def tr(text: str) -> str:
-    return QCoreApplication.translate("Gestures", text)

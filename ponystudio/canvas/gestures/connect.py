@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, Qt
 
 from ponystudio.api.spec import can_feed
-from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
+from ponystudio.canvas.gestures.base import Gesture, Pointer
 from ponystudio.canvas.items import Hit, SocketRef, WireKey
 from ponystudio.canvas.overlay import Refusal, WireDrag
+from ponystudio.canvas.words import tr
 from ponystudio.graph import wiring
 from ponystudio.graph.edits import Edit
 from ponystudio.graph.topology import ancestors

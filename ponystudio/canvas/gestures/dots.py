@@ -8,8 +8,9 @@ from PySide6.QtCore import QPointF, Qt
 
 from ponystudio.canvas import metrics, wires
 from ponystudio.canvas.document import gesture
-from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
+from ponystudio.canvas.gestures.base import Gesture, Pointer
 from ponystudio.canvas.items import WireKey
+from ponystudio.canvas.words import tr
 from ponystudio.graph import wiring
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from ponystudio.canvas.contents import Mode
 from ponystudio.canvas.document import gesture
 from ponystudio.canvas.gestures import guides
-from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
+from ponystudio.canvas.gestures.base import Gesture, Pointer
 from ponystudio.canvas.items import FrameItem, Hit, NoteItem, WireKey
+from ponystudio.canvas.words import tr
 from ponystudio.graph import clipboard, rewiring, wiring
 from ponystudio.graph.edits import Edit, SetView
 

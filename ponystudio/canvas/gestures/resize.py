@@ -10,8 +10,9 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from ponystudio.canvas import metrics
 from ponystudio.canvas.contents import Mode
 from ponystudio.canvas.document import gesture
-from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
+from ponystudio.canvas.gestures.base import Gesture, Pointer
 from ponystudio.canvas.items import Hit
+from ponystudio.canvas.words import tr
 from ponystudio.graph.edits import REMOVED, Edit, SetView
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 
 from ponystudio.canvas import metrics, wires
-from ponystudio.canvas.gestures.base import Gesture, Pointer, tr
+from ponystudio.canvas.gestures.base import Gesture, Pointer
 from ponystudio.canvas.gestures.dots import dot_index
 from ponystudio.canvas.items import WireKey
 from ponystudio.canvas.overlay import Refusal
+from ponystudio.canvas.words import tr
 from ponystudio.graph import wiring
 from ponystudio.graph.edits import Edit
 

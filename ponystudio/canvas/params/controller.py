@@ -20,7 +20,8 @@ from ponystudio.canvas.handler import Handler
 from ponystudio.canvas.params import menu
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, ParamServices, Touch
 from ponystudio.canvas.params.host import FieldHost
-from ponystudio.canvas.params.painting import label_of, tr
+from ponystudio.canvas.params.painting import label_of
+from ponystudio.canvas.words import tr
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view import GraphView

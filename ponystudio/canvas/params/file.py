@@ -15,7 +15,7 @@ from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.family import model_family
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part, Touch
 from ponystudio.canvas.params.file_facts import Fact, mismatch, title_of
-from ponystudio.canvas.params.painting import tr
+from ponystudio.canvas.words import tr
 from ponystudio.library.layout import SUFFIXES, WEIGHTS
 
 HEIGHT = 44.0

@@ -15,8 +15,8 @@ from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QImageReader
 
 from ponystudio.canvas.params.background import Background
-from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.thumbs import read_thumb, sidecar_thumb
+from ponystudio.canvas.words import tr
 from ponystudio.errors import MissingFile, PonyStudioError
 from ponystudio.library.folders import Folders
 from ponystudio.library.index import Index
@@ -37,14 +37,6 @@ _FAMILIES = {
 }
 _DTYPES = {"float16": "fp16", "float32": "fp32", "bfloat16": "bf16", "F16": "fp16", "F32": "fp32",
            "BF16": "bf16", "float8_e4m3fn": "fp8", "float64": "fp64"}  # fmt: skip
-# What is wrong, where there is room for two or three words.
-_SHORT = {
-    "DamagedFile": "Damaged file",
-    "UnsafeFile": "Can run code",
-    "UnknownModel": "No known model",
-    "UnsupportedModel": "Cannot be run yet",
-    "UnsafePath": "On another machine",
-}
 # Upscalers are named for what they do: 4x-UltraSharp, realesrgan-x4plus.
 _SCALE = re.compile(r"(?<![a-z0-9])(?:x([1-9])(?!\d)|([1-9])x)")
 _DOWN = re.compile(r"(lora_down|lora_A|lora\.down|down)\.weight$|\.lora_A\b")
@@ -224,7 +216,7 @@ class FileFacts(QObject):
             check_kind(model, kind)
         except PonyStudioError as error:
             noun = NOUNS.get(model.kind, model.kind).partition(",")[0]
-            return _refused(fact, error, tr("This is {noun}").format(noun=tr(noun)))
+            return _refused(fact, error, tr("This is {noun}").format(noun=noun))
         return fact
 
     def _recognised(self, path: Path) -> tuple[ModelFile, str]:
@@ -262,9 +254,20 @@ class FileFacts(QObject):
 
 
 def _refused(fact: Fact, error: PonyStudioError, short: str = "") -> Fact:
-    short = short or tr(_SHORT.get(type(error).__name__, ""))
+    short = short or _short(type(error).__name__)
     problem = error.what.rstrip(".")
     return replace(fact, problem=problem, short=short, remedy=error.remedy)
+
+
+def _short(reason: str) -> str:
+    """What is wrong, where there is room for two or three words."""
+    return {
+        "DamagedFile": tr("Damaged file"),
+        "UnsafeFile": tr("Can run code"),
+        "UnknownModel": tr("No known model"),
+        "UnsupportedModel": tr("Cannot be run yet"),
+        "UnsafePath": tr("On another machine"),
+    }.get(reason, "")
 
 
 def title_of(name: str) -> str:

@@ -14,8 +14,8 @@ from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.file import paint_thumb
 from ponystudio.canvas.params.file_facts import FileFacts, mismatch, title_of
 from ponystudio.canvas.params.list_popup import ListPopup
-from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.popup import MARGIN
+from ponystudio.canvas.words import tr
 from ponystudio.library.layout import SUFFIXES, WEIGHTS
 
 _FOOT = 32

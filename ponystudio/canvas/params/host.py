@@ -9,7 +9,8 @@ from PySide6.QtCore import QObject, QRectF, Qt
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.document import Change, gesture
 from ponystudio.canvas.params.field import Field, FieldContext, ParamServices
-from ponystudio.canvas.params.painting import label_of, tr
+from ponystudio.canvas.params.painting import label_of
+from ponystudio.canvas.words import tr
 from ponystudio.errors import GraphError
 from ponystudio.graph.edits import SetParam, SetView
 

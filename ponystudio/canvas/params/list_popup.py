@@ -33,8 +33,8 @@ from ponystudio.canvas import theme
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.editor import text_palette
 from ponystudio.canvas.params.matching import matching
-from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.popup import MARGIN, Popup
+from ponystudio.canvas.words import tr
 
 _Index = QModelIndex | QPersistentModelIndex
 

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from ponystudio.canvas import theme
 from ponystudio.canvas.action import ActionSpec
-from ponystudio.canvas.params.painting import label_of, text_of, tr
+from ponystudio.canvas.params.painting import label_of, text_of
+from ponystudio.canvas.words import tr
 from ponystudio.errors import GraphError
 from ponystudio.graph.coercing import coerce
 from ponystudio.graph.edits import Disconnect, Edit, SetView

@@ -15,7 +15,7 @@ from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.arithmetic import evaluate
 from ponystudio.canvas.params.editor import LineEditor, Step
 from ponystudio.canvas.params.field import TURNS, Drag, Field, FieldContext, Host, Part, Touch
-from ponystudio.canvas.params.painting import tr
+from ponystudio.canvas.words import tr
 
 FINE, COARSE = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 FINE_SPEED = 0.1

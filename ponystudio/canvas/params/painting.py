@@ -6,11 +6,12 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QCoreApplication, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QTransform
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas import metrics, texts, theme
+from ponystudio.canvas.words import tr
 
 if TYPE_CHECKING:
     from ponystudio.canvas.params.field import FieldContext
@@ -19,10 +20,6 @@ TEXT_INSET = 9.0
 GAP = 8.0  # at least, between a label and a value
 ICON = 14.0
 LINE = 2.0
-
-
-def tr(text: str) -> str:
-    return QCoreApplication.translate("Params", text)
 
 
 def label_of(spec: ParamSpec) -> str:

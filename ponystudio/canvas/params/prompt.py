@@ -15,9 +15,9 @@ from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.brought import loras_behind
 from ponystudio.canvas.params.counting import CHUNK, Count, Prompt
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part, Touch
-from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.prompt_layout import LINE, Laid, laid, line_count
 from ponystudio.canvas.theme import Theme
+from ponystudio.canvas.words import tr
 
 INSET = painting.TEXT_INSET
 TOP = 7.0

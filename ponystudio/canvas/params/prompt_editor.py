@@ -27,8 +27,8 @@ from ponystudio.canvas.params import attention
 from ponystudio.canvas.params import menu as menus
 from ponystudio.canvas.params.editor import InPlaceEditor, text_palette
 from ponystudio.canvas.params.field import FieldContext, Host
-from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.prompt_layout import LINE
+from ponystudio.canvas.words import tr
 
 if TYPE_CHECKING:
     from ponystudio.canvas.params.prompt import PromptField

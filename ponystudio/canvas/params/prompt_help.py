@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params import presets, tags
 from ponystudio.canvas.params.field import FieldContext, Host
-from ponystudio.canvas.params.painting import tr
 from ponystudio.canvas.params.preset_popup import PresetPopup
 from ponystudio.canvas.params.presets import Preset
+from ponystudio.canvas.words import tr
 from ponystudio.errors import PonyStudioError
 
 Target = Callable[[], FieldContext | None]

@@ -23,7 +23,7 @@ from ponystudio.canvas.params.field import (
     parent_cell,
     row_height,
 )
-from ponystudio.canvas.params.painting import tr
+from ponystudio.canvas.words import tr
 
 GAP = 4.0
 _TICK = 20.0
