@@ -45,8 +45,8 @@ def apply_lora(
 
 class Row(NamedTuple):
     file: Annotated[Path, File("loras")] = Path()
-    strength: Annotated[float, Strength] = 1.0
-    clip_strength: Annotated[float, Strength, Label("Clip strength")] = 1.0
+    strength: Annotated[float, Strength, Affects("model")] = 1.0
+    clip_strength: Annotated[float, Strength, Affects("clip"), Label("Clip strength")] = 1.0
 
 
 @node("core.apply_loras", title="LoRA stack", group="Models")

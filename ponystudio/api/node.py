@@ -137,6 +137,7 @@ def _node_type(
     )
     affected = {name: item.affects for name, item in spec.input_by_name.items()}
     affected |= {name: item.affects for name, item in spec.param_by_name.items()}
+    affected |= {f"{p.name}.{c.name}": c.affects for p in spec.params for c in p.fields}
     for name, names in affected.items():
         if strange := set(names) - spec.output_by_name.keys():
             raise TypeError(f"{id}: {name} affects {min(strange)}, which is no output")

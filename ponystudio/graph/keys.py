@@ -12,7 +12,7 @@ A node's digest is the SHA-256 of its *preimage* as canonical JSON:
      "type": id, "version": n}
 
 The key of an output is its node's digest and its name. An output that only some sockets and params
-affect has a digest of its own, from a preimage that leaves the others out.
+affect has a digest of its own, from a preimage that leaves the others out, columns of rows too.
 """
 
 from __future__ import annotations
@@ -165,14 +165,10 @@ class _Memory:
         counts: dict[str, InputSpec | ParamSpec] = dict(spec.input_by_name)
         counts.update((item.name, item) for item in spec.params if not item.cosmetic)
         recipes = {_WHOLE: _recipe(node, spec, counts)}
+        columns = [column for param in spec.params for column in param.fields]
         for output in spec.outputs:
-            affecting = {
-                name: item
-                for name, item in counts.items()
-                if not item.affects or output.name in item.affects
-            }
-            if len(affecting) < len(counts):
-                recipes[output.name] = _recipe(node, spec, affecting)
+            if not all(_affects(item, output.name) for item in (*counts.values(), *columns)):
+                recipes[output.name] = _recipe(node, spec, counts, output.name)
         self.spec = spec
         self.sources = node.sources
         self.recipes = tuple(recipes.values())
@@ -190,11 +186,19 @@ class _Memory:
         return self.last
 
 
-def _recipe(node: Node, spec: NodeSpec, counts: Mapping[str, InputSpec | ParamSpec]) -> _Recipe:
+def _affects(item: InputSpec | ParamSpec, output: str) -> bool:
+    """Whether a socket, a param or a column of one's rows changes an output; _WHOLE: the node."""
+    return not item.affects or output == _WHOLE or output in item.affects
+
+
+def _recipe(
+    node: Node, spec: NodeSpec, counts: Mapping[str, InputSpec | ParamSpec], output: str = _WHOLE
+) -> _Recipe:
+    """What of `counts` affects an output, or the whole node."""
     files: list[_File] = []
     inputs: list[tuple[str, str, str]] = []
     params: dict[str, Any] = {}
-    for name in sorted(counts):
+    for name in sorted(name for name, item in counts.items() if _affects(item, output)):
         item = counts[name]
         if link := node.inputs.get(name):
             inputs.append((f'{_spelt(name)}:"', link.source, link.output))
@@ -205,7 +209,9 @@ def _recipe(node: Node, spec: NodeSpec, counts: Mapping[str, InputSpec | ParamSp
             else:
                 params[name] = value
             if item.type == "rows":
-                files += _row_files(item, value)
+                files += [file for file in _row_files(item, value) if _affects(file[1], output)]
+                spared = [c.name for c in item.fields if not _affects(c, output)]
+                params[name] = [{k: v for k, v in row.items() if k not in spared} for row in value]
     about = {"params": params, "type": spec.id, "version": spec.version}
     files.sort(key=lambda file: file[0])
     return _Recipe(tuple(files), tuple(inputs), f"}},{_spelt(about)[1:]}")

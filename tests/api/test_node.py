@@ -147,6 +147,7 @@ def test_nodes_in_a_module():
         lambda: node("test.optional")(_half_optional),
         lambda: node("test.odd")(_odd_param),
         lambda: node("test.affects")(_affects_nothing),
+        lambda: node("test.columns")(_column_affects_nothing),
         lambda: node("test.rows")(_rows_of_numbers),
         lambda: node("test.halfrows")(_rows_without_default),
     ],
@@ -161,6 +162,13 @@ def _no_default(*, x: int) -> Image: ...
 def _half_optional(image: Image | None) -> Image: ...
 def _odd_param(*, x: complex = 1j) -> Image: ...
 def _affects_nothing(model: Annotated[Model, Affects("modle")]) -> Both: ...
+
+
+class StrangeRow(NamedTuple):
+    strength: Annotated[float, Affects("modle")] = 1.0
+
+
+def _column_affects_nothing(*, x: list[StrangeRow] = []) -> Both: ...  # noqa: B006
 def _rows_of_numbers(*, x: list[int] = []) -> Image: ...  # noqa: B006
 
 

@@ -229,6 +229,20 @@ def test_rows_count():
     assert "patch" in changed(one, keys_of(stack({"file": "a", "on": False})))
 
 
+def test_a_column_counts_for_the_outputs_that_it_affects():
+    graph = patched()
+
+    def stack(**row: object) -> dict[str, NodeKey]:
+        params = {"stack": [{"file": "a"}, {"file": "b", **row}]}
+        return keys_of(graph.with_nodes([replace(graph.nodes["patch"], params=params)]))
+
+    before, after = stack(), stack(strength=0.5)
+    assert after["patch"].output("model") != before["patch"].output("model")
+    assert after["patch"].output("clip") == before["patch"].output("clip")
+    assert changed(before, after) == {"patch", "sample", "blend"}
+    assert changed(before, stack(on=False)) == {"patch", "text", "sample", "blend"}
+
+
 def test_files_in_rows_count_by_what_they_hold():
     def keys(content: str, *rows: object) -> dict[str, NodeKey]:
         graph = patched()

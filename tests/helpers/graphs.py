@@ -14,7 +14,7 @@ STACK = ParamSpec(
     default=[],
     fields=(
         ParamSpec("file", "file", "", kind="loras"),
-        ParamSpec("strength", "float", 1.0, low=-2, high=2),
+        ParamSpec("strength", "float", 1.0, low=-2, high=2, affects=("model",)),
     ),
 )
 SPECS = (
