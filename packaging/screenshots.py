@@ -107,20 +107,22 @@ class Camera:
 
     def palette(self) -> None:
         """A wire from Decode dropped on empty canvas, and some letters."""
-        from PySide6.QtCore import QPointF
+        from PySide6.QtCore import QPointF, Qt
         from PySide6.QtTest import QTest
         from PySide6.QtWidgets import QApplication
 
-        page = self.window.page
-        scene, view = page.scene, page.view
-        start = scene.output_pos(self.node("core.decode_latent"), "image")
-        hit = scene.hit(start)
-        at = start + QPointF(40, 160)
-        page.commands.chooser.connect_from(at, [hit.socket])
+        view, left = self.window.page.view, Qt.MouseButton.LeftButton
+        socket = view.graph_scene.output_pos(self.node("core.decode_latent"), "image")
+        start, end = (view.from_scene(at).toPoint() for at in (socket, socket + QPointF(60, 260)))
+        QTest.mousePress(view.viewport(), left, pos=start)
+        for step in range(1, 11):
+            QTest.mouseMove(view.viewport(), start + (end - start) * step / 10)
+            self.rest(0.02)
+        QTest.mouseRelease(view.viewport(), left, pos=end)
         self.rest(0.3)
-        QTest.keyClicks(QApplication.focusWidget(), "ups")
+        QTest.keyClicks(QApplication.focusWidget(), "ima")
         self.shoot("palette")
-        view.setFocus()
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
 
     def error(self) -> None:
         from ponystudio.graph.edits import SetParam
@@ -140,7 +142,7 @@ class Camera:
         self.shoot("compare")
 
     def show_canvas(self) -> None:
-        self.window.side.leave()
+        self.window.show_document(self.document)
         self.rest(0.5)
 
     def far_away(self) -> None:

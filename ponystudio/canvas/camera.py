@@ -11,9 +11,12 @@ from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from ponystudio.canvas.items import position
 
-MIN_ZOOM, MAX_ZOOM = 0.05, 4.0
+MIN_ZOOM, MAX_ZOOM = 0.02, 4.0
 # Steps of the zoom keys; the wheel is free.
-STEPS = (0.05, 0.1, 0.15, 0.25, 0.33, 0.5, 0.67, 0.75, 0.88, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0)
+STEPS = (
+    *(0.02, 0.03, 0.05, 0.1, 0.15, 0.25, 0.33, 0.5, 0.67, 0.75),
+    *(0.88, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0),
+)
 FIT_MARGIN = 48.0  # px on screen
 GLIDE_MS = 180
 

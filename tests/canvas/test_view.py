@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 
 from helpers.scenes import chain
 from ponystudio.canvas import theme
-from ponystudio.canvas.camera import Camera
+from ponystudio.canvas.camera import MIN_ZOOM, Camera
 from ponystudio.canvas.document import Document, gesture
 from ponystudio.canvas.handler import Handler
 from ponystudio.canvas.scene import GraphScene
@@ -81,7 +81,7 @@ def test_zoom_has_bounds(view: GraphView) -> None:
     wheel(view, 100, QPointF(10, 10))
     assert view.zoom == 4.0
     wheel(view, -200, QPointF(10, 10))
-    assert view.zoom == pytest.approx(0.05)
+    assert view.zoom == pytest.approx(MIN_ZOOM)
 
 
 def test_the_middle_button_pans(view: GraphView) -> None:

@@ -50,13 +50,17 @@ class Lines(QWidget):
         self._grid.setColumnMinimumWidth(0, px(LABELS) - px(8))
         while len(self._rows) < len(lines):
             self._add_row()
+        # It takes no room, and puts a name on the line of a value in the other font.
+        strut = spanned("\u2060", "text3", mono=True)
+        family = theme.font("mono").family()
         for number, (name, value) in enumerate(self._rows):
             there = number < len(lines)
             name.setVisible(there)
             value.setVisible(there)
             if there:
-                name.setText(spanned(lines[number][0], "text3"))
-                value.setText(lines[number][1])
+                title, said = lines[number]
+                name.setText((strut if family in said else "") + spanned(title, "text3"))
+                value.setText(said)
 
     def _add_row(self) -> None:
         name, value = QLabel(self), QLabel(self)
@@ -68,7 +72,7 @@ class Lines(QWidget):
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row = len(self._rows)
         self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
-        self._grid.addWidget(value, row, 1)
+        self._grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignTop)
         self._rows.append((name, value))
 
 
