@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from ponystudio.app.inspector_parts import label, new_page, problem_card, section
 from ponystudio.app.reasons import about, title
@@ -38,10 +38,11 @@ def graph_page(
         name = graph.nodes[id].title or title(graph, document.catalog, id)
         first = key if place == 0 else ""
         box.addWidget(problem_card(problem, name, first, partial(go_to, id)))
-    if found:
-        _add_what_works(box, document)
+    if any(states[id].phase == "not_run" for id in graph.nodes):
+        section(box, tr("What still works"), _what_works(document))
     else:
         section(box, tr("This graph"), _facts(document, runner))
+    if not found:
         box.addWidget(label(tr("Select a node to see what it does."), "caption"))
     box.addStretch(1)
     return widget
@@ -76,22 +77,18 @@ def _facts(document: StudioDocument, runner: Runner) -> list[tuple[str, str]]:
     return rows
 
 
-def _add_what_works(box: QVBoxLayout, document: StudioDocument) -> None:
+def _what_works(document: StudioDocument) -> list[tuple[str, str]]:
     """What a run that failed, or left something out, has done nevertheless."""
     states, nodes = document.states, document.graph.nodes
-    if not any(states[id].problem for id in nodes):
-        return
     done = [title(document.graph, document.catalog, i) for i in nodes if states[i].phase == "done"]
     kept = sum(bool(states[id].tier) for id in nodes)
-    left = sum(states[id].phase == "not_run" for id in nodes)
     rows = []
     if done:
         rows.append((tr("finished"), ", ".join(done) if len(done) <= NAMED else _count(len(done))))
     if kept:
         rows.append((tr("kept"), tr("results of {nodes}").format(nodes=_count(kept))))
-    if left:
-        rows.append((tr("not run"), _count(left)))
-    section(box, tr("What still works"), rows)
+    left = sum(states[id].phase == "not_run" for id in nodes)
+    return [*rows, (tr("not run"), _count(left))]
 
 
 def _count(nodes: int) -> str:
