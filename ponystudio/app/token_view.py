@@ -26,6 +26,8 @@ from ponystudio.canvas.params.pieces import Piece
 
 HEAD, ROW, GAP = 22, 20, 3
 BETWEEN_WORDS = 8
+# Chunks that are shown; of a pasted book the beginning tells enough.
+MOST = 12
 # At this much above or below 1 a weight has its full colour.
 FULL = 0.6
 
@@ -105,7 +107,7 @@ class TokenView(QWidget):
                 x, y = 0.0, y + row + gap
             return QRectF(x, y, min(wide, width), row)
 
-        for number, chunk in enumerate(self.chunks):
+        for number, chunk in enumerate(self.chunks[:MOST]):
             if number:
                 y += row + gap
                 yield Box(
@@ -128,6 +130,8 @@ class TokenView(QWidget):
                     rect = place(small.horizontalAdvance(said) + px(2))
                     yield Box(rect, said)
                     x = rect.right() + px(BETWEEN_WORDS)
+        if rest := sum(map(_tokens, self.chunks[MOST:])):
+            yield Box(QRectF(0, y + row + gap, width, row), self.tr("and {0} more").format(rest))
 
     def _text_of(self, piece: Piece) -> str:
         if piece.name:
@@ -169,10 +173,10 @@ class TokenView(QWidget):
         draw_box(painter, box.rect, px(3), _ground(piece.weight), edge)
         painter.setFont(theme.font("body"))
         painter.setPen(look.color("text" if piece.weight >= 1 else "text2"))
-        inside = box.rect.adjusted(px(4), 0, -px(4), 0)
-        metrics = QFontMetricsF(painter.font())
-        # Half a px more, or rounding would cut what just fits.
-        text = metrics.elidedText(box.text, Qt.TextElideMode.ElideMiddle, inside.width() + 0.5)
+        inside, text = box.rect.adjusted(px(4), 0, -px(4), 0), box.text
+        if box.rect.width() >= self.width():
+            middle = Qt.TextElideMode.ElideMiddle
+            text = QFontMetricsF(painter.font()).elidedText(text, middle, inside.width())
         painter.drawText(inside, Qt.AlignmentFlag.AlignVCenter, text)
 
     def _paint_line(self, painter: QPainter, box: Box) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 import ponystudio_resources
 from helpers import relatives
 from helpers.make_checkpoint import tensors
+from helpers.paths import DATA, needs_data
 from ponystudio.diffusion import text as module_under_test
 from ponystudio.diffusion.embeddings import bundled
 from ponystudio.diffusion.families import family
@@ -192,6 +193,24 @@ class TestEmbeddings:
     def test_an_unknown_one_is_refused(self, embedded):
         with pytest.raises(MissingFile, match="Did you mean twilight"):
             embedded.encode("embedding:twiligth")
+
+
+@needs_data
+def test_a_published_embedding_is_read_by_its_name():
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    file = DATA / "embedding" / "sd1_birb-style_learned_embeds.bin"
+    (vector,) = torch.load(file, weights_only=True).values()
+    torch.manual_seed(0)
+    config = CLIPTextConfig(hidden_size=768, num_attention_heads=1, num_hidden_layers=1)
+    encoder = TextEncoder(CLIPTextModel(config).eval(), family("sd1"))
+    table = encoder.module.embeddings.token_embedding.weight
+    table.data[ClipTokenizer().ids("pony")] = vector
+    expected = encoder.encode("a (pony:1.2), b").context
+    encoder.embeddings = {file.name: file}
+    name = file.name.removesuffix(".bin")
+    for text in (f"a (embedding:{name}:1.2), b", f"a ({name}:1.2), b"):
+        assert torch.equal(encoder.encode(text).context, expected)
 
 
 @pytest.fixture(scope="module")
