@@ -80,7 +80,7 @@ def _versions() -> list[tuple[str, str, str]]:
             continue
         said = found.json
         terms = str(said.get("license_expression") or said.get("license") or "").split("\n")[0]
-        if not terms or len(terms) > 100:  # the whole text of one, or none
+        if not terms or len(terms) > 100 or terms.startswith("Copyright"):  # a text, or none
             listed = said.get("classifier") or []
             kinds = [item.removeprefix(_CLASSIFIER) for item in listed if _CLASSIFIER in item]
             terms = ", ".join(kinds) or terms[:100]

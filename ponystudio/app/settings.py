@@ -23,12 +23,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing to set. `type` is that of its value; `choices` are all there are, if any."""
+    """One thing to set; `choices` are all there are, if any. Its words are settings_words'."""
 
     name: str
     default: Any
-    title: str
-    help: str = ""
     choices: tuple[Any, ...] = ()
 
     def accepts(self, value: Any) -> bool:
@@ -50,43 +48,30 @@ def _texts(value: Any) -> bool:
 
 
 SETTINGS = (
-    Setting("theme", "system", "Theme", "", ("system", "dark", "light")),
-    Setting("ui_scale", 1.0, "Size of everything", "", (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)),
-    Setting("density", "comfortable", "Density", "", ("comfortable", "compact", "touch")),
-    Setting("reduced_motion", False, "Less motion", "Nothing fades, drifts or glides."),
-    Setting("shapes_on_wires", False, "Shapes on wires", "Each wire shows its type's shape."),
-    Setting("output_folder", "", "Results go to", "Empty: PonyStudio in your pictures folder."),
-    Setting(
-        "file_name_pattern",
-        "ponystudio",
-        "Names of results begin with",
-        "What a new Save image node starts with.",
-    ),
-    Setting(
-        "model_folders",
-        [],
-        "Model folders",
-        "Laid out as ours, ComfyUI's or A1111's; read where they are.",
-    ),
-    Setting("device", "auto", "Compute on"),
-    Setting("dtype", "auto", "Precision", "", ("auto", "fp32", "fp16", "bf16")),
-    Setting("disk_cache_gb", 4.0, "Results kept on disk, in GB"),
-    Setting("previews", True, "Live previews", "Show how far a picture is while it is sampled."),
-    Setting("notify", True, "Notify", "When a run ends while another window is in front."),
-    Setting("keep_awake", True, "Keep the machine awake", "While something runs."),
-    Setting("keys", {}, "Shortcuts", "Keys by action, where they differ from the preset."),
-    Setting(
-        "key_preset",
-        "ponystudio",
-        "Preset of shortcuts",
-        "",
-        ("ponystudio", "comfyui", "blender", "nuke"),
-    ),
-    Setting("seed_mode", "random", "Seed", "", ("fixed", "increment", "random")),
-    Setting("starred_models", [], "Starred models", "As kind/name."),
-    Setting("model_order", "name", "Order of models", "", ("name", "newest", "largest", "family")),
-    Setting("welcomed", False, "Welcome was shown"),
-    Setting("window", {}, "Window", "Sizes and places of window and panels."),
+    Setting("theme", "system", ("system", "dark", "light")),
+    Setting("ui_scale", 1.0, (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)),
+    Setting("density", "comfortable", ("comfortable", "compact", "touch")),
+    Setting("reduced_motion", False),
+    Setting("shapes_on_wires", False),
+    Setting("output_folder", ""),
+    Setting("file_name_pattern", "ponystudio"),
+    Setting("model_folders", []),
+    Setting("device", "auto"),
+    Setting("dtype", "auto", ("auto", "fp32", "fp16", "bf16")),
+    Setting("disk_cache_gb", 4.0),
+    Setting("previews", True),
+    Setting("notify", True),
+    Setting("keep_awake", True),
+    # Keys by action, where they differ from the preset.
+    Setting("keys", {}),
+    Setting("key_preset", "ponystudio", ("ponystudio", "comfyui", "blender", "nuke")),
+    Setting("seed_mode", "random", ("fixed", "increment", "random")),
+    # As kind/name.
+    Setting("starred_models", []),
+    Setting("model_order", "name", ("name", "newest", "largest", "family")),
+    Setting("welcomed", False),
+    # Sizes and places of window and panels.
+    Setting("window", {}),
 )
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
@@ -112,7 +97,7 @@ class Settings(QObject):
         """Change one and write the file. Raises ValueError for a value that makes no sense."""
         setting = BY_NAME[name]
         if not setting.accepts(value):
-            raise ValueError(f"{value!r} is no {setting.title.lower()}")
+            raise ValueError(f"{value!r} is no value of {name}")
         if self.get(name) == value:
             return
         self._values[name] = value

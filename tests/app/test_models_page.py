@@ -315,6 +315,17 @@ def test_what_does_not_fit_the_model_in_front_can_be_left_out(window, page):
     assert "ink" in names(page)
 
 
+def test_the_studio_starts_with_a_model(home):
+    mine = next((home / "data/models/upscale_models").glob("mine*"))
+    with open_window([mine]) as window:
+        until(lambda: window.documents.current.graph.nodes, 5)
+        (node,) = window.documents.current.graph.nodes.values()
+        assert node.params["file"] == mine.name
+    with open_window([home / "data/models/loras/ink.safetensors"]) as window:
+        until(lambda: len(window.documents.current.graph.nodes) == 2, 5)
+        assert len(window.documents) == 1  # it came to what was open last
+
+
 def test_files_by_name_open_or_get_their_loaders(window, page, home, tmp_path):
     """As from the command line, or from a second start."""
     notices = []

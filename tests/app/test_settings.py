@@ -10,7 +10,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QScrollArea
 
 from helpers.window import open_window
+from ponystudio.app import settings_words
 from ponystudio.app.settings import BY_NAME, SETTINGS, Settings
+from ponystudio.app.settings_folders import FolderList
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -119,6 +121,47 @@ class TestPanel:
         QTest.keyClick(field, Qt.Key.Key_Return)
         assert window.settings.output_folder() == home / "out"
         assert window.results.index.folder == home / "out"
+
+    def test_a_folder_that_is_none_is_refused_in_words(self, window, panel, home):
+        (home / "file").write_text("")
+        field = self.editor(panel, QLineEdit, "Results go to")
+        for text, said in (("somewhere", "whole path"), (str(home / "file"), "There is a file")):
+            field.setText(text)
+            QTest.keyClick(field, Qt.Key.Key_Return)
+            assert window.settings.get("output_folder") == ""
+            assert any(said in w.text() for w in panel.findChildren(QLabel) if w.isVisible())
+
+    def test_a_name_that_no_file_can_have_is_refused_in_words(self, window, panel):
+        field = self.editor(panel, QLineEdit, "Names of results begin with")
+        field.setText("../up")
+        QTest.keyClick(field, Qt.Key.Key_Return)
+        shown = [w.text() for w in panel.findChildren(QLabel) if w.isVisible()]
+        assert any("leads out of the output folder" in text for text in shown)
+        assert window.settings.get("file_name_pattern") == "ponystudio"
+        field.setText("ponies/unicorn ")
+        QTest.keyClick(field, Qt.Key.Key_Return)
+        assert window.settings.get("file_name_pattern") == "ponies/unicorn"
+        shown = [w.text() for w in panel.findChildren(QLabel) if w.isVisible()]
+        assert not any("leads out" in text for text in shown)
+
+    def test_model_folders_are_listed_and_taken_out(self, window, panel, home):
+        folders = panel.findChild(FolderList)
+        assert not folders.list.isVisible()
+        assert not folders.remove.isEnabled()
+        window.settings.set("model_folders", [str(home / "a"), str(home / "b")])
+        assert folders.list.isVisible()
+        folders.list.setCurrentRow(0)
+        QTest.mouseClick(folders.remove, LEFT)
+        assert window.settings.get("model_folders") == [str(home / "b")]
+
+    def test_every_setting_of_a_section_has_words(self):
+        for name in settings_words.SECTIONS:
+            heading, settings = settings_words.section(name)
+            assert heading
+            for setting in settings:
+                assert settings_words.title(setting)
+                choices = BY_NAME[setting].choices
+                assert all(settings_words.value(choice) for choice in choices)
 
     @pytest.mark.parametrize("scale", [1.0, 1.5])
     def test_no_text_is_cut(self, window, scale):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModi
 
 
 @contextmanager
-def open_window(**settings: Any) -> Iterator[Window]:
-    """A window as it starts, dressed, closed afterwards; PONYSTUDIO_HOME says where it lives."""
+def open_window(files: Sequence[Path] = (), **settings: Any) -> Iterator[Window]:
+    """A window as it starts with these files, dressed, closed afterwards; PONYSTUDIO_HOME says
+    where it lives."""
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     kept = Settings()
@@ -34,7 +35,7 @@ def open_window(**settings: Any) -> Iterator[Window]:
     theme.use("dark")
     theme.set_scale(kept.get("ui_scale"))
     app.setStyleSheet(style.sheet())
-    window = restored_window(kept)
+    window = restored_window(kept, files)
     window.resize(1400, 900)
     window.show()
     window.activateWindow()
