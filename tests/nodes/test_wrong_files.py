@@ -130,12 +130,12 @@ def refused(root, tmp_path, capsys):
     return refused
 
 
-@pytest.mark.parametrize("what", SAID)
-@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize(
+    ("loader", "what"),
+    [(loader, what) for loader in LOADERS for what in SAID if what not in LOADERS[loader][1]],
+)
 def test_a_file_of_another_kind_is_named_with_its_own_node(loader, what, refused):
-    param, takes = LOADERS[loader]
-    if what in takes:
-        pytest.skip("it is what the node takes")
+    param, _ = LOADERS[loader]
     file = f"{what}.safetensors"
     wires = {"apply_lora": {"model": ("checkpoint", "model"), "clip": ("checkpoint", "clip")}}
     node = core("node", loader, **{param: [{"file": file}] if param == "files" else file},
