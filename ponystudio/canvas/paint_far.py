@@ -220,7 +220,7 @@ def _far_rgb(group: str | None, mode: str, look: theme.Theme) -> int:
     if group is None:
         return look.color("warnbg").rgb()
     if mode != "normal":
-        return look.group("util").header.rgb()
+        return look.group("util").far.rgb()
     return look.group(group).far.rgb()
 
 

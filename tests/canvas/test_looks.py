@@ -290,3 +290,13 @@ def test_a_note_shows_in_the_header_and_is_said_there(view: GraphView) -> None:
     assert marked.copy(header) != before.copy(header)
     tip = spoken.tooltip(scene, scene.hit(rect.topLeft() + QPointF(60, 16)))
     assert tip.endswith(said)
+
+
+@pytest.mark.parametrize("name", ["dark", "light"])
+@pytest.mark.parametrize("mode", ["muted", "bypassed"])
+def test_what_does_not_run_is_seen_from_afar(view: GraphView, name, mode) -> None:
+    theme.use(name)
+    view.graph_scene.document.do(SetMode("sample", mode), "Leave out")
+    view.set_camera(Camera(QPointF(440, 200), 0.1))
+    there = color_at(view, 440, 60).lightness()
+    assert abs(there - theme.current().color("canvas").lightness()) > 25
