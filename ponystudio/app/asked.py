@@ -14,7 +14,7 @@ from ponystudio.app.notice import Notice
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.canvas.document import Document
 from ponystudio.graph.edits import SetMode
-from ponystudio.graph.model import Node
+from ponystudio.graph.model import Graph, Node
 
 if TYPE_CHECKING:
     from ponystudio.app.window import Window
@@ -110,19 +110,19 @@ class Asked(QObject):
         if (node := self._node(id)) is not None:
             self._window.show_help(node.type)
 
-    def use_seed(self, seed: int, path: Path) -> None:
+    def use_seed(self, seed: int, path: Path, graph: Graph | None) -> None:
         from ponystudio.app.results.applying import use_seed
 
         document = self._window.documents.current
-        if document is not None and not use_seed(document, seed, path):
+        if document is not None and not use_seed(document, seed, path, graph):
             text = self.tr("No seed of this graph belongs to that picture, or all are so already.")
             self._window.tell(Notice(self.tr("No seed was changed"), text))
 
-    def apply_values(self, path: Path) -> None:
+    def apply_values(self, path: Path, graph: Graph | None) -> None:
         from ponystudio.app.results.applying import apply_values
 
         document = self._window.documents.current
-        if document is not None and not apply_values(document, path):
+        if document is not None and not apply_values(document, path, graph):
             text = self.tr("No node of this graph has other values in that picture's graph.")
             self._window.tell(Notice(self.tr("Nothing to take over"), text))
 

@@ -21,13 +21,13 @@ from ponystudio.app.journal_file import SUFFIX
 from ponystudio.app.keeper import Keeper
 from ponystudio.app.lock import Lock
 from ponystudio.app.notice import Notice
-from ponystudio.app.off_thread import OffThread
 from ponystudio.app.opener import Opener
 from ponystudio.app.recent import Entry, Recent
 from ponystudio.app.saver import Saver
 from ponystudio.app.session_file import Session
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.app.templates import Template
+from ponystudio.canvas.background import Background
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edit_json import difference
@@ -73,8 +73,8 @@ class Documents(QObject):
         self._stopped = False
         self._kept.connect(self._tell_kept)
         self._keeper = Keeper(self._kept.emit)
-        self._reading = OffThread("documents-reading", self)
-        self._saving = OffThread("documents-saving", self)
+        self._reading = Background("documents-reading", parent=self)
+        self._saving = Background("documents-saving", parent=self)
         self._session_due = QTimer(self, singleShot=True, interval=0)
         self._session_due.timeout.connect(self._keep_session)
         self.recent = Recent(folder / "recent.json", self._keeper.later, self)
@@ -208,8 +208,8 @@ class Documents(QObject):
         if self._stopped:
             return True
         self._stopped = True
-        self._reading.stop()
-        self._saving.stop()
+        self._reading.finish()
+        self._saving.finish()
         self._session_due.stop()
         self._keep_session(clean=True)
         for document in self._documents:

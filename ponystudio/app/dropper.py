@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QMenu, QWidget
 from ponystudio.app import saving
 from ponystudio.app.documents import Documents
 from ponystudio.app.notice import Notice
-from ponystudio.app.off_thread import OffThread
 from ponystudio.app.studio_document import StudioDocument
+from ponystudio.canvas.background import Background
 from ponystudio.errors import BadInput, GraphError, NotWritable, PonyStudioError
 from ponystudio.graph.clipboard import MIME
 from ponystudio.library.folders import Folders, default_roots
@@ -43,7 +43,7 @@ class Dropper(QObject):
         self._documents = documents
         self._window = window
         self._pictures = pictures
-        self._files = OffThread("dropped", self)
+        self._files = Background("dropped", parent=self)
         self._menu: QMenu | None = None
 
     @property
@@ -71,7 +71,7 @@ class Dropper(QObject):
 
     def stop(self) -> None:
         """End the thread; before the window goes."""
-        self._files.stop()
+        self._files.finish()
 
     def choose(self, choice: Choice, document: StudioDocument, at: QPointF) -> None:
         """Do what was chosen."""
@@ -118,7 +118,7 @@ class Dropper(QObject):
         at: QPointF,
         pointer: QPoint | None,
     ) -> None:
-        self._files.run(
+        self._files.do(
             lambda: [job() for job in jobs],
             partial(self._decided, document, at, pointer),
             partial(self._refused, ""),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from ponystudio.app.off_thread import OffThread
+from ponystudio.canvas.background import Background
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.library.content import hashes
 from ponystudio.library.index import Index
@@ -26,7 +26,7 @@ class Hasher(QObject):
     def __init__(self, index_path: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._index_path = index_path
-        self._thread = OffThread("model hashes", self)
+        self._thread = Background("model hashes", parent=self)
         self._wanted: set[Path] = set()
 
     def wants(self, path: Path) -> bool:
@@ -36,7 +36,7 @@ class Hasher(QObject):
     def hash(self, path: Path) -> None:
         if path not in self._wanted:
             self._wanted.add(path)
-            self._thread.run(
+            self._thread.do(
                 partial(self._hash, path), partial(self._have, path), partial(self._failed, path)
             )
 
@@ -45,7 +45,7 @@ class Hasher(QObject):
 
     def close(self) -> None:
         self._wanted.clear()
-        self._thread.stop()
+        self._thread.finish()
 
     # In the thread
 

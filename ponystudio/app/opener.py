@@ -13,11 +13,11 @@ from PySide6.QtCore import QObject
 from ponystudio.app import opening, session_file
 from ponystudio.app.lock import Holder
 from ponystudio.app.notice import Notice
-from ponystudio.app.off_thread import OffThread
 from ponystudio.app.opening import Loaded, Recovered
 from ponystudio.app.recent import Entry
 from ponystudio.app.session_file import Session
 from ponystudio.app.studio_document import StudioDocument
+from ponystudio.canvas.background import Background
 from ponystudio.errors import PonyStudioError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ T = TypeVar("T")
 class Opener(QObject):
     """Part of Documents."""
 
-    def __init__(self, documents: Documents, files: OffThread) -> None:
+    def __init__(self, documents: Documents, files: Background) -> None:
         super().__init__(documents)
         self._documents = documents
         self._files = files
@@ -39,7 +39,7 @@ class Opener(QObject):
         if (there := self._documents.at(path)) is not None:
             self._documents.set_current(there)
             return
-        self._files.run(
+        self._files.do(
             partial(self._settled, opening.load, path, self._unsaved(path)),
             self._opened,
             partial(self._not_opened, path.name),
@@ -57,7 +57,7 @@ class Opener(QObject):
         if not entry.id:
             self.open(Path(entry.path))
             return
-        self._files.run(
+        self._files.do(
             partial(self._settled, opening.recover, self._documents.journal_path(entry.id)),
             partial(self._reopened, entry),
             partial(self._not_opened, entry.title),
@@ -65,7 +65,7 @@ class Opener(QObject):
 
     def restore(self, file: Path, folder: Path) -> None:
         shelved = frozenset(entry.id for entry in self._documents.recent.entries() if entry.id)
-        self._files.run(
+        self._files.do(
             partial(session_file.survey, file, folder, shelved),
             lambda found: self._restore(*found),
             lambda _: self._documents.restored.emit(),
@@ -200,12 +200,12 @@ class Opener(QObject):
     def _restore(self, session: Session, ids: Iterable[str]) -> None:
         back: list[str] = []
         for id in ids:
-            self._files.run(
+            self._files.do(
                 partial(opening.recover, self._documents.journal_path(id)),
                 partial(self._restored_one, session, back),
                 lambda _: None,
             )
-        self._files.run(
+        self._files.do(
             lambda: None,
             lambda _: self._restored_all(session, back),
             lambda _: self._documents.restored.emit(),

@@ -12,10 +12,10 @@ from PySide6.QtCore import QObject
 from ponystudio.app import opening, saving
 from ponystudio.app.lock import Holder, Lock
 from ponystudio.app.notice import Notice
-from ponystudio.app.off_thread import OffThread
 from ponystudio.app.opener import absolute
 from ponystudio.app.saving import ChangedOnDisk, Saving
 from ponystudio.app.studio_document import StudioDocument
+from ponystudio.canvas.background import Background
 from ponystudio.errors import GraphError, PonyStudioError
 from ponystudio.graph.edits import SetParam
 
@@ -28,7 +28,7 @@ Taken = tuple[Lock | None, Holder | None, list[SetParam]]
 class Saver(QObject):
     """Part of Documents."""
 
-    def __init__(self, documents: Documents, files: OffThread) -> None:
+    def __init__(self, documents: Documents, files: Background) -> None:
         super().__init__(documents)
         self._documents = documents
         self._files = files
@@ -60,7 +60,7 @@ class Saver(QObject):
             self._documents.notice.emit(Notice(title, text, kind="warn"))
             return
         self._taking.append(document)
-        self._files.run(
+        self._files.do(
             partial(self._taken, document.path, path, document),
             partial(self._go_on_at, document, path),
             partial(self._not_taken, document, path),
@@ -135,7 +135,7 @@ class Saver(QObject):
             document.was_not_saved()
             self._not_saved(document, path, error)
 
-        self._files.run(partial(saving.write, job), saved, failed)
+        self._files.do(partial(saving.write, job), saved, failed)
 
     def _not_saved(self, document: StudioDocument, path: Path, error: PonyStudioError) -> None:
         documents = self._documents

@@ -258,15 +258,15 @@ class TestDocuments:
 
     def test_a_seed_that_belongs_nowhere_is_said(self, window, home):
         path = picture(home / "plain.png")
-        window.results.actions.use_seed_requested.emit(2**63 + 1, path)
+        window.results.actions.use_seed_requested.emit(2**63 + 1, path, None)
         assert said(window) == ["No seed was changed"]
-        window.results.actions.apply_values_requested.emit(path)
+        window.results.actions.apply_values_requested.emit(path, None)
         assert said(window)[-1] == "Nothing to take over"
 
     def test_the_only_seed_takes_a_large_one(self, window, home):
         show_graph(window, text_to_picture())
         path = picture(home / "plain.png")
-        window.results.actions.use_seed_requested.emit(2**64 - 1, path)
+        window.results.actions.use_seed_requested.emit(2**64 - 1, path, None)
         assert window.documents.current.graph.nodes["sampler"].params["seed"] == 2**64 - 1
         assert not said(window)
 

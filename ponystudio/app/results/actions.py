@@ -10,10 +10,10 @@ from typing import Literal, Protocol
 from PySide6.QtCore import QFile, QMimeData, QObject, QStandardPaths, QUrl, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 
-from ponystudio.app.results.background import Background
 from ponystudio.app.results.index import ResultsIndex
-from ponystudio.app.results.records import Picture
+from ponystudio.app.results.records import Picture, read_graph
 from ponystudio.app.results.thumbnails import Thumbnails
+from ponystudio.canvas.background import Background
 from ponystudio.canvas.file_manager import show_in_folder
 
 Kind = Literal["info", "ok", "warn"]
@@ -33,16 +33,16 @@ class Toasts(Protocol):
 class PictureActions(QObject):
     """One for the app. What it cannot do itself it asks for by signals.
 
-    `open_graph_requested` (path), `use_seed_requested` (seed as a Python int, path),
-    `apply_values_requested` (path): take the params of that picture's graph into the present one;
+    `open_graph_requested` (path), `use_seed_requested` (seed as a Python int, path, graph),
+    `apply_values_requested` (path, graph): take the params of that picture's graph, None if it has
+    none, into the present one;
     `view_requested` (list of paths): show one, or compare two, in the gallery.
     """
 
     open_graph_requested = Signal(object)
-    use_seed_requested = Signal(object, object)
-    apply_values_requested = Signal(object)
+    use_seed_requested = Signal(object, object, object)
+    apply_values_requested = Signal(object, object)
     view_requested = Signal(list)
-    _read = Signal(object)
 
     def __init__(
         self,
@@ -53,8 +53,7 @@ class PictureActions(QObject):
     ) -> None:
         super().__init__(parent)
         self._index, self._thumbnails, self._toasts = index, thumbnails, toasts
-        self._work = Background("clipboard")
-        self._read.connect(self._to_clipboard)
+        self._work = Background("picture files")
 
     def set_toasts(self, toasts: Toasts) -> None:
         self._toasts = toasts
@@ -69,11 +68,18 @@ class PictureActions(QObject):
         self.open_graph_requested.emit(picture.path)
 
     def use_seed(self, picture: Picture) -> None:
-        if picture.seed is not None:
-            self.use_seed_requested.emit(picture.seed, picture.path)
+        seed, path = picture.seed, picture.path
+        if seed is not None:
+            self._work.do(
+                lambda: read_graph(path),
+                lambda graph: self.use_seed_requested.emit(seed, path, graph),
+            )
 
     def apply_values(self, picture: Picture) -> None:
-        self.apply_values_requested.emit(picture.path)
+        path = picture.path
+        self._work.do(
+            lambda: read_graph(path), lambda graph: self.apply_values_requested.emit(path, graph)
+        )
 
     def star(self, pictures: Iterable[Picture], on: bool) -> None:
         self._index.star([picture.path for picture in pictures], on)
@@ -81,7 +87,7 @@ class PictureActions(QObject):
     def copy_image(self, picture: Picture) -> None:
         """Pixels for painting programs, the file for file managers and chat programs."""
         path = picture.path
-        self._work.do(lambda: self._read.emit((path, QImage(str(path)))))
+        self._work.do(lambda: QImage(str(path)), lambda image: self._to_clipboard(path, image))
 
     def copy_text(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
@@ -146,8 +152,7 @@ class PictureActions(QObject):
         if self._toasts is not None:
             self._toasts.show(title, text, actions=list(actions), kind=kind)
 
-    def _to_clipboard(self, read: tuple[Path, QImage]) -> None:
-        path, image = read
+    def _to_clipboard(self, path: Path, image: QImage) -> None:
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(str(path))])
         if not image.isNull():

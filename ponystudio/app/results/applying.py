@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from ponystudio.app.results.differences import paired, values_edit
-from ponystudio.app.results.records import read_graph
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.words import tr
 from ponystudio.graph.edits import Compound, Edit, SetParam
 from ponystudio.graph.model import Graph
 
 
-def use_seed(document: Document, seed: int, path: Path) -> int:
+def use_seed(document: Document, seed: int, path: Path, source: Graph | None) -> int:
     """Give a picture's seeds to the nodes that they belong to, in one step to undo.
 
-    Nodes that correspond to one of the picture's graph take its seed. Where there is none, the
-    only seed of the document takes `seed`. How many seeds were set; 0 also where all were so.
+    Nodes that correspond to one of the picture's graph, `source`, take its seed. Where there is
+    none, the only seed of the document takes `seed`. How many seeds were set; 0 also where all were
+    so.
     """
-    source = read_graph(path)
     edits = _seeds_of(document, source) if source is not None else None
     if edits is None:
         places = seed_places(document)
@@ -28,10 +27,9 @@ def use_seed(document: Document, seed: int, path: Path) -> int:
     return len(edits)
 
 
-def apply_values(document: Document, path: Path) -> int:
+def apply_values(document: Document, path: Path, source: Graph | None) -> int:
     """Give the params of a picture's graph to the same nodes of the document, in one step to undo.
     How many params were set."""
-    source = read_graph(path)
     edit = values_edit(document.graph, source) if source is not None else None
     if edit is None:
         return 0

@@ -11,9 +11,9 @@ from PySide6.QtGui import QImage
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.app.results import differences, pixels
-from ponystudio.app.results.background import Background
 from ponystudio.app.results.loading import PictureLoader
 from ponystudio.app.results.records import read_graph
+from ponystudio.canvas.background import Background
 
 Pair = tuple[Path, Path]
 

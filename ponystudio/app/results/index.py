@@ -17,9 +17,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
-from ponystudio.app.results.background import Background
 from ponystudio.app.results.records import Picture, is_picture, read_picture
 from ponystudio.app.results.store import Answer, Query, Store
+from ponystudio.canvas.background import Background
 
 __all__ = ["Answer", "Query", "ResultsIndex"]
 
@@ -103,7 +103,7 @@ class ResultsIndex(QObject):
         self._settle.stop()
         self._tell.stop()
         self._work.close()
-        if self._store is not None and self._work.ended:
+        if self._store is not None and not self._work.busy:
             self._store.close()
             self._store = None
 

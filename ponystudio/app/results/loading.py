@@ -11,8 +11,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QImageReader, QPainter
 
-from ponystudio.app.results.background import Background
 from ponystudio.app.results.thumbnails import MAX_DECODED_MB
+from ponystudio.canvas.background import Background
 
 KEPT_BYTES = 1536 * 2**20
 KEPT_AT_LEAST = 2

@@ -11,11 +11,11 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.app.document_facts import scope_of
 from ponystudio.app.known_catalog import shipped
 from ponystudio.app.results.actions import PictureActions, Toasts
-from ponystudio.app.results.background import Background
 from ponystudio.app.results.comparing import Comparer
 from ponystudio.app.results.index import ResultsIndex
 from ponystudio.app.results.loading import PictureLoader
 from ponystudio.app.results.thumbnails import Thumbnails
+from ponystudio.canvas.background import Background
 
 
 class Results(QObject):

@@ -12,7 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
-from ponystudio.app.results.background import Background
+from ponystudio.canvas.background import Background
 
 SIDE = 256
 MEMORY_BYTES = 96 * 2**20

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from PySide6.QtCore import QObject, Signal
 
-from ponystudio.canvas.params.background import Background
+from ponystudio.canvas.background import Background
 from ponystudio.canvas.params.pieces import Piece, length, pieces, spans
 from ponystudio.diffusion.embeddings import Bundled, bundled, count_vectors
 from ponystudio.diffusion.prompt import notes, parse
@@ -67,7 +67,7 @@ class Counts(QObject):
         self._latest: dict[Hashable, Count] = {}
         self._listed: dict[tuple[str, ...], Embeddings] = {}
         self._listed_at = 0.0
-        self._background = Background("token counter")
+        self._background = Background("token counter", newest_first=True)
 
     def get(self, prompt: Prompt, place: Hashable = None) -> Count | None:
         """The count. While it is worked out the last one of the same `place`, or None; `changed`
@@ -80,10 +80,10 @@ class Counts(QObject):
             self._asked[place] = prompt
             folders = self._folders()
             # What was typed since replaces what was not yet counted.
-            self._background.submit(
-                place or prompt,
+            self._background.do(
                 lambda: count(prompt.text, prompt.dialect, self._embeddings(folders, prompt.loras)),
                 lambda count: self._done(place, prompt, count),
+                key=place or prompt,
             )
         return self._latest.get(place)
 
@@ -105,7 +105,7 @@ class Counts(QObject):
                 plain = prompt.text.replace("embedding:", " " * len("embedding:"))
                 return pieces(plain, prompt.dialect)
 
-        self._background.submit(("pieces", place), work, done)
+        self._background.do(work, done, key=("pieces", place))
 
     def _embeddings(self, folders: Folders, loras: tuple[str, ...]) -> Mapping[str, int]:
         """In the background; listed anew every few seconds at most."""

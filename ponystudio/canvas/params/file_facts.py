@@ -14,7 +14,7 @@ from time import monotonic
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QImageReader
 
-from ponystudio.canvas.params.background import Background
+from ponystudio.canvas.background import Background
 from ponystudio.canvas.params.thumbs import read_thumb, sidecar_thumb
 from ponystudio.canvas.words import tr
 from ponystudio.errors import MissingFile, PonyStudioError
@@ -95,7 +95,7 @@ class FileFacts(QObject):
         self._old: set[tuple[str, str]] = set()
         self._doubt: dict[tuple[str, str], float] = {}
         self._names: dict[str, list[str]] = {}
-        self._background = Background("model files")
+        self._background = Background("model files", newest_first=True)
         self._index: Index | None = None
         app = QCoreApplication.instance()
         if isinstance(app, QGuiApplication):
@@ -112,8 +112,10 @@ class FileFacts(QObject):
             self._old.discard(key)
             self._doubt[key] = monotonic() + DOUBT
             folders = self._folders()
-            self._background.submit(
-                key, lambda: self._find_out(kind, name, folders), lambda fact: self._done(key, fact)
+            self._background.do(
+                lambda: self._find_out(kind, name, folders),
+                lambda fact: self._done(key, fact),
+                key=key,
             )
         return found
 
@@ -125,8 +127,10 @@ class FileFacts(QObject):
         """List the files of a kind anew, and see whether they are what they were."""
         folders = self._folders()
         self._old.update(key for key in self._known if key[0] == kind)
-        self._background.submit(
-            ("names", kind), lambda: folders.names(kind), lambda names: self._listed(kind, names)
+        self._background.do(
+            lambda: folders.names(kind),
+            lambda names: self._listed(kind, names),
+            key=("names", kind),
         )
 
     def look_again_at(self, kind: str, name: str) -> None:
@@ -137,11 +141,11 @@ class FileFacts(QObject):
     def examine(self, path: Path, done: Callable[[tuple[ModelFile, Said] | None], None]) -> None:
         """What a model file is and says of itself, for `done`; None where it is none. Only what
         was asked last is answered for certain."""
-        self._background.submit(("examine",), lambda: self._examined(path), done)
+        self._background.do(lambda: self._examined(path), done, key="examine")
 
     def picture(self, path: Path, side: int, done: Callable[[QImage | None], None]) -> None:
         """The picture that belongs to a model file as a square of that size, for `done`."""
-        self._background.submit(("picture", path, side), lambda: self._picture_of(path, side), done)
+        self._background.do(lambda: self._picture_of(path, side), done, key=("picture", path, side))
 
     def forget(self) -> None:
         """The folders are others now."""

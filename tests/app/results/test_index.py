@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import threading
-import time
 from types import SimpleNamespace
 
-import pytest
-
 from helpers.pictures import save_picture, text_to_picture
-from ponystudio.app.results.background import Background
 from ponystudio.app.results.index import Query, ResultsIndex
 from ponystudio.app.results.listing import Listing
 from ponystudio.app.results.thumbnails import Thumbnails, trim
@@ -128,34 +123,3 @@ def test_old_thumbnails_make_room(tmp_path):
         os.utime(file, (number, number))
     trim(tmp_path, 500)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["6", "7", "8", "9"]
-
-
-def test_jobs_of_one_key_replace_each_other_and_the_newest_is_done_first():
-    done: list[str] = []
-    work = Background("test", newest_first=True)
-    begun, go = threading.Event(), threading.Event()
-    work.do(lambda: (begun.set(), go.wait(5)))
-    begun.wait(5)
-    for name in ("a", "b", "c"):
-        work.do(lambda name=name: done.append(name), key=name)
-    work.do(lambda: done.append("A"), key="a")
-    work.drop("b")
-    go.set()
-    deadline = time.monotonic() + 5
-    while len(done) < 2 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    work.close()
-    assert done == ["A", "c"]
-
-
-@pytest.mark.log_warnings
-def test_a_job_that_fails_stops_no_other():
-    done: list[int] = []
-    work = Background("test")
-    work.do(lambda: 1 / 0)
-    work.do(lambda: done.append(1))
-    deadline = time.monotonic() + 5
-    while not done and time.monotonic() < deadline:
-        time.sleep(0.005)
-    work.close()
-    assert done == [1]

@@ -119,10 +119,11 @@ def test_the_menu_offers_what_fits(strip, results, qtbot):
     click(strip, 1)
     menu = picture_menu(strip.selected(), results.actions, strip)
     entries = {action.text().split("\t")[0]: action for action in menu.actions() if action.text()}
-    seeds: list[object] = []
-    results.actions.use_seed_requested.connect(lambda seed, path: seeds.append(seed))
-    entries["Use its seed"].trigger()
-    assert seeds == [2**63 + 1]  # beyond Qt's own integers
+    with qtbot.waitSignal(results.actions.use_seed_requested) as signal:
+        entries["Use its seed"].trigger()
+    seed, path, graph = signal.args
+    assert (seed, path.name) == (2**63 + 1, "p1.png")  # beyond Qt's own integers
+    assert graph.nodes["sampler"].params["seed"] == seed
     with qtbot.waitSignal(results.actions.open_graph_requested) as signal:
         entries["Open its graph"].trigger()
     assert signal.args[0].name == "p1.png"
