@@ -26,15 +26,18 @@ from ponystudio.library.said import Said
 
 WIDTH = 316
 _PICTURE = 188
+SAMPLED = ("checkpoints", "diffusion_models")
 
 
 class ModelPane(Scrolled):
-    """`add_wanted`, `use_wanted`, `folder_wanted` and `star_wanted` are about the file shown;
+    """`add_wanted`, `use_wanted`, `folder_wanted`, `results_wanted` and `star_wanted` are about the
+    file shown;
     `copied` carries what went to the clipboard."""
 
     add_wanted = Signal()
     use_wanted = Signal()
     folder_wanted = Signal()
+    results_wanted = Signal()
     star_wanted = Signal()
     copied = Signal(str)
 
@@ -58,6 +61,7 @@ class ModelPane(Scrolled):
         self.folder = TextButton(self.tr("Show file"), "folder")
         self.copy = IconButton("copy", self.tr("Copy name"))
         self.use = TextButton("", "check")
+        self.results = TextButton(self.tr("Its results"), "gallery")
         self._said = label("", "caption")
         self._said.setWordWrap(True)
         self.words = _Section(self.tr("Trigger words"))
@@ -95,6 +99,7 @@ class ModelPane(Scrolled):
         self._title.setText(fact.title if fact else entry.name)
         self._title.setToolTip(entry.name)
         self._picture.show_fact(entry.kind, fact)
+        self.results.setVisible(entry.kind in SAMPLED)  # by which results are known
         self.star.setChecked(starred)
         self.star.rename(self.tr("Remove the star") if starred else self.tr("Star"), "S")
         self.hash.show_fact(fact)
@@ -219,7 +224,7 @@ class ModelPane(Scrolled):
         Spacing(self._badges, spacing=6)
         buttons = Flow()
         Spacing(buttons, spacing=8)
-        for button in (self.add, self.folder, self.use):
+        for button in (self.add, self.folder, self.results, self.use):
             buttons.addWidget(button)
         Spacing(self.word_chips, spacing=6)
         self.words.fill(self.word_chips, self.copy_words)
@@ -245,6 +250,7 @@ class ModelPane(Scrolled):
     def _connect(self) -> None:
         self.add.clicked.connect(self.add_wanted)
         self.use.clicked.connect(self.use_wanted)
+        self.results.clicked.connect(self.results_wanted)
         self.folder.clicked.connect(self.folder_wanted)
         self.star.clicked.connect(self.star_wanted)
         self.copy.clicked.connect(self.copy_name)

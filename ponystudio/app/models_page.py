@@ -51,11 +51,12 @@ class Uses(Protocol):
 
 class ModelsPage(QFrame):
     """`folders_requested` when another folder is to be read; `show_requested` carries a file to be
-    shown where it lies, `copied` what went to the clipboard; `left`: Esc. While a card is dragged
-    it is `drag_began`, then `drag_ended` with whether it was taken."""
+    shown where it lies, `results_requested` the model of which the results are to be shown,
+    `copied` what went to the clipboard; `left`: Esc."""
 
     folders_requested = Signal()
     show_requested = Signal(object)
+    results_requested = Signal(str)
     copied = Signal(str)
     left = Signal()
 
@@ -193,6 +194,10 @@ class ModelsPage(QFrame):
         if (fact := self.chosen()) is not None and fact.path is not None:
             self.show_requested.emit(fact.path)
 
+    def _show_results(self) -> None:
+        if (fact := self.chosen()) is not None:
+            self.results_requested.emit(fact.title)
+
     def _hashed(self, path: Path, sha256: str) -> None:
         for row in range(self.model.rowCount()):
             index = self.model.index(row)
@@ -279,6 +284,7 @@ class ModelsPage(QFrame):
         pane.add_wanted.connect(self._add)
         pane.use_wanted.connect(self._use)
         pane.folder_wanted.connect(self._show_file)
+        pane.results_wanted.connect(self._show_results)
         pane.star_wanted.connect(self._star)
         pane.copied.connect(self.copied)
 

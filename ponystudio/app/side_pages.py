@@ -77,6 +77,12 @@ class SidePages(QObject):
             page.show_paths(paths)
         self.said.emit(*self._status)
 
+    def show_results_of(self, model: str) -> None:
+        """What was made with a model."""
+        self.show_pictures([])
+        if self._gallery is not None:
+            self._gallery.show_all(model)
+
     def detach_gallery(self) -> None:
         """The gallery in a window of its own, and the canvas in this one."""
         from ponystudio.app.results.gallery import GalleryWindow
@@ -121,6 +127,7 @@ class SidePages(QObject):
         self._models = page
         page.folders_requested.connect(lambda: window.panels.open("settings"))
         page.show_requested.connect(show_in_folder)
+        page.results_requested.connect(self.show_results_of)
         page.copied.connect(lambda text: window.toasts.show(self.tr("Copied"), text, kind="ok"))
         page.left.connect(self.left)
         page.list.drag_began.connect(self.left)

@@ -91,7 +91,7 @@ class GalleryPage(QFrame):
         view.menu_requested.connect(self._show_view_menu)
         view.zoom_changed.connect(self._show_zoom)
         toolbar.mode_chosen.connect(self.set_mode)
-        toolbar.all_requested.connect(self.show_all)
+        toolbar.all_requested.connect(lambda: self.show_all())
         self.overview.opened.connect(self.show_paths)
         self.overview.gallery_requested.connect(self._leave_all)
         self.side.heat_toggled.connect(view.show_heat)
@@ -120,10 +120,12 @@ class GalleryPage(QFrame):
         if known:
             self._set(self._pairing.shown(known))
 
-    def show_all(self) -> None:
-        """All results at once, to search and choose from; Esc goes back."""
+    def show_all(self, searched: str = "") -> None:
+        """All results at once, or those found, to choose from; Esc goes back."""
         self._pages.setCurrentWidget(self.overview)
         self.overview.start_search()
+        if searched:
+            self.overview.search.setText(searched)
 
     def _leave_all(self) -> None:
         if self._pages.currentWidget() is self.overview:
