@@ -46,11 +46,13 @@ def prediction(
     zsnr = _ends_in_noise(file)
     for found in (*_sidecar(file.path), *_markers(file), *_metadata(file), *_config(scheduler)):
         return Prediction(found.kind, found.zsnr or zsnr, found.why)
+    if zsnr:
+        return Prediction("v", zsnr, "its stored schedule ends without signal, as in v models")
     if family == "sd2" and channels != 4:
-        return Prediction("eps", zsnr, f"SD2 models of {channels} channels predict noise (eps)")
+        return Prediction("eps", False, f"SD2 models of {channels} channels predict noise (eps)")
     if family == "sd2":
-        return _sd2(file, prefix, zsnr)
-    return Prediction("eps", zsnr, "nothing says otherwise, so it predicts noise (eps)")
+        return _sd2(file, prefix)
+    return Prediction("eps", False, "nothing says otherwise, so it predicts noise (eps)")
 
 
 def _sidecar(path: Path) -> Iterator[Prediction]:
@@ -105,14 +107,14 @@ def _ends_in_noise(file: WeightsFile) -> bool:
     return schedule is not None and len(schedule) > 1 and bool(abs(schedule[-1]) < NO_SIGNAL)
 
 
-def _sd2(file: WeightsFile, prefix: str, zsnr: bool) -> Prediction:
+def _sd2(file: WeightsFile, prefix: str) -> Prediction:
     bias = _values(file, prefix + SD2_MARKER)
     if bias is None or not len(bias):
-        return Prediction("v", zsnr, "nothing tells, and most SD2 models predict v")
+        return Prediction("v", False, "nothing tells, and most SD2 models predict v")
     spread = float(bias.std())
     kind = "v" if spread > SD2_SPREAD else "eps"
     return Prediction(
-        kind, zsnr, f"the spread of {SD2_MARKER} is {spread:.3f}, as in {kind} models"
+        kind, False, f"the spread of {SD2_MARKER} is {spread:.3f}, as in {kind} models"
     )
 
 

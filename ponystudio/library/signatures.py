@@ -158,7 +158,7 @@ def lora_family(tensors: Tensors) -> str:
     if any("single_blocks" in name or "single_transformer_blocks" in name for name in tensors):
         return "flux"
     for name, info in tensors.items():
-        downward = re.search(r"lora[._](down|A)\b|_lora\.down", name)
+        downward = re.search(r"lora[._](down|A)\b|_lora\.down|hada_w1_b$", name)
         if downward and re.search(r"attn2[._](processor\.)?to_[kv]", name) and len(info.shape) > 1:
             return CONTEXTS.get(info.shape[1], "")
     return ""

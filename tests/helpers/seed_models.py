@@ -251,6 +251,10 @@ ROWS: dict[str, SeedModel] = {
         _single("sd1", yaml=V_YAML.replace("params:\n", "params:\n    zero_snr: true\n")),
         "v", zsnr=True, why="fluffusion.yaml beside it says v",
     ),
+    "Fluffusion, ckpt without its yaml": SeedModel(
+        "sd1", "fluffusion_r1_e20.ckpt", _pickle("sd1", **_betas(zsnr=True)),
+        "v", zsnr=True, why="ends without signal",
+    ),
     "FluffyRock, without its yaml": SeedModel(
         "sd1", "fluffyrock.safetensors", _single("sd1"), "v", zsnr=True, why="",
         params={"prediction": "v, zero SNR"},

@@ -156,6 +156,14 @@ KINDS: dict[str, tuple[Shapes, str, str]] = {
         "flux",
     ),
     "loha": ({"lora_unet_x.hada_w1_a": [320, 8], "lora_unet_x.hada_w1_b": [8, 768]}, "lora", ""),
+    "loha of SDXL": (
+        {
+            "lora_unet_x_attn2_to_k.hada_w1_a": [640, 8],
+            "lora_unet_x_attn2_to_k.hada_w1_b": [8, 2048],
+        },
+        "lora",
+        "sdxl",
+    ),
     "lokr": ({"lora_unet_x.lokr_w1": [8, 8], "lora_unet_x.lokr_w2": [40, 96]}, "lora", ""),
     "controlnet": (
         {"control_model.input_hint_block.0.weight": [16, 3, 3, 3], **SD1},
@@ -340,7 +348,12 @@ def test_zero_terminal_snr_by_stored_schedule(last: float, zsnr: bool, tmp_path:
     state = {name: torch.zeros(*shape, dtype=torch.float16) for name, shape in SD1.items()}
     state["alphas_cumprod"] = torch.linspace(0.999, last, 1000)
     save_file(state, tmp_path / "m.safetensors")
-    assert recognise(tmp_path / "m.safetensors").zsnr == zsnr
+    found = recognise(tmp_path / "m.safetensors")
+    assert (found.prediction, found.zsnr) == ("v" if zsnr else "eps", zsnr)
+    # Who says that it predicts noise all the same is believed.
+    save_file(state, tmp_path / "m.safetensors", {"modelspec.prediction_type": "epsilon"})
+    found = recognise(tmp_path / "m.safetensors")
+    assert (found.prediction, found.zsnr) == ("eps", zsnr)
 
 
 def test_config_of_the_file(tmp_path: Path) -> None:
