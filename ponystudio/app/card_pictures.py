@@ -4,42 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
-from PySide6.QtCore import QObject
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QObject, QSize, Qt
+from PySide6.QtGui import QImage, QImageReader
 
 from ponystudio.app.last_pictures import LastPicture, LastPictures
 from ponystudio.app.run_states import Pictures
-from ponystudio.app.small_copies import SmallCopies
+from ponystudio.canvas.background import Background
 from ponystudio.canvas.document import Document
+
+# Cards are at most 480 px wide, and may be looked at closely.
+LONGEST = 512
 
 
 class CardPictures(QObject):
-    """`known` has what results look like, by what they are known by; `last` what nodes made last;
-    `copies` reads and writes off the GUI thread."""
+    """`known` has what results look like, by what they are known by; `last` what nodes made last.
+    Files are read by `work`, off the GUI thread."""
 
     def __init__(self, last: LastPictures | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.known, self.last = Pictures(), last or LastPictures()
-        self.copies = SmallCopies(self)
+        self.work = Background("card pictures", parent=self)
+        self._closing = False
 
     def load(
         self, scope: str, node: str, path: str, key: str, then: Callable[[QImage], object]
     ) -> None:
         """A picture was made; `then` has it small."""
 
-        def have(picture: QImage, written: int) -> None:
-            self.last.note(scope, {node: LastPicture(path, written, key)})
-            then(picture)
+        def have(read: tuple[QImage, int]) -> None:
+            picture, written = read
+            if not picture.isNull():
+                self.last.note(scope, {node: LastPicture(path, written, key)})
+                if not self._closing:
+                    then(picture)
 
-        self.copies.load(path, have)
+        self.work.do(lambda: small_copy(path), have)
 
     def show_last(self, document: Document, scope: str, shown: Callable[[], object]) -> None:
         """What nodes of a document made before it was opened, as of an earlier run; `shown` is
         called for each."""
         for node, last in self.last.of(scope).items():
             if node in document.graph.nodes:
-                self.copies.load(last.path, partial(self._have_last, document, node, last, shown))
+                have = partial(self._have_last, document, node, last, shown)
+                self.work.do(partial(small_copy, last.path), have)
 
     def _have_last(
         self,
@@ -47,11 +56,11 @@ class CardPictures(QObject):
         node: str,
         last: LastPicture,
         shown: Callable[[], object],
-        picture: QImage,
-        written: int,
+        read: tuple[QImage, int],
     ) -> None:
-        if written != last.written:
-            return  # another picture has that name now
+        picture, written = read
+        if self._closing or picture.isNull() or written != last.written:
+            return  # it is gone, or another picture has that name now
         if last.key:
             self.known.keep(last.key, picture)
         if node in document.graph.nodes and document.states[node].picture is None:
@@ -59,5 +68,22 @@ class CardPictures(QObject):
             shown()
 
     def close(self) -> None:
-        self.copies.close()
+        self._closing = True  # what is read is noted, and shown no more
+        self.work.finish()
         self.last.save()
+
+
+def small_copy(path: str) -> tuple[QImage, int]:
+    """The picture, no longer than 512 px a side, and the time that its file was written at; a null
+    one where it is gone or none."""
+    try:
+        written = Path(path).stat().st_mtime_ns
+    except OSError:
+        return QImage(), 0
+    reader = QImageReader(path)
+    reader.setAutoTransform(True)
+    whole = reader.size()
+    if whole.isValid() and max(whole.width(), whole.height()) > LONGEST:
+        fitting = whole.scaled(QSize(LONGEST, LONGEST), Qt.AspectRatioMode.KeepAspectRatio)
+        reader.setScaledSize(fitting.expandedTo(QSize(1, 1)))
+    return reader.read(), written

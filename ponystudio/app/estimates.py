@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,17 @@ class Estimates:
         ratio = work.pixels / near[3] if work.pixels and near[3] else 1.0
         guess = _estimate(near, work, ratio)
         return Estimate(guess.seconds, guess.per_step)
+
+    def of_nodes(
+        self,
+        device: str,
+        graph: Graph,
+        catalog: Mapping[str, NodeSpec],
+        ids: Iterable[str],
+    ) -> list[Estimate]:
+        """What nodes of a graph will take, as its params are now."""
+        found = works(graph, catalog)
+        return [self.of(device, graph.nodes[id].type, found.get(id, Work())) for id in ids]
 
     def learn(self, device: str, type: str, work: Work, seconds: float) -> None:
         sizes = self._known.setdefault(device, {}).setdefault(type, {})

@@ -153,7 +153,7 @@ class Inspector(QFrame):
 
     def _cost(self, document: StudioDocument, id: str, state: NodeState) -> list[tuple[str, str]]:
         rows = []
-        known = self._runner.cost(document, id)
+        (known,) = self._runner.costs(document, [id])
         if known.runs:
             if known.per_step:
                 rows.append((self.tr("per step"), seconds(known.per_step)))

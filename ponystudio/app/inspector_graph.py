@@ -70,11 +70,20 @@ def _facts(document: StudioDocument, runner: Runner) -> list[tuple[str, str]]:
         return rows  # which is told of below the canvas
     runs = [id for id in nodes if states[id].reason]
     will = _count(len(runs))
-    if runs and (seconds := runner.forecast(document, runs)):
+    if runs and (seconds := _forecast(document, runner, runs)):
         will += tr(", in about {time}").format(time=about(seconds))
     rows.append((tr("will run"), will))
     rows.append((tr("kept"), _count(sum(bool(states[id].tier) for id in nodes))))
     return rows
+
+
+def _forecast(document: StudioDocument, runner: Runner, nodes: list[str]) -> float:
+    """The seconds that these usually take; 0 where it is not known of one of them."""
+    costs = dict(zip(nodes, runner.costs(document, nodes), strict=True))
+    # What ran and was not worth learning takes no time.
+    took = {id for id in nodes if document.states[id].seconds is not None}
+    learned = [cost for id, cost in costs.items() if cost.runs or id not in took]
+    return sum(cost.seconds for cost in learned) if all(cost.runs for cost in learned) else 0.0
 
 
 def _what_works(document: StudioDocument) -> list[tuple[str, str]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ from ponystudio.app import seeds
 from ponystudio.app.card_pictures import CardPictures
 from ponystudio.app.document_facts import as_made, folder_of, scope_of, title_of
 from ponystudio.app.engine_link import EngineLink
-from ponystudio.app.estimates import Estimate, Estimates, Work, works
+from ponystudio.app.estimates import Estimate, Estimates
 from ponystudio.app.jobs import Job, JobQueue
 from ponystudio.app.last_pictures import LastPictures
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.planning import Planner
+from ponystudio.app.run_places import RunPlaces
 from ponystudio.app.run_watch import RunWatch
 from ponystudio.app.seeds import SeedMode
 from ponystudio.app.upgrading import Upgrader
@@ -32,15 +32,6 @@ STOP_PATIENCE = 2000
 SAVE_EVERY = 5000
 # Milliseconds between two words about how far a job is.
 TELL_EVERY = 33
-
-
-@dataclass(frozen=True)
-class RunPlaces:
-    """Where models are looked for, where files are saved, where what is only shown goes."""
-
-    models: Callable[[], Sequence[Path]]
-    output: Callable[[], Path]
-    previews: Path
 
 
 class Runner(QObject):
@@ -172,7 +163,7 @@ class Runner(QObject):
         and so do those of what is going to be left out or refused.
         """
         graph, catalog = document.graph, document.catalog
-        scope = self._scopes.get(document) or scope_of(document)
+        scope = self._scope(document)
         faulty = [id for id in document.states if document.states[id].faults]
         places = seeds.seeds_in(graph, catalog, targets, faulty)
         hopeless = not seeds.needed(graph, catalog, targets, faulty)
@@ -272,26 +263,11 @@ class Runner(QObject):
 
     def last_seed(self, document: Document, node: str, param: str) -> int | None:
         """The seed that the last run used here."""
-        scope = self._scopes.get(document) or scope_of(document)
-        return self.last_seeds.of(scope).get((node, param))
+        return self.last_seeds.of(self._scope(document)).get((node, param))
 
-    def cost(self, document: Document, node: str) -> Estimate:
-        """What a node usually takes at its present size; `runs` 0: it is not known."""
-        return self._costs(document, [node])[0]
-
-    def forecast(self, document: Document, nodes: Sequence[str]) -> float:
-        """The seconds that these usually take; 0 where it is not known of one of them."""
-        costs = dict(zip(nodes, self._costs(document, nodes), strict=True))
-        # What ran and was not worth learning takes no time.
-        took = {id for id in nodes if document.states[id].seconds is not None}
-        learned = [cost for id, cost in costs.items() if cost.runs or id not in took]
-        known = all(cost.runs for cost in learned)
-        return sum(cost.seconds for cost in learned) if known else 0.0
-
-    def _costs(self, document: Document, nodes: Sequence[str]) -> list[Estimate]:
-        found, kinds = works(document.graph, document.catalog), document.graph.nodes
-        device = self.link.device
-        return [self.estimates.of(device, kinds[id].type, found.get(id, Work())) for id in nodes]
+    def costs(self, document: Document, nodes: Sequence[str]) -> list[Estimate]:
+        """What nodes usually take at their present size; `runs` 0: it is not known."""
+        return self.estimates.of_nodes(self.link.device, document.graph, document.catalog, nodes)
 
     def close(self) -> None:
         """Before the application ends: what was learned is kept, nothing is told any more."""
@@ -315,31 +291,22 @@ class Runner(QObject):
         self._watch = RunWatch(job, self)
         self._watch.show_in(self._documents.get(job.scope))
         self._watch.begin()
-        job.number = self.link.submit(self._submission(job))
-        self.queue.changed.emit()
-
-    def _submission(self, job: Job) -> Submission:
-        return Submission(
-            graph=job.graph_now,
-            models=list(self.places.models()),
-            output=self.places.output(),
-            previews=self.places.previews,
-            graph_dir=job.graph_dir,
-            targets=job.targets,
-            scope=job.scope,
+        submission = self.places.submission(
+            job.graph_now,
+            job.graph_dir,
+            job.targets,
+            job.scope,
             denoiser_on_cpu=job.denoiser_on_cpu,
         )
+        job.number = self.link.submit(submission)
+        self.queue.changed.emit()
 
     def _question(self, document: Document, targets: Sequence[str]) -> Submission:
-        return Submission(
-            graph=document.graph,
-            models=list(self.places.models()),
-            output=self.places.output(),
-            previews=self.places.previews,
-            graph_dir=folder_of(document),
-            targets=targets,
-            scope=self._scopes.get(document) or scope_of(document),
-        )
+        scope = self._scope(document)
+        return self.places.submission(document.graph, folder_of(document), targets, scope)
+
+    def _scope(self, document: Document) -> str:
+        return self._scopes.get(document) or scope_of(document)
 
     def _told(self, message: Mapping[str, Any], blob: bytes) -> None:
         watch = self._watch
@@ -443,4 +410,4 @@ class Runner(QObject):
     def _save_what_was_learned(self) -> None:
         for kept in (self.estimates, self.last_seeds, self.pictures.last):
             if (text := kept.text()) is not None:
-                self.pictures.copies.do(partial(kept.save, text))
+                self.pictures.work.do(partial(kept.save, text))

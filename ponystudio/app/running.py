@@ -14,7 +14,9 @@ from ponystudio.app.last_pictures import LastPictures
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.notify import Notifier
 from ponystudio.app.queue_store import QueueStore
-from ponystudio.app.runner import Runner, RunPlaces
+from ponystudio.app.results.thumbnails import trim
+from ponystudio.app.run_places import RunPlaces
+from ponystudio.app.runner import Runner
 from ponystudio.app.seeds import SeedMode
 from ponystudio.app.settings import Settings
 from ponystudio.client.session import Settings as WorkerSettings
@@ -25,6 +27,8 @@ from ponystudio.library.folders import default_roots
 _NEEDS_A_WORKER = ("device", "dtype", "disk_cache_gb")
 _MODES: dict[str, SeedMode] = {"fixed": "fixed", "increment": "next", "random": "random"}
 ENGINE_LOG = "engine.log"
+# Pictures that were only shown; the oldest go first.
+PREVIEWS_BYTES = 256 * 2**20
 # Milliseconds in which further settings may change before a new worker is started.
 SETTLE = 400
 
@@ -75,6 +79,7 @@ class Running(QObject):
         self.link.start()
         self.link.show_previews(self._settings.get("previews"))
         self.runner.restore()
+        self.runner.pictures.work.do(lambda: trim(self.runner.places.previews, PREVIEWS_BYTES))
 
     def close(self) -> None:
         self._anew.stop()

@@ -16,6 +16,8 @@ from ponystudio.app.last_pictures import LastPictures
 from ponystudio.app.last_seeds import LastSeeds
 from ponystudio.app.queue_store import QueueStore
 from ponystudio.app.run_watch import RunWatch
+from ponystudio.app.running import Running
+from ponystudio.app.settings import Settings
 from ponystudio.canvas.state import Problem
 from ponystudio.client.session import Session
 from ponystudio.graph.catalog import Catalog
@@ -400,8 +402,8 @@ class TestStates:
             link.tell("node_finished", node="end", cached=False, seconds=1.0)
             finish(link)
         assert 0.7 < job.fraction <= 1
-        assert runner.cost(document, "d").seconds == pytest.approx(3.0)
-        assert runner.cost(document, "d").runs == 3
+        assert runner.costs(document, ["d"])[0].seconds == pytest.approx(3.0)
+        assert runner.costs(document, ["d"])[0].runs == 3
 
     def test_a_document_opened_during_its_run_shows_it_and_a_closed_one_harms_nothing(
         self, runner, document, link
@@ -529,10 +531,25 @@ class TestPicturesOfAnEarlierProcess:
         file = self.made(link, tmp_path, saved)
         os.utime(saved, (1, 1))
         runner, document = self.again(link, tmp_path, file)
-        runner.pictures.copies.close()
+        runner.pictures.work.wait()
         until(lambda: link.asked)
         assert document.states["end"].picture is None
         runner.close()
+
+
+def test_the_oldest_of_what_was_only_shown_goes_at_the_next_start(qapp, monkeypatch):
+    monkeypatch.setattr("ponystudio.app.running.PREVIEWS_BYTES", 500)
+    running = Running(Settings())
+    monkeypatch.setattr(running.link, "start", lambda: None)
+    monkeypatch.setattr(running.link, "show_previews", lambda on: None)
+    folder = running.runner.places.previews
+    folder.mkdir(parents=True)
+    for number in range(10):
+        (folder / f"{number}.png").write_bytes(b"x" * 100)
+        os.utime(folder / f"{number}.png", (number, number))
+    running.start()
+    running.close()
+    assert sorted(path.name for path in folder.iterdir()) == [f"{n}.png" for n in range(6, 10)]
 
 
 def test_last_seeds_are_kept(tmp_path):

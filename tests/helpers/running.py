@@ -13,7 +13,8 @@ from PySide6.QtCore import QCoreApplication, QEventLoop
 from helpers import worker_nodes
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.app.engine_link import EngineLink
-from ponystudio.app.runner import Runner, RunPlaces
+from ponystudio.app.run_places import RunPlaces
+from ponystudio.app.runner import Runner
 from ponystudio.canvas.document import Document
 from ponystudio.client.session import Settings, Submission
 from ponystudio.graph.catalog import Catalog
