@@ -44,7 +44,7 @@ class Minimap(QWidget):
         self._scene.content_changed.connect(self._stale)
         self._scene.selectionChanged.connect(self._stale)
         self._scene.document.states.changed.connect(self._stale)
-        theme.hub.changed.connect(self._stale)
+        theme.hub.changed.connect(self.lay_out)
         view.camera_changed.connect(self._moved)
 
     def is_on(self) -> bool:

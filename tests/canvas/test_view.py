@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
 from helpers.scenes import chain
-from ponystudio.canvas import theme
+from ponystudio.canvas import metrics, theme
 from ponystudio.canvas.camera import MIN_ZOOM, Camera
 from ponystudio.canvas.document import Document, gesture
 from ponystudio.canvas.handler import Handler
@@ -286,6 +286,16 @@ def test_actions_have_their_own_ids(view: GraphView) -> None:
     actions = view.canvas_actions()
     assert len({item.id for item in actions}) == len(actions)
     assert {"F", ".", "Home"} <= {key for item in actions for key in item.keys}
+
+
+@pytest.mark.parametrize("name", metrics.DENSITIES)
+def test_the_minimap_stays_clear_of_the_zoom_bar(view: GraphView, name: str) -> None:
+    theme.set_density(metrics.DENSITIES[name])
+    try:
+        below = view.minimap.geometry().bottom() + 1
+        assert view.zoom_bar.geometry().top() - below == 12
+    finally:
+        theme.set_density(metrics.COMFORTABLE)
 
 
 def test_muting_paints_the_wires_anew(view: GraphView) -> None:
