@@ -64,7 +64,7 @@ class Wish:
 
     def _rank(self, pair: tuple[Entry, Fact | None]) -> tuple[object, ...]:
         entry, fact = pair
-        name = fact.title.lower() if fact else entry.name.lower()
+        name = entry.name.rpartition("/")[2].lower()
         if self.order == "newest":
             return (-fact.modified if fact else 0.0, name)
         if self.order == "largest":

@@ -33,7 +33,7 @@ from ponystudio.canvas import theme
 from ponystudio.canvas.params.file_facts import Fact, FileFacts
 
 # Milliseconds in which more of the files may become known before the page follows.
-SETTLE = 80
+SETTLE = 200
 # Below this width the list has all the room.
 PANE_FROM = 860
 
@@ -108,7 +108,8 @@ class ModelsPage(QFrame):
         """List what is wanted, in order; what was chosen stays so while it is there."""
         family = self._uses.family()
         entries = [Entry(k, name) for k in KINDS for name in self._facts.names(k) or ()]
-        facts = {entry: self._facts.get(entry.kind, entry.name) for entry in entries}
+        # What is asked for last is looked into first: the beginning of the list.
+        facts = {entry: self._facts.get(entry.kind, entry.name) for entry in reversed(entries)}
         self.filters.offer(facts.items(), family)
         wish = self.filters.wish()
         shown = [entry for entry, _ in wish.of(entries, facts.__getitem__)]

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,6 @@ PATIENCE = 3.0
 
 @dataclass(eq=False)
 class _Task:
-    key: Hashable
     job: Callable[[], Any]
     then: Callable[[Any], object] | None
     failed: Callable[[PonyStudioError], object] | None
@@ -50,7 +49,8 @@ class Background(QObject):
     ) -> None:
         super().__init__(parent)
         self._name, self._most, self._newest_first = name, threads, newest_first
-        self._waiting: deque[_Task] = deque()
+        # By their keys; those without one by themselves.
+        self._waiting: OrderedDict[Hashable, _Task] = OrderedDict()
         self._answers: deque[Callable[[], object]] = deque()
         self._changed = threading.Condition()
         self._threads: set[threading.Thread] = set()
@@ -76,7 +76,8 @@ class Background(QObject):
                 return
             if key is not None:
                 self._remove(key)
-            self._waiting.append(_Task(key, job, then, failed))
+            task = _Task(job, then, failed)
+            self._waiting[task if key is None else key] = task
             self._undone += 1
             if len(self._waiting) > self._idle and len(self._threads) < self._most:
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)
@@ -128,9 +129,8 @@ class Background(QObject):
         return self._closing
 
     def _remove(self, key: Hashable) -> None:
-        kept = deque(task for task in self._waiting if task.key != key)
-        self._undone -= len(self._waiting) - len(kept)
-        self._waiting = kept
+        if self._waiting.pop(key, None) is not None:
+            self._undone -= 1
 
     def _deliver(self) -> None:
         while self._answers:
@@ -157,7 +157,7 @@ class Background(QObject):
             self._changed.wait_for(lambda: self._waiting or self._closing, LINGER)
             self._idle -= 1
             if self._waiting:
-                return self._waiting.pop() if self._newest_first else self._waiting.popleft()
+                return self._waiting.popitem(last=self._newest_first)[1]
             self._threads.discard(threading.current_thread())
             return None
 

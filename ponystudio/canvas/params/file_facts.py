@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from time import monotonic
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QImageReader
 
 from ponystudio.canvas.background import Background
@@ -97,6 +97,7 @@ class FileFacts(QObject):
         self._names: dict[str, list[str]] = {}
         self._background = Background("model files", newest_first=True)
         self._index: Index | None = None
+        self._last_folders: Folders | None = None
         app = QCoreApplication.instance()
         if isinstance(app, QGuiApplication):
             app.applicationStateChanged.connect(self._app_state)
@@ -111,13 +112,23 @@ class FileFacts(QObject):
             self._asked.add(key)
             self._old.discard(key)
             self._doubt[key] = monotonic() + DOUBT
-            folders = self._folders()
+            folders = self._present()
             self._background.do(
                 lambda: self._find_out(kind, name, folders),
                 lambda fact: self._done(key, fact),
                 key=key,
             )
         return found
+
+    def _present(self) -> Folders:
+        """The folders as they are now, found out once where many files are asked for at once."""
+        if self._last_folders is None:
+            self._last_folders = self._folders()
+            QTimer.singleShot(0, self, self._forget_folders)
+        return self._last_folders
+
+    def _forget_folders(self) -> None:
+        self._last_folders = None
 
     def names(self, kind: str) -> list[str] | None:
         """The files of a kind as last seen, None before the first look; call `look_again`."""
@@ -150,6 +161,7 @@ class FileFacts(QObject):
     def forget(self) -> None:
         """The folders are others now."""
         self._background.forget()
+        self._forget_folders()
         kinds = list(self._names)
         self._known.clear()
         self._names.clear()
@@ -161,6 +173,7 @@ class FileFacts(QObject):
 
     def doubt(self) -> None:
         """Names may mean other files now, beside another graph, say: look at them again."""
+        self._forget_folders()
         if self._known or self._asked:
             self._old.update(self._known, self._asked)
             self.changed.emit()
