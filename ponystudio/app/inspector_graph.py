@@ -79,11 +79,8 @@ def _facts(document: StudioDocument, runner: Runner) -> list[tuple[str, str]]:
 
 def _forecast(document: StudioDocument, runner: Runner, nodes: list[str]) -> float:
     """The seconds that these usually take; 0 where it is not known of one of them."""
-    costs = dict(zip(nodes, runner.costs(document, nodes), strict=True))
-    # What ran and was not worth learning takes no time.
-    took = {id for id in nodes if document.states[id].seconds is not None}
-    learned = [cost for id, cost in costs.items() if cost.runs or id not in took]
-    return sum(cost.seconds for cost in learned) if all(cost.runs for cost in learned) else 0.0
+    costs = runner.costs(document, nodes)
+    return sum(cost.seconds for cost in costs) if all(cost.runs for cost in costs) else 0.0
 
 
 def _what_works(document: StudioDocument) -> list[tuple[str, str]]:

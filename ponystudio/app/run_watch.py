@@ -22,9 +22,6 @@ from ponystudio.graph.topology import ancestors, dependents, effective
 if TYPE_CHECKING:
     from ponystudio.app.runner import Runner
 
-# A node that took less says nothing about the next time.
-WORTH_LEARNING = 0.005
-
 
 class RunWatch:
     """`take` each message of the run; it returns how the run ended, or ""."""
@@ -231,9 +228,9 @@ class RunWatch:
 
     def _learn(self, id: str, seconds: float) -> None:
         node = self._graph.nodes.get(id)
-        if node is not None and seconds >= WORTH_LEARNING:
+        if node is not None:
             device = self._runner.link.device
-            self._runner.estimates.learn(device, node.type, self._work(id), seconds)
+            self._runner.estimates.learn(device, node.type, self._work(id), max(0.0, seconds))
 
     def _work(self, id: str) -> Work:
         return self._works.get(id, Work())

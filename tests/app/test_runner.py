@@ -405,6 +405,15 @@ class TestStates:
         assert runner.costs(document, ["d"])[0].seconds == pytest.approx(3.0)
         assert runner.costs(document, ["d"])[0].runs == 3
 
+    def test_that_a_node_takes_no_time_is_learned_too(self, runner, document, link):
+        assert runner.costs(document, ["d"])[0].runs == 0
+        runner.run(document)
+        link.tell("weights", file="a", action="loaded", bytes=1, seconds=0.2)
+        link.tell("node_finished", node="d", cached=False, seconds=0.0)
+        finish(link)
+        (cost,) = runner.costs(document, ["d"])
+        assert (cost.seconds, cost.runs) == (0.0, 1)
+
     def test_a_document_opened_during_its_run_shows_it_and_a_closed_one_harms_nothing(
         self, runner, document, link
     ):
