@@ -160,10 +160,11 @@ class ModelPane(Scrolled):
                 widget.deleteLater()
         entry, fact, model = self._entry, self._fact, self._model
         badges = [(kind_titles()[entry.kind][1], "text2")] if entry else []
-        if fact is not None and fact.family:
-            badges.append((family_title(fact.family), "text2"))
-        if entry and fact is not None and (why := mismatch(entry.kind, fact, self._family)):
-            badges.append((fact.short or why, "warn"))
+        if entry and fact is not None and fact.family:
+            fits = not mismatch(entry.kind, fact, self._family)
+            badges.append((family_title(fact.family), "text2" if fits else "warn"))
+        if fact is not None and fact.problem:
+            badges.append((fact.short or self.tr("Cannot be used"), "warn"))
         elif model is not None and model.format == "safetensors":
             badges.append((self.tr("✓ Safe file"), "ok"))
         for text, tone in badges:
@@ -224,7 +225,7 @@ class ModelPane(Scrolled):
         Spacing(self._badges, spacing=6)
         buttons = Flow()
         Spacing(buttons, spacing=8)
-        for button in (self.add, self.folder, self.results, self.use):
+        for button in (self.add, self.folder, self.use, self.results):
             buttons.addWidget(button)
         Spacing(self.word_chips, spacing=6)
         self.words.fill(self.word_chips, self.copy_words)
