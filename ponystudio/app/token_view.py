@@ -117,7 +117,7 @@ class TokenView(QWidget):
                 )
                 x, y = 0.0, y + row + gap
             at, before = 1, (0, 0)
-            for piece, following in zip(chunk, [*chunk[1:], None], strict=True):
+            for piece, following in zip(chunk, [*chunk[1:], None], strict=False):
                 text = "·" if piece.span == before else self._text_of(piece)
                 before = piece.span
                 rect = place(metrics.horizontalAdvance(text) + 2 * px(4))

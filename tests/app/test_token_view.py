@@ -56,6 +56,10 @@ def test_boxes_neither_overlap_nor_stick_out(view):
     assert found._boxes[-1].rect.bottom() <= found.heightForWidth(280)
 
 
+def test_an_empty_prompt_has_no_tokens_of_its_own(view):
+    assert pieces(view("")) == []
+
+
 def test_weights_are_said_and_coloured(view):
     found = view("a (pony:1.3) [hill]")
     assert [box.text for box in found._boxes] == ["a", "pony", "×1.3", "hill", "×0.91"]
