@@ -28,8 +28,9 @@ from ponystudio.engine.devices import (
     whole_memory,
 )
 from ponystudio.engine.disk import LIMIT, DiskCache
+from ponystudio.engine.effects import Effects
 from ponystudio.engine.events import Event, Memory, RunFailed, RunFinished, RunStarted
-from ponystudio.engine.executor import Effects, Execution, OnResult
+from ponystudio.engine.executor import Execution, OnResult
 from ponystudio.engine.fingerprint import fingerprints
 from ponystudio.engine.history import History
 from ponystudio.engine.ladder import Ladder, Rung
@@ -141,7 +142,7 @@ class Engine:
         )
         self._index = _index(cache_dir)
         self._history = History(self._disk)
-        self._effects = Effects()
+        self._effects = Effects(self._disk)
         self._rungs: dict[str, Rung] = {}
         self._seen: list[_Good] = []
         # What nodes and graphs remember of their keys is written by whoever plans.

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ponystudio.api.node import socket_type
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.context import RunContext, Surroundings
 from ponystudio.engine.devices import Choice
+from ponystudio.engine.effects import Effects
 from ponystudio.engine.events import Event, NodeFinished, NodeStarted, Output
 from ponystudio.engine.history import History
 from ponystudio.engine.ladder import PLAIN, Failed, Ladder, Rung
@@ -38,29 +39,6 @@ from ponystudio.graph.coercing import coerce
 from ponystudio.graph.model import Link
 
 OnResult = Callable[[Step, Mapping[str, Any], float], None]
-
-
-class Effects:
-    """What nodes with effects did last, by document and node: with which inputs, which files."""
-
-    def __init__(self) -> None:
-        self._done: dict[tuple[str, str], tuple[str, tuple[Path, ...]]] = {}
-
-    def record(self, scope: str, node: str, identity: str, files: list[Path]) -> None:
-        self._done[scope, node] = identity, tuple(files)
-
-    def files(self, scope: str, node: str) -> tuple[Path, ...]:
-        return self._done[scope, node][1]
-
-    def stands(self, scope: str, node: str, identity: str, folders: Iterable[Path]) -> bool:
-        """Whether the node would do what it did last, in one of these folders, and its files are
-        there."""
-        found = self._done.get((scope, node))
-        if found is None or found[0] != identity or not found[1]:
-            return False
-        files = found[1]
-        here = any(all(path.is_relative_to(folder) for path in files) for folder in folders)
-        return here and all(path.is_file() for path in files)
 
 
 class Execution:
