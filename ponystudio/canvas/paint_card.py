@@ -162,7 +162,7 @@ def _sign(item: NodeItem, state: NodeState) -> tuple[str, str]:
         shown = status.status(item.node, item.spec, state)
         return ("", "") if shown.text_color == "text3" else (shown.icon, shown.color)
     if state.notes:
-        return "info", "warn"
+        return "info", "text2"
     if item.looks.get("pinned"):
         return "lock", "text2"
     return "", ""

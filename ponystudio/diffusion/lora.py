@@ -199,8 +199,8 @@ def notes(path: Path, family: str) -> list[str]:
     said = []
     if held.unknown:
         said.append(
-            f"{len(held.unknown)} of the {total} tensors in {path.name} are of no kind that is"
-            f" known here and have no effect: {listed(held.unknown)}"
+            f"Of no kind that is known here, and so without effect: {len(held.unknown)} of the"
+            f" {total} tensors of {path.name} ({listed(held.unknown)})"
         )
     if held.words:
         said.append(

@@ -21,8 +21,8 @@ from ponystudio.diffusion.weights import assign
 
 @dataclass(frozen=True)
 class Patched:
-    """What was done: how many bytes of weights were written, and by file the layers that found no
-    place."""
+    """What was done: how many bytes of weights were written, and by the LoRA's path the layers that
+    found no place."""
 
     nbytes: int
     unmatched: Mapping[str, tuple[str, ...]]
@@ -70,7 +70,7 @@ def restore(network: Network[Any]) -> None:
 def _deltas(
     network: Network[Any], patches: Iterable[tuple[LoraFile, float]]
 ) -> tuple[dict[str, list[tuple[float, Delta]]], dict[str, tuple[str, ...]]]:
-    """Parameter → the deltas it gets, each with its strength; file → layers without a place."""
+    """Parameter → the deltas it gets, each with its strength; path → layers without a place."""
     files: dict[str, LoraFile] = {}
     strengths: dict[str, float] = {}
     for file, strength in patches:
@@ -83,7 +83,7 @@ def _deltas(
             continue
         match = files[content].for_module(network.part, network.module)
         if match.unmatched:
-            unmatched[files[content].path.name] = match.unmatched
+            unmatched[str(files[content].path)] = match.unmatched
         for name, delta in match.deltas.items():
             wanted.setdefault(name, []).append((strength, delta))
     return wanted, unmatched

@@ -34,7 +34,7 @@ Preview = Callable[[str, Image], None]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What all nodes of one run share."""
+    """What all nodes of one run share. `choosers` gives the nodes whose params name a LoRA."""
 
     pool: WeightsPool
     emit: Callable[[Event], None]
@@ -43,14 +43,17 @@ class Surroundings:
     previews: Path
     receipts: Receipts
     embeddings: Callable[[], dict[str, Path]]
+    choosers: Callable[[Path], list[str]]
     preview: Preview | None
 
 
 class RunModels:
     """The pool, as one node sees it. `parts` are those it opened."""
 
-    def __init__(self, around: Surroundings, device: torch.device, check: Callable[[], None]):
-        self._around, self._device, self._check = around, device, check
+    def __init__(
+        self, node: str, around: Surroundings, device: torch.device, check: Callable[[], None]
+    ) -> None:
+        self._node, self._around, self._device, self._check = node, around, device, check
         self.parts: set[str] = set()
 
     def open(self, recipe: Recipe, *, precise: bool = False) -> AbstractContextManager[Any]:
@@ -60,7 +63,7 @@ class RunModels:
     def _open(self, recipe: Recipe, precise: bool) -> Iterator[Any]:
         self.parts.add(recipe.part)
         with self._around.pool.open(
-            recipe, check=self._check, device=self._device, precise=precise
+            recipe, check=self._check, device=self._device, precise=precise, note=self._note
         ) as network:
             if recipe.part == "clip":
                 network.embeddings = self._around.embeddings() | _brought(recipe)
@@ -68,6 +71,11 @@ class RunModels:
 
     def content(self, path: Path) -> str:
         return content_id(path)
+
+    def _note(self, lora: str, text: str) -> None:
+        """To the nodes that chose the LoRA, though it is this one for which it is applied."""
+        for node in self._around.choosers(Path(lora)) or [self._node]:
+            self._around.emit(Note(node, text))
 
 
 def _brought(recipe: Recipe) -> dict[str, Bundled]:
@@ -91,7 +99,7 @@ class RunContext:
         frugal: bool = False,
     ) -> None:
         self.node, self.device, self.dtype, self.frugal = node, device, dtype, frugal
-        self.models = RunModels(around, device, self.check_cancelled)
+        self.models = RunModels(node, around, device, self.check_cancelled)
         self.written: list[Path] = []
         self._around = around
         self._last_preview = 0.0

@@ -45,7 +45,7 @@ from ponystudio.graph.checking import check, effective_targets
 from ponystudio.graph.keys import Environment, NodeKey
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors, effective, sound
-from ponystudio.library.checking import check_files
+from ponystudio.library.checking import check_files, files_of
 from ponystudio.library.content import content_id, hashes
 from ponystudio.library.index import Index
 
@@ -309,6 +309,7 @@ class Engine:
             previews=request.previews,
             receipts=receipts,
             embeddings=lambda: _embeddings(request),
+            choosers=lambda lora: self._choosers(plan, request, lora),
             preview=preview,
         )
         execution = Execution(
@@ -388,6 +389,16 @@ class Engine:
         return not request.always_write and self._effects.stands(
             request.scope, node, identity, (request.output, request.previews)
         )
+
+    def _choosers(self, plan: Plan, request: Request, lora: Path) -> list[str]:
+        """The nodes of the run that name this LoRA."""
+        nodes = {id: plan.shape.graph.nodes[id] for id in plan.shape.order}
+        return [
+            id
+            for id, node in nodes.items()
+            for _, kind, name in files_of(node, self.packs.catalog[node.type])
+            if kind == "loras" and request.folders.resolve(kind, name) == lora
+        ]
 
     def _marks(self, shape: Shape, request: Request) -> Marks | None:
         """What decides a result besides its key: memory rungs, and embeddings that prompts name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from ponystudio.engine.devices import (
     free_device_memory,
     release_cached,
 )
-from ponystudio.engine.events import Event, Note, Weights
+from ponystudio.engine.events import Event, Weights
 from ponystudio.errors import ModelFileError
 from ponystudio.library.recognise import recognise
 
@@ -47,7 +47,8 @@ class Loader(Protocol):
 
 @dataclass(eq=False)
 class _Entry:
-    """A network, where it belongs, and its state. `patches`: content id → summed strength."""
+    """A network, where it belongs, and its state. `patches`: content id → summed strength;
+    `unmatched`: path → layers of theirs that found no place."""
 
     key: tuple[Any, ...]
     network: Any
@@ -55,6 +56,7 @@ class _Entry:
     home: torch.device
     nbytes: int
     patches: dict[str, float] = field(default_factory=dict)
+    unmatched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     users: int = 0
     used: int = 0
 
@@ -89,12 +91,14 @@ class WeightsPool:
         check: Check,
         device: torch.device | None = None,
         precise: bool = False,
+        note: Callable[[str, str], object] = lambda *_: None,
     ) -> Iterator[Any]:
         """The network of a recipe on `device` (the run's own unless given), patched, locked;
         `precise`: in numbers that do not overflow where those of the run do.
 
         `check` is called between tensors and before every block of the network while it is open;
-        what it raises (Cancelled) goes through.
+        what it raises (Cancelled) goes through. `note` is told what of a LoRA, by its path, has no
+        effect.
         """
         chosen = self._choice.dtypes[recipe.part]
         dtype = self._choice.wide if precise and chosen == torch.float16 else chosen
@@ -102,6 +106,8 @@ class WeightsPool:
         entry.users += 1
         try:
             self._patch(entry, recipe, check)
+            for path, layers in entry.unmatched.items():
+                note(path, _without_place(Path(path).name, layers))
             with watch(entry.network.module, check):
                 yield entry.network
         finally:
@@ -170,11 +176,13 @@ class WeightsPool:
                 file = lora.read(Path(patch.path))
                 files.callback(file.close)
                 patches.append((file, patch.strength))
-            entry.patches = {}  # what an error or a cancel from here on leaves behind
+            entry.patches, entry.unmatched = (
+                {},
+                {},
+            )  # what an error or a cancel from here on leaves behind
             done = patching.apply(entry.network, patches, check=check)
         entry.patches = wanted
-        for name, layers in done.unmatched.items():
-            self._emit(Note("", _without_place(name, layers)))
+        entry.unmatched = done.unmatched
         self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
 
     def _come_home(self, entry: _Entry) -> None:

@@ -39,7 +39,7 @@ def check_files(
         spec = catalog.get(node.type)
         if spec is None or node.mode != "normal":
             continue
-        for socket, kind, name in _files(node, spec):
+        for socket, kind, name in files_of(node, spec):
             try:
                 path = folders.resolve(kind, name)
                 if (kind, path) not in verdicts:
@@ -52,7 +52,7 @@ def check_files(
     return errors
 
 
-def _files(node: Node, spec: NodeSpec) -> Iterator[tuple[str, str, str]]:
+def files_of(node: Node, spec: NodeSpec) -> Iterator[tuple[str, str, str]]:
     """(socket, kind, name) of every file that a node names, rows that are off left out."""
     for param in spec.params:
         if param.name in node.inputs:

@@ -168,7 +168,11 @@ def test_what_has_no_effect_is_noted(runs, models, tmp_path):
     about_prompt, about_layers = sorted(runs.told("note", "text"))
     assert "1 layer of l.safetensors (lora_unet_no_such_layer)" in about_layers
     assert about_prompt.startswith("<lora:style:1>: left out")
-    assert sorted(runs.told("note")) == ["", "positive"]
+    assert sorted(runs.told("note")) == ["lora", "positive"]
+    # Again where nothing of the LoRA is done anew.
+    other = replace(graph.nodes["sampler"], params={**graph.nodes["sampler"].params, "seed": 9})
+    runs.run(graph.with_nodes([other]))
+    assert runs.told("note") == ["lora"]
 
     fields = read_fields(tmp_path / "output" / "out_00001.png")
     autov3 = hashes(tmp_path / "loras" / "l.safetensors")["autov3"]

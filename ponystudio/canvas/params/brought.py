@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.document import Document
-from ponystudio.graph.model import Node
+from ponystudio.library.checking import files_of
 
 CLIP, KIND = "clip", "loras"
 
@@ -23,19 +20,7 @@ def loras_behind(document: Document, id: str) -> tuple[str, ...]:
             continue
         seen.add(id)
         if node.mode == "normal":
-            found += _files(node, spec)
+            found += [name for _, kind, name in files_of(node, spec) if kind == KIND and name]
         clips = [item.name for item in spec.inputs if item.type == CLIP]
         pending += [node.inputs[name].source for name in clips if name in node.inputs]
     return tuple(dict.fromkeys(found))
-
-
-def _files(node: Node, spec: NodeSpec) -> Iterator[str]:
-    for param in spec.params:
-        value = node.params.get(param.name, param.default)
-        rows = value if param.type == "rows" and isinstance(value, list | tuple) else ()
-        columns = [column.name for column in param.fields if column.kind == KIND]
-        on = [row for row in rows if isinstance(row, dict) and row.get("on", True)]
-        said = [row.get(name) for row in on for name in columns]
-        for name in [value, *said] if param.kind == KIND else said:
-            if name and isinstance(name, str):
-                yield name
