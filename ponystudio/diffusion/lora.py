@@ -255,6 +255,8 @@ def _base(layers: Layers, tensors: Mapping[str, TensorInfo]) -> str:
         for pattern, title in FOREIGN.items():
             if re.match(pattern, name):
                 return title
-        if CROSS_ATTENTION.search(name) and "down" in roles:
-            return CONTEXT_WIDTHS.get(tensors[roles["down"]].shape[1], "")
+        # What reads the prompt is as wide as the prompt: a LoRA's first matrix, a LoHa's second.
+        reading = roles.get("down") or roles.get("hada_w1_b")
+        if CROSS_ATTENTION.search(name) and reading:
+            return CONTEXT_WIDTHS.get(tensors[reading].shape[1], "")
     return ""

@@ -78,6 +78,7 @@ def root(tmp_path_factory):
     _write_incomplete(files)
     _write_lora(files / "LoRA of SDXL.safetensors", "input_blocks_4_1", 2048)
     _write_lora(files / "LoRA of SD2.safetensors", "down_blocks_1_attentions_0", 1024)
+    _write_loha(files / "LoHa of SDXL.safetensors", 2048)
     for folder in FOLDERS:
         (root / folder).symlink_to(files)
     return root
@@ -108,6 +109,13 @@ def _write_lora(path, place, width):
     name = f"lora_unet_{place}_transformer_blocks_0_attn2_to_k"
     down, up = torch.zeros(2, width), torch.zeros(640, 2)
     save_file({f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}, path)
+
+
+def _write_loha(path, width):
+    name = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
+    left, right = torch.zeros(640, 2), torch.zeros(2, width)
+    roles = {"hada_w1_a": left, "hada_w1_b": right, "hada_w2_a": left + 1, "hada_w2_b": right + 1}
+    save_file({f"{name}.{role}": value for role, value in roles.items()}, path)
 
 
 @pytest.fixture
@@ -198,6 +206,7 @@ class TestLoras:
             ("LoRA of SDXL", "SDXL", "sd1", "Stable Diffusion 1"),
             ("LoRA of SD2", "Stable Diffusion 2", "sd1", "Stable Diffusion 1"),
             ("LoRA of SD2", "Stable Diffusion 2", "sdxl", "SDXL"),
+            ("LoHa of SDXL", "SDXL", "sd1", "Stable Diffusion 1"),
         ],
     )
     @pytest.mark.parametrize("stacked", [False, True])
