@@ -129,9 +129,15 @@ class TestNodes:
 
 
 class TestInspector:
-    def test_without_a_node_it_tells_what_is_wrong(self, window):
+    @pytest.fixture
+    def document(self, window):
+        """The graph in front, whose states nobody writes but the test."""
         show_graph(window, text_to_picture())
-        states = window.documents.current.states
+        window.runner.planner.unwatch(window.documents.current)
+        return window.documents.current
+
+    def test_without_a_node_it_tells_what_is_wrong(self, window, document):
+        states = document.states
         states.update("decode", faults=(Problem("The VAE is missing", "Wire one"),))
         until(lambda: "The VAE is missing" in texts(window.inspector))
         assert "Wire one" in texts(window.inspector)
@@ -139,9 +145,8 @@ class TestInspector:
         QTest.mouseClick(show, LEFT)
         assert window.page.scene.selected_nodes() == ["decode"]
 
-    def test_the_first_problem_names_the_key_that_leads_there(self, window):
-        show_graph(window, text_to_picture())
-        states = window.documents.current.states
+    def test_the_first_problem_names_the_key_that_leads_there(self, window, document):
+        states = document.states
         for id in ("checkpoint", "decode"):
             states.update(id, faults=(Problem(f"{id} is wrong"),))
         until(lambda: "decode is wrong" in texts(window.inspector))
@@ -155,9 +160,7 @@ class TestInspector:
         ]
         assert len(cards) == 2
 
-    def test_of_a_node_its_problem_stands_once(self, window):
-        show_graph(window, text_to_picture())
-        document = window.documents.current
+    def test_of_a_node_its_problem_stands_once(self, window, document):
         document.states.update("decode", faults=(Problem("The VAE is missing", "Wire one"),))
         window.page.scene.select(["decode"])
         until(lambda: "The VAE is missing" in texts(window.inspector))
@@ -165,9 +168,8 @@ class TestInspector:
         assert said.count("The VAE is missing") == 1
         assert "Show it" not in said
 
-    def test_what_a_run_would_do_and_how_long_it_takes(self, window):
-        show_graph(window, text_to_picture())
-        document, runner = window.documents.current, window.runner
+    def test_what_a_run_would_do_and_how_long_it_takes(self, window, document):
+        runner = window.runner
         for id in document.graph.nodes:
             document.states.update(id, tier="memory")
         for id, seconds in (("sampler", 40.0), ("decode", 2.0), ("save", 0.0)):
@@ -178,9 +180,8 @@ class TestInspector:
         until(lambda: "3 nodes, in about 42 s" in texts(window.inspector))
         assert f"{len(document.graph.nodes) - 3} nodes" in texts(window.inspector).split("\n")
 
-    def test_after_a_failure_it_says_what_still_works(self, window):
-        show_graph(window, text_to_picture())
-        states = window.documents.current.states
+    def test_after_a_failure_it_says_what_still_works(self, window, document):
+        states = document.states
         states.update("checkpoint", phase="done", tier="memory")
         states.update("sampler", phase="failed", problem=Problem("Too large"))
         states.update("decode", phase="not_run")

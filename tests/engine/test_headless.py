@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from ponystudio.engine.headless import dry_run, run_graph
 from ponystudio.engine.ladder import is_out_of_memory
 from ponystudio.engine.packs import load_packs
 from ponystudio.errors import Cancelled, MissingFile, NodeFailed, StorageFull
-from ponystudio.graph.carrier import PARAMETERS, read_fields
+from ponystudio.graph.carrier import PARAMETERS, RECEIPT, read_fields
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.library.content import hashes
 from ponystudio.library.folders import Folders
@@ -106,7 +107,12 @@ def test_from_a_checkpoint_to_a_picture_and_what_a_second_start_finds(runs, tmp_
     assert runs.run(text_to_picture()) == ["save"]
     assert runs.told("weights", "action") == []
     again = tmp_path / "output" / "out_00002.png"
-    assert again.read_bytes() == picture.read_bytes()
+    with Image.open(again) as one, Image.open(picture) as other:
+        assert one.tobytes() == other.tobytes()
+    first, second = (json.loads(read_fields(path)[RECEIPT]) for path in (picture, again))
+    assert first.pop("seconds").keys() >= {"sampler", "decode"}
+    assert second.pop("seconds") == {}  # its results were there already
+    assert first == second
 
     ran = runs.run(text_to_picture(seed=2))
     assert not {"positive", "negative"} & set(ran)
