@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ponystudio.diffusion.embeddings import BUNDLED
+from ponystudio.diffusion.embedding_files import BUNDLED
 from ponystudio.errors import DamagedFile, UnsupportedModel, WrongKind
 
 if TYPE_CHECKING:

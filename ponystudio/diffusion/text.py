@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ponystudio.diffusion.embeddings import Bundled, read_embedding
+from ponystudio.diffusion.embedding_files import Bundled
+from ponystudio.diffusion.embeddings import read_embedding
 from ponystudio.diffusion.network import Network
 from ponystudio.diffusion.prompt import parse
 from ponystudio.diffusion.tokens import FRAMED, Chunk, ClipTokenizer

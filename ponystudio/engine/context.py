@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ponystudio.api import Image, Latent, Mask, Recipe
-from ponystudio.diffusion.embeddings import Bundled, bundled
+from ponystudio.diffusion.embedding_files import Bundled, bundled
 from ponystudio.diffusion.latent_file import latent_bytes
 from ponystudio.diffusion.picture_file import to_picture
 from ponystudio.engine.events import Event, Memory, Note, Output, Progress

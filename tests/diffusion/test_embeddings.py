@@ -14,7 +14,8 @@ from PIL import Image, PngImagePlugin
 from safetensors.torch import save_file
 
 from helpers.paths import DATA, needs_data
-from ponystudio.diffusion.embeddings import bundled, read_embedding
+from ponystudio.diffusion.embedding_files import bundled
+from ponystudio.diffusion.embeddings import read_embedding
 from ponystudio.errors import (
     DamagedFile,
     MismatchedValues,

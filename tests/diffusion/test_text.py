@@ -17,7 +17,7 @@ from helpers import relatives
 from helpers.make_checkpoint import tensors
 from helpers.paths import DATA, needs_data
 from ponystudio.diffusion import text as module_under_test
-from ponystudio.diffusion.embeddings import bundled
+from ponystudio.diffusion.embedding_files import bundled
 from ponystudio.diffusion.families import family
 from ponystudio.diffusion.text import TextEncoder
 from ponystudio.diffusion.tokens import ClipTokenizer

@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Signal
 
 from ponystudio.canvas.background import Background
 from ponystudio.canvas.params.pieces import Piece, length, pieces, spans
-from ponystudio.diffusion.embeddings import Bundled, bundled, count_vectors
+from ponystudio.diffusion.embedding_files import Bundled, bundled, count_vectors
 from ponystudio.diffusion.prompt import notes, parse
 from ponystudio.errors import PonyStudioError
 from ponystudio.library.folders import Folders
