@@ -262,6 +262,10 @@ ROWS: dict[str, SeedModel] = {
     "SD1 of velocity, not down to no signal": SeedModel(
         "sd1", "v.ckpt", _pickle("sd1", V_YAML, **_betas(zsnr=False)), "v", why="v.yaml beside it"
     ),
+    "SD1 beside a yaml that its user knows to be wrong": SeedModel(
+        "sd1", "merge.safetensors", _single("sd1", yaml=V_YAML), why="beside it says v",
+        params={"prediction": "eps"},
+    ),
     # SD2
     "Pony V5.5, with its yaml": SeedModel(
         "sd2", "ponyDiffusionV5.safetensors", _single("sd2", yaml=V_YAML), "v",
@@ -314,6 +318,11 @@ ROWS: dict[str, SeedModel] = {
     ),
     "NoobAI-XL V-pred": SeedModel(
         "sdxl", "noobaiXLNAIXL_vPred10Version.safetensors", _single("sdxl", extra=V_PRED),
+        "v", zsnr=True, why="the tensor v_pred",
+    ),
+    "NoobAI-XL V-pred, its metadata those of what it was merged from": SeedModel(
+        "sdxl", "noob-merge.safetensors",
+        _single("sdxl", extra=V_PRED, **{"modelspec.prediction_type": "epsilon"}),
         "v", zsnr=True, why="the tensor v_pred",
     ),
     "NoobAI-XL V-pred, by its metadata": SeedModel(
