@@ -70,7 +70,14 @@ class Job:
 
     def stored(self) -> Stored:
         return Stored(
-            self.id, self.title, self.scope, self.graph, self.rolls, self.targets, self.graph_dir
+            self.id,
+            self.title,
+            self.scope,
+            self.graph,
+            self.rolls,
+            self.targets,
+            self.graph_dir,
+            self.denoiser_on_cpu,
         )
 
 
@@ -120,6 +127,7 @@ class JobQueue(QObject):
                 stored.targets,
                 stored.graph_dir,
                 done,
+                denoiser_on_cpu=stored.denoiser_on_cpu,
             )
             self._jobs.append(job)
             self._next = max(self._next, job.id + 1)

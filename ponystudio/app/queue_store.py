@@ -30,6 +30,7 @@ class Stored:
     rolls: tuple[Roll, ...]
     targets: tuple[str, ...] | None
     graph_dir: Path | None
+    denoiser_on_cpu: bool = False
 
 
 class QueueStore:
@@ -108,6 +109,7 @@ def _written(job: Stored) -> dict[str, Any]:
         "rolls": [[[node, name, str(seed)] for node, name, seed in roll] for roll in job.rolls],
         "targets": None if job.targets is None else list(job.targets),
         "graph_dir": str(job.graph_dir) if job.graph_dir else None,
+        "denoiser_on_cpu": job.denoiser_on_cpu,
     }
 
 
@@ -121,4 +123,5 @@ def _read(id: int, data: dict[str, Any]) -> Stored:
         tuple(tuple((str(n), str(p), int(s)) for n, p, s in roll) for roll in data["rolls"]),
         None if targets is None else tuple(map(str, targets)),
         Path(folder) if folder else None,
+        bool(data.get("denoiser_on_cpu", False)),
     )

@@ -184,7 +184,7 @@ class TestQueue:
         kept = runner_for(link, tmp_path, queue=JobQueue(store))
         kept.watch(document)
         kept.run(document, count=3)
-        last = kept.run(document, ["end"])
+        last = kept.run(document, ["end"], denoiser_on_cpu=True)
         kept.queue.move(last, 1)
         finish(link)
         until(lambda: len(list((tmp_path / "queue").glob("job-*.json"))) == 2)
@@ -202,6 +202,7 @@ class TestQueue:
             (3, 1, None),
             (1, 0, ("end",)),
         ]
+        assert [job.denoiser_on_cpu for job in again.queue.jobs] == [False, True]
         before = len(link.submitted)
         again.resume()
         assert len(link.submitted) == before + 1
