@@ -15,6 +15,8 @@ from ponystudio.app.runner import Runner
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.app.token_view import TokenView
 from ponystudio.canvas import theme
+from ponystudio.canvas.params.brought import loras_behind
+from ponystudio.canvas.params.counting import Prompt
 from ponystudio.canvas.params.painting import label_of, text_of
 from ponystudio.canvas.params.services import ParamServices
 from ponystudio.canvas.state import NodeState
@@ -135,13 +137,13 @@ class Inspector(QFrame):
             box.addWidget(problem_card(problem))
         if not problems or state.phase in ("running", "waiting"):
             box.addWidget(state_card(node, spec, state))
-        prompt = _prompt(node, spec)
-        count = self._counts.get(*prompt, "inspector") if prompt else None
+        prompt = _prompt(document, node, spec)
+        count = self._counts.get(prompt, "inspector") if prompt else None
         for note in dict.fromkeys((*state.notes, *(count.notes if count else ()))):
             box.addWidget(label(note, "body", "text2"))
         section(box, self.tr("Parameters"), _params(document, node, spec))
         if prompt:
-            self.tokens.show_prompt(self._counts, *prompt)
+            self.tokens.show_prompt(self._counts, prompt)
             box.addSpacing(px(4))
             box.addWidget(self.tokens)
             self.tokens.show()
@@ -199,14 +201,15 @@ def _params(document: StudioDocument, node: Node, spec: NodeSpec | None) -> list
     return rows
 
 
-def _prompt(node: Node, spec: NodeSpec | None) -> tuple[str, str] | None:
-    """The first prompt of its own that a node has, and by whose rules it is read."""
+def _prompt(document: StudioDocument, node: Node, spec: NodeSpec | None) -> Prompt | None:
+    """The first prompt of its own that a node has."""
     own = (p for p in spec.params if p.prompt and p.name not in node.inputs) if spec else ()
     if (param := next(iter(own), None)) is None:
         return None
     dialect = node.params.get("dialect")
     text = str(node.params.get(param.name, param.default))
-    return text, dialect if dialect in DIALECTS else DIALECTS[0]
+    known = dialect if dialect in DIALECTS else DIALECTS[0]
+    return Prompt(text, known, loras_behind(document, node.id))
 
 
 def _short(text: str) -> str:

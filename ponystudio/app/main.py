@@ -69,9 +69,9 @@ def _dress(app: QApplication, settings: Settings) -> None:
 
     theme.set_scale(settings.get("ui_scale"))
     theme.set_reduced_motion(settings.get("reduced_motion"))
+    theme.set_density(metrics.DENSITIES[settings.get("density")])
     take()
     style.apply(app)
-    theme.set_density(metrics.DENSITIES[settings.get("density")])
     hints.colorSchemeChanged.connect(lambda _: take())
     settings.changed.connect(lambda name: take() if name == "theme" else None)
 

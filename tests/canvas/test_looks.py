@@ -244,7 +244,7 @@ def on_screen(view: GraphView, rect: QRectF) -> QRect:
 def test_badges_cross_fade(view: GraphView, qtbot, monkeypatch) -> None:
     scene, states = view.graph_scene, view.graph_scene.document.states
     states.update("sample", phase="running", step=1, steps=20)
-    qtbot.waitUntil(lambda: scene.fades.of("sample") is None)
+    qtbot.waitUntil(lambda: not scene.fades._timer.isActive())
     monkeypatch.setattr(cross_fade, "CROSS_MS", 600_000)
     states.update("sample", step=2)
     assert scene.fades.of("sample") is None

@@ -153,7 +153,7 @@ def test_the_list_shows_what_there_is_and_chooses(studio, loras, qtbot):
     assert studio.steps == 1
 
 
-def test_an_empty_list_says_what_to_do(studio, qtbot):
+def test_a_field_with_no_files_to_choose_says_so(studio, qtbot):
     studio.click(studio.at("file", 0.5, 22))
     qtbot.waitUntil(lambda: "No LoRAs yet" in studio.popup.nothing.text())
     assert studio.popup.nothing.isVisible()
