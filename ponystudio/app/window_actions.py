@@ -38,8 +38,8 @@ def menu_entries() -> Entries:
         (
             tr("Prompt"),
             (
-                *("prompt.preset", "prompt.keep", "", "prompt.spaces", "prompt.underscores", ""),
-                "prompt.tokens",
+                *("prompt.preset", "prompt.keep", "", "prompt.tags", "prompt.spaces"),
+                *("prompt.underscores", "", "prompt.tokens"),
             ),
         ),
         (

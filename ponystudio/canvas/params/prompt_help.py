@@ -1,5 +1,5 @@
-"""What helps to write a prompt: presets, underscores and spaces, its tokens. A prompt's menu offers
-it, and the command palette, for the one that is worked on."""
+"""What helps to write a prompt: presets, tags as boards write them, its tokens. A prompt's menu
+offers it, and the command palette, for the one that is worked on."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def actions(target: Target, host: Host) -> list[ActionSpec]:
             worded=False,
         ),
         spec("keep", tr("Keep as a preset"), lambda ctx: keep(ctx, host), "save"),
+        converting("tags", tr("Tags to prompt"), tags.as_prompt),
         converting("spaces", tr("Underscores to spaces"), tags.with_spaces),
         converting("underscores", tr("Spaces to underscores"), tags.with_underscores),
         spec(

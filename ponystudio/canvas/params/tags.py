@@ -1,4 +1,4 @@
-"""Tags as boards write them, `long_hair`, and as most models read them, `long hair`.
+"""Tags as boards write them, `1girl long_hair`, and as most models read them, `1girl, long hair`.
 
 What is one word by its underscores keeps them: the tags that Pony models are steered by, faces
 (`^_^`), wildcards, and the names of files.
@@ -33,6 +33,9 @@ _PART = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"(?<=[^\s_])_(?=[^\s_])")
+# Beside these a blank parts no tags.
+_OPENS, _CLOSES = frozenset("([{|"), frozenset(")]}|")
+_PARTS_ITSELF = frozenset({"BREAK", "AND"})
 
 
 def with_spaces(text: str, names: Collection[str] = ()) -> str:
@@ -67,3 +70,31 @@ def with_underscores(text: str, names: Collection[str] = ()) -> str:
         "_" if part["gap"] and joins(i - 1) and joins(i + 1) else part[0]
         for i, part in enumerate(parts)
     )
+
+
+def as_prompt(text: str, names: Collection[str] = ()) -> str:
+    """A board's list, `1girl long_hair score_9`, as a prompt: `1girl, long hair, score_9`.
+
+    Where a comma stands already, blanks part no tags and only underscores change.
+    """
+    return with_spaces(_with_commas(text), names)
+
+
+def _with_commas(text: str) -> str:
+    parts = [part[0] for part in _PART.finditer(text)]
+    if "," in parts:
+        return text
+    said, last, between = "", "", ""
+    for part in parts:
+        if part.isspace():
+            between += part
+            continue
+        if between and last and _are_two_tags(last, part):
+            between = "," + (between if "\n" in between else " ")
+        said += between + part
+        last, between = part, ""
+    return said + between
+
+
+def _are_two_tags(one: str, other: str) -> bool:
+    return not (one in _OPENS or other in _CLOSES or {one, other} & _PARTS_ITSELF)

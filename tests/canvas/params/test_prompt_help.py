@@ -58,6 +58,13 @@ def test_underscores_and_back_are_steps_that_can_be_undone(studio):
     assert text_of(studio) == "score_9, long_hair, (blue_eyes:1.2)"
 
 
+def test_a_boards_list_becomes_a_prompt(studio):
+    say(studio, "score_9 long_hair blue_eyes")
+    menu(studio)["prompt.tags"].run()
+    assert text_of(studio) == "score_9, long hair, blue eyes"
+    assert studio.document.undo_stack.undoText() == "Tags to prompt"
+
+
 def test_what_is_right_already_is_no_step(studio):
     say(studio, "score_9, hair")
     before = studio.steps

@@ -1,8 +1,8 @@
-"""Underscores in tags, to spaces and back."""
+"""Underscores in tags, to spaces and back; lists of boards."""
 
 import pytest
 
-from ponystudio.canvas.params.tags import with_spaces, with_underscores
+from ponystudio.canvas.params.tags import as_prompt, with_spaces, with_underscores
 
 # As boards write it, and as models read it.
 PAIRS = [
@@ -56,10 +56,37 @@ def test_words_beside_a_steering_tag_are_not_joined_to_it():
     assert with_underscores("score_9 a pony, rating_safe") == "score_9 a_pony, rating_safe"
 
 
+LISTS = [
+    ("1girl long_hair score_9", "1girl, long hair, score_9"),
+    ("1girl  solo\tlong_hair ", "1girl, solo, long hair "),
+    ("long_hair\nblue_eyes red_nose", "long hair,\nblue eyes, red nose"),
+    ("^_^ :3 rem_(re:zero) o_o", r"^_^, :3, rem \(re:zero\), o_o"),
+    ("(long_hair blue_eyes:1.2) smile", "(long hair, blue eyes:1.2), smile"),
+    ("( long_hair ) { red_hat | blue_hat }", "( long hair ), { red hat | blue hat }"),
+    ("red_sky BREAK blue_sky sun", "red sky BREAK blue sky, sun"),
+    ("by=some_artist <lora:my_mane:0.8> mane", "by=some artist, <lora:my_mane:0.8>, mane"),
+    ("embedding:bad_hands __pony_colours__", "embedding:bad_hands, __pony_colours__"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("board", "read"), LISTS)
+def test_a_boards_list_becomes_a_prompt(board, read):
+    assert as_prompt(board) == read
+    if "," in read:
+        assert as_prompt(read) == read
+
+
+def test_where_commas_part_tags_blanks_do_not():
+    assert as_prompt("long hair, blue_eyes, a pony") == "long hair, blue eyes, a pony"
+    assert as_prompt("bad_v2 my_tag", ["Bad_v2"]) == "bad_v2, my tag"
+
+
 def test_a_book_is_quick():
     import time
 
     text = "long_hair, (a_(b:1.2), " * 20_000
     start = time.perf_counter()
     with_spaces(text)
+    as_prompt(text.replace(",", ""))
     assert time.perf_counter() - start < 3
