@@ -15,6 +15,8 @@ from ponystudio.errors import DamagedFile, WrongKind
 
 PICTURES = (".png", ".webp")
 PICTURE_FIELD = "sd-ti-embedding"
+# SDXL's text encoders, each with vectors of its own.
+PAIR = frozenset({"clip_l", "clip_g"})
 BUNDLED = re.compile(r"bundle_emb\.(?P<word>[^.]+)\.")
 LAYER = re.compile(r"\.(weight|bias|alpha)$")
 
@@ -85,6 +87,11 @@ def names_of_vectors(names: Collection[str], part: str) -> list[str]:
             return found
     # A file of layers is none, though some of them may have the width of a vector.
     return [] if any(map(LAYER.search, names)) else list(names)
+
+
+def is_pair(names: Collection[str]) -> bool:
+    """Whether it is made for both of SDXL's text encoders."""
+    return {part for name in names for part in name.split(".")} >= PAIR
 
 
 def rows_of_picture(path: Path) -> dict[str, list[Any]]:

@@ -8,15 +8,17 @@ pictures that carry one in a text field, and those that kohya bundles into LoRA 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ponystudio.diffusion.embedding_files import (
+    PAIR,
     PICTURES,
     Bundled,
     beginning,
     damaged_picture,
+    is_pair,
     names_of_vectors,
     no_embedding,
     place_of,
@@ -30,15 +32,20 @@ if TYPE_CHECKING:
 # No word has more vectors than the longest prompts have places.
 MOST_VECTORS = 75 * 64
 
+OWN_FAMILY = "Use it with a model of its own family."
 WIDTHS = {768: "SD1 (or SDXL's first text encoder)", 1024: "SD2", 1280: "SDXL"}
 
 
-def read_embedding(source: Path | Bundled, width: int, part: str = "clip_l") -> Tensor:
+def read_embedding(
+    source: Path | Bundled, width: int, part: str = "clip_l", towers: Collection[str] = PAIR
+) -> Tensor:
     """The vectors of a textual inversion, float32 [n,width] on the CPU.
 
-    `part` says whose vectors to take where a file holds those of several text encoders.
-    Raises WrongKind for a file without vectors, MismatchedValues for another width, and what
-    `library.open_weights` raises for damaged and unsafe files.
+    `part` says whose vectors to take where a file holds those of several text encoders; `towers`
+    are all that the model has.
+    Raises WrongKind for a file without vectors, MismatchedValues for another width or for a pair
+    of which the model could read one half, and what `library.open_weights` raises for damaged and
+    unsafe files.
     """
     import torch
 
@@ -48,6 +55,13 @@ def read_embedding(source: Path | Bundled, width: int, part: str = "clip_l") -> 
     found = _vectors_among(tensors, part)
     if not found:
         raise no_embedding(path)
+    if not PAIR.issubset(towers) and is_pair(tensors):
+        # One half was never trained to do without the other: A1111 leaves such files out, too.
+        raise MismatchedValues(
+            "This embedding is a pair for SDXL's two text encoders, and this model has not both.",
+            where=str(path),
+            remedy=OWN_FAMILY,
+        )
     fitting = [tensor for tensor in found if tensor.shape[1] == width]
     if not fitting:
         other = found[0].shape[1]
@@ -55,7 +69,7 @@ def read_embedding(source: Path | Bundled, width: int, part: str = "clip_l") -> 
             f"This embedding has {other} numbers a vector and is made for "
             f"{WIDTHS.get(other, 'another model')}; the text encoder reads {width}.",
             where=str(path),
-            remedy="Use it with a model of its own family.",
+            remedy=OWN_FAMILY,
         )
     vectors = torch.cat(fitting).float()
     if len(vectors) > MOST_VECTORS or not bool(vectors.isfinite().all()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,8 +65,9 @@ class TextEncoder(Network["nn.Module"]):
         super().__init__(module, weights)
         self.family = family
         alone = len(family.towers) == 1
+        names = {tower.name for tower in family.towers}
         self._clips = [
-            _Clip(tower, module if alone else module.get_submodule(tower.name))
+            _Clip(tower, module if alone else module.get_submodule(tower.name), names)
             for tower in family.towers
         ]
         self.embeddings: Mapping[str, Path | Bundled] = {}
@@ -94,10 +95,10 @@ class TextEncoder(Network["nn.Module"]):
 
 
 class _Clip:
-    """One of the encoders."""
+    """One of the encoders; `towers` are the names of all."""
 
-    def __init__(self, tower: Tower, module: Any) -> None:
-        self._tower = tower
+    def __init__(self, tower: Tower, module: Any, towers: Collection[str]) -> None:
+        self._tower, self._towers = tower, towers
         self._text = module.text_model if tower.projected else module
         self._projection = module.text_projection if tower.projected else None
         self._tokenizer = ClipTokenizer(tower.pad)
@@ -111,7 +112,9 @@ class _Clip:
         def size(name: str) -> int:
             if name not in vectors:
                 width = self._text.embeddings.token_embedding.weight.shape[1]
-                vectors[name] = read_embedding(embeddings[name], width, self._tower.name)
+                vectors[name] = read_embedding(
+                    embeddings[name], width, self._tower.name, self._towers
+                )
             return len(vectors[name])
 
         chunks = self._tokenizer.chunks(

@@ -190,6 +190,17 @@ class TestEmbeddings:
         with pytest.raises(MismatchedValues, match="SD2"):
             embedded.encode("embedding:sd2")
 
+    @pytest.mark.parametrize("in_lora", [False, True])
+    def test_half_of_a_pair_for_sdxl_is_refused(self, encoder, network, tmp_path, in_lora):
+        width = network.embeddings.token_embedding.weight.shape[1]
+        file = tmp_path / "xl.safetensors"
+        start = "bundle_emb.xl." if in_lora else ""
+        pair = {"clip_l": torch.zeros(2, width), "clip_g": torch.zeros(2, 1280)}
+        save_file({f"{start}{name}": vectors for name, vectors in pair.items()}, file)
+        encoder.embeddings = bundled(file) if in_lora else {file.name: file}
+        with pytest.raises(MismatchedValues, match="a pair for SDXL's two text encoders"):
+            encoder.encode("a xl, b")
+
     def test_an_unknown_one_is_refused(self, embedded):
         with pytest.raises(MissingFile, match="Did you mean twilight"):
             embedded.encode("embedding:twiligth")
