@@ -26,7 +26,6 @@ from ponystudio.library.said import Said
 
 WIDTH = 316
 _PICTURE = 188
-SAMPLED = ("checkpoints", "diffusion_models")
 
 
 class ModelPane(Scrolled):
@@ -99,7 +98,6 @@ class ModelPane(Scrolled):
         self._title.setText(fact.title if fact else entry.name)
         self._title.setToolTip(entry.name)
         self._picture.show_fact(entry.kind, fact)
-        self.results.setVisible(entry.kind in SAMPLED)  # by which results are known
         self.star.setChecked(starred)
         self.star.rename(self.tr("Remove the star") if starred else self.tr("Star"), "S")
         self.hash.show_fact(fact)

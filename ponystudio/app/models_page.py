@@ -27,6 +27,7 @@ from ponystudio.app.model_pane import ModelPane
 from ponystudio.app.model_pictures import ModelPictures
 from ponystudio.app.model_wish import Entry
 from ponystudio.app.painted import PaintedButton, px
+from ponystudio.app.results.store import made_with
 from ponystudio.app.results.widgets import EmptyState, Line, Spacing, label
 from ponystudio.app.settings import Settings
 from ponystudio.canvas import theme
@@ -51,7 +52,7 @@ class Uses(Protocol):
 
 class ModelsPage(QFrame):
     """`folders_requested` when another folder is to be read; `show_requested` carries a file to be
-    shown where it lies, `results_requested` the model of which the results are to be shown,
+    shown where it lies, `results_requested` what to search for the results of a file,
     `copied` what went to the clipboard; `left`: Esc."""
 
     folders_requested = Signal()
@@ -196,8 +197,10 @@ class ModelsPage(QFrame):
             self.show_requested.emit(fact.path)
 
     def _show_results(self) -> None:
-        if (fact := self.chosen()) is not None:
-            self.results_requested.emit(fact.title)
+        entry, fact = self._entry(), self.chosen()
+        if entry is not None and fact is not None:
+            named = entry.kind == "embeddings"  # by prompts alone
+            self.results_requested.emit(fact.title if named else made_with(fact.title))
 
     def _hashed(self, path: Path, sha256: str) -> None:
         for row in range(self.model.rowCount()):

@@ -77,11 +77,11 @@ class SidePages(QObject):
             page.show_paths(paths)
         self.said.emit(*self._status)
 
-    def show_results_of(self, model: str) -> None:
-        """What was made with a model."""
+    def show_found(self, search: str) -> None:
+        """All results that a search finds."""
         self.show_pictures([])
         if self._gallery is not None:
-            self._gallery.show_all(model)
+            self._gallery.show_all(search)
 
     def detach_gallery(self) -> None:
         """The gallery in a window of its own, and the canvas in this one."""
@@ -127,7 +127,7 @@ class SidePages(QObject):
         self._models = page
         page.folders_requested.connect(lambda: window.panels.open("settings"))
         page.show_requested.connect(show_in_folder)
-        page.results_requested.connect(self.show_results_of)
+        page.results_requested.connect(self.show_found)
         page.copied.connect(lambda text: window.toasts.show(self.tr("Copied"), text, kind="ok"))
         page.left.connect(self.left)
         page.list.drag_began.connect(self.left)

@@ -266,14 +266,18 @@ def test_what_no_node_loads_says_how_it_is_used(page):
 
 
 def test_the_results_of_a_model_are_shown(window, page):
-    choose(page, "mine")
-    assert page.pane.results.isHidden()
     choose(page, "starter")
     QTest.mouseClick(page.pane.results, LEFT)
     assert window.side.in_front == "gallery"
     gallery = window.shell.pages.currentWidget()
-    assert gallery.overview.search.text() == "starter"
-    until(lambda: gallery.overview.listing.query.text == "starter", 5)
+    assert gallery.overview.search.text() == 'file:"starter"'
+    until(lambda: gallery.overview.listing.query.text == 'file:"starter"', 5)
+
+
+def test_an_embeddings_results_are_those_whose_prompt_names_it(window, page):
+    choose(page, "birb")
+    QTest.mouseClick(page.pane.results, LEFT)
+    assert window.shell.pages.currentWidget().overview.search.text() == "birb"
 
 
 def test_esc_goes_back_and_folders_opens_the_settings(window, page):

@@ -80,6 +80,7 @@ def save_picture(
     picture: Any = None,
     time: float | None = None,
     format: str = "png",
+    loras: tuple[str, ...] = (),
 ) -> Path:
     """A picture file at `path` as engine/receipts writes it; `time` is when it seems made."""
     fields = {}
@@ -87,7 +88,10 @@ def save_picture(
         receipt = {
             "ponystudio": "0.1.0",
             "node": "save",
-            "models": {"starter.safetensors": {"kind": "checkpoints", "sha256": SHA}},
+            "models": {
+                "starter.safetensors": {"kind": "checkpoints", "sha256": SHA},
+                **{name: {"kind": "loras"} for name in loras},
+            },
             "environment": {"device": "cuda:0", "dtype": "fp16"},
         }
         fields = {GRAPH: graph_format.dumps(graph), RECEIPT: json.dumps(receipt)}

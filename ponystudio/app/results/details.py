@@ -98,6 +98,8 @@ class Facts(Lines):
         line(self.tr("negative"), plain(picture.negative))
         model_hash = picture.model_hash and spanned(picture.model_hash, "text3", mono=True)
         line(self.tr("model"), plain(picture.model), model_hash)
+        others = (name for name in picture.files if name != picture.model)
+        line(self.tr("with"), plain(", ".join(others)))
         samplers = ", ".join(part for part in (picture.sampler, picture.scheduler) if part)
         line(self.tr("sampler"), plain(samplers))
         steps = "" if picture.steps is None else str(picture.steps)

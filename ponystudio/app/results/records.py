@@ -30,7 +30,8 @@ class Picture:
 
     `mtime` is in nanoseconds: with `bytes` it tells whether the file is still the one that was
     read. `graph_hash` is "" where no graph is inside, and equal for graphs that differ only in
-    how they are laid out.
+    how they are laid out. `files` are the names, without folder and suffix, of all models that it
+    was made with.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Picture:
     node: str = ""
     graph_hash: str = ""
     receipt: bool = False
+    files: tuple[str, ...] = ()
     starred: bool = False
 
     @property
@@ -126,14 +128,17 @@ def _graph(fields: Mapping[str, str]) -> Graph | None:
 def _from_graph(fields: Mapping[str, str]) -> dict[str, Any]:
     receipt = _receipt(fields.get(RECEIPT, ""))
     environment = receipt.get("environment")
+    models = receipt.get("models")
     known: dict[str, Any] = {"receipt": bool(receipt), "node": _text(receipt.get("node"))}
+    if isinstance(models, dict):
+        known["files"] = tuple(sorted({_stem(name) for name in models}))
     if isinstance(environment, dict):
         known |= {name: _text(environment.get(name)) for name in ("device", "dtype")}
     graph = _graph(fields)
     if graph is None:
         return known
     known["graph_hash"] = graph_hash(graph)
-    return known | _made_by(graph, known["node"], receipt.get("models"))
+    return known | _made_by(graph, known["node"], models)
 
 
 def graph_hash(graph: Graph) -> str:
@@ -177,7 +182,7 @@ def _made_by(graph: Graph, node: str, models: object) -> dict[str, Any]:
     }
     file = _model_file(graph, sampler)
     entry = models.get(file) if isinstance(models, dict) else None
-    known["model"] = PurePosixPath(file.replace("\\", "/")).stem
+    known["model"] = _stem(file)
     known["model_hash"] = _text(entry.get("sha256"))[:12] if isinstance(entry, dict) else ""
     return known
 
@@ -233,6 +238,8 @@ def _from_parameters(text: str) -> dict[str, Any]:
     if not text:
         return {}
     fields = parse(text)
+    loras = fields.get("Lora hashes", "").split(",")
+    files = {fields.get("Model", ""), *(lora.partition(":")[0].strip() for lora in loras)}
     known = {
         "prompt": fields.get(PROMPT, ""),
         "negative": fields.get(NEGATIVE, ""),
@@ -243,8 +250,13 @@ def _from_parameters(text: str) -> dict[str, Any]:
         "seed": _integer(fields.get("Seed")),
         "steps": _integer(fields.get("Steps")),
         "cfg": _number(fields.get("CFG scale")),
+        "files": tuple(sorted(files - {""})),
     }
-    return {name: value for name, value in known.items() if value not in (None, "")}
+    return {name: value for name, value in known.items() if value not in (None, "", ())}
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).stem
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -27,13 +28,27 @@ _TYPES: Mapping[str, str] = {
     ),
 }
 _COLUMNS = tuple(field.name for field in fields(Picture))
-# Of a path only the name: folders hold too many words by chance.
-_SEARCHED = ("prompt", "negative", "model", "name", "seed", "sampler")
+# What a word may begin with, and where it then looks. Of a path only the name: folders hold too
+# many words by chance.
+_SEARCHED = {
+    **{name: name for name in ("prompt", "negative", "model", "name", "seed", "sampler")},
+    "file": "files",
+}
+_WORD = re.compile(r'(?:(?P<name>\w+):)?"(?P<whole>[^"]+)"|\S+')
+
+
+def made_with(file: str) -> str:
+    """What to search to find all that a model file of this title had a part in."""
+    return f'file:"{file}"'
 
 
 @dataclass(frozen=True)
 class Query:
-    """Which pictures: those in which every word of `text` occurs, the latest `limit` of them."""
+    """Which pictures: those in which every word of `text` occurs, the latest `limit` of them.
+
+    A word may say where: `seed:77`. One in quotes may have blanks, and is the whole title of a
+    `file`.
+    """
 
     text: str = ""
     starred: bool = False
@@ -128,6 +143,8 @@ def _opened(path: Path) -> sqlite3.Connection:
                 if name not in there:
                     kind = _TYPES.get(name, "REAL" if name == "gone" else "TEXT")
                     connection.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
+            if "files" not in there:  # which the next scan reads
+                connection.execute("UPDATE pictures SET mtime = NULL")
             connection.execute("CREATE INDEX IF NOT EXISTS by_time ON pictures (gone, time)")
             connection.execute(
                 "DELETE FROM pictures WHERE gone < ?", (time.time() - REMEMBERED_DAYS * 86_400,)
@@ -142,12 +159,16 @@ def _where(query: Query) -> tuple[str, list[Any]]:
     parts, values = ["gone IS NULL"], []
     if query.starred:
         parts.append("starred = 1")
-    for word in query.text.split():
-        name, _, value = word.partition(":")
-        columns = (name,) if value and name in _SEARCHED else _SEARCHED
-        pattern = f"%{_escaped(value if len(columns) == 1 else word)}%"
+    for found in _WORD.finditer(query.text):
+        name, _, value = found[0].partition(":")
+        whole = found["whole"] or ""
+        if value and name in _SEARCHED:
+            columns = [_SEARCHED[name]]
+            sought = f"\n{whole}\n" if whole and name == "file" else whole or value
+        else:
+            columns, sought = list(_SEARCHED.values()), whole or found[0]
         parts.append("(" + " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in columns) + ")")
-        values += [pattern] * len(columns)
+        values += [f"%{_escaped(sought)}%"] * len(columns)
     return " AND ".join(parts), values
 
 
@@ -160,7 +181,9 @@ def _row(picture: Picture, names: Iterable[str]) -> list[Any]:
 
 
 def _stored(name: str, value: Any) -> Any:
-    """Seeds as text: SQLite's integers end at 2⁶³."""
+    """Seeds as text: SQLite's integers end at 2⁶³. Titles of files each in a line."""
+    if name == "files":
+        return "\n".join(("", *value, "")) if value else ""
     if name in ("path", "seed"):
         return None if value is None else str(value)
     return value
@@ -170,6 +193,7 @@ def _picture(row: tuple[Any, ...]) -> Picture:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["path"] = Path(values["path"])
     values["seed"] = int(values["seed"]) if values["seed"] else None
+    values["files"] = tuple((values["files"] or "").split("\n")[1:-1])
     values["receipt"], values["starred"] = bool(values["receipt"]), bool(values["starred"])
     known = {name: value for name, value in values.items() if value is not None}
     return Picture(**known)

@@ -6,7 +6,7 @@ from PIL import Image
 from helpers.pictures import drawn, save_picture, text_to_picture
 from ponystudio.app.results.loading import decoded
 from ponystudio.app.results.records import graph_hash, is_picture, read_graph, read_picture
-from ponystudio.app.results.store import Query, Store
+from ponystudio.app.results.store import Query, Store, made_with
 from ponystudio.app.results.thumbnails import small
 from ponystudio.graph.carrier import PARAMETERS, embed
 from ponystudio.graph.edits import SetParam, SetView
@@ -56,6 +56,24 @@ def test_the_model_is_what_is_loaded_and_not_the_lora_on_the_way(tmp_path):
     picture = read_picture(path)
     assert picture is not None
     assert picture.model == "starter"
+
+
+def test_every_file_that_had_a_part_is_known(tmp_path):
+    loras = ("style/mane_v2.safetensors", "sub\\my hat.pt")
+    picture = read_picture(save_picture(tmp_path / "a.png", text_to_picture(), loras=loras))
+    assert picture is not None
+    assert picture.files == ("mane_v2", "my hat", "starter")
+
+
+def test_another_tools_picture_tells_its_loras(tmp_path):
+    text = (
+        "a horse\nSteps: 12, Sampler: Euler a, Seed: 9, Model: pony_v6, "
+        'Lora hashes: "mane_v2: 0123456789ab, hat: 9f31c2d07a55"'
+    )
+    embed(drawn(), tmp_path / "horse.png", "png", {PARAMETERS: text})
+    picture = read_picture(tmp_path / "horse.png")
+    assert picture is not None
+    assert picture.files == ("hat", "mane_v2", "pony_v6")
 
 
 def test_a_photo_that_lies_on_its_side_has_the_size_that_is_seen(tmp_path):
@@ -151,6 +169,44 @@ def test_the_store_finds_by_words_and_keeps_stars(tmp_path):
         assert store.find(Query(limit=1)).total == 2
     finally:
         store.close()
+
+
+def test_results_are_found_by_each_of_their_files(tmp_path):
+    lora = {"a": ("my mane.safetensors",), "b": ("my mane 2.safetensors", "100%.pt"), "c": ()}
+    paths = [
+        save_picture(tmp_path / f"{name}.png", text_to_picture(), time=n, loras=files)
+        for n, (name, files) in enumerate(lora.items())
+    ]
+    store = Store(tmp_path / "results.sqlite")
+    store.put(picture for path in paths if (picture := read_picture(path)))
+    assert found(store, made_with("my mane")) == ["a.png"]
+    assert found(store, made_with("100%")) == ["b.png"]
+    assert found(store, made_with("starter")) == ["c.png", "b.png", "a.png"]
+    assert found(store, "file:mane") == ["b.png", "a.png"]
+    assert found(store, '"mane 2" fox') == ["b.png"]
+    assert store.find(Query("file:100")).pictures[0].files == ("100%", "my mane 2", "starter")
+    store.close()
+
+
+def test_an_index_that_knew_no_files_has_its_pictures_read_again(tmp_path):
+    import sqlite3
+
+    picture = read_picture(save_picture(tmp_path / "a.png", text_to_picture()))
+    assert picture is not None
+    store = Store(tmp_path / "results.sqlite")
+    store.put([picture])
+    stamp = {str(picture.path): (picture.mtime, picture.bytes)}
+    assert store.stamps(tmp_path) == stamp
+    store.close()
+    with sqlite3.connect(tmp_path / "results.sqlite") as connection:
+        connection.execute("ALTER TABLE pictures DROP COLUMN files")
+    connection.close()
+    store = Store(tmp_path / "results.sqlite")
+    assert store.stamps(tmp_path) != stamp
+    assert found(store, "fox") == ["a.png"]
+    store.put([picture])
+    assert store.stamps(tmp_path) == stamp
+    store.close()
 
 
 def test_a_damaged_index_is_begun_anew(tmp_path):
