@@ -109,7 +109,8 @@ class Background(QObject):
         self.close()
 
     def close(self) -> None:
-        """Forget what waits, and return when what is being done is done, or after some seconds."""
+        """Forget what waits, and return when what is being done is done, or after some seconds;
+        nobody gets an answer any more."""
         self._closing = True
         self.forget()
         with self._changed:
@@ -134,7 +135,9 @@ class Background(QObject):
 
     def _deliver(self) -> None:
         while self._answers:
-            self._answers.popleft()()
+            answer = self._answers.popleft()
+            if not self._closing:  # else whoever wanted to know is gone
+                answer()
 
     # --- On the threads ---------------------------------------------------------------------------
 

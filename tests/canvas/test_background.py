@@ -115,3 +115,17 @@ def test_the_end_forgets_what_waits_and_has_patience_but_not_for_ever(held, monk
     go.set()
     until(lambda: not work.busy)
     assert not done
+
+
+def test_nobody_is_answered_after_the_end(held, monkeypatch):
+    monkeypatch.setattr(background, "PATIENCE", 0.05)
+    told: list[object] = []
+    begun = threading.Event()
+    work, go = held(threads=2)
+    work.do(lambda: (begun.set(), go.wait(5)), told.append)
+    assert begun.wait(5)
+    work.close()
+    go.set()
+    until(lambda: not work.busy)
+    work.wait()
+    assert told == []

@@ -55,7 +55,7 @@ class Prompt(NamedTuple):
 
 
 class Counts(QObject):
-    """Counts of prompts by (text, dialect), worked out in the background and kept."""
+    """Counts of prompts, worked out in the background and kept."""
 
     changed = Signal()
 
@@ -106,6 +106,10 @@ class Counts(QObject):
                 return pieces(plain, prompt.dialect)
 
         self._background.do(work, done, key=("pieces", place))
+
+    def close(self) -> None:
+        """Count no more; nobody is told of what is being counted."""
+        self._background.close()
 
     def _embeddings(self, folders: Folders, loras: tuple[str, ...]) -> Mapping[str, int]:
         """In the background; listed anew every few seconds at most."""

@@ -263,9 +263,9 @@ class FileFacts(QObject):
         return sidecar_thumb(path, metadata, side)
 
     def close(self) -> None:
-        """Let go of the index."""
-        self._background.forget()
-        index, self._index = self._index, None
+        """Look into no more files, and let go of the index."""
+        self._background.close()
+        index, self._index, self._index_path = self._index, None, None
         if index is not None:
             index.close()
 

@@ -55,9 +55,10 @@ class ParamServices:
             self.facts.doubt()
 
     def close(self) -> None:
-        """Let go of files; the app calls it at its end."""
-        if self.shared is None and "facts" in self.__dict__:
-            self.facts.close()
+        """Let go of files, and end what is being found out; the app calls it at its end."""
+        if self.shared is None:
+            for name in {"facts", "counts"} & self.__dict__.keys():
+                self.__dict__[name].close()
 
     @staticmethod
     def default() -> ParamServices:

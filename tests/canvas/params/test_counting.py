@@ -4,11 +4,14 @@ import base64
 import json
 import math
 import struct
+import threading
 
 import pytest
 from PIL import Image, PngImagePlugin
+from PySide6.QtCore import QCoreApplication
 
 from ponystudio.canvas.params.counting import Counts, Embeddings, Prompt, count
+from ponystudio.canvas.params.services import ParamServices
 from ponystudio.diffusion.prompt import parse
 from ponystudio.diffusion.tokens import ClipTokenizer
 from ponystudio.library.folders import Folders
@@ -141,3 +144,17 @@ def test_those_that_loras_bring_count_behind_them(tmp_path, qtbot):
     assert (counts.get(behind).tokens, counts.get(behind).problem) == (8, "")
     assert "twilight" in counts.get(beside).problem
     assert "twilight" in counts.embedding_names()
+
+
+def test_the_end_of_the_services_ends_what_is_being_found_out(qapp, tmp_path):
+    services = ParamServices(lambda: Folders([tmp_path]))
+    told = []
+    services.counts.changed.connect(lambda: told.append("count"))
+    services.facts.changed.connect(lambda: told.append("fact"))
+    services.counts.get(Prompt("a unicorn", "a1111"))
+    services.facts.get("loras", "gone.safetensors")
+    services.close()
+    names = {thread.name for thread in threading.enumerate()}
+    assert not names & {"token counter", "model files"}
+    QCoreApplication.processEvents()
+    assert told == []
