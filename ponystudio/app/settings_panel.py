@@ -150,9 +150,12 @@ class SettingsPanel(QWidget):
             if not reason:
                 self._settings.set(setting.name, field.text().strip())
 
-        self._show(setting, field.setText)
+        def show(text: str) -> None:
+            field.setText(text)
+            why.hide()
+
+        self._show(setting, show)
         field.editingFinished.connect(take)
-        why.hide()
         line.addWidget(field, 1)
         for widget in beside:
             line.addWidget(widget)

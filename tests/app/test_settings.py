@@ -130,6 +130,8 @@ class TestPanel:
             QTest.keyClick(field, Qt.Key.Key_Return)
             assert window.settings.get("output_folder") == ""
             assert any(said in w.text() for w in panel.findChildren(QLabel) if w.isVisible())
+        window.settings.set("output_folder", str(home / "out"))  # as by the button beside it
+        assert not any(said in w.text() for w in panel.findChildren(QLabel) if w.isVisible())
 
     def test_a_name_that_no_file_can_have_is_refused_in_words(self, window, panel):
         field = self.editor(panel, QLineEdit, "Names of results begin with")
