@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ponystudio_resources
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.atomic import write_bytes
+from ponystudio.graph.atomic import explained, write_bytes
 from ponystudio.library import home
 
 _TITLE = 40
@@ -83,7 +83,10 @@ def forget(preset: Preset) -> None:
 
 def _write(presets: Iterable[Preset]) -> None:
     entries = [{k: v for k, v in asdict(preset).items() if k != "own"} for preset in presets]
-    own_file().parent.mkdir(parents=True, exist_ok=True)
+    try:
+        own_file().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explained(error, own_file()) from None
     text = json.dumps(entries, ensure_ascii=False, indent=1)
     write_bytes(own_file(), f"{text}\n".encode())
 

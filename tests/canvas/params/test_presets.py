@@ -1,11 +1,13 @@
 """Presets of words: which there are, where they go in a prompt, and a person's own."""
 
+from pathlib import Path
+
 import pytest
 
 from ponystudio.canvas.params import presets
 from ponystudio.canvas.params.presets import Preset, inserted
 from ponystudio.diffusion.tokens import ClipTokenizer
-from ponystudio.errors import GraphFileError
+from ponystudio.errors import GraphFileError, NotWritable
 
 BY_TITLE = {preset.title: preset for preset in presets.shipped()}
 LADDER, GOOD = BY_TITLE["Pony V6: best"], BY_TITLE["Pony V6: good"]
@@ -113,3 +115,12 @@ def test_a_file_that_makes_no_sense_is_told_and_not_lost(home, text):
         with pytest.raises(GraphFileError, match="presets cannot be read"):
             attempt()
     assert presets.own_file().read_text("utf-8") == text
+
+
+def test_a_folder_that_cannot_be_made_is_told(home, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(NotWritable, match="Permission denied"):
+        presets.keep("a pony")
