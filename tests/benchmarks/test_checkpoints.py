@@ -50,7 +50,7 @@ def config(family, tmp_path_factory):
     return write_config(family, tmp_path_factory.mktemp("config"))
 
 
-def _measure(who: str, family: str, checkpoint: Path, dtype: str, steps: int, config: Path) -> dict:
+def _measure(who: str, checkpoint: Path, dtype: str, steps: int, config: Path) -> dict:
     command = [PROCESS, who, checkpoint, dtype, SIDE, steps, config]
     done = subprocess.run(
         [sys.executable, *map(str, command)],
