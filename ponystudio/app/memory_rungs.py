@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
+from ponystudio.app.toasts import Row
 from ponystudio.canvas.words import tr
-
-Row = tuple[Literal["done", "spare"], str, str]
-"""(sign, text, bytes), as `Toasts.show` takes them."""
 
 
 def rungs(taken: Sequence[str]) -> list[Row]:

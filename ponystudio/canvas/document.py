@@ -53,9 +53,9 @@ class Record:
 class Document(QObject):
     """A graph, its undo stack and its nodes' states.
 
-    Edits that cannot be made raise a GraphError and change nothing. The undo stack
-    holds history.LIMIT steps. Whoever shows the graph
-    listens to `changed`; whoever keeps it listens to `recorded`, which comes after `changed`.
+    Edits that cannot be made raise a GraphError and change nothing. The undo stack holds
+    history.LIMIT steps. Whoever shows the graph listens to `changed`; whoever keeps it listens to
+    `recorded`, which comes after `changed`.
     """
 
     changed = Signal(object)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 
 def actions(view: GraphView) -> list[ActionSpec]:
-
     def zoom_to(zoom: float) -> None:
         view.jump(Camera(view.camera().center, zoom))
 

@@ -176,10 +176,8 @@ class WeightsPool:
                 file = lora.read(Path(patch.path))
                 files.callback(file.close)
                 patches.append((file, patch.strength))
-            entry.patches, entry.unmatched = (
-                {},
-                {},
-            )  # what an error or a cancel from here on leaves behind
+            # What an error or a cancel from here on leaves behind.
+            entry.patches, entry.unmatched = {}, {}
             done = patching.apply(entry.network, patches, check=check)
         entry.patches = wanted
         entry.unmatched = done.unmatched
