@@ -25,7 +25,7 @@ class HashRow(QWidget):
         super().__init__(parent)
         self._hasher = hasher
         self._path: Path | None = None
-        self._sha256 = ""
+        self._sha256 = self._problem = ""
         self._name = label(self.tr("hash"), "body", "text3")
         self._value = label("", "mono")
         self.compute = QPushButton(self.tr("Compute"))
@@ -52,6 +52,7 @@ class HashRow(QWidget):
     def show_fact(self, fact: Fact | None) -> None:
         path = fact.path if fact and fact.path and fact.path.is_file() else None
         if path != self._path:
+            self._problem = ""
             self._value.setText("")
         self._path, self._sha256 = path, fact.sha256 if fact else ""
         self._show()
@@ -64,7 +65,7 @@ class HashRow(QWidget):
         elif reading and not self._value.text():
             self._value.setText(self.tr("waits"))
         elif not reading:
-            self._value.setText("")
+            self._value.setText(self._problem)
         self.compute.setVisible(not self._sha256 and not reading)
         self.stop.setVisible(reading)
         for button in (self.short, self.whole):
@@ -73,6 +74,8 @@ class HashRow(QWidget):
 
     def _compute(self) -> None:
         if self._path is not None:
+            self._problem = ""
+            self._value.setText("")
             self._hasher.hash(self._path)
             self._show()
 
@@ -92,5 +95,5 @@ class HashRow(QWidget):
 
     def _failed(self, path: Path, error: PonyStudioError) -> None:
         if path == self._path:
+            self._problem = error.what
             self._show()
-            self._value.setText(error.what)

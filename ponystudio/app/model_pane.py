@@ -152,10 +152,7 @@ class ModelPane(Scrolled):
         return self._no_loader()
 
     def _show_badges(self) -> None:
-        while (item := self._badges.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+        self._badges.clear()
         entry, fact, model = self._entry, self._fact, self._model
         badges = [(kind_titles()[entry.kind][1], "text2")] if entry else []
         if entry and fact is not None and fact.family:
@@ -190,10 +187,7 @@ class ModelPane(Scrolled):
         if words == self._shown_words:
             return
         self._shown_words = words
-        while (item := self.word_chips.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
+        self.word_chips.clear()
         for word in words:
             chip = QPushButton(word)
             chip.setProperty("chip", True)

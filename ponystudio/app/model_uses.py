@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.graph.edits import SetParam
 from ponystudio.graph.model import Node
+from ponystudio.library.checking import files_of
 
 if TYPE_CHECKING:
     from ponystudio.app.window import Window
@@ -36,10 +37,9 @@ class ModelUses(QObject):
     def in_use(self) -> set[tuple[str, str]]:
         """(kind, name) of the files that the graph names."""
         return {
-            (param.kind, str(node.params.get(param.name, param.default)))
+            (kind, name)
             for _, spec, node in self._nodes()
-            for param in spec.params
-            if param.type == "file"
+            for _, kind, name in files_of(node, spec)
         }
 
     def has_loader(self, kind: str) -> bool:

@@ -83,6 +83,7 @@ class ModelsPage(QFrame):
         self.search = self.filters.search
         self.pane = ModelPane(self._pictures, self.hasher)
         self._menu: QMenu | None = None
+        self._examined: tuple[Entry | None, Path | None, float] | None = None
         self._count = label("", "mono_caption", "text3")
         self._empty = EmptyState()
         self.folders = PaintedButton("plain", self.tr("Folders"), "folder")
@@ -160,13 +161,14 @@ class ModelsPage(QFrame):
         self.pane.show_entry(entry, fact, self.model.around.family, starred)
         if entry is not None:
             self.pane.offer(self._uses.has_loader(entry.kind), self._uses.taker(entry.kind))
+        self._examine(entry, fact)
 
-    def _chosen_other(self) -> None:
-        self._show_chosen()
-        self._examine()
-
-    def _examine(self) -> None:
-        entry, fact = self._entry(), self.chosen()
+    def _examine(self, entry: Entry | None, fact: Fact | None) -> None:
+        """Look into the chosen file as soon as it is known where it lies, and when it changed."""
+        place = (entry, fact.path, fact.modified) if fact is not None else None
+        if place == self._examined:
+            return
+        self._examined = place
         if entry is not None and fact is not None and fact.path is not None:
             self._facts.examine(fact.path, partial(self.pane.show_model, entry))
 
@@ -295,4 +297,4 @@ class ModelsPage(QFrame):
     def _current_changed(self, now: QModelIndex, before: QModelIndex) -> None:
         del before
         if now.isValid():
-            self._chosen_other()
+            self._show_chosen()

@@ -18,6 +18,7 @@ from helpers.studio import text_to_picture
 from helpers.window import NONE, open_window, show_graph
 from ponystudio.app.model_cards import ENTRY, FACT
 from ponystudio.app.models_page import ModelsPage
+from ponystudio.errors import DamagedFile
 from ponystudio.graph import format as graph_file
 from ponystudio.graph.edits import AddNode
 from ponystudio.graph.model import Node
@@ -174,6 +175,31 @@ def test_a_hash_is_computed_when_it_is_asked_for(page, home):
     until(lambda: "mine" in names(page) and "ink" not in names(page), 5)
 
 
+def test_why_a_hash_could_not_be_computed_stands_there_until_it_is_asked_again(page):
+    choose(page, "mine")
+    page.hasher.failed.emit(page.chosen().path, DamagedFile("It cannot be read."))
+    page.refresh()
+    assert "It cannot be read." in texts(page.pane)
+    QTest.mouseClick(page.pane.hash.compute, LEFT)
+    assert "It cannot be read." not in texts(page.pane)
+
+
+def test_a_file_that_is_chosen_before_it_is_known_is_looked_into_then(window, page):
+    choose(page, "mine")
+    window.services.facts._known.pop(("loras", "ink.safetensors"))
+    page.list.setCurrentIndex(page.model.index(names(page).index("ink")))
+    assert page.chosen() is None
+    until(lambda: "Use it gently." in texts(page.pane), 10)
+
+
+def test_what_a_stack_of_the_graph_names_is_in_use(window, page):
+    rows = [{"on": on, "file": name} for on, name in ((True, "ink.safetensors"), (False, "c.pt"))]
+    stack = Node("stack", "core.apply_loras", 1, {"loras": rows})
+    window.documents.current.do(AddNode(stack, {"pos": [0, 0]}), "Add")
+    page.refresh()
+    assert page.model.around.in_use == {"loras/ink.safetensors"}
+
+
 def test_stars_are_kept_and_can_be_all_there_is(page):
     choose(page, "ink")
     QTest.mouseClick(page.pane.star, LEFT)
@@ -313,8 +339,7 @@ def test_cards_share_the_width(window, page):
 def test_in_a_narrow_window_the_list_has_all_the_room(window, page):
     assert page.pane.isVisible()
     window.resize(820, 700)
-    QTest.qWait(20)
-    assert not page.pane.isVisible()
+    until(lambda: not page.pane.isVisible(), 5)
     assert page.search.isVisible()
 
 
