@@ -58,16 +58,21 @@ def read_picture(path: Path) -> tuple[Tensor, Tensor]:
     """
     import torch
 
+    planes = read_levels(path).transpose(2, 0, 1)[None]
+    pixels = torch.from_numpy(np.ascontiguousarray(planes))
+    return pixels[:, :3], pixels[:, 3:]
+
+
+def read_levels(path: Path) -> np.ndarray:
+    """The same without torch: float32 [H,W,4], red, green, blue and alpha."""
     try:
-        levels = _levels(path)
+        return _levels(path)
     except _DAMAGED as error:
         raise DamagedFile(
             f"The picture cannot be read: {error}.",
             where=str(path),
             remedy=f"Known are {', '.join(FORMATS)}; is the file whole?",
         ) from None
-    pixels = torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)[None]))
-    return pixels[:, :3], pixels[:, 3:]
 
 
 def to_picture(pixels: Tensor, alpha: Tensor | None = None) -> Image.Image:
@@ -83,7 +88,6 @@ def to_picture(pixels: Tensor, alpha: Tensor | None = None) -> Image.Image:
 
 
 def _levels(path: Path) -> np.ndarray:
-    """[H,W,4] in 0..1: red, green, blue, alpha."""
     with Image.open(path, formats=FORMATS) as picture:
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         levels = read_png16(path, picture.size) if picture.format == "PNG" else None
