@@ -37,7 +37,8 @@ from ponystudio.app.model_pictures import ModelPictures
 from ponystudio.app.model_wish import AUTOV2, Entry
 from ponystudio.app.painted import draw_box, draw_icon, draw_ring, px
 from ponystudio.canvas import theme
-from ponystudio.canvas.params.file_facts import Fact, FileFacts, family_title, mismatch, size_text
+from ponystudio.canvas.params.fact import Fact, family_title, mismatch, size_text
+from ponystudio.canvas.params.file_facts import FileFacts
 from ponystudio.canvas.words import tr
 
 # Kinds of folders, and the icon of a file in one.

@@ -8,7 +8,8 @@ from datetime import datetime
 from PySide6.QtCore import QLocale
 
 from ponystudio.app.results.details import spanned
-from ponystudio.canvas.params.file_facts import Fact, dtype_of, family_title
+from ponystudio.canvas.params.fact import Fact, family_title
+from ponystudio.canvas.params.file_facts import dtype_of
 from ponystudio.canvas.words import tr
 from ponystudio.library.model_file import ModelFile
 from ponystudio.library.said import Said

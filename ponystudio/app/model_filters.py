@@ -23,7 +23,7 @@ from ponystudio.app.results.strip import SearchField
 from ponystudio.app.results.widgets import IconButton, Line, Spacing, label
 from ponystudio.app.settings import Settings
 from ponystudio.canvas import theme
-from ponystudio.canvas.params.file_facts import Fact, family_title
+from ponystudio.canvas.params.fact import Fact, family_title
 
 
 class ModelFilters(QWidget):

@@ -12,7 +12,7 @@ from ponystudio.app.model_wish import AUTOV2
 from ponystudio.app.painted import px
 from ponystudio.app.results.details import LABELS
 from ponystudio.app.results.widgets import IconButton, Spacing, label
-from ponystudio.canvas.params.file_facts import Fact
+from ponystudio.canvas.params.fact import Fact
 from ponystudio.errors import PonyStudioError
 
 

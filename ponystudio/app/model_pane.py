@@ -20,7 +20,7 @@ from ponystudio.app.results.details import Lines
 from ponystudio.app.results.widgets import ElidedLabel, IconButton, Spacing, TextButton, label
 from ponystudio.app.scrolled import Scrolled
 from ponystudio.canvas import theme
-from ponystudio.canvas.params.file_facts import Fact, family_title, mismatch
+from ponystudio.canvas.params.fact import Fact, family_title, mismatch
 from ponystudio.library.model_file import ModelFile
 from ponystudio.library.said import Said
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
-from ponystudio.canvas.params.file_facts import Fact, FileFacts
+from ponystudio.canvas.params.fact import Fact
+from ponystudio.canvas.params.file_facts import FileFacts
 from ponystudio.canvas.params.thumbs import THUMB
 
 MOST = 160

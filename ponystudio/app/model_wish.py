@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ponystudio.canvas.params.file_facts import Fact, family_title, mismatch
+from ponystudio.canvas.params.fact import Fact, family_title, mismatch
 
 AUTOV2 = 10
 """Digits of a SHA-256 by which files are known on the web."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ponystudio.app.model_wish import Entry, Wish
-from ponystudio.canvas.params.file_facts import Fact
+from ponystudio.canvas.params.fact import Fact
 
 FILES = {
     Entry("checkpoints", "pony.safetensors"): Fact(

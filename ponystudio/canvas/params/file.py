@@ -12,9 +12,9 @@ from ponystudio.canvas import texts
 from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.file_manager import show_in_folder
 from ponystudio.canvas.params import painting
+from ponystudio.canvas.params.fact import Fact, mismatch, title_of
 from ponystudio.canvas.params.family import model_family
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part, Touch
-from ponystudio.canvas.params.file_facts import Fact, mismatch, title_of
 from ponystudio.canvas.words import tr
 from ponystudio.library.layout import SUFFIXES, WEIGHTS
 

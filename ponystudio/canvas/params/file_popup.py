@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ponystudio.canvas import texts, theme
 from ponystudio.canvas.params import painting
+from ponystudio.canvas.params.fact import mismatch, title_of
 from ponystudio.canvas.params.file import paint_thumb
-from ponystudio.canvas.params.file_facts import FileFacts, mismatch, title_of
+from ponystudio.canvas.params.file_facts import FileFacts
 from ponystudio.canvas.params.list_popup import ListPopup
 from ponystudio.canvas.params.popup import MARGIN
 from ponystudio.canvas.words import tr

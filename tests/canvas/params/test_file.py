@@ -8,7 +8,8 @@ from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtWidgets import QApplication
 
 from ponystudio.canvas.params import file_facts
-from ponystudio.canvas.params.file_facts import Fact, FileFacts, mismatch, size_text, title_of
+from ponystudio.canvas.params.fact import Fact, mismatch, size_text, title_of
+from ponystudio.canvas.params.file_facts import FileFacts
 from ponystudio.canvas.params.file_popup import FilePopup
 from ponystudio.graph.edits import SetParam
 from ponystudio.library.folders import Folders
