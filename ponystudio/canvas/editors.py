@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
-from PySide6.QtGui import QFont, QKeyEvent
+from PySide6.QtGui import QFont, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ class Editors(QObject):
             if event.key() == Qt.Key.Key_Escape:
                 self.close(commit=False)
                 return True
+        elif event.type() == QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent):
+            # A text ignores it and opens its menu; the canvas would close the editor, menu and all.
+            return event.button() == Qt.MouseButton.RightButton
         elif event.type() == QEvent.Type.FocusOut:
             self._left()
         return super().eventFilter(watched, event)

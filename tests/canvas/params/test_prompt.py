@@ -32,6 +32,16 @@ def test_a_click_opens_the_editor_there(studio, prompt):
     assert studio.value("text", "p") == "A unicorn, 3d!"
 
 
+def test_a_right_press_in_the_text_leaves_it_open_for_its_menu(studio, prompt):
+    editor = prompt("a unicorn")
+    QTest.mousePress(editor.text.viewport(), Qt.MouseButton.RightButton)
+    assert studio.editor is editor
+    QTest.mouseRelease(editor.text.viewport(), Qt.MouseButton.RightButton)
+    assert studio.editor is editor
+    studio.type("!")
+    assert studio.value("text", "p") == "a unicorn!"
+
+
 def test_a_spell_of_typing_is_one_step(studio, prompt):
     editor = prompt("a")
     studio.type(" unicorn")
