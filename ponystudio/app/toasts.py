@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QPushButton,
     QSizePolicy,
     QStackedWidget,
@@ -27,6 +28,7 @@ Kind = Literal["info", "ok", "warn"]
 Action = tuple[str, Callable[[], object]]
 # (sign, text, number): a rung of the memory ladder, say.
 Row = tuple[Literal["done", "spare"], str, str]
+Margins = tuple[float, float, float, float]
 
 WIDTH = 344
 MOST = 2
@@ -45,7 +47,7 @@ class Toasts(QObject):
         host.installEventFilter(self)
         if isinstance(host, QStackedWidget):  # which raises the page that it shows
             host.currentChanged.connect(lambda _: self._lay_out())
-        theme.hub.changed.connect(self._lay_out)
+        theme.hub.changed.connect(self._restyle)
 
     def show(
         self,
@@ -89,6 +91,11 @@ class Toasts(QObject):
             toast.deleteLater()
             self._lay_out()
 
+    def _restyle(self) -> None:
+        for toast in self._shown:
+            toast.space()
+        self._lay_out()
+
     def _lay_out(self) -> None:
         bottom = self._host.height() - px(16)
         for toast in reversed(self._shown):
@@ -121,7 +128,9 @@ class Toast(QWidget):
         self.setAccessibleDescription(text)
         self.gone = QTimer(self, singleShot=True, interval=STAYS)
         self.closed = PaintedButton("icon", icon="close", name=self.tr("Close"))
+        self._spaced: list[tuple[QLayout, Margins, float]] = []
         self._lay_out(text, actions, rows)
+        self.space()
         if kind != "warn":
             self.gone.start()
 
@@ -131,6 +140,14 @@ class Toast(QWidget):
             label.ensurePolished()  # with the fonts that they will have
         box = self.layout()
         return box.totalHeightForWidth(width) if box else 0
+
+    def space(self) -> None:
+        """Margins and gaps at the present scale."""
+        for layout, margins, gap in self._spaced:
+            layout.setContentsMargins(*(px(margin) for margin in margins))
+            layout.setSpacing(px(gap))
+            if isinstance(layout, QGridLayout):
+                layout.setVerticalSpacing(px(2))
 
     def appear(self) -> None:
         self.show()
@@ -159,9 +176,9 @@ class Toast(QWidget):
 
     def _lay_out(self, text: str, actions: Sequence[Action], rows: Sequence[Row]) -> None:
         box = QVBoxLayout(self)
-        box.setContentsMargins(px(40), px(8), px(12), px(12) + 3)
-        box.setSpacing(px(4))
+        self._spaced.append((box, (40, 8, 12, 15), 4))
         head = QHBoxLayout()
+        self._spaced.append((head, (0, 0, 0, 0), 4))
         head.addWidget(_label(self.title, "group", tone="text"), 1)
         head.addWidget(self.closed, 0, Qt.AlignmentFlag.AlignTop)
         box.addLayout(head)
@@ -171,8 +188,7 @@ class Toast(QWidget):
             box.addLayout(self._rows(rows))
         if actions:
             row = QHBoxLayout()
-            row.setSpacing(px(8))
-            row.setContentsMargins(0, px(6), 0, 0)
+            self._spaced.append((row, (0, 6, 0, 0), 8))
             for index, (label, run) in enumerate(actions):
                 button = QPushButton(label)
                 button.setProperty("kind", "plain" if index == 0 else "link")
@@ -184,9 +200,7 @@ class Toast(QWidget):
 
     def _rows(self, rows: Sequence[Row]) -> QGridLayout:
         grid = QGridLayout()
-        grid.setContentsMargins(0, px(6), 0, 0)
-        grid.setHorizontalSpacing(px(8))
-        grid.setVerticalSpacing(px(2))
+        self._spaced.append((grid, (0, 6, 0, 0), 8))
         grid.setColumnStretch(1, 1)
         for index, (sign, text, number) in enumerate(rows):
             tone = "text" if sign == "done" else "text3"

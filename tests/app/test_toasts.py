@@ -59,6 +59,24 @@ def test_they_are_as_high_as_their_texts(toasts, qapp):
         assert toast.width() - body.geometry().right() > 8
 
 
+def test_one_that_stands_takes_another_scale(toasts, qapp):
+    style.apply(qapp)
+    toast = toasts.show("Title", "Some text", [("Show node", lambda: None)], "warn")
+    QApplication.processEvents()
+    theme.set_scale(1.5)
+    try:
+        QApplication.processEvents()
+        again = toasts.show("Title too", "Some text", [("Show node", lambda: None)], "warn")
+        QApplication.processEvents()
+        places = [
+            [child.geometry() for child in one.findChildren(QWidget)] for one in (toast, again)
+        ]
+        assert toast.size() == again.size()
+        assert places[0] == places[1]
+    finally:
+        theme.set_scale(1.0)
+
+
 def test_there_are_two_at_most_and_none_twice(toasts):
     for title in ("One", "Two", "Three", "Three"):
         toasts.show(title)
