@@ -67,7 +67,8 @@ class Telling(QObject):
         if not is_rung(action):
             self.tell(Notice(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
             return
-        where = ", ".join(part for part in (title_of(document) if document else "", node) if part)
+        name = title(document.graph, document.catalog, node) if document else node
+        where = ", ".join(part for part in (title_of(document) if document else "", name) if part)
         show = (self.tr("Show node"), lambda: self._go_to(document, node))
         self.toasts.show(
             self.tr("Memory was short"),

@@ -41,7 +41,7 @@ from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.request import Request
 from ponystudio.engine.results import Results
 from ponystudio.errors import Cancelled, NothingToRun, NotWritable, PonyStudioError
-from ponystudio.graph.checking import check, effective_targets
+from ponystudio.graph.checking import check, effective_targets, titles
 from ponystudio.graph.keys import Environment, NodeKey
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors, effective, sound
@@ -351,7 +351,8 @@ class Engine:
         good = self._known(request)
         if good is None:
             targets = self._targets(request)
-            if errors := check(request.graph, catalog, targets=targets):
+            called = titles(request.graph, catalog) if request.titled else str
+            if errors := check(request.graph, catalog, targets=targets, called=called):
                 reading = ancestors(effective(request.graph, catalog), targets)
                 return [*errors, *self._file_errors(request, reading)]
             shape = shape_of(request.graph, catalog, targets)

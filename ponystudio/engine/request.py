@@ -16,7 +16,8 @@ class Request:
     `output` is where files are saved, `previews` where pictures go that are only shown. `scope`
     names the document, for telling what has changed since its last run. Without `always_write` a
     save is skipped when nothing it depends on changed and its files still stand.
-    `denoiser_on_cpu`: when nothing else helps against a lack of memory, be slow.
+    `denoiser_on_cpu`: when nothing else helps against a lack of memory, be slow. `titled`: errors
+    call nodes as their cards do, not by their ids.
     """
 
     graph: Graph
@@ -27,3 +28,4 @@ class Request:
     scope: str = ""
     always_write: bool = True
     denoiser_on_cpu: bool = False
+    titled: bool = False

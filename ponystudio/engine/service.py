@@ -167,6 +167,7 @@ class Service:
             scope=scope,
             always_write=bool(message.get("always_write", False)),
             denoiser_on_cpu=bool(message.get("denoiser_on_cpu", False)),
+            titled=True,
         )
 
     def _emit(self, event: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ponystudio.api.spec import NodeSpec, ParamSpec, can_feed
 from ponystudio.errors import (
@@ -21,11 +21,29 @@ from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.plain import shown
 from ponystudio.graph.topology import ancestors, cycle_error, effective, find_cycle
 
-__all__ = ["check", "coerce", "effective_targets"]
+__all__ = ["check", "coerce", "effective_targets", "titles"]
+
+# What a node is called in the text of an error about another one, by its id.
+Called = Callable[[str], str]
+
+
+def titles(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Called:
+    """What nodes are called on their cards, for those who do not see their ids."""
+
+    def called(id: str) -> str:
+        node = graph.nodes.get(id)
+        spec = catalog.get(node.type) if node else None
+        return (node.title if node else "") or (spec.title if spec else "") or id
+
+    return called
 
 
 def check(
-    graph: Graph, catalog: Mapping[str, NodeSpec], *, targets: Iterable[str] | None = None
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    *,
+    targets: Iterable[str] | None = None,
+    called: Called = str,
 ) -> list[GraphError]:
     """Every error that would keep the graph from running, by node id; [] for none.
 
@@ -46,13 +64,13 @@ def check(
             errors.append(_nothing_chosen_runs(targets))
     bad = [id for id in ids if not _known_good(nodes[id], nodes, catalog)]
     for id in sorted(bad):
-        found = list(_errors(nodes[id], graph, running, catalog))
+        found = list(_errors(nodes[id], graph, running, catalog, called))
         if found:
             errors += found
         else:
             _note_good(nodes[id], nodes, catalog)
     cycle = find_cycle(running, None if targets is None else ids)
-    return [*errors, cycle_error(cycle)] if cycle else errors
+    return [*errors, cycle_error(cycle, called)] if cycle else errors
 
 
 def effective_targets(graph: Graph, catalog: Mapping[str, NodeSpec]) -> list[str]:
@@ -102,7 +120,7 @@ def _note_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, Node
 
 
 def _errors(
-    node: Node, graph: Graph, running: Graph, catalog: Mapping[str, NodeSpec]
+    node: Node, graph: Graph, running: Graph, catalog: Mapping[str, NodeSpec], called: Called
 ) -> Iterator[GraphError]:
     spec = catalog.get(node.type)
     if spec is None:
@@ -119,11 +137,11 @@ def _errors(
         return
     yield from _param_errors(node, spec)
     for socket, link in node.inputs.items():
-        if error := _link_error(node, spec, socket, link, graph, running, catalog):
+        if error := _link_error(node, spec, socket, link, graph, running, catalog, called):
             yield error
     for item in spec.inputs:
         if not item.optional and item.name not in node.inputs:
-            yield _missing_input(node, item.name, item.type, graph)
+            yield _missing_input(node, item.name, item.type, graph, called)
 
 
 def _param_errors(node: Node, spec: NodeSpec) -> Iterator[GraphError]:
@@ -152,6 +170,7 @@ def _link_error(
     graph: Graph,
     running: Graph,
     catalog: Mapping[str, NodeSpec],
+    called: Called,
 ) -> GraphError | None:
     """What is wrong with one link into a node, looked at from the node outwards."""
     wanted = spec.input_by_name.get(socket) or spec.param_by_name.get(socket)
@@ -177,7 +196,8 @@ def _link_error(
     output = offered.output_by_name.get(link.output)
     if output is None:
         return UnknownSocket(
-            f"The link comes from {source.id}.{link.output}, but {offered.id} has no such output.",
+            f"The link comes from {called(source.id)}.{link.output}, but {offered.id} has no such "
+            "output.",
             node=node.id,
             socket=socket,
             remedy=near(link.output, offered.output_by_name)
@@ -186,7 +206,7 @@ def _link_error(
     target_type = wanted.socket_type if isinstance(wanted, ParamSpec) else wanted.type
     if not can_feed(output.type, target_type):
         return TypeMismatch(
-            f"{source.id}.{output.name} gives {output.type}, this takes {target_type}.",
+            f"{called(source.id)}.{output.name} gives {output.type}, this takes {target_type}.",
             node=node.id,
             socket=socket,
             remedy=f"Link it to an output of type {target_type}.",
@@ -194,15 +214,18 @@ def _link_error(
     return None
 
 
-def _missing_input(node: Node, socket: str, type: str, graph: Graph) -> MissingInput:
+def _missing_input(
+    node: Node, socket: str, type: str, graph: Graph, called: Called
+) -> MissingInput:
     written = graph.nodes[node.id].inputs.get(socket)
     if written:
+        source = called(written.source)
         return MissingInput(
-            f"The link comes from {written.source}, which is bypassed and has nothing "
+            f"The link comes from {source}, which is bypassed and has nothing "
             f"of type {type} to pass on.",
             node=node.id,
             socket=socket,
-            remedy=f"Turn {written.source} on again, or link something else.",
+            remedy=f"Turn {source} on again, or link something else.",
         )
     return MissingInput(
         f"Nothing is linked to {shown(socket)}.",

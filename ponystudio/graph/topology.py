@@ -6,7 +6,7 @@ what these walks do, and both happen before every run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
 
 from ponystudio.api.spec import NodeSpec
@@ -71,9 +71,11 @@ def find_cycle(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     return _walk(graph, set(ids))[1] if cycle and ids is not None else cycle
 
 
-def cycle_error(cycle: list[str]) -> Cycle:
+def cycle_error(cycle: list[str], called: Callable[[str], str] = str) -> Cycle:
+    """`called` says what a node is called, by its id."""
+    circle = " → ".join(map(called, [*cycle, cycle[0]]))
     return Cycle(
-        f"These nodes wait for each other in a circle: {' → '.join([*cycle, cycle[0]])}.",
+        f"These nodes wait for each other in a circle: {circle}.",
         node=cycle[0],
         remedy="Remove one of these links.",
     )

@@ -19,7 +19,7 @@ from ponystudio.errors import (
     UnknownSocket,
 )
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.checking import check, effective_targets
+from ponystudio.graph.checking import check, effective_targets, titles
 from ponystudio.graph.edits import RemoveNode, SetParam
 from ponystudio.graph.model import Graph, Node
 
@@ -92,6 +92,18 @@ def test_a_circle_is_named_whole():
     found = check(graph, CATALOG)
     assert Cycle in [type(item) for item in found]
     assert "sample → text → sample" in str(found[-1])
+
+
+def test_who_sees_no_ids_is_told_titles():
+    graph = linked(picture(), "sample", "model", "load", "clip")
+    graph = linked(graph, "text", "text", "sample", "latent")
+    graph = graph.with_nodes([replace(graph.nodes["sample"], title="Painter")])
+    said = " ".join(str(error) for error in check(graph, CATALOG, called=titles(graph, CATALOG)))
+    loader = CATALOG["t.load"].title
+    assert f"{loader}.clip gives clip" in said
+    assert "Painter → " in said
+    assert "load.clip" not in said
+    assert titles(graph, CATALOG)("gone") == "gone"
 
 
 def test_an_int_may_feed_a_float_and_a_seed():
