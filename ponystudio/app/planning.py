@@ -19,7 +19,7 @@ from ponystudio.canvas.document import Change, Document
 from ponystudio.canvas.state import Problem
 from ponystudio.client.session import Submission
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.checking import check
+from ponystudio.graph.checking import check, titles
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective, sound
 from ponystudio.library.checking import check_files
@@ -29,6 +29,8 @@ from ponystudio.library.folders import Folders
 PAUSE = 150
 # The same while a run goes on in a graph of so many nodes.
 LARGE, PAUSE_IF_LARGE = 300, 1500
+# What the worker says of a node whose result nothing that runs would use.
+NOT_NEEDED = "not needed"
 # In place of a question's number: there was nothing to ask.
 NOTHING = -1
 
@@ -211,7 +213,9 @@ class Planner(QObject):
             tier, reason = words.get(id, ("", ""))
             more: dict[str, Any] = {}
             state = document.states[id]
-            if state.phase in ("rest", "done"):
+            if state.phase == "rest" and message["nodes"].get(id) == NOT_NEEDED:
+                more = {"phase": "done"}  # in an earlier process: what it was for still stands
+            elif state.phase in ("rest", "done"):
                 picture = self._pictures.get(keys.get(id, "")) if tier else None
                 if picture is not None:
                     more = {"picture": picture, "stale": False, "live": False}
@@ -250,7 +254,7 @@ def _check(
     graph: Graph, catalog: Catalog, folders: Folders, families: Sequence[str] | None
 ) -> Faults:
     errors = [
-        *check(graph, catalog),
+        *check(graph, catalog, called=titles(graph, catalog)),
         *check_files(graph, catalog, folders, effective(graph, catalog).nodes, families=families),
     ]
     found: dict[str, tuple[Problem, ...]] = {}

@@ -19,7 +19,8 @@ _CHANGED = " changed"
 def outlook(
     told: Mapping[str, str], graph: Graph, catalog: Mapping[str, NodeSpec]
 ) -> dict[str, tuple[Tier, str]]:
-    """For every node that was told of: where its result lies, or why it will run."""
+    """For every node that was told of, but not for those that nothing needs to run: where its
+    result lies, or why it will run."""
     running = effective(graph, catalog)
     words: dict[str, tuple[Tier, str]] = {}
     roots: dict[str, str] = {}
@@ -94,7 +95,7 @@ def memory(count: float) -> str:
 def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
     """(whether the reason is the node's own and worth more than a cause above it, in words)."""
     known = {
-        "it saves or shows something": (True, tr("Always runs")),
+        "it saves or shows something": (True, tr("Result was not kept")),
         "it reads a file that a wire names": (True, tr("Always runs")),
         "its result was not kept": (True, tr("Result was not kept")),
         "not run before": (True, tr("Not run yet")),

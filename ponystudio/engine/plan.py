@@ -138,16 +138,16 @@ class Plan:
 
     def why(self, step: Step, past: Past) -> str:
         """Why a node runs again, in a few words."""
-        if step.spec.effects:
-            return EFFECT
-        if not step.kept:
+        effects = bool(step.spec.effects)
+        if not step.kept and not effects:
             return VOLATILE
 
         def lookup(digest: str) -> Preimage | None:
             key = self.keys.by_digest.get(digest)
             return key.preimages[digest] if key else past.preimage(digest)
 
-        return why(past.last(step.node.id), step.key.preimage, lookup) or GONE
+        changed = why(past.last(step.node.id), step.key.preimage, lookup)
+        return changed or (EFFECT if effects else GONE)
 
 
 def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str]) -> Shape:

@@ -123,7 +123,7 @@ class TestWords:
             "e": ("device", ""),
             "s": ("", "Seed changed"),
             "g": ("", "Will run: after Sample"),
-            "out": ("", "Always runs"),
+            "out": ("", "Result was not kept"),
         }
 
     def test_what_never_ran_says_so(self):

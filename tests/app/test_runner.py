@@ -531,10 +531,11 @@ class TestPicturesOfAnEarlierProcess:
         assert document.states["d"].picture is None
         # The plan finds that the result is still that one.
         until(lambda: link.asked)
-        planned = {"nodes": {"end": "skipped: its files still stand"}, "keys": {"end": "ke"}}
-        link.tell("planned", run=max(link.asked), errors=[], **planned)
+        nodes = {"d": "not needed", "end": "skipped: its files still stand"}
+        link.tell("planned", run=max(link.asked), errors=[], nodes=nodes, keys={"end": "ke"})
         until(lambda: not document.states["end"].stale)
         assert document.states["end"].tier == "disk"
+        assert document.states["d"].phase == "done"
         runner.close()
 
     def test_a_file_that_was_written_since_is_another_picture(self, link, tmp_path, saved):

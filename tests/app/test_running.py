@@ -85,7 +85,7 @@ def test_plans_follow_edits_in_the_cards_words(runner, ended, open_document):
         make("save", "save", image=("p", "image")),
     )
     until(lambda: document.states["p"].reason == "Not run yet")
-    assert document.states["save"].reason == "Always runs"
+    assert document.states["save"].reason == "Not run yet"
     runner.run(document)
     until(lambda: ended and document.states["p"].tier)
     document.do(SetParam("p", "level", 0.4), "Change level")
@@ -93,6 +93,7 @@ def test_plans_follow_edits_in_the_cards_words(runner, ended, open_document):
     assert document.states["p"].reason == "Level changed"
     assert document.states["p"].tier == ""
     assert document.states["p"].stale
+    assert document.states["save"].reason == "Will run: after Picture"
     document.undo()
     until(lambda: document.states["p"].tier == "memory")
     assert not document.states["p"].stale

@@ -192,7 +192,7 @@ class TestLife:
         planned = listener.wait("planned", run=number)["nodes"]
         assert planned == {
             "n": "runs: value changed",
-            "end": "runs: it saves or shows something",
+            "end": "runs: upstream: a: value changed",
         }
 
     def test_plans_are_answered_during_a_run_and_cover_what_has_no_errors(self, listener):
@@ -200,14 +200,14 @@ class TestLife:
         listener.wait("progress", run=run)
         graph = Graph.of(
             make("fresh", "picture", level=0.7),
-            make("save", "save", image=("fresh", "image")),
+            make("fresh_save", "save", image=("fresh", "image")),
             make("bad", "steps", count="many", a=("gone", "float")),
         )
         number = listener.session.plan(listener.submission(graph))
         planned = listener.wait("planned", run=number)
         assert planned["nodes"] == {
             "fresh": "runs: not run before",
-            "save": "runs: it saves or shows something",
+            "fresh_save": "runs: not run before",
         }
         assert {e["where"] for e in planned["errors"]} == {"bad.count", "bad.a"}
         assert listener.of(run, "run_finished") == []

@@ -35,7 +35,7 @@ def explain(studio, graph, **more):
 def test_before_the_first_run(studio):
     said = explain(studio, GRAPH)
     assert said["grey"] == "runs: not run before"
-    assert said["save_grey"] == "runs: it saves or shows something"
+    assert said["save_grey"] == "runs: not run before"
     assert set(said) == set(GRAPH.nodes)
 
 
@@ -56,7 +56,10 @@ def test_after_a_run(studio):
 def test_the_words_name_the_cause_upstream(studio):
     studio.run(GRAPH)
     changed = GRAPH.with_nodes([make("number", "number", value=2.0)])
-    assert explain(studio, changed)["slow"] == "runs: upstream: a: value changed"
+    said = explain(studio, changed, always_write=False)
+    assert said["slow"] == "runs: upstream: a: value changed"
+    assert said["save_slow"] == "runs: upstream: image: value changed"
+    assert said["save_grey"] == "skipped: its files still stand"
 
 
 def test_what_was_forgotten_says_so(studio):
