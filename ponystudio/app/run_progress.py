@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -11,7 +13,9 @@ from ponystudio.app.painted import draw_bar, px
 from ponystudio.app.reasons import about, duration
 from ponystudio.app.runner import Runner
 from ponystudio.canvas import theme
+from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import Problem
+from ponystudio.graph.model import Node
 
 Piece = tuple[str, str, str]
 """Text, font role, colour token."""
@@ -25,6 +29,8 @@ class RunProgress(QWidget):
         super().__init__(parent)
         self._runner = runner
         self._last, self._failed = "", False
+        # What the failure that is shown was of: its document, as it then was.
+        self._of: tuple[Document, Mapping[str, Node]] | None = None
         self._aside: tuple[str, str] = ("", "")
         self._problem: Problem | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -34,6 +40,7 @@ class RunProgress(QWidget):
         runner.queue.job_changed.connect(lambda _: self._later())
         runner.job_done.connect(self._job_done)
         runner.refused.connect(self._refused)
+        runner.planner.checked.connect(self._checked)
         runner.link.ready_changed.connect(lambda _: self._later())
         runner.link.failed.connect(lambda _: self._later())
         theme.hub.changed.connect(self._restyle)
@@ -172,11 +179,26 @@ class RunProgress(QWidget):
             "failed": job.failure.rstrip(".") or self.tr("Failed"),
         }
         self._last, self._failed = words.get(how, ""), how == "failed"
+        self._note(self._runner.document_of(job))
         self._later()
 
-    def _refused(self, _document: object, problem: Problem) -> None:
+    def _refused(self, document: Document | None, problem: Problem) -> None:
         self._problem = problem
+        self._note(document)
         self._later()
+
+    def _note(self, document: Document | None) -> None:
+        self._of = None if document is None else (document, document.graph.nodes)
+
+    def _checked(self, document: Document) -> None:
+        """A failure is no news any more once its cause is changed: no card shows it then."""
+        if self._of is None or self._of[0] is not document or self._of[1] == document.graph.nodes:
+            return
+        if not any(document.states[id].phase == "failed" for id in document.graph.nodes):
+            self._problem = None
+            if self._failed:
+                self._last, self._failed = "", False
+            self._later()
 
     def _restyle(self) -> None:
         self.updateGeometry()

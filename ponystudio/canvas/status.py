@@ -40,7 +40,7 @@ def status(node: Node, spec: NodeSpec | None, state: NodeState) -> Status:
         return _running(state)
     if state.phase == "failed":
         what = state.problem.what.rstrip(".") if state.problem else tr("Failed")
-        return Status("alert", "err", what, tr("Failed"), _took(state))
+        return Status("alert", "err", what, tr("Failed"))
     if state.phase == "not_run":
         text = state.reason or tr("Not run")
         return Status("clock", "text2", text, tr("Not run"))

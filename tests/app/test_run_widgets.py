@@ -17,6 +17,7 @@ from ponystudio.app.queue_panel import QueuePanel
 from ponystudio.app.run_actions import run_actions
 from ponystudio.app.runbar import RunBar
 from ponystudio.canvas import theme
+from ponystudio.graph.edits import SetParam
 
 CATALOG = tiny_catalog()
 LEFT = Qt.MouseButton.LeftButton
@@ -208,6 +209,24 @@ class TestBottomBar:
         runner.run(document)
         link.tell("run_failed", node="end", error="end: Too much.", hint="", reason="NodeFailed")
         assert bar.progress.words()[0][0] == ("Steps failed", "body", "err")
+
+    def test_a_failure_is_told_until_its_cause_is_changed(self, bar, runner, document, link, qtbot):
+        def check() -> str:
+            with qtbot.waitSignal(runner.planner.checked):
+                runner.planner.plan_all()
+            return bar.progress.words()[0][0][0]
+
+        runner.run(document)
+        error = {"what": "Nothing here.", "reason": "MissingInput", "node": "end", "socket": "a"}
+        link.tell("refused", errors=[error])
+        assert check() == "Not run. Steps: Nothing here"
+        document.do(SetParam("d", "seed", 6), "Change seed")
+        assert check() == "Ready"
+        runner.run(document)
+        link.tell("refused", errors=[{"what": "Nothing to run.", "reason": "NothingToRun"}])
+        assert check() == "Nothing to run."
+        document.undo()
+        assert check() == "Ready"
 
     def test_the_engine_speaks_for_itself(self, bar, runner, link):
         link._hear(link._life, {"event": "worker_failed", "error": "There is no cuda."}, b"")

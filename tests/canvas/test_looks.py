@@ -173,7 +173,12 @@ def test_pictures_fit_and_keep_their_shape(view: GraphView) -> None:
         (NodeState("done", tier="device", seconds=6.3), "chip", "On device", "6.3 s"),
         (NodeState(tier="disk", seconds=100), "disk", "On disk", "1 min 40 s"),
         (NodeState("done", reason="Seed changed"), "again", "Seed changed", ""),
-        (NodeState("failed", problem=Problem("No such file.")), "alert", "No such file", ""),
+        (
+            NodeState("failed", seconds=1, problem=Problem("No such file.")),
+            "alert",
+            "No such file",
+            "",
+        ),
         (NodeState("not_run", reason="Not run: A failed"), "clock", "Not run: A failed", ""),
         (NodeState(faults=(Problem("Connect vae."),)), "alert", "Connect vae", ""),
     ],
