@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractListModel,
-    QMimeData,
-    QModelIndex,
-    QPersistentModelIndex,
     QPoint,
     QPointF,
     QRectF,
     QSize,
     QSizeF,
     Qt,
-    QUrl,
     Signal,
 )
 from PySide6.QtGui import (
@@ -33,12 +27,12 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QWidget
 
+from ponystudio.app.model_files import ENTRY, FACT, Around
 from ponystudio.app.model_pictures import ModelPictures
 from ponystudio.app.model_wish import AUTOV2, Entry
 from ponystudio.app.painted import draw_box, draw_icon, draw_ring, px
 from ponystudio.canvas import theme
 from ponystudio.canvas.params.fact import Fact, family_title, mismatch, size_text
-from ponystudio.canvas.params.file_facts import FileFacts
 from ponystudio.canvas.words import tr
 
 # Kinds of folders, and the icon of a file in one.
@@ -56,9 +50,7 @@ CARD, GAP = (212, 204), 12
 PICTURE = 130
 RING = 4  # around a card, for the ring of the keyboard
 DRAGGED = 120
-ENTRY, FACT = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _COPY = QKeySequence.StandardKey.Copy
-_Index = QModelIndex | QPersistentModelIndex
 
 
 def kind_titles() -> dict[str, tuple[str, str]]:
@@ -73,68 +65,6 @@ def kind_titles() -> dict[str, tuple[str, str]]:
         "text_encoders": (tr("Text encoders"), tr("Text encoder")),
         "controlnet": (tr("ControlNets"), tr("ControlNet")),
     }
-
-
-@dataclass(frozen=True)
-class Around:
-    """What cards show besides their files: the family of the model in front, the files that the
-    graph in front names, and the stars."""
-
-    family: str = ""
-    in_use: frozenset[str] = frozenset()
-    stars: frozenset[str] = frozenset()
-
-
-class ModelFiles(QAbstractListModel):
-    def __init__(self, facts: FileFacts, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._facts = facts
-        self._entries: list[Entry] = []
-        self.around = Around()
-
-    def show(self, entries: list[Entry], around: Around) -> None:
-        self.around = around
-        if entries == self._entries:
-            if entries:  # what is known of them may have changed
-                self.dataChanged.emit(self.index(0), self.index(len(entries) - 1))
-            return
-        self.beginResetModel()
-        self._entries = entries
-        self.endResetModel()
-
-    def row_of(self, entry: Entry | None) -> int:
-        """Where it stands, -1 if it does not."""
-        return self._entries.index(entry) if entry in self._entries else -1
-
-    def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008
-        return 0 if parent.isValid() else len(self._entries)
-
-    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if not index.isValid():
-            return None
-        entry = self._entries[index.row()]
-        if role == ENTRY:
-            return entry
-        if role == FACT:
-            return self._facts.get(entry.kind, entry.name)
-        if role == Qt.ItemDataRole.DisplayRole:
-            return entry.name
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            fact = self._facts.get(entry.kind, entry.name)
-            starred = self.tr("Starred") if entry.key in self.around.stars else ""
-            return "\n".join(filter(None, (entry.name, fact.line if fact else "", starred)))
-        return None
-
-    def flags(self, index: _Index) -> Qt.ItemFlag:
-        return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
-
-    def mimeData(self, indexes: Any) -> QMimeData:
-        """The file itself, so that the canvas makes its loader."""
-        mime = QMimeData()
-        facts = [index.data(FACT) for index in indexes]
-        paths = [fact.path for fact in facts if fact is not None and fact.path is not None]
-        mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-        return mime
 
 
 class ModelList(QListView):

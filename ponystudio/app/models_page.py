@@ -11,16 +11,8 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
-from ponystudio.app.model_cards import (
-    ENTRY,
-    FACT,
-    KINDS,
-    RING,
-    Around,
-    ModelCard,
-    ModelFiles,
-    ModelList,
-)
+from ponystudio.app.model_cards import KINDS, RING, ModelCard, ModelList
+from ponystudio.app.model_files import ENTRY, FACT, Around, ModelFiles
 from ponystudio.app.model_filters import ModelFilters
 from ponystudio.app.model_hashing import Hasher
 from ponystudio.app.model_pane import ModelPane

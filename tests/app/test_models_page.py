@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import NONE, open_window, show_graph
-from ponystudio.app.model_cards import ENTRY, FACT
+from ponystudio.app.model_files import ENTRY, FACT
 from ponystudio.app.models_page import ModelsPage
 from ponystudio.errors import DamagedFile
 from ponystudio.graph import format as graph_file
