@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QSize, Qt
 from PySide6.QtGui import QImage, QImageReader
+from shiboken6 import isValid
 
 from ponystudio.app.last_pictures import LastPicture, LastPictures
 from ponystudio.app.run_states import Pictures
@@ -59,7 +60,9 @@ class CardPictures(QObject):
         read: tuple[QImage, int],
     ) -> None:
         picture, written = read
-        if self._closing or picture.isNull() or written != last.written:
+        if self._closing or not isValid(document):  # closed meanwhile
+            return
+        if picture.isNull() or written != last.written:
             return  # it is gone, or another picture has that name now
         if last.key:
             self.known.keep(last.key, picture)
