@@ -89,7 +89,7 @@ class Counts(QObject):
 
     def embedding_names(self) -> list[str]:
         """The words that prompts name textual inversions by, as they were last listed."""
-        return [Path(name).stem for listed in list(self._listed.values()) for name in listed]
+        return [Path(name).stem for listed in self._listed.values() for name in listed]
 
     def pieces(
         self, prompt: Prompt, place: Hashable, done: Callable[[list[list[Piece]]], None]
@@ -113,12 +113,13 @@ class Counts(QObject):
 
     def _embeddings(self, folders: Folders, loras: tuple[str, ...]) -> Mapping[str, int]:
         """In the background; listed anew every few seconds at most."""
-        now = time.monotonic()
+        now, listed = time.monotonic(), self._listed
         if now - self._listed_at > _FRESH:
-            self._listed, self._listed_at = {}, now
-        if loras not in self._listed:
-            self._listed[loras] = Embeddings(folders, loras)
-        return self._listed[loras]
+            listed, self._listed_at = {}, now
+        if loras not in listed:
+            # What is there stays as it is: the names in it are read on another thread.
+            self._listed = listed = {**listed, loras: Embeddings(folders, loras)}
+        return listed[loras]
 
     def _done(self, place: Hashable, prompt: Prompt, count: Count) -> None:
         if self._asked.get(place) == prompt:
