@@ -32,6 +32,7 @@ class Asked(QObject):
         inspector.go_to.connect(lambda node: self.go_to(None, node))
         inspector.help_wanted.connect(self.help_on)
         inspector.words_chosen.connect(self.write)
+        inspector.loras_wanted.connect(self.make_loras)
         window.nodes.chosen.connect(self.add_node)
         window.dropper.added.connect(self._show_added)
         pictures.open_graph_requested.connect(window.documents.open)
@@ -61,6 +62,20 @@ class Asked(QObject):
             page.view.show_node(node)
             page.view.params.write(prompt, start, end)
 
+    def make_loras(self, node: str) -> None:
+        """Put the node that applies them in the place of the `<lora:…>` of a prompt."""
+        window, document = self._window, self._window.documents.current
+
+        def make(files: list[str]) -> None:
+            page = window.canvases.get(document) if document else None
+            if page is None or node not in page.document.graph.nodes:
+                return  # closed or deleted since
+            if not page.commands.ops.make_loras(node, files):
+                text = self.tr("Nothing gives this prompt a text encoder: wire its clip first.")
+                window.tell(Notice(self.tr("No LoRA node was made"), text, kind="warn"))
+
+        window.services.facts.list_now("loras", make)
+
     def walk_problems(self) -> None:
         if page := self._window.page:
             selected = page.scene.selected_nodes()
@@ -72,7 +87,7 @@ class Asked(QObject):
 
     def open_files(self, paths: Sequence[Path]) -> None:
         """Files by name, from the command line, say: graphs open in tabs of their own, models and
-        pictures get their loaders in the middle of the canvas in front."""
+        pictures get their loaders in the middle of the canvas in front, or where there is room."""
         from ponystudio.app.dropping import is_material
 
         window = self._window
@@ -82,17 +97,24 @@ class Asked(QObject):
         material = [path for path in paths if is_material(path)]
         if material and (page := window.page):
             window.show_document(page.document)
-            window.dropper.take(material, page.document, page.view.visible_rect().center())
+            room = page.commands.ops.room_for
+            at = page.view.visible_rect().center()
+            window.dropper.take(material, page.document, at, room)
 
     def _show_added(self, document: StudioDocument, nodes: list[str]) -> None:
         page = self._window.page
         if page is not None and page.document is document and nodes:
             page.scene.select(nodes)
+            if not page.view.visible_rect().contains(page.scene.bounds(nodes).center()):
+                page.view.show_node(nodes[-1])
 
     def add_node(self, spec: NodeSpec) -> None:
+        """Where there is room, in sight."""
         if page := self._window.page:
             self._window.show_document(page.document)
-            page.commands.ops.add_node(spec, page.view.visible_rect().center())
+            at = page.view.visible_rect().center()
+            if id := page.commands.ops.add_node(spec, at, free=True):
+                self._show_added(page.document, [id])
 
     def run_to(self, node: str) -> None:
         document = self._window.documents.current

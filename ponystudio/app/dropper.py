@@ -13,12 +13,14 @@ from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QMenu, QWidget
 
+from ponystudio.api.spec import NodeSpec
 from ponystudio.app import saving
 from ponystudio.app.documents import Documents
 from ponystudio.app.notice import Notice
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.canvas.background import Background
 from ponystudio.errors import BadInput, GraphError, NotWritable, PonyStudioError
+from ponystudio.graph.arranging import Point
 from ponystudio.graph.clipboard import MIME
 from ponystudio.library.folders import Folders, default_roots
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:  # it knows all kinds of files, and is not needed before the f
     from ponystudio.app.dropping import Choice, Dropped, Dropping
 
 _BESIDE = 32
+
+# Says of a new node, and a place of the scene, where its card may stand near by.
+Room = Callable[[NodeSpec, QPointF], Point]
 
 
 class Dropper(QObject):
@@ -61,10 +66,17 @@ class Dropper(QObject):
         the pointer (in pixels of the screen)."""
         self._look(self._jobs(mime, document), document, at, pointer)
 
-    def take(self, paths: Sequence[Path], document: StudioDocument, at: QPointF) -> None:
-        """As if these were dropped there, but nothing is asked: the usual thing is done."""
+    def take(
+        self,
+        paths: Sequence[Path],
+        document: StudioDocument,
+        at: QPointF,
+        room: Room | None = None,
+    ) -> None:
+        """As if these were dropped there, or where there is room, but nothing is asked: the usual
+        thing is done."""
         judge = self._judge(document)
-        self._look([partial(judge.file, path) for path in paths], document, at, None)
+        self._look([partial(judge.file, path) for path in paths], document, at, None, room)
 
     def wait(self) -> None:
         self._files.wait()
@@ -117,10 +129,11 @@ class Dropper(QObject):
         document: StudioDocument,
         at: QPointF,
         pointer: QPoint | None,
+        room: Room | None = None,
     ) -> None:
         self._files.do(
             lambda: [job() for job in jobs],
-            partial(self._decided, document, at, pointer),
+            partial(self._decided, document, at, pointer, room),
             partial(self._refused, ""),
         )
 
@@ -157,8 +170,11 @@ class Dropper(QObject):
         document: StudioDocument,
         at: QPointF,
         pointer: QPoint | None,
+        room: Room | None,
         found: Sequence[Dropped],
     ) -> None:
+        from ponystudio.app.dropping import GRIP
+
         for number, dropped in enumerate(found):
             place = at + QPointF(_BESIDE, _BESIDE) * number
             if dropped.refusal is not None:
@@ -166,7 +182,10 @@ class Dropper(QObject):
             elif pointer is not None and len(found) == 1 and len(dropped.choices) > 1:
                 self._ask(dropped.choices, document, place, pointer)
             elif dropped.choices:
-                self.choose(dropped.choices[0], document, place)
+                choice = dropped.choices[0]
+                if room is not None and choice.spec is not None:
+                    place = QPointF(*room(choice.spec, place)) + QPointF(*GRIP)
+                self.choose(choice, document, place)
 
     def _ask(
         self, choices: Sequence[Choice], document: StudioDocument, at: QPointF, pointer: QPoint

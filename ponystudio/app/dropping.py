@@ -30,7 +30,8 @@ Action = Literal["open", "nodes", "node", "note", "models"]
 _PROMPT = "core.encode_prompt"
 _NOTE = (240, 120)
 # From the pointer to the corner of the card that is put under it.
-_GRIP = (-24, -16)
+# Where in a new card the pointer comes to be.
+GRIP = (24, 16)
 _GRID = 8
 _BESIDE = 32
 
@@ -163,7 +164,7 @@ def with_file(param: ParamSpec, name: str, present: Any) -> Any:
 
 def edits(choice: Choice, graph: Graph, at: tuple[float, float]) -> list[Edit]:
     """What adds a "node", "nodes" or "note" to the graph at a place of the scene."""
-    x, y = (round((here + grip) / _GRID) * _GRID for here, grip in zip(at, _GRIP, strict=True))
+    x, y = (round((here - grip) / _GRID) * _GRID for here, grip in zip(at, GRIP, strict=True))
     if choice.action == "nodes" and choice.part is not None:
         return list(clipboard.paste(graph, choice.part, at).edits)
     if choice.action == "note":

@@ -5,7 +5,7 @@ Gestures, menus, keys and the palette all end here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QPointF
@@ -15,7 +15,7 @@ from ponystudio.canvas import card, items, metrics
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.items import SocketRef, WireKey
 from ponystudio.errors import GraphError
-from ponystudio.graph import arranging, rewiring, wiring
+from ponystudio.graph import arranging, lora_tags, rewiring, wiring
 from ponystudio.graph.arranging import Box, Point
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.edits import REMOVED, AddNode, Compound, Edit, SetMode, SetTitle, SetView
@@ -159,9 +159,18 @@ class Operations(QObject):
         dx, dy = (row.centre.x(), row.centre.y()) if row else (layout.size.width() / 2, 16.0)
         return [metrics.snapped(at.x() - dx), metrics.snapped(at.y() - dy)]
 
-    def add_node(self, spec: NodeSpec, at: QPointF, wire: WireKey | None = None) -> str:
-        """A new node with its header at a place, put into a wire if one is given."""
-        view = {"pos": self.place_for(spec, at)}
+    def room_for(self, spec: NodeSpec, at: QPointF) -> Point:
+        """Where a new card stands whose header is to be at a place, or below it, so that it covers
+        no other."""
+        x, y = self.place_for(spec, at)
+        return arranging.free_place((x, y, *self.card_size(spec)), self.boxes().values())
+
+    def add_node(
+        self, spec: NodeSpec, at: QPointF, wire: WireKey | None = None, *, free: bool = False
+    ) -> str:
+        """A new node with its header at a place, put into a wire if one is given; `free`: where
+        there is room for it near by."""
+        view = {"pos": [*self.room_for(spec, at)] if free else self.place_for(spec, at)}
         text = self.tr("Add {0}").format(spec.title)
         if wire in self.scene.wire_items and wire:
             id, edits = rewiring.inserted_new(self.graph, self.catalog, spec, wire, view)
@@ -231,6 +240,20 @@ class Operations(QObject):
         places = arranging.make_room(after, boxes, node)
         free = {id: place for id, place in places.items() if not self.pinned(id)}
         return self.moves(free, after)
+
+    def make_loras(self, prompt: str, files: Collection[str]) -> str:
+        """The `<lora:…>` of a prompt as the node that applies those of the files; which that is, ""
+        without any."""
+
+        def beside(source: str) -> list[float]:
+            x, y, width, _ = self.boxes([source])[source]
+            return [metrics.snapped(x + width + arranging.GAP_X), metrics.snapped(y)]
+
+        found = lora_tags.applying(self.graph, self.catalog, prompt, files, beside)
+        if found is None:
+            return ""
+        room = self.room_edits(found.edits, found.node, found.spec) if found.spec else []
+        return self._added(found.node, [*found.edits, *room], self.tr("Make LoRA nodes"))
 
     def swap(self, node: str, spec: NodeSpec) -> bool:
         text = self.tr("Swap {0} for {1}").format(self.title(node), spec.title)

@@ -12,6 +12,7 @@ from helpers.studio import text_to_picture
 from helpers.window import CTRL, SHIFT, open_window, picture, press, show_graph
 from ponystudio.canvas.state import Problem
 from ponystudio.graph.edits import SetParam
+from ponystudio_resources import path as resource
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -302,3 +303,19 @@ class TestInspector:
         assert window.documents.current.graph.nodes["sampler"].mode == "bypassed"
         window.documents.current.undo()
         assert window.documents.current.graph.nodes["sampler"].mode == "normal"
+
+
+def test_what_is_added_from_beside_the_canvas_covers_nothing(window):
+    show_graph(window, text_to_picture(), "Ponies")
+    page, document = window.page, window.documents.current
+    before = set(document.graph.nodes)
+    window.asked.add_node(window.documents.catalog["core.load_vae"])
+    upscaler = resource("models", "upscale_models", "realesrgan-x4plus-anime.safetensors")
+    window.asked.open_files([upscaler, upscaler])
+    window.dropper.wait()
+    until(lambda: len(document.graph.nodes) == len(before) + 3)
+    cards = {id: item.rect for id, item in page.scene.node_items.items()}
+    for id in cards.keys() - before:
+        assert [other for other in cards if cards[other].intersects(cards[id])] == [id]
+    (shown,) = page.scene.selected_nodes()
+    until(lambda: page.view.visible_rect().contains(cards[shown]))
