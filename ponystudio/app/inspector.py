@@ -15,13 +15,14 @@ from ponystudio.app.runner import Runner
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.app.token_view import TokenView
 from ponystudio.canvas import theme
-from ponystudio.canvas.params.brought import loras_behind
 from ponystudio.canvas.params.counting import Prompt
+from ponystudio.canvas.params.field import FieldContext
 from ponystudio.canvas.params.painting import label_of, text_of
+from ponystudio.canvas.params.prompt import prompt_in
 from ponystudio.canvas.params.services import ParamServices
 from ponystudio.canvas.state import NodeState
 from ponystudio.canvas.status import seconds
-from ponystudio.diffusion.prompt import DIALECTS
+from ponystudio.graph import lora_tags
 from ponystudio.graph.model import Node
 
 LONGEST = 60
@@ -29,13 +30,15 @@ SOON = 80
 
 
 class Inspector(QFrame):
-    """`show_node` fills it. `run_to`, `bypass`, `go_to` and `help_wanted` carry a node's id;
-    `words_chosen` a node, and from where to where in its prompt."""
+    """`show_node` fills it. `run_to`, `bypass`, `go_to` and `help_wanted` carry a node's id, as
+    `loras_wanted` does, whose `<lora:…>` are to be nodes; `words_chosen` a node, and from where to
+    where in its prompt."""
 
     run_to = Signal(str)
     bypass = Signal(str)
     go_to = Signal(str)
     help_wanted = Signal(str)
+    loras_wanted = Signal(str)
     words_chosen = Signal(str, int, int)
 
     def __init__(
@@ -141,6 +144,10 @@ class Inspector(QFrame):
         count = self._counts.get(prompt, "inspector") if prompt else None
         for note in dict.fromkeys((*state.notes, *(count.notes if count else ()))):
             box.addWidget(label(note, "body", "text2"))
+        if prompt and lora_tags.tags(prompt.text):
+            make = PaintedButton("plain", self.tr("Make LoRA nodes"), "models")
+            make.clicked.connect(lambda: self.loras_wanted.emit(id))
+            box.addWidget(make, 0, Qt.AlignmentFlag.AlignLeft)
         section(box, self.tr("Parameters"), _params(document, node, spec))
         if prompt:
             self.tokens.show_prompt(self._counts, prompt)
@@ -204,12 +211,8 @@ def _params(document: StudioDocument, node: Node, spec: NodeSpec | None) -> list
 def _prompt(document: StudioDocument, node: Node, spec: NodeSpec | None) -> Prompt | None:
     """The first prompt of its own that a node has."""
     own = (p for p in spec.params if p.prompt and p.name not in node.inputs) if spec else ()
-    if (param := next(iter(own), None)) is None:
-        return None
-    dialect = node.params.get("dialect")
-    text = str(node.params.get(param.name, param.default))
-    known = dialect if dialect in DIALECTS else DIALECTS[0]
-    return Prompt(text, known, loras_behind(document, node.id))
+    param = next(iter(own), None)
+    return prompt_in(FieldContext.of(document, node.id, param)) if param else None
 
 
 def _short(text: str) -> str:

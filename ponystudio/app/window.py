@@ -172,6 +172,7 @@ class Window(QMainWindow):
         page.selection_changed.connect(self._selection_changed)
         page.template_wanted.connect(self.new_default)
         page.scene.tokens_requested.connect(self.asked.show_tokens)
+        page.scene.loras_requested.connect(self.asked.make_loras)
         page.picture_wanted.connect(partial(self.asked.show_picture_of, document))
         self.canvases[document] = page
         self.shell.pages.addWidget(page)

@@ -39,7 +39,7 @@ def menu_entries() -> Entries:
             tr("Prompt"),
             (
                 *("prompt.preset", "prompt.keep", "", "prompt.tags", "prompt.spaces"),
-                *("prompt.underscores", "", "prompt.tokens"),
+                *("prompt.underscores", "prompt.loras", "", "prompt.tokens"),
             ),
         ),
         (

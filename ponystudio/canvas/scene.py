@@ -40,6 +40,7 @@ class GraphScene(Contents):
     remedy_requested = Signal(str, object, str)
     run_to_requested = Signal(str)
     tokens_requested = Signal(str)
+    loras_requested = Signal(str)
     more_requested = Signal(str, object)
     picture_activated = Signal(str)
 

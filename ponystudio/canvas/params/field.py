@@ -171,6 +171,9 @@ class Host(Protocol):
 
     def show_tokens(self, ctx: FieldContext) -> None: ...
 
+    def make_loras(self, ctx: FieldContext) -> None:
+        """Put the node that applies them in the place of a prompt's `<lora:…>`."""
+
 
 class Drag(Protocol):
     """What a press began. It is told of every move until the release."""

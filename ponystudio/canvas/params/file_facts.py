@@ -97,6 +97,11 @@ class FileFacts(QObject):
             key=("names", kind),
         )
 
+    def list_now(self, kind: str, done: Callable[[list[str]], None]) -> None:
+        """The files of a kind as they are now, for `done`."""
+        folders = self._folders()
+        self._background.do(lambda: folders.names(kind), done)
+
     def look_again_at(self, kind: str, name: str) -> None:
         """More may be known of this file now."""
         self._old.add((kind, name))

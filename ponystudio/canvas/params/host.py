@@ -166,6 +166,9 @@ class FieldHost(QObject):
     def show_tokens(self, ctx: FieldContext) -> None:
         self.view.graph_scene.tokens_requested.emit(ctx.node)
 
+    def make_loras(self, ctx: FieldContext) -> None:
+        self.view.graph_scene.loras_requested.emit(ctx.node)
+
     def prompt(self) -> FieldContext | None:
         """The prompt that is worked on: written, focused, or the first of the selected node."""
         if there := self._editing or self.focused:

@@ -12,6 +12,7 @@ from ponystudio.canvas.params.preset_popup import PresetPopup
 from ponystudio.canvas.params.presets import Preset
 from ponystudio.canvas.words import tr
 from ponystudio.errors import PonyStudioError
+from ponystudio.graph import lora_tags
 
 Target = Callable[[], FieldContext | None]
 Change = Callable[[str, Collection[str]], str]
@@ -27,6 +28,7 @@ def actions(target: Target, host: Host) -> list[ActionSpec]:
         icon: str,
         *keys: str,
         worded: bool = True,
+        fits: Callable[[str], object] = bool,
     ) -> ActionSpec:
         def run() -> None:
             if (ctx := target()) is not None:
@@ -34,7 +36,7 @@ def actions(target: Target, host: Host) -> list[ActionSpec]:
 
         def enabled() -> bool:
             ctx = target()
-            return ctx is not None and (not worded or bool(str(ctx.value).strip()))
+            return ctx is not None and (not worded or bool(fits(str(ctx.value).strip())))
 
         return ActionSpec(f"prompt.{id}", title, run, keys, tr("Prompt"), icon, enabled)
 
@@ -54,6 +56,7 @@ def actions(target: Target, host: Host) -> list[ActionSpec]:
         converting("tags", tr("Tags to prompt"), tags.as_prompt),
         converting("spaces", tr("Underscores to spaces"), tags.with_spaces),
         converting("underscores", tr("Spaces to underscores"), tags.with_underscores),
+        spec("loras", tr("Make LoRA nodes"), host.make_loras, "models", fits=lora_tags.tags),
         spec(
             "tokens",
             tr("Show its tokens"),
