@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontMetrics
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -26,6 +28,9 @@ from ponystudio.canvas.words import tr
 from ponystudio.graph.model import Node
 
 SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
+# Longer words, names of files say, may break within.
+LONG_WORD = 16
+_BREAK = "\u200b"
 
 
 def new_page() -> tuple[QWidget, QVBoxLayout]:
@@ -37,16 +42,48 @@ def new_page() -> tuple[QWidget, QVBoxLayout]:
     return widget, box
 
 
+class Value(QLabel):
+    """Text that fits any width: long words break after signs, or anywhere. Copies are whole."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(breakable(text))
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(SELECTABLE)
+
+    def copied(self) -> str:
+        """What is selected, or all."""
+        return (self.selectedText() or self.text()).replace(_BREAK, "")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Copy):
+            QGuiApplication.clipboard().setText(self.copied())
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = QMenu(self)
+        copy = menu.addAction(tr("Copy"))
+        copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(self.copied()))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(event.globalPos())
+
+
+def breakable(text: str) -> str:
+    """The text with places without width where a line may end in its long words."""
+
+    def broken(word: re.Match[str]) -> str:
+        return _BREAK.join(re.findall(rf"[^\W_]{{1,{LONG_WORD}}}[\W_]?|[\W_]", word[0]))
+
+    return re.sub(rf"\S{{{LONG_WORD + 1},}}", broken, text)
+
+
 def label(text: str, role: str, tone: str = "") -> QLabel:
-    made = QLabel(text)
+    made = Value(text) if role.startswith("mono") else QLabel(breakable(text))
     made.setTextFormat(Qt.TextFormat.PlainText)
-    made.setWordWrap(role in ("body", "caption", "title"))
+    made.setWordWrap(role in ("body", "caption", "title") or isinstance(made, Value))
     made.setProperty("role", role)
     if tone:
         made.setProperty("tone", tone)
-    if role.startswith("mono"):
-        made.setWordWrap(True)
-        made.setTextInteractionFlags(SELECTABLE)
     made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
     return made
 

@@ -80,6 +80,7 @@ QPushButton[kind="icon"], QToolButton[kind="icon"] {
 QPushButton[kind="icon"]:hover, QToolButton[kind="icon"]:hover { background: $hover; }
 QPushButton[kind="icon"]:checked, QToolButton[kind="icon"]:checked { background: $tint; }
 QPushButton[kind="icon"]:focus, QToolButton[kind="icon"]:focus { border: 1px solid $text; }
+QFileDialog QToolButton { padding: 0; min-width: ${button}px; }
 QToolButton::menu-indicator { image: none; width: 0; }
 QPushButton::menu-indicator { image: none; width: 0; }
 

@@ -14,6 +14,7 @@ from helpers.window import open_window, press, show_graph
 from ponystudio.app import panels
 from ponystudio.app.estimates import works
 from ponystudio.app.help_panel import node_help
+from ponystudio.app.inspector_parts import Value
 from ponystudio.app.log_panel import LogPanel
 from ponystudio.app.node_panel import NodePanel
 from ponystudio.canvas.state import Problem
@@ -196,6 +197,18 @@ class TestInspector:
         window.page.scene.select(["sampler"])
         window.documents.current.do(SetParam("sampler", "steps", 33), "Change steps")
         until(lambda: "33" in texts(window.inspector).split("\n"))
+
+    def test_long_names_of_files_break_and_are_copied_whole(self, window):
+        name = "a_very_long_name_of_a_model-000010.safetensors"
+        show_graph(window, text_to_picture())
+        window.page.scene.select(["checkpoint"])
+        window.documents.current.do(SetParam("checkpoint", "file", name), "Change file")
+        until(lambda: "very_" in texts(window.inspector))
+        value = next(v for v in window.inspector.findChildren(Value) if "very_" in v.text())
+        assert value.minimumSizeHint().width() < 180
+        value.setSelection(0, len(value.text()))
+        QTest.keyClick(value, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+        assert QGuiApplication.clipboard().text() == name
 
     def test_a_node_that_goes_leaves_no_trace(self, window):
         show_graph(window, text_to_picture())
