@@ -11,6 +11,7 @@ from PySide6.QtGui import QImage
 
 from ponystudio.app.queue_store import QueueStore, Stored
 from ponystudio.app.seeds import Roll, with_seeds
+from ponystudio.canvas.state import Problem
 from ponystudio.graph.model import Graph
 
 Status = Literal["waiting", "running", "stopping"]
@@ -22,8 +23,11 @@ class Job:
 
     `scope` names the document that it came from; `done` of its pictures are made. The rest is how
     far the present one is: `fraction` of its time, `left` seconds, the `node` that runs; and the
-    `seconds` that it all took. `failure` says in short why it failed, `left_out` how many nodes
-    were not fit to run.
+    `seconds` that it all took. `failure` says in short why it failed, `problem` in full,
+    `left_out` how many nodes were not fit to run.
+
+    What is made `aside`, in a folder of its own, is made anew and is no result: it is `made` for
+    whoever asked. Such a job does not outlive the process.
     """
 
     id: int
@@ -36,6 +40,7 @@ class Job:
     done: int = 0
     status: Status = "waiting"
     denoiser_on_cpu: bool = False
+    aside: Path | None = None
 
     number: int | None = None
     node: str = ""
@@ -50,8 +55,11 @@ class Job:
     picture: QImage | None = None
     stop_asked: bool = False
     failure: str = ""
+    problem: Problem | None = None
     left_out: int = 0
     seconds: float = 0.0
+    made: list[tuple[str, Path]] = field(default_factory=list, repr=False)
+    """Node and file."""
 
     @property
     def count(self) -> int:
@@ -66,6 +74,7 @@ class Job:
         self.node = self.node_title = ""
         self.step = self.steps = self.nodes = self.nodes_done = self.nodes_cached = 0
         self.left_out = 0
+        self.made.clear()
         self.fraction, self.left = 0.0, None
 
     def stored(self) -> Stored:
@@ -146,7 +155,7 @@ class JobQueue(QObject):
         if front:
             at = 1 if self._jobs and self._jobs[0].status != "waiting" else 0
         self._jobs.insert(at, job)
-        if self._store is not None:
+        if self._store is not None and job.aside is None:
             self._store.keep(job.stored())
         self._told()
 
@@ -182,4 +191,5 @@ class JobQueue(QObject):
 
     def _keep_order(self) -> None:
         if self._store is not None:
-            self._store.keep_order([(job.id, job.done) for job in self._jobs])
+            kept = [(job.id, job.done) for job in self._jobs if job.aside is None]
+            self._store.keep_order(kept)

@@ -52,7 +52,8 @@ class Notifier(QObject):
             self._tray = None
 
     def _job_done(self, job: Job, how: str) -> None:
-        self._made += job.done if how == "done" else max(0, job.done - 1)
+        if job.aside is None:
+            self._made += job.done if how == "done" else max(0, job.done - 1)
         self._failed += how == "failed"
         self._seconds += job.seconds
         self._title = job.title
@@ -61,7 +62,7 @@ class Notifier(QObject):
         made, failed, seconds = self._made, self._failed, self._seconds
         self._made = self._failed = 0
         self._seconds = 0.0
-        worth = seconds >= WORTH_TELLING or failed
+        worth = failed or (made and seconds >= WORTH_TELLING)
         if how == "stopped" or not self._on or not worth or _in_front():
             return
         if failed:

@@ -26,15 +26,18 @@ class RunPlaces:
         scope: str,
         *,
         denoiser_on_cpu: bool = False,
+        aside: Path | None = None,
     ) -> Submission:
-        """A run of a graph, with these places as they are now."""
+        """A run of a graph, with these places as they are now; all that it writes goes `aside`, and
+        is made anew, if a folder is given."""
         return Submission(
             graph=graph,
             models=list(self.models()),
-            output=self.output(),
-            previews=self.previews,
+            output=aside or self.output(),
+            previews=aside or self.previews,
             graph_dir=graph_dir,
             targets=targets,
             scope=scope,
             denoiser_on_cpu=denoiser_on_cpu,
+            anew=aside is not None,
         )

@@ -26,6 +26,7 @@ from ponystudio.app.upgrading import Upgrader
 from ponystudio.canvas.document import Document
 from ponystudio.canvas.state import Problem
 from ponystudio.client.session import Submission
+from ponystudio.graph.model import Graph
 
 # Milliseconds after which a Stop without effect may be pressed harder.
 STOP_PATIENCE = 2000
@@ -191,12 +192,24 @@ class Runner(QObject):
             self.last_seeds.note(scope, {(node, name): seed for node, name, seed in shown})
             self._saving.start()
         document.do_by_the_way(seeds.edits(graph, shown), self.tr("New seed"))
+        self._take(job, front)
+        return job
+
+    def run_aside(
+        self, title: str, graph: Graph, node: str, folder: Path, graph_dir: Path | None
+    ) -> Job:
+        """Queue a run of one node of a graph that is nobody's, all of it anew, into a folder."""
+        id = self.queue.new_id()
+        job = Job(id, title, "", graph, targets=(node,), graph_dir=graph_dir, aside=folder)
+        self._take(job)
+        return job
+
+    def _take(self, job: Job, front: bool = False) -> None:
         if self.link.failure:
             self.link.restart()  # perhaps it works now
         self.queue.set_paused(False)
         self.queue.add(job, front=front)
         self._go_on()
-        return job
 
     def run_to(self, document: Document, node: str) -> Job:
         """Run one node and what it needs."""
@@ -297,6 +310,7 @@ class Runner(QObject):
             job.targets,
             job.scope,
             denoiser_on_cpu=job.denoiser_on_cpu,
+            aside=job.aside,
         )
         job.number = self.link.submit(submission)
         self.queue.changed.emit()
@@ -342,9 +356,11 @@ class Runner(QObject):
         else:
             job.status = "waiting"
             self.queue.remove(job)
-            job.failure = watch.failure if how == "failed" else ""
+            if how == "failed":
+                job.failure, job.problem = watch.failure, watch.problem
             self.job_done.emit(job, how)
-        if how == "failed" and watch.problem is not None and not watch.shown_on_a_node:
+        told = watch.shown_on_a_node or job.aside is not None
+        if how == "failed" and watch.problem is not None and not told:
             self.refused.emit(document, watch.problem)
         if document is not None:
             self.planner.plan_soon(document)
@@ -393,6 +409,9 @@ class Runner(QObject):
                 self.left_out.emit(document, problems)
 
     def output_made(self, watch: RunWatch, node: str, path: str, unchanged: bool) -> None:
+        if watch.job.aside is not None:
+            watch.job.made.append((node, Path(path)))
+            return
         have = partial(self._have_picture, watch, node)
         self.pictures.load(watch.job.scope, node, path, watch.keys.get(node, ""), have)
         under_output = Path(path).is_relative_to(self.places.output())

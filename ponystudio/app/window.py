@@ -37,6 +37,7 @@ from ponystudio.app.tabs import Tabs
 from ponystudio.app.telling import Telling
 from ponystudio.app.templates import DEFAULT, template
 from ponystudio.app.toasts import Toasts
+from ponystudio.app.verifying import Verifier
 from ponystudio.app.window_actions import menu_entries, window_actions
 from ponystudio.canvas import metrics, theme
 from ponystudio.canvas.action import ActionSpec
@@ -71,6 +72,7 @@ class Window(QMainWindow):
         self.toasts = Toasts(self.shell.pages)
         self.asked = Asked(self)
         self.telling = Telling(self.toasts, self.runner, self.asked.go_to)
+        self.verifier = Verifier(self.runner, self.telling, self)
         self.results.actions.set_toasts(self.toasts)
         self.panels = Panels(self, self.shell, self.nodes)
         self.side = SidePages(self, self.shell)
@@ -149,6 +151,8 @@ class Window(QMainWindow):
         self.runner.picture_made.connect(self.results.add)
         self.runner.queue.changed.connect(self._show_running)
         self.results.actions.view_requested.connect(self.side.show_pictures)
+        self.results.actions.verify_requested.connect(self.verifier.verify)
+        self.verifier.verified.connect(self.results.have_verdict)
         for document in documents:
             self._opened(document)
         self.show_document(documents.current)
@@ -319,6 +323,7 @@ class Window(QMainWindow):
         self.dropper.stop()
         self.documents.shutdown()
         self.running.close()
+        self.verifier.close()
         self.results.close()
         self.services.close()
         event.accept()

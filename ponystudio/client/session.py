@@ -65,6 +65,7 @@ class Submission:
     scope: str = ""
     always_write: bool = False
     denoiser_on_cpu: bool = False
+    anew: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -77,6 +78,7 @@ class Submission:
             "scope": self.scope,
             "always_write": self.always_write,
             "denoiser_on_cpu": self.denoiser_on_cpu,
+            "anew": self.anew,
         }
 
 

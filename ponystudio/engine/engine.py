@@ -35,7 +35,17 @@ from ponystudio.engine.fingerprint import fingerprints
 from ponystudio.engine.history import History
 from ponystudio.engine.ladder import Ladder, Rung
 from ponystudio.engine.packs import Packs
-from ponystudio.engine.plan import Keys, Marks, Plan, Shape, keys_of, make_plan, mark, shape_of
+from ponystudio.engine.plan import (
+    Keys,
+    Marks,
+    Nothing,
+    Plan,
+    Shape,
+    keys_of,
+    make_plan,
+    mark,
+    shape_of,
+)
 from ponystudio.engine.pool import WeightsPool
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.request import Request
@@ -186,7 +196,7 @@ class Engine:
                 good.shape,
                 self.packs.catalog,
                 good.keys,
-                self.results,
+                Nothing() if request.anew else self.results,
                 lambda node, identity: self._stands(request, node, identity),
             )
 
@@ -387,7 +397,7 @@ class Engine:
         return effective_targets(request.graph, self.packs.catalog)
 
     def _stands(self, request: Request, node: str, identity: str) -> bool:
-        return not request.always_write and self._effects.stands(
+        return not (request.always_write or request.anew) and self._effects.stands(
             request.scope, node, identity, (request.output, request.previews)
         )
 

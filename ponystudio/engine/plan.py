@@ -39,6 +39,15 @@ class Found(Protocol):
         """The same by what is remembered, without touching a disk."""
 
 
+class Nothing:
+    """Where no result is found."""
+
+    def tier(self, key: str) -> Tier | None:  # noqa: ARG002 - the signature is Found's
+        return None
+
+    known_tier = tier
+
+
 class Past(Protocol):
     """What was run before, so that a plan can say what has changed since."""
 

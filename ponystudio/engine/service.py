@@ -168,6 +168,7 @@ class Service:
             always_write=bool(message.get("always_write", False)),
             denoiser_on_cpu=bool(message.get("denoiser_on_cpu", False)),
             titled=True,
+            anew=bool(message.get("anew", False)),
         )
 
     def _emit(self, event: Event) -> None:

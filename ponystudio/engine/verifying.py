@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ponystudio.diffusion.picture_file import read_levels
+from ponystudio.diffusion.picture_levels import read_levels
 from ponystudio.errors import Differs, GraphFileError
 from ponystudio.graph.carrier import RECEIPT, graph_text, read_fields
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from helpers.png16 import write_png16
-from ponystudio.diffusion import picture_file
+from ponystudio.diffusion import picture_levels
 from ponystudio.diffusion.picture_file import read_picture, to_picture
 from ponystudio.errors import DamagedFile
 
@@ -132,7 +132,7 @@ def test_what_is_no_picture_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_large_grid_is_read(tmp_path: Path) -> None:
     """Pillow by itself warns from 89 million pixels on and refuses 179 million."""
     assert Image.MAX_IMAGE_PIXELS is not None
-    assert 2 * Image.MAX_IMAGE_PIXELS == picture_file.MAX_PIXELS > 179_000_000
+    assert 2 * Image.MAX_IMAGE_PIXELS == picture_levels.MAX_PIXELS > 179_000_000
     Image.new("1", (16_384, 16_384)).save(tmp_path / "p.png")
     with Image.open(tmp_path / "p.png") as picture:
         assert picture.size == (16_384, 16_384)

@@ -269,6 +269,13 @@ def test_an_unchanged_save_is_skipped_only_where_asked(studio, tmp_path):
     assert studio.run(g, always_write=False) == ["save"]
 
 
+def test_anew_uses_nothing_that_is_there(studio):
+    g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
+    assert studio.run(g) == ["grey", "save"]
+    assert studio.run(g, always_write=False, anew=True) == ["grey", "save"]
+    assert studio.run(g) == ["save"]
+
+
 def test_what_was_saved_before_a_restart_stands(tmp_path):
     g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
     for again in (False, True):

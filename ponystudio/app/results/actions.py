@@ -35,13 +35,14 @@ class PictureActions(QObject):
 
     `open_graph_requested` (path), `use_seed_requested` (seed as a Python int, path, graph),
     `apply_values_requested` (path, graph): take the params of that picture's graph, None if it has
-    none, into the present one;
+    none, into the present one; `verify_requested` (path): make it again and compare;
     `view_requested` (list of paths): show one, or compare two, in the gallery.
     """
 
     open_graph_requested = Signal(object)
     use_seed_requested = Signal(object, object, object)
     apply_values_requested = Signal(object, object)
+    verify_requested = Signal(object)
     view_requested = Signal(list)
 
     def __init__(
@@ -80,6 +81,9 @@ class PictureActions(QObject):
         self._work.do(
             lambda: read_graph(path), lambda graph: self.apply_values_requested.emit(path, graph)
         )
+
+    def verify(self, picture: Picture) -> None:
+        self.verify_requested.emit(picture.path)
 
     def star(self, pictures: Iterable[Picture], on: bool) -> None:
         self._index.star([picture.path for picture in pictures], on)

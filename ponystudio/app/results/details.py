@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
@@ -22,6 +23,9 @@ from ponystudio.app.results.records import Picture
 from ponystudio.app.results.widgets import Line, Spacing, label, paint_icon, rounded
 from ponystudio.app.results.wording import decimal, device, precision, size
 from ponystudio.canvas import theme
+
+if TYPE_CHECKING:
+    from ponystudio.engine.verifying import Verdict
 
 LABELS = 86
 
@@ -79,10 +83,10 @@ class Lines(QWidget):
 class Facts(Lines):
     """How a picture was made; what is not known has no line."""
 
-    def show_picture(self, picture: Picture) -> None:
-        self.show_lines(self._lines(picture))
+    def show_picture(self, picture: Picture, verdict: Verdict | None = None) -> None:
+        self.show_lines(self._lines(picture, verdict))
 
-    def _lines(self, picture: Picture) -> list[tuple[str, str]]:
+    def _lines(self, picture: Picture, verdict: Verdict | None) -> list[tuple[str, str]]:
         lines: list[tuple[str, str]] = []
 
         def line(name: str, *parts: str) -> None:
@@ -116,6 +120,12 @@ class Facts(Lines):
             line(self.tr("graph"), spanned("✓ ", "ok") + spanned(whole, "ok"))
         else:
             line(self.tr("graph"), spanned(self.tr("None inside"), "text3"))
+        if verdict is not None and verdict.unlike:
+            said = f"{verdict.unlike}. {verdict.why}"
+            line(self.tr("made again"), spanned("! ", "warn") + spanned(said, "warn"))
+        elif verdict is not None:
+            said = self.tr("The same in every pixel")
+            line(self.tr("made again"), spanned("✓ ", "ok") + spanned(said, "ok"))
         return lines
 
 

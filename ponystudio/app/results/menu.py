@@ -44,6 +44,12 @@ def picture_menu(
         lambda: actions.use_seed(last),
         one is not None and one.seed is not None,
     )
+    entry(
+        tr("Verify: make it again and compare"),
+        "check",
+        lambda: actions.verify(last),
+        one is not None and one.receipt and one.has_graph,
+    )
     menu.addSeparator()
     entry(tr("Copy image"), "copy", lambda: actions.copy_image(last), one is not None, "Ctrl+C")
     entry(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.app.document_facts import scope_of
@@ -17,13 +18,19 @@ from ponystudio.app.results.loading import PictureLoader
 from ponystudio.app.results.thumbnails import Thumbnails
 from ponystudio.canvas.background import Background
 
+if TYPE_CHECKING:
+    from ponystudio.engine.verifying import Verdict
+
 
 class Results(QObject):
     """Index, thumbnails, decoder and actions of the app; strips and galleries are made from it.
 
+    `verified` carries the path of a picture of which a verdict came.
     `start` looks through the output folder; `add` is told of every picture that is made. `close`
     ends the threads and must be called before the application ends.
     """
+
+    verified = Signal(object)
 
     def __init__(
         self,
@@ -38,6 +45,8 @@ class Results(QObject):
         self.thumbnails = Thumbnails(cache_folder / "thumbnails", self)
         self.loader = PictureLoader(self)
         self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
+        self.verdicts: dict[Path, Verdict] = {}
+        """Of pictures that were made again since the app began."""
         self.shown: list[Path] = []
         """What a gallery shows, or the last one showed: another one begins with it."""
         self._made: dict[tuple[str, str], Path] = {}
@@ -70,6 +79,11 @@ class Results(QObject):
         """What was read of this file no longer holds."""
         self.thumbnails.forget(path)
         self.loader.forget(path)
+        self.verdicts.pop(path, None)
+
+    def have_verdict(self, path: Path, verdict: Verdict) -> None:
+        self.verdicts[path] = verdict
+        self.verified.emit(path)
 
     def _failed(self, path: Path) -> None:
         if not path.exists():

@@ -38,6 +38,8 @@ class SidePanel(QScrollArea):
         self._facts = Facts()
         self.graph_button = TextButton(self.tr("Open its graph"), "graph", "primary")
         self.seed_button = TextButton(self.tr("Use seed"), "last")
+        verify = self.tr("Verify: make it again and compare")
+        self.verify_button = IconButton("check", verify)
         self.copy_button = IconButton("copy", self.tr("Copy image"), "Ctrl+C")
         self._differences = Differences()
         self.apply_button = TextButton(self.tr("Apply B’s values to this graph"), "swap")
@@ -67,7 +69,7 @@ class SidePanel(QScrollArea):
         head.addWidget(self.trash_button)
         buttons = QHBoxLayout()
         Spacing(buttons, spacing=6)
-        for button in (self.graph_button, self.seed_button, self.copy_button):
+        for button in (self.graph_button, self.seed_button, self.verify_button, self.copy_button):
             buttons.addWidget(button)
         buttons.addStretch(1)
         self._content = content = QFrame()
@@ -93,9 +95,11 @@ class SidePanel(QScrollArea):
         self.trash_button.clicked.connect(self._trash)
         self.graph_button.clicked.connect(lambda: self._with(actions.open_graph))
         self.seed_button.clicked.connect(lambda: self._with(actions.use_seed))
+        self.verify_button.clicked.connect(lambda: self._with(actions.verify))
         self.copy_button.clicked.connect(lambda: self._with(actions.copy_image))
         self._pixels.heat_toggled.connect(self.heat_toggled)
         self.apply_button.clicked.connect(lambda: self._with(actions.apply_values))
+        self._results.verified.connect(self._verified)
         self._comparer.changed.connect(self._compared)
         self._results.thumbnails.ready.connect(self._thumbnail_ready)
         theme.hub.changed.connect(self._restyled)
@@ -116,7 +120,8 @@ class SidePanel(QScrollArea):
         self.star_button.rename(star, "S")
         self._prompt.setText(picture.prompt)
         self._prompt_box.setVisible(bool(picture.prompt))
-        self._facts.show_picture(picture)
+        self._show_facts(picture)
+        self.verify_button.setEnabled(picture.has_graph and picture.receipt)
         self.graph_button.setEnabled(picture.has_graph)
         why = "" if picture.has_graph else self.tr("This picture carries no graph")
         self.graph_button.setToolTip(why)
@@ -144,8 +149,15 @@ class SidePanel(QScrollArea):
     def _restyled(self) -> None:
         self.setFixedWidth(px(_WIDTH))
         if self._picture is not None:
-            self._facts.show_picture(self._picture)
+            self._show_facts(self._picture)
         self._compared()
+
+    def _show_facts(self, picture: Picture) -> None:
+        self._facts.show_picture(picture, self._results.verdicts.get(picture.path))
+
+    def _verified(self, path: Path) -> None:
+        if self._picture is not None and self._picture.path == path:
+            self._show_facts(self._picture)
 
     def _star(self) -> None:
         if self._picture is not None:
