@@ -140,10 +140,12 @@ class RunStates:
                 reason = tr("Not run: {node} failed").format(node=name) if at else problem.what
                 self._update(node, phase="not_run", reason=reason, tier="", live=False, left=None)
 
-    def refuse(self, problems: Mapping[str, tuple[Problem, ...]]) -> None:
+    def refuse(
+        self, problems: Mapping[str, tuple[Problem, ...]], spoilt: Mapping[str, str]
+    ) -> None:
         """The check found errors: nothing ran, and who asked for it is shown why."""
         self.stop()
-        self._blame(problems)
+        self.leave_out(problems, spoilt)
 
     def leave_out(
         self, problems: Mapping[str, tuple[Problem, ...]], spoilt: Mapping[str, str]
@@ -154,9 +156,6 @@ class RunStates:
                 name = self._titles.get(spoilt[id], spoilt[id])
                 reason = tr("Not run: {node} is not ready").format(node=name)
                 self._update(id, phase="not_run", reason=reason, tier="")
-        self._blame(problems)
-
-    def _blame(self, problems: Mapping[str, tuple[Problem, ...]]) -> None:
         for id, faults in problems.items():
             self._update(id, phase="failed", problem=faults[0], faults=faults)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QImage
@@ -87,9 +87,7 @@ class RunWatch:
         faults = faults_of(message["errors"])
         self.job.left_out = len(faults)
         if self._states is not None:
-            running = effective(self._graph, self._catalog)
-            spoilt = {id: node for node in faults for id in dependents(running, [node])}
-            self._states.leave_out(faults, spoilt)
+            self._states.leave_out(faults, self._spoilt(faults))
         told = {id: problems[0] for id, problems in faults.items()}
         self._runner.note_left_out(self.document, told)
 
@@ -213,7 +211,7 @@ class RunWatch:
             name = title(self._graph, self._catalog, node)
             self.failure = tr("Not run. {node}: {what}").format(node=name, what=self.problem.what)
         if self._states is not None:
-            self._states.refuse(faults)
+            self._states.refuse(faults, self._spoilt(faults))
             self.shown_on_a_node = any(faults)
         return "failed"
 
@@ -234,6 +232,11 @@ class RunWatch:
 
     def _work(self, id: str) -> Work:
         return self._works.get(id, Work())
+
+    def _spoilt(self, faults: Iterable[str]) -> dict[str, str]:
+        """By node the faulty one that it needs."""
+        running = effective(self._graph, self._catalog)
+        return {id: node for node in faults for id in dependents(running, [node])}
 
     def _concerned(self) -> set[str]:
         """The nodes that the run may concern."""

@@ -291,6 +291,16 @@ class TestStates:
         document.do(SetParam("d", "seed", 1), "Change seed")
         assert document.states["end"].phase == "rest"
 
+    def test_what_needs_a_refused_node_did_not_run(self, runner, document, link):
+        runner.run(document)
+        link.tell("run_finished", seconds=1.0)
+        runner.run(document)
+        link.tell("refused", errors=[{"what": "No.", "reason": "MissingFile", "node": "d"}])
+        assert document.states["end"].phase == "not_run"
+        assert document.states["end"].reason == "Not run: Dice is not ready"
+        document.do(SetParam("d", "seed", 1), "Change seed")
+        assert document.states["end"].phase == "rest"
+
     def test_what_is_left_out_says_why_and_the_rest_runs(self, runner, link):
         document = document_of(
             make("d", "dice", seed=5),
