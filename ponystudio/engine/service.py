@@ -148,6 +148,10 @@ class Service:
     def _request(self, message: Mapping[str, Any]) -> Request:
         scope = str(message.get("scope", ""))
         graph = graph_format.from_json(message["graph"])
+        anew = bool(message.get("anew", False))
+        if anew:  # of a picture: no document, whose old nodes are made new when it is opened
+            packs = self.engine.packs
+            graph, _ = upgrade_nodes(graph, packs.upgrades, packs.catalog)
         with self._reading:
             if scope in self._last:  # what did not change is checked and keyed already
                 graph = graph_format.shared(graph, self._last[scope])
@@ -168,7 +172,7 @@ class Service:
             always_write=bool(message.get("always_write", False)),
             denoiser_on_cpu=bool(message.get("denoiser_on_cpu", False)),
             titled=True,
-            anew=bool(message.get("anew", False)),
+            anew=anew,
         )
 
     def _emit(self, event: Event) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from ponystudio.app.flow import Flow
 from ponystudio.app.painted import px
 from ponystudio.app.results.comparing import Comparer, Finding
 from ponystudio.app.results.details import Differences, Facts
@@ -38,8 +39,7 @@ class SidePanel(QScrollArea):
         self._facts = Facts()
         self.graph_button = TextButton(self.tr("Open its graph"), "graph", "primary")
         self.seed_button = TextButton(self.tr("Use seed"), "last")
-        verify = self.tr("Verify: make it again and compare")
-        self.verify_button = IconButton("check", verify)
+        self.verify_button = TextButton(self.tr("Verify"), "check")
         self.copy_button = IconButton("copy", self.tr("Copy image"), "Ctrl+C")
         self._differences = Differences()
         self.apply_button = TextButton(self.tr("Apply B’s values to this graph"), "swap")
@@ -67,11 +67,10 @@ class SidePanel(QScrollArea):
         head.addWidget(self._title, 1)
         head.addWidget(self.star_button)
         head.addWidget(self.trash_button)
-        buttons = QHBoxLayout()
+        buttons = Flow()
         Spacing(buttons, spacing=6)
-        for button in (self.graph_button, self.seed_button, self.verify_button, self.copy_button):
+        for button in (self.graph_button, self.seed_button, self.copy_button, self.verify_button):
             buttons.addWidget(button)
-        buttons.addStretch(1)
         self._content = content = QFrame()
         content.setProperty("surface", "panel")
         box = QVBoxLayout(content)
@@ -121,7 +120,13 @@ class SidePanel(QScrollArea):
         self._prompt.setText(picture.prompt)
         self._prompt_box.setVisible(bool(picture.prompt))
         self._show_facts(picture)
-        self.verify_button.setEnabled(picture.has_graph and picture.receipt)
+        tells = picture.has_graph and picture.receipt
+        self.verify_button.setEnabled(tells)
+        self.verify_button.setToolTip(
+            self.tr("Make it again and compare")
+            if tells
+            else self.tr("This picture does not say how it was made")
+        )
         self.graph_button.setEnabled(picture.has_graph)
         why = "" if picture.has_graph else self.tr("This picture carries no graph")
         self.graph_button.setToolTip(why)

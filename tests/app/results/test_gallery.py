@@ -7,7 +7,7 @@ from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from helpers.pictures import save_picture, text_to_picture
 from ponystudio.app.known_catalog import shipped
@@ -15,6 +15,7 @@ from ponystudio.app.results.camera import Camera, contained
 from ponystudio.app.results.details import DifferenceRow
 from ponystudio.app.results.gallery import GalleryPage
 from ponystudio.app.results.pairing import Pairing
+from ponystudio.engine.verifying import Verdict
 
 NONE, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -337,3 +338,33 @@ def test_keys_of_the_gallery_do_not_reach_the_windows_actions(gallery, output, q
         QTest.keyClick(gallery.view, key)
     assert triggered == []
     assert gallery.view.mode == "side"
+
+
+def test_a_picture_is_verified_and_its_details_say_so(gallery, results, qtbot):
+    def said():
+        return [label.text() for label in gallery.side.findChildren(QLabel) if label.isVisible()]
+
+    path = gallery.current().path
+    with qtbot.waitSignal(results.actions.verify_requested) as signal:
+        gallery.side.verify_button.click()
+    assert signal.args[0] == path
+    assert not any("made again" in text for text in said())
+    results.have_verdict(path, Verdict("", ()))
+    assert any("The same in every pixel" in text for text in said())
+    results.have_verdict(path, Verdict("1 % of its pixels differ", ("torch was 1, is 2",)))
+    assert any("1 % of its pixels differ" in text for text in said())
+    assert any("torch was 1, is 2" in text for text in said())
+    results.changed_on_disk(path)
+    film_click(gallery, 1)
+    film_click(gallery, 0)
+    assert gallery.current().path == path
+    assert not any("made again" in text for text in said())
+
+
+def test_what_does_not_tell_how_it_was_made_cannot_be_verified(gallery, results, output, qtbot):
+    Image.new("RGB", (8, 8)).save(output / "plain.png")
+    results.index.add(output / "plain.png")
+    qtbot.waitUntil(lambda: gallery.listing.row(output / "plain.png") >= 0)
+    gallery.show_paths([output / "plain.png"])
+    qtbot.waitUntil(lambda: gallery.current().name == "plain.png")
+    assert not gallery.side.verify_button.isEnabled()

@@ -127,6 +127,9 @@ def test_the_menu_offers_what_fits(strip, results, qtbot):
     with qtbot.waitSignal(results.actions.open_graph_requested) as signal:
         entries["Open its graph"].trigger()
     assert signal.args[0].name == "p1.png"
+    with qtbot.waitSignal(results.actions.verify_requested) as signal:
+        entries["Verify: make it again and compare"].trigger()
+    assert signal.args[0].name == "p1.png"
     entries["Star"].trigger()
     qtbot.waitUntil(lambda: strip.listing.pictures[1].starred)
     click(strip, 2, CONTROL)
