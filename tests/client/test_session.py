@@ -144,6 +144,15 @@ class TestLife:
         assert listener.of(run, "node_started") == []
         assert [e["unchanged"] for e in listener.of(run, "output")] == [True]
 
+    def test_anew_all_runs_again_and_old_nodes_are_made_new(self, listener):
+        old = Node("n", "tiny.grown", version=1, params={"half": 2.0})
+        graph = Graph.of(old, make("end", "steps", a=("n", "float"), count=1, pause=0.0))
+        assert listener.done(listener.submit(graph))["event"] == "refused"
+        for _ in range(2):
+            run = listener.submit(graph, anew=True)
+            assert listener.done(run)["event"] == "run_finished"
+            assert [e["node"] for e in listener.of(run, "node_started")] == ["n", "end"]
+
     def test_prints_of_nodes_and_libraries_never_reach_the_pipe(self, listener):
         run = listener.submit(ending_in("steps", count=1, pause=0.0))
         assert listener.done(run)["event"] == "run_finished"
