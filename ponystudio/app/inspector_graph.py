@@ -13,6 +13,9 @@ from ponystudio.app.runner import Runner
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.canvas.state import NodeState, Problem
 from ponystudio.canvas.words import tr
+from ponystudio.errors import NothingToRun
+from ponystudio.graph.checking import effective_targets
+from ponystudio.graph.topology import ancestors, effective
 
 # Nodes that are called by name; more are counted.
 NAMED = 3
@@ -68,13 +71,23 @@ def _facts(document: StudioDocument, runner: Runner) -> list[tuple[str, str]]:
         rows.append((tr("file"), document.path.name))
     if any(states[id].phase in ("running", "waiting") for id in nodes):
         return rows  # which is told of below the canvas
-    runs = [id for id in nodes if states[id].reason]
+    runs = [id for id in _needed(document) if states[id].reason]
     will = _count(len(runs))
     if runs and (seconds := _forecast(document, runner, runs)):
         will += tr(", in about {time}").format(time=about(seconds))
     rows.append((tr("will run"), will))
     rows.append((tr("kept"), _count(sum(bool(states[id].tier) for id in nodes))))
     return rows
+
+
+def _needed(document: StudioDocument) -> list[str]:
+    """The nodes that a run is made for, and what they need."""
+    try:
+        targets = effective_targets(document.graph, document.catalog)
+    except NothingToRun:
+        return []
+    wanted = ancestors(effective(document.graph, document.catalog), targets)
+    return [id for id in document.graph.nodes if id in wanted]
 
 
 def _forecast(document: StudioDocument, runner: Runner, nodes: list[str]) -> float:

@@ -18,7 +18,8 @@ from ponystudio.app.inspector_parts import Value
 from ponystudio.app.log_panel import LogPanel
 from ponystudio.app.node_panel import NodePanel
 from ponystudio.canvas.state import Problem
-from ponystudio.graph.edits import SetParam
+from ponystudio.graph.edits import AddNode, SetParam
+from ponystudio.graph.model import Node
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -180,6 +181,10 @@ class TestInspector:
             document.states.update(id, tier="", reason="Seed changed")
         until(lambda: "3 nodes, in about 42 s" in texts(window.inspector))
         assert f"{len(document.graph.nodes) - 3} nodes" in texts(window.inspector).split("\n")
+        document.do(AddNode(Node("loose", "core.load_vae")), "Add a node that nothing needs")
+        document.states.update("loose", reason="Not run yet")
+        window.inspector.refresh()
+        assert "3 nodes, in about 42 s" in texts(window.inspector)
 
     def test_after_a_failure_it_says_what_still_works(self, window, document):
         states = document.states
