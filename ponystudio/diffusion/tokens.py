@@ -65,7 +65,7 @@ class Chunk:
 
 
 @lru_cache(maxsize=1)
-def _clip() -> Tokenizer:
+def byte_pairs() -> Tokenizer:
     """CLIP's byte pair encoding: NFC, white space collapsed, lower case, then 49408 pieces."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
@@ -103,7 +103,7 @@ class ClipTokenizer:
         """The token ids of a text of any length, without START, END and padding."""
         # Lone surrogates, which JSON can carry, have no UTF-8 form.
         text = text.encode("utf-8", "replace").decode("utf-8")
-        ids: list[int] = _clip().encode(text, add_special_tokens=False).ids
+        ids: list[int] = byte_pairs().encode(text, add_special_tokens=False).ids
         return ids
 
     def frame(self, tokens: Sequence[Token] = ()) -> Chunk:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -113,5 +114,5 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     """As plain text: Civitai's descriptions are HTML, and "None" is how trainers say nothing."""
-    text = _MARKUP.sub(" ", value).strip() if isinstance(value, str) else ""
+    text = unescape(_MARKUP.sub(" ", value)).strip() if isinstance(value, str) else ""
     return "" if text == "None" else text

@@ -42,13 +42,17 @@ def test_sidecars_of_others_are_read(tmp_path):
     path = tmp_path / "my.lora.safetensors"
     beside(path, ".json", {"activation text": "inky", "notes": "Mine.", "sd version": "SDXL"})
     words = ["sumi-e, inky", "brush"]
-    info = {"trainedWords": words, "description": "<p>Theirs.</p>", "model": {"name": "Ink"}}
+    info = {
+        "trainedWords": words,
+        "description": "<p>Theirs &amp; ours.</p>",
+        "model": {"name": "Ink"},
+    }
     beside(path, ".civitai.info", info)
     said = said_of(path, {})
     assert said.words == ("sumi-e", "inky", "brush")
     assert (said.title, said.notes, said.base) == ("Ink", "Mine.", "SDXL")
     path.with_suffix(".json").unlink()
-    assert said_of(path, {}).notes == "Theirs."
+    assert said_of(path, {}).notes == "Theirs & ours."
 
 
 def test_what_makes_no_sense_is_passed_over(tmp_path):

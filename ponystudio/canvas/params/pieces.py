@@ -99,9 +99,11 @@ def _of_text(
     text: str, names: EmbeddingNames | None, embeddings: Mapping[str, int]
 ) -> Iterator[tuple[int, int, int]]:
     """From where to where, and how many tokens are there."""
-    from ponystudio.diffusion.tokens import _clip
+    from ponystudio.diffusion.tokens import byte_pairs
 
-    encoded = _clip().encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False)
+    encoded = byte_pairs().encode(
+        text.encode("utf-8", "replace").decode(), add_special_tokens=False
+    )
     ids, offsets, i = encoded.ids, encoded.offsets, 0
     while i < len(ids):
         bare = names.at(ids, i) if names else None
@@ -112,7 +114,7 @@ def _of_text(
 
 def _of_chunk(tokens: Sequence[Token], places: Iterator[Span]) -> list[Piece]:
     """The vectors of one textual inversion are one piece."""
-    from ponystudio.diffusion.tokens import _clip
+    from ponystudio.diffusion.tokens import byte_pairs
 
     found = []
     for name, run in groupby(
@@ -123,7 +125,7 @@ def _of_chunk(tokens: Sequence[Token], places: Iterator[Span]) -> list[Piece]:
             found.append(Piece(0, token.weight, span, name=name, count=1 + len(more)))
             continue
         for token, span in run:
-            ends = str(_clip().id_to_token(token.id)).endswith("</w>")
+            ends = str(byte_pairs().id_to_token(token.id)).endswith("</w>")
             found.append(Piece(token.id, token.weight, span, ends))
     return found
 

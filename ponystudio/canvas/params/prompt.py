@@ -18,6 +18,7 @@ from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part
 from ponystudio.canvas.params.prompt_layout import LINE, Laid, laid, line_count
 from ponystudio.canvas.theme import Theme
 from ponystudio.canvas.words import tr
+from ponystudio.diffusion.prompt import DIALECTS
 
 INSET = painting.TEXT_INSET
 TOP = 7.0
@@ -25,6 +26,17 @@ COUNTER = 34.0 - TOP
 PLAIN_FOOT = 7.0
 FEWEST, MOST = 3, 12
 _BAR = 3.0
+
+
+def dialect_of(ctx: FieldContext) -> str:
+    """By whose rules a prompt is read: the node's own param says it."""
+    named = ctx.param("dialect")
+    return named if named in DIALECTS else DIALECTS[0]
+
+
+def prompt_in(ctx: FieldContext) -> Prompt:
+    """A prompt with all that its tokens depend on."""
+    return Prompt(str(ctx.value), dialect_of(ctx), loras_behind(ctx.document, ctx.node))
 
 
 class PromptField(Field):
@@ -102,17 +114,13 @@ class PromptField(Field):
     # Values
 
     def dialect(self, ctx: FieldContext) -> str:
-        """By whose rules the prompt is read: the node's own param says it."""
-        if not self.prompt:
-            return ""
-        named = ctx.param("dialect", "a1111")
-        return named if named in ("a1111", "comfyui") else "a1111"
+        """By whose rules the text is read; "" where it is no prompt."""
+        return dialect_of(ctx) if self.prompt else ""
 
     def count(self, ctx: FieldContext) -> Count | None:
         """The count of tokens; the one before while it is worked out anew."""
         place = (id(ctx.document), ctx.node, ctx.spec.name)
-        loras = loras_behind(ctx.document, ctx.node)
-        return ctx.services.counts.get(Prompt(str(ctx.value), self.dialect(ctx), loras), place)
+        return ctx.services.counts.get(prompt_in(ctx), place)
 
     def shown(self, ctx: FieldContext) -> str:
         return str(ctx.value)
