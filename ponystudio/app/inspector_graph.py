@@ -74,7 +74,8 @@ def _facts(document: StudioDocument, runner: Runner) -> list[tuple[str, str]]:
     runs = [id for id in _needed(document) if states[id].reason]
     will = _count(len(runs))
     if runs and (seconds := _forecast(document, runner, runs)):
-        will += tr(", in about {time}").format(time=about(seconds))
+        whole = about(seconds).replace(" ", "\u00a0")  # on one line
+        will += tr(", in about {time}").format(time=whole)
     rows.append((tr("will run"), will))
     rows.append((tr("kept"), _count(sum(bool(states[id].tier) for id in nodes))))
     return rows

@@ -64,7 +64,8 @@ def menu_entries() -> Entries:
                 *("canvas.fit", "canvas.fit_selection", "canvas.zoom_100", "canvas.zoom_in"),
                 *("canvas.zoom_out", "canvas.minimap", "canvas.shapes_on_wires", ""),
                 *("panel.nodes", "panel.models", "panel.gallery", "panel.templates", "panel.queue"),
-                *("panel.log", "panel.focus", "", "view.theme", "view.problems"),
+                *("panel.log", "panel.focus", "", "view.compare", "view.problems"),
+                "view.theme",
             ),
         ),
         ("", ("", "app.commands", "app.settings", "panel.help", "app.about", "", "app.quit")),
@@ -168,6 +169,15 @@ def _panels(window: Window) -> list[ActionSpec]:
             "flick",
         ),
         ActionSpec(
+            "view.compare",
+            tr("Compare the last two pictures"),
+            partial(_compare_latest, window),
+            (),
+            group,
+            "compare",
+            lambda: len(window.results.index.latest(2)) == 2,
+        ),
+        ActionSpec(
             "view.problems",
             tr("Next problem"),
             window.asked.walk_problems,
@@ -208,6 +218,12 @@ def _app(window: Window) -> list[ActionSpec]:
         ActionSpec("app.menu", tr("Menu"), window.show_menu, ("F10",), group, "menu"),
         ActionSpec("app.quit", tr("Quit"), window.close, ("Ctrl+Q",), group, "close"),
     ]
+
+
+def _compare_latest(window: Window) -> None:
+    """The one before as A, the last one as B."""
+    latest = window.results.index.latest(2)
+    window.side.show_pictures([picture.path for picture in reversed(latest)])
 
 
 def _flip_theme(window: Window) -> None:

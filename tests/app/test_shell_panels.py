@@ -179,12 +179,12 @@ class TestInspector:
             work = works(document.graph, document.catalog)[id]
             runner.estimates.learn(runner.link.device, kind, work, seconds)
             document.states.update(id, tier="", reason="Seed changed")
-        until(lambda: "3 nodes, in about 42 s" in texts(window.inspector))
+        until(lambda: "3 nodes, in about 42\u00a0s" in texts(window.inspector))
         assert f"{len(document.graph.nodes) - 3} nodes" in texts(window.inspector).split("\n")
         document.do(AddNode(Node("loose", "core.load_vae")), "Add a node that nothing needs")
         document.states.update("loose", reason="Not run yet")
         window.inspector.refresh()
-        assert "3 nodes, in about 42 s" in texts(window.inspector)
+        assert "3 nodes, in about 42\u00a0s" in texts(window.inspector)
 
     def test_after_a_failure_it_says_what_still_works(self, window, document):
         states = document.states

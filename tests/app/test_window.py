@@ -319,3 +319,17 @@ def test_what_is_added_from_beside_the_canvas_covers_nothing(window):
         assert [other for other in cards if cards[other].intersects(cards[id])] == [id]
     (shown,) = page.scene.selected_nodes()
     until(lambda: page.view.visible_rect().contains(cards[shown]))
+
+
+def test_the_last_two_pictures_are_compared_by_a_command(window):
+    show_graph(window, text_to_picture(), "Ponies")
+    command = window.actions_.spec("view.compare")
+    assert not command.enabled()
+    for name in ("older", "newer"):
+        made = picture(window.results.index.folder / f"{name}.png")
+        window.results.add(window.documents.current, "save", made)
+        until(lambda made=made: [p.path for p in window.results.index.latest(1)] == [made])
+    window.actions_.run("view.compare")
+    assert window.side.in_front == "gallery"
+    until(lambda: len(window.results.shown) == 2)
+    assert [path.stem for path in window.results.shown] == ["older", "newer"]
