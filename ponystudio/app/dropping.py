@@ -29,7 +29,6 @@ from ponystudio.library.recognise import recognise
 Action = Literal["open", "nodes", "node", "note", "models"]
 _PROMPT = "core.encode_prompt"
 _NOTE = (240, 120)
-# From the pointer to the corner of the card that is put under it.
 # Where in a new card the pointer comes to be.
 GRIP = (24, 16)
 _GRID = 8

@@ -80,7 +80,8 @@ def breakable(text: str) -> str:
 def label(text: str, role: str, tone: str = "") -> QLabel:
     made = Value(text) if role.startswith("mono") else QLabel(breakable(text))
     made.setTextFormat(Qt.TextFormat.PlainText)
-    made.setWordWrap(role in ("body", "caption", "title") or isinstance(made, Value))
+    if role in ("body", "caption", "title"):
+        made.setWordWrap(True)
     made.setProperty("role", role)
     if tone:
         made.setProperty("tone", tone)

@@ -34,7 +34,7 @@ _SEARCHED = {
     **{name: name for name in ("prompt", "negative", "model", "name", "seed", "sampler")},
     "file": "files",
 }
-_WORD = re.compile(r'(?:(?P<name>\w+):)?"(?P<whole>[^"]+)"|\S+')
+_WORD = re.compile(r'(?:\w+:)?"(?P<whole>[^"]+)"|\S+')
 
 
 def made_with(file: str) -> str:
