@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.app.jobchips import JobChip, match_chips
+from ponystudio.app.jobchip import JobChip, match_chips
 from ponystudio.app.jobs import Job
 from ponystudio.app.painted import PaintedButton, px
 from ponystudio.app.runner import Runner

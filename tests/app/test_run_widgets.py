@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
 from ponystudio.app.awake import Awake
 from ponystudio.app.bottombar import BottomBar
-from ponystudio.app.jobchips import JobChip, longest_within
+from ponystudio.app.jobchip import JobChip, longest_within
 from ponystudio.app.notify import Notifier
 from ponystudio.app.queue_panel import QueuePanel
 from ponystudio.app.run_actions import run_actions
