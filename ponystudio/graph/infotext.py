@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Graph, Node
@@ -82,7 +82,7 @@ def infotext(
     if version:
         pairs["Version"] = version
     positive, negative = (reader.prompt(samplers[0], side) for side in ("positive", "negative"))
-    tags = " ".join(_lora_tag(reader, lora) for lora in reader.loras(samplers[0]))
+    tags = " ".join(_lora_tag(lora) for lora in reader.loras(samplers[0]))
     prompt = " ".join(part for part in (reader.value(positive, "text", ""), tags) if part)
     lines = [prompt] if prompt else []
     if unwanted := reader.value(negative, "text", ""):
@@ -111,6 +111,16 @@ def parse(text: str) -> dict[str, str]:
         if sides := _SIZE.fullmatch(fields[name]):
             fields[f"{name}-1"], fields[f"{name}-2"] = sides.groups()
     return fields
+
+
+# Fields of a LoRA with what they are where they are not set.
+_LORA: Mapping[str, Any] = {"file": "", "strength": 1.0, "clip_strength": 1.0}
+
+
+class _Lora(NamedTuple):
+    file: str
+    strength: float
+    clip_strength: float
 
 
 class _Reader:
@@ -159,10 +169,16 @@ class _Reader:
     def prompt(self, sampler: Node, side: str) -> Node | None:
         return self.first(sampler, side, "core.encode_prompt")
 
-    def loras(self, sampler: Node) -> list[Node]:
+    def loras(self, sampler: Node) -> list[_Lora]:
         """In the order in which they were added."""
-        nodes = [node for node in self.upstream(sampler, "model") if node.type == "core.apply_lora"]
-        return nodes[::-1]
+        found: list[_Lora] = []
+        for node in reversed(list(self.upstream(sampler, "model"))):
+            if node.type == "core.apply_lora":
+                found.append(_Lora(*(self.value(node, *field) for field in _LORA.items())))
+            elif node.type == "core.apply_loras":
+                rows = (row for row in self.value(node, "loras", ()) if row.get("on", True))
+                found += [_Lora(*(row.get(*field) for field in _LORA.items())) for row in rows]
+        return found
 
 
 def _pairs(
@@ -177,7 +193,7 @@ def _pairs(
     canvas = reader.first(first, "latent", "core.empty_latent")
     checkpoint = reader.value(reader.first(first, "model", "core.load_checkpoint"), "file")
     vae = reader.value(reader.first(reader.graph.nodes.get(node), "", "core.load_vae"), "file")
-    loras = [reader.value(lora, "file") for lora in reader.loras(first)]
+    loras = [lora.file for lora in reader.loras(first)]
     positive = reader.prompt(first, "positive")
     sampler = reader.value(first, "sampler")
     scheduler = reader.value(first, "scheduler")
@@ -211,12 +227,10 @@ def _pairs(
     yield from ((name, value) for name, value in found.items() if value not in (None, ""))
 
 
-def _lora_tag(reader: _Reader, lora: Node) -> str:
+def _lora_tag(lora: _Lora) -> str:
     """`<lora:name:text encoder:model>`; the model's strength is left out where both are equal."""
-    strength = reader.value(lora, "strength", 1.0)
-    clip_strength = reader.value(lora, "clip_strength", 1.0)
-    both = f":{_number(strength)}" if strength != clip_strength else ""
-    return f"<lora:{_stem(reader.value(lora, 'file', ''))}:{_number(clip_strength)}{both}>"
+    both = f":{_number(lora.strength)}" if lora.strength != lora.clip_strength else ""
+    return f"<lora:{_stem(lora.file)}:{_number(lora.clip_strength)}{both}>"
 
 
 def _stem(file: str) -> str:

@@ -115,6 +115,28 @@ def test_loras_clip_skip_dialect_batch() -> None:
     assert (fields["Batch size"], fields["Batch pos"]) == ("4", "1")
 
 
+def test_a_stack_tells_its_loras_that_are_on() -> None:
+    rows = [
+        {"on": True, "file": "style.safetensors", "strength": 0.8, "clip_strength": 0.8},
+        {"on": False, "file": "hat.safetensors", "strength": 1.0, "clip_strength": 1.0},
+        {"file": "x/mane.pt"},
+    ]
+    inputs = {name: Link("ckpt", name) for name in ("model", "clip")}
+    stack = Node("stack", "core.apply_loras", params={"loras": rows}, inputs=inputs)
+    later = Node(
+        "later",
+        "core.apply_lora",
+        params={"file": "tail.pt"},
+        inputs={name: Link("stack", name) for name in ("model", "clip")},
+    )
+    graph = PLAIN.with_nodes(
+        [stack, later, prompt("positive", "pony", "later"), sampler("sampler", "canvas", "later")]
+    )
+    fields = parse(infotext(graph, "save", size=(512, 640), hashes={"x/mane.pt": HASH}))
+    assert fields["Prompt"] == "pony <lora:style:0.8> <lora:mane:1> <lora:tail:1>"
+    assert fields["Lora hashes"] == f"mane: {HASH[:12]}"
+
+
 def test_two_samplers_are_a_hires_fix() -> None:
     graph = PLAIN.with_nodes(
         [

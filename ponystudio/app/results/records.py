@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,10 @@ from ponystudio.graph.topology import ancestors
 
 SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg"})
 _NAMES = {".png": "PNG", ".webp": "WebP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+# "mane: 0123456789ab, hat: 9f31c2d07a55"; names may hold commas.
+_LORA = re.compile(r"(?:^|, )(.+?): [0-9a-fA-F]+(?=,|$)")
 
 
 @dataclass(frozen=True)
@@ -238,8 +243,7 @@ def _from_parameters(text: str) -> dict[str, Any]:
     if not text:
         return {}
     fields = parse(text)
-    loras = fields.get("Lora hashes", "").split(",")
-    files = {fields.get("Model", ""), *(lora.partition(":")[0].strip() for lora in loras)}
+    files = {fields.get("Model", ""), *_LORA.findall(fields.get("Lora hashes", ""))}
     known = {
         "prompt": fields.get(PROMPT, ""),
         "negative": fields.get(NEGATIVE, ""),

@@ -68,12 +68,12 @@ def test_every_file_that_had_a_part_is_known(tmp_path):
 def test_another_tools_picture_tells_its_loras(tmp_path):
     text = (
         "a horse\nSteps: 12, Sampler: Euler a, Seed: 9, Model: pony_v6, "
-        'Lora hashes: "mane_v2: 0123456789ab, hat: 9f31c2d07a55"'
+        'Lora hashes: "mane, v2: 0123456789ab, hat: 9f31c2d07a55"'
     )
     embed(drawn(), tmp_path / "horse.png", "png", {PARAMETERS: text})
     picture = read_picture(tmp_path / "horse.png")
     assert picture is not None
-    assert picture.files == ("hat", "mane_v2", "pony_v6")
+    assert picture.files == ("hat", "mane, v2", "pony_v6")
 
 
 def test_a_photo_that_lies_on_its_side_has_the_size_that_is_seen(tmp_path):
