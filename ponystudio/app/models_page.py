@@ -24,7 +24,7 @@ from ponystudio.app.results.widgets import EmptyState, Line, Spacing, label
 from ponystudio.app.settings import Settings
 from ponystudio.canvas import theme
 from ponystudio.canvas.params.fact import Fact
-from ponystudio.canvas.params.file_facts import FileFacts
+from ponystudio.canvas.params.file_facts import FileFacts, title_of
 
 # Milliseconds in which more of the files may become known before the page follows.
 SETTLE = 200
@@ -192,10 +192,9 @@ class ModelsPage(QFrame):
             self.show_requested.emit(fact.path)
 
     def _show_results(self) -> None:
-        entry, fact = self._entry(), self.chosen()
-        if entry is not None and fact is not None:
-            named = entry.kind == "embeddings"  # by prompts alone
-            self.results_requested.emit(fact.title if named else made_with(fact.title))
+        if (entry := self._entry()) is not None:
+            title, named = title_of(entry.name), entry.kind == "embeddings"  # by prompts alone
+            self.results_requested.emit(title if named else made_with(title))
 
     def _hashed(self, path: Path, sha256: str) -> None:
         for row in range(self.model.rowCount()):
