@@ -114,6 +114,9 @@ class Page(QWidget):
             self._runner.run(self.document)
         elif which == "bypass":
             self.document.do(SetMode(node, "bypassed"), self.tr("Bypass"))
+        elif which == "turn_on":
+            source = self.document.graph.nodes[node].inputs[socket].source
+            self.document.do(SetMode(source, "normal"), self.tr("Use again"))
         elif which in ("choose", "focus"):
             spec = self.document.spec(node)
             names = [param.name for param in spec.params] if spec else []

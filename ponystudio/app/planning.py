@@ -242,12 +242,12 @@ class Planner(QObject):
 
 
 def plannable(graph: Graph, catalog: Mapping[str, Any], faults: Faults) -> list[str]:
-    """What a plan can be asked of: all ends of the graph that do not depend on a fault."""
-    running = effective(graph, catalog)
-    read = {source for node in running.nodes.values() for source in node.sources}
+    """What a plan can be asked of: all ends of what does not depend on a fault."""
+    nodes = (running := effective(graph, catalog)).nodes
+    good = sound(running, nodes, [id for id in faults if id])
+    read = {source for id in good for source in nodes[id].sources}
     effects = {type for type, spec in catalog.items() if spec.effects}
-    ends = [id for id, node in running.nodes.items() if id not in read or node.type in effects]
-    return sorted(sound(running, ends, [id for id in faults if id]))
+    return sorted(id for id in good if id not in read or nodes[id].type in effects)
 
 
 def _check(

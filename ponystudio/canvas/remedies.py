@@ -18,7 +18,8 @@ _AGAIN = frozenset({"WorkerDied", "OutOfMemory", "StorageFull", "NotWritable", "
 
 @dataclass(frozen=True)
 class Remedy:
-    """`name` is what `scene.remedy_requested` carries: choose, focus, upgrade, run or bypass."""
+    """`name` is what `scene.remedy_requested` carries: choose, focus, run, turn_on (the node
+    that a wire comes from) or bypass."""
 
     name: str
     text: str
@@ -38,6 +39,8 @@ def remedies(node: Node, spec: NodeSpec | None, problem: Problem) -> list[Remedy
     elif param:
         text = tr("Change %1").replace("%1", (param.title or param.name).replace("_", " "))
         found.append(Remedy("focus", text, "primary"))
+    elif problem.reason == "MissingInput" and socket in node.inputs:
+        found.append(Remedy("turn_on", tr("Turn on again"), "primary"))
     elif problem.reason in _AGAIN:
         found.append(Remedy("run", tr("Run again"), "primary"))
     if spec and node.mode == "normal" and any(passes(spec, item.name) for item in spec.outputs):

@@ -104,8 +104,12 @@ def test_faults_land_on_their_nodes_and_the_rest_is_planned(runner, open_documen
         make("p", "picture"),
         make("bad", "save"),
         make("save", "save", image=("p", "image")),
+        make("n", "number"),
+        make("half", "steps", count="many", a=("n", "float")),
     )
     until(lambda: document.states["bad"].faults and document.states["p"].reason)
+    assert document.states["n"].reason == "Not run yet"
+    assert document.states["half"].reason == ""
     (fault,) = document.states["bad"].faults
     assert (fault.reason, fault.socket) == ("MissingInput", "image")
     assert document.states["bad"].reason == ""

@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QApplication, QComboBox
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import CTRL, SHIFT, open_window, picture, press, show_graph
+from ponystudio.canvas.remedies import remedies
 from ponystudio.canvas.state import Problem
-from ponystudio.graph.edits import SetParam
+from ponystudio.graph.edits import SetMode, SetParam
 from ponystudio_resources import path as resource
 
 LEFT = Qt.MouseButton.LeftButton
@@ -333,3 +334,17 @@ def test_the_last_two_pictures_are_compared_by_a_command(window):
     assert window.side.in_front == "gallery"
     until(lambda: len(window.results.shown) == 2)
     assert [path.stem for path in window.results.shown] == ["older", "newer"]
+
+
+def test_what_was_bypassed_in_vain_is_turned_on_again_by_a_button(window):
+    show_graph(window, text_to_picture(), "Ponies")
+    page, document = window.page, window.documents.current
+    document.do(SetMode("positive", "bypassed"), "Bypass")
+    until(lambda: document.states["sampler"].faults)
+    (fault,) = document.states["sampler"].faults
+    item = page.scene.node_items["sampler"]
+    assert fault.what.startswith("The link comes from Prompt, which is bypassed")
+    assert remedies(item.node, item.spec, fault)[0].name == "turn_on"
+    page.scene.remedy_requested.emit("sampler", fault, "turn_on")
+    assert document.graph.nodes["positive"].mode == "normal"
+    until(lambda: not document.states["sampler"].faults)
