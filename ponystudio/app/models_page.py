@@ -23,8 +23,8 @@ from ponystudio.app.results.store import made_with
 from ponystudio.app.results.widgets import EmptyState, Line, Spacing, label
 from ponystudio.app.settings import Settings
 from ponystudio.canvas import theme
-from ponystudio.canvas.params.fact import Fact
-from ponystudio.canvas.params.file_facts import FileFacts, title_of
+from ponystudio.canvas.params.fact import Fact, title_of
+from ponystudio.canvas.params.file_facts import FileFacts
 
 # Milliseconds in which more of the files may become known before the page follows.
 SETTLE = 200
