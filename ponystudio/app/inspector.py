@@ -11,6 +11,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.app.inspector_graph import graph_page, problems_of
 from ponystudio.app.inspector_parts import label, new_page, problem_card, section, state_card
 from ponystudio.app.painted import PaintedButton, px
+from ponystudio.app.reasons import title
 from ponystudio.app.runner import Runner
 from ponystudio.app.studio_document import StudioDocument
 from ponystudio.app.token_view import TokenView
@@ -22,6 +23,7 @@ from ponystudio.canvas.params.prompt import prompt_in
 from ponystudio.canvas.params.services import ParamServices
 from ponystudio.canvas.state import NodeState
 from ponystudio.canvas.status import seconds
+from ponystudio.canvas.words import tr
 from ponystudio.graph import lora_tags
 from ponystudio.graph.model import Node
 
@@ -198,13 +200,13 @@ def _params(document: StudioDocument, node: Node, spec: NodeSpec | None) -> list
         return [(name, _short(text_of(value))) for name, value in node.params.items()]
     rows = []
     for param in spec.params:
-        title = label_of(param)
+        name = label_of(param)
         if param.name in node.inputs:
             source = node.inputs[param.name].source
-            feeding = document.graph.nodes.get(source)
-            rows.append((title, f"← {feeding.title or source if feeding else source}"))
+            rows.append((name, f"← {title(document.graph, document.catalog, source)}"))
         elif param.type != "rows" and not param.prompt:  # that one is shown by its tokens
-            rows.append((title, _short(text_of(node.params.get(param.name, param.default)))))
+            value = text_of(node.params.get(param.name, param.default))
+            rows.append((name, _short(value) or tr("none")))
     return rows
 
 

@@ -18,7 +18,7 @@ from ponystudio.app.inspector_parts import Value
 from ponystudio.app.log_panel import LogPanel
 from ponystudio.app.node_panel import NodePanel
 from ponystudio.canvas.state import Problem
-from ponystudio.graph.edits import AddNode, SetParam
+from ponystudio.graph.edits import AddNode, Connect, SetParam
 from ponystudio.graph.model import Node
 
 LEFT = Qt.MouseButton.LeftButton
@@ -202,6 +202,8 @@ class TestInspector:
         window.page.scene.select(["sampler"])
         window.documents.current.do(SetParam("sampler", "steps", 33), "Change steps")
         until(lambda: "33" in texts(window.inspector).split("\n"))
+        window.documents.current.do(Connect("latent", "latent", "sampler", "steps"), "Connect")
+        until(lambda: "← Empty latent" in texts(window.inspector).split("\n"))
 
     def test_long_names_of_files_break_and_are_copied_whole(self, window):
         name = "a_very_long_name_of_a_model-000010.safetensors"
