@@ -275,7 +275,7 @@ class Documents(QObject):
             self.recent.add(document.title, document.path, document.id)
             reopen = partial(self.reopen, self.recent.last_unsaved())
             notice = Notice(
-                self.tr("%1 is closed").replace("%1", document.title),
+                self.closed_words(document),
                 self.tr("What was not saved is kept."),
                 ((self.tr("Open again"), reopen),),
             )
@@ -284,6 +284,10 @@ class Documents(QObject):
         document.set_lock(None)
         self._keeper.do(document.unlock)
         return notice
+
+    def closed_words(self, document: StudioDocument) -> str:
+        """The title of the notice that it is closed."""
+        return self.tr("%1 is closed").replace("%1", document.title)
 
     def _delete_journal(self, id: str) -> None:
         Journal(self._keeper, self.journal_path(id)).delete()

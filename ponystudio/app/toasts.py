@@ -58,8 +58,7 @@ class Toasts(QObject):
         rows: Sequence[Row] = (),
     ) -> Toast:
         """Say something; what says the same is replaced. Those with a warning stay until closed."""
-        for toast in [t for t in self._shown if t.title == title]:
-            self._remove(toast)
+        self.withdraw(title)
         while len(self._shown) >= MOST:
             self._remove(self._shown[0])
         toast = Toast(self._host, title, text, actions, kind, rows)
@@ -73,6 +72,11 @@ class Toasts(QObject):
     @property
     def shown(self) -> tuple[Toast, ...]:
         return tuple(self._shown)
+
+    def withdraw(self, title: str) -> None:
+        """What this says is so no more."""
+        for toast in [t for t in self._shown if t.title == title]:
+            self._remove(toast)
 
     def clear(self) -> None:
         for toast in self.shown:

@@ -170,6 +170,7 @@ class Window(QMainWindow):
         self.settings.changed.connect(self._setting_changed)
 
     def _opened(self, document: StudioDocument) -> None:
+        self.toasts.withdraw(self.documents.closed_words(document))
         page = Page(document, self.runner, self.services, self.dropper)
         page.set_keys(self.actions_.keys_of)
         page.scene.set_shapes_on_wires(self.settings.get("shapes_on_wires"))

@@ -348,3 +348,14 @@ def test_what_was_bypassed_in_vain_is_turned_on_again_by_a_button(window):
     page.scene.remedy_requested.emit("sampler", fault, "turn_on")
     assert document.graph.nodes["positive"].mode == "normal"
     until(lambda: not document.states["sampler"].faults)
+
+
+def test_that_a_graph_is_closed_is_not_said_of_one_that_is_open_again(window):
+    show_graph(window, text_to_picture(), "Ponies")
+    document = window.documents.current
+    document.do(SetParam("sampler", "steps", 5), "Change steps")
+    window.documents.close(document)
+    assert said(window) == ["Ponies is closed"]
+    window.documents.reopen()
+    until(lambda: said(window) == [])
+    assert window.documents.current.title == "Ponies"
