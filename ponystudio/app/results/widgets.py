@@ -51,10 +51,6 @@ class IconButton(QPushButton):
         self.setAccessibleName(name)
         self.setToolTip(f"{name} ({keys})" if keys else name)
 
-    def set_icon(self, icon: str, color: str = "text2") -> None:
-        self.icon_name, self._color = icon, color
-        self._look()
-
     def _look(self) -> None:
         on = self.isCheckable() and self.isChecked()
         self.setIcon(theme.icon(self.icon_name, self._on_color if on else self._color))
