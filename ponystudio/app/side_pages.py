@@ -114,7 +114,7 @@ class SidePages(QObject):
         page = self._models or self._make_models()
         self._show(page)
         page.search.setFocus()
-        self.said.emit("", self.tr("Drag a card onto the canvas to make its loader"))
+        self.said.emit("", self.tr("Drag a card over a tab and onto its canvas to make its loader"))
 
     def _make_models(self) -> ModelsPage:
         from ponystudio.app.model_uses import ModelUses
