@@ -54,6 +54,8 @@ ALSO = {
 # What a prompt asks for: concept, style, background.
 Wish = tuple[str, str, str]
 
+PREVIEW: Wish = ("unicorn", "3d", "blue")  # what stands for the model in lists of files
+
 
 def prompt(wish: Wish) -> str:
     return f"{wish[0]}, {wish[1]}, {wish[2]} background"
@@ -140,7 +142,7 @@ class Evaluation:
 
 
 def measure(evaluation: Evaluation) -> None:
-    """Everything that needs no person, into evaluation.json and the contact sheet."""
+    """Everything that needs no person, into evaluation.json, the contact sheet and the preview."""
     listed = HERE / "prompts.json"
     asked = wishes(evaluation.concepts, evaluation.styles, PROMPTS, seed=0)
     lines = ",\n".join(json.dumps(wish) for wish in asked)
@@ -153,6 +155,8 @@ def measure(evaluation: Evaluation) -> None:
     print(json.dumps(found, indent=1))
     (CARD / "starter-evaluation.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     figures.contact_sheet(evaluation.sheet(), CARD / "starter-contact.webp")
+    (preview,) = evaluation.painted([PREVIEW], [1])
+    figures.save(preview, CARD / "starter.preview.webp")
 
 
 def eyes(evaluation: Evaluation, folder: Path) -> None:
