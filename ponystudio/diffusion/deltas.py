@@ -64,6 +64,13 @@ class LowRank(Delta):
         inner = 1 if self.middle is None else math.prod(self.middle.shape[2:])
         return len(self.up), self.down.numel() // len(self.down) * inner
 
+    def added(self, weight: Tensor, strength: float) -> Tensor:
+        if self.middle is not None or self.lengths is not None:
+            return super().added(weight, strength)
+        up, down = (_matrix(x, weight) for x in (self.up, self.down))
+        weight.view(len(weight), -1).addmm_(up, down, alpha=strength * self.scale)
+        return weight
+
     def product(self, like: Tensor) -> Tensor:
         up, down = (_matrix(x, like) for x in (self.up, self.down))
         if self.middle is None:

@@ -49,11 +49,17 @@ def apply(
             network.restore(name)
             network.patched -= {name}
             written += network.module.get_parameter(name).nbytes
+        room = _room(network, wanted)
         for name, deltas in wanted.items():
             check()
-            network.patched |= {name}
-            assign(network.module, name, _patched(network, name, deltas))
-            written += network.module.get_parameter(name).nbytes
+            now = network.module.get_parameter(name)
+            weight = _patched(network, name, deltas, room)
+            if name in network.patched:  # memory of its own: new pages would cost more than the sum
+                now.copy_(weight)
+            else:
+                network.patched |= {name}
+                assign(network.module, name, weight.to(now.dtype, copy=True))
+            written += now.nbytes
     except BaseException:
         restore(network)
         raise
@@ -89,14 +95,20 @@ def _deltas(
     return wanted, unmatched
 
 
-def _patched(network: Network[Any], name: str, deltas: list[tuple[float, Delta]]) -> Tensor:
-    """W + Σ m·s·Δ in the dtype and on the device of the network."""
+def _room(network: Network[Any], names: Iterable[str]) -> Tensor:
+    """Float32 memory for the largest of these weights, to compute one after the other in."""
+    largest = max((network.module.get_parameter(name).numel() for name in names), default=0)
+    return torch.empty(largest, dtype=torch.float32, device=network.device)
+
+
+def _patched(
+    network: Network[Any], name: str, deltas: list[tuple[float, Delta]], room: Tensor
+) -> Tensor:
+    """W + Σ m·s·Δ on the device of the network, rounded as its kind is; mostly in `room`."""
     assert network.weights is not None
-    now = network.module.get_parameter(name)
-    stored = network.weights.stored(name, now.shape)
-    weight = stored.to(now.device).to(torch.float32, copy=True)
+    shape = network.module.get_parameter(name).shape
+    stored = network.weights.stored(name, shape)
+    weight = room[: shape.numel()].view(shape).copy_(stored)
     for strength, delta in deltas:
         weight = delta.added(weight, strength)
-    if network.rounds_patches:
-        weight = weight.to(stored.dtype)
-    return weight.to(now.dtype)
+    return weight.to(stored.dtype) if network.rounds_patches else weight
