@@ -16,12 +16,6 @@ from ponystudio.canvas.action import ActionSpec
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch, qapp):
-    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
 def settings(home):
     return Settings()
 

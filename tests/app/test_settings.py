@@ -17,12 +17,6 @@ from ponystudio.app.settings_folders import FolderList
 LEFT = Qt.MouseButton.LeftButton
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch, qapp):
-    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
-    return tmp_path
-
-
 class TestFile:
     def test_what_is_set_is_read_again(self, home):
         Settings().set("ui_scale", 1.5)

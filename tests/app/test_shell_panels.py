@@ -24,18 +24,6 @@ from ponystudio.graph.model import Node
 LEFT = Qt.MouseButton.LeftButton
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch, qapp):
-    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def window(home):
-    with open_window() as window:
-        yield window
-
-
 def texts(widget) -> str:
     return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
 

@@ -16,12 +16,6 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch, qapp):
-    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
 def window(home):
     with open_window(welcomed=False) as window:
         window.welcome()

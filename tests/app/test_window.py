@@ -18,18 +18,6 @@ from ponystudio_resources import path as resource
 LEFT = Qt.MouseButton.LeftButton
 
 
-@pytest.fixture
-def home(tmp_path, monkeypatch, qapp):
-    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
-    return tmp_path
-
-
-@pytest.fixture
-def window(home):
-    with open_window() as window:
-        yield window
-
-
 def words(window) -> list[str]:
     left, right = window.bottom.progress.words()
     return [piece[0] for piece in (*left, *right)]
