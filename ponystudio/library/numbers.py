@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy
 from numpy.typing import NDArray
 
-from ponystudio.library.tensors import ITEM_SIZES
+from ponystudio.library.tensors import ITEM_SIZES, PACKED
 from ponystudio.library.weights import WeightsFile
 
 PIECE = 1 << 22  # numbers
@@ -22,8 +22,17 @@ def readable(dtype: str) -> bool:
 
 
 def pieces(file: WeightsFile, name: str) -> Iterator[Bits]:
-    """The numbers of a tensor as bit patterns, in reading order, some million at a time."""
+    """The numbers of a tensor as bit patterns, in reading order, some million at a time.
+
+    Those of packed kinds as they are when unpacked: of 32 bits each.
+    """
     info = file.tensors[name]
+    if info.dtype in PACKED:
+        numbers, size = PACKED[info.dtype]
+        raw, step = numpy.frombuffer(file.buffer(name), dtype="u1"), PIECE // numbers * size
+        for start in range(0, len(raw), step):
+            yield unpacked(raw[None, start : start + step], info.dtype)[0].view("<u4")
+        return
     size = ITEM_SIZES[info.dtype]
     flat = numpy.frombuffer(file.buffer(name), dtype=f"<u{size}")
     if info.strides is not None:
@@ -35,10 +44,25 @@ def pieces(file: WeightsFile, name: str) -> Iterator[Bits]:
 
 
 def floats(bits: Bits, dtype: str) -> NDArray[numpy.floating]:
-    """The values of floating-point numbers given as bit patterns."""
+    """The values of floating-point numbers given as `pieces` gives them."""
+    if dtype in PACKED:
+        return bits.view("<f4")
     if dtype == "BF16":
         return (bits.astype("<u4") << 16).view("<f4")
     return bits.view(_WIDE[dtype])
+
+
+def unpacked(rows: NDArray[numpy.uint8], kind: str) -> NDArray[numpy.float32]:
+    """The numbers of packed rows [n, bytes of one] as [n, numbers of one], as ggml defines them.
+
+    A few long rows are fast, many short ones slow.
+    """
+    from gguf.constants import GGMLQuantizationType
+    from gguf.quants import dequantize
+
+    with numpy.errstate(all="ignore"):  # the scales of a damaged file may be anything
+        result: NDArray[numpy.float32] = dequantize(rows, GGMLQuantizationType[kind])
+    return result
 
 
 def values(file: WeightsFile, name: str) -> NDArray[numpy.float64]:

@@ -26,6 +26,33 @@ ITEM_SIZES = {
     "C64": 8,
 }
 FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
+# Kinds of GGUF's in which numbers share scales, under ggml's names: (numbers of a block, bytes of
+# one). A block lies within a row.
+PACKED = {
+    "Q4_0": (32, 18),
+    "Q4_1": (32, 20),
+    "Q5_0": (32, 22),
+    "Q5_1": (32, 24),
+    "Q8_0": (32, 34),
+    "Q2_K": (256, 84),
+    "Q3_K": (256, 110),
+    "Q4_K": (256, 144),
+    "Q5_K": (256, 176),
+    "Q6_K": (256, 210),
+    "IQ1_S": (256, 50),
+    "IQ1_M": (256, 56),
+    "IQ2_XXS": (256, 66),
+    "IQ2_XS": (256, 74),
+    "IQ2_S": (256, 82),
+    "IQ3_XXS": (256, 98),
+    "IQ3_S": (256, 110),
+    "IQ4_NL": (32, 18),
+    "IQ4_XS": (256, 136),
+}
+# What numbers of 8 bits are to be multiplied by stands beside them under these endings; with it may
+# stand the scales of inputs, which only kernels for such numbers use, and marks.
+SCALES = (".scale_weight", ".weight_scale")
+BESIDE = (*SCALES, ".scale_input", ".input_scale", ".comfy_quant", "scaled_fp8")
 MOST_DIMENSIONS = 16
 
 
@@ -33,8 +60,9 @@ MOST_DIMENSIONS = 16
 class TensorInfo:
     """A stored tensor.
 
-    `strides` counts elements; None: the tensor is contiguous. `nbytes` is the length from its
-    first element to its last, `start` where that begins in file number `file`.
+    `dtype` is one of ITEM_SIZES or of PACKED. `strides` counts elements; None: the tensor is
+    contiguous. `nbytes` is the length from its first element to its last, `start` where that begins
+    in file number `file`.
     """
 
     name: str
