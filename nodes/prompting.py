@@ -56,3 +56,16 @@ def set_sizes(
     """
     sizes = (height, width, crop_top, crop_left, target_height, target_width)
     return replace(conditioning, sizes=sizes)
+
+
+@node("core.set_guidance", title="FLUX guidance", group="Text", exact=True)
+def set_guidance(
+    conditioning: Conditioning,
+    *,
+    guidance: Annotated[float, Range(0, 100, soft=(1, 10), step=0.1)] = 3.5,
+) -> Conditioning:
+    """Tell FLUX dev how closely to follow the prompt; without it, 3.5.
+
+    It takes the place of the sampler's guidance, which stays at 1.
+    """
+    return replace(conditioning, guidance=guidance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ponystudio.api import (
@@ -18,8 +19,22 @@ from ponystudio.api import (
     Seed,
     node,
 )
+from ponystudio.diffusion.loading import recognise
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
 from ponystudio.errors import MismatchedValues, NotANumber
+
+
+@node("core.set_shift", title="Flow shift", group="Sampling", exact=True)
+def set_shift(
+    model: Model, *, shift: Annotated[float, Range(0.01, 100, soft=(0.5, 8), step=0.05)] = 1.73
+) -> Model:
+    """Change how much of a run a flow model spends at high noise; more suits larger pictures.
+
+    Args:
+        shift: 1 is even; AuraFlow's own is 1.73, that of Stable Diffusion 3 is 3.
+    """
+    options = [option for option in model.options if option[0] != "shift"]
+    return replace(model, options=(*options, ("shift", shift)))
 
 
 @node("core.sample", title="Sample", group="Sampling")
@@ -60,6 +75,7 @@ def sample(
     import torch
 
     from ponystudio.diffusion.families import family
+    from ponystudio.diffusion.sampling.run import check_size
     from ponystudio.diffusion.sampling.run import sample as run
 
     kin = family(model.family)
@@ -76,6 +92,14 @@ def sample(
             remedy="Make the latent with a VAE of the model's family.",
             socket="latent",
         )
+
+    if kin.guidance and cfg != 1:
+        ctx.note(
+            f"{kin.title} was made for guidance 1: other values take twice as long, and are for"
+            " models that were trained further."
+        )
+    largest = recognise(Path(model.path), "diffusion_models").largest
+    check_size(kin, largest // kin.downscale, latent.values)
 
     def sampled(precise: bool) -> Any:
         with ctx.models.open(model, precise=precise) as denoiser:

@@ -49,12 +49,13 @@ class Latent:
 class Conditioning:
     """A prompt as the denoiser reads it.
 
-    `context`: float32 [1,77·n,width].
+    `context`: float32 [1,n,width], of CLIP 77 tokens a chunk.
     `padding`: float32 [1,77,width], the empty chunk that lengthens the shorter of two prompts;
-    None where the dialect repeats tokens instead.
+    None where the dialect repeats tokens instead, and for families that read any length.
     `pooled`: float32 [1,width] for the families that have it.
     `sizes`: what SDXL is told of the picture, in pixels: height and width of the original, top and
     left of the cut, height and width of the aim; None for those of the picture that is made.
+    `guidance`: what FLUX dev is told of how closely it shall follow; None for its own.
     """
 
     context: Tensor
@@ -62,6 +63,7 @@ class Conditioning:
     padding: Tensor | None = None
     pooled: Tensor | None = None
     sizes: tuple[int, ...] | None = None
+    guidance: float | None = None
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,12 @@ CLIP_HEAD = 64  # the width of a head in every CLIP text encoder
 UNET_HEAD = 64  # and in the UNets since SD2
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
     return type(value) is int and value > 0
 
 
 def _is_whole_by_level(value: Any) -> bool:
-    return _is_whole(value) or (isinstance(value, list | tuple) and all(map(_is_whole, value)))
+    return is_whole(value) or (isinstance(value, list | tuple) and all(map(is_whole, value)))
 
 
 def _is_number(value: Any) -> bool:
@@ -62,7 +62,7 @@ Checks = Mapping[str, Callable[[Any], bool]]
 # shapes, and would break the load.
 UNET_HINTS: Checks = {
     "act_fn": _is_text,
-    "addition_time_embed_dim": _is_whole,
+    "addition_time_embed_dim": is_whole,
     "attention_head_dim": _is_whole_by_level,
     "center_input_sample": _is_flag,
     "downsample_padding": (0, 1).__contains__,
@@ -70,13 +70,13 @@ UNET_HINTS: Checks = {
     "freq_shift": _is_number,
     "mid_block_scale_factor": _is_positive,
     "norm_eps": _is_positive,
-    "norm_num_groups": _is_whole,
+    "norm_num_groups": is_whole,
     "resnet_out_scale_factor": _is_positive,
     "upcast_attention": _is_flag,
 }
 VAE_HINTS: Checks = {
     "act_fn": _is_text,
-    "norm_num_groups": _is_whole,
+    "norm_num_groups": is_whole,
     "scaling_factor": _is_positive,
     "shift_factor": _is_number,
 }
@@ -87,7 +87,7 @@ RGB_HINTS: Checks = {
 TEXT_HINTS: Checks = {
     "hidden_act": _is_text,
     "layer_norm_eps": _is_positive,
-    "num_attention_heads": _is_whole,
+    "num_attention_heads": is_whole,
 }
 
 
@@ -95,7 +95,7 @@ def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
     """The arguments of diffusers' UNet2DConditionModel."""
     levels = topology(shapes)
     channels = [
-        _side(shapes, f"down_blocks.{b}.resnets.0.conv1.weight", 0) for b in range(len(levels.down))
+        side(shapes, f"down_blocks.{b}.resnets.0.conv1.weight", 0) for b in range(len(levels.down))
     ]
     down = [f"down_blocks.{b}.attentions.0" for b in range(len(levels.down))]
     up = [f"up_blocks.{b}.attentions.0" for b in range(len(levels.up))]
@@ -108,8 +108,8 @@ def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
         depths[-1] = _depth(shapes, MIDDLE)
     inferred = {
         "sample_size": family.native // family.downscale,
-        "in_channels": _side(shapes, "conv_in.weight", 1),
-        "out_channels": _side(shapes, "conv_out.weight", 0),
+        "in_channels": side(shapes, "conv_in.weight", 1),
+        "out_channels": side(shapes, "conv_out.weight", 0),
         "block_out_channels": tuple(channels),
         "layers_per_block": tuple(level.blocks for level in levels.down),
         "down_block_types": _types(levels.down, "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -123,7 +123,7 @@ def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
         "attention_head_dim": family.unet_heads or tuple(max(1, c // UNET_HEAD) for c in channels),
         "norm_num_groups": _groups(channels),
     }
-    arguments = {**inferred, **_allowed(hints, UNET_HINTS)}
+    arguments = {**inferred, **allowed(hints, UNET_HINTS)}
     return {**arguments, **_vector(shapes, family, arguments)}
 
 
@@ -131,7 +131,7 @@ def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dic
     """How the pooled prompt and the six sizes go in, where they do (SDXL)."""
     if ADDED not in shapes:
         return {}
-    width = _side(shapes, ADDED, 1)
+    width = side(shapes, ADDED, 1)
     pooled = sum(tower.width for tower in family.towers if tower.projected)
     each = arguments.get("addition_time_embed_dim") or (width - pooled) // SIZES
     if each < 1:
@@ -148,7 +148,7 @@ def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dic
 
 def rgb(family: Family, hints: Mapping[str, Any]) -> Rgb | None:
     """How the file says that its latents are guessed as pictures; None where it says nothing."""
-    said = _allowed(hints, RGB_HINTS)
+    said = allowed(hints, RGB_HINTS)
     rows = said.get("latent_rgb")
     if rows is None or len(rows) != family.latent_channels:
         return None
@@ -159,13 +159,13 @@ def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, A
     """The arguments of diffusers' AutoencoderKL."""
     levels = count(shapes, r"encoder\.down_blocks\.(\d{1,4})\.")
     channels = [
-        _side(shapes, f"encoder.down_blocks.{b}.resnets.0.conv1.weight", 0) for b in range(levels)
+        side(shapes, f"encoder.down_blocks.{b}.resnets.0.conv1.weight", 0) for b in range(levels)
     ]
     inferred = {
         "sample_size": family.native,
-        "in_channels": _side(shapes, "encoder.conv_in.weight", 1),
-        "out_channels": _side(shapes, "decoder.conv_out.weight", 0),
-        "latent_channels": _side(shapes, "decoder.conv_in.weight", 1),
+        "in_channels": side(shapes, "encoder.conv_in.weight", 1),
+        "out_channels": side(shapes, "decoder.conv_out.weight", 0),
+        "latent_channels": side(shapes, "decoder.conv_in.weight", 1),
         "block_out_channels": tuple(channels),
         "layers_per_block": count(shapes, r"encoder\.down_blocks\.0\.resnets\.(\d{1,4})\."),
         "down_block_types": ("DownEncoderBlock2D",) * levels,
@@ -178,7 +178,7 @@ def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, A
         "scaling_factor": family.scaling_factor,
         "shift_factor": family.shift or None,
     }
-    return {**inferred, **_allowed(hints, VAE_HINTS)}
+    return {**inferred, **allowed(hints, VAE_HINTS)}
 
 
 def text(shapes: Shapes, tower: Tower, hints: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,24 +186,24 @@ def text(shapes: Shapes, tower: Tower, hints: Mapping[str, Any]) -> dict[str, An
 
     `shapes` has the names of a bare text encoder, and its projection.
     """
-    width = _side(shapes, "embeddings.token_embedding.weight", 1)
+    width = side(shapes, "embeddings.token_embedding.weight", 1)
     projected = tower.projected and "text_projection.weight" in shapes
     inferred = {
-        "vocab_size": _side(shapes, "embeddings.token_embedding.weight", 0),
+        "vocab_size": side(shapes, "embeddings.token_embedding.weight", 0),
         "hidden_size": width,
-        "max_position_embeddings": _side(shapes, "embeddings.position_embedding.weight", 0),
+        "max_position_embeddings": side(shapes, "embeddings.position_embedding.weight", 0),
         "num_hidden_layers": count(shapes, r"encoder\.layers\.(\d{1,4})\."),
-        "intermediate_size": _side(shapes, "encoder.layers.0.mlp.fc1.weight", 0),
+        "intermediate_size": side(shapes, "encoder.layers.0.mlp.fc1.weight", 0),
         "num_attention_heads": max(1, width // CLIP_HEAD),
         "hidden_act": tower.activation,
         "layer_norm_eps": 1e-5,
-        "projection_dim": _side(shapes, "text_projection.weight", 0) if projected else width,
+        "projection_dim": side(shapes, "text_projection.weight", 0) if projected else width,
         "projected": tower.projected,
     }
-    return {**inferred, **_allowed(hints, TEXT_HINTS)}
+    return {**inferred, **allowed(hints, TEXT_HINTS)}
 
 
-def _side(shapes: Shapes, name: str, axis: int) -> int:
+def side(shapes: Shapes, name: str, axis: int) -> int:
     shape = shapes.get(name)
     if shape is None:
         raise DamagedFile(
@@ -220,7 +220,7 @@ def _depth(shapes: Shapes, attention: str) -> int:
 
 
 def _context_width(shapes: Shapes, attention: str) -> int:
-    return _side(shapes, f"{attention}.transformer_blocks.0.attn2.to_k.weight", 1)
+    return side(shapes, f"{attention}.transformer_blocks.0.attn2.to_k.weight", 1)
 
 
 def _types(levels: Iterable[Level], with_attention: str, without: str) -> tuple[str, ...]:
@@ -232,7 +232,7 @@ def _groups(channels: Iterable[int]) -> int:
     return math.gcd(32, *channels)
 
 
-def _allowed(said: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
+def allowed(said: Mapping[str, Any], checks: Checks) -> dict[str, Any]:
     """What a file says of itself, as far as it may. Raises UnsupportedModel for nonsense."""
     allowed = {name: said[name] for name in checks if said.get(name) is not None}
     for name, value in allowed.items():

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
+from ponystudio.diffusion.architectures import Told, architecture
 from ponystudio.diffusion.families import Family, Rgb
 from ponystudio.diffusion.network import Network
 from ponystudio.diffusion.weights import Weights
 
 if TYPE_CHECKING:
-    from diffusers import UNet2DConditionModel
+    from torch import nn
 
 
-class Denoiser(Network["UNet2DConditionModel"]):
-    """A UNet, with what its output means.
+class Denoiser(Network["nn.Module"]):
+    """A denoiser of any architecture, with what its output means.
 
     `prediction`: "eps" the noise, "v" the velocity, "flow" the flow. `zsnr`: it was trained down
-    to no signal at all. `in_channels`: 4, or 9 for one that is made for inpainting. `rgb`: how its
-    latents are guessed as pictures, where they are not its family's.
+    to no signal at all. `in_channels`: those of its latents, or more for one that is shown a
+    picture. `largest`: the side of the largest latent in cells, 0 for no limit. `guided`: it is
+    told its guidance. `shift`: how far it bends time, in place of what its family does; 0 for
+    that. `rgb`: how its latents are guessed as pictures, where they are not its family's.
     """
 
     part = "model"
 
     def __init__(
         self,
-        module: UNet2DConditionModel,
+        module: nn.Module,
         family: Family,
         weights: Weights | None = None,
         *,
@@ -36,11 +40,16 @@ class Denoiser(Network["UNet2DConditionModel"]):
         rgb: Rgb | None = None,
     ) -> None:
         super().__init__(module, weights)
+        how = architecture(family.architecture)
+        self._call = how.call
         self.family = family
         self.prediction = prediction or family.prediction
         self.zsnr = zsnr
         self.rgb = rgb or family.rgb
-        self.in_channels: int = module.config.in_channels
+        self.in_channels: int = how.channels(module)
+        self.largest: int = how.largest(module)
+        self.guided: bool = how.guided(module)
+        self.shift = 0.0
 
     def to_rgb(self, values: Tensor) -> Tensor:
         """A rough picture [B,3,h,w] in 0..1 of a latent [B,C,h,w] in VAE units, for previews."""
@@ -54,24 +63,26 @@ class Denoiser(Network["UNet2DConditionModel"]):
         context: Tensor,
         pooled: Tensor | None = None,
         sizes: Tensor | None = None,
+        guidance: Tensor | None = None,
     ) -> Tensor:
         """What the network says about `x`.
 
-        `x`: float32 [B,in_channels,h,w], already scaled by c_in. `t`: [B], time steps of the
-        table, 0..999, fractions allowed. `context`: [B,n,width]. Where the family has them,
-        `pooled`: [B,width], and `sizes`: [B,6] in pixels, the height and width of the original,
-        the top and left of the cut, the height and width of the aim.
+        `x`: float32 [B,in_channels,h,w], already scaled by c_in. `t`: [B], time as the family
+        counts it, fractions allowed. The others are those of `architectures.Told`.
         Returns float32 [B,C,h,w]; the network itself runs in its own dtype.
         """
-        extra: dict[str, Any] = {}
-        if pooled is not None and sizes is not None:
-            vector = {"text_embeds": pooled.to(self.device, self.dtype)}
-            extra["added_cond_kwargs"] = vector | {"time_ids": sizes.to(self.device, self.dtype)}
-        out = self.module(
-            x.to(self.dtype),
-            t.to(self.device),
-            encoder_hidden_states=context.to(self.device, self.dtype),
-            return_dict=False,
-            **extra,
-        )[0]
-        return out.float()
+        there, dtype = self.device, self.dtype
+        told = Told(
+            context.to(there, dtype),
+            None if pooled is None else pooled.to(there, dtype),
+            None if sizes is None else sizes.to(there, dtype),
+            None if guidance is None else guidance.to(there, torch.float32),
+        )
+        height, width = x.shape[-2:]
+        out = self._call(self.module, self._in_patches(x).to(dtype), t.to(there), told)
+        return out[..., :height, :width].float()
+
+    def _in_patches(self, x: Tensor) -> Tensor:
+        """As ComfyUI does, what a patch lacks at the borders is taken from the other side."""
+        missing = [-side % self.family.patch for side in x.shape[-2:]]
+        return pad(x, (0, missing[1], 0, missing[0]), mode="circular") if any(missing) else x

@@ -6,14 +6,15 @@ Importing this loads no torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion import names
 from ponystudio.diffusion.families import Family, families, family
-from ponystudio.diffusion.parts import PARTS, Hints, Part
+from ponystudio.diffusion.parts import PARTS, Hints, Part, Tensors
 from ponystudio.errors import DamagedFile, ModelFileError, UnsupportedModel, WrongKind
 from ponystudio.library.folder import open_folder
 from ponystudio.library.recognise import ModelFile, check_kind
@@ -48,6 +49,7 @@ def load(
     dtype: torch.dtype,
     options: Options = (),
     check: Callable[[], None] = lambda: None,
+    room: int | None = None,
 ) -> Any:
     """Load one part of a model file or diffusers folder.
 
@@ -56,7 +58,9 @@ def load(
     the CPU; the others are cast one by one. `options`: ("ema", True) takes averaged weights where
     the file has them; ("prediction", word) is one of predictions.PREDICTIONS, in place of what the
     file says; ("with", path) is a second file, of the other text encoder; ("family", name) is whose
-    they are. `check` is called before every tensor and may raise Cancelled.
+    they are. `check` is called before every tensor and may raise Cancelled. `room`: of blocks of
+    the network only as many stay in memory as so many bytes hold, the others come as they are
+    needed; None: all stay.
     Raises subclasses of ModelFileError.
     """
     import torch
@@ -66,7 +70,7 @@ def load(
 
         return load_upscaler(path, device, dtype)
     try:
-        return _load(path, part, torch.device(device), dtype, dict(options), check)
+        return _load(path, part, torch.device(device), dtype, dict(options), check, room)
     except ModelFileError as error:
         error.where = error.where or str(path)
         raise
@@ -89,9 +93,11 @@ def _load(
     dtype: torch.dtype,
     options: Mapping[str, Any],
     check: Callable[[], None],
+    room: int | None,
 ) -> Network[Any]:
     import torch
 
+    from ponystudio.diffusion import streaming
     from ponystudio.diffusion.weights import Weights
 
     quiet_libraries()
@@ -99,23 +105,36 @@ def _load(
     file, hints = _open(path, info, how, options.get("with"))
     try:
         kin = family(options["family"]) if "family" in options else _kin(info, part, file)
-        found = how.names(file.tensors, kin)
-        if not found:
+        found = how.naming(_own(file), kin)
+        if not found.names:
             raise WrongKind(
                 f"There is no {how.noun} in this file.",
                 remedy=how.elsewhere,
             )
         if options.get("ema"):
-            found = names.averaged(found, file.tensors)
+            found = replace(found, names=names.averaged(found.names, file.tensors))
         weights = Weights(file, found)
         arguments = how.config(weights.shapes, kin, hints)
         with torch.device("meta"):
-            module = _built(how, arguments)
-        _fill(module, weights, how.noun, device, dtype, check)
-        return how.wrap(module, kin, weights, info, options)
+            module = _built(how, kin, arguments)
+        coming = streaming.coming(module, dtype, room)
+        come = {name for block in coming for name in block.names}
+        _fill(module, weights, come, how.noun, device, dtype, check)
+        network = how.wrap(module, kin, weights, info, options)
+        if coming:
+            network.stream = streaming.Stream(
+                module, weights, coming, device, dtype, rounds=network.rounds_patches
+            )
+        return network
     except BaseException:
         file.close()
         raise
+
+
+def _own(file: WeightsFile) -> Tensors:
+    from ponystudio.diffusion.weights import of_networks
+
+    return {name: file.tensors[name] for name in of_networks(file.tensors)}
 
 
 def _open(
@@ -168,7 +187,7 @@ def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     shapes: Mapping[str, tuple[int, ...]] = {}
     # Those of several text encoders first: one of theirs alone may be another family's.
     for kin in sorted(families().values(), key=lambda kin: -len(kin.towers)):
-        shapes = Weights(file, PARTS[part].names(file.tensors, kin)).shapes
+        shapes = Weights(file, PARTS[part].naming(_own(file), kin)).shapes
         if PARTS[part].fits(shapes, kin):
             return kin
     if channels := shapes.get(names.VAE_ROOT, ())[1:2]:
@@ -180,9 +199,9 @@ def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     return family("")
 
 
-def _built(how: Part, arguments: dict[str, Any]) -> nn.Module:
+def _built(how: Part, kin: Family, arguments: dict[str, Any]) -> nn.Module:
     try:
-        return how.build(arguments)
+        return how.build(arguments, kin)
     except Exception as error:  # the libraries check what they are told, each in its own way
         raise UnsupportedModel(
             f"No {how.noun} can be built as this file describes it ({error}).",
@@ -193,18 +212,22 @@ def _built(how: Part, arguments: dict[str, Any]) -> nn.Module:
 def _fill(
     module: nn.Module,
     weights: Weights,
+    come: Collection[str],
     noun: str,
     device: torch.device,
     dtype: torch.dtype,
     check: Callable[[], None],
 ) -> None:
-    """Put the stored tensors into a network on the meta device: all of them, and no others."""
-    from ponystudio.diffusion.weights import assign, place
+    """Put the stored tensors into a network on the meta device: all of them, and no others.
 
-    shapes, wanted = (
-        weights.shapes,
-        {name: value.shape for name, value in module.named_parameters()},
-    )
+    Those that `come` later stay there, as what they will be.
+    """
+    import torch
+
+    from ponystudio.diffusion.weights import assign
+
+    shapes = weights.shapes
+    wanted = {name: value.shape for name, value in module.state_dict().items()}
     if missing := wanted.keys() - shapes.keys():
         raise DamagedFile(
             f"The {noun} lacks {len(missing)} of its tensors, among them {min(missing)!r}.",
@@ -222,7 +245,10 @@ def _fill(
                 f"The tensor {name!r} of the {noun} is {list(shapes[name])}, not {list(shape)}: "
                 "it is of another architecture."
             )
-        assign(module, name, place(weights.stored(name, shape), device, dtype))
+        if name in come:
+            assign(module, name, torch.empty(shape, dtype=dtype, device="meta"))
+        else:
+            assign(module, name, weights.stored(name, shape).on(device, dtype))
 
 
 def _without_ones(shape: Iterable[int]) -> list[int]:

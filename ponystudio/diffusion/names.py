@@ -13,12 +13,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ponystudio.diffusion.towers import Tower
+from ponystudio.diffusion.cuts import THIRDS, TRANSPOSED, Cut
+from ponystudio.diffusion.towers import ClipTower
 
 Pairs = Iterator[tuple[str, str]]
 
 # Where each part stands in a single file, the most specific first; "" is a file of the part alone.
 UNET_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "unet.", "model.", "")
+TRANSFORMER_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transformer.", "model.", "")
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
 UNET_ROOTS = ("input_blocks.0.0.weight", "conv_in.weight")
 VAE_ROOT = "decoder.conv_in.weight"
@@ -69,17 +71,6 @@ QKV = ("q_proj", "k_proj", "v_proj")
 
 
 @dataclass(frozen=True)
-class Cut:
-    """What of a stored tensor is one of ours: one of `parts` equal stretches of its rows, or its
-    transpose.
-    """
-
-    part: int = 0
-    parts: int = 1
-    transposed: bool = False
-
-
-@dataclass(frozen=True)
 class Level:
     """One resolution of a UNet: how many residual blocks, and whether attention follows each."""
 
@@ -104,7 +95,7 @@ def unet(keys: Iterable[str]) -> dict[str, str]:
 
     What is no tensor of this architecture keeps its name, so that a strict load reports it.
     """
-    part = _part(keys, UNET_PREFIXES, UNET_ROOTS, UNET_BRANCHES)
+    part = part_of(keys, UNET_PREFIXES, UNET_ROOTS, UNET_BRANCHES)
     if "input_blocks.0.0.weight" in part:
         return _renamed(part, _ldm_unet_pairs(_ldm_topology(part)))
     return part
@@ -112,7 +103,7 @@ def unet(keys: Iterable[str]) -> dict[str, str]:
 
 def vae(keys: Iterable[str]) -> dict[str, str]:
     """Our name → stored name of every tensor of the autoencoder; empty where there is none."""
-    part = _part(keys, VAE_PREFIXES, (VAE_ROOT,), VAE_BRANCHES)
+    part = part_of(keys, VAE_PREFIXES, (VAE_ROOT,), VAE_BRANCHES)
     if any(name.startswith("decoder.up.") for name in part):
         return _renamed(part, _ldm_vae_pairs(part))
     old = (
@@ -123,7 +114,7 @@ def vae(keys: Iterable[str]) -> dict[str, str]:
     return _renamed(part, old)
 
 
-def text(keys: Iterable[str], tower: Tower) -> dict[str, str]:
+def text(keys: Iterable[str], tower: ClipTower) -> dict[str, str]:
     """Our name → stored name of every tensor of a text encoder; empty where it is not there."""
     # Beside the encoder a file may hold a projection, a picture encoder or fixed positions.
     listed = list(keys)
@@ -142,7 +133,7 @@ def text(keys: Iterable[str], tower: Tower) -> dict[str, str]:
     return {}
 
 
-def _open_clip(part: Mapping[str, str], tower: Tower) -> Iterator[tuple[str, str]]:
+def _open_clip(part: Mapping[str, str], tower: ClipTower) -> Iterator[tuple[str, str]]:
     """(ours, stored) of a text encoder that is laid out as open_clip's."""
     root = "text_model." if tower.projected else ""
     fixed = {
@@ -169,14 +160,16 @@ def _open_clip(part: Mapping[str, str], tower: Tower) -> Iterator[tuple[str, str
             yield root + name, key
 
 
-def cut(ours: str, stored: str) -> Cut | None:
-    """What part of the stored tensor is ours; None for all of it, as it is."""
-    if stored.endswith((".in_proj_weight", ".in_proj_bias")):
-        return Cut(QKV.index(ours.rsplit(".", 2)[1]), len(QKV))
-    if ours == PROJECTION or ours.endswith("." + PROJECTION):
-        # open_clip multiplies from the other side, and stores a parameter, not a layer.
-        return Cut(transposed=True) if stored.endswith("text_projection") else None
-    return None
+def cuts(part: Mapping[str, str]) -> dict[str, Cut]:
+    """Our name → what of the stored tensor it is, for those that are not all of it, as it is."""
+    found = {}
+    for ours, stored in part.items():
+        if stored.endswith((".in_proj_weight", ".in_proj_bias")):
+            found[ours] = THIRDS[QKV.index(ours.rsplit(".", 2)[1])]
+        elif stored.endswith("text_projection") and ours.endswith(PROJECTION):
+            # open_clip multiplies from the other side, and stores a parameter, not a layer.
+            found[ours] = TRANSPOSED
+    return found
 
 
 def averaged(part: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
@@ -224,10 +217,13 @@ def count(names: Iterable[str], pattern: str) -> int:
     return n
 
 
-def _part(
+def part_of(
     keys: Iterable[str], prefixes: Iterable[str], roots: Iterable[str], branches: tuple[str, ...]
 ) -> dict[str, str]:
-    """The names in `branches` after the first prefix under which one of the roots stands."""
+    """Name after the prefix → stored name, of what stands in `branches`.
+
+    The prefix is the first under which one of the roots stands; nothing without one.
+    """
     listed = list(keys)
     stored = set(listed)
     for prefix in prefixes:

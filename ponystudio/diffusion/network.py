@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from ponystudio.diffusion.weights import Weights, assign, place
+from ponystudio.diffusion.weights import Weights, assign
+
+if TYPE_CHECKING:
+    from ponystudio.diffusion.streaming import Stream
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -17,7 +20,8 @@ class Network(Generic[Module]):
 
     `part` is what recipes call it. `weights` are the stored tensors it was made from, still
     mapped; None for one that was made in memory.
-    `patched` names the tensors that hold something else than the file does.
+    `patched` names the tensors that hold something else than the file does. `stream` has those
+    of its blocks that come and go, where it is larger than the memory for it.
     `rounds_patches`: a patched tensor takes the stored precision before the computing one.
     """
 
@@ -28,6 +32,7 @@ class Network(Generic[Module]):
         self.module: Module = module.eval().requires_grad_(False)
         self.weights = weights
         self.patched: frozenset[str] = frozenset()
+        self.stream: Stream | None = None
 
     @property
     def device(self) -> torch.device:
@@ -40,18 +45,24 @@ class Network(Generic[Module]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its weights where it is, mapped pages included."""
-        return sum(value.nbytes for value in self.module.parameters())
+        """Bytes that its weights take at most where it is, mapped pages included."""
+        here = sum(value.nbytes for value in self.module.parameters() if not value.is_meta)
+        return here + (self.stream.nbytes if self.stream else 0)
 
     def restore(self, name: str) -> None:
         """Put the file's tensor back in the place of a patched one."""
+        if self.stream and name in self.stream.names:
+            self.stream.deltas.pop(name, None)
+            return
         assert self.weights is not None
         value = self.module.get_parameter(name)
         stored = self.weights.stored(name, value.shape)
-        assign(self.module, name, place(stored, value.device, value.dtype))
+        assign(self.module, name, stored.on(value.device, value.dtype))
 
     def to(self, device: torch.device | str) -> Self:
         """Move the weights. On the way to the CPU, what can be mapped again is not copied.
+
+        Not for networks whose blocks come and go: those belong to their device.
 
         Where the memory does not suffice they are moved back, and the error goes through.
         """
@@ -65,6 +76,8 @@ class Network(Generic[Module]):
 
     def close(self) -> None:
         """Give the weights up and let go of the file; the network cannot be used afterwards."""
+        if self.stream is not None:
+            self.stream.close()
         self.module.to("meta")
         if self.weights is not None:
             self.weights.close()
@@ -79,7 +92,9 @@ class Network(Generic[Module]):
 
     def _mapped(self, name: str, value: Tensor) -> Tensor | None:
         """The file's tensor, where it is exactly what is in memory."""
-        if self.weights is None or name in self.patched or name not in self.weights.names:
+        if self.weights is None or name in self.patched or name not in self.weights:
             return None
         stored = self.weights.stored(name, value.shape)
-        return stored.contiguous() if stored.dtype == value.dtype else None
+        if stored.precision != value.dtype:
+            return None
+        return stored.on(torch.device("cpu"), value.dtype)

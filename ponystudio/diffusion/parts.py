@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion import config, names
+from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import Family, tower_prefix
+from ponystudio.diffusion.naming import Naming
 from ponystudio.diffusion.predictions import PREDICTIONS
 from ponystudio.errors import WrongKind
 
@@ -31,18 +33,19 @@ Tensors = Mapping[str, "TensorInfo"]
 class Part:
     """How one part of a model is found in a file, described, built and wrapped.
 
-    `node` opens a file of it alone. `components` are diffusers' names for what it is made of, and
-    the keys of their hints in `ponystudio.config`; `config` gets the hints by component. `fits`:
-    whether shapes under our names are those of a family.
+    `naming`: where its tensors stand among those of a file. `node` opens a file of it alone.
+    `components` are diffusers' names for what it is made of, and the keys of their hints in
+    `ponystudio.config`; `config` gets the hints by component. `fits`: whether shapes under our
+    names are those of a family.
     """
 
     noun: str
     node: str
     components: tuple[str, ...]
-    names: Callable[[Tensors, Family], dict[str, str]]
+    naming: Callable[[Tensors, Family], Naming]
     fits: Callable[[Shapes, Family], bool]
     config: Callable[[Shapes, Family, Mapping[str, Hints]], dict[str, Any]]
-    build: Callable[[dict[str, Any]], nn.Module]
+    build: Callable[[dict[str, Any], Family], nn.Module]
     wrap: Callable[[Any, Family, Weights, ModelFile, Mapping[str, Any]], Network[Any]]
 
     @property
@@ -51,18 +54,17 @@ class Part:
         return f"Take the {self.noun} from another file, with the node {self.node}."
 
 
-def _unet_names(tensors: Tensors, _: Family) -> dict[str, str]:
-    return names.unet(tensors)
+def _denoiser_naming(tensors: Tensors, kin: Family) -> Naming:
+    return architecture(kin.architecture).naming(tensors)
 
 
-def _unet_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
-    return config.unet(shapes, kin, hints["unet"])
+def _denoiser_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+    how = architecture(kin.architecture)
+    return how.config(shapes, kin, hints[how.component])
 
 
-def _build_unet(arguments: dict[str, Any]) -> nn.Module:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    return UNet2DConditionModel(**arguments)
+def _build_denoiser(arguments: dict[str, Any], kin: Family) -> nn.Module:
+    return architecture(kin.architecture).build(arguments)
 
 
 def _denoiser(
@@ -70,15 +72,15 @@ def _denoiser(
 ) -> Network[Any]:
     from ponystudio.diffusion.denoiser import Denoiser
 
-    said = info.config.get("unet")
+    said = info.config.get(architecture(kin.architecture).component)
     rgb = config.rgb(kin, said) if isinstance(said, dict) else None
     said_by_user = PREDICTIONS.get(options.get("prediction", ""))
     prediction, zsnr = said_by_user or (info.prediction, info.zsnr)
     return Denoiser(module, kin, weights, prediction=prediction, zsnr=zsnr, rgb=rgb)
 
 
-def _vae_names(tensors: Tensors, _: Family) -> dict[str, str]:
-    return names.vae(tensors)
+def _vae_naming(tensors: Tensors, _: Family) -> Naming:
+    return Naming(names.vae(tensors))
 
 
 def _vae_fits(shapes: Shapes, kin: Family) -> bool:
@@ -89,7 +91,7 @@ def _vae_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict
     return config.vae(shapes, kin, hints["vae"])
 
 
-def _build_vae(arguments: dict[str, Any]) -> nn.Module:
+def _build_vae(arguments: dict[str, Any], _: Family) -> nn.Module:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     return AutoencoderKL(**arguments)
@@ -103,7 +105,7 @@ def _autoencoder(
     return Autoencoder(module, kin, weights)
 
 
-def _text_names(tensors: Tensors, kin: Family) -> dict[str, str]:
+def _text_naming(tensors: Tensors, kin: Family) -> Naming:
     """Those of every tower, under the tower's name where there are several."""
     found = [(tower, names.text(tensors, tower)) for tower in kin.towers]
     shared = set.intersection(*(set(part.values()) for _, part in found))
@@ -111,9 +113,10 @@ def _text_names(tensors: Tensors, kin: Family) -> dict[str, str]:
         roots = (tensors[key].shape for key in shared if key.endswith(names.OPEN_CLIP_ROOT))
         width = max((shape[-1] for shape in roots if shape), default=0)
         found = [min(found, key=lambda item: abs(item[0].width - width))]
-    return {
+    names_of_all = {
         tower_prefix(kin, tower) + name: key for tower, part in found for name, key in part.items()
     }
+    return Naming(names_of_all, names.cuts(names_of_all))
 
 
 def _text_fits(shapes: Shapes, kin: Family) -> bool:
@@ -146,7 +149,7 @@ def _inside(shapes: Shapes, prefix: str) -> Shapes:
     }
 
 
-def _build_text(arguments: dict[str, Any]) -> nn.Module:
+def _build_text(arguments: dict[str, Any], _: Family) -> nn.Module:
     from torch import nn
 
     towers = {name: _build_tower(how) for name, how in arguments.items()}
@@ -183,18 +186,18 @@ PARTS = {
     "model": Part(
         "denoiser",
         "Load model (core.load_model)",
-        ("unet",),
-        _unet_names,
+        ("unet", "transformer"),
+        _denoiser_naming,
         lambda *_: False,  # a denoiser's family is told by its file
-        _unet_config,
-        _build_unet,
+        _denoiser_config,
+        _build_denoiser,
         _denoiser,
     ),
     "clip": Part(
         "text encoder",
         "Load text encoder (core.load_clip)",
-        ("text_encoder", "text_encoder_2"),
-        _text_names,
+        ("text_encoder", "text_encoder_2", "text_encoder_3"),
+        _text_naming,
         _text_fits,
         _text_config,
         _build_text,
@@ -204,7 +207,7 @@ PARTS = {
         "autoencoder",
         "Load VAE (core.load_vae)",
         ("vae",),
-        _vae_names,
+        _vae_naming,
         _vae_fits,
         _vae_config,
         _build_vae,

@@ -6,7 +6,7 @@ nothing is ever taken away by subtraction and strength 0 leaves the stored bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from ponystudio.diffusion.deltas import Delta
 from ponystudio.diffusion.lora import LoraFile
 from ponystudio.diffusion.network import Network
-from ponystudio.diffusion.weights import assign
+from ponystudio.diffusion.weights import Stored, assign
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ def apply(
     """Bring a network into the state "the file plus these LoRAs at these strengths".
 
     Whatever was patched before is restored from the file. Equal LoRAs are summed first; what sums
-    to 0 changes nothing. `check` is called before every tensor and may raise Cancelled; after that
-    or any error the network is as the file has it. Raises MismatchedValues for a LoRA that was
-    made for another base model.
+    to 0 changes nothing. Weights that come and go are patched each time that they come. `check` is
+    called before every tensor and may raise Cancelled; after that or any error the network is as
+    the file has it. Raises MismatchedValues for a LoRA that was made for another base model.
     """
     written = 0
     try:
@@ -49,11 +49,18 @@ def apply(
             network.restore(name)
             network.patched -= {name}
             written += network.module.get_parameter(name).nbytes
-        room = _room(network, wanted)
+        comes = network.stream.names if network.stream else frozenset()
+        room = _room(network, wanted.keys() - comes)
         for name, deltas in wanted.items():
             check()
+            if network.stream and name in comes:
+                network.stream.deltas[name] = deltas
+                network.patched |= {name}
+                continue
             now = network.module.get_parameter(name)
-            weight = _patched(network, name, deltas, room)
+            assert network.weights is not None
+            stored = network.weights.stored(name, now.shape)
+            weight = with_deltas(stored, deltas, room, rounds=network.rounds_patches)
             if name in network.patched:  # memory of its own: new pages would cost more than the sum
                 now.copy_(weight)
             else:
@@ -101,14 +108,16 @@ def _room(network: Network[Any], names: Iterable[str]) -> Tensor:
     return torch.empty(largest, dtype=torch.float32, device=network.device)
 
 
-def _patched(
-    network: Network[Any], name: str, deltas: list[tuple[float, Delta]], room: Tensor
+def with_deltas(
+    stored: Stored, deltas: Sequence[tuple[float, Delta]], room: Tensor, *, rounds: bool
 ) -> Tensor:
-    """W + Σ m·s·Δ on the device of the network, rounded as its kind is; mostly in `room`."""
-    assert network.weights is not None
-    shape = network.module.get_parameter(name).shape
-    stored = network.weights.stored(name, shape)
-    weight = room[: shape.numel()].view(shape).copy_(stored)
+    """W + Σ m·s·Δ on the device of `room`, float32 memory that it mostly is in.
+
+    `rounds`: it then takes the stored precision.
+    """
+    precision = stored.precision
+    values = stored.data if precision else stored.on(room.device, room.dtype)
+    weight = room[: stored.shape.numel()].view(stored.shape).copy_(values)
     for strength, delta in deltas:
         weight = delta.added(weight, strength)
-    return weight.to(stored.dtype) if network.rounds_patches else weight
+    return weight.to(precision) if rounds and precision else weight

@@ -11,28 +11,60 @@ START, END = 49406, 49407
 
 @dataclass(frozen=True)
 class Tower:
-    """One CLIP text encoder.
+    """One text encoder.
 
     `name`: under which files keep vectors and tensors for it ("clip_l"); `noun` for people.
     `prefixes`: where it stands in a single file, the most specific first; "" is a file of its own.
-    `activation`: "quick_gelu" in OpenAI's CLIP, "gelu" in the larger ones of open_clip. `pad`: the
-    token behind the END. `normed`: the denoiser reads its states behind the last norm.
-    `projected`: it also gives the pooled vector, the normed state at the END through a projection.
-    `whole`: its number of layers as trained; some files leave the last one out, as unused.
+    `pad`: the token behind the end. `optional`: its model also works without it.
     """
 
     name: str
     noun: str
     width: int
     prefixes: tuple[str, ...]
+    pad: int
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class ClipTower(Tower):
+    """One of CLIP's.
+
+    `activation`: "quick_gelu" in OpenAI's CLIP, "gelu" in the larger ones of open_clip. `normed`:
+    the denoiser reads its states behind the last norm. `pooled`: it also gives one vector for the
+    whole prompt, the normed state at the END; `projected`: that one through a projection;
+    `may_lack`: where the file has one.
+    `whole`: its number of layers as trained; some files leave the last one out, as unused.
+    """
+
     activation: str = "gelu"
     pad: int = END
     normed: bool = True
+    pooled: bool = False
     projected: bool = False
+    may_lack: bool = False
     whole: int = 0
 
 
-CLIP_L = Tower(
+@dataclass(frozen=True)
+class T5Tower(Tower):
+    """An encoder of the T5 kind (Raffel et al. 2020), which reads a prompt of any length at once.
+
+    `end`: the token at the end. `least`: shorter prompts are padded to so many tokens. `masked`:
+    the padding is not seen, and its states are zeros. `biased`: every layer has a table of its own
+    for the distances of tokens (UMT5), not the first alone. `pieces`: the tokenizer that ships with
+    PonyStudio; "" where its licence keeps it with the models.
+    """
+
+    pad: int = 0
+    end: int = 1
+    least: int = 256
+    masked: bool = False
+    biased: bool = False
+    pieces: str = ""
+
+
+CLIP_L = ClipTower(
     "clip_l",
     "CLIP-L",
     768,
@@ -49,7 +81,7 @@ CLIP_L = Tower(
     activation="quick_gelu",
     whole=12,
 )
-CLIP_H = Tower(
+CLIP_H = ClipTower(
     "clip_h",
     "OpenCLIP-H",
     1024,
@@ -64,7 +96,7 @@ CLIP_H = Tower(
     pad=0,
     whole=24,
 )
-CLIP_G = Tower(
+CLIP_G = ClipTower(
     "clip_g",
     "OpenCLIP-bigG",
     1280,
@@ -77,6 +109,29 @@ CLIP_G = Tower(
         "",
     ),
     pad=0,
+    pooled=True,
     projected=True,
     whole=32,
+)
+T5_XXL = T5Tower(
+    "t5xxl",
+    "T5-XXL",
+    4096,
+    (
+        "text_encoders.t5xxl.transformer.",
+        "text_encoder_3.",
+        "text_encoder_2.",
+        "",
+    ),
+    pieces="t5",
+)
+PILE_T5_XL = T5Tower(
+    "pile_t5xl",
+    "Pile-T5-XL",
+    2048,
+    ("text_encoders.pile_t5xl.transformer.", "text_encoder.", ""),
+    pad=1,
+    end=2,
+    masked=True,
+    biased=True,
 )

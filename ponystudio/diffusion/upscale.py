@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ponystudio.diffusion.naming import Naming
 from ponystudio.diffusion.network import Network
 from ponystudio.diffusion.upscale_networks import Upscaling, canonical_names, network_for
-from ponystudio.diffusion.weights import Weights, assign, place, tensors
+from ponystudio.diffusion.weights import Weights, assign, tensors
 from ponystudio.errors import ModelFileError, UnknownModel, UnsupportedModel
 from ponystudio.library.weights import WeightsFile, open_weights
 
@@ -49,13 +50,13 @@ def load_upscaler(
 
 def _load(file: WeightsFile, device: torch.device, dtype: torch.dtype) -> SuperResolution:
     names = {ours: stored for stored, ours in canonical_names(list(file.tensors)).items()}
-    weights = Weights(file, names)
+    weights = Weights(file, Naming(names))
     try:
         network = network_for(weights.shapes)
     except (UnknownModel, UnsupportedModel) as error:
         return SuperResolution(_from_spandrel(file, error).to(device, dtype))
     for name, value in network.state_dict().items():
-        assign(network, name, place(weights.stored(name, value.shape), device, dtype))
+        assign(network, name, weights.stored(name, value.shape).on(device, dtype))
     return SuperResolution(network, weights)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.names import cut
+from ponystudio.diffusion.naming import Naming
+from ponystudio.diffusion.packed import unpacked
 from ponystudio.errors import UnsupportedModel
+from ponystudio.library.tensors import PACKED
 
 if TYPE_CHECKING:
     from ponystudio.library.weights import WeightsFile
@@ -31,6 +34,10 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+# What the numbers of few bits beside them are multiplied by, and what else may stand there: the
+# scales of inputs, which only kernels for such numbers use, and marks.
+SCALES = (".scale_weight", ".weight_scale")
+BESIDE = (*SCALES, ".scale_input", ".input_scale", ".comfy_quant", "scaled_fp8")
 
 
 def tensor(file: WeightsFile, name: str) -> Tensor:
@@ -59,42 +66,94 @@ def tensors(file: WeightsFile) -> Iterator[tuple[str, Tensor]]:
     return ((name, tensor(file, name)) for name in file.tensors)
 
 
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """One of our tensors as it lies in its file.
+
+    `data` is mapped: the numbers, or for a packed `kind` ("Q4_K", ...) bytes [rows, bytes of one].
+    `scale`: what the numbers are still to be multiplied by.
+    """
+
+    data: Tensor
+    shape: torch.Size
+    kind: str = ""
+    scale: Tensor | None = None
+
+    @property
+    def precision(self) -> torch.dtype | None:
+        """The dtype of its numbers; None where those are not what it means."""
+        return None if self.kind or self.scale is not None else self.data.dtype
+
+    def on(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        move: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """It on a device in a dtype; itself, still mapped, where it is there already.
+
+        It is moved first (by `move`, if there is a better way than torch's own) and cast there: a
+        device casts faster, and fewer bytes travel as a rule.
+        """
+        values = move(self.data) if move else self.data.to(device)
+        if self.kind:
+            values = unpacked(values, self.kind)
+        if self.scale is not None:
+            values = values.to(torch.float32) * self.scale.to(device, torch.float32)
+        return values.to(dtype).reshape(self.shape).contiguous()
+
+
 class Weights:
     """The stored tensors of one part of a model under our names, mapped until `close`."""
 
-    def __init__(self, file: WeightsFile, names: Mapping[str, str]) -> None:
+    def __init__(self, file: WeightsFile, naming: Naming) -> None:
         self.file = file
-        self.names = names
+        self.naming = naming
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: self._shape(name, key) for name, key in self.names.items()}
+        return {name: self._shape(name, key) for name, key in self.naming.names.items()}
 
-    def stored(self, name: str, shape: torch.Size) -> Tensor:
+    def __contains__(self, name: str) -> bool:
+        return name in self.naming.names
+
+    def stored(self, name: str, shape: torch.Size) -> Stored:
         """The tensor as it is stored, seen as `shape`: a 1×1 convolution may be a linear layer."""
-        key = self.names[name]
-        whole = tensor(self.file, key)
-        if how := cut(name, key):
-            whole = whole.t() if how.transposed else whole.chunk(how.parts)[how.part]
-        return whole.reshape(shape)
+        key = self.naming.names[name]
+        cut, info = self.naming.cuts.get(name), self.file.tensors[key]
+        if info.dtype in PACKED:
+            rows = info.shape[0] if cut else 1
+            data = torch.frombuffer(self.file.buffer(key), dtype=torch.uint8).view(rows, -1)
+            return Stored(data if cut is None else cut.of(data), shape, info.dtype)
+        data = tensor(self.file, key)
+        scale = self._scale(key)
+        if cut is not None:
+            data = cut.of(data)
+            scale = cut.of(scale) if scale is not None and scale.numel() > 1 else scale
+        if scale is None:
+            data = data.reshape(shape)
+        return Stored(data, shape, scale=scale)
+
+    def _scale(self, key: str) -> Tensor | None:
+        """What a tensor of few bits is to be multiplied by: one number, or one a row."""
+        for ending in SCALES:
+            name = key.removesuffix(".weight") + ending
+            if name in self.file.tensors:
+                return tensor(self.file, name)
+        return None
 
     def _shape(self, name: str, key: str) -> tuple[int, ...]:
         shape = self.file.tensors[key].shape
-        how = cut(name, key)
-        if how is None or not shape:
-            return shape
-        return shape[::-1] if how.transposed else (shape[0] // how.parts, *shape[1:])
+        cut = self.naming.cuts.get(name)
+        return cut.shape(shape) if cut else shape
 
     def close(self) -> None:
         self.file.close()
 
 
-def place(stored: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """`stored` on a device in a dtype; itself, still mapped, where it is there already.
-
-    It is moved first and cast there: a device casts faster, and fewer bytes travel as a rule.
-    """
-    return stored.to(device).to(dtype).contiguous()
+def of_networks(names: Iterable[str]) -> list[str]:
+    """Those that are tensors of a network, and not what is said beside one of few bits."""
+    return [name for name in names if not name.endswith(BESIDE)]
 
 
 def assign(module: torch.nn.Module, name: str, value: Tensor) -> None:

@@ -26,6 +26,9 @@ class FunctionDenoiser:
     zsnr: bool = False
     family: Family = SD1
     in_channels: int = 4
+    largest: int = 0
+    guided: bool = False
+    shift: float = 0.0
     device: torch.device = CPU
     calls: list[tuple[Tensor, Tensor, Tensor, dict[str, Any]]] = field(default_factory=list)
 
@@ -42,6 +45,7 @@ class FunctionPrompt:
     padding: Tensor | None = None
     pooled: Tensor | None = None
     sizes: tuple[int, ...] | None = None
+    guidance: float | None = None
 
 
 def prompt(value: float = 0.0, chunks: int = 1, padding: Tensor | None = None) -> FunctionPrompt:

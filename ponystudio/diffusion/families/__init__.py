@@ -6,6 +6,7 @@ Importing this loads no torch.
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +25,24 @@ if TYPE_CHECKING:
 class Betas:
     """How much noise each of the training steps adds: linear in √β between the two ends."""
 
-    start: float
-    end: float
+    start: float = 0.00085
+    end: float = 0.012
     steps: int = 1000
+
+
+@dataclass(frozen=True)
+class Bending:
+    """How far flow models of some kinds bend time, by the number of tokens that a picture has.
+
+    μ is linear in that number between (tokens, μ) `low` and `high`; the shift is e^μ.
+    """
+
+    low: tuple[int, float]
+    high: tuple[int, float]
+
+    def shift(self, tokens: int) -> float:
+        (n0, mu0), (n1, mu1) = self.low, self.high
+        return math.exp(mu0 + (mu1 - mu0) * (tokens - n0) / (n1 - n0))
 
 
 @dataclass(frozen=True)
@@ -47,7 +63,11 @@ class Family:
     text encoder, counted as A1111 does (1 the last, 2 the one before). `prediction`: "eps", "v" or
     "flow", where the file does not tell; `schedule`: what `scheduler: auto` means.
     `flow_shift`: how far flow models bend time towards noise; `flow_time`: their time at σ = 1.
-    `towers`: the text encoders whose states, side by side, are what the denoiser reads.
+    `bending`: how far those of them do that are told their guidance, which is `guidance` where
+    nothing else is said. `wide`: fp16 is too narrow for its denoiser.
+    `architecture`: of the denoiser, one of `architectures`; `patch`: latent cells that one of its
+    tokens spans, per side. `repeats`: its prompts may be lengthened by repeating their tokens.
+    `towers`: the text encoders; `joined`: how what they say is put together, one of `joining`.
     `least_skip`: the highest layer that is read, whatever `clip_skip` is asked for.
     `unet_heads`: attention heads on every level; 0: as many as have a width of 64.
     `sized`: the denoiser is told the size that a picture had, and where it was cut.
@@ -59,8 +79,8 @@ class Family:
     title: str
     towers: tuple[Tower, ...]
     native: int
-    betas: Betas
     scaling_factor: float
+    betas: Betas = Betas()
     shift: float = 0.0
     latent_channels: int = 4
     downscale: int = 8
@@ -70,15 +90,17 @@ class Family:
     schedule: str = "normal"
     flow_shift: float = 1.0
     flow_time: float = 1000.0
+    bending: Bending | None = None
+    guidance: float = 0.0
+    wide: bool = False
+    architecture: str = "unet"
+    patch: int = 1
+    repeats: bool = True
+    joined: str = "beside"
     unet_heads: int = 0
     sized: bool = False
     zero_empty: bool = False
     rgb: Rgb = Rgb()
-
-    @property
-    def context_width(self) -> int:
-        """Of what the denoiser reads of a token."""
-        return sum(tower.width for tower in self.towers)
 
     def shares_latents(self, name: str) -> bool:
         """Whether the latents of that family mean the same here."""

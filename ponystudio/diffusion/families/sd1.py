@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponystudio.diffusion.families import Betas, Family, Rgb
+from ponystudio.diffusion.families import Family, Rgb
 from ponystudio.diffusion.towers import CLIP_L
 
 FAMILY = Family(
@@ -10,7 +10,6 @@ FAMILY = Family(
     title="Stable Diffusion 1",
     towers=(CLIP_L,),
     native=512,
-    betas=Betas(0.00085, 0.012),
     scaling_factor=0.18215,
     unet_heads=8,
     # Least-squares fit of pictures to latents, published for SD 1.4.

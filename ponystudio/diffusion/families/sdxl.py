@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ponystudio.diffusion.families import Betas, Family, Rgb
+from ponystudio.diffusion.families import Family, Rgb
 from ponystudio.diffusion.towers import CLIP_G, CLIP_L
 
 FAMILY = Family(
@@ -13,7 +13,6 @@ FAMILY = Family(
     # Both are read before their last norm.
     towers=(replace(CLIP_L, normed=False), replace(CLIP_G, normed=False)),
     native=1024,
-    betas=Betas(0.00085, 0.012),
     scaling_factor=0.13025,
     # What others call clip skip 1 and 2 are one and the same here.
     clip_skip=2,

@@ -27,6 +27,8 @@ class Denoiser(Predictor, Protocol):
     def device(self) -> torch.device: ...
     @property
     def in_channels(self) -> int: ...
+    @property
+    def largest(self) -> int: ...
 
     def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor: ...
 
@@ -34,7 +36,8 @@ class Denoiser(Predictor, Protocol):
 class Prompt(Protocol):
     """An encoded prompt: `context` [1 or B,n,width], `padding` [1,77,width] or None (the empty
     chunk to lengthen it with), `pooled` [1 or B,width] or None, `sizes` the six of Denoiser or
-    None for those of the picture that is made.
+    None for those of the picture that is made, `guidance` that of a guided denoiser or None for
+    its family's.
     """
 
     @property
@@ -45,6 +48,8 @@ class Prompt(Protocol):
     def pooled(self) -> Tensor | None: ...
     @property
     def sizes(self) -> tuple[int, ...] | None: ...
+    @property
+    def guidance(self) -> float | None: ...
 
 
 class Guided:
@@ -76,14 +81,11 @@ class Guided:
         self._alone = math.isclose(cfg, 1.0)
         prompts = [positive] if self._alone else [negative, positive]
         contexts = [_rows_of(prompt.context, batch, denoiser.device) for prompt in prompts]
-        if not self._alone:
+        if not self._alone and denoiser.family.repeats:
             contexts = _same_length(contexts, [prompt.padding for prompt in prompts])
         inputs = [{"context": context} for context in contexts]
         for prompt, named in zip(prompts, inputs, strict=True):
-            if prompt.pooled is not None:
-                named["pooled"] = _rows_of(prompt.pooled, batch, denoiser.device)
-                told = torch.tensor([prompt.sizes or sizes])
-                named["sizes"] = _rows_of(told, batch, denoiser.device)
+            named.update(_beside(prompt, denoiser, batch, sizes))
         together = len({context.shape[1] for context in contexts}) == 1
         # For each call of the network, its inputs by name, the rows of all its prompts joined.
         self._calls = [
@@ -128,6 +130,21 @@ def rescaled(u: Tensor, c: Tensor, cfg: float, φ: float) -> Tensor:
     each = tuple(range(1, m.ndim))
     spread, wanted = (x.std(dim=each, keepdim=True) for x in (m, c))
     return φ * m * (wanted / spread.clamp_min(1e-12)) + (1 - φ) * m
+
+
+def _beside(
+    prompt: Prompt, denoiser: Denoiser, batch: int, sizes: tuple[int, ...]
+) -> dict[str, Tensor]:
+    """What the network is told beside the states of the prompt, by name, a row a picture."""
+    told: dict[str, Tensor] = {}
+    if prompt.pooled is not None:
+        told["pooled"] = prompt.pooled
+        if denoiser.family.sized:
+            told["sizes"] = torch.tensor([prompt.sizes or sizes])
+    if denoiser.guided:
+        chosen = denoiser.family.guidance if prompt.guidance is None else prompt.guidance
+        told["guidance"] = torch.tensor([chosen])
+    return {name: _rows_of(value, batch, denoiser.device) for name, value in told.items()}
 
 
 def _rows_of(tensor: Tensor, batch: int, device: torch.device) -> Tensor:

@@ -27,6 +27,7 @@ SCHEDULES = (
     "karras",
     "exponential",
     "sgm_uniform",
+    "linear",
     "simple",
     "ddim_uniform",
     "beta",

@@ -11,6 +11,7 @@ with tensors of any device as a number does, and rounds as in the peers whose pi
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Protocol
 
@@ -26,8 +27,14 @@ _ALMOST_ZERO_SNR = 4.8973451890853435e-08
 _FLOW_OFFSET = 1e-4
 
 
+# ComfyUI's table for flow models that are told their guidance; that of the others has 1000 steps.
+FINE_STEPS = 10_000
+
+
 class Predictor(Protocol):
-    """What a denoiser says of itself. `prediction`: "eps", "v" or "flow"."""
+    """What a denoiser says of itself. `prediction`: "eps", "v" or "flow". `guided`: it is told its
+    guidance. `shift`: how far it bends time; 0 for as far as its family does.
+    """
 
     @property
     def family(self) -> Family: ...
@@ -35,12 +42,21 @@ class Predictor(Protocol):
     def prediction(self) -> str: ...
     @property
     def zsnr(self) -> bool: ...
+    @property
+    def guided(self) -> bool: ...
+    @property
+    def shift(self) -> float: ...
 
 
-def of(denoiser: Predictor) -> Parameterisation:
-    """The parameterisation that a denoiser was trained in."""
+def of(denoiser: Predictor, cells: int) -> Parameterisation:
+    """The parameterisation that a denoiser was trained in, for latents of so many cells."""
+    family = denoiser.family
     if denoiser.prediction == "flow":
-        return Flow(denoiser.family.flow_shift, denoiser.family.flow_time)
+        if family.bending is None or not denoiser.guided:
+            return Flow(denoiser.shift or family.flow_shift, family.flow_time)
+        tokens = math.ceil(cells / family.patch**2)
+        shift = denoiser.shift or family.bending.shift(tokens)
+        return Flow(shift, family.flow_time, FINE_STEPS)
     return VP(denoiser.prediction, zsnr=denoiser.zsnr, betas=denoiser.family.betas)
 
 
@@ -48,10 +64,12 @@ class Parameterisation(ABC):
     """Noise levels of a model, and what σ means for it.
 
     `prediction`: "eps", "v" or "flow". `table`: float32, the σ of each training step, ascending.
+    `end`: the last time, that `sigma` takes.
     """
 
     prediction: str
     table: Tensor
+    end: float
 
     @property
     def sigma_min(self) -> Tensor:
@@ -135,13 +153,14 @@ class VP(Parameterisation):
     def __init__(
         self, prediction: str = "eps", *, zsnr: bool = False, betas: Betas | None = None
     ) -> None:
-        betas = betas or Betas(0.00085, 0.012)
+        betas = betas or Betas()
         self.prediction = prediction
         β = torch.linspace(betas.start**0.5, betas.end**0.5, betas.steps, dtype=torch.float64) ** 2
         σ = _sigma_of_alpha_bar(torch.cumprod(1 - β, dim=0))
         if zsnr:
             σ = _without_terminal_snr(σ)
         self.table = σ.float()
+        self.end = betas.steps - 1.0
         self._log_table = σ.log().float()
 
     def t(self, σ: Tensor) -> Tensor:
@@ -208,6 +227,7 @@ class Flow(Parameterisation):
 
     def __init__(self, shift: float = 1.0, time: float = 1000.0, steps: int = 1000) -> None:
         self.shift, self.time = shift, time
+        self.end = time
         self.table = self.sigma(torch.arange(1, steps + 1) / steps * time)
 
     def t(self, σ: Tensor) -> Tensor:

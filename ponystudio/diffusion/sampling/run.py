@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling import parameterisation
 from ponystudio.diffusion.sampling.guidance import Denoiser, Guided, Prompt
@@ -67,8 +68,10 @@ def sample(
     wants more than a latent, NotANumber when the network overflows.
     """
     _check_choices(denoiser, steps, sampler, scheduler, noise, ddim_end)
+    values = _fitted(denoiser, values)
     _check_channels(denoiser, values, mask, shown)
-    space = parameterisation.of(denoiser)
+    check_size(denoiser.family, denoiser.largest, values)
+    space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
     schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
     sigmas = sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
     values = values.to(denoiser.device, torch.float32)
@@ -141,6 +144,26 @@ def _check_choices(
     if steps < 1:
         raise ParamRange(
             f"{steps} steps make no picture.", remedy="Use at least 1.", socket="steps"
+        )
+
+
+def _fitted(denoiser: Denoiser, values: Tensor) -> Tensor:
+    """A latent of zeros is an empty one, and has as many channels as it takes."""
+    channels = denoiser.family.latent_channels
+    if values.shape[1] == channels or values.any():
+        return values
+    return values[:, :1].expand(-1, channels, -1, -1)
+
+
+def check_size(family: Family, largest: int, values: Tensor) -> None:
+    """Raise MismatchedValues for a latent [B,C,h,w] with a side of more than `largest` cells."""
+    height, width = (side * family.downscale for side in values.shape[-2:])
+    if largest and max(values.shape[-2:]) > largest:
+        raise MismatchedValues(
+            f"This model knows no pictures larger than {largest * family.downscale} pixels a side,"
+            f" and this one is {width} × {height}.",
+            remedy="Make the picture smaller, and enlarge the result with Upscale image.",
+            socket="latent",
         )
 
 

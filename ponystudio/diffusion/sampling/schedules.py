@@ -66,6 +66,13 @@ def sgm_uniform(space: Parameterisation, n: int) -> Tensor:
     return space.sigma(torch.linspace(*_ends(space), n + 1)[:-1])
 
 
+def linear(space: Parameterisation, n: int) -> Tensor:
+    """Even in the network's time from its very end, the other end left to the final 0: what flow
+    models come with (Esser et al. 2024), and what diffusers calls trailing.
+    """
+    return space.sigma(space.end * (1 - torch.arange(n) / n))
+
+
 def karras(space: Parameterisation, n: int, ρ: float = 7.0) -> Tensor:
     """σ_i = (σ_max^⅟ρ + i/(n−1)·(σ_min^⅟ρ − σ_max^⅟ρ))^ρ (Karras et al. 2022, eq. 5)."""
     σ_min, σ_max = float(space.sigma_min) ** (1 / ρ), float(space.sigma_max) ** (1 / ρ)
@@ -114,6 +121,7 @@ SCHEDULES: dict[str, Callable[[Parameterisation, int], Tensor]] = {
         karras,
         exponential,
         sgm_uniform,
+        linear,
         simple,
         ddim_uniform,
         beta,

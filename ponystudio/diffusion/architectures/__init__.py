@@ -1,0 +1,66 @@
+"""The architectures of denoisers, one module each: `ARCHITECTURE` in it is all that others need.
+
+Our networks are diffusers', so their names of tensors and arguments are the reference. Importing
+this loads no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.diffusion.naming import Naming, Table
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from ponystudio.diffusion.families import Family
+
+Shapes = Mapping[str, tuple[int, ...]]
+Hints = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a denoiser is told beside the latent, all on its device.
+
+    `context` [B,n,width]: the prompt. Where its family has them: `pooled` [B,width]; `sizes` [B,6]
+    in pixels, the height and width of the original, the top and left of the cut, the height and
+    width of the aim; `guidance` [B].
+    """
+
+    context: Tensor
+    pooled: Tensor | None = None
+    sizes: Tensor | None = None
+    guidance: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How a denoiser is found in a file, described, built and asked.
+
+    `component`: diffusers' name for it. `naming` of the stored names of a file; nothing where it
+    holds no such denoiser. `config`: the arguments of `build`, read off shapes under our names,
+    and hints. `call`: module, x [B,C,h,w], t [B] and what it is told → its output, like x; x is in
+    the dtype of the module, t is float32. `aliases`: what others call its modules, for those that
+    our names are given of. `channels`: of the latents that it takes in. `largest`: the side of the
+    largest, in cells; 0 for no limit. `guided`: whether it is told its guidance.
+    """
+
+    component: str
+    naming: Callable[[Iterable[str]], Naming]
+    config: Callable[[Shapes, Family, Hints], dict[str, Any]]
+    build: Callable[[dict[str, Any]], nn.Module]
+    call: Callable[[Any, Tensor, Tensor, Told], Tensor]
+    aliases: Callable[[Iterable[str]], Table]
+    channels: Callable[[Any], int] = lambda module: module.config.in_channels
+    largest: Callable[[Any], int] = lambda _: 0
+    guided: Callable[[Any], bool] = lambda _: False
+
+
+def architecture(name: str) -> Architecture:
+    """The architecture of that name: "unet", "auraflow", "flux" or "sd3"."""
+    found: Architecture = importlib.import_module(f"{__name__}.{name}").ARCHITECTURE
+    return found

@@ -1,0 +1,152 @@
+"""The transformer of FLUX.1 (Black Forest Labs 2024): streams of text and picture that meet in
+every attention, then blocks over both. Names on the left of the table are the original's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.diffusion.architectures import Architecture, Hints, Shapes, Told
+from ponystudio.diffusion.config import allowed, is_whole, side
+from ponystudio.diffusion.cuts import SWAPPED, THIRDS, Cut
+from ponystudio.diffusion.families import Family
+from ponystudio.diffusion.names import TRANSFORMER_PREFIXES, count, part_of
+from ponystudio.diffusion.naming import Naming, renamed
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+ROOTS = ("double_blocks.0.img_attn.qkv.weight", "single_transformer_blocks.0.attn.to_q.weight")
+BRANCHES = (
+    *("img_in.", "txt_in.", "time_in.", "vector_in.", "guidance_in.", "final_layer."),
+    *("double_blocks.", "single_blocks.", "transformer_blocks.", "single_transformer_blocks."),
+    *("x_embedder.", "context_embedder.", "time_text_embed.", "norm_out.", "proj_out."),
+)
+GUIDANCE = "time_text_embed.guidance_embedder.linear_1.weight"
+# Of the rows of a single block's first layer, q, k and v have one share each, the MLP four.
+QKV_MLP = (Cut(0, 1, 7), Cut(1, 2, 7), Cut(2, 3, 7), Cut(3, 7, 7))
+# How the width of a head is shared among the axes of the rotary embedding.
+AXES = (16, 56, 56)
+
+
+def _naming(keys: Iterable[str]) -> Naming:
+    part = part_of(keys, TRANSFORMER_PREFIXES, ROOTS, BRANCHES)
+    return renamed(part, _table(part)) if "img_in.weight" in part else Naming(part)
+
+
+def _table(names: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
+    """(original, ours, cut), for as many blocks as there are of either's names."""
+    listed = list(names)
+    yield "img_in", "x_embedder", None
+    yield "txt_in", "context_embedder", None
+    for theirs, ours in (("time", "timestep"), ("vector", "text"), ("guidance", "guidance")):
+        embedder = f"time_text_embed.{ours}_embedder"
+        yield f"{theirs}_in.in_layer", f"{embedder}.linear_1", None
+        yield f"{theirs}_in.out_layer", f"{embedder}.linear_2", None
+    yield "final_layer.linear", "proj_out", None
+    yield "final_layer.adaLN_modulation.1", "norm_out.linear", SWAPPED
+    for i in range(count(listed, r"(?:double|transformer)_blocks\.(\d{1,4})\.")):
+        yield from _double(f"double_blocks.{i}", f"transformer_blocks.{i}")
+    for i in range(count(listed, r"single_(?:transformer_)?blocks\.(\d{1,4})\.")):
+        yield from _single(f"single_blocks.{i}", f"single_transformer_blocks.{i}")
+
+
+def _double(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
+    for stream, context in (("img", ""), ("txt", "_context")):
+        attention, added = f"{there}.{stream}_attn", "added_" if context else ""
+        layers = ("add_q_proj", "add_k_proj", "add_v_proj") if context else ("to_q", "to_k", "to_v")
+        for layer, cut in zip(layers, THIRDS, strict=True):
+            yield f"{attention}.qkv", f"{here}.attn.{layer}", cut
+        out = "to_add_out" if context else "to_out.0"
+        yield f"{attention}.proj", f"{here}.attn.{out}", None
+        for theirs, ours in (("query", "q"), ("key", "k")):
+            norm = f"{here}.attn.norm_{added}{ours}.weight"
+            yield f"{attention}.norm.{theirs}_norm.scale", norm, None
+        yield f"{there}.{stream}_mod.lin", f"{here}.norm1{context}.linear", None
+        yield f"{there}.{stream}_mlp.0", f"{here}.ff{context}.net.0.proj", None
+        yield f"{there}.{stream}_mlp.2", f"{here}.ff{context}.net.2", None
+
+
+def _single(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
+    layers = ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")
+    for layer, cut in zip(layers, QKV_MLP, strict=True):
+        yield f"{there}.linear1", f"{here}.{layer}", cut
+    yield f"{there}.linear2", f"{here}.proj_out", None
+    yield f"{there}.modulation.lin", f"{here}.norm.linear", None
+    for theirs, ours in (("query", "q"), ("key", "k")):
+        yield f"{there}.norm.{theirs}_norm.scale", f"{here}.attn.norm_{ours}.weight", None
+
+
+def _config(shapes: Shapes, _: Family, hints: Hints) -> dict[str, Any]:
+    head = side(shapes, "single_transformer_blocks.0.attn.norm_q.weight", 0)
+    inferred = {
+        "in_channels": side(shapes, "x_embedder.weight", 1),
+        "out_channels": side(shapes, "proj_out.weight", 0),
+        "num_layers": count(shapes, r"transformer_blocks\.(\d{1,4})\."),
+        "num_single_layers": count(shapes, r"single_transformer_blocks\.(\d{1,4})\."),
+        "attention_head_dim": head,
+        "num_attention_heads": side(shapes, "x_embedder.weight", 0) // head,
+        "joint_attention_dim": side(shapes, "context_embedder.weight", 1),
+        "pooled_projection_dim": side(shapes, "time_text_embed.text_embedder.linear_1.weight", 1),
+        "guidance_embeds": GUIDANCE in shapes,
+        "axes_dims_rope": AXES,
+    }
+    return {**inferred, **allowed(hints, {"axes_dims_rope": _are_axes(head)})}
+
+
+def _are_axes(head: int) -> Any:
+    def check(value: Any) -> bool:
+        is_list = isinstance(value, list | tuple) and len(value) == 3
+        return is_list and all(map(is_whole, value)) and sum(value) == head
+
+    return check
+
+
+def _build(arguments: dict[str, Any]) -> nn.Module:
+    from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
+
+    return FluxTransformer2DModel(**arguments)
+
+
+def _call(module: Any, x: Tensor, t: Tensor, told: Told) -> Tensor:
+    """Four neighbouring cells of x are one token."""
+    import torch
+
+    b, c, h, w = x.shape
+    rows, columns = h // 2, w // 2
+    tokens = x.view(b, c, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
+    places = torch.zeros(rows, columns, 3, device=x.device)
+    places[..., 1] += torch.arange(rows, device=x.device)[:, None]
+    places[..., 2] += torch.arange(columns, device=x.device)
+    numbers = [t] if told.guidance is None else [t, told.guidance]
+
+    def in_full(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        # The network rounds both to its dtype, and bf16 has no more than 256 levels of time.
+        return (*(number * 1000 for number in numbers), *arguments[len(numbers) :])
+
+    with module.time_text_embed.register_forward_pre_hook(in_full):
+        out = module(
+            hidden_states=tokens.reshape(b, rows * columns, 4 * c),
+            encoder_hidden_states=told.context,
+            pooled_projections=told.pooled,
+            timestep=t,
+            guidance=told.guidance,
+            img_ids=places.reshape(rows * columns, 3),
+            txt_ids=torch.zeros(told.context.shape[1], 3, device=x.device),
+            return_dict=False,
+        )[0]
+    cells = out.view(b, rows, columns, -1, 2, 2).permute(0, 3, 1, 4, 2, 5)
+    return cells.reshape(b, -1, h, w)
+
+
+ARCHITECTURE = Architecture(
+    "transformer",
+    _naming,
+    _config,
+    _build,
+    _call,
+    _table,
+    channels=lambda module: module.config.in_channels // 4,
+    guided=lambda module: module.config.guidance_embeds,
+)

@@ -1,0 +1,40 @@
+"""The UNet of Stable Diffusion 1, 2 and XL (Rombach et al. 2022, Podell et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.diffusion import config, names
+from ponystudio.diffusion.architectures import Architecture, Told
+from ponystudio.diffusion.cuts import Cut
+from ponystudio.diffusion.naming import Naming
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def _naming(keys: Iterable[str]) -> Naming:
+    return Naming(names.unet(keys))
+
+
+def _build(arguments: dict[str, Any]) -> nn.Module:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    return UNet2DConditionModel(**arguments)
+
+
+def _call(module: Any, x: Tensor, t: Tensor, told: Told) -> Tensor:
+    extra: dict[str, Any] = {}
+    if told.pooled is not None and told.sizes is not None:
+        extra["added_cond_kwargs"] = {"text_embeds": told.pooled, "time_ids": told.sizes}
+    out: Tensor = module(x, t, encoder_hidden_states=told.context, return_dict=False, **extra)[0]
+    return out
+
+
+def _aliases(modules: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
+    """LDM's names of the modules."""
+    return ((theirs, ours, None) for theirs, ours in names.ldm_modules(modules).items())
+
+
+ARCHITECTURE = Architecture("unet", _naming, config.unet, _build, _call, _aliases)

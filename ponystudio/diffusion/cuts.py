@@ -1,0 +1,48 @@
+"""What of a stored tensor is one of ours, where the two do not agree. Torch-free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Rows of a stored tensor, from `first` up to `last` of `parts` equal stretches of them.
+
+    `swapped`: the two halves of the rows stand the other way round. `transposed`: it is stored as
+    the transpose of ours, and whole.
+    """
+
+    first: int = 0
+    last: int = 1
+    parts: int = 1
+    swapped: bool = False
+    transposed: bool = False
+
+    def shape(self, whole: Shape) -> Shape:
+        """The shape of ours; `whole` is that of what is stored."""
+        if self.transposed or not whole:
+            return whole[::-1]
+        return whole[0] * (self.last - self.first) // self.parts, *whole[1:]
+
+    def of(self, whole: Tensor) -> Tensor:
+        """Ours, of what is stored; a view of it unless the halves are swapped."""
+        if self.transposed:
+            return whole.t()
+        if self.swapped:
+            whole = whole.roll(len(whole) // 2, 0)
+        return whole[self._row(self.first, whole) : self._row(self.last, whole)]
+
+    def _row(self, part: int, whole: Tensor) -> int:
+        return part * len(whole) // self.parts
+
+
+THIRDS = (Cut(0, 1, 3), Cut(1, 2, 3), Cut(2, 3, 3))
+SWAPPED = Cut(swapped=True)
+TRANSPOSED = Cut(transposed=True)

@@ -1,0 +1,277 @@
+"""Networks larger than the memory for them: their blocks come from the file as they are needed.
+
+While one block computes, a thread brings the next: it reads its pages, and moves, unpacks, casts
+and patches its tensors, exactly as loading them does; so the bits of the result are the same.
+As many blocks stay as there is room for, spread evenly, so that the others have time to come.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ponystudio.diffusion.deltas import Delta
+from ponystudio.diffusion.patching import with_deltas
+from ponystudio.diffusion.weights import Stored, Weights, assign
+from ponystudio.library.paging import let_go, read_ahead
+
+if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
+
+# Blocks of more than this are taken apart, where they have parts.
+MOST = 2 << 30
+PAGE = 4096
+ALIGNED = 64  # bytes, in pinned memory
+Deltas = Sequence[tuple[float, Delta]]
+
+
+@dataclass(eq=False)
+class Block:
+    """A part of a network that computes by itself: where it is, and the names of its tensors."""
+
+    path: str
+    module: nn.Module
+    names: tuple[str, ...]
+    nbytes: int
+
+
+@dataclass
+class Ahead:
+    """How much of a run was spent waiting for blocks: seconds, and bytes that came."""
+
+    waited: float = 0.0
+    came: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def share(self) -> float:
+        """Of the time since it began, 0..1."""
+        return self.waited / max(time.perf_counter() - self.began, 1e-9)
+
+
+class Stream:
+    """The blocks of a network that come and go.
+
+    `names` are their tensors; they have no memory but while their block computes. `deltas` is what
+    LoRAs add to them. `nbytes`: what the coming blocks take at most, beside those that stay.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        weights: Weights,
+        blocks: Sequence[Block],
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        rounds: bool = False,
+    ) -> None:
+        self.device, self.dtype = device, dtype
+        self.deltas: dict[str, Deltas] = {}
+        self.names = frozenset(name for block in blocks for name in block.names)
+        self.blocks = tuple(blocks)
+        self.ahead = Ahead()
+        self._module, self._weights, self._rounds = module, weights, rounds
+        self._shapes = {name: module.get_parameter(name).shape for name in self.names}
+        self._following = dict(zip(blocks, [*blocks[1:], *blocks[:1]], strict=True))
+        self._here: Block | None = None
+        self._last: Block | None = None
+        self._coming: tuple[Block, Future[dict[str, Tensor]]] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="weights")
+        self._mover = _Mover(device)
+        self._hooks = [hook for block in blocks for hook in self._hooked(block)]
+
+    @property
+    def nbytes(self) -> int:
+        sizes = sorted(block.nbytes for block in self.blocks)
+        return sum(sizes[-2:])
+
+    def begin(self) -> None:
+        """Count anew how much is waited, and let the first block come."""
+        self.ahead = Ahead()
+        if self.blocks:
+            self._fetch(self._last_of_pass())
+
+    def rest(self) -> None:
+        """Let go of what is here or coming; the next pass begins with the first block again."""
+        self._leave()
+        if self._coming is not None:
+            _, coming = self._coming
+            self._coming = None
+            if not coming.cancel():
+                coming.exception()  # it holds memory until it has come
+        self._last = None
+
+    def close(self) -> None:
+        """End the thread; the network cannot be used afterwards."""
+        self.rest()
+        for hook in self._hooks:
+            hook.remove()
+        self._thread.shutdown()
+
+    def _hooked(self, block: Block) -> Iterator[RemovableHandle]:
+        def before(*_: Any) -> None:
+            self._enter(block)
+
+        def after(*_: Any) -> None:
+            self._leave()
+
+        yield block.module.register_forward_pre_hook(before)
+        yield block.module.register_forward_hook(after)
+
+    def _last_of_pass(self) -> Block:
+        """That after which the first one follows."""
+        first = self.blocks[0]
+        return next(block for block, following in self._following.items() if following is first)
+
+    def _enter(self, block: Block) -> None:
+        self._leave()
+        if self._last is not None:
+            self._following[self._last] = block  # networks need not run in the order of their parts
+        self._last = block
+        start = time.perf_counter()
+        values = self._come(block)
+        self.ahead.waited += time.perf_counter() - start
+        self.ahead.came += block.nbytes
+        for name, value in values.items():
+            assign(self._module, name, value)
+        self._here = block
+        self._fetch(block)
+
+    def _leave(self) -> None:
+        block, self._here = self._here, None
+        if block is None:
+            return
+        for name in block.names:
+            self._mover.leave(self._module.get_parameter(name))
+            shape = self._shapes[name]
+            assign(self._module, name, torch.empty(shape, dtype=self.dtype, device="meta"))
+        if self.device.type == "cpu":
+            self._page(block, let_go)
+
+    def _come(self, block: Block) -> dict[str, Tensor]:
+        coming, self._coming = self._coming, None
+        if coming is not None and coming[0] is block:
+            return coming[1].result()
+        if coming is not None:
+            coming[1].exception()  # one thread, and memory for one
+        return self._thread.submit(self._bring, block).result()
+
+    def _fetch(self, block: Block) -> None:
+        """Let what follows come."""
+        following = self._following[block]
+        if following is not block:
+            self._coming = following, self._thread.submit(self._bring, following)
+
+    def _bring(self, block: Block) -> dict[str, Tensor]:
+        stored = {name: self._weights.stored(name, self._shapes[name]) for name in block.names}
+        self._page(block, read_ahead)
+        with (
+            torch.no_grad(),
+            self._mover.at_work(sum(x.data.nbytes + ALIGNED for x in stored.values())),
+        ):
+            return {name: self._tensor(name, x) for name, x in stored.items()}
+
+    def _tensor(self, name: str, stored: Stored) -> Tensor:
+        if deltas := self.deltas.get(name):
+            room = torch.empty(stored.shape.numel(), device=self.device)
+            return with_deltas(stored, deltas, room, rounds=self._rounds).to(self.dtype)
+        value = stored.on(self.device, self.dtype, self._mover.move)
+        _touch(stored.data)
+        return value
+
+    def _page(self, block: Block, advise: Callable[[memoryview, int], None]) -> None:
+        file = self._weights.file
+        for key in dict.fromkeys(self._weights.naming.names[name] for name in block.names):
+            advise(file.buffer(key), file.tensors[key].start)
+
+
+class _Mover:
+    """Brings mapped tensors to a device: to CUDA's by way of pinned memory, on a stream of its own,
+    so that neither the CPU nor the kernels wait.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._pinned = torch.empty(0, dtype=torch.uint8)
+        self._used = 0
+
+    @contextmanager
+    def at_work(self, nbytes: int) -> Iterator[None]:
+        """Within it up to so many bytes may be moved; at its end they have arrived."""
+        if self._stream is None:
+            yield
+            return
+        self._used = 0
+        if len(self._pinned) < nbytes:
+            self._pinned = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True)
+        with torch.cuda.stream(self._stream):
+            yield
+        self._stream.synchronize()
+
+    def move(self, data: Tensor) -> Tensor:
+        if self._stream is None:
+            return data.to(self._device)
+        pinned = self._pinned[self._used : self._used + data.nbytes].view(data.dtype)
+        self._used += -(-data.nbytes // ALIGNED) * ALIGNED
+        return pinned.view(data.shape).copy_(data).to(self._device, non_blocking=True)
+
+    def leave(self, value: Tensor) -> None:
+        """Keep its memory until the kernels that were begun with it are done."""
+        if value.device.type == "cuda":
+            value.record_stream(torch.cuda.current_stream(value.device))
+
+
+def blocks(module: nn.Module, dtype: torch.dtype, most: int = MOST) -> list[Block]:
+    """The elements of the outermost lists of layers, in their order; too large ones in parts."""
+
+    def walk(path: str, parent: nn.Module, inside: bool) -> Iterator[Block]:
+        for name, child in parent.named_children():
+            place, listed = f"{path}{name}", isinstance(child, nn.ModuleList | nn.ModuleDict)
+            element = inside or isinstance(parent, nn.ModuleList)
+            if element and not listed and _fits(child, dtype, most):
+                names = tuple(f"{place}.{inner}" for inner, _ in child.named_parameters())
+                yield Block(place, child, names, _nbytes(child, dtype))
+            else:
+                yield from walk(f"{place}.", child, element)
+
+    return [block for block in walk("", module, False) if block.names]
+
+
+def coming(module: nn.Module, dtype: torch.dtype, room: int | None) -> list[Block]:
+    """Those of the blocks that come and go where the weights of a network have `room` bytes.
+
+    None of them where there is room for all (None). Those that stay are spread evenly.
+    """
+    found = [] if room is None else blocks(module, dtype)
+    if room is None or not found:
+        return []
+    sizes = sorted(block.nbytes for block in found)
+    rest = _nbytes(module, dtype) - sum(sizes)
+    n, mean = len(sizes), sum(sizes) / len(sizes)
+    stay = max(0, int((room - rest - sum(sizes[-2:])) / mean))
+    # Of n blocks the k-th stays where ⌊k·stay/n⌋ grows.
+    return [b for k, b in enumerate(found) if (k + 1) * stay // n == k * stay // n]
+
+
+def _fits(module: nn.Module, dtype: torch.dtype, most: int) -> bool:
+    has_lists = any(isinstance(inside, nn.ModuleList) for inside in module.modules())
+    return not has_lists or _nbytes(module, dtype) <= most
+
+
+def _nbytes(module: nn.Module, dtype: torch.dtype) -> int:
+    return sum(value.numel() for value in module.parameters()) * dtype.itemsize
+
+
+def _touch(data: Tensor) -> None:
+    """Read a byte of every page, so that all are in memory when the kernels want them."""
+    if data.device.type == "cpu" and data.is_contiguous() and data.numel():
+        data.view(-1).view(torch.uint8)[::PAGE].sum()
