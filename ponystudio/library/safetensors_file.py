@@ -10,10 +10,10 @@ import json
 import math
 import struct
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from ponystudio.errors import DamagedFile, UnsupportedModel
+from ponystudio.library.placing import check_places
 from ponystudio.library.tensors import ITEM_SIZES, MOST_DIMENSIONS, TensorInfo
 
 LONGEST_HEADER = 100_000_000
@@ -58,7 +58,7 @@ def read_header(data: memoryview, where: str) -> tuple[dict[str, TensorInfo], di
         raise DamagedFile("The metadata of the file makes no sense.", where=where)
     tensors = [_tensor(name, entry, body, where) for name, entry in header.items()]
     tensors.sort(key=lambda tensor: (tensor.start, tensor.nbytes))
-    _check_layout(tensors, body, len(data), where)
+    check_places(tensors, body, len(data), where)
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in metadata.items()}
     return (
         {tensor.name: tensor for tensor in tensors},
@@ -110,22 +110,3 @@ def _tensor(name: str, entry: Any, body: int, where: str) -> TensorInfo:
             where=where,
         )
     return TensorInfo(name, dtype, shape, None, end - start, body + start)
-
-
-def _check_layout(tensors: Iterable[TensorInfo], body: int, size: int, where: str) -> None:
-    position = body
-    for tensor in tensors:
-        if tensor.start != position:
-            fault = "overlaps another tensor" if tensor.start < position else "follows a gap"
-            raise DamagedFile(f"{tensor.name!r} {fault}.", where=where)
-        position += tensor.nbytes
-    if position > size:
-        raise DamagedFile(
-            f"The file is {size:,} bytes long and should be {position:,}: it was cut short.",
-            where=where,
-            remedy="Download it again.",
-        )
-    if position < size:
-        raise DamagedFile(
-            f"{size - position:,} bytes at the end of the file belong to no tensor.", where=where
-        )

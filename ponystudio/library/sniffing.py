@@ -15,7 +15,7 @@ PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
 
 
 def refuse(data: memoryview, where: str) -> ModelFileError:
-    """The error for a file that is neither safetensors nor a pickle of torch's."""
+    """The error for a file that is neither safetensors nor GGUF nor a pickle of torch's."""
     head = bytes(data[:512])
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(PAGES):
@@ -28,8 +28,6 @@ def refuse(data: memoryview, where: str) -> ModelFileError:
         return UnknownModel(
             "This is only a pointer to a model in git-lfs.", where=where, remedy="Fetch the model."
         )
-    if head.startswith(b"GGUF"):
-        return UnsupportedModel("GGUF files cannot be read yet.", where=where)
     if head.startswith(b"PK"):
         return DamagedFile("The archive is cut short or damaged.", where=where, remedy=AGAIN)
     if head.startswith(ARCHIVES):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.errors import DamagedFile, MissingFile, UnknownModel
-from ponystudio.library import safetensors_file
+from ponystudio.library import gguf_file, safetensors_file
 from ponystudio.library.closing import Closing
 from ponystudio.library.sniffing import refuse
 from ponystudio.library.state_dict import unwrap
@@ -32,9 +32,9 @@ __all__ = ["TensorInfo", "WeightsFile", "joined", "merged", "open_weights"]
 class WeightsFile(Closing):
     """An open file of weights; a context manager.
 
-    `format` is "safetensors", "pickle zip" or "pickle legacy". `tensors` are the entries of the
-    innermost state dict; `wrapper` is the key that it stood under ("state_dict", "params_ema", ...;
-    "" for none) and `siblings` are the other state dicts there. `extra_keys` names what stands
+    `format` is "safetensors", "gguf", "pickle zip" or "pickle legacy". `tensors` are the entries of
+    the innermost state dict; `wrapper` is the key that it stood under ("state_dict", "params_ema",
+    ...; "" for none) and `siblings` are the other state dicts there. `extra_keys` names what stands
     beside it (training state), of which nothing was read. `metadata` is text by name.
     """
 
@@ -64,7 +64,7 @@ class WeightsFile(Closing):
 
 
 def open_weights(path: Path | str, wrapper: str = "") -> WeightsFile:
-    """Map a .safetensors file or a pickle of torch's, recognised by content, not by name.
+    """Map a .safetensors or .gguf file or a pickle of torch's, recognised by content, not by name.
 
     `wrapper` asks for one state dict of several ("params" instead of "params_ema").
     Raises DamagedFile, UnsafeFile, UnsupportedModel or UnknownModel, and MissingFile.
@@ -102,6 +102,9 @@ def _read(path: Path, view: memoryview, wrapper: str) -> WeightsFile:
     if safetensors_file.looks_like(head):
         tensors, metadata = safetensors_file.read_header(view, where)
         return WeightsFile(path, "safetensors", tensors, metadata, _views=[view])
+    if gguf_file.looks_like(head):
+        tensors, metadata = gguf_file.read_header(view, where)
+        return WeightsFile(path, "gguf", tensors, metadata, _views=[view])
     if head.startswith(ZIP_MAGIC):
         content, positions = read_zip(view, where)
         return _from_pickle(path, "pickle zip", view, content, positions, wrapper)
