@@ -14,6 +14,7 @@ def rungs(taken: Sequence[str]) -> list[Row]:
         ("forgot cached results", tr("Forget results that can be made again")),
         ("took idle weights off the device", tr("Move idle models off the device")),
         ("works in smaller pieces", tr("Work in smaller pieces")),
+        ("keeps fewer blocks of the weights", tr("Read the model block by block")),
         ("runs on the CPU", tr("Run this node on the CPU")),
     )
     rows: list[Row] = []

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ponystudio.diffusion.weights import Weights
 
 Options = Iterable[tuple[str, str | int | float | bool]]
+# The option of a recipe that concerns sampling, not the weights: Denoiser.shift.
+SHIFT = "shift"
 
 
 def recognise(path: Path, kind: str) -> ModelFile:

@@ -67,6 +67,8 @@ class RunModels:
         ) as network:
             if recipe.part == "clip":
                 network.embeddings = self._around.embeddings() | _brought(recipe)
+            if network.stream is not None:
+                self._around.emit(Memory(_coming(network.stream, recipe), self._node))
             yield network
 
     def content(self, path: Path) -> str:
@@ -76,6 +78,11 @@ class RunModels:
         """To the nodes that chose the LoRA, though it is this one for which it is applied."""
         for node in self._around.choosers(Path(lora)) or [self._node]:
             self._around.emit(Note(node, text))
+
+
+def _coming(stream: Any, recipe: Recipe) -> str:
+    count = "one block" if len(stream.blocks) == 1 else f"{len(stream.blocks)} blocks"
+    return f"lets {count} of {Path(recipe.path).name} come from the file whenever they are needed"
 
 
 def _brought(recipe: Recipe) -> dict[str, Bundled]:

@@ -3,7 +3,8 @@
 1. forget cached results that the run does not need      changes nothing
 2. take idle weights off the device                      changes nothing
 3. ask the node to be frugal: tiles, one row at a time   may change the last bits of its result
-4. run it on the CPU                                     may change the last bits; slow
+4. let more blocks of the weights come as needed         changes nothing; slower
+5. run it on the CPU                                     may change the last bits; slow
 """
 
 from __future__ import annotations
@@ -106,10 +107,15 @@ class Ladder:
         if freed := self._pool.offload_idle():
             self._tell(node, f"took idle weights off the device ({_size(freed)})")
             yield start
+        frugal = start
         if not start.frugal and failed().adapts:
             self._tell(node, "works in smaller pieces")
+            frugal = FRUGAL
             yield FRUGAL
         parts = failed().parts
+        while self._pool.halve_rooms(parts):
+            self._tell(node, "keeps fewer blocks of the weights in memory")
+            yield frugal
         movable = parts and ("model" not in parts or self._denoiser_on_cpu)
         if on_device and movable and not start.on_cpu:
             self._tell(node, "runs on the CPU")

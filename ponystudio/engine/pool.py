@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,8 @@ import torch
 
 from ponystudio.api import Recipe
 from ponystudio.diffusion import lora, lora_layers, patching
-from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.families import families
+from ponystudio.diffusion.loading import SHIFT, load
 from ponystudio.diffusion.watching import watch
 from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.devices import (
@@ -29,6 +31,13 @@ from ponystudio.library.recognise import recognise
 
 Check = Callable[[], None]
 
+# Parts that may come block by block.
+STREAMED = ("model", "clip")
+# What computing with a network takes beside its weights, of those that do not fit as they are.
+WORK = 3 << 29
+# Halved so often, a room is none.
+MOST_HALVED = 3
+
 
 class Loader(Protocol):
     """`diffusion.loading.load`."""
@@ -42,6 +51,7 @@ class Loader(Protocol):
         dtype: torch.dtype,
         options: Any,
         check: Check,
+        room: int | None,
     ) -> Any: ...
 
 
@@ -60,13 +70,18 @@ class _Entry:
     users: int = 0
     used: int = 0
 
+    @property
+    def part(self) -> str:
+        return str(self.key[1])
+
 
 class WeightsPool:
     """Networks by content id, part, options, dtype and device. One thread uses it.
 
     An opened network is locked: its patches stay, and it stays where it is. When `budget` bytes or
     the device's memory do not suffice, the least recently used idle ones are offloaded to the main
-    memory. Where the device shares that, or there is no room in it either, they are closed.
+    memory. Where the device shares that, or there is no room in it either, they are closed. What
+    does not fit even then comes from its file block by block, at every step.
     """
 
     def __init__(
@@ -82,6 +97,8 @@ class WeightsPool:
         self._emit, self._cap = emit, cap
         self._entries: list[_Entry] = []
         self._clock = 0
+        # How often the room of a network was halved for lack of memory, by content id and part.
+        self._halved: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
     def open(
@@ -100,20 +117,36 @@ class WeightsPool:
         what it raises (Cancelled) goes through. `note` is told what of a LoRA, by its path, has no
         effect.
         """
-        chosen = self._choice.dtypes[recipe.part]
-        dtype = self._choice.wide if precise and chosen == torch.float16 else chosen
+        dtype = self._dtype(recipe, precise)
         entry = self._prepared(recipe, check, device or self._choice.device, dtype)
         entry.users += 1
         try:
             self._patch(entry, recipe, check)
             for path, layers in entry.unmatched.items():
                 note(path, _without_place(Path(path).name, layers))
-            with watch(entry.network.module, check):
+            if recipe.part == "model":
+                entry.network.shift = dict(recipe.options).get(SHIFT, 0.0)
+            with watch(entry.network.module, check), self._coming(entry):
                 yield entry.network
         finally:
             entry.users -= 1
             self._clock += 1
             entry.used = self._clock
+
+    @contextmanager
+    def _coming(self, entry: _Entry) -> Iterator[None]:
+        """Within it the blocks of a network that is larger than the memory for it come and go."""
+        stream = entry.network.stream
+        if stream is None:
+            yield
+            return
+        stream.begin()
+        try:
+            yield
+        finally:
+            stream.rest()
+            came, waited = stream.ahead.came, round(stream.ahead.waited, 4)
+            self._emit(Weights(Path(entry.path).name, "stream", came, waited))
 
     def held(self) -> tuple[int, int]:
         """Bytes of weights where they belong, and of those that were taken off the device.
@@ -128,6 +161,19 @@ class WeightsPool:
         """Take every idle network off the device; the number of bytes that this freed there."""
         return self._make_room(None)
 
+    def halve_rooms(self, parts: Collection[str]) -> bool:
+        """Have fewer blocks of the denoiser or the text encoder stay in memory, from the next time
+        that it is opened; whether there is anything left to gain."""
+        entries = [
+            entry
+            for entry in self._idle()
+            if entry.part in parts and self._halved[entry.key[:2]] < MOST_HALVED
+        ]
+        for entry in entries:
+            self._halved[entry.key[:2]] += 1
+            self._close(entry)
+        return bool(entries)
+
     def close_idle(self, path: Path | None = None) -> None:
         """Let go of every idle network (of one file), so that its file is mapped no more."""
         for entry in self._idle():
@@ -137,7 +183,9 @@ class WeightsPool:
     def _prepared(
         self, recipe: Recipe, check: Check, device: torch.device, dtype: torch.dtype
     ) -> _Entry:
-        key = (recipe.content, recipe.part, recipe.options, dtype, device)
+        # How time is bent is no matter of weights.
+        options = tuple(option for option in recipe.options if option[0] != SHIFT)
+        key = (recipe.content, recipe.part, options, dtype, device)
         wanted = _strengths(recipe)
         # One that is locked in another state serves nobody else: a second copy has to be made.
         fitting = [
@@ -150,6 +198,7 @@ class WeightsPool:
             return entry
         needed = _predicted(recipe, dtype)
         self._make_room(needed, device)
+        room = self._room(recipe, needed, device)
         start = time.perf_counter()
         with self._cap.lifted():
             network = self._load(
@@ -157,13 +206,31 @@ class WeightsPool:
                 recipe.part,
                 device=device,
                 dtype=dtype,
-                options=recipe.options,
+                options=options,
                 check=check,
+                room=room,
             )
         entry = _Entry(key, network, recipe.path, device, network.nbytes)
         self._entries.append(entry)
         self._tell(entry, "load", entry.nbytes, start)
         return entry
+
+    def _dtype(self, recipe: Recipe, precise: bool) -> torch.dtype:
+        """What the run computes in, or what does not overflow where that does."""
+        chosen = self._choice.dtypes[recipe.part]
+        if chosen != torch.float16:
+            return chosen
+        kin = families().get(recipe.family)
+        overflows = kin is not None and {"model": kin.wide, "clip": kin.wide_text}.get(recipe.part)
+        return self._choice.wide if precise or overflows else chosen
+
+    def _room(self, recipe: Recipe, needed: int, device: torch.device) -> int | None:
+        """Bytes for the weights of a network that does not fit; None for one that does."""
+        halved = self._halved[recipe.content, recipe.part]
+        if recipe.part not in STREAMED or (self._fits(needed, device) and not halved):
+            return None
+        there = min(self._budget - self._held_on(device), free_device_memory(device)) - WORK
+        return 0 if halved >= MOST_HALVED else max(0, there) >> halved
 
     def _patch(self, entry: _Entry, recipe: Recipe, check: Check) -> None:
         wanted = _strengths(recipe)
@@ -198,7 +265,8 @@ class WeightsPool:
             if _is_offloaded(entry):
                 continue  # main memory is not what is short
             freed += entry.nbytes
-            if entry.home.type == "cpu" or not self._main_memory_takes(entry.nbytes):
+            belongs = entry.home.type == "cpu" or entry.network.stream is not None
+            if belongs or not self._main_memory_takes(entry.nbytes):
                 self._close(entry)
             else:
                 start = time.perf_counter()
@@ -216,8 +284,11 @@ class WeightsPool:
         return available_memory() >= nbytes + RESERVE
 
     def _fits(self, needed: int, device: torch.device) -> bool:
-        held = sum(e.nbytes for e in self._entries if e.network.device.type == device.type)
+        held = self._held_on(device)
         return held + needed <= self._budget and needed <= free_device_memory(device)
+
+    def _held_on(self, device: torch.device) -> int:
+        return sum(e.nbytes for e in self._entries if e.network.device.type == device.type)
 
     def _close(self, entry: _Entry) -> None:
         start = time.perf_counter()

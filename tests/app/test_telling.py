@@ -35,6 +35,7 @@ def test_the_memory_ladder_lists_its_rungs_with_what_they_freed(window):
         ("…", "Forget results that can be made again", ""),
         ("✓", "Move idle models off the device", "412 MiB"),
         ("✓", "Work in smaller pieces", ""),
+        ("…", "Read the model block by block", ""),
         ("…", "Run this node on the CPU", ""),
     ]
     assert [row[1:] for row in rows] == [row[1:] for row in rungs(runner.rungs)]

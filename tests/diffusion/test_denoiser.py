@@ -107,7 +107,7 @@ class TestFamilies:
         assert families()["sd1"] is SD1
         assert (SD1.latent_channels, SD1.downscale, SD1.scaling_factor) == (4, 8, 0.18215)
 
-    @pytest.mark.parametrize("name", ["", "flux", "../sd1"])
+    @pytest.mark.parametrize("name", ["", "chroma", "../sd1"])
     def test_others_are_refused(self, name):
         with pytest.raises(UnsupportedModel, match="Stable Diffusion 1"):
             family(name)

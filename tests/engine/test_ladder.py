@@ -12,10 +12,15 @@ from ponystudio.errors import OutOfMemory
 
 
 class Freed:
-    """Stands for the cache and the pool: there is so much to free, once."""
+    """Stands for the cache and the pool: there is so much to free, once, and the room of weights
+    can be halved so often."""
 
-    def __init__(self, amount):
-        self.amount = amount
+    def __init__(self, amount, halves=0):
+        self.amount, self.halves = amount, halves
+
+    def halve_rooms(self, parts):
+        self.halves -= "model" in parts
+        return "model" in parts and self.halves >= 0
 
     def drop_unpinned(self, *, device):
         return self._free()
@@ -33,7 +38,9 @@ def climb(monkeypatch):
     """Climbs until `enough(rung, number of the attempt)`; the rungs tried and what was told."""
     monkeypatch.setattr(module, "release_cached", lambda _: None)
 
-    def run(enough, *, parts=("vae",), cached=0, idle=0, start=PLAIN, device="cuda", **more):
+    def run(
+        enough, *, parts=("vae",), cached=0, idle=0, halves=0, start=PLAIN, device="cuda", **more
+    ):
         tried, told = [], []
 
         def attempt(rung):
@@ -43,9 +50,8 @@ def climb(monkeypatch):
             return "made"
 
         choice = Choice(torch.device(device), device, {"model": torch.float16}, "A GPU, fp16 (why)")
-        ladder = Ladder(
-            choice, Freed(cached), Freed(idle), lambda event: told.append(event.action), **more
-        )
+        pool = Freed(idle, halves)
+        ladder = Ladder(choice, Freed(cached), pool, lambda e: told.append(e.action), **more)
         outcome = ladder.climb("n", attempt, lambda: Failed(True, frozenset(parts)), start)
         assert outcome == ("made", tried[-1])
         return tried, told
@@ -85,6 +91,12 @@ def test_the_denoiser_only_where_the_user_says_so(climb):
     assert "A GPU" in error.value.what
     tried, _ = climb(lambda rung, n: rung.on_cpu, parts=("model",), denoiser_on_cpu=True)
     assert tried[-1] == ON_CPU
+
+
+def test_weights_come_block_by_block_when_smaller_pieces_do_not_suffice(climb):
+    tried, told = climb(lambda rung, n: n == 4, parts=("model",), halves=3)
+    assert tried == [PLAIN, FRUGAL, FRUGAL, FRUGAL]
+    assert told[1:] == ["keeps fewer blocks of the weights in memory"] * 2
 
 
 def test_a_node_on_the_cpu_has_no_other_cpu_to_go_to(climb):

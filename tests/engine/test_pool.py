@@ -23,7 +23,7 @@ class Network:
     """Stands for a network of 100 parameters, on devices that torch only pretends to have."""
 
     def __init__(self, device):
-        self.module = torch.nn.Linear(99, 1)
+        self.module, self.stream, self.shift = torch.nn.Linear(99, 1), None, 0.0
         self.device, self.nbytes, self.closed = torch.device(device), SIZE, False
 
     def to(self, device):
@@ -257,3 +257,122 @@ def test_a_cancel_is_seen_inside_the_network(files, real):
         cancelled = True
         with pytest.raises(Cancelled):
             autoencoder.decode(torch.zeros(1, 4, 8, 8))
+
+
+# Larger than the memory
+
+
+class Stream:
+    def __init__(self):
+        self.calls, self.ahead = [], SimpleNamespace(came=7, waited=0.5)
+
+    def begin(self):
+        self.calls.append("begin")
+
+    def rest(self):
+        self.calls.append("rest")
+
+
+@pytest.fixture
+def rooms(make_pool, monkeypatch):
+    """Makes a pool whose networks stream where they are given a room; (pool, rooms, networks)."""
+
+    monkeypatch.setattr(module, "WORK", SIZE // 4)
+
+    def make(budget, device="cuda", free=10**10):
+        monkeypatch.setattr(module, "free_device_memory", lambda _: free)
+        pool, given, networks = make_pool(device, budget), [], []
+
+        def load(path, part, device, room, **_):
+            given.append(room)
+            networks.append(Network(device))
+            if room is not None:
+                networks[-1].stream = Stream()
+                networks[-1].nbytes = min(room, SIZE)
+            return networks[-1]
+
+        pool._load = load
+        return pool, given, networks
+
+    return make
+
+
+def test_what_fits_stays_whole(rooms):
+    pool, given, _ = rooms(10**9)
+    with pool.open(model(), check=go):
+        pass
+    assert given == [None]
+
+
+def test_what_does_not_fit_gets_what_is_left_beside_the_work(rooms, events):
+    pool, given, _ = rooms(SIZE * 9 // 10, free=SIZE * 3 // 4)
+    with pool.open(model(), check=go) as network:
+        assert network.stream.calls == ["begin"]
+    assert given == [SIZE // 2]
+    assert network.stream.calls == ["begin", "rest"]
+    assert events[-1] == ("a.safetensors", "stream")
+
+
+def test_text_encoders_leave_before_the_denoiser_comes_in_blocks(rooms, events):
+    pool, given, _ = rooms(SIZE)
+    with pool.open(Clip("/t.safetensors", "t", "flux"), check=go):
+        pass
+    pool._budget = SIZE - 4  # for which the denoiser alone is too large
+    with pool.open(model(), check=go):
+        pass
+    assert events[1] == ("t.safetensors", "offload")
+    assert given == [None, SIZE * 3 // 4 - 4]
+
+
+def test_autoencoders_never_come_in_blocks(rooms):
+    pool, given, _ = rooms(SIZE // 2)
+    with pool.open(Vae("/v.safetensors", "v", ""), check=go):
+        pass
+    assert given == [None]
+
+
+def test_a_network_in_blocks_is_closed_not_moved(rooms, events):
+    pool, _, networks = rooms(SIZE // 2)
+    with pool.open(model(), check=go):
+        pass
+    pool.offload_idle()
+    assert networks[0].closed
+    assert events[-1] == ("a.safetensors", "close")
+
+
+def test_rooms_are_halved_and_at_last_none(rooms):
+    pool, given, _ = rooms(10**10, free=module.WORK + 8 * SIZE)
+    while True:
+        with pool.open(model(), check=go):
+            pass
+        if not pool.halve_rooms({"model", "vae"}):
+            break
+    assert given == [None, 4 * SIZE, 2 * SIZE, 0]
+    assert not pool.halve_rooms({"vae"})
+
+
+def test_another_shift_of_time_is_no_other_network(rooms):
+    pool, given, _ = rooms(10**9)
+    with pool.open(model(options=(("shift", 2.0),)), check=go) as network:
+        assert network.shift == 2.0
+    with pool.open(model(), check=go) as again:
+        assert again is network
+        assert again.shift == 0.0
+    assert len(given) == 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        (Model("/a", "a", "sdxl"), torch.float16),
+        (Model("/a", "a", "flux"), torch.bfloat16),
+        (Clip("/a", "a", "sdxl"), torch.float16),
+        (Clip("/a", "a", "auraflow"), torch.bfloat16),
+    ],
+)
+def test_networks_that_overflow_fp16_get_what_is_wider(recipe, expected, events, monkeypatch):
+    monkeypatch.setattr(Choice, "wide", torch.bfloat16)
+    parts = dict.fromkeys(("model", "clip", "vae"), torch.float16)
+    choice = Choice(torch.device("cuda"), "cuda", parts, "a test")
+    pool = WeightsPool(choice, budget=1, emit=events.append, cap=MemoryCap(active=False))
+    assert pool._dtype(recipe, precise=False) == expected

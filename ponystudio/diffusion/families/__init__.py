@@ -14,7 +14,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ponystudio.diffusion.towers import Tower
+from ponystudio.diffusion.towers import T5Tower, Tower
 from ponystudio.errors import UnsupportedModel
 
 if TYPE_CHECKING:
@@ -101,6 +101,11 @@ class Family:
     sized: bool = False
     zero_empty: bool = False
     rgb: Rgb = Rgb()
+
+    @property
+    def wide_text(self) -> bool:
+        """Whether fp16 is too narrow for its text encoders: T5's states grow beyond it."""
+        return any(isinstance(tower, T5Tower) for tower in self.towers)
 
     def shares_latents(self, name: str) -> bool:
         """Whether the latents of that family mean the same here."""

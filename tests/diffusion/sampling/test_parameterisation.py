@@ -1,10 +1,12 @@
 import json
+import math
 
 import pytest
 import torch
 
 from helpers.denoisers import FLOW, FunctionDenoiser
 from helpers.paths import PARITY
+from ponystudio.diffusion.families import family
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow, of
 
 REFERENCE = json.loads((PARITY / "sigmas.json").read_text())
@@ -180,10 +182,29 @@ def test_ancestral_steps_arrive_at_the_right_noise(space):
 
 
 def test_the_denoiser_says_which():
-    eps = of(FunctionDenoiser(torch.zeros_like))
+    eps = of(FunctionDenoiser(torch.zeros_like), 64)
     assert isinstance(eps, VP)
     assert eps.prediction == "eps"
-    zsnr = of(FunctionDenoiser(torch.zeros_like, prediction="v", zsnr=True))
+    zsnr = of(FunctionDenoiser(torch.zeros_like, prediction="v", zsnr=True), 64)
     assert zsnr.sigma_max > 4000
-    flow = of(FunctionDenoiser(torch.zeros_like, prediction="flow", family=FLOW))
+    flow = of(FunctionDenoiser(torch.zeros_like, prediction="flow", family=FLOW), 64)
     assert torch.equal(flow.table, Flow(1.73).table)
+
+
+# Tokens of a picture, four cells each, and the shift that FLUX dev gives them.
+@pytest.mark.parametrize(("tokens", "mu"), [(256, 0.5), (1024, 0.63), (2304, 0.8467), (4096, 1.15)])
+def test_guided_models_bend_time_by_the_size_of_the_picture(tokens, mu):
+    dev = FunctionDenoiser(torch.zeros_like, prediction="flow", family=family("flux"), guided=True)
+    space = of(dev, 4 * tokens)
+    assert space.shift == pytest.approx(math.exp(mu), rel=1e-4)
+    assert len(space.table) == 10_000
+    dev.guided = False
+    assert of(dev, 4 * tokens).shift == 1
+
+
+def test_a_shift_of_ones_own_is_taken_instead():
+    for kin in ("flux", "sd3", "auraflow"):
+        denoiser = FunctionDenoiser(
+            torch.zeros_like, prediction="flow", family=family(kin), guided=True, shift=2.5
+        )
+        assert of(denoiser, 4096).shift == 2.5

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from helpers.denoisers import FLOW, SD1, FunctionDenoiser, prompt
+from ponystudio.diffusion.families import family
 from ponystudio.diffusion.sampling.names import SAMPLERS, SCHEDULES
 from ponystudio.diffusion.sampling.noise import first
 from ponystudio.diffusion.sampling.parameterisation import VP
@@ -285,7 +286,7 @@ def test_a_network_that_overflows_is_named_at_its_step(bad):
 
 @pytest.mark.parametrize(
     ("socket", "value"),
-    [("sampler", "eular"), ("scheduler", "linear"), ("noise", "tpu"), ("ddim_end", "one")],
+    [("sampler", "eular"), ("scheduler", "cubic"), ("noise", "tpu"), ("ddim_end", "one")],
 )
 def test_unknown_choices_are_refused_with_the_known_ones(socket, value):
     with pytest.raises(ParamChoice, match=value) as caught:
@@ -307,7 +308,25 @@ def test_no_steps_make_no_picture():
 
 def test_latents_of_another_depth_are_refused():
     with pytest.raises(MismatchedValues, match="16 channels"):
-        run(values=torch.zeros(1, 16, 8, 8))
+        run(values=torch.ones(1, 16, 8, 8))
+
+
+def test_an_empty_latent_has_as_many_channels_as_it_takes():
+    model = network(prediction="flow", family=family("flux"))
+    empty = run(model, values=torch.zeros(1, 4, 8, 8))
+    assert empty.shape == (1, 16, 8, 8)
+    assert torch.equal(empty, run(model, values=torch.zeros(1, 16, 8, 8)))
+
+
+def test_a_picture_larger_than_the_model_knows_is_refused_before_anything_runs():
+    model = network()
+    model.largest = 8
+    with pytest.raises(
+        MismatchedValues, match="64 pixels a side, and this one is 64 × 72"
+    ) as caught:
+        run(model, values=torch.zeros(1, 4, 9, 8))
+    assert caught.value.socket == "latent"
+    assert not model.calls
 
 
 def test_inpainting_models_are_refused_by_name():

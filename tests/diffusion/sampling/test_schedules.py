@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -64,6 +65,17 @@ def test_ten_steps_of_shifted_flow():
         0,
     ]
     assert torch.allclose(sigmas(Flow(1.73), "simple", 10), torch.tensor(expected), atol=6e-6)
+
+
+def test_linear_is_what_flow_models_come_with():
+    """Ten steps of AuraFlow, and of FLUX dev at 1024 × 1024 with μ = 1.15."""
+    aura = [1, 0.93965, 0.87374, 0.80146, 0.72184, 0.63370, 0.53560, 0.42576, 0.30192, 0.16123, 0]
+    assert torch.allclose(sigmas(Flow(1.73), "linear", 10), torch.tensor(aura), atol=6e-6)
+    dev = [1, 0.96601, 0.92665, 0.88051, 0.82570, 0.75951, 0.67799, 0.57510, 0.44120, 0.25976, 0]
+    levels = sigmas(Flow(math.exp(1.15), 1.0), "linear", 10)
+    assert torch.allclose(levels, torch.tensor(dev), atol=6e-6)
+    seven = Flow(3.0).sigma(1000 * torch.linspace(1, 1 / 7, 7))
+    assert torch.allclose(sigmas(Flow(3.0), "linear", 7)[:-1], seven, atol=1e-6)
 
 
 def test_four_steps_of_plain_flow():
