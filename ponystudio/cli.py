@@ -106,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         "--device", type=_device, default="auto", help="auto, cpu, cuda[:N], rocm, mps"
     )
     run.add_argument("--dtype", choices=DTYPES, default="auto", help="precision of the networks")
+    run.add_argument(
+        "--memory", type=_gigabytes, default=0.0, metavar="GB", help="of the device's, at most"
+    )
     run.add_argument("--cache-dir", metavar="DIR", type=_folder, help="where results are kept")
     run.add_argument("--no-disk-cache", action="store_true", help="keep no results on disk")
     run.add_argument("--events", action="store_true", help="tell all as JSON lines on stdout")
@@ -169,6 +172,12 @@ def _folder(text: str) -> Path:
     if os.path.exists(path) and not path.is_dir():  # noqa: PTH110 (Path.exists raises)
         raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
     return path
+
+
+def _gigabytes(text: str) -> float:
+    if re.fullmatch(r"\d{1,4}(\.\d+)?", text):
+        return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of gigabytes")
 
 
 def _device(text: str) -> str:

@@ -24,7 +24,7 @@ from ponystudio.library import home
 from ponystudio.library.folders import default_roots
 
 # Settings that only a new worker can take.
-_NEEDS_A_WORKER = ("device", "dtype", "disk_cache_gb")
+_NEEDS_A_WORKER = ("device", "dtype", "device_memory_gb", "disk_cache_gb")
 _MODES: dict[str, SeedMode] = {"fixed": "fixed", "increment": "next", "random": "random"}
 ENGINE_LOG = "engine.log"
 # Pictures that were only shown; the oldest go first.
@@ -114,4 +114,5 @@ class Running(QObject):
             dtype=self._settings.get("dtype"),
             cache_dir=home.results_cache(),
             cache_bytes=int(self._settings.get("disk_cache_gb") * 2**30),
+            memory=int(self._settings.get("device_memory_gb") * 2**30),
         )

@@ -58,6 +58,8 @@ SETTINGS = (
     Setting("model_folders", []),
     Setting("device", "auto"),
     Setting("dtype", "auto", ("auto", "fp32", "fp16", "bf16")),
+    # 0: all that there is.
+    Setting("device_memory_gb", 0.0),
     Setting("disk_cache_gb", 4.0),
     Setting("previews", True),
     Setting("notify", True),

@@ -20,7 +20,10 @@ def section(name: str) -> tuple[str, tuple[str, ...]]:
             tr("Files"),
             ("output_folder", "file_name_pattern", "model_folders", "disk_cache_gb"),
         ),
-        "engine": (tr("Engine"), ("device", "dtype", "previews", "keep_awake", "notify")),
+        "engine": (
+            tr("Engine"),
+            ("device", "dtype", "device_memory_gb", "previews", "keep_awake", "notify"),
+        ),
         "keys": (tr("Shortcuts"), ("key_preset",)),
     }[name]
 
@@ -38,6 +41,7 @@ def title(name: str) -> str:
         "disk_cache_gb": tr("Results kept on disk, in GB"),
         "device": tr("Compute on"),
         "dtype": tr("Precision"),
+        "device_memory_gb": tr("Memory to use, in GB"),
         "previews": tr("Live previews"),
         "keep_awake": tr("Keep the machine awake"),
         "notify": tr("Notify"),
@@ -53,6 +57,7 @@ def help_of(name: str) -> str:
         "output_folder": tr("Empty: PonyStudio in your pictures folder."),
         "file_name_pattern": tr("For a new Save image. What stands before a / is a folder."),
         "model_folders": tr("Laid out as ours, ComfyUI's or A1111's; read where they are."),
+        "device_memory_gb": tr("0: what the device has. Models that need more are read in blocks."),
         "previews": tr("Show how far a picture is while it is sampled."),
         "keep_awake": tr("While something runs."),
         "notify": tr("When a run ends while another window is in front."),

@@ -42,13 +42,15 @@ _numbers = itertools.count(1)
 class Settings:
     """What the worker computes with; a change needs a new session.
 
-    `cache_bytes` is how much is kept on disk, None the engine's default.
+    `cache_bytes` is how much is kept on disk, None the engine's default. `memory`: bytes that the
+    engine may take of its device's, 0 for what there is.
     """
 
     device: str = "auto"
     dtype: str = "auto"
     cache_dir: Path | None = None
     cache_bytes: int | None = None
+    memory: int = 0
     nodes: Path | None = None
 
 
@@ -268,6 +270,7 @@ class Session:
             "dtype": self._settings.dtype,
             "cache_dir": str(cache) if cache else None,
             "cache_bytes": self._settings.cache_bytes,
+            "memory": self._settings.memory,
             "nodes": str(nodes) if nodes else None,
         }
         with self._lock:

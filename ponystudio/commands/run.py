@@ -38,6 +38,7 @@ def _run(opened: Opened, arguments: Namespace, show: Show) -> None:
         "output": (arguments.output or home.pictures()).absolute(),
         "device": arguments.device,
         "dtype": arguments.dtype,
+        "memory": int(arguments.memory * 2**30),
         "cache_dir": None
         if arguments.no_disk_cache
         else arguments.cache_dir or home.results_cache(),

@@ -31,13 +31,15 @@ _FAULTY_HALF = re.compile(r"GTX 16\d\d")
 class Choice:
     """What a run computes with. `kind` is "cpu", "cuda", "rocm" or "mps"; `why` says it in words.
 
-    `dtypes` has the computing dtype of each part of a model.
+    `dtypes` has the computing dtype of each part of a model. `memory`: bytes that may be taken of
+    the device's; 0 for what there is.
     """
 
     device: torch.device
     kind: str
     dtypes: Mapping[str, torch.dtype]
     why: str
+    memory: int = 0
 
     @property
     def dtype(self) -> torch.dtype:
@@ -52,6 +54,10 @@ class Choice:
         else:
             has_bf16 = self.device.type == "cpu" and native_bf16()
         return torch.bfloat16 if has_bf16 else torch.float32
+
+    def within(self, nbytes: int) -> int:
+        """So many bytes of the device's memory, or as many as may be taken."""
+        return min(nbytes, self.memory) if self.memory else nbytes
 
     @property
     def precision(self) -> str:
@@ -71,10 +77,11 @@ def short_title(choice: Choice) -> str:
     return "Apple GPU" if choice.kind == "mps" else "CPU"
 
 
-def choose(device: str = "auto", dtype: str = "auto") -> Choice:
+def choose(device: str = "auto", dtype: str = "auto", memory: int = 0) -> Choice:
     """Pick a device ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps") and precision.
 
-    `dtype` is "auto", "fp32", "fp16" or "bf16". Raises UsageError for a device that is not here.
+    `dtype` is "auto", "fp32", "fp16" or "bf16"; `memory` is that of Choice. Raises UsageError for a
+    device that is not here.
     """
     found = _device(device)
     kind = _kind(found)
@@ -88,7 +95,8 @@ def choose(device: str = "auto", dtype: str = "auto") -> Choice:
     dtypes["vae"] = torch.float32
     if dtype == "auto" and kind == "cpu":
         dtypes["clip"] = dtypes["upscaler"] = torch.float32
-    return Choice(found, kind, dtypes, f"{_title(found)}, {short_name(half)} ({reason})")
+    why = f"{_title(found)}, {short_name(half)} ({reason})"
+    return Choice(found, kind, dtypes, why, memory)
 
 
 def apply(choice: Choice) -> None:
@@ -99,7 +107,8 @@ def apply(choice: Choice) -> None:
     if choice.kind in ("cuda", "rocm"):
         # Past the dedicated memory Windows pages to the main memory at a tenth of the speed.
         total = torch.cuda.get_device_properties(choice.device).total_memory
-        torch.cuda.set_per_process_memory_fraction((total - RESERVE / 2) / total, choice.device)
+        most = choice.within(total - RESERVE // 2)
+        torch.cuda.set_per_process_memory_fraction(most / total, choice.device)
 
 
 def available_memory() -> int:
@@ -138,8 +147,17 @@ def free_device_memory(device: torch.device) -> int:
         held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free + held) - RESERVE // 2
     if device.type == "mps":
-        return device_memory(device) - int(torch.mps.current_allocated_memory())
+        return device_memory(device) - taken_memory(device)
     return available_memory()
+
+
+def taken_memory(device: torch.device) -> int:
+    """Bytes of the device that are in use by this process, what torch holds in reserve left out."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    if device.type == "mps":
+        return int(torch.mps.current_allocated_memory())
+    return 0
 
 
 def release_cached(device: torch.device) -> None:

@@ -138,15 +138,16 @@ class Engine:
             if cache_dir is not None
             else None
         )
+        there = choice.within(device_memory(choice.device))
         self.results = Results(
-            device_bytes=int(device_memory(choice.device) * DEVICE_RESULTS_SHARE),
+            device_bytes=int(there * DEVICE_RESULTS_SHARE),
             memory_bytes=int(total_memory() * MEMORY_RESULTS_SHARE),
             disk=self._disk,
         )
         self._cap = MemoryCap(active=choice.kind == "cpu")
         self.pool = WeightsPool(
             choice,
-            budget=int(device_memory(choice.device) * WEIGHTS_SHARE),
+            budget=int(there * WEIGHTS_SHARE),
             emit=lambda event: self._emit(event),
             cap=self._cap,
         )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event as Flag
 
-from ponystudio.engine.devices import choose
+from ponystudio.engine.devices import Choice, choose
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.events import JsonEvent
 from ponystudio.engine.packs import Packs, load_packs
@@ -25,6 +25,7 @@ def run_graph(
     output: Path,
     device: str = "auto",
     dtype: str = "auto",
+    memory: int = 0,
     cache_dir: Path | None = None,
     packs: Packs | None = None,
     targets: tuple[str, ...] | None = None,
@@ -35,12 +36,13 @@ def run_graph(
 ) -> None:
     """Run a graph and save into `output` what it saves; `on_event` gets the events of a run.
 
-    `cache_dir` None keeps no results on disk. `targets` are the nodes to run, None those that save
-    or show. Raises the first error of the check (BadInput), RunError when a node fails, and
-    Cancelled once `cancel` was set.
+    `memory`: bytes that may be taken of the device's, 0 for what there is. `cache_dir` None keeps
+    no results on disk. `targets` are the nodes to run, None those that save or show. Raises the
+    first error of the check (BadInput), RunError when a node fails, and Cancelled once `cancel` was
+    set.
     """
     request = Request(graph, folders, output, output / "previews", targets, scope, always_write)
-    with _engine(packs, device, dtype, cache_dir, on_event) as engine:
+    with _engine(packs, choose(device, dtype, memory), cache_dir, on_event) as engine:
         if errors := engine.check(request):
             raise errors[0]
         engine.run(request, cancel=cancel)
@@ -53,6 +55,7 @@ def dry_run(
     output: Path,
     device: str = "auto",
     dtype: str = "auto",
+    memory: int = 0,
     cache_dir: Path | None = None,
     packs: Packs | None = None,
     targets: tuple[str, ...] | None = None,
@@ -63,7 +66,7 @@ def dry_run(
     Raises the first error of the check.
     """
     request = Request(graph, folders, output, output / "previews", targets, scope)
-    with _engine(packs, device, dtype, cache_dir, lambda _: None) as engine:
+    with _engine(packs, choose(device, dtype, memory), cache_dir, lambda _: None) as engine:
         if errors := engine.check(request):
             raise errors[0]
         return engine.explain(request)
@@ -71,11 +74,11 @@ def dry_run(
 
 @contextmanager
 def _engine(
-    packs: Packs | None, device: str, dtype: str, cache_dir: Path | None, on_event: OnEvent
+    packs: Packs | None, choice: Choice, cache_dir: Path | None, on_event: OnEvent
 ) -> Iterator[Engine]:
     engine = Engine(
         packs or load_packs(),
-        choose(device, dtype),
+        choice,
         cache_dir=cache_dir,
         emit=lambda event: on_event(event.as_json()),
     )

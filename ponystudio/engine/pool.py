@@ -24,6 +24,7 @@ from ponystudio.engine.devices import (
     available_memory,
     free_device_memory,
     release_cached,
+    taken_memory,
 )
 from ponystudio.engine.events import Event, Weights
 from ponystudio.errors import ModelFileError
@@ -229,7 +230,7 @@ class WeightsPool:
         halved = self._halved[recipe.content, recipe.part]
         if recipe.part not in STREAMED or (self._fits(needed, device) and not halved):
             return None
-        there = min(self._budget - self._held_on(device), free_device_memory(device)) - WORK
+        there = min(self._budget - self._held_on(device), self._free(device)) - WORK
         return 0 if halved >= MOST_HALVED else max(0, there) >> halved
 
     def _patch(self, entry: _Entry, recipe: Recipe, check: Check) -> None:
@@ -285,7 +286,13 @@ class WeightsPool:
 
     def _fits(self, needed: int, device: torch.device) -> bool:
         held = self._held_on(device)
-        return held + needed <= self._budget and needed <= free_device_memory(device)
+        return held + needed <= self._budget and needed <= self._free(device)
+
+    def _free(self, device: torch.device) -> int:
+        free = free_device_memory(device)
+        if device != self._choice.device or not self._choice.memory:
+            return free
+        return min(free, self._choice.memory - taken_memory(device))
 
     def _held_on(self, device: torch.device) -> int:
         return sum(e.nbytes for e in self._entries if e.network.device.type == device.type)

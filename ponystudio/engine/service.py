@@ -53,7 +53,11 @@ class Service:
         nodes, cache = settings.get("nodes"), settings.get("cache_dir")
         self.engine = Engine(
             load_packs(Path(nodes) if nodes else None),
-            choose(settings.get("device", "auto"), settings.get("dtype", "auto")),
+            choose(
+                settings.get("device", "auto"),
+                settings.get("dtype", "auto"),
+                settings.get("memory", 0),
+            ),
             cache_dir=Path(cache) if cache else None,
             cache_bytes=settings.get("cache_bytes"),
             emit=self._emit,

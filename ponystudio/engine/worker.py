@@ -4,13 +4,13 @@ It is started with two pipes as its standard input and output, and takes them ov
 else, so that no print of a library can reach them. It ends within a second of the end of its
 input, whatever it is doing.
 
-Commands: start {device, dtype, cache_dir, cache_bytes, nodes}, submit {run, ...}, plan {run, ...},
-upgrade {run, graph}, cancel {run}, previews {on}, clear {}, unload {}. Plans and upgrades are
-answered while a run goes on; clear and unload are done before its next node. Everything it tells
-has "event"; what belongs to a run has "run". Besides the events of a run there are hello or
-unusable {error}, heartbeat, memory_use {...}, refused {errors}, left_out {errors} (what depends on
-them is not run, the rest is), planned {nodes, keys, errors}, upgraded {graph, notes}, run_planned
-{steps, keys}, preview and result, the last two with a JPEG.
+Commands: start {device, dtype, memory, cache_dir, cache_bytes, nodes}, submit {run, ...}, plan
+{run, ...}, upgrade {run, graph}, cancel {run}, previews {on}, clear {}, unload {}. Plans and
+upgrades are answered while a run goes on; clear and unload are done before its next node.
+Everything it tells has "event"; what belongs to a run has "run". Besides the events of a run there
+are hello or unusable {error}, heartbeat, memory_use {...}, refused {errors}, left_out {errors}
+(what depends on them is not run, the rest is), planned {nodes, keys, errors}, upgraded {graph,
+notes}, run_planned {steps, keys}, preview and result, the last two with a JPEG.
 
 Only light modules are imported here: torch comes when the pipes are safe.
 """
