@@ -53,7 +53,8 @@ def content_id(path: Path) -> str:
 
     Of weights: their names and shapes, the length, and 4 KiB of every tensor, so that no training
     step goes unnoticed and no gigabytes are read, and the config beside them, which changes what
-    they mean. Of any other file: all of it. Of a diffusers folder: its configs and weights.
+    they mean. Of any other file: all of it. Of a diffusers folder: its configs, tokenizers and
+    weights.
     Remembered while size and time of the file stay the same. Raises MissingFile and DamagedFile.
     """
     if path.is_dir():
@@ -137,7 +138,7 @@ def _digest(parts: Iterable[str | bytes]) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    suffixes = (".json", ".safetensors", ".bin", ".yaml")
+    suffixes = (".json", ".model", ".safetensors", ".bin", ".yaml")
     return sorted(
         Path(base) / name
         for base, _, names in os.walk(folder)

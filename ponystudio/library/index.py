@@ -22,7 +22,7 @@ from ponystudio.library.content import content_id, hashes, identity
 from ponystudio.library.model_file import ModelFile, Part
 from ponystudio.library.recognise import recognise
 
-VERSION = 1
+VERSION = 2  # of what is kept, and of what recognition finds
 PATIENCE = 10.0  # seconds to wait for another process that writes
 COLUMNS = "path, size, mtime_ns, inode, config_ns, content, sha256, model, error"
 TABLE = """

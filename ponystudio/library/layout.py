@@ -16,6 +16,7 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "diffusion_models": ("diffusion_models", "unet"),
     "vae": ("vae", "VAE"),
     "text_encoders": ("text_encoders", "clip"),
+    "tokenizers": ("tokenizers",),
     "clip_vision": ("clip_vision",),
     "loras": ("loras", "Lora", "LyCORIS"),
     "embeddings": ("embeddings",),
@@ -31,6 +32,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "input": PICTURES,
     "latents": (".latent", ".safetensors"),
+    "tokenizers": (".model", ".json"),
     "embeddings": (*WEIGHTS, ".png", ".webp"),
 }
 # Kinds that may also be folders of diffusers', and the file that tells one.

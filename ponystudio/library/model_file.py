@@ -12,7 +12,9 @@ from ponystudio.errors import WrongKind
 
 @dataclass(frozen=True)
 class Part:
-    """One network in a file: under which prefix, how many tensors and numbers, mostly of what."""
+    """The networks of one part of a model: the prefix of the first, and of all how many tensors and
+    numbers there are, mostly of what.
+    """
 
     prefix: str
     count: int
@@ -26,11 +28,14 @@ class ModelFile:
 
     `kind`: checkpoint, diffusion_model, vae, text_encoder, lora, embedding, upscaler, controlnet,
     discriminator or "optimizer state". `family`: sd1, sd2, sdxl, sdxl_refiner, auraflow, flux,
-    sd3, or "" where it cannot be told (a VAE alone). `prediction`: eps, v, flow, or "" without a
-    denoiser; `zsnr`: its noise schedule ends without signal. `input_channels`: what the UNet takes
-    in: 4, 9 for inpainting, 8 for pix2pix, 0 without one. `parts`: model, clip, vae, ema (averaged
-    weights). `config`: what the file says of itself that shapes cannot tell. `why`: one line a
-    decision.
+    sd3, the name of another one that is known but not run (chroma, flux2, ...), or "" where it
+    cannot be told (a VAE alone). `prediction`: eps, v, flow, or "" without a denoiser; `zsnr`: its
+    noise schedule ends without signal. `input_channels`: what the denoiser takes in for each cell
+    of a latent: as many as that has channels, 4 or 16; 9 or 96 for inpainting, 8 for pix2pix, 32
+    for control pictures, 0 without one. `guided`: it takes in guidance too. `largest`: pixels a
+    side that its grid of positions reaches; 0: there is none. `parts`: model, clip, vae, ema
+    (averaged weights). `config`: what the file says of itself that shapes cannot tell. `why`: one
+    line a decision.
     """
 
     path: Path
@@ -40,6 +45,8 @@ class ModelFile:
     prediction: str = ""
     zsnr: bool = False
     input_channels: int = 0
+    guided: bool = False
+    largest: int = 0
     parts: Mapping[str, Part] = field(default_factory=dict)
     why: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)

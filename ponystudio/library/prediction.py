@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.library.content import sidecar
+from ponystudio.library.denoisers import Denoiser
 from ponystudio.library.weights import WeightsFile
 from ponystudio.library.yaml_file import is_true, read_yaml
 
 LARGEST = 100_000  # numbers that are read to answer a question
-FLOW = ("auraflow", "flux", "sd3")
 V_WORDS = ("v", "v_prediction", "v-prediction", "vpred")
 SD2_MARKER = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
 # Above this spread the bias is of a model that was trained on v (measured on the released ones).
@@ -34,24 +34,20 @@ class Prediction:
     why: str
 
 
-def prediction(
-    file: WeightsFile, family: str, prefix: str, channels: int, scheduler: Mapping[str, Any]
-) -> Prediction:
-    """What the denoiser under `prefix`, which takes in `channels`, predicts.
-
-    `scheduler` is a diffusers folder's config.
-    """
-    if family in FLOW:
-        return Prediction("flow", False, f"{family} models predict flow")
+def prediction(file: WeightsFile, denoiser: Denoiser, scheduler: Mapping[str, Any]) -> Prediction:
+    """What the denoiser in this file predicts; `scheduler` is a diffusers folder's config."""
+    if denoiser.flow:
+        return Prediction("flow", False, f"{denoiser.family} models predict flow")
     zsnr = _ends_in_noise(file)
     for found in (*_sidecar(file.path), *_markers(file), *_metadata(file), *_config(scheduler)):
         return Prediction(found.kind, found.zsnr or zsnr, found.why)
     if zsnr:
         return Prediction("v", zsnr, "its stored schedule ends without signal, as in v models")
-    if family == "sd2" and channels != 4:
-        return Prediction("eps", False, f"SD2 models of {channels} channels predict noise (eps)")
-    if family == "sd2":
-        return _sd2(file, prefix)
+    if denoiser.family == "sd2" and denoiser.channels != 4:
+        why = f"SD2 models of {denoiser.channels} channels predict noise (eps)"
+        return Prediction("eps", False, why)
+    if denoiser.family == "sd2":
+        return _sd2(file, denoiser.prefix)
     return Prediction("eps", False, "nothing says otherwise, so it predicts noise (eps)")
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ponystudio.errors import UnknownModel
-from ponystudio.library import signatures
+from ponystudio.errors import ModelFileError, UnknownModel, UnsupportedModel
+from ponystudio.library import gguf_file, signatures
 from ponystudio.library.content import Identity, identity
+from ponystudio.library.denoisers import Denoiser, Tensors, denoiser
 from ponystudio.library.folder import ModelFolder, open_folder
 from ponystudio.library.model_file import ModelFile, Part, check_kind
 from ponystudio.library.prediction import prediction
-from ponystudio.library.tensors import TensorInfo
+from ponystudio.library.tensors import BESIDE, TensorInfo
 from ponystudio.library.weights import WeightsFile, open_weights
 
 __all__ = ["ModelFile", "Part", "check_kind", "recognise", "recognise_open"]
 
+Named = tuple[str, TensorInfo]
 _known: dict[Identity, ModelFile] = {}
 
 CONFIG = "ponystudio.config"
@@ -39,8 +42,12 @@ LORA_BASES = {
     "stable-diffusion-v1": "sd1",
     "stable-diffusion-v2": "sd2",
     "stable-diffusion-xl": "sdxl",
-    "flux": "flux",
+    "stable-diffusion-3": "sd3",
     "sd3": "sd3",
+    "auraflow": "auraflow",
+    "flux2": "flux2",
+    "flux-2": "flux2",
+    "flux": "flux",
 }
 
 
@@ -67,15 +74,19 @@ def recognise_open(file: WeightsFile) -> ModelFile:
             return found
     if any("optimizer" in key for key in file.extra_keys):
         return _plain(file, "optimizer state", "it holds the state of an optimizer and no weights")
-    raise UnknownModel(
-        "This is no kind of model that is known here."
-        if tensors
-        else "There are no weights in this file.",
-        where=str(file.path),
-    )
+    raise _unknown(file)
 
 
-def _adapter(file: WeightsFile, tensors: signatures.Tensors) -> ModelFile | None:
+def _unknown(file: WeightsFile) -> ModelFileError:
+    where = str(file.path)
+    if file.format == "gguf" and (what := gguf_file.foreign(file.metadata)):
+        return UnsupportedModel(what, where=where)
+    if file.tensors:
+        return UnknownModel("This is no kind of model that is known here.", where=where)
+    return UnknownModel("There are no weights in this file.", where=where)
+
+
+def _adapter(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
     if signatures.is_lora(tensors):
         family, why = _lora_family(file.metadata, tensors)
         reason = "most of its tensors are pairs that change the layers of another model"
@@ -85,39 +96,32 @@ def _adapter(file: WeightsFile, tensors: signatures.Tensors) -> ModelFile | None
     return None
 
 
-def _model(file: WeightsFile, tensors: signatures.Tensors) -> ModelFile | None:
-    denoiser = signatures.denoiser(tensors)
+def _model(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
+    found = denoiser(tensors)
     autoencoder = signatures.autoencoder(tensors)
-    text = signatures.text_encoder(tensors)
-    prefixes: dict[str, str] = {}
+    text_prefixes, noun = signatures.text_encoders(tensors)
+    prefixes: dict[str, list[str]] = {}
     why: list[str] = []
-    if denoiser:
-        prefixes["model"] = denoiser.prefix
-        why.append(f"it has a denoiser of the family {denoiser.family or '?'}: {denoiser.why}")
-    if text:
-        prefixes["clip"] = text[0]
-        why.append(f"it has {text[1]}")
+    if found:
+        prefixes["model"] = [found.prefix]
+        why.append(f"it has a denoiser of the family {found.family or '?'}: {found.why}")
+    if text_prefixes:
+        prefixes["clip"] = text_prefixes
+        why.append(f"it has {noun}")
     if autoencoder:
-        prefixes["vae"] = autoencoder[0]
+        prefixes["vae"] = [autoencoder[0]]
         why.append(f"it has an autoencoder with {autoencoder[1]} channels")
     if not prefixes:
         return None
     if any(name.startswith("model_ema.") for name in tensors):
-        prefixes["ema"] = "model_ema."
+        prefixes["ema"] = ["model_ema."]
         why.append("it has averaged weights (EMA) beside the others")
     return _result(
-        file.path,
-        file.format,
-        _kind(prefixes),
-        denoiser,
-        {name: _part(tensors, prefix, name) for name, prefix in prefixes.items()},
-        why,
-        file,
-        {},
+        file.path, file.format, _kind(prefixes), found, _parts(tensors, prefixes), why, file, {}
     )
 
 
-def _small(file: WeightsFile, tensors: signatures.Tensors) -> ModelFile | None:
+def _small(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
     if signatures.is_discriminator(tensors):
         return _plain(file, "discriminator", "it has the layers of a critic that judges pictures")
     if signatures.is_upscaler(tensors):
@@ -136,26 +140,25 @@ def _small(file: WeightsFile, tensors: signatures.Tensors) -> ModelFile | None:
 
 
 def _of_folder(folder: ModelFolder) -> ModelFile:
-    denoiser, parts, why = None, {}, []
+    found, why = None, []
+    inside: defaultdict[str, list[Named]] = defaultdict(list)
     source = next(iter(folder.components.values()), None)
     if source is None:
         raise UnknownModel("There are no weights in this folder.", where=str(folder.path))
     for name, file in folder.components.items():
-        found = signatures.denoiser(file.tensors)
         role = COMPONENTS.get(name) or _role(file)
         if role == "model":
-            denoiser, source = found, file
+            found, source = denoiser(file.tensors), file
         why.append(f"the folder {name or 'itself'} holds {PARTS[role]}")
-        if role not in parts:
-            parts[role] = _part(file.tensors, "", role)
-    if denoiser:
-        why.append(f"its family is {denoiser.family or '?'}: {denoiser.why}")
+        inside[role] += file.tensors.items()
+    if found:
+        why.append(f"its family is {found.family or '?'}: {found.why}")
     return _result(
         folder.path,
         f"diffusers folder ({source.format})",
-        _kind(parts),
-        denoiser,
-        parts,
+        _kind(inside),
+        found,
+        {role: _part("", tensors) for role, tensors in inside.items()},
         why,
         source,
         folder.scheduler,
@@ -163,11 +166,11 @@ def _of_folder(folder: ModelFolder) -> ModelFile:
 
 
 def _role(file: WeightsFile) -> str:
-    if signatures.denoiser(file.tensors):
+    if denoiser(file.tensors):
         return "model"
     if signatures.autoencoder(file.tensors):
         return "vae"
-    if signatures.text_encoder(file.tensors):
+    if signatures.text_encoders(file.tensors)[0]:
         return "clip"
     raise UnknownModel("This is no kind of model that is known here.", where=str(file.path))
 
@@ -176,38 +179,33 @@ def _result(
     path: Path,
     format: str,
     kind: str,
-    denoiser: signatures.Denoiser | None,
+    denoiser: Denoiser | None,
     parts: Mapping[str, Part],
-    why: list[str],
+    why: Iterable[str],
     file: WeightsFile,
     scheduler: Mapping[str, Any],
 ) -> ModelFile:
-    if denoiser is None:
-        return ModelFile(
-            path,
-            format,
-            kind,
-            parts=parts,
-            why=tuple(why),
-            metadata=file.metadata,
-            config=_config(file),
-        )
-    found = prediction(file, denoiser.family, denoiser.prefix, denoiser.channels, scheduler)
-    why.append(found.why)
-    if denoiser.channels == 9:
-        why.append("its denoiser takes in 9 channels: it was made for inpainting")
-    return ModelFile(
+    result = ModelFile(
         path,
         format,
         kind,
-        denoiser.family,
-        found.kind,
-        found.zsnr,
-        denoiser.channels,
-        parts,
-        tuple(why),
-        file.metadata,
-        _config(file),
+        parts=parts,
+        why=tuple(why),
+        metadata=file.metadata,
+        config=_config(file),
+    )
+    if denoiser is None:
+        return result
+    found = prediction(file, denoiser, scheduler)
+    return replace(
+        result,
+        family=denoiser.family,
+        prediction=found.kind,
+        zsnr=found.zsnr,
+        input_channels=denoiser.channels,
+        guided=denoiser.guided,
+        largest=denoiser.largest,
+        why=(*result.why, found.why, *denoiser.notes),
     )
 
 
@@ -217,7 +215,7 @@ def _plain(file: WeightsFile, kind: str, *why: str, family: str = "") -> ModelFi
         file.format,
         kind,
         family,
-        parts={kind: _part(file.tensors, "", kind)} if file.tensors else {},
+        parts={kind: _part("", file.tensors.items())} if file.tensors else {},
         why=tuple(line for line in why if line),
         metadata=file.metadata,
         config=_config(file),
@@ -233,28 +231,35 @@ def _kind(parts: Iterable[str]) -> str:
     return "vae" if present == {"vae"} else "text_encoder"
 
 
-def _part(tensors: signatures.Tensors, prefix: str, name: str) -> Part:
-    mine: list[TensorInfo] = []
-    for key, info in tensors.items():
-        inside = key.startswith(prefix)
-        if not prefix and name == "model":
-            inside = not key.startswith(("first_stage_model.", "cond_stage_model.", "model_ema."))
-        if inside:
-            mine.append(info)
+def _parts(tensors: Tensors, prefixes: Mapping[str, Sequence[str]]) -> dict[str, Part]:
+    """The parts that stand under these prefixes; a tensor belongs to the longest that it has."""
+    owners = [(prefix, role) for role, listed in prefixes.items() for prefix in listed]
+    owners.sort(key=lambda owner: -len(owner[0]))
+    inside: dict[str, list[Named]] = {role: [] for role in prefixes}
+    for name, info in tensors.items():
+        role = next((role for prefix, role in owners if name.startswith(prefix)), None)
+        if role is not None:
+            inside[role].append((name, info))
+    return {role: _part(prefixes[role][0], named) for role, named in inside.items()}
+
+
+def _part(prefix: str, tensors: Iterable[Named]) -> Part:
+    mine = [info for name, info in tensors if not name.endswith(BESIDE)]
     numbers: Counter[str] = Counter()
     for info in mine:
         numbers[info.dtype] += info.numel
-    return Part(prefix, len(mine), sum(numbers.values()), numbers.most_common(1)[0][0])
+    most = max(numbers, key=lambda dtype: numbers[dtype], default="")
+    return Part(prefix, len(mine), sum(numbers.values()), most)
 
 
-def _without_module(tensors: signatures.Tensors) -> signatures.Tensors:
+def _without_module(tensors: Tensors) -> Tensors:
     """Training on several devices puts `module.` before every name."""
     if tensors and all(name.startswith("module.") for name in tensors):
         return {name.removeprefix("module."): info for name, info in tensors.items()}
     return tensors
 
 
-def _lora_family(metadata: Mapping[str, str], tensors: signatures.Tensors) -> tuple[str, str]:
+def _lora_family(metadata: Mapping[str, str], tensors: Tensors) -> tuple[str, str]:
     if family := signatures.lora_family(tensors):
         return family, f"the layers that it changes are {family}'s"
     for key in ("ss_base_model_version", "modelspec.architecture"):

@@ -1,61 +1,57 @@
-"""Whose tensors are these? The family and the parts of a model by names and shapes alone."""
+"""Whose tensors are these? Parts of models and small files, by names and shapes alone."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from ponystudio.library.tensors import TensorInfo
+from ponystudio.library.denoisers import CONTEXTS, Tensors
 
-Tensors = Mapping[str, TensorInfo]
-
-# Under what a denoiser's names may stand, the most specific first.
-DENOISER_PREFIXES = (
-    "model.diffusion_model.",
-    "diffusion_model.",
-    "unet.",
-    "transformer.",
-    "model.",
-    "",
-)
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
-# A tensor that only this family's denoiser has.
-TRANSFORMERS = {
-    "double_layers.0.attn.w1q.weight": "auraflow",
-    "double_blocks.0.img_attn.norm.key_norm.scale": "flux",
-    "joint_blocks.0.context_block.attn.qkv.weight": "sd3",
-    "joint_transformer_blocks.0.attn.to_q.weight": "auraflow",
-    "single_transformer_blocks.0.attn.norm_k.weight": "flux",
-    "transformer_blocks.0.attn.add_q_proj.weight": "sd3",
+# Under what text encoders stand beside other parts.
+TEXT_ROOTS = {
+    "cond_stage_model.transformer.": "CLIP's text encoder",
+    "cond_stage_model.model.": "open_clip's text encoder",
+    "conditioner.embedders.": "SDXL's text encoders",
+    "text_encoders.": "text encoders",
+    "text_encoder.": "a text encoder",
+    "text_encoder_2.": "a text encoder",
+    "text_encoder_3.": "a text encoder",
 }
-LDM_ROOT = "input_blocks.0.0.weight"
-DIFFUSERS_ROOT = "conv_in.weight"
-TEXT_ROOTS = (
-    ("cond_stage_model.transformer.", "CLIP's text encoder"),
-    ("cond_stage_model.model.", "open_clip's text encoder"),
-    ("conditioner.embedders.", "SDXL's text encoders"),
-    ("text_encoders.", "text encoders"),
-    ("text_encoder.", "a text encoder"),
-    ("text_encoder_2.", "a text encoder"),
-)
-TEXT_ALONE = (
-    "text_model.encoder.layers.0.mlp.fc1.weight",
-    "encoder.layers.0.mlp.fc1.weight",
-    "encoder.block.0.layer.1.DenseReluDense.wi_1.weight",
-    "transformer.resblocks.0.mlp.c_fc.weight",
-)
-# The width of the prompt that the cross attention reads.
-CONTEXTS = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+CLIPS = {768: "CLIP-L", 1024: "OpenCLIP-H", 1280: "OpenCLIP-bigG"}
+T5S = {2048: "Pile-T5-XL", 4096: "T5-XXL"}
+# A layer that every text encoder of a kind has, and which of that kind is as wide as what it reads.
+TEXT_ALONE = {
+    "text_model.encoder.layers.0.mlp.fc1.weight": CLIPS,
+    "encoder.layers.0.mlp.fc1.weight": CLIPS,
+    "transformer.resblocks.0.mlp.c_fc.weight": CLIPS,
+    "encoder.block.0.layer.0.SelfAttention.q.weight": T5S,
+    "encoder.block.0.layer.1.DenseReluDense.wi_1.weight": T5S,
+    "enc.blk.0.attn_q.weight": T5S,
+}
 LORA = re.compile(
-    r"(^|[._])lora[._](up|down|a|b|linear_layer)\b|_lora\.(up|down)|hada_w|lokr_w|oft_(blocks|diag)"
-    r"|dora_scale|lora_(up|down|A|B|mid)\.",
+    r"(^|[._])lora[._](up|down|a|b|linear_layer)\b|_lora\d?\.(up|down)|hada_w|lokr_w"
+    r"|oft_(blocks|diag)|dora_scale|lora_(up|down|A|B|mid)\.",
     re.IGNORECASE,
 )
+DOWNWARD = re.compile(r"lora[._](down|A)\b|_lora\d?\.down|hada_w1_b$")
+# Layers that only one family has, under its original names and diffusers', the special first.
+LORA_LAYERS = (
+    (re.compile(r"joint_transformer_blocks|(double|single)_layers"), "auraflow"),
+    (re.compile(r"single_transformer_blocks[._]\d+[._](ff|norm1|attn[._]to_out)"), "auraflow"),
+    (re.compile(r"joint_blocks"), "sd3"),
+    (re.compile(r"(double|single)_blocks|single_transformer_blocks"), "flux"),
+    (re.compile(r"(^|[._])transformer_blocks[._]\d+[._](img|txt)_m(lp|od)"), "qwen_image"),
+)
+# Layers that diffusers names alike in SD3 and in FLUX; what they read is so wide in FLUX.
+JOINT_LAYER = re.compile(r"(^|[._])transformer_blocks[._]\d+[._](attn[._]|(norm1|ff)_context)")
+FLUX_WIDTH = 3072
+PROMPT_LAYER = re.compile(r"attn2[._](processor\.)?to_[kv]")
 CONTROLNET = (
     "control_model.input_hint_block.0.weight",
     "input_hint_block.0.weight",
     "controlnet_cond_embedding.conv_in.weight",
+    "controlnet_blocks.0.weight",
     "adapter.body.0.block1.weight",
     "body.0.block1.weight",
 )
@@ -69,63 +65,6 @@ DISCRIMINATORS = ("conv9.weight", "conv8.weight_orig", "features.0.weight", "mai
 EMBEDDING_WIDTHS = (768, 1024, 1280, 2048, 4096)
 
 
-@dataclass(frozen=True)
-class Denoiser:
-    """Where the denoiser stands and what it is; `channels` is what it takes in."""
-
-    prefix: str
-    family: str
-    channels: int
-    why: str
-
-
-def denoiser(tensors: Tensors) -> Denoiser | None:
-    """The denoiser among these tensors."""
-    for prefix in DENOISER_PREFIXES:
-        for marker, family in TRANSFORMERS.items():
-            if prefix + marker in tensors:
-                why = f"the tensor {prefix}{marker} is {family}'s alone"
-                return Denoiser(prefix, family, 0, why)
-        for root in (LDM_ROOT, DIFFUSERS_ROOT):
-            first = tensors.get(prefix + root)
-            # An autoencoder has a conv_in of its own, one level deeper.
-            is_unet = root == LDM_ROOT or f"{prefix}time_embedding.linear_1.weight" in tensors
-            if first is not None and len(first.shape) == 4 and is_unet:
-                family, why = _unet_family(tensors, prefix, first.shape[0])
-                return Denoiser(prefix, family, first.shape[1], why)
-    return None
-
-
-def _unet_family(tensors: Tensors, prefix: str, width: int) -> tuple[str, str]:
-    for name in ("label_emb.0.0.weight", "add_embedding.linear_1.weight"):
-        vector = tensors.get(prefix + name)
-        if vector is not None and len(vector.shape) == 2:
-            refiner = width == 384 or vector.shape[1] == 2560
-            size = f"{name} is {vector.shape[1]} wide"
-            return ("sdxl_refiner", size) if refiner else ("sdxl", size)
-    context = context_width(tensors, prefix)
-    if context in CONTEXTS:
-        return CONTEXTS[context], f"its cross attention reads {context} numbers a token"
-    projection = next(
-        (tensors[name] for name in tensors if name.startswith(prefix) and ".proj_in.w" in name),
-        None,
-    )
-    if projection is None:
-        return "", "it has no cross attention"
-    family = "sd1" if len(projection.shape) == 4 else "sd2"
-    return family, (
-        f"its cross attention reads {context} numbers a token, as no known family's does; "
-        f"its projections are laid out as {family}'s"
-    )
-
-
-def context_width(tensors: Tensors, prefix: str) -> int:
-    """How wide the prompt is that the first cross attention reads; 0 without one."""
-    ending = ".attn2.to_k.weight"
-    names = (name for name in tensors if name.startswith(prefix) and name.endswith(ending))
-    return next((tensors[name].shape[1] for name in names if len(tensors[name].shape) == 2), 0)
-
-
 def autoencoder(tensors: Tensors) -> tuple[str, int] | None:
     """The prefix of an autoencoder and the channels of its latents."""
     for prefix in VAE_PREFIXES:
@@ -135,14 +74,19 @@ def autoencoder(tensors: Tensors) -> tuple[str, int] | None:
     return None
 
 
-def text_encoder(tensors: Tensors) -> tuple[str, str] | None:
-    """The prefix of the text encoders, and what they are."""
-    for prefix, noun in TEXT_ROOTS:
-        if any(name.startswith(prefix) for name in tensors):
-            return prefix, noun
-    if any(name in tensors for name in TEXT_ALONE):
-        return "", "a text encoder"
-    return None
+def text_encoders(tensors: Tensors) -> tuple[list[str], str]:
+    """The prefixes of the text encoders, none where there are none, and what they are."""
+    prefixes = [root for root in TEXT_ROOTS if any(name.startswith(root) for name in tensors)]
+    if prefixes:
+        named = {name.split(".")[1] for name in tensors if name.startswith("text_encoders.")}
+        listed = f": {', '.join(sorted(named))}" if named else ""
+        return prefixes, TEXT_ROOTS[prefixes[0]] + listed
+    for name, kin in TEXT_ALONE.items():
+        if name in tensors:
+            width = tensors[name].shape[-1] if tensors[name].shape else 0
+            known = f": {width} wide, so {kin[width]}" if width in kin else ""
+            return [""], f"a text encoder{known}"
+    return [], ""
 
 
 def is_lora(names: Iterable[str]) -> bool:
@@ -152,16 +96,26 @@ def is_lora(names: Iterable[str]) -> bool:
 
 
 def lora_family(tensors: Tensors) -> str:
-    """The family that a LoRA was made for, by the width of the prompt that it changes."""
+    """The family that a LoRA was made for, by the layers that it changes; "" if they do not tell.
+
+    Those of UNets tell it by the width of the prompt that they read.
+    """
+    for layer, family in LORA_LAYERS:
+        if any(layer.search(name) for name in tensors):
+            return family
+    if any(JOINT_LAYER.search(name) for name in tensors):
+        return "flux" if _width_read(tensors, JOINT_LAYER) == FLUX_WIDTH else "sd3"
     if any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in tensors):
         return "sdxl"
-    if any("single_blocks" in name or "single_transformer_blocks" in name for name in tensors):
-        return "flux"
-    for name, info in tensors.items():
-        downward = re.search(r"lora[._](down|A)\b|_lora\.down|hada_w1_b$", name)
-        if downward and re.search(r"attn2[._](processor\.)?to_[kv]", name) and len(info.shape) > 1:
-            return CONTEXTS.get(info.shape[1], "")
-    return ""
+    return CONTEXTS.get(_width_read(tensors, PROMPT_LAYER), "")
+
+
+def _width_read(tensors: Tensors, layer: re.Pattern[str]) -> int:
+    """How much the first of these layers reads, as a LoRA's pair tells it; 0 without one."""
+    shapes = (
+        info.shape for name, info in tensors.items() if DOWNWARD.search(name) and layer.search(name)
+    )
+    return next((shape[1] for shape in shapes if len(shape) > 1), 0)
 
 
 def is_embedding(tensors: Tensors) -> bool:

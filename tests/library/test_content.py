@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from helpers import checkpoints
+from helpers.gguf_writer import gguf
 from ponystudio.errors import MissingFile, UnknownModel
 from ponystudio.library.content import content_id, hashes
 
@@ -109,6 +110,27 @@ def test_folders(tmp_path: Path) -> None:
     config = tmp_path / "b" / "vae" / "config.json"
     config.write_text(config.read_text().replace("0.18215", "0.13025"))
     assert content_id(folder) != content_id(tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", ["tokenizer/spiece.model", "tokenizer/tokenizer.json"])
+def test_the_tokenizer_of_a_folder_counts(name: str, tmp_path: Path) -> None:
+    folder = checkpoints.diffusers_folder(tmp_path / "a")
+    seen = [content_id(folder)]
+    (folder / "tokenizer").mkdir()
+    for content in ("one", "another"):
+        (folder / name).write_text(content)
+        seen.append(content_id(folder))
+    assert len(set(seen)) == 3
+
+
+def test_packed_numbers(tmp_path: Path) -> None:
+    """Files that differ in one number, or in its kind alone."""
+    ids = []
+    for kind, last in (("Q4_0", 0), ("Q4_0", 1), ("IQ4_NL", 0)):
+        head, size = gguf({"x": [16, 64]}, kind=kind)
+        (tmp_path / "m.gguf").write_bytes(head + bytes(size - 1) + bytes([last]))
+        ids.append(content_id(tmp_path / "m.gguf"))
+    assert len(set(ids)) == 3
 
 
 def test_pickles(tmp_path: Path) -> None:

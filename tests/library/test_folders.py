@@ -152,6 +152,15 @@ def test_only_files_of_the_kind_are_listed(tmp_path: Path) -> None:
     assert "x_00001.latent" in folders.names("latents")
 
 
+def test_tokenizers(tmp_path: Path) -> None:
+    for name in ("pile.model", "t5/tokenizer.json", "clip.safetensors", "merges.txt"):
+        put(tmp_path / "models" / "tokenizers" / name)
+    folders = Folders([tmp_path])
+    assert folders.names("tokenizers") == ["pile.model", "t5/tokenizer.json"]
+    there = tmp_path / "models" / "tokenizers" / "pile.model"
+    assert folders.resolve("tokenizers", "pile.model") == there
+
+
 def test_diffusers_folders_are_one_name(tmp_path: Path) -> None:
     model = tmp_path / "checkpoints" / "pony-v2"
     put(model / "model_index.json")

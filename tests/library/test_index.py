@@ -41,6 +41,19 @@ def test_examines_once(tmp_path: Path, counted: list[Path]) -> None:
     assert counted == [path]
 
 
+def test_nothing_is_lost(tmp_path: Path) -> None:
+    shapes = {
+        "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+        "guidance_in.in_layer.weight": [3072, 256],
+    }
+    path = write_sparse(tmp_path / "m.safetensors", shapes)
+    for _ in range(2):
+        with Index(tmp_path / "index.db") as index:
+            found = index.look(path).model
+        assert found == recognise(path)
+        assert found.guided
+
+
 def test_a_changed_file_is_examined_again(tmp_path: Path, counted: list[Path]) -> None:
     path = write_sparse(tmp_path / "m.safetensors", {"emb_params": [4, 768]})
     with Index(tmp_path / "index.db") as index:

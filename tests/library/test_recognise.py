@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 
 from helpers import checkpoints
+from helpers.gguf_writer import write_gguf
 from helpers.sparse import write_sparse
-from ponystudio.errors import MissingFile, UnknownModel, WrongKind
+from ponystudio.errors import MissingFile, UnknownModel, UnsupportedModel, WrongKind
 from ponystudio.library.model_file import ACCEPTED, INSTEAD, NOUNS
 from ponystudio.library.recognise import ModelFile, check_kind, recognise
 
@@ -72,6 +74,14 @@ FAMILIES: dict[str, tuple[Shapes, str, str]] = {
         "diffusion_model",
         "flow",
     ),
+    "chroma": (
+        {
+            "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+            "distilled_guidance_layer.in_proj.weight": [5120, 64],
+        },
+        "diffusion_model",
+        "flow",
+    ),
     "sd3": (
         {
             f"{UNET}joint_blocks.0.context_block.attn.qkv.weight": [4608, 1536],
@@ -120,6 +130,19 @@ KINDS: dict[str, tuple[Shapes, str, str]] = {
     "t5": (
         {"encoder.block.0.layer.1.DenseReluDense.wi_1.weight": [10240, 4096]},
         "text_encoder",
+        "",
+    ),
+    "t5 of llama.cpp": (
+        {"enc.blk.0.attn_q.weight": [4096, 4096], "token_embd.weight": [32128, 4096]},
+        "text_encoder",
+        "",
+    ),
+    "controlnet of FLUX": (
+        {
+            "controlnet_blocks.0.weight": [3072, 3072],
+            "single_transformer_blocks.0.attn.norm_k.weight": [128],
+        },
+        "controlnet",
         "",
     ),
     "kohya lora": (
@@ -205,6 +228,57 @@ def test_kinds(name: str, tmp_path: Path) -> None:
     assert (found.kind, found.family) == (kind, family)
 
 
+LORAS = {
+    "lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": "flux",
+    "lora_unet_single_blocks_0_linear1.lora_down.weight": "flux",
+    "transformer.single_transformer_blocks.0.proj_mlp.lora_A.weight": "flux",
+    "transformer.single_transformer_blocks.0.norm.linear.lora_A.weight": "flux",
+    "diffusion_model.double_blocks.0.img_mlp.0.lora_A.weight": "flux",
+    "lora_transformer_single_transformer_blocks_0_attn_to_q.lora_down.weight": "flux",
+    "double_blocks.0.processor.qkv_lora1.down.weight": "flux",
+    "single_blocks.0.processor.proj_lora.down.weight": "flux",
+    "transformer.joint_transformer_blocks.0.attn.to_q.lora_A.weight": "auraflow",
+    "transformer.single_transformer_blocks.0.ff.linear_1.lora_A.weight": "auraflow",
+    "transformer.single_transformer_blocks.0.attn.to_out.0.lora_A.weight": "auraflow",
+    "lora_unet_double_layers_0_attn_w1q.lora_down.weight": "auraflow",
+    "diffusion_model.single_layers.0.attn.w1q.lora_A.weight": "auraflow",
+    "lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight": "sd3",
+    "transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight": "sd3",
+    "transformer.transformer_blocks.0.img_mlp.net.2.lora_A.weight": "qwen_image",
+    "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_k.lora_down.weight": "",
+    "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": "sdxl",
+}
+
+
+@pytest.mark.parametrize("name", LORAS)
+def test_whose_layers_a_lora_changes(name: str, tmp_path: Path) -> None:
+    up = name.replace("down", "up").replace("lora_A", "lora_B")
+    shapes = {name: [8, 1536], up: [1536, 8], f"{name.split('.lora')[0]}.alpha": []}
+    found = recognise(write_sparse(tmp_path / "l.safetensors", shapes))
+    assert (found.kind, found.family) == ("lora", LORAS[name])
+
+
+def test_a_lora_of_double_blocks_alone_tells_by_its_width(tmp_path: Path) -> None:
+    name = "transformer.transformer_blocks.0.attn.to_k"
+    shapes = {f"{name}.lora_A.weight": [8, 3072], f"{name}.lora_B.weight": [3072, 8]}
+    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == "flux"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "family"),
+    [
+        ("flux-1-dev/lora", "flux"),
+        ("flux-2-dev/lora", "flux2"),
+        ("stable-diffusion-3-medium/lora", "sd3"),
+        ("auraflow-v1/lora", "auraflow"),
+    ],
+)
+def test_a_lora_that_says_whose_it_is(architecture: str, family: str, tmp_path: Path) -> None:
+    shapes = {"lora_unet_x.lokr_w1": [8, 8], "lora_unet_x.lokr_w2": [40, 96]}
+    said = {"modelspec.architecture": architecture}
+    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes, said)).family == family
+
+
 @pytest.mark.parametrize(
     ("shapes", "kind"),
     [({"x": [3, 3]}, "no kind"), ({"head.weight": [10, 10, 10]}, "no kind"), ({}, "no weights")],
@@ -231,6 +305,145 @@ def test_micro(tmp_path: Path) -> None:
         assert found.parts[part].count == len(mine)
         assert found.parts[part].parameters == sum(value.numel() for value in mine)
         assert found.parts[part].dtype == "F16"
+
+
+FLUX = {
+    "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+    "double_blocks.0.img_attn.qkv.weight": [96, 32],
+    "img_in.weight": [32, 64],
+    "guidance_in.in_layer.weight": [32, 256],
+}
+T5 = {
+    "encoder.block.0.layer.0.SelfAttention.q.weight": [64, 4096],
+    "shared.weight": [100, 4096],
+}
+CLIP = {"text_model.encoder.layers.0.mlp.fc1.weight": [3072, 768]}
+
+
+def below(prefix: str, shapes: Shapes) -> dict[str, Sequence[int]]:
+    return {prefix + name: shape for name, shape in shapes.items()}
+
+
+def numbers_of(*parts: Shapes) -> int:
+    return sum(math.prod(shape) for part in parts for shape in part.values())
+
+
+@pytest.mark.parametrize("prefix", ["model.diffusion_model.", "model.", "transformer.", ""])
+def test_all_in_one(prefix: str, tmp_path: Path) -> None:
+    """Every tensor is of one part, also where the denoiser stands under no prefix."""
+    vae = {"decoder.conv_in.weight": [512, 16, 3, 3], "encoder.conv_in.weight": [128, 3, 3, 3]}
+    found = recognise(
+        write_sparse(
+            tmp_path / "m.safetensors",
+            {
+                **below(prefix, FLUX),
+                **below("vae.", vae),
+                **below("text_encoders.clip_l.transformer.", CLIP),
+                **below("text_encoders.t5xxl.transformer.", T5),
+            },
+        )
+    )
+    assert (found.kind, found.family, found.guided) == ("checkpoint", "flux", True)
+    assert found.input_channels == 16
+    counted = {name: (part.count, part.parameters) for name, part in found.parts.items()}
+    assert counted == {
+        "model": (len(FLUX), numbers_of(FLUX)),
+        "clip": (len(CLIP) + len(T5), numbers_of(CLIP, T5)),
+        "vae": (len(vae), numbers_of(vae)),
+    }
+    assert found.parts["model"].prefix == prefix
+    assert "it has text encoders: clip_l, t5xxl" in found.why
+    assert "it has an autoencoder with 16 channels" in found.why
+
+
+def test_every_text_encoder_of_a_converted_folder_counts(tmp_path: Path) -> None:
+    shapes = {
+        **below("transformer.", FLUX),
+        **below("text_encoder.", CLIP),
+        **below("text_encoder_2.", CLIP),
+        **below("text_encoder_3.", T5),
+    }
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert found.parts["clip"].prefix == "text_encoder."
+    assert found.parts["clip"].parameters == numbers_of(CLIP, CLIP, T5)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        (T5, "T5-XXL"),
+        ({"encoder.block.0.layer.0.SelfAttention.q.weight": [2048, 2048]}, "Pile-T5-XL"),
+        ({"enc.blk.0.attn_q.weight": [2048, 2048]}, "Pile-T5-XL"),
+        (CLIP, "CLIP-L"),
+        ({"encoder.layers.0.mlp.fc1.weight": [256, 64]}, "a text encoder"),
+        ({"encoder.layers.0.mlp.fc1.weight": []}, "a text encoder"),
+    ],
+)
+def test_text_encoders_alone(shapes: Shapes, words: str, tmp_path: Path) -> None:
+    found = recognise(write_sparse(tmp_path / "t.safetensors", shapes))
+    assert (found.kind, found.family) == ("text_encoder", "")
+    assert any(words in line for line in found.why)
+
+
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+def test_what_stands_beside_small_numbers_is_not_counted(prefix: str, tmp_path: Path) -> None:
+    layer = f"{prefix}double_blocks.0.img_attn.qkv"
+    beside = {
+        f"{layer}.scale_weight": [1],
+        f"{layer}.weight_scale": [96, 1],
+        f"{layer}.scale_input": [1],
+        f"{layer}.input_scale": [1],
+        f"{layer}.comfy_quant": [100],
+        f"{prefix}scaled_fp8": [0],
+    }
+    shapes = {**below(prefix, FLUX), **beside}
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert (found.kind, found.family, found.guided) == ("diffusion_model", "flux", True)
+    assert found.parts["model"].parameters == numbers_of(FLUX)
+    assert found.parts["model"].count == len(FLUX)
+
+
+GGUF: dict[str, tuple[Shapes, str, str, str]] = {
+    "flux": (FLUX, "flux", "diffusion_model", "flux"),
+    "aura": (
+        {
+            "double_layers.0.attn.w1q.weight": [64, 256],
+            "init_x_linear.weight": [64, 256],
+            "positional_encoding": [4096, 256],
+        },
+        "aura",
+        "diffusion_model",
+        "auraflow",
+    ),
+    "sd3": (
+        {"joint_blocks.0.context_block.attn.qkv.weight": [96, 256]},
+        "sd3",
+        "diffusion_model",
+        "sd3",
+    ),
+    "no word of its kind": (FLUX, "", "diffusion_model", "flux"),
+    "t5": ({"enc.blk.0.attn_q.weight": [4096, 4096]}, "t5encoder", "text_encoder", ""),
+}
+
+
+@pytest.mark.parametrize("name", GGUF)
+def test_gguf(name: str, tmp_path: Path) -> None:
+    shapes, architecture, kind, family = GGUF[name]
+    kinds = {key: "Q4_K" if shape[-1] % 256 == 0 else "F16" for key, shape in shapes.items()}
+    metadata = {"general.architecture": architecture} if architecture else {}
+    found = recognise(write_gguf(tmp_path / "m.gguf", shapes, metadata, kinds))
+    assert (found.format, found.kind, found.family) == ("gguf", kind, family)
+    (part,) = found.parts.values()
+    assert (part.parameters, part.dtype) == (numbers_of(shapes), "Q4_K")
+
+
+def test_foreign_gguf(tmp_path: Path) -> None:
+    metadata = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2"}
+    shapes = {"token_embd.weight": [100, 256], "blk.0.attn_q.weight": [256, 256]}
+    path = write_gguf(tmp_path / "m.gguf", shapes, metadata, "Q4_K")
+    with pytest.raises(UnsupportedModel, match=r"language model \(llama\)") as caught:
+        recognise(path)
+    assert caught.value.where == str(path)
 
 
 def test_averages_are_a_part(tmp_path: Path) -> None:
@@ -392,6 +605,39 @@ def test_diffusers_folders(suffix: str, tmp_path: Path) -> None:
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
     found = recognise(folder)
     assert (found.prediction, found.zsnr) == ("v", True)
+
+
+@pytest.mark.parametrize("variant", ["", ".fp16"])
+@pytest.mark.parametrize("index", ["safetensors.index{}.json", "safetensors{}.index.json"])
+def test_a_folder_of_transformers(index: str, variant: str, tmp_path: Path) -> None:
+    """FLUX as it comes: the denoiser in shards, two text encoders, and what is not opened."""
+    folder = tmp_path / "flux"
+    denoiser = {
+        "transformer_blocks.0.attn.add_q_proj.weight": [32, 32],
+        "single_transformer_blocks.0.attn.norm_k.weight": [8],
+        "x_embedder.weight": [32, 64],
+        "time_text_embed.guidance_embedder.linear_1.weight": [32, 256],
+    }
+    for name, shapes in (("transformer", denoiser), ("text_encoder", CLIP), ("text_encoder_2", T5)):
+        stem = "model" if name.startswith("text") else "diffusion_pytorch_model"
+        (folder / name).mkdir(parents=True)
+        where = {}
+        for number, key in enumerate(shapes):
+            shard = f"{stem}{variant}-{number:05}.safetensors"
+            write_sparse(folder / name / shard, {key: shapes[key]})
+            where[key] = shard
+        listed = folder / name / f"{stem}.{index.format(variant)}"
+        listed.write_text(json.dumps({"weight_map": where}))
+    (folder / "image_encoder").mkdir()
+    (folder / "model_index.json").write_text('{"image_encoder": ["transformers", "X"]}')
+    found = recognise(folder)
+    assert (found.kind, found.family, found.guided) == ("checkpoint", "flux", True)
+    assert (found.prediction, found.input_channels) == ("flow", 16)
+    assert found.parts["model"].parameters == numbers_of(denoiser)
+    assert found.parts["clip"].parameters == numbers_of(CLIP, T5)
+    alone = folder / "transformer"
+    (alone / "config.json").write_text("{}")
+    assert recognise(alone).kind == "diffusion_model"
 
 
 def test_checkpoints_serve_for_their_parts(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from ponystudio.library.recognise import recognise
 from ponystudio.library.said import Said, said_of
 from ponystudio.library.weights import open_weights
 
-_DTYPES = {"float16": "fp16", "float32": "fp32", "bfloat16": "bf16", "F16": "fp16", "F32": "fp32",
-           "BF16": "bf16", "float8_e4m3fn": "fp8", "float64": "fp64"}  # fmt: skip
+_DTYPES = {"F16": "fp16", "F32": "fp32", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8",
+           "F64": "fp64"}  # fmt: skip
 # Upscalers are named for what they do: 4x-UltraSharp, realesrgan-x4plus.
 _SCALE = re.compile(r"(?<![a-z0-9])(?:x([1-9])(?!\d)|([1-9])x)")
 _DOWN = re.compile(r"(lora_down|lora_A|lora\.down|down)\.weight$|\.lora_A\b")
