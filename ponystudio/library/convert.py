@@ -13,13 +13,13 @@ from typing import BinaryIO
 
 import numpy
 
-from ponystudio.errors import StorageFull, UnknownModel, UsageError
+from ponystudio.errors import StorageFull, UnknownModel, UnsupportedModel, UsageError
 from ponystudio.graph.atomic import writing
 from ponystudio.library.folder import ModelFolder, open_folder
 from ponystudio.library.numbers import Bits, floats, largest, pieces
 from ponystudio.library.recognise import CONFIG, recognise
 from ponystudio.library.safetensors_file import METADATA
-from ponystudio.library.tensors import ITEM_SIZES, TensorInfo
+from ponystudio.library.tensors import ITEM_SIZES, PACKED, TensorInfo
 from ponystudio.library.weights import WeightsFile, open_weights
 
 EMA = "model_ema."
@@ -49,11 +49,12 @@ def convert(source: Path, target: Path, *, ema: bool = False, half: bool = False
     """Write the weights of `source`, a file of any known format or a diffusers folder, to `target`.
 
     Averaged weights (EMA) are left out, or with `ema` take the place of the others. With `half`
-    numbers of 32 and 64 bits become 16-bit floats, where they fit. Metadata is carried over, and
-    what the denoiser predicts, which a config beside the source may say, is added to it; of a
-    folder, the configs go into `ponystudio.config`, and names begin with the component's.
-    Tensors that share numbers in a pickle are written apart. `target` is written whole or not at
-    all. Raises UsageError, StorageFull, NotWritable, and what `open_weights` raises.
+    numbers of 32 and 64 bits become 16-bit floats, where they fit; packed ones do without it too.
+    Metadata is carried over, and what the denoiser predicts, which a config beside the source may
+    say, is added to it; of a folder, the configs go into `ponystudio.config`, and names begin with
+    the component's. Tensors that share numbers in a pickle are written apart. `target` is written
+    whole or not at all.
+    Raises UsageError, StorageFull, NotWritable, and what `open_weights` raises.
     """
     _check_target(source, target)
     with ExitStack() as opened:
@@ -67,8 +68,7 @@ def convert(source: Path, target: Path, *, ema: bool = False, half: bool = False
             tensors, metadata = _of_file(file, ema), {**file.metadata, **_prediction(source)}
         if not tensors:
             raise UnknownModel("There are no weights in this file.", where=str(source))
-        if half:
-            tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
+        tensors = {name: _as_written(tensor, half) for name, tensor in tensors.items()}
         _write(target, tensors, {**metadata, "format": "pt"})
 
 
@@ -129,7 +129,7 @@ def _prediction(source: Path) -> dict[str, str]:
     """What the denoiser predicts, in the words of the metadata fields that say it."""
     try:
         found = recognise(source)
-    except UnknownModel:
+    except (UnknownModel, UnsupportedModel):
         return {}  # may be converted all the same
     if found.prediction not in ("eps", "v"):
         return {}
@@ -138,10 +138,14 @@ def _prediction(source: Path) -> dict[str, str]:
     return {"modelspec.prediction_type": word, **zsnr}
 
 
-def _halved(tensor: _Source) -> _Source:
-    wide = tensor.dtype in ("F32", "F64")
-    fits = wide and largest(tensor.file, tensor.name) <= LARGEST_HALF
-    return replace(tensor, dtype="F16") if fits else tensor
+def _as_written(tensor: _Source, half: bool) -> _Source:
+    """With the dtype that it will have; .safetensors knows no packed numbers."""
+    wide = tensor.dtype in PACKED or (half and tensor.dtype in ("F32", "F64"))
+    if not wide:
+        return tensor
+    if largest(tensor.file, tensor.name) <= LARGEST_HALF:
+        return replace(tensor, dtype="F16")
+    return replace(tensor, dtype="F32") if tensor.dtype in PACKED else tensor
 
 
 def _write(target: Path, tensors: Mapping[str, _Source], metadata: Mapping[str, str]) -> None:
@@ -184,7 +188,7 @@ def _write_tensor(file: BinaryIO, tensor: _Source) -> None:
 
 
 def _cast(bits: Bits, stored: str, wanted: str) -> Bits:
-    if stored == wanted:
+    if stored == wanted or (stored in PACKED and wanted == "F32"):
         return bits
     with numpy.errstate(over="ignore"):  # infinities stay what they are
         return floats(bits, stored).astype("<f2").view("<u2")

@@ -84,7 +84,7 @@ def foreign(metadata: Mapping[str, str]) -> str:
         return ""
     if any(key.startswith("tokenizer.") for key in metadata):
         return f"This is a language model ({said}), not one that makes pictures."
-    return f"This is a model of the kind {said}, which cannot be used here."
+    return f"This is a model of the kind {said}, laid out as none that is known here."
 
 
 class _Header:

@@ -29,7 +29,8 @@ def pieces(file: WeightsFile, name: str) -> Iterator[Bits]:
     info = file.tensors[name]
     if info.dtype in PACKED:
         numbers, size = PACKED[info.dtype]
-        raw, step = numpy.frombuffer(file.buffer(name), dtype="u1"), PIECE // numbers * size
+        raw = numpy.frombuffer(file.buffer(name), dtype="u1")
+        step = max(1, PIECE // numbers) * size
         for start in range(0, len(raw), step):
             yield unpacked(raw[None, start : start + step], info.dtype)[0].view("<u4")
         return

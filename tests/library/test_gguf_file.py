@@ -236,7 +236,7 @@ LLAMA = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2"}
             {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2"},
             r"language .*\(llama\)",
         ),
-        ({"general.architecture": "wan"}, "kind wan, which cannot"),
+        ({"general.architecture": "wan"}, "kind wan, laid out as none"),
         ({"general.architecture": "x y\n"}, "^$"),
         ({}, "^$"),
     ],
