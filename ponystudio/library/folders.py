@@ -107,10 +107,6 @@ class Folders:
                     result.setdefault(os.path.realpath(folder), _absolute(folder))
         return list(result.values())
 
-    @property
-    def kinds(self) -> list[str]:
-        return list(FOLDERS)
-
     @cached_property
     def _roots(self) -> list[Path]:
         return [_absolute(root) for root in self.roots]
