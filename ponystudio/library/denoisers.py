@@ -166,8 +166,7 @@ def _transformer(prefix: str, inside: Tensors) -> Denoiser | None:
 def _laid_out(prefix: str, inside: Tensors, layout: Layout, marker: str) -> Denoiser:
     entry, grid = inside.get(layout.entry), inside.get(layout.grid)
     channels = entry.shape[1] // layout.cells if entry and len(entry.shape) > 1 else 0
-    # Files of some kinds leave out the first side, which is 1.
-    places = grid.shape[-2] if grid and len(grid.shape) > 1 else 0
+    places = grid.shape[1] if grid and len(grid.shape) == 3 else 0
     guided, largest = layout.guidance in inside, isqrt(places) * PLACE
     return Denoiser(
         prefix,

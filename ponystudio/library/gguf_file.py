@@ -29,6 +29,8 @@ LONGEST_TEXT = 64 << 10
 ARCHITECTURE = "general.architecture"
 # Under what the shape of a tensor is kept whose numbers were arranged anew to be packed.
 ORIGINAL_SHAPE = "comfy.gguf.orig_shape."
+# Tensors whose first side is 1 in the models that have them; ggml's tools count no such sides.
+ONE_FIRST = ("positional_encoding", "register_tokens", "pos_embed")
 SCALARS = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q",
     12: "<d",
@@ -229,4 +231,6 @@ def _tensor(
     numel, shape = math.prod(sides), shapes.get(name, sides)
     if numel >= 2**63 or math.prod(shape) != numel or (sides[-1] if sides else 1) % block:
         raise header.nonsense(f"The shape of {name!r} makes no sense.")
+    if len(shape) == 2 and name.rpartition(".")[2] in ONE_FIRST:
+        shape = (1, *shape)
     return TensorInfo(name, kind, shape, None, numel // block * size, first + offset)

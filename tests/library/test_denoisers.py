@@ -56,13 +56,6 @@ OURS: dict[str, tuple[Shapes, str, int, bool, int]] = {
         False,
         1024,
     ),
-    "AuraFlow whose grid lost a side": (
-        {**AURAFLOW, "positional_encoding": [4096, 3072]},
-        "auraflow",
-        4,
-        False,
-        1024,
-    ),
     "AuraFlow of diffusers": (AURAFLOW_OF_DIFFUSERS, "auraflow", 4, False, 1024),
     "schnell": (FLUX, "flux", 16, False, 0),
     "dev": ({**FLUX, **GUIDED}, "flux", 16, True, 0),

@@ -119,6 +119,17 @@ def test_the_shape_before_packing() -> None:
     assert metadata == {}
 
 
+def test_sides_of_one_that_ggml_does_not_count() -> None:
+    """llama.cpp's tools write [1, 64, 32] as they would write [64, 32]."""
+    names = ("positional_encoding", "model.register_tokens", "pos_embed.pos_embed")
+    head, size = w.gguf({**{name: [64, 32] for name in names}, "pos_embed.proj.weight": [32, 16]})
+    tensors, _ = read(head + bytes(size))
+    assert [tensors[name].shape for name in names] == [(1, 64, 32)] * 3
+    assert tensors["pos_embed.proj.weight"].shape == (32, 16)
+    head, size = w.gguf({"positional_encoding": [1, 64, 32]})
+    assert read(head + bytes(size))[0]["positional_encoding"].shape == (1, 64, 32)
+
+
 def test_an_empty_file_of_tokens_alone() -> None:
     assert read(w.header([], {"tokenizer.ggml.tokens": ["a"]})) == ({}, {})
 

@@ -435,6 +435,7 @@ def test_gguf(name: str, tmp_path: Path) -> None:
     assert (found.format, found.kind, found.family) == ("gguf", kind, family)
     (part,) = found.parts.values()
     assert (part.parameters, part.dtype) == (numbers_of(shapes), "Q4_K")
+    assert found.largest == (1024 if family == "auraflow" else 0)
 
 
 def test_foreign_gguf(tmp_path: Path) -> None:
