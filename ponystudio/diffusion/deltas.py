@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from ponystudio.diffusion.cuts import Cut
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +43,17 @@ class Delta(ABC):
 
     def fits(self, shape: Shape) -> bool:
         """Whether it can be added to a weight of that shape."""
-        return bool(shape) and self.shape == (shape[0], math.prod(shape[1:]))
+        if not shape or self.shape != (shape[0], math.prod(shape[1:])):
+            return False
+        return self.lengths is None or self.lengths.numel() == (*shape, 1)[_axis(self.lengths)]
+
+    def may_cut(self, cut: Cut) -> bool:
+        """Whether the rows in question can do without the others: not if lengths are columns'."""
+        return cut.parts == 1 or self.lengths is None or _axis(self.lengths) == 0
+
+    def cut(self, cut: Cut) -> Delta:
+        """What it adds to those rows of its weight alone."""
+        return Rows(self.scale, self._lengths(cut), self, cut)
 
     def added(self, weight: Tensor, strength: float) -> Tensor:
         """`weight`, float32, with this in it at a strength; may be the same memory."""
@@ -49,6 +61,12 @@ class Delta(ABC):
         if self.lengths is None:
             return weight.add_(change, alpha=strength)
         return weight + strength * (_with_lengths(weight + change, self.lengths) - weight)
+
+    def _lengths(self, cut: Cut) -> Tensor | None:
+        """Those of the same rows."""
+        if self.lengths is None or _axis(self.lengths) == 1:
+            return self.lengths
+        return cut.of(self.lengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +81,9 @@ class LowRank(Delta):
     def shape(self) -> Shape:
         inner = 1 if self.middle is None else math.prod(self.middle.shape[2:])
         return len(self.up), self.down.numel() // len(self.down) * inner
+
+    def cut(self, cut: Cut) -> Self:
+        return replace(self, lengths=self._lengths(cut), up=cut.of(self.up))
 
     def added(self, weight: Tensor, strength: float) -> Tensor:
         if self.middle is not None or self.lengths is not None:
@@ -131,8 +152,30 @@ class Whole(Delta):
         sides = self.difference.shape
         return sides[0], math.prod(sides[1:])
 
+    def cut(self, cut: Cut) -> Self:
+        return replace(self, lengths=self._lengths(cut), difference=cut.of(self.difference))
+
     def product(self, like: Tensor) -> Tensor:
         return _there(self.difference, like).reshape(like.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Delta):
+    """Δ = some of the rows of another, whose weight is stored as one and is several here."""
+
+    whole: Delta
+    rows: Cut
+
+    @property
+    def shape(self) -> Shape:
+        return self.rows.shape(self.whole.shape)
+
+    def fits(self, shape: Shape) -> bool:
+        return self.whole.shape[0] % self.rows.parts == 0 and super().fits(shape)
+
+    def product(self, like: Tensor) -> Tensor:
+        whole = like.new_empty(()).expand(self.whole.shape[0], *like.shape[1:])
+        return self.rows.of(self.whole.product(whole))
 
 
 def rank_of(roles: Roles) -> int:
@@ -206,11 +249,15 @@ def _there(tensor: Tensor, like: Tensor) -> Tensor:
 
 
 def _with_lengths(weight: Tensor, lengths: Tensor) -> Tensor:
-    """`weight` with its rows, or where `lengths` is [1,in,…] its columns, of those lengths."""
-    flat = _there(lengths, weight)
-    axis = 1 if flat.ndim > 1 and flat.shape[0] == 1 and flat.numel() == weight.shape[1] else 0
+    """`weight` with its rows or columns of those lengths."""
+    axis = _axis(lengths)
     others = tuple(n for n in range(weight.ndim) if n != axis)
     norms = weight.square().sum(dim=others, keepdim=True).sqrt()
-    wanted = flat.reshape([-1 if n == axis else 1 for n in range(weight.ndim)])
+    wanted = _there(lengths, weight).reshape([-1 if n == axis else 1 for n in range(weight.ndim)])
     # A row of zeros has no direction, so no length can be given to it.
     return weight * (wanted / norms.clamp_min(1e-12))
+
+
+def _axis(lengths: Tensor) -> int:
+    """Whose lengths they are: 0 the rows', as [out,1,…]; 1 the columns', as [1,in,…]."""
+    return int(lengths.ndim > 1 and len(lengths) == 1 < lengths.numel())

@@ -1,63 +1,35 @@
 """LoRA files and their kin: which layers they change, and by what.
 
-Read are the kinds of `deltas` in every common naming: kohya and LyCORIS
-(`lora_unet_down_blocks_0_…_to_q.lora_down.weight`, for SDXL after sgm's modules), PEFT and
-diffusers (`unet.down_blocks.0.….to_q.lora_A.weight`), the attention processors of early diffusers
-(`….attn1.processor.to_q_lora.down.weight`), and LDM's own module names under any of the prefixes.
-Names are never taken apart at their underscores: a table is built from the names that the modules
-of the network have in every naming, and looked up. Importing this loads no torch.
+Read are the kinds of `deltas` in the namings of `lora_names`. A layer that is one in the original
+network and several in ours is cut into their rows. Importing this loads no torch.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ponystudio.diffusion.cuts import Cut
 from ponystudio.diffusion.deltas import Delta, delta, rank_of
-from ponystudio.diffusion.families import families
-from ponystudio.diffusion.lora_layers import Layers, contents, flat, listed
-from ponystudio.diffusion.names import ldm_modules
-from ponystudio.errors import MismatchedValues
+from ponystudio.diffusion.families import Family, families
+from ponystudio.diffusion.lora_layers import contents, flat, listed
+from ponystudio.diffusion.lora_names import TEXT_LAYER, Place, table
+from ponystudio.errors import MismatchedValues, UnsupportedModel
+from ponystudio.library.signatures import lora_family
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ponystudio.library.weights import TensorInfo, WeightsFile
+    from ponystudio.library.weights import WeightsFile
 
-PREFIXES = ("lora_unet_", "lycoris_", "unet_", "diffusion_model_", "base_model_model_", "")
-# For the first, and for the second of a family's text encoders.
-TEXT_PREFIXES = (
-    ("lora_te_", "lora_te1_", "text_encoder_", "te_", "te1_", ""),
-    ("lora_te2_", "text_encoder_2_", "te2_"),
-)
-# What tells the part of a layer that no table has.
-CLIP_LAYER = re.compile(r"(lora_te[12]?|text_encoder(_2)?|te[12]?)_|text_model_")
-# Layers of architectures that share no layer with ours, and whose they are.
-FOREIGN = {
-    r"(lora_te2|text_encoder_2)_": "SDXL",
-    r".*double_blocks_\d": "Flux",
-    r".*(joint_transformer_blocks|double_layers)_\d": "AuraFlow",
-    r".*joint_blocks_\d": "Stable Diffusion 3",
-}
-# The base model shows in the width of the prompt that cross-attention reads.
-CONTEXT_WIDTHS = {
-    768: "Stable Diffusion 1",
-    1024: "Stable Diffusion 2",
-    1280: "the SDXL refiner",
-    2048: "SDXL",
-}
-CROSS_ATTENTION = re.compile(r"attn2_to_k$")
-# Early diffusers called the text encoder's projections q_proj … as the denoiser's.
-OLD_PROJECTION = re.compile(r"(q|k|v|out)_proj$")
 # PEFT's settings, which diffusers writes into the metadata, one set a component.
 PEFT_COMPONENTS = {
     "model": ("unet.", "transformer."),
-    "clip": ("text_encoder.", "text_encoder_2."),
+    "clip": ("text_encoder.", "text_encoder_2.", "text_encoder_3."),
 }
 
 
@@ -78,59 +50,73 @@ class LoraFile:
         self.layers = contents(self.path, file.tensors).layers
         self._file = file
 
-    def for_module(self, part: str, module: nn.Module) -> Match:
-        """The deltas for the network of a part, "model" or "clip".
+    def for_module(self, part: str, module: nn.Module, family: Family) -> Match:
+        """The deltas for the network of a part, "model" or "clip", of a model of a family.
 
         Raises MismatchedValues where the file was made for another base model: where a delta has
-        another shape than its weight, or where the file has layers for this part and none is here.
+        another shape than its weight, or where the file has layers for this part and none is here;
+        UnsupportedModel for what cannot be cut.
         """
-        table = _table(part, module)
-        mine = [name for name in self.layers if bool(CLIP_LAYER.match(name)) == (part == "clip")]
+        parameters = dict(module.named_parameters())
+        places = table(part, family, parameters)
+        mine = [name for name in self.layers if bool(TEXT_LAYER.match(name)) == (part == "clip")]
         found: dict[str, Delta] = {}
         for name in mine:
-            if name in table:
-                found.update(self._deltas(name, part, table[name]))
-        parameters = dict(module.named_parameters())
-        for path, change in found.items():
-            if path not in parameters or not change.fits(tuple(parameters[path].shape)):
-                shape = list(parameters[path].shape) if path in parameters else "not"
-                raise self._wrong_base(module, f"{path} is {shape} there")
-        unmatched = tuple(name for name in mine if name not in table)
-        if unmatched and not found:
-            raise self._wrong_base(module, f"it has none of the layers {listed(unmatched)}")
+            for path, change in self._deltas(name, part, places.get(name, ())):
+                if path not in parameters or not change.fits(tuple(parameters[path].shape)):
+                    shape = list(parameters[path].shape) if path in parameters else "not"
+                    raise self._wrong_base(family, f"{path} is {shape} there")
+                found[path] = change
+        unmatched = tuple(name for name in mine if name not in places)
+        # A text encoder that is not here may be one that its model works without.
+        lacks = not found and not (part == "clip" and any(t.optional for t in family.towers))
+        if unmatched and (lacks or self.base not in ("", family.title)):
+            raise self._wrong_base(family, f"it has none of the layers {listed(unmatched)}")
         return Match(found, unmatched)
 
     @property
     def base(self) -> str:
         """The title of the base model it was made for; "" where the file does not tell."""
-        return _base(self.layers, self._file.tensors)
+        return _title(lora_family(self._file.tensors))
 
     def close(self) -> None:
         self._file.close()
 
-    def _wrong_base(self, module: nn.Module, why: str) -> MismatchedValues:
-        contexts = (
-            CONTEXT_WIDTHS.get(inside.weight.shape[1], "")
-            for name, inside in module.named_modules()
-            if name.endswith("attn2.to_k")
-        )
+    def _wrong_base(self, family: Family, why: str) -> MismatchedValues:
         made_for = self.base or "another base, or written in a dialect that is not known here,"
+        if made_for == family.title:
+            made_for = f"another model of {family.title}"
         return MismatchedValues(
             f"This LoRA was made for {made_for} and does not fit this model"
-            f" ({next(contexts, '') or 'of a base of its own'}): {why}.",
+            f" ({family.title}): {why}.",
             where=str(self.path),
             remedy="Use it with models of the base that it was trained on.",
         )
 
-    def _deltas(self, name: str, part: str, module: str) -> Iterator[tuple[str, Delta]]:
+    def _deltas(self, name: str, part: str, places: Iterable[Place]) -> Iterator[tuple[str, Delta]]:
         """Parameter → what is added to it, for one layer."""
         from ponystudio.diffusion.weights import tensor
 
         roles = {role: tensor(self._file, key) for role, key in self.layers[name].items()}
-        if change := delta(roles, self._scale(name, part, roles)):
-            yield f"{module}.weight", change
-        if "bias" in roles and (change := delta({"diff": roles["bias"]}, 1.0)):
-            yield f"{module}.bias", change
+        weight = delta(roles, self._scale(name, part, roles))
+        bias = delta({"diff": roles["bias"]}, 1.0) if "bias" in roles else None
+        for place in places:
+            if weight:
+                yield place.parameter, self._cut(name, weight, place.cut)
+            if bias:
+                yield place.bias, self._cut(name, bias, place.cut)
+
+    def _cut(self, name: str, change: Delta, cut: Cut | None) -> Delta:
+        if cut is None:
+            return change
+        if not change.may_cut(cut):
+            raise UnsupportedModel(
+                f"This LoRA sets the lengths of the columns of {name!r} (DoRA), which is one layer"
+                " there and several here.",
+                where=str(self.path),
+                remedy="Use a DoRA that sets those of the rows, or a plain LoRA.",
+            )
+        return change.cut(cut)
 
     def _scale(self, name: str, part: str, roles: Mapping[str, Any]) -> float:
         """s = α/rank, where nothing says α: 1."""
@@ -188,8 +174,8 @@ def notes(path: Path, family: str) -> list[str]:
 
     with open_weights(path) as file:
         held = contents(path, file.tensors)
-        base, total = _base(held.layers, file.tensors), len(file.tensors)
-    wanted = families()[family].title if family in families() else family
+        base, total = _title(lora_family(file.tensors)), len(file.tensors)
+    wanted = _title(family)
     if base and base != wanted:
         raise MismatchedValues(
             f"This LoRA was made for {base}, the model is {wanted}.",
@@ -219,44 +205,6 @@ def _of_layer(pattern: Any, layer: str, otherwise: Any) -> Any:
     return otherwise
 
 
-def _table(part: str, module: nn.Module) -> dict[str, str]:
-    """Flattened name in every naming → our name of each module that has a weight."""
-    ours = [name for name, inside in module.named_modules() if hasattr(inside, "weight")]
-    if part == "clip":
-        return _text_table(ours)
-    aliases = [(name, name) for name in ours] + list(ldm_modules(ours).items())
-    # Early attention processors name the projection alone, not its place in a list.
-    aliases += [(alias.removesuffix(".0"), name) for alias, name in aliases if "to_out" in alias]
-    return {prefix + flat(alias): name for alias, name in aliases for prefix in PREFIXES}
-
-
-def _text_table(ours: list[str]) -> dict[str, str]:
-    """The same for text encoders, of which there may be several, each below its tower's name."""
-    towers = [tower for kin in families().values() for tower in kin.towers]
-    roots = list(dict.fromkeys(t.name for t in towers if any(n.startswith(t.name) for n in ours)))
-    table: dict[str, str] = {}
-    for index, root in enumerate(roots or [""]):
-        prefix = f"{root}." if root else ""
-        aliases = []
-        for name in ours:
-            if name.startswith(prefix):
-                bare = name.removeprefix(prefix).removeprefix("text_model.")
-                aliases += [(f"text_model.{bare}", name), (bare, name)]
-        aliases += [(OLD_PROJECTION.sub(r"to_\1", alias), name) for alias, name in aliases]
-        table |= {
-            start + flat(alias): name for alias, name in aliases for start in TEXT_PREFIXES[index]
-        }
-    return table
-
-
-def _base(layers: Layers, tensors: Mapping[str, TensorInfo]) -> str:
-    """The title of the base model that the layers belong to; "" where they do not tell."""
-    for name, roles in layers.items():
-        for pattern, title in FOREIGN.items():
-            if re.match(pattern, name):
-                return title
-        # What reads the prompt is as wide as the prompt: a LoRA's first matrix, a LoHa's second.
-        reading = roles.get("down") or roles.get("hada_w1_b")
-        if CROSS_ATTENTION.search(name) and reading:
-            return CONTEXT_WIDTHS.get(tensors[reading].shape[1], "")
-    return ""
+def _title(family: str) -> str:
+    """Of families that cannot be run, the name."""
+    return families()[family].title if family in families() else family.replace("_", " ")

@@ -52,6 +52,9 @@ ROLES = {
         for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t1", "t2")
     },
 }
+# XLabs' processors of FLUX number the streams of picture and text.
+NUMBERED = re.compile(r"\.processor\.(qkv|proj)_lora([12])(?=\.)")
+STREAMS = {"1": "img_attn", "2": "txt_attn"}
 # Kinds that are not read, by what only they have.
 OTHER_KINDS = {
     r"\.oft_": "OFT",
@@ -99,8 +102,8 @@ def contents(path: Path, tensors: Mapping[str, TensorInfo]) -> Contents:
     for name in tensors:
         if bundled := BUNDLED.match(name):
             words.append(bundled["word"])
-        elif suffix := _suffix(name):
-            layers[flat(name.removesuffix(suffix))][ROLES[suffix]] = name
+        elif suffix := _suffix(plain := NUMBERED.sub(_stream, name)):
+            layers[flat(plain.removesuffix(suffix))][ROLES[suffix]] = name
         else:
             unknown.append(name)
     if not layers:
@@ -112,6 +115,11 @@ def contents(path: Path, tensors: Mapping[str, TensorInfo]) -> Contents:
             raise DamagedFile(f"The layer {name!r} lacks one of its matrices.", where=str(path))
         _check_layer(name, {role: tensors[key] for role, key in roles.items()}, path)
     return Contents(whole, tuple(unknown), tuple(dict.fromkeys(words)))
+
+
+def _stream(numbered: re.Match[str]) -> str:
+    layer, number = numbered.groups()
+    return f".{STREAMS[number]}.{layer}_lora"
 
 
 def _suffix(name: str) -> str:
@@ -148,8 +156,8 @@ def _check_layer(name: str, roles: Mapping[str, TensorInfo], path: Path) -> None
                     f" {list(roles[right].shape)}, have no product.",
                     where=str(path),
                 )
-    for role in ("diff", "bias", "lokr_w1", "lokr_w2"):
-        if role in roles and not roles[role].numel:
+    for role in ("diff", "bias", "lokr_w1", "lokr_w2", "dora"):
+        if role in roles and not (roles[role].shape and roles[role].numel):
             raise DamagedFile(f"The layer {name!r} is empty.", where=str(path))
     if "alpha" in roles and roles["alpha"].numel != 1:
         raise DamagedFile(f"The alpha of the layer {name!r} is not one number.", where=str(path))
@@ -171,6 +179,7 @@ def _have_product(
 
 
 def flat(name: str) -> str:
+    """What a layer is called in every naming alike."""
     return name.replace(".processor.", ".").replace(".", "_")
 
 

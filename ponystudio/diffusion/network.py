@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ponystudio.diffusion.weights import Weights, assign
 
 if TYPE_CHECKING:
+    from ponystudio.diffusion.families import Family
     from ponystudio.diffusion.streaming import Stream
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -18,8 +19,9 @@ Module = TypeVar("Module", bound=nn.Module)
 class Network(Generic[Module]):
     """A network with its weights.
 
-    `part` is what recipes call it. `weights` are the stored tensors it was made from, still
-    mapped; None for one that was made in memory.
+    `part` is what recipes call it. Those of models have a `family`.
+    `weights` are the stored tensors it was made from, still mapped; None for one that was made in
+    memory.
     `patched` names the tensors that hold something else than the file does. `stream` has those
     of its blocks that come and go, where it is larger than the memory for it.
     `rounds_patches`: a patched tensor takes the stored precision before the computing one.
@@ -27,6 +29,7 @@ class Network(Generic[Module]):
 
     part: ClassVar[str]
     rounds_patches: ClassVar[bool] = False
+    family: Family
 
     def __init__(self, module: Module, weights: Weights | None = None) -> None:
         self.module: Module = module.eval().requires_grad_(False)

@@ -39,11 +39,14 @@ def apply(
     Whatever was patched before is restored from the file. Equal LoRAs are summed first; what sums
     to 0 changes nothing. Weights that come and go are patched each time that they come. `check` is
     called before every tensor and may raise Cancelled; after that or any error the network is as
-    the file has it. Raises MismatchedValues for a LoRA that was made for another base model.
+    the file has it. Raises MismatchedValues for a LoRA that was made for another base model, and
+    UnsupportedModel for one that cannot be cut into the layers of this one.
     """
     written = 0
     try:
         wanted, unmatched = _deltas(network, patches)
+        if network.stream:
+            network.stream.rest()  # what is coming has the patches of before
         for name in sorted(network.patched - wanted.keys()):
             check()
             network.restore(name)
@@ -75,6 +78,8 @@ def apply(
 
 def restore(network: Network[Any]) -> None:
     """Take every patch out again: all weights are as the file has them."""
+    if network.stream:
+        network.stream.rest()
     for name in sorted(network.patched):
         network.restore(name)
     network.patched = frozenset()
@@ -94,7 +99,7 @@ def _deltas(
     for content, strength in strengths.items():
         if strength == 0:
             continue
-        match = files[content].for_module(network.part, network.module)
+        match = files[content].for_module(network.part, network.module, network.family)
         if match.unmatched:
             unmatched[str(files[content].path)] = match.unmatched
         for name, delta in match.deltas.items():

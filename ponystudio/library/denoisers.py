@@ -22,7 +22,7 @@ PREFIXES = (
 LDM_ROOT = "input_blocks.0.0.weight"
 DIFFUSERS_ROOT = "conv_in.weight"
 # The width of the prompt that the cross attention reads.
-CONTEXTS = {768: "sd1", 1024: "sd2", 2048: "sdxl"}
+CONTEXTS = {768: "sd1", 1024: "sd2", 1280: "sdxl_refiner", 2048: "sdxl"}
 # What models were made for that take in more than a latent.
 PURPOSES = {
     8: "changing pictures as they are told to",

@@ -40,12 +40,18 @@ LORA_LAYERS = (
     (re.compile(r"joint_transformer_blocks|(double|single)_layers"), "auraflow"),
     (re.compile(r"single_transformer_blocks[._]\d+[._](ff|norm1|attn[._]to_out)"), "auraflow"),
     (re.compile(r"joint_blocks"), "sd3"),
-    (re.compile(r"(double|single)_blocks|single_transformer_blocks"), "flux"),
+    (re.compile(r"(double|single)_blocks"), "flux"),
+    (re.compile(r"single_transformer_blocks[._]\d+[._](norm[._]|proj_)"), "flux"),
     (re.compile(r"(^|[._])transformer_blocks[._]\d+[._](img|txt)_m(lp|od)"), "qwen_image"),
 )
 # Layers that diffusers names alike in SD3 and in FLUX; what they read is so wide in FLUX.
-JOINT_LAYER = re.compile(r"(^|[._])transformer_blocks[._]\d+[._](attn[._]|(norm1|ff)_context)")
+JOINT_LAYER = re.compile(
+    r"(?<!single_)transformer_blocks[._]\d+[._](attn[._]|norm1_context|ff_context[._]net[._]0)"
+)
 FLUX_WIDTH = 3072
+# T5 is the second encoder of FLUX, and counted third beside one other too.
+SECOND_CLIP = re.compile(r"(lora_te2_|text_encoder_2\.)(?!encoder[._]block)")
+THIRD_ENCODER = re.compile(r"(lora_te3_|text_encoder_3\.)")
 PROMPT_LAYER = re.compile(r"attn2[._](processor\.)?to_[kv]")
 CONTROLNET = (
     "control_model.input_hint_block.0.weight",
@@ -104,9 +110,10 @@ def lora_family(tensors: Tensors) -> str:
         if any(layer.search(name) for name in tensors):
             return family
     if any(JOINT_LAYER.search(name) for name in tensors):
-        return "flux" if _width_read(tensors, JOINT_LAYER) == FLUX_WIDTH else "sd3"
-    if any(name.startswith(("lora_te2_", "text_encoder_2.")) for name in tensors):
-        return "sdxl"
+        width = _width_read(tensors, JOINT_LAYER)
+        return {FLUX_WIDTH: "flux", 0: ""}.get(width, "sd3")
+    if any(map(SECOND_CLIP.match, tensors)):
+        return "sd3" if any(map(THIRD_ENCODER.match, tensors)) else "sdxl"
     return CONTEXTS.get(_width_read(tensors, PROMPT_LAYER), "")
 
 

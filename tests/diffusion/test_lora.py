@@ -14,8 +14,10 @@ from helpers import relatives
 from helpers.checkpoints import micro, micro_lora
 from helpers.paths import DATA, needs_data
 from ponystudio.diffusion import lora
+from ponystudio.diffusion.families import family
 from ponystudio.errors import DamagedFile, MismatchedValues, UnsupportedModel, WrongKind
 
+SD1, SDXL = family("sd1"), family("sdxl")
 QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 QUERY_LDM = "input_blocks.4.1.transformer_blocks.0.attn1.to_q"
 OUT = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0"
@@ -102,13 +104,13 @@ class TestNamings:
         name, suffixes = NAMINGS[naming]
         tensors = pair(64, 64, **suffixes)
         file = write(named(name, tensors))
-        found = file.for_module("model", unet)
+        found = file.for_module("model", unet, SD1)
         assert list(found.deltas) == [f"{QUERY}.weight"]
         assert found.unmatched == ()
         product = tensors[suffixes["up"]] @ tensors[suffixes["down"]]
         assert torch.allclose(found.deltas[f"{QUERY}.weight"].product(torch.empty(64, 64)), product)
         assert found.deltas[f"{QUERY}.weight"].scale == 1
-        assert file.for_module("clip", clip).deltas == {}
+        assert file.for_module("clip", clip, SD1).deltas == {}
 
     @pytest.mark.parametrize(
         "name",
@@ -117,7 +119,7 @@ class TestNamings:
     def test_of_an_output_projection(self, name, unet, write):
         suffixes = PROCESSOR if "processor" in name else KOHYA
         file = write(named(name, pair(128, 128, **suffixes)))
-        assert list(file.for_module("model", unet).deltas) == [f"{OUT}.weight"]
+        assert list(file.for_module("model", unet, SD1).deltas) == [f"{OUT}.weight"]
 
     @pytest.mark.parametrize(
         ("name", "suffixes", "ours"),
@@ -137,12 +139,12 @@ class TestNamings:
     def test_of_the_text_encoder(self, name, suffixes, ours, unet, clip, write):
         o = 256 if ours == MLP else 64
         file = write(named(name, pair(64, o, **suffixes)))
-        assert list(file.for_module("clip", clip).deltas) == [f"{ours}.weight"]
-        assert file.for_module("model", unet).deltas == {}
+        assert list(file.for_module("clip", clip, SD1).deltas) == [f"{ours}.weight"]
+        assert file.for_module("model", unet, SD1).deltas == {}
 
     def test_every_layer_of_a_whole_file_finds_its_place(self, unet, clip, tmp_path):
         file = lora.read(micro_lora(tmp_path / "lora.safetensors"))
-        model, text = file.for_module("model", unet), file.for_module("clip", clip)
+        model, text = file.for_module("model", unet, SD1), file.for_module("clip", clip, SD1)
         assert model.unmatched == text.unmatched == ()
         assert len(model.deltas) == 16 * 12
         assert len(text.deltas) == 2 * 6
@@ -155,7 +157,7 @@ class TestScale:
         name = f"lora_unet_{QUERY.replace('.', '_')}"
         for alpha, scale in ((None, 1), (1, 0.25), (8, 2)):
             file = write(named(name, pair(64, 64, rank=4, alpha=alpha)))
-            assert file.for_module("model", unet).deltas[f"{QUERY}.weight"].scale == scale
+            assert file.for_module("model", unet, SD1).deltas[f"{QUERY}.weight"].scale == scale
 
     def test_may_stand_in_pefts_metadata(self, unet, clip, write):
         tensors = named(f"unet.{QUERY}", pair(64, 64, rank=4, **PEFT)) | named(
@@ -164,8 +166,8 @@ class TestScale:
         settings = {"unet.lora_alpha": 8, "text_encoder.lora_alpha": 6}
         settings["text_encoder.use_rslora"] = True
         file = write(tensors, {"lora_adapter_metadata": json.dumps(settings)})
-        assert file.for_module("model", unet).deltas[f"{QUERY}.weight"].scale == 2
-        assert file.for_module("clip", clip).deltas[f"{PROJECTION}.weight"].scale == 3
+        assert file.for_module("model", unet, SD1).deltas[f"{QUERY}.weight"].scale == 2
+        assert file.for_module("clip", clip, SD1).deltas[f"{PROJECTION}.weight"].scale == 3
 
     @pytest.mark.parametrize(
         "said", ["[1]", "[" * 100_000, "no JSON", '{"unet.lora_alpha": "eight"}']
@@ -173,13 +175,13 @@ class TestScale:
     def test_settings_that_make_no_sense_are_passed_over(self, said, unet, write):
         tensors = named(f"unet.{QUERY}", pair(64, 64, **PEFT))
         file = write(tensors, {"lora_adapter_metadata": said})
-        assert file.for_module("model", unet).deltas[f"{QUERY}.weight"].scale == 1
+        assert file.for_module("model", unet, SD1).deltas[f"{QUERY}.weight"].scale == 1
 
     def test_may_differ_by_layer(self, unet, write):
         tensors = named(f"unet.{QUERY}", pair(64, 64, rank=4, **PEFT))
         settings = {"unet.lora_alpha": 8, "unet.alpha_pattern": {QUERY: 2}}
         file = write(tensors, {"lora_adapter_metadata": json.dumps(settings)})
-        assert file.for_module("model", unet).deltas[f"{QUERY}.weight"].scale == 0.5
+        assert file.for_module("model", unet, SD1).deltas[f"{QUERY}.weight"].scale == 0.5
 
 
 class TestShapes:
@@ -191,7 +193,9 @@ class TestShapes:
         if conv:
             tensors = {key: value[..., None, None] for key, value in tensors.items()}
         file = write(named(name, tensors))
-        delta = file.for_module("model", unet).deltas["down_blocks.0.attentions.0.proj_in.weight"]
+        delta = file.for_module("model", unet, SD1).deltas[
+            "down_blocks.0.attentions.0.proj_in.weight"
+        ]
         result = delta.product(torch.empty(32, 32, 1, 1))
         assert torch.allclose(result, product[..., None, None])
 
@@ -200,7 +204,7 @@ class TestShapes:
         down, up = torch.randn(2, 32, 3, 3), torch.randn(32, 2, 1, 1)
         name = "lora_unet_down_blocks_0_resnets_0_conv1"
         file = write(named(name, {"lora_down.weight": down, "lora_up.weight": up}))
-        delta = file.for_module("model", unet).deltas["down_blocks.0.resnets.0.conv1.weight"]
+        delta = file.for_module("model", unet, SD1).deltas["down_blocks.0.resnets.0.conv1.weight"]
         x = torch.randn(1, 32, 6, 6)
         two_steps = torch.conv2d(torch.conv2d(x, down, padding=1), up)
         at_once = torch.conv2d(x, delta.product(torch.empty(32, 32, 3, 3)), padding=1)
@@ -254,7 +258,7 @@ class TestRefusals:
             ("lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k", 1024, "2"),
             ("lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k", 2048, "SDXL"),
             ("lora_te2_text_model_encoder_layers_0_mlp_fc1", 64, "SDXL"),
-            ("lora_unet_double_blocks_0_img_attn_qkv", 64, "Flux"),
+            ("lora_unet_double_blocks_0_img_attn_qkv", 64, "FLUX.1"),
             ("transformer.joint_transformer_blocks.0.attn.to_q", 64, "AuraFlow"),
         ],
     )
@@ -264,7 +268,7 @@ class TestRefusals:
             lora.notes(file.path, "sd1")
         part, module = ("clip", clip) if "te2" in name else ("model", unet)
         with pytest.raises(MismatchedValues, match=base):
-            file.for_module(part, module)
+            file.for_module(part, module, SD1)
 
     def test_the_right_base_passes(self, tmp_path, write):
         name = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
@@ -275,7 +279,7 @@ class TestRefusals:
     def test_a_few_layers_without_a_place_are_told_not_fatal(self, unet, write):
         tensors = named(f"lora_unet_{QUERY.replace('.', '_')}", pair(64, 64))
         tensors |= named("lora_unet_nowhere", pair(64, 64))
-        found = write(tensors).for_module("model", unet)
+        found = write(tensors).for_module("model", unet, SD1)
         assert list(found.deltas) == [f"{QUERY}.weight"]
         assert found.unmatched == ("lora_unet_nowhere",)
 
@@ -283,7 +287,7 @@ class TestRefusals:
         tensors = named(f"lora_unet_{QUERY.replace('.', '_')}", pair(64, 64))
         odd = {f"lora_unet_{n}.lora_sideways.weight": torch.ones(2) for n in range(4)}
         file = write(tensors | odd)
-        assert list(file.for_module("model", unet).deltas) == [f"{QUERY}.weight"]
+        assert list(file.for_module("model", unet, SD1).deltas) == [f"{QUERY}.weight"]
         (said,) = lora.notes(file.path, "sd1")
         names = [f"lora_unet_{n}.lora_sideways.weight" for n in range(3)]
         assert "without effect: 4 of the 6 tensors of " in said
@@ -299,12 +303,12 @@ class TestRefusals:
         file = write(named("my_net.one.q", pair(64, 64, **PEFT)))
         assert lora.notes(file.path, "sd1") == []
         with pytest.raises(MismatchedValues, match=r"dialect.* none of the layers my_net_one_q"):
-            file.for_module("model", unet)
+            file.for_module("model", unet, SD1)
 
     def test_a_layer_of_another_width(self, unet, write):
         file = write(named(f"lora_unet_{QUERY.replace('.', '_')}", pair(320, 320)))
         with pytest.raises(MismatchedValues, match=r"to_q.weight is \[64, 64\]"):
-            file.for_module("model", unet)
+            file.for_module("model", unet, SD1)
 
 
 @pytest.fixture(scope="module")
@@ -356,12 +360,12 @@ class TestOfSdxl:
     def test_every_naming(self, name, part, ours, sides, networks, write):
         suffixes = PEFT if "." in name else KOHYA
         file = write(named(name, pair(*sides, **suffixes)))
-        assert list(file.for_module(part, networks[part]).deltas) == [ours]
+        assert list(file.for_module(part, networks[part], SDXL).deltas) == [ours]
 
     def test_the_encoders_are_not_mixed_up(self, networks, write):
         first = named("lora_te1_text_model_encoder_layers_0_mlp_fc1", pair(32, 96))
         second = named("lora_te2_text_model_encoder_layers_0_mlp_fc1", pair(64, 96))
-        found = write(first | second).for_module("clip", networks["clip"])
+        found = write(first | second).for_module("clip", networks["clip"], SDXL)
         assert sorted(found.deltas) == [
             "clip_g.text_model.encoder.layers.0.mlp.fc1.weight",
             "clip_l.encoder.layers.0.mlp.fc1.weight",
@@ -372,8 +376,8 @@ def test_a_bundled_textual_inversion_is_no_layer(unet, clip, write):
     tensors = named(f"lora_unet_{QUERY.replace('.', '_')}", pair(64, 64))
     tensors |= {f"bundle_emb.{word}.string_to_param.*": torch.ones(2, 64) for word in "ab"}
     file = write(tensors)
-    assert file.for_module("model", unet).unmatched == ()
-    assert file.for_module("clip", clip).unmatched == ()
+    assert file.for_module("model", unet, SD1).unmatched == ()
+    assert file.for_module("clip", clip, SD1).unmatched == ()
     (said,) = lora.notes(file.path, "sd1")
     assert said.endswith("for the prompts behind it: embedding:a, embedding:b")
 
@@ -386,7 +390,7 @@ def test_a_real_file_of_early_diffusers():
         unet = UNet2DConditionModel(cross_attention_dim=768)
     assert lora.notes(path, "sd1") == []
     file = lora.read(path)
-    found = file.for_module("model", unet)
+    found = file.for_module("model", unet, SD1)
     assert (len(found.deltas), found.unmatched) == (128, ())
     assert {name.split(".")[-2] for name in found.deltas} == {"to_q", "to_k", "to_v", "0"}
     file.close()

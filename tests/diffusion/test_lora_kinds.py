@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from helpers import checkpoints
 from helpers.paths import DATA, needs_data
 from ponystudio.diffusion import lora, patching
+from ponystudio.diffusion.families import family
 from ponystudio.diffusion.loading import load
 
 QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"  # [64, 64], no bias
@@ -153,7 +154,7 @@ def test_a_published_file_adds_its_products_where_it_says():
     with torch.device("meta"):
         unet = UNet2DConditionModel(cross_attention_dim=768)
     file = lora.read(path)
-    deltas = file.for_module("model", unet).deltas
+    deltas = file.for_module("model", unet, family("sd1")).deltas
     assert 2 * len(deltas) == len(stored) == 256
     for name, delta in deltas.items():
         attention, _, projection = name.removesuffix(".weight").removesuffix(".0").rpartition(".")
