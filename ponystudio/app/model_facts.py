@@ -9,7 +9,7 @@ from PySide6.QtCore import QLocale
 
 from ponystudio.app.results.details import spanned
 from ponystudio.canvas.params.fact import Fact, family_title
-from ponystudio.canvas.params.file_facts import dtype_of
+from ponystudio.canvas.params.file_facts import dtype_of, made_for
 from ponystudio.canvas.words import tr
 from ponystudio.library.model_file import ModelFile
 from ponystudio.library.said import Said
@@ -29,7 +29,6 @@ def what_it_is(model: ModelFile) -> list[Line]:
     predicts = kinds.get(model.prediction, "")
     if predicts and model.zsnr:
         predicts = tr("{what}, down to pure noise").format(what=predicts)
-    inputs = {9: tr("inpainting"), 8: tr("pix2pix")}
     names = {
         "model": tr("denoiser"),
         "clip": tr("text encoder"),
@@ -40,7 +39,7 @@ def what_it_is(model: ModelFile) -> list[Line]:
     return _lines(
         (tr("family"), family_title(model.family)),
         (tr("predicts"), predicts),
-        (tr("made for"), inputs.get(model.input_channels, "")),
+        (tr("made for"), made_for(model.input_channels)),
         (tr("inside"), ", ".join(inside)),
         (tr("because"), ";\n".join(model.why)),
     )

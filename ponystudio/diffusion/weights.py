@@ -12,7 +12,7 @@ from torch import Tensor
 from ponystudio.diffusion.naming import Naming
 from ponystudio.diffusion.packed import unpacked
 from ponystudio.errors import UnsupportedModel
-from ponystudio.library.tensors import PACKED
+from ponystudio.library.tensors import BESIDE, PACKED, SCALES
 
 if TYPE_CHECKING:
     from ponystudio.library.weights import WeightsFile
@@ -34,12 +34,6 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-# What the numbers of few bits beside them are multiplied by, and what else may stand there: the
-# scales of inputs, which only kernels for such numbers use, and marks.
-SCALES = (".scale_weight", ".weight_scale")
-BESIDE = (*SCALES, ".scale_input", ".input_scale", ".comfy_quant", "scaled_fp8")
-
-
 def tensor(file: WeightsFile, name: str) -> Tensor:
     """A stored tensor, on the file's own mapped pages: valid until the file is closed.
 

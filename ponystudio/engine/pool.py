@@ -326,14 +326,18 @@ def _strengths(recipe: Recipe) -> dict[str, float]:
 
 
 def _predicted(recipe: Recipe, dtype: torch.dtype) -> int:
-    """Bytes that the part will take."""
+    """Bytes that the part will take, of all files that it is in."""
+    others = [str(value) for name, value in recipe.options if name == "with"]
+    return sum(_bytes_of(Path(path), recipe.part, dtype) for path in (recipe.path, *others))
+
+
+def _bytes_of(path: Path, part: str, dtype: torch.dtype) -> int:
     try:
-        part = recognise(Path(recipe.path)).parts.get(recipe.part)
+        found = recognise(path).parts.get(part)
     except ModelFileError:
-        part = None
-    if part is not None:
-        return int(part.parameters * dtype.itemsize)
-    path = Path(recipe.path)
+        found = None
+    if found is not None:
+        return int(found.parameters * dtype.itemsize)
     return path.stat().st_size if path.is_file() else 0
 
 

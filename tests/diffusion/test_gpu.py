@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import checkpoints
+from helpers import checkpoints, flows
 from ponystudio.diffusion import lora, patching
 from ponystudio.diffusion.loading import load
 
@@ -119,3 +119,32 @@ class TestPatching:
         patched = network.module.get_parameter(QUERY).cpu()
         network.to("cpu")
         assert torch.equal(network.module.get_parameter(QUERY), patched)
+
+
+class TestStreaming:
+    """Blocks that come by way of pinned memory, on a stream of their own."""
+
+    @pytest.mark.parametrize("dtype", [FP32, BF16])
+    @pytest.mark.parametrize("name", ["auraflow", "flux-dev", "sd3"])
+    def test_the_bits_are_those_of_the_whole_network(self, name, dtype, tmp_path):
+        path = flows.write(name, tmp_path / "model.safetensors")
+        inputs = {key: value.cuda() for key, value in flows.told(name, batch=2).items()}
+        whole = load(path, "model", device="cuda", dtype=dtype)
+        expected = whole(**inputs)
+        for room in (0, whole.nbytes * 2 // 3):
+            streamed = load(path, "model", device="cuda", dtype=dtype, room=room)
+            for _ in range(3):
+                streamed.stream.begin()
+                assert torch.equal(streamed(**inputs), expected)
+                streamed.stream.rest()
+            streamed.close()
+        whole.close()
+
+    def test_no_more_is_taken_than_there_is_room_for(self, tmp_path):
+        path = flows.write("flux", tmp_path / "model.safetensors")
+        torch.cuda.empty_cache()
+        before = torch.cuda.memory_allocated()
+        streamed = load(path, "model", device="cuda", dtype=FP32, room=0)
+        assert torch.cuda.memory_allocated() - before <= streamed.nbytes
+        streamed.close()
+        assert torch.cuda.memory_allocated() <= before

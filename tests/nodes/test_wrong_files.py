@@ -9,6 +9,7 @@ import re
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
 from helpers import checkpoints, relatives
@@ -21,6 +22,10 @@ from ponystudio.graph import format
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_file import INSTEAD
 
+DEEP_VAE = {
+    **{name: value for name, value in checkpoints.VAE.items() if not name.startswith("_")},
+    "latent_channels": 16,
+}
 VAE, TEXT = "first_stage_model.", "cond_stage_model.transformer."
 PART = {"UNet": UNET, "VAE": VAE, "text encoder": TEXT}
 # Files of one thing alone, by the shapes that tell what it is.
@@ -93,16 +98,21 @@ def _write_incomplete(files):
     save_file(without, files / "no second encoder.safetensors", metadata=hints("sdxl"))
     without = {k: v for k, v in state("sd1").items() if not k.startswith(VAE)}
     save_file(without, files / "no VAE.safetensors")
-    write_sparse(files / "16 channels.safetensors", {"decoder.conv_in.weight": [512, 16, 3, 3]})
+    write_sparse(files / "8 channels.safetensors", {"decoder.conv_in.weight": [512, 8, 3, 3]})
+    with torch.device("meta"):
+        deep = AutoencoderKL(**DEEP_VAE).state_dict()
+    save_file({k: torch.zeros(v.shape) for k, v in deep.items()}, files / "flux vae.safetensors")
     alone = {
         f"{UNET}input_blocks.0.0.weight": [320, 4, 3, 3],
         f"{VAE}decoder.conv_in.weight": [512, 4, 3, 3],
     }
     write_sparse(files / "strange.safetensors", alone)
-    joint = {f"{UNET}joint_blocks.0.context_block.attn.qkv.weight": [4608, 1536]}
-    write_sparse(
-        files / "sd3.safetensors", {**joint, f"{VAE}decoder.conv_in.weight": [512, 16, 3, 3]}
-    )
+    chroma = {
+        f"{UNET}double_blocks.0.img_attn.norm.key_norm.scale": [128],
+        f"{UNET}distilled_guidance_layer.in_proj.weight": [64, 64],
+        f"{VAE}decoder.conv_in.weight": [512, 16, 3, 3],
+    }
+    write_sparse(files / "chroma.safetensors", chroma)
 
 
 def _write_lora(path, place, width):
@@ -188,7 +198,7 @@ def test_every_node_that_is_named_is_there():
         ("no second encoder", PROMPTS, "no OpenCLIP-bigG in this file, and SDXL", "core.load_clip"),
         ("no VAE", ("decode: ",), "There is no autoencoder in this file.", "core.load_vae"),
         ("strange", FIELD, "Its denoiser is of no family that is known.", "another model"),
-        ("sd3", FIELD, "Models of the family sd3 cannot be run yet.", "another model"),
+        ("chroma", FIELD, "Models of the family chroma cannot be run yet.", "another model"),
     ],
 )
 def test_a_checkpoint_that_lacks_something(file, at, said, remedy, refused):
@@ -240,9 +250,15 @@ class TestMixedUp:
         assert "VAE of its own model" in remedy
 
     def test_a_vae_of_another_width(self, refused):
-        wide = core("wide", "load_vae", file="16 channels.safetensors")
+        wide = core("wide", "load_vae", file="8 channels.safetensors")
         error, remedy = refused(*picture(*self.SOURCES, wide, vae="wide"))
-        assert "have 16 channels" in error
+        assert "have 8 channels" in error
+        assert "comes with the model" in remedy
+
+    def test_the_vae_of_flux_for_another_latent(self, refused):
+        wide = core("wide", "load_vae", file="flux vae.safetensors")
+        error, remedy = refused(*picture(*self.SOURCES, wide, vae="wide"))
+        assert "The latent has 4 channels, this VAE has 16." in error
         assert "comes with the model" in remedy
 
     def test_a_latent_of_another_family(self, refused):

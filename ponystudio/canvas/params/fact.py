@@ -18,6 +18,14 @@ _FAMILIES = {
     "auraflow": "AuraFlow",
     "flux": "FLUX",
     "sd3": "SD 3",
+    "chroma": "Chroma",
+    "flux2": "FLUX.2",
+    "hunyuan_video": "Hunyuan Video",
+    "qwen_image": "Qwen Image",
+    "z_image": "Z-Image",
+    "lumina2": "Lumina 2",
+    "anima": "Anima",
+    "wan": "Wan",
 }
 # Files of these kinds belong to a model of one family.
 _FOLLOWING = {"loras", "controlnet", "embeddings"}

@@ -263,7 +263,17 @@ def _detail(model: ModelFile) -> str:
     if model.kind == "lora":
         rank = _rank(model)
         return tr("rank {rank}").format(rank=rank) if rank else ""
-    return {9: tr("inpainting"), 8: tr("pix2pix")}.get(model.input_channels, "")
+    return made_for(model.input_channels)
+
+
+def made_for(channels: int) -> str:
+    """What a denoiser that takes in so many channels was made for; "" for pictures from words."""
+    return {
+        9: tr("inpainting"),
+        8: tr("pix2pix"),
+        32: tr("pictures by a guide"),
+        96: tr("filling in"),
+    }.get(channels, "")
 
 
 def _rank(model: ModelFile) -> int:
