@@ -49,7 +49,7 @@ class Network(Generic[Module]):
     @property
     def nbytes(self) -> int:
         """Bytes that its weights take at most where it is, mapped pages included."""
-        here = sum(value.nbytes for value in self.module.parameters() if not value.is_meta)
+        here: int = sum(value.nbytes for value in self.module.parameters() if not value.is_meta)
         return here + (self.stream.nbytes if self.stream else 0)
 
     def restore(self, name: str) -> None:

@@ -81,6 +81,7 @@ class Stream:
         self._module, self._weights, self._rounds = module, weights, rounds
         self._shapes = {name: module.get_parameter(name).shape for name in self.names}
         self._following = dict(zip(blocks, [*blocks[1:], *blocks[:1]], strict=True))
+        self._first = self.blocks[0]
         self._here: Block | None = None
         self._last: Block | None = None
         self._coming: tuple[Block, Future[dict[str, Tensor]]] | None = None
@@ -96,8 +97,7 @@ class Stream:
     def begin(self) -> None:
         """Count anew how much is waited, and let the first block come."""
         self.ahead = Ahead()
-        if self.blocks:
-            self._fetch(self._last_of_pass())
+        self._fetch(self._first)
 
     def rest(self) -> None:
         """Let go of what is here or coming; the next pass begins with the first block again."""
@@ -126,15 +126,13 @@ class Stream:
         yield block.module.register_forward_pre_hook(before)
         yield block.module.register_forward_hook(after)
 
-    def _last_of_pass(self) -> Block:
-        """That after which the first one follows."""
-        first = self.blocks[0]
-        return next(block for block, following in self._following.items() if following is first)
-
     def _enter(self, block: Block) -> None:
         self._leave()
-        if self._last is not None:
-            self._following[self._last] = block  # networks need not run in the order of their parts
+        # Networks need not run in the order of their parts.
+        if self._last is None:
+            self._first = block
+        else:
+            self._following[self._last] = block
         self._last = block
         start = time.perf_counter()
         values = self._come(block)
@@ -143,7 +141,8 @@ class Stream:
         for name, value in values.items():
             assign(self._module, name, value)
         self._here = block
-        self._fetch(block)
+        if self._following[block] is not block:
+            self._fetch(self._following[block])
 
     def _leave(self) -> None:
         block, self._here = self._here, None
@@ -165,10 +164,8 @@ class Stream:
         return self._thread.submit(self._bring, block).result()
 
     def _fetch(self, block: Block) -> None:
-        """Let what follows come."""
-        following = self._following[block]
-        if following is not block:
-            self._coming = following, self._thread.submit(self._bring, following)
+        """Let a block come, while others compute."""
+        self._coming = block, self._thread.submit(self._bring, block)
 
     def _bring(self, block: Block) -> dict[str, Tensor]:
         stored = {name: self._weights.stored(name, self._shapes[name]) for name in block.names}
@@ -268,7 +265,7 @@ def _fits(module: nn.Module, dtype: torch.dtype, most: int) -> bool:
 
 
 def _nbytes(module: nn.Module, dtype: torch.dtype) -> int:
-    return sum(value.numel() for value in module.parameters()) * dtype.itemsize
+    return int(sum(value.numel() for value in module.parameters()) * dtype.itemsize)
 
 
 def _touch(data: Tensor) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from helpers import flows
+from helpers import checkpoints, flows
 from ponystudio.diffusion import lora, patching, streaming
 from ponystudio.diffusion.loading import load
 from ponystudio.diffusion.watching import watch
@@ -85,7 +85,26 @@ class TestBits:
         streamed.stream._following = dict(zip(found, reversed(found), strict=True))
         inputs = flows.told(name)
         for _ in range(3):
+            streamed.stream.begin()
             assert torch.equal(streamed(**inputs), whole(**inputs))
+            streamed.stream.rest()
+
+    def test_are_the_same_for_a_unet_whose_middle_is_defined_last(self, tmp_path):
+        path = checkpoints.micro(tmp_path / "micro.safetensors")
+        inputs = {
+            "x": torch.randn(2, 4, 8, 8),
+            "t": torch.tensor([3.0, 900.0]),
+            "context": torch.randn(2, 77, 64),
+        }
+        whole, streamed = (
+            load(path, "model", device="cpu", dtype=torch.float32, room=room) for room in (None, 0)
+        )
+        for _ in range(3):
+            streamed.stream.begin()
+            assert torch.equal(streamed(**inputs), whole(**inputs))
+            streamed.stream.rest()
+        whole.close()
+        streamed.close()
 
 
 class TestMemory:
