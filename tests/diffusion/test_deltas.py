@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import tensor
 
+from ponystudio.diffusion.cuts import SWAPPED, THIRDS
 from ponystudio.diffusion.deltas import delta, rank_of
 
 
@@ -172,6 +173,64 @@ class TestDora:
         roles = CONVOLUTIONS["LoCon"][0] | {"dora": torch.full((6, 1, 1, 1), 2.0)}
         whole = made(1.0, **roles).added(weight.clone(), 1.0)
         torch.testing.assert_close(whole.flatten(1).norm(dim=1), torch.full((6,), 2.0))
+
+    @pytest.mark.parametrize("sides", [(5, 1), (1, 5), (6, 4), (7,)])
+    def test_of_another_layer_do_not_fit(self, sides):
+        roles = {"up": random(6, 2), "down": random(2, 4)}
+        assert made(**roles, dora=torch.ones(6)).fits((6, 4))
+        assert not made(**roles, dora=torch.ones(sides)).fits((6, 4))
+
+
+class TestCuts:
+    """A layer that is one for the LoRA and several in the network."""
+
+    @pytest.mark.parametrize("kind", CONVOLUTIONS)
+    def test_are_the_rows_of_the_whole(self, kind):
+        roles, written_out = CONVOLUTIONS[kind]
+        change, like = made(**roles), torch.zeros(2, 4, 3, 3)
+        parts = [change.cut(cut) for cut in THIRDS]
+        assert all(part.fits((2, 4, 3, 3)) for part in parts)
+        assert not any(part.fits((3, 4, 3, 3)) for part in parts)
+        products = [part.product(like) for part in parts]
+        torch.testing.assert_close(torch.cat(products), written_out(roles))
+
+    @pytest.mark.parametrize("kind", CONVOLUTIONS)
+    def test_whose_halves_are_swapped(self, kind):
+        roles, written_out = CONVOLUTIONS[kind]
+        weight = random(6, 4, 3, 3)
+        changed = made(**roles).cut(SWAPPED).added(weight.clone(), -2.0)
+        product = written_out(roles)
+        expected = weight - 2 * torch.cat([product[3:], product[:3]])
+        torch.testing.assert_close(changed, expected)
+
+    @pytest.mark.parametrize("kind", CONVOLUTIONS)
+    def test_of_a_dora(self, kind):
+        roles, written_out = CONVOLUTIONS[kind]
+        weight, lengths = random(6, 4, 3, 3), torch.arange(1.0, 7).view(6, 1, 1, 1)
+        change = made(**roles, dora=lengths)
+        assert all(change.may_cut(cut) for cut in THIRDS)
+        rows = [
+            change.cut(cut).added(part.clone(), 1.0)
+            for cut, part in zip(THIRDS, weight.chunk(3), strict=True)
+        ]
+        whole = weight + written_out(roles)
+        norms = whole.flatten(1).norm(dim=1).view(6, 1, 1, 1)
+        torch.testing.assert_close(torch.cat(rows), whole * lengths / norms)
+
+    def test_lengths_of_columns_need_every_row(self):
+        roles = {"up": random(6, 2), "down": random(2, 4), "dora": torch.full((1, 4), 2.0)}
+        change = made(**roles)
+        assert not any(change.may_cut(cut) for cut in THIRDS)
+        assert change.may_cut(SWAPPED)
+        swapped = change.cut(SWAPPED).added(random(6, 4), 1.0)
+        torch.testing.assert_close(swapped.norm(dim=0), torch.full((4,), 2.0))
+
+    def test_of_a_low_rank_copy_nothing(self):
+        up, down = random(6, 2), random(2, 4)
+        parts = [made(up=up, down=down).cut(cut) for cut in THIRDS]
+        assert all(part.down is down for part in parts)
+        storage = up.untyped_storage().data_ptr()
+        assert all(part.up.untyped_storage().data_ptr() == storage for part in parts)
 
 
 @pytest.mark.parametrize(

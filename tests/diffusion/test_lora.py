@@ -248,6 +248,19 @@ class TestRefusals:
         with pytest.raises(DamagedFile, match="alpha"):
             write({**tensors, "lora_unet_mid_block.alpha": torch.zeros(2)})
 
+    @pytest.mark.parametrize("role", ["diff", "diff_b", "dora_scale", "lokr_w1"])
+    @pytest.mark.parametrize("shape", [(), (0, 4)])
+    def test_numbers_that_are_no_list(self, role, shape, write):
+        tensors = {**pair(4, 4), "lokr_w2": torch.ones(2, 2), role: torch.zeros(shape)}
+        with pytest.raises(DamagedFile, match="is empty"):
+            write(named("lora_unet_mid_block", tensors))
+
+    def test_lengths_of_another_layer(self, unet, write):
+        tensors = {**pair(64, 64), "dora_scale": torch.ones(65, 1)}
+        file = write(named(f"lora_unet_{QUERY.replace('.', '_')}", tensors))
+        with pytest.raises(MismatchedValues, match=r"to_q.weight is \[64, 64\]"):
+            file.for_module("model", unet, SD1)
+
     def test_a_checkpoint(self, tmp_path):
         with pytest.raises(WrongKind, match="no LoRA"):
             lora.read(micro(tmp_path / "checkpoint.safetensors"))

@@ -92,10 +92,13 @@ def randomised(module: nn.Module, seed: int) -> nn.Module:
 @cache
 def original(name: str) -> dict[str, Tensor]:
     """The tensors of that network under the names of the files that it is released in."""
+    return originals(name, network(name).state_dict())
+
+
+def originals(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those of a network of that kind under these names."""
     rules = {"auraflow": _auraflow, "flux": _flux, "sd3": _sd3}
-    return {
-        k: v.contiguous().clone() for k, v in rules[family_of(name)](network(name).state_dict())
-    }
+    return {k: v.contiguous().clone() for k, v in rules[family_of(name)](state)}
 
 
 def hints(name: str) -> dict[str, str]:
