@@ -81,8 +81,10 @@ def root(tmp_path_factory):
     checkpoints.micro(files / "sd1.safetensors")
     relatives.write("sdxl", files / "sdxl.safetensors")
     _write_incomplete(files)
-    _write_lora(files / "LoRA of SDXL.safetensors", "input_blocks_4_1", 2048)
-    _write_lora(files / "LoRA of SD2.safetensors", "down_blocks_1_attentions_0", 1024)
+    reading = "transformer_blocks_0_attn2_to_k"
+    _write_lora(files / "LoRA of SDXL.safetensors", f"input_blocks_4_1_{reading}", 2048)
+    _write_lora(files / "LoRA of SD2.safetensors", f"down_blocks_1_attentions_0_{reading}", 1024)
+    _write_lora(files / "LoRA of FLUX.safetensors", "single_blocks_0_linear1", 3072)
     _write_loha(files / "LoHa of SDXL.safetensors", 2048)
     for folder in FOLDERS:
         (root / folder).symlink_to(files)
@@ -115,8 +117,8 @@ def _write_incomplete(files):
     write_sparse(files / "chroma.safetensors", chroma)
 
 
-def _write_lora(path, place, width):
-    name = f"lora_unet_{place}_transformer_blocks_0_attn2_to_k"
+def _write_lora(path, layer, width):
+    name = f"lora_unet_{layer}"
     down, up = torch.zeros(2, width), torch.zeros(640, 2)
     save_file({f"{name}.lora_down.weight": down, f"{name}.lora_up.weight": up}, path)
 
@@ -217,6 +219,7 @@ class TestLoras:
             ("LoRA of SD2", "Stable Diffusion 2", "sd1", "Stable Diffusion 1"),
             ("LoRA of SD2", "Stable Diffusion 2", "sdxl", "SDXL"),
             ("LoHa of SDXL", "SDXL", "sd1", "Stable Diffusion 1"),
+            ("LoRA of FLUX", "FLUX.1", "sdxl", "SDXL"),
         ],
     )
     @pytest.mark.parametrize("stacked", [False, True])
