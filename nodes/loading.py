@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ponystudio.api import Affects, Annotated, Choice, Clip, Context, File, Label, Model, Vae, node
+from ponystudio.diffusion.families import family as family_of
 from ponystudio.diffusion.loading import recognise
 from ponystudio.diffusion.predictions import AUTO, CHOICES
+from ponystudio.diffusion.sentence_pieces import read
+from ponystudio.diffusion.text_files import check, nouns
+from ponystudio.diffusion.towers import T5Tower
 from ponystudio.errors import MismatchedValues
 
+TEXT_FAMILIES = ("sd1", "sd2", "sdxl", "sd3", "flux", "auraflow")
 Prediction = Annotated[str, Choice(CHOICES)]
 PREDICTION_HELP = "What the model gives: noise or velocity; auto asks the file."
 
@@ -81,27 +87,61 @@ class TextEncoderFile(NamedTuple):
 def load_clip(
     *,
     files: list[TextEncoderFile] = [],  # noqa: B006 - the declared default, never changed
-    family: Annotated[str, Choice(("sd1", "sd2", "sdxl"))] = "sd1",
+    family: Annotated[str, Choice(TEXT_FAMILIES)] = "sd1",
     ctx: Context,
 ) -> Clip:
-    """Open text encoders of their own: one file, or two for SDXL, in any order.
+    """Open text encoders of their own: one to three files, in any order.
+
+    SDXL reads CLIP-L and OpenCLIP-bigG, FLUX CLIP-L and T5-XXL, AuraFlow Pile-T5-XL; SD3 reads
+    CLIP-L and OpenCLIP-bigG, and T5-XXL where it is given.
 
     Args:
         files: Files of text encoders; a checkpoint gives those that are in it.
         family: The family of the models that they are for.
     """
-    if not 1 <= len(files) <= 2:
+    kin = family_of(family)
+    if not 1 <= len(files) <= len(kin.towers):
         raise MismatchedValues(
             f"There are {len(files)} files of text encoders.",
             socket="files",
-            remedy="Name one, or CLIP-L and OpenCLIP-bigG for SDXL.",
+            remedy=f"{kin.title} reads {nouns(kin)}: name a file for each, or one that has all.",
         )
     paths = [row.file for row in files]
     for path in paths:
         recognise(path, "text_encoders")
-    content = "+".join(ctx.models.content(path) for path in paths)
-    options = (("family", family), *(("with", str(path)) for path in paths[1:]))
-    return Clip(str(paths[0]), content, family, options=options)
+    check(paths, kin)
+    further = [(path, ctx.models.content(path)) for path in paths[1:]]
+    options = (("family", family), *(pair for file in further for pair in _further("with", *file)))
+    return Clip(str(paths[0]), ctx.models.content(paths[0]), family, options=options)
+
+
+@node("core.set_tokenizer", title="Tokenizer", group="Models")
+def set_tokenizer(
+    clip: Clip, *, file: Annotated[Path, File("tokenizers")] = Path(), ctx: Context
+) -> Clip:
+    """Give a text encoder the tokenizer that belongs to it, which cuts prompts into words.
+
+    AuraFlow and Pony Diffusion V7 need it where their files come without: tokenizer.json or
+    tokenizer.model, from the folder `tokenizer` of the model.
+
+    Args:
+        file: The tokenizer, by its name in the model folders.
+    """
+    kin = family_of(clip.family)
+    if not any(isinstance(tower, T5Tower) for tower in kin.towers):
+        raise MismatchedValues(
+            f"{kin.title} reads prompts with {nouns(kin)}, whose tokenizer is known.",
+            socket="clip",
+            remedy="Take this node away; it is for AuraFlow and its kin.",
+        )
+    read(file)
+    options = (*clip.options, *_further("tokenizer", file, ctx.models.content(file)))
+    return replace(clip, options=options)
+
+
+def _further(name: str, path: Path, content: str) -> tuple[tuple[str, str], ...]:
+    """The options of a file beside the first, and of what is in it: other bytes, another recipe."""
+    return (name, str(path)), ("content", content)
 
 
 def _predicting(prediction: str) -> tuple[tuple[str, str], ...]:

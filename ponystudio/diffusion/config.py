@@ -16,7 +16,7 @@ from typing import Any
 
 from ponystudio.diffusion.families import Family, Rgb
 from ponystudio.diffusion.names import Level, count, topology
-from ponystudio.diffusion.towers import Tower
+from ponystudio.diffusion.towers import ClipTower
 from ponystudio.errors import DamagedFile, UnsupportedModel
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -84,10 +84,14 @@ RGB_HINTS: Checks = {
     "latent_rgb": lambda rows: isinstance(rows, list) and all(map(_is_colour, rows)),
     "latent_rgb_bias": _is_colour,
 }
-TEXT_HINTS: Checks = {
+CLIP_HINTS: Checks = {
     "hidden_act": _is_text,
     "layer_norm_eps": _is_positive,
     "num_attention_heads": is_whole,
+}
+T5_HINTS: Checks = {
+    "layer_norm_epsilon": _is_positive,
+    "relative_attention_max_distance": is_whole,
 }
 
 
@@ -132,7 +136,8 @@ def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dic
     if ADDED not in shapes:
         return {}
     width = side(shapes, ADDED, 1)
-    pooled = sum(tower.width for tower in family.towers if tower.projected)
+    clips = (tower for tower in family.towers if isinstance(tower, ClipTower))
+    pooled = sum(tower.width for tower in clips if tower.projected)
     each = arguments.get("addition_time_embed_dim") or (width - pooled) // SIZES
     if each < 1:
         raise UnsupportedModel(
@@ -181,13 +186,14 @@ def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, A
     return {**inferred, **allowed(hints, VAE_HINTS)}
 
 
-def text(shapes: Shapes, tower: Tower, hints: Mapping[str, Any]) -> dict[str, Any]:
+def clip(shapes: Shapes, tower: ClipTower, hints: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of transformers' CLIPTextConfig, and whether it is `projected`.
 
     `shapes` has the names of a bare text encoder, and its projection.
     """
     width = side(shapes, "embeddings.token_embedding.weight", 1)
-    projected = tower.projected and "text_projection.weight" in shapes
+    there = "text_projection.weight" in shapes
+    projected = tower.projected and (there or not tower.may_lack)
     inferred = {
         "vocab_size": side(shapes, "embeddings.token_embedding.weight", 0),
         "hidden_size": width,
@@ -197,10 +203,31 @@ def text(shapes: Shapes, tower: Tower, hints: Mapping[str, Any]) -> dict[str, An
         "num_attention_heads": max(1, width // CLIP_HEAD),
         "hidden_act": tower.activation,
         "layer_norm_eps": 1e-5,
-        "projection_dim": side(shapes, "text_projection.weight", 0) if projected else width,
-        "projected": tower.projected,
+        "projection_dim": side(shapes, "text_projection.weight", 0) if there else width,
+        "projected": projected,
     }
-    return {**inferred, **allowed(hints, TEXT_HINTS)}
+    return {**inferred, **allowed(hints, CLIP_HINTS)}
+
+
+def t5(shapes: Shapes, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of transformers' T5Config and UMT5Config."""
+    attention = "block.0.layer.0.SelfAttention"
+    heads = side(shapes, f"{attention}.relative_attention_bias.weight", 1)
+    inferred = {
+        "vocab_size": side(shapes, "embed_tokens.weight", 0),
+        "d_model": side(shapes, "embed_tokens.weight", 1),
+        "d_kv": side(shapes, f"{attention}.q.weight", 0) // max(1, heads),
+        "d_ff": side(shapes, "block.0.layer.1.DenseReluDense.wi_0.weight", 0),
+        "num_layers": count(shapes, r"block\.(\d{1,4})\."),
+        "num_heads": heads,
+        "relative_attention_num_buckets": side(
+            shapes, f"{attention}.relative_attention_bias.weight", 0
+        ),
+        "relative_attention_max_distance": 128,
+        "layer_norm_epsilon": 1e-6,
+        "feed_forward_proj": "gated-gelu",
+    }
+    return {**inferred, **allowed(hints, T5_HINTS)}
 
 
 def side(shapes: Shapes, name: str, axis: int) -> int:

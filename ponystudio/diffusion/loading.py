@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion import names
 from ponystudio.diffusion.families import Family, families, family
-from ponystudio.diffusion.parts import PARTS, Hints, Part, Tensors
+from ponystudio.diffusion.opening import opened
+from ponystudio.diffusion.parts import PARTS, Part, Tensors
+from ponystudio.diffusion.text_files import together
 from ponystudio.errors import DamagedFile, ModelFileError, UnsupportedModel, WrongKind
-from ponystudio.library.folder import open_folder
 from ponystudio.library.recognise import ModelFile, check_kind
 from ponystudio.library.recognise import recognise as read_header
-from ponystudio.library.weights import WeightsFile, joined, open_weights
+from ponystudio.library.weights import WeightsFile
 
 if TYPE_CHECKING:
     import torch
@@ -59,11 +59,11 @@ def load(
     SuperResolution. Tensors that are stored in `dtype` stay mapped from the file when `device` is
     the CPU; the others are cast one by one. `options`: ("ema", True) takes averaged weights where
     the file has them; ("prediction", word) is one of predictions.PREDICTIONS, in place of what the
-    file says; ("with", path) is a second file, of the other text encoder; ("family", name) is whose
-    they are. `check` is called before every tensor and may raise Cancelled. `room`: of blocks of
-    the network only as many stay in memory as so many bytes hold, the others come as they are
-    needed; None: all stay.
-    Raises subclasses of ModelFileError.
+    file says. Of text encoders ("family", name) says whose they are, each ("with", path) is a
+    further file of theirs, and ("tokenizer", path) that of T5's tokenizer. `check` is called before
+    every tensor and may raise Cancelled. `room`: of blocks of the network only as many stay in
+    memory as so many bytes hold, the others come as they are needed; None: all stay.
+    Raises subclasses of ModelFileError, and MissingFile where a tokenizer is not to be found.
     """
     import torch
 
@@ -72,10 +72,16 @@ def load(
 
         return load_upscaler(path, device, dtype)
     try:
-        return _load(path, part, torch.device(device), dtype, dict(options), check, room)
+        return _load(path, part, torch.device(device), dtype, _by_name(options), check, room)
     except ModelFileError as error:
         error.where = error.where or str(path)
         raise
+
+
+def _by_name(options: Options) -> dict[str, Any]:
+    """There may be several further files; of the others the last counts."""
+    pairs = list(options)
+    return {**dict(pairs), "with": [Path(str(value)) for name, value in pairs if name == "with"]}
 
 
 def quiet_libraries() -> None:
@@ -104,9 +110,10 @@ def _load(
 
     quiet_libraries()
     info, how = read_header(path), PARTS[part]
-    file, hints = _open(path, info, how, options.get("with"))
+    told = family(options["family"]) if "family" in options else None
+    file, hints = together([path, *options["with"]], told) if told else opened(info, how)
     try:
-        kin = family(options["family"]) if "family" in options else _kin(info, part, file)
+        kin = told or _kin(info, part, file)
         found = how.naming(_own(file), kin)
         if not found.names:
             raise WrongKind(
@@ -137,47 +144,6 @@ def _own(file: WeightsFile) -> Tensors:
     from ponystudio.diffusion.weights import of_networks
 
     return {name: file.tensors[name] for name in of_networks(file.tensors)}
-
-
-def _open(
-    path: Path, info: ModelFile, how: Part, beside: str | None
-) -> tuple[WeightsFile, dict[str, Hints]]:
-    """The file that holds a part, and what is said about its components beside the tensors."""
-    said = {name: info.config.get(name) for name in how.components}
-    hints: dict[str, Hints] = {
-        name: value if isinstance(value, dict) else {} for name, value in said.items()
-    }
-    if beside is not None:
-        return _together(path, Path(beside)), hints
-    if not path.is_dir():
-        return open_weights(path), hints
-    folder = open_folder(path, how.components)
-    if "" in folder.components:  # a folder of one component alone
-        hints = {name: {**folder.configs[""], **hints[name]} for name in hints}
-        return folder.components[""], hints
-    present = [name for name in how.components if name in folder.components]
-    hints |= {name: {**folder.configs[name], **hints[name]} for name in present}
-    if len(present) == 1:
-        return folder.components[present[0]], hints
-    if present:
-        return joined(path, [(f"{name}.", folder.components[name]) for name in present]), hints
-    folder.close()
-    raise WrongKind(f"There is no {how.noun} in this folder.", remedy=how.elsewhere)
-
-
-def _together(*paths: Path) -> WeightsFile:
-    """Files of one text encoder each as one file, the narrower first, as in a folder."""
-    with ExitStack() as opened:
-        files = [opened.enter_context(open_weights(path)) for path in paths]
-        files.sort(key=_width)
-        result = joined(paths[0], zip(("text_encoder.", "text_encoder_2."), files, strict=False))
-        opened.pop_all()
-    return result
-
-
-def _width(file: WeightsFile) -> int:
-    ending = "token_embedding.weight"
-    return next((i.shape[-1] for name, i in file.tensors.items() if name.endswith(ending)), 0)
 
 
 def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:

@@ -1,9 +1,9 @@
 """What the same tensor is called in an LDM file, in a diffusers folder and in our networks.
 
-Our networks are diffusers' UNet2DConditionModel and AutoencoderKL and transformers' CLIPTextModel,
-so their names are the reference. A mapping is never guessed name by name: the topology is read
-off the names that are there (levels, blocks a level, where attention stands), and from it follow
-the pairs of module names, in both directions. Torch-free.
+Our networks are diffusers' UNet2DConditionModel and AutoencoderKL, so their names are the
+reference. A mapping is never guessed name by name: the topology is read off the names that are
+there (levels, blocks a level, where attention stands), and from it follow the pairs of module
+names, in both directions. Torch-free.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ponystudio.diffusion.cuts import THIRDS, TRANSPOSED, Cut
-from ponystudio.diffusion.towers import ClipTower
-
 Pairs = Iterator[tuple[str, str]]
 
 # Where each part stands in a single file, the most specific first; "" is a file of the part alone.
@@ -24,8 +21,6 @@ TRANSFORMER_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "transform
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
 UNET_ROOTS = ("input_blocks.0.0.weight", "conv_in.weight")
 VAE_ROOT = "decoder.conv_in.weight"
-TEXT_ROOT = "embeddings.token_embedding.weight"
-OPEN_CLIP_ROOT = "token_embedding.weight"
 # All that is a UNet's, of any family: what a network lacks then shows as a tensor too many.
 UNET_BRANCHES = (
     *("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "out.", "label_emb."),
@@ -33,12 +28,6 @@ UNET_BRANCHES = (
     *("time_embedding.", "class_embedding.", "add_embedding.", "encoder_hid_proj."),
 )
 VAE_BRANCHES = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
-TEXT_BRANCHES = ("embeddings.", "encoder.layers.", "final_layer_norm.")
-OPEN_CLIP_BRANCHES = (
-    *("token_embedding.", "positional_embedding", "transformer.resblocks.", "ln_final."),
-    "text_projection",
-)
-PROJECTION = "text_projection.weight"
 
 RESNET = {
     "in_layers.0": "norm1",
@@ -57,17 +46,6 @@ VAE_ATTENTION = {
 }
 # diffusers before 0.17 named the VAE's attention thus.
 OLD_VAE_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-
-
-# What open_clip calls the layers of a text encoder; its q, k and v are one tensor.
-OPEN_CLIP = {
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-    "attn.out_proj": "self_attn.out_proj",
-}
-QKV = ("q_proj", "k_proj", "v_proj")
 
 
 @dataclass(frozen=True)
@@ -112,64 +90,6 @@ def vae(keys: Iterable[str]) -> dict[str, str]:
         for theirs, ours in OLD_VAE_ATTENTION.items()
     )
     return _renamed(part, old)
-
-
-def text(keys: Iterable[str], tower: ClipTower) -> dict[str, str]:
-    """Our name → stored name of every tensor of a text encoder; empty where it is not there."""
-    # Beside the encoder a file may hold a projection, a picture encoder or fixed positions.
-    listed = list(keys)
-    stored = set(listed)
-    for prefix in tower.prefixes:
-        if prefix + TEXT_ROOT in stored:
-            part = _below(listed, prefix, TEXT_BRANCHES)
-            part = {name: key for name, key in part.items() if not name.endswith(".position_ids")}
-            projection = prefix.removesuffix("text_model.") + PROJECTION
-            if not tower.projected:
-                return part
-            part = {f"text_model.{name}": key for name, key in part.items()}
-            return {**part, PROJECTION: projection} if projection in stored else part
-        if prefix + OPEN_CLIP_ROOT in stored:
-            return dict(_open_clip(_below(listed, prefix, OPEN_CLIP_BRANCHES), tower))
-    return {}
-
-
-def _open_clip(part: Mapping[str, str], tower: ClipTower) -> Iterator[tuple[str, str]]:
-    """(ours, stored) of a text encoder that is laid out as open_clip's."""
-    root = "text_model." if tower.projected else ""
-    fixed = {
-        "token_embedding.weight": "embeddings.token_embedding.weight",
-        "positional_embedding": "embeddings.position_embedding.weight",
-        "ln_final.weight": "final_layer_norm.weight",
-        "ln_final.bias": "final_layer_norm.bias",
-    }
-    for name, key in part.items():
-        if name in fixed:
-            yield root + fixed[name], key
-        elif name == "text_projection":
-            if tower.projected:
-                yield PROJECTION, key
-        elif match := re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+)\.(weight|bias)", name):
-            layer, inner, leaf = match.groups()
-            yield f"{root}encoder.layers.{layer}.{OPEN_CLIP.get(inner, inner)}.{leaf}", key
-        elif match := re.fullmatch(
-            r"transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)", name
-        ):
-            for projection in QKV:
-                yield f"{root}encoder.layers.{match[1]}.self_attn.{projection}.{match[2]}", key
-        else:
-            yield root + name, key
-
-
-def cuts(part: Mapping[str, str]) -> dict[str, Cut]:
-    """Our name → what of the stored tensor it is, for those that are not all of it, as it is."""
-    found = {}
-    for ours, stored in part.items():
-        if stored.endswith((".in_proj_weight", ".in_proj_bias")):
-            found[ours] = THIRDS[QKV.index(ours.rsplit(".", 2)[1])]
-        elif stored.endswith("text_projection") and ours.endswith(PROJECTION):
-            # open_clip multiplies from the other side, and stores a parameter, not a layer.
-            found[ours] = TRANSPOSED
-    return found
 
 
 def averaged(part: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
@@ -228,11 +148,11 @@ def part_of(
     stored = set(listed)
     for prefix in prefixes:
         if any(prefix + root in stored for root in roots):
-            return _below(listed, prefix, branches)
+            return below(listed, prefix, branches)
     return {}
 
 
-def _below(keys: Iterable[str], prefix: str, branches: tuple[str, ...]) -> dict[str, str]:
+def below(keys: Iterable[str], prefix: str, branches: tuple[str, ...]) -> dict[str, str]:
     """Name after the prefix → name, of what stands in `branches` there."""
     names = {key[len(prefix) :]: key for key in keys if key.startswith(prefix)}
     return {name: key for name, key in names.items() if name.startswith(branches)}

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion import config, names
+from ponystudio.diffusion import config, names, text_part
 from ponystudio.diffusion.architectures import architecture
-from ponystudio.diffusion.families import Family, tower_prefix
+from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.naming import Naming
 from ponystudio.diffusion.predictions import PREDICTIONS
-from ponystudio.errors import WrongKind
 
 if TYPE_CHECKING:
     from torch import nn
@@ -105,83 +104,6 @@ def _autoencoder(
     return Autoencoder(module, kin, weights)
 
 
-def _text_naming(tensors: Tensors, kin: Family) -> Naming:
-    """Those of every tower, under the tower's name where there are several."""
-    found = [(tower, names.text(tensors, tower)) for tower in kin.towers]
-    shared = set.intersection(*(set(part.values()) for _, part in found))
-    if len(found) > 1 and shared:  # one encoder alone, whose names would do for any of them
-        roots = (tensors[key].shape for key in shared if key.endswith(names.OPEN_CLIP_ROOT))
-        width = max((shape[-1] for shape in roots if shape), default=0)
-        found = [min(found, key=lambda item: abs(item[0].width - width))]
-    names_of_all = {
-        tower_prefix(kin, tower) + name: key for tower, part in found for name, key in part.items()
-    }
-    return Naming(names_of_all, names.cuts(names_of_all))
-
-
-def _text_fits(shapes: Shapes, kin: Family) -> bool:
-    return all(
-        _inside(shapes, tower_prefix(kin, tower)).get(names.TEXT_ROOT, ())[1:2] == (tower.width,)
-        for tower in kin.towers
-    )
-
-
-def _text_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
-    """The arguments of each tower, by its name."""
-    arguments = {}
-    for tower, component in zip(kin.towers, PARTS["clip"].components, strict=False):
-        inside = _inside(shapes, tower_prefix(kin, tower))
-        if not inside:
-            raise WrongKind(
-                f"There is no {tower.noun} in this file, and {kin.title} reads it.",
-                remedy=PARTS["clip"].elsewhere,
-            )
-        arguments[tower.name] = config.text(inside, tower, hints[component])
-    return arguments
-
-
-def _inside(shapes: Shapes, prefix: str) -> Shapes:
-    """What stands under a tower's prefix, under the names of a bare text encoder."""
-    return {
-        name.removeprefix(prefix).removeprefix("text_model."): shape
-        for name, shape in shapes.items()
-        if name.startswith(prefix)
-    }
-
-
-def _build_text(arguments: dict[str, Any], _: Family) -> nn.Module:
-    from torch import nn
-
-    towers = {name: _build_tower(how) for name, how in arguments.items()}
-    return next(iter(towers.values())) if len(towers) == 1 else nn.ModuleDict(towers)
-
-
-def _build_tower(how: dict[str, Any]) -> nn.Module:
-    from transformers.models.clip.configuration_clip import CLIPTextConfig
-    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
-
-    arguments = dict(how)
-    projected = arguments.pop("projected")
-    return (CLIPTextModelWithProjection if projected else CLIPTextModel)(
-        CLIPTextConfig(**arguments)
-    )
-
-
-def _text_encoder(
-    module: Any, kin: Family, weights: Weights, _info: ModelFile, _options: Mapping[str, Any]
-) -> Network[Any]:
-    import torch
-
-    from ponystudio.diffusion.text import TextEncoder
-
-    for inside in module.modules():
-        # The only buffers, and not stored: the numbers of the positions.
-        if hasattr(inside, "position_ids"):
-            place = inside.position_embedding.weight
-            inside.position_ids = torch.arange(len(place), device=place.device)[None]
-    return TextEncoder(module, kin, weights)
-
-
 PARTS = {
     "model": Part(
         "denoiser",
@@ -195,13 +117,13 @@ PARTS = {
     ),
     "clip": Part(
         "text encoder",
-        "Load text encoder (core.load_clip)",
-        ("text_encoder", "text_encoder_2", "text_encoder_3"),
-        _text_naming,
-        _text_fits,
-        _text_config,
-        _build_text,
-        _text_encoder,
+        text_part.NODE,
+        text_part.COMPONENTS,
+        text_part.naming,
+        text_part.fits,
+        text_part.describe,
+        text_part.build,
+        text_part.wrap,
     ),
     "vae": Part(
         "autoencoder",

@@ -125,7 +125,7 @@ class ClipTokenizer:
         ("EasyNegative.pt", "style/birb.safetensors"); `size` says how many vectors one has.
         Raises MissingFile for an `embedding:name` that is not among them.
         """
-        names = _spelt(tuple(embeddings))
+        names = spelt(tuple(embeddings))
         if dialect == "comfyui":
             packed = _pack_comfyui(_comfyui_groups(self, segments, names, size))
         else:
@@ -134,8 +134,11 @@ class ClipTokenizer:
 
 
 @lru_cache(maxsize=4)
-def _spelt(names: tuple[str, ...]) -> EmbeddingNames:
-    """Kept, since to spell a thousand files out takes longer than to encode a prompt."""
+def spelt(names: tuple[str, ...]) -> EmbeddingNames:
+    """The textual inversions of these names, by their tokens too.
+
+    Kept, since to spell a thousand files out takes longer than to encode a prompt.
+    """
     return EmbeddingNames(names, ClipTokenizer().ids)
 
 

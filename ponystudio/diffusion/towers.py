@@ -1,5 +1,5 @@
-"""The text encoders that families are built with: what each is called, how wide it is, and where
-its tensors stand in a file. Torch-free.
+"""The text encoders that families are built with: what each is called, how wide it is, and how it
+is read. Torch-free.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ START, END = 49406, 49407
 class Tower:
     """One text encoder.
 
-    `name`: under which files keep vectors and tensors for it ("clip_l"); `noun` for people.
-    `prefixes`: where it stands in a single file, the most specific first; "" is a file of its own.
-    `pad`: the token behind the end. `optional`: its model also works without it.
+    `name`: under which files keep vectors for it ("clip_l"), and ours its tensors; `noun` for
+    people. `width`: of its states. `pad`: the token behind the end. `optional`: its model also
+    works without it.
     """
 
     name: str
     noun: str
     width: int
-    prefixes: tuple[str, ...]
     pad: int
     optional: bool = False
 
@@ -33,7 +32,7 @@ class ClipTower(Tower):
     `activation`: "quick_gelu" in OpenAI's CLIP, "gelu" in the larger ones of open_clip. `normed`:
     the denoiser reads its states behind the last norm. `pooled`: it also gives one vector for the
     whole prompt, the normed state at the END; `projected`: that one through a projection;
-    `may_lack`: where the file has one.
+    `may_lack`: which only folders of diffusers' have for it, by default one that changes nothing.
     `whole`: its number of layers as trained; some files leave the last one out, as unused.
     """
 
@@ -64,74 +63,9 @@ class T5Tower(Tower):
     pieces: str = ""
 
 
-CLIP_L = ClipTower(
-    "clip_l",
-    "CLIP-L",
-    768,
-    (
-        "cond_stage_model.transformer.text_model.",
-        "cond_stage_model.transformer.",  # checkpoints of 2022 lack `text_model.`
-        "conditioner.embedders.0.transformer.text_model.",
-        "text_encoders.clip_l.transformer.text_model.",
-        "text_encoder.text_model.",
-        "text_encoder.",
-        "text_model.",
-        "",
-    ),
-    activation="quick_gelu",
-    whole=12,
-)
-CLIP_H = ClipTower(
-    "clip_h",
-    "OpenCLIP-H",
-    1024,
-    (
-        "cond_stage_model.model.",
-        "text_encoders.clip_h.transformer.text_model.",
-        "text_encoder.text_model.",
-        "text_encoder.",
-        "text_model.",
-        "",
-    ),
-    pad=0,
-    whole=24,
-)
-CLIP_G = ClipTower(
-    "clip_g",
-    "OpenCLIP-bigG",
-    1280,
-    (
-        "conditioner.embedders.1.model.",
-        "text_encoders.clip_g.transformer.text_model.",
-        "text_encoder_2.text_model.",
-        "text_encoder_2.",
-        "text_model.",
-        "",
-    ),
-    pad=0,
-    pooled=True,
-    projected=True,
-    whole=32,
-)
-T5_XXL = T5Tower(
-    "t5xxl",
-    "T5-XXL",
-    4096,
-    (
-        "text_encoders.t5xxl.transformer.",
-        "text_encoder_3.",
-        "text_encoder_2.",
-        "",
-    ),
-    pieces="t5",
-)
-PILE_T5_XL = T5Tower(
-    "pile_t5xl",
-    "Pile-T5-XL",
-    2048,
-    ("text_encoders.pile_t5xl.transformer.", "text_encoder.", ""),
-    pad=1,
-    end=2,
-    masked=True,
-    biased=True,
-)
+CLIP_L = ClipTower("clip_l", "CLIP-L", 768, activation="quick_gelu", whole=12)
+CLIP_H = ClipTower("clip_h", "OpenCLIP-H", 1024, pad=0, whole=24)
+CLIP_G = ClipTower("clip_g", "OpenCLIP-bigG", 1280, pad=0, pooled=True, projected=True, whole=32)
+T5_XXL = T5Tower("t5xxl", "T5-XXL", 4096, pieces="t5")
+PILE_T5_XL = T5Tower("pile_t5xl", "Pile-T5-XL", 2048, pad=1, end=2, masked=True, biased=True)
+TOWERS = (CLIP_L, CLIP_H, CLIP_G, T5_XXL, PILE_T5_XL)

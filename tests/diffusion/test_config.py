@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    T5Config,
+    T5EncoderModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 from ponystudio.diffusion import config
 from ponystudio.diffusion.families import family
@@ -94,7 +101,7 @@ def test_vae(arguments):
 
 
 @pytest.mark.parametrize(("width", "heads"), [(768, 12), (64, 1), (1024, 16), (32, 1)])
-def test_text_encoder(width, heads):
+def test_clip(width, heads):
     original = {
         "hidden_size": width,
         "num_attention_heads": heads,
@@ -107,9 +114,37 @@ def test_text_encoder(width, heads):
     with torch.device("meta"):
         made = CLIPTextConfig(**original, bos_token_id=0, eos_token_id=2)
         shapes = shapes_of(CLIPTextModel(made))
-    inferred = config.text(shapes, CLIP_L, {})
+    inferred = config.clip(shapes, CLIP_L, {})
     assert {key: inferred[key] for key in original} == original
-    assert config.text(shapes, CLIP_L, {"hidden_act": "gelu"})["hidden_act"] == "gelu"
+    assert config.clip(shapes, CLIP_L, {"hidden_act": "gelu"})["hidden_act"] == "gelu"
+
+
+@pytest.mark.parametrize(("biased", "heads"), [(False, 64), (True, 3)])
+def test_t5(biased, heads):
+    original = {
+        "vocab_size": 320,
+        "d_model": 48,
+        "d_kv": 8,
+        "d_ff": 80,
+        "num_layers": 3,
+        "num_heads": heads,
+        "relative_attention_num_buckets": 16,
+        "feed_forward_proj": "gated-gelu",
+    }
+    with torch.device("meta"):
+        made = (
+            UMT5EncoderModel(UMT5Config(**original))
+            if biased
+            else T5EncoderModel(T5Config(**original))
+        )
+    inferred = config.t5(shapes_of(made.encoder), {})
+    assert {key: inferred[key] for key in original} == original
+    assert inferred["layer_norm_epsilon"] == made.config.layer_norm_epsilon
+    assert inferred["relative_attention_max_distance"] == 128
+    told = config.t5(shapes_of(made.encoder), {"layer_norm_epsilon": 1e-5, "d_ff": 7})
+    assert (told["layer_norm_epsilon"], told["d_ff"]) == (1e-5, 80)
+    with pytest.raises(DamagedFile, match="relative_attention_bias"):
+        config.t5({k: v for k, v in shapes_of(made.encoder).items() if "bias" not in k}, {})
 
 
 @pytest.mark.parametrize(

@@ -1,320 +1,182 @@
-"""The text encoder: equal to transformers' own, and each rule of weighting by its formula."""
+"""Whole prompts of the families that read T5: what diffusers' pipelines make with their weights."""
 
 from __future__ import annotations
 
-import json
-from copy import deepcopy
-from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-import ponystudio_resources
-from helpers import relatives
-from helpers.make_checkpoint import tensors
-from helpers.paths import DATA, needs_data
-from ponystudio.diffusion import text as module_under_test
-from ponystudio.diffusion.embedding_files import bundled
-from ponystudio.diffusion.families import family
-from ponystudio.diffusion.text import TextEncoder
-from ponystudio.diffusion.tokens import ClipTokenizer
-from ponystudio.errors import MismatchedValues, MissingFile, ParamRange
+from helpers import encoders
+from helpers.encoders import HuggingFaceLike, network
+from helpers.pipelines import _tokenizer as clip_tokenizer
+from ponystudio.diffusion.loading import load
+from ponystudio_resources import path as resource
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
-
-WIDTH, LAYERS = 32, 4
-
-
-@pytest.fixture(scope="module")
-def network():
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    config = CLIPTextConfig(
-        hidden_size=WIDTH,
-        intermediate_size=64,
-        num_attention_heads=4,
-        num_hidden_layers=LAYERS,
-        vocab_size=49408,
-        bos_token_id=0,
-        eos_token_id=2,
-        pad_token_id=1,
-    )
-    torch.manual_seed(0)
-    network = CLIPTextModel(config).eval()
-    for parameter in network.parameters():
-        # The library's initial values are so small that no layer would make a difference.
-        parameter.data = torch.randn(parameter.shape) * 0.3
-    return network
-
-
-@pytest.fixture
-def encoder(network):
-    return TextEncoder(network, family("sd1"))
+FP32 = torch.float32
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+PROMPTS = ("", "a pony", "score_9, a unicorn on the hill (red mane)")
+FAMILIES = tuple(encoders.TOWERS)
 
 
 @cache
-def ids_of(text: str) -> torch.Tensor:
-    from transformers import CLIPTokenizer
-
-    folder = ponystudio_resources.path("tokenizers", "clip")
-    tokenizer = CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
-    return tokenizer(text, padding="max_length", max_length=77, return_tensors="pt")["input_ids"]
+def t5_tokenizer():
+    return HuggingFaceLike(resource("tokenizers", "t5", "spiece.model").read_bytes(), pad=0)
 
 
-@pytest.mark.parametrize("dialect", ["a1111", "comfyui"])
-@pytest.mark.parametrize("text", ["", "a photo of a pony", "score_9, 1girl"])
-class TestAgainstTransformers:
-    def test_last_layer(self, encoder, network, text, dialect):
-        theirs = network(ids_of(text)).last_hidden_state
-        ours = encoder.encode(text, dialect=dialect).context
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
-
-    @pytest.mark.parametrize("skip", [2, 3, LAYERS])
-    def test_clip_skip(self, encoder, network, text, dialect, skip):
-        hidden = network(ids_of(text), output_hidden_states=True).hidden_states
-        theirs = network.final_layer_norm(hidden[-skip])
-        ours = encoder.encode(text, dialect=dialect, clip_skip=skip).context
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
-
-
-def test_eager_attention_gives_the_same(network, encoder):
-    """The mask is explicit: an attention that makes none of its own must still be causal."""
-    expected = encoder.encode("a pony on a hill").context
-    network.set_attn_implementation("eager")
-    try:
-        torch.testing.assert_close(
-            encoder.encode("a pony on a hill").context, expected, rtol=0, atol=1e-5
-        )
-    finally:
-        network.set_attn_implementation("sdpa")
-
-
-def test_clip_skip_0_is_the_familys_own(network):
-    encoder = TextEncoder(network, replace(family("sd1"), clip_skip=2))
-    assert torch.equal(encoder.encode("a").context, encoder.encode("a", clip_skip=2).context)
-    assert not torch.equal(encoder.encode("a").context, encoder.encode("a", clip_skip=1).context)
-
-
-@pytest.mark.parametrize("skip", [-1, LAYERS + 1])
-def test_clip_skip_beyond_the_layers_is_refused(encoder, skip):
-    with pytest.raises(ParamRange, match=r"4 layers.*1 to 4"):
-        encoder.encode("a", clip_skip=skip)
-
-
-class TestChunks:
-    def test_each_is_encoded_by_itself(self, encoder):
-        both = encoder.encode("a pony BREAK (a hill)").context
-        alone = encoder.encode("a pony").context
-        assert both.shape == (1, 154, WIDTH)
-        torch.testing.assert_close(both[:, :77], alone, rtol=0, atol=1e-5)
-        assert not torch.allclose(both[:, 77:], alone, atol=0.1)
-
-    def test_more_than_one_batch(self, encoder, monkeypatch):
-        text = " BREAK ".join(["a", "pony", "(on:1.4)", "a", "hill"])
-        at_once = encoder.encode(text).context
-        monkeypatch.setattr(module_under_test, "BATCH", 2)
-        torch.testing.assert_close(encoder.encode(text).context, at_once, rtol=0, atol=1e-5)
-
-    def test_padding_is_the_empty_prompt_in_a1111_alone(self, encoder):
-        encoded = encoder.encode("a (pony:1.2)", dialect="a1111")
-        torch.testing.assert_close(encoded.padding, encoder.encode("").context, rtol=0, atol=1e-5)
-        assert encoder.encode("a (pony:1.2)", dialect="comfyui").padding is None
-        assert encoded.pooled is None
-
-
-class TestWeights:
-    """Token 2 is `pony` (after START and `a`); all other weights are 1."""
-
-    def test_a1111_multiplies_and_restores_the_mean_of_each_chunk(self, encoder):
-        z = encoder.encode("a pony BREAK a hill").context
-        weighted = encoder.encode("a (pony:1.5) BREAK a hill", dialect="a1111").context
-        scale = weighted[0, 0] / z[0, 0]
-        torch.testing.assert_close(scale, scale[:1].expand(WIDTH), rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(weighted[0, 2], z[0, 2] * 1.5 * scale[0], rtol=1e-3, atol=1e-4)
-        torch.testing.assert_close(weighted[:, :77].mean(), z[:, :77].mean(), rtol=1e-3, atol=1e-6)
-        torch.testing.assert_close(weighted[:, 77:], z[:, 77:], rtol=0, atol=1e-5)
-
-    def test_comfyui_moves_away_from_the_empty_prompt(self, encoder):
-        z = encoder.encode("a pony", dialect="comfyui").context
-        empty = encoder.encode("", dialect="comfyui").context
-        weighted = encoder.encode("a (pony:1.5)", dialect="comfyui").context
-        expected = z.clone()
-        expected[0, 2] = (z[0, 2] - empty[0, 2]) * 1.5 + empty[0, 2]
-        torch.testing.assert_close(weighted, expected, rtol=0, atol=1e-5)
-
-    def test_comfyui_weight_0_is_the_empty_prompt_there(self, encoder):
-        empty = encoder.encode("", dialect="comfyui").context
-        weighted = encoder.encode("a (pony:0)", dialect="comfyui").context
-        torch.testing.assert_close(weighted[0, 2], empty[0, 2], rtol=0, atol=1e-5)
-
-    def test_a_chunk_of_mean_0_stays_finite(self, encoder):
-        assert encoder.encode("(a pony:0)", dialect="a1111").context.isfinite().all()
-
-    @pytest.mark.parametrize("dialect", ["a1111", "comfyui"])
-    def test_a_weight_of_1_changes_nothing(self, encoder, dialect):
-        plain = encoder.encode("a pony", dialect=dialect).context
-        assert torch.equal(encoder.encode("a (pony:1)", dialect=dialect).context, plain)
-
-
-class TestEmbeddings:
-    @pytest.fixture
-    def embedded(self, encoder, network, tmp_path):
-        """An embedding that holds the very vectors of the words "pony" and "hill"."""
-        ids = ClipTokenizer().ids("pony hill")
-        table = network.embeddings.token_embedding.weight
-        save_file({"emb_params": table[ids].detach().clone()}, tmp_path / "twilight.safetensors")
-        save_file({"emb_params": torch.zeros(2, 1024)}, tmp_path / "sd2.safetensors")
-        encoder.embeddings = {path.name: path for path in tmp_path.iterdir()}
-        return encoder
-
-    @pytest.mark.parametrize(
-        ("dialect", "text"), [("a1111", "a twilight, b"), ("comfyui", "a embedding:twilight, b")]
-    )
-    def test_vectors_stand_where_the_words_would(self, embedded, dialect, text):
-        expected = embedded.encode("a pony hill, b", dialect=dialect).context
-        assert torch.equal(embedded.encode(text, dialect=dialect).context, expected)
-
-    def test_they_can_be_weighted(self, embedded):
-        expected = embedded.encode("a (pony hill:1.4)").context
-        assert torch.equal(embedded.encode("a (twilight:1.4)").context, expected)
-
-    def test_a_bare_name_is_a_word_in_comfyui(self, embedded, encoder):
-        plain = encoder.encode("twilight", dialect="comfyui").context
-        with_vectors = embedded.encode("embedding:twilight", dialect="comfyui").context
-        assert not torch.equal(plain, with_vectors)
-
-    def test_another_familys_is_refused(self, embedded):
-        with pytest.raises(MismatchedValues, match="SD2"):
-            embedded.encode("embedding:sd2")
-
-    @pytest.mark.parametrize("in_lora", [False, True])
-    def test_half_of_a_pair_for_sdxl_is_refused(self, encoder, network, tmp_path, in_lora):
-        width = network.embeddings.token_embedding.weight.shape[1]
-        file = tmp_path / "xl.safetensors"
-        start = "bundle_emb.xl." if in_lora else ""
-        pair = {"clip_l": torch.zeros(2, width), "clip_g": torch.zeros(2, 1280)}
-        save_file({f"{start}{name}": vectors for name, vectors in pair.items()}, file)
-        encoder.embeddings = bundled(file) if in_lora else {file.name: file}
-        with pytest.raises(MismatchedValues, match="a pair for SDXL's two text encoders"):
-            encoder.encode("a xl, b")
-
-    def test_an_unknown_one_is_refused(self, embedded):
-        with pytest.raises(MissingFile, match="Did you mean twilight"):
-            embedded.encode("embedding:twiligth")
-
-
-@needs_data
-def test_a_published_embedding_is_read_by_its_name():
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    file = DATA / "embedding" / "sd1_birb-style_learned_embeds.bin"
-    (vector,) = torch.load(file, weights_only=True).values()
-    torch.manual_seed(0)
-    config = CLIPTextConfig(hidden_size=768, num_attention_heads=1, num_hidden_layers=1)
-    encoder = TextEncoder(CLIPTextModel(config).eval(), family("sd1"))
-    table = encoder.module.embeddings.token_embedding.weight
-    table.data[ClipTokenizer().ids("pony")] = vector
-    expected = encoder.encode("a (pony:1.2), b").context
-    encoder.embeddings = {file.name: file}
-    name = file.name.removesuffix(".bin")
-    for text in (f"a (embedding:{name}:1.2), b", f"a ({name}:1.2), b"):
-        assert torch.equal(encoder.encode(text).context, expected)
+def opened(path, name, *options):
+    return load(path, "clip", device="cpu", dtype=FP32, options=[("family", name), *options])
 
 
 @pytest.fixture(scope="module")
-def two():
-    """Both encoders, and the vectors of "pony hill" in the first, of "pony" in the second."""
-    clip_l, clip_g = relatives.relative("sdxl").texts
-    module = torch.nn.ModuleDict({"clip_l": clip_l, "clip_g": clip_g})
-    tables = clip_l.embeddings, clip_g.text_model.embeddings
-    words = (ClipTokenizer().ids("pony hill"), ClipTokenizer().ids("pony"))
-    vectors = [
-        table.token_embedding.weight[ids].detach().clone()
-        for table, ids in zip(tables, words, strict=True)
-    ]
-    return TextEncoder(module, family("sdxl")), vectors
+def folders(tmp_path_factory):
+    """Of each family one, with the tokenizer in it where it does not ship."""
+    root = tmp_path_factory.mktemp("folders")
+    for name in FAMILIES:
+        encoders.write_folder(name, root / name)
+    encoders.write_tokenizer(root / "auraflow" / "tokenizer" / "tokenizer.model")
+    return root
 
 
-class TestEmbeddingsOfSdxl:
-    @pytest.mark.parametrize("in_lora", [False, True])
-    def test_each_encoder_reads_its_own_vectors(self, two, tmp_path, in_lora):
-        encoder, (first, second) = two
-        file = tmp_path / "twilight.safetensors"
-        start = "bundle_emb.twilight." if in_lora else ""
-        save_file({f"{start}clip_l": first, f"{start}clip_g": second}, file)
-        encoder.embeddings = bundled(file) if in_lora else {file.name: file}
-        found = encoder.encode("a twilight, b")
-        encoder.embeddings = {}
-        width = first.shape[1]
-        as_first, as_second = (encoder.encode(f"a {words}, b") for words in ("pony hill", "pony"))
-        assert torch.equal(found.context[..., :width], as_first.context[..., :width])
-        assert torch.equal(found.context[..., width:], as_second.context[..., width:])
-        assert torch.equal(found.pooled, as_second.pooled)
-
-    def test_one_of_sd1_is_refused(self, two, tmp_path):
-        encoder, (first, _) = two
-        file = tmp_path / "sd1.safetensors"
-        save_file({"emb_params": first}, file)
-        encoder.embeddings = {file.name: file}
-        with pytest.raises(MismatchedValues, match=r"has 32 numbers.*reads 64"):
-            encoder.encode("a sd1")
-        encoder.embeddings = {}
+@pytest.fixture(scope="module")
+def clips(folders):
+    """By family, its text encoders."""
+    found = {name: opened(folders / name, name) for name in FAMILIES}
+    yield found
+    for clip in found.values():
+        clip.close()
 
 
-class TestHolder:
-    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-    def test_runs_in_its_dtype_and_gives_float32(self, encoder, network, dtype):
-        exact = encoder.encode("a (pony:1.3), hill", dialect="comfyui").context
-        half = TextEncoder(deepcopy(network).to(dtype), encoder.family)
-        encoded = half.encode("a (pony:1.3), hill", dialect="comfyui").context
-        assert half.dtype == dtype
-        assert encoded.dtype == torch.float32
-        # Rounded, so run in low precision, yet close.
-        assert 0 < (encoded - exact).norm() / exact.norm() < 0.05
+def theirs(name, prompt, length=256, t5=True):
+    """Context and pooled vector, as diffusers' own pipeline makes them."""
+    import diffusers
 
-    def test_what_a_pool_asks(self, encoder, network):
-        assert encoder.device == torch.device("cpu")
-        assert encoder.dtype == torch.float32
-        assert encoder.nbytes == 4 * sum(tensor.numel() for tensor in network.parameters())
-
-    def test_states_carry_no_history(self, encoder):
-        encoded = encoder.encode("a (pony:1.2)")
-        assert not encoded.context.requires_grad
-        assert not encoded.padding.requires_grad
-
-
-def test_states_of_the_reference():
-    """The mean and deviation of ComfyUI's states, with an encoder of full size."""
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    prefix = "cond_stage_model.transformer.text_model."
-    weights = {
-        name.removeprefix(prefix): tensor.float()
-        for name, tensor in tensors("tiny").items()
-        if name.startswith(prefix) and not name.endswith("position_ids")
-    }
-    with torch.device("meta"):
-        network = CLIPTextModel(
-            CLIPTextConfig(
-                hidden_size=768,
-                intermediate_size=3072,
-                num_attention_heads=12,
-                num_hidden_layers=12,
-                hidden_act="quick_gelu",
-                eos_token_id=2,
+    nothing = {"vae": None, "scheduler": None, "transformer": None}
+    with torch.no_grad():
+        if name == "auraflow":
+            pipe = diffusers.AuraFlowPipeline(
+                text_encoder=network(name, "pile_t5xl"),
+                tokenizer=HuggingFaceLike(encoders.tokenizer_model(), pad=2),
+                **nothing,
             )
+            found = pipe.encode_prompt(prompt, device="cpu", do_classifier_free_guidance=False)
+            return found[0], None
+        if name == "flux":
+            pipe = diffusers.FluxPipeline(
+                text_encoder=network(name, "clip_l"),
+                tokenizer=clip_tokenizer(),
+                text_encoder_2=network(name, "t5xxl"),
+                tokenizer_2=t5_tokenizer(),
+                **nothing,
+            )
+            found = pipe.encode_prompt(prompt, device="cpu", max_sequence_length=length)
+            return found[:2]
+        pipe = diffusers.StableDiffusion3Pipeline(
+            text_encoder=network(name, "clip_l"),
+            tokenizer=clip_tokenizer(),
+            text_encoder_2=network(name, "clip_g"),
+            tokenizer_2=clip_tokenizer(pad_token="!"),
+            text_encoder_3=network(name, "t5xxl") if t5 else None,
+            tokenizer_3=t5_tokenizer() if t5 else None,
+            **nothing,
         )
-    network.load_state_dict(weights, assign=True)
-    network.embeddings.position_ids = torch.arange(77)[None]
-    encoder = TextEncoder(network, family("sd1"))
-    cases = json.loads((PARITY / "tokens.json").read_text("utf-8"))
-    # Empty, weighted, negative weight, two chunks, beyond ASCII; all 22 would take half a minute.
-    for case in (cases[number] for number in ("0", "4", "7", "15", "19")):
-        states = encoder.encode(case["prompt"], dialect="comfyui").context
-        assert list(states.shape) == case["cond_shape"]
-        assert [states.mean().item(), states.std().item()] == pytest.approx(
-            case["cond_mean_std"], rel=1e-5, abs=1e-7
-        ), case["prompt"]
+        found = pipe.encode_prompt(
+            prompt, None, None, device="cpu", max_sequence_length=77,
+            do_classifier_free_guidance=False,
+        )  # fmt: skip
+        return found[0], found[2]
+
+
+@pytest.mark.parametrize("dialect", ["a1111", "comfyui"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_prompts_are_diffusers(clips, name, dialect):
+    for prompt in PROMPTS:
+        escaped = prompt.replace("(", r"\(").replace(")", r"\)")
+        ours = clips[name].encode(escaped, dialect=dialect)
+        context, pooled = theirs(name, prompt)
+        torch.testing.assert_close(ours.context, context, **CLOSE)
+        assert ours.context[0, 0].std() > 0.1
+        assert ours.padding is None
+        assert (ours.pooled is None) == (pooled is None)
+        if pooled is not None:
+            torch.testing.assert_close(ours.pooled, pooled, **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["auraflow", "flux"])
+def test_a_long_prompt_is_read_to_its_end(clips, name):
+    prompt = "a pony on the moon, " * 60
+    found = clips[name].encode(f"{prompt}score_9").context
+    assert found.shape[1] > 300
+    assert not torch.equal(found[:, :5], clips[name].encode(prompt).context[:, :5])
+    if name == "flux":
+        context, _ = theirs(name, f"{prompt}score_9", found.shape[1])
+        torch.testing.assert_close(found, context, **CLOSE)
+
+
+def test_sd3_counts_chunks_of_clip_and_tokens_of_t5(clips):
+    """Two chunks of CLIP, and as many tokens of T5 as there are; what is pooled is the first's."""
+    words = "a pony on the moon, " * 20
+    found = clips["sd3"].encode(words, dialect="comfyui")
+    tokens = len(t5_tokenizer()(words, "longest")["input_ids"][0])
+    assert found.context.shape[1] == 2 * 77 + tokens
+    assert tokens > 77
+    first = clips["sd3"].encode(words[:40], dialect="comfyui")
+    assert found.pooled.shape == first.pooled.shape
+
+
+class TestSd3WithoutT5:
+    def test_zeros_stand_in_its_place(self, clips, tmp_path):
+        without = opened(encoders.write_folder("sd3", tmp_path, without="t5xxl"), "sd3")
+        found, whole = (clip.encode("a pony") for clip in (without, clips["sd3"]))
+        assert found.context.shape == (1, 2 * 77, 4096)
+        width = whole.context.shape[-1]
+        assert torch.equal(found.context[:, :77, :width], whole.context[:, :77])
+        assert not found.context[:, :77, width:].any()
+        assert not found.context[:, 77:].any()
+        assert torch.equal(found.pooled, whole.pooled)
+        without.close()
+
+    def test_it_may_be_given_beside(self, clips, tmp_path):
+        encoders.write_folder("sd3", tmp_path / "sd3", without="t5xxl")
+        t5 = encoders.write("sd3", "t5xxl", tmp_path / "t5.safetensors")
+        with_t5 = opened(tmp_path / "sd3", "sd3", ("with", str(t5)))
+        found, whole = with_t5.encode("a pony"), clips["sd3"].encode("a pony")
+        assert torch.equal(found.context, whole.context)
+        with_t5.close()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_no_words_are_encoded_unless_zeros_are_asked_for(clips, name):
+    encoded, zeros = (clips[name].encode("", empty=empty) for empty in ("auto", "zeros"))
+    assert encoded.context.any()
+    assert not zeros.context.any()
+    assert zeros.context.shape == encoded.context.shape
+    assert zeros.pooled is None or not zeros.pooled.any()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_in_half_precision_it_gives_float32(folders, clips, name):
+    half = load(
+        folders / name, "clip", device="cpu", dtype=torch.bfloat16, options=[("family", name)]
+    )
+    exact, rounded = (
+        clip.encode("a (pony:1.3)", dialect="comfyui") for clip in (clips[name], half)
+    )
+    assert rounded.context.dtype == torch.float32
+    assert 0 < (rounded.context - exact.context).norm() / exact.context.norm() < 0.1
+    if exact.pooled is not None:
+        assert rounded.pooled.dtype == torch.float32
+    half.close()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_blocks_may_come_and_go(folders, clips, name):
+    """What is read with one block at a time in memory is the same to the bit."""
+    coming = load(
+        folders / name, "clip", device="cpu", dtype=FP32, options=[("family", name)], room=0
+    )
+    assert any("block.2" in block for block in coming.stream.names)
+    assert not any("embed_tokens" in block for block in coming.stream.names)
+    ours = coming.encode("a (pony:1.3)").context
+    assert torch.equal(ours, clips[name].encode("a (pony:1.3)").context)
+    coming.close()
