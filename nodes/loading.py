@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,9 +109,11 @@ def load_clip(
     for path in paths:
         recognise(path, "text_encoders")
     check(paths, kin)
-    further = [(path, ctx.models.content(path)) for path in paths[1:]]
-    options = (("family", family), *(pair for file in further for pair in _further("with", *file)))
-    return Clip(str(paths[0]), ctx.models.content(paths[0]), family, options=options)
+    first, *others = paths
+    clip = Clip(str(first), ctx.models.content(first), family, options=(("family", family),))
+    for path in others:
+        clip = clip.with_file("with", str(path), ctx.models.content(path))
+    return clip
 
 
 @node("core.set_tokenizer", title="Tokenizer", group="Models")
@@ -135,13 +136,7 @@ def set_tokenizer(
             remedy="Take this node away; it is for AuraFlow and its kin.",
         )
     read(file)
-    options = (*clip.options, *_further("tokenizer", file, ctx.models.content(file)))
-    return replace(clip, options=options)
-
-
-def _further(name: str, path: Path, content: str) -> tuple[tuple[str, str], ...]:
-    """The options of a file beside the first, and of what is in it: other bytes, another recipe."""
-    return (name, str(path)), ("content", content)
+    return clip.with_file("tokenizer", str(file), ctx.models.content(file))
 
 
 def _predicting(prediction: str) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ the engine's pool and are opened with `with ctx.models.open(model) as network:`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Recipe:
     """A part of a weights file, with patches, to be opened through `ctx.models`.
 
     `path` is absolute and serves only to open; identity is `content`, the quick content id.
-    `options` are (name, value) pairs that change how the part is built, e.g. ("ema", True).
+    `options` are (name, value) pairs that change how the part is built, e.g. ("ema", True). One
+    that names a further file is followed by ("content", its quick content id).
     """
 
     part: ClassVar[str]
@@ -93,6 +95,21 @@ class Recipe:
 
     def with_patch(self, patch: Patch) -> Self:
         return replace(self, patches=(*self.patches, patch))
+
+    def with_file(self, option: str, path: str, content: str) -> Self:
+        """Add an option that names a file."""
+        return replace(self, options=(*self.options, (option, path), ("content", content)))
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """Path and content id of all that it needs."""
+        further = (
+            (str(path), str(content))
+            for (_, path), (name, content) in pairwise(self.options)
+            if name == "content"
+        )
+        patches = ((patch.path, patch.content) for patch in self.patches)
+        return (self.path, self.content), *further, *patches
 
 
 @dataclass(frozen=True)

@@ -224,9 +224,7 @@ def _worth(entry: _Entry) -> float:
 def _files(value: Any) -> Iterator[tuple[str, str]]:
     """The files that a recipe names, with their content ids."""
     if isinstance(value, Recipe):
-        yield value.path, value.content
-        for patch in value.patches:
-            yield patch.path, patch.content
+        yield from value.files
 
 
 def _holds(path: str, content: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ponystudio.api import Image, Model
+from ponystudio.api import Clip, Image, Model, Patch
 from ponystudio.engine import results as module
 from ponystudio.engine.disk import DiskCache
 from ponystudio.engine.results import Results
@@ -99,6 +99,27 @@ def test_a_recipe_lives_as_long_as_its_file(tmp_path):
     assert results.tier("m") is None
     file.write_bytes(b"another model under the name of the first")
     results.put("m", recipe, 0.1)
+    assert results.tier("m") is None
+
+
+@pytest.mark.parametrize("further", ["with", "patch"])
+def test_and_as_long_as_every_other_of_its_files(tmp_path, further):
+    first, second = tmp_path / "m.safetensors", tmp_path / "n.safetensors"
+    for file in (first, second):
+        file.write_bytes(file.name.encode())
+    recipe, name = (
+        Clip(str(first), content_id(first), "sdxl", options=(("ema", True),)),
+        str(second),
+    )
+    if further == "with":
+        recipe = recipe.with_file("with", name, content_id(second))
+        assert recipe.options[1:] == (("with", name), ("content", content_id(second)))
+    else:
+        recipe = recipe.with_patch(Patch(name, content_id(second), 0.5))
+    results = Results(device_bytes=0, memory_bytes=10**6, disk=None)
+    results.put("m", recipe, 0.1)
+    assert results.tier("m") == "memory"
+    second.rename(tmp_path / "moved.safetensors")
     assert results.tier("m") is None
 
 
