@@ -6,12 +6,13 @@ import pytest
 
 from ponystudio.canvas.params import presets
 from ponystudio.canvas.params.presets import Preset, inserted
+from ponystudio.canvas.params.tags import with_spaces
 from ponystudio.diffusion.tokens import ClipTokenizer
 from ponystudio.errors import GraphFileError, NotWritable
 
 BY_TITLE = {preset.title: preset for preset in presets.shipped()}
 LADDER, GOOD = BY_TITLE["Pony V6: best"], BY_TITLE["Pony V6: good"]
-SAFE, EXPLICIT = BY_TITLE["Pony V6: safe"], BY_TITLE["Pony V6: explicit"]
+SAFE, EXPLICIT = BY_TITLE["Pony V6 and V7: safe"], BY_TITLE["Pony V6 and V7: explicit"]
 
 
 def put(text, preset, start=None, end=None):
@@ -28,6 +29,26 @@ def test_those_of_the_models_are_there():
     assert {f"rating_{rating}" for rating in ("safe", "questionable", "explicit")} <= texts
     assert {"scr100", "suggestive", "by=", "3d, sfm"} <= texts
     assert len(BY_TITLE) == len(presets.shipped())
+
+
+def test_pony_v7_is_prompted_in_its_order():
+    """Score, rating and style, a description of the picture and of the style; then tags."""
+    whole = BY_TITLE["Pony V7: all, in its order"]
+    special, tags = whole.text.split("\n")
+    score, rating, style, description = special.split(", ", 3)
+    assert BY_TITLE["Pony V7: best"].text == score == "score_9"
+    assert SAFE.text == rating
+    assert style.startswith(BY_TITLE["Pony V7: a style by its number, 0 to 2047"].text)
+    assert description.count(".") == 2
+    assert tags == tags.lower()
+    assert with_spaces(whole.text) == whole.text
+    assert put("a pony", whole) == f"{whole.text}, a pony"
+
+
+def test_a_score_of_v7_takes_the_place_of_v6s_ladder():
+    good = BY_TITLE["Pony V7: good"]
+    assert put(put("a pony", LADDER), good) == "score_7, a pony"
+    assert put(put("a pony", good), BY_TITLE["Pony V7: best"]) == "score_9, a pony"
 
 
 @pytest.mark.parametrize(
