@@ -6,7 +6,7 @@ Importing this loads no torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from ponystudio.diffusion.families import Family, families, family
 from ponystudio.diffusion.opening import opened
 from ponystudio.diffusion.parts import PARTS, Part, Tensors
 from ponystudio.diffusion.text_files import together
-from ponystudio.errors import DamagedFile, ModelFileError, UnsupportedModel, WrongKind
+from ponystudio.errors import ModelFileError, UnsupportedModel, WrongKind
 from ponystudio.library.recognise import ModelFile, check_kind
 from ponystudio.library.recognise import recognise as read_header
 from ponystudio.library.weights import WeightsFile
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ponystudio.diffusion.network import Network
-    from ponystudio.diffusion.weights import Weights
 
 Options = Iterable[tuple[str, str | int | float | bool]]
 # The option of a recipe that concerns sampling, not the weights: Denoiser.shift.
@@ -106,6 +105,7 @@ def _load(
     import torch
 
     from ponystudio.diffusion import streaming
+    from ponystudio.diffusion.filling import fill
     from ponystudio.diffusion.weights import Weights
 
     quiet_libraries()
@@ -128,7 +128,7 @@ def _load(
             module = _built(how, kin, arguments)
         coming = streaming.coming(module, dtype, room)
         come = {name for block in coming for name in block.names}
-        _fill(module, weights, come, how.noun, device, dtype, check)
+        fill(module, weights, come, how.noun, device, dtype, check)
         network = how.wrap(module, kin, weights, info, options)
         if coming:
             network.stream = streaming.Stream(
@@ -175,53 +175,3 @@ def _built(how: Part, kin: Family, arguments: dict[str, Any]) -> nn.Module:
             f"No {how.noun} can be built as this file describes it ({error}).",
             remedy="What it says about itself in `ponystudio.config` may be wrong.",
         ) from error
-
-
-def _fill(
-    module: nn.Module,
-    weights: Weights,
-    come: Collection[str],
-    noun: str,
-    device: torch.device,
-    dtype: torch.dtype,
-    check: Callable[[], None],
-) -> None:
-    """Put the stored tensors into a network on the meta device: all of them, and no others.
-
-    Those that `come` later stay there, as what they will be.
-    """
-    import torch
-
-    from ponystudio.diffusion.weights import assign
-
-    shapes = weights.shapes
-    wanted = {name: value.shape for name, value in module.state_dict().items()}
-    if missing := wanted.keys() - shapes.keys():
-        raise DamagedFile(
-            f"The {noun} lacks {len(missing)} of its tensors, among them {min(missing)!r}.",
-            remedy="Get the file again: it is incomplete.",
-        )
-    if unknown := shapes.keys() - wanted.keys():
-        raise UnsupportedModel(
-            f"The {noun} has {len(unknown)} tensors too many, among them {min(unknown)!r}: "
-            "it is of another architecture."
-        )
-    for name, shape in wanted.items():
-        check()
-        if _without_ones(shapes[name]) != _without_ones(shape):
-            raise UnsupportedModel(
-                f"The tensor {name!r} of the {noun} is {list(shapes[name])}, not {list(shape)}: "
-                "it is of another architecture."
-            )
-        if name in come:
-            assign(module, name, torch.empty(shape, dtype=dtype, device="meta"))
-        else:
-            assign(module, name, weights.stored(name, shape).on(device, dtype))
-
-
-def _without_ones(shape: Iterable[int]) -> list[int]:
-    """A 1×1 convolution and a linear layer are the same."""
-    sides = list(shape)
-    while len(sides) > 2 and sides[-1] == 1:
-        sides.pop()
-    return sides

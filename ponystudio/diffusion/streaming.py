@@ -8,7 +8,7 @@ As many blocks stay as there is room for, spread evenly, so that the others have
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ponystudio.diffusion.deltas import Delta
 from ponystudio.diffusion.patching import with_deltas
 from ponystudio.diffusion.weights import Stored, Weights, assign
-from ponystudio.library.paging import let_go, read_ahead
+from ponystudio.library import memory
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
@@ -87,7 +87,14 @@ class Stream:
         self._coming: tuple[Block, Future[dict[str, Tensor]]] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="weights")
         self._mover = _Mover(device)
+        # Pages that will be read over before they are wanted again only drive others out.
+        self._lets_go = device.type == "cpu" and self._stored > memory.available()
         self._hooks = [hook for block in blocks for hook in self._hooked(block)]
+
+    @property
+    def _stored(self) -> int:
+        """Bytes of the blocks in the file."""
+        return sum(self._weights.nbytes(name) for name in self.names)
 
     @property
     def nbytes(self) -> int:
@@ -152,8 +159,8 @@ class Stream:
             self._mover.leave(self._module.get_parameter(name))
             shape = self._shapes[name]
             assign(self._module, name, torch.empty(shape, dtype=self.dtype, device="meta"))
-        if self.device.type == "cpu":
-            self._page(block, let_go)
+            if self._lets_go:
+                self._weights.let_go(name)
 
     def _come(self, block: Block) -> dict[str, Tensor]:
         coming, self._coming = self._coming, None
@@ -169,7 +176,8 @@ class Stream:
 
     def _bring(self, block: Block) -> dict[str, Tensor]:
         stored = {name: self._weights.stored(name, self._shapes[name]) for name in block.names}
-        self._page(block, read_ahead)
+        for name in block.names:
+            self._weights.read_ahead(name)
         with (
             torch.no_grad(),
             self._mover.at_work(sum(x.data.nbytes + ALIGNED for x in stored.values())),
@@ -183,11 +191,6 @@ class Stream:
         value = stored.on(self.device, self.dtype, self._mover.move)
         _touch(stored.data)
         return value
-
-    def _page(self, block: Block, advise: Callable[[memoryview, int], None]) -> None:
-        file = self._weights.file
-        for key in dict.fromkeys(self._weights.naming.names[name] for name in block.names):
-            advise(file.buffer(key), file.tensors[key].start)
 
 
 class _Mover:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ponystudio.diffusion.naming import Naming
 from ponystudio.diffusion.packed import unpacked
 from ponystudio.errors import UnsupportedModel
+from ponystudio.library.paging import let_go, read_ahead
 from ponystudio.library.tensors import BESIDE, PACKED, SCALES
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+
+
 def tensor(file: WeightsFile, name: str) -> Tensor:
     """A stored tensor, on the file's own mapped pages: valid until the file is closed.
 
@@ -127,6 +130,26 @@ class Weights:
         if scale is None:
             data = data.reshape(shape)
         return Stored(data, shape, scale=scale)
+
+    def place(self, name: str) -> tuple[int, int]:
+        """Where it begins: the number of the file, and the byte in that."""
+        info = self.file.tensors[self.naming.names[name]]
+        return info.file, info.start
+
+    def nbytes(self, name: str) -> int:
+        """Of the stored tensor that it is, or is a part of."""
+        return self.file.tensors[self.naming.names[name]].nbytes
+
+    def read_ahead(self, name: str) -> int:
+        """Have the system begin to read it; so many bytes."""
+        key = self.naming.names[name]
+        read_ahead(self.file.buffer(key), self.file.tensors[key].start)
+        return self.nbytes(name)
+
+    def let_go(self, name: str) -> None:
+        """Let the system forget it."""
+        key = self.naming.names[name]
+        let_go(self.file.buffer(key), self.file.tensors[key].start)
 
     def _scale(self, key: str) -> Tensor | None:
         """What a tensor of few bits is to be multiplied by: one number, or one a row."""

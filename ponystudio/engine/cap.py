@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ponystudio.engine.devices import available_memory
+from ponystudio.library.memory import available
 
 # For the interpreter and other threads, which must go on when a node may not.
 MARGIN = 256 * 2**20
@@ -30,7 +30,7 @@ class MemoryCap:
         if not self._active:
             yield
             return
-        with self._limited(_data_size() + max(available_memory() - MARGIN, MARGIN)):
+        with self._limited(_data_size() + max(available() - MARGIN, MARGIN)):
             self._held = True
             try:
                 yield

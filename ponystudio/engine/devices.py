@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import torch
 
 from ponystudio.errors import UsageError
+from ponystudio.library import memory
 
 DEVICES = ("auto", "cpu", "cuda", "rocm", "mps")
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -111,24 +111,13 @@ def apply(choice: Choice) -> None:
         torch.cuda.set_per_process_memory_fraction(most / total, choice.device)
 
 
-def available_memory() -> int:
-    """Bytes of main memory that this process may still take, container limits included."""
-    free = int(psutil.virtual_memory().available)
-    return min([free, *(limit - used for limit, used in _cgroups())])
-
-
-def total_memory() -> int:
-    """Bytes of main memory there are for this process at all."""
-    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in _cgroups())])
-
-
 def device_memory(device: torch.device) -> int:
     """Bytes that the device has for this process at all, less a reserve."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory) - RESERVE
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory()) - RESERVE
-    return max(total_memory() - RESERVE, total_memory() // 2)
+    return max(memory.total() - RESERVE, memory.total() // 2)
 
 
 def whole_memory(device: torch.device) -> int:
@@ -137,7 +126,7 @@ def whole_memory(device: torch.device) -> int:
         return int(torch.cuda.get_device_properties(device).total_memory)
     if device.type == "mps":
         return int(torch.mps.recommended_max_memory())
-    return total_memory()
+    return memory.total()
 
 
 def free_device_memory(device: torch.device) -> int:
@@ -148,7 +137,7 @@ def free_device_memory(device: torch.device) -> int:
         return int(free + held) - RESERVE // 2
     if device.type == "mps":
         return device_memory(device) - taken_memory(device)
-    return available_memory()
+    return memory.available()
 
 
 def taken_memory(device: torch.device) -> int:
@@ -258,32 +247,3 @@ def _title(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return {"cpu": f"CPU with {torch.get_num_threads()} threads", "mps": "Apple GPU"}[device.type]
-
-
-def _cgroups() -> list[tuple[int, int]]:
-    """(limit, used) of the containers that this process is in, both layouts of cgroups."""
-    found = []
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
-    ):
-        try:
-            pair = int(Path(limit).read_text()), int(Path(used).read_text())
-        except (OSError, ValueError):  # no such layout, or "max": no limit
-            continue
-        if pair[0] < 2**60:
-            found.append((pair[0], max(0, pair[1] - _page_cache(Path(used).parent))))
-    return found
-
-
-def _page_cache(group: Path) -> int:
-    """Bytes of files in memory that count as used but leave when asked."""
-    try:
-        lines = (group / "memory.stat").read_text().splitlines()
-    except OSError:
-        return 0
-    values = dict(line.split(maxsplit=1) for line in lines if " " in line)
-    return int(values.get("inactive_file", values.get("total_inactive_file", 0)))

@@ -20,11 +20,9 @@ from ponystudio.engine.context import Preview, Surroundings
 from ponystudio.engine.devices import (
     Choice,
     apply,
-    available_memory,
     device_memory,
     free_device_memory,
     short_title,
-    total_memory,
     whole_memory,
 )
 from ponystudio.engine.disk import LIMIT, DiskCache
@@ -55,6 +53,7 @@ from ponystudio.graph.checking import check, effective_targets, titles
 from ponystudio.graph.keys import Environment, NodeKey
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors, effective, sound
+from ponystudio.library import memory
 from ponystudio.library.checking import check_files, files_of
 from ponystudio.library.content import content_id, hashes
 from ponystudio.library.index import Index
@@ -141,7 +140,7 @@ class Engine:
         there = choice.within(device_memory(choice.device))
         self.results = Results(
             device_bytes=int(there * DEVICE_RESULTS_SHARE),
-            memory_bytes=int(total_memory() * MEMORY_RESULTS_SHARE),
+            memory_bytes=int(memory.total() * MEMORY_RESULTS_SHARE),
             disk=self._disk,
         )
         self._cap = MemoryCap(active=choice.kind == "cpu")
@@ -276,8 +275,8 @@ class Engine:
             max(0, free_device_memory(device)),
             on_device,
             results,
-            total_memory(),
-            available_memory(),
+            memory.total(),
+            memory.available(),
             elsewhere,
             main_results,
         )

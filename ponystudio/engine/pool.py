@@ -21,13 +21,13 @@ from ponystudio.engine.cap import MemoryCap
 from ponystudio.engine.devices import (
     RESERVE,
     Choice,
-    available_memory,
     free_device_memory,
     release_cached,
     taken_memory,
 )
 from ponystudio.engine.events import Event, Weights
 from ponystudio.errors import ModelFileError
+from ponystudio.library import memory
 from ponystudio.library.recognise import recognise
 
 Check = Callable[[], None]
@@ -279,10 +279,10 @@ class WeightsPool:
     def _main_memory_takes(self, nbytes: int) -> bool:
         """Whether there is room for what leaves the device, once the oldest there made some."""
         for entry in [entry for entry in self._idle() if _is_offloaded(entry)]:
-            if available_memory() >= nbytes + RESERVE:
+            if memory.available() >= nbytes + RESERVE:
                 break
             self._close(entry)
-        return available_memory() >= nbytes + RESERVE
+        return memory.available() >= nbytes + RESERVE
 
     def _fits(self, needed: int, device: torch.device) -> bool:
         held = self._held_on(device)

@@ -97,18 +97,6 @@ def test_fp32_switches_tf32_off(monkeypatch):
     assert torch.backends.cudnn.allow_tf32
 
 
-def test_a_container_s_limit_bounds_the_memory(monkeypatch):
-    monkeypatch.setattr(devices, "_cgroups", lambda: [(2 * 2**30, 2**30)])
-    assert devices.total_memory() == 2 * 2**30
-    assert devices.available_memory() <= 2**30
-
-
-def test_files_in_memory_do_not_count_as_used(tmp_path, monkeypatch):
-    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 4096\n")
-    assert devices._page_cache(tmp_path) == 4096
-    assert devices._page_cache(tmp_path / "absent") == 0
-
-
 def test_the_doctor_names_torch_and_every_device():
     lines = devices.doctor()
     assert torch.__version__ in lines[0]

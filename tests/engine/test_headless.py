@@ -291,7 +291,7 @@ def test_no_permission_to_write_as_another_user(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse by themselves")
 def test_memory_that_is_not_there_is_refused_instead_of_killed(monkeypatch):
-    monkeypatch.setattr("ponystudio.engine.cap.available_memory", lambda: 600 * 2**20)
+    monkeypatch.setattr("ponystudio.engine.cap.available", lambda: 600 * 2**20)
     cap = MemoryCap(active=True)
     with cap.held():
         torch.ones(2**20)

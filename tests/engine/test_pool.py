@@ -42,7 +42,7 @@ def events():
 @pytest.fixture
 def make_pool(events, monkeypatch):
     monkeypatch.setattr(module, "free_device_memory", lambda _: 10**9)
-    monkeypatch.setattr(module, "available_memory", lambda: 10**10)
+    monkeypatch.setattr(module.memory, "available", lambda: 10**10)
     monkeypatch.setattr(module, "release_cached", lambda _: None)
     monkeypatch.setattr(module, "_predicted", lambda *_: SIZE)
 
@@ -113,8 +113,8 @@ def test_without_room_in_the_main_memory_the_oldest_there_are_closed(
     assert [networks[name].device.type for name in "abc"] == ["cpu", "cpu", "cuda"]
     free = [module.RESERVE]  # each network that is closed there makes room for one
     monkeypatch.setattr(
-        module,
-        "available_memory",
+        module.memory,
+        "available",
         lambda: free[0] + SIZE * sum(network.closed for network in networks.values()),
     )
     events.clear()

@@ -1,0 +1,69 @@
+"""How much main memory there is for this process, limits of containers included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+_ROOT = Path("/sys/fs/cgroup")
+# Above this a limit means none.
+_NO_LIMIT = 2**60
+
+
+def available() -> int:
+    """Bytes that may still be taken; pages of files that can leave count as free."""
+    free = int(psutil.virtual_memory().available)
+    return min([free, *(limit - used for limit, used in groups())])
+
+
+def total() -> int:
+    """Bytes there are at all."""
+    return min([int(psutil.virtual_memory().total), *(limit for limit, _ in groups())])
+
+
+def groups(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> list[tuple[int, int]]:
+    """(limit, used) of every control group that this process is in, of both layouts.
+
+    Source: Documentation/admin-guide/cgroup-v1 and cgroup-v2 of the Linux kernel.
+    """
+    found = []
+    for folder in _folders(root, own):
+        for limit, used in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            try:
+                pair = int((folder / limit).read_text()), int((folder / used).read_text())
+            except (OSError, ValueError):  # no such layout, or "max": no limit
+                continue
+            if pair[0] < _NO_LIMIT:
+                found.append((pair[0], max(0, pair[1] - pages_of_files(folder))))
+    return found
+
+
+def pages_of_files(folder: Path) -> int:
+    """Bytes of files in memory that count as used in a group but leave when asked."""
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except OSError:
+        return 0
+    values = dict(line.split(maxsplit=1) for line in lines if " " in line)
+    return int(values.get("inactive_file", values.get("total_inactive_file", 0)))
+
+
+def _folders(root: Path, own: Path) -> Iterator[Path]:
+    """Those of the group of this process and of all around it; the outermost always."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:  # no Linux
+        lines = []
+    for tree, controllers in ((root / "memory", "memory"), (root, "")):
+        yield tree
+        for line in lines:
+            _, named, path = [*line.split(":", 2), "", ""][:3]
+            if controllers in named.split(",") and path.strip("/"):
+                inner = tree / path.strip("/")
+                around = inner.relative_to(tree).parts
+                yield from (tree.joinpath(*around[: n + 1]) for n in range(len(around)))
