@@ -19,6 +19,7 @@ LIGHT_PACKAGES = (
     "ponystudio.library",
     "ponystudio.client",
     "ponystudio.commands",
+    "ponystudio.diffusion.architectures",
     "ponystudio.diffusion.families",
     "ponystudio_nodes",
 )

@@ -68,7 +68,7 @@ class RunModels:
             if recipe.part == "clip":
                 network.embeddings = self._around.embeddings() | _brought(recipe)
             if network.stream is not None:
-                self._around.emit(Memory(_coming(network.stream, recipe), self._node))
+                self._around.emit(Memory(_coming(network.stream, recipe.part), self._node))
             yield network
 
     def content(self, path: Path) -> str:
@@ -80,9 +80,10 @@ class RunModels:
             self._around.emit(Note(node, text))
 
 
-def _coming(stream: Any, recipe: Recipe) -> str:
+def _coming(stream: Any, part: str) -> str:
     count = "one block" if len(stream.blocks) == 1 else f"{len(stream.blocks)} blocks"
-    return f"lets {count} of {Path(recipe.path).name} come from the file whenever they are needed"
+    whose = {"model": "the model", "clip": "the text encoder"}[part]
+    return f"lets {count} of {whose} come from the file whenever they are needed"
 
 
 def _brought(recipe: Recipe) -> dict[str, Bundled]:

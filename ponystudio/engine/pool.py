@@ -36,6 +36,9 @@ Check = Callable[[], None]
 STREAMED = ("model", "clip")
 # What computing with a network takes beside its weights, of those that do not fit as they are.
 WORK = 3 << 29
+# A text encoder is read through once a prompt: in main memory a larger one than this share of what
+# is free would only drive others out.
+BRIEF_SHARE = 0.25
 # Halved so often, a room is none.
 MOST_HALVED = 3
 
@@ -228,10 +231,12 @@ class WeightsPool:
     def _room(self, recipe: Recipe, needed: int, device: torch.device) -> int | None:
         """Bytes for the weights of a network that does not fit; None for one that does."""
         halved = self._halved[recipe.content, recipe.part]
-        if recipe.part not in STREAMED or (self._fits(needed, device) and not halved):
+        free = self._free(device)
+        brief = recipe.part == "clip" and device.type == "cpu" and needed > free * BRIEF_SHARE
+        if recipe.part not in STREAMED or (self._fits(needed, device) and not halved and not brief):
             return None
-        there = min(self._budget - self._held_on(device), self._free(device)) - WORK
-        return 0 if halved >= MOST_HALVED else max(0, there) >> halved
+        there = min(self._budget - self._held_on(device), free) - WORK
+        return 0 if brief or halved >= MOST_HALVED else max(0, there) >> halved
 
     def _patch(self, entry: _Entry, recipe: Recipe, check: Check) -> None:
         wanted = _strengths(recipe)

@@ -324,6 +324,14 @@ def test_text_encoders_leave_before_the_denoiser_comes_in_blocks(rooms, events):
     assert given == [None, SIZE * 3 // 4 - 4]
 
 
+@pytest.mark.parametrize(("device", "expected"), [("cpu", 0), ("cuda", None)])
+def test_a_large_text_encoder_comes_in_blocks_in_main_memory(rooms, device, expected):
+    pool, given, _ = rooms(10**9, device, free=3 * SIZE)
+    with pool.open(Clip("/t.safetensors", "t", "flux"), check=go):
+        pass
+    assert given == [expected]
+
+
 def test_autoencoders_never_come_in_blocks(rooms):
     pool, given, _ = rooms(SIZE // 2)
     with pool.open(Vae("/v.safetensors", "v", ""), check=go):
