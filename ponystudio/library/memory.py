@@ -50,7 +50,9 @@ def pages_of_files(folder: Path) -> int:
     except OSError:
         return 0
     values = dict(line.split(maxsplit=1) for line in lines if " " in line)
-    return int(values.get("inactive_file", values.get("total_inactive_file", 0)))
+    total = "total_" if "total_inactive_file" in values else ""  # v1 has those of inner groups apart
+    kinds = (f"{total}inactive_file", f"{total}active_file")
+    return sum(int(values.get(kind, 0)) for kind in kinds)
 
 
 def _folders(root: Path, own: Path) -> Iterator[Path]:

@@ -12,13 +12,14 @@ MEGABYTE = 2**20
 
 def group(folder, limit, used, files=0, layout=2):
     names = {
-        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-        2: ("memory.max", "memory.current", "inactive_file"),
+        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_{}active_file"),
+        2: ("memory.max", "memory.current", "{}active_file"),
     }[layout]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / names[0]).write_text(str(limit))
     (folder / names[1]).write_text(str(used))
-    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {files}\n")
+    lines = [f"{names[2].format(way)} {files // 2}" for way in ("in", "")]
+    (folder / "memory.stat").write_text("\n".join(["anon 5", *lines, ""]))
 
 
 @pytest.mark.parametrize(
