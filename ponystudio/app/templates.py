@@ -72,5 +72,13 @@ def _told() -> dict[str, tuple[str, str]]:
             tr("Two styles"),
             tr("One seed, two prompts: what the words change."),
         ),
+        "pony-v7": (
+            tr("Pony V7"),
+            tr("Tags and sentences for Pony Diffusion V7, which you bring as a folder."),
+        ),
+        "flux": (
+            tr("FLUX.1 schnell"),
+            tr("Model, text encoders and VAE of FLUX.1 from files of their own."),
+        ),
         "upscale": (tr("Upscale"), tr("Makes a picture larger and adds detail.")),
     }

@@ -50,7 +50,8 @@ def pages_of_files(folder: Path) -> int:
     except OSError:
         return 0
     values = dict(line.split(maxsplit=1) for line in lines if " " in line)
-    total = "total_" if "total_inactive_file" in values else ""  # v1 has those of inner groups apart
+    # Those of inner groups included, which v1 tells apart.
+    total = "total_" if "total_inactive_file" in values else ""
     kinds = (f"{total}inactive_file", f"{total}active_file")
     return sum(int(values.get(kind, 0)) for kind in kinds)
 
