@@ -17,11 +17,15 @@ from PySide6.QtCore import QObject, Signal
 from ponystudio.canvas.background import Background
 from ponystudio.canvas.params.pieces import Piece, length, pieces, spans
 from ponystudio.diffusion.embedding_files import Bundled, bundled, count_vectors
-from ponystudio.diffusion.prompt import notes, parse
+from ponystudio.diffusion.families import families
+from ponystudio.diffusion.prompt import Segment, notes, parse
+from ponystudio.diffusion.towers import T5Tower
 from ponystudio.errors import PonyStudioError
 from ponystudio.library.folders import Folders
 
 CHUNK = 75
+# Counts for tokenizers that may not ship: pieces of about the same length.
+SIMILAR = "t5"
 _KEPT = 512
 _FRESH = 5.0  # seconds
 
@@ -30,28 +34,33 @@ _FRESH = 5.0  # seconds
 class Count:
     """`tokens` in all, `chunks` of 75 that hold them, and the places in the text (numbers of
     characters) where a new chunk begins. `problem` says what the prompt names in vain, `notes` what
-    in it does not act as its author may expect."""
+    in it does not act as its author may expect. `size`: what a chunk holds. `exact`: by the model's
+    own tokenizer, not by one that is like it."""
 
     tokens: int
     chunks: int = 1
     breaks: tuple[int, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = ()
+    size: int = CHUNK
+    exact: bool = True
 
     @property
     def room(self) -> int:
-        return self.chunks * CHUNK
+        return self.chunks * self.size
 
 
 EMPTY = Count(0)
 
 
 class Prompt(NamedTuple):
-    """What is counted; `loras` are the files that may bring textual inversions to it."""
+    """What is counted; `loras` are the files that may bring textual inversions to it. `family`: of
+    the model that reads it, "" where it is not known."""
 
     text: str
     dialect: str
     loras: tuple[str, ...] = ()
+    family: str = ""
 
 
 class Counts(QObject):
@@ -81,7 +90,7 @@ class Counts(QObject):
             folders = self._folders()
             # What was typed since replaces what was not yet counted.
             self._background.do(
-                lambda: count(prompt.text, prompt.dialect, self._embeddings(folders, prompt.loras)),
+                lambda: count(prompt, self._embeddings(folders, prompt.loras)),
                 lambda count: self._done(place, prompt, count),
                 key=place or prompt,
             )
@@ -130,11 +139,14 @@ class Counts(QObject):
         self.changed.emit()
 
 
-def count(text: str, dialect: str, embeddings: Mapping[str, int] | None = None) -> Count:
+def count(prompt: Prompt, embeddings: Mapping[str, int] | None = None) -> Count:
     """Count a prompt; `embeddings` says how many vectors each textual inversion has."""
     from ponystudio.diffusion import tokens
 
+    text, dialect = prompt.text, prompt.dialect
     known, said = embeddings or {}, tuple(notes(text, dialect))
+    if tower := _reads_at_once(prompt.family):
+        return _at_once(text, dialect, tower, said)
     segments = parse(text, dialect)
     try:
         chunks = tokens.ClipTokenizer().chunks(
@@ -150,6 +162,24 @@ def count(text: str, dialect: str, embeddings: Mapping[str, int] | None = None) 
         places = [start for start, _ in spans(text, segments, dialect, known)]
         breaks = tuple(_break_places(lengths, places))
     return Count(sum(lengths), len(chunks), breaks, "", said)
+
+
+def _reads_at_once(family: str) -> T5Tower | None:
+    """The text encoder whose states are the prompt, where it reads any length at once."""
+    kin = families().get(family)
+    if kin is None or kin.joined == "in a row":  # that one's chunks count too
+        return None
+    return next((tower for tower in kin.towers if isinstance(tower, T5Tower)), None)
+
+
+def _at_once(text: str, dialect: str, tower: T5Tower, said: tuple[str, ...]) -> Count:
+    from ponystudio.diffusion.sentence_pieces import shipped
+
+    pieces = shipped(tower.pieces or SIMILAR)
+    words = [segment.text for segment in parse(text, dialect) if isinstance(segment, Segment)]
+    tokens = sum(len(pieces.ids(word)) for word in words)
+    room = max(tower.least - 1, tokens)  # one is the end
+    return Count(tokens, notes=said, size=room, exact=bool(tower.pieces))
 
 
 def _numbers(tokenizer: Any, segments: Any, dialect: str) -> tuple[int, int]:

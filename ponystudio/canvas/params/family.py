@@ -11,20 +11,21 @@ if TYPE_CHECKING:
 
 _SOURCES = ("checkpoints", "diffusion_models")
 _CARRIERS = ("model", "clip")
+_SAID = "family"
 _FARTHEST = 64
 
 
 def model_family(ctx: FieldContext) -> str:
     """The family, "" where it is not known (yet) or nothing is wired."""
     found = _source(ctx)
-    if found is None:
-        return ""
+    if found is None or isinstance(found, str):
+        return found or ""
     fact = ctx.services.facts.get(*found)
     return fact.family if fact is not None and not fact.problem else ""
 
 
-def _source(ctx: FieldContext) -> tuple[str, str] | None:
-    """The kind and name of the file that the model comes from."""
+def _source(ctx: FieldContext) -> tuple[str, str] | str | None:
+    """The kind and name of the file that the model comes from, or the family that a node says."""
     graph, node = ctx.document.graph, ctx.node
     for _ in range(_FARTHEST):
         upstream = _upstream(graph, node, ctx)
@@ -35,6 +36,8 @@ def _source(ctx: FieldContext) -> tuple[str, str] | None:
         for param in spec.params if spec else ():
             if param.type == "file" and param.kind in _SOURCES:
                 return param.kind, str(there.params.get(param.name, param.default))
+            if param.name == _SAID and param.choices:
+                return str(there.params.get(param.name, param.default))
         node = upstream
     return None
 

@@ -14,6 +14,7 @@ from ponystudio.canvas.action import ActionSpec
 from ponystudio.canvas.params import painting
 from ponystudio.canvas.params.brought import loras_behind
 from ponystudio.canvas.params.counting import CHUNK, Count, Prompt
+from ponystudio.canvas.params.family import model_family
 from ponystudio.canvas.params.field import Drag, Field, FieldContext, Host, Part, Touch
 from ponystudio.canvas.params.prompt_layout import LINE, Laid, laid, line_count
 from ponystudio.canvas.theme import Theme
@@ -36,7 +37,8 @@ def dialect_of(ctx: FieldContext) -> str:
 
 def prompt_in(ctx: FieldContext) -> Prompt:
     """A prompt with all that its tokens depend on."""
-    return Prompt(str(ctx.value), dialect_of(ctx), loras_behind(ctx.document, ctx.node))
+    loras, family = loras_behind(ctx.document, ctx.node), model_family(ctx)
+    return Prompt(str(ctx.value), dialect_of(ctx), loras, family)
 
 
 class PromptField(Field):
@@ -203,7 +205,8 @@ def counted(count: Count) -> str:
 def paint_counter(painter: QPainter, rect: QRectF, look: Theme, count: Count | None) -> None:
     """The bar, with an amber tick at each 75, and the numbers; a sign where there are notes."""
     middle = rect.center().y()
-    shown = f"{count.tokens} / {count.room}" if count else "– / 75"
+    about = "" if count is None or count.exact else "≈ "
+    shown = f"{about}{count.tokens} / {count.room}" if count else f"– / {CHUNK}"
     painter.setPen(look.color("err" if count and count.problem else "text3"))
     width = texts.draw_right(painter, rect.right(), middle, shown, "mono_caption")
     taken = max(width, 44) + 12

@@ -32,7 +32,7 @@ def lengths(text, dialect):
      "日本語 été 🦄", "unicorn " * 200, LONG.replace(",", "")],
 )  # fmt: skip
 def test_counts_as_the_encoder_does(text, dialect):
-    found = count(text, dialect)
+    found = count(Prompt(text, dialect))
     assert (found.tokens, found.chunks) == (
         sum(lengths(text, dialect)),
         len(lengths(text, dialect)),
@@ -43,27 +43,27 @@ def test_counts_as_the_encoder_does(text, dialect):
 
 def test_a_break_is_where_the_next_chunk_begins():
     text = ", ".join(["unicorn"] * 60)
-    place = count(text, "comfyui").breaks[0]
+    place = count(Prompt(text, "comfyui")).breaks[0]
     assert ClipTokenizer().ids(text[:place]) == ClipTokenizer().ids(text)[:75]
 
 
 def test_weights_are_no_words():
     text = "(1 2 3:1.2), 1 2 1.2, " * 12
-    place = count(text, "comfyui").breaks[0]
+    place = count(Prompt(text, "comfyui")).breaks[0]
     before = parse(text[:place], "comfyui")
     tokens = sum(len(ClipTokenizer().ids(part.text)) for part in before)
     assert tokens == lengths(text, "comfyui")[0]
 
 
 def test_what_is_named_in_vain_is_told_and_counted():
-    found = count("a unicorn, embedding:gone", "a1111")
+    found = count(Prompt("a unicorn, embedding:gone", "a1111"))
     assert "gone" in found.problem
     assert found.tokens > 3
 
 
 def test_an_embedding_counts_its_vectors():
-    plain = count("a unicorn", "a1111").tokens
-    assert count("a unicorn birb", "a1111", {"birb.pt": 8}).tokens == plain + 8
+    plain = count(Prompt("a unicorn", "a1111")).tokens
+    assert count(Prompt("a unicorn birb", "a1111"), {"birb.pt": 8}).tokens == plain + 8
 
 
 def test_counts_arrive_later(qtbot, tmp_path):
@@ -80,7 +80,7 @@ def test_counts_arrive_later(qtbot, tmp_path):
 
 def test_a_long_prompt_is_counted_quickly_enough():
     text = "(word:1.2), " * 5000
-    assert count(text, "a1111").tokens == 10_000
+    assert count(Prompt(text, "a1111")).tokens == 10_000
 
 
 def test_counting_needs_no_torch():
@@ -88,8 +88,8 @@ def test_counting_needs_no_torch():
     import sys
 
     code = (
-        "import sys; from ponystudio.canvas.params.counting import count;"
-        "print(count('a unicorn', 'a1111').tokens, 'torch' in sys.modules)"
+        "import sys; from ponystudio.canvas.params.counting import Prompt, count;"
+        "print(count(Prompt('a unicorn', 'a1111')).tokens, 'torch' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["2", "False"]
@@ -117,8 +117,8 @@ def test_embeddings_are_listed_and_measured_from_their_headers(tmp_path):
     found = Embeddings(Folders([tmp_path]))
     sizes = {"birb": 3, "pair": 2, "words": 4, "layer": 1, "torn": 1}
     assert dict(found) == {f"{name}.safetensors": size for name, size in sizes.items()}
-    plain = count("a unicorn", "a1111").tokens
-    assert count("a unicorn, embedding:birb", "a1111", found).tokens == plain + 1 + 3
+    plain = count(Prompt("a unicorn", "a1111")).tokens
+    assert count(Prompt("a unicorn, embedding:birb", "a1111"), found).tokens == plain + 1 + 3
 
 
 def test_those_in_pictures_are_measured(tmp_path):
@@ -158,3 +158,24 @@ def test_the_end_of_the_services_ends_what_is_being_found_out(qapp, tmp_path):
     assert not names & {"token counter", "model files"}
     QCoreApplication.processEvents()
     assert told == []
+
+
+class TestReadAtOnce:
+    """FLUX and AuraFlow read a prompt of any length by T5, which has no chunks."""
+
+    def test_flux_by_its_own_tokenizer(self):
+        found = count(Prompt("a (pony:1.2)", "comfyui", family="flux"))
+        assert (found.tokens, found.chunks, found.room, found.exact) == (3, 1, 255, True)
+
+    def test_auraflow_by_one_that_is_like_its_own(self):
+        found = count(Prompt("a pony", "comfyui", family="auraflow"))
+        assert not found.exact
+
+    def test_a_long_prompt_takes_the_room_it_needs(self):
+        found = count(Prompt("a pony, " * 200, "comfyui", family="flux"))
+        assert found.room == found.tokens > 255
+        assert found.breaks == ()
+
+    def test_others_count_in_chunks(self):
+        for family in ("", "sdxl", "sd3"):
+            assert count(Prompt("a pony", "comfyui", family=family)).room == 75
