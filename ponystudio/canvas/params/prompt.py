@@ -206,7 +206,7 @@ def paint_counter(painter: QPainter, rect: QRectF, look: Theme, count: Count | N
     """The bar, with an amber tick at each 75, and the numbers; a sign where there are notes."""
     middle = rect.center().y()
     about = "" if count is None or count.exact else "≈ "
-    shown = f"{about}{count.tokens} / {count.room}" if count else f"– / {CHUNK}"
+    shown = f"{about}{count.tokens} / {count.room}" if count else "–"
     painter.setPen(look.color("err" if count and count.problem else "text3"))
     width = texts.draw_right(painter, rect.right(), middle, shown, "mono_caption")
     taken = max(width, 44) + 12
