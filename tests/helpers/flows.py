@@ -47,7 +47,13 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "pos_embed_max_size": 12,
     },
 }
-SD35 = {"qk_norm": "rms_norm", "dual_attention_layers": (0, 1)}
+# What sets those of a family apart that have a name of their own. Without T5 the prompt of SD3 is
+# filled up to the released model's width.
+OWN: dict[str, dict[str, Any]] = {
+    "flux-dev": {"guidance_embeds": True},
+    "sd3.5": {"qk_norm": "rms_norm", "dual_attention_layers": (0, 1)},
+    "sd3-clip": {"joint_attention_dim": 4096},
+}
 
 
 def family_of(name: str) -> str:
@@ -56,7 +62,8 @@ def family_of(name: str) -> str:
 
 @cache
 def network(name: str) -> nn.Module:
-    """diffusers' own, of random weights; "flux-dev" is told its guidance. Do not change it."""
+    """diffusers' own, of random weights; "flux-dev" is told its guidance, "sd3-clip" reads prompts
+    without T5. Do not change it."""
     from diffusers import (
         AuraFlowTransformer2DModel,
         FluxTransformer2DModel,
@@ -69,11 +76,7 @@ def network(name: str) -> nn.Module:
         "sd3": SD3Transformer2DModel,
     }
     family = family_of(name)
-    arguments = SHARED | ARGUMENTS[family]
-    if name == "flux-dev":
-        arguments |= {"guidance_embeds": True}
-    if name == "sd3.5":
-        arguments |= SD35
+    arguments = SHARED | ARGUMENTS[family] | OWN.get(name, {})
     return randomised(kinds[family](**arguments), seed=len(name))
 
 
