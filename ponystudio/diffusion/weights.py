@@ -152,12 +152,24 @@ class Weights:
         let_go(self.file.buffer(key), self.file.tensors[key].start)
 
     def _scale(self, key: str) -> Tensor | None:
-        """What a tensor of few bits is to be multiplied by: one number, or one a row."""
-        for ending in SCALES:
-            name = key.removesuffix(".weight") + ending
-            if name in self.file.tensors:
-                return tensor(self.file, name)
-        return None
+        """What a tensor [n,…] of few bits is to be multiplied by: [] or, one a row, [n,1,…].
+
+        Raises UnsupportedModel where there are others, such as one a block.
+        """
+        stem, shape = key.removesuffix(".weight"), self.file.tensors[key].shape
+        name = next((stem + x for x in SCALES if stem + x in self.file.tensors), None)
+        if name is None:
+            return None
+        scale = tensor(self.file, name)
+        if scale.numel() == 1:
+            return scale.reshape(())
+        if {scale.numel(), len(scale)} != set(shape[:1]):
+            raise UnsupportedModel(
+                f"There are {scale.numel():,} numbers in {name!r}, and one, or one a row, can be"
+                " used.",
+                remedy="Get the model in another kind, such as bf16, fp8 or GGUF.",
+            )
+        return scale.reshape(-1, *[1] * (len(shape) - 1))
 
     def _shape(self, name: str, key: str) -> tuple[int, ...]:
         shape = self.file.tensors[key].shape

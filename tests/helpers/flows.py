@@ -54,6 +54,18 @@ OWN: dict[str, dict[str, Any]] = {
     "sd3.5": {"qk_norm": "rms_norm", "dual_attention_layers": (0, 1)},
     "sd3-clip": {"joint_attention_dim": 4096},
 }
+# Rows of as many numbers as the widest blocks of packed ones have.
+WIDE_HEADS = 16
+WIDE: dict[str, dict[str, Any]] = {
+    "auraflow-wide": {
+        "caption_projection_dim": WIDE_HEADS * HEAD,
+        "num_mmdit_layers": 1,
+        "num_single_dit_layers": 1,
+    },
+    "flux-wide": {"num_layers": 1, "num_single_layers": 1},
+    "sd3-wide": {"caption_projection_dim": WIDE_HEADS * HEAD, "num_layers": 2},
+}
+OWN |= {name: own | {"num_attention_heads": WIDE_HEADS} for name, own in WIDE.items()}
 
 
 def family_of(name: str) -> str:
