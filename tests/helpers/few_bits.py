@@ -18,8 +18,8 @@ from ponystudio.library.tensors import PACKED
 
 Tensors = Mapping[str, Tensor]
 
-# Kinds that the package unpacks only: at which bytes of a block its scales of 16 bits stand, and how
-# large they are beside each other for numbers on both sides of 0.
+# Kinds that the package unpacks only: at which bytes of a block its scales of 16 bits stand, and
+# how large they are beside each other for numbers on both sides of 0.
 SCALES_AT = {
     "Q2_K": {80: 1.0, 82: 1.5},
     "Q3_K": {108: 1.0},
