@@ -75,7 +75,7 @@ def sample(
     import torch
 
     from ponystudio.diffusion.families import family
-    from ponystudio.diffusion.sampling.run import check_size
+    from ponystudio.diffusion.sampling.run import check_size, in_vain
     from ponystudio.diffusion.sampling.run import sample as run
 
     kin = family(model.family)
@@ -102,7 +102,11 @@ def sample(
     check_size(kin, largest // kin.downscale, latent.values)
 
     def sampled(precise: bool) -> Any:
+        nonlocal narrow
         with ctx.models.open(model, precise=precise) as denoiser:
+            narrow = denoiser.dtype == torch.float16
+            for said in in_vain(denoiser, (positive, negative)):
+                ctx.note(said)
 
             def on_step(step: int, steps: int, denoised: object) -> None:
                 ctx.progress(step, steps)
@@ -128,10 +132,11 @@ def sample(
                 on_step=on_step,
             )
 
+    narrow = False
     try:
         values = sampled(precise=False)
     except NotANumber as error:
-        if ctx.dtype != torch.float16:
+        if not narrow:
             raise
         ctx.note(f"{error.what} It was begun again in numbers that do not overflow.")
         values = sampled(precise=True)

@@ -138,8 +138,11 @@ class Report(Show):
         self._say(f"{node}{event['text']}")
 
     def _weights(self, event: JsonEvent) -> None:
-        size = f"{event['bytes'] / 2**20:,.0f} MiB"
-        self._say(f"{event['action']} {event['file']}: {size} in {event['seconds']:.1f} s")
+        size, seconds = f"{event['bytes'] / 2**20:,.0f} MiB", f"{event['seconds']:.1f} s"
+        if event["action"] == "stream":
+            self._say(f"{event['file']}: {size} came as they were needed, {seconds} of waiting")
+        else:
+            self._say(f"{event['action']} {event['file']}: {size} in {seconds}")
 
     def _progress(self, event: JsonEvent) -> None:
         node = event["node"]

@@ -8,10 +8,11 @@ As many blocks stay as there is room for, spread evenly, so that the others have
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 MOST = 2 << 30
 PAGE = 4096
 ALIGNED = 64  # bytes, in pinned memory
+POLL = 0.05  # seconds between looks at the user's wish, while a block is waited for
 Deltas = Sequence[tuple[float, Delta]]
+
+
+def _nothing() -> None: ...
 
 
 @dataclass(eq=False)
@@ -44,16 +49,14 @@ class Block:
 
 @dataclass
 class Ahead:
-    """How much of a run was spent waiting for blocks: seconds, and bytes that came."""
+    """Seconds that were spent waiting for blocks, and bytes of the file that came."""
 
     waited: float = 0.0
     came: int = 0
-    began: float = field(default_factory=time.perf_counter)
 
-    @property
-    def share(self) -> float:
-        """Of the time since it began, 0..1."""
-        return self.waited / max(time.perf_counter() - self.began, 1e-9)
+
+class _Stopped(Exception):
+    """What a block raises in its thread that need not come any more."""
 
 
 class Stream:
@@ -85,25 +88,26 @@ class Stream:
         self._here: Block | None = None
         self._last: Block | None = None
         self._coming: tuple[Block, Future[dict[str, Tensor]]] | None = None
+        self._check: Callable[[], None] = _nothing
+        self._stop = Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="weights")
         self._mover = _Mover(device)
         # Pages that will be read over before they are wanted again only drive others out.
-        self._lets_go = device.type == "cpu" and self._stored > memory.available()
+        stored = sum(self._stored(block) for block in blocks)
+        self._lets_go = device.type == "cpu" and stored > memory.available()
         self._hooks = [hook for block in blocks for hook in self._hooked(block)]
-
-    @property
-    def _stored(self) -> int:
-        """Bytes of the blocks in the file."""
-        return sum(self._weights.nbytes(name) for name in self.names)
 
     @property
     def nbytes(self) -> int:
         sizes = sorted(block.nbytes for block in self.blocks)
         return sum(sizes[-2:])
 
-    def begin(self) -> None:
-        """Count anew how much is waited, and let the first block come."""
-        self.ahead = Ahead()
+    def begin(self, check: Callable[[], None] = _nothing) -> None:
+        """Count anew what is waited for, and let the first block come.
+
+        `check` is called while a block is waited for, and may raise Cancelled.
+        """
+        self.ahead, self._check = Ahead(), check
         self._fetch(self._first)
 
     def rest(self) -> None:
@@ -112,9 +116,12 @@ class Stream:
         if self._coming is not None:
             _, coming = self._coming
             self._coming = None
+            self._stop.set()
             if not coming.cancel():
-                coming.exception()  # it holds memory until it has come
-        self._last = None
+                coming.exception()  # it holds memory until it has come, or stopped
+            self._stop.clear()
+        self._last, self._check = None, _nothing
+        self._mover.rest()
 
     def close(self) -> None:
         """End the thread; the network cannot be used afterwards."""
@@ -144,7 +151,7 @@ class Stream:
         start = time.perf_counter()
         values = self._come(block)
         self.ahead.waited += time.perf_counter() - start
-        self.ahead.came += block.nbytes
+        self.ahead.came += self._stored(block)
         for name, value in values.items():
             assign(self._module, name, value)
         self._here = block
@@ -161,41 +168,56 @@ class Stream:
             assign(self._module, name, torch.empty(shape, dtype=self.dtype, device="meta"))
             if self._lets_go:
                 self._weights.let_go(name)
+        self._mover.left()
 
     def _come(self, block: Block) -> dict[str, Tensor]:
-        coming, self._coming = self._coming, None
-        if coming is not None and coming[0] is block:
-            return coming[1].result()
-        if coming is not None:
-            coming[1].exception()  # one thread, and memory for one
-        return self._thread.submit(self._bring, block).result()
+        if self._coming is None or self._coming[0] is not block:
+            if self._coming is not None:
+                self._coming[1].exception()  # one thread, and memory for one
+            self._fetch(block)
+        assert self._coming is not None
+        coming = self._coming[1]
+        while not wait([coming], POLL).done:
+            self._check()
+        self._coming = None
+        return coming.result()
 
     def _fetch(self, block: Block) -> None:
         """Let a block come, while others compute."""
-        self._coming = block, self._thread.submit(self._bring, block)
+        self._coming = block, self._thread.submit(self._bring, block, self._mover.before)
 
-    def _bring(self, block: Block) -> dict[str, Tensor]:
+    def _bring(self, block: Block, before: Any) -> dict[str, Tensor]:
         stored = {name: self._weights.stored(name, self._shapes[name]) for name in block.names}
         for name in block.names:
             self._weights.read_ahead(name)
-        with (
-            torch.no_grad(),
-            self._mover.at_work(sum(x.data.nbytes + ALIGNED for x in stored.values())),
-        ):
+        if before is not None:
+            before.synchronize()  # else kernels that wait would hold more and more blocks
+        with torch.no_grad(), self._mover.at_work(stored.values()):
             return {name: self._tensor(name, x) for name, x in stored.items()}
 
     def _tensor(self, name: str, stored: Stored) -> Tensor:
+        if self._stop.is_set():
+            raise _Stopped
         if deltas := self.deltas.get(name):
             room = torch.empty(stored.shape.numel(), device=self.device)
             return with_deltas(stored, deltas, room, rounds=self._rounds).to(self.dtype)
         value = stored.on(self.device, self.dtype, self._mover.move)
-        _touch(stored.data)
+        if value.data_ptr() == stored.data.data_ptr():
+            _touch(value)
         return value
+
+    def _stored(self, block: Block) -> int:
+        """Bytes in the file; of what is stored as one, once."""
+        names = self._weights.naming.names
+        once = {names[name]: name for name in block.names}
+        return sum(self._weights.nbytes(name) for name in once.values())
 
 
 class _Mover:
     """Brings mapped tensors to a device: to CUDA's by way of pinned memory, on a stream of its own,
     so that neither the CPU nor the kernels wait.
+
+    `before` is when the kernels of the last block that left are done; None where nobody waits.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -203,31 +225,51 @@ class _Mover:
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._pinned = torch.empty(0, dtype=torch.uint8)
         self._used = 0
+        self.before: Any = None
 
     @contextmanager
-    def at_work(self, nbytes: int) -> Iterator[None]:
-        """Within it up to so many bytes may be moved; at its end they have arrived."""
+    def at_work(self, tensors: Iterable[Stored]) -> Iterator[None]:
+        """Within it these may be moved; at its end they have arrived."""
         if self._stream is None:
             yield
             return
         self._used = 0
+        nbytes = sum(_aligned(stored.data.nbytes) for stored in tensors)
         if len(self._pinned) < nbytes:
-            self._pinned = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True)
+            self._pinned = torch.empty(0, dtype=torch.uint8)
+            with suppress(RuntimeError):  # there may be none to be had: then it goes without
+                self._pinned = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True)
         with torch.cuda.stream(self._stream):
             yield
         self._stream.synchronize()
 
     def move(self, data: Tensor) -> Tensor:
-        if self._stream is None:
+        """On the device; mapped until then."""
+        end = self._used + data.nbytes
+        if self._stream is None or end > len(self._pinned):
             return data.to(self._device)
-        pinned = self._pinned[self._used : self._used + data.nbytes].view(data.dtype)
-        self._used += -(-data.nbytes // ALIGNED) * ALIGNED
-        return pinned.view(data.shape).copy_(data).to(self._device, non_blocking=True)
+        pinned = self._pinned[self._used : end].view(data.dtype).view(data.shape)
+        self._used = _aligned(end)
+        return pinned.copy_(data).to(self._device, non_blocking=True)
 
     def leave(self, value: Tensor) -> None:
         """Keep its memory until the kernels that were begun with it are done."""
         if value.device.type == "cuda":
             value.record_stream(torch.cuda.current_stream(value.device))
+
+    def left(self) -> None:
+        """All of a block has left."""
+        if self._stream is not None:
+            self.before = torch.cuda.Event()
+            self.before.record(torch.cuda.current_stream(self._device))
+
+    def rest(self) -> None:
+        """Give the pinned memory back."""
+        self._pinned = torch.empty(0, dtype=torch.uint8)
+
+
+def _aligned(nbytes: int) -> int:
+    return -(-nbytes // ALIGNED) * ALIGNED
 
 
 def blocks(module: nn.Module, dtype: torch.dtype, most: int = MOST) -> list[Block]:

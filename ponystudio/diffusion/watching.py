@@ -31,7 +31,8 @@ def watch(module: nn.Module, check: Callable[[], None]) -> Iterator[None]:
     def before(*_: Any) -> None:
         check()
 
-    handles = [block.register_forward_pre_hook(before) for block in blocks(module)]
+    # Before other hooks: those may wait for what a cancelled run needs no more.
+    handles = [block.register_forward_pre_hook(before, prepend=True) for block in blocks(module)]
     try:
         yield
     finally:

@@ -48,27 +48,27 @@ class Surroundings:
 
 
 class RunModels:
-    """The pool, as one node sees it. `parts` are those it opened."""
+    """The pool, as one node sees it. `opened`: content id and part of what it asked for."""
 
     def __init__(
         self, node: str, around: Surroundings, device: torch.device, check: Callable[[], None]
     ) -> None:
         self._node, self._around, self._device, self._check = node, around, device, check
-        self.parts: set[str] = set()
+        self.opened: set[tuple[str, str]] = set()
 
     def open(self, recipe: Recipe, *, precise: bool = False) -> AbstractContextManager[Any]:
         return self._open(recipe, precise)
 
     @contextmanager
     def _open(self, recipe: Recipe, precise: bool) -> Iterator[Any]:
-        self.parts.add(recipe.part)
+        self.opened.add((recipe.content, recipe.part))
         with self._around.pool.open(
             recipe, check=self._check, device=self._device, precise=precise, note=self._note
         ) as network:
             if recipe.part == "clip":
                 network.embeddings = self._around.embeddings() | _brought(recipe)
             if network.stream is not None:
-                self._around.emit(Memory(_coming(network.stream, recipe.part), self._node))
+                self._around.emit(Note(self._node, _coming(network.stream, recipe.part)))
             yield network
 
     def content(self, path: Path) -> str:
@@ -81,9 +81,10 @@ class RunModels:
 
 
 def _coming(stream: Any, part: str) -> str:
-    count = "one block" if len(stream.blocks) == 1 else f"{len(stream.blocks)} blocks"
-    whose = {"model": "the model", "clip": "the text encoder"}[part]
-    return f"lets {count} of {whose} come from the file whenever they are needed"
+    count, whose = len(stream.blocks), {"model": "the model", "clip": "the text encoder"}[part]
+    blocks = "One block" if count == 1 else f"{count} blocks"
+    verb = "comes" if count == 1 else "come"
+    return f"{blocks} of {whose} {verb} from the file when needed: it is too large to stay whole."
 
 
 def _brought(recipe: Recipe) -> dict[str, Bundled]:

@@ -87,7 +87,7 @@ class Execution:
                 seconds = time.perf_counter() - start
                 self._around.receipts.took(step.node.id, seconds)
                 # What a network made is dear: to make it again, weights must be loaded again.
-                self._keep(step, outputs, max(seconds, WRITE_FROM * bool(context.models.parts)))
+                self._keep(step, outputs, max(seconds, WRITE_FROM * bool(context.models.opened)))
                 history.record(scope, step.node.id, step.key)
                 if step.spec.effects:
                     identity = self._keys.identity(step.node.id)
@@ -120,8 +120,8 @@ class Execution:
             return self._call(step, kind, context), context
 
         def failed() -> Failed:
-            parts = context.models.parts if context else ()
-            return Failed(kind.takes_context, frozenset(parts))
+            opened = context.models.opened if context else ()
+            return Failed(kind.takes_context, frozenset(opened))
 
         known = self._rungs.get(step.key.digest, PLAIN)
         try:

@@ -45,11 +45,16 @@ PLAIN, FRUGAL, ON_CPU = Rung(), Rung(frugal=True), Rung(frugal=True, on_cpu=True
 class Failed:
     """What the ladder asks about an attempt that ran out of memory.
 
-    `adapts`: the node knows how to be frugal. `parts` of models that it had opened.
+    `adapts`: the node knows how to be frugal. `opened`: content id and part of every network that
+    it asked for.
     """
 
     adapts: bool
-    parts: frozenset[str]
+    opened: frozenset[tuple[str, str]]
+
+    @property
+    def parts(self) -> set[str]:
+        return {part for _, part in self.opened}
 
 
 class Ladder:
@@ -112,10 +117,10 @@ class Ladder:
             self._tell(node, "works in smaller pieces")
             frugal = FRUGAL
             yield FRUGAL
-        parts = failed().parts
-        while self._pool.halve_rooms(parts):
+        while self._pool.halve_rooms(failed().opened):
             self._tell(node, "keeps fewer blocks of the weights in memory")
             yield frugal
+        parts = failed().parts
         movable = parts and ("model" not in parts or self._denoiser_on_cpu)
         if on_device and movable and not start.on_cpu:
             self._tell(node, "runs on the CPU")

@@ -74,10 +74,6 @@ class _Entry:
     users: int = 0
     used: int = 0
 
-    @property
-    def part(self) -> str:
-        return str(self.key[1])
-
 
 class WeightsPool:
     """Networks by content id, part, options, dtype and device. One thread uses it.
@@ -128,9 +124,8 @@ class WeightsPool:
             self._patch(entry, recipe, check)
             for path, layers in entry.unmatched.items():
                 note(path, _without_place(Path(path).name, layers))
-            if recipe.part == "model":
-                entry.network.shift = dict(recipe.options).get(SHIFT, 0.0)
-            with watch(entry.network.module, check), self._coming(entry):
+            module = entry.network.module
+            with watch(module, check), self._coming(entry, check), _bent(entry, recipe):
                 yield entry.network
         finally:
             entry.users -= 1
@@ -138,13 +133,13 @@ class WeightsPool:
             entry.used = self._clock
 
     @contextmanager
-    def _coming(self, entry: _Entry) -> Iterator[None]:
+    def _coming(self, entry: _Entry, check: Check) -> Iterator[None]:
         """Within it the blocks of a network that is larger than the memory for it come and go."""
         stream = entry.network.stream
-        if stream is None:
+        if stream is None or entry.users > 1:
             yield
             return
-        stream.begin()
+        stream.begin(check)
         try:
             yield
         finally:
@@ -165,21 +160,25 @@ class WeightsPool:
         """Take every idle network off the device; the number of bytes that this freed there."""
         return self._make_room(None)
 
-    def halve_rooms(self, parts: Collection[str]) -> bool:
-        """Have fewer blocks of the denoiser or the text encoder stay in memory, from the next time
-        that it is opened; whether there is anything left to gain."""
-        entries = [
-            entry
-            for entry in self._idle()
-            if entry.part in parts and self._halved[entry.key[:2]] < MOST_HALVED
-        ]
-        for entry in entries:
-            self._halved[entry.key[:2]] += 1
-            self._close(entry)
-        return bool(entries)
+    def halve_rooms(self, opened: Collection[tuple[str, str]]) -> bool:
+        """Have fewer blocks of these stay in memory, from the next time that they are opened;
+        whether there is anything left to gain.
+
+        `opened`: content id and part of each network, whether it came to be or not.
+        """
+        pairs = {
+            pair for pair in opened if pair[1] in STREAMED and self._halved[pair] < MOST_HALVED
+        }
+        self._halved.update(pairs)
+        for entry in self._idle():
+            if entry.key[:2] in pairs:
+                self._close(entry)
+        return bool(pairs)
 
     def close_idle(self, path: Path | None = None) -> None:
         """Let go of every idle network (of one file), so that its file is mapped no more."""
+        if path is None:
+            self._halved.clear()
         for entry in self._idle():
             if path is None or Path(entry.path) == path:
                 self._close(entry)
@@ -236,7 +235,7 @@ class WeightsPool:
         if recipe.part not in STREAMED or (self._fits(needed, device) and not halved and not brief):
             return None
         there = min(self._budget - self._held_on(device), free) - WORK
-        return 0 if brief or halved >= MOST_HALVED else max(0, there) >> halved
+        return 0 if brief or halved >= MOST_HALVED else max(0, min(needed, there)) >> halved
 
     def _patch(self, entry: _Entry, recipe: Recipe, check: Check) -> None:
         wanted = _strengths(recipe)
@@ -316,6 +315,20 @@ class WeightsPool:
     def _tell(self, entry: _Entry, action: str, nbytes: int, start: float) -> None:
         seconds = time.perf_counter() - start
         self._emit(Weights(Path(entry.path).name, action, nbytes, round(seconds, 4)))
+
+
+@contextmanager
+def _bent(entry: _Entry, recipe: Recipe) -> Iterator[None]:
+    """Within it a denoiser bends time as its recipe says."""
+    if recipe.part != "model":
+        yield
+        return
+    before = entry.network.shift
+    entry.network.shift = dict(recipe.options).get(SHIFT, 0.0)
+    try:
+        yield
+    finally:
+        entry.network.shift = before
 
 
 def _is_offloaded(entry: _Entry) -> bool:

@@ -18,9 +18,9 @@ class Freed:
     def __init__(self, amount, halves=0):
         self.amount, self.halves = amount, halves
 
-    def halve_rooms(self, parts):
-        self.halves -= "model" in parts
-        return "model" in parts and self.halves >= 0
+    def halve_rooms(self, opened):
+        self.halves -= ("a", "model") in opened
+        return ("a", "model") in opened and self.halves >= 0
 
     def drop_unpinned(self, *, device):
         return self._free()
@@ -52,7 +52,9 @@ def climb(monkeypatch):
         choice = Choice(torch.device(device), device, {"model": torch.float16}, "A GPU, fp16 (why)")
         pool = Freed(idle, halves)
         ladder = Ladder(choice, Freed(cached), pool, lambda e: told.append(e.action), **more)
-        outcome = ladder.climb("n", attempt, lambda: Failed(True, frozenset(parts)), start)
+        outcome = ladder.climb(
+            "n", attempt, lambda: Failed(True, frozenset(("a", p) for p in parts)), start
+        )
         assert outcome == ("made", tried[-1])
         return tried, told
 

@@ -266,7 +266,7 @@ class Stream:
     def __init__(self):
         self.calls, self.ahead = [], SimpleNamespace(came=7, waited=0.5)
 
-    def begin(self):
+    def begin(self, check):
         self.calls.append("begin")
 
     def rest(self):
@@ -348,15 +348,65 @@ def test_a_network_in_blocks_is_closed_not_moved(rooms, events):
     assert events[-1] == ("a.safetensors", "close")
 
 
+OPENED = {("a", "model"), ("v", "vae")}
+
+
 def test_rooms_are_halved_and_at_last_none(rooms):
     pool, given, _ = rooms(10**10, free=module.WORK + 8 * SIZE)
     while True:
         with pool.open(model(), check=go):
             pass
-        if not pool.halve_rooms({"model", "vae"}):
+        if not pool.halve_rooms(OPENED):
             break
-    assert given == [None, 4 * SIZE, 2 * SIZE, 0]
-    assert not pool.halve_rooms({"vae"})
+    assert given == [None, SIZE // 2, SIZE // 4, 0]
+
+
+def test_what_never_came_to_be_gets_a_smaller_room_too(rooms):
+    pool, given, _ = rooms(10**10)
+    load = pool._load
+
+    def fails_whole(*args, room, **more):
+        if room is None:
+            given.append(room)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return load(*args, room=room, **more)
+
+    pool._load = fails_whole
+    with pytest.raises(torch.OutOfMemoryError), pool.open(model(), check=go):
+        pass
+    assert pool.halve_rooms(OPENED)
+    with pool.open(model(), check=go):
+        pass
+    assert given == [None, SIZE // 2]
+
+
+def test_only_denoisers_and_text_encoders_have_rooms(rooms):
+    pool, _, networks = rooms(10**10)
+    with pool.open(Vae("/v.safetensors", "v", ""), check=go):
+        pass
+    assert not pool.halve_rooms({("v", "vae")})
+    assert not networks[0].closed
+
+
+def test_unloading_forgets_who_was_short_of_room(rooms):
+    pool, given, _ = rooms(10**10)
+    pool.halve_rooms(OPENED)
+    pool.close_idle()
+    with pool.open(model(), check=go):
+        pass
+    assert given == [None]
+
+
+def test_opened_twice_the_blocks_come_once(rooms):
+    pool, _, _ = rooms(SIZE // 2)
+    bent = model(options=(("shift", 2.0),))
+    with pool.open(bent, check=go) as outer:
+        with pool.open(model(), check=go) as inner:
+            assert inner is outer
+            assert inner.shift == 0.0
+        assert outer.shift == 2.0
+        assert outer.stream.calls == ["begin"]
+    assert outer.stream.calls == ["begin", "rest"]
 
 
 def test_another_shift_of_time_is_no_other_network(rooms):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -153,6 +153,16 @@ def _fitted(denoiser: Denoiser, values: Tensor) -> Tensor:
     if values.shape[1] == channels or values.any():
         return values
     return values[:, :1].expand(-1, channels, -1, -1)
+
+
+def in_vain(denoiser: Denoiser, prompts: Iterable[Prompt]) -> list[str]:
+    """What is said to a denoiser that it does not hear, one plain sentence each."""
+    title, said = denoiser.family.title, []
+    if denoiser.shift and denoiser.prediction != "flow":
+        said.append(f"A flow shift means nothing to {title}.")
+    if not denoiser.guided and any(prompt.guidance is not None for prompt in prompts):
+        said.append(f"The guidance of FLUX dev means nothing to this model of {title}.")
+    return said
 
 
 def check_size(family: Family, largest: int, values: Tensor) -> None:
