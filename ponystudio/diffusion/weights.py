@@ -35,6 +35,8 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+# Numbers that Apple's devices do not have.
+NOT_ON_MPS = (torch.float64, torch.float8_e4m3fn, torch.float8_e5m2)
 
 
 def tensor(file: WeightsFile, name: str) -> Tensor:
@@ -92,7 +94,10 @@ class Stored:
         It is moved first (by `move`, if there is a better way than torch's own) and cast there: a
         device casts faster, and fewer bytes travel as a rule.
         """
-        values = move(self.data) if move else self.data.to(device)
+        data = self.data
+        if device.type == "mps" and data.dtype in NOT_ON_MPS:
+            data = data.to(torch.float32)
+        values = move(data) if move else data.to(device)
         if self.kind:
             values = unpacked(values, self.kind)
         if self.scale is not None:
@@ -120,6 +125,12 @@ class Weights:
         cut, info = self.naming.cuts.get(name), self.file.tensors[key]
         if info.dtype in PACKED:
             rows = info.shape[0] if cut else 1
+            whole_blocks = info.nbytes % (rows * PACKED[info.dtype][1]) == 0
+            if cut and (cut.transposed or not whole_blocks):
+                raise UnsupportedModel(
+                    f"Parts of {key!r} are needed, and cannot be taken out of packed numbers.",
+                    remedy="Get the model in another kind, such as bf16 or Q8_0.",
+                )
             data = torch.frombuffer(self.file.buffer(key), dtype=torch.uint8).view(rows, -1)
             return Stored(data if cut is None else cut.of(data), shape, info.dtype)
         data = tensor(self.file, key)
