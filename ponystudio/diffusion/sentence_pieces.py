@@ -4,7 +4,8 @@ model's lies, and the token ids of a text. Torch-free.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,15 +13,13 @@ from typing import TYPE_CHECKING
 
 import ponystudio_resources
 from ponystudio.diffusion.towers import T5Tower
-from ponystudio.errors import DamagedFile, MissingFile, UnsupportedModel
+from ponystudio.errors import Cancelled, DamagedFile, MissingFile, UnsupportedModel
+from ponystudio.library.tokenizers import FOLDER, beside, of_name
 
 if TYPE_CHECKING:
     from ponystudio.library.weights import WeightsFile
 
 NODE = "Tokenizer (core.set_tokenizer)"
-# As folders of diffusers' call it, in the order of preference, and what stands before it in a file
-# beside a model of that name.
-FILES = ("tokenizer.json", "tokenizer.model", "spiece.model")
 # Under which ComfyUI keeps one among the tensors.
 TENSOR = "spiece_model"
 END = "</s>"
@@ -38,9 +37,13 @@ class SentencePieces:
     where: str
 
     def ids(self, text: str) -> list[int]:
-        """The token ids of a text of any length, without an end and without padding."""
+        """The token ids of a text of any length, without an end and without padding.
+
+        Raises DamagedFile where it cannot be used after all.
+        """
         # Lone surrogates, which JSON can carry, have no UTF-8 form.
-        return self.encode(text.encode("utf-8", "replace").decode("utf-8"))
+        with _reading(self.where):
+            return self.encode(text.encode("utf-8", "replace").decode("utf-8"))
 
     def check(self, tower: T5Tower, rows: int) -> None:
         """Raise UnsupportedModel where it is not that of a text encoder of `rows` tokens."""
@@ -63,9 +66,19 @@ def parse(content: bytes, where: str) -> SentencePieces:
     Raises DamagedFile for what is neither.
     """
     is_json = content.lstrip()[:1] == b"{"
-    try:
+    with _reading(where):
         return _from_json(content, where) if is_json else _from_model(content, where)
-    except Exception:  # the libraries raise each their own, and plain ones too
+
+
+@contextmanager
+def _reading(where: str) -> Iterator[None]:
+    """Whatever the libraries raise is DamagedFile: each has its own errors, and plain ones too, and
+    where tokenizers gives up in Rust it is no Exception."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, Cancelled):
+        raise
+    except BaseException:
         raise DamagedFile(
             "This is no tokenizer that can be read.",
             where=where,
@@ -122,35 +135,27 @@ def shipped(name: str) -> SentencePieces:
 
 
 def of_model(
-    tower: T5Tower, folder: str, paths: Iterable[Path], file: WeightsFile, chosen: str = ""
+    tower: T5Tower, paths: Iterable[Path], file: WeightsFile, chosen: str = ""
 ) -> SentencePieces:
     """The tokenizer of a text encoder, of a model's files.
 
-    That which is `chosen`; else the one that ships; else one in the `folder` of a model that is a
-    folder, beside one of its files, or among its tensors. Raises MissingFile, DamagedFile.
+    That which is `chosen`; else the one that ships; else one called after a file of the model,
+    among its tensors, or beside it. Raises MissingFile, DamagedFile.
     """
     if chosen:
         return read(Path(chosen))
     if tower.pieces:
         return shipped(tower.pieces)
-    places = (place for path in paths for place in _places(path, folder))
-    if place := next((place for place in places if place.is_file()), None):
+    listed = list(paths)
+    if place := next(filter(None, map(of_name, listed)), None):
         return read(place)
-    name = next((name for name in file.tensors if name.endswith(TENSOR)), None)
-    if name:
+    if name := next((name for name in file.tensors if name.endswith(TENSOR)), None):
         return parse(bytes(file.buffer(name)), f"{file.path}: {TENSOR}")
+    if place := next(filter(None, map(beside, listed)), None):
+        return read(place)
     raise MissingFile(
         f"There is no tokenizer for {tower.noun}, the text encoder of this model.",
         where=str(file.path),
-        remedy=f"Choose tokenizer.json or tokenizer.model from the folder `{folder}` of the model"
+        remedy=f"Choose tokenizer.json or tokenizer.model from the folder `{FOLDER}` of the model"
         f" with the node {NODE}, or put it beside this file.",
     )
-
-
-def _places(path: Path, folder: str) -> list[Path]:
-    """Where the tokenizer of a model may lie."""
-    if path.is_dir():
-        folders = (path / folder, path, path.parent / folder)
-        return [place / name for place in folders for name in FILES]
-    named = [path.with_name(f"{path.stem}.{name}") for name in FILES]
-    return [*named, *(path.with_name(name) for name in FILES)]

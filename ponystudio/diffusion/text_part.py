@@ -28,10 +28,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 Hints = Mapping[str, Any]
 
 NODE = "Load text encoder (core.load_clip)"
-# What diffusers calls the towers of a family, in their order, and their tokenizers.
+# What diffusers calls the towers of a family, in their order.
 COMPONENTS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 TABLES = ("embeddings.token_embedding", "embed_tokens")
-TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
 
 
 def naming(tensors: Mapping[str, TensorInfo], kin: Family) -> Naming:
@@ -101,8 +100,8 @@ def wrap(
             part.position_ids = torch.arange(len(place), device=place.device)[None]
     paths, chosen = [info.path, *options["with"]], options.get("tokenizer", "")
     pieces = {
-        tower.name: of_model(tower, folder, paths, weights.file, chosen)
-        for tower, folder in zip(kin.towers, TOKENIZERS, strict=False)
+        tower.name: of_model(tower, paths, weights.file, chosen)
+        for tower in kin.towers
         if isinstance(tower, T5Tower) and (len(kin.towers) == 1 or tower.name in module)
     }
     return TextEncoder(module, kin, weights, pieces)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ponystudio.errors import DamagedFile, MissingFile, ModelFileError, UnknownModel
+from ponystudio.library import tokenizers
 
 if TYPE_CHECKING:
     from ponystudio.library.weights import WeightsFile
@@ -23,7 +24,8 @@ CHUNK = 4 << 20
 AUTOV1_START, AUTOV1_LENGTH = 0x100000, 0x10000
 
 Identity = tuple[str, int, int, int, int]
-_known: dict[Identity, str] = {}
+# Quick content ids of what lies in the files themselves, and whether a tokenizer beside it counts.
+_known: dict[Identity, tuple[str, bool]] = {}
 
 
 def sidecar(path: Path) -> Path:
@@ -52,17 +54,15 @@ def content_id(path: Path) -> str:
     """The quick content id, 64 hex digits: the same for the same bytes, wherever they lie.
 
     Of weights: their names and shapes, the length, and 4 KiB of every tensor, so that no training
-    step goes unnoticed and no gigabytes are read, and the config beside them, which changes what
-    they mean. Of any other file: all of it. Of a diffusers folder: its configs, tokenizers and
-    weights.
+    step goes unnoticed and no gigabytes are read, and the config and the tokenizer beside them,
+    which change what they mean. Of any other file: all of it. Of a diffusers folder: its configs,
+    tokenizers and weights.
     Remembered while size and time of the file stay the same. Raises MissingFile and DamagedFile.
     """
-    if path.is_dir():
-        return _digest(part for file in _files(path) for part in (file.name, content_id(file)))
-    key = identity(path)
-    if key not in _known:
-        _known[key] = _file_id(path)
-    return _known[key]
+    own, with_tokenizer = _own_id(path)
+    if with_tokenizer and (found := tokenizers.of_name(path) or tokenizers.beside(path)):
+        return _digest((own, _own_id(found)[0]))
+    return own
 
 
 def hashes(path: Path, heard: Callable[[int], object] | None = None) -> dict[str, str]:
@@ -99,17 +99,34 @@ def hashes(path: Path, heard: Callable[[int], object] | None = None) -> dict[str
     return result
 
 
-def _file_id(path: Path) -> str:
+def _own_id(path: Path) -> tuple[str, bool]:
+    """The id of a file or folder without what lies beside it, and whether a tokenizer there counts.
+
+    A folder's own lies among its files.
+    """
+    if path.is_dir():
+        found = [(file.name, *_own_id(file)) for file in _files(path)]
+        return (
+            _digest(part for name, id, _ in found for part in (name, id)),
+            any(with_tokenizer for *_, with_tokenizer in found),
+        )
+    key = identity(path)
+    if key not in _known:
+        _known[key] = _file_id(path)
+    return _known[key]
+
+
+def _file_id(path: Path) -> tuple[str, bool]:
     from ponystudio.library.weights import open_weights
 
     try:
         with open_weights(path) as file:
-            return _digest(_weights_parts(file))
+            return _digest(_weights_parts(file)), tokenizers.counts(file.tensors)
     except ModelFileError:
         whole = hashlib.sha256()
         for chunk in _chunks(path):
             whole.update(chunk)
-        return whole.hexdigest()
+        return whole.hexdigest(), False
 
 
 def _weights_parts(file: WeightsFile) -> Iterator[str | bytes]:

@@ -11,9 +11,15 @@ import torch
 from safetensors.torch import save_file
 
 from helpers import encoders
-from ponystudio.diffusion.sentence_pieces import of_model, parse, read, shipped
+from ponystudio.diffusion.sentence_pieces import (
+    SentencePieces,
+    of_model,
+    parse,
+    read,
+    shipped,
+)
 from ponystudio.diffusion.towers import PILE_T5_XL, T5_XXL
-from ponystudio.errors import DamagedFile, MissingFile
+from ponystudio.errors import Cancelled, DamagedFile, MissingFile
 from ponystudio.library.weights import open_weights
 from ponystudio_resources import path as resource
 
@@ -60,6 +66,20 @@ def test_blanks_count_where_the_model_keeps_them():
     assert len(found.ids("é")) == 3  # a blank, and two bytes
 
 
+def altered(**parts):
+    """A tokenizer.json of which some parts are others."""
+    return json.dumps({"version": "1.0", "model": WORDS, **parts}).encode()
+
+
+# In Rust what is wrong in these is no error but a panic, which Python knows as no Exception.
+WORDS = {"type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0], ["b", -1.0]]}
+MERGES = {"type": "BPE", "vocab": {"ab": 0, "b": 1, "a": 2}, "merges": [["a", "b"]]}
+PANICS = (
+    altered(normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+    altered(model={**MERGES, "continuing_subword_prefix": "##"}),
+)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -73,8 +93,10 @@ def test_blanks_count_where_the_model_keeps_them():
         json.dumps({"version": "1.0", "model": {"type": "none"}}).encode(),
         encoders.tokenizer_model()[:-200],
         b"\xff\xfe{",
+        *PANICS,
+        altered(model={**WORDS, "vocab": [], "unk_id": None}),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_what_is_no_tokenizer_is_refused(content, tmp_path):
     path = tmp_path / "tokenizer.model"
@@ -82,6 +104,26 @@ def test_what_is_no_tokenizer_is_refused(content, tmp_path):
     with pytest.raises(DamagedFile) as caught:
         read(path)
     assert str(caught.value).startswith(f"{path}: This is no tokenizer that can be read. Get")
+
+
+def test_one_that_fails_only_when_it_is_used():
+    found = parse(
+        altered(normalizer={"type": "Precompiled", "precompiled_charsmap": "BAAAAP////8="}),
+        "the file",
+    )
+    with pytest.raises(DamagedFile) as caught:
+        found.ids("a pony")
+    assert str(caught.value).startswith("the file: This is no tokenizer that can be read. Get")
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, Cancelled])
+def test_a_stop_is_not_taken_for_damage(stop):
+    def encode(_):
+        raise stop
+
+    with pytest.raises(stop):
+        SentencePieces(encode, 1, None, "the file").ids("a pony")
 
 
 def test_a_file_that_is_not_there(tmp_path):
@@ -103,7 +145,7 @@ class TestOfModel:
     def found(self, path, *more, tower=PILE_T5_XL, chosen=""):
         file = path if path.is_file() else next(path.rglob("*.safetensors"))
         with open_weights(file) as opened:
-            return of_model(tower, "tokenizer", [path, *more], opened, chosen)
+            return of_model(tower, [path, *more], opened, chosen)
 
     def test_the_chosen_one_goes_first(self, model, tmp_path):
         encoders.write_tokenizer(tmp_path / "tokenizer.model")
@@ -148,6 +190,16 @@ class TestOfModel:
         bytes_of = torch.frombuffer(bytearray(encoders.tokenizer_model()), dtype=torch.uint8)
         save_file({"text_encoders.spiece_model": bytes_of, "x": torch.zeros(1)}, path)
         assert self.found(path).end == 2
+
+    def test_its_own_before_any_that_lies_there(self, tmp_path):
+        """One called after it before that among its tensors, and that before one for all."""
+        path = tmp_path / "whole.safetensors"
+        bytes_of = torch.frombuffer(bytearray(encoders.tokenizer_model()), dtype=torch.uint8)
+        save_file({"text_encoders.spiece_model": bytes_of, "x": torch.zeros(1)}, path)
+        encoders.write_tokenizer(tmp_path / "tokenizer.model")
+        assert self.found(path).where == f"{path}: spiece_model"
+        own = encoders.write_tokenizer(tmp_path / "whole.spiece.model")
+        assert self.found(path).where == str(own)
 
     def test_nowhere(self, model):
         with pytest.raises(MissingFile) as caught:

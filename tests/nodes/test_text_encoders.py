@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
 
-from helpers import encoders
+from helpers import encoders, flows
 from helpers.core_graphs import core
 from helpers.node_context import FakeContext
-from ponystudio.api import Clip
+from ponystudio.api import Clip, Conditioning
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.loading import load
+from ponystudio.engine.devices import choose
+from ponystudio.engine.engine import Engine
 from ponystudio.engine.packs import load_packs
+from ponystudio.engine.request import Request
 from ponystudio.errors import DamagedFile, MismatchedValues, MissingFile
 from ponystudio.graph.checking import check
 from ponystudio.graph.keys import Environment, result_keys
 from ponystudio.graph.model import Graph
 from ponystudio.library.content import content_id
+from ponystudio.library.folders import Folders
 from ponystudio_nodes.loading import TEXT_FAMILIES, TextEncoderFile, load_clip, set_tokenizer
 
 
@@ -95,6 +100,37 @@ class TestRefusals:
         path.write_text("{}")
         with pytest.raises(DamagedFile, match="This is no tokenizer"):
             set_tokenizer(Clip("x", "x", "auraflow"), file=path, ctx=FakeContext())
+
+
+@pytest.mark.parametrize("form", ["load_checkpoint", "load_clip"])
+def test_another_tokenizer_beside_a_model_is_another_result(form, tmp_path):
+    """It is found without being named, and counts as if it were a part of the model."""
+    model = tmp_path / "model.safetensors"
+    if form == "load_clip":
+        encoders.write("auraflow", "pile_t5xl", model)
+        node = core("clip", form, files=[{"file": str(model)}], family="auraflow")
+    else:
+        denoiser = {f"model.{name}": value for name, value in flows.original("auraflow").items()}
+        encoders.write_checkpoint("auraflow", model, **denoiser)
+        node = core("clip", form, file=str(model))
+    graph = Graph.of(node, core("prompt", "encode_prompt", clip=("clip", "clip"), text="a  pony"))
+    request = Request(graph, Folders([tmp_path]), tmp_path, tmp_path, targets=("prompt",))
+    first = encoders.tokenizer_model()
+    plans, contexts = [], []
+
+    def keep(_step, outputs, _seconds):
+        contexts.extend(x.context for x in outputs.values() if isinstance(x, Conditioning))
+
+    engine = Engine(load_packs(tmp_path), choose("cpu", "fp32"), emit=lambda _: None)
+    with closing(engine):
+        for content in (first, first, encoders.tokenizer_json(first).encode(), first):
+            (tmp_path / "tokenizer.model").write_bytes(content)
+            plans.append(engine.explain(request))
+            engine.run(request, on_result=keep)
+    assert [said["prompt"].partition(":")[0] for said in plans] == ["runs", "cached"] * 2
+    assert plans[2]["clip"].endswith("other content")
+    before, after = contexts
+    assert not torch.allclose(before, after)
 
 
 def test_other_bytes_are_another_result(root, tmp_path):
