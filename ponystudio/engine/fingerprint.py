@@ -12,17 +12,24 @@ from pathlib import Path
 
 from ponystudio_resources import path as resource
 
-# What the networks and the arithmetic come from; torch itself stands in every key already.
-LIBRARIES = ("diffusers", "transformers", "tokenizers", "torchsde", "scipy", "pillow", "spandrel")
+# What the networks and the arithmetic come from, words as numbers, and packed numbers as floats;
+# torch itself stands in every key already.
+LIBRARIES = (
+    *("diffusers", "transformers", "tokenizers", "sentencepiece", "gguf"),
+    *("torchsde", "scipy", "pillow", "spandrel"),
+)
 # The model library, and what reads the files for it.
 MODELS = ("ponystudio.diffusion", "ponystudio.library")
 # In a frozen program the sources of the built-in nodes are gone too.
 BUILT_IN = (*MODELS, "ponystudio_nodes")
+# Files that ship and say what a prompt is.
+TOKENIZERS = "tokenizers"
 FROZEN = "fingerprints.json"
 
 
 def fingerprints(sources: Mapping[str, Iterable[Path]]) -> dict[str, str]:
-    """One fingerprint a pack: of its own sources, the model library's and the libraries' versions.
+    """One fingerprint a pack: of its own sources, the model library's, the tokenizers that ship
+    with it, and the libraries' versions.
 
     Every pack counts the model library, since any may call it. In a frozen program, where there
     are no sources, the built-in ones are read from a resource that was made when it was built.
@@ -38,10 +45,12 @@ def frozen_resource() -> str:
 
 def _model_library() -> str:
     versions = "\n".join(f"{name} {_version(name)}" for name in LIBRARIES)
+    folder = resource(TOKENIZERS)
+    shipped = _contents((file for file in folder.rglob("*") if file.is_file()), folder)
     if getattr(sys, "frozen", False):
         frozen = json.loads(resource(FROZEN).read_text("utf-8"))
-        return _digest(versions, *frozen["sources"])
-    return _digest(versions, *map(_sources, MODELS))
+        return _digest(versions, shipped, *frozen["sources"])
+    return _digest(versions, shipped, *map(_sources, MODELS))
 
 
 def _sources(package: str) -> str:

@@ -149,6 +149,29 @@ def test_an_edit_of_the_model_librarys_source_changes_the_fingerprint(tmp_path, 
     assert fingerprint.fingerprints({"core": [pack]}) not in (before, after)
 
 
+@pytest.mark.parametrize("library", ["tokenizers", "sentencepiece", "gguf", "diffusers"])
+def test_another_version_of_a_library_changes_the_fingerprint(library, monkeypatch):
+    before = fingerprint.fingerprints({"core": []})
+    version = fingerprint.importlib.metadata.version
+    monkeypatch.setattr(
+        fingerprint.importlib.metadata,
+        "version",
+        lambda name: "0" if name == library else version(name),
+    )
+    assert fingerprint.fingerprints({"core": []}) != before
+
+
+def test_another_tokenizer_that_ships_changes_the_fingerprint(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprint, "resource", lambda name: tmp_path / name)
+    place = tmp_path / "tokenizers" / "t5" / "spiece.model"
+    place.parent.mkdir(parents=True)
+    seen = []
+    for content in (b"one", b"two"):
+        place.write_bytes(content)
+        seen.append(fingerprint.fingerprints({"core": []}))
+    assert seen[0] != seen[1]
+
+
 def test_a_frozen_program_reads_its_fingerprint_from_a_resource(tmp_path, monkeypatch):
     text = fingerprint.frozen_resource()
     monkeypatch.setattr(sys, "frozen", True, raising=False)
