@@ -41,20 +41,25 @@ def fill(
 def _check_fit(weights: Weights, wanted: dict[str, torch.Size], noun: str) -> None:
     shapes = weights.shapes
     if missing := wanted.keys() - shapes.keys():
+        first = min(missing)
         raise DamagedFile(
-            f"The {noun} lacks {len(missing)} of its tensors, among them {min(missing)!r}.",
+            f"The {noun} lacks {len(missing)} of its tensors, among them {first!r}.",
+            where=str(weights.path_of(first)),
             remedy="Get the file again: it is incomplete.",
         )
     if unknown := shapes.keys() - wanted.keys():
+        first = min(unknown)
         raise UnsupportedModel(
-            f"The {noun} has {len(unknown)} tensors too many, among them {min(unknown)!r}: "
-            "it is of another architecture."
+            f"The {noun} has {len(unknown)} tensors too many, among them {first!r}: "
+            "it is of another architecture.",
+            where=str(weights.path_of(first)),
         )
     for name, shape in wanted.items():
         if _without_ones(shapes[name]) != _without_ones(shape):
             raise UnsupportedModel(
                 f"The tensor {name!r} of the {noun} is {list(shapes[name])}, not {list(shape)}: "
-                "it is of another architecture."
+                "it is of another architecture.",
+                where=str(weights.path_of(name)),
             )
 
 

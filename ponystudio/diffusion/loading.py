@@ -70,10 +70,12 @@ def load(
         from ponystudio.diffusion.upscale import load_upscaler
 
         return load_upscaler(path, device, dtype)
+    named = _by_name(options)
     try:
-        return _load(path, part, torch.device(device), dtype, _by_name(options), check, room)
+        return _load(path, part, torch.device(device), dtype, named, check, room)
     except ModelFileError as error:
-        error.where = error.where or str(path)
+        further = [other.name for other in named["with"]]
+        error.where = error.where or ", ".join([path.name, *further] if further else [str(path)])
         raise
 
 

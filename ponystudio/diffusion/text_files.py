@@ -10,7 +10,7 @@ from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.opening import opened
 from ponystudio.diffusion.parts import PARTS, Hints
 from ponystudio.diffusion.text_names import Found, of_towers, text_encoders
-from ponystudio.errors import WrongKind
+from ponystudio.errors import ModelFileError, WrongKind
 from ponystudio.library.recognise import recognise
 from ponystudio.library.weights import WeightsFile, joined
 
@@ -25,7 +25,11 @@ def together(paths: Sequence[Path], kin: Family) -> tuple[WeightsFile, dict[str,
     with ExitStack() as stack:
         files, said = [], []
         for path in paths:
-            file, hints = opened(recognise(path), how)
+            try:
+                file, hints = opened(recognise(path), how)
+            except ModelFileError as error:
+                error.where = error.where or str(path)
+                raise
             files.append(stack.enter_context(file))
             said.append(hints)
         result = joined(paths[0], ((f"{n}/", file) for n, file in enumerate(files)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,7 +48,8 @@ def tensor(file: WeightsFile, name: str) -> Tensor:
     info = file.tensors[name]
     if info.dtype not in DTYPES:
         raise UnsupportedModel(
-            f"The tensor {name!r} has numbers of the type {info.dtype}.", where=str(file.path)
+            f"The tensor {name!r} has numbers of the type {info.dtype}.",
+            where=str(file.path_of(name)),
         )
     dtype = DTYPES[info.dtype]
     if 0 in info.shape:
@@ -129,6 +131,7 @@ class Weights:
             if cut and (cut.transposed or not whole_blocks):
                 raise UnsupportedModel(
                     f"Parts of {key!r} are needed, and cannot be taken out of packed numbers.",
+                    where=str(self.file.path_of(key)),
                     remedy="Get the model in another kind, such as bf16 or Q8_0.",
                 )
             data = torch.frombuffer(self.file.buffer(key), dtype=torch.uint8).view(rows, -1)
@@ -141,6 +144,14 @@ class Weights:
         if scale is None:
             data = data.reshape(shape)
         return Stored(data, shape, scale=scale)
+
+    def path_of(self, name: str) -> Path:
+        """The file of a tensor; of one that is missing that of its nearest kin."""
+        names, kin = self.naming.names, name
+        while name not in names and kin:
+            kin = kin.rpartition(".")[0]
+            name = next((other for other in names if kin and other.startswith(f"{kin}.")), name)
+        return self.file.path_of(names[name]) if name in names else self.file.path
 
     def place(self, name: str) -> tuple[int, int]:
         """Where it begins: the number of the file, and the byte in that."""
@@ -178,6 +189,7 @@ class Weights:
             raise UnsupportedModel(
                 f"There are {scale.numel():,} numbers in {name!r}, and one, or one a row, can be"
                 " used.",
+                where=str(self.file.path_of(name)),
                 remedy="Get the model in another kind, such as bf16, fp8 or GGUF.",
             )
         return scale.reshape(-1, *[1] * (len(shape) - 1))

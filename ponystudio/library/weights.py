@@ -46,6 +46,11 @@ class WeightsFile(Closing):
     siblings: tuple[str, ...] = ()
     extra_keys: tuple[str, ...] = ()
     _views: list[memoryview] = field(default_factory=list, repr=False)
+    _paths: list[Path] = field(default_factory=list, repr=False)
+
+    def path_of(self, name: str) -> Path:
+        """Which file a tensor lies in, where several are one."""
+        return self._paths[self.tensors[name].file] if self._paths else self.path
 
     def buffer(self, name: str) -> memoryview:
         """The mapped bytes of a tensor from its first element to its last, little-endian.
@@ -89,12 +94,14 @@ def joined(path: Path, files: Iterable[tuple[str, WeightsFile]]) -> WeightsFile:
     tensors: dict[str, TensorInfo] = {}
     metadata: dict[str, str] = {}
     views: list[memoryview] = []
+    paths: list[Path] = []
     for prefix, file in listed:
         for name, info in file.tensors.items():
             tensors[prefix + name] = replace(info, file=info.file + len(views))
         metadata.update(file.metadata)
         views += file._views
-    return WeightsFile(path, listed[0][1].format, tensors, metadata, _views=views)
+        paths += file._paths or [file.path]
+    return WeightsFile(path, listed[0][1].format, tensors, metadata, _views=views, _paths=paths)
 
 
 def _read(path: Path, view: memoryview, wrapper: str) -> WeightsFile:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from helpers import encoders
+from helpers import encoders, flows
 from helpers.sparse import write_sparse
 from ponystudio.diffusion.families import family
 from ponystudio.diffusion.loading import load
@@ -239,16 +239,42 @@ class TestRefusals:
         state = encoders.state("flux", "t5xxl")
         lost = [name for name in state if name.endswith("block.1.layer.0.SelfAttention.v.weight")]
         save_file({k: v for k, v in state.items() if k not in lost}, tmp_path / "t5.safetensors")
-        with pytest.raises(
-            DamagedFile, match=r"lacks 1 of its tensors.*block\.1.*SelfAttention\.v"
-        ):
-            encoded("flux", tmp_path / "t5.safetensors", alone(root, "flux")[0])
+        files = [tmp_path / "t5.safetensors", alone(root, "flux")[0]]
+        for paths in permutations(files):
+            with pytest.raises(
+                DamagedFile, match=r"lacks 1 of its tensors.*block\.1.*SelfAttention\.v"
+            ) as caught:
+                encoded("flux", *paths)
+            assert caught.value.where == str(files[0])
 
     def test_one_too_many_is_named(self, root, tmp_path):
         extra = {"encoder.block.1.gate.weight": torch.zeros(1)}
-        path = encoders.write("flux", "t5xxl", tmp_path / "t5.safetensors", **extra)
-        with pytest.raises(UnsupportedModel, match=r"1 tensors too many.*gate"):
-            encoded("flux", path, alone(root, "flux")[0])
+        files = [encoders.write("flux", "t5xxl", tmp_path / "t5.safetensors", **extra)]
+        files.append(alone(root, "flux")[0])
+        for paths in permutations(files):
+            with pytest.raises(UnsupportedModel, match=r"1 tensors too many.*gate") as caught:
+                encoded("flux", *paths)
+            assert caught.value.where == str(files[0])
+
+    def test_a_folder_of_something_else_is_named(self, root, tmp_path):
+        """Also as the second file, whatever is wrong with it."""
+        clip = alone(root, "flux")[0]
+        folder = tmp_path / "pipeline"
+        flows.network("flux").save_pretrained(folder / "transformer")
+        (folder / "model_index.json").write_text("{}")
+        for paths in permutations([clip, folder]):
+            with pytest.raises(WrongKind, match="no text encoder in this folder") as caught:
+                encoded("flux", *paths)
+            assert caught.value.where == str(folder)
+
+    def test_what_one_says_wrongly_names_both(self, root, tmp_path):
+        said = {"ponystudio.config": json.dumps({"text_encoder_2": {"layer_norm_epsilon": -1}})}
+        path = tmp_path / "t5.safetensors"
+        save_file(encoders.state("flux", "t5xxl"), path, metadata=said)
+        clip = alone(root, "flux")[0]
+        with pytest.raises(UnsupportedModel, match="its layer_norm_epsilon is '-1'") as caught:
+            encoded("flux", clip, path)
+        assert caught.value.where == f"{clip.name}, {path.name}"
 
 
 def test_nouns():
