@@ -27,6 +27,7 @@ from ponystudio.engine.headless import run_graph
 from ponystudio.engine.packs import load_packs
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph, Link
+from ponystudio.library import memory
 from ponystudio.library.folders import Folders
 
 WIDTH, HEIGHT, BATCH = 96, 64, 2
@@ -275,6 +276,25 @@ class TestFluxGuidance:
         node = core("told", "set_guidance", conditioning=("positive", "conditioning"), guidance=9.0)
         found = ours("flux", more=[node], positive="told")
         assert torch.equal(found[0], ours("flux")[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_little_memory_changes_no_bit(name, run, monkeypatch):
+    """Denoiser and text encoders come in blocks where they do not fit."""
+    sources, wires = FORMS["whole"].sources(name)
+    nodes = picture(*sources, latent=EMPTY, **wires, cfg=CFG[flows.family_of(name)], steps=STEPS)
+    whole, streams = run(*nodes), []
+
+    def on_event(event):
+        if event["event"] == "weights" and event["action"] == "stream":
+            streams.append(event["bytes"])
+
+    monkeypatch.setattr(memory, "available", lambda: 0)
+    found = run(*nodes, on_event=on_event)
+    assert len(streams) == 3  # two prompts and the sampling
+    assert all(streams)
+    values, expected = (read_latent(files["latent"][0])[0] for files in (found, whole))
+    assert torch.equal(values, expected)
 
 
 class TestTheLargestPicture:
