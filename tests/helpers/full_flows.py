@@ -1,13 +1,18 @@
 """Files of random weights as large as the released ones: denoisers, text encoders, autoencoders.
 
-A tensor after the other is written, so that a file may be larger than the memory.
+A tensor after the other is written, so that a file may be larger than the memory. The variable
+PONYSTUDIO_FULL_MODELS may name a folder of models that has them already.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +96,32 @@ def write_vae(path: Path, channels: int) -> Path:
             use_post_quant_conv=has_quantisers,
         )
         return _write(path, dict(module.named_parameters()), torch.float32)
+
+
+FP16, BF16 = torch.float16, torch.bfloat16
+FILES: dict[str, Callable[[Path], Path]] = {
+    "diffusion_models/flux1-schnell.safetensors": partial(write_denoiser, "flux", dtype=BF16),
+    "diffusion_models/pony-v7.safetensors": partial(write_denoiser, "auraflow", dtype=FP16),
+    "text_encoders/clip_l.safetensors": partial(write_clip_l, dtype=FP16),
+    "text_encoders/t5xxl_fp16.safetensors": partial(write_t5, "t5xxl", dtype=FP16),
+    "vae/ae.safetensors": partial(write_vae, channels=16),
+}
+
+
+@contextmanager
+def models(root: Path, *names: str) -> Iterator[Path]:
+    """A folder of models with those of FILES; what had to be written is deleted in the end."""
+    ready = Path(os.environ.get("PONYSTUDIO_FULL_MODELS", root))
+    try:
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            if (ready / name).exists():
+                (root / name).symlink_to(ready / name)
+            else:
+                FILES[name](root / name)
+        yield root
+    finally:
+        shutil.rmtree(root)
 
 
 def _write(path: Path, shapes: Mapping[str, Tensor], dtype: torch.dtype) -> Path:
