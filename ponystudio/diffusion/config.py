@@ -231,6 +231,7 @@ def t5(shapes: Shapes, hints: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def side(shapes: Shapes, name: str, axis: int) -> int:
+    """How long a side of a tensor is, never 0. Raises DamagedFile for one that is not there."""
     shape = shapes.get(name)
     if shape is None:
         raise DamagedFile(
@@ -238,8 +239,27 @@ def side(shapes: Shapes, name: str, axis: int) -> int:
             remedy="Get the file again: it is incomplete.",
         )
     if axis >= len(shape):
-        raise DamagedFile(f"The tensor {name!r} has only {len(shape)} dimensions.")
+        raise DamagedFile(
+            f"The tensor {name!r} has only {len(shape)} dimensions.",
+            remedy="Get the file again: it is damaged.",
+        )
+    if not shape[axis]:
+        raise DamagedFile(
+            f"The tensor {name!r} is empty.",
+            remedy="Get the file again: it is damaged.",
+        )
     return shape[axis]
+
+
+def heads(width: int, head: int) -> int:
+    """How many heads a transformer of a width has. Raises UnsupportedModel for a part of one."""
+    if width % head:
+        raise UnsupportedModel(
+            f"This denoiser is {width} wide, and that is no multiple of {head}, the width of its"
+            " heads.",
+            remedy="Where its heads are others, its metadata `ponystudio.config` is to say so.",
+        )
+    return width // head
 
 
 def _depth(shapes: Shapes, attention: str) -> int:

@@ -29,7 +29,8 @@ class Cut:
         """The shape of ours; `whole` is that of what is stored."""
         if self.transposed or not whole:
             return whole[::-1]
-        return whole[0] * (self.last - self.first) // self.parts, *whole[1:]
+        first, last = self._rows(whole[0])
+        return last - first, *whole[1:]
 
     def of(self, whole: Tensor) -> Tensor:
         """Ours, of what is stored; a view of it unless the halves are swapped."""
@@ -37,10 +38,11 @@ class Cut:
             return whole.t()
         if self.swapped:
             whole = whole.roll(len(whole) // 2, 0)
-        return whole[self._row(self.first, whole) : self._row(self.last, whole)]
+        return whole[slice(*self._rows(len(whole)))]
 
-    def _row(self, part: int, whole: Tensor) -> int:
-        return part * len(whole) // self.parts
+    def _rows(self, count: int) -> tuple[int, int]:
+        """From which to which, of so many; where they cannot be shared out the last gets more."""
+        return self.first * count // self.parts, self.last * count // self.parts
 
 
 THIRDS = (Cut(0, 1, 3), Cut(1, 2, 3), Cut(2, 3, 3))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ponystudio.diffusion import names
 from ponystudio.diffusion.families import Family, families, family
 from ponystudio.diffusion.opening import opened
-from ponystudio.diffusion.parts import PARTS, Part, Tensors
+from ponystudio.diffusion.parts import PARTS, Hints, Part, Tensors
 from ponystudio.diffusion.text_files import together
 from ponystudio.errors import ModelFileError, UnsupportedModel, WrongKind
 from ponystudio.library.recognise import ModelFile, check_kind
@@ -125,9 +125,8 @@ def _load(
         if options.get("ema"):
             found = replace(found, names=names.averaged(found.names, file.tensors))
         weights = Weights(file, found)
-        arguments = how.config(weights.shapes, kin, hints)
         with torch.device("meta"):
-            module = _built(how, kin, arguments)
+            module = _built(how, kin, weights.shapes, hints)
         coming = streaming.coming(module, dtype, room)
         come = {name for block in coming for name in block.names}
         fill(module, weights, come, how.noun, device, dtype, check)
@@ -169,9 +168,13 @@ def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     return family("")
 
 
-def _built(how: Part, kin: Family, arguments: dict[str, Any]) -> nn.Module:
+def _built(
+    how: Part, kin: Family, shapes: Mapping[str, tuple[int, ...]], hints: Mapping[str, Hints]
+) -> nn.Module:
     try:
-        return how.build(arguments, kin)
+        return how.build(how.config(shapes, kin, hints), kin)
+    except ModelFileError:
+        raise
     except Exception as error:  # the libraries check what they are told, each in its own way
         raise UnsupportedModel(
             f"No {how.noun} can be built as this file describes it ({error}).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import FunctionType
 
 import pytest
@@ -14,7 +15,7 @@ from helpers import flows
 from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import family
 from ponystudio.diffusion.loading import load
-from ponystudio.errors import DamagedFile
+from ponystudio.errors import DamagedFile, UnsupportedModel
 
 FP32 = torch.float32
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -118,6 +119,56 @@ def test_a_lost_tensor_is_named(name, tmp_path):
     save_file(tensors, tmp_path / "lost.safetensors", metadata=flows.hints(name))
     with pytest.raises(DamagedFile, match="tensor"):
         opened(tmp_path / "lost.safetensors")
+
+
+ODD = [("auraflow", "cond_seq_linear.weight"), ("flux", "img_in.weight"), ("sd3", "pos_embed")]
+ODD += [("flux", "double_blocks.1.txt_attn.qkv.bias"), ("flux", "single_blocks.0.linear1.bias")]
+ODD += [("flux", "single_blocks.0.norm.query_norm.scale"), ("sd3", "x_embedder.proj.weight")]
+ODD += [("sd3", "joint_blocks.0.x_block.attn.qkv.bias"), ("auraflow", "positional_encoding")]
+
+
+@pytest.mark.parametrize("change", ["nothing in it", "a side less", "each side longer", "one"])
+@pytest.mark.parametrize(("family", "key"), ODD)
+def test_shapes_that_make_no_sense_are_refused_in_one_line(family, key, change, tmp_path):
+    """While it is loaded, and not at the first step."""
+    tensors = dict(flows.original(family))
+    shape = {
+        "nothing in it": [0] * tensors[key].ndim,
+        "a side less": tensors[key].shape[1:],
+        "each side longer": [side + 1 for side in tensors[key].shape],
+        "one": [1] * tensors[key].ndim,
+    }[change]
+    tensors[key] = torch.zeros(shape)
+    path = tmp_path / "model.safetensors"
+    save_file(tensors, path, metadata=flows.hints(family))
+    with pytest.raises((DamagedFile, UnsupportedModel)) as caught:
+        opened(path)
+    assert caught.value.where == str(path)
+    assert "\n" not in caught.value.what
+    assert "zero" not in caught.value.what
+
+
+@pytest.mark.parametrize("said", [{}, {"axes_dims_rope": [5, 5, 6]}, {"axes_dims_rope": [2, 2, 2]}])
+def test_heads_of_flux_are_as_wide_as_their_axes(said, tmp_path):
+    path = tmp_path / "model.safetensors"
+    metadata = {"ponystudio.config": json.dumps({"transformer": said})}
+    save_file(flows.original("flux"), path, metadata=metadata)
+    with pytest.raises(UnsupportedModel, match="axes_dims_rope") as caught:
+        opened(path)
+    assert said or "are 16 wide, and those of FLUX.1 are 128" in caught.value.what
+
+
+def test_norms_of_flux_that_are_called_weights(tmp_path):
+    """As some tools write the original's scales."""
+    named = {
+        key.replace("_norm.scale", "_norm.weight"): value
+        for key, value in flows.original("flux").items()
+    }
+    assert named.keys() != flows.original("flux").keys()
+    save_file(named, tmp_path / "named.safetensors", metadata=flows.hints("flux"))
+    path = flows.write("flux", tmp_path / "model.safetensors")
+    inputs = flows.told("flux")
+    assert torch.equal(opened(tmp_path / "named.safetensors")(**inputs), opened(path)(**inputs))
 
 
 def test_time_is_told_exactly_in_half_precision(tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, Hints, Shapes, Told
-from ponystudio.diffusion.config import allowed, is_whole, side
+from ponystudio.diffusion.config import allowed, heads, is_whole, side
 from ponystudio.diffusion.cuts import SWAPPED, Cut
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.names import TRANSFORMER_PREFIXES, count, part_of
@@ -87,9 +87,9 @@ def _config(shapes: Shapes, family: Family, hints: Hints) -> dict[str, Any]:
         "num_mmdit_layers": count(shapes, r"joint_transformer_blocks\.(\d{1,4})\."),
         "num_single_dit_layers": count(shapes, r"single_transformer_blocks\.(\d{1,4})\."),
         "attention_head_dim": head,
-        "num_attention_heads": width // head,
+        "num_attention_heads": heads(width, head),
         "joint_attention_dim": side(shapes, "context_embedder.weight", 1),
-        "caption_projection_dim": side(shapes, "context_embedder.weight", 0),
+        "caption_projection_dim": width,
         "pos_embed_max_size": side(shapes, "pos_embed.pos_embed", 1),
     }
 

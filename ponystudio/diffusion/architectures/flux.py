@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, Hints, Shapes, Told
-from ponystudio.diffusion.config import allowed, is_whole, side
+from ponystudio.diffusion.config import allowed, heads, is_whole, side
 from ponystudio.diffusion.cuts import SWAPPED, THIRDS, Cut
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.names import TRANSFORMER_PREFIXES, count, part_of
 from ponystudio.diffusion.naming import Naming, renamed
+from ponystudio.errors import UnsupportedModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -61,8 +62,7 @@ def _double(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
         out = "to_add_out" if context else "to_out.0"
         yield f"{attention}.proj", f"{here}.attn.{out}", None
         for theirs, ours in (("query", "q"), ("key", "k")):
-            norm = f"{here}.attn.norm_{added}{ours}.weight"
-            yield f"{attention}.norm.{theirs}_norm.scale", norm, None
+            yield from _norm(f"{attention}.norm.{theirs}_norm", f"{here}.attn.norm_{added}{ours}")
         yield f"{there}.{stream}_mod.lin", f"{here}.norm1{context}.linear", None
         yield f"{there}.{stream}_mlp.0", f"{here}.ff{context}.net.0.proj", None
         yield f"{there}.{stream}_mlp.2", f"{here}.ff{context}.net.2", None
@@ -75,30 +75,44 @@ def _single(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
     yield f"{there}.linear2", f"{here}.proj_out", None
     yield f"{there}.modulation.lin", f"{here}.norm.linear", None
     for theirs, ours in (("query", "q"), ("key", "k")):
-        yield f"{there}.norm.{theirs}_norm.scale", f"{here}.attn.norm_{ours}.weight", None
+        yield from _norm(f"{there}.norm.{theirs}_norm", f"{here}.attn.norm_{ours}")
+
+
+def _norm(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
+    """The original calls its weight a scale, and some tools do not."""
+    yield f"{there}.scale", f"{here}.weight", None
+    yield there, here, None
 
 
 def _config(shapes: Shapes, _: Family, hints: Hints) -> dict[str, Any]:
     head = side(shapes, "single_transformer_blocks.0.attn.norm_q.weight", 0)
-    inferred = {
+    axes = allowed(hints, {"axes_dims_rope": _are_axes(head)}).get("axes_dims_rope", AXES)
+    if sum(axes) != head:
+        raise UnsupportedModel(
+            f"The heads of this denoiser are {head} wide, and those of FLUX.1 are {sum(AXES)}.",
+            remedy="Where it is a smaller relative, its metadata `ponystudio.config` is to say how"
+            " they are shared among the axes: `axes_dims_rope`.",
+        )
+    return {
         "in_channels": side(shapes, "x_embedder.weight", 1),
         "out_channels": side(shapes, "proj_out.weight", 0),
         "num_layers": count(shapes, r"transformer_blocks\.(\d{1,4})\."),
         "num_single_layers": count(shapes, r"single_transformer_blocks\.(\d{1,4})\."),
         "attention_head_dim": head,
-        "num_attention_heads": side(shapes, "x_embedder.weight", 0) // head,
+        "num_attention_heads": heads(side(shapes, "x_embedder.weight", 0), head),
         "joint_attention_dim": side(shapes, "context_embedder.weight", 1),
         "pooled_projection_dim": side(shapes, "time_text_embed.text_embedder.linear_1.weight", 1),
         "guidance_embeds": GUIDANCE in shapes,
-        "axes_dims_rope": AXES,
+        "axes_dims_rope": tuple(axes),
     }
-    return {**inferred, **allowed(hints, {"axes_dims_rope": _are_axes(head)})}
 
 
 def _are_axes(head: int) -> Any:
     def check(value: Any) -> bool:
-        is_list = isinstance(value, list | tuple) and len(value) == 3
-        return is_list and all(map(is_whole, value)) and sum(value) == head
+        if not isinstance(value, list | tuple) or len(value) != 3:
+            return False
+        # A rotation turns two numbers at once.
+        return all(is_whole(x) and x % 2 == 0 for x in value) and sum(value) == head
 
     return check
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, Hints, Shapes, Told
-from ponystudio.diffusion.config import allowed, is_whole, side
+from ponystudio.diffusion.config import allowed, heads, is_whole, side
 from ponystudio.diffusion.cuts import SWAPPED, THIRDS, Cut
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.names import TRANSFORMER_PREFIXES, count, part_of
@@ -82,7 +82,7 @@ def _config(shapes: Shapes, family: Family, hints: Hints) -> dict[str, Any]:
         "out_channels": side(shapes, "proj_out.weight", 0) // family.patch**2,
         "num_layers": count(shapes, r"transformer_blocks\.(\d{1,4})\."),
         "attention_head_dim": head,
-        "num_attention_heads": side(shapes, "pos_embed.proj.weight", 0) // head,
+        "num_attention_heads": heads(side(shapes, "pos_embed.proj.weight", 0), head),
         "joint_attention_dim": side(shapes, "context_embedder.weight", 1),
         "caption_projection_dim": side(shapes, "context_embedder.weight", 0),
         "pooled_projection_dim": side(shapes, "time_text_embed.text_embedder.linear_1.weight", 1),
