@@ -17,15 +17,13 @@ from ponystudio.errors import StorageFull, UnknownModel, UnsupportedModel, Usage
 from ponystudio.graph.atomic import writing
 from ponystudio.library.folder import ModelFolder, open_folder
 from ponystudio.library.numbers import Bits, floats, largest, pieces
-from ponystudio.library.recognise import CONFIG, recognise
+from ponystudio.library.recognise import COMPONENTS, CONFIG, recognise
 from ponystudio.library.safetensors_file import METADATA
 from ponystudio.library.tensors import ITEM_SIZES, PACKED, TensorInfo
 from ponystudio.library.weights import WeightsFile, open_weights
 
 EMA = "model_ema."
 LARGEST_HALF = 65504.0
-# Under which name `ponystudio.config` tells of a component that is a folder of its own.
-ALONE = {"diffusion_model": "unet", "vae": "vae", "text_encoder": "text_encoder"}
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,8 @@ def convert(source: Path, target: Path, *, ema: bool = False, half: bool = False
     numbers of 32 and 64 bits become 16-bit floats, where they fit; packed ones do without it too.
     Metadata is carried over, and what the denoiser predicts, which a config beside the source may
     say, is added to it; of a folder, the configs go into `ponystudio.config`, and names begin with
-    the component's. Tensors that share numbers in a pickle are written apart. `target` is written
-    whole or not at all.
+    the component's, unless it is the only one. Tensors that share numbers in a pickle are written
+    apart. `target` is written whole or not at all.
     Raises UsageError, StorageFull, NotWritable, and what `open_weights` raises.
     """
     _check_target(source, target)
@@ -118,10 +116,11 @@ def _of_folder(folder: ModelFolder) -> dict[str, _Source]:
 
 
 def _folder_metadata(folder: ModelFolder) -> dict[str, str]:
-    kind = recognise(folder.path).kind
-    configs = {
-        component or ALONE.get(kind, ""): config for component, config in folder.configs.items()
-    }
+    configs = dict(folder.configs)
+    if (config := configs.pop("", None)) is not None:
+        # For whichever it will be taken: T5 is the second text encoder of FLUX, SD3's third.
+        parts = recognise(folder.path).parts
+        configs = {name: config for name, role in COMPONENTS.items() if role in parts}
     return {CONFIG: json.dumps(configs), **_prediction(folder.path)}
 
 

@@ -16,6 +16,7 @@ from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import family
 from ponystudio.diffusion.loading import load
 from ponystudio.errors import DamagedFile, UnsupportedModel
+from ponystudio.library.convert import convert
 
 FP32 = torch.float32
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -102,6 +103,16 @@ def test_as_a_folder(name, shard, path, tmp_path):
     inputs = flows.told(name)
     for folder in (tmp_path, tmp_path / "transformer"):
         assert torch.allclose(opened(folder)(**inputs), opened(path)(**inputs), **CLOSE)
+
+
+def test_a_folder_that_was_made_one_file(name, path, tmp_path):
+    """What its config says, of the width of its heads say, goes with it."""
+    flows.network(name).save_pretrained(tmp_path / "transformer")
+    convert(tmp_path / "transformer", tmp_path / "one.safetensors")
+    inputs = flows.told(name)
+    assert torch.allclose(
+        opened(tmp_path / "one.safetensors")(**inputs), opened(path)(**inputs), **CLOSE
+    )
 
 
 def test_sides_that_are_no_whole_patches(name, path):

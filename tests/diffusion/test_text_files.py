@@ -15,6 +15,7 @@ from ponystudio.diffusion.families import family
 from ponystudio.diffusion.loading import load
 from ponystudio.diffusion.text_files import check, nouns
 from ponystudio.errors import DamagedFile, MissingFile, UnsupportedModel, WrongKind
+from ponystudio.library.convert import convert
 
 FP32 = torch.float32
 PROMPT = "a (pony:1.2) on the moon"
@@ -101,6 +102,20 @@ def test_with_folders_of_one_encoder_alone(root, whole, tmp_path):
         file = alone(root, "flux")[1 - index]
         same(encoded("flux", folder / component, file), whole["flux"])
         same(encoded("flux", file, folder / component), whole["flux"])
+
+
+@pytest.mark.parametrize("name", ["flux", "sd3"])
+def test_with_a_folder_of_one_encoder_that_was_made_one_file(root, name, tmp_path):
+    """It says what it said there, as whichever encoder of a family it is read."""
+    number = len(encoders.TOWERS[name])
+    folder = encoders.write_folder(name, tmp_path / name) / f"text_encoder_{number}"
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "layer_norm_epsilon": 0.5}))
+    convert(folder, tmp_path / "one.safetensors")
+    *others, plain = alone(root, name)
+    made = encoded(name, *others, tmp_path / "one.safetensors")
+    same(made, encoded(name, *others, folder))
+    assert not torch.allclose(made.context, encoded(name, *others, plain).context, atol=0.01)
 
 
 def test_what_a_file_says_of_itself_is_for_its_own_encoder(root, whole, tmp_path):
