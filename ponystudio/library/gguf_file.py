@@ -114,8 +114,10 @@ class _Header:
 
     def name(self) -> str:
         name = self.text(LONGEST_NAME)
+        if name is None:
+            raise self.nonsense(f"A name in the header is longer than {LONGEST_NAME:,} bytes.")
         if not name:
-            raise self.nonsense("The header has names that are none.")
+            raise self.nonsense("A name in the header is empty.")
         return name
 
     def skip(self, count: int) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from ponystudio.errors import DamagedFile
 from ponystudio.library.tensors import TensorInfo
 
+REMEDY = "Download it again."
+
 
 def check_places(
     tensors: Iterable[TensorInfo], body: int, size: int, where: str, alignment: int = 1
@@ -20,17 +22,19 @@ def check_places(
         start = aligned(end, alignment)
         if tensor.start != start:
             fault = "overlaps another tensor" if tensor.start < start else "follows a gap"
-            raise DamagedFile(f"{tensor.name!r} {fault}.", where=where)
+            raise DamagedFile(f"{tensor.name!r} {fault}.", where=where, remedy=REMEDY)
         end = start + tensor.nbytes
     if end > size:
         raise DamagedFile(
             f"The file is {size:,} bytes long and should be {end:,}: it was cut short.",
             where=where,
-            remedy="Download it again.",
+            remedy=REMEDY,
         )
     if (rest := size - aligned(end, alignment)) > 0:
         raise DamagedFile(
-            f"{rest:,} bytes at the end of the file belong to no tensor.", where=where
+            f"{rest:,} bytes at the end of the file belong to no tensor.",
+            where=where,
+            remedy=REMEDY,
         )
 
 

@@ -186,7 +186,24 @@ def test_damaged(name: str) -> None:
         read(DAMAGED[name])
     assert caught.value.where == "file"
     assert caught.value.what.endswith(".")
+    assert caught.value.remedy
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("name without end", "A name in the header is longer than 1,000 bytes."),
+        ("name of nothing", "A name in the header is empty."),
+        ("overlap", "'y' overlaps another tensor."),
+        ("gap", "'x' follows a gap."),
+        ("bytes of nobody", "32 bytes at the end of the file belong to no tensor."),
+    ],
+)
+def test_what_is_wrong_is_said(name: str, said: str) -> None:
+    with pytest.raises(DamagedFile) as caught:
+        read(DAMAGED[name])
+    assert str(caught.value) == f"file: {said} Download it again."
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED)
