@@ -68,7 +68,8 @@ def sgm_uniform(space: Parameterisation, n: int) -> Tensor:
 
 def linear(space: Parameterisation, n: int) -> Tensor:
     """Even in the network's time from its very end, the other end left to the final 0: what flow
-    models come with (Esser et al. 2024), and what diffusers calls trailing.
+    models come with (Esser et al. 2024). For those it is what diffusers calls trailing, which for
+    the others takes whole steps of the training.
     """
     return space.sigma(space.end * (1 - torch.arange(n) / n))
 
