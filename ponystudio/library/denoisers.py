@@ -23,13 +23,8 @@ LDM_ROOT = "input_blocks.0.0.weight"
 DIFFUSERS_ROOT = "conv_in.weight"
 # The width of the prompt that the cross attention reads.
 CONTEXTS = {768: "sd1", 1024: "sd2", 1280: "sdxl_refiner", 2048: "sdxl"}
-# What models were made for that take in more than a latent.
-PURPOSES = {
-    8: "changing pictures as they are told to",
-    9: "inpainting",
-    32: "following a control picture",
-    96: "inpainting",
-}
+# What models were made for that take in more than a latent, by the channels of it all.
+PURPOSES = {8: "edits by instruction", 9: "inpainting", 32: "control pictures", 96: "inpainting"}
 # Pixels a side that a place of the position grid stands for: two latent cells of 8.
 PLACE = 16
 

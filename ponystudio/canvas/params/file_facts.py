@@ -19,6 +19,7 @@ from ponystudio.canvas.params.fact import Fact
 from ponystudio.canvas.params.thumbs import read_thumb, sidecar_thumb
 from ponystudio.canvas.words import tr
 from ponystudio.errors import MissingFile, PonyStudioError
+from ponystudio.library.denoisers import PURPOSES
 from ponystudio.library.folders import Folders
 from ponystudio.library.index import Index
 from ponystudio.library.model_file import ACCEPTED, NOUNS, ModelFile, check_kind
@@ -269,11 +270,10 @@ def _detail(model: ModelFile) -> str:
 def made_for(channels: int) -> str:
     """What a denoiser that takes in so many channels was made for; "" for pictures from words."""
     return {
-        9: tr("inpainting"),
-        8: tr("pix2pix"),
-        32: tr("pictures by a guide"),
-        96: tr("filling in"),
-    }.get(channels, "")
+        "inpainting": tr("inpainting"),
+        "edits by instruction": tr("edits by instruction"),
+        "control pictures": tr("control pictures"),
+    }.get(PURPOSES.get(channels, ""), "")
 
 
 def _rank(model: ModelFile) -> int:

@@ -12,6 +12,7 @@ from ponystudio.canvas.params.fact import Fact, mismatch, size_text, title_of
 from ponystudio.canvas.params.file_facts import FileFacts
 from ponystudio.canvas.params.file_popup import FilePopup
 from ponystudio.graph.edits import SetParam
+from ponystudio.library.denoisers import PURPOSES
 from ponystudio.library.folders import Folders
 
 
@@ -132,6 +133,13 @@ def test_other_families_do_not_fit():
     assert mismatch("loras", fact, "sd1", short=True) == "For SDXL, not SD 1.5"
     assert mismatch("loras", fact, "") == ""
     assert mismatch("upscale_models", fact, "sd1") == ""
+
+
+def test_what_a_model_was_made_for_is_what_the_library_says():
+    """In the words of the app; most models take in a latent alone and were made for none of it."""
+    assert all(file_facts.made_for(channels) for channels in PURPOSES)
+    assert file_facts.made_for(9) == file_facts.made_for(96) == "inpainting"
+    assert file_facts.made_for(4) == file_facts.made_for(0) == ""
 
 
 def test_how_files_are_called():
