@@ -1,8 +1,9 @@
-"""The tokens of a prompt as its model reads them: pieces of words, weights, chunks of 75."""
+"""The tokens of a prompt as its model reads them: pieces of words, weights, and chunks of 75 where
+the model has any."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -21,12 +22,12 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from ponystudio.app.painted import draw_box, px
 from ponystudio.canvas import theme
 from ponystudio.canvas.params.attention import shown
-from ponystudio.canvas.params.counting import CHUNK, Counts, Prompt
+from ponystudio.canvas.params.counting import CHUNK, Counts, Prompt, Tokens
 from ponystudio.canvas.params.pieces import Piece
 
 HEAD, ROW, GAP = 22, 20, 3
 BETWEEN_WORDS = 8
-# Chunks that are shown; of a pasted book the beginning tells enough.
+# Chunks that are shown, or as many tokens; of a pasted book the beginning tells enough.
 MOST = 12
 # At this much above or below 1 a weight has its full colour.
 FULL = 0.6
@@ -51,7 +52,7 @@ class TokenView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.chunks: list[list[Piece]] = []
+        self.tokens = Tokens()
         self._asked = self._shown = Prompt("", "")
         self._boxes: list[Box] = []
         self._height = px(HEAD)
@@ -66,11 +67,11 @@ class TokenView(QWidget):
         """What is shown stays until the tokens of this prompt are known."""
         if prompt != self._asked:
             self._asked = prompt
-            counts.pieces(prompt, self, lambda chunks: self._have(prompt, chunks))
+            counts.pieces(prompt, self, lambda tokens: self._have(prompt, tokens))
 
-    def _have(self, prompt: Prompt, chunks: list[list[Piece]]) -> None:
+    def _have(self, prompt: Prompt, tokens: Tokens) -> None:
         if prompt == self._asked:
-            self._shown, self.chunks = prompt, chunks
+            self._shown, self.tokens = prompt, tokens
             self._lay_out()
 
     # Layout
@@ -107,16 +108,17 @@ class TokenView(QWidget):
                 x, y = 0.0, y + row + gap
             return QRectF(x, y, min(wide, width), row)
 
-        for number, chunk in enumerate(self.chunks[:MOST]):
+        chunks = [chunk[: MOST * CHUNK] for chunk in self.tokens.chunks[:MOST]]
+        for number, chunk in enumerate(chunks):
             if number:
                 y += row + gap
                 yield Box(
                     QRectF(0, y, width, row),
-                    f"{_tokens(self.chunks[number - 1])} / {CHUNK}",
+                    f"{_count(chunks[number - 1])} / {CHUNK}",
                     line=True,
                 )
                 x, y = 0.0, y + row + gap
-            at, before = 1, (0, 0)
+            at, before = 1, None
             for piece, following in zip(chunk, [*chunk[1:], None], strict=False):
                 text = "·" if piece.span == before else self._text_of(piece)
                 before = piece.span
@@ -130,8 +132,12 @@ class TokenView(QWidget):
                     rect = place(small.horizontalAdvance(said) + px(2))
                     yield Box(rect, said)
                     x = rect.right() + px(BETWEEN_WORDS)
-        if rest := sum(map(_tokens, self.chunks[MOST:])):
-            yield Box(QRectF(0, y + row + gap, width, row), self.tr("and {0} more").format(rest))
+        if rest := sum(map(_count, self.tokens.chunks)) - sum(map(_count, chunks)):
+            y += row + gap
+            yield Box(QRectF(0, y, width, row), self.tr("and {0} more").format(rest))
+        if not self.tokens.exact:
+            y += row + gap
+            yield Box(QRectF(0, y, width, row), self.tr("By T5; the model's own is like it"))
 
     def _text_of(self, piece: Piece) -> str:
         if piece.name:
@@ -164,8 +170,12 @@ class TokenView(QWidget):
         painter.drawText(rect, Qt.AlignmentFlag.AlignVCenter, self.tr("Tokens"))
         painter.setFont(theme.font("mono_caption"))
         right = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
-        tokens = sum(map(_tokens, self.chunks))
-        painter.drawText(rect, right, f"{tokens} / {CHUNK * max(1, len(self.chunks))}")
+        count, room = (
+            sum(map(_count, self.tokens.chunks)),
+            self.tokens.size * len(self.tokens.chunks),
+        )
+        about = "" if self.tokens.exact else "≈ "
+        painter.drawText(rect, right, f"{about}{count} / {room}")
 
     def _paint_piece(self, painter: QPainter, box: Box, piece: Piece) -> None:
         look = theme.current()
@@ -222,11 +232,11 @@ class TokenView(QWidget):
             if piece.name
             else self.tr("Token {0}").format(piece.id)
         )
-        where = self.tr("Place {0} of 75").format(box.place)
+        where = self.tr("Place {0} of {1}").format(box.place, self.tokens.size)
         return f"{what}\n{where}\n" + self.tr("Weight {0}").format(shown(piece.weight) or "0")
 
 
-def _tokens(chunk: list[Piece]) -> int:
+def _count(chunk: Sequence[Piece]) -> int:
     return sum(piece.count for piece in chunk)
 
 

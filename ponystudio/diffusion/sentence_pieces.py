@@ -23,15 +23,18 @@ NODE = "Tokenizer (core.set_tokenizer)"
 # Under which ComfyUI keeps one among the tensors.
 TENSOR = "spiece_model"
 END = "</s>"
+BLANK = "▁"
 LARGEST = 64 << 20
 
 
 @dataclass(frozen=True)
 class SentencePieces:
     """A tokenizer with ids below `size`, `end` among them; None where it has no such. `encode`
-    gives the ids of a text. `where` it came from."""
+    gives the ids of a text, `spell` the piece that an id stands for, with `BLANK` where a word
+    begins. `where` it came from."""
 
     encode: Callable[[str], list[int]]
+    spell: Callable[[int], str]
     size: int
     end: int | None
     where: str
@@ -98,7 +101,9 @@ def _from_json(content: bytes, where: str) -> SentencePieces:
         return ids
 
     size = 1 + max(tokenizer.get_vocab().values())
-    return SentencePieces(encode, size, tokenizer.token_to_id(END), where)
+    return SentencePieces(
+        encode, lambda id: tokenizer.id_to_token(id) or "", size, tokenizer.token_to_id(END), where
+    )
 
 
 def _from_model(content: bytes, where: str) -> SentencePieces:
@@ -113,7 +118,9 @@ def _from_model(content: bytes, where: str) -> SentencePieces:
         return ids
 
     end = model.eos_id()
-    return SentencePieces(encode, model.get_piece_size(), end if end >= 0 else None, where)
+    return SentencePieces(
+        encode, model.id_to_piece, model.get_piece_size(), end if end >= 0 else None, where
+    )
 
 
 def read(path: Path) -> SentencePieces:

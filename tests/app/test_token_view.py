@@ -24,9 +24,10 @@ def view(qtbot, tmp_path):
     found.resize(280, 400)
     found.show()
 
-    def show(text, dialect="a1111"):
-        found.show_prompt(counts, Prompt(text, dialect))
-        until(lambda: found._shown == Prompt(text, dialect))
+    def show(text, dialect="a1111", family=""):
+        prompt = Prompt(text, dialect, family=family)
+        found.show_prompt(counts, prompt)
+        until(lambda: found._shown == prompt)
         found.resize(280, found.heightForWidth(280))
         return found
 
@@ -103,6 +104,29 @@ def test_of_a_book_the_beginning_is_shown(view):
     assert found._boxes[-1].text == "and 5100 more"
     found.resize(280, 400)
     assert not found.grab().isNull()
+
+
+def test_of_what_t5_reads_there_are_no_chunks(view):
+    text = "a (rainbow:1.3) BREAK pony, " + "word " * 100
+    found = view(text, family="flux")
+    shown = pieces(found)
+    assert [box.text for box in shown[:3]] == ["␣", "a", "rainbow"]
+    assert not any(box.line for box in found._boxes)
+    assert [box.place for box in shown] == list(range(1, len(shown) + 1))
+    assert "Place 2 of 255" in found._said(shown[1])
+    assert found._boxes[-1].piece is not None
+
+
+def test_a_tokenizer_that_is_only_like_the_models_is_said(view):
+    found = view("a pony", family="auraflow")
+    assert [box.text for box in pieces(found)] == ["␣", "a", "pony"]
+    assert found._boxes[-1].text == "By T5; the model's own is like it"
+
+
+def test_of_a_book_for_t5_the_beginning_is_shown(view):
+    found = view("pony, " * 3000, family="flux")
+    assert len(pieces(found)) == 12 * 75
+    assert found._boxes[-1].text == "and 5100 more"
 
 
 @pytest.fixture

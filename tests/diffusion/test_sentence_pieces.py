@@ -38,6 +38,13 @@ def test_known_words_of_t5(text, ids):
     assert shipped("t5").ids(text) == ids
 
 
+def test_ids_are_spelt(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(encoders.tokenizer_json(T5_FILE.read_bytes()), "utf-8")
+    for found in (shipped("t5"), read(path)):
+        assert [found.spell(id) for id in found.ids("a ponies")] == ["▁", "a", "▁po", "nies"]
+
+
 def test_the_shipped_one_is_t5s():
     found = shipped("t5")
     assert found.end == T5_XXL.end == 1
@@ -123,7 +130,7 @@ def test_a_stop_is_not_taken_for_damage(stop):
         raise stop
 
     with pytest.raises(stop):
-        SentencePieces(encode, 1, None, "the file").ids("a pony")
+        SentencePieces(encode, str, 1, None, "the file").ids("a pony")
 
 
 def test_a_file_that_is_not_there(tmp_path):

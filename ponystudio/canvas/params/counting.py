@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.canvas.background import Background
-from ponystudio.canvas.params.pieces import Piece, length, pieces, spans
+from ponystudio.canvas.params.pieces import Piece, length, pieces, pieces_at_once, spans
 from ponystudio.diffusion.embedding_files import Bundled, bundled, count_vectors
 from ponystudio.diffusion.families import families
-from ponystudio.diffusion.prompt import Segment, notes, parse
+from ponystudio.diffusion.prompt import notes, parse
 from ponystudio.diffusion.towers import T5Tower
 from ponystudio.errors import PonyStudioError
 from ponystudio.library.folders import Folders
@@ -50,7 +50,13 @@ class Count:
         return self.chunks * self.size
 
 
-EMPTY = Count(0)
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of a prompt by `chunks`; `size` and `exact` are those of its Count."""
+
+    chunks: Sequence[Sequence[Piece]] = ((),)
+    size: int = CHUNK
+    exact: bool = True
 
 
 class Prompt(NamedTuple):
@@ -81,7 +87,7 @@ class Counts(QObject):
     def get(self, prompt: Prompt, place: Hashable = None) -> Count | None:
         """The count. While it is worked out the last one of the same `place`, or None; `changed`
         fires when it is there."""
-        found = self._known.get(prompt) if prompt.text.strip() else EMPTY
+        found = self._known.get(prompt) if prompt.text.strip() else _of_nothing(prompt.family)
         if found is not None:
             self._latest[place] = found
             return found
@@ -100,19 +106,15 @@ class Counts(QObject):
         """The words that prompts name textual inversions by, as they were last listed."""
         return [Path(name).stem for listed in self._listed.values() for name in listed]
 
-    def pieces(
-        self, prompt: Prompt, place: Hashable, done: Callable[[list[list[Piece]]], None]
-    ) -> None:
+    def pieces(self, prompt: Prompt, place: Hashable, done: Callable[[Tokens], None]) -> None:
         """Work out the tokens; what the same `place` asked for before may never be told."""
         folders = self._folders()
 
-        def work() -> list[list[Piece]]:
+        def work() -> Tokens:
             try:
-                known = self._embeddings(folders, prompt.loras)
-                return pieces(prompt.text, prompt.dialect, known)
+                return tokens_of(prompt, self._embeddings(folders, prompt.loras))
             except PonyStudioError:  # the count tells what is named in vain
-                plain = prompt.text.replace("embedding:", " " * len("embedding:"))
-                return pieces(plain, prompt.dialect)
+                return tokens_of(prompt._replace(text=_plain(prompt.text)))
 
         self._background.do(work, done, key=("pieces", place))
 
@@ -145,16 +147,15 @@ def count(prompt: Prompt, embeddings: Mapping[str, int] | None = None) -> Count:
 
     text, dialect = prompt.text, prompt.dialect
     known, said = embeddings or {}, tuple(notes(text, dialect))
-    if tower := _reads_at_once(prompt.family):
-        return _at_once(text, dialect, tower, said)
+    if _reads_at_once(prompt.family):
+        return _at_once(prompt, known, said)
     segments = parse(text, dialect)
     try:
         chunks = tokens.ClipTokenizer().chunks(
             segments, dialect, embeddings=tuple(known), size=known.__getitem__
         )
     except PonyStudioError as error:
-        plain = text.replace("embedding:", " ")
-        numbers = _numbers(tokens.ClipTokenizer(), parse(plain, dialect), dialect)
+        numbers = _numbers(tokens.ClipTokenizer(), parse(_plain(text), dialect), dialect)
         return Count(*numbers, (), error.what, said)
     lengths = [length(chunk) for chunk in chunks]
     breaks: tuple[int, ...] = ()
@@ -162,6 +163,19 @@ def count(prompt: Prompt, embeddings: Mapping[str, int] | None = None) -> Count:
         places = [start for start, _ in spans(text, segments, dialect, known)]
         breaks = tuple(_break_places(lengths, places))
     return Count(sum(lengths), len(chunks), breaks, "", said)
+
+
+def tokens_of(prompt: Prompt, embeddings: Mapping[str, int] | None = None) -> Tokens:
+    """The tokens themselves. Raises MissingFile for an `embedding:name` that is not there."""
+    from ponystudio.diffusion.sentence_pieces import shipped
+
+    known = embeddings or {}
+    tower = _reads_at_once(prompt.family)
+    if tower is None:
+        return Tokens(pieces(prompt.text, prompt.dialect, known))
+    tokenizer = shipped(tower.pieces or SIMILAR)
+    found = pieces_at_once(prompt.text, prompt.dialect, tokenizer, known)
+    return Tokens([found], _room(tower, len(found)), bool(tower.pieces))
 
 
 def _reads_at_once(family: str) -> T5Tower | None:
@@ -172,14 +186,28 @@ def _reads_at_once(family: str) -> T5Tower | None:
     return next((tower for tower in kin.towers if isinstance(tower, T5Tower)), None)
 
 
-def _at_once(text: str, dialect: str, tower: T5Tower, said: tuple[str, ...]) -> Count:
-    from ponystudio.diffusion.sentence_pieces import shipped
+def _room(tower: T5Tower, tokens: int) -> int:
+    return max(tower.least - 1, tokens)  # one is the end
 
-    pieces = shipped(tower.pieces or SIMILAR)
-    words = [segment.text for segment in parse(text, dialect) if isinstance(segment, Segment)]
-    tokens = sum(len(pieces.ids(word)) for word in words)
-    room = max(tower.least - 1, tokens)  # one is the end
-    return Count(tokens, notes=said, size=room, exact=bool(tower.pieces))
+
+def _of_nothing(family: str) -> Count:
+    """The count of no words, for which nothing needs to be loaded."""
+    tower = _reads_at_once(family)
+    return Count(0, size=_room(tower, 0), exact=bool(tower.pieces)) if tower else Count(0)
+
+
+def _at_once(prompt: Prompt, known: Mapping[str, int], said: tuple[str, ...]) -> Count:
+    problem = ""
+    try:
+        found = tokens_of(prompt, known)
+    except PonyStudioError as error:
+        found, problem = tokens_of(prompt._replace(text=_plain(prompt.text))), error.what
+    return Count(len(found.chunks[0]), 1, (), problem, said, found.size, found.exact)
+
+
+def _plain(text: str) -> str:
+    """Without what names textual inversions; every letter stays in its place."""
+    return text.replace("embedding:", " " * len("embedding:"))
 
 
 def _numbers(tokenizer: Any, segments: Any, dialect: str) -> tuple[int, int]:

@@ -1,12 +1,12 @@
 """The tokens of a prompt, and the characters in it that they stand for. Torch-free.
 
-`pieces` is exact for a dialect: it runs the tokenizer and the packing that encode the prompt.
+The tokens are exact for a dialect: the tokenizers and the packing run that encode the prompt.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, repeat
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ponystudio.diffusion.embedding_names import EmbeddingNames
     from ponystudio.diffusion.prompt import Break, Segment
+    from ponystudio.diffusion.sentence_pieces import SentencePieces
     from ponystudio.diffusion.tokens import Chunk, Token
 
 Span = tuple[int, int]
@@ -53,6 +54,35 @@ def pieces(
     behind = (len(text), len(text))
     places = chain(spans(text, segments, dialect, known), repeat(behind))
     return [_of_chunk(chunk.tokens[1 : 1 + length(chunk)], places) for chunk in chunks]
+
+
+def pieces_at_once(
+    text: str, dialect: str, tokenizer: SentencePieces, embeddings: Collection[str] = ()
+) -> list[Piece]:
+    """The tokens of a prompt for an encoder of the T5 kind, which reads any length at once and has
+    no vectors for textual inversions.
+
+    Raises MissingFile for an `embedding:name` that is not among `embeddings`.
+    """
+    from ponystudio.diffusion.embedding_names import EmbeddingNames, split_at_embeddings
+    from ponystudio.diffusion.prompt import Break, parse
+
+    names = EmbeddingNames(tuple(embeddings), tokenizer.ids)
+    aligner = _Aligner(text, dialect)
+    found = []
+    for segment in parse(text, dialect):
+        if isinstance(segment, Break):
+            continue
+        at, start = aligner.take(segment.text), 0
+        for words, name in split_at_embeddings(segment.text, names):
+            if name is None:
+                start = max(start, segment.text.find(words, start))
+                for id, (first, last), ends in _words(words, tokenizer):
+                    span = _span(at, start + first, start + last)
+                    span = span if last > first else (span[0], span[0])
+                    found.append(Piece(id, segment.weight, span, ends))
+                start += len(words)
+    return found
 
 
 def length(chunk: Chunk) -> int:
@@ -110,6 +140,28 @@ def _of_text(
         taken = bare[1] if bare else 1
         yield offsets[i][0], offsets[i + taken - 1][1], embeddings[bare[0]] if bare else 1
         i += taken
+
+
+def _words(text: str, tokenizer: SentencePieces) -> Iterator[tuple[int, Span, bool]]:
+    """Each token, from where to where it stands, and whether a word ends with it.
+
+    Pieces never go beyond a word, and together have its letters, but for those of few that are
+    others to the tokenizer.
+    """
+    from ponystudio.diffusion.sentence_pieces import BLANK
+
+    ids = tokenizer.ids(text)
+    spelt = [tokenizer.spell(id) for id in ids]
+    words = [match.span() for match in re.finditer(r"\S+", text)] or [(0, len(text))]
+    word, place = -1, 0
+    for n, (id, piece) in enumerate(zip(ids, spelt, strict=True)):
+        if piece.startswith(BLANK) or word < 0:
+            word = min(word + 1, len(words) - 1)
+            place = words[word][0]
+        end = min(place + len(piece.removeprefix(BLANK)), words[word][1])
+        ends = n + 1 == len(ids) or spelt[n + 1].startswith(BLANK)
+        yield id, (place, words[word][1] if ends and end > place else end), ends
+        place = end
 
 
 def _of_chunk(tokens: Sequence[Token], places: Iterator[Span]) -> list[Piece]:

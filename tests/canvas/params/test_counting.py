@@ -176,6 +176,15 @@ class TestReadAtOnce:
         assert found.room == found.tokens > 255
         assert found.breaks == ()
 
+    def test_a_textual_inversion_has_no_tokens_for_it(self):
+        plain = count(Prompt("a pony,", "comfyui", family="flux")).tokens
+        named = Prompt("a pony embedding:birb,", "comfyui", family="flux")
+        found = count(named, {"birb.pt": 8})
+        assert (found.tokens, found.problem) == (plain + 1, "")  # the comma is a word now
+        lost = count(named)
+        assert "birb" in lost.problem
+        assert lost.tokens > plain
+
     def test_others_count_in_chunks(self):
         for family in ("", "sdxl", "sd3"):
             assert count(Prompt("a pony", "comfyui", family=family)).room == 75

@@ -2,8 +2,9 @@
 
 import pytest
 
-from ponystudio.canvas.params.pieces import pieces
-from ponystudio.diffusion.prompt import parse
+from ponystudio.canvas.params.pieces import pieces, pieces_at_once
+from ponystudio.diffusion.prompt import Segment, parse
+from ponystudio.diffusion.sentence_pieces import shipped
 from ponystudio.diffusion.tokens import ClipTokenizer
 from ponystudio.errors import MissingFile
 
@@ -76,3 +77,37 @@ def test_one_over_the_end_of_a_chunk_is_in_both():
 def test_one_that_is_not_there():
     with pytest.raises(MissingFile, match="gone"):
         pieces("embedding:gone", "a1111")
+
+
+class TestAtOnce:
+    """As T5 reads a prompt."""
+
+    @pytest.mark.parametrize("dialect", ["a1111", "comfyui"])
+    @pytest.mark.parametrize(
+        "text",
+        ["", "unicorn, 3d", "(rainbow mane:1.2), blue", LONG, "a BREAK b", "  a\n ponies ",
+         "日本 🦄x", "unicorn " * 200, "<lora:a:1> b", "ﬁx ｆｕｌｌ…x"],
+    )  # fmt: skip
+    def test_are_the_encoders_own(self, text, dialect):
+        found = pieces_at_once(text, dialect, shipped("t5"))
+        segments = [part for part in parse(text, dialect) if isinstance(part, Segment)]
+        assert [(p.id, p.weight) for p in found] == [
+            (id, part.weight) for part in segments for id in shipped("t5").ids(part.text)
+        ]
+        places = [piece.span for piece in found]
+        assert places == sorted(places)
+        assert all(0 <= start <= end <= len(text) for start, end in places)
+
+    def test_each_stands_for_its_letters(self):
+        text = "score_9, (rainbow ponies:1.2)"
+        found = pieces_at_once(text, "a1111", shipped("t5"))
+        assert said(text, [found]) == ["score", "_", "9", ",", "rainbow", "po", "nies"]
+        ends = [text[piece.span[0]] for piece in found if piece.ends]
+        assert ends == [",", "r", "n"]
+
+    def test_textual_inversions_are_left_out(self):
+        text = "a embedding:birb, cat"
+        found = pieces_at_once(text, "comfyui", shipped("t5"), ["birb.pt"])
+        assert "".join(said(text, [found])) == "a,cat"
+        with pytest.raises(MissingFile):
+            pieces_at_once(text, "comfyui", shipped("t5"))
