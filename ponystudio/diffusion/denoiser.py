@@ -53,7 +53,12 @@ class Denoiser(Network["nn.Module"]):
 
     def to_rgb(self, values: Tensor) -> Tensor:
         """A rough picture [B,3,h,w] in 0..1 of a latent [B,C,h,w] in VAE units, for previews."""
-        return self.family.to_rgb(values, self.rgb)
+        scaled = (values.float() - self.family.shift) * self.family.scaling_factor
+        weights, bias = (
+            torch.tensor(x, device=values.device) for x in (self.rgb.rows, self.rgb.bias)
+        )
+        picture = torch.einsum("bchw,cr->brhw", scaled, weights) + bias[:, None, None]
+        return (picture / 2 + 0.5).clamp(0, 1)
 
     @torch.no_grad()
     def __call__(

@@ -12,13 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from ponystudio.diffusion.towers import T5Tower, Tower
 from ponystudio.errors import UnsupportedModel
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -115,16 +111,6 @@ class Family:
             other.scaling_factor,
             other.shift,
         )
-
-    def to_rgb(self, values: Tensor, rgb: Rgb | None = None) -> Tensor:
-        """A rough picture [B,3,h,w] in 0..1 of a latent [B,C,h,w] in VAE units, for previews."""
-        import torch
-
-        scaled = (values.float() - self.shift) * self.scaling_factor
-        guess = rgb or self.rgb
-        weights, bias = (torch.tensor(x, device=values.device) for x in (guess.rows, guess.bias))
-        picture = torch.einsum("bchw,cr->brhw", scaled, weights) + bias[:, None, None]
-        return (picture / 2 + 0.5).clamp(0, 1)
 
 
 def tower_prefix(kin: Family, tower: Tower) -> str:
