@@ -58,8 +58,8 @@ class Profile:
 CPU = Profile(
     concepts=FEW,
     groups=(3, 4, 5),
-    styles=("3d", "flat", "line art", "noto"),
-    drawn=3,
+    styles=("3d", "flat", "line art", "noto", "color"),
+    drawn=5,
     views=2,
     size=256,
     vae_widths=(16, 32, 64, 128),
@@ -73,7 +73,7 @@ CPU = Profile(
     heads=4,
     batch=32,
     rate=1e-3,
-    samples=256_000,
+    samples=400_000,
 )
 
 GPU = Profile(

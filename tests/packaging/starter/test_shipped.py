@@ -24,8 +24,10 @@ PICTURES = [
     ("apple", "3d", "yellow"),
     ("birthday cake", "flat", "purple"),
     ("cat", "flat", "white"),
+    ("crab", "color", "gray"),
     ("dog", "3d", "blue"),
     ("dragon", "3d", "red"),
+    ("hamburger", "noto", "blue"),
     ("horse", "3d", "orange"),
     ("rainbow", "line art", "pink"),
     ("star", "line art", "white"),
@@ -39,7 +41,8 @@ def judge(pytestconfig):
 
     sprites = figures.read_sprites(pytestconfig.rootpath / "tests/data/starter/sprites.webp")
     concepts = list(dict.fromkeys(concept for concept, _ in sprites))
-    return retrieval.Judge(sprites, concepts, ["3d", "flat", "line art"])
+    styles = list(dict.fromkeys(style for _, style in sprites))
+    return retrieval.Judge(sprites, concepts, styles)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,12 @@ def seen(judge, picture, concept, style, background):
     )
 
 
+def same(found, wish):
+    """Microsoft's `color` drawings are of their `3d` ones, and 64 × 64 pixels hardly tell."""
+    alike = [{"3d": "color"}.get(style, style) for _, style, _ in (found, wish)]
+    return (found[0], found[2]) == (wish[0], wish[2]) and alike[0] == alike[1]
+
+
 def test_the_default_graph_makes_a_unicorn(judge, tmp_path):
     command = [sys.executable, "-m", "ponystudio", "run", str(GRAPH), "--output", str(tmp_path)]
     subprocess.run([*command, "--no-disk-cache"], check=True, capture_output=True, timeout=200)
@@ -71,13 +80,14 @@ def test_the_default_graph_makes_a_unicorn(judge, tmp_path):
         rows = torch.frombuffer(bytearray(image.convert("RGB").tobytes()), dtype=torch.uint8)
     picture = rows.reshape(256, 256, 3).permute(2, 0, 1) / 255
     wish = ("unicorn", "3d", "blue")
-    assert seen(judge, picture, *wish) == wish
+    assert same(seen(judge, picture, *wish), wish)
 
 
 @pytest.mark.parametrize(("concept", "style", "background"), PICTURES)
 def test_a_prompt_is_followed(judge, painter, concept, style, background):
     picture = painter.paint(f"{concept}, {style}, {background} background", 1)
-    assert seen(judge, picture, concept, style, background) == (concept, style, background)
+    wish = (concept, style, background)
+    assert same(seen(judge, picture, *wish), wish)
 
 
 def test_tags_may_stand_in_any_order_and_by_another_name(judge, painter):
