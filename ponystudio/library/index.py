@@ -40,7 +40,7 @@ T = TypeVar("T")
 class Entry:
     """A model file: its quick content id, what it is, or in `error` why it is none.
 
-    The id is that of when the file was examined: it may not know of a tokenizer put beside it since.
+    The id is that of when the file was examined; a tokenizer put beside it since is not in it.
     `sha256` is "" until somebody asked for it.
     """
 
