@@ -41,6 +41,8 @@ SCHEDULE_NAMES = {
     "karras": "Karras",
     "exponential": "Exponential",
     "sgm_uniform": "SGM Uniform",
+    # A1111's Simple takes such steps from a table of a thousand.
+    "linear": "Simple",
     "simple": "Simple",
     "ddim_uniform": "DDIM",
     "beta": "Beta",
