@@ -38,9 +38,10 @@ def answer(dialogs: FileDialogs, qtbot, text: str) -> None:
     line.selectAll()
     QTest.keyClicks(line, text)
     line.completer().popup().hide()  # else Return chooses in it
-    box = dialog.findChild(QDialogButtonBox)
-    QTest.mouseClick(box.buttons()[0], Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dialogs.dialog is not dialog)
+    button = dialog.findChild(QDialogButtonBox).buttons()[0]
+    qtbot.waitUntil(lambda: line.text() == text and button.isEnabled())
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dialogs.dialog is not dialog, timeout=20_000)
     QApplication.processEvents()
 
 
