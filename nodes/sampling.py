@@ -19,7 +19,7 @@ from ponystudio.api import (
     Seed,
     node,
 )
-from ponystudio.diffusion.loading import recognise
+from ponystudio.diffusion.loading import SHIFT, recognise
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
 from ponystudio.errors import MismatchedValues, NotANumber
 
@@ -33,8 +33,8 @@ def set_shift(
     Args:
         shift: 1 is even; AuraFlow's own is 1.73, that of Stable Diffusion 3 is 3.
     """
-    options = [option for option in model.options if option[0] != "shift"]
-    return replace(model, options=(*options, ("shift", shift)))
+    options = [option for option in model.options if option[0] != SHIFT]
+    return replace(model, options=(*options, (SHIFT, shift)))
 
 
 @node("core.sample", title="Sample", group="Sampling")
