@@ -54,8 +54,7 @@ def write_denoiser(name: str, path: Path, dtype: torch.dtype) -> Path:
     kind = {"auraflow": AuraFlowTransformer2DModel, "flux": FluxTransformer2DModel}[name]
     with torch.device("meta"):
         state = kind(**CONFIGS[name]).state_dict()
-        rules = {"auraflow": flows._auraflow, "flux": flows._flux}[name]
-        return _write(path, dict(rules(state)), dtype)
+        return _write(path, dict(flows.originals(name, state)), dtype)
 
 
 def write_t5(name: str, path: Path, dtype: torch.dtype) -> Path:
