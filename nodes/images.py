@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ponystudio.api import Annotated, Choice, Context, File, Image, Label, Mask, Range, Text, node
-from ponystudio.diffusion.resample import PICTURE_METHODS
+from ponystudio.diffusion.images.resample import PICTURE_METHODS
 from ponystudio_nodes.masks import check_alpha
 
 
@@ -22,7 +22,7 @@ def load_image(*, file: Annotated[Path, File("input")] = Path("cat.png")) -> Pic
     16 bits a channel are kept, and the picture stands as the camera was held. Of an animation the
     first picture is taken.
     """
-    from ponystudio.diffusion.picture_file import read_picture
+    from ponystudio.diffusion.images.picture_file import read_picture
 
     pixels, alpha = read_picture(file)
     return Picture(Image(pixels), Mask(alpha))
@@ -78,7 +78,7 @@ def scale_image(
         method: lanczos is sharpest and good both ways; area is good for making smaller, the
             others only for making larger.
     """
-    from ponystudio.diffusion.resample import scale_picture
+    from ponystudio.diffusion.images.resample import scale_picture
 
     old_height, old_width = image.pixels.shape[-2:]
     if not width and not height:

@@ -20,7 +20,7 @@ from ponystudio.api import (
     Vae,
     node,
 )
-from ponystudio.diffusion.resample import LATENT_METHODS
+from ponystudio.diffusion.images.resample import LATENT_METHODS
 from ponystudio.errors import MismatchedValues
 
 Side = Annotated[int, Range(16, 16384, soft=(256, 2048), step=8)]
@@ -92,7 +92,7 @@ def encode_for_inpainting(
         image: The picture; it is cut to a multiple of 8 around its centre.
         mask: White where it is to be painted anew.
     """
-    from ponystudio.diffusion.inpainting import with_hole
+    from ponystudio.diffusion.loading.inpainting_input import with_hole
 
     shown = with_hole(image.pixels, mask.values)
     with ctx.models.open(vae) as autoencoder:
@@ -114,7 +114,7 @@ def scale_latent_by(
         method: How values between the old ones are found; bislerp keeps their strength.
         factor: Of width and height; the results are rounded.
     """
-    from ponystudio.diffusion.resample import scale_latent
+    from ponystudio.diffusion.images.resample import scale_latent
 
     height, width = latent.values.shape[-2:]
     size = max(1, round(height * factor)), max(1, round(width * factor))
@@ -142,7 +142,7 @@ def save_latent(
 @node("core.load_latent", title="Load latent", group="Latent", exact=True)
 def load_latent(*, file: Annotated[Path, File("latents")] = Path()) -> Latent:
     """Read a latent that was saved here or by ComfyUI."""
-    from ponystudio.diffusion.latent_file import read_latent
+    from ponystudio.diffusion.images.latent_file import read_latent
 
     values, family = read_latent(file)
     return Latent(values, family)

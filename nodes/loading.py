@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from ponystudio.api import Affects, Annotated, Choice, Clip, Context, File, Label, Model, Vae, node
 from ponystudio.diffusion.families import family as family_of
-from ponystudio.diffusion.loading import recognise
-from ponystudio.diffusion.predictions import AUTO, CHOICES
-from ponystudio.diffusion.sentence_pieces import read
-from ponystudio.diffusion.text_files import check, nouns
-from ponystudio.diffusion.towers import T5Tower
+from ponystudio.diffusion.families.predictions import AUTO, CHOICES
+from ponystudio.diffusion.families.text_encoder_specs import T5Tower
+from ponystudio.diffusion.loading.load import recognise
+from ponystudio.diffusion.loading.text_encoder_files import check, nouns
+from ponystudio.diffusion.text.sentencepiece_tokens import read
 from ponystudio.errors import MismatchedValues
 
 TEXT_FAMILIES = ("sd1", "sd2", "sdxl", "sd3", "flux", "auraflow")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ponystudio.api import Affects, Annotated, Clip, Context, File, Label, Model, Patch, Range, node
-from ponystudio.diffusion.lora import notes
+from ponystudio.diffusion.lora.lora_file import notes
 
 Strength = Range(-100, 100, soft=(-1, 2), step=0.05)
 

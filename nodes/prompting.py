@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ponystudio.api import Annotated, Choice, Clip, Conditioning, Context, Label, Range, Text, node
-from ponystudio.diffusion.prompt import DIALECTS, EMPTY, notes
+from ponystudio.diffusion.text.prompt_syntax import DIALECTS, EMPTY, notes
 
 
 @node("core.encode_prompt", title="Prompt", group="Text")

@@ -19,7 +19,7 @@ from ponystudio.api import (
     Seed,
     node,
 )
-from ponystudio.diffusion.loading import SHIFT, recognise
+from ponystudio.diffusion.loading.load import SHIFT, recognise
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
 from ponystudio.errors import MismatchedValues, NotANumber
 

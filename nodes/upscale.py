@@ -66,7 +66,7 @@ def upscale_image(
         enlarged = network(pixels, tile=tile, on_tile=ctx.progress)
         size = _size(image.pixels, scale or network.scale)
     if enlarged.shape[-2:] != size:
-        from ponystudio.diffusion.resample import scale_picture
+        from ponystudio.diffusion.images.resample import scale_picture
 
         enlarged = scale_picture(enlarged, size, "lanczos")
     grey = enlarged[batch:].mean(dim=1, keepdim=True)

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from ponystudio.diffusion.upscale_networks import RRDBNet, SRVGGNetCompact, Upscaling
+from ponystudio.diffusion.images.realesrgan import RRDBNet, SRVGGNetCompact, Upscaling
 
 NETWORKS = {
     "realesr-animevideov3-x4": (

@@ -20,16 +20,15 @@ def main(folder: Path) -> None:
     from PySide6.QtWidgets import QApplication
 
     app = QApplication(sys.argv[:1])
-    from ponystudio.app import style
-    from ponystudio.app.main import restored_window
-    from ponystudio.app.settings import Settings
-    from ponystudio.canvas import theme
+    from ponystudio.app.studio_main import restored_window
+    from ponystudio.studio.settings import Settings
+    from ponystudio.widgets import style_sheet, theme
 
     settings = Settings()
     settings.set("welcomed", True)
     settings.set("seed_mode", "fixed")
     theme.use("dark")
-    style.apply(app)
+    style_sheet.apply(app)
     window = restored_window(settings)
     window.resize(*SIZE)
     window.show()
@@ -101,7 +100,7 @@ class Camera:
         return next(id for id, node in self.document.graph.nodes.items() if node.type == type)
 
     def say(self, words: str) -> None:
-        from ponystudio.graph.edits import SetParam
+        from ponystudio.graph.editing.edits import SetParam
 
         self.document.do(SetParam("positive", "text", words), "Change text")
 
@@ -125,7 +124,7 @@ class Camera:
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
 
     def error(self) -> None:
-        from ponystudio.graph.edits import SetParam
+        from ponystudio.graph.editing.edits import SetParam
 
         change = SetParam(self.node("core.load_checkpoint"), "file", "gone.safetensors")
         self.document.do(change, "Change file")

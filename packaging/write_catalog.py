@@ -9,7 +9,7 @@ import json
 import sys
 
 import ponystudio_resources
-from ponystudio.engine.packs import load_packs
+from ponystudio.engine.node_packs import load_packs
 from ponystudio.graph.catalog import Catalog
 
 CATALOG = ponystudio_resources.path("catalog.json")

@@ -2,7 +2,7 @@
 
 import sys
 
-from ponystudio.cli import main
+from ponystudio.cli.arguments import main
 
 if __name__ == "__main__":
     sys.exit(main())

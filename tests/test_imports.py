@@ -17,26 +17,24 @@ LIGHT_PACKAGES = (
     "ponystudio.api",
     "ponystudio.graph",
     "ponystudio.library",
-    "ponystudio.client",
-    "ponystudio.commands",
+    "ponystudio.cli",
     "ponystudio.diffusion.architectures",
     "ponystudio.diffusion.families",
     "ponystudio_nodes",
 )
 LIGHT_MODULES = (
     "ponystudio.errors",
-    "ponystudio.cli",
     "ponystudio.__main__",
-    "ponystudio.engine.protocol",
-    "ponystudio.engine.packs",
-    "ponystudio.engine.events",
-    "ponystudio.diffusion.loading",
-    "ponystudio.diffusion.names",
-    "ponystudio.diffusion.config",
-    "ponystudio.diffusion.prompt",
-    "ponystudio.diffusion.sentence_pieces",
-    "ponystudio.diffusion.text_files",
-    "ponystudio.diffusion.tokens",
+    "ponystudio.engine.protocol.frames",
+    "ponystudio.engine.node_packs",
+    "ponystudio.engine.protocol.run_events",
+    "ponystudio.diffusion.loading.load",
+    "ponystudio.diffusion.weights.tensor_names",
+    "ponystudio.diffusion.weights.network_config",
+    "ponystudio.diffusion.text.prompt_syntax",
+    "ponystudio.diffusion.text.sentencepiece_tokens",
+    "ponystudio.diffusion.loading.text_encoder_files",
+    "ponystudio.diffusion.text.clip_tokens",
     "ponystudio.diffusion.sampling.names",
     "ponystudio_resources",
 )
@@ -71,7 +69,10 @@ def test_light_module(module):
     assert loaded(f"import {module}", HEAVY + QT) == []
 
 
-@pytest.mark.parametrize("package", ["ponystudio.canvas", "ponystudio.app"])
+@pytest.mark.parametrize(
+    "package",
+    [f"ponystudio.{name}" for name in ("qt", "widgets", "studio", "canvas", "app")],
+)
 def test_the_studio_itself_is_light_but_for_qt(package):
     assert loaded("import " + ", ".join(modules_of(package)), HEAVY) == []
 
@@ -93,7 +94,7 @@ def test_the_engine_and_the_model_library_know_no_qt(package):
 )
 def test_quick_commands_load_no_torch(words, pytestconfig):
     words = [str(pytestconfig.rootpath / w) if "/" in w else w for w in words]
-    code = f"from ponystudio.cli import main\nassert main({words!r}) == 0"
+    code = f"from ponystudio.cli.arguments import main\nassert main({words!r}) == 0"
     assert loaded(code, HEAVY + QT) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "ponystudio"
 # Where the one function is that hands a text to Qt.
-WORDS = ROOT / "canvas" / "words.py"
+WORDS = ROOT / "qt" / "i18n.py"
 
 
 def wrong(source: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from random import Random
 
-from ponystudio.diffusion.tokens import CHUNK, ClipTokenizer
+from ponystudio.diffusion.text.clip_tokens import CHUNK, ClipTokenizer
 from starter.concepts import Concept
 from starter.pictures import BACKGROUNDS
 
@@ -61,7 +61,7 @@ def tokens(concepts: Sequence[Concept], styles: Iterable[str]) -> list[int]:
 
 
 def _tokens(text: str):
-    from ponystudio.diffusion.tokens import Token
+    from ponystudio.diffusion.text.clip_tokens import Token
 
     return [Token(id) for id in _tokenizer().ids(text)[:CHUNK]]
 

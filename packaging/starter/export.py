@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ponystudio.diffusion import names
+from ponystudio.diffusion.weights import tensor_names
 from starter.autoencoder import SCALE
 
 UNET = "model.diffusion_model."
@@ -89,17 +89,19 @@ def tensors(unet: nn.Module, vae: nn.Module, text: nn.Module, tokens: Tensor) ->
 def _unet_names(ours: Iterable[str]) -> dict[str, str]:
     """LDM name → our name of a UNet's tensors."""
     listed = list(ours)
-    pairs = {here: there for there, here in names._ldm_unet_pairs(names.topology(listed))}
-    ldm = names._renamed({name: name for name in listed}, pairs.items())
-    return _checked(ldm, names.unet, listed)
+    pairs = {
+        here: there for there, here in tensor_names._ldm_unet_pairs(tensor_names.topology(listed))
+    }
+    ldm = tensor_names._renamed({name: name for name in listed}, pairs.items())
+    return _checked(ldm, tensor_names.unet, listed)
 
 
 def _vae_names(ours: Iterable[str]) -> dict[str, str]:
     """LDM name → our name of an autoencoder's tensors."""
     listed = list(ours)
-    levels = names.count(listed, r"encoder\.down_blocks\.(\d{1,4})\.")
+    levels = tensor_names.count(listed, r"encoder\.down_blocks\.(\d{1,4})\.")
     blocks = {
-        half: names.count(listed, rf"{half}\.{way}_blocks\.0\.resnets\.(\d{{1,4}})\.")
+        half: tensor_names.count(listed, rf"{half}\.{way}_blocks\.0\.resnets\.(\d{{1,4}})\.")
         for half, way in (("encoder", "down"), ("decoder", "up"))
     }
     # The table of names counts levels and blocks in LDM's names: these have as many.
@@ -109,9 +111,9 @@ def _vae_names(ours: Iterable[str]) -> dict[str, str]:
         for level in range(levels)
         for block in range(blocks[half])
     ]
-    pairs = {here: there for there, here in names._ldm_vae_pairs(counted)}
-    ldm = names._renamed({name: name for name in listed}, pairs.items())
-    return _checked(ldm, names.vae, listed)
+    pairs = {here: there for there, here in tensor_names._ldm_vae_pairs(counted)}
+    ldm = tensor_names._renamed({name: name for name in listed}, pairs.items())
+    return _checked(ldm, tensor_names.vae, listed)
 
 
 def _checked(ldm: Mapping[str, str], read, listed: list[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 import torch  # noqa: E402
 from torch.nn.functional import avg_pool2d  # noqa: E402
 
-from ponystudio.diffusion.loading import load  # noqa: E402
+from ponystudio.diffusion.loading.load import load  # noqa: E402
 from starter import (  # noqa: E402
     autoencoder,
     captions,

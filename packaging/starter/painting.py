@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ponystudio.api import Conditioning
-from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.sampling.run import sample
 
 

@@ -1,1 +1,5 @@
-"""The studio: windows, panels, documents on disk, runs, results and settings."""
+"""The window and what stands in it.
+
+May import everything below. Start at `window/main_window.py`. Rooms, each knowing only those
+before it: `gallery`, `queue`, `inspector` and `actions`; `settings`; `panels`; `models`; `window`.
+"""

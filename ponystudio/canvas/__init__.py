@@ -1,1 +1,5 @@
-"""The canvas: a graphics scene that mirrors a document, its gestures and its look."""
+"""The graph on screen.
+
+May import `widgets`, `studio` and below. Rooms, each knowing only those before it: `fields`,
+`scene`, `painting`, `view`, `palette`, `gestures`, `commands`. Start at `view/view.py`.
+"""

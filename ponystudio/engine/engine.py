@@ -13,11 +13,16 @@ from typing import Any
 import torch
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.diffusion.embedding_names import may_mean
 from ponystudio.diffusion.families import families
-from ponystudio.engine.cap import MemoryCap
-from ponystudio.engine.context import Preview, Surroundings
-from ponystudio.engine.devices import (
+from ponystudio.diffusion.text.embedding_names import may_mean
+from ponystudio.engine.cache.code_fingerprint import fingerprints
+from ponystudio.engine.cache.disk_cache import LIMIT, DiskCache
+from ponystudio.engine.cache.result_cache import Results
+from ponystudio.engine.cache.run_history import History
+from ponystudio.engine.cache.saved_outputs import Effects
+from ponystudio.engine.executor import Execution, OnResult
+from ponystudio.engine.memory.allocation_limit import MemoryCap
+from ponystudio.engine.memory.devices import (
     Choice,
     apply,
     device_memory,
@@ -25,14 +30,10 @@ from ponystudio.engine.devices import (
     short_title,
     whole_memory,
 )
-from ponystudio.engine.disk import LIMIT, DiskCache
-from ponystudio.engine.effects import Effects
-from ponystudio.engine.events import Event, Memory, RunFailed, RunFinished, RunStarted
-from ponystudio.engine.executor import Execution, OnResult
-from ponystudio.engine.fingerprint import fingerprints
-from ponystudio.engine.history import History
-from ponystudio.engine.ladder import Ladder, Rung
-from ponystudio.engine.packs import Packs
+from ponystudio.engine.memory.oom_fallbacks import Ladder, Rung
+from ponystudio.engine.memory.weights_pool import WeightsPool
+from ponystudio.engine.node_context import Preview, Surroundings
+from ponystudio.engine.node_packs import Packs
 from ponystudio.engine.plan import (
     Keys,
     Marks,
@@ -44,19 +45,18 @@ from ponystudio.engine.plan import (
     mark,
     shape_of,
 )
-from ponystudio.engine.pool import WeightsPool
+from ponystudio.engine.protocol.run_events import Event, Memory, RunFailed, RunFinished, RunStarted
+from ponystudio.engine.protocol.run_request import Request
 from ponystudio.engine.receipts import Receipts
-from ponystudio.engine.request import Request
-from ponystudio.engine.results import Results
 from ponystudio.errors import Cancelled, NothingToRun, NotWritable, PonyStudioError
-from ponystudio.graph.checking import check, effective_targets, titles
-from ponystudio.graph.keys import Environment, NodeKey
 from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.result_keys import Environment, NodeKey
 from ponystudio.graph.topology import ancestors, effective, sound
-from ponystudio.library import memory
-from ponystudio.library.checking import check_files, files_of
-from ponystudio.library.content import content_id, hashes
-from ponystudio.library.index import Index
+from ponystudio.graph.validation import check, effective_targets, titles
+from ponystudio.library.file_checks import check_files, files_of
+from ponystudio.library.formats import main_memory
+from ponystudio.library.formats.content_id import content_id, hashes
+from ponystudio.library.model_index import Index
 
 # Of the device's memory: for weights, and for cached results. Of the main memory: for the latter.
 WEIGHTS_SHARE, DEVICE_RESULTS_SHARE, MEMORY_RESULTS_SHARE = 0.9, 0.1, 0.2
@@ -140,7 +140,7 @@ class Engine:
         there = choice.within(device_memory(choice.device))
         self.results = Results(
             device_bytes=int(there * DEVICE_RESULTS_SHARE),
-            memory_bytes=int(memory.total() * MEMORY_RESULTS_SHARE),
+            memory_bytes=int(main_memory.total() * MEMORY_RESULTS_SHARE),
             disk=self._disk,
         )
         self._cap = MemoryCap(active=choice.kind == "cpu")
@@ -275,8 +275,8 @@ class Engine:
             max(0, free_device_memory(device)),
             on_device,
             results,
-            memory.total(),
-            memory.available(),
+            main_memory.total(),
+            main_memory.available(),
             elsewhere,
             main_results,
         )

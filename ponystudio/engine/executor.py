@@ -16,16 +16,16 @@ import torch
 
 from ponystudio.api import NodeType, ParamSpec
 from ponystudio.api.node import socket_type
-from ponystudio.engine.cap import MemoryCap
-from ponystudio.engine.context import RunContext, Surroundings
-from ponystudio.engine.devices import Choice
-from ponystudio.engine.effects import Effects
-from ponystudio.engine.events import Event, NodeFinished, NodeStarted, Output
-from ponystudio.engine.history import History
-from ponystudio.engine.ladder import PLAIN, Failed, Ladder, Rung
+from ponystudio.engine.cache.result_cache import WRITE_FROM, Results
+from ponystudio.engine.cache.run_history import History
+from ponystudio.engine.cache.saved_outputs import Effects
+from ponystudio.engine.cache.tensor_walk import all_finite, versions
+from ponystudio.engine.memory.allocation_limit import MemoryCap
+from ponystudio.engine.memory.devices import Choice
+from ponystudio.engine.memory.oom_fallbacks import PLAIN, Failed, Ladder, Rung
+from ponystudio.engine.node_context import RunContext, Surroundings
 from ponystudio.engine.plan import Keys, Plan, Step
-from ponystudio.engine.results import WRITE_FROM, Results
-from ponystudio.engine.tensors import all_finite, versions
+from ponystudio.engine.protocol.run_events import Event, NodeFinished, NodeStarted, Output
 from ponystudio.errors import (
     Cancelled,
     ChangedInput,
@@ -34,8 +34,8 @@ from ponystudio.errors import (
     PonyStudioError,
     RunError,
 )
-from ponystudio.graph.atomic import explained
-from ponystudio.graph.coercing import coerce
+from ponystudio.graph.atomic_write import explained
+from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Link
 
 OnResult = Callable[[Step, Mapping[str, Any], float], None]

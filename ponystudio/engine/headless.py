@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event as Flag
 
-from ponystudio.engine.devices import Choice, choose
 from ponystudio.engine.engine import Engine
-from ponystudio.engine.events import JsonEvent
-from ponystudio.engine.packs import Packs, load_packs
-from ponystudio.engine.request import Request
+from ponystudio.engine.memory.devices import Choice, choose
+from ponystudio.engine.node_packs import Packs, load_packs
+from ponystudio.engine.protocol.run_events import JsonEvent
+from ponystudio.engine.protocol.run_request import Request
 from ponystudio.graph.model import Graph
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 
 OnEvent = Callable[[JsonEvent], None]
 

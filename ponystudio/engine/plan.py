@@ -9,16 +9,9 @@ from functools import cached_property
 from typing import Protocol
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.engine.events import Tier
-from ponystudio.graph.keys import (
-    Content,
-    Environment,
-    NodeKey,
-    Preimage,
-    result_keys,
-    why,
-)
+from ponystudio.engine.protocol.run_events import Tier
 from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.result_keys import Content, Environment, NodeKey, Preimage, result_keys, why
 from ponystudio.graph.topology import ancestors, effective, order
 
 # A node's mark, made by `mark`, or "".

@@ -14,15 +14,15 @@ from typing import Any
 from ponystudio import __version__
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.errors import Cancelled, PonyStudioError
-from ponystudio.graph import format as graph_format
-from ponystudio.graph.carrier import GRAPH, PARAMETERS, RECEIPT
-from ponystudio.graph.coercing import coerce
-from ponystudio.graph.infotext import infotext
-from ponystudio.graph.keys import Environment
+from ponystudio.graph.coercion import coerce
+from ponystudio.graph.formats import graph_file as graph_format
+from ponystudio.graph.formats.a1111_infotext import infotext
+from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
 from ponystudio.graph.model import Graph
+from ponystudio.graph.result_keys import Environment
 from ponystudio.graph.topology import ancestors
-from ponystudio.library.content import Identity, content_id, hashes, identity
-from ponystudio.library.folders import Folders
+from ponystudio.library.formats.content_id import Identity, content_id, hashes, identity
+from ponystudio.library.model_folders import Folders
 
 # Kinds of files that are no models, and are not named by hash.
 INPUTS = ("input", "latents")

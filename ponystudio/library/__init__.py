@@ -1,1 +1,5 @@
-"""Model files without torch: folders, headers, the safe pickle reader, recognition, hashes."""
+"""Model files without torch: folders, index, checks, conversion.
+
+May import `graph`, `api` and `errors`. Start at `model_folders.py`; which model a file holds is
+said by `recognition`, how its bytes are read by `formats`.
+"""

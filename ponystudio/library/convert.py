@@ -14,13 +14,13 @@ from typing import BinaryIO
 import numpy
 
 from ponystudio.errors import StorageFull, UnknownModel, UnsupportedModel, UsageError
-from ponystudio.graph.atomic import writing
-from ponystudio.library.folder import ModelFolder, open_folder
-from ponystudio.library.numbers import Bits, floats, largest, pieces
-from ponystudio.library.recognise import COMPONENTS, CONFIG, recognise
-from ponystudio.library.safetensors_file import METADATA
-from ponystudio.library.tensors import ITEM_SIZES, PACKED, TensorInfo
-from ponystudio.library.weights import WeightsFile, open_weights
+from ponystudio.graph.atomic_write import writing
+from ponystudio.library.formats.diffusers_folder import ModelFolder, open_folder
+from ponystudio.library.formats.safetensors_file import METADATA
+from ponystudio.library.formats.tensor_info import ITEM_SIZES, PACKED, TensorInfo
+from ponystudio.library.formats.tensor_values import Bits, floats, largest, pieces
+from ponystudio.library.formats.weights_file import WeightsFile, open_weights
+from ponystudio.library.recognition.recognise import COMPONENTS, CONFIG, recognise
 
 EMA = "model_ema."
 LARGEST_HALF = 65504.0

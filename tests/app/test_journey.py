@@ -17,12 +17,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
 from helpers.running import until
-from ponystudio.app import style
-from ponystudio.app.main import restored_window
-from ponystudio.app.settings import Settings
-from ponystudio.canvas import theme
-from ponystudio.graph import format as graph_file
-from ponystudio.graph.carrier import graph_text
+from ponystudio.app.studio_main import restored_window
+from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats.embedded_metadata import graph_text
+from ponystudio.studio.settings import Settings
+from ponystudio.widgets import style_sheet, theme
 from ponystudio_resources import path as resource
 
 STARTER = resource("models", "checkpoints", "starter.safetensors")
@@ -149,7 +148,7 @@ def close(hands: Hands) -> None:
 
 
 def test_the_first_hour(qapp, home):
-    style.apply(qapp)
+    style_sheet.apply(qapp)
     hands = opened(home)
     hands.shot("empty")
     while hands.page.view.zoom > 0.7:

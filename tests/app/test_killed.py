@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from helpers import editing_run
-from ponystudio.app.documents import Documents
-from ponystudio.canvas.document import Document
-from ponystudio.graph import format as graph_file
-from ponystudio.graph.history import states
+from ponystudio.graph.editing.undo_history import states
+from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.studio.documents.documents import Documents
+from ponystudio.studio.documents.editable_graph import Document
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 

@@ -77,7 +77,7 @@ def ours(path: Path, dtype: Any, side: int, steps: int, _config: Path) -> dict[s
     import torch
 
     from ponystudio.api import Conditioning
-    from ponystudio.diffusion.loading import load
+    from ponystudio.diffusion.loading.load import load
     from ponystudio.diffusion.sampling.run import sample
 
     def load_parts() -> list[Any]:

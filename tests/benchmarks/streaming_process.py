@@ -42,7 +42,7 @@ def ours(who: str, path: Path, cells: int, steps: int, prompts: Any) -> dict[str
     import torch
 
     from ponystudio.api import Conditioning
-    from ponystudio.diffusion.loading import load
+    from ponystudio.diffusion.loading.load import load
     from ponystudio.diffusion.sampling.run import sample
 
     start = time.perf_counter()

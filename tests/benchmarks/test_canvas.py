@@ -16,14 +16,14 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from ponystudio.canvas.camera import Camera
-from ponystudio.canvas.document import Document, gesture
-from ponystudio.canvas.scene import GraphScene
-from ponystudio.canvas.view import GraphView
-from ponystudio.graph import format as graph_format
+from ponystudio.canvas.scene.scene import GraphScene
+from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.edits import AddNode, SetView
+from ponystudio.graph.editing.edits import AddNode, SetView
+from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.studio.documents.editable_graph import Document, gesture
 from ponystudio_resources import path
 
 pytestmark = pytest.mark.benchmark

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from helpers.make_checkpoint import write_checkpoint
-from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.sampling.run import sample
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]

@@ -11,11 +11,11 @@ import networkx
 import pytest
 
 from helpers.graphs import CATALOG, node
-from ponystudio.graph.checking import check
-from ponystudio.graph.format import dumps, loads, shared
-from ponystudio.graph.keys import Environment, result_keys
+from ponystudio.graph.formats.graph_file import dumps, loads, shared
 from ponystudio.graph.model import Graph
+from ponystudio.graph.result_keys import Environment, result_keys
 from ponystudio.graph.topology import ancestors, order
+from ponystudio.graph.validation import check
 
 pytestmark = pytest.mark.benchmark
 

@@ -16,8 +16,8 @@ from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtTest import QTest
 
 from helpers.running import document_of, make, real_link, runner_for, until
-from ponystudio.canvas.scene import GraphScene
-from ponystudio.canvas.view import GraphView
+from ponystudio.canvas.scene.scene import GraphScene
+from ponystudio.canvas.view.view import GraphView
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(300)]
 

@@ -14,8 +14,9 @@ import pytest
 import torch
 
 from helpers.make_checkpoint import write_checkpoint
-from ponystudio.diffusion import lora, patching
-from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.loading import lora_patching
+from ponystudio.diffusion.loading.load import load
+from ponystudio.diffusion.lora import lora_file
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1200)]
 STRENGTHS = (0.5, 0.75, 1.0, -1.0, 0.25)
@@ -30,13 +31,15 @@ def _seconds(do: Callable[[], Any]) -> float:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_another_strength(dtype, tmp_path):
     model = write_checkpoint("full", tmp_path / "full.safetensors")
-    file = lora.read(write_checkpoint("lora", tmp_path / "lora.safetensors"))
+    file = lora_file.read(write_checkpoint("lora", tmp_path / "lora.safetensors"))
     with (
         closing(file),
         closing(load(model, "model", device="cpu", dtype=getattr(torch, dtype))) as network,
     ):
-        first = _seconds(lambda: patching.apply(network, [(file, 0.9)]))
-        changed = min(_seconds(lambda s=s: patching.apply(network, [(file, s)])) for s in STRENGTHS)
+        first = _seconds(lambda: lora_patching.apply(network, [(file, 0.9)]))
+        changed = min(
+            _seconds(lambda s=s: lora_patching.apply(network, [(file, s)])) for s in STRENGTHS
+        )
         patched = [network.module.get_parameter(name) for name in sorted(network.patched)]
         copies = [value.detach().clone() for value in patched]
         copied = min(
@@ -44,7 +47,7 @@ def test_another_strength(dtype, tmp_path):
             for _ in STRENGTHS
         )
         fresh = min(_seconds(lambda: [value.detach().clone() for value in patched]) for _ in "12")
-        removed = _seconds(lambda: patching.apply(network, []))
+        removed = _seconds(lambda: lora_patching.apply(network, []))
         assert not network.patched
     size = sum(value.nbytes for value in copies) / 2**20
     print(

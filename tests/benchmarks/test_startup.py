@@ -58,7 +58,7 @@ def entered(*_):
     return enter()
 
 QApplication.exec = entered
-from ponystudio.cli import main
+from ponystudio.cli.arguments import main
 sys.exit(main([]))
 """
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from helpers import flows
 from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import family
-from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.loading.load import load
 from ponystudio.errors import DamagedFile, UnsupportedModel
 from ponystudio.library.convert import convert
 

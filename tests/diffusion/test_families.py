@@ -13,10 +13,10 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from helpers import relatives
 from ponystudio.diffusion.families import families, family
-from ponystudio.diffusion.loading import load
-from ponystudio.diffusion.tokens import ClipTokenizer
+from ponystudio.diffusion.loading.load import load
+from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.errors import ParamRange, WrongKind
-from ponystudio.library.recognise import recognise
+from ponystudio.library.recognition.recognise import recognise
 
 FP32 = torch.float32
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
@@ -48,7 +48,7 @@ def ids(text, pad):
 
 
 def _parsed(text):
-    from ponystudio.diffusion.prompt import parse
+    from ponystudio.diffusion.text.prompt_syntax import parse
 
     return parse(text, "comfyui")
 

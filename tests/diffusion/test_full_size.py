@@ -16,7 +16,7 @@ import torch
 from helpers import full_flows
 from helpers.measured import measured
 from ponystudio.api import Conditioning
-from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.sampling.run import sample
 from ponystudio_resources import path as resource
 

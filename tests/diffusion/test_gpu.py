@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from helpers import checkpoints, flows
-from ponystudio.diffusion import lora, patching
-from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.loading import lora_patching
+from ponystudio.diffusion.loading.load import load
+from ponystudio.diffusion.lora import lora_file
 
 pytestmark = [
     pytest.mark.gpu,
@@ -91,7 +92,7 @@ class TestPlaces:
 class TestPatching:
     @pytest.fixture
     def file(self, tmp_path: Path):
-        file = lora.read(checkpoints.micro_lora(tmp_path / "lora.safetensors"))
+        file = lora_file.read(checkpoints.micro_lora(tmp_path / "lora.safetensors"))
         yield file
         file.close()
 
@@ -99,7 +100,7 @@ class TestPatching:
     def test_as_on_the_cpu(self, opened, file, part):
         here, there = opened(part, FP32), opened(part, FP32, "cpu")
         for network in (here, there):
-            patching.apply(network, [(file, 0.8)])
+            lora_patching.apply(network, [(file, 0.8)])
         theirs = there.module.state_dict()
         for name, value in here.module.state_dict().items():
             assert torch.allclose(value.cpu(), theirs[name], rtol=1e-3, atol=1e-5), name
@@ -107,15 +108,15 @@ class TestPatching:
     def test_out_again_restores_the_stored_bits(self, opened, file):
         network = opened("model", FP16)
         before = {name: value.clone() for name, value in network.module.state_dict().items()}
-        patching.apply(network, [(file, 0.8)])
+        lora_patching.apply(network, [(file, 0.8)])
         assert not torch.equal(network.module.get_parameter(QUERY), before[QUERY])
-        patching.restore(network)
+        lora_patching.restore(network)
         after = network.module.state_dict()
         assert all(torch.equal(after[name], value) for name, value in before.items())
 
     def test_patches_survive_the_way_to_the_cpu(self, opened, file):
         network = opened("model", FP16)
-        patching.apply(network, [(file, 0.8)])
+        lora_patching.apply(network, [(file, 0.8)])
         patched = network.module.get_parameter(QUERY).cpu()
         network.to("cpu")
         assert torch.equal(network.module.get_parameter(QUERY), patched)

@@ -20,8 +20,8 @@ from ponystudio.errors import (
     OutOfMemory,
     UnsafePath,
 )
-from ponystudio.graph.carrier import GRAPH, RECEIPT, read_fields
-from ponystudio.graph.format import loads
+from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT, read_fields
+from ponystudio.graph.formats.graph_file import loads
 
 
 @pytest.fixture

@@ -16,16 +16,16 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from helpers import checkpoints
-from ponystudio.diffusion.tokens import ClipTokenizer
-from ponystudio.engine.cap import MemoryCap
+from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.engine.headless import dry_run, run_graph
-from ponystudio.engine.ladder import is_out_of_memory
-from ponystudio.engine.packs import load_packs
+from ponystudio.engine.memory.allocation_limit import MemoryCap
+from ponystudio.engine.memory.oom_fallbacks import is_out_of_memory
+from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import Cancelled, MissingFile, NodeFailed, StorageFull
-from ponystudio.graph.carrier import PARAMETERS, RECEIPT, read_fields
+from ponystudio.graph.formats.embedded_metadata import PARAMETERS, RECEIPT, read_fields
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.library.content import hashes
-from ponystudio.library.folders import Folders
+from ponystudio.library.formats.content_id import hashes
+from ponystudio.library.model_folders import Folders
 
 
 def make(id, type, /, **given):
@@ -291,7 +291,7 @@ def test_no_permission_to_write_as_another_user(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse by themselves")
 def test_memory_that_is_not_there_is_refused_instead_of_killed(monkeypatch):
-    monkeypatch.setattr("ponystudio.engine.cap.available", lambda: 600 * 2**20)
+    monkeypatch.setattr("ponystudio.engine.memory.allocation_limit.available", lambda: 600 * 2**20)
     cap = MemoryCap(active=True)
     with cap.held():
         torch.ones(2**20)

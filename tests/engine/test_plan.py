@@ -10,7 +10,7 @@ import pytest
 
 from helpers.engine_nodes import Studio, graph, make
 from ponystudio.api import Image
-from ponystudio.engine import fingerprint
+from ponystudio.engine.cache import code_fingerprint
 from ponystudio.engine.plan import keys_of, shape_of
 
 GRAPH = graph(
@@ -139,47 +139,47 @@ def test_an_edit_of_the_model_librarys_source_changes_the_fingerprint(tmp_path, 
     class Spec:
         submodule_search_locations = (str(tmp_path),)
 
-    monkeypatch.setattr(fingerprint.importlib.util, "find_spec", lambda name: Spec)
-    before = fingerprint.fingerprints({"core": [pack]})
-    assert fingerprint.fingerprints({"core": [pack]}) == before
+    monkeypatch.setattr(code_fingerprint.importlib.util, "find_spec", lambda name: Spec)
+    before = code_fingerprint.fingerprints({"core": [pack]})
+    assert code_fingerprint.fingerprints({"core": [pack]}) == before
     source.write_text("a = 2\n")
-    after = fingerprint.fingerprints({"core": [pack]})
+    after = code_fingerprint.fingerprints({"core": [pack]})
     assert after != before
     pack.write_text("b = 2\n")
-    assert fingerprint.fingerprints({"core": [pack]}) not in (before, after)
+    assert code_fingerprint.fingerprints({"core": [pack]}) not in (before, after)
 
 
 @pytest.mark.parametrize("library", ["tokenizers", "sentencepiece", "gguf", "diffusers"])
 def test_another_version_of_a_library_changes_the_fingerprint(library, monkeypatch):
-    before = fingerprint.fingerprints({"core": []})
-    version = fingerprint.importlib.metadata.version
+    before = code_fingerprint.fingerprints({"core": []})
+    version = code_fingerprint.importlib.metadata.version
     monkeypatch.setattr(
-        fingerprint.importlib.metadata,
+        code_fingerprint.importlib.metadata,
         "version",
         lambda name: "0" if name == library else version(name),
     )
-    assert fingerprint.fingerprints({"core": []}) != before
+    assert code_fingerprint.fingerprints({"core": []}) != before
 
 
 def test_another_tokenizer_that_ships_changes_the_fingerprint(tmp_path, monkeypatch):
-    monkeypatch.setattr(fingerprint, "resource", lambda name: tmp_path / name)
+    monkeypatch.setattr(code_fingerprint, "resource", lambda name: tmp_path / name)
     place = tmp_path / "tokenizers" / "t5" / "spiece.model"
     place.parent.mkdir(parents=True)
     seen = []
     for content in (b"one", b"two"):
         place.write_bytes(content)
-        seen.append(fingerprint.fingerprints({"core": []}))
+        seen.append(code_fingerprint.fingerprints({"core": []}))
     assert seen[0] != seen[1]
 
 
 def test_a_frozen_program_reads_its_fingerprint_from_a_resource(tmp_path, monkeypatch):
-    text = fingerprint.frozen_resource()
+    text = code_fingerprint.frozen_resource()
     monkeypatch.setattr(sys, "frozen", True, raising=False)
-    monkeypatch.setattr(fingerprint, "resource", lambda name: tmp_path / name)
-    (tmp_path / fingerprint.FROZEN).write_text(text)
-    first = fingerprint.fingerprints({"core": []})
-    (tmp_path / fingerprint.FROZEN).write_text(text.replace(text[15:20], "00000"))
-    assert fingerprint.fingerprints({"core": []}) != first
+    monkeypatch.setattr(code_fingerprint, "resource", lambda name: tmp_path / name)
+    (tmp_path / code_fingerprint.FROZEN).write_text(text)
+    first = code_fingerprint.fingerprints({"core": []})
+    (tmp_path / code_fingerprint.FROZEN).write_text(text.replace(text[15:20], "00000"))
+    assert code_fingerprint.fingerprints({"core": []}) != first
 
 
 def test_keys_are_the_same_in_every_process(tmp_path):

@@ -17,11 +17,8 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 
 from helpers.graphs import picture
-from ponystudio.app import journal
-from ponystudio.app.documents import Documents
-from ponystudio.canvas.document import Document
 from ponystudio.errors import GraphError
-from ponystudio.graph.edits import (
+from ponystudio.graph.editing.edits import (
     AddNode,
     Connect,
     Edit,
@@ -33,6 +30,9 @@ from ponystudio.graph.edits import (
     SetView,
 )
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.studio.documents import journal
+from ponystudio.studio.documents.documents import Documents
+from ponystudio.studio.documents.editable_graph import Document
 
 FILE = "graph.json"
 Action = Callable[[Document], object]

@@ -20,12 +20,12 @@ from ponystudio.api import (
     Text,
     node,
 )
-from ponystudio.engine.devices import choose
 from ponystudio.engine.engine import Engine
-from ponystudio.engine.packs import Packs
-from ponystudio.engine.request import Request
+from ponystudio.engine.memory.devices import choose
+from ponystudio.engine.node_packs import Packs
+from ponystudio.engine.protocol.run_request import Request
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 
 CALLS: Counter[str] = Counter()
 # What nodes were handed, where a test wants to know.

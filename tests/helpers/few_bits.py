@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ponystudio.library.tensors import PACKED
+from ponystudio.library.formats.tensor_info import PACKED
 
 Tensors = Mapping[str, Tensor]
 

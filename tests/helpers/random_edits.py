@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from ponystudio.graph.edits import (
+from ponystudio.graph.editing.edits import (
     REMOVED,
     AddNode,
     Compound,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from helpers import diffusers_config as full
 from helpers.checkpoints import VAE, weights
 from helpers.make_checkpoint import Writer
-from ponystudio.diffusion.names import RESNET
+from ponystudio.diffusion.weights.tensor_names import RESNET
 
 CROSS, PLAIN = "CrossAttn{}Block2D", "{}Block2D"
 FP16 = torch.float16

@@ -12,13 +12,13 @@ from PySide6.QtCore import QCoreApplication, QEventLoop
 
 from helpers import worker_nodes
 from ponystudio.api.spec import NodeSpec, ParamSpec
-from ponystudio.app.engine_link import EngineLink
-from ponystudio.app.run_places import RunPlaces
-from ponystudio.app.runner import Runner
-from ponystudio.canvas.document import Document
-from ponystudio.client.session import Settings, Submission
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.runs.run_folders import RunPlaces
+from ponystudio.studio.runs.runner import Runner
+from ponystudio.studio.worker.worker_process import Settings, Submission
+from ponystudio.studio.worker.worker_session import EngineLink
 
 SOON = 60.0
 

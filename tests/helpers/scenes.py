@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ponystudio.api.spec import InputSpec, NodeSpec, OutputSpec, ParamSpec
-from ponystudio.canvas.document import Document
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.studio.documents.editable_graph import Document
 
 SOURCE = NodeSpec(
     "t.source",

@@ -8,16 +8,16 @@ from pathlib import Path
 from PySide6.QtCore import QPointF
 
 from helpers.hands import Hands
-from ponystudio.canvas.camera import Camera
-from ponystudio.canvas.commands import CanvasCommands
-from ponystudio.canvas.document import Document
-from ponystudio.canvas.scene import GraphScene
-from ponystudio.canvas.view import GraphView
-from ponystudio.graph import arranging
+from ponystudio.canvas.commands.canvas_commands import CanvasCommands
+from ponystudio.canvas.scene.scene import GraphScene
+from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.edits import Compound
-from ponystudio.graph.format import read
+from ponystudio.graph.editing import auto_layout
+from ponystudio.graph.editing.edits import Compound
+from ponystudio.graph.formats.graph_file import read
 from ponystudio.graph.model import Graph
+from ponystudio.studio.documents.editable_graph import Document
 from ponystudio_resources import path
 
 CATALOG = Catalog.from_json(json.loads(Path(path("catalog.json")).read_text(encoding="utf-8")))
@@ -61,7 +61,7 @@ class Canvas:
 def text_to_picture() -> Graph:
     """The shipped graph, laid out with room between cards."""
     graph = read(Path(path("graphs")) / "text-to-picture.json")
-    places = arranging.layered(
+    places = auto_layout.layered(
         graph, dict.fromkeys(graph.nodes, (0.0, 0.0, 240.0, 300.0)), (0, 0), CATALOG
     )
-    return Compound(tuple(arranging.moves(graph, places))).apply(graph)[0]
+    return Compound(tuple(auto_layout.moves(graph, places))).apply(graph)[0]

@@ -12,12 +12,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from helpers.running import until
-from ponystudio.app import style
-from ponystudio.app.main import restored_window
-from ponystudio.app.settings import Settings
-from ponystudio.app.window import Window
-from ponystudio.canvas import theme
+from ponystudio.app.studio_main import restored_window
+from ponystudio.app.window.main_window import Window
 from ponystudio.graph.model import Graph
+from ponystudio.studio.settings import Settings
+from ponystudio.widgets import style_sheet, theme
 
 NONE = Qt.KeyboardModifier.NoModifier
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -34,7 +33,7 @@ def open_window(files: Sequence[Path] = (), **settings: Any) -> Iterator[Window]
         kept.set(name, value)
     theme.use("dark")
     theme.set_scale(kept.get("ui_scale"))
-    app.setStyleSheet(style.sheet())
+    app.setStyleSheet(style_sheet.sheet())
     window = restored_window(kept, files)
     window.resize(1400, 900)
     window.show()

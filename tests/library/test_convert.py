@@ -24,7 +24,7 @@ from ponystudio.errors import (
     UsageError,
 )
 from ponystudio.library.convert import convert
-from ponystudio.library.recognise import recognise
+from ponystudio.library.recognition.recognise import recognise
 
 
 def metadata(path: Path) -> dict[str, str]:
@@ -149,7 +149,7 @@ def test_halves_where_they_fit(tmp_path: Path) -> None:
 def test_packed_numbers_are_unpacked(
     piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ponystudio.library.numbers.PIECE", piece)
+    monkeypatch.setattr("ponystudio.library.formats.tensor_values.PIECE", piece)
     rng = numpy.random.default_rng(3)
     values = {
         "packed": (rng.standard_normal((3, 64)), "Q8_0"),
@@ -178,7 +178,7 @@ def test_packed_numbers_are_unpacked(
 
 
 def test_pieces_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ponystudio.library.numbers.PIECE", 7)
+    monkeypatch.setattr("ponystudio.library.formats.tensor_values.PIECE", 7)
     state = {"a": torch.randn(5, 9), "b": torch.randn(6, 8).t()}
     torch.save(state, tmp_path / "in.pt")
     convert(tmp_path / "in.pt", tmp_path / "out.safetensors")

@@ -14,10 +14,10 @@ import pytest
 from helpers import pickle_writer as p
 from helpers.hostile import CANARY, FILES, LIVE_PICKLES, TENSOR, torch_legacy, torch_zip
 from ponystudio.errors import ModelFileError, PonyStudioError
-from ponystudio.library.content import content_id
 from ponystudio.library.convert import convert
-from ponystudio.library.recognise import recognise
-from ponystudio.library.weights import open_weights
+from ponystudio.library.formats.content_id import content_id
+from ponystudio.library.formats.weights_file import open_weights
+from ponystudio.library.recognition.recognise import recognise
 
 # A machine under load may take some times longer than this, never without end.
 SECONDS = 10.0
@@ -77,7 +77,7 @@ def test_bounded_memory(tmp_path: Path) -> None:
 import json, resource, sys
 from pathlib import Path
 from ponystudio.errors import PonyStudioError
-from ponystudio.library.recognise import recognise
+from ponystudio.library.recognition.recognise import recognise
 resource.setrlimit(resource.RLIMIT_AS, ({MEMORY},) * 2)
 refused = []
 for path in sorted(Path(".").glob("*.ckpt")):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ponystudio.graph.catalog import Catalog
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 from ponystudio_resources import path as resource
 
 CATALOG = Catalog.from_json(json.loads(resource("catalog.json").read_text("utf-8")))

@@ -8,12 +8,12 @@ from safetensors.torch import save_file
 
 from helpers import relatives
 from helpers.core_graphs import SIDE, core
-from ponystudio.diffusion.latent_file import read_latent
+from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
-from ponystudio.engine.packs import load_packs
+from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 
 SAMPLED = ("checkpoint", "model")
 

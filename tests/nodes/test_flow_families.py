@@ -20,15 +20,15 @@ from helpers import flows
 from helpers.core_graphs import NEGATIVE, WORDS, core, picture
 from helpers.flow_files import FORMS
 from helpers.flow_pipelines import NAMES, noise, pipeline, to_sampler, with_layer
-from ponystudio.diffusion.latent_file import read_latent
-from ponystudio.diffusion.loading import recognise
-from ponystudio.diffusion.picture_file import read_picture
+from ponystudio.diffusion.images.latent_file import read_latent
+from ponystudio.diffusion.images.picture_file import read_picture
+from ponystudio.diffusion.loading.load import recognise
 from ponystudio.engine.headless import run_graph
-from ponystudio.engine.packs import load_packs
+from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph, Link
-from ponystudio.library import memory
-from ponystudio.library.folders import Folders
+from ponystudio.library.formats import main_memory
+from ponystudio.library.model_folders import Folders
 
 WIDTH, HEIGHT, BATCH = 96, 64, 2
 SHAPE = BATCH, HEIGHT // 8, WIDTH // 8
@@ -289,7 +289,7 @@ def test_little_memory_changes_no_bit(name, run, monkeypatch):
         if event["event"] == "weights" and event["action"] == "stream":
             streams.append(event["bytes"])
 
-    monkeypatch.setattr(memory, "available", lambda: 0)
+    monkeypatch.setattr(main_memory, "available", lambda: 0)
     found = run(*nodes, on_event=on_event)
     assert len(streams) == 3  # two prompts and the sampling
     assert all(streams)

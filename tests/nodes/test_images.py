@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 
 from helpers.node_context import FakeContext
 from ponystudio.api import Image, Mask
-from ponystudio.diffusion.resample import PICTURE_METHODS
+from ponystudio.diffusion.images.resample import PICTURE_METHODS
 from ponystudio.errors import MismatchedValues
 from ponystudio_nodes.images import load_image, preview_image, save_image, scale_image
 from ponystudio_nodes.masks import invert_mask, mask_from_image

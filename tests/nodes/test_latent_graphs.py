@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 
 from helpers import checkpoints
-from ponystudio.diffusion.latent_file import read_latent
+from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
-from ponystudio.engine.packs import load_packs
+from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 
 SIDE = 64
 
@@ -155,7 +155,7 @@ def test_decoding_and_encoding_in_tiles_comes_close(latent_of):
 
 
 def test_a_latent_of_another_family_is_refused(latent_of, root):
-    from ponystudio.diffusion.latent_file import latent_bytes
+    from ponystudio.diffusion.images.latent_file import latent_bytes
 
     (root / "latents" / "xl.latent").write_bytes(latent_bytes(torch.ones(1, 4, 8, 8), "sdxl", {}))
     nodes = [make("loaded", "load_latent", file="xl.latent"), sampled("painted", "loaded")]

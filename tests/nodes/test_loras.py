@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 from helpers import checkpoints
 from helpers.core_graphs import checkpoint, core, picture
 from helpers.seed_models import hints, state
-from ponystudio.diffusion.latent_file import read_latent
-from ponystudio.engine.devices import choose
+from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.engine import Engine
-from ponystudio.engine.packs import load_packs
-from ponystudio.engine.request import Request
+from ponystudio.engine.memory.devices import choose
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.protocol.run_request import Request
 from ponystudio.graph.model import Graph
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 
 FAMILIES = ("sd1", "sd2", "sdxl")
 PROMPTS = {"positive", "negative"}

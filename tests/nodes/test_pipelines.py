@@ -12,11 +12,11 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteS
 
 from helpers import checkpoints, pipelines, relatives
 from helpers.core_graphs import NEGATIVE, SIDE, WORDS, checkpoint, picture
-from ponystudio.diffusion.latent_file import read_latent
-from ponystudio.diffusion.picture_file import read_picture
+from ponystudio.diffusion.images.latent_file import read_latent
+from ponystudio.diffusion.images.picture_file import read_picture
 from ponystudio.engine.headless import run_graph
 from ponystudio.graph.model import Graph
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

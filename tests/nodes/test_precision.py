@@ -12,14 +12,14 @@ from safetensors.torch import save_file
 from helpers import pipelines
 from helpers.core_graphs import checkpoint, picture
 from helpers.seed_models import UNET, hints, state
-from ponystudio.diffusion.latent_file import read_latent
-from ponystudio.diffusion.loading import load
-from ponystudio.diffusion.picture_file import read_picture
-from ponystudio.engine import devices
+from ponystudio.diffusion.images.latent_file import read_latent
+from ponystudio.diffusion.images.picture_file import read_picture
+from ponystudio.diffusion.loading.load import load
 from ponystudio.engine.headless import run_graph
+from ponystudio.engine.memory import devices
 from ponystudio.errors import NotANumber
 from ponystudio.graph.model import Graph
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 
 HALF = torch.float16
 CONTEXT = {"sd2": 64, "sdxl": 96}

@@ -8,13 +8,13 @@ from PIL import Image
 
 from helpers.core_graphs import SIDE, core, picture
 from helpers.seed_models import ROWS
-from ponystudio.cli import main
-from ponystudio.diffusion.latent_file import read_latent
-from ponystudio.diffusion.picture_file import read_picture
+from ponystudio.cli.arguments import main
+from ponystudio.diffusion.images.latent_file import read_latent
+from ponystudio.diffusion.images.picture_file import read_picture
 from ponystudio.engine.headless import run_graph
 from ponystudio.graph.model import Graph
-from ponystudio.library.folders import Folders
-from ponystudio.library.recognise import recognise
+from ponystudio.library.model_folders import Folders
+from ponystudio.library.recognition.recognise import recognise
 
 WORDS = {("eps", False): "eps", ("v", False): "v", ("v", True): "v, zero SNR"}
 # The plainest file of each family, which is told what it predicts.

@@ -13,17 +13,17 @@ from helpers.core_graphs import core
 from helpers.node_context import FakeContext
 from ponystudio.api import Clip, Conditioning
 from ponystudio.diffusion.families import families
-from ponystudio.diffusion.loading import load
-from ponystudio.engine.devices import choose
+from ponystudio.diffusion.loading.load import load
 from ponystudio.engine.engine import Engine
-from ponystudio.engine.packs import load_packs
-from ponystudio.engine.request import Request
+from ponystudio.engine.memory.devices import choose
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.protocol.run_request import Request
 from ponystudio.errors import DamagedFile, MismatchedValues, MissingFile
-from ponystudio.graph.checking import check
-from ponystudio.graph.keys import Environment, result_keys
 from ponystudio.graph.model import Graph
-from ponystudio.library.content import content_id
-from ponystudio.library.folders import Folders
+from ponystudio.graph.result_keys import Environment, result_keys
+from ponystudio.graph.validation import check
+from ponystudio.library.formats.content_id import content_id
+from ponystudio.library.model_folders import Folders
 from ponystudio_nodes.loading import TEXT_FAMILIES, TextEncoderFile, load_clip, set_tokenizer
 
 

@@ -8,14 +8,14 @@ import torch
 import ponystudio_resources
 from helpers.node_context import FakeContext
 from ponystudio.api import Image, Mask, Upscaler, nodes_in
-from ponystudio.diffusion.resample import scale_picture
-from ponystudio.diffusion.upscale import SuperResolution, load_upscaler
-from ponystudio.diffusion.upscale_networks import SRVGGNetCompact
+from ponystudio.diffusion.images.realesrgan import SRVGGNetCompact
+from ponystudio.diffusion.images.resample import scale_picture
+from ponystudio.diffusion.images.upscale import SuperResolution, load_upscaler
 from ponystudio.errors import MismatchedValues
-from ponystudio.graph import format as graph_format
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.checking import check
-from ponystudio.library.folders import Folders, default_roots
+from ponystudio.graph.formats import graph_file as graph_format
+from ponystudio.graph.validation import check
+from ponystudio.library.model_folders import Folders, default_roots
 from ponystudio_nodes import images, upscale
 from ponystudio_nodes.images import load_image, save_image
 from ponystudio_nodes.upscale import load_upscaler as load_upscaler_node

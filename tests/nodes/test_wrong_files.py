@@ -16,11 +16,11 @@ from helpers import checkpoints, relatives
 from helpers.core_graphs import checkpoint, core, picture
 from helpers.seed_models import UNET, hints, state
 from helpers.sparse import write_sparse
-from ponystudio.cli import main
-from ponystudio.engine.packs import load_packs
-from ponystudio.graph import format
+from ponystudio.cli.arguments import main
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.graph.formats import graph_file
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_file import INSTEAD
+from ponystudio.library.recognition.model_file import INSTEAD
 
 DEEP_VAE = {
     **{name: value for name, value in checkpoints.VAE.items() if not name.startswith("_")},
@@ -136,7 +136,7 @@ def refused(root, tmp_path, capsys):
 
     def refused(*nodes):
         path = tmp_path / "graph.json"
-        format.write(Graph.of(*nodes), path)
+        graph_file.write(Graph.of(*nodes), path)
         words = ["run", path, "--models", root, "--output", tmp_path / "out", "--no-disk-cache"]
         code = main([*map(str, words), "--device", "cpu", "--dtype", "fp32"])
         said = capsys.readouterr()
@@ -301,7 +301,7 @@ def test_the_right_files_make_a_picture(root, tmp_path, capsys):
         core("lora", "apply_lora", file="LoRA.safetensors", **wires),
     )
     graph = Graph.of(*picture(*sources, model="lora", clip="lora", vae="vae"))
-    format.write(graph, tmp_path / "graph.json")
+    graph_file.write(graph, tmp_path / "graph.json")
     words = ["run", tmp_path / "graph.json", "--models", root, "--output", tmp_path / "out"]
     assert main([*map(str, words), "--device", "cpu", "--dtype", "fp32"]) == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 1

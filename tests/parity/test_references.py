@@ -10,9 +10,9 @@ import pytest
 from helpers.comfy_graphs import read_reference
 from helpers.make_checkpoint import write_checkpoint
 from helpers.paths import PARITY
-from ponystudio.diffusion.latent_file import read_latent
+from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
-from ponystudio.library.folders import Folders
+from ponystudio.library.model_folders import Folders
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 

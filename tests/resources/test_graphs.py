@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import ponystudio_resources
-from ponystudio.engine.packs import load_packs
-from ponystudio.graph.checking import check, effective_targets
-from ponystudio.graph.format import dumps, loads
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.graph.formats.graph_file import dumps, loads
+from ponystudio.graph.validation import check, effective_targets
 
 GRAPHS = sorted(ponystudio_resources.path("graphs").glob("*.json"))
 

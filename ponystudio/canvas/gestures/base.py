@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 
-from ponystudio.canvas.items import Hit
+from ponystudio.canvas.scene.items import Hit
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.operations import Operations
-    from ponystudio.canvas.scene import GraphScene
-    from ponystudio.canvas.view import GraphView
+    from ponystudio.canvas.gestures.graph_operations import Operations
+    from ponystudio.canvas.scene.scene import GraphScene
+    from ponystudio.canvas.view.view import GraphView
 
 # How far, in px on screen, a press must travel before it is a drag.
 SLACK = 4.0

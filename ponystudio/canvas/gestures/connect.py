@@ -9,16 +9,16 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 
 from ponystudio.api.spec import can_feed
 from ponystudio.canvas.gestures.base import Gesture, Pointer
-from ponystudio.canvas.items import Hit, SocketRef, WireKey
-from ponystudio.canvas.overlay import Refusal, WireDrag
-from ponystudio.canvas.words import tr
-from ponystudio.graph import wiring
-from ponystudio.graph.edits import Edit
+from ponystudio.canvas.scene.items import Hit, SocketRef, WireKey
+from ponystudio.canvas.scene.overlay import Refusal, WireDrag
+from ponystudio.graph.editing import wiring
+from ponystudio.graph.editing.edits import Edit
+from ponystudio.graph.editing.wiring import Bridge, Fit, Pair
 from ponystudio.graph.topology import ancestors
-from ponystudio.graph.wiring import Bridge, Fit, Pair
+from ponystudio.qt.i18n import tr
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.operations import Operations
+    from ponystudio.canvas.gestures.graph_operations import Operations
 
 MAGNET = 20.0  # px on screen
 

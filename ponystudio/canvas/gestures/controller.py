@@ -14,20 +14,20 @@ from PySide6.QtGui import (
 )
 
 from ponystudio.canvas.gestures.base import SLACK, Gesture, Pointer
+from ponystudio.canvas.gestures.box_select import BoxSelect
 from ponystudio.canvas.gestures.connect import Connect
-from ponystudio.canvas.gestures.dots import DragDot, PullDot, dot_index
 from ponystudio.canvas.gestures.move import Move
+from ponystudio.canvas.gestures.reroute_points import DragDot, PullDot, dot_index
 from ponystudio.canvas.gestures.resize import Resize, edges_at
-from ponystudio.canvas.gestures.select import BoxSelect
-from ponystudio.canvas.gestures.strokes import Cut, LazyConnect, Reroute
-from ponystudio.canvas.handler import Handler
-from ponystudio.canvas.items import Hit
-from ponystudio.canvas.paint_overlay import refusal_rects
-from ponystudio.graph import wiring
-from ponystudio.graph.wiring import Bridge, Pair
+from ponystudio.canvas.gestures.stroke_gestures import Cut, LazyConnect, Reroute
+from ponystudio.canvas.painting.paint_overlay import refusal_rects
+from ponystudio.canvas.scene.items import Hit
+from ponystudio.canvas.view.event_handler import Handler
+from ponystudio.graph.editing import wiring
+from ponystudio.graph.editing.wiring import Bridge, Pair
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.commands import CanvasCommands
+    from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 
 # What a node panel drags: the text is the id of a kind of node.
 NODE_MIME = "application/x-ponystudio-node"

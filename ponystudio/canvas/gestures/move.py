@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 
-from ponystudio.canvas.contents import Mode
-from ponystudio.canvas.document import gesture
-from ponystudio.canvas.gestures import guides
+from ponystudio.canvas.gestures import alignment_guides
 from ponystudio.canvas.gestures.base import Gesture, Pointer
-from ponystudio.canvas.items import FrameItem, Hit, NoteItem, WireKey
-from ponystudio.canvas.words import tr
-from ponystudio.graph import clipboard, rewiring, wiring
-from ponystudio.graph.edits import Edit, SetView
+from ponystudio.canvas.scene.item_store import Mode
+from ponystudio.canvas.scene.items import FrameItem, Hit, NoteItem, WireKey
+from ponystudio.graph.editing import rewiring, wiring
+from ponystudio.graph.editing.edits import Edit, SetView
+from ponystudio.graph.formats import clipboard
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.editable_graph import gesture
 
 # From so many cards on they move when they are dropped; outlines show where.
 _MANY = 120
@@ -117,7 +118,7 @@ class Move(Gesture):
             along = abs(delta.x()) >= abs(delta.y())
             delta = QPointF(delta.x(), 0) if along else QPointF(0, delta.y())
         wanted = self._lead.translated(delta)
-        x, y, lines = guides.snapped(wanted, self._others, self.unit)
+        x, y, lines = alignment_guides.snapped(wanted, self._others, self.unit)
         if at.shift:
             x, y = (x, self._lead.y()) if along else (self._lead.x(), y)
         by = QPointF(x, y) - self._lead.topLeft()

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 
-from ponystudio.canvas import metrics
-from ponystudio.canvas.contents import Mode
-from ponystudio.canvas.document import gesture
 from ponystudio.canvas.gestures.base import Gesture, Pointer
-from ponystudio.canvas.items import Hit
-from ponystudio.canvas.words import tr
-from ponystudio.graph.edits import REMOVED, Edit, SetView
+from ponystudio.canvas.scene.item_store import Mode
+from ponystudio.canvas.scene.items import Hit
+from ponystudio.graph.editing.edits import REMOVED, Edit, SetView
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.editable_graph import gesture
+from ponystudio.widgets import metrics
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.operations import Operations
-    from ponystudio.canvas.scene import GraphScene
+    from ponystudio.canvas.gestures.graph_operations import Operations
+    from ponystudio.canvas.scene.scene import GraphScene
 
 EDGE = 5.0  # px on screen
 _LEAST = {"frame": (120.0, 80.0), "note": (120.0, 56.0)}

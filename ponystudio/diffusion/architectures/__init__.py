@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion.naming import Naming, Table
+from ponystudio.diffusion.weights.name_table import Naming, Table
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

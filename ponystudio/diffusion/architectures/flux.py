@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, Hints, Shapes, Told
-from ponystudio.diffusion.config import allowed, heads, is_whole, side
-from ponystudio.diffusion.cuts import SWAPPED, THIRDS, Cut
 from ponystudio.diffusion.families import Family
-from ponystudio.diffusion.names import TRANSFORMER_PREFIXES, count, part_of
-from ponystudio.diffusion.naming import Naming, renamed
+from ponystudio.diffusion.weights.fused_tensors import SWAPPED, THIRDS, Cut
+from ponystudio.diffusion.weights.name_table import Naming, renamed
+from ponystudio.diffusion.weights.network_config import allowed, heads, is_whole, side
+from ponystudio.diffusion.weights.tensor_names import TRANSFORMER_PREFIXES, count, part_of
 from ponystudio.errors import UnsupportedModel
 
 if TYPE_CHECKING:

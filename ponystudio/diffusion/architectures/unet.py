@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion import config, names
 from ponystudio.diffusion.architectures import Architecture, Told
-from ponystudio.diffusion.cuts import Cut
-from ponystudio.diffusion.naming import Naming
+from ponystudio.diffusion.weights import network_config, tensor_names
+from ponystudio.diffusion.weights.fused_tensors import Cut
+from ponystudio.diffusion.weights.name_table import Naming
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
 def _naming(keys: Iterable[str]) -> Naming:
-    return Naming(names.unet(keys))
+    return Naming(tensor_names.unet(keys))
 
 
 def _build(arguments: dict[str, Any]) -> nn.Module:
@@ -34,7 +34,7 @@ def _call(module: Any, x: Tensor, t: Tensor, told: Told) -> Tensor:
 
 def _aliases(modules: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
     """LDM's names of the modules."""
-    return ((theirs, ours, None) for theirs, ours in names.ldm_modules(modules).items())
+    return ((theirs, ours, None) for theirs, ours in tensor_names.ldm_modules(modules).items())
 
 
-ARCHITECTURE = Architecture("unet", _naming, config.unet, _build, _call, _aliases)
+ARCHITECTURE = Architecture("unet", _naming, network_config.unet, _build, _call, _aliases)

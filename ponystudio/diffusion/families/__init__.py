@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from ponystudio.diffusion.towers import T5Tower, Tower
+from ponystudio.diffusion.families.text_encoder_specs import T5Tower, Tower
 from ponystudio.errors import UnsupportedModel
 
 
@@ -125,7 +125,8 @@ def families() -> Mapping[str, Family]:
         importlib.import_module(f"{__name__}.{found.name}")
         for found in pkgutil.iter_modules(__path__)
     )
-    return MappingProxyType({module.FAMILY.name: module.FAMILY for module in modules})
+    known = (module.FAMILY for module in modules if hasattr(module, "FAMILY"))
+    return MappingProxyType({family.name: family for family in known})
 
 
 def family(name: str) -> Family:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ponystudio.diffusion.families import Family, sdxl
-from ponystudio.diffusion.towers import PILE_T5_XL
+from ponystudio.diffusion.families.text_encoder_specs import PILE_T5_XL
 
 FAMILY = Family(
     name="auraflow",

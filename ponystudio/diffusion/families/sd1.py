@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ponystudio.diffusion.families import Family, Rgb
-from ponystudio.diffusion.towers import CLIP_L
+from ponystudio.diffusion.families.text_encoder_specs import CLIP_L
 
 FAMILY = Family(
     name="sd1",

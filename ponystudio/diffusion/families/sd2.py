@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ponystudio.diffusion.families import sd1
-from ponystudio.diffusion.towers import CLIP_H
+from ponystudio.diffusion.families.text_encoder_specs import CLIP_H
 
 # The same autoencoder, noise and previews; another prompt, and heads of one width.
 FAMILY = replace(

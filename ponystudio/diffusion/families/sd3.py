@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ponystudio.diffusion.families import Family, Rgb
-from ponystudio.diffusion.towers import CLIP_G, CLIP_L, T5_XXL
+from ponystudio.diffusion.families.text_encoder_specs import CLIP_G, CLIP_L, T5_XXL
 
 FAMILY = Family(
     name="sd3",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ponystudio.diffusion.families import Family, Rgb
-from ponystudio.diffusion.towers import CLIP_G, CLIP_L
+from ponystudio.diffusion.families.text_encoder_specs import CLIP_G, CLIP_L
 
 FAMILY = Family(
     name="sdxl",

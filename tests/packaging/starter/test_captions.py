@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from ponystudio.diffusion.prompt import parse
-from ponystudio.diffusion.tokens import ClipTokenizer
+from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
+from ponystudio.diffusion.text.prompt_syntax import parse
 
 
 def test_a_simple_caption_calls_the_concept_by_its_name(concepts):

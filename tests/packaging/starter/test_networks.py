@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
-from ponystudio.diffusion.loading import load
+from ponystudio.diffusion.loading.load import load
 
 TEXTS = ["unicorn, 3d, blue background", ""]
 

@@ -1,0 +1,145 @@
+"""Every command of the studio by its id: for menus, keys and the command palette, rebindable.
+
+Those of the window are shortcuts of the window. Those of a canvas work while a canvas has the
+keyboard (so that M mutes there and types elsewhere) and are asked for anew each time, since the
+canvas in front changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QWidget
+
+from ponystudio.app.actions.key_presets import PRESETS
+from ponystudio.studio.settings import Settings
+from ponystudio.widgets import theme
+from ponystudio.widgets.action import ActionSpec
+
+Source = Callable[[], Iterable[ActionSpec]]
+
+
+class Actions(QObject):
+    """`changed` fires when keys were bound anew."""
+
+    changed = Signal()
+
+    def __init__(self, window: QWidget, settings: Settings) -> None:
+        super().__init__(window)
+        self._window, self._settings = window, settings
+        self._sources: list[Source] = []
+        self._bound: dict[str, QAction] = {}
+        settings.changed.connect(self._setting_changed)
+
+    def add(self, specs: Iterable[ActionSpec]) -> None:
+        """Commands of the window: their keys work wherever the keyboard is."""
+        listed = list(specs)
+        self._sources.append(lambda: listed)
+        for spec in listed:
+            action = QAction(spec.title, self._window)
+            action.triggered.connect(lambda _=False, id=spec.id: self.run(id))
+            action.setAutoRepeat(spec.repeats)
+            self._window.addAction(action)
+            self._bound[spec.id] = action
+        self._bind()
+
+    def add_source(self, source: Source) -> None:
+        """Commands that change with what is in front; they handle their keys themselves, with
+        `keys_of`."""
+        self._sources.append(source)
+
+    def specs(self) -> list[ActionSpec]:
+        """All there are now, with the keys that they have now."""
+        return [
+            replace(spec, keys=self.keys_of(spec)) for source in self._sources for spec in source()
+        ]
+
+    def spec(self, id: str) -> ActionSpec | None:
+        return next((spec for spec in self.specs() if spec.id == id), None)
+
+    def run(self, id: str) -> bool:
+        """Do it, if it can be done now."""
+        spec = self.spec(id)
+        if spec is None or (spec.enabled is not None and not spec.enabled()):
+            return False
+        spec.run()
+        return True
+
+    # Keys
+
+    def shown_keys(self, id: str) -> str:
+        """The first keys of an action as the platform writes them; "" if it has none."""
+        spec = self.spec(id)
+        return shown_keys(spec) if spec else ""
+
+    def keys_of(self, spec: ActionSpec) -> tuple[str, ...]:
+        """Its keys: the user's, else the preset's, else its own."""
+        own: Mapping[str, list[str]] = self._settings.get("keys")
+        if spec.id in own:
+            return tuple(own[spec.id])
+        preset = PRESETS.get(self._settings.get("key_preset"), {})
+        return preset.get(spec.id, spec.keys)
+
+    def rebind(self, id: str, keys: Iterable[str]) -> None:
+        self._settings.set("keys", {**self._settings.get("keys"), id: list(keys)})
+
+    def reset_keys(self, id: str = "") -> None:
+        """Back to the preset's: of one command, or of all."""
+        own = self._settings.get("keys")
+        kept = {name: keys for name, keys in own.items() if id and name != id}
+        self._settings.set("keys", kept)
+
+    def conflicts(self, id: str, keys: str) -> list[ActionSpec]:
+        """Which other commands have these keys."""
+        wanted = QKeySequence(keys)
+        return [
+            spec
+            for spec in self.specs()
+            if spec.id != id and any(QKeySequence(other) == wanted for other in spec.keys)
+        ]
+
+    def _setting_changed(self, name: str) -> None:
+        if name in ("keys", "key_preset"):
+            self._bind()
+            self.changed.emit()
+
+    def _bind(self) -> None:
+        for source in self._sources:
+            for spec in source():
+                if action := self._bound.get(spec.id):
+                    keys = [QKeySequence(keys) for keys in self.keys_of(spec)]
+                    if action.shortcuts() != keys:
+                        action.setShortcuts(keys)
+
+    # Menus
+
+    def fill(self, menu: QMenu, ids: Iterable[str]) -> QMenu:
+        """Put commands into a menu; "" is a line between, an unknown one is left out."""
+        known = {spec.id: spec for spec in self.specs()}
+        for id in ids:
+            if not id:
+                menu.addSeparator()
+            elif spec := known.get(id):
+                self._add_to(menu, spec)
+        return menu
+
+    def _add_to(self, menu: QMenu, spec: ActionSpec) -> None:
+        keys = shown_keys(spec)
+        action = menu.addAction(f"{spec.title}\t{keys}" if keys else spec.title)
+        if spec.icon:
+            action.setIcon(theme.icon(spec.icon))
+        if spec.checked is not None:
+            action.setCheckable(True)
+            action.setChecked(spec.checked())
+        action.setEnabled(spec.enabled is None or spec.enabled())
+        action.triggered.connect(lambda _=False: self.run(spec.id))
+
+
+def shown_keys(spec: ActionSpec) -> str:
+    """Its first keys as the platform writes them."""
+    if not spec.keys:
+        return ""
+    return QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)

@@ -1,0 +1,282 @@
+"""Beside the viewer: how B was made, and how that differs from A in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ponystudio.studio.results import graph_diff
+from ponystudio.studio.results.comparison import Finding
+from ponystudio.studio.results.picture_record import Picture
+from ponystudio.studio.results.result_texts import decimal, device, precision, size
+from ponystudio.widgets import theme
+from ponystudio.widgets.common import Line, Spacing, label, paint_icon, rounded
+from ponystudio.widgets.primitives import px
+
+if TYPE_CHECKING:
+    from ponystudio.engine.verification import Verdict
+
+LABELS = 86
+
+
+def spanned(text: str, token: str, mono: bool = False) -> str:
+    """A text in one of the look's colours, for a label with rich text."""
+    color = theme.current().color(token).name()
+    family = f"font-family: '{theme.font('mono').family()}';" if mono else ""
+    return f'<span style="color: {color}; {family}">{escape(text)}</span>'
+
+
+class Lines(QWidget):
+    """Names with their values, line by line."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._grid = QGridLayout(self)
+        self._rows: list[tuple[QLabel, QLabel]] = []
+        self._grid.setColumnStretch(1, 1)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+
+    def show_lines(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Pairs of (name, value as rich text)."""
+        self._grid.setHorizontalSpacing(px(8))
+        self._grid.setVerticalSpacing(px(6))
+        self._grid.setColumnMinimumWidth(0, px(LABELS) - px(8))
+        while len(self._rows) < len(lines):
+            self._add_row()
+        # It takes no room, and puts a name on the line of a value in the other font.
+        strut = spanned("\u2060", "text3", mono=True)
+        family = theme.font("mono").family()
+        for number, (name, value) in enumerate(self._rows):
+            there = number < len(lines)
+            name.setVisible(there)
+            value.setVisible(there)
+            if there:
+                title, said = lines[number]
+                name.setText((strut if family in said else "") + spanned(title, "text3"))
+                value.setText(said)
+
+    def _add_row(self) -> None:
+        name, value = QLabel(self), QLabel(self)
+        for part in (name, value):
+            part.setProperty("role", "body")
+            part.setTextFormat(Qt.TextFormat.RichText)
+        value.setWordWrap(True)
+        # Seeds and hashes are there to be copied.
+        value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row = len(self._rows)
+        self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignTop)
+        self._rows.append((name, value))
+
+
+class Facts(Lines):
+    """How a picture was made; what is not known has no line."""
+
+    def show_picture(self, picture: Picture, verdict: Verdict | None = None) -> None:
+        self.show_lines(self._lines(picture, verdict))
+
+    def _lines(self, picture: Picture, verdict: Verdict | None) -> list[tuple[str, str]]:
+        lines: list[tuple[str, str]] = []
+
+        def line(name: str, *parts: str) -> None:
+            if any(parts):
+                lines.append((name, " ".join(part for part in parts if part)))
+
+        def plain(text: str) -> str:
+            return spanned(text, "text") if text else ""
+
+        def number(text: str) -> str:
+            return spanned(text, "text", mono=True) if text else ""
+
+        line(self.tr("negative"), plain(picture.negative))
+        model_hash = picture.model_hash and spanned(picture.model_hash, "text3", mono=True)
+        line(self.tr("model"), plain(picture.model), model_hash)
+        others = (name for name in picture.files if name != picture.model)
+        line(self.tr("with"), plain(", ".join(others)))
+        samplers = ", ".join(part for part in (picture.sampler, picture.scheduler) if part)
+        line(self.tr("sampler"), plain(samplers))
+        steps = "" if picture.steps is None else str(picture.steps)
+        cfg = "" if picture.cfg is None else decimal(picture.cfg)
+        line(self.tr("steps, cfg"), number(", ".join(part for part in (steps, cfg) if part)))
+        line(self.tr("seed"), "" if picture.seed is None else number(str(picture.seed)))
+        sides = f"{picture.width} × {picture.height}" if picture.width else ""
+        rest = f"{picture.format}, {size(picture.bytes)}"
+        line(self.tr("size"), number(sides) + plain(", " if sides else "") + plain(rest))
+        made_on = (device(picture.device), precision(picture.dtype))
+        line(self.tr("made on"), plain(", ".join(part for part in made_on if part)))
+        if picture.has_graph:
+            whole = self.tr("Graph and receipt inside") if picture.receipt else self.tr("Inside")
+            line(self.tr("graph"), spanned("✓ ", "ok") + spanned(whole, "ok"))
+        else:
+            line(self.tr("graph"), spanned(self.tr("None inside"), "text3"))
+        if verdict is not None and verdict.unlike:
+            said = f"{verdict.unlike}. {verdict.why}"
+            line(self.tr("made again"), spanned("! ", "warn") + spanned(said, "warn"))
+        elif verdict is not None:
+            said = self.tr("The same in every pixel")
+            line(self.tr("made again"), spanned("✓ ", "ok") + spanned(said, "ok"))
+        return lines
+
+
+class DifferenceRow(QWidget):
+    """What differs, as a caption; the value of A, an arrow, the value of B."""
+
+    def __init__(self, difference: graph_diff.Difference, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        caption = label(difference.what, "caption", "text3")
+        before, after = self._values(difference)
+        old, new = QLabel(before), QLabel(after)
+        for value in (old, new):
+            value.setProperty("role", "body")
+            value.setTextFormat(Qt.TextFormat.RichText)
+            value.setWordWrap(True)
+            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, px(7), 0, px(7))
+        grid.setHorizontalSpacing(px(6))
+        grid.setVerticalSpacing(px(1))
+        grid.addWidget(caption, 0, 0, 1, 3)
+        grid.addWidget(old, 1, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(_Arrow(), 1, 1)
+        grid.addWidget(new, 1, 2, Qt.AlignmentFlag.AlignTop)
+        grid.setColumnStretch(0, 1)
+        grid.setColumnStretch(2, 1)
+        self.setAccessibleName(
+            self.tr("%s: %s in A, %s in B") % (difference.what, difference.before, difference.after)
+        )
+
+    @staticmethod
+    def _values(difference: graph_diff.Difference) -> tuple[str, str]:
+        if not difference.prose:
+            mono = _is_number(difference.before) and _is_number(difference.after)
+            old = spanned(difference.before, "text2", mono)
+            return old, spanned(difference.after, "text", mono)
+        left, right = graph_diff.words(difference.before, difference.after)
+        return _marked(left, "text2", "err", "line-through"), _marked(
+            right, "text", "ok", "underline"
+        )
+
+
+def _marked(pieces: list[graph_diff.Piece], token: str, only: str, line: str) -> str:
+    """Struck through or underlined besides the colour."""
+    look = theme.current()
+    ink, ground = look.color(only).name(), look.color(f"{only}bg").name()
+    style = f"color: {ink}; background-color: {ground}; text-decoration: {line};"
+    return "".join(
+        f'<span style="{style}">{escape(text)}</span>'
+        if own and text.strip()
+        else spanned(text, token)
+        for text, own in pieces
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+class _Arrow(QWidget):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFixedWidth(px(20))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        paint_icon(QPainter(self), "right", self.rect(), theme.current().color("text3"))
+
+
+class Differences(QWidget):
+    """The section below the facts; hidden where nothing is compared."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._count = Badge()
+        head = QHBoxLayout()
+        head.addWidget(label(self.tr("Differences"), "title"))
+        head.addStretch(1)
+        head.addWidget(label("A", "caption", "text3"))
+        head.addWidget(_Arrow())
+        head.addWidget(label("B", "caption", "text3"))
+        head.addSpacing(px(8))
+        head.addWidget(self._count)
+        self._rows = QVBoxLayout()
+        self._rows.setSpacing(0)
+        self._same = QLabel()
+        self._same.setProperty("role", "body")
+        self._same.setTextFormat(Qt.TextFormat.RichText)
+        self._same.setWordWrap(True)
+        box = QVBoxLayout(self)
+        Spacing(box, spacing=8)
+        box.addLayout(head)
+        box.addLayout(self._rows)
+        box.addWidget(self._same)
+
+    def show_finding(self, finding: Finding) -> None:
+        while (item := self._rows.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self._rows.addWidget(Line())
+        if finding.graphs is None:
+            self._count.say("")
+            self._same.setText(spanned(self._lack(finding.lacking), "text2"))
+            return
+        found = finding.graphs.differences
+        for difference in found:
+            self._rows.addWidget(DifferenceRow(difference))
+            self._rows.addWidget(Line())
+        self._count.say(self.tr("%d of %d values") % (len(found), finding.graphs.values))
+        same = graph_diff.sentence(finding.graphs.same)
+        if not found:
+            same = self.tr("Same graph and values")
+        self._same.setText(spanned("✓  ", "ok") + spanned(same, "text2") if same else "")
+        self._same.setVisible(bool(same))
+
+    def _lack(self, lacking: str) -> str:
+        return {
+            "A": self.tr("A carries no graph to compare."),
+            "B": self.tr("B carries no graph to compare."),
+            "both": self.tr("Neither picture carries a graph to compare."),
+        }.get(lacking, self.tr("Reading both graphs"))
+
+
+class Badge(QWidget):
+    """A short fact in a box."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._text = ""
+
+    def say(self, text: str) -> None:
+        self._text = text
+        self.setAccessibleName(text)
+        self.setVisible(bool(text))
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        width = QFontMetrics(theme.font("mono_caption")).horizontalAdvance(self._text)
+        return QSize(width + px(12), px(18))
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.current()
+        rounded(painter, self.rect(), px(4), None, QPen(look.color("line2"), 1))
+        painter.setFont(theme.font("mono_caption"))
+        painter.setPen(look.color("text2"))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._text)

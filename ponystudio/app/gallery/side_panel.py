@@ -1,0 +1,177 @@
+"""The gallery's right side: B's name, prompt and facts, what to do with it, how it differs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from ponystudio.app.gallery.picture_details import Differences, Facts
+from ponystudio.app.gallery.pixel_tiles import Pixels
+from ponystudio.studio.results.comparison import Comparer, Finding
+from ponystudio.studio.results.picture_record import Picture
+from ponystudio.studio.results.result_library import Results
+from ponystudio.widgets import theme
+from ponystudio.widgets.common import ElidedLabel, IconButton, Spacing, TextButton
+from ponystudio.widgets.flow_layout import Flow
+from ponystudio.widgets.primitives import px
+
+_WIDTH = 348
+
+
+class SidePanel(QScrollArea):
+    """`trash_requested` (picture). `heat_toggled` (image or None): show the difference large."""
+
+    trash_requested = Signal(object)
+    heat_toggled = Signal(object)
+
+    def __init__(self, results: Results, comparer: Comparer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._results, self._comparer = results, comparer
+        self._picture: Picture | None = None
+        self._title = ElidedLabel("", "title", Qt.TextElideMode.ElideMiddle)
+        self.star_button = IconButton("star", self.tr("Star"), "S", on_icon_color="warn")
+        self.star_button.setCheckable(True)
+        self.trash_button = IconButton("delete", self.tr("Move to the trash"), self.tr("Del"))
+        self._prompt_box = QFrame()
+        self._prompt = QLabel()
+        self._facts = Facts()
+        self.graph_button = TextButton(self.tr("Open its graph"), "graph", "primary")
+        self.seed_button = TextButton(self.tr("Use seed"), "last")
+        self.verify_button = TextButton(self.tr("Verify"), "check")
+        self.copy_button = IconButton("copy", self.tr("Copy image"), "Ctrl+C")
+        self._differences = Differences()
+        self.apply_button = TextButton(self.tr("Apply B’s values to this graph"), "swap")
+        self._pixels = Pixels()
+        self._lay_out()
+        self._connect()
+        self._differences.hide()
+        self._pixels.hide()
+        self.apply_button.hide()
+
+    def _lay_out(self) -> None:
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self._prompt_box.setProperty("surface", "field")
+        self._prompt.setProperty("role", "body")
+        self._prompt.setTextFormat(Qt.TextFormat.PlainText)
+        self._prompt.setWordWrap(True)
+        self._prompt.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        prompt = QVBoxLayout(self._prompt_box)
+        Spacing(prompt, (8, 6, 8, 6))
+        prompt.addWidget(self._prompt)
+        head = QHBoxLayout()
+        Spacing(head, spacing=2)
+        head.addWidget(self._title, 1)
+        head.addWidget(self.star_button)
+        head.addWidget(self.trash_button)
+        buttons = Flow()
+        Spacing(buttons, spacing=6)
+        for button in (self.graph_button, self.seed_button, self.copy_button, self.verify_button):
+            buttons.addWidget(button)
+        self._content = content = QFrame()
+        content.setProperty("surface", "panel")
+        box = QVBoxLayout(content)
+        Spacing(box, (16, 10, 16, 16), 12)
+        box.addLayout(head)
+        box.addWidget(self._prompt_box)
+        box.addWidget(self._facts)
+        box.addLayout(buttons)
+        box.addSpacing(px(8))
+        box.addWidget(self._differences)
+        box.addWidget(self.apply_button, 0, Qt.AlignmentFlag.AlignLeft)
+        box.addSpacing(px(8))
+        box.addWidget(self._pixels)
+        box.addStretch(1)
+        self.setWidget(content)
+        self.setFixedWidth(px(_WIDTH))
+
+    def _connect(self) -> None:
+        actions = self._results.actions
+        self.star_button.clicked.connect(self._star)
+        self.trash_button.clicked.connect(self._trash)
+        self.graph_button.clicked.connect(lambda: self._with(actions.open_graph))
+        self.seed_button.clicked.connect(lambda: self._with(actions.use_seed))
+        self.verify_button.clicked.connect(lambda: self._with(actions.verify))
+        self.copy_button.clicked.connect(lambda: self._with(actions.copy_image))
+        self._pixels.heat_toggled.connect(self.heat_toggled)
+        self.apply_button.clicked.connect(lambda: self._with(actions.apply_values))
+        self._results.verified.connect(self._verified)
+        self._comparer.changed.connect(self._compared)
+        self._results.thumbnails.ready.connect(self._thumbnail_ready)
+        theme.hub.changed.connect(self._restyled)
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(_WIDTH), px(600))
+
+    def show_picture(self, picture: Picture | None, compared: bool) -> None:
+        self._picture = picture
+        self._content.setVisible(picture is not None)
+        if picture is None:
+            return
+        name = f"B: {picture.name}" if compared else picture.name
+        self._title.setText(name)
+        self._title.setToolTip(str(picture.path))
+        self.star_button.setChecked(picture.starred)
+        star = self.tr("Remove the star") if picture.starred else self.tr("Star")
+        self.star_button.rename(star, "S")
+        self._prompt.setText(picture.prompt)
+        self._prompt_box.setVisible(bool(picture.prompt))
+        self._show_facts(picture)
+        tells = picture.has_graph and picture.receipt
+        self.verify_button.setEnabled(tells)
+        self.verify_button.setToolTip(
+            self.tr("Make it again and compare")
+            if tells
+            else self.tr("This picture does not say how it was made")
+        )
+        self.graph_button.setEnabled(picture.has_graph)
+        why = "" if picture.has_graph else self.tr("This picture carries no graph")
+        self.graph_button.setToolTip(why)
+        self.seed_button.setEnabled(picture.seed is not None)
+
+    def _compared(self) -> None:
+        finding = self._comparer.finding
+        for part in (self._differences, self._pixels):
+            part.setVisible(finding is not None)
+        graphs = finding.graphs if finding is not None else None
+        self.apply_button.setVisible(graphs is not None and bool(graphs.differences))
+        if finding is not None:
+            self._differences.show_finding(finding)
+            self._show_pixels(finding)
+
+    def _show_pixels(self, finding: Finding) -> None:
+        thumbnails = [self._results.thumbnails.get(path) for path in finding.pair]
+        self._pixels.show_pixels(thumbnails[0], thumbnails[1], finding.pixels)
+
+    def _thumbnail_ready(self, path: Path) -> None:
+        finding = self._comparer.finding
+        if finding is not None and path in finding.pair:
+            self._show_pixels(finding)
+
+    def _restyled(self) -> None:
+        self.setFixedWidth(px(_WIDTH))
+        if self._picture is not None:
+            self._show_facts(self._picture)
+        self._compared()
+
+    def _show_facts(self, picture: Picture) -> None:
+        self._facts.show_picture(picture, self._results.verdicts.get(picture.path))
+
+    def _verified(self, path: Path) -> None:
+        if self._picture is not None and self._picture.path == path:
+            self._show_facts(self._picture)
+
+    def _star(self) -> None:
+        if self._picture is not None:
+            self._results.actions.star([self._picture], self.star_button.isChecked())
+
+    def _trash(self) -> None:
+        if self._picture is not None:
+            self.trash_requested.emit(self._picture)
+
+    def _with(self, run: object) -> None:
+        if self._picture is not None and callable(run):
+            run(self._picture)

@@ -1,0 +1,4 @@
+"""The selected node; the graph when none is.
+
+May import `canvas` and below. Start at `inspector.py`.
+"""

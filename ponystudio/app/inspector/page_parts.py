@@ -1,0 +1,171 @@
+"""What the inspector's pages are made of: words, sections of rows, cards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.canvas.scene.card_status import status
+from ponystudio.graph.model import Node
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.node_state import NodeState, Problem
+from ponystudio.widgets import theme
+from ponystudio.widgets.primitives import px
+
+SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
+# Longer words, names of files say, may break within.
+LONG_WORD = 16
+_BREAK = "\u200b"
+
+
+def new_page() -> tuple[QWidget, QVBoxLayout]:
+    widget = QWidget()
+    widget.setProperty("surface", "panel")
+    box = QVBoxLayout(widget)
+    box.setContentsMargins(px(12), px(12), px(12), px(12))
+    box.setSpacing(px(8))
+    return widget, box
+
+
+class Value(QLabel):
+    """Text that fits any width: long words break after signs, or anywhere. Copies are whole."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(breakable(text))
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(SELECTABLE)
+
+    def copied(self) -> str:
+        """What is selected, or all."""
+        return (self.selectedText() or self.text()).replace(_BREAK, "")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.matches(QKeySequence.StandardKey.Copy):
+            QGuiApplication.clipboard().setText(self.copied())
+        else:
+            super().keyPressEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = QMenu(self)
+        copy = menu.addAction(tr("Copy"))
+        copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(self.copied()))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(event.globalPos())
+
+
+def breakable(text: str) -> str:
+    """The text with places without width where a line may end in its long words."""
+
+    def broken(word: re.Match[str]) -> str:
+        return _BREAK.join(re.findall(rf"[^\W_]{{1,{LONG_WORD}}}[\W_]?|[\W_]", word[0]))
+
+    return re.sub(rf"\S{{{LONG_WORD + 1},}}", broken, text)
+
+
+def label(text: str, role: str, tone: str = "") -> QLabel:
+    made = Value(text) if role.startswith("mono") else QLabel(breakable(text))
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    if role in ("body", "caption", "title"):
+        made.setWordWrap(True)
+    made.setProperty("role", role)
+    if tone:
+        made.setProperty("tone", tone)
+    made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    return made
+
+
+def section(box: QVBoxLayout, title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Rows of names and values below a title; nothing where there are none."""
+    if not rows:
+        return
+    box.addSpacing(px(4))
+    box.addWidget(label(title, "group"))
+    grid = QGridLayout()
+    grid.setHorizontalSpacing(px(12))
+    grid.setVerticalSpacing(px(4))
+    grid.setColumnMinimumWidth(0, px(76))
+    grid.setColumnStretch(1, 1)
+    body, mono = (QFontMetrics(theme.font(role)).ascent() for role in ("body", "mono"))
+    line = max(body, mono)  # on which both stand
+    for index, (name, value) in enumerate(rows):
+        said, given = label(name, "body", "text2"), label(value, "mono")
+        said.setTextInteractionFlags(SELECTABLE)  # as the value, else it would stand higher
+        said.setContentsMargins(0, line - body, 0, 0)
+        given.setContentsMargins(0, line - mono, 0, 0)
+        grid.addWidget(said, index, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(given, index, 1, Qt.AlignmentFlag.AlignTop)
+    box.addLayout(grid)
+
+
+def state_card(node: Node, spec: NodeSpec | None, state: NodeState) -> QWidget:
+    """What its card says at its foot, and how far it is."""
+    said = status(node, spec, state)
+    card, box = _card("running" if state.phase == "running" else "card")
+    row = _headed(said.icon, said.color, label(said.text, "body"))
+    if state.phase == "running" and state.steps:
+        row.addWidget(label(f"{state.step} / {state.steps}", "mono", "text2"))
+    elif said.right:
+        row.addWidget(label(said.right, "mono", "text2"))
+    box.addLayout(row)
+    if state.reason and state.reason != said.text:
+        box.addWidget(label(state.reason, "body", "text2"))
+    return card
+
+
+def problem_card(
+    problem: Problem, name: str = "", key: str = "", go: Callable[[], object] | None = None
+) -> QWidget:
+    """What is wrong and what to do; with the `name` of its node, the `key` that leads there and
+    the way to `go` there, where it is told of elsewhere."""
+    card, box = _card("problem")
+    head = _headed("alert", "err", label(name or problem.what, "group" if name else "body", "text"))
+    if key:
+        badge = label(key, "mono_caption", "text2")
+        badge.setProperty("badge", "true")
+        badge.setWordWrap(False)
+        head.addWidget(badge, 0, Qt.AlignmentFlag.AlignTop)
+    box.addLayout(head)
+    lines = (problem.what, problem.remedy) if name else (problem.remedy,)
+    for line in filter(None, lines):
+        box.addWidget(label(line, "body", "text2"))
+    if go is not None:
+        show = QPushButton(tr("Show it"))
+        show.setProperty("kind", "link")
+        show.clicked.connect(lambda: go())
+        box.addWidget(show, 0, Qt.AlignmentFlag.AlignLeft)
+    return card
+
+
+def _headed(icon: str, color: str, title: QLabel) -> QHBoxLayout:
+    """The first row of a card."""
+    row = QHBoxLayout()
+    row.setSpacing(px(8))
+    sign = QLabel()
+    sign.setPixmap(theme.icon(icon, color).pixmap(px(16), px(16)))
+    row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+    row.addWidget(title, 1)
+    return row
+
+
+def _card(surface: str) -> tuple[QFrame, QVBoxLayout]:
+    card = QFrame()
+    card.setProperty("surface", surface)
+    box = QVBoxLayout(card)
+    box.setContentsMargins(px(10), px(8), px(10), px(8))
+    box.setSpacing(px(4))
+    return card, box

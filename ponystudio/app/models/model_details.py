@@ -1,0 +1,304 @@
+"""What is known of the chosen model file, and what can be done with it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from ponystudio.app.gallery.picture_details import Lines
+from ponystudio.app.models.hash_row import HashRow
+from ponystudio.app.models.model_cards import KINDS, draw_filling, kind_titles
+from ponystudio.app.models.model_texts import about_file, of_itself, what_it_is
+from ponystudio.library.recognition.model_file import ModelFile
+from ponystudio.library.recognition.model_notes import Said
+from ponystudio.studio.models.hashing import Hasher
+from ponystudio.studio.models.model_filter import Entry
+from ponystudio.studio.models.model_summary import Fact, family_title, mismatch
+from ponystudio.studio.models.preview_pictures import ModelPictures
+from ponystudio.widgets import theme
+from ponystudio.widgets.common import ElidedLabel, IconButton, Spacing, TextButton, label
+from ponystudio.widgets.flow_layout import Flow
+from ponystudio.widgets.primitives import draw_box, draw_icon, px
+from ponystudio.widgets.scroll_column import Scrolled
+
+WIDTH = 316
+_PICTURE = 188
+
+
+class ModelPane(Scrolled):
+    """`add_wanted`, `use_wanted`, `folder_wanted`, `results_wanted` and `star_wanted` are about the
+    file shown;
+    `copied` carries what went to the clipboard."""
+
+    add_wanted = Signal()
+    use_wanted = Signal()
+    folder_wanted = Signal()
+    results_wanted = Signal()
+    star_wanted = Signal()
+    copied = Signal(str)
+
+    def __init__(
+        self, pictures: ModelPictures, hasher: Hasher, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(16, 12, parent)
+        self.setAccessibleName(self.tr("About the file"))
+        self._entry: Entry | None = None
+        self._fact: Fact | None = None
+        self._model: ModelFile | None = None
+        self._own = Said()
+        self._shown_words: tuple[str, ...] = ()
+        self._family = ""
+        self._picture = _Picture(pictures)
+        self._title = ElidedLabel("", "title", Qt.TextElideMode.ElideMiddle)
+        self.star = IconButton("star", self.tr("Star"), on_icon_color="warn")
+        self.star.setCheckable(True)
+        self._badges = Flow()
+        self.add = TextButton(self.tr("Add to the canvas"), "add", "primary")
+        self.folder = TextButton(self.tr("Show file"), "folder")
+        self.copy = IconButton("copy", self.tr("Copy name"))
+        self.use = TextButton("", "check")
+        self.results = TextButton(self.tr("Its results"), "gallery")
+        self._said = label("", "caption")
+        self._said.setWordWrap(True)
+        self.words = _Section(self.tr("Trigger words"))
+        self.word_chips = Flow()
+        self.copy_words = TextButton(self.tr("Copy all"), "copy")
+        self.hash = HashRow(hasher)
+        self.file = _Section(self.tr("File"))
+        self.file_lines = Lines()
+        self.what = _Section(self.tr("What it is"))
+        self.what_lines = Lines()
+        self.itself = _Section(self.tr("What it says of itself"))
+        self.itself_lines = Lines()
+        self.notes = QLabel()
+        self.tags = _Section(self.tr("Trained on"))
+        self.tag_line = QLabel()
+        self._nothing = label(self.tr("Choose a file to see what it is."), "body", "text2")
+        self._nothing.setWordWrap(True)
+        self._lay_out()
+        self._connect()
+        self.show_entry(None, None, "", False)
+
+    def show_entry(
+        self, entry: Entry | None, fact: Fact | None, family: str, starred: bool
+    ) -> None:
+        """The file that is chosen, as far as it is known; `family` is that of the model in front.
+        What the file itself says follows by `show_model`."""
+        if entry != self._entry:
+            self._model, self._own = None, Said()
+            self.verticalScrollBar().setValue(0)
+        self._entry, self._fact, self._family = entry, fact, family
+        self._content.setVisible(entry is not None)
+        self._nothing.setVisible(entry is None)
+        if entry is None:
+            return
+        self._title.setText(fact.title if fact else entry.name)
+        self._title.setToolTip(entry.name)
+        self._picture.show_fact(entry.kind, fact)
+        self.star.setChecked(starred)
+        self.star.rename(self.tr("Remove the star") if starred else self.tr("Star"), "S")
+        self.hash.show_fact(fact)
+        self._show_badges()
+        self._show_lines()
+
+    def show_model(self, entry: Entry, found: tuple[ModelFile, Said] | None) -> None:
+        if entry == self._entry and found is not None:
+            self._model, self._own = found
+            self._show_badges()
+            self._show_lines()
+
+    def offer(self, loads: bool, taker: str) -> None:
+        """Whether there is a node that loads such files; which selected node takes them."""
+        self.add.setEnabled(loads and self._fact is not None and self._fact.path is not None)
+        self.add.setToolTip("" if loads else self._no_loader())
+        self.use.set_look(self.tr("Use in %1").replace("%1", taker))
+        self.use.setVisible(bool(taker))
+        words = self._advice(loads)
+        self._said.setText(words)
+        self._said.setVisible(bool(words))
+
+    def copy_name(self) -> None:
+        """As a graph calls it; of an embedding, as a prompt does."""
+        if self._entry is not None:
+            self._copy(f"embedding:{self._word()}" if self._is_embedding() else self._entry.name)
+
+    # Inside
+
+    def _is_embedding(self) -> bool:
+        return self._entry is not None and self._entry.kind == "embeddings"
+
+    def _word(self) -> str:
+        return self._fact.title if self._fact else self._entry.name if self._entry else ""
+
+    def _no_loader(self) -> str:
+        return self.tr("No node loads such a file")
+
+    def _advice(self, loads: bool) -> str:
+        """What is wrong with it and what to do about that; how it is used, if not by a loader."""
+        fact = self._fact
+        if self._entry is None or fact is None:
+            return ""
+        if fact.problem:
+            return " ".join(filter(None, (f"{fact.problem}.", fact.remedy)))
+        if why := mismatch(self._entry.kind, fact, self._family):
+            return f"{why}."
+        if loads:
+            return ""
+        if self._is_embedding():
+            return self.tr("A prompt names it: %1").replace("%1", f"embedding:{self._word()}")
+        return self._no_loader()
+
+    def _show_badges(self) -> None:
+        self._badges.clear()
+        entry, fact, model = self._entry, self._fact, self._model
+        badges = [(kind_titles()[entry.kind][1], "text2")] if entry else []
+        if entry and fact is not None and fact.family:
+            fits = not mismatch(entry.kind, fact, self._family)
+            badges.append((family_title(fact.family), "text2" if fits else "warn"))
+        if fact is not None and fact.problem:
+            badges.append((fact.short or self.tr("Cannot be used"), "warn"))
+        elif model is not None and model.format == "safetensors":
+            badges.append((self.tr("✓ Safe file"), "ok"))
+        for text, tone in badges:
+            badge = label(text, "caption", tone)
+            badge.setProperty("badge", True)
+            self._badges.addWidget(badge)
+
+    def _show_lines(self) -> None:
+        fact, model = self._fact, self._model
+        self.file_lines.show_lines(about_file(fact, model) if fact else [])
+        self.what_lines.show_lines(what_it_is(model) if model else [])
+        self.what.setVisible(model is not None)
+        lines = of_itself(self._own)
+        self.itself_lines.show_lines(lines)
+        self.notes.setText(self._own.notes)
+        self.notes.setVisible(bool(self._own.notes))
+        self.itself.setVisible(bool(lines or self._own.notes))
+        self._show_words(self._own.words)
+        self.tag_line.setText(",  ".join(f"{tag} {count}" for tag, count in self._own.tags))
+        self.tags.setVisible(bool(self._own.tags))
+
+    def _show_words(self, words: tuple[str, ...]) -> None:
+        self.words.setVisible(bool(words))
+        self.copy_words.setVisible(len(words) > 1)
+        if words == self._shown_words:
+            return
+        self._shown_words = words
+        self.word_chips.clear()
+        for word in words:
+            chip = QPushButton(word)
+            chip.setProperty("chip", True)
+            chip.setToolTip(self.tr("Copy"))
+            chip.clicked.connect(partial(self._copy, word))
+            self.word_chips.addWidget(chip)
+
+    def _copy(self, text: str, *_: object) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self.copied.emit(text)
+
+    def _lay_out(self) -> None:
+        for text in (self.notes, self.tag_line):
+            text.setProperty("role", "body")
+            text.setProperty("tone", "text2")
+            text.setTextFormat(Qt.TextFormat.PlainText)
+            text.setWordWrap(True)
+            text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._content = QWidget()
+        box = QVBoxLayout(self._content)
+        Spacing(box, spacing=12)
+        head = QHBoxLayout()
+        Spacing(head, spacing=2)
+        head.addWidget(self._title, 1)
+        head.addWidget(self.copy)
+        head.addWidget(self.star)
+        Spacing(self._badges, spacing=6)
+        buttons = Flow()
+        Spacing(buttons, spacing=8)
+        for button in (self.add, self.folder, self.use, self.results):
+            buttons.addWidget(button)
+        Spacing(self.word_chips, spacing=6)
+        self.words.fill(self.word_chips, self.copy_words)
+        self.file.fill(self.hash, self.file_lines)
+        self.what.fill(self.what_lines)
+        self.itself.fill(self.itself_lines, self.notes)
+        self.tags.fill(self.tag_line)
+        box.addWidget(self._picture)
+        box.addLayout(head)
+        box.addLayout(self._badges)
+        box.addLayout(buttons)
+        for part in (self._said, self.words, self.file, self.what, self.itself, self.tags):
+            box.addWidget(part)
+        self.box.addWidget(self._nothing)
+        self.box.addWidget(self._content)
+        self.box.addStretch(1)
+        self._restyle()
+
+    def _restyle(self) -> None:
+        self.setFixedWidth(px(WIDTH))
+        self._show_lines()
+
+    def _connect(self) -> None:
+        self.add.clicked.connect(self.add_wanted)
+        self.use.clicked.connect(self.use_wanted)
+        self.results.clicked.connect(self.results_wanted)
+        self.folder.clicked.connect(self.folder_wanted)
+        self.star.clicked.connect(self.star_wanted)
+        self.copy.clicked.connect(self.copy_name)
+        self.copy_words.clicked.connect(lambda: self._copy(", ".join(self._shown_words)))
+        self.hash.copied.connect(self._copy)
+        theme.hub.changed.connect(self._restyle)
+
+
+class _Section(QWidget):
+    """A heading and what stands below it."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._box = QVBoxLayout(self)
+        Spacing(self._box, spacing=6)
+        self._box.addWidget(label(title, "group"))
+
+    def fill(self, *parts: QWidget | Flow) -> None:
+        for part in parts:
+            if isinstance(part, Flow):
+                self._box.addLayout(part)
+            elif isinstance(part, TextButton):
+                self._box.addWidget(part, 0, Qt.AlignmentFlag.AlignLeft)
+            else:
+                self._box.addWidget(part)
+
+
+class _Picture(QFrame):
+    """The picture beside the file, or the sign of its kind."""
+
+    def __init__(self, pictures: ModelPictures) -> None:
+        super().__init__()
+        self._pictures = pictures
+        self._kind = "checkpoints"
+        self._fact: Fact | None = None
+        pictures.changed.connect(self.update)
+
+    def show_fact(self, kind: str, fact: Fact | None) -> None:
+        self._kind, self._fact = kind, fact
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(WIDTH - 32), px(_PICTURE))
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, look, rect = QPainter(self), theme.current(), self.rect().toRectF()
+        draw_box(painter, rect, px(8), look.color("field"), look.color("line"))
+        image = self._pictures.get(self._fact, round(self.width() * self.devicePixelRatioF()))
+        if image is None:
+            draw_icon(painter, KINDS[self._kind], rect.center(), look.color("line2"), 48)
+            return
+        clip = QPainterPath()
+        clip.addRoundedRect(rect.adjusted(1, 1, -1, -1), px(7), px(7))
+        painter.setClipPath(clip)
+        draw_filling(painter, rect, image)

@@ -1,0 +1,4 @@
+"""Run bar, bottom bar, job chips, memory bar, queue panel.
+
+May import `canvas` and below. Start at `run_bar.py`.
+"""

@@ -1,0 +1,244 @@
+"""A job of the queue as a chip: what it is and how far, dragged into another order, closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFontMetricsF,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+)
+from PySide6.QtWidgets import QApplication, QWidget
+
+from ponystudio.studio.runs.job_queue import Job
+from ponystudio.widgets import theme
+from ponystudio.widgets.primitives import draw_box, draw_icon, draw_ring, px
+
+WIDTH, HEIGHT = 212, 40
+PREVIEW = 30
+
+
+class JobChip(QWidget):
+    """One job. `moved` brings where its left edge (its top, if it stands in an upright list) was
+    dragged to, `dropped` that it was let go."""
+
+    moved = Signal(int)
+    dropped = Signal()
+    closed = Signal()
+    shifted = Signal(int)
+
+    def __init__(self, job: Job, parent: QWidget | None = None, *, upright: bool = False) -> None:
+        super().__init__(parent)
+        self.job, self._upright = job, upright
+        self._grip: QPoint | None = None
+        self._dragged = False
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_Hover)
+        self.refresh()
+
+    @property
+    def is_dragged(self) -> bool:
+        return self._dragged
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(WIDTH), px(HEIGHT))
+
+    def refresh(self) -> None:
+        words = f"{self._title()}, {self.state()}"
+        self.setAccessibleName(words)
+        self.setToolTip(words)
+        self.update()
+
+    def state(self) -> str:
+        """What the second line says where there is room for it."""
+        return self._states()[0]
+
+    def _states(self) -> list[str]:
+        """The same, ever shorter: a status is not cut."""
+        job = self.job
+        pictures = job.count - job.done
+        if job.status == "waiting":
+            if pictures <= 1:
+                return [self.tr("Waiting")]
+            texts = self.tr("{n} pictures, waiting"), self.tr("{n} pictures")
+            return [text.format(n=pictures) for text in texts]
+        if job.status == "stopping":
+            return [self.tr("Stopping")]
+        prefix = f"{job.done + 1}/{job.count}  " if job.count > 1 else ""
+        name = job.node_title
+        if not name:
+            return [prefix + self.tr("Starting")]
+        if not job.steps:
+            return [prefix + name, prefix + self.tr("Running")]
+        step = self.tr("step {i} of {n}").format(i=job.step, n=job.steps)
+        count = self.tr("{i} of {n}").format(i=job.step, n=job.steps)
+        return [f"{prefix}{text}" for text in (f"{name}, {step}", f"{name}, {count}", step, count)]
+
+    # --- Looks ------------------------------------------------------------------------------------
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, look, rect = QPainter(self), theme.current(), QRectF(self.rect())
+        running = self.job.status != "waiting"
+        ground = look.color("hover" if self._dragged else "card")
+        draw_box(painter, rect, px(6), ground, look.color("accent" if running else "line"))
+        if running:
+            self._paint_progress(painter, rect, look.color("accent"))
+        ink = look.color("text3" if self.underMouse() and not running else "line2")
+        self._paint_grip(painter, ink)
+        left = px(20)
+        side = min(px(PREVIEW), rect.height() - px(8))
+        picture = QRectF(left, (rect.height() - side) / 2, side, side)
+        _paint_picture(painter, picture, self.job.picture)
+        self._paint_words(painter, left + side + px(8))
+        hovered = self._close_rect().contains(self.mapFromGlobal(self.cursor().pos()))
+        close = QRectF(self._close_rect()).center()
+        draw_icon(painter, "close", close, look.color("text" if hovered else "text2"), 14)
+        if self.hasFocus():
+            draw_ring(painter, rect, px(6))
+
+    def _paint_words(self, painter: QPainter, left: float) -> None:
+        """What it is and how far; in a low one only what it is, the bar tells the rest."""
+        look, wide = theme.current(), self._close_rect().left() - px(4) - left
+        low = self.height() < px(HEIGHT)
+        first = QRectF(left, 0 if low else px(3), wide, self.height() if low else px(17))
+        _paint_text(painter, first, [self._title()], "body", look.color("text"))
+        if not low:
+            second = QRectF(left, px(19), wide, px(16))
+            _paint_text(painter, second, self._states(), "caption", look.color("text3"))
+
+    def _paint_progress(self, painter: QPainter, rect: QRectF, color: QColor) -> None:
+        clip = QPainterPath()
+        clip.addRoundedRect(rect.adjusted(1, 1, -1, -1), px(6) - 1, px(6) - 1)
+        painter.save()
+        painter.setClipPath(clip)
+        width = (rect.width() - 2) * self.job.fraction
+        painter.fillRect(QRectF(1, rect.height() - 1 - px(3), width, px(3)), color)
+        painter.restore()
+
+    def _paint_grip(self, painter: QPainter, color: QColor) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(color)
+        for column in range(2):
+            for row in range(3):
+                centre = QPointF(px(9 + 4 * column), self.height() / 2 + px(5) * (row - 1))
+                painter.drawEllipse(centre, px(1), px(1))
+
+    def _title(self) -> str:
+        return self.job.title or self.tr("Untitled")
+
+    def _close_rect(self) -> QRect:
+        size = px(24)
+        return QRect(self.width() - size - px(4), (self.height() - size) // 2, size, size)
+
+    # --- Hands ------------------------------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._grip = event.position().toPoint()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        here = event.position().toPoint()
+        on_close = self._close_rect().contains(here)
+        movable = self.job.status == "waiting"
+        shape = Qt.CursorShape.OpenHandCursor if movable else Qt.CursorShape.ArrowCursor
+        self.setCursor(Qt.CursorShape.ArrowCursor if on_close else shape)
+        if self._grip is not None and movable:
+            far = (here - self._grip).manhattanLength() >= QApplication.startDragDistance()
+            if far and not self._dragged and not self._close_rect().contains(self._grip):
+                self._dragged = True
+                self.raise_()
+            if self._dragged:
+                to = self.pos() + here - self._grip
+                self.moved.emit(to.y() if self._upright else to.x())
+        self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        here = event.position().toPoint()
+        grip, self._grip = self._grip, None
+        if self._dragged:
+            self._dragged = False
+            self.dropped.emit()
+        elif (
+            grip is not None
+            and self._close_rect().contains(here)
+            and (self._close_rect().contains(grip))
+        ):
+            self.closed.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        back = Qt.Key.Key_Up if self._upright else Qt.Key.Key_Left
+        forth = Qt.Key.Key_Down if self._upright else Qt.Key.Key_Right
+        alt = bool(event.modifiers() & Qt.KeyboardModifier.AltModifier)
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.closed.emit()
+        elif event.key() in (back, forth):
+            if alt:
+                self.shifted.emit(-1 if event.key() == back else 1)
+            else:
+                self.focusNextPrevChild(event.key() == forth)
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() in (QEvent.Type.HoverEnter, QEvent.Type.HoverLeave):
+            self.update()
+        return super().event(event)
+
+
+def match_chips(
+    chips: dict[Job, JobChip], jobs: Sequence[Job], make: Callable[[Job], JobChip]
+) -> None:
+    """One fresh chip for every job, none for others: `chips` is changed in place."""
+    for job in [job for job in chips if job not in jobs]:
+        chip = chips.pop(job)
+        chip.hide()
+        chip.deleteLater()
+    for job in jobs:
+        if job not in chips:
+            chips[job] = make(job)
+        chips[job].refresh()
+
+
+def longest_within(texts: Sequence[str], metrics: QFontMetricsF, width: float) -> str:
+    """The first that fits, or the last without its end."""
+    for text in texts:
+        if metrics.horizontalAdvance(text) <= width:
+            return text
+    return metrics.elidedText(texts[-1], Qt.TextElideMode.ElideRight, width)
+
+
+def _paint_text(
+    painter: QPainter, place: QRectF, texts: Sequence[str], role: str, color: QColor
+) -> None:
+    font = theme.font(role)
+    painter.setFont(font)
+    painter.setPen(color)
+    shown = longest_within(texts, QFontMetricsF(font), place.width())
+    painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, shown)
+
+
+def _paint_picture(painter: QPainter, place: QRectF, picture: QImage | None) -> None:
+    """Cropped to a square; a plain one where there is none yet."""
+    look = theme.current()
+    clip = QPainterPath()
+    clip.addRoundedRect(place, px(4), px(4))
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.fillPath(clip, look.color("field"))
+    if picture is None or picture.isNull():
+        draw_icon(painter, "image", place.center(), look.color("line2"))
+    else:
+        side = min(picture.width(), picture.height())
+        source = QRectF((picture.width() - side) / 2, (picture.height() - side) / 2, side, side)
+        painter.setClipPath(clip)
+        painter.drawImage(place, picture, source)
+    painter.restore()

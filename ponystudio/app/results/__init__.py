@@ -1,1 +1,0 @@
-"""Looking at pictures: the index of results, the strip, the viewer, comparing two."""

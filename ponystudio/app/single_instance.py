@@ -1,0 +1,135 @@
+"""One studio per data folder: a second start hands its files to the first and leaves.
+
+The lock decides who is first, since a crash cannot leave it behind; the socket only carries the
+message, so that a stale one does no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+from ponystudio.studio.documents.file_lock import Lock
+
+# Seconds that a second start waits for a first one that is only just starting.
+PATIENCE = 5.0
+MOST = 2**20
+_STEP = 0.1
+
+
+class Instance(QObject):
+    """`asked` carries what a second start wants: a list of paths, empty to be shown only, and the
+    token by which the desktop lets a window come to the front ("" where there is none)."""
+
+    asked = Signal(object, str)
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._lock = Lock(folder / "instance.lock")
+        self._name = _name(folder)
+        self._server: QLocalServer | None = None
+        self._sockets: list[QLocalSocket] = []
+
+    def claim(self) -> bool:
+        """Whether this is the first one; it stays so until `close`.
+
+        So it is, too, where nothing can be locked: better two studios than none.
+        """
+        try:
+            return self._lock.acquire()
+        except OSError:
+            return True
+
+    def listen(self) -> None:
+        """Hear of second starts from now on; only for the first."""
+        QLocalServer.removeServer(self._name)  # a crash leaves it; nobody else can be using it
+        self._server = QLocalServer(self)
+        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        self._server.newConnection.connect(self._connected)
+        self._server.listen(self._name)
+
+    def hand_over(self, files: Sequence[Path], patience: float = PATIENCE) -> bool:
+        """Give the files to the first one; False if it does not answer."""
+        message = {
+            "files": [os.path.abspath(path) for path in files],  # noqa: PTH100
+            "token": os.environ.get("XDG_ACTIVATION_TOKEN", ""),
+        }
+        data = json.dumps(message).encode("ascii") + b"\n"
+        deadline = time.monotonic() + patience
+        while True:
+            if self._sent(data, max(deadline - time.monotonic(), _STEP)):
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_STEP)
+
+    def close(self) -> None:
+        if self._server is not None:
+            for socket in tuple(self._sockets):
+                socket.abort()
+            self._tidy()
+            self._server.close()
+            self._server.deleteLater()
+            self._server = None
+        self._lock.release()
+
+    def _sent(self, data: bytes, patience: float) -> bool:
+        socket = QLocalSocket()
+        milliseconds = int(patience * 1000)
+        socket.connectToServer(self._name)
+        if not socket.waitForConnected(milliseconds):
+            return False
+        socket.write(data)
+        socket.flush()
+        # The first one's event loop may be busy: only its answer shows that it heard.
+        answered = socket.waitForReadyRead(milliseconds) and socket.read(2).data() == b"ok"
+        socket.abort()
+        return bool(answered)
+
+    def _connected(self) -> None:
+        while self._server is not None and (socket := self._server.nextPendingConnection()):
+            self._sockets.append(socket)
+            # No slot may hold the socket: it would be freed from within its own end.
+            socket.readyRead.connect(self._read_all)
+            socket.disconnected.connect(self._tidy)
+            self._read(socket)
+
+    def _read_all(self) -> None:
+        for socket in tuple(self._sockets):
+            self._read(socket)
+
+    def _tidy(self) -> None:
+        """Let go of those that are disconnected."""
+        for socket in tuple(self._sockets):
+            if socket.state() == QLocalSocket.LocalSocketState.UnconnectedState:
+                self._sockets.remove(socket)
+                socket.deleteLater()
+
+    def _read(self, socket: QLocalSocket) -> None:
+        if socket.bytesAvailable() > MOST:
+            socket.abort()
+        if not socket.canReadLine():
+            return
+        try:
+            message = json.loads(bytes(socket.readLine().data()))
+            files = [Path(path) for path in message["files"] if isinstance(path, str)]
+            token = str(message["token"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            socket.abort()
+            return
+        socket.write(b"ok")
+        socket.flush()
+        self.asked.emit(files, token)
+
+
+def _name(folder: Path) -> str:
+    """Short, since a socket's path may not be long."""
+    real = os.path.normcase(os.path.realpath(folder))
+    return "ponystudio-" + hashlib.sha256(real.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -1,0 +1,114 @@
+"""`ponystudio [FILE]`: the studio. The window stands before the engine is asked for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSocketNotifier, Qt, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QWidget
+
+from ponystudio.app.gui_garbage_collection import Garbage
+from ponystudio.app.single_instance import Instance
+from ponystudio.library import user_folders
+from ponystudio.studio.settings import Settings
+from ponystudio.widgets import metrics, style_sheet, theme
+
+if TYPE_CHECKING:
+    from ponystudio.app.window.main_window import Window
+
+
+def main(files: Sequence[Path] = ()) -> int:
+    """Open the studio with these files; hand them to the one that is open already, if one is."""
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("PonyStudio")
+    app.setDesktopFileName("ponystudio")
+    instance = Instance(user_folders.data())
+    if not instance.claim():
+        if instance.hand_over(files):
+            return 0
+        print("PonyStudio is open already and does not answer.", file=sys.stderr)
+        return 1
+    garbage = Garbage(app)
+    settings = Settings()
+    _dress(app, settings)
+
+    window = restored_window(settings, files)
+    instance.asked.connect(lambda paths, _token: _asked(window, paths))
+    instance.listen()
+    window.show()
+    window.activateWindow()
+    QTimer.singleShot(0, window.start)
+    _close_on_signals(window)
+    if not files:
+        window.documents.restored.connect(window.welcome)
+    code = app.exec()
+    garbage.close()
+    instance.close()
+    return code
+
+
+def _dress(app: QApplication, settings: Settings) -> None:
+    """Theme and scale, now and whenever the system or the settings change."""
+    hints = QGuiApplication.styleHints()
+
+    def take() -> None:
+        wanted = settings.get("theme")
+        if wanted == "system":
+            light = hints.colorScheme() == Qt.ColorScheme.Light
+            wanted = "light" if light else "dark"
+        theme.use(wanted)
+
+    theme.set_scale(settings.get("ui_scale"))
+    theme.set_reduced_motion(settings.get("reduced_motion"))
+    theme.set_density(metrics.DENSITIES[settings.get("density")])
+    take()
+    style_sheet.apply(app)
+    hints.colorSchemeChanged.connect(lambda _: take())
+    settings.changed.connect(lambda name: take() if name == "theme" else None)
+
+
+def _close_on_signals(window: QWidget) -> None:
+    """Ctrl+C in the terminal, and a system that shuts down, close the window as its button does."""
+    heard, told = socket.socketpair()
+    for end in (heard, told):
+        end.setblocking(False)
+    signal.set_wakeup_fd(told.fileno())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)  # Python's own would wait for Qt's loop
+    notifier = QSocketNotifier(heard.fileno(), QSocketNotifier.Type.Read, window)
+    notifier.activated.connect(lambda *_: (heard.recv(64), told.fileno(), window.close()))
+
+
+def restored_window(settings: Settings, files: Sequence[Path] = ()) -> Window:
+    """A window with what was open last, then these files; an empty canvas, if that is nothing."""
+    from ponystudio.app.window.main_window import Window
+
+    window = Window(settings)
+    window.documents.new()
+    window.documents.restore()
+    if files:  # when it has its size, and the graph is there that they may belong to
+        take = partial(window.asked.open_files, list(files))
+        window.documents.restored.connect(lambda: QTimer.singleShot(0, window, take))
+    return window
+
+
+def _asked(window: Window, files: Sequence[Path]) -> None:
+    """A second start handed its files over: show the window."""
+    window.asked.open_files(files)
+    window.raise_()
+    window.activateWindow()
+
+
+def can_show() -> bool:
+    """Whether there is a display to open a window on."""
+    if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

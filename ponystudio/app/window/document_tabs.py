@@ -1,0 +1,188 @@
+"""The tabs of the open documents."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QTabBar, QWidget
+
+from ponystudio.studio.documents.document import StudioDocument
+from ponystudio.studio.documents.documents import Documents
+from ponystudio.widgets import theme
+from ponystudio.widgets.primitives import draw_box, draw_icon, px
+
+HEIGHT = 44
+MOST_TITLE = 180
+
+
+class Tabs(QTabBar):
+    """Mirrors `Documents`; `close_requested` carries a document."""
+
+    close_requested = Signal(object)
+
+    def __init__(self, documents: Documents, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._documents = documents
+        self._running: set[StudioDocument] = set()
+        self._under = QPoint(-1, -1)
+        self.setMovable(True)
+        self.setExpanding(False)
+        self.setDrawBase(False)
+        self.setUsesScrollButtons(True)
+        self.setMouseTracking(True)
+        self.setElideMode(Qt.TextElideMode.ElideRight)
+        self.setAccessibleName(self.tr("Open graphs"))
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.currentChanged.connect(self._chosen)
+        self.tabMoved.connect(self._moved)
+        self._mirroring = False
+        documents.opened.connect(self._opened)
+        documents.closed.connect(self._closed)
+        documents.current_changed.connect(self._current)
+        documents.title_changed.connect(self._refresh)
+        documents.dirty_changed.connect(self._refresh)
+        theme.hub.changed.connect(self._restyle)
+        for document in documents:
+            self._opened(document)
+
+    def document(self, index: int) -> StudioDocument | None:
+        data = self.tabData(index)
+        return data if isinstance(data, StudioDocument) else None
+
+    def index_of(self, document: object) -> int:
+        return next((i for i in range(self.count()) if self.tabData(i) is document), -1)
+
+    def set_running(self, documents: set[StudioDocument]) -> None:
+        """Whose graphs are being made, so that their tabs show it."""
+        if documents != self._running:
+            self._running = documents
+            self.update()
+
+    # Mirroring
+
+    def _opened(self, document: StudioDocument) -> None:
+        self._mirroring = True
+        order = list(self._documents)
+        index = self.insertTab(order.index(document), document.title)
+        self.setTabData(index, document)
+        self.setTabToolTip(index, str(document.path or document.title))
+        self._mirroring = False
+
+    def _closed(self, document: StudioDocument) -> None:
+        self._mirroring = True
+        if (index := self.index_of(document)) >= 0:
+            self.removeTab(index)
+        self._mirroring = False
+        self._current(self._documents.current)
+
+    def _current(self, document: object) -> None:
+        self._mirroring = True
+        if (index := self.index_of(document)) >= 0:
+            self.setCurrentIndex(index)
+        self._mirroring = False
+
+    def _refresh(self, document: StudioDocument) -> None:
+        if (index := self.index_of(document)) >= 0:
+            self.setTabText(index, document.title)
+            self.setTabToolTip(index, str(document.path or document.title))
+            self.update()
+
+    def _chosen(self, index: int) -> None:
+        if not self._mirroring and (document := self.document(index)):
+            self._documents.set_current(document)
+
+    def _moved(self, _from: int, to: int) -> None:
+        if not self._mirroring and (document := self.document(to)):
+            self._documents.move(document, to)
+
+    def _restyle(self) -> None:
+        self.setTabsClosable(True)  # has the sizes asked for anew
+        self.setTabsClosable(False)
+        self.updateGeometry()
+
+    # Looks
+
+    def minimumSizeHint(self) -> QSize:
+        """One tab may be narrower than Qt thinks a bar must be."""
+        return QSize(min(self.sizeHint().width(), px(120)), px(HEIGHT))
+
+    def tabSizeHint(self, index: int) -> QSize:
+        font = theme.font("node")
+        width = min(QFontMetricsF(font).horizontalAdvance(self.tabText(index)), px(MOST_TITLE))
+        return QSize(round(width) + px(12 + 16 + 8 + 8 + 8 + 20 + 8), px(HEIGHT))
+
+    def minimumTabSizeHint(self, index: int) -> QSize:  # noqa: ARG002
+        return QSize(px(80), px(HEIGHT))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for index in range(self.count()):
+            self._paint_tab(painter, index)
+
+    def _paint_tab(self, painter: QPainter, index: int) -> None:
+        look, rect = theme.current(), QRectF(self.tabRect(index))
+        current = index == self.currentIndex()
+        hovered = self.tabRect(index).contains(self._under)
+        if current:
+            painter.fillRect(rect, look.color("canvas"))
+            painter.fillRect(QRectF(rect.left(), 0, rect.width(), px(2)), look.color("accent"))
+        elif hovered:
+            painter.fillRect(rect, look.color("hover"))
+        painter.setPen(look.color("line"))
+        painter.drawLine(
+            QPointF(rect.right() + 0.5, rect.top()), QPointF(rect.right() + 0.5, rect.bottom())
+        )
+        document = self.document(index)
+        running = document in self._running
+        middle = rect.center().y()
+        ink = look.color("text" if current else "text2")
+        draw_icon(
+            painter,
+            "run" if running else "graph",
+            QPointF(rect.left() + px(20), middle),
+            look.color("accent") if running else ink,
+        )
+        font = theme.font("node")
+        painter.setFont(font)
+        painter.setPen(ink)
+        room = rect.width() - px(12 + 16 + 8 + 8 + 28)
+        place = QRectF(rect.left() + px(36), rect.top(), room, rect.height())
+        text = QFontMetricsF(font).elidedText(
+            self.tabText(index), Qt.TextElideMode.ElideRight, room
+        )
+        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, text)
+        close = QRectF(self.close_rect(index))
+        if close.contains(QPointF(self._under)):
+            draw_box(painter, close, px(5), look.color("hover"), None)
+        if document is not None and document.dirty and not hovered:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(look.color("text3"))
+            painter.drawEllipse(close.center(), px(4), px(4))
+        elif current or hovered:
+            draw_icon(painter, "close", close.center(), look.color("text2"), 12)
+
+    def close_rect(self, index: int) -> QRect:
+        rect, size = self.tabRect(index), px(20)
+        return QRect(rect.right() - size - px(8), rect.center().y() - size // 2, size, size)
+
+    # Hands
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._under = event.position().toPoint()
+        self.update()
+        super().mouseMoveEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._under = QPoint(-1, -1)
+        self.update()
+        super().leaveEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        at = event.position().toPoint()
+        index = self.tabAt(at)
+        middle = event.button() == Qt.MouseButton.MiddleButton
+        if index >= 0 and (middle or self.close_rect(index).contains(at)):
+            self.close_requested.emit(self.document(index))
+            return
+        super().mousePressEvent(event)

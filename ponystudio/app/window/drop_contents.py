@@ -1,0 +1,185 @@
+"""What may be done with files and text that are dropped on the canvas. No Qt: it takes a while.
+
+A graph or a picture that carries one opens in a new tab; a picture becomes an input; a model file
+gets the node that loads it; nodes as text are pasted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ponystudio.api.spec import NodeSpec, ParamSpec
+from ponystudio.errors import BadInput, GraphFileError
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.editing.edits import AddNode, Edit, SetView
+from ponystudio.graph.editing.node_ids import fresh_id
+from ponystudio.graph.formats import clipboard
+from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats.embedded_metadata import GRAPH, read_fields
+from ponystudio.graph.model import Graph, Node
+from ponystudio.library.folder_layouts import EXTRA_PATHS, PICTURES, WEIGHTS, is_network
+from ponystudio.library.model_folders import Folders
+from ponystudio.library.recognition.model_file import ACCEPTED
+from ponystudio.library.recognition.recognise import recognise
+from ponystudio.studio.documents.opening import is_picture
+
+Action = Literal["open", "nodes", "node", "note", "models"]
+_PROMPT = "core.encode_prompt"
+_NOTE = (240, 120)
+# Where in a new card the pointer comes to be.
+GRIP = (24, 16)
+_GRID = 8
+_BESIDE = 32
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that may be done.
+
+    open: `path` in a new tab. nodes: paste those of `part`. node: add one of `spec`, with `value`
+    for its `param`. note: add one of this `value`. models: add the folder `path` to the settings.
+    """
+
+    action: Action
+    path: Path | None = None
+    part: Graph | None = None
+    spec: NodeSpec | None = None
+    param: str = ""
+    value: Any = ""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """One thing that was dropped and what may be done with it, the usual thing first; with no
+    choice, `refusal` says why."""
+
+    name: str
+    choices: tuple[Choice, ...] = ()
+    refusal: BadInput | None = None
+
+
+@dataclass(frozen=True)
+class Dropping:
+    """What is needed to judge it: the kinds of nodes, and the folders as the graph sees them."""
+
+    catalog: Catalog
+    folders: Folders
+
+    def file(self, path: Path) -> Dropped:
+        """Look into a file or folder."""
+        try:
+            return Dropped(path.name, tuple(self._choices(path)))
+        except BadInput as error:
+            return Dropped(path.name, (), error)
+
+    def text(self, text: str) -> Dropped:
+        """Nodes as text, or just words: a prompt or a note."""
+        name = text.strip().partition("\n")[0][:40]
+        try:
+            part = clipboard.loads(text)
+        except GraphFileError as error:
+            return Dropped(name, (), error)
+        if part is not None:
+            return Dropped(name, (Choice("nodes", part=part),))
+        prompt = self.catalog.get(_PROMPT)
+        param = next((p.name for p in prompt.params if p.prompt), "") if prompt else ""
+        words = text.strip()
+        note = Choice("note", value=words)
+        if prompt is None or not param:
+            return Dropped(name, (note,))
+        return Dropped(name, (Choice("node", spec=prompt, param=param, value=words), note))
+
+    def _choices(self, path: Path) -> Iterator[Choice]:
+        if is_network(str(path)):
+            raise BadInput(
+                "It lies on another machine.", remedy="Copy it to this one and drop it from there."
+            )
+        suffix = path.suffix.lower()
+        if path.name == EXTRA_PATHS:
+            yield Choice("models", path.parent)
+        elif path.is_dir() and not _is_model(path):
+            yield Choice("models", path)
+        elif is_picture(path) or suffix in PICTURES:
+            if GRAPH in read_fields(path):
+                yield Choice("open", path)
+            yield self._loading(path, "input")
+        elif suffix == ".latent":
+            yield self._loading(path, "latents")
+        elif path.is_dir() or suffix in WEIGHTS:
+            yield self._model(path)
+        else:
+            part = graph_file.read(path)
+            yield Choice("open", path)
+            yield Choice("nodes", part=part)
+
+    def _model(self, path: Path) -> Choice:
+        kind = recognise(path).kind
+        folder = next((name for name, kinds in ACCEPTED.items() if kind in kinds), "")
+        if not folder:
+            raise BadInput(f"This is {kind}: no node uses such a file.")
+        return self._loading(path, folder)
+
+    def _loading(self, path: Path, kind: str) -> Choice:
+        """The node that loads a file of this kind."""
+        if (found := loader(self.catalog, kind)) is None:
+            raise BadInput(
+                f"There is no node that loads files of the kind {kind}.",
+                remedy="Install a pack of nodes that has one.",
+            )
+        spec, param = found
+        value = with_file(param, self.folders.name_for(kind, path), param.default)
+        return Choice("node", path, spec=spec, param=param.name, value=value)
+
+
+def is_material(path: Path) -> bool:
+    """Whether a file is something to work with rather than a graph, as its name tells."""
+    suffix = path.suffix.lower()
+    return suffix in (*WEIGHTS, *PICTURES, ".latent") or path.is_dir() or path.name == EXTRA_PATHS
+
+
+def loader(catalog: Mapping[str, NodeSpec], kind: str) -> tuple[NodeSpec, ParamSpec] | None:
+    """The node that loads a file of a kind, and by which param: a built-in one before others, one
+    that takes a single file before one that takes a list."""
+    specs = sorted(catalog.values(), key=lambda spec: not spec.id.startswith("core."))
+    found = [(s, p) for s in specs if s.outputs for p in s.params if takes(p, kind)]
+    return min(found, key=lambda item: item[1].type == "rows", default=None)
+
+
+def takes(param: ParamSpec, kind: str) -> bool:
+    """Whether it names files of a kind, one or a list of them."""
+    return kind in (param.kind, *(field.kind for field in param.fields if field.type == "file"))
+
+
+def with_file(param: ParamSpec, name: str, present: Any) -> Any:
+    """The param's value with this file: instead of its own, or one row more."""
+    if param.type != "rows":
+        return name
+    row = {field.name: name if field.type == "file" else field.default for field in param.fields}
+    return [*(present if isinstance(present, list) else ()), row]
+
+
+def edits(choice: Choice, graph: Graph, at: tuple[float, float]) -> list[Edit]:
+    """What adds a "node", "nodes" or "note" to the graph at a place of the scene."""
+    x, y = (round((here - grip) / _GRID) * _GRID for here, grip in zip(at, GRIP, strict=True))
+    if choice.action == "nodes" and choice.part is not None:
+        return list(clipboard.paste(graph, choice.part, at).edits)
+    if choice.action == "note":
+        note = {"pos": [x, y], "size": list(_NOTE), "text": choice.value}
+        notes = graph.view.get("notes", [])
+        return [SetView(("notes",), [*notes, note])]
+    if choice.spec is None:
+        return []
+    taken = [look.get("pos") for look in graph.view.get("nodes", {}).values()]
+    while [x, y] in taken:  # the one that was added before
+        x, y = x + _BESIDE, y + _BESIDE
+    spec = choice.spec
+    params = {param.name: param.default for param in spec.params} | {choice.param: choice.value}
+    node = Node(fresh_id(spec.id, graph.nodes), spec.id, spec.version, params)
+    return [AddNode(node, {"pos": [x, y]})]
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("model_index.json", "config.json"))

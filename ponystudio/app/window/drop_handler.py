@@ -1,0 +1,227 @@
+"""Drops on the canvas, from the mime data to the edit; looks into files in a thread."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QMenu, QWidget
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.errors import BadInput, GraphError, NotWritable, PonyStudioError
+from ponystudio.graph.editing.auto_layout import Point
+from ponystudio.graph.formats.clipboard import MIME
+from ponystudio.library.model_folders import Folders, default_roots
+from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.notification import Notice
+from ponystudio.studio.documents import saving
+from ponystudio.studio.documents.document import StudioDocument
+from ponystudio.studio.documents.documents import Documents
+
+if TYPE_CHECKING:  # it knows all kinds of files, and is not needed before the first drop
+    from ponystudio.app.window.drop_contents import Choice, Dropped, Dropping
+
+_BESIDE = 32
+
+# Says of a new node, and a place of the scene, where its card may stand near by.
+Room = Callable[[NodeSpec, QPointF], Point]
+
+
+class Dropper(QObject):
+    """`folder_dropped` carries a folder of models, for the settings; `added` a document and the
+    nodes that came into it.
+
+    `pictures` is where a picture goes that is dropped or pasted without a file.
+    """
+
+    folder_dropped = Signal(object)
+    added = Signal(object, list)
+
+    def __init__(self, documents: Documents, window: QWidget, pictures: Path | None = None) -> None:
+        super().__init__(window)
+        self._documents = documents
+        self._window = window
+        self._pictures = pictures
+        self._files = Background("dropped", parent=self)
+        self._menu: QMenu | None = None
+
+    @property
+    def menu(self) -> QMenu | None:
+        """The one that asks what to do with what was dropped last."""
+        return self._menu
+
+    @staticmethod
+    def accepts(mime: QMimeData) -> bool:
+        """Whether it is worth a look."""
+        return mime.hasUrls() or mime.hasText() or mime.hasImage()
+
+    def drop(self, mime: QMimeData, document: StudioDocument, at: QPointF, pointer: QPoint) -> None:
+        """Do what is to be done with it, at a place of the scene; where there is a choice, ask at
+        the pointer (in pixels of the screen)."""
+        self._look(self._jobs(mime, document), document, at, pointer)
+
+    def take(
+        self,
+        paths: Sequence[Path],
+        document: StudioDocument,
+        at: QPointF,
+        room: Room | None = None,
+    ) -> None:
+        """As if these were dropped there, or where there is room, but nothing is asked: the usual
+        thing is done."""
+        judge = self._judge(document)
+        self._look([partial(judge.file, path) for path in paths], document, at, None, room)
+
+    def wait(self) -> None:
+        self._files.wait()
+
+    def stop(self) -> None:
+        """End the thread; before the window goes."""
+        self._files.finish()
+
+    def choose(self, choice: Choice, document: StudioDocument, at: QPointF) -> None:
+        """Do what was chosen."""
+        from ponystudio.app.window.drop_contents import edits
+
+        if choice.action == "open" and choice.path is not None:
+            self._documents.open(choice.path)
+        elif choice.action == "models":
+            self.folder_dropped.emit(choice.path)
+        elif document in tuple(self._documents):  # else it was closed meanwhile
+            before = set(document.graph.nodes)
+            try:
+                made = edits(choice, document.graph, (at.x(), at.y()))
+                document.do_all(made, self._step(choice))
+            except GraphError as error:
+                self._refused("", error)
+            self.added.emit(document, [id for id in document.graph.nodes if id not in before])
+
+    def title(self, choice: Choice) -> str:
+        """The choice in words."""
+        if choice.action == "open":
+            return self.tr("Open its graph")
+        if choice.action == "models":
+            return self.tr("Use as a folder of models")
+        if choice.action == "nodes":
+            return self.tr("Add its nodes here")
+        if choice.action == "note":
+            return self.tr("Add as a note")
+        if choice.spec is not None and choice.spec.id == "core.load_image":
+            return self.tr("Use as input")
+        return self._step(choice)
+
+    def _step(self, choice: Choice) -> str:
+        if choice.action == "note":
+            return self.tr("Add note")
+        if choice.spec is not None:
+            return self.tr("Add %1").replace("%1", choice.spec.title)
+        return self.tr("Paste")
+
+    def _look(
+        self,
+        jobs: Sequence[Callable[[], Dropped]],
+        document: StudioDocument,
+        at: QPointF,
+        pointer: QPoint | None,
+        room: Room | None = None,
+    ) -> None:
+        self._files.do(
+            lambda: [job() for job in jobs],
+            partial(self._decided, document, at, pointer, room),
+            partial(self._refused, ""),
+        )
+
+    def _folders(self) -> Folders:
+        known = self._documents.folders
+        return known() if known else Folders(default_roots())
+
+    def _judge(self, document: StudioDocument) -> Dropping:
+        from ponystudio.app.window.drop_contents import Dropping
+
+        return Dropping(document.catalog, saving.beside(self._folders(), document.path))
+
+    def _jobs(self, mime: QMimeData, document: StudioDocument) -> list[Callable[[], Dropped]]:
+        """What to look at, taken out of the mime data, which does not last."""
+        judge = self._judge(document)
+        if mime.hasFormat(MIME):
+            return [partial(judge.text, bytes(mime.data(MIME).data()).decode("utf-8", "replace"))]
+        local = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+        if local:
+            return [partial(judge.file, path) for path in local]
+        if mime.hasImage():
+            image = mime.imageData()
+            if isinstance(image, QImage) and not image.isNull():
+                return [partial(_kept, image.copy(), self._folder(), judge)]
+        if mime.hasUrls():
+            return [_elsewhere]
+        return [partial(judge.text, mime.text())] if mime.text().strip() else []
+
+    def _folder(self) -> Path:
+        return self._pictures or Path(self._folders().roots[0]) / "input"
+
+    def _decided(
+        self,
+        document: StudioDocument,
+        at: QPointF,
+        pointer: QPoint | None,
+        room: Room | None,
+        found: Sequence[Dropped],
+    ) -> None:
+        from ponystudio.app.window.drop_contents import GRIP
+
+        for number, dropped in enumerate(found):
+            place = at + QPointF(_BESIDE, _BESIDE) * number
+            if dropped.refusal is not None:
+                self._refused(dropped.name, dropped.refusal)
+            elif pointer is not None and len(found) == 1 and len(dropped.choices) > 1:
+                self._ask(dropped.choices, document, place, pointer)
+            elif dropped.choices:
+                choice = dropped.choices[0]
+                if room is not None and choice.spec is not None:
+                    place = QPointF(*room(choice.spec, place)) + QPointF(*GRIP)
+                self.choose(choice, document, place)
+
+    def _ask(
+        self, choices: Sequence[Choice], document: StudioDocument, at: QPointF, pointer: QPoint
+    ) -> None:
+        if self._menu is not None:
+            self._menu.deleteLater()
+        self._menu = QMenu(self._window)
+        for choice in choices:
+            action = self._menu.addAction(self.title(choice))
+            action.triggered.connect(partial(self._chosen, choice, document, at))
+        self._menu.setActiveAction(self._menu.actions()[0])
+        self._menu.popup(pointer)
+
+    def _chosen(
+        self, choice: Choice, document: StudioDocument, at: QPointF, _checked: bool = False
+    ) -> None:
+        self.choose(choice, document, at)
+
+    def _refused(self, name: str, error: PonyStudioError) -> None:
+        title = self.tr("%1 cannot be used here").replace("%1", name or self.tr("This"))
+        self._documents.notice.emit(Notice.of(title, error))
+
+
+def _elsewhere() -> Dropped:
+    from ponystudio.app.window.drop_contents import Dropped
+
+    return Dropped("", (), BadInput("It lies on the web.", remedy="Save it first, then drop it."))
+
+
+def _kept(image: QImage, folder: Path, judge: Dropping) -> Dropped:
+    """A picture without a file gets one, since graphs name their inputs."""
+    path = folder / f"dropped-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.png"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not image.save(str(path)):
+            raise OSError("the picture cannot be written")
+    except OSError as error:
+        raise NotWritable(f"The picture cannot be kept: {error}.", where=str(path)) from None
+    return judge.file(path)

@@ -1,0 +1,103 @@
+"""Pictures made again by the queue from what they carry, and compared with what they were."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from ponystudio.app.window.notifications import Telling
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph.formats import graph_file as graph_format
+from ponystudio.graph.formats.embedded_metadata import graph_text
+from ponystudio.graph.model import Graph
+from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.notification import Notice
+from ponystudio.studio.runs.job_queue import Job
+from ponystudio.studio.runs.remedy_texts import remedy_in_window
+from ponystudio.studio.runs.runner import Runner
+
+if TYPE_CHECKING:
+    from ponystudio.engine.verification import Receipt, Verdict
+
+
+class Verifier(QObject):
+    """`verified` brings the path of a picture and the Verdict. `close` it before the application
+    ends."""
+
+    verified = Signal(object, object)
+
+    def __init__(self, runner: Runner, telling: Telling, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._runner, self._telling = runner, telling
+        self._work = Background("verify", parent=self)
+        self._asked: dict[Job, tuple[Path, Receipt, TemporaryDirectory[str]]] = {}
+        runner.job_done.connect(self._job_done)
+
+    def verify(self, picture: Path) -> None:
+        """Make it again; a toast says whether it is the same."""
+
+        def read() -> tuple[Receipt, Graph]:
+            from ponystudio.engine.verification import receipt_of  # with numpy, which takes a while
+
+            return receipt_of(picture), graph_format.loads(graph_text(picture))
+
+        self._work.do(read, partial(self._run, picture), partial(self._cannot, picture))
+
+    def close(self) -> None:
+        self._work.close()
+        for _, _, folder in self._asked.values():
+            folder.cleanup()
+        self._asked.clear()
+
+    def _run(self, picture: Path, found: tuple[Receipt, Graph]) -> None:
+        receipt, graph = found
+        folder = TemporaryDirectory(prefix="ponystudio-verify-", ignore_cleanup_errors=True)
+        title = self.tr("Verify %1").replace("%1", picture.name)
+        place = Path(folder.name)
+        job = self._runner.run_aside(title, graph, receipt.node, place, picture.parent)
+        self._asked[job] = picture, receipt, folder
+
+    def _job_done(self, job: Job, how: str) -> None:
+        if job not in self._asked:
+            return
+        picture, receipt, folder = self._asked.pop(job)
+        made = [path for node, path in job.made if node == receipt.node]
+
+        def look() -> Verdict:
+            from ponystudio.engine.verification import compare
+
+            try:
+                return compare(picture, receipt.own(made))
+            finally:
+                folder.cleanup()
+
+        if how == "done":
+            self._work.do(look, partial(self._tell, picture), partial(self._cannot, picture))
+            return
+        folder.cleanup()
+        if how == "failed":
+            problem = job.problem
+            said = f"{problem.what} {problem.remedy}" if problem else job.failure
+            self._say_why(picture, said.strip())
+
+    def _tell(self, picture: Path, verdict: Verdict) -> None:
+        if verdict.unlike:
+            title = self.tr("%1 is another picture now").replace("%1", picture.name)
+            self._telling.tell(Notice(title, f"{verdict.unlike}. {verdict.why}", kind="warn"))
+        else:
+            title = self.tr("%1 is verified").replace("%1", picture.name)
+            same = self.tr("Made again, it is the same in every pixel.")
+            notes = "".join(f" {cause}." for cause in verdict.causes)
+            self._telling.tell(Notice(title, same + notes, kind="ok"))
+        self.verified.emit(picture, verdict)
+
+    def _cannot(self, picture: Path, error: PonyStudioError) -> None:
+        self._say_why(picture, " ".join(filter(None, (error.what, remedy_in_window(error.remedy)))))
+
+    def _say_why(self, picture: Path, why: str) -> None:
+        title = self.tr("%1 was not verified").replace("%1", picture.name)
+        self._telling.tell(Notice(title, why, kind="warn"))

@@ -1,0 +1,118 @@
+"""All that runs, put together: engine, queue, notifications, as the settings want it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer
+
+from ponystudio.app.window.desktop_notify import Notifier
+from ponystudio.library import user_folders
+from ponystudio.library.model_folders import default_roots
+from ponystudio.studio.results.thumbnail_cache import trim
+from ponystudio.studio.runs.duration_estimates import Estimates
+from ponystudio.studio.runs.job_queue import JobQueue
+from ponystudio.studio.runs.job_store import QueueStore
+from ponystudio.studio.runs.keep_awake import Awake
+from ponystudio.studio.runs.last_run import LastPictures
+from ponystudio.studio.runs.last_seeds import LastSeeds
+from ponystudio.studio.runs.run_folders import RunPlaces
+from ponystudio.studio.runs.runner import Runner
+from ponystudio.studio.runs.seeds import SeedMode
+from ponystudio.studio.settings import Settings
+from ponystudio.studio.worker.worker_process import Settings as WorkerSettings
+from ponystudio.studio.worker.worker_session import EngineLink
+
+# Settings that only a new worker can take.
+_NEEDS_A_WORKER = ("device", "dtype", "device_memory_gb", "disk_cache_gb")
+_MODES: dict[str, SeedMode] = {"fixed": "fixed", "increment": "next", "random": "random"}
+ENGINE_LOG = "engine.log"
+# Pictures that were only shown; the oldest go first.
+PREVIEWS_BYTES = 256 * 2**20
+# Milliseconds in which further settings may change before a new worker is started.
+SETTLE = 400
+
+
+class Running(QObject):
+    """`link`, `runner`, `awake` and `notifier`, wired to the settings.
+
+    `start` after the first paint, `close` before the application ends.
+    """
+
+    def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._settings = settings
+        self._store = QueueStore(user_folders.data() / "queue")
+        self.link = EngineLink(
+            self._worker_settings(),
+            catalog_file=user_folders.cache() / "catalog.json",
+            log_file=user_folders.logs() / ENGINE_LOG,
+            parent=self,
+        )
+        queue = JobQueue(self._store, self)
+        places = RunPlaces(self.models, settings.output_folder, user_folders.cache() / "previews")
+        self.runner = Runner(
+            self.link,
+            places,
+            queue=queue,
+            estimates=Estimates(user_folders.cache() / "estimates.json"),
+            last_seeds=LastSeeds(user_folders.data() / "last-seeds.json"),
+            last_pictures=LastPictures(user_folders.data() / "last-pictures.json"),
+            parent=self,
+        )
+        self.awake = Awake(queue, self)
+        self.notifier = Notifier(self.runner, self)
+        self._take("notify")
+        self._take("keep_awake")
+        self._take("seed_mode")
+        settings.changed.connect(self._take)
+        self._anew = QTimer(self, singleShot=True, interval=SETTLE)
+        self._anew.timeout.connect(lambda: self.link.restart(self._worker_settings()))
+        self.runner.options_changed.connect(self._keep_mode)
+
+    def models(self) -> list[Path]:
+        """The folders of the settings, the user's own, and what ships with PonyStudio."""
+        return [*self._settings.model_folders(), *default_roots()]
+
+    def start(self) -> None:
+        """Start the worker, and take up the queue that was left."""
+        self.link.start()
+        self.link.show_previews(self._settings.get("previews"))
+        self.runner.restore()
+        self.runner.pictures.work.do(lambda: trim(self.runner.places.previews, PREVIEWS_BYTES))
+
+    def close(self) -> None:
+        self._anew.stop()
+        self.runner.close()
+        self.awake.close()
+        self.notifier.close()
+        self.link.close()
+        self._store.close()
+
+    def _take(self, name: str) -> None:
+        value = self._settings.get(name)
+        if name in _NEEDS_A_WORKER:
+            self._anew.start()
+        elif name == "previews":
+            self.link.show_previews(value)
+        elif name in ("model_folders", "output_folder"):
+            self.runner.planner.plan_all()
+        elif name == "notify":
+            self.notifier.set_on(value)
+        elif name == "keep_awake":
+            self.awake.set_on(value)
+        elif name == "seed_mode":
+            self.runner.set_seed_mode(_MODES.get(value, "random"))
+
+    def _keep_mode(self) -> None:
+        name = next(name for name, mode in _MODES.items() if mode == self.runner.seed_mode)
+        self._settings.set("seed_mode", name)
+
+    def _worker_settings(self) -> WorkerSettings:
+        return WorkerSettings(
+            device=self._settings.get("device"),
+            dtype=self._settings.get("dtype"),
+            cache_dir=user_folders.results_cache(),
+            cache_bytes=int(self._settings.get("disk_cache_gb") * 2**30),
+            memory=int(self._settings.get("device_memory_gb") * 2**30),
+        )

@@ -1,0 +1,241 @@
+"""Texts of several lines; prompts with their weights, their count of tokens and its limits."""
+
+# ruff: noqa: ARG002 - the signatures are Field's
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from ponystudio.api.spec import ParamSpec
+from ponystudio.canvas.fields import field_painting
+from ponystudio.canvas.fields.base import Drag, Field, FieldContext, Host, Part, Touch
+from ponystudio.canvas.fields.bundled_embeddings import loras_behind
+from ponystudio.canvas.fields.family import model_family
+from ponystudio.canvas.fields.prompt_layout import LINE, Laid, laid, line_count
+from ponystudio.diffusion.text.prompt_syntax import DIALECTS
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.models.token_counter import CHUNK, Count, Prompt
+from ponystudio.widgets import text_layout
+from ponystudio.widgets.action import ActionSpec
+from ponystudio.widgets.theme import Theme
+
+INSET = field_painting.TEXT_INSET
+TOP = 7.0
+COUNTER = 34.0 - TOP
+PLAIN_FOOT = 7.0
+FEWEST, MOST = 3, 12
+_BAR = 3.0
+
+
+def dialect_of(ctx: FieldContext) -> str:
+    """By whose rules a prompt is read: the node's own param says it."""
+    named = ctx.param("dialect")
+    return named if named in DIALECTS else DIALECTS[0]
+
+
+def prompt_in(ctx: FieldContext) -> Prompt:
+    """A prompt with all that its tokens depend on."""
+    loras, family = loras_behind(ctx.document, ctx.node), model_family(ctx)
+    return Prompt(str(ctx.value), dialect_of(ctx), loras, family)
+
+
+class PromptField(Field):
+    """`prompt`: weighted words are marked and tokens counted; otherwise it is plain text."""
+
+    def __init__(self, spec: ParamSpec) -> None:
+        super().__init__(spec)
+        self.prompt = spec.prompt
+        self.fewest = min(FEWEST, spec.lines)
+        self.most = max(MOST, spec.lines)
+
+    # Geometry
+
+    def height(self, width: float, value: Any) -> float:
+        lines = line_count(str(value), width - 2 * INSET)
+        shown = max(self.fewest, min(self.most, lines))
+        return TOP + LINE * shown + (COUNTER if self.prompt else PLAIN_FOOT)
+
+    def lines_in(self, height: float) -> int:
+        """How many lines a field of this height shows."""
+        return round((height - TOP - (COUNTER if self.prompt else PLAIN_FOOT)) / LINE)
+
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
+        return (Part("value", rect, cursor=Qt.CursorShape.IBeamCursor),)
+
+    # Looks
+
+    def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
+        text, dialect = str(ctx.value), self.dialect(ctx)
+        origin = rect.topLeft() + QPointF(INSET, TOP)
+        if not text:
+            painter.setPen(ctx.theme.color("text3"))
+            hint = tr("Type a prompt") if self.prompt else self.label
+            text_layout.draw(painter, origin.x(), origin.y() + LINE / 2, hint, "prompt")
+        else:
+            found = laid(text, round(rect.width() - 2 * INSET), dialect, ctx.theme.name)
+            self._paint_text(painter, origin, rect, ctx, found)
+        if self.prompt:
+            count = self.count(ctx)
+            if text and count:
+                self._paint_breaks(painter, origin, rect, ctx, count)
+            paint_counter(painter, counter_rect(rect), ctx.theme, count)
+
+    def _paint_text(
+        self, painter: QPainter, origin: QPointF, rect: QRectF, ctx: FieldContext, found: Laid
+    ) -> None:
+        room = self.lines_in(rect.height())
+        whole = found.lines <= room
+        shown = found.lines if whole else room - 1
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ctx.theme.color("tint"))
+        for line, box in found.boxes:
+            if line < shown:
+                painter.drawRoundedRect(box.translated(origin), 3, 3)
+        painter.setPen(ctx.theme.color("text"))
+        found.draw(painter, origin, shown)
+        if not whole:
+            rest = text_layout.elided(
+                found.rest(shown)[:200] + "…", "prompt", int(rect.width() - 18)
+            )
+            y = origin.y() + (shown + 0.5) * LINE
+            painter.setPen(ctx.theme.color("text2"))
+            text_layout.draw(painter, origin.x(), y, rest, "prompt")
+
+    def _paint_breaks(
+        self, painter: QPainter, origin: QPointF, rect: QRectF, ctx: FieldContext, count: Count
+    ) -> None:
+        text = str(ctx.value)
+        found = laid(text, round(rect.width() - 2 * INSET), self.dialect(ctx), ctx.theme.name)
+        room = self.lines_in(rect.height())
+        for place in count.breaks:
+            line, x = found.place(break_place(text, place))
+            if line < room and place <= len(text):
+                at = origin + QPointF(x, line * LINE)
+                paint_tick(painter, at, ctx.theme.color("warn"))
+
+    # Values
+
+    def dialect(self, ctx: FieldContext) -> str:
+        """By whose rules the text is read; "" where it is no prompt."""
+        return dialect_of(ctx) if self.prompt else ""
+
+    def count(self, ctx: FieldContext) -> Count | None:
+        """The count of tokens; the one before while it is worked out anew."""
+        place = (id(ctx.document), ctx.node, ctx.spec.name)
+        return ctx.services.counts.get(prompt_in(ctx), place)
+
+    def shown(self, ctx: FieldContext) -> str:
+        return str(ctx.value)
+
+    def accessible_text(self, ctx: FieldContext) -> str:
+        count = self.count(ctx) if self.prompt else None
+        said = f"{self.label}, {ctx.value}"
+        return f"{said}, {counted(count)}" if count else said
+
+    def tooltip(self, ctx: FieldContext, part: str = "") -> str:
+        lines = [super().tooltip(ctx, part)]
+        count = self.count(ctx) if self.prompt else None
+        if count:
+            lines[:0] = [count.problem, *count.notes]
+        if self.prompt:
+            lines.append(tr("Ctrl+Up and Ctrl+Down weigh the word or the selection"))
+        return "\n".join(line for line in lines if line)
+
+    # Events
+
+    def actions(self, ctx: FieldContext, part: str, host: Host) -> list[ActionSpec]:
+        from ponystudio.canvas.fields import prompt_help
+
+        return prompt_help.actions(ctx.fresh, host) if self.prompt and ctx.cell is None else []
+
+    def press(self, touch: Touch, ctx: FieldContext, host: Host) -> Drag | bool:
+        editor = self._editor(touch.rect, ctx, host)
+        at = touch.pos - touch.rect.topLeft()
+        editor.click(at)
+        return _Selecting(editor, touch.rect)
+
+    def double_click(self, touch: Touch, ctx: FieldContext, host: Host) -> bool:
+        return self.edit(touch.rect, ctx, host)
+
+    def edit(self, rect: QRectF, ctx: FieldContext, host: Host, text: str | None = None) -> bool:
+        editor = self._editor(rect, ctx, host)
+        if text:
+            editor.text.insertPlainText(text)
+        return True
+
+    def _editor(self, rect: QRectF, ctx: FieldContext, host: Host) -> Any:
+        from ponystudio.canvas.fields.prompt_editor import PromptEditor
+
+        editor = PromptEditor(self, ctx, host)
+        host.open_editor(ctx, editor, rect)
+        return editor
+
+
+class _Selecting:
+    """The press that opened the editor selects while it is dragged."""
+
+    def __init__(self, editor: Any, rect: QRectF) -> None:
+        self.editor, self.rect = editor, rect
+
+    def move(self, pos: QPointF, modifiers: Qt.KeyboardModifier) -> None:
+        if not self.editor.done:
+            self.editor.click(pos - self.rect.topLeft(), select=True)
+
+    def release(self, pos: QPointF) -> None: ...
+
+    def cancel(self) -> None: ...
+
+
+def break_place(text: str, place: int) -> int:
+    """Where the mark stands: behind the last word before a break, not before the next line."""
+    while place > 0 and place <= len(text) and text[place - 1].isspace():
+        place -= 1
+    return place
+
+
+def counter_rect(rect: QRectF) -> QRectF:
+    """Where the counter stands in a field."""
+    return QRectF(rect.left() + INSET, rect.bottom() - 24, rect.width() - 2 * INSET, 16)
+
+
+def counted(count: Count) -> str:
+    return tr("{tokens} of {room} tokens").format(tokens=count.tokens, room=count.room)
+
+
+def paint_counter(painter: QPainter, rect: QRectF, look: Theme, count: Count | None) -> None:
+    """The bar, with an amber tick at each 75, and the numbers; a sign where there are notes."""
+    middle = rect.center().y()
+    about = "" if count is None or count.exact else "≈ "
+    shown = f"{about}{count.tokens} / {count.room}" if count else "–"
+    painter.setPen(look.color("err" if count and count.problem else "text3"))
+    width = text_layout.draw_right(painter, rect.right(), middle, shown, "mono_caption")
+    taken = max(width, 44) + 12
+    if count and count.notes:
+        place = QRectF(rect.right() - width - 20, middle - 8, 16, 16)
+        field_painting.icon(painter, place, "info", look.color("warn"))
+        taken += 16
+    bar = QRectF(rect.left(), middle - _BAR / 2, rect.width() - taken, _BAR)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(look.color("line"))
+    painter.drawRoundedRect(bar, _BAR / 2, _BAR / 2)
+    if not count or not count.tokens:
+        return
+    filled = QRectF(bar)
+    filled.setWidth(max(_BAR, bar.width() * min(1.0, count.tokens / count.room)))
+    painter.setBrush(look.color("accent"))
+    painter.drawRoundedRect(filled, _BAR / 2, _BAR / 2)
+    for chunk in range(1, count.chunks):
+        x = bar.left() + bar.width() * chunk * CHUNK / count.room
+        painter.fillRect(QRectF(x - 1, middle - 4.5, 2, 9), look.color("warn"))
+
+
+def paint_tick(painter: QPainter, at: QPointF, color: QColor, factor: float = 1.0) -> None:
+    """The dashed mark in the text where a chunk of 75 tokens ends."""
+    pen = QPen(color, 1.5 * factor)
+    pen.setDashPattern([2.0, 1.6])
+    pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+    painter.setPen(pen)
+    x = at.x() + 1.5 * factor
+    painter.drawLine(QPointF(x, at.y() + 2 * factor), QPointF(x, at.y() + (LINE - 2) * factor))

@@ -1,0 +1,344 @@
+"""The editor of prompts. What is typed goes into the document at once, a spell of typing as one
+step of the undo stack; undo and redo are the document's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, Qt, QTimer
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QKeyEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QSyntaxHighlighter,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+    QTextOption,
+)
+from PySide6.QtWidgets import QTextEdit
+
+from ponystudio.canvas.fields import field_menu as menus
+from ponystudio.canvas.fields import prompt_weights
+from ponystudio.canvas.fields.base import FieldContext, Host
+from ponystudio.canvas.fields.inplace_editor import InPlaceEditor, text_palette
+from ponystudio.canvas.fields.prompt_layout import LINE
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.editable_graph import gesture
+from ponystudio.widgets import text_layout
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.fields.prompt import PromptField
+
+SPELL_MS = 1500
+WEIGHT_STEP = 0.1
+_LINE_HEIGHT = QTextBlockFormat.LineHeightTypes.FixedHeight
+
+
+class PromptEditor(InPlaceEditor):
+    """Esc and leaving keep what was typed: it can be undone, and nothing is lost by a slip."""
+
+    def __init__(self, field: PromptField, ctx: FieldContext, host: Host) -> None:
+        super().__init__(ctx.theme)
+        self.field, self.ctx, self.host = field, ctx, host
+        self.whole_field = ctx.cell is None
+        self.merge = gesture(f"type {ctx.spec.name}")
+        self.text = _Text(self)
+        self.text.setAccessibleName(field.label)
+        self.setFocusProxy(self.text)
+        self._writing = False
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(SPELL_MS)
+        self._pause.timeout.connect(self._new_spell)
+        self.marks = _Marks(self.text.document(), self)
+        self._fill(str(ctx.value))
+        self.text.moveCursor(QTextCursor.MoveOperation.End)
+        self.text.textChanged.connect(self._typed)
+        self.text.installEventFilter(self)
+        if field.prompt:
+            ctx.services.counts.changed.connect(self._counted)
+
+    @property
+    def plain(self) -> str:
+        return self.text.toPlainText()
+
+    @property
+    def now(self) -> FieldContext:
+        return self.ctx.fresh()
+
+    def arrange(self) -> None:
+        from ponystudio.canvas.fields import prompt
+
+        factor = self.zoom
+        font = self.font_for("prompt")
+        if self.text.font() != font:
+            self.text.setFont(font)
+        self._set_lines()
+        room = self.field.lines_in(self.height() / factor) * LINE * factor
+        # A line of fixed height has its text at the bottom, on the card it is in the middle.
+        lift = (LINE - text_layout.metrics("prompt").height()) / 2
+        left, top = prompt.INSET * factor, (prompt.TOP - lift) * factor
+        width = self.width() - 2 * left
+        self.text.setGeometry(round(left), round(top), round(width + 1), round(room) + 1)
+
+    def click(self, at: QPointF, select: bool = False) -> None:
+        """Put the cursor where a point of the field (px at 100 %) is."""
+        if not select:
+            self.text.verticalScrollBar().setValue(0)  # as it stood on the card
+        place = QPoint(round(at.x() * self.zoom), round(at.y() * self.zoom))
+        cursor = self.text.cursorForPosition(self.text.viewport().mapFrom(self, place))
+        if select:
+            kept = self.text.textCursor()
+            kept.setPosition(cursor.position(), QTextCursor.MoveMode.KeepAnchor)
+            cursor = kept
+        self.text.setTextCursor(cursor)
+
+    def value_changed(self, value: Any) -> None:
+        """Undo, or someone else, changed the text: only the difference is put in."""
+        text, now = str(value), self.plain
+        if self._writing or text == now:
+            return
+        start = 0
+        while start < min(len(text), len(now)) and text[start] == now[start]:
+            start += 1
+        tail = 0
+        most = min(len(text), len(now)) - start
+        while tail < most and text[-1 - tail] == now[-1 - tail]:
+            tail += 1
+        self._replace(start, len(now) - tail, text[start : len(text) - tail])
+        self._new_spell()
+
+    def weigh(self, by: float) -> None:
+        """More or less attention for the selection, or for the word at the cursor."""
+        cursor = self.text.textCursor()
+        text, start, end = prompt_weights.adjusted(
+            self.plain,
+            cursor.selectionStart(),
+            cursor.selectionEnd(),
+            by,
+            self.field.dialect(self.now),
+        )
+        if text == self.plain:
+            return
+        chosen = cursor.hasSelection()
+        self.value_changed(text)
+        self._typed()
+        self.select(start if chosen else end, end)
+
+    def selection(self) -> tuple[int, int]:
+        """From where to where; both are the cursor's place where nothing is selected."""
+        cursor = self.text.textCursor()
+        return cursor.selectionStart(), cursor.selectionEnd()
+
+    def select(self, start: int, end: int) -> None:
+        cursor = self.text.textCursor()
+        cursor.setPosition(start)
+        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        self.text.setTextCursor(cursor)
+        self.text.ensureCursorVisible()
+
+    def cancel(self) -> None:
+        self.commit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent):
+            if event.type() == QEvent.Type.ShortcutOverride:
+                if types(event):
+                    event.accept()
+                return False
+            if event.type() == QEvent.Type.KeyPress and self._key(event):
+                return True
+        return super().eventFilter(watched, event)
+
+    def _key(self, event: QKeyEvent) -> bool:
+        key, control = Qt.Key(event.key()), Qt.KeyboardModifier.ControlModifier
+        held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if key == Qt.Key.Key_Escape:
+            self.commit()
+        elif self.field.prompt and held == control and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            self.weigh(WEIGHT_STEP if key == Qt.Key.Key_Up else -WEIGHT_STEP)
+        elif event.matches(QKeySequence.StandardKey.Undo):
+            self.ctx.document.undo()
+        elif event.matches(QKeySequence.StandardKey.Redo) or (
+            held == control and key == Qt.Key.Key_Y
+        ):
+            self.ctx.document.redo()
+        elif key in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+            self.commit()
+            self.tabbed.emit(1 if key == Qt.Key.Key_Tab else -1)
+        else:
+            return False
+        return True
+
+    def _typed(self) -> None:
+        if self._writing:
+            return
+        text = self.plain
+        if text == str(self.now.value):
+            return
+        self._writing = True
+        try:
+            self.host.set_value(self.ctx, text, self.merge)
+        finally:
+            self._writing = False
+        self._pause.start()
+        self.update()
+
+    def _new_spell(self) -> None:
+        self.merge = gesture(f"type {self.ctx.spec.name}")
+
+    def _fill(self, text: str) -> None:
+        self._writing = True
+        self.text.setPlainText(text)
+        self._writing = False
+
+    def _replace(self, start: int, end: int, text: str) -> None:
+        self._writing = True
+        cursor = self.text.textCursor()
+        cursor.setPosition(start)
+        cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+        cursor.insertText(text)
+        self.text.setTextCursor(cursor)
+        self._writing = False
+        self.update()
+
+    def _set_lines(self) -> None:
+        """Lines as tall as on the card."""
+        wanted = LINE * self.zoom
+        cursor = QTextCursor(self.text.document())
+        if abs(cursor.blockFormat().lineHeight() - wanted) < 0.01:
+            return
+        cursor.select(QTextCursor.SelectionType.Document)
+        form = QTextBlockFormat()
+        form.setLineHeight(wanted, _LINE_HEIGHT.value)
+        self._writing = True
+        cursor.mergeBlockFormat(form)
+        self._writing = False
+
+    def _counted(self) -> None:
+        self.update()
+        self.text.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        from ponystudio.canvas.fields import prompt
+
+        del event
+        painter = self.paint_box()
+        if self.field.prompt:
+            painter.scale(self.zoom, self.zoom)
+            whole = QRectF(0, 0, self.width() / self.zoom, self.height() / self.zoom)
+            count = self.field.count(self.now)
+            prompt.paint_counter(painter, prompt.counter_rect(whole), self.look, count)
+        painter.end()
+
+
+class _Text(QTextEdit):
+    """The text itself, with the marks where a chunk of 75 tokens ends."""
+
+    def __init__(self, editor: PromptEditor) -> None:
+        super().__init__(editor)
+        self._editor = editor
+        self.setAcceptRichText(False)
+        self.setUndoRedoEnabled(False)
+        self.setFrameShape(QTextEdit.Shape.NoFrame)
+        self.setPalette(text_palette(editor.look))
+        self.setStyleSheet(
+            "QTextEdit, QTextEdit:focus { background: transparent; border: none; padding: 0; }"
+        )
+        self.viewport().setAutoFillBackground(False)
+        self.document().setDocumentMargin(0)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTabChangesFocus(False)
+        self.setPlaceholderText(tr("Type a prompt") if editor.field.prompt else editor.field.label)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """As for any text, less undo, which is the document's; then what helps with prompts."""
+        menu = self.createStandardContextMenu()
+        for action in [*menu.actions()[:3]]:
+            menu.removeAction(action)
+        menu.aboutToHide.connect(menu.deleteLater)
+        editor = self._editor
+        if editor.field.prompt:
+            menu.addSeparator()
+            menus.fill(menu, editor.field.actions(editor.now, "", editor.host))
+        menu.popup(event.globalPos())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if not self._editor.field.prompt:
+            return
+        from ponystudio.canvas.fields import prompt
+
+        count = self._editor.field.count(self._editor.now)
+        if not count or not count.breaks:
+            return
+        painter = QPainter(self.viewport())
+        text = self.toPlainText()
+        for place in count.breaks:
+            cursor = QTextCursor(self.document())
+            cursor.setPosition(min(prompt.break_place(text, place), len(text)))
+            where = QRectF(self.cursorRect(cursor))
+            zoom = self._editor.zoom
+            top = where.center().y() - LINE * zoom / 2
+            at = QPointF(where.left(), top)
+            prompt.paint_tick(painter, at, self._editor.look.color("warn"), zoom)
+        painter.end()
+
+
+class _Marks(QSyntaxHighlighter):
+    """Weighted words on tint."""
+
+    def __init__(self, document: QTextDocument, editor: PromptEditor) -> None:
+        super().__init__(document)
+        self._editor = editor
+        self._spans: list[tuple[int, int]] = []
+        self._look = QTextCharFormat()
+        self._look.setForeground(editor.look.color("accent"))
+        self._look.setBackground(editor.look.color("tint"))
+        document.contentsChanged.connect(self._refresh)
+
+    def _refresh(self) -> None:
+        """Brackets may reach over lines: one typed here may mark words there."""
+        if not self._editor.field.prompt:
+            return
+        dialect = self._editor.field.dialect(self._editor.now)
+        spans = prompt_weights.spans(self.document().toPlainText(), dialect)
+        if spans != self._spans:
+            self._spans = spans
+            self.rehighlight()
+
+    def highlightBlock(self, text: str) -> None:
+        offset = self.currentBlock().position()
+        for start, end in self._spans:
+            first, last = max(start - offset, 0), min(end - offset, len(text))
+            if first < last:
+                self.setFormat(first, last - first, self._look)
+
+
+def types(event: QKeyEvent) -> bool:
+    """Whether a key belongs to the text, not to the window: Ctrl+Enter still runs the graph."""
+    key, held = Qt.Key(event.key()), event.modifiers()
+    if Qt.Key.Key_F1 <= key <= Qt.Key.Key_F35:
+        return False
+    if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+        return not held & Qt.KeyboardModifier.ControlModifier
+    if not held & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.MetaModifier):
+        return True
+    if held & Qt.KeyboardModifier.ShiftModifier and key in (Qt.Key.Key_P, Qt.Key.Key_S):
+        return False
+    return key in _TEXT_KEYS
+
+
+_TEXT_KEYS = frozenset(
+    {
+        Qt.Key.Key_A, Qt.Key.Key_C, Qt.Key.Key_V, Qt.Key.Key_X, Qt.Key.Key_Z, Qt.Key.Key_Y,
+        Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home,
+        Qt.Key.Key_End, Qt.Key.Key_Backspace, Qt.Key.Key_Delete, Qt.Key.Key_Insert,
+    }
+)  # fmt: skip

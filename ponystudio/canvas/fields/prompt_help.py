@@ -1,0 +1,118 @@
+"""What helps to write a prompt: presets, tags as boards write them, its tokens. A prompt's menu
+offers it, and the command palette, for the one that is worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from ponystudio.canvas.fields.base import FieldContext, Host
+from ponystudio.canvas.fields.preset_popup import PresetPopup
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph.editing import lora_tags
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.models import prompt_presets, tag_style
+from ponystudio.studio.models.prompt_presets import Preset
+from ponystudio.widgets.action import ActionSpec
+
+Target = Callable[[], FieldContext | None]
+Change = Callable[[str, Collection[str]], str]
+
+
+def actions(target: Target, host: Host) -> list[ActionSpec]:
+    """The commands; each acts on what `target` gives then, and can be used if that is a prompt."""
+
+    def spec(
+        id: str,
+        title: str,
+        act: Callable[[FieldContext], object],
+        icon: str,
+        *keys: str,
+        worded: bool = True,
+        fits: Callable[[str], object] = bool,
+    ) -> ActionSpec:
+        def run() -> None:
+            if (ctx := target()) is not None:
+                act(ctx)
+
+        def enabled() -> bool:
+            ctx = target()
+            return ctx is not None and (not worded or bool(fits(str(ctx.value).strip())))
+
+        return ActionSpec(f"prompt.{id}", title, run, keys, tr("Prompt"), icon, enabled)
+
+    def converting(id: str, title: str, change: Change) -> ActionSpec:
+        return spec(id, title, lambda ctx: _convert(ctx, host, change, title), "swap")
+
+    return [
+        spec(
+            "preset",
+            tr("Insert a preset…"),
+            lambda ctx: choose(ctx, host),
+            "star",
+            "Ctrl+Shift+I",
+            worded=False,
+        ),
+        spec("keep", tr("Keep as a preset"), lambda ctx: keep(ctx, host), "save"),
+        converting("tags", tr("Tags to prompt"), tag_style.as_prompt),
+        converting("spaces", tr("Underscores to spaces"), tag_style.with_spaces),
+        converting("underscores", tr("Spaces to underscores"), tag_style.with_underscores),
+        spec("loras", tr("Make LoRA nodes"), host.make_loras, "models", fits=lora_tags.tags),
+        spec(
+            "tokens",
+            tr("Show its tokens"),
+            lambda ctx: host.show_tokens(ctx),
+            "search",
+            "Ctrl+Shift+K",
+            worded=False,
+        ),
+    ]
+
+
+def choose(ctx: FieldContext, host: Host, current: Preset | None = None, said: str = "") -> None:
+    """A list of presets opens; the chosen one goes to the cursor, else to the end."""
+    editor = host.editor_of(ctx)
+    start, end = editor.selection() if editor else (len(str(ctx.value)),) * 2
+    known: list[Preset] = []
+    try:
+        known = prompt_presets.own()
+    except PonyStudioError as error:
+        said = str(error)
+    popup = PresetPopup([*known, *prompt_presets.shipped()], current, said)
+    popup.chosen.connect(lambda preset: _insert(ctx, host, preset, start, end, editor is not None))
+    host.open_popup(ctx, popup, host.rect_of(ctx))
+
+
+def keep(ctx: FieldContext, host: Host) -> None:
+    """What is selected, else all of it, becomes a preset; the list shows it."""
+    editor = host.editor_of(ctx)
+    start, end = editor.selection() if editor else (0, 0)
+    text = str(ctx.value)
+    try:
+        choose(ctx, host, prompt_presets.keep(text[start:end] or text))
+    except PonyStudioError as error:
+        choose(ctx, host, said=str(error))
+
+
+def _insert(
+    ctx: FieldContext, host: Host, preset: Preset, start: int, end: int, editing: bool
+) -> None:
+    before = str(ctx.fresh().value)
+    others = prompt_presets.shipped()
+    text, cursor = prompt_presets.inserted(before, preset, others, start, end)
+    if text != before:
+        host.set_value(ctx, text, text=tr("Insert {name}").format(name=preset.title))
+    if editing:
+        host.write(ctx, cursor, cursor)
+
+
+def _convert(ctx: FieldContext, host: Host, change: Change, title: str) -> None:
+    """What is selected, else all of it."""
+    editor, text = host.editor_of(ctx), str(ctx.value)
+    start, end = editor.selection() if editor else (0, 0)
+    if start == end:
+        start, end = 0, len(text)
+    changed = change(text[start:end], ctx.services.counts.embedding_names())
+    if changed != text[start:end]:
+        host.set_value(ctx, text[:start] + changed + text[end:], text=title)
+        if editor and (start, end) != (0, len(text)):
+            editor.select(start, start + len(changed))

@@ -1,0 +1,123 @@
+"""A prompt broken into lines, as it stands on the card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QPainter, QTextCharFormat, QTextLayout, QTextLine, QTextOption
+
+from ponystudio.canvas.fields import prompt_weights
+from ponystudio.widgets import text_layout, theme
+
+LINE = 18.0
+ROLE = "prompt"
+_SEPARATOR = "\u2028"
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """`boxes` are the grounds behind weighted words: rects from the text's top left corner."""
+
+    layout: QTextLayout
+    lines: int
+    boxes: tuple[tuple[int, QRectF], ...]
+
+    def place(self, index: int) -> tuple[int, float]:
+        """The line and the x of a character."""
+        line = self.layout.lineForTextPosition(index)
+        if not line.isValid():
+            return 0, 0.0
+        return line.lineNumber(), _x(line, index)
+
+    def draw(self, painter: QPainter, origin: QPointF, lines: int) -> None:
+        """Paint the first lines in the painter's pen."""
+        for i in range(min(lines, self.lines)):
+            self.layout.lineAt(i).draw(painter, origin)
+
+    def rest(self, line: int) -> str:
+        """The text from a line on."""
+        start = self.layout.lineAt(line).textStart()
+        return self.layout.text()[start:].replace(_SEPARATOR, " ")
+
+
+def line_count(text: str, width: float) -> int:
+    """How many lines a text takes, counted only where it may be more than three."""
+    if "\n" not in text and len(text) < 400 and text_layout.width(text, ROLE) <= 2 * width:
+        # A line and the next one's first word are wider than the room: four lines would take
+        # more than twice the width.
+        return 1
+    return _counted(text, round(width))
+
+
+@lru_cache(maxsize=4096)
+def _counted(text: str, width: int) -> int:
+    # A line that is begun counts: the cursor stands there.
+    return _broken(text, width).lineCount() + text.endswith("\n")
+
+
+@lru_cache(maxsize=256)
+def laid(text: str, width: int, dialect: str, theme_name: str) -> Laid:
+    """The lines of a text; `dialect` "" for one without weights."""
+    layout = _broken(text, width)
+    weighted = prompt_weights.spans(text, dialect) if dialect else []
+    look = QTextCharFormat()
+    look.setForeground(theme.current().color("accent"))
+    ranges = []
+    for start, end in weighted:
+        found = QTextLayout.FormatRange()
+        found.start, found.length, found.format = start, end - start, look
+        ranges.append(found)
+    del theme_name
+    if ranges:
+        layout.setFormats(ranges)
+        layout = _lines(layout, width)
+    boxes = tuple(box for span in weighted for box in _boxes(layout, *span))
+    return Laid(layout, layout.lineCount(), boxes)
+
+
+def _broken(text: str, width: int) -> QTextLayout:
+    layout = QTextLayout(text.replace("\n", _SEPARATOR), theme.current().font(ROLE))
+    option = QTextOption()
+    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    layout.setTextOption(option)
+    layout.setCacheEnabled(True)
+    return _lines(layout, width)
+
+
+def _lines(layout: QTextLayout, width: int) -> QTextLayout:
+    layout.beginLayout()
+    y = 0.0
+    while True:
+        line = layout.createLine()
+        if not line.isValid():
+            break
+        line.setLineWidth(width)
+        line.setPosition(QPointF(0, y + (LINE - line.height()) / 2))
+        y += LINE
+    layout.endLayout()
+    return layout
+
+
+def _boxes(layout: QTextLayout, start: int, end: int) -> list[tuple[int, QRectF]]:
+    """One box on each line that a span touches."""
+    result = []
+    for i in range(layout.lineCount()):
+        line = layout.lineAt(i)
+        first, last = max(start, line.textStart()), min(end, line.textStart() + line.textLength())
+        if first < last:
+            left, right = _x(line, first), _x(line, last)
+            # A space at the end of a line is no word.
+            while last > first and layout.text()[last - 1].isspace():
+                last -= 1
+                right = _x(line, last)
+            if right > left:
+                result.append((i, QRectF(left - 1, i * LINE + 1, right - left + 2, LINE - 2)))
+    return result
+
+
+def _x(line: QTextLine, index: int) -> float:
+    x: Any = line.cursorToX(index)  # PySide6 gives the index back as well
+    return float(x[0] if isinstance(x, tuple) else x)

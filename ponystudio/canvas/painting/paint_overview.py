@@ -1,0 +1,230 @@
+"""How the graph looks from far away: blocks and lines, in batches by colour."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QLineF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from ponystudio.canvas.painting import paint_picture
+from ponystudio.canvas.scene.items import NodeItem
+from ponystudio.widgets import metrics, text_layout, theme
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.painting.paint_card import Brush
+    from ponystudio.canvas.scene.scene import GraphScene
+
+
+class FarPicture:
+    """Lines and blocks of a whole scene by colour, kept until the scene changes."""
+
+    def __init__(self, scene: GraphScene) -> None:
+        self._scene, self._revision = scene, -1
+        self._lines: dict[int, dict[str, list[QLineF]]] = {}
+        self._blocks: dict[int, list[QRectF]] = {}
+
+    def lines(self, steps: int) -> dict[str, list[QLineF]]:
+        self._refresh()
+        if steps not in self._lines:
+            found: dict[str, list[QLineF]] = defaultdict(list)
+            for item in self._scene.wire_items.values():
+                found[item.type] += item.lines(steps)
+            self._lines[steps] = found
+        return self._lines[steps]
+
+    def blocks(self) -> dict[int, list[QRectF]]:
+        self._refresh()
+        if not self._blocks:
+            self._blocks = _by_color(self._scene.node_items.values())
+        return self._blocks
+
+    def _refresh(self) -> None:
+        if self._revision != self._scene.revision:
+            self._revision = self._scene.revision
+            self._lines, self._blocks = {}, {}
+
+
+def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+    ids = set().union(*(scene.node_index.near(part) for part in parts))
+    # Where most of the graph shows, painting it whole is cheaper than asking what does.
+    whole = brush.detail == "far" and len(ids) > len(scene.node_items) / 3
+    near = [scene.node_items[id] for id in ids]
+    if whole:
+        _paint_lines(painter, scene.far_picture.lines(_steps(brush)), brush)
+        _paint_blocks(painter, scene.far_picture.blocks())
+        _paint_states(painter, near, brush)
+        return
+    shown = [item for item in near if any(item.rect.intersects(part) for part in parts)]
+    if brush.detail == "middle":
+        _paint_smooth_wires(painter, scene, parts, brush)
+        _paint_plain(painter, shown, brush)
+    else:
+        _paint_lines(painter, _lines_in(scene, parts, brush), brush)
+        _paint_blocks(painter, _by_color(shown))
+    _paint_states(painter, shown, brush)
+
+
+def _steps(brush: Brush) -> int:
+    """Into how many straight lines a curve is cut."""
+    return 6 if brush.zoom > 0.2 else 3 if brush.zoom > 0.12 else 1
+
+
+def _lines_in(scene: GraphScene, parts: list[QRectF], brush: Brush) -> dict[str, list[QLineF]]:
+    lines: dict[str, list[QLineF]] = defaultdict(list)
+    steps = _steps(brush)
+    for key in set().union(*(scene.wire_index.near(part) for part in parts)):
+        item = scene.wire_items[key]
+        if any(item.box.intersects(part) for part in parts):
+            lines[item.type] += item.lines(steps)
+    return lines
+
+
+def _paint_lines(painter: QPainter, lines: dict[str, list[QLineF]], brush: Brush) -> None:
+    for type, found in lines.items():
+        pen = QPen(theme.mixed(brush.color("canvas"), brush.theme.socket(type).color, 0.8), 1.0)
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        painter.drawLines(found)
+
+
+def _paint_smooth_wires(
+    painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush
+) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    keys = set().union(*(scene.wire_index.near(part) for part in parts))
+    pens: dict[str, QPen] = {}
+    for key in sorted(keys):
+        item = scene.wire_items[key]
+        if not item.runs_through(parts):
+            continue
+        pen = pens.get(item.type)
+        if pen is None:
+            color = theme.mixed(brush.color("canvas"), brush.theme.socket(item.type).color, 0.85)
+            pen = pens[item.type] = QPen(color, 1.25)
+            pen.setCosmetic(True)
+        painter.strokePath(item.path, pen)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+
+def _by_color(items: Iterable[NodeItem]) -> dict[int, list[QRectF]]:
+    look = theme.current()
+    rects: dict[int, list[QRectF]] = defaultdict(list)
+    for item in items:
+        rects[far_rgb(item, look)].append(item.rect)
+    return rects
+
+
+def _paint_blocks(painter: QPainter, rects: dict[int, list[QRectF]]) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    for rgb, found in rects.items():
+        painter.setBrush(QColor(rgb))
+        painter.drawRects(found)
+
+
+def _paint_plain(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
+    """Bodies, headers, titles and pictures."""
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(brush.color("card"))
+    painter.drawRects([item.rect for item in shown if not item.layout.collapsed])
+    rects: dict[int, list[QRectF]] = defaultdict(list)
+    tall = header_height(brush.zoom)
+    for item in shown:
+        header = QRectF(item.rect.left(), item.rect.top(), item.rect.width(), tall)
+        rects[far_rgb(item, brush.theme)].append(header)
+    for rgb, found in rects.items():
+        painter.setBrush(QColor(rgb))
+        painter.drawRects(found)
+    for item in shown:
+        state = brush.scene.document.states[item.id]
+        if item.layout.picture and state.picture and not state.picture.isNull():
+            place = paint_picture.fitted(
+                state.picture, item.layout.picture.translated(item.x, item.y)
+            )
+            paint_picture.draw(painter, place, state.picture)
+    _paint_titles(painter, shown, tall, brush)
+
+
+def header_height(zoom: float) -> float:
+    """A header's height in scene px: never lower than a title of 11 px on screen needs."""
+    return max(float(metrics.HEADER), 15 / zoom)
+
+
+def _paint_titles(painter: QPainter, shown: list[NodeItem], tall: float, brush: Brush) -> None:
+    at = painter.transform()
+    scale = at.m11()
+    unit = theme.scale()
+    painter.save()
+    painter.resetTransform()
+    painter.scale(unit, unit)
+    painter.setPen(brush.color("text"))
+    painter.setFont(brush.theme.font("caption"))
+    for item in shown:
+        place = at.map(item.rect.topLeft()) / unit
+        room = int(item.rect.width() * scale / unit - 10)
+        title = text_layout.whole_words(item.title, "caption", room)
+        if title:
+            text_layout.draw(
+                painter, round(place.x()) + 5, place.y() + tall * scale / unit / 2, title, "caption"
+            )
+    painter.restore()
+
+
+def _paint_states(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
+    """What survives to the smallest size: running, failed, selected."""
+    states = brush.scene.document.states
+    known = set(states)
+    tall = header_height(brush.zoom) if brush.detail == "middle" else 0.0
+    for item in shown:
+        if not item.selected and item.id not in known:
+            continue
+        phase = states[item.id].phase
+        if phase == "running":
+            state = states[item.id]
+            rect = QRectF(item.rect)
+            if tall:
+                rect.setHeight(tall)
+            painter.fillRect(rect, brush.color("fill"))
+            if tall:
+                _paint_titles(painter, [item], tall, brush)
+            share = state.step / state.steps if state.steps else 0.0
+            bar = max(metrics.PROGRESS, 2 / brush.zoom)
+            painter.fillRect(
+                QRectF(rect.left(), item.rect.bottom() - bar, rect.width() * share, bar),
+                brush.color("accent"),
+            )
+        if phase == "failed":
+            rect = QRectF(item.rect)
+            if tall:
+                rect.setHeight(tall)
+            painter.fillRect(rect, theme.mixed(brush.color("card"), brush.color("err"), 0.5))
+            if tall:
+                _paint_titles(painter, [item], tall, brush)
+        if phase == "failed" or item.selected:
+            pen = QPen(brush.color("err" if phase == "failed" else "accent"), 2)
+            pen.setCosmetic(True)
+            painter.setPen(pen)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(item.rect)
+
+
+def far_rgb(item: NodeItem, look: theme.Theme) -> int:
+    return _far_rgb(item.spec.group if item.spec else None, item.node.mode, look)
+
+
+@lru_cache(maxsize=256)
+def _far_rgb(group: str | None, mode: str, look: theme.Theme) -> int:
+    if group is None:
+        return look.color("warnbg").rgb()
+    if mode != "normal":
+        return look.group("util").far.rgb()
+    return look.group(group).far.rgb()
+
+
+def far_color(item: NodeItem, look: theme.Theme) -> QColor:
+    """The colour of a card's block from afar, and of its header."""
+    return QColor(far_rgb(item, look))

@@ -1,0 +1,124 @@
+"""Paints a part of a scene: what is in it, in what detail, in what order."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+from PySide6.QtCore import QPointF, QRect, QRectF
+from PySide6.QtGui import QPainter, QPixmap, QRegion, QTransform
+
+from ponystudio.canvas.painting import paint_card, paint_frame, paint_overview, paint_wire
+from ponystudio.canvas.painting.paint_card import Brush
+from ponystudio.widgets import metrics, theme
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.scene.items import NodeItem
+    from ponystudio.canvas.scene.scene import GraphScene
+
+Detail = Literal["full", "middle", "far"]
+
+# Card widths on screen, in px, over which there is more to see.
+FULL, MIDDLE = 120.0, 60.0
+# What things cost to paint, measured on this class of machine.
+_CARD_MS = {"full": 0.45, "middle": 0.02, "far": 0.003}
+_WIRE_MS = {"full": 0.06, "middle": 0.03, "far": 0.001}
+
+
+def detail(zoom: float) -> Detail:
+    width = metrics.WIDTH * zoom
+    return "full" if width > FULL else "middle" if width > MIDDLE else "far"
+
+
+def cost_ms(scene: GraphScene, rect: QRectF, zoom: float) -> float:
+    """About how long a rect takes to paint."""
+    level = detail(zoom)
+    cards = len(scene.node_index.near(rect))
+    wires = len(scene.wire_index.near(rect))
+    return cards * _CARD_MS[level] + wires * _WIRE_MS[level]
+
+
+def paint(
+    painter: QPainter, scene: GraphScene, at: QTransform, rects: list[QRect], zoom: float
+) -> None:
+    """Paint some rects of a viewport whose transform is `at`: everything in them once."""
+    brush = Brush(scene, zoom, detail(zoom))
+    region = QRegion()
+    for area in rects:
+        region += area
+    painter.setClipRegion(region)
+    for area in rects:
+        painter.fillRect(area, brush.theme.color("canvas"))
+        if zoom >= 0.5:
+            _paint_grid(painter, at, QRectF(area))
+    back, _ = at.inverted()
+    painter.setTransform(at, True)
+    _paint_parts(painter, scene, [back.mapRect(QRectF(area)) for area in rects], brush)
+
+
+def _paint_parts(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    frames = [
+        item for item in scene.frame_items if _touches(item.rect.adjusted(-4, -4, 4, 4), parts)
+    ]
+    # A frame in another one lies above it.
+    frames.sort(key=lambda item: -item.rect.width() * item.rect.height())
+    for frame in frames:
+        paint_frame.paint_frame(painter, frame, brush)
+    for note in scene.note_items:
+        if _touches(note.rect.adjusted(-4, -4, 4, 6), parts):
+            paint_frame.paint_note(painter, note, brush)
+    if brush.detail != "full":
+        paint_overview.paint(painter, scene, parts, brush)
+        paint_frame.paint_far_titles(painter, frames, brush)
+        return
+    paint_wire.paint_wires(painter, scene, parts, brush)
+    cards = cards_in(scene, parts)
+    for item in cards:
+        paint_card.paint(painter, item, brush)
+    paint_card.paint_messages(painter, cards, brush)
+
+
+def paint_rough(painter: QPainter, scene: GraphScene, at: QTransform, rects: list[QRect]) -> None:
+    """As from far away, whatever the zoom: what is shown while a zoom lasts."""
+    brush = Brush(scene, at.m11(), "far")
+    region = QRegion()
+    for area in rects:
+        region += area
+        painter.fillRect(area, brush.theme.color("canvas"))
+    painter.setClipRegion(region)
+    back, _ = at.inverted()
+    painter.setTransform(at, True)
+    _paint_parts(painter, scene, [back.mapRect(QRectF(area)) for area in rects], brush)
+
+
+def cards_in(scene: GraphScene, parts: list[QRectF]) -> list[NodeItem]:
+    """The cards that show in one of these rects, bottom up."""
+    ids = set().union(*(scene.node_index.near(part.adjusted(-40, -40, 40, 40)) for part in parts))
+    near = (scene.node_items[id] for id in ids)
+    found = [item for item in near if _touches(scene.card_bounds(item), parts)]
+    found.sort(key=lambda item: item.z)
+    return found
+
+
+def _touches(rect: QRectF, parts: list[QRectF]) -> bool:
+    return any(rect.intersects(part) for part in parts)
+
+
+def _paint_grid(painter: QPainter, at: QTransform, area: QRectF) -> None:
+    """A dot of 2 px every 24 scene px: one row of them is painted, and copied."""
+    step = metrics.DOTS * at.m11()
+    left = math.floor((area.left() - at.dx()) / step)
+    top = math.floor((area.top() - at.dy()) / step)
+    look = theme.current()
+    ratio = painter.device().devicePixelRatioF()
+    row = QPixmap(math.ceil(area.width() * ratio), math.ceil(2 * ratio))
+    row.setDevicePixelRatio(ratio)
+    row.fill(look.color("canvas"))
+    dots = QPainter(row)
+    for i in range(math.ceil(area.width() / step) + 2):
+        x = round(at.dx() + (left + i) * step) - 1 - area.left()
+        dots.fillRect(QRectF(x, 0, 2, 2), look.color("grid"))
+    dots.end()
+    for j in range(math.ceil(area.height() / step) + 2):
+        painter.drawPixmap(QPointF(area.left(), round(at.dy() + (top + j) * step) - 1), row)

@@ -1,0 +1,117 @@
+"""How wires look close by."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+from ponystudio.canvas.painting import paint_socket
+from ponystudio.canvas.scene.items import WireItem
+from ponystudio.widgets import metrics
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.painting.paint_card import Brush
+    from ponystudio.canvas.scene.scene import GraphScene
+
+_SMOOTH_CASING = 0.8
+_DIMMED, _MUTED, _WAITING = 0.28, 0.40, 0.35
+
+
+def paint_wires(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+    """The wires that run through one of these rects."""
+    lifted = scene.drag.lifted if scene.drag else frozenset()
+    near = [part.adjusted(-12, -12, 12, 12) for part in parts]
+    keys = set().union(*(scene.wire_index.near(part) for part in near))
+    found = [
+        item
+        for key in keys
+        if key not in lifted and (item := scene.wire_items[key]).runs_through(near)
+    ]
+    # Always in one order, or crossings would flicker; the one in hand above the others.
+    found.sort(key=lambda item: (_is_lit(item, brush), item.key))
+    for item in found:
+        paint_wire(painter, item, brush)
+
+
+def paint_wire(painter: QPainter, item: WireItem, brush: Brush) -> None:
+    scene = brush.scene
+    color = brush.theme.socket(item.type).color
+    opacity, dashes, failed = _state(item, brush)
+    width = 3.0 if _is_lit(item, brush) else 2.0
+    if failed:
+        color = brush.color("err")
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    if opacity < 1:
+        painter.setOpacity(opacity)
+    else:
+        # A smooth stroke costs six times as much, which shows from farther away, where more
+        # wires are seen and the gap that the casing leaves is less than its 1.5 px.
+        smooth = brush.zoom >= _SMOOTH_CASING
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, smooth)
+        painter.strokePath(item.path, _pen(brush.color("canvas").rgb(), width + 3))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
+    painter.strokePath(item.path, _pen(color.rgb(), width, dashes))
+    _paint_dots(painter, item, color, brush)
+    if failed:
+        _paint_cross(painter, item, brush)
+    elif scene.shapes_on_wires and not item.dots:
+        middle = item.path.pointAtPercent(0.5)
+        painter.translate(middle)
+        paint_socket.paint_shape(painter, item.type, "connected", brush)
+        painter.translate(-middle)
+    if opacity < 1:
+        painter.setOpacity(1.0)
+
+
+def _is_lit(item: WireItem, brush: Brush) -> bool:
+    scene = brush.scene
+    return item.selected or item.key in (scene.hover.wire, scene.overlay.insert)
+
+
+def _state(item: WireItem, brush: Brush) -> tuple[float, tuple[float, ...], bool]:
+    """Opacity, dashes (in pen widths) and whether the failure is about this wire."""
+    scene = brush.scene
+    states = scene.document.states
+    source, target = scene.node_items.get(item.source), scene.node_items.get(item.target)
+    end = states[item.target]
+    if end.phase == "failed" and end.problem and end.problem.socket == item.input:
+        return 1.0, (3.5, 2.5), True
+    if scene.drag is not None:
+        return _DIMMED, (), False
+    if source and target and "muted" in (source.node.mode, target.node.mode):
+        return _MUTED, (1.0, 2.5), False
+    if end.phase == "not_run":
+        return _WAITING, (), False
+    return 1.0, (), False
+
+
+def _paint_dots(painter: QPainter, item: WireItem, color: QColor, brush: Brush) -> None:
+    hover = brush.scene.hover
+    painter.setPen(_pen(brush.color("canvas").rgb(), 1.5))
+    painter.setBrush(color)
+    for number, (x, y) in enumerate(item.dots):
+        lit = hover.wire == item.key and hover.dot == number
+        radius = metrics.DOT_RADIUS + (1.5 if lit else 0)
+        painter.drawEllipse(QPointF(x, y), radius, radius)
+
+
+def _paint_cross(painter: QPainter, item: WireItem, brush: Brush) -> None:
+    """The mark at the middle of a failed wire."""
+    middle = item.path.pointAtPercent(0.5)
+    painter.setPen(_pen(brush.color("err").rgb(), 1.5))
+    painter.setBrush(brush.color("errbg"))
+    painter.drawEllipse(middle, 9, 9)
+    for dx in (-3.2, 3.2):
+        painter.drawLine(middle + QPointF(dx, -3.2), middle + QPointF(-dx, 3.2))
+
+
+@lru_cache(maxsize=256)
+def _pen(rgb: int, width: float, dashes: tuple[float, ...] = ()) -> QPen:
+    pen = QPen(QColor(rgb), width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap,
+               Qt.PenJoinStyle.RoundJoin)  # fmt: skip
+    if dashes:
+        pen.setDashPattern(list(dashes))
+    return pen

@@ -1,0 +1,79 @@
+"""The dots that drift along wires into running nodes.
+
+They lie over the kept picture, so that moving them paints nothing anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QElapsedTimer, QObject, QRect, QTimer
+from PySide6.QtGui import QRegion
+
+from ponystudio.canvas.scene.items import WireItem
+from ponystudio.widgets import theme
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.view.view import GraphView
+
+SPEED, GAP = 24.0, 14.0  # px a second, px from dot to dot
+_INTERVAL = 34  # at most 30 frames a second
+
+
+class Drift(QObject):
+    def __init__(self, view: GraphView) -> None:
+        super().__init__(view)
+        self._view, self._scene = view, view.graph_scene
+        self._clock = QElapsedTimer()
+        self._timer = QTimer(self, interval=_INTERVAL)
+        self._timer.timeout.connect(self._step)
+        self._running: frozenset[str] = frozenset()
+        self._scene.document.states.changed.connect(self._state_changed)
+        theme.hub.changed.connect(self._start_or_stop)
+        self._find_running()
+
+    def wires(self) -> list[WireItem]:
+        """The wires that dots drift on, as far as they show."""
+        if self._scene.detail != "full":
+            return []
+        seen = self._view.visible_rect()
+        keys = {key for id in self._running for key in self._scene.wires_of.get(id, ())}
+        found = (self._scene.wire_items[key] for key in sorted(keys) if key[0] in self._running)
+        return [item for item in found if item.box.intersects(seen)]
+
+    @property
+    def offset(self) -> float:
+        """How far the dots have come since the last one was where they are."""
+        if theme.reduced_motion() or not self._timer.isActive():
+            return 0.0
+        return (self._clock.elapsed() / 1000 * SPEED) % GAP
+
+    def _state_changed(self, node: str) -> None:
+        if not node:
+            self._find_running()
+        elif (self._scene.document.states[node].phase == "running") != (node in self._running):
+            self._running ^= {node}
+            self._start_or_stop()
+
+    def _find_running(self) -> None:
+        states = self._scene.document.states
+        self._running = frozenset(id for id in states if states[id].phase == "running")
+        self._start_or_stop()
+
+    def _start_or_stop(self) -> None:
+        if not self._running or theme.reduced_motion():
+            self._timer.stop()
+        elif not self._timer.isActive():
+            self._clock.start()
+            self._timer.start()
+
+    def _step(self) -> None:
+        if not self._view.isVisible():
+            return
+        region = QRegion()
+        for item in self.wires():
+            for box in item.boxes(3.0):
+                region += self._view.from_scene_rect(box).toAlignedRect()
+        region &= QRect(self._view.viewport().rect())
+        if not region.isEmpty():
+            self._view.viewport().update(region)

@@ -1,0 +1,121 @@
+"""What the palette offers: kinds of nodes, and whatever else has a title and a line of help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ponystudio.api.spec import NodeSpec, can_feed
+from ponystudio.graph.catalog import COMFYUI
+from ponystudio.graph.editing import wiring
+from ponystudio.qt.i18n import tr
+from ponystudio.widgets import fuzzy_match, theme
+
+_COMFYUI_NAMES = {ours: name for name, ours in COMFYUI.items()}
+# Rows under "Best match"; the others also fit.
+_BEST = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing to choose. `value` is what the chooser gets back; `group` a group's title."""
+
+    title: str
+    help: str
+    group: str
+    value: Any
+    icon: str = ""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SocketFilter:
+    """Only kinds of nodes that an output of this type can feed ("takes"), or that can feed an
+    input of it ("gives")."""
+
+    type: str
+    way: Literal["takes", "gives"]
+
+    @property
+    def text(self) -> str:
+        title = wiring.type_title(self.type)
+        if self.way == "takes":
+            return tr("takes %1").replace("%1", title)
+        return tr("gives %1").replace("%1", title)
+
+    def passes(self, spec: NodeSpec) -> bool:
+        if self.way == "gives":
+            return any(can_feed(item.type, self.type) for item in spec.outputs)
+        if any(can_feed(self.type, item.type) for item in spec.inputs):
+            return True
+        return self.type != "any" and any(
+            wiring.takes_wire(param) and can_feed(self.type, param.socket_type)
+            for param in spec.params
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the list: a heading, or an entry with the letters of its title that were met."""
+
+    heading: str = ""
+    entry: Entry | None = None
+    places: tuple[int, ...] = field(default=())
+
+
+def node_entries(catalog: Mapping[str, NodeSpec]) -> list[Entry]:
+    """An entry for each kind of node, in the order of their groups."""
+    keys = theme.group_keys()
+    entries = [node_entry(spec) for spec in catalog.values()]
+    return sorted(entries, key=lambda entry: keys.index(theme.group_key(entry.group)))
+
+
+def node_entry(spec: NodeSpec) -> Entry:
+    words = (_COMFYUI_NAMES.get(spec.id, ""), spec.id.rpartition(".")[2].replace("_", " "))
+    text = first_sentence(spec.help)
+    return Entry(spec.title, text, spec.group, spec, words=(*words, spec.group, text))
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a help text, on one line."""
+    line = " ".join(text.strip().split("\n\n")[0].split())
+    head, dot, _ = line.partition(". ")
+    return head + "." if dot else line
+
+
+def rows(
+    query: str,
+    entries: Sequence[Entry],
+    recent: Iterable[Any] = (),
+    keeps: Callable[[Entry], bool] | None = None,
+) -> list[Row]:
+    """The list for a query: the best ones first; without a query, by group, the recent on top."""
+    kept = [entry for entry in entries if keeps is None or keeps(entry)]
+    if not query.strip():
+        return _by_group(kept, list(recent))
+    found = fuzzy_match.ranked(query, kept, lambda entry: (entry.title, *entry.words))
+    result: list[Row] = []
+    for index, (entry, hit) in enumerate(found):
+        if index == 0:
+            result.append(Row(heading=tr("Best match")))
+        elif index == _BEST:
+            result.append(Row(heading=tr("Also fits")))
+        result.append(Row(entry=entry, places=hit.places))
+    return result
+
+
+def _by_group(entries: Sequence[Entry], recent: list[Any]) -> list[Row]:
+    result: list[Row] = []
+    latest = [e for key in recent for e in entries if getattr(e.value, "id", e.value) == key][:3]
+    if latest:
+        result.append(Row(heading=tr("Used last")))
+        result += [Row(entry=entry) for entry in latest]
+    heading = None
+    for entry in entries:
+        if entry.group != heading:
+            heading = entry.group
+            if heading:
+                result.append(Row(heading=heading))
+        result.append(Row(entry=entry))
+    return result

@@ -1,1 +1,0 @@
-"""Params on a card: how each kind is painted and edited in place."""

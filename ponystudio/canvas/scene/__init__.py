@@ -1,0 +1,4 @@
+"""Items, their layout, hit test and focus; follows a document.
+
+May import `canvas.fields`. Start at `scene.py`.
+"""

@@ -1,0 +1,277 @@
+"""What stands in the scene: cards, wires, frames and notes, each mirroring its part of the graph.
+
+They are plain values that painters read, no QGraphicsItems: Qt asks each of those for its box,
+through Python, with every event and frame, which thousands of them do not stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Generic, Literal, TypeVar
+
+from PySide6.QtCore import QLineF, QPointF, QRectF
+from PySide6.QtGui import QPainterPath
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.canvas.scene import wire_geometry
+from ponystudio.canvas.scene.card_layout import CardLayout, SocketRow
+from ponystudio.graph.model import Node
+from ponystudio.studio.documents.node_state import REST
+from ponystudio.widgets import metrics
+
+Value = TypeVar("Value")
+
+
+class lazy(Generic[Value]):  # a decorator
+    """functools.cached_property without its lock, which until Python 3.12 costs more than many
+    of the values here."""
+
+    def __init__(self, make: Callable[[Any], Value]) -> None:
+        self._make, self._name = make, make.__name__
+
+    def __get__(self, item: Any, kind: type | None = None) -> Value:
+        value = item.__dict__[self._name] = self._make(item)
+        return value
+
+
+WireKey = tuple[str, str]
+"""(target node, input)."""
+
+
+@dataclass(frozen=True)
+class SocketRef:
+    """One socket of one node."""
+
+    node: str
+    name: str
+    is_output: bool
+    type: str
+
+
+@dataclass(frozen=True)
+class FocusRef:
+    """Where the keyboard is. `name` is a socket's or param's; `wire` is set for a wire."""
+
+    kind: Literal["node", "input", "output", "param", "wire"]
+    node: str = ""
+    name: str = ""
+    wire: WireKey | None = None
+
+
+Part = Literal[
+    "socket", "run", "more", "header", "param", "picture", "status", "body", "message",
+    "dot", "wire", "frame_title", "frame_edge", "frame", "note", "empty",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What is under a point. `dot` is the number of a reroute dot on `wire`, `index` a frame's or
+    note's, `button` what of a message card: "choose", "bypass", "details", "copy", ..."""
+
+    part: Part
+    node: str = ""
+    socket: SocketRef | None = None
+    param: str = ""
+    wire: WireKey | None = None
+    dot: int = -1
+    index: int = -1
+    button: str = ""
+
+
+NOTHING = Hit("empty")
+
+
+class NodeItem:
+    """A card: the node, what is known of it, its place and its layout."""
+
+    __slots__ = (
+        "id",
+        "layout",
+        "looks",
+        "message",
+        "node",
+        "rect",
+        "selected",
+        "spec",
+        "state",
+        "used",
+        "x",
+        "y",
+        "z",
+    )  # fmt: skip
+
+    def __init__(self, node: Node, spec: NodeSpec | None, looks: Mapping[str, Any]) -> None:
+        self.id = node.id
+        self.node, self.spec, self.looks = node, spec, looks
+        self.x = self.y = 0.0
+        self.z = 0
+        self.selected = False
+        self.used: frozenset[str] = frozenset()
+        self.layout: CardLayout = _NO_LAYOUT
+        self.rect = QRectF()
+        self.message: Any = None
+        """Layout of the message card below, None if none hangs there."""
+        self.state = REST
+
+    @property
+    def title(self) -> str:
+        if self.node.title:
+            return self.node.title
+        return self.spec.title if self.spec else self.node.type.rpartition(".")[2]
+
+    def place(self, x: float, y: float) -> None:
+        self.x, self.y = x, y
+        self.rect = QRectF(QPointF(x, y), self.layout.size)
+
+    def pos(self) -> QPointF:
+        return QPointF(self.x, self.y)
+
+    def input_pos(self, name: str) -> QPointF:
+        return self._socket_pos(self.layout.input(name), 0.0)
+
+    def output_pos(self, name: str) -> QPointF:
+        return self._socket_pos(self.layout.output(name), self.rect.width())
+
+    def _socket_pos(self, row: SocketRow | None, x: float) -> QPointF:
+        centre = row.centre if row else QPointF(x, metrics.HEADER / 2)
+        return QPointF(self.x + centre.x(), self.y + centre.y())
+
+
+class WireItem:
+    """A wire into an input, through its reroute dots; its course is worked out when needed."""
+
+    __slots__ = (
+        "__dict__", "dots", "key", "output", "selected", "source", "source_pos", "target_pos",
+        "type",
+    )  # fmt: skip
+
+    def __init__(self, key: WireKey, source: str, output: str, type: str) -> None:
+        self.key, self.source, self.output, self.type = key, source, output, type
+        self.source_pos = self.target_pos = QPointF()
+        self.dots: tuple[wire_geometry.Point, ...] = ()
+        self.selected = False
+
+    @property
+    def target(self) -> str:
+        return self.key[0]
+
+    @property
+    def input(self) -> str:
+        return self.key[1]
+
+    def route(
+        self, source: QPointF, target: QPointF, dots: tuple[wire_geometry.Point, ...]
+    ) -> None:
+        self.source_pos, self.target_pos, self.dots = source, target, dots
+        self.__dict__.clear()
+
+    @lazy
+    def curves(self) -> list[wire_geometry.Curve]:
+        return wire_geometry.curves(self.source_pos, self.target_pos, self.dots)
+
+    @lazy
+    def path(self) -> QPainterPath:
+        return wire_geometry.path(self.curves)
+
+    @lazy
+    def points(self) -> list[wire_geometry.Point]:
+        return wire_geometry.flattened(self.curves)
+
+    @lazy
+    def box(self) -> QRectF:
+        return wire_geometry.box(self.points, 1.0)
+
+    @lazy
+    def _lines(self) -> dict[int, list[QLineF]]:
+        return {}
+
+    def lines(self, steps: int) -> list[QLineF]:
+        """The wire as it is drawn from far away: so many straight lines a curve."""
+        found = self._lines.get(steps)
+        if found is None:
+            points = wire_geometry.flattened(self.curves, steps)
+            found = self._lines[steps] = [QLineF(*a, *b) for a, b in pairwise(points)]
+        return found
+
+    @lazy
+    def _pieces(self) -> list[QRectF]:
+        return self.boxes(2.0)
+
+    def runs_through(self, rects: list[QRectF]) -> bool:
+        box = self.box
+        return any(
+            box.intersects(rect) and any(rect.intersects(piece) for piece in self._pieces)
+            for rect in rects
+        )
+
+    def boxes(self, margin: float) -> list[QRectF]:
+        """Small boxes along the wire: what changes on screen when the wire does."""
+        points = self.points
+        return [wire_geometry.box(points[i : i + 5], margin) for i in range(0, len(points) - 1, 4)]
+
+
+class FrameItem:
+    """A frame around cards."""
+
+    __slots__ = ("counted", "hue", "index", "rect", "selected", "title")
+
+    def __init__(self, index: int, entry: Mapping[str, Any]) -> None:
+        self.index = index
+        self.rect = _rect(entry, (480, 320))
+        self.title = str(entry.get("title", ""))
+        self.hue = str(entry.get("hue", "util"))
+        self.selected = False
+        self.counted = -1
+        """How many cards are inside, -1 if that must be counted."""
+
+    @property
+    def title_rect(self) -> QRectF:
+        return QRectF(self.rect.topLeft(), self.rect.topRight() + QPointF(0, metrics.FRAME_TITLE))
+
+
+class NoteItem:
+    """A note in Markdown."""
+
+    __slots__ = ("document", "index", "rect", "selected", "text")
+
+    def __init__(self, index: int, entry: Mapping[str, Any]) -> None:
+        self.index = index
+        self.rect = _rect(entry, (240, 120))
+        self.text = str(entry.get("text", ""))
+        self.selected = False
+        self.document: Any = None
+        """Its laid out text, kept by the painter."""
+
+
+def position(value: object) -> tuple[float, float] | None:
+    """A pair of numbers of the view, or None for anything else."""
+    if isinstance(value, list | tuple) and len(value) == 2:
+        x, y = value
+        if _is_number(x) and _is_number(y):
+            return float(x), float(y)
+    return None
+
+
+def dots(looks: Mapping[str, Any], name: str) -> tuple[wire_geometry.Point, ...]:
+    """The reroute dots on the wire into an input."""
+    entry = looks.get("dots")
+    found = entry.get(name, ()) if isinstance(entry, Mapping) else ()
+    if not isinstance(found, list | tuple):
+        return ()
+    return tuple(point for item in found if (point := position(item)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e7
+
+
+def _rect(entry: Mapping[str, Any], size: tuple[float, float]) -> QRectF:
+    x, y = position(entry.get("pos")) or (0.0, 0.0)
+    w, h = position(entry.get("size")) or size
+    return QRectF(x, y, max(w, 40.0), max(h, 40.0))
+
+
+_NO_LAYOUT: CardLayout = None  # type: ignore[assignment]  # set before the item is used

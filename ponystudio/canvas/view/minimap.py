@@ -1,0 +1,155 @@
+"""The whole graph, small, at a view's lower left; a press or drag moves the view there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from ponystudio.canvas.painting.paint_overview import far_color
+from ponystudio.canvas.view.camera import Camera
+from ponystudio.widgets import theme
+from ponystudio.widgets.popup_background import paint_ground
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.view.view import GraphView
+
+_SIZE = (196, 118)
+_MARGIN = 12
+_REDRAW_MS = 120
+# A view is so many times as wide and high as its minimap at least.
+_LEAST = 3
+
+
+class Minimap(QWidget):
+    """`toggled` when it is switched on or off. Off or on, it does not show where there is nothing
+    to show, nor in a view so small that it would cover much of it."""
+
+    toggled = Signal(bool)
+
+    def __init__(self, view: GraphView) -> None:
+        super().__init__(view.viewport())
+        self._view, self._scene = view, view.graph_scene
+        self._on = True
+        self._picture = QPixmap()
+        self._world = QRectF()
+        self._grip = QPointF()
+        """From the pointer to the middle of what the view shows, while that is dragged."""
+        self._timer = QTimer(self, singleShot=True, interval=_REDRAW_MS)
+        self._timer.timeout.connect(self._redraw)
+        self.setAccessibleName(self.tr("Minimap"))
+        self.setCursor(Qt.CursorShape.ArrowCursor)
+        self._scene.content_changed.connect(self._stale)
+        self._scene.selectionChanged.connect(self._stale)
+        self._scene.document.states.changed.connect(self._stale)
+        theme.hub.changed.connect(self.lay_out)
+        view.camera_changed.connect(self._moved)
+
+    def is_on(self) -> bool:
+        return self._on
+
+    def toggle(self) -> None:
+        self.set_on(not self._on)
+
+    def set_on(self, on: bool) -> None:
+        if on != self._on:
+            self._on = on
+            self._redraw()
+            self.toggled.emit(on)
+
+    def lay_out(self) -> None:
+        unit = theme.scale()
+        width, height = round(_SIZE[0] * unit), round(_SIZE[1] * unit)
+        above = 2 * _MARGIN + theme.density().button + 4  # the zoom bar is there
+        bottom = self._view.viewport().height() - round(above * unit)
+        self.setGeometry(round(_MARGIN * unit), bottom - height, width, height)
+        self._redraw() if self._world.isNull() else self._stale()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        del event
+        look = theme.current()
+        painter = QPainter(self)
+        paint_ground(painter, self)
+        painter.drawPixmap(4, 4, self._picture)
+        seen = self._seen() & QRectF(self.rect()).adjusted(5, 5, -5, -5)
+        painter.setPen(QPen(look.color("accent"), 1.5))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(seen, 3, 3)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        seen = self._seen()
+        inside = seen.contains(event.position()) and not seen.contains(QRectF(self.rect()))
+        self._grip = seen.center() - event.position() if inside else QPointF()
+        self._go(event.position())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._go(event.position())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        factor = 1.15 ** (event.angleDelta().y() / 120)
+        self._view.zoom_at(factor, QPointF(self._view.viewport().rect().center()))
+
+    def _go(self, pos: QPointF) -> None:
+        if not self._world.isNull():
+            self._view.set_camera(Camera(self._from_map(pos + self._grip), self._view.zoom))
+
+    def _stale(self) -> None:
+        if self._on and not self._timer.isActive():
+            self._timer.start()
+
+    def _moved(self) -> None:
+        if self._on:
+            self.update()
+
+    def _redraw(self) -> None:
+        bounds = self._scene.bounds()
+        room = self._view.viewport().size()
+        fits = room.width() >= _LEAST * self.width() and room.height() >= _LEAST * self.height()
+        self.setVisible(self._on and fits and not bounds.isNull())
+        if self.isHidden():
+            return
+        ratio = self.devicePixelRatioF()
+        width, height = self.width() - 8, self.height() - 8
+        self._world = bounds.adjusted(-80, -80, 80, 80)
+        self._picture = QPixmap(round(width * ratio), round(height * ratio))
+        self._picture.setDevicePixelRatio(ratio)
+        look = theme.current()
+        self._picture.fill(look.color("canvas"))
+        painter = QPainter(self._picture)
+        painter.translate(-4, -4)
+        states = self._scene.document.states
+        for frame in self._scene.frame_items:
+            painter.fillRect(self._to_map(frame.rect), look.group(frame.hue).frame_fill)
+        for item in self._scene.node_items.values():
+            color = far_color(item, look)
+            phase = states[item.id].phase
+            if phase in ("running", "failed"):
+                color = look.color("fill" if phase == "running" else "err")
+            elif item.selected:
+                color = look.color("accent")
+            painter.fillRect(self._to_map(item.rect).adjusted(0, 0, 0.5, 0.5), color)
+        painter.end()
+        self.update()
+
+    def _seen(self) -> QRectF:
+        return self._to_map(self._view.visible_rect())
+
+    def _scale(self) -> float:
+        if self._world.isEmpty():
+            return 1.0
+        return min(
+            (self.width() - 8) / self._world.width(), (self.height() - 8) / self._world.height()
+        )
+
+    def _to_map(self, rect: QRectF) -> QRectF:
+        share, middle = self._scale(), QRectF(self.rect()).center()
+        at = (rect.topLeft() - self._world.center()) * share + middle
+        return QRectF(at.x(), at.y(), rect.width() * share, rect.height() * share)
+
+    def _from_map(self, pos: QPointF) -> QPointF:
+        middle = QRectF(self.rect()).center()
+        return (pos - middle) / self._scale() + self._world.center()

@@ -1,0 +1,247 @@
+"""The view: shows a scene and hands events to those whose turn it is.
+
+An event goes to the view's own buttons, then to the params under it, then to the gestures; the
+first that takes it keeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QFocusEvent,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QPaintEvent,
+    QResizeEvent,
+    QSinglePointEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QFrame, QGraphicsView, QToolTip, QWidget
+
+from ponystudio.canvas.painting.backing_store import FrameStore
+from ponystudio.canvas.painting.wire_animation import Drift
+from ponystudio.canvas.scene import screen_reader_texts
+from ponystudio.canvas.scene.items import NOTHING, Hit
+from ponystudio.canvas.scene.scene import GraphScene
+from ponystudio.canvas.view import accessibility, view_actions
+from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import CameraView
+from ponystudio.canvas.view.card_buttons import CardButtons
+from ponystudio.canvas.view.editor_overlay import Editors
+from ponystudio.canvas.view.event_handler import Handler
+from ponystudio.canvas.view.field_input import ParamController
+from ponystudio.canvas.view.minimap import Minimap
+from ponystudio.canvas.view.panning import Panning
+from ponystudio.canvas.view.zoom_bar import ZoomBar
+from ponystudio.widgets import theme
+from ponystudio.widgets.action import ActionSpec
+
+
+class GraphView(CameraView):
+    _ready = False  # Qt tells of moves and sizes before all parts are there
+
+    def __init__(self, scene: GraphScene, parent: QWidget | None = None) -> None:
+        super().__init__(scene, parent)
+        self._grabber: Handler | None = None
+        self._set_up()
+        self.frame_store = FrameStore(self)
+        self.editors = Editors(self)
+        self.panning = Panning(self)
+        self.buttons = CardButtons(self)
+        self.params = ParamController(self)
+        self.gestures = Handler()
+        self.drift = Drift(self)
+        self.minimap = Minimap(self)
+        self.zoom_bar = ZoomBar(self)
+        scene.overlay_changed.connect(self._show_overlay)
+        scene.drag_changed.connect(self._show_overlay)
+        scene.focus_changed.connect(self._say_focus)
+        theme.hub.changed.connect(self._theme_changed)
+        self._ready = True
+        self.set_camera(Camera(QPointF(), 1.0))
+
+    def _set_up(self) -> None:
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setViewportUpdateMode(QGraphicsView.ViewportUpdateMode.NoViewportUpdate)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAcceptDrops(True)
+        self.setMouseTracking(True)
+        self.viewport().setMouseTracking(True)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.viewport().setAutoFillBackground(False)
+        self.viewport().grabGesture(Qt.GestureType.PinchGesture)
+        self.setAccessibleName(self.tr("Graph"))
+
+    def set_gestures(self, controller: Handler) -> None:
+        self.gestures = controller
+
+    # Painting
+
+    def _camera_moved(self) -> None:
+        if self._ready:
+            self.frame_store.camera_moved()
+            self.editors.follow()
+            self.viewport().update()
+            super()._camera_moved()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        self.frame_store.paint(event.rect())
+
+    def _show_overlay(self) -> None:
+        self.viewport().update()
+
+    def _say_focus(self) -> None:
+        """Tell screen readers what the keyboard is on."""
+        focus = self.graph_scene.focus
+        self.setAccessibleDescription(screen_reader_texts.focused(self.graph_scene, focus))
+        accessibility.announce(self, focus)
+
+    def _theme_changed(self) -> None:
+        self.frame_store.damage(None)
+        self.viewport().update()
+
+    # In-place editors
+
+    def open_editor(self, widget: QWidget, scene_rect: QRectF, **options: Any) -> None:
+        """Show a widget over a part of a card; see `Editors.open`."""
+        self.editors.open(widget, scene_rect, **options)
+
+    def close_editor(self, commit: bool = True) -> None:
+        self.editors.close(commit)
+
+    # Events
+
+    def hit(self, event: QSinglePointEvent) -> Hit:
+        return self.graph_scene.hit(self.scene_pos(event))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._glide.stop()
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        self._grabber = self._taker(lambda handler: handler.mouse_press(event))
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._grabber:
+            self._grabber.mouse_move(event)
+        else:
+            self._hover(event)
+            self._first(lambda handler: handler.mouse_move(event))
+        event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        grabber, self._grabber = self._grabber, None
+        if grabber:
+            grabber.mouse_release(event)
+        else:
+            self._first(lambda handler: handler.mouse_release(event))
+        self._hover(event)
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self._grabber = self._taker(lambda handler: handler.double_click(event)) or self._grabber
+        event.accept()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self._first(lambda handler: handler.context_menu(event))
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        event.setAccepted(self._first(lambda handler: handler.key_press(event)))
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        event.setAccepted(self._first(lambda handler: handler.key_release(event)))
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.viewport().update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        self._first(lambda handler: handler.focus_out(event))
+        self.viewport().update()
+
+    def focusNextPrevChild(self, next: bool) -> bool:
+        """Tab opens the palette; Ctrl+Tab and the panels' keys leave the canvas."""
+        del next
+        return False
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if not self._first(lambda handler: handler.wheel(event)):
+            self.panning.wheel_moves(event)
+        event.accept()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        event.setAccepted(self._first(lambda handler: handler.drag_enter(event)))
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        event.setAccepted(self._first(lambda handler: handler.drag_move(event)))
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._first(lambda handler: handler.drag_leave(event))
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.setAccepted(self._first(lambda handler: handler.drop(event)))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._leave()
+        super().leaveEvent(event)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QNativeGestureEvent):
+            return self.panning.native_gesture(event)
+        if event.type() == QEvent.Type.Gesture:
+            return self.panning.gesture(event)
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            return self._show_tip(event)
+        if event.type() == QEvent.Type.Leave:
+            self._leave()
+        return bool(super().viewportEvent(event))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._ready:
+            self.minimap.lay_out()
+            self.zoom_bar.lay_out()
+            self._camera_moved()
+
+    def _show_tip(self, event: QHelpEvent) -> bool:
+        pos = self.to_scene(event.pos())
+        scene = self.graph_scene
+        if text := self.params.tooltip(pos) or screen_reader_texts.tooltip(scene, scene.hit(pos)):
+            QToolTip.showText(event.globalPos(), text, self.viewport())
+        else:
+            QToolTip.hideText()
+        return True
+
+    def _leave(self) -> None:
+        self.graph_scene.set_hover(NOTHING)
+        for handler in self._handlers():
+            handler.leave()
+
+    def _handlers(self) -> tuple[Handler, ...]:
+        """In the order in which they may take an event."""
+        return self.panning, self.buttons, self.params, self.gestures
+
+    def _taker(self, ask: Callable[[Handler], bool]) -> Handler | None:
+        return next((handler for handler in self._handlers() if ask(handler)), None)
+
+    def _first(self, ask: Callable[[Handler], bool]) -> bool:
+        return self._taker(ask) is not None
+
+    def _hover(self, event: QMouseEvent) -> None:
+        inside = self.viewport().rect().contains(event.position().toPoint())
+        self.graph_scene.set_hover(self.hit(event) if inside else NOTHING)
+
+    # Actions
+
+    def canvas_actions(self) -> list[ActionSpec]:
+        return view_actions.actions(self)

@@ -1,0 +1,94 @@
+"""What a view can be asked to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF
+
+from ponystudio.canvas.view import camera
+from ponystudio.canvas.view.camera import Camera
+from ponystudio.qt.i18n import tr
+from ponystudio.widgets.action import ActionSpec
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.view.view import GraphView
+
+
+def actions(view: GraphView) -> list[ActionSpec]:
+    def zoom_to(zoom: float) -> None:
+        view.jump(Camera(view.camera().center, zoom))
+
+    def zoom_step(up: bool) -> None:
+        view.zoom_at(camera.stepped(view.zoom, up) / view.zoom, _middle(view))
+
+    def shift(dx: int, dy: int) -> None:
+        view.pan(dx, dy)
+
+    group = tr("View")
+    return [
+        ActionSpec(
+            "canvas.fit",
+            tr("Show everything"),
+            view.fit,
+            ("F", ".", "Home"),
+            group,
+            "fit",
+        ),
+        ActionSpec(
+            "canvas.fit_selection",
+            tr("Show selection"),
+            view.fit_selection,
+            ("Shift+Home", "Num+."),
+            group,
+            "zoom",
+        ),
+        ActionSpec(
+            "canvas.zoom_100",
+            tr("Zoom to 100 %"),
+            lambda: zoom_to(1.0),
+            ("Ctrl+0",),
+            group,
+            "zoom",
+        ),
+        ActionSpec(
+            "canvas.zoom_in",
+            tr("Zoom in"),
+            lambda: zoom_step(True),
+            ("Ctrl++", "Ctrl+="),
+            group,
+            "plus",
+            repeats=True,
+        ),
+        ActionSpec(
+            "canvas.zoom_out",
+            tr("Zoom out"),
+            lambda: zoom_step(False),
+            ("Ctrl+-",),
+            group,
+            "zoom",
+            repeats=True,
+        ),
+        ActionSpec(
+            "canvas.minimap",
+            tr("Minimap"),
+            view.minimap.toggle,
+            ("Alt+M",),
+            group,
+            "mapi",
+            checked=view.minimap.is_on,
+        ),
+        ActionSpec(
+            "canvas.shapes_on_wires",
+            tr("Shapes on wires"),
+            lambda: view.graph_scene.set_shapes_on_wires(not view.graph_scene.shapes_on_wires),
+            (),
+            group,
+            "link",
+            checked=lambda: view.graph_scene.shapes_on_wires,
+        ),
+    ]
+
+
+def _middle(view: GraphView) -> QPointF:
+    return QPointF(view.viewport().rect().center())

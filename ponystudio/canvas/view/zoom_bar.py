@@ -1,0 +1,83 @@
+"""The small bar at a view's lower left: fit, zoom, minimap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
+
+from ponystudio.canvas.view.camera import Camera
+from ponystudio.widgets import theme
+from ponystudio.widgets.popup_background import paint_ground
+
+if TYPE_CHECKING:
+    from ponystudio.canvas.view.view import GraphView
+
+MARGIN = 12
+
+
+class ZoomBar(QWidget):
+    def __init__(self, view: GraphView) -> None:
+        super().__init__(view.viewport())
+        self._view = view
+        self._fit = self._button(self.tr("Show everything"), "F")
+        self._zoom = self._button(self.tr("Zoom to 100 %"), "Ctrl+0")
+        self._map = self._button(self.tr("Minimap"), "Alt+M")
+        self._map.setCheckable(True)
+        self._fit.clicked.connect(view.fit)
+        self._zoom.clicked.connect(lambda: view.jump(Camera(view.camera().center, 1.0)))
+        self._map.setChecked(view.minimap.is_on())
+        self._map.clicked.connect(view.minimap.toggle)
+        view.minimap.toggled.connect(self._map.setChecked)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(4, 0, 4, 0)
+        row.setSpacing(2)
+        for button in (self._fit, self._zoom, self._map):
+            row.addWidget(button)
+        view.camera_changed.connect(self._show_zoom)
+        theme.hub.changed.connect(self._dress)
+        self.setCursor(Qt.CursorShape.ArrowCursor)
+        self._dress()
+
+    def lay_out(self) -> None:
+        margin = round(MARGIN * theme.scale())
+        self.adjustSize()
+        self.move(margin, self._view.viewport().height() - self.height() - margin)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        del event
+        painter = QPainter(self)
+        paint_ground(painter, self)
+        painter.end()
+
+    def _button(self, title: str, keys: str) -> QToolButton:
+        button = QToolButton(self)
+        button.setToolTip(f"{title} ({keys})")
+        button.setAccessibleName(title)
+        button.setAutoRaise(True)
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return button
+
+    def _dress(self) -> None:
+        unit, look = theme.scale(), theme.current()
+        colors = tuple(look.color(name).name() for name in ("text2", "hover", "tint"))
+        self.setStyleSheet(
+            "QToolButton {{ border: none; border-radius: 5px; color: {}; background: transparent;"
+            " padding: 0; }} QToolButton:hover {{ background: {}; }}"
+            " QToolButton:checked {{ background: {}; }}".format(*colors)
+        )
+        size = round((theme.density().button - 2) * unit)
+        for button, name in ((self._fit, "fit"), (self._map, "mapi")):
+            button.setIcon(theme.icon(name))
+            button.setIconSize(QSize(round(16 * unit), round(16 * unit)))
+            button.setFixedSize(size, size)
+        self._zoom.setFont(theme.font("mono"))
+        self._zoom.setFixedSize(round(52 * unit), size)
+        self.setFixedHeight(size + round(6 * unit))
+        self._show_zoom()
+        self.lay_out()
+
+    def _show_zoom(self) -> None:
+        self._zoom.setText(f"{round(self._view.zoom * 100)} %")

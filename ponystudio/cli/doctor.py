@@ -1,0 +1,104 @@
+"""`ponystudio doctor`: devices, versions, folders, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ponystudio import __version__
+from ponystudio.engine.node_packs import Packs, load_packs
+from ponystudio.library import user_folders
+from ponystudio.library.model_folders import default_roots
+
+# torch is shown with the devices.
+SHOWN = ("diffusers", "transformers", "safetensors", "numpy", "PySide6-Essentials")
+# Not in requirements: for users who want what they add.
+OPTIONAL = {"spandrel": "more kinds of upscalers"}
+
+
+def main(_: Namespace) -> int:
+    """Prints all it finds; 1 if something is missing without which nothing runs."""
+    missing = list(_missing())
+    _section("Versions", _versions())
+    _section("Devices", _devices(missing))
+    _section("Folders", _folders())
+    packs = load_packs()
+    _section("Nodes", _nodes(packs))
+    _section("Missing", [*missing, *_failed(packs)] or ["nothing"])
+    return 1 if missing else 0
+
+
+def _section(title: str, lines: Iterable[str]) -> None:
+    print(title, *lines, sep="\n  ")
+
+
+def _versions() -> Iterator[str]:
+    yield f"ponystudio {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    for name in SHOWN:
+        if version := _version(name):
+            yield f"{name} {version}"
+    for name, gain in OPTIONAL.items():
+        yield f"{name} {_version(name) or f'not installed (optional: {gain})'}"
+
+
+def _devices(missing: list[str]) -> Iterator[str]:
+    try:
+        from ponystudio.engine.memory.devices import doctor  # loads torch
+    except ImportError as error:
+        missing.append(f"torch cannot be loaded: {error}")
+        return
+    yield from doctor()
+
+
+def _folders() -> Iterator[str]:
+    for root in default_roots():
+        yield f"models: {_state(root)}"
+    yield f"nodes of your own: {_state(user_folders.nodes())}"
+    yield f"results kept on disk: {_state(user_folders.results_cache())}"
+    yield f"pictures: {_state(user_folders.pictures())}"
+
+
+def _state(folder: Path) -> str:
+    """The folder, and whether it is there and how much room it has."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    if there is None:
+        return f"{folder} (the disk is not there)"
+    room = f"{shutil.disk_usage(there).free / 2**30:,.0f} GiB free"
+    if not os.access(there, os.W_OK):
+        room = "may not be written"
+    return f"{folder} ({room}{'' if there == folder else ', not made yet'})"
+
+
+def _nodes(packs: Packs) -> Iterator[str]:
+    counts: dict[str, int] = {}
+    for spec in packs.catalog.values():
+        counts[spec.pack] = counts.get(spec.pack, 0) + 1
+    for pack, count in counts.items():
+        yield f"{pack}: {count} nodes"
+
+
+def _failed(packs: Packs) -> Iterator[str]:
+    """Packs of nodes that could not be used, in whole or in part."""
+    for problem in packs.catalog.problems:
+        yield f"node pack {problem.pack}: {problem.error}"
+
+
+def _missing() -> Iterator[str]:
+    """Distributions that PonyStudio requires and this Python does not have."""
+    for requirement in importlib.metadata.requires("ponystudio") or ():
+        name = re.match(r"[\w.-]+", requirement)
+        if name and "extra ==" not in requirement and not _version(name[0]):
+            yield f"{name[0]}: pip install '{requirement}'"
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,107 @@
+"""A graph opened for a command: read, brought up to date, with settings, and checked."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ponystudio.cli.set_params import apply
+from ponystudio.diffusion.families import families
+from ponystudio.engine.node_packs import Packs, load_packs
+from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
+from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats.embedded_metadata import graph_text
+from ponystudio.graph.formats.migrations import upgrade_nodes
+from ponystudio.graph.model import Graph
+from ponystudio.graph.topology import ancestors, effective
+from ponystudio.graph.validation import check, effective_targets
+from ponystudio.library.file_checks import check_files
+from ponystudio.library.model_folders import Folders, default_roots
+
+# How files begin that may carry a graph in their metadata; anything else is read as JSON.
+PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
+
+
+@dataclass(frozen=True)
+class Opened:
+    graph: Graph
+    packs: Packs
+    folders: Folders
+
+    def errors(self) -> list[PonyStudioError]:
+        """Everything that is wrong anywhere in the graph, its files included."""
+        catalog = self.packs.catalog
+        errors: list[PonyStudioError] = [*check(self.graph, catalog)]
+        ids = effective(self.graph, catalog).nodes
+        errors += check_files(self.graph, catalog, self.folders, ids, families=families())
+        try:
+            effective_targets(self.graph, catalog)
+        except NothingToRun as error:
+            errors.append(error)
+        return errors
+
+    def errors_in_the_way(self, targets: Sequence[str] | None = None) -> list[PonyStudioError]:
+        """What keeps these nodes (None: all that save or show something) from running: errors
+        elsewhere in the graph do no harm."""
+        catalog = self.packs.catalog
+        try:
+            targets = effective_targets(self.graph, catalog) if targets is None else targets
+        except NothingToRun as error:
+            return [*check(self.graph, catalog), error]
+        ids = ancestors(effective(self.graph, catalog), targets)
+        return [
+            *check(self.graph, catalog, targets=targets),
+            *check_files(self.graph, catalog, self.folders, ids, families=families()),
+        ]
+
+
+def open_graph(arguments: Namespace) -> Opened:
+    """The graph that GRAPH, --set and --models describe, with what is needed to check it.
+
+    Raises GraphFileError, UsageError and the errors of `settings.apply`.
+    """
+    packs = load_packs()
+    report_problems(packs)
+    graph, notes = upgrade_nodes(_read(arguments.graph), packs.upgrades, packs.catalog)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    folders = _folders(arguments.graph, arguments.models)
+    return Opened(apply(graph, arguments.settings, packs.catalog, folders), packs, folders)
+
+
+def report_problems(packs: Packs) -> None:
+    for problem in packs.catalog.problems:
+        print(f"note: node pack {problem.pack}: {problem.error}", file=sys.stderr)
+
+
+def _read(path: Path) -> Graph:
+    """The graph in a JSON file or in a picture that carries one."""
+    if _is_picture(path):
+        return graph_file.loads(graph_text(path), where=str(path))
+    return graph_file.read(path)
+
+
+def _is_picture(path: Path) -> bool:
+    """Told by how it begins; what cannot be read is left for the reader of graphs to refuse."""
+    try:
+        if not path.is_file():  # a pipe would keep us waiting
+            return False
+        with path.open("rb") as file:
+            return file.read(8).startswith(PICTURES)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return False
+
+
+def _folders(graph: Path, models: Sequence[Path]) -> Folders:
+    """The model folders given, then the user's own, then the shipped ones."""
+    for folder in models:
+        if not folder.is_dir():
+            raise UsageError(
+                "There is no such folder.",
+                where=f"--models {folder}",
+                remedy="Name the folder that holds checkpoints, loras and the like.",
+            )
+    return Folders([*models, *default_roots()], graph.absolute().parent)

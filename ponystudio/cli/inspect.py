@@ -1,0 +1,60 @@
+"""`ponystudio inspect`: what a model file is, and how that was found out."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from ponystudio.cli.error_report import printable
+from ponystudio.library.formats.content_id import hashes
+from ponystudio.library.recognition.recognise import ModelFile, Part, recognise
+
+# Longer metadata values (training logs, whole graphs) are cut in the overview; --json has them all.
+LONGEST = 100
+
+
+def main(arguments: Namespace) -> int:
+    model = recognise(arguments.file)
+    sums = hashes(arguments.file) if arguments.file.is_file() else {}
+    if arguments.json:
+        print(json.dumps({**asdict(model), "hashes": sums}, indent=2, default=str))
+    else:
+        print(printable("\n".join(_overview(model, sums))))
+    return 0
+
+
+def _overview(model: ModelFile, sums: Mapping[str, str]) -> Iterator[str]:
+    yield f"file        {model.path}"
+    yield f"format      {model.format}"
+    yield f"kind        {model.kind}"
+    if model.family:
+        yield f"family      {model.family}"
+    if model.prediction:
+        yield f"prediction  {model.prediction}{', zero terminal SNR' if model.zsnr else ''}"
+    for title, rows in (
+        ("parts", {name: _part(part) for name, part in model.parts.items()}),
+        ("hashes", sums),
+        ("metadata", model.metadata),
+    ):
+        if rows:
+            yield title
+            width = max(map(len, rows))
+            for name, value in rows.items():
+                yield f"  {name:<{width}}  {_short(str(value))}"
+    yield "why"
+    for reason in model.why:
+        yield f"  - {reason}"
+
+
+def _part(part: Part) -> str:
+    return (
+        f"{part.count:,} tensors, {part.parameters / 1e6:,.1f} M parameters, {part.dtype}, "
+        f"under {part.prefix or 'no prefix'}"
+    )
+
+
+def _short(text: str) -> str:
+    text = text.replace("\n", " ")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text):,} characters)"

@@ -1,0 +1,163 @@
+"""How a run shows itself: JSON lines, progress bars in a terminal, or only what came of it."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from tqdm import tqdm
+
+from ponystudio.engine.protocol.run_events import JsonEvent, RunFailed
+from ponystudio.errors import Cancelled, PonyStudioError
+
+# tqdm would start a thread to watch over slow bars; ours move at every step.
+tqdm.monitor_interval = 0
+
+
+class Show(ABC):
+    """Called with every event of a run; left when the run is over, however it ended.
+
+    When whoever listened has left, the run goes on in silence.
+    """
+
+    _heard = True
+
+    def __call__(self, event: JsonEvent) -> None:
+        try:
+            if self._heard:
+                self.tell(event)
+        except BrokenPipeError:
+            self._heard = False
+
+    @abstractmethod
+    def tell(self, event: JsonEvent) -> None: ...
+
+    @abstractmethod
+    def plan(self, planned: Mapping[str, str]) -> None:
+        """Show what a run would do with each node, and why."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    @abstractmethod
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class JsonLines(Show):
+    """One JSON object a line, at once, so that another program can follow."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._failed = False
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """What ends it before there is a run, or past it, is told here: no end goes untold."""
+        if error is None or self._failed:
+            return
+        if isinstance(error, PonyStudioError):
+            event = RunFailed.of(error)
+        elif isinstance(error, Cancelled | KeyboardInterrupt):
+            event = RunFailed("", "Cancelled.", "", "Cancelled")
+        else:
+            event = RunFailed("", f"{type(error).__name__}: {error}", "", type(error).__name__)
+        self(event.as_json())
+
+    def tell(self, event: JsonEvent) -> None:
+        self._failed = self._failed or event["event"] == RunFailed.name
+        print(json.dumps(event), file=self._stream, flush=True)
+
+    def plan(self, planned: Mapping[str, str]) -> None:
+        for node, what in planned.items():
+            self({"event": "planned", "node": node, "what": what})
+
+
+class Report(Show):
+    """Results on one stream, a path a line; notes on the other, with bars if it is a terminal."""
+
+    def __init__(self, results: TextIO, notes: TextIO) -> None:
+        self._results = results
+        self._notes = notes
+        self._bars: dict[str, tqdm[Any]] = {}
+        self._handlers: dict[str, Callable[[JsonEvent], None]] = {
+            "run_started": self._started,
+            "output": self._output,
+            "memory": self._memory,
+            "note": self._note,
+        }
+        if notes.isatty():
+            self._handlers |= {
+                "progress": self._progress,
+                "node_finished": self._finished,
+                "weights": self._weights,
+            }
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for bar in self._bars.values():
+            bar.close()
+
+    def tell(self, event: JsonEvent) -> None:
+        handle = self._handlers.get(event["event"])
+        if handle:
+            handle(event)
+
+    def plan(self, planned: Mapping[str, str]) -> None:
+        width = max(map(len, planned), default=0)
+        for node, what in planned.items():
+            print(f"{node:<{width}}  {what}", file=self._results)
+
+    def _started(self, event: JsonEvent) -> None:
+        self._say(f"{event['steps']} of {event['nodes']} nodes to run on {event['device']}")
+
+    def _output(self, event: JsonEvent) -> None:
+        self._say(event["path"], self._results)
+
+    def _memory(self, event: JsonEvent) -> None:
+        node = f"{event['node']}: " if event.get("node") else ""
+        self._say(f"{node}{event['action']}")
+
+    def _note(self, event: JsonEvent) -> None:
+        node = f"{event['node']}: " if event["node"] else ""
+        self._say(f"{node}{event['text']}")
+
+    def _weights(self, event: JsonEvent) -> None:
+        size, seconds = f"{event['bytes'] / 2**20:,.0f} MiB", f"{event['seconds']:.1f} s"
+        if event["action"] == "stream":
+            self._say(f"{event['file']}: {size} came as they were needed, {seconds} of waiting")
+        else:
+            self._say(f"{event['action']} {event['file']}: {size} in {seconds}")
+
+    def _progress(self, event: JsonEvent) -> None:
+        node = event["node"]
+        bar = self._bars.get(node)
+        if bar is None:
+            bar = self._bars[node] = tqdm(total=event["steps"], desc=node, file=self._notes)
+        bar.update(event["step"] - bar.n)
+
+    def _finished(self, event: JsonEvent) -> None:
+        bar = self._bars.pop(event["node"], None)
+        if bar is not None:
+            bar.close()
+
+    def _say(self, text: str, stream: TextIO | None = None) -> None:
+        """A line that leaves the bars below it whole."""
+        stream = stream or self._notes
+        tqdm.write(text, file=stream)
+        stream.flush()

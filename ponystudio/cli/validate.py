@@ -1,0 +1,16 @@
+"""`ponystudio validate`: every error of a graph, with its node, socket and remedy."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from ponystudio.cli.error_report import Refused
+from ponystudio.cli.graph_argument import open_graph
+
+
+def main(arguments: Namespace) -> int:
+    opened = open_graph(arguments)
+    if errors := opened.errors():
+        raise Refused(errors)
+    print(f"{arguments.graph}: {len(opened.graph.nodes)} nodes, nothing wrong.")
+    return 0

@@ -1,0 +1,79 @@
+"""`ponystudio verify`: make a picture again from what it carries, and compare."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ponystudio.cli.error_report import Refused
+from ponystudio.cli.graph_argument import Opened, open_graph
+from ponystudio.cli.interrupts import cancellable
+from ponystudio.cli.progress import Report
+from ponystudio.engine.verification import Receipt, compare, receipt_of
+from ponystudio.errors import Differs, UsageError
+
+
+def main(arguments: Namespace) -> int:
+    then = receipt_of(arguments.picture)
+    opened = open_graph(Namespace(**vars(arguments), graph=arguments.picture, settings=[]))
+    if errors := opened.errors_in_the_way([then.node]):
+        raise Refused(errors)
+    with TemporaryDirectory(prefix="ponystudio-verify-") as folder:
+        verdict = compare(arguments.picture, _made_again(opened, then, Path(folder)))
+    if verdict.unlike:
+        what = f"Made again, it is another picture: {verdict.unlike}."
+        raise Differs(what, where=str(arguments.picture), remedy=verdict.why)
+    print(f"{arguments.picture}: made again, the same in every pixel.")
+    for cause in verdict.causes:
+        print(f"note: {cause}", file=sys.stderr)
+    return 0
+
+
+def _made_again(opened: Opened, then: Receipt, folder: Path) -> Path:
+    """The same picture of the same batch, made on what it was made on if that is here."""
+    from ponystudio.engine.headless import run_graph  # loads torch: bad input comes first
+
+    device, dtype = _as_then(then.environment)
+    made: list[Path] = []
+
+    def on_event(event: Mapping[str, Any]) -> None:
+        if event["event"] == "output" and event["node"] == then.node:
+            made.append(Path(event["path"]))
+        elif event["event"] != "output":
+            show(event)
+
+    with Report(sys.stdout, sys.stderr) as show, redirect_stdout(sys.stderr):
+        cancellable(
+            lambda cancel: run_graph(
+                opened.graph,
+                folders=opened.folders,
+                output=folder,
+                device=device,
+                dtype=dtype,
+                packs=opened.packs,
+                targets=(then.node,),
+                on_event=on_event,
+                cancel=cancel,
+            )
+        )
+    return then.own(made)
+
+
+def _as_then(environment: Mapping[str, Any]) -> tuple[str, str]:
+    """The device and dtype to ask for; "auto" where what there was is not here."""
+    from ponystudio.engine.memory.devices import DTYPES, choose
+
+    device = str(environment.get("device", "auto"))
+    try:
+        choose(device)
+    except UsageError:
+        device = "auto"
+    for dtype in ("auto", *DTYPES):
+        if choose(device, dtype).precision == environment.get("dtype"):
+            return device, dtype
+    return device, "auto"

@@ -1,1 +1,0 @@
-"""The side of the worker that lives in the application: start, supervise, restart."""

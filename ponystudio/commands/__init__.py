@@ -1,1 +1,0 @@
-"""The commands of `ponystudio`, one module each, loaded when called."""

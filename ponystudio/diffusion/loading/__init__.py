@@ -1,0 +1,4 @@
+"""A part of a model file opened, built, filled, patched, streamed, cancelled.
+
+May import all of `diffusion`. Start at `load.py`.
+"""

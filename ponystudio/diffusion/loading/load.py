@@ -1,0 +1,182 @@
+"""From a model file to a network that runs: offline, strict, and nothing in memory twice.
+
+Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.diffusion.families import Family, families, family
+from ponystudio.diffusion.loading.model_parts import PARTS, Hints, Part, Tensors
+from ponystudio.diffusion.loading.open_part import opened
+from ponystudio.diffusion.loading.text_encoder_files import together
+from ponystudio.diffusion.weights import tensor_names
+from ponystudio.errors import ModelFileError, UnsupportedModel, WrongKind
+from ponystudio.library.formats.weights_file import WeightsFile
+from ponystudio.library.recognition.recognise import ModelFile, check_kind
+from ponystudio.library.recognition.recognise import recognise as read_header
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from ponystudio.diffusion.weights.network import Network
+
+Options = Iterable[tuple[str, str | int | float | bool]]
+# The option of a recipe that concerns sampling, not the weights: Denoiser.shift.
+SHIFT = "shift"
+
+
+def recognise(path: Path, kind: str) -> ModelFile:
+    """What a model file is, once it is sure to be of a kind ("checkpoints", "vae", "loras", ...).
+
+    Reads headers alone. Raises WrongKind, DamagedFile, UnsafeFile, UnknownModel, UnsupportedModel.
+    """
+    found = read_header(path)
+    check_kind(found, kind)
+    return found
+
+
+def load(
+    path: Path,
+    part: str,
+    *,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    options: Options = (),
+    check: Callable[[], None] = lambda: None,
+    room: int | None = None,
+) -> Any:
+    """Load one part of a model file or diffusers folder.
+
+    `part` "model" gives a Denoiser, "clip" a TextEncoder, "vae" an Autoencoder, "upscaler" a
+    SuperResolution. Tensors that are stored in `dtype` stay mapped from the file when `device` is
+    the CPU; the others are cast one by one. `options`: ("ema", True) takes averaged weights where
+    the file has them; ("prediction", word) is one of predictions.PREDICTIONS, in place of what the
+    file says. Of text encoders ("family", name) says whose they are, each ("with", path) is a
+    further file of theirs, and ("tokenizer", path) that of T5's tokenizer. `check` is called before
+    every tensor and may raise Cancelled. `room`: of blocks of the network only as many stay in
+    memory as so many bytes hold, the others come as they are needed; None: all stay.
+    Raises subclasses of ModelFileError, and MissingFile where a tokenizer is not to be found.
+    """
+    import torch
+
+    if part == "upscaler":
+        from ponystudio.diffusion.images.upscale import load_upscaler
+
+        return load_upscaler(path, device, dtype)
+    named = _by_name(options)
+    try:
+        return _load(path, part, torch.device(device), dtype, named, check, room)
+    except ModelFileError as error:
+        further = [other.name for other in named["with"]]
+        error.where = error.where or ", ".join([path.name, *further] if further else [str(path)])
+        raise
+
+
+def _by_name(options: Options) -> dict[str, Any]:
+    """There may be several further files; of the others the last counts."""
+    pairs = list(options)
+    return {**dict(pairs), "with": [Path(str(value)) for name, value in pairs if name == "with"]}
+
+
+def quiet_libraries() -> None:
+    """Keep diffusers and transformers off the network and off the terminal."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    diffusers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()
+
+
+def _load(
+    path: Path,
+    part: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    options: Mapping[str, Any],
+    check: Callable[[], None],
+    room: int | None,
+) -> Network[Any]:
+    import torch
+
+    from ponystudio.diffusion.loading import block_streaming
+    from ponystudio.diffusion.weights.fill_module import fill
+    from ponystudio.diffusion.weights.weights import Weights
+
+    quiet_libraries()
+    info, how = read_header(path), PARTS[part]
+    told = family(options["family"]) if "family" in options else None
+    file, hints = together([path, *options["with"]], told) if told else opened(info, how)
+    try:
+        kin = told or _kin(info, part, file)
+        found = how.naming(_own(file), kin)
+        if not found.names:
+            raise WrongKind(
+                f"There is no {how.noun} in this file.",
+                remedy=how.elsewhere,
+            )
+        if options.get("ema"):
+            found = replace(found, names=tensor_names.averaged(found.names, file.tensors))
+        weights = Weights(file, found)
+        with torch.device("meta"):
+            module = _built(how, kin, weights.shapes, hints)
+        coming = block_streaming.coming(module, dtype, room)
+        come = {name for block in coming for name in block.names}
+        fill(module, weights, come, how.noun, device, dtype, check)
+        network = how.wrap(module, kin, weights, info, options)
+        if coming:
+            network.stream = block_streaming.Stream(
+                module, weights, coming, device, dtype, rounds=network.rounds_patches
+            )
+        return network
+    except BaseException:
+        file.close()
+        raise
+
+
+def _own(file: WeightsFile) -> Tensors:
+    from ponystudio.diffusion.weights.weights import of_networks
+
+    return {name: file.tensors[name] for name in of_networks(file.tensors)}
+
+
+def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
+    """Whose the part is; one that is alone in its file is taken for the first that it fits."""
+    from ponystudio.diffusion.weights.weights import Weights
+
+    if info.family or part == "model":
+        return family(info.family)
+    shapes: Mapping[str, tuple[int, ...]] = {}
+    # Those of several text encoders first: one of theirs alone may be another family's.
+    for kin in sorted(families().values(), key=lambda kin: -len(kin.towers)):
+        shapes = Weights(file, PARTS[part].naming(_own(file), kin)).shapes
+        if PARTS[part].fits(shapes, kin):
+            return kin
+    if channels := shapes.get(tensor_names.VAE_ROOT, ())[1:2]:
+        raise UnsupportedModel(
+            f"The latents of this autoencoder have {channels[0]} channels, and no model that can be"
+            " run has such.",
+            remedy="Use the VAE that comes with the model.",
+        )
+    return family("")
+
+
+def _built(
+    how: Part, kin: Family, shapes: Mapping[str, tuple[int, ...]], hints: Mapping[str, Hints]
+) -> nn.Module:
+    try:
+        return how.build(how.config(shapes, kin, hints), kin)
+    except ModelFileError:
+        raise
+    except Exception as error:  # the libraries check what they are told, each in its own way
+        raise UnsupportedModel(
+            f"No {how.noun} can be built as this file describes it ({error}).",
+            remedy="What it says about itself in `ponystudio.config` may be wrong.",
+        ) from error

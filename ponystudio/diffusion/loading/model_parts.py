@@ -1,0 +1,139 @@
+"""The parts of a model: how each is found in a file, described, built and wrapped.
+
+Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.diffusion.architectures import architecture
+from ponystudio.diffusion.families import Family
+from ponystudio.diffusion.families.predictions import PREDICTIONS
+from ponystudio.diffusion.loading import text_part
+from ponystudio.diffusion.weights import network_config, tensor_names
+from ponystudio.diffusion.weights.name_table import Naming
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ponystudio.diffusion.weights.network import Network
+    from ponystudio.diffusion.weights.weights import Weights
+    from ponystudio.library.formats.tensor_info import TensorInfo
+    from ponystudio.library.recognition.recognise import ModelFile
+
+Shapes = Mapping[str, tuple[int, ...]]
+Hints = Mapping[str, Any]
+Tensors = Mapping[str, "TensorInfo"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """How one part of a model is found in a file, described, built and wrapped.
+
+    `naming`: where its tensors stand among those of a file. `node` opens a file of it alone.
+    `components` are diffusers' names for what it is made of, and the keys of their hints in
+    `ponystudio.config`; `config` gets the hints by component. `fits`: whether shapes under our
+    names are those of a family.
+    """
+
+    noun: str
+    node: str
+    components: tuple[str, ...]
+    naming: Callable[[Tensors, Family], Naming]
+    fits: Callable[[Shapes, Family], bool]
+    config: Callable[[Shapes, Family, Mapping[str, Hints]], dict[str, Any]]
+    build: Callable[[dict[str, Any], Family], nn.Module]
+    wrap: Callable[[Any, Family, Weights, ModelFile, Mapping[str, Any]], Network[Any]]
+
+    @property
+    def elsewhere(self) -> str:
+        """What to do where a file has none."""
+        return f"Take the {self.noun} from another file, with the node {self.node}."
+
+
+def _denoiser_naming(tensors: Tensors, kin: Family) -> Naming:
+    return architecture(kin.architecture).naming(tensors)
+
+
+def _denoiser_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+    how = architecture(kin.architecture)
+    return how.config(shapes, kin, hints[how.component])
+
+
+def _build_denoiser(arguments: dict[str, Any], kin: Family) -> nn.Module:
+    return architecture(kin.architecture).build(arguments)
+
+
+def _denoiser(
+    module: Any, kin: Family, weights: Weights, info: ModelFile, options: Mapping[str, Any]
+) -> Network[Any]:
+    from ponystudio.diffusion.loading.denoiser import Denoiser
+
+    said = info.config.get(architecture(kin.architecture).component)
+    rgb = network_config.rgb(kin, said) if isinstance(said, dict) else None
+    said_by_user = PREDICTIONS.get(options.get("prediction", ""))
+    prediction, zsnr = said_by_user or (info.prediction, info.zsnr)
+    return Denoiser(module, kin, weights, prediction=prediction, zsnr=zsnr, rgb=rgb)
+
+
+def _vae_naming(tensors: Tensors, _: Family) -> Naming:
+    return Naming(tensor_names.vae(tensors))
+
+
+def _vae_fits(shapes: Shapes, kin: Family) -> bool:
+    return shapes.get(tensor_names.VAE_ROOT, ())[1:2] == (kin.latent_channels,)
+
+
+def _vae_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+    return network_config.vae(shapes, kin, hints["vae"])
+
+
+def _build_vae(arguments: dict[str, Any], _: Family) -> nn.Module:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    return AutoencoderKL(**arguments)
+
+
+def _autoencoder(
+    module: Any, kin: Family, weights: Weights, _info: ModelFile, _options: Mapping[str, Any]
+) -> Network[Any]:
+    from ponystudio.diffusion.images.vae import Autoencoder
+
+    return Autoencoder(module, kin, weights)
+
+
+PARTS = {
+    "model": Part(
+        "denoiser",
+        "Load model (core.load_model)",
+        ("unet", "transformer"),
+        _denoiser_naming,
+        lambda *_: False,  # a denoiser's family is told by its file
+        _denoiser_config,
+        _build_denoiser,
+        _denoiser,
+    ),
+    "clip": Part(
+        "text encoder",
+        text_part.NODE,
+        text_part.COMPONENTS,
+        text_part.naming,
+        text_part.fits,
+        text_part.describe,
+        text_part.build,
+        text_part.wrap,
+    ),
+    "vae": Part(
+        "autoencoder",
+        "Load VAE (core.load_vae)",
+        ("vae",),
+        _vae_naming,
+        _vae_fits,
+        _vae_config,
+        _build_vae,
+        _autoencoder,
+    ),
+}

@@ -1,0 +1,210 @@
+"""LoRA files and their kin: which layers they change, and by what.
+
+Read are the kinds of `deltas` in the namings of `lora_names`. A layer that is one in the original
+network and several in ours is cut into their rows. Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ponystudio.diffusion.families import Family, families
+from ponystudio.diffusion.lora.deltas import Delta, delta, rank_of
+from ponystudio.diffusion.lora.lora_layers import contents, flat, listed
+from ponystudio.diffusion.lora.lora_names import TEXT_LAYER, Place, table
+from ponystudio.diffusion.weights.fused_tensors import Cut
+from ponystudio.errors import MismatchedValues, UnsupportedModel
+from ponystudio.library.recognition.signatures import lora_family
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ponystudio.library.formats.weights_file import WeightsFile
+
+# PEFT's settings, which diffusers writes into the metadata, one set a component.
+PEFT_COMPONENTS = {
+    "model": ("unet.", "transformer."),
+    "clip": ("text_encoder.", "text_encoder_2.", "text_encoder_3."),
+}
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a LoRA does to one network: parameter → delta, and the layers that found none."""
+
+    deltas: Mapping[str, Delta]
+    unmatched: tuple[str, ...]
+
+
+class LoraFile:
+    """An open LoRA file. `content` is its quick content id: equal files are equal patches."""
+
+    def __init__(self, file: WeightsFile, content: str) -> None:
+        self.path = Path(file.path)
+        self.content = content
+        self.layers = contents(self.path, file.tensors).layers
+        self._file = file
+
+    def for_module(self, part: str, module: nn.Module, family: Family) -> Match:
+        """The deltas for the network of a part, "model" or "clip", of a model of a family.
+
+        Raises MismatchedValues where the file was made for another base model: where a delta has
+        another shape than its weight, or where the file has layers for this part and none is here;
+        UnsupportedModel for what cannot be cut.
+        """
+        parameters = dict(module.named_parameters())
+        places = table(part, family, parameters)
+        mine = [name for name in self.layers if bool(TEXT_LAYER.match(name)) == (part == "clip")]
+        found: dict[str, Delta] = {}
+        for name in mine:
+            for path, change in self._deltas(name, part, places.get(name, ())):
+                if path not in parameters or not change.fits(tuple(parameters[path].shape)):
+                    shape = list(parameters[path].shape) if path in parameters else "not"
+                    raise self._wrong_base(family, f"{path} is {shape} there")
+                found[path] = change
+        unmatched = tuple(name for name in mine if name not in places)
+        # A text encoder that is not here may be one that its model works without.
+        lacks = not found and not (part == "clip" and any(t.optional for t in family.towers))
+        if unmatched and (lacks or self.base not in ("", family.title)):
+            raise self._wrong_base(family, f"it has none of the layers {listed(unmatched)}")
+        return Match(found, unmatched)
+
+    @property
+    def base(self) -> str:
+        """The title of the base model it was made for; "" where the file does not tell."""
+        return _title(lora_family(self._file.tensors))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _wrong_base(self, family: Family, why: str) -> MismatchedValues:
+        made_for = self.base or "another base, or written in a dialect that is not known here,"
+        if made_for == family.title:
+            made_for = f"another model of {family.title}"
+        return MismatchedValues(
+            f"This LoRA was made for {made_for} and does not fit this model"
+            f" ({family.title}): {why}.",
+            where=str(self.path),
+            remedy="Use it with models of the base that it was trained on.",
+        )
+
+    def _deltas(self, name: str, part: str, places: Iterable[Place]) -> Iterator[tuple[str, Delta]]:
+        """Parameter → what is added to it, for one layer."""
+        from ponystudio.diffusion.weights.weights import tensor
+
+        roles = {role: tensor(self._file, key) for role, key in self.layers[name].items()}
+        weight = delta(roles, self._scale(name, part, roles))
+        bias = delta({"diff": roles["bias"]}, 1.0) if "bias" in roles else None
+        for place in places:
+            if weight:
+                yield place.parameter, self._cut(name, weight, place.cut)
+            if bias:
+                yield place.bias, self._cut(name, bias, place.cut)
+
+    def _cut(self, name: str, change: Delta, cut: Cut | None) -> Delta:
+        if cut is None:
+            return change
+        if not change.may_cut(cut):
+            raise UnsupportedModel(
+                f"This LoRA sets the lengths of the columns of {name!r} (DoRA), which is one layer"
+                " there and several here.",
+                where=str(self.path),
+                remedy="Use a DoRA that sets those of the rows, or a plain LoRA.",
+            )
+        return change.cut(cut)
+
+    def _scale(self, name: str, part: str, roles: Mapping[str, Any]) -> float:
+        """s = α/rank, where nothing says α: 1."""
+        rank = rank_of(roles)
+        if not rank:
+            return 1.0
+        settings = self._peft_settings(part)
+        if "alpha" in roles:
+            alpha = float(roles["alpha"])
+        else:
+            said = _of_layer(settings.get("alpha_pattern"), name, settings.get("lora_alpha"))
+            alpha = float(said) if isinstance(said, int | float) else rank
+        return alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank)
+
+    def _peft_settings(self, part: str) -> dict[str, Any]:
+        try:
+            settings = json.loads(self._file.metadata.get("lora_adapter_metadata", "{}"))
+        except (ValueError, RecursionError):
+            return {}
+        if not isinstance(settings, dict):
+            return {}
+        return {
+            name.removeprefix(component): value
+            for component in PEFT_COMPONENTS[part]
+            for name, value in settings.items()
+            if name.startswith(component)
+        }
+
+
+def read(path: Path) -> LoraFile:
+    """Open a LoRA file; its tensors stay mapped until it is closed.
+
+    Raises UnsupportedModel for OFT, GLoRA, IA³ and unknown dialects, WrongKind for a file that
+    holds no LoRA, and what `library.open_weights` raises for damaged and unsafe files.
+    """
+    from ponystudio.library.formats.content_id import content_id
+    from ponystudio.library.formats.weights_file import open_weights
+
+    file = open_weights(path)
+    try:
+        return LoraFile(file, content_id(path))
+    except BaseException:
+        file.close()
+        raise
+
+
+def notes(path: Path, family: str) -> list[str]:
+    """What of a LoRA has no effect on a model of `family` ("sd1", ...), and what else it brings:
+    one plain sentence each.
+
+    Reads only the file's header. Raises MismatchedValues when it was made for another base, and
+    what `read` raises.
+    """
+    from ponystudio.library.formats.weights_file import open_weights
+
+    with open_weights(path) as file:
+        held = contents(path, file.tensors)
+        base, total = _title(lora_family(file.tensors)), len(file.tensors)
+    wanted = _title(family)
+    if base and base != wanted:
+        raise MismatchedValues(
+            f"This LoRA was made for {base}, the model is {wanted}.",
+            where=str(path),
+            remedy=f"Use it with a model of {base}, or choose a LoRA for {wanted}.",
+        )
+    said = []
+    if held.unknown:
+        said.append(
+            f"Of no kind that is known here, and so without effect: {len(held.unknown)} of the"
+            f" {total} tensors of {path.name} ({listed(held.unknown)})"
+        )
+    if held.words:
+        said.append(
+            f"{path.name} brings textual inversions for the prompts behind it:"
+            f" {', '.join(f'embedding:{word}' for word in held.words)}"
+        )
+    return said
+
+
+def _of_layer(pattern: Any, layer: str, otherwise: Any) -> Any:
+    """What PEFT's `alpha_pattern` says of a layer."""
+    if isinstance(pattern, dict):
+        for name, value in pattern.items():
+            if isinstance(name, str) and layer.endswith(flat(name)):
+                return value
+    return otherwise
+
+
+def _title(family: str) -> str:
+    """Of families that cannot be run, the name."""
+    return families()[family].title if family in families() else family.replace("_", " ")

@@ -1,0 +1,117 @@
+"""Which textual inversion the words of a prompt mean.
+
+They are named by their files: `embedding:name` in both dialects, and the bare name in A1111's.
+Names are those of files in a folder, "EasyNegative.pt" or "style/birb.safetensors".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Sequence
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+
+from ponystudio.diffusion.text.prompt_syntax import DIALECTS, Segment, parse
+from ponystudio.errors import MissingFile
+
+SUFFIX = re.compile(r"\.(safetensors|pt|bin|ckpt|pth|png|webp)$", re.IGNORECASE)
+# At the start of a segment or after white space, and followed by a name.
+EMBEDDING = re.compile(r"(?:^|(?<=\s))embedding:(?=\s*(?!embedding:)[^\s,;:.])")
+
+
+class EmbeddingNames:
+    """The textual inversions there are; `spell` gives the token ids of a text."""
+
+    def __init__(self, names: Collection[str], spell: Callable[[str], list[int]]) -> None:
+        self.names = tuple(names)
+        self._spell = spell
+        self._by_word: dict[str, str] = {}
+        # A full name wins over one without its suffix, and that over a bare one in a subfolder.
+        for shorten in (str, _without_suffix, _stem):
+            for name in self.names:
+                self._by_word.setdefault(shorten(name), name)
+        for word, name in list(self._by_word.items()):
+            self._by_word.setdefault(word.lower(), name)
+
+    def find(self, word: str) -> str | None:
+        """The file that `word` names; letter case matters only between files that differ in it."""
+        return self._by_word.get(word) or self._by_word.get(word.lower())
+
+    def at(self, ids: Sequence[int], place: int) -> tuple[str, int] | None:
+        """The longest bare name spelt by the tokens from `place` on, and how many they are."""
+        for spelling, name in self._by_first_token.get(ids[place], ()):
+            if tuple(ids[place : place + len(spelling)]) == spelling:
+                return name, len(spelling)
+        return None
+
+    def unknown(self, word: str) -> MissingFile:
+        """The error for a name that is not there."""
+        near = get_close_matches(word, [_stem(name) for name in self.names], n=3)
+        return MissingFile(
+            f"There is no embedding called {word!r}.",
+            socket="text",
+            remedy=f"Did you mean {' or '.join(near)}?"
+            if near
+            else "Put its file into the embeddings folder, or take it out of the prompt.",
+        )
+
+    @cached_property
+    def _by_first_token(self) -> dict[int, list[tuple[tuple[int, ...], str]]]:
+        found: dict[int, list[tuple[tuple[int, ...], str]]] = {}
+        for name in self.names:
+            if spelling := tuple(self._spell(_stem(name))):
+                found.setdefault(spelling[0], []).append((spelling, name))
+        for spellings in found.values():
+            spellings.sort(key=lambda item: -len(item[0]))
+        return found
+
+
+def split_at_embeddings(text: str, names: EmbeddingNames) -> Iterator[tuple[str, str | None]]:
+    """Pieces of plain text (text, None) and of `embedding:name` ("", file name), in order.
+
+    Raises MissingFile for a name that is not among `names`.
+    """
+    plain, *named = EMBEDDING.split(text)
+    yield plain, None
+    for part in named:
+        word = part.split(maxsplit=1)[0]
+        # A comma may follow a name directly, and yet be part of one.
+        for candidate in (word, word.rstrip(",.;:"), re.split("[,;]", word)[0]):
+            if name := names.find(candidate):
+                yield "", name
+                yield part.lstrip()[len(candidate) :], None
+                break
+        else:
+            raise names.unknown(word.rstrip(",.;:"))
+
+
+def may_mean(prompt: str, name: str) -> bool:
+    """Whether encoding this prompt, in either dialect, may read the embedding of this name.
+
+    True for some that do not; false only for those that surely do not, so that a cache may ask.
+    """
+    return _squeezed(_stem(name)) in _words(prompt)
+
+
+@lru_cache(maxsize=64)
+def _words(prompt: str) -> str:
+    """All that a prompt says, by each dialect: without its syntax, which may stand amid a name."""
+    read = (parse(prompt, dialect) for dialect in DIALECTS)
+    return "\n".join(
+        _squeezed("".join(part.text for part in parts if isinstance(part, Segment)))
+        for parts in read
+    )
+
+
+def _squeezed(text: str) -> str:
+    """Texts that are spelt with the same tokens are equal in this form."""
+    return "".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def _without_suffix(name: str) -> str:
+    return SUFFIX.sub("", name)
+
+
+def _stem(name: str) -> str:
+    return _without_suffix(name.rpartition("/")[2])

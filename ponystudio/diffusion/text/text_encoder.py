@@ -1,0 +1,87 @@
+"""From a prompt to what the denoiser reads: the text encoders of a family and their tokenizers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ponystudio.diffusion.families.text_encoder_specs import ClipTower, T5Tower, Tower
+from ponystudio.diffusion.text.clip import ClipEncoder
+from ponystudio.diffusion.text.conditioning import Encoded, joined
+from ponystudio.diffusion.text.sentencepiece_tokens import SentencePieces, shipped
+from ponystudio.diffusion.text.t5 import T5Encoder
+from ponystudio.diffusion.weights.embedding_tensors import Bundled
+from ponystudio.diffusion.weights.network import Network
+from ponystudio.diffusion.weights.weights import Weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ponystudio.diffusion.families import Family
+
+
+class TextEncoder(Network["nn.Module"]):
+    """The text encoders of a family with their tokenizers.
+
+    `module` is the only one, or a ModuleDict by the names of the family's towers, of which those
+    that are optional may be missing; on any device and of any floating dtype, while what comes out
+    is float32. `pieces`: the tokenizers, by tower, that take the place of those that ship.
+    `embeddings` are the textual inversions that prompts may name: file name → path, and the words
+    of those in LoRA files.
+    """
+
+    part = "clip"
+    # As ComfyUI does, whose pictures a LoRA shall give here too.
+    rounds_patches = True
+
+    def __init__(
+        self,
+        module: nn.Module,
+        family: Family,
+        weights: Weights | None = None,
+        pieces: Mapping[str, SentencePieces] | None = None,
+    ) -> None:
+        super().__init__(module, weights)
+        self.family = family
+        self._encoders = [self._encoder(tower, pieces or {}) for tower in family.towers]
+        self.embeddings: Mapping[str, Path | Bundled] = {}
+
+    @torch.no_grad()
+    def encode(
+        self, text: str, *, dialect: str = "a1111", clip_skip: int = 0, empty: str = "auto"
+    ) -> Encoded:
+        """Encode a prompt.
+
+        `dialect` is one of `prompt.DIALECTS`. `clip_skip` 1 takes the last layer of CLIP, 2 the one
+        before, 0 the family's own. `empty`, of `prompt.EMPTY`: whether a prompt of no words is
+        encoded or is all zeros; auto is the family's own way. Raises ParamRange for more than
+        there are layers, MissingFile for an unknown `embedding:name`, MismatchedValues for one of
+        another model family.
+        """
+        skip = clip_skip or self.family.clip_skip
+        if skip > 0:
+            skip = max(skip, self.family.least_skip)
+        shares = [
+            encoder.encode(text, dialect, skip, self.embeddings) if encoder else None
+            for encoder in self._encoders
+        ]
+        encoded = joined(shares, self.family)
+        zeros = self.family.zero_empty if empty == "auto" else empty == "zeros"
+        return encoded.zeros() if zeros and not text else encoded
+
+    def _encoder(
+        self, tower: Tower, pieces: Mapping[str, SentencePieces]
+    ) -> ClipEncoder | T5Encoder | None:
+        """What reads a prompt with one of the towers; None for one that is not there."""
+        module: Any = self.module
+        if len(self.family.towers) > 1:
+            if tower.name not in module:
+                return None
+            module = module[tower.name]
+        if isinstance(tower, ClipTower):
+            return ClipEncoder(tower, module, {tower.name for tower in self.family.towers})
+        assert isinstance(tower, T5Tower)
+        return T5Encoder(tower, module, pieces.get(tower.name) or shipped(tower.pieces))

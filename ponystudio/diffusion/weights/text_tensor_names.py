@@ -1,0 +1,227 @@
+"""Which text encoders are among the tensors of a file, and what theirs are called there.
+
+Ours are transformers': CLIPTextModel's, with `text_model.` before them where it is projected, and
+those of the stack that a T5 encoder is. Torch-free.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ponystudio.diffusion.families.text_encoder_specs import TOWERS, ClipTower, T5Tower, Tower
+from ponystudio.diffusion.weights.fused_tensors import THIRDS, TRANSPOSED, Cut
+from ponystudio.diffusion.weights.name_table import Naming, renamed
+from ponystudio.diffusion.weights.tensor_names import below, count
+
+if TYPE_CHECKING:
+    from ponystudio.library.formats.tensor_info import TensorInfo
+
+Tensors = Mapping[str, "TensorInfo"]
+
+CLIP, OPEN_CLIP, T5, LLAMA_CPP = "CLIP", "open_clip", "T5", "llama.cpp"
+# Layouts by the tensor that tells each: the first layer of its MLP, as wide as the states.
+MARKS = {
+    "encoder.layers.0.mlp.fc1.weight": CLIP,
+    "transformer.resblocks.0.mlp.c_fc.weight": OPEN_CLIP,
+    "encoder.block.0.layer.1.DenseReluDense.wi_1.weight": T5,
+    "enc.blk.0.ffn_up.weight": LLAMA_CPP,
+}
+# Beside which these stand, as they do not with the encoders of pictures.
+ROOTS = {CLIP: "embeddings.token_embedding.weight", OPEN_CLIP: "token_embedding.weight"}
+BRANCHES = {
+    CLIP: ("embeddings.", "encoder.layers.", "final_layer_norm."),
+    OPEN_CLIP: (
+        *("token_embedding.", "positional_embedding", "transformer.resblocks.", "ln_final."),
+        "text_projection",
+    ),
+    T5: ("shared.", "encoder."),
+    LLAMA_CPP: ("token_embd.", "enc."),
+}
+# What stands before the distances of the second block, in which UMT5 has some too.
+SECOND = {
+    T5: ("encoder.block.1.", "layer.0.SelfAttention.relative_attention_bias.weight"),
+    LLAMA_CPP: ("enc.blk.1.", "attn_rel_b.weight"),
+}
+PROJECTION = "text_projection.weight"
+EMBEDDED = "embed_tokens.weight"
+# A folder of diffusers', or a file that is named as such.
+IN_FOLDER = re.compile(r"(^|/)text_encoder(_\d)?\.")
+
+# What open_clip calls the layers of a text encoder; its q, k and v are one tensor.
+OPEN_CLIP_LAYERS = {
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+    "attn.out_proj": "self_attn.out_proj",
+}
+QKV = ("q_proj", "k_proj", "v_proj")
+LLAMA_CPP_LAYERS = {
+    "attn_norm": "layer.0.layer_norm",
+    "attn_q": "layer.0.SelfAttention.q",
+    "attn_k": "layer.0.SelfAttention.k",
+    "attn_v": "layer.0.SelfAttention.v",
+    "attn_o": "layer.0.SelfAttention.o",
+    "attn_rel_b": "layer.0.SelfAttention.relative_attention_bias",
+    "ffn_norm": "layer.1.layer_norm",
+    "ffn_gate": "layer.1.DenseReluDense.wi_0",
+    "ffn_up": "layer.1.DenseReluDense.wi_1",
+    "ffn_down": "layer.1.DenseReluDense.wo",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A text encoder among stored tensors: its `layout`, what stands before its names, and how wide
+    its states are. `biased`: whether it is UMT5's; None where one cannot tell."""
+
+    layout: str
+    prefix: str
+    width: int
+    biased: bool | None = None
+
+    def may_be(self, tower: Tower) -> bool:
+        """Whether it is of a tower's kind, of whatever width."""
+        if self.layout in (CLIP, OPEN_CLIP):
+            return isinstance(tower, ClipTower)
+        return isinstance(tower, T5Tower) and self.biased in (tower.biased, None)
+
+    def is_exactly(self, tower: Tower) -> bool:
+        return self.may_be(tower) and self.width == tower.width
+
+    @property
+    def noun(self) -> str:
+        """What to call it."""
+        known = (tower.noun for tower in TOWERS if self.is_exactly(tower))
+        return next(known, f"a text encoder of {self.width} numbers a token")
+
+
+def text_encoders(tensors: Tensors) -> list[Found]:
+    """All that there are, in whatever layout and under whatever prefix."""
+    found = []
+    for name, info in tensors.items():
+        mark = next((mark for mark in MARKS if name.endswith(mark)), None)
+        if mark is None or len(info.shape) != 2:
+            continue
+        layout, prefix = MARKS[mark], name.removesuffix(mark)
+        whole_words = not prefix or prefix[-1] in "./"
+        if whole_words and prefix + ROOTS.get(layout, mark) in tensors:
+            found.append(Found(layout, prefix, info.shape[1], _biased(tensors, layout, prefix)))
+    return found
+
+
+def of_towers(found: Sequence[Found], towers: Iterable[Tower]) -> dict[str, Found]:
+    """Which of them is which tower, by its name.
+
+    Known widths tell; of smaller relatives, whose widths are nobody's, the narrower are the towers
+    that are narrower.
+    """
+    placed: dict[str, Found] = {}
+    free = []
+    for tower in towers:
+        if exact := next((one for one in found if one.is_exactly(tower)), None):
+            placed[tower.name] = exact
+        else:
+            free.append(tower)
+    relatives = [one for one in found if not any(map(one.is_exactly, TOWERS))]
+    for kind in (ClipTower, T5Tower):
+        mine = [tower for tower in free if isinstance(tower, kind)]
+        placed |= _by_order([one for one in relatives if any(map(one.may_be, mine))], mine)
+    return placed
+
+
+def _by_order(found: Sequence[Found], towers: Sequence[Tower]) -> dict[str, Found]:
+    if not found:
+        return {}
+    nearest = sorted(towers, key=lambda tower: min(abs(tower.width - one.width) for one in found))
+    there = sorted(nearest[: len(found)], key=lambda tower: tower.width)
+    pairs = zip(there, sorted(found, key=lambda one: one.width), strict=False)
+    return {tower.name: one for tower, one in pairs}
+
+
+def naming(tensors: Iterable[str], found: Found, tower: Tower) -> Naming:
+    """Where our tensors of a tower stand, which is one of those that were found."""
+    listed = list(tensors)
+    part = below(listed, found.prefix, BRANCHES[found.layout])
+    if found.layout == LLAMA_CPP:
+        return renamed(part, _llama_cpp(part))
+    if found.layout == T5:
+        stack = {name.removeprefix("encoder."): key for name, key in part.items()}
+        if shared := stack.pop("shared.weight", None):
+            stack[EMBEDDED] = shared  # which may stand there a second time
+        return Naming(stack)
+    assert isinstance(tower, ClipTower)
+    if found.layout == OPEN_CLIP:
+        return _open_clip(part, tower)
+    return _clip(part, tower, found.prefix, set(listed))
+
+
+def _biased(tensors: Tensors, layout: str, prefix: str) -> bool | None:
+    if layout not in SECOND:
+        return None
+    block, bias = (prefix + SECOND[layout][0], SECOND[layout][1])
+    if not any(name.startswith(block) for name in tensors):
+        return None
+    return block + bias in tensors
+
+
+def _clip(part: Mapping[str, str], tower: ClipTower, prefix: str, stored: set[str]) -> Naming:
+    # Fixed positions are kept by some.
+    part = {name: key for name, key in part.items() if not name.endswith(".position_ids")}
+    projection = prefix.removesuffix("text_model.") + PROJECTION
+    there = projection in stored
+    if not tower.projected or (tower.may_lack and not (there and IN_FOLDER.search(prefix))):
+        return Naming(part)
+    part = {f"text_model.{name}": key for name, key in part.items()}
+    return Naming({**part, PROJECTION: projection} if there else part)
+
+
+def _open_clip(part: Mapping[str, str], tower: ClipTower) -> Naming:
+    names = dict(_open_clip_names(part, tower.projected and not tower.may_lack))
+    cuts: dict[str, Cut] = {}
+    for ours, stored in names.items():
+        if stored.endswith((".in_proj_weight", ".in_proj_bias")):
+            cuts[ours] = THIRDS[QKV.index(ours.rsplit(".", 2)[1])]
+        elif ours == PROJECTION:
+            # open_clip multiplies from the other side, and stores a parameter, not a layer.
+            cuts[ours] = TRANSPOSED
+    return Naming(names, cuts)
+
+
+def _open_clip_names(part: Mapping[str, str], projected: bool) -> Iterator[tuple[str, str]]:
+    """(ours, stored)."""
+    root = "text_model." if projected else ""
+    fixed = {
+        "token_embedding.weight": "embeddings.token_embedding.weight",
+        "positional_embedding": "embeddings.position_embedding.weight",
+        "ln_final.weight": "final_layer_norm.weight",
+        "ln_final.bias": "final_layer_norm.bias",
+    }
+    for name, key in part.items():
+        if name in fixed:
+            yield root + fixed[name], key
+        elif name == "text_projection":
+            if projected:
+                yield PROJECTION, key
+        elif match := re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+)\.(weight|bias)", name):
+            layer, inner, leaf = match.groups()
+            yield f"{root}encoder.layers.{layer}.{OPEN_CLIP_LAYERS.get(inner, inner)}.{leaf}", key
+        elif match := re.fullmatch(
+            r"transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)", name
+        ):
+            for projection in QKV:
+                yield f"{root}encoder.layers.{match[1]}.self_attn.{projection}.{match[2]}", key
+        else:
+            yield root + name, key
+
+
+def _llama_cpp(part: Iterable[str]) -> Iterator[tuple[str, str, None]]:
+    """(llama.cpp's, ours, None), for as many blocks as there are."""
+    yield "token_embd", "embed_tokens", None
+    yield "enc.output_norm", "final_layer_norm", None
+    for n in range(count(part, r"enc\.blk\.(\d{1,4})\.")):
+        for theirs, ours in LLAMA_CPP_LAYERS.items():
+            yield f"enc.blk.{n}.{theirs}", f"block.{n}.{ours}", None

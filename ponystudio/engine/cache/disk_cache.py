@@ -1,0 +1,365 @@
+"""The disk tier: results that outlive the process, in a folder that several processes may share.
+
+One file an entry, written whole or not at all, so that the files are the truth; the SQLite index
+beside them only knows what they cost and what keys were made from, and is made anew when damaged.
+The entry that is cheapest to make again per byte leaves first, with an allowance for age
+(GreedyDual-Size: Cao & Irani 1997).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import sqlite3
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponystudio.engine.cache.result_codec import Damaged, decode, encode
+from ponystudio.engine.cache.tensor_walk import weight
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph.atomic_write import write_bytes
+
+LIMIT = 4 * 2**30
+ENTRY_LIMIT = 256 * 2**20
+# Results that wait to be written; when a slow disk lags further behind, later ones are not kept.
+BACKLOG = 1 * 2**30
+# What is evicted at once goes this far below the limit, so that it is not done for every entry.
+ROOM = 0.9
+# Seconds to wait for another process that writes to the index.
+LOCK_PATIENCE = 10.0
+_STALE_DRAFT = 3600.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, bytes INTEGER NOT NULL,
+    worth REAL NOT NULL, priority REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_priority ON entries (priority);
+CREATE TABLE IF NOT EXISTS preimages (digest TEXT PRIMARY KEY, text TEXT NOT NULL,
+    used REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS last (scope TEXT, node TEXT, digest TEXT NOT NULL,
+    PRIMARY KEY (scope, node)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 0), priority REAL NOT NULL);
+INSERT OR IGNORE INTO clock VALUES (0, 0);
+"""
+# Preimages are small; those of the last so many results are kept.
+PREIMAGES = 50_000
+
+
+@dataclass(frozen=True)
+class _Write:
+    key: str
+    value: Any
+    seconds: float
+    size: int
+
+
+class DiskCache:
+    """Results in `folder`, at most `limit` bytes of them and none above `entry_limit`.
+
+    Writing and accounting happen on a thread of its own; `flush` waits for them. `on_trouble` is
+    told, once, when results can no longer be kept (a full disk).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limit: int = LIMIT,
+        entry_limit: int = ENTRY_LIMIT,
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._folder, self._limit, self._entry_limit = folder, limit, entry_limit
+        self._on_trouble = on_trouble
+        self._broken = False
+        self._lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._backlog = 0
+        self._backlog_lock = threading.Lock()
+        self._known: set[str] = set()
+        self._unreadable: set[str] = set()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._known = {path.stem for path in self._files()}
+            self._index = self._open_index()
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(str(error))
+            self._index = sqlite3.connect(":memory:", check_same_thread=False)
+            self._index.executescript(_SCHEMA)
+        self._thread = threading.Thread(target=self._work, name="disk cache", daemon=True)
+        self._thread.start()
+
+    # --- Results ----------------------------------------------------------------------------------
+
+    def known(self, key: str) -> bool:
+        """Whether the entry was there when last looked."""
+        return key in self._known
+
+    def has(self, key: str) -> bool:
+        """Whether the entry is there now, perhaps written by another process."""
+        # Not Path.exists, which raises where a folder may not be searched.
+        if key not in self._unreadable and os.path.exists(self._path(key)):  # noqa: PTH110
+            self._known.add(key)
+            return True
+        self._known.discard(key)
+        return False
+
+    def read(self, key: str) -> Any:
+        """The result, tensors on the CPU. Raises KeyError for none, a torn or a foreign one."""
+        path = self._path(key)
+        try:
+            value, about = decode(path.read_bytes())
+            if about.get("key") != key:
+                raise Damaged("another key")
+        except (OSError, Damaged) as error:
+            self._unreadable.add(key)  # though it may stay there, where nothing can be removed
+            if isinstance(error, Damaged):
+                self.forget(key)
+            raise KeyError(key) from None
+        self._jobs.put(lambda: self._touch(key))
+        return value
+
+    def write(self, key: str, value: Any, seconds: float) -> None:
+        """Keep a result that took `seconds` to make, soon and in the background."""
+        size = weight(value)
+        with self._backlog_lock:
+            if self._broken or size > self._entry_limit or self._backlog + size > BACKLOG:
+                return
+            self._backlog += size
+        self._unreadable.discard(key)
+        job = _Write(key, value, seconds, size)
+        self._jobs.put(lambda: self._write(job))
+
+    def forget(self, key: str) -> None:
+        """Remove an entry, even one that still waits to be written."""
+
+        def remove() -> None:
+            self._known.discard(key)
+            with contextlib.suppress(OSError):
+                self._path(key).unlink(missing_ok=True)
+            with self._lock, self._index:
+                self._index.execute("DELETE FROM entries WHERE key = ?", (key,))
+
+        self._unreadable.add(key)  # until it is written anew
+        self._jobs.put(remove)
+
+    def clear(self) -> None:
+        """Remove every entry; what keys were made from is forgotten too."""
+        self.flush()
+        with self._lock:
+            for path in self._files():
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            self._known.clear()
+            with contextlib.suppress(sqlite3.Error), self._index:
+                self._index.executescript(
+                    "DELETE FROM entries; DELETE FROM preimages; DELETE FROM last;"
+                )
+
+    # --- What keys were made from -----------------------------------------------------------------
+
+    def remember(self, scope: str, node: str, digest: str, preimages: Mapping[str, str]) -> None:
+        """The node of this id in this document ran with this digest; its preimages by digest."""
+        self._jobs.put(lambda: self._remember(scope, node, digest, preimages))
+
+    def last(self, scope: str, node: str) -> str | None:
+        return self._text("SELECT digest FROM last WHERE scope = ? AND node = ?", scope, node)
+
+    def preimage(self, digest: str) -> str | None:
+        return self._text("SELECT text FROM preimages WHERE digest = ?", digest)
+
+    # --- The thread -------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Wait until everything asked for is done."""
+        done = threading.Event()
+        self._jobs.put(done.set)
+        done.wait()
+
+    def close(self) -> None:
+        """Finish what is asked for and let go of the folder."""
+        self._jobs.put(None)
+        self._thread.join()
+        self._index.close()
+
+    def _work(self) -> None:
+        self._sweep()
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except sqlite3.OperationalError:
+                pass  # locked or full: an entry goes without account until the next start
+            except sqlite3.Error:
+                self._renew_index()
+            del job  # it holds a result, which may leave the memory now
+
+    def _write(self, job: _Write) -> None:
+        with self._backlog_lock:
+            self._backlog -= job.size
+        if self._broken:
+            return
+        path = self._path(job.key)
+        try:
+            data = encode(job.value, {"key": job.key, "seconds": f"{job.seconds:.6g}"})
+        except Exception:  # of a kind that cannot be stored, or there is no memory for a copy
+            return
+        if len(data) > self._entry_limit:
+            return
+        try:
+            path.parent.mkdir(exist_ok=True)
+            write_bytes(path, data)
+        except (OSError, PonyStudioError) as error:
+            self._give_up(error.what if isinstance(error, PonyStudioError) else str(error))
+            return
+        self._known.add(job.key)
+        self._account(job.key, len(data), job.seconds)
+        self._evict()
+
+    def _account(self, key: str, size: int, seconds: float) -> None:
+        worth = seconds / max(size, 1)
+        with self._lock, self._index:
+            self._index.execute(
+                "INSERT OR REPLACE INTO entries SELECT ?, ?, ?, clock.priority + ? FROM clock",
+                (key, size, worth, worth),
+            )
+
+    def _touch(self, key: str) -> None:
+        with self._lock, self._index:
+            self._index.execute(
+                "UPDATE entries SET priority = worth + (SELECT priority FROM clock) WHERE key = ?",
+                (key,),
+            )
+
+    def _evict(self) -> None:
+        with self._lock, self._index:
+            (total,) = self._index.execute("SELECT coalesce(sum(bytes), 0) FROM entries").fetchone()
+            if total <= self._limit:
+                return
+            rows = self._index.execute("SELECT key, bytes, priority FROM entries ORDER BY priority")
+            leaving = []
+            (clock,) = self._index.execute("SELECT priority FROM clock").fetchone()
+            for key, size, priority in rows:
+                if total <= self._limit * ROOM:
+                    break
+                try:
+                    self._path(key).unlink(missing_ok=True)
+                except OSError:  # another process reads it (Windows), or owns it
+                    continue
+                leaving.append((key,))
+                total -= size
+                self._known.discard(key)
+                clock = priority
+            self._index.executemany("DELETE FROM entries WHERE key = ?", leaving)
+            self._index.execute("UPDATE clock SET priority = ?", (clock,))
+
+    def _remember(self, scope: str, node: str, digest: str, preimages: Mapping[str, str]) -> None:
+        with self._lock, self._index:
+            self._index.executemany(
+                "INSERT OR REPLACE INTO preimages VALUES (?, ?, ?)",
+                [(key, text, time.time()) for key, text in preimages.items()],
+            )
+            self._index.execute(
+                "INSERT OR REPLACE INTO last VALUES (?, ?, ?)", (scope, node, digest)
+            )
+
+    def _sweep(self) -> None:
+        """What processes that were killed have left, and preimages too old to matter."""
+        with contextlib.suppress(OSError):
+            for draft in self._folder.glob("*/.*.tmp"):
+                if time.time() - draft.stat().st_mtime > _STALE_DRAFT:
+                    draft.unlink(missing_ok=True)
+        with contextlib.suppress(sqlite3.Error), self._lock, self._index:
+            self._index.execute(
+                "DELETE FROM preimages WHERE digest IN "
+                "(SELECT digest FROM preimages ORDER BY used DESC LIMIT -1 OFFSET ?)",
+                (PREIMAGES,),
+            )
+
+    # --- The index --------------------------------------------------------------------------------
+
+    def _open_index(self) -> sqlite3.Connection:
+        try:
+            return self._connected()
+        except sqlite3.OperationalError:
+            raise  # locked, or not to be written: no reason to take it away from others
+        except sqlite3.DatabaseError:
+            return self._rebuilt()
+
+    def _connected(self) -> sqlite3.Connection:
+        index = sqlite3.connect(
+            self._folder / "index.sqlite", timeout=LOCK_PATIENCE, check_same_thread=False
+        )
+        try:
+            index.execute("PRAGMA journal_mode = WAL")
+            index.execute("PRAGMA synchronous = NORMAL")
+            index.executescript(_SCHEMA)
+            known = {key for (key,) in index.execute("SELECT key FROM entries")}
+            # Entries that lost their account, as after a crash between file and index, and
+            # accounts that lost their entry, as when somebody tidies up.
+            files = {path.stem: path for path in self._files()}
+            for key in files.keys() - known:
+                _adopt(index, files[key])
+            gone = [(key,) for key in known - files.keys()]
+            index.executemany("DELETE FROM entries WHERE key = ?", gone)
+            index.commit()
+        except BaseException:
+            index.close()
+            raise
+        return index
+
+    def _rebuilt(self) -> sqlite3.Connection:
+        for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
+            (self._folder / name).unlink(missing_ok=True)
+        return self._connected()
+
+    def _renew_index(self) -> None:
+        """The index failed while in use: start it anew, or do without if even that fails."""
+        with self._lock:
+            self._index.close()
+            try:
+                self._index = self._rebuilt()
+            except (OSError, sqlite3.Error) as error:
+                self._index = sqlite3.connect(":memory:", check_same_thread=False)
+                self._index.executescript(_SCHEMA)
+                self._give_up(str(error))
+
+    def _text(self, query: str, *values: str) -> str | None:
+        try:
+            with self._lock:
+                row = self._index.execute(query, values).fetchone()
+        except sqlite3.Error:
+            return None
+        return str(row[0]) if row else None
+
+    # --- The folder -------------------------------------------------------------------------------
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key[:2] / f"{key}.safetensors"
+
+    def _files(self) -> Iterator[Path]:
+        return self._folder.glob("??/*.safetensors")
+
+    def _give_up(self, reason: str) -> None:
+        if not self._broken:
+            self._broken = True
+            self._on_trouble(f"results are no longer kept on disk: {reason}")
+
+
+def _adopt(index: sqlite3.Connection, path: Path) -> None:
+    """Account for a file by what its header says; one that says nothing is worth nothing."""
+    size, seconds = 0, 0.0
+    with contextlib.suppress(OSError, ValueError, KeyError, struct.error), path.open("rb") as file:
+        size = path.stat().st_size
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(min(length, 2**20)))
+        seconds = float(header["__metadata__"]["seconds"])
+    worth = seconds / max(size, 1)
+    index.execute(
+        "INSERT OR REPLACE INTO entries SELECT ?, ?, ?, clock.priority + ? FROM clock",
+        (path.stem, size, worth, worth),
+    )

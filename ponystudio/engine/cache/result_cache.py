@@ -1,0 +1,234 @@
+"""Results in memory, over the disk: device → host memory → disk → gone, each bounded in bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import torch
+
+from ponystudio.api import Recipe
+from ponystudio.engine.cache.disk_cache import ROOM, DiskCache
+from ponystudio.engine.cache.tensor_walk import moved, on_device, storages, weight
+from ponystudio.engine.protocol.run_events import Tier
+from ponystudio.errors import BadInput
+from ponystudio.library.formats.content_id import content_id
+
+# A result that is made in less time is not worth a file.
+WRITE_FROM = 0.5
+# What an entry costs besides its tensors, so that millions of tiny ones are bounded too.
+OVERHEAD = 1024
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _alone(
+    method: Callable[Concatenate[Results, P], T],
+) -> Callable[Concatenate[Results, P], T]:
+    """One thread at a time: plans are made while a run goes on."""
+
+    @wraps(method)
+    def locked(self: Results, *args: P.args, **more: P.kwargs) -> T:
+        with self._lock:
+            return method(self, *args, **more)
+
+    return locked  # type: ignore[return-value]
+
+
+@dataclass
+class _Entry:
+    value: Any
+    size: int
+    seconds: float
+    device: bool
+    priority: float
+    files: tuple[tuple[str, str], ...]
+    pins: int = 0
+
+
+class Results:
+    """The cache. The executor's thread uses it; others may ask where results are.
+
+    The entry that is cheapest to make again per byte leaves first, with an allowance for age, as
+    on the disk. Pinned entries, those that the run still needs, stay in memory whatever happens.
+    """
+
+    def __init__(self, *, device_bytes: int, memory_bytes: int, disk: DiskCache | None) -> None:
+        self._lock = threading.RLock()
+        self._limits = {True: device_bytes, False: memory_bytes}
+        self._used = {True: 0, False: 0}
+        self._entries: dict[str, _Entry] = {}
+        self._disk = disk
+        self._clock = 0.0
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """Bytes on the device and in the main memory; may be asked from any thread."""
+        return self._used[True], self._used[False]
+
+    @_alone
+    def known_tier(self, key: str) -> Tier | None:
+        """Where the result is, as far as this process knows."""
+        if entry := self._alive(key):
+            return "device" if entry.device else "memory"
+        return "disk" if self._disk is not None and self._disk.known(key) else None
+
+    @_alone
+    def tier(self, key: str) -> Tier | None:
+        """Where the result is, looked for on the disk too."""
+        if entry := self._alive(key):
+            return "device" if entry.device else "memory"
+        return "disk" if self._disk is not None and self._disk.has(key) else None
+
+    @_alone
+    def get(self, key: str) -> Any:
+        """The result. Raises KeyError if it is gone, or damaged on the disk."""
+        if entry := self._alive(key):
+            entry.priority = self._clock + _worth(entry)
+            return entry.value
+        if self._disk is None:
+            raise KeyError(key)
+        value = self._disk.read(key)
+        self._insert(key, value, WRITE_FROM, pins=0)
+        return value
+
+    @_alone
+    def put(self, key: str, value: Any, seconds: float) -> None:
+        """Keep a result that took `seconds` to make; on the disk too if that was long.
+
+        Recipes stay in memory: they say where files lie today.
+        """
+        pins = self._entries[key].pins if key in self._entries else 0
+        files = self._insert(key, value, seconds, pins).files
+        if self._disk is not None and seconds >= WRITE_FROM and not files:
+            self._disk.write(key, value, seconds)
+
+    @_alone
+    def pin(self, keys: Iterable[str]) -> bool:
+        """Hold these in memory, from the disk if need be; False, and none held, if one is gone."""
+        held: list[str] = []
+        for key in keys:
+            if entry := self._alive(key):
+                entry.pins += 1
+            elif not self._read_pinned(key):
+                self.unpin(held)
+                return False
+            held.append(key)
+        return True
+
+    @_alone
+    def unpin(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            if key in self._entries:
+                self._entries[key].pins -= 1
+        self._shrink()
+
+    @_alone
+    def drop(self, key: str) -> None:
+        """Forget a result in memory."""
+        if entry := self._entries.pop(key, None):
+            self._used[entry.device] -= entry.size
+
+    @_alone
+    def forget_changed(self, value: Any) -> None:
+        """Forget every result that shares memory with a value, on the disk too.
+
+        For a value that was changed where it lies: it may have been written since.
+        """
+        changed = storages(value).keys()
+        for key, entry in list(self._entries.items()):
+            if not changed.isdisjoint(storages(entry.value)):
+                self.drop(key)
+                if self._disk is not None:
+                    self._disk.forget(key)
+
+    @_alone
+    def drop_unpinned(self, *, device: bool) -> int:
+        """Give the memory of what no run needs back; the number of bytes."""
+        leaving = [k for k, e in self._entries.items() if e.device is device and not e.pins]
+        before = self._used[device]
+        for key in leaving:
+            self.drop(key)
+        return before - self._used[device]
+
+    @_alone
+    def clear(self) -> None:
+        """Forget everything, on the disk too, but what is pinned stays in memory."""
+        for key in [key for key, entry in self._entries.items() if not entry.pins]:
+            self.drop(key)
+        if self._disk is not None:
+            self._disk.clear()
+
+    def _alive(self, key: str) -> _Entry | None:
+        """The entry; that of a recipe lives only as long as its files hold what it says."""
+        entry = self._entries.get(key)
+        if entry is None or entry.pins or all(_holds(*file) for file in entry.files):
+            return entry
+        self.drop(key)
+        return None
+
+    def _read_pinned(self, key: str) -> bool:
+        if self._disk is None:
+            return False
+        try:
+            value = self._disk.read(key)
+        except KeyError:
+            return False
+        self._insert(key, value, WRITE_FROM, pins=1)
+        return True
+
+    def _insert(self, key: str, value: Any, seconds: float, pins: int) -> _Entry:
+        self.drop(key)
+        entry = _Entry(value, 0, seconds, False, 0.0, tuple(_files(value)), pins)
+        self._add(key, entry)
+        self._shrink()
+        return entry
+
+    def _add(self, key: str, entry: _Entry) -> None:
+        entry.size = weight(entry.value) + OVERHEAD
+        entry.device = on_device(entry.value)
+        entry.priority = self._clock + _worth(entry)
+        self._entries[key] = entry
+        self._used[entry.device] += entry.size
+
+    def _shrink(self) -> None:
+        """From the device to the memory, from the memory out: the disk has what is worth it."""
+        for key, entry in self._leaving(device=True):
+            self.drop(key)
+            entry.value = moved(entry.value, torch.device("cpu"))
+            self._add(key, entry)
+        for key, _ in self._leaving(device=False):
+            self.drop(key)
+
+    def _leaving(self, *, device: bool) -> Iterator[tuple[str, _Entry]]:
+        if self._used[device] <= self._limits[device]:
+            return
+        free = [(k, e) for k, e in self._entries.items() if e.device is device and not e.pins]
+        for key, entry in sorted(free, key=lambda item: item[1].priority):
+            if self._used[device] <= self._limits[device] * ROOM:
+                return
+            self._clock = max(self._clock, entry.priority)
+            yield key, entry
+
+
+def _worth(entry: _Entry) -> float:
+    return entry.seconds / entry.size
+
+
+def _files(value: Any) -> Iterator[tuple[str, str]]:
+    """The files that a recipe names, with their content ids."""
+    if isinstance(value, Recipe):
+        yield from value.files
+
+
+def _holds(path: str, content: str) -> bool:
+    try:
+        return content_id(Path(path)) == content
+    except BadInput:
+        return False

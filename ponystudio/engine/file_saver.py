@@ -1,0 +1,68 @@
+"""What nodes with effects leave behind: numbered files in the output folder, never outside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from ponystudio.errors import PonyStudioError, UnsafePath
+from ponystudio.graph.atomic_write import explained
+from ponystudio.graph.file_prefix import checked_prefix
+
+DIGITS = 5
+
+
+def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> Path:
+    """Have `write` make PREFIX_00001.SUFFIX in `folder`, under the first number after the last.
+
+    The file appears whole and replaces none, whoever else writes there. Raises UnsafePath,
+    StorageFull, NotWritable.
+    """
+    relative = checked_prefix(prefix)
+    target = folder.joinpath(*relative.parts)
+    draft = target.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
+    try:
+        # Before any folder is made, which could be outside already.
+        if not target.parent.resolve().is_relative_to(folder.resolve()):
+            raise UnsafePath(
+                f"The prefix {prefix!r} leads out of the output folder through a link.",
+                remedy="Choose another prefix.",
+                socket="prefix",
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(draft)
+            return _published(draft, target, suffix)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise explained(error, target.parent) from None
+    except PonyStudioError as error:
+        error.where = error.where.replace(draft.name, f"{target.name}{suffix}")
+        raise
+
+
+def _published(draft: Path, target: Path, suffix: str) -> Path:
+    """Give the draft its number. A link fails where a file stands, so nothing is replaced."""
+    number = _last_number(target, suffix)
+    while True:
+        number += 1
+        final = target.with_name(f"{target.name}_{number:0{DIGITS}}{suffix}")
+        try:
+            os.link(draft, final)
+        except FileExistsError:
+            continue
+        except (OSError, NotImplementedError):  # no links here (exFAT, some network folders)
+            if final.exists():
+                continue
+            draft.rename(final)
+        return final
+
+
+def _last_number(target: Path, suffix: str) -> int:
+    pattern = re.compile(rf"{re.escape(target.name)}_(\d+){re.escape(suffix)}", re.IGNORECASE)
+    matches = (pattern.fullmatch(path.name) for path in target.parent.iterdir())
+    return max((int(match[1]) for match in matches if match), default=0)

@@ -1,0 +1,4 @@
+"""Weights pool, devices, allocation limit, and what is tried when memory runs short.
+
+May import `engine.cache` and below. Start at `weights_pool.py`.
+"""

@@ -1,0 +1,145 @@
+"""What to do when memory runs short: one rung after the other, each told to the user.
+
+1. forget cached results that the run does not need      changes nothing
+2. take idle weights off the device                      changes nothing
+3. ask the node to be frugal: tiles, one row at a time   may change the last bits of its result
+4. let more blocks of the weights come as needed         changes nothing; slower
+5. run it on the CPU                                     may change the last bits; slow
+"""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from ponystudio.engine.cache.result_cache import Results
+from ponystudio.engine.memory.devices import Choice, release_cached
+from ponystudio.engine.memory.weights_pool import WeightsPool
+from ponystudio.engine.protocol.run_events import Event, Memory
+from ponystudio.errors import OutOfMemory
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How a node is run. Results made otherwise than plainly carry `mark` in their keys."""
+
+    frugal: bool = False
+    on_cpu: bool = False
+
+    @property
+    def mark(self) -> str:
+        return " ".join(["frugal"] * self.frugal + ["on the cpu"] * self.on_cpu)
+
+
+PLAIN, FRUGAL, ON_CPU = Rung(), Rung(frugal=True), Rung(frugal=True, on_cpu=True)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """What the ladder asks about an attempt that ran out of memory.
+
+    `adapts`: the node knows how to be frugal. `opened`: content id and part of every network that
+    it asked for.
+    """
+
+    adapts: bool
+    opened: frozenset[tuple[str, str]]
+
+    @property
+    def parts(self) -> set[str]:
+        return {part for _, part in self.opened}
+
+
+class Ladder:
+    def __init__(
+        self,
+        choice: Choice,
+        results: Results,
+        pool: WeightsPool,
+        emit: Callable[[Event], None],
+        *,
+        denoiser_on_cpu: bool = False,
+    ) -> None:
+        self._choice, self._results, self._pool, self._emit = choice, results, pool, emit
+        self._denoiser_on_cpu = denoiser_on_cpu
+
+    def climb(
+        self,
+        node: str,
+        attempt: Callable[[Rung], T],
+        failed: Callable[[], Failed],
+        start: Rung = PLAIN,
+    ) -> tuple[T, Rung]:
+        """What `attempt` returns, and the rung on which it did; from `start` upwards.
+
+        `failed` describes the last attempt. Raises OutOfMemory when no rung is left; every other
+        error goes through.
+        """
+        rung = start
+        ways = self._ways(node, start, failed)
+        while True:
+            try:
+                return attempt(rung), rung
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                # The frames of the failed attempt hold tensors that the next one needs gone.
+                traceback.clear_frames(error.__traceback__)
+            gc.collect()
+            release_cached(self._choice.device)
+            following = next(ways, None)
+            if following is None:
+                raise OutOfMemory(
+                    f"There is not enough memory on {self._choice.why.partition(',')[0]}.",
+                    node=node,
+                    remedy="Make the picture or the batch smaller, or close other programs.",
+                )
+            rung = following
+
+    def _ways(self, node: str, start: Rung, failed: Callable[[], Failed]) -> Iterator[Rung]:
+        """The rungs that are still worth a try, each after what it frees was freed."""
+        on_device = self._choice.device.type != "cpu"
+        if freed := self._results.drop_unpinned(device=on_device):
+            self._tell(node, f"forgot cached results ({_size(freed)})")
+            yield start
+        if freed := self._pool.offload_idle():
+            self._tell(node, f"took idle weights off the device ({_size(freed)})")
+            yield start
+        frugal = start
+        if not start.frugal and failed().adapts:
+            self._tell(node, "works in smaller pieces")
+            frugal = FRUGAL
+            yield FRUGAL
+        while self._pool.halve_rooms(failed().opened):
+            self._tell(node, "keeps fewer blocks of the weights in memory")
+            yield frugal
+        parts = failed().parts
+        movable = parts and ("model" not in parts or self._denoiser_on_cpu)
+        if on_device and movable and not start.on_cpu:
+            self._tell(node, "runs on the CPU")
+            self._pool.offload_idle()
+            yield ON_CPU
+
+    def _tell(self, node: str, action: str) -> None:
+        self._emit(Memory(action, node))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError | OutOfMemory):
+        return True
+    # The CPU's and Apple's allocators have no class of their own for it.
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "not enough memory" in text or "out of memory" in text or "can't allocate memory" in text
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:,.0f} MiB"

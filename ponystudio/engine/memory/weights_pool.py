@@ -1,0 +1,368 @@
+"""The weights that are in memory: each part of each file once, in whatever state is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from ponystudio.api import Recipe
+from ponystudio.diffusion.families import families
+from ponystudio.diffusion.loading import lora_patching
+from ponystudio.diffusion.loading.cancel_hooks import watch
+from ponystudio.diffusion.loading.load import SHIFT, load
+from ponystudio.diffusion.lora import lora_file, lora_layers
+from ponystudio.engine.memory.allocation_limit import MemoryCap
+from ponystudio.engine.memory.devices import (
+    RESERVE,
+    Choice,
+    free_device_memory,
+    release_cached,
+    taken_memory,
+)
+from ponystudio.engine.protocol.run_events import Event, Weights
+from ponystudio.errors import ModelFileError
+from ponystudio.library.formats import main_memory
+from ponystudio.library.recognition.recognise import recognise
+
+Check = Callable[[], None]
+
+# Parts that may come block by block.
+STREAMED = ("model", "clip")
+# What computing with a network takes beside its weights, of those that do not fit as they are.
+WORK = 3 << 29
+# A text encoder is read through once a prompt: in main memory a larger one than this share of what
+# is free would only drive others out.
+BRIEF_SHARE = 0.25
+# Halved so often, a room is none.
+MOST_HALVED = 3
+
+
+class Loader(Protocol):
+    """`diffusion.loading.load`."""
+
+    def __call__(
+        self,
+        path: Path,
+        part: str,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        options: Any,
+        check: Check,
+        room: int | None,
+    ) -> Any: ...
+
+
+@dataclass(eq=False)
+class _Entry:
+    """A network, where it belongs, and its state. `patches`: content id → summed strength;
+    `unmatched`: path → layers of theirs that found no place."""
+
+    key: tuple[Any, ...]
+    network: Any
+    path: str
+    home: torch.device
+    nbytes: int
+    patches: dict[str, float] = field(default_factory=dict)
+    unmatched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    users: int = 0
+    used: int = 0
+
+
+class WeightsPool:
+    """Networks by content id, part, options, dtype and device. One thread uses it.
+
+    An opened network is locked: its patches stay, and it stays where it is. When `budget` bytes or
+    the device's memory do not suffice, the least recently used idle ones are offloaded to the main
+    memory. Where the device shares that, or there is no room in it either, they are closed. What
+    does not fit even then comes from its file block by block, at every step.
+    """
+
+    def __init__(
+        self,
+        choice: Choice,
+        *,
+        budget: int,
+        emit: Callable[[Event], None],
+        cap: MemoryCap,
+        loader: Loader = load,
+    ) -> None:
+        self._choice, self._budget, self._load = choice, budget, loader
+        self._emit, self._cap = emit, cap
+        self._entries: list[_Entry] = []
+        self._clock = 0
+        # How often the room of a network was halved for lack of memory, by content id and part.
+        self._halved: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def open(
+        self,
+        recipe: Recipe,
+        *,
+        check: Check,
+        device: torch.device | None = None,
+        precise: bool = False,
+        note: Callable[[str, str], object] = lambda *_: None,
+    ) -> Iterator[Any]:
+        """The network of a recipe on `device` (the run's own unless given), patched, locked;
+        `precise`: in numbers that do not overflow where those of the run do.
+
+        `check` is called between tensors and before every block of the network while it is open;
+        what it raises (Cancelled) goes through. `note` is told what of a LoRA, by its path, has no
+        effect.
+        """
+        dtype = self._dtype(recipe, precise)
+        entry = self._prepared(recipe, check, device or self._choice.device, dtype)
+        entry.users += 1
+        try:
+            self._patch(entry, recipe, check)
+            for path, layers in entry.unmatched.items():
+                note(path, _without_place(Path(path).name, layers))
+            module = entry.network.module
+            with watch(module, check), self._coming(entry, check), _bent(entry, recipe):
+                yield entry.network
+        finally:
+            entry.users -= 1
+            self._clock += 1
+            entry.used = self._clock
+
+    @contextmanager
+    def _coming(self, entry: _Entry, check: Check) -> Iterator[None]:
+        """Within it the blocks of a network that is larger than the memory for it come and go."""
+        stream = entry.network.stream
+        if stream is None or entry.users > 1:
+            yield
+            return
+        stream.begin(check)
+        try:
+            yield
+        finally:
+            stream.rest()
+            came, waited = stream.ahead.came, round(stream.ahead.waited, 4)
+            self._emit(Weights(Path(entry.path).name, "stream", came, waited))
+
+    def held(self) -> tuple[int, int]:
+        """Bytes of weights where they belong, and of those that were taken off the device.
+
+        May be asked from any thread.
+        """
+        entries = list(self._entries)
+        away = sum(entry.nbytes for entry in entries if _is_offloaded(entry))
+        return sum(entry.nbytes for entry in entries) - away, away
+
+    def offload_idle(self) -> int:
+        """Take every idle network off the device; the number of bytes that this freed there."""
+        return self._make_room(None)
+
+    def halve_rooms(self, opened: Collection[tuple[str, str]]) -> bool:
+        """Have fewer blocks of these stay in memory, from the next time that they are opened;
+        whether there is anything left to gain.
+
+        `opened`: content id and part of each network, whether it came to be or not.
+        """
+        pairs = {
+            pair for pair in opened if pair[1] in STREAMED and self._halved[pair] < MOST_HALVED
+        }
+        self._halved.update(pairs)
+        for entry in self._idle():
+            if entry.key[:2] in pairs:
+                self._close(entry)
+        return bool(pairs)
+
+    def close_idle(self, path: Path | None = None) -> None:
+        """Let go of every idle network (of one file), so that its file is mapped no more."""
+        if path is None:
+            self._halved.clear()
+        for entry in self._idle():
+            if path is None or Path(entry.path) == path:
+                self._close(entry)
+
+    def _prepared(
+        self, recipe: Recipe, check: Check, device: torch.device, dtype: torch.dtype
+    ) -> _Entry:
+        # How time is bent is no matter of weights.
+        options = tuple(option for option in recipe.options if option[0] != SHIFT)
+        key = (recipe.content, recipe.part, options, dtype, device)
+        wanted = _strengths(recipe)
+        # One that is locked in another state serves nobody else: a second copy has to be made.
+        fitting = [
+            e for e in self._entries if e.key == key and (not e.users or e.patches == wanted)
+        ]
+        if fitting:
+            entry = next((e for e in fitting if e.patches == wanted), fitting[0])
+            if entry.network.device.type != entry.home.type:
+                self._come_home(entry)
+            return entry
+        needed = _predicted(recipe, dtype)
+        self._make_room(needed, device)
+        room = self._room(recipe, needed, device)
+        start = time.perf_counter()
+        with self._cap.lifted():
+            network = self._load(
+                Path(recipe.path),
+                recipe.part,
+                device=device,
+                dtype=dtype,
+                options=options,
+                check=check,
+                room=room,
+            )
+        entry = _Entry(key, network, recipe.path, device, network.nbytes)
+        self._entries.append(entry)
+        self._tell(entry, "load", entry.nbytes, start)
+        return entry
+
+    def _dtype(self, recipe: Recipe, precise: bool) -> torch.dtype:
+        """What the run computes in, or what does not overflow where that does."""
+        chosen = self._choice.dtypes[recipe.part]
+        if chosen != torch.float16:
+            return chosen
+        kin = families().get(recipe.family)
+        overflows = kin is not None and {"model": kin.wide, "clip": kin.wide_text}.get(recipe.part)
+        return self._choice.wide if precise or overflows else chosen
+
+    def _room(self, recipe: Recipe, needed: int, device: torch.device) -> int | None:
+        """Bytes for the weights of a network that does not fit; None for one that does."""
+        halved = self._halved[recipe.content, recipe.part]
+        free = self._free(device)
+        brief = recipe.part == "clip" and device.type == "cpu" and needed > free * BRIEF_SHARE
+        if recipe.part not in STREAMED or (self._fits(needed, device) and not halved and not brief):
+            return None
+        there = min(self._budget - self._held_on(device), free) - WORK
+        return 0 if brief or halved >= MOST_HALVED else max(0, min(needed, there)) >> halved
+
+    def _patch(self, entry: _Entry, recipe: Recipe, check: Check) -> None:
+        wanted = _strengths(recipe)
+        if entry.patches == wanted:
+            return
+        start = time.perf_counter()
+        with ExitStack() as files:
+            patches = []
+            for patch in recipe.patches:
+                file = lora_file.read(Path(patch.path))
+                files.callback(file.close)
+                patches.append((file, patch.strength))
+            # What an error or a cancel from here on leaves behind.
+            entry.patches, entry.unmatched = {}, {}
+            done = lora_patching.apply(entry.network, patches, check=check)
+        entry.patches = wanted
+        entry.unmatched = done.unmatched
+        self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
+
+    def _come_home(self, entry: _Entry) -> None:
+        self._make_room(entry.nbytes, entry.home)
+        start = time.perf_counter()
+        entry.network.to(entry.home)
+        self._tell(entry, "load", entry.nbytes, start)
+
+    def _make_room(self, needed: int | None, device: torch.device | None = None) -> int:
+        """Offload idle networks until `needed` bytes fit (None: all of them)."""
+        freed = 0
+        for entry in self._idle():
+            if needed is not None and device is not None and self._fits(needed, device):
+                break
+            if _is_offloaded(entry):
+                continue  # main memory is not what is short
+            freed += entry.nbytes
+            belongs = entry.home.type == "cpu" or entry.network.stream is not None
+            if belongs or not self._main_memory_takes(entry.nbytes):
+                self._close(entry)
+            else:
+                start = time.perf_counter()
+                entry.network.to("cpu")
+                release_cached(entry.home)
+                self._tell(entry, "offload", entry.nbytes, start)
+        return freed
+
+    def _main_memory_takes(self, nbytes: int) -> bool:
+        """Whether there is room for what leaves the device, once the oldest there made some."""
+        for entry in [entry for entry in self._idle() if _is_offloaded(entry)]:
+            if main_memory.available() >= nbytes + RESERVE:
+                break
+            self._close(entry)
+        return main_memory.available() >= nbytes + RESERVE
+
+    def _fits(self, needed: int, device: torch.device) -> bool:
+        held = self._held_on(device)
+        return held + needed <= self._budget and needed <= self._free(device)
+
+    def _free(self, device: torch.device) -> int:
+        free = free_device_memory(device)
+        if device != self._choice.device or not self._choice.memory:
+            return free
+        return min(free, self._choice.memory - taken_memory(device))
+
+    def _held_on(self, device: torch.device) -> int:
+        return sum(e.nbytes for e in self._entries if e.network.device.type == device.type)
+
+    def _close(self, entry: _Entry) -> None:
+        start = time.perf_counter()
+        self._entries.remove(entry)
+        entry.network.close()
+        release_cached(entry.home)
+        self._tell(entry, "close", entry.nbytes, start)
+
+    def _idle(self) -> list[_Entry]:
+        """Those that nobody has open, the least recently used first."""
+        return sorted((e for e in self._entries if not e.users), key=lambda entry: entry.used)
+
+    def _tell(self, entry: _Entry, action: str, nbytes: int, start: float) -> None:
+        seconds = time.perf_counter() - start
+        self._emit(Weights(Path(entry.path).name, action, nbytes, round(seconds, 4)))
+
+
+@contextmanager
+def _bent(entry: _Entry, recipe: Recipe) -> Iterator[None]:
+    """Within it a denoiser bends time as its recipe says."""
+    if recipe.part != "model":
+        yield
+        return
+    before = entry.network.shift
+    entry.network.shift = dict(recipe.options).get(SHIFT, 0.0)
+    try:
+        yield
+    finally:
+        entry.network.shift = before
+
+
+def _is_offloaded(entry: _Entry) -> bool:
+    return bool(entry.network.device.type == "cpu" and entry.home.type != "cpu")
+
+
+def _strengths(recipe: Recipe) -> dict[str, float]:
+    """Equal patches summed, those that sum to nothing left out: the state that they ask for."""
+    sums: dict[str, float] = {}
+    for patch in recipe.patches:
+        sums[patch.content] = sums.get(patch.content, 0.0) + patch.strength
+    return {content: strength for content, strength in sums.items() if strength}
+
+
+def _predicted(recipe: Recipe, dtype: torch.dtype) -> int:
+    """Bytes that the part will take, of all files that it is in."""
+    others = [str(value) for name, value in recipe.options if name == "with"]
+    return sum(_bytes_of(Path(path), recipe.part, dtype) for path in (recipe.path, *others))
+
+
+def _bytes_of(path: Path, part: str, dtype: torch.dtype) -> int:
+    try:
+        found = recognise(path).parts.get(part)
+    except ModelFileError:
+        found = None
+    if found is not None:
+        return int(found.parameters * dtype.itemsize)
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _without_place(file: str, layers: Sequence[str]) -> str:
+    counted = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
+    return (
+        f"Without a place in this model, and so without effect: {counted} of {file}"
+        f" ({lora_layers.listed(layers)})"
+    )

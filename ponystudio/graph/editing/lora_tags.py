@@ -1,0 +1,179 @@
+"""A1111's `<lora:name:0.8>` in a prompt, made into the node that applies those files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.graph.editing import wiring
+from ponystudio.graph.editing.edits import AddNode, Connect, Edit, SetParam
+from ponystudio.graph.editing.rewiring import new_node
+from ponystudio.graph.editing.wiring import Pair, Specs
+from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.topology import ancestors, dependents
+
+ONE, STACK = "core.apply_lora", "core.apply_loras"
+_TAG = r"<(?:lora|lyco):[^<>:]+(?::[^<>:]*)*>"
+_TAGS = re.compile(_TAG, re.IGNORECASE)
+_RUN = re.compile(rf"(?P<before>[\s,]*){_TAG}(?:[\s,]*{_TAG})*(?P<after>[\s,]*)", re.IGNORECASE)
+_OPENS, _CLOSES = frozenset("([{"), frozenset(")]}")
+
+
+@dataclass(frozen=True)
+class Tag:
+    name: str
+    strength: float = 1.0
+    clip_strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Applying:
+    """`node` is what applies the files, one of the graph or a new one of `spec`."""
+
+    node: str
+    spec: NodeSpec | None
+    edits: tuple[Edit, ...]
+
+
+def tags(text: str) -> list[Tag]:
+    """Those of a prompt, in order, as A1111 reads them: `<lora:name:text encoder:model>`, the
+    model's strength that of the text encoder where it is not said, `te=` and `unet=` by name."""
+    return [_tag(*match[0][1:-1].split(":")[1:]) for match in _TAGS.finditer(text)]
+
+
+def without(text: str) -> str:
+    """The prompt without them, and with one comma where each had its own."""
+
+    def left(match: re.Match[str]) -> str:
+        before, after = text[: match.start()], text[match.end() :]
+        if not before or not after or before[-1] in _OPENS or after[0] in _CLOSES:
+            return ""
+        if not match["before"] or not match["after"]:
+            return match["before"] or match["after"]
+        gap = match["before"] + match["after"]
+        return ("," if "," in gap else "") + ("\n" if "\n" in gap else " ")
+
+    return _RUN.sub(left, text)
+
+
+def file_called(name: str, files: Collection[str]) -> str:
+    """The file that a tag means, which leaves out its suffix and mostly its folder; the name itself
+    where there is none: the node says that it is missing."""
+    wanted = name.replace("\\", "/").lower()
+    stems = {str(PurePosixPath(file).with_suffix("")).lower(): file for file in files}
+    bare = {stem.rpartition("/")[2]: file for stem, file in stems.items()}
+    whole = {file.lower(): file for file in files}
+    return next((known[wanted] for known in (whole, stems, bare) if wanted in known), name)
+
+
+def applying(
+    graph: Graph,
+    specs: Specs,
+    prompt: str,
+    files: Collection[str],
+    beside: Callable[[str], Sequence[float]] = lambda _: (0, 0),
+) -> Applying | None:
+    """The edits that take the tags out of a prompt and put a node in their place, between what
+    gives the model and the text encoder and all that read them; None without tags or encoder.
+
+    `files` are those there are; `beside` says where a card behind another one may stand. A stack
+    that stands there already takes the rows.
+    """
+    node = graph.nodes[prompt]
+    spec = specs.get(node.type)
+    found = _tagged(node, spec) if spec else None
+    clip = _of_type(graph, specs, prompt, "clip")
+    if found is None or clip is None:
+        return None
+    param, text = found
+    rows = [
+        {
+            "file": file_called(tag.name, files),
+            "strength": tag.strength,
+            "clip_strength": tag.clip_strength,
+        }
+        for tag in tags(text)
+    ]
+    said = SetParam(prompt, param, without(text))
+    stack = graph.nodes[clip.source]
+    if stack.type == STACK and stack.mode == "normal":
+        present = stack.params.get("loras", [])
+        more = [{"on": True, **row} for row in rows]
+        return Applying(stack.id, None, (said, SetParam(stack.id, "loras", [*present, *more])))
+    kind = specs.get(ONE if len(rows) == 1 else STACK)
+    if kind is None:
+        return None
+    new = new_node(graph, kind)
+    params = rows[0] if kind.id == ONE else {"loras": [{"on": True, **row} for row in rows]}
+    added = Node(new.id, new.type, new.version, {**new.params, **params})
+    links = {"clip": clip, "model": _model(graph, specs, prompt, clip)}
+    edits = [
+        said,
+        AddNode(added, {"pos": list(beside(clip.source))}),
+        *_led_through(graph, new.id, links),
+    ]
+    return Applying(new.id, kind, tuple(edits))
+
+
+def _led_through(graph: Graph, new: str, links: Mapping[str, Link | None]) -> Iterator[Edit]:
+    """The wires from these outputs into the new node, and from there to who read them."""
+    there = {name: link for name, link in links.items() if link is not None}
+    for name, link in there.items():
+        yield Connect(link.source, link.output, new, name)
+    before = ancestors(graph, {link.source for link in there.values()})
+    for name, link in there.items():
+        for target, input in wiring.wires_from(graph, link.source, link.output):
+            if target not in before:
+                yield from wiring.connect(graph, Pair(new, name, target, input))
+
+
+def _model(graph: Graph, specs: Specs, prompt: str, clip: Link) -> Link | None:
+    """The model beside the text encoder, else that with which the prompt is sampled."""
+    outputs = wiring.outputs(graph, specs, clip.source)
+    if own := next((name for name, type in outputs if type == "model"), ""):
+        return Link(clip.source, own)
+    after = dependents(graph, [prompt])
+    readers = (id for id in graph.nodes if id in after)
+    return next((link for id in readers if (link := _of_type(graph, specs, id, "model"))), None)
+
+
+def _of_type(graph: Graph, specs: Specs, id: str, type: str) -> Link | None:
+    """What feeds a node's first wired input of a type."""
+    node = graph.nodes[id]
+    return next(
+        (
+            link
+            for name, link in node.inputs.items()
+            if link.source in graph.nodes and wiring.input_type(graph, specs, id, name) == type
+        ),
+        None,
+    )
+
+
+def _tagged(node: Node, spec: NodeSpec) -> tuple[str, str] | None:
+    """The first prompt of a node's own that has tags: its param and its text."""
+    for param in spec.params:
+        text: Any = node.params.get(param.name, param.default)
+        if param.prompt and param.name not in node.inputs and _TAGS.search(str(text)):
+            return param.name, str(text)
+    return None
+
+
+def _tag(name: str, *said: str) -> Tag:
+    named = dict(part.split("=", 1) for part in said if "=" in part)
+    placed = [part for part in said if "=" not in part]
+    clip = _number(named.get("te", placed[0] if placed else ""), 1.0)
+    return Tag(
+        name.strip(), _number(named.get("unet", placed[1] if len(placed) > 1 else ""), clip), clip
+    )
+
+
+def _number(text: str, otherwise: float) -> float:
+    try:
+        return max(-100.0, min(100.0, float(text)))
+    except ValueError:
+        return otherwise

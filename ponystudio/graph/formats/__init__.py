@@ -1,0 +1,5 @@
+"""Files and texts that carry graphs: the graph file, its migrations, the clipboard, metadata of
+pictures, A1111's text.
+
+May import `graph` and `graph.editing`. Start at `graph_file.py`.
+"""

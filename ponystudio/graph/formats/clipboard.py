@@ -1,0 +1,224 @@
+"""Parts of a graph as text on the clipboard: a readable graph itself, that any document takes.
+
+It keeps the wires that came from outside, with the kinds of nodes they came from, so that a paste
+may connect to the same sources where they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ponystudio.errors import GraphFileError
+from ponystudio.graph.editing.edits import AddNode, Edit, SetView, between
+from ponystudio.graph.editing.node_ids import fresh_ids
+from ponystudio.graph.formats import graph_file as files
+from ponystudio.graph.formats.json_layout import laid_out
+from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.topology import find_cycle, order
+
+FORMAT = "ponystudio.clipboard"
+MIME = "application/x-ponystudio-graph"
+_GRID = 8
+_MANY = 64
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """What a paste does: its edits, and the ids and places (index in the view) of what it adds."""
+
+    edits: list[Edit]
+    nodes: list[str] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    notes: list[int] = field(default_factory=list)
+
+
+def extract(
+    graph: Graph, ids: Iterable[str], frames: Iterable[int] = (), notes: Iterable[int] = ()
+) -> Graph:
+    """A part of a graph, with links from outside, whose sources' kinds stand in `extra`."""
+    wanted = [id for id in dict.fromkeys(ids) if id in graph.nodes]
+    nodes = {id: graph.nodes[id] for id in wanted}
+    outside = {
+        link.source: graph.nodes[link.source].type
+        for node in nodes.values()
+        for link in node.inputs.values()
+        if link.source not in nodes and link.source in graph.nodes
+    }
+    all_looks = graph.view.get("nodes", {})
+    view = {
+        "nodes": {id: all_looks[id] for id in wanted if id in all_looks},
+        "frames": _chosen(graph, "frames", frames),
+        "notes": _chosen(graph, "notes", notes),
+    }
+    return Graph(nodes, {}, view, {"sources": outside} if outside else {})
+
+
+def dumps(part: Graph) -> str:
+    """A part of a graph as text."""
+    return laid_out({**files.to_json(part), "format": FORMAT}) + "\n"
+
+
+def loads(text: str) -> Graph | None:
+    """The nodes in a text: what `dumps` wrote, or a whole graph; None for any other text.
+
+    Raises GraphFileError for one that is damaged.
+    """
+    if '"ponystudio.' not in text:
+        return None
+    if '"' + FORMAT + '"' in text:
+        try:
+            data = json.loads(text)
+        except ValueError:
+            return None
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            return None
+        return files.loads(json.dumps({**data, "format": files.FORMAT}))
+    try:
+        return files.loads(text)
+    except GraphFileError:
+        if f'"{files.FORMAT}"' in text:
+            raise
+        return None
+
+
+def paste(
+    graph: Graph,
+    part: Graph,
+    at: tuple[float, float] | None = None,
+    *,
+    incoming: bool = False,
+    offset: tuple[float, float] = (0, 0),
+) -> Pasted:
+    """Add a part to a graph, its middle `at` a place, or moved by `offset` from where it was.
+
+    `incoming`: links from outside are kept where this graph has their sources. Ids are kept where
+    they are free; everything snaps to the grid.
+    """
+    frames, notes = _entries(part, "frames"), _entries(part, "notes")
+    dx, dy = offset if at is None else _to(at, part, [*frames, *notes])
+    dx, dy = _snap(dx), _snap(dy)
+    names = fresh_ids(part.nodes, graph.nodes)
+    kept = _without_circle(part)
+    added: list[AddNode] = []
+    for id in order(kept):
+        node = _renamed(kept.nodes[id], names, graph, part if incoming else None)
+        looks = part.view.get("nodes", {}).get(id, {})
+        added.append(AddNode(node, _moved_looks(looks, node, dx, dy)))
+    edits: list[Edit] = [*added] if len(added) <= _MANY else [_together(graph, added)]
+    result = Pasted(edits, [names[id] for id in part.nodes])
+    for kind, entries, places in (
+        ("frames", frames, result.frames),
+        ("notes", notes, result.notes),
+    ):
+        first = len(graph.view.get(kind, ()))
+        for index, entry in enumerate(entries, first):
+            pos = _pair(entry.get("pos")) or (0, 0)
+            moved = {**entry, "pos": [pos[0] + dx, pos[1] + dy]}
+            if index == 0 and kind not in graph.view:
+                edits.append(SetView((kind,), [moved]))
+            else:
+                edits.append(SetView((kind, index), moved))
+            places.append(index)
+    return result
+
+
+def duplicate(
+    graph: Graph,
+    ids: Iterable[str],
+    offset: tuple[float, float] = (32, 32),
+    *,
+    incoming: bool = False,
+    frames: Iterable[int] = (),
+    notes: Iterable[int] = (),
+) -> Pasted:
+    """Copies of nodes beside them, wired among themselves; `incoming`: with their inputs too."""
+    part = extract(graph, ids, frames, notes)
+    return paste(graph, part, incoming=incoming, offset=offset)
+
+
+def _together(graph: Graph, added: list[AddNode]) -> Edit:
+    """Many new nodes as one edit of the whole graph: one by one each copies what is there."""
+    looks = {**graph.view.get("nodes", {}), **{edit.node.id: edit.view for edit in added}}
+    after = graph.with_nodes(edit.node for edit in added)
+    return between(graph, replace(after, view={**graph.view, "nodes": looks}))
+
+
+def _renamed(node: Node, names: Mapping[str, str], graph: Graph, part: Graph | None) -> Node:
+    inputs = {}
+    for socket, link in node.inputs.items():
+        if link.source in names:
+            inputs[socket] = replace(link, source=names[link.source])
+        elif part is not None and _same_source(graph, part, link.source):
+            inputs[socket] = link
+    return replace(node, id=names[node.id], inputs=inputs)
+
+
+def _same_source(graph: Graph, part: Graph, id: str) -> bool:
+    sources = part.extra.get("sources")
+    kind = sources.get(id) if isinstance(sources, Mapping) else None
+    return id in graph.nodes and graph.nodes[id].type == kind
+
+
+def _without_circle(part: Graph) -> Graph:
+    """The part without the links that close a circle, which only a damaged file has."""
+    while cycle := find_cycle(part):
+        source, target = cycle[-1], cycle[0]
+        node = part.nodes[target]
+        inputs = {name: link for name, link in node.inputs.items() if link.source != source}
+        part = part.with_nodes([replace(node, inputs=inputs)])
+    return part
+
+
+def _moved_looks(looks: Any, node: Node, dx: int, dy: int) -> dict[str, Any]:
+    moved: dict[str, Any] = dict(looks) if isinstance(looks, Mapping) else {}
+    if pos := _pair(moved.get("pos")):
+        moved["pos"] = [pos[0] + dx, pos[1] + dy]
+    if isinstance(dots := moved.pop("dots", None), Mapping):
+        kept = {
+            name: [[dot[0] + dx, dot[1] + dy] for item in found if (dot := _pair(item))]
+            for name, found in dots.items()
+            if name in node.inputs and isinstance(found, list | tuple)
+        }
+        if kept:
+            moved["dots"] = kept
+    return moved
+
+
+def _to(
+    at: tuple[float, float], part: Graph, others: list[Mapping[str, Any]]
+) -> tuple[float, float]:
+    """How far the part's middle is from a place, by its top left corners and usual card sizes."""
+    boxes = [
+        (*pos, *(_pair(entry.get("size")) or (240, 160)))
+        for entry in [*part.view.get("nodes", {}).values(), *others]
+        if isinstance(entry, Mapping) and (pos := _pair(entry.get("pos")))
+    ]
+    if not boxes:
+        return at
+    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
+    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
+    return at[0] - (left + right) / 2, at[1] - (top + bottom) / 2
+
+
+def _chosen(graph: Graph, kind: str, indices: Iterable[int]) -> list[Any]:
+    entries = graph.view.get(kind, ())
+    return [entries[i] for i in sorted(set(indices)) if 0 <= i < len(entries)]
+
+
+def _entries(part: Graph, kind: str) -> list[Mapping[str, Any]]:
+    return [entry for entry in part.view.get(kind, ()) if isinstance(entry, Mapping)]
+
+
+def _pair(value: object) -> tuple[float, float] | None:
+    if isinstance(value, list | tuple) and len(value) == 2:
+        x, y = value
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y)):
+            return x, y
+    return None
+
+
+def _snap(value: float) -> int:
+    return round(value / _GRID) * _GRID

@@ -1,0 +1,397 @@
+"""Pictures that carry text: their graph, how they were made, and A1111's `parameters`.
+
+PNG   one text chunk a field.
+WebP  `parameters` as EXIF UserComment, where other tools look; the other fields as one JSON
+      object in an XMP property.
+JPEG  `parameters` as EXIF UserComment; the other fields as one JSON object, deflated, in as many
+      COM segments as it needs, since no segment holds more than 64 KB.
+
+Reading walks the file's own structure: no pixel is decoded, and what is damaged or too large is
+as if it were not there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from html import escape  # that of xml.sax loads an HTTP client
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from xml.etree import ElementTree
+
+from ponystudio.errors import GraphFileError, NotWritable
+from ponystudio.graph.atomic_write import write_bytes
+from ponystudio.graph.plain_json import plain_text
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+GRAPH, RECEIPT, PARAMETERS = "ponystudio.graph", "ponystudio.receipt", "parameters"
+FORMATS = ("png", "webp", "jpeg")
+SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
+
+# Text in a picture, after decompression: far above any graph, far below what fills a memory.
+MAX_TEXT = 64 * 2**20
+# A picture of 100 GB in PNG's usual 8 KB chunks; a file of empty chunks ends here.
+MAX_CHUNKS = 12_000_000
+MAX_FIELDS = 1000
+LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_535, "png": 2**31 - 1}
+
+# Fields by which other tools' pictures are told; the first one found counts.
+_MAKERS: Mapping[str, str] = {
+    "fooocus_scheme": "Fooocus",
+    "invokeai_metadata": "InvokeAI",
+    "sd-metadata": "InvokeAI",
+    "workflow": "ComfyUI",
+    "prompt": "ComfyUI",
+    PARAMETERS: "AUTOMATIC1111's web UI or one of its kin",
+}
+
+_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
+_COMMENT_MARK = b"PonyStudio\0"
+_SEGMENT = 65_533  # what a JPEG segment holds besides its own length
+_NAMESPACE = "urn:x-ponystudio:1.0:"
+_XMP = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    f'<rdf:Description rdf:about="" xmlns:ponystudio="{_NAMESPACE}">'
+    "<ponystudio:fields>%s</ponystudio:fields>"
+    '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
+
+
+def embed(
+    picture: Picture, path: Path, format: str, fields: Mapping[str, str], quality: int = 95
+) -> None:
+    """Write `picture` to `path` with `fields` inside: whole, or not at all.
+
+    `format` is one of FORMATS. `quality` (1..100) is for webp and jpeg; a webp of 100 is lossless.
+    JPEG knows no transparency: such a picture is laid on white. A field's name has 1 to 79
+    characters of Latin-1. Raises NotWritable (also for a picture larger than the format allows)
+    or StorageFull.
+    """
+    longest = LONGEST_SIDE[format]
+    if max(picture.size) > longest:
+        raise NotWritable(
+            f"A {format} picture has at most {longest} pixels a side, this one has "
+            f"{max(picture.size)}.",
+            where=str(path),
+            remedy="Save it as png.",
+        )
+    clean = {name: plain_text(text) for name, text in fields.items()}
+    encode = {"png": _as_png, "webp": _as_webp, "jpeg": _as_jpeg}[format]
+    write_bytes(path, encode(picture, clean, quality))
+
+
+def read_fields(path: Path) -> dict[str, str]:
+    """The text fields that a picture carries, without decoding its pixels.
+
+    {} for a picture without any and for what is no picture. Raises GraphFileError if the file
+    cannot be read at all.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+            if head.startswith(b"\x89PNG\r\n\x1a\n"):
+                return _png_fields(file)
+            if head.startswith(b"\xff\xd8"):
+                return _jpeg_fields(file)
+            if head.startswith(b"RIFF") and head[8:] == b"WEBP":
+                return _webp_fields(file)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise GraphFileError(f"The file cannot be read: {error}.", where=str(path)) from None
+    return {}
+
+
+def graph_text(path: Path) -> str:
+    """The graph that a picture carries, as the text of a graph file. Raises GraphFileError."""
+    fields = read_fields(path)
+    if GRAPH in fields:
+        return fields[GRAPH]
+    what = "The file carries no PonyStudio graph."
+    if not fields or _is_ours(fields):
+        remedy = "Chat programs and image hosts often strip it: ask for the original file."
+    else:
+        remedy = "This version reads only the pictures that PonyStudio itself has saved."
+        if maker := _maker(fields):
+            what = f"The picture was made by {maker}: it carries no PonyStudio graph."
+        else:
+            what += f" It carries only: {', '.join(sorted(fields))}."
+    raise GraphFileError(what, where=str(path), remedy=remedy)
+
+
+def _is_ours(fields: Mapping[str, str]) -> bool:
+    """Whether PonyStudio wrote them, though the graph is gone."""
+    return RECEIPT in fields or "Version: PonyStudio" in fields.get(PARAMETERS, "")
+
+
+def _maker(fields: Mapping[str, str]) -> str:
+    """The tool whose fields these are, or ""."""
+    if fields.get("Software", "").startswith("NovelAI"):
+        return "NovelAI"
+    if "sui_image_params" in fields.get(PARAMETERS, ""):
+        return "SwarmUI"
+    return next((maker for name, maker in _MAKERS.items() if name in fields), "")
+
+
+# --- PNG ------------------------------------------------------------------------------------------
+
+
+def _as_png(picture: Picture, fields: Mapping[str, str], _quality: int) -> bytes:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    for name, text in fields.items():
+        # Latin-1 becomes tEXt, the only kind that the oldest readers of `parameters` know.
+        info.add_text(name, text, zip=len(text) > 4096 and name != PARAMETERS)
+    file = io.BytesIO()
+    picture.save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+def _png_fields(file: BinaryIO) -> dict[str, str]:
+    """Text may stand before or after the image data."""
+    fields: dict[str, str] = {}
+    left = MAX_TEXT
+    file.seek(8)
+    for _ in range(MAX_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IEND" or len(fields) >= MAX_FIELDS:
+            break
+        length, kind = struct.unpack(">I4s", head)
+        if kind not in (b"tEXt", b"zTXt", b"iTXt") or length > left:
+            file.seek(length + 4, io.SEEK_CUR)
+            continue
+        data, check = file.read(length), file.read(4)
+        if len(check) == 4 and zlib.crc32(kind + data) == int.from_bytes(check, "big"):
+            name, text = _png_text(kind, data, left)
+            if name and text is not None:
+                fields.setdefault(name, text)
+                left -= len(text)
+    return fields
+
+
+def _png_text(kind: bytes, data: bytes, limit: int) -> tuple[str, str | None]:
+    key, _, rest = data.partition(b"\0")
+    name = key.decode("latin-1")
+    if kind == b"tEXt":
+        return name, rest.decode("latin-1")
+    if kind == b"zTXt":
+        inflated = _inflate(rest[1:], limit)
+        return name, None if inflated is None else inflated.decode("latin-1")
+    compressed, rest = rest[:1] == b"\x01", rest[2:]
+    _language, _, rest = rest.partition(b"\0")
+    _translated, _, body = rest.partition(b"\0")
+    content = _inflate(body, limit) if compressed else body
+    return name, None if content is None else content.decode("utf-8", "replace")
+
+
+# --- WebP -----------------------------------------------------------------------------------------
+
+
+def _as_webp(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes:
+    own = {name: text for name, text in fields.items() if name != PARAMETERS}
+    metadata: dict[str, bytes] = {}
+    if PARAMETERS in fields:
+        metadata["exif"] = _exif(fields[PARAMETERS])
+    if own:
+        metadata["xmp"] = (_XMP % escape(json.dumps(own), quote=False)).encode()
+    file = io.BytesIO()
+    # exact: the colours under full transparency are kept, too.
+    lossless = quality >= 100
+    picture.save(
+        file, "WEBP", quality=quality, lossless=lossless, exact=lossless, method=4, **metadata
+    )
+    return file.getvalue()
+
+
+def _webp_fields(file: BinaryIO) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    file.seek(12)
+    for _ in range(MAX_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        kind, length = struct.unpack("<4sI", head)
+        if kind in (b"EXIF", b"XMP ") and length <= MAX_TEXT:
+            data = file.read(length)
+            fields |= _exif_fields(data) if kind == b"EXIF" else _xmp_fields(data)
+            file.seek(length % 2, io.SEEK_CUR)
+        else:
+            file.seek(length + length % 2, io.SEEK_CUR)
+    return fields
+
+
+def _xmp_fields(packet: bytes) -> dict[str, str]:
+    if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:  # nothing honest declares entities in XMP
+        return {}
+    try:
+        root = ElementTree.fromstring(packet.decode("utf-8", "replace").lstrip("\ufeff"))
+    except (ElementTree.ParseError, ValueError):
+        return {}
+    name = f"{{{_NAMESPACE}}}fields"
+    for element in root.iter():
+        text = element.text if element.tag == name else element.get(name)
+        if text:
+            return _from_json(text)
+    return {}
+
+
+# --- JPEG -----------------------------------------------------------------------------------------
+
+
+def _as_jpeg(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes:
+    own = dict(fields)
+    exif = _exif(own[PARAMETERS]) if PARAMETERS in own else b""
+    if len(exif) > _SEGMENT:
+        exif = b""
+    else:
+        own.pop(PARAMETERS, None)
+    file = io.BytesIO()
+    _on_white(picture).save(file, "JPEG", quality=quality, subsampling=0, exif=exif)
+    data = file.getvalue()
+    start = _after_headers(data)
+    return b"".join((data[:start], *_comments(own), data[start:]))
+
+
+def _on_white(picture: Picture) -> Picture:
+    from PIL import Image
+
+    if not picture.has_transparency_data:
+        return picture if picture.mode == "L" else picture.convert("RGB")
+    solid = Image.new("RGBA", picture.size, "white")
+    solid.alpha_composite(picture.convert("RGBA"))
+    return solid.convert("RGB")
+
+
+def _comments(fields: Mapping[str, str]) -> Iterator[bytes]:
+    """COM segments: mark, number and count (2 bytes each, big-endian), a piece of the whole."""
+    if not fields:
+        return
+    whole = zlib.compress(json.dumps(fields).encode(), 9)
+    size = _SEGMENT - len(_COMMENT_MARK) - 4
+    count = -(-len(whole) // size)
+    for number in range(count):
+        piece = whole[number * size : (number + 1) * size]
+        body = _COMMENT_MARK + struct.pack(">HH", number, count) + piece
+        yield b"\xff\xfe" + struct.pack(">H", len(body) + 2) + body
+
+
+def _after_headers(data: bytes) -> int:
+    """Where the APPn segments end, which readers want first."""
+    position = 2
+    while data[position] == 0xFF and 0xE0 <= data[position + 1] <= 0xEF:
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return position
+
+
+def _jpeg_fields(file: BinaryIO) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    pieces: dict[int, bytes] = {}
+    count, left = 0, MAX_TEXT
+    for marker, body in _jpeg_segments(file):
+        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
+            fields |= _exif_fields(body)
+        elif marker == 0xFE and body.startswith(_COMMENT_MARK):
+            head = len(_COMMENT_MARK) + 4
+            left -= len(body)
+            if len(body) >= head and left > 0:
+                number, count = struct.unpack(">HH", body[head - 4 : head])
+                pieces[number] = body[head:]
+    if count and all(number in pieces for number in range(count)):
+        whole = _inflate(b"".join(pieces[number] for number in range(count)), MAX_TEXT)
+        if whole is not None:
+            fields |= _from_json(whole.decode("utf-8", "replace"))
+    return fields
+
+
+def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The segments before the image data; each has at most 64 KB, and there are 2¹⁷ at most."""
+    file.seek(2)
+    for _ in range(2**17):
+        mark = file.read(2)
+        while mark[1:] == b"\xff":  # padding
+            mark = mark[1:] + file.read(1)
+        if len(mark) < 2 or mark[0] != 0xFF or mark[1] in (0xD9, 0xDA):
+            return
+        if mark[1] == 0x01 or 0xD0 <= mark[1] <= 0xD8:  # markers without a body
+            continue
+        length = int.from_bytes(file.read(2), "big") - 2
+        if length < 0:
+            return
+        yield mark[1], file.read(length)
+
+
+# --- What they share ------------------------------------------------------------------------------
+
+
+def _exif(text: str) -> bytes:
+    """An EXIF block whose UserComment is `text`, in UTF-16 as the standard wants it."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = b"UNICODE\0" + text.encode("utf-16-be")
+    return exif.tobytes()
+
+
+def _exif_fields(block: bytes) -> dict[str, str]:
+    tiff = block.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return {}
+    try:
+        (first,) = struct.unpack_from(f"{order}I", tiff, 4)
+        _, second = _exif_entry(tiff, order, first, _EXIF_IFD)
+        length, place = _exif_entry(tiff, order, second, _USER_COMMENT)
+    except (struct.error, LookupError):
+        return {}
+    text = _user_comment(tiff[place : place + length])
+    return {PARAMETERS: text} if text else {}
+
+
+def _exif_entry(tiff: bytes, order: str, table: int, tag: int) -> tuple[int, int]:
+    """The count and the value field of one entry of an EXIF table.
+
+    The field is an offset to the values, or the value itself where it fits into 4 bytes; both
+    tags that are asked for here have the offset.
+    """
+    (count,) = struct.unpack_from(f"{order}H", tiff, table)
+    for place in range(table + 2, table + 2 + 12 * count, 12):
+        found, _type, length, value = struct.unpack_from(f"{order}HHII", tiff, place)
+        if found == tag:
+            return length, value
+    raise LookupError(tag)
+
+
+def _user_comment(comment: bytes) -> str:
+    code, text = comment[:8], comment[8:]
+    if code != b"UNICODE\0":
+        return text.decode("utf-8", "replace").strip("\0 ")
+    # Byte order is told by no mark: nearly every character's high byte is 0.
+    little = text[1::2].count(0) > text[0::2].count(0)
+    return text.decode("utf-16-le" if little else "utf-16-be", "replace").removeprefix("\ufeff")
+
+
+def _inflate(data: bytes, limit: int) -> bytes | None:
+    """Decompressed, or None if damaged or longer than `limit`."""
+    stream = zlib.decompressobj()
+    try:
+        result = stream.decompress(data, max(limit, 1))
+    except zlib.error:
+        return None
+    return result if stream.eof else None
+
+
+def _from_json(text: str) -> dict[str, str]:
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(fields, dict):
+        return {}
+    items: Iterable[tuple[str, object]] = fields.items()
+    return {name: plain_text(value) for name, value in items if isinstance(value, str)}

@@ -1,0 +1,271 @@
+"""The graph file: one readable JSON document, written so that it diffs well.
+
+Reading loses nothing: node types that are not installed stay as they are, and keys that are not
+known here are kept and written again. Reading runs no code and touches no file but its own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.errors import GraphFileError
+from ponystudio.graph.atomic_write import write_text
+from ponystudio.graph.formats.json_layout import laid_out
+from ponystudio.graph.formats.migrations import MIGRATIONS
+from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, misshapen
+from ponystudio.graph.plain_json import DEPTH, shown
+
+FORMAT = "ponystudio.graph"
+VERSION = 1
+# Far above any graph; keeps a model file given by mistake from being read whole.
+MAX_BYTES = 256 * 2**20
+_MODES = get_args(Mode)
+_GRAPH_KEYS = frozenset(("format", "version", "nodes", "models", "view"))
+_NODE_KEYS = frozenset(("type", "version", "params", "inputs", "mode", "title"))
+
+
+def read(path: Path) -> Graph:
+    """The graph of a JSON file. Raises GraphFileError, also for what is no ordinary file."""
+    where = str(path)
+    try:
+        if not path.is_file():
+            raise _unreadable("There is no such file.", where, "Check the name and the folder.")
+        if path.stat().st_size > MAX_BYTES:
+            raise _unreadable("The file is far too large for a graph.", where)
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _unreadable("This is no graph: it is not even text in UTF-8.", where) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise _unreadable(f"The file cannot be read: {error}.", where) from None
+    return loads(text, where=where)
+
+
+def write(graph: Graph, path: Path, catalog: Mapping[str, NodeSpec] | None = None) -> None:
+    """Put the graph into a file, whole or not at all. Raises NotWritable or StorageFull."""
+    write_text(path, dumps(graph, catalog))
+
+
+def loads(text: str, *, where: str = "") -> Graph:
+    """The graph in a JSON text; `where` names its source in errors. Raises GraphFileError."""
+    try:
+        document = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_float=_finite_float,
+            parse_constant=_no_constant,
+        )
+        return from_json(document)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        what = (
+            "The file is empty." if not text.strip() else f"This is no JSON, or damaged: {place}."
+        )
+        raise _unreadable(what, where) from None
+    except RecursionError:
+        raise _unreadable(f"It is nested deeper than {DEPTH} levels.", where) from None
+    except GraphFileError as error:
+        raise GraphFileError(
+            error.what, where=_join(where, error.where), remedy=error.remedy
+        ) from None
+    except ValueError:  # what json raises for digits without end
+        raise _unreadable("It holds a number with thousands of digits.", where) from None
+
+
+def dumps(graph: Graph, catalog: Mapping[str, NodeSpec] | None = None) -> str:
+    """The graph as JSON text, equal for equal graphs.
+
+    With a catalog every param is written, so that a changed default never changes an old graph.
+    """
+    return laid_out(to_json(graph, catalog)) + "\n"
+
+
+def to_json(graph: Graph, catalog: Mapping[str, NodeSpec] | None = None) -> dict[str, Any]:
+    """The document as plain JSON values, which share what they hold with the graph."""
+    document: dict[str, Any] = {**graph.extra, "format": FORMAT, "version": VERSION}
+    document["nodes"] = {
+        id: _node_to_json(node, catalog.get(node.type) if catalog else None)
+        for id, node in graph.nodes.items()
+    }
+    if graph.models:
+        document["models"] = graph.models
+    if graph.view:
+        document["view"] = graph.view
+    return document
+
+
+def _node_to_json(node: Node, spec: NodeSpec | None) -> dict[str, Any]:
+    result: dict[str, Any] = {**node.extra, "type": node.type, "version": node.version}
+    # Defaults of another version are not this node's.
+    defaults = spec.params if spec and spec.version == node.version else ()
+    if params := {**{param.name: param.default for param in defaults}, **node.params}:
+        result["params"] = params
+    if node.inputs:
+        result["inputs"] = {name: [link.source, link.output] for name, link in node.inputs.items()}
+    if node.mode != "normal":
+        result["mode"] = node.mode
+    if node.title:
+        result["title"] = node.title
+    return result
+
+
+def from_json(document: Any) -> Graph:
+    """The graph of a parsed document, of this file version or an older one.
+
+    Raises GraphFileError whose `where` is a path inside the document.
+    """
+    version = _file_version(document)
+    if version < VERSION:
+        document = MIGRATIONS.migrate(document, version, VERSION)
+    nodes = _mapping(document.get("nodes", {}), "nodes")
+    models = _mapping(document.get("models", {}), "models")
+    view = _mapping(document.get("view", {}), "view")
+    if part := misshapen(view):
+        raise _wrong(f"view.{part}", "an object" if part == "nodes" else "a list", view[part])
+    extra = {key: value for key, value in document.items() if key not in _GRAPH_KEYS}
+    _bounded((models, "models"), (view, "view"), *((value, key) for key, value in extra.items()))
+    return Graph({id: _node(id, data) for id, data in nodes.items()}, models, view, extra)
+
+
+def shared(graph: Graph, like: Graph) -> Graph:
+    """An equal graph that uses the very nodes of `like` wherever they are equal, or `like` itself.
+
+    Checks and keys are remembered with the values, so a graph that has come through a file or a
+    pipe is planned as quickly as one that was edited in place.
+    """
+    if graph == like:
+        return like
+    known = like.nodes
+    return replace(
+        graph,
+        nodes={
+            id: old if (old := known.get(id, node)) == node else node
+            for id, node in graph.nodes.items()
+        },
+    )
+
+
+def _file_version(document: Any) -> int:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise _other_tool(document)
+    version = document.get("version")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise _wrong("version", "a whole number from 1 on", version)
+    if version > VERSION:
+        raise GraphFileError(
+            f"The graph was saved by a newer PonyStudio (file version {version}; "
+            f"this one reads up to {VERSION}).",
+            remedy="Update PonyStudio.",
+        )
+    return version
+
+
+def _other_tool(document: Any) -> GraphFileError:
+    if isinstance(document, dict) and (
+        "last_node_id" in document
+        or any(isinstance(item, dict) and "class_type" in item for item in document.values())
+    ):
+        return GraphFileError(
+            "This is no PonyStudio graph: it looks like a ComfyUI workflow.",
+            remedy="This version cannot read those yet; give a graph of PonyStudio's own.",
+        )
+    return GraphFileError(
+        "This is no PonyStudio graph.", remedy=f'A graph file has "format": "{FORMAT}".'
+    )
+
+
+def _node(id: str, data: Any) -> Node:
+    if not NODE_ID.fullmatch(id):
+        raise GraphFileError(
+            f"{shown(id)} cannot be the id of a node.",
+            where="nodes",
+            remedy="Ids are made of letters, digits, _ and -, and do not begin with a digit or -.",
+        )
+    where = f"nodes.{id}"
+    _mapping(data, where)
+    type, version, mode = data.get("type"), data.get("version", 1), data.get("mode", "normal")
+    title = data.get("title", "")
+    if not isinstance(type, str) or not type:
+        raise _wrong(f"{where}.type", "the name of a node type", type)
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise _wrong(f"{where}.version", "a whole number from 1 on", version)
+    if mode not in _MODES:
+        raise _wrong(f"{where}.mode", f"one of {', '.join(_MODES)}", mode)
+    if not isinstance(title, str):
+        raise _wrong(f"{where}.title", "a text", title)
+    params = _mapping(data.get("params", {}), f"{where}.params")
+    inputs = _mapping(data.get("inputs", {}), f"{where}.inputs")
+    extra = {key: value for key, value in data.items() if key not in _NODE_KEYS}
+    _bounded((params, f"{where}.params"), (extra, where))
+    links = {name: _link(link, f"{where}.inputs.{name}") for name, link in inputs.items()}
+    return Node(id, type, version, params, links, mode, title, extra)
+
+
+def _link(value: Any, where: str) -> Link:
+    match value:
+        case [str(source), str(output)]:
+            return Link(source, output)
+    raise _wrong(where, 'a link such as ["sampler", "latent"]', value)
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong(where, "an object", value)
+    return value
+
+
+def _bounded(*parts: tuple[Any, str]) -> None:
+    """Refuse nesting that other readers of the file, our own writer too, could not follow."""
+    for value, where in parts:
+        level: list[Any] = [[value]]
+        depth = 0
+        while level := list(_containers(level)):
+            depth += 1
+            if depth > DEPTH:
+                raise GraphFileError(f"It is nested deeper than {DEPTH} levels.", where=where)
+
+
+def _containers(values: Iterable[Any]) -> Iterable[Any]:
+    for value in values:
+        for item in value.values() if isinstance(value, dict) else value:
+            if isinstance(item, dict | list):
+                yield item
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise GraphFileError(
+            f"{shown(twice)} stands twice in one object.", remedy="Remove or rename one of them."
+        )
+    return result
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise GraphFileError(f"{shown(text)} is too large a number.")
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise GraphFileError(f"{name} is no JSON number.", remedy="Write a finite number.")
+
+
+def _wrong(where: str, wanted: str, value: Any) -> GraphFileError:
+    return GraphFileError(f"{shown(value)} is not {wanted}.", where=where)
+
+
+def _unreadable(what: str, where: str, remedy: str = "") -> GraphFileError:
+    return GraphFileError(what, where=where, remedy=remedy or "Choose a PonyStudio graph file.")
+
+
+def _join(file: str, place: str) -> str:
+    return ": ".join(part for part in (file, place) if part)

@@ -1,0 +1,255 @@
+"""What is wrong with a graph, found before anything runs: one named error for each place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from ponystudio.api.spec import NodeSpec, ParamSpec, can_feed
+from ponystudio.errors import (
+    BrokenLink,
+    GraphError,
+    MissingInput,
+    NothingToRun,
+    TypeMismatch,
+    UnknownNode,
+    UnknownParam,
+    UnknownSocket,
+)
+from ponystudio.graph.catalog import from_comfyui, near
+from ponystudio.graph.coercion import coerce
+from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.plain_json import shown
+from ponystudio.graph.topology import ancestors, cycle_error, effective, find_cycle
+
+__all__ = ["check", "coerce", "effective_targets", "titles"]
+
+# What a node is called in the text of an error about another one, by its id.
+Called = Callable[[str], str]
+
+
+def titles(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Called:
+    """What nodes are called on their cards, for those who do not see their ids."""
+
+    def called(id: str) -> str:
+        node = graph.nodes.get(id)
+        spec = catalog.get(node.type) if node else None
+        return (node.title if node else "") or (spec.title if spec else "") or id
+
+    return called
+
+
+def check(
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    *,
+    targets: Iterable[str] | None = None,
+    called: Called = str,
+) -> list[GraphError]:
+    """Every error that would keep the graph from running, by node id; [] for none.
+
+    With `targets` only of those and of what they depend on; that none of them runs is an error.
+    Muted and bypassed nodes, and nodes that need a muted one, do not run and so have no errors.
+
+    The catalog must be immutable: an unchanged node is not looked at again under the same one.
+    """
+    running = effective(graph, catalog)
+    nodes = running.nodes
+    errors: list[GraphError] = []
+    ids: Iterable[str] = nodes
+    if targets is not None:
+        targets = list(targets)
+        errors += [_no_such_node(id, graph) for id in targets if id not in graph.nodes]
+        ids = ancestors(running, targets)
+        if not ids and not errors:
+            errors.append(_nothing_chosen_runs(targets))
+    bad = [id for id in ids if not _known_good(nodes[id], nodes, catalog)]
+    for id in sorted(bad):
+        found = list(_errors(nodes[id], graph, running, catalog, called))
+        if found:
+            errors += found
+        else:
+            _note_good(nodes[id], nodes, catalog)
+    cycle = find_cycle(running, None if targets is None else ids)
+    return [*errors, cycle_error(cycle, called)] if cycle else errors
+
+
+def effective_targets(graph: Graph, catalog: Mapping[str, NodeSpec]) -> list[str]:
+    """The nodes that a run is made for: those with effects that run. Raises NothingToRun."""
+    with_effects = {type for type, spec in catalog.items() if spec.effects}
+    found = [
+        id for id, node in effective(graph, catalog).nodes.items() if node.type in with_effects
+    ]
+    if found:
+        return sorted(found)
+    if any(node.type in with_effects for node in graph.nodes.values()):
+        raise NothingToRun(
+            "Every node that saves or shows something is muted, bypassed or needs a muted node.",
+            remedy="Unmute one of them.",
+        )
+    raise NothingToRun(
+        "No node of this graph saves or shows anything.",
+        remedy="Add a node such as Save image, or choose the nodes to run.",
+    )
+
+
+def _nothing_chosen_runs(targets: list[str]) -> NothingToRun:
+    if not targets:
+        return NothingToRun("No node is chosen to run.", remedy="Choose one.")
+    return NothingToRun(
+        "What is chosen to run is muted, bypassed or needs a muted node.",
+        where=", ".join(sorted(targets)[:8]),
+        node=min(targets),
+        remedy="Unmute it, or choose another node.",
+    )
+
+
+def _known_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec]) -> bool:
+    memory = node._checked
+    if memory is None or memory[0] is not catalog:
+        return False
+    for source, type in zip(node.sources, memory[1], strict=True):
+        other = nodes.get(source)
+        if other is None or other.type != type:
+            return False
+    return True
+
+
+def _note_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec]) -> None:
+    """Remember the catalog and the types of the sources, on which alone goodness depends."""
+    node.remember("_checked", (catalog, tuple([nodes[id].type for id in node.sources])))
+
+
+def _errors(
+    node: Node, graph: Graph, running: Graph, catalog: Mapping[str, NodeSpec], called: Called
+) -> Iterator[GraphError]:
+    spec = catalog.get(node.type)
+    if spec is None:
+        yield UnknownNode(
+            f"There is no node type {shown(node.type)} here.",
+            node=node.id,
+            remedy=from_comfyui(node.type, catalog)
+            or near(node.type, catalog)
+            or "Install the node pack that it comes from.",
+        )
+        return
+    if node.version != spec.version:
+        yield _other_version(node, spec)
+        return
+    yield from _param_errors(node, spec)
+    for socket, link in node.inputs.items():
+        if error := _link_error(node, spec, socket, link, graph, running, catalog, called):
+            yield error
+    for item in spec.inputs:
+        if not item.optional and item.name not in node.inputs:
+            yield _missing_input(node, item.name, item.type, graph, called)
+
+
+def _param_errors(node: Node, spec: NodeSpec) -> Iterator[GraphError]:
+    for name, value in node.params.items():
+        param = spec.param_by_name.get(name)
+        if param is None:
+            yield UnknownParam(
+                f"{spec.id} has no param {shown(name)}.",
+                node=node.id,
+                socket=name,
+                remedy=near(name, spec.param_by_name)
+                or f"It has: {', '.join(spec.param_by_name) or 'none'}.",
+            )
+        elif name not in node.inputs:
+            try:
+                coerce(param, value, node=node.id)
+            except GraphError as error:
+                yield error
+
+
+def _link_error(
+    node: Node,
+    spec: NodeSpec,
+    socket: str,
+    link: Link,
+    graph: Graph,
+    running: Graph,
+    catalog: Mapping[str, NodeSpec],
+    called: Called,
+) -> GraphError | None:
+    """What is wrong with one link into a node, looked at from the node outwards."""
+    wanted = spec.input_by_name.get(socket) or spec.param_by_name.get(socket)
+    if wanted is None:
+        names = [*spec.input_by_name, *spec.param_by_name]
+        return UnknownSocket(
+            f"{spec.id} has no socket {shown(socket)}.",
+            node=node.id,
+            socket=socket,
+            remedy=near(socket, names) or f"It has: {', '.join(names) or 'none'}.",
+        )
+    source = running.nodes.get(link.source)
+    if source is None:
+        return BrokenLink(
+            f"The link comes from {shown(link.source)}, which is not in the graph.",
+            node=node.id,
+            socket=socket,
+            remedy=near(link.source, graph.nodes) or "Link it to another node.",
+        )
+    offered = catalog.get(source.type)
+    if offered is None:  # said at the source, where it can be put right
+        return None
+    output = offered.output_by_name.get(link.output)
+    if output is None:
+        return UnknownSocket(
+            f"The link comes from {called(source.id)}.{link.output}, but {offered.id} has no such "
+            "output.",
+            node=node.id,
+            socket=socket,
+            remedy=near(link.output, offered.output_by_name)
+            or f"It has: {', '.join(offered.output_by_name) or 'none'}.",
+        )
+    target_type = wanted.socket_type if isinstance(wanted, ParamSpec) else wanted.type
+    if not can_feed(output.type, target_type):
+        return TypeMismatch(
+            f"{called(source.id)}.{output.name} gives {output.type}, this takes {target_type}.",
+            node=node.id,
+            socket=socket,
+            remedy=f"Link it to an output of type {target_type}.",
+        )
+    return None
+
+
+def _missing_input(
+    node: Node, socket: str, type: str, graph: Graph, called: Called
+) -> MissingInput:
+    written = graph.nodes[node.id].inputs.get(socket)
+    if written:
+        source = called(written.source)
+        return MissingInput(
+            f"The link comes from {source}, which is bypassed and has nothing "
+            f"of type {type} to pass on.",
+            node=node.id,
+            socket=socket,
+            remedy=f"Turn {source} on again, or link something else.",
+        )
+    return MissingInput(
+        f"Nothing is linked to {shown(socket)}.",
+        node=node.id,
+        socket=socket,
+        remedy=f"Link it to an output of type {type}.",
+    )
+
+
+def _other_version(node: Node, spec: NodeSpec) -> UnknownNode:
+    newer = node.version > spec.version
+    return UnknownNode(
+        f"The node was made with version {node.version} of {spec.id}; "
+        f"version {spec.version} is installed.",
+        node=node.id,
+        remedy=f"Update {spec.pack or 'the pack it comes from'}."
+        if newer
+        else "It could not be upgraded; put a new one in its place.",
+    )
+
+
+def _no_such_node(id: str, graph: Graph) -> UnknownNode:
+    return UnknownNode(
+        f"There is no node {shown(id)} in the graph.",
+        node=id,
+        remedy=near(id, graph.nodes) or f"It has: {', '.join(sorted(graph.nodes)[:8]) or 'none'}.",
+    )

@@ -1,0 +1,103 @@
+"""Are the files there that a graph names, and are they what their nodes need?"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Container, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ponystudio.api.spec import NodeSpec, ParamSpec
+from ponystudio.errors import BadInput, UnknownModel, UnsupportedModel
+from ponystudio.graph.model import Graph, Node
+from ponystudio.library.model_folders import Folders
+from ponystudio.library.recognition.model_file import ACCEPTED, check_kind
+from ponystudio.library.recognition.recognise import recognise
+
+# Kinds of files of which the denoiser is what counts.
+DENOISERS = ("checkpoints", "diffusion_models")
+
+
+def check_files(
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    folders: Folders,
+    ids: Iterable[str] | None = None,
+    *,
+    families: Container[str] | None = None,
+) -> list[BadInput]:
+    """Every error in the files that the nodes `ids` name (None: all), with node and socket.
+
+    A model file must be one of the kind that its param asks for, and its denoiser one of `families`
+    (None: any); only its header is read, and each file once. Muted nodes and params that a wire
+    feeds are passed over.
+    """
+    errors: list[BadInput] = []
+    verdicts: dict[tuple[str, Path], BadInput | None] = {}
+    for id in graph.nodes if ids is None else ids:
+        node = graph.nodes[id]
+        spec = catalog.get(node.type)
+        if spec is None or node.mode != "normal":
+            continue
+        for socket, kind, name in files_of(node, spec):
+            try:
+                path = folders.resolve(kind, name)
+                if (kind, path) not in verdicts:
+                    verdicts[kind, path] = _verdict(kind, path, families)
+                error = verdicts[kind, path]
+            except BadInput as missing:
+                error = missing
+            if error is not None:
+                errors.append(_at(error, node.id, socket))
+    return errors
+
+
+def files_of(node: Node, spec: NodeSpec) -> Iterator[tuple[str, str, str]]:
+    """(socket, kind, name) of every file that a node names, rows that are off left out."""
+    for param in spec.params:
+        if param.name in node.inputs:
+            continue
+        value = node.params.get(param.name, param.default)
+        if param.type == "file":
+            yield from _file(param, param.name, value)
+        elif param.type == "rows" and isinstance(value, list):
+            for row in value:
+                if isinstance(row, Mapping) and row.get("on", True):
+                    for field in param.fields:
+                        if field.type == "file":
+                            chosen = row.get(field.name, field.default)
+                            yield from _file(field, param.name, chosen)
+
+
+def _file(param: ParamSpec, socket: str, value: Any) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, str):  # any other type is the graph check's to refuse
+        yield socket, param.kind, value
+
+
+def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput | None:
+    if kind not in ACCEPTED:
+        return None
+    try:
+        model = recognise(path)
+        check_kind(model, kind)
+    except BadInput as error:
+        unknown_upscaler = kind == "upscale_models" and isinstance(error, UnknownModel)
+        # spandrel, where it is installed, knows many more upscalers.
+        if unknown_upscaler and importlib.util.find_spec("spandrel") is not None:
+            return None
+        return error
+    if families is not None and kind in DENOISERS and model.family not in families:
+        return UnsupportedModel(
+            f"Models of the family {model.family} cannot be run yet."
+            if model.family
+            else "Its denoiser is of no family that is known.",
+            where=str(path),
+            remedy="Choose another model.",
+        )
+    return None
+
+
+def _at(error: BadInput, node: str, socket: str) -> BadInput:
+    """The same error as that of a socket; the file that it was found in goes into the sentence."""
+    what = f"{error.where}: {error.what}" if error.where else error.what
+    return type(error)(what, remedy=error.remedy, node=node, socket=socket)

@@ -1,0 +1,227 @@
+"""Which denoiser is among these tensors, told by their names and shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isqrt
+
+from ponystudio.library.formats.tensor_info import TensorInfo
+
+Tensors = Mapping[str, TensorInfo]
+
+# Under what a denoiser's names may stand, the most specific first.
+PREFIXES = (
+    "model.diffusion_model.",
+    "diffusion_model.",
+    "unet.",
+    "transformer.",
+    "model.",
+    "",
+)
+LDM_ROOT = "input_blocks.0.0.weight"
+DIFFUSERS_ROOT = "conv_in.weight"
+# The width of the prompt that the cross attention reads.
+CONTEXTS = {768: "sd1", 1024: "sd2", 1280: "sdxl_refiner", 2048: "sdxl"}
+# What models were made for that take in more than a latent, by the channels of it all.
+PURPOSES = {8: "edits by instruction", 9: "inpainting", 32: "control pictures", 96: "inpainting"}
+# Pixels a side that a place of the position grid stands for: two latent cells of 8.
+PLACE = 16
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """Where the denoiser stands and what it is.
+
+    `channels` is what it takes in for each cell of a latent, 0 where that cannot be told. `flow`:
+    it predicts flow. `guided`: guidance is one of its inputs. `largest`: pixels a side that its
+    position grid reaches, 0 without one. `why` tells the family, `notes` what else is known.
+    """
+
+    prefix: str
+    family: str
+    channels: int
+    why: str
+    flow: bool = False
+    guided: bool = False
+    largest: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the tensors of a transformer are named.
+
+    `markers` are this family's alone. `entry` takes in `cells` cells of a latent at once; `grid`
+    has a row for every place; `guidance` is there where guidance is an input.
+    """
+
+    family: str
+    markers: tuple[str, ...]
+    entry: str
+    cells: int
+    grid: str = ""
+    guidance: str = ""
+
+
+# Of each family the original names, then those of diffusers.
+LAYOUTS = (
+    Layout(
+        "auraflow",
+        ("double_layers.0.attn.w1q.weight",),
+        "init_x_linear.weight",
+        cells=4,
+        grid="positional_encoding",
+    ),
+    Layout(
+        "auraflow",
+        ("joint_transformer_blocks.0.attn.to_q.weight",),
+        "pos_embed.proj.weight",
+        cells=4,
+        grid="pos_embed.pos_embed",
+    ),
+    Layout(
+        "flux",
+        # The second is what some tools call the first.
+        (
+            "double_blocks.0.img_attn.norm.key_norm.scale",
+            "double_blocks.0.img_attn.norm.key_norm.weight",
+        ),
+        "img_in.weight",
+        cells=4,
+        guidance="guidance_in.in_layer.weight",
+    ),
+    Layout(
+        "flux",
+        ("single_transformer_blocks.0.attn.norm_k.weight",),
+        "x_embedder.weight",
+        cells=4,
+        guidance="time_text_embed.guidance_embedder.linear_1.weight",
+    ),
+    Layout(
+        "sd3",
+        ("joint_blocks.0.context_block.attn.qkv.weight",),
+        "x_embedder.proj.weight",
+        cells=1,
+        grid="pos_embed",
+    ),
+    Layout(
+        "sd3",
+        ("transformer_blocks.0.attn.add_q_proj.weight",),
+        "pos_embed.proj.weight",
+        cells=1,
+        grid="pos_embed.pos_embed",
+    ),
+)
+# How names of other transformers begin, some of which share the markers above.
+OTHERS = {
+    "distilled_guidance_layer.": "chroma",
+    "double_stream_modulation_img.": "flux2",
+    "txt_in.individual_token_refiner.": "hunyuan_video",
+    "context_embedder.token_refiner.": "hunyuan_video",
+    "txt_norm.": "qwen_image",
+    "x_pad_token": "z_image",
+    "noise_refiner.": "lumina2",
+    "llm_adapter.": "anima",
+    "head.modulation": "wan",
+}
+
+
+def denoiser(tensors: Tensors) -> Denoiser | None:
+    """The denoiser among these tensors."""
+    for prefix in PREFIXES:
+        inside = {
+            name.removeprefix(prefix): info
+            for name, info in tensors.items()
+            if name.startswith(prefix)
+        }
+        for find in (_other, _transformer, _unet):
+            if found := find(prefix, inside):
+                return found
+    return None
+
+
+def _other(prefix: str, inside: Tensors) -> Denoiser | None:
+    starts = tuple(OTHERS)
+    if not any(name.startswith(starts) for name in inside):
+        return None
+    start = next(start for start in OTHERS if any(name.startswith(start) for name in inside))
+    why = f"the tensors {start} are {OTHERS[start]}'s alone"
+    return Denoiser(prefix, OTHERS[start], 0, why, flow=True)
+
+
+def _transformer(prefix: str, inside: Tensors) -> Denoiser | None:
+    for layout in LAYOUTS:
+        for marker in layout.markers:
+            if marker in inside:
+                return _laid_out(prefix, inside, layout, marker)
+    return None
+
+
+def _laid_out(prefix: str, inside: Tensors, layout: Layout, marker: str) -> Denoiser:
+    entry, grid = inside.get(layout.entry), inside.get(layout.grid)
+    channels = entry.shape[1] // layout.cells if entry and len(entry.shape) > 1 else 0
+    places = grid.shape[1] if grid and len(grid.shape) == 3 else 0
+    guided, largest = layout.guidance in inside, isqrt(places) * PLACE
+    return Denoiser(
+        prefix,
+        layout.family,
+        channels,
+        f"the tensor {marker} is {layout.family}'s alone",
+        flow=True,
+        guided=guided,
+        largest=largest,
+        notes=tuple(_notes(layout.family, channels, guided, largest)),
+    )
+
+
+def _notes(family: str, channels: int, guided: bool, largest: int) -> Iterator[str]:
+    if family == "flux":
+        yield (
+            "guidance is one of its inputs, as FLUX.1 dev has it"
+            if guided
+            else "guidance is none of its inputs, as FLUX.1 schnell has it"
+        )
+    if largest:
+        yield f"its grid of positions reaches {largest} pixels a side"
+    if channels in PURPOSES:
+        yield f"its denoiser takes in {channels} channels: it was made for {PURPOSES[channels]}"
+
+
+def _unet(prefix: str, inside: Tensors) -> Denoiser | None:
+    for root in (LDM_ROOT, DIFFUSERS_ROOT):
+        first = inside.get(root)
+        # An autoencoder has a conv_in of its own, one level deeper.
+        is_unet = root == LDM_ROOT or "time_embedding.linear_1.weight" in inside
+        if first is not None and len(first.shape) == 4 and is_unet:
+            family, why = _unet_family(inside, first.shape[0])
+            channels = first.shape[1]
+            notes = tuple(_notes(family, channels, guided=False, largest=0))
+            return Denoiser(prefix, family, channels, why, notes=notes)
+    return None
+
+
+def _unet_family(inside: Tensors, width: int) -> tuple[str, str]:
+    for name in ("label_emb.0.0.weight", "add_embedding.linear_1.weight"):
+        vector = inside.get(name)
+        if vector is not None and len(vector.shape) == 2:
+            refiner = width == 384 or vector.shape[1] == 2560
+            size = f"{name} is {vector.shape[1]} wide"
+            return ("sdxl_refiner", size) if refiner else ("sdxl", size)
+    context = _context_width(inside)
+    if context in CONTEXTS:
+        return CONTEXTS[context], f"its cross attention reads {context} numbers a token"
+    projection = next((info for name, info in inside.items() if ".proj_in.w" in name), None)
+    if projection is None:
+        return "", "it has no cross attention"
+    family = "sd1" if len(projection.shape) == 4 else "sd2"
+    return family, (
+        f"its cross attention reads {context} numbers a token, as no known family's does; "
+        f"its projections are laid out as {family}'s"
+    )
+
+
+def _context_width(inside: Tensors) -> int:
+    """How wide the prompt is that the first cross attention reads; 0 without one."""
+    found = (info.shape for name, info in inside.items() if name.endswith(".attn2.to_k.weight"))
+    return next((shape[1] for shape in found if len(shape) == 2), 0)

@@ -1,0 +1,153 @@
+"""Whose tensors are these? Parts of models and small files, by names and shapes alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from ponystudio.library.recognition.denoiser_signatures import CONTEXTS, Tensors
+
+VAE_PREFIXES = ("first_stage_model.", "vae.", "")
+# Under what text encoders stand beside other parts.
+TEXT_ROOTS = {
+    "cond_stage_model.transformer.": "CLIP's text encoder",
+    "cond_stage_model.model.": "open_clip's text encoder",
+    "conditioner.embedders.": "SDXL's text encoders",
+    "text_encoders.": "text encoders",
+    "text_encoder.": "a text encoder",
+    "text_encoder_2.": "a text encoder",
+    "text_encoder_3.": "a text encoder",
+}
+CLIPS = {768: "CLIP-L", 1024: "OpenCLIP-H", 1280: "OpenCLIP-bigG"}
+T5S = {2048: "Pile-T5-XL", 4096: "T5-XXL"}
+# A layer that every text encoder of a kind has, and which of that kind is as wide as what it reads.
+TEXT_ALONE = {
+    "text_model.encoder.layers.0.mlp.fc1.weight": CLIPS,
+    "encoder.layers.0.mlp.fc1.weight": CLIPS,
+    "transformer.resblocks.0.mlp.c_fc.weight": CLIPS,
+    "encoder.block.0.layer.0.SelfAttention.q.weight": T5S,
+    "encoder.block.0.layer.1.DenseReluDense.wi_1.weight": T5S,
+    "enc.blk.0.attn_q.weight": T5S,
+}
+LORA = re.compile(
+    r"(^|[._])lora[._](up|down|a|b|linear_layer)\b|_lora\d?\.(up|down)|hada_w|lokr_w"
+    r"|oft_(blocks|diag)|dora_scale|lora_(up|down|A|B|mid)\.",
+    re.IGNORECASE,
+)
+DOWNWARD = re.compile(r"lora[._](down|A)\b|_lora\d?\.down|hada_w1_b$")
+# Layers that only one family has, under its original names and diffusers', the special first.
+LORA_LAYERS = (
+    (re.compile(r"joint_transformer_blocks|(double|single)_layers"), "auraflow"),
+    (re.compile(r"single_transformer_blocks[._]\d+[._](ff|norm1|attn[._]to_out)"), "auraflow"),
+    (re.compile(r"joint_blocks"), "sd3"),
+    (re.compile(r"(double|single)_blocks"), "flux"),
+    (re.compile(r"single_transformer_blocks[._]\d+[._](norm[._]|proj_)"), "flux"),
+    (re.compile(r"(^|[._])transformer_blocks[._]\d+[._](img|txt)_m(lp|od)"), "qwen_image"),
+)
+# Layers that diffusers names alike in SD3 and in FLUX; what they read is so wide in FLUX.
+JOINT_LAYER = re.compile(
+    r"(?<!single_)transformer_blocks[._]\d+[._](attn[._]|norm1_context|ff_context[._]net[._]0)"
+)
+FLUX_WIDTH = 3072
+# T5 is the second encoder of FLUX, and counted third beside one other too.
+SECOND_CLIP = re.compile(r"(lora_te2_|text_encoder_2\.)(?!encoder[._]block)")
+THIRD_ENCODER = re.compile(r"(lora_te3_|text_encoder_3\.)")
+PROMPT_LAYER = re.compile(r"attn2[._](processor\.)?to_[kv]")
+CONTROLNET = (
+    "control_model.input_hint_block.0.weight",
+    "input_hint_block.0.weight",
+    "controlnet_cond_embedding.conv_in.weight",
+    "controlnet_blocks.0.weight",
+    "adapter.body.0.block1.weight",
+    "body.0.block1.weight",
+)
+UPSCALERS = (
+    "conv_first.weight",
+    "model.0.weight",
+    "RRDB_trunk.0.RDB1.conv1.weight",
+    "body.0.weight",
+)
+DISCRIMINATORS = ("conv9.weight", "conv8.weight_orig", "features.0.weight", "main.0.weight")
+EMBEDDING_WIDTHS = (768, 1024, 1280, 2048, 4096)
+
+
+def autoencoder(tensors: Tensors) -> tuple[str, int] | None:
+    """The prefix of an autoencoder and the channels of its latents."""
+    for prefix in VAE_PREFIXES:
+        first = tensors.get(f"{prefix}decoder.conv_in.weight")
+        if first is not None and len(first.shape) == 4:
+            return prefix, first.shape[1]
+    return None
+
+
+def text_encoders(tensors: Tensors) -> tuple[list[str], str]:
+    """The prefixes of the text encoders, none where there are none, and what they are."""
+    prefixes = [root for root in TEXT_ROOTS if any(name.startswith(root) for name in tensors)]
+    if prefixes:
+        named = {name.split(".")[1] for name in tensors if name.startswith("text_encoders.")}
+        listed = f": {', '.join(sorted(named))}" if named else ""
+        return prefixes, TEXT_ROOTS[prefixes[0]] + listed
+    for name, kin in TEXT_ALONE.items():
+        if name in tensors:
+            width = tensors[name].shape[-1] if tensors[name].shape else 0
+            known = f": {width} wide, so {kin[width]}" if width in kin else ""
+            return [""], f"a text encoder{known}"
+    return [], ""
+
+
+def is_lora(names: Iterable[str]) -> bool:
+    """Whether most of these are the tensors of a LoRA or one of its kin."""
+    listed = [name for name in names if not name.endswith((".alpha", ".scale"))]
+    return bool(listed) and 2 * sum(bool(LORA.search(name)) for name in listed) > len(listed)
+
+
+def lora_family(tensors: Tensors) -> str:
+    """The family that a LoRA was made for, by the layers that it changes; "" if they do not tell.
+
+    Those of UNets tell it by the width of the prompt that they read.
+    """
+    for layer, family in LORA_LAYERS:
+        if any(layer.search(name) for name in tensors):
+            return family
+    if any(JOINT_LAYER.search(name) for name in tensors):
+        width = _width_read(tensors, JOINT_LAYER)
+        return {FLUX_WIDTH: "flux", 0: ""}.get(width, "sd3")
+    if any(map(SECOND_CLIP.match, tensors)):
+        return "sd3" if any(map(THIRD_ENCODER.match, tensors)) else "sdxl"
+    return CONTEXTS.get(_width_read(tensors, PROMPT_LAYER), "")
+
+
+def _width_read(tensors: Tensors, layer: re.Pattern[str]) -> int:
+    """How much the first of these layers reads, as a LoRA's pair tells it; 0 without one."""
+    shapes = (
+        info.shape for name, info in tensors.items() if DOWNWARD.search(name) and layer.search(name)
+    )
+    return next((shape[1] for shape in shapes if len(shape) > 1), 0)
+
+
+def is_embedding(tensors: Tensors) -> bool:
+    """Whether this is a textual inversion: a few vectors as wide as a text encoder's."""
+    if any(
+        info.shape and (name.startswith("string_to_param") or name == "emb_params")
+        for name, info in tensors.items()
+    ):
+        return True
+    return 0 < len(tensors) <= 4 and all(
+        len(info.shape) in (1, 2) and info.shape[-1] in EMBEDDING_WIDTHS and info.shape[0] > 0
+        for info in tensors.values()
+    )
+
+
+def is_upscaler(tensors: Tensors) -> bool:
+    """Whether this is a network of the ESRGAN kind, which makes pictures larger."""
+    return any(
+        name in tensors and len(tensors[name].shape) == 4 and tensors[name].shape[1] in (3, 12, 48)
+        for name in UPSCALERS
+    ) or any(".RDB1." in name or ".rdb1." in name for name in tensors)
+
+
+def is_discriminator(tensors: Tensors) -> bool:
+    """Whether this is the critic that an upscaler was trained against."""
+    return any(name in tensors for name in DISCRIMINATORS) or any(
+        name.endswith((".weight_u", "weight_orig")) for name in tensors
+    )

@@ -1,0 +1,320 @@
+"""A document of the studio: its file, its title, its journal, whether it is saved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.formats.edit_codec import difference
+from ponystudio.graph.model import Graph
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.editable_graph import Change, Document, Record
+from ponystudio.studio.documents.file_lock import Lock
+from ponystudio.studio.documents.journal import Done, Journal
+from ponystudio.studio.documents.journal_format import Line, Stored, header
+from ponystudio.studio.documents.node_state import Problem
+
+Camera = Mapping[str, Any]
+
+
+class StudioDocument(Document):
+    """Made by Documents alone.
+
+    `path` is None until it is saved. `dirty`: the graph differs from the one in its file (or, for
+    one without a file, from the one it began with). `read_only` says why it cannot be saved where
+    it lies, or "". `problems` are those of the document as a whole. `camera_of`, set by its view,
+    tells {center, zoom}; `camera` is where the view should begin.
+    """
+
+    title_changed = Signal()
+    dirty_changed = Signal()
+    problems_changed = Signal()
+
+    def __init__(
+        self, id: str, journal: Journal, catalog: Catalog, parent: QObject | None = None
+    ) -> None:
+        super().__init__(None, catalog, parent)
+        self.id = id
+        self.journal = journal
+        self.lock: Lock | None = None
+        self.journal_lock: Lock | None = None
+        self.camera: Camera | None = None
+        self.camera_of: Callable[[], Camera] | None = None
+        self._path: Path | None = None
+        self._title = ""
+        self._read_only = ""
+        self._problems: tuple[Problem, ...] = ()
+        self._saved: Graph | None = self.graph
+        self._digest = ""
+        self._dirty = False
+        self._kept = self.graph
+        self._seals = 0
+        self._unsettled = 0
+        self._announced: set[str] = set()
+        self._last_save: Line | None = None
+        self.changed.connect(self._note_dirty)
+        self.changed.connect(self._note_problems)
+        self.catalog_changed.connect(self._note_problems)
+        self.recorded.connect(self._keep)
+
+    @property
+    def path(self) -> Path | None:
+        return self._path
+
+    @property
+    def folder(self) -> Path | None:
+        """Where names of files beside the graph are looked for."""
+        return None if self._path is None else self._path.parent
+
+    @property
+    def title(self) -> str:
+        return self._title
+
+    @property
+    def dirty(self) -> bool:
+        return self._dirty
+
+    @property
+    def read_only(self) -> str:
+        return self._read_only
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return self._problems
+
+    @property
+    def digest(self) -> str:
+        """The content of its file, as far as this document knows."""
+        return self._digest
+
+    @property
+    def saved_graph(self) -> Graph | None:
+        """What is in its file, or what it began with; None if that is not known."""
+        return self._saved
+
+    @property
+    def saving(self) -> bool:
+        """A save is on its way to the disk."""
+        return self._unsettled > 0
+
+    @property
+    def pristine(self) -> bool:
+        """Nothing was ever done in it: closing it loses nothing at all."""
+        return self._path is None and not self.undo_stack.count() and not self.graph.nodes
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether it holds work that is in no file."""
+        return self._dirty
+
+    def start(self, graph: Graph, title: str, path: Path | None = None, digest: str = "") -> None:
+        """The beginning of a document: a graph as it was in a file, or a new one."""
+        self._path, self._title, self._digest = path, title, digest
+        self.camera = graph.view.get("camera")
+        self.undo_stack.clear()
+        self.journal.begin(self.id, title, path, graph)
+        self._tell({"mark": 0})
+        self._last_save = {"saved": 0, "path": _text(path), "sha256": digest}
+        self._tell(self._last_save)
+        self._saved = self._kept = graph
+        Document.replace_graph(self, graph)
+        self._note_dirty()
+
+    def resume(self, stored: Stored) -> None:
+        """Go on where a journal ends, with all that can be undone."""
+        self._path, self._title, self._digest = stored.path, stored.title, stored.digest
+        self._saved = stored.saved
+        self._seals = max(stored.marks, default=0)
+        self._last_save = {"saved": 0, "path": _text(stored.path), "sha256": stored.digest}
+        self.camera = stored.camera or stored.graph.view.get("camera")
+        self._kept = stored.graph
+        self.journal.resume(stored.lines, stored.sound)
+        self._tell({"opened": time.time()})
+        self.restore(stored.graph, stored.player.history())
+        self._note_dirty()
+        if self.journal.long:
+            self.compact()
+
+    def replace_graph(self, graph: Graph) -> None:
+        """Another graph, without a way back: only for what is in a file anyway."""
+        self.start(graph, self._title, self._path, self._digest)
+
+    def seal(self) -> int:
+        """The number of the present state, which is about to be saved.
+
+        `was_saved` or `was_not_saved` must follow.
+        """
+        self.undo_stack.setClean()  # what comes now is a step of its own
+        self._seals += 1
+        self._unsettled += 1
+        self._tell({"seal": self._seals})
+        return self._seals
+
+    def about_to_save(self, number: int, digest: str) -> None:
+        """Called from the thread that writes the file: the journal must know of it first, for who
+        is killed right after could not tell that file from one of another program."""
+        self._announced.add(digest)
+        self._tell({"saving": number, "sha256": digest})
+        self.journal.flush()
+
+    def knows(self, digest: str) -> bool:
+        """Whether a file of this content is this document's own, and no other program's work."""
+        return digest == self._digest or digest in self._announced
+
+    def was_saved(self, number: int, graph: Graph, path: Path, digest: str) -> None:
+        """The sealed state of this number, `graph`, is in the file now."""
+        self._settled()
+        self._saved, self._digest = graph, digest
+        self._last_save = {"saved": number, "path": _text(path), "sha256": digest}
+        self._tell(self._last_save)
+        self.name(path, path.stem)
+        self._note_dirty()
+        if self.journal.long:
+            self.compact()
+
+    def follow_file(self, graph: Graph, digest: str) -> None:
+        """The file holds another graph now, and nothing here is worth more than that."""
+        if (graph.models, graph.extra) != (self.graph.models, self.graph.extra):
+            self.start(graph, self._title, self._path, digest)
+        elif self._path is not None:
+            edit = difference(self.graph, graph)
+            self.do(edit, self.tr("What another program changed"))
+            self.was_saved(self.seal(), self.graph, self._path, digest)
+
+    def was_not_saved(self) -> None:
+        self._settled()
+
+    def _settled(self) -> None:
+        self._unsettled -= 1
+        if not self._unsettled:
+            self._announced.clear()
+
+    def name(self, path: Path | None, title: str) -> None:
+        if (path, title) == (self._path, self._title):
+            return
+        self._path, self._title = path, title
+        self._tell({"named": _text(path), "title": title})
+        self.title_changed.emit()
+
+    def set_read_only(self, reason: str) -> None:
+        if reason != self._read_only:
+            self._read_only = reason
+            self.title_changed.emit()
+
+    def set_lock(self, lock: Lock | None) -> None:
+        """Another lock on writing its file."""
+        if self.lock is not None:
+            self.lock.release()
+        self.lock = lock
+
+    def unlock(self) -> None:
+        """Let others write its file and its journal. May be called from the keeper's thread."""
+        for lock in (self.lock, self.journal_lock):
+            if lock is not None:
+                lock.release()
+
+    def leave(self) -> None:
+        """Note in the journal where the view stands."""
+        if (camera := self.present_camera()) is not None:
+            self._tell({"camera": dict(camera)})
+
+    def present_camera(self) -> Camera | None:
+        """Where the view stands, or stood last."""
+        if self.camera_of is not None:
+            try:
+                self.camera = self.camera_of()
+            except RuntimeError:  # the view is gone already
+                self.camera_of = None
+        return self.camera
+
+    def compact(self) -> None:
+        """Shorten the journal to what the undo stack holds."""
+        if self._unsettled:  # the number of a state means nothing in another journal
+            return
+        head = header(self.id, self._title, self._path, Graph(), time.time())
+        self.journal.compact(head, self.graph, self.history(), self._saved, self._last_save)
+        if self.camera is not None:
+            self._tell({"camera": dict(self.camera)})
+
+    def _tell(self, line: Line) -> None:
+        self.journal.add(line)
+
+    def _keep(self, record: Record) -> None:
+        before, self._kept = self._kept, self.graph
+        if record.edit is None:
+            self.journal.add({"to": record.index})
+        else:
+            done = Done(record.edit, record.text, record.merge, before, self.graph)
+            self.journal.add(done)
+        if self.journal.far_too_long:
+            self.compact()
+
+    def _note_dirty(self, _change: object = None) -> None:
+        dirty = self.graph != self._saved
+        if dirty != self._dirty:
+            self._dirty = dirty
+            self.dirty_changed.emit()
+
+    def _note_problems(self, change: Change | None = None) -> None:
+        if change is not None and not _of_other_kinds(change):
+            return
+        problems = tuple(_problems(self.graph, self.catalog))
+        if problems != self._problems:
+            self._problems = problems
+            self.problems_changed.emit()
+
+
+def _of_other_kinds(change: Change) -> bool:
+    """Whether nodes came, went or became others: a param's value makes no such difference."""
+    before, after = change.before.nodes, change.after.nodes
+    return any(
+        (old := before.get(id)) is None
+        or (new := after.get(id)) is None
+        or (old.type, old.version) != (new.type, new.version)
+        for id in change.nodes
+    )
+
+
+def _problems(graph: Graph, catalog: Catalog) -> list[Problem]:
+    """What keeps the document as a whole from working here."""
+    if not catalog:
+        return []
+    types = {node.type for node in graph.nodes.values()}
+    newer = {
+        node.type
+        for node in graph.nodes.values()
+        if (spec := catalog.get(node.type)) is not None and node.version > spec.version
+    }
+    problems = []
+    if unknown := sorted(type for type in types if type not in catalog):
+        problems.append(
+            Problem(
+                tr("Some kinds of nodes are not installed: %1.").replace("%1", _few(unknown)),
+                tr("Install the packs they come from. Nothing of them is lost meanwhile."),
+                "UnknownNode",
+                details="\n".join(unknown),
+            )
+        )
+    if newer:
+        problems.append(
+            Problem(
+                tr("Some nodes are of a newer version: %1.").replace("%1", _few(sorted(newer))),
+                tr("Update PonyStudio or the packs they come from."),
+                "GraphFileError",
+                details="\n".join(sorted(newer)),
+            )
+        )
+    return problems
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

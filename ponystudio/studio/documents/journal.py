@@ -1,0 +1,312 @@
+"""The journal of a document: what is done to it is on the disk a moment later.
+
+Whoever calls only hands over values that never change; the keeper's thread encodes and writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph import atomic_write
+from ponystudio.graph.editing.edits import Edit
+from ponystudio.graph.editing.undo_history import History
+from ponystudio.graph.model import Graph
+from ponystudio.studio.documents import journal_format
+from ponystudio.studio.documents.journal_format import Line, packed
+from ponystudio.studio.documents.journal_writer import Keeper
+
+log = logging.getLogger(__name__)
+
+# A journal longer than this is rewritten when its document is saved; far longer, at once.
+MANY_LINES, MANY_BYTES = 2_000, 2 * 2**20
+FAR_TOO_MANY = 8
+
+
+@dataclass(frozen=True)
+class Done:
+    """An edit and the graphs before and after it."""
+
+    edit: Edit
+    text: str
+    merge: str
+    before: Graph
+    after: Graph
+
+    def followed_by(self, other: Done) -> Done | None:
+        """Both as one, if they are of one gesture: only its end needs to be written."""
+        if not self.merge or other.merge != self.merge or other.before is not self.after:
+            return None
+        return Done(other.edit, self.text, self.merge, self.before, other.after)
+
+
+@dataclass(frozen=True)
+class _Begin:
+    """From here on the journal is another document's: this is its first line."""
+
+    line: Callable[[], Line]
+
+
+@dataclass(frozen=True)
+class _Compact:
+    """These lines say what the journal said before, in short."""
+
+    lines: Callable[[], Iterable[Line]]
+
+
+Entry = Done | Line
+
+
+class Journal:
+    """Its methods may be called from one thread, and return at once.
+
+    `lines` and `bytes` tell how long it is, about.
+    """
+
+    def __init__(self, keeper: Keeper, path: Path) -> None:
+        self.path = path
+        self.lines = 0
+        self.bytes = 0
+        # How long it was when it was written anew: it cannot become shorter than that.
+        self._least_lines = 0
+        self._least_bytes = 0
+        self._keeper = keeper
+        self._new: deque[Entry | _Begin | _Compact] = deque()
+        self._guard = threading.Lock()
+        # What follows is the keeper's thread's alone.
+        self._file: BinaryIO | None = None
+        self._sound: int | None = None
+        self._unwritten: deque[bytes] = deque()
+        self._compacting: _Compact | None = None
+        self._since: list[bytes] = []
+
+    @property
+    def long(self) -> bool:
+        return self._longer(1)
+
+    @property
+    def far_too_long(self) -> bool:
+        return self._longer(FAR_TOO_MANY)
+
+    def _longer(self, times: int) -> bool:
+        lines, bytes = self.lines - self._least_lines, self.bytes - self._least_bytes
+        return lines > times * MANY_LINES or bytes > times * MANY_BYTES
+
+    def begin(self, id: str, title: str, file: Path | None, graph: Graph) -> None:
+        """Start the journal anew: this is the document."""
+        now = time.time()
+        self._hand_over(_Begin(lambda: journal_format.header(id, title, file, graph, now)))
+
+    def resume(self, lines: int, sound: int) -> None:
+        """Go on with the journal that is there, of which so many lines and bytes are sound."""
+        self.lines, self.bytes = lines, sound
+        self._sound = sound  # nobody writes yet
+
+    def add(self, entry: Entry) -> None:
+        """Append a line, or what was done."""
+        self.lines += 1
+        self._hand_over(entry)
+
+    def compact(
+        self,
+        head: Line,
+        graph: Graph,
+        history: History,
+        saved: Graph | None,
+        last_save: Line | None,
+    ) -> None:
+        """Write it anew with a line for every step of the undo stack."""
+        self.lines = self._least_lines = len(history.steps) + 4
+        self.bytes = self._least_bytes = 0
+        self._hand_over(
+            _Compact(lambda: journal_format.compacted(head, graph, history, saved, last_save))
+        )
+
+    def flush(self) -> None:
+        """Wait until all that was added is written."""
+        self._keeper.flush()
+
+    def close(self) -> None:
+        """Let go of the file once all is written."""
+        self._keeper.do(self._close)
+
+    def delete(self) -> None:
+        self._keeper.do(self._delete)
+
+    def _hand_over(self, entry: Entry | _Begin | _Compact) -> None:
+        with self._guard:
+            first = not self._new
+            self._new.append(entry)
+        if first:
+            self._keeper.do(self.write)
+
+    # --- On the keeper's writing thread -----------------------------------------------------------
+
+    def write(self) -> None:
+        """Write what was added; what cannot be written now is tried again later."""
+        with self._guard:
+            new, self._new = self._new, deque()
+        run: list[Entry] = []
+        for entry in new:
+            if isinstance(entry, _Begin):
+                self._compacting = None
+                run.append(entry.line())
+            elif isinstance(entry, _Compact):
+                self._append_all(run)
+                self._begin_compacting(entry)
+                run = []
+            else:
+                run.append(entry)
+        self._append_all(run)
+
+    def handle(self) -> int | None:
+        return None if self._file is None else os.dup(self._file.fileno())
+
+    def not_synced(self, error: OSError) -> None:
+        self._keeper.late(self, atomic_write.explained(error, self.path))
+
+    def _append_all(self, entries: Iterable[Entry]) -> None:
+        self._unwritten.extend(map(_packed, _joined(entries)))
+        if not self._unwritten:
+            return
+        try:
+            file = self._opened()
+            while self._unwritten:
+                self._append(file, self._unwritten[0])
+                data = self._unwritten.popleft()
+                self.bytes += len(data)
+                if self._compacting is not None:
+                    self._since.append(data)
+        except OSError as error:
+            self._shut()
+            self._keeper.late(self, atomic_write.explained(error, self.path))
+        else:
+            self._keeper.appended(self)
+
+    def _opened(self) -> BinaryIO:
+        if self._file is None:
+            if not self.path.exists():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._keeper.appeared(self.path)
+            self._file = os.fdopen(_created(self.path), "r+b", buffering=0)
+            if self._sound is not None:  # what a crash left half is no part of it
+                self._file.truncate(self._sound)
+                self._sound = None
+            self._file.seek(0, os.SEEK_END)
+        return self._file
+
+    def _append(self, file: BinaryIO, data: bytes) -> None:
+        """The whole line or, on a full disk, nothing of it."""
+        start = file.tell()
+        try:
+            written = 0
+            while written < len(data):
+                written += file.write(data[written:]) or 0
+        except OSError:
+            self._sound = start
+            raise
+
+    def _shut(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+
+    def _close(self) -> None:
+        self.write()
+        self._compacting = None
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                os.fsync(self._file.fileno())
+        self._shut()
+        if not self._unwritten:
+            self._keeper.forget(self)
+
+    def _delete(self) -> None:
+        with self._guard:
+            self._new.clear()
+        self._compacting = None
+        self._shut()
+        self._unwritten.clear()
+        self._keeper.forget(self)
+        self.path.unlink(missing_ok=True)
+
+    # --- Shortening: the long journal goes on until the short one is safe on the disk -------------
+
+    def _begin_compacting(self, compact: _Compact) -> None:
+        if not self._unwritten:  # a full disk is no time for it
+            self._compacting, self._since = compact, []
+            self._keeper.later(partial(self._draft, compact))
+
+    def _draft(self, compact: _Compact) -> None:
+        """On the keeper's slow thread."""
+        draft = self.path.with_suffix(f".{secrets.token_hex(4)}.draft")
+        try:
+            with os.fdopen(_created(draft), "wb") as file:
+                file.writelines(packed(line) for line in compact.lines())
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, PonyStudioError):
+            draft.unlink(missing_ok=True)  # the long one does as well
+        else:
+            self._keeper.do(partial(self._swap, compact, draft))
+
+    def _swap(self, compact: _Compact, draft: Path) -> None:
+        """Put the short journal, and what was added since, in the place of the long one."""
+        try:
+            if compact is self._compacting:
+                self._compacting = None
+                with draft.open("ab") as file:
+                    file.writelines(self._since)
+                self._shut()
+                draft.replace(self.path)
+                self._keeper.appeared(self.path)
+                self.bytes = self._least_bytes = self._opened().tell()
+                self._keeper.appended(self)
+        except OSError:
+            pass  # the long one goes on
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _created(path: Path) -> int:
+    """What is in a journal is the user's alone."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+
+
+def _joined(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """With edits of one gesture that follow each other as one."""
+    last: Entry | None = None
+    for entry in entries:
+        both = None
+        if isinstance(last, Done) and isinstance(entry, Done):
+            both = last.followed_by(entry)
+        if both is None and last is not None:
+            yield last
+        last = both or entry
+    if last is not None:
+        yield last
+
+
+def _packed(entry: Entry) -> bytes:
+    try:
+        if isinstance(entry, Done):
+            entry = journal_format.done(
+                entry.edit, entry.text, entry.merge, entry.before, entry.after
+            )
+        return packed(entry)
+    except (TypeError, ValueError, RecursionError):
+        # No JSON: no file could hold it. What comes after it is still worth keeping.
+        log.exception("An edit cannot be written.")
+        return b""

@@ -1,0 +1,82 @@
+"""Old nodes in an opened graph become those of the installed version.
+
+That takes their packs' code, which only the worker runs; so it happens when the worker is ready.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from ponystudio.errors import GraphError, GraphFileError
+from ponystudio.graph.editing.edits import ReplaceNode
+from ponystudio.graph.formats.graph_file import from_json
+from ponystudio.graph.model import Graph
+from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.worker.worker_session import EngineLink
+
+
+class Upgrader(QObject):
+    """Asks for each watched document once, and makes the upgrade a step that can be undone.
+
+    `upgraded` brings the document and a note on each node.
+    """
+
+    upgraded = Signal(object, object)
+
+    def __init__(self, link: EngineLink, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._link = link
+        self._waiting: list[Document] = []
+        self._asked: dict[int, tuple[Document, Graph]] = {}
+        link.hello.connect(lambda _: self._ask_all())
+        link.told.connect(self._told)
+        link.restarted.connect(self._ask_again)
+
+    def watch(self, document: Document) -> None:
+        self._waiting.append(document)
+        if self._link.is_ready:
+            self._ask_all()
+
+    def unwatch(self, document: Document) -> None:
+        self._waiting = [other for other in self._waiting if other is not document]
+        self._asked = {n: item for n, item in self._asked.items() if item[0] is not document}
+
+    def _ask_all(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for document in waiting:
+            graph = document.graph
+            if any(self._is_old(document, id) for id in graph.nodes):
+                self._asked[self._link.upgrade(graph)] = document, graph
+
+    def _ask_again(self) -> None:
+        """The worker that was asked is gone: the next one is asked when it is ready."""
+        self._waiting += [document for document, _ in self._asked.values()]
+        self._asked.clear()
+
+    def _is_old(self, document: Document, id: str) -> bool:
+        spec = self._link.catalog.get(document.graph.nodes[id].type)
+        return spec is not None and document.graph.nodes[id].version < spec.version
+
+    def _told(self, message: Mapping[str, Any], _blob: bytes) -> None:
+        if message["event"] != "upgraded":
+            return
+        asked = self._asked.pop(int(message["run"]), None)
+        if asked is None:
+            return
+        document, before = asked
+        with contextlib.suppress(GraphError, GraphFileError):
+            after = from_json(message["graph"]).nodes
+            edits = [
+                ReplaceNode(after[id])
+                for id, node in before.nodes.items()
+                if id in after
+                and after[id].version != node.version
+                and document.graph.nodes.get(id) == node  # not edited in the meantime
+            ]
+            if edits:
+                document.do_all(edits, self.tr("Upgrade nodes"))
+                self.upgraded.emit(document, list(message["notes"]))

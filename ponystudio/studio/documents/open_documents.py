@@ -1,0 +1,55 @@
+"""Which documents are open, and in what order, for the next start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from ponystudio.graph import atomic_write
+from ponystudio.studio.documents.opening import journals
+
+
+@dataclass(frozen=True)
+class Session:
+    """`open` are ids in the order of the tabs; `clean` tells that the program ended as it should.
+
+    The journals are what counts: one that is missing here is opened all the same.
+    """
+
+    open: tuple[str, ...] = ()
+    current: str = ""
+    clean: bool = False
+
+
+def read(file: Path) -> Session:
+    try:
+        data = json.loads(file.read_bytes())
+        return Session(tuple(map(str, data["open"])), str(data["current"]), data["clean"] is True)
+    except (OSError, ValueError, LookupError, TypeError):
+        return Session()
+
+
+def store(file: Path, session: Session) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    data = {
+        "version": 1,
+        "open": session.open,
+        "current": session.current,
+        "clean": session.clean,
+    }
+    atomic_write.write_text(file, json.dumps(data, indent=1) + "\n")
+
+
+def survey(file: Path, folder: Path, shelved: Collection[str]) -> tuple[Session, tuple[str, ...]]:
+    """The last session, and the ids of the journals to look into: the one to show first, first.
+
+    `shelved` are ids of journals that were closed and are known.
+    """
+    session = read(file)
+    there = [path.stem for path in journals(folder)]
+    listed = [id for id in session.open if id in there]
+    others = [id for id in there if id not in session.open and id not in shelved]
+    ids = sorted([*listed, *others], key=lambda id: id != session.current)
+    return session, tuple(ids)

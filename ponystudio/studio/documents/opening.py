@@ -1,0 +1,190 @@
+"""From a file or a journal to what a document begins with. No Qt: it is done in a thread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ponystudio.errors import GraphFileError
+from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.model import Graph
+from ponystudio.studio.documents import file_lock
+from ponystudio.studio.documents.file_lock import Holder, Lock
+from ponystudio.studio.documents.journal_format import SUFFIX, NewerJournal, Stored, replay
+
+PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
+
+
+@dataclass
+class Loaded:
+    """A document's beginning. `path` is None for a graph that came out of a picture.
+
+    `lock` is the one on writing the file, ours; `holder` who has it instead, `protected` that the
+    file may not be written. `stored` is work on this file that was not saved.
+    """
+
+    graph: Graph
+    title: str
+    path: Path | None = None
+    digest: str = ""
+    lock: Lock | None = None
+    holder: Holder | None = None
+    protected: bool = False
+    stored: Stored | None = None
+    stored_lock: Lock | None = None
+
+
+@dataclass
+class Recovered:
+    """A document out of its journal. `changed`: its file is another one now; `gone`: it is not
+    there any more; `fresh` is what the file holds (its content `digest`), where nothing unsaved is
+    in the document."""
+
+    stored: Stored
+    journal_lock: Lock
+    lock: Lock | None = None
+    holder: Holder | None = None
+    protected: bool = False
+    changed: bool = False
+    gone: bool = False
+    fresh: Graph | None = None
+    digest: str = ""
+
+
+def load(path: Path, journal: Path | None = None) -> Loaded:
+    """The graph of a file or a picture, with what a journal knows of it beyond the file.
+
+    Raises GraphFileError.
+    """
+    if is_picture(path):
+        from ponystudio.graph.formats.embedded_metadata import (
+            graph_text,  # slow to import: XML and all it needs
+        )
+
+        graph = graph_file.loads(graph_text(path), where=str(path))
+        return Loaded(graph, path.stem)
+    digest = digest_of(path)
+    loaded = Loaded(graph_file.read(path), path.stem, path, digest)
+    loaded.lock, loaded.holder = take(path)
+    loaded.protected = not os.access(path, os.W_OK)
+    if journal is not None:
+        _find_unsaved(loaded, journal)
+    return loaded
+
+
+def _find_unsaved(loaded: Loaded, journal: Path) -> None:
+    """Unsaved work counts as the document if it began with what the file holds now."""
+    recovered = recover(journal, with_file=False)
+    if recovered is None:
+        return
+    if recovered.stored.digest == loaded.digest:
+        loaded.stored, loaded.stored_lock = recovered.stored, recovered.journal_lock
+    else:
+        recovered.journal_lock.release()
+
+
+def recover(journal: Path, *, with_file: bool = True) -> Recovered | None:
+    """The document in a journal; None if another process has it or nothing can be read.
+
+    What cannot be read is put aside under another name, never deleted.
+    """
+    guard = Lock(journal.with_suffix(".lock"))
+    try:
+        if not guard.acquire():
+            return None
+        stored = replay(journal)
+    except (OSError, NewerJournal):
+        guard.release()
+        return None
+    if stored is None or stored.lost:
+        _put_aside(journal, keep=stored is not None)
+    if stored is None:
+        guard.release()
+        return None
+    recovered = Recovered(stored, guard)
+    if with_file and stored.path is not None:
+        _compare(recovered, stored.path)
+    return recovered
+
+
+def _compare(recovered: Recovered, path: Path) -> None:
+    """Is the file still the one that the journal speaks of?"""
+    stored = recovered.stored
+    recovered.lock, recovered.holder = take(path)
+    digest = digest_of(path)
+    if not digest:
+        recovered.gone = True
+        stored.saved = None
+        return
+    recovered.protected = not os.access(path, os.W_OK)
+    if digest in stored.pending:  # killed between writing the file and saying so
+        stored.saved, stored.digest = stored.marks[stored.pending[digest]], digest
+    elif digest != stored.digest:
+        recovered.changed = True
+        if not stored.dirty:
+            try:
+                recovered.fresh = graph_file.read(path)
+                recovered.digest = digest
+            except GraphFileError:
+                stored.saved = None
+
+
+def _put_aside(journal: Path, *, keep: bool) -> None:
+    aside = journal.with_suffix(".damaged")
+    try:
+        if journal.stat().st_size == 0:
+            journal.unlink()
+        elif keep:
+            shutil.copyfile(journal, aside)
+        else:
+            journal.replace(aside)
+    except OSError:
+        pass  # it stays where it is
+
+
+def journals(folder: Path) -> Iterator[Path]:
+    """All journals in a folder, oldest first."""
+    try:
+        found = [(path.stat().st_mtime, path) for path in folder.glob(f"*{SUFFIX}")]
+    except OSError:
+        return
+    yield from (path for _, path in sorted(found))
+
+
+def take(path: Path) -> tuple[Lock | None, Holder | None]:
+    """The lock on writing a file, or who has it. Neither where there can be none."""
+    guard = file_lock.for_file(path)
+    try:
+        return (guard, None) if guard.acquire() else (None, guard.holder())
+    except OSError:
+        return None, None
+
+
+def is_picture(path: Path) -> bool:
+    """Told by how it begins; what cannot be read is left for the reader of graphs to refuse."""
+    try:
+        if not path.is_file():  # a pipe would keep us waiting
+            return False
+        with path.open("rb") as file:
+            return file.read(8).startswith(PICTURES)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return False
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of what is in the file, or "" where there is nothing to read."""
+    try:
+        if path.is_file() and path.stat().st_size <= graph_file.MAX_BYTES:
+            return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError):
+        pass  # whoever reads it will say why
+    return ""
+
+
+def with_camera(graph: Graph, camera: object) -> Graph:
+    """The graph as it goes into a file: with where the view stands."""
+    return graph if camera is None else replace(graph, view={**graph.view, "camera": camera})

@@ -1,0 +1,113 @@
+"""What was open lately: files, and documents that were closed with work that is in no file."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from ponystudio.graph import atomic_write
+
+MOST_FILES = 40
+MOST_UNSAVED = 100
+LONGEST = 60 * 86_400.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file by its `path`, or unsaved work by the `id` of its journal, or both."""
+
+    title: str
+    path: str = ""
+    id: str = ""
+    time: float = 0.0
+
+    @property
+    def unsaved(self) -> bool:
+        return bool(self.id)
+
+
+class Recent(QObject):
+    """Newest first. Entries are told as they were: nobody looks whether a file is still there.
+
+    `write` has a job done in some other thread; `forgotten` carries the id of a journal that
+    nobody can come back to any more.
+    """
+
+    changed = Signal()
+    forgotten = Signal(str)
+
+    def __init__(
+        self, file: Path, write: Callable[[Callable[[], None]], None], parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._file = file
+        self._write = write
+        self._entries = _read(file)
+
+    def entries(self) -> tuple[Entry, ...]:
+        return self._entries
+
+    def add(self, title: str, path: Path | None = None, id: str = "") -> None:
+        """Put it first; a file stands there once, and once more with unsaved work."""
+        entry = Entry(title, "" if path is None else str(path), id, time.time())
+        others = (
+            other for other in self._entries if (other.id or other.path) != (entry.id or entry.path)
+        )
+        self._set((entry, *others))
+
+    def taken(self, id: str) -> None:
+        """The unsaved work of this id is open again: its journal is no longer ours to forget."""
+        self._set(tuple(entry for entry in self._entries if entry.id != id))
+
+    def forget(self, entry: Entry) -> None:
+        self._set(tuple(other for other in self._entries if other != entry))
+        if entry.id:
+            self.forgotten.emit(entry.id)
+
+    def last_unsaved(self, path: Path | None = None) -> Entry | None:
+        """The unsaved work closed last, of all or of one file."""
+        wanted = None if path is None else str(path)
+        return next(
+            (e for e in self._entries if e.id and (wanted is None or e.path == wanted)), None
+        )
+
+    def _set(self, entries: tuple[Entry, ...]) -> None:
+        kept = _limited(entries)
+        gone = {entry.id for entry in entries if entry.id} - {entry.id for entry in kept}
+        if kept == self._entries:
+            return
+        self._entries = kept
+        self._write(lambda: _store(self._file, kept))
+        for id in gone:
+            self.forgotten.emit(id)
+        self.changed.emit()
+
+
+def _limited(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    oldest = time.time() - LONGEST
+    files = [entry for entry in entries if not entry.id][:MOST_FILES]
+    unsaved = [entry for entry in entries if entry.id and entry.time > oldest][:MOST_UNSAVED]
+    kept = {*files, *unsaved}
+    return tuple(entry for entry in entries if entry in kept)
+
+
+def _store(file: Path, entries: tuple[Entry, ...]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    data = {"version": 1, "entries": [asdict(entry) for entry in entries]}
+    atomic_write.write_text(file, json.dumps(data, indent=1) + "\n")
+
+
+def _read(file: Path) -> tuple[Entry, ...]:
+    try:
+        entries: list[dict[str, Any]] = json.loads(file.read_bytes())["entries"]
+        return tuple(
+            Entry(str(e["title"]), str(e["path"]), str(e["id"]), float(e["time"])) for e in entries
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return ()

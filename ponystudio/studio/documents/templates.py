@@ -1,0 +1,84 @@
+"""Graphs to begin with: those that ship, and the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.model import Graph
+from ponystudio.qt.i18n import tr
+
+DEFAULT = "text-to-picture"
+
+
+@dataclass(frozen=True)
+class Template:
+    """`id` is the name of its file without the suffix."""
+
+    id: str
+    title: str
+    help: str
+    path: Path
+
+    def graph(self) -> Graph:
+        """Raises GraphFileError."""
+        return graph_file.read(self.path)
+
+
+def templates(own: Path | None = None) -> list[Template]:
+    """The shipped ones, the default first, then those in the user's own folder."""
+    from ponystudio_resources import path as resource
+
+    shipped = sorted(_in(resource("graphs")), key=lambda item: (item.id != DEFAULT, item.id))
+    return [*shipped, *(sorted(_in(own), key=lambda item: item.id) if own else ())]
+
+
+def template(id: str, own: Path | None = None) -> Template | None:
+    return next((item for item in templates(own) if item.id == id), None)
+
+
+def _in(folder: Path) -> Iterator[Template]:
+    try:
+        files = [path for path in folder.iterdir() if path.suffix == ".json"]
+    except OSError:
+        return
+    for path in files:
+        title, help = _told().get(path.stem, ("", ""))
+        yield Template(path.stem, title or _readable(path.stem), help, path)
+
+
+def _readable(stem: str) -> str:
+    words = stem.replace("-", " ").replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def _told() -> dict[str, tuple[str, str]]:
+    return {
+        "text-to-picture": (
+            tr("Text to picture"),
+            tr("A prompt becomes a picture. The place to start."),
+        ),
+        "picture-to-picture": (
+            tr("Picture to picture"),
+            tr("A picture of yours, changed by a prompt."),
+        ),
+        "text-to-large-picture": (
+            tr("Text to large picture"),
+            tr("A prompt becomes a picture, which is made larger."),
+        ),
+        "two-styles": (
+            tr("Two styles"),
+            tr("One seed, two prompts: what the words change."),
+        ),
+        "pony-v7": (
+            tr("Pony V7"),
+            tr("Tags and sentences for Pony Diffusion V7, which you bring as a folder."),
+        ),
+        "flux": (
+            tr("FLUX.1 schnell"),
+            tr("Model, text encoders and VAE of FLUX.1 from files of their own."),
+        ),
+        "upscale": (tr("Upscale"), tr("Makes a picture larger and adds detail.")),
+    }

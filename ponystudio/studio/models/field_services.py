@@ -1,0 +1,70 @@
+"""What fields need besides their value, handed in by the app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ponystudio.library.model_folders import Folders, default_roots
+
+if TYPE_CHECKING:
+    from ponystudio.studio.models.model_files import FileFacts
+    from ponystudio.studio.models.token_counter import Counts
+
+
+@dataclass(frozen=True)
+class ParamServices:
+    """`folders` gives the model folders as they are now; `last_seed` the seed that a node's param
+    last ran with; `index_path` is where facts about model files are kept (None: not kept).
+
+    One for each document, as `last_seed` speaks of its nodes; those of one window may share
+    `facts` and `counts` by `replace`-ing nothing but `last_seed` with `for_document`.
+    """
+
+    folders: Callable[[], Folders] = field(default=lambda: Folders(default_roots()))
+    last_seed: Callable[[str, str], int | None] = field(default=lambda _node, _param: None)
+    index_path: Path | None = None
+    shared: ParamServices | None = None
+
+    def for_document(self, last_seed: Callable[[str, str], int | None]) -> ParamServices:
+        """The same files and counts, with the seeds of another document."""
+        return ParamServices(self.folders, last_seed, self.index_path, self)
+
+    @cached_property
+    def facts(self) -> FileFacts:
+        """What is known of files; shared by all who use these services."""
+        from ponystudio.studio.models.model_files import FileFacts
+
+        return self.shared.facts if self.shared else FileFacts(self.folders, self.index_path)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """How many tokens prompts have."""
+        from ponystudio.studio.models.token_counter import Counts
+
+        return self.shared.counts if self.shared else Counts(self.folders)
+
+    def doubt(self) -> None:
+        """Names may mean other files now: what is known of them is looked at again."""
+        if self.shared is not None:
+            self.shared.doubt()
+        elif "facts" in self.__dict__:
+            self.facts.doubt()
+
+    def close(self) -> None:
+        """Let go of files, and end what is being found out; the app calls it at its end."""
+        if self.shared is None:
+            for name in {"facts", "counts"} & self.__dict__.keys():
+                self.__dict__[name].close()
+
+    @staticmethod
+    def default() -> ParamServices:
+        return _default()
+
+
+@cache
+def _default() -> ParamServices:
+    return ParamServices()

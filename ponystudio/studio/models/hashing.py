@@ -1,0 +1,88 @@
+"""The SHA-256 of model files on demand: read in a thread, kept in the index, given up at once."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from ponystudio.errors import Cancelled, PonyStudioError
+from ponystudio.library.formats.content_id import hashes
+from ponystudio.library.model_index import Index
+from ponystudio.qt.background_tasks import Background
+
+_STEP = 64 << 20  # bytes between two words of how far it is
+
+
+class Hasher(QObject):
+    """One file after the other. `told` (path, share done) while one is read, `done` (path, hash),
+    `failed` (path, error); what was given up ends with `done` and no hash."""
+
+    told = Signal(object, float)
+    done = Signal(object, str)
+    failed = Signal(object, object)
+
+    def __init__(self, index_path: Path | None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._index_path = index_path
+        self._thread = Background("model hashes", parent=self)
+        self._wanted: set[Path] = set()
+
+    def wants(self, path: Path) -> bool:
+        """Whether it is being read, or waits for that."""
+        return path in self._wanted
+
+    def hash(self, path: Path) -> None:
+        if path not in self._wanted:
+            self._wanted.add(path)
+            self._thread.do(
+                partial(self._hash, path), partial(self._have, path), partial(self._failed, path)
+            )
+
+    def give_up(self, path: Path) -> None:
+        self._wanted.discard(path)
+
+    def close(self) -> None:
+        self._wanted.clear()
+        self._thread.finish()
+
+    # In the thread
+
+    def _hash(self, path: Path) -> str:
+        """Of what nobody wants to know any more, nothing."""
+        try:
+            return self._read(path)
+        except Cancelled:
+            return ""
+
+    def _read(self, path: Path) -> str:
+        size, last = max(1, path.stat().st_size if path.is_file() else 1), 0
+
+        def heard(count: int) -> None:
+            nonlocal last
+            if path not in self._wanted:
+                raise Cancelled
+            if count - last >= _STEP:
+                last = count
+                self.told.emit(path, count / size)
+
+        heard(0)
+        try:
+            index = Index(self._index_path) if self._index_path is not None else None
+        except PonyStudioError:
+            index = None
+        if index is None:
+            return hashes(path, heard)["sha256"]
+        with index:
+            return index.sha256(path, heard)
+
+    # In that of the window
+
+    def _have(self, path: Path, sha256: str) -> None:
+        self._wanted.discard(path)
+        self.done.emit(path, sha256)
+
+    def _failed(self, path: Path, error: PonyStudioError) -> None:
+        self._wanted.discard(path)
+        self.failed.emit(path, error)

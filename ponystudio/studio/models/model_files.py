@@ -1,0 +1,315 @@
+"""What is known of the files that params name: where they are, what they are, how they look.
+
+Found out in the background, once each; asking again costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QImage, QImageReader
+
+from ponystudio.errors import MissingFile, PonyStudioError
+from ponystudio.library.formats.weights_file import open_weights
+from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_index import Index
+from ponystudio.library.recognition.denoiser_signatures import PURPOSES
+from ponystudio.library.recognition.model_file import ACCEPTED, NOUNS, ModelFile, check_kind
+from ponystudio.library.recognition.model_notes import Said, said_of
+from ponystudio.library.recognition.recognise import recognise
+from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.models.file_thumbnails import read_thumb, sidecar_thumb
+from ponystudio.studio.models.model_summary import Fact
+
+_DTYPES = {"F16": "fp16", "F32": "fp32", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8",
+           "F64": "fp64"}  # fmt: skip
+# Upscalers are named for what they do: 4x-UltraSharp, realesrgan-x4plus.
+_SCALE = re.compile(r"(?<![a-z0-9])(?:x([1-9])(?!\d)|([1-9])x)")
+_DOWN = re.compile(r"(lora_down|lora_A|lora\.down|down)\.weight$|\.lora_A\b")
+DOUBT = 2.0
+"""Seconds after which a file that was missing is looked for again, when it is asked for."""
+
+
+class FileFacts(QObject):
+    """`changed` fires when something asked for became known."""
+
+    changed = Signal()
+
+    def __init__(self, folders: Callable[[], Folders], index_path: Path | None = None) -> None:
+        super().__init__()
+        self._folders, self._index_path = folders, index_path
+        self._known: dict[tuple[str, str], Fact] = {}
+        self._asked: set[tuple[str, str]] = set()
+        self._old: set[tuple[str, str]] = set()
+        self._doubt: dict[tuple[str, str], float] = {}
+        self._names: dict[str, list[str]] = {}
+        self._background = Background("model files", newest_first=True)
+        self._index: Index | None = None
+        self._last_folders: Folders | None = None
+        app = QCoreApplication.instance()
+        if isinstance(app, QGuiApplication):
+            app.applicationStateChanged.connect(self._app_state)
+
+    def get(self, kind: str, name: str) -> Fact | None:
+        """What is known of a file by its name in a graph; None while it is found out. One that is
+        missing is looked for again, as the run that finds it may repaint its card."""
+        key = (kind, name)
+        found = self._known.get(key)
+        doubted = found is not None and found.missing and monotonic() > self._doubt.get(key, 0.0)
+        if (found is None or doubted or key in self._old) and key not in self._asked:
+            self._asked.add(key)
+            self._old.discard(key)
+            self._doubt[key] = monotonic() + DOUBT
+            folders = self._present()
+            self._background.do(
+                lambda: self._find_out(kind, name, folders),
+                lambda fact: self._done(key, fact),
+                key=key,
+            )
+        return found
+
+    def _present(self) -> Folders:
+        """The folders as they are now, found out once where many files are asked for at once."""
+        if self._last_folders is None:
+            self._last_folders = self._folders()
+            QTimer.singleShot(0, self, self._forget_folders)
+        return self._last_folders
+
+    def _forget_folders(self) -> None:
+        self._last_folders = None
+
+    def names(self, kind: str) -> list[str] | None:
+        """The files of a kind as last seen, None before the first look; call `look_again`."""
+        return self._names.get(kind)
+
+    def look_again(self, kind: str) -> None:
+        """List the files of a kind anew, and see whether they are what they were."""
+        folders = self._folders()
+        self._old.update(key for key in self._known if key[0] == kind)
+        self._background.do(
+            lambda: folders.names(kind),
+            lambda names: self._listed(kind, names),
+            key=("names", kind),
+        )
+
+    def list_now(self, kind: str, done: Callable[[list[str]], None]) -> None:
+        """The files of a kind as they are now, for `done`."""
+        folders = self._folders()
+        self._background.do(lambda: folders.names(kind), done)
+
+    def look_again_at(self, kind: str, name: str) -> None:
+        """More may be known of this file now."""
+        self._old.add((kind, name))
+        self.changed.emit()
+
+    def examine(self, path: Path, done: Callable[[tuple[ModelFile, Said] | None], None]) -> None:
+        """What a model file is and says of itself, for `done`; None where it is none. Only what
+        was asked last is answered for certain."""
+        self._background.do(lambda: self._examined(path), done, key="examine")
+
+    def picture(self, path: Path, side: int, done: Callable[[QImage | None], None]) -> None:
+        """The picture that belongs to a model file as a square of that size, for `done`."""
+        self._background.do(lambda: self._picture_of(path, side), done, key=("picture", path, side))
+
+    def forget(self) -> None:
+        """The folders are others now."""
+        self._background.forget()
+        self._forget_folders()
+        kinds = list(self._names)
+        self._known.clear()
+        self._names.clear()
+        self._old = set(self._asked)  # what is being looked at may be found in the old ones
+        self._asked.clear()
+        for kind in kinds:
+            self.look_again(kind)
+        self.changed.emit()
+
+    def doubt(self) -> None:
+        """Names may mean other files now, beside another graph, say: look at them again."""
+        self._forget_folders()
+        if self._known or self._asked:
+            self._old.update(self._known, self._asked)
+            self.changed.emit()
+
+    def _app_state(self, state: Qt.ApplicationState) -> None:
+        """Whoever comes back from another program may have put files where they were missing."""
+        if state == Qt.ApplicationState.ApplicationActive:
+            self.doubt()
+
+    def name_for(self, kind: str, path: Path) -> str:
+        """What a graph should call a file."""
+        return self._folders().name_for(kind, path)
+
+    def folder(self, kind: str) -> Path | None:
+        """Where a person would look for files of a kind."""
+        folders = self._folders().folders(kind)
+        return folders[0] if folders else None
+
+    def _done(self, key: tuple[str, str], fact: Fact) -> None:
+        self._asked.discard(key)
+        if self._known.get(key) != fact:
+            self._known[key] = fact
+            self.changed.emit()
+
+    def _listed(self, kind: str, names: list[str]) -> None:
+        self._names[kind] = names
+        self.changed.emit()
+
+    # In the background
+
+    def _find_out(self, kind: str, name: str, folders: Folders) -> Fact:
+        if not name:
+            return Fact(name, problem=tr("No file is chosen"), missing=True)
+        try:
+            path = folders.resolve(kind, name)
+        except MissingFile as error:
+            return Fact(name, problem=tr("Not found"), missing=True, remedy=error.remedy)
+        except PonyStudioError as error:
+            return _refused(Fact(name), error)
+        size = _size(path)
+        if kind == "input":
+            return _picture(name, path, size)
+        if kind not in ACCEPTED:
+            return Fact(name, path, size=size, detail=path.suffix[1:].upper())
+        return self._model(kind, Fact(name, path, size=size, modified=_modified(path)), path)
+
+    def _model(self, kind: str, fact: Fact, path: Path) -> Fact:
+        try:
+            model, sha256 = self._recognised(path)
+        except PonyStudioError as error:
+            return _refused(replace(fact, thumb=sidecar_thumb(path, {})), error)
+        fact = replace(
+            fact, family=model.family, dtype=dtype_of(model), detail=_detail(model), sha256=sha256,
+            thumb=sidecar_thumb(path, model.metadata), words=said_of(path, model.metadata).words,
+        )  # fmt: skip
+        try:
+            check_kind(model, kind)
+        except PonyStudioError as error:
+            noun = NOUNS.get(model.kind, model.kind).partition(",")[0]
+            return _refused(fact, error, tr("This is {noun}").format(noun=noun))
+        return fact
+
+    def _recognised(self, path: Path) -> tuple[ModelFile, str]:
+        """What it is, and its SHA-256 if that is known. Raises what `recognise` raises."""
+        if self._index_path is not None and self._index is None:
+            try:
+                self._index = Index(self._index_path)
+            except PonyStudioError:
+                self._index_path = None
+        entry = self._index.look(path) if self._index is not None else None
+        if entry is None or entry.model is None:  # its error has more to say than the index keeps
+            return recognise(path), ""
+        return entry.model, entry.sha256
+
+    def _examined(self, path: Path) -> tuple[ModelFile, Said] | None:
+        try:
+            model = self._recognised(path)[0]
+        except PonyStudioError:
+            return None
+        return model, said_of(path, model.metadata)
+
+    def _picture_of(self, path: Path, side: int) -> QImage | None:
+        try:
+            metadata = self._recognised(path)[0].metadata
+        except PonyStudioError:
+            metadata = {}
+        return sidecar_thumb(path, metadata, side)
+
+    def close(self) -> None:
+        """Look into no more files, and let go of the index."""
+        self._background.close()
+        index, self._index, self._index_path = self._index, None, None
+        if index is not None:
+            index.close()
+
+
+def _refused(fact: Fact, error: PonyStudioError, short: str = "") -> Fact:
+    short = short or _short(type(error).__name__)
+    problem = error.what.rstrip(".")
+    return replace(fact, problem=problem, short=short, remedy=error.remedy)
+
+
+def _short(reason: str) -> str:
+    """What is wrong, where there is room for two or three words."""
+    return {
+        "DamagedFile": tr("Damaged file"),
+        "UnsafeFile": tr("Can run code"),
+        "UnknownModel": tr("No known model"),
+        "UnsupportedModel": tr("Cannot be run yet"),
+        "UnsafePath": tr("On another machine"),
+    }.get(reason, "")
+
+
+def _picture(name: str, path: Path, size: int) -> Fact:
+    measured = QImageReader(str(path)).size()
+    thumb = read_thumb(path)
+    problem = "" if thumb is not None else tr("No picture")
+    return Fact(
+        name, path, size=size, width=max(0, measured.width()), height=max(0, measured.height()),
+        thumb=thumb, problem=problem,
+    )  # fmt: skip
+
+
+def _detail(model: ModelFile) -> str:
+    """What is worth a word besides the family."""
+    if model.kind == "upscaler":
+        named = _SCALE.search(model.path.stem.lower())
+        return f"×{named[1] or named[2]}" if named else ""
+    if model.kind == "lora":
+        rank = _rank(model)
+        return tr("rank {rank}").format(rank=rank) if rank else ""
+    return made_for(model.input_channels)
+
+
+def made_for(channels: int) -> str:
+    """What a denoiser that takes in so many channels was made for; "" for pictures from words."""
+    return {
+        "inpainting": tr("inpainting"),
+        "edits by instruction": tr("edits by instruction"),
+        "control pictures": tr("control pictures"),
+    }.get(PURPOSES.get(channels, ""), "")
+
+
+def _rank(model: ModelFile) -> int:
+    """What most of a LoRA's pairs have as their inner side; 0 if that cannot be told."""
+    said = model.metadata.get("ss_network_dim", "")
+    if said.isdigit():
+        return int(said)
+    try:
+        with open_weights(model.path) as file:
+            sides = [
+                info.shape[0]
+                for name, info in file.tensors.items()
+                if info.shape and _DOWN.search(name)
+            ]
+    except PonyStudioError:
+        return 0
+    return int(max(set(sides), key=sides.count)) if sides else 0
+
+
+def dtype_of(model: ModelFile) -> str:
+    """What most of its numbers are; of a LoRA that is of no interest."""
+    part = max(model.parts.values(), key=lambda part: part.parameters, default=None)
+    return _DTYPES.get(part.dtype, part.dtype) if part and model.kind != "lora" else ""
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(path: Path) -> int:
+    try:
+        if path.is_dir():
+            return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+        return path.stat().st_size
+    except OSError:
+        return 0

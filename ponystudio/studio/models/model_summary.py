@@ -1,0 +1,98 @@
+"""What is known of one file, in the words of people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from PySide6.QtGui import QImage
+
+from ponystudio.library.folder_layouts import PICTURES
+from ponystudio.qt.i18n import tr
+
+_FAMILIES = {
+    "sd1": "SD 1.5",
+    "sd2": "SD 2",
+    "sdxl": "SDXL",
+    "sdxl_refiner": "SDXL refiner",
+    "auraflow": "AuraFlow",
+    "flux": "FLUX",
+    "sd3": "SD 3",
+    "chroma": "Chroma",
+    "flux2": "FLUX.2",
+    "hunyuan_video": "Hunyuan Video",
+    "qwen_image": "Qwen Image",
+    "z_image": "Z-Image",
+    "lumina2": "Lumina 2",
+    "anima": "Anima",
+    "wan": "Wan",
+}
+# Files of these kinds belong to a model of one family.
+_FOLLOWING = {"loras", "controlnet", "embeddings"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """`problem` says why the file cannot serve, `short` in two or three words; `missing`: it is not
+    there. `sha256` is "" until it was asked for; `words` are what triggers a LoRA."""
+
+    name: str
+    path: Path | None = None
+    family: str = ""
+    dtype: str = ""
+    detail: str = ""
+    size: int = 0
+    width: int = 0
+    height: int = 0
+    thumb: QImage | None = None
+    problem: str = ""
+    short: str = ""
+    missing: bool = False
+    remedy: str = ""
+    modified: float = 0.0
+    sha256: str = ""
+    words: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return title_of(self.name)
+
+    @property
+    def line(self) -> str:
+        """The second line: "SD 1.5, fp16, 1.9 GB"."""
+        if self.problem:
+            return self.problem
+        measure = f"{self.width} × {self.height}" if self.width else ""
+        words = (family_title(self.family), self.detail, self.dtype, measure, size_text(self.size))
+        return ", ".join(word for word in words if word)
+
+
+def title_of(name: str) -> str:
+    """A file's name as a person calls it: without folder and suffix of weights."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.name if path.suffix.lower() in PICTURES else (path.stem or name)
+
+
+def family_title(family: str) -> str:
+    return _FAMILIES.get(family, family)
+
+
+def mismatch(kind: str, fact: Fact, family: str, short: bool = False) -> str:
+    """Why a file does not fit a model of this family, in a few words; "" if it may."""
+    if fact.problem:
+        return (short and fact.short) or fact.problem
+    if kind not in _FOLLOWING or not family or not fact.family or fact.family == family:
+        return ""
+    said = tr("For {theirs}, not {ours}") if short else tr("For {theirs}; the model is {ours}")
+    return said.format(theirs=family_title(fact.family), ours=family_title(family))
+
+
+def size_text(size: int) -> str:
+    """ "1.9 GB", as people count: in thousands."""
+    amount = float(size)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 999.5 or unit == "GB":
+            precise = (unit == "GB" and amount < 99.95) or (unit == "MB" and amount < 9.95)
+            return (f"{amount:.1f} {unit}" if precise else f"{amount:.0f} {unit}") if size else ""
+        amount /= 1000
+    return ""

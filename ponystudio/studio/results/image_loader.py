@@ -1,0 +1,161 @@
+"""Whole pictures, decoded off the GUI thread and kept in sizes that halve, so that even 16,384
+pixels a side zoom smoothly: a view draws from the size that is just large enough."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QImageReader, QPainter
+
+from ponystudio.qt.background_tasks import Background
+from ponystudio.studio.results.thumbnail_cache import MAX_DECODED_MB
+
+KEPT_BYTES = 1536 * 2**20
+KEPT_AT_LEAST = 2
+_SMALLEST = 512
+_MOST_ASKED = 4
+_BAND_PIXELS = 2**20  # some milliseconds
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """A picture at full size, at a half, a quarter, ...; the first level is the whole one."""
+
+    levels: tuple[QImage, ...]
+
+    @property
+    def size(self) -> QSize:
+        return self.levels[0].size()
+
+    @property
+    def bytes(self) -> int:
+        return sum(level.sizeInBytes() for level in self.levels)
+
+    def level(self, scale: float) -> tuple[QImage, float]:
+        """The smallest level that has enough pixels for `scale` (device px a picture px), and its
+        own scale against the whole picture."""
+        chosen = 0
+        while chosen + 1 < len(self.levels) and scale <= 0.5 ** (chosen + 1):
+            chosen += 1
+        image = self.levels[chosen]
+        return image, image.width() / max(1, self.levels[0].width())
+
+    def source(self, image: QImage, part: QRectF) -> QRectF:
+        """Where `part` of the whole picture (in 0..1) lies in one of the levels."""
+        w, h = image.width(), image.height()
+        return QRectF(part.x() * w, part.y() * h, part.width() * w, part.height() * h)
+
+
+class PictureLoader(QObject):
+    """`loaded` carries the path of a picture that `get` gives from now on; `failed` carries a path
+    and the reason in plain words. `close` it before the application ends."""
+
+    loaded = Signal(object)
+    failed = Signal(object, str)
+    _done = Signal(object, object, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        QImageReader.setAllocationLimit(MAX_DECODED_MB)
+        self._work = Background("pictures", newest_first=True)
+        self._kept: OrderedDict[Path, Pyramid] = OrderedDict()
+        self._asked: dict[Path, None] = {}
+        self._bad: dict[Path, str] = {}
+        self._done.connect(self._keep)
+
+    def get(self, path: Path) -> Pyramid | None:
+        """The picture; None while it is decoded, or where that failed."""
+        if (known := self._kept.get(path)) is not None:
+            self._kept.move_to_end(path)
+            return known
+        if path not in self._asked and path not in self._bad:
+            # Who leafs through quickly does not want all that was passed.
+            while len(self._asked) >= _MOST_ASKED:
+                oldest = next(iter(self._asked))
+                del self._asked[oldest]
+                self._work.drop(oldest)
+            self._asked[path] = None
+            self._work.do(lambda: self._load(path), key=path)
+        return None
+
+    def problem(self, path: Path) -> str:
+        """Why there is no picture, or ""."""
+        return self._bad.get(path, "")
+
+    def forget(self, path: Path) -> None:
+        """The file has changed or gone."""
+        self._kept.pop(path, None)
+        self._bad.pop(path, None)
+
+    def close(self) -> None:
+        self._work.close()
+
+    def _load(self, path: Path) -> None:
+        pyramid, reason = decoded(path)
+        self._done.emit(path, pyramid, reason)
+
+    def _keep(self, path: Path, pyramid: Pyramid | None, reason: str) -> None:
+        self._asked.pop(path, None)
+        if pyramid is None:
+            self._bad[path] = reason
+            self.failed.emit(path, reason)
+            return
+        self._kept[path] = pyramid
+        self._kept.move_to_end(path)
+        while (
+            len(self._kept) > KEPT_AT_LEAST
+            and sum(kept.bytes for kept in self._kept.values()) > KEPT_BYTES
+        ):
+            self._kept.popitem(last=False)
+        self.loaded.emit(path)
+
+
+def decoded(path: Path) -> tuple[Pyramid | None, str]:
+    """The picture in all its sizes, or None and why not."""
+    reader = QImageReader(str(path))
+    reader.setAutoTransform(True)
+    image = reader.read()
+    if image.isNull():
+        if not path.exists():
+            return None, "The file is no longer there."
+        return None, f"The file cannot be shown: {reader.errorString()}."
+    # These two are what the painter draws without converting each time.
+    alpha = image.hasAlphaChannel()
+    formats = QImage.Format
+    image = image.convertToFormat(
+        formats.Format_ARGB32_Premultiplied if alpha else formats.Format_RGB32
+    )
+    image.setDevicePixelRatio(1)
+    levels = [image]
+    while max(levels[-1].width(), levels[-1].height()) > 2 * _SMALLEST:
+        levels.append(halved(levels[-1]))
+    return Pyramid(tuple(levels)), ""
+
+
+def halved(image: QImage) -> QImage:
+    """At half its size, row band by row band: PySide scales with Python's lock held, and the
+    window must not wait for a second."""
+    width, height = max(1, image.width() // 2), max(1, image.height() // 2)
+    result = QImage(width, height, image.format())
+    painter = QPainter(result)
+    painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
+    rows = max(1, _BAND_PIXELS // image.width())
+    for top in range(0, height, rows):
+        count = min(rows, height - top)
+        # The last band takes an odd row along.
+        below = image.height() if top + count == height else 2 * (top + count)
+        band = image.copy(0, 2 * top, image.width(), below - 2 * top)
+        part = band.scaled(
+            width,
+            count,
+            Qt.AspectRatioMode.IgnoreAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+        painter.drawImage(0, top, part)
+        time.sleep(0)
+    painter.end()
+    return result

@@ -1,0 +1,176 @@
+"""What may be done with pictures, wherever they are shown."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+from PySide6.QtCore import QFile, QMimeData, QObject, QStandardPaths, QUrl, Signal
+from PySide6.QtGui import QGuiApplication, QImage
+
+from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.file_manager import show_in_folder
+from ponystudio.studio.results.picture_record import Picture, read_graph
+from ponystudio.studio.results.result_index import ResultsIndex
+from ponystudio.studio.results.thumbnail_cache import Thumbnails
+
+Kind = Literal["info", "ok", "warn"]
+Remedy = tuple[str, Callable[[], object]]
+
+
+class Toasts(Protocol):
+    def show(
+        self,
+        title: str,
+        text: str = "",
+        actions: Sequence[Remedy] = (),
+        kind: Kind = "info",
+    ) -> object: ...
+
+
+class PictureActions(QObject):
+    """One for the app. What it cannot do itself it asks for by signals.
+
+    `open_graph_requested` (path), `use_seed_requested` (seed as a Python int, path, graph),
+    `apply_values_requested` (path, graph): take the params of that picture's graph, None if it has
+    none, into the present one; `verify_requested` (path): make it again and compare;
+    `view_requested` (list of paths): show one, or compare two, in the gallery.
+    """
+
+    open_graph_requested = Signal(object)
+    use_seed_requested = Signal(object, object, object)
+    apply_values_requested = Signal(object, object)
+    verify_requested = Signal(object)
+    view_requested = Signal(list)
+
+    def __init__(
+        self,
+        index: ResultsIndex,
+        thumbnails: Thumbnails,
+        toasts: Toasts | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._index, self._thumbnails, self._toasts = index, thumbnails, toasts
+        self._work = Background("picture files")
+
+    def set_toasts(self, toasts: Toasts) -> None:
+        self._toasts = toasts
+
+    def close(self) -> None:
+        self._work.close()
+
+    def view(self, pictures: Iterable[Picture]) -> None:
+        self.view_requested.emit([picture.path for picture in pictures])
+
+    def open_graph(self, picture: Picture) -> None:
+        self.open_graph_requested.emit(picture.path)
+
+    def use_seed(self, picture: Picture) -> None:
+        seed, path = picture.seed, picture.path
+        if seed is not None:
+            self._work.do(
+                lambda: read_graph(path),
+                lambda graph: self.use_seed_requested.emit(seed, path, graph),
+            )
+
+    def apply_values(self, picture: Picture) -> None:
+        path = picture.path
+        self._work.do(
+            lambda: read_graph(path), lambda graph: self.apply_values_requested.emit(path, graph)
+        )
+
+    def verify(self, picture: Picture) -> None:
+        self.verify_requested.emit(picture.path)
+
+    def star(self, pictures: Iterable[Picture], on: bool) -> None:
+        self._index.star([picture.path for picture in pictures], on)
+
+    def copy_image(self, picture: Picture) -> None:
+        """Pixels for painting programs, the file for file managers and chat programs."""
+        path = picture.path
+        self._work.do(lambda: QImage(str(path)), lambda image: self._to_clipboard(path, image))
+
+    def copy_text(self, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+
+    def show_in_folder(self, picture: Picture) -> None:
+        show_in_folder(picture.path)
+
+    def move_to_trash(self, pictures: Sequence[Picture]) -> None:
+        """Only ever on the user's click. What cannot be moved there stays where it is."""
+        moved: list[tuple[Path, Path]] = []
+        stayed: list[str] = []
+        for picture in pictures:
+            done, place = _trashed(picture.path)
+            if done:
+                moved.append((picture.path, Path(place)))
+            elif picture.path.exists():
+                stayed.append(picture.name)
+        gone = [picture.path for picture in pictures if picture.name not in stayed]
+        self._index.forget(gone)
+        for path in gone:
+            self._thumbnails.forget(path)
+        if stayed:
+            self._toast(
+                self.tr("Not moved to the trash"),
+                self.tr("The system took no trash for %s; the file stays.") % ", ".join(stayed),
+                kind="warn",
+            )
+        elif moved:
+            self._tell_moved(moved)
+
+    def _tell_moved(self, moved: list[tuple[Path, Path]]) -> None:
+        one = moved[0][0].name
+        title = (
+            self.tr("%s is in the trash") % one
+            if len(moved) == 1
+            else self.tr("%d pictures are in the trash") % len(moved)
+        )
+        # Without a name in the trash the system alone can bring it back.
+        known = all(str(place) not in ("", ".") for _, place in moved)
+        undo: list[Remedy] = [(self.tr("Undo"), lambda: self.restore(moved))] if known else []
+        self._toast(title, "", undo, "ok")
+
+    def restore(self, moved: Iterable[tuple[Path, Path]]) -> None:
+        """Bring files back from the trash, as far as their old names are still free."""
+        for path, place in moved:
+            if path.exists() or not QFile.rename(str(place), str(path)):
+                self._toast(
+                    self.tr("%s is still in the trash") % path.name,
+                    self.tr("Another file took its name, or the trash was emptied."),
+                    kind="warn",
+                )
+                continue
+            # Trash folders of the desktop standard keep a note beside the file.
+            note = place.parent.parent / "info" / f"{place.name}.trashinfo"
+            note.unlink(missing_ok=True)
+            self._thumbnails.forget(path)
+            self._index.add(path)
+
+    def _toast(
+        self, title: str, text: str, actions: Sequence[Remedy] = (), kind: Kind = "info"
+    ) -> None:
+        if self._toasts is not None:
+            self._toasts.show(title, text, actions=list(actions), kind=kind)
+
+    def _to_clipboard(self, path: Path, image: QImage) -> None:
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path))])
+        if not image.isNull():
+            data.setImageData(image)
+        QGuiApplication.clipboard().setMimeData(data)
+        self._toast(self.tr("%s is on the clipboard") % path.name, "", kind="ok")
+
+
+def _trashed(path: Path) -> tuple[bool, str]:
+    # Qt makes the trash itself, but not the folder in which a desktop would have put it.
+    place = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericDataLocation)
+    with contextlib.suppress(OSError):
+        Path(place).mkdir(parents=True, exist_ok=True)
+    # Not the static function: in PySide6 6.11 it crashes.
+    file = QFile(str(path))
+    done = file.moveToTrash()
+    return done, file.fileName() if done else ""

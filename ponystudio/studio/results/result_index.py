@@ -1,0 +1,226 @@
+"""The index of results: every picture in the output folder, with how it was made.
+
+All reading and writing happens in a thread of its own; answers come by signals. It only reads
+pictures, and what has vanished it forgets without a word.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+
+from ponystudio.qt.background_tasks import Background
+from ponystudio.studio.results.picture_record import Picture, is_picture, read_picture
+from ponystudio.studio.results.result_table import Answer, Query, Store
+
+__all__ = ["Answer", "Query", "ResultsIndex"]
+
+_BATCH = 100
+_WATCHED_FOLDERS = 200
+# Folders change many times while a picture is written.
+_SETTLE_MS = 400
+_TOLD_MS = 60
+_log = logging.getLogger(__name__)
+
+
+class ResultsIndex(QObject):
+    """`changed`: ask again. `answered` carries an Answer. `added` carries a Picture just made.
+
+    `close` it before the application ends.
+    """
+
+    changed = Signal()
+    answered = Signal(object)
+    added = Signal(object)
+    scanned = Signal()
+    _touched = Signal()
+    _folders_seen = Signal(list)
+
+    def __init__(self, database: Path, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._database, self._folder = database, folder
+        self._store: Store | None = None
+        self._broken = False
+        self._work = Background("results")
+        self._watcher = QFileSystemWatcher(self)
+        self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
+        self._tell = QTimer(self, singleShot=True, interval=_TOLD_MS)
+        self._settle.timeout.connect(self.scan)
+        self._tell.timeout.connect(self.changed)
+        self._watcher.directoryChanged.connect(self._folder_changed)
+        self._touched.connect(self._tell_soon)
+        self._recent: deque[Picture] = deque(maxlen=100)
+        self.added.connect(self._remember)
+        self._folders_seen.connect(self._watch)
+
+    @property
+    def folder(self) -> Path:
+        """The output folder."""
+        return self._folder
+
+    def set_folder(self, folder: Path) -> None:
+        """Another output folder. What is known of the old one stays known."""
+        if folder != self._folder:
+            self._folder = folder
+            self.scan()
+
+    def scan(self) -> None:
+        """Look for pictures that came, changed or went, in the background."""
+        folder = self._folder
+        self._work.do(lambda: self._scan(folder), key="scan")
+
+    def add(self, path: Path | str) -> None:
+        """A picture was just made."""
+        made = Path(path)
+        self._work.do(lambda: self._add(made))
+
+    def latest(self, count: int) -> list[Picture]:
+        """The latest pictures made since the app began, the last one first."""
+        return list(islice(self._recent, count))
+
+    def ask(self, query: Query) -> None:
+        """`answered` comes with this query. A query that waits is replaced by a later equal one."""
+        self._work.do(lambda: self._answer(query), key=query)
+
+    def star(self, paths: Iterable[Path], on: bool) -> None:
+        names = [str(path) for path in paths]
+        self._work.do(lambda: self._with(lambda store: store.star(names, on)))
+
+    def forget(self, paths: Iterable[Path]) -> None:
+        """These files are gone."""
+        names = [str(path) for path in paths]
+        self._work.do(lambda: self._with(lambda store: store.vanished(names)))
+
+    def close(self) -> None:
+        self._settle.stop()
+        self._tell.stop()
+        self._work.close()
+        if self._store is not None and not self._work.busy:
+            self._store.close()
+            self._store = None
+
+    def _remember(self, picture: Picture) -> None:
+        self._recent.appendleft(picture)
+
+    def _tell_soon(self) -> None:
+        # Not restarted: while pictures pour in, lists still follow.
+        if not self._tell.isActive() and not self._work.closing:
+            self._tell.start()
+
+    def _folder_changed(self, _path: str) -> None:
+        if not self._work.closing:
+            self._settle.start()
+
+    def _watch(self, folders: list[str]) -> None:
+        watched = set(self._watcher.directories())
+        wanted = set(folders[:_WATCHED_FOLDERS])
+        if gone := sorted(watched - wanted):
+            self._watcher.removePaths(gone)
+        if new := sorted(folder for folder in wanted - watched if Path(folder).is_dir()):
+            self._watcher.addPaths(new)
+
+    # --- In the thread ----------------------------------------------------------------------------
+
+    def _opened(self) -> Store | None:
+        if self._store is None and not self._broken:
+            try:
+                self._store = Store(self._database)
+            except (OSError, sqlite3.Error) as error:
+                self._broken = True
+                _log.info("The index of results cannot be kept: %s", error)
+        return self._store
+
+    def _with(self, change: Callable[[Store], None]) -> None:
+        store = self._opened()
+        if store is None:
+            return
+        try:
+            change(store)
+        except sqlite3.Error as error:  # a full disk: the list is stale, nothing is lost
+            _log.info("The index of results cannot be written: %s", error)
+            return
+        self._touched.emit()
+
+    def _answer(self, query: Query) -> None:
+        store = self._opened()
+        try:
+            answer = store.find(query) if store else Answer(query)
+        except sqlite3.Error as error:
+            _log.info("The index of results cannot be read: %s", error)
+            answer = Answer(query)
+        self.answered.emit(answer)
+
+    def _add(self, path: Path) -> None:
+        picture = read_picture(path)
+        if picture is not None:
+            self._with(lambda store: store.put([picture]))
+            self.added.emit(picture)
+
+    def _scan(self, folder: Path) -> None:
+        store = self._opened()
+        # A drive that is not there is no reason to forget what is on it.
+        if store is None or not folder.is_dir():
+            self.scanned.emit()
+            return
+        try:
+            self._compare(store, folder)
+        except sqlite3.Error as error:
+            _log.info("The index of results cannot be renewed: %s", error)
+        self.scanned.emit()
+
+    def _compare(self, store: Store, folder: Path) -> None:
+        known = store.stamps(folder)
+        folders: list[str] = [str(folder)]
+        batch: list[Picture] = []
+        for entry in _entries(folder, folders):
+            if self._work.closing:
+                return
+            try:
+                stat = entry.stat()
+            except OSError:
+                continue
+            if known.pop(entry.path, None) == (stat.st_mtime_ns, stat.st_size):
+                continue
+            if picture := read_picture(Path(entry.path)):
+                batch.append(picture)
+            if len(batch) >= _BATCH:
+                self._put(store, batch)
+            time.sleep(0.0005)  # let the window have the interpreter
+        self._put(store, batch)
+        missing = [path for path in known if not Path(path).exists()]
+        if missing:
+            self._with(lambda store: store.vanished(missing))
+        self._folders_seen.emit(folders)
+
+    def _put(self, store: Store, batch: list[Picture]) -> None:
+        if batch:
+            store.put(batch)
+            batch.clear()
+            self._touched.emit()
+
+
+def _entries(folder: Path, folders: list[str]) -> Iterator[os.DirEntry[str]]:
+    """The pictures in and below a folder; `folders` takes the folders that were met."""
+    pending = [str(folder)]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                found = list(entries)
+        except OSError:
+            continue
+        for entry in found:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                pending.append(entry.path)
+                folders.append(entry.path)
+            elif is_picture(entry.name):
+                yield entry

@@ -1,0 +1,97 @@
+"""All of looking at pictures, for the window to put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.qt.background_tasks import Background
+from ponystudio.studio.documents.document_facts import scope_of
+from ponystudio.studio.results.comparison import Comparer
+from ponystudio.studio.results.image_loader import PictureLoader
+from ponystudio.studio.results.picture_actions import PictureActions, Toasts
+from ponystudio.studio.results.result_index import ResultsIndex
+from ponystudio.studio.results.thumbnail_cache import Thumbnails
+from ponystudio.studio.worker.catalog_cache import shipped
+
+if TYPE_CHECKING:
+    from ponystudio.engine.verification import Verdict
+
+
+class Results(QObject):
+    """Index, thumbnails, decoder and actions of the app; strips and galleries are made from it.
+
+    `verified` carries the path of a picture of which a verdict came.
+    `start` looks through the output folder; `add` is told of every picture that is made. `close`
+    ends the threads and must be called before the application ends.
+    """
+
+    verified = Signal(object)
+
+    def __init__(
+        self,
+        data_folder: Path,
+        cache_folder: Path,
+        output_folder: Path,
+        toasts: Toasts | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.index = ResultsIndex(data_folder / "results.sqlite", output_folder, self)
+        self.thumbnails = Thumbnails(cache_folder / "thumbnails", self)
+        self.loader = PictureLoader(self)
+        self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
+        self.verdicts: dict[Path, Verdict] = {}
+        """Of pictures that were made again since the app began."""
+        self.shown: list[Path] = []
+        """What a gallery shows, or the last one showed: another one begins with it."""
+        self._made: dict[tuple[str, str], Path] = {}
+        self._catalog: Mapping[str, NodeSpec] = {}
+        self._comparing = Background("compare")
+        self.thumbnails.failed.connect(self._failed)
+
+    def start(self) -> None:
+        self.index.scan()
+
+    def set_catalog(self, catalog: Mapping[str, NodeSpec]) -> None:
+        """By which differences call nodes by their titles."""
+        self._catalog = catalog
+
+    def add(self, document: object, node: str, path: str | Path) -> None:
+        """Takes the runner's `picture_made`."""
+        self._made[scope_of(document), node] = Path(path)
+        self.changed_on_disk(Path(path))
+        self.index.add(path)
+
+    def comparer(self, parent: QObject) -> Comparer:
+        """One for each view, for each compares a pair of its own."""
+        return Comparer(self.loader, self._comparing, lambda: self._catalog or shipped(), parent)
+
+    def picture_of(self, document: object, node: str) -> Path | None:
+        """What this node last saved, since the app began."""
+        return self._made.get((scope_of(document), node))
+
+    def changed_on_disk(self, path: Path) -> None:
+        """What was read of this file no longer holds."""
+        self.thumbnails.forget(path)
+        self.loader.forget(path)
+        self.verdicts.pop(path, None)
+
+    def have_verdict(self, path: Path, verdict: Verdict) -> None:
+        self.verdicts[path] = verdict
+        self.verified.emit(path)
+
+    def _failed(self, path: Path) -> None:
+        if not path.exists():
+            self.index.forget([path])
+
+    def close(self) -> None:
+        self.index.close()
+        self.thumbnails.close()
+        self.loader.close()
+        self._comparing.close()
+        self.actions.close()

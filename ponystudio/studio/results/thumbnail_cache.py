@@ -1,0 +1,171 @@
+"""Small pictures of pictures: made off the GUI thread, kept on disk, the latest used in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections import OrderedDict
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
+
+from ponystudio.qt.background_tasks import Background
+
+SIDE = 256
+MEMORY_BYTES = 96 * 2**20
+DISK_BYTES = 512 * 2**20
+# QImageReader gives up above this; a picture of 16,384 × 16,384 has 1 GB.
+MAX_DECODED_MB = 4096
+_TRIM_EVERY = 500
+_KEEP = Qt.AspectRatioMode.KeepAspectRatio
+
+
+class Thumbnails(QObject):
+    """`ready` carries the path of a thumbnail that `get` gives from now on.
+
+    `failed` carries one whose file is gone or no picture. `close` it before the application ends.
+    """
+
+    ready = Signal(object)
+    failed = Signal(object)
+    _made = Signal(object, object)
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        QImageReader.setAllocationLimit(MAX_DECODED_MB)
+        self._folder = folder
+        self._work = Background("thumbnails", threads=2, newest_first=True)
+        self._kept: OrderedDict[Path, QPixmap] = OrderedDict()
+        self._bytes = 0
+        self._asked: set[Path] = set()
+        self._bad: set[Path] = set()
+        self._written = 0
+        self._made.connect(self._keep)
+
+    def get(self, path: Path) -> QPixmap | None:
+        """The thumbnail, its longer side at most 256 px; None while it is being made."""
+        if (known := self._kept.get(path)) is not None:
+            self._kept.move_to_end(path)
+            return known
+        if path not in self._asked and path not in self._bad:
+            self._asked.add(path)
+            self._work.do(lambda: self._make(path), key=path)
+        return None
+
+    def is_bad(self, path: Path) -> bool:
+        """Whether there is nothing to show."""
+        return path in self._bad
+
+    def forget(self, path: Path) -> None:
+        """The file has changed or gone."""
+        self._bad.discard(path)
+        if (known := self._kept.pop(path, None)) is not None:
+            self._bytes -= _bytes(known)
+
+    def close(self) -> None:
+        self._work.close()
+
+    def _keep(self, path: Path, image: QImage | None) -> None:
+        self._asked.discard(path)
+        if image is None:
+            self._bad.add(path)
+            self.failed.emit(path)
+            return
+        self.forget(path)
+        self._kept[path] = pixmap = QPixmap.fromImage(image)
+        self._bytes += _bytes(pixmap)
+        while self._bytes > MEMORY_BYTES and len(self._kept) > 1:
+            _, old = self._kept.popitem(last=False)
+            self._bytes -= _bytes(old)
+        self.ready.emit(path)
+
+    # --- In the threads ---------------------------------------------------------------------------
+
+    def _make(self, path: Path) -> None:
+        self._made.emit(path, self._image(path))
+
+    def _image(self, path: Path) -> QImage | None:
+        try:
+            stat = path.stat()
+        except OSError:
+            return None
+        file = self._folder / _name(path, stat.st_mtime_ns, stat.st_size)
+        if (image := _read(file)) is not None:
+            # The time of the last use decides who leaves.
+            with contextlib.suppress(OSError):
+                os.utime(file)
+            return image
+        image = small(path)
+        if image is not None:
+            self._write(image, file)
+        return image
+
+    def _write(self, image: QImage, file: Path) -> None:
+        """Missing thumbnails are made again, so nothing that goes wrong here matters."""
+        draft = file.with_name(f".{secrets.token_hex(6)}{file.suffix}")
+        with contextlib.suppress(OSError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            writer = QImageWriter(str(draft), b"png" if image.hasAlphaChannel() else b"jpeg")
+            writer.setQuality(90)
+            if writer.write(image):
+                draft.replace(file)
+            self._written += 1
+            if self._written % _TRIM_EVERY == 1:
+                trim(self._folder, DISK_BYTES)
+
+
+def small(path: Path, side: int = SIDE) -> QImage | None:
+    """The picture within a square of `side` px; None if it is none."""
+    reader = QImageReader(str(path))
+    reader.setAutoTransform(True)
+    size = reader.size()
+    if size.isValid() and max(size.width(), size.height()) > 2 * side:
+        # Where it is not decoded smaller it is scaled within `read`, which holds no lock of
+        # Python's; twice the size leaves the last step to smoothing.
+        reader.setScaledSize(size.scaled(QSize(2 * side, 2 * side), _KEEP))
+    image = reader.read()
+    if image.isNull():
+        return None
+    if max(image.width(), image.height()) > side:
+        image = image.scaled(side, side, _KEEP, Qt.TransformationMode.SmoothTransformation)
+    alpha = image.hasAlphaChannel()
+    kind = QImage.Format.Format_ARGB32_Premultiplied if alpha else QImage.Format.Format_RGB32
+    return image.convertToFormat(kind)
+
+
+def trim(folder: Path, limit: int) -> None:
+    """Remove what was not used for longest until the folder holds at most nine tenths of `limit`
+    bytes, if it holds more than that."""
+    entries = []
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        for entry in found:
+            with contextlib.suppress(OSError):
+                stat = entry.stat()
+                entries.append((stat.st_mtime, stat.st_size, entry.path))
+    total = sum(size for _, size, _ in entries)
+    if total <= limit:
+        return
+    for _, size, path in sorted(entries):
+        if total <= limit * 0.9:
+            break
+        with contextlib.suppress(OSError):
+            Path(path).unlink()
+            total -= size
+
+
+def _name(path: Path, mtime: int, size: int) -> str:
+    return hashlib.sha256(f"{path}\0{mtime}\0{size}".encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _read(file: Path) -> QImage | None:
+    if not file.exists():
+        return None
+    image = QImage(str(file))
+    return None if image.isNull() else image
+
+
+def _bytes(pixmap: QPixmap) -> int:
+    return pixmap.width() * pixmap.height() * 4

@@ -1,0 +1,4 @@
+"""Runs: job queue, runner, planner, progress, seeds, node states.
+
+May import `studio.documents` and below. Start at `runner.py`.
+"""

@@ -1,0 +1,154 @@
+"""How long nodes take here, learned from the runs there were."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.errors import Cycle
+from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.topology import effective, order
+from ponystudio.studio.kept_text import keep
+
+# What the latest run counts for, beside all before it.
+WEIGHT = 0.3
+# Seconds of a node of which nothing is known.
+UNKNOWN = 0.3
+
+
+@dataclass(frozen=True)
+class Work:
+    """How much a node has to do: pixels of its picture or latent, and steps (0: it has none)."""
+
+    pixels: float = 0.0
+    steps: int = 0
+
+    @property
+    def bucket(self) -> str:
+        return str(round(2 * math.log2(self.pixels))) if self.pixels >= 1 else "0"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`per_step` is 0 for a node without steps; `runs` is of how many runs this is known."""
+
+    seconds: float
+    per_step: float = 0.0
+    runs: int = 0
+
+
+class Estimates:
+    """By device, node type and size of the work. Kept in `file` by `save` (None: nowhere)."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._known: dict[str, dict[str, dict[str, list[float]]]] = {}
+        self._changed = False
+        if file is not None:
+            self._known = _read(file)
+
+    def of(self, device: str, type: str, work: Work) -> Estimate:
+        """What a node will take; from another size, scaled, where this one was never run."""
+        sizes = self._known.get(device, {}).get(type, {})
+        if entry := sizes.get(work.bucket):
+            return _estimate(entry, work, 1.0)
+        if not sizes:
+            return Estimate(UNKNOWN)
+        near = min(sizes.values(), key=lambda item: abs(_log(item[3]) - _log(work.pixels)))
+        ratio = work.pixels / near[3] if work.pixels and near[3] else 1.0
+        guess = _estimate(near, work, ratio)
+        return Estimate(guess.seconds, guess.per_step)
+
+    def of_nodes(
+        self,
+        device: str,
+        graph: Graph,
+        catalog: Mapping[str, NodeSpec],
+        ids: Iterable[str],
+    ) -> list[Estimate]:
+        """What nodes of a graph will take, as its params are now."""
+        found = works(graph, catalog)
+        return [self.of(device, graph.nodes[id].type, found.get(id, Work())) for id in ids]
+
+    def learn(self, device: str, type: str, work: Work, seconds: float) -> None:
+        sizes = self._known.setdefault(device, {}).setdefault(type, {})
+        unit = seconds / work.steps if work.steps else seconds
+        runs, before, _, _ = sizes.get(work.bucket, [0, unit, 0, 0])
+        mean = before + (unit - before) * (WEIGHT if runs else 1.0)
+        sizes[work.bucket] = [runs + 1, mean, float(bool(work.steps)), work.pixels]
+        self._changed = True
+
+    def text(self) -> str | None:
+        """What to keep, if anything was learned since the last time."""
+        if not self._changed or self._file is None:
+            return None
+        self._changed = False
+        return json.dumps(self._known)
+
+    def save(self, text: str | None = None) -> None:
+        """Write it down; may be called on another thread with what `text` gave."""
+        keep(self._file, text or self.text())
+
+
+def works(graph: Graph, catalog: Mapping[str, NodeSpec]) -> dict[str, Work]:
+    """The work of every node that runs, as far as the params tell."""
+    running = effective(graph, catalog)
+    try:
+        ids = order(running)
+    except Cycle:
+        return {}
+    found: dict[str, Work] = {}
+    for id in ids:
+        node = running.nodes[id]
+        spec = catalog.get(node.type)
+        above = max((found[s].pixels for s in node.sources if s in found), default=0.0)
+        values = {p.name: node.params.get(p.name, p.default) for p in spec.params} if spec else {}
+        found[id] = Work(_pixels(node, values, above), int(_number(values.get("steps"))))
+    return found
+
+
+def _pixels(node: Node, values: Mapping[str, Any], above: float) -> float:
+    size = _number(values.get("width")) * _number(values.get("height"))
+    if size > 0:
+        batch = max(1.0, _number(values.get("batch")))
+        return size * batch if not node.inputs else max(size, 1.0)
+    factor = _number(values.get("factor")) or _number(values.get("scale")) or 1.0
+    return above * min(factor, 16.0) ** 2
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+def _log(pixels: float) -> float:
+    return math.log2(pixels) if pixels >= 1 else 0.0
+
+
+def _estimate(entry: list[float], work: Work, ratio: float) -> Estimate:
+    runs, unit, stepped, _ = entry
+    per_step = unit * ratio if stepped else 0.0
+    seconds = per_step * max(work.steps, 1) if stepped else unit * ratio
+    return Estimate(seconds, per_step, int(runs))
+
+
+def _read(file: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
+    try:
+        data = json.loads(file.read_text("utf-8"))
+        return {
+            str(device): {
+                str(type): {
+                    str(bucket): [float(number) for number in entry[:4]]
+                    for bucket, entry in sizes.items()
+                    if len(entry) >= 4
+                }
+                for type, sizes in types.items()
+            }
+            for device, types in data.items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}  # none yet, or a damaged one

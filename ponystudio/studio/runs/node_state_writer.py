@@ -1,0 +1,222 @@
+"""What a run tells of its nodes, written into a document's states."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtGui import QImage
+
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.node_state import REST, NodeState, Problem
+from ponystudio.studio.runs.remedy_texts import remedy_in_window
+from ponystudio.studio.runs.run_texts import size, title, why
+
+# Small pictures that are kept for when their results are used again.
+PICTURES = 96
+
+
+class Pictures:
+    """Small pictures of results, by what the results are known by."""
+
+    def __init__(self) -> None:
+        self._pictures: OrderedDict[str, QImage] = OrderedDict()
+
+    def keep(self, key: str, picture: QImage) -> None:
+        self._pictures[key] = picture
+        self._pictures.move_to_end(key)
+        while len(self._pictures) > PICTURES:
+            self._pictures.popitem(last=False)
+
+    def get(self, key: str) -> QImage | None:
+        return self._pictures.get(key)
+
+
+class RunStates:
+    """Writes one run of a document; `nodes` are those that the run may concern."""
+
+    def __init__(self, document: Document, nodes: set[str], pictures: Pictures) -> None:
+        self._document, self._nodes, self._pictures = document, nodes, pictures
+        self._before: dict[str, NodeState] = {}
+        self._keys: Mapping[str, str] = {}
+        self._titles = {id: title(document.graph, document.catalog, id) for id in nodes}
+
+    def begin(self) -> None:
+        """The run is on its way: its nodes wait."""
+        for id in self._here():
+            before = self._document.states[id]
+            self._before[id] = before
+            self._document.states.set(
+                id,
+                NodeState(
+                    phase="waiting",
+                    tier=before.tier,
+                    reason=before.reason,
+                    seconds=before.seconds,
+                    picture=before.picture,
+                    stale=before.picture is not None,
+                    notes=before.notes,
+                    outputs=before.outputs,
+                ),
+            )
+
+    def planned(self, steps: set[str], keys: Mapping[str, str]) -> None:
+        """What will run is known; the rest is there or not needed."""
+        self._keys = keys
+        for id in self._here():
+            state = self._document.states[id]
+            if id not in steps and state.phase == "waiting":
+                self._update(id, phase="done" if state.tier else "rest", **self._known_picture(id))
+
+    def started(self, id: str, reason: str) -> None:
+        spec = self._document.spec(id) if id in self._document.graph.nodes else None
+        self._update(
+            id, phase="running", tier="", reason=why(reason, spec), step=0, steps=0, notes=()
+        )
+
+    def progress(self, id: str, step: int, steps: int, left: float | None) -> None:
+        self._update(id, phase="running", step=step, steps=steps, left=left)
+
+    def preview(self, id: str, picture: QImage) -> None:
+        if self._phase(id) == "running":
+            self._update(id, picture=picture, live=True, stale=False)
+
+    def result(self, message: Mapping[str, Any], picture: QImage | None) -> None:
+        id = str(message["node"])
+        outputs = dict(self._state(id).outputs)
+        outputs[str(message["output"])] = summary(message)
+        self._update(id, outputs=tuple(outputs.items()))
+        if picture is not None and not picture.isNull():
+            self.picture(id, picture)
+
+    def picture(self, id: str, picture: QImage) -> None:
+        """A picture that the run made, or found."""
+        if id in self._keys:
+            self._pictures.keep(self._keys[id], picture)
+        self._update(id, picture=picture, live=False, stale=False)
+
+    def finished(self, id: str, cached: str | bool, seconds: float) -> None:
+        if cached:
+            self._update(id, phase="done", tier=cached, reason="", **self._known_picture(id))
+            return
+        state = self._state(id)
+        if state.live and state.picture is not None and id in self._keys:
+            self._pictures.keep(self._keys[id], state.picture)  # the last it showed on its way
+        self._update(id, phase="done", reason="", seconds=seconds, left=None, live=False)
+
+    def note(self, id: str, text: str) -> None:
+        state = self._state(id)
+        if text not in state.notes:
+            self._update(id, notes=(*state.notes, text))
+
+    def end(self) -> None:
+        """The run is done: what waited in vain was not needed."""
+        for id in self._here():
+            if self._phase(id) in ("waiting", "running"):
+                self._update(id, phase="rest", live=False, left=None)
+
+    def stop(self) -> None:
+        """The user stopped it: what was not done is as it was."""
+        for id in self._here():
+            if self._phase(id) in ("waiting", "running"):
+                before = self._before.get(id, REST)
+                phase = before.phase if before.phase == "done" else "rest"
+                stale = before.picture is not None
+                self._update(
+                    id, phase=phase, picture=before.picture, live=False, stale=stale, left=None
+                )
+
+    def fail(self, id: str, problem: Problem) -> None:
+        """A node failed, or the worker died at it ("": at whatever ran)."""
+        here = self._here()
+        at = id or next((node for node in here if self._phase(node) == "running"), "")
+        name = self._titles.get(at, at)
+        for node in here:
+            if node == at:
+                self._update(node, phase="failed", problem=problem, live=False, left=None)
+            elif self._phase(node) in ("waiting", "running"):
+                reason = tr("Not run: {node} failed").format(node=name) if at else problem.what
+                self._update(node, phase="not_run", reason=reason, tier="", live=False, left=None)
+
+    def refuse(
+        self, problems: Mapping[str, tuple[Problem, ...]], spoilt: Mapping[str, str]
+    ) -> None:
+        """The check found errors: nothing ran, and who asked for it is shown why."""
+        self.stop()
+        self.leave_out(problems, spoilt)
+
+    def leave_out(
+        self, problems: Mapping[str, tuple[Problem, ...]], spoilt: Mapping[str, str]
+    ) -> None:
+        """These have errors, and `spoilt` says what needs which of them; the rest is run."""
+        for id in self._here():
+            if id in spoilt and id not in problems:
+                name = self._titles.get(spoilt[id], spoilt[id])
+                reason = tr("Not run: {node} is not ready").format(node=name)
+                self._update(id, phase="not_run", reason=reason, tier="")
+        for id, faults in problems.items():
+            self._update(id, phase="failed", problem=faults[0], faults=faults)
+
+    def _known_picture(self, id: str) -> dict[str, Any]:
+        """A result that is used again brings its picture again, if that is still known."""
+        picture = self._pictures.get(self._keys.get(id, ""))
+        return {"picture": picture, "live": False, "stale": False} if picture else {}
+
+    def _here(self) -> list[str]:
+        """Its nodes, as far as they are still in the document."""
+        return [id for id in self._document.graph.nodes if id in self._nodes]
+
+    def _state(self, id: str) -> NodeState:
+        return self._document.states[id]
+
+    def _phase(self, id: str) -> str:
+        return self._document.states[id].phase
+
+    def _update(self, id: str, **changes: Any) -> None:
+        if id in self._document.graph.nodes:
+            self._document.states.update(id, **changes)
+
+
+def summary(message: Mapping[str, Any]) -> str:
+    """What a node gave, in short: "1×4×64×64, 64 KB"."""
+    if message.get("text"):
+        return str(message["text"])
+    shapes = message.get("shapes") or []
+    count = int(message.get("bytes", 0))
+    parts = ["×".join(map(str, shapes[0]))] if shapes else []
+    if count:
+        parts.append(size(count))
+    return ", ".join(parts)
+
+
+def problem_of(message: Mapping[str, Any]) -> Problem:
+    """The failure of a run, without its place, which the card itself is."""
+    node, what = str(message.get("node", "")), str(message.get("error", ""))
+    place, colon, rest = what.partition(": ")
+    socket = ""
+    if colon and node and (place == node or place.startswith(f"{node}.")):
+        what, socket = rest, place[len(node) + 1 :]
+    return Problem(
+        what=what[:1].upper() + what[1:],
+        remedy=remedy_in_window(str(message.get("hint", ""))),
+        reason=str(message.get("reason", "")),
+        socket=socket,
+        details=str(message.get("error", "")),
+    )
+
+
+def faults_of(errors: list[Mapping[str, Any]]) -> dict[str, tuple[Problem, ...]]:
+    """The errors of a check by node; those of none under ""."""
+    found: dict[str, tuple[Problem, ...]] = {}
+    for error in errors:
+        node = str(error.get("node", ""))
+        problem = Problem(
+            str(error.get("what", "")),
+            remedy_in_window(str(error.get("remedy", ""))),
+            str(error.get("reason", "")),
+            str(error.get("socket", "")),
+        )
+        found[node] = (*found.get(node, ()), problem)
+    return found

@@ -1,0 +1,282 @@
+"""After every edit: what is wrong with the graph, and what the next run would do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
+
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.model import Graph
+from ponystudio.graph.topology import ancestors, effective, sound
+from ponystudio.graph.validation import check, titles
+from ponystudio.library.file_checks import check_files
+from ponystudio.library.model_folders import Folders
+from ponystudio.studio.documents.editable_graph import Change, Document
+from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.runs.node_state_writer import Pictures, faults_of
+from ponystudio.studio.runs.remedy_texts import in_window
+from ponystudio.studio.runs.run_texts import outlook
+from ponystudio.studio.worker.worker_process import Submission
+from ponystudio.studio.worker.worker_session import EngineLink
+
+# Milliseconds without an edit after which the graph is looked at.
+PAUSE = 150
+# The same while a run goes on in a graph of so many nodes.
+LARGE, PAUSE_IF_LARGE = 300, 1500
+# What the worker says of a node whose result nothing that runs would use.
+NOT_NEEDED = "not needed"
+# In place of a question's number: there was nothing to ask.
+NOTHING = -1
+
+Faults = Mapping[str, tuple[Problem, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A plan that was asked for: of which graph, of which document."""
+
+    document: Document
+    graph: Graph
+    catalog: Catalog
+
+
+class Planner(QObject):
+    """Writes `tier`, `reason` and `faults` of the documents that it watches.
+
+    `submission` makes the question for the worker out of a document and the nodes to plan.
+    `checked` is emitted with a document when its faults are known; `graph_faults` has those that
+    belong to no node.
+    """
+
+    checked = Signal(object)
+    _found = Signal(object, object, object)
+
+    def __init__(
+        self,
+        link: EngineLink,
+        pictures: Pictures,
+        submission: Callable[[Document, Sequence[str]], Submission],
+        models: Callable[[], Sequence[Path]],
+        graph_dir: Callable[[Document], Path | None],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._link, self._pictures = link, pictures
+        self._submission, self._models, self._graph_dir = submission, models, graph_dir
+        self._timers: dict[Document, QTimer] = {}
+        self._asked: dict[int, Asked] = {}
+        # Checks that go on, and what was answered before it was known what they asked.
+        self._looking = 0
+        self._early: dict[int, Mapping[str, Any]] = {}
+        self._again: set[Document] = set()
+        self._faults: dict[Document, Faults] = {}
+        self._listeners: dict[Document, list[tuple[Any, Any]]] = {}
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._found.connect(self._have_checked)
+        link.ready_changed.connect(self._ready_changed)
+
+    def watch(self, document: Document) -> None:
+        if document in self._timers:
+            return
+        timer = QTimer(self, singleShot=True, interval=PAUSE)
+        timer.timeout.connect(partial(self._look, document))
+        self._timers[document] = timer
+        listeners: list[tuple[Any, Any]] = [
+            (document.changed, partial(self._changed, document)),
+            (document.catalog_changed, partial(timer.start, PAUSE)),
+        ]
+        for signal, slot in listeners:
+            signal.connect(slot)
+        self._listeners[document] = listeners
+        timer.start(PAUSE)
+
+    def unwatch(self, document: Document) -> None:
+        for signal, slot in self._listeners.pop(document, ()):
+            signal.disconnect(slot)
+        timer = self._timers.pop(document, None)
+        if timer is not None:
+            timer.stop()
+            timer.deleteLater()
+        self._again.discard(document)
+        self._faults.pop(document, None)
+        self._asked = {n: asked for n, asked in self._asked.items() if asked.document != document}
+
+    def plan_soon(self, document: Document) -> None:
+        """A node has run, say: results are where they were not."""
+        timer = self._timers.get(document)
+        if timer is not None and not timer.isActive():
+            # To plan a large graph takes time that the run would have.
+            timer.start(PAUSE if len(document.graph.nodes) < LARGE else PAUSE_IF_LARGE)
+
+    def plan_all(self) -> None:
+        """Folders or settings have changed."""
+        for timer in self._timers.values():
+            timer.start(PAUSE)
+
+    def graph_faults(self, document: Document) -> tuple[Problem, ...]:
+        """What is wrong with no node in particular."""
+        return self._faults.get(document, {}).get("", ())
+
+    def close(self) -> None:
+        for document in list(self._timers):
+            self.unwatch(document)
+        self._pool.waitForDone()
+
+    # --- The check, and the question --------------------------------------------------------------
+
+    def _changed(self, document: Document, change: Change) -> None:
+        if change.nodes or change.before.models is not change.after.models:
+            _forgive(document, change)
+            self._timers[document].start(PAUSE)
+
+    def _look(self, document: Document) -> None:
+        """Off the GUI thread: large graphs take a while to check, and to spell out."""
+        asked = Asked(document, document.graph, document.catalog)
+        folders = Folders(list(self._models()), self._graph_dir(document))
+        families = self._link.about.get("families")
+        ask = self._question(document) if self._link.is_ready else None
+        if any(other.document is document for other in self._asked.values()):
+            ask = None  # one question at a time
+            self._again.add(document)
+
+        self._looking += 1
+
+        def work() -> None:
+            faults = _check(asked.graph, asked.catalog, folders, families)
+            number: int | None = None
+            if ask is not None:
+                targets = plannable(asked.graph, asked.catalog, faults)
+                number = ask(targets) if targets else NOTHING
+            with contextlib.suppress(RuntimeError):  # the application is gone already
+                self._found.emit(asked, faults, number)
+
+        self._pool.start(work)
+
+    def _question(self, document: Document) -> Callable[[Sequence[str]], int]:
+        submission = self._submission(document, ())
+        return lambda targets: self._link.plan(replace(submission, targets=targets))
+
+    def _have_checked(self, asked: Asked, faults: Faults, number: int | None) -> None:
+        document, graph = asked.document, asked.graph
+        early = None if number is None else self._early.pop(number, None)
+        self._looking -= 1
+        if not self._looking:
+            self._early.clear()
+        if document not in self._timers:
+            return
+        if document.graph.nodes == graph.nodes:
+            self._faults[document] = faults
+            before = [id for id in document.states if document.states[id].faults]
+            for id in {*before, *faults}:
+                if id in graph.nodes:
+                    document.states.update(id, faults=faults.get(id, ()))
+            self.checked.emit(document)
+        if number == NOTHING:
+            for id in document.graph.nodes:
+                _put(document, id, "", "")
+        elif number is not None:
+            self._asked[number] = asked
+            if early is not None:
+                self.take(early)
+
+    def take(self, message: Mapping[str, Any]) -> None:
+        """What may be the worker's answer to a plan."""
+        number = int(message.get("run", 0) or 0)
+        asked = self._asked.pop(number, None)
+        if asked is None:
+            if self._looking:  # it overtook the news that it was asked for
+                self._early[number] = message
+            return
+        document = asked.document
+        if message["event"] == "planned":
+            self._write(asked, message)
+        elif message["event"] == "refused":
+            for id in document.graph.nodes:
+                _put(document, id, "", "")
+        if message.get("errors"):
+            self._add_faults(asked, faults_of(message["errors"]))
+        if document in self._again:
+            self._again.discard(document)
+            self._timers[document].start(PAUSE)
+
+    def _write(self, asked: Asked, message: Mapping[str, Any]) -> None:
+        document, keys = asked.document, message.get("keys", {})
+        words = outlook(message["nodes"], asked.graph, asked.catalog)
+        for id in document.graph.nodes:
+            tier, reason = words.get(id, ("", ""))
+            more: dict[str, Any] = {}
+            state = document.states[id]
+            if state.phase == "rest" and message["nodes"].get(id) == NOT_NEEDED:
+                more = {"phase": "done"}  # in an earlier process: what it was for still stands
+            elif state.phase in ("rest", "done"):
+                picture = self._pictures.get(keys.get(id, "")) if tier else None
+                if picture is not None:
+                    more = {"picture": picture, "stale": False, "live": False}
+                elif not tier and reason:
+                    more = {"stale": state.picture is not None}
+            _put(document, id, tier, reason, **more)
+
+    def _add_faults(self, asked: Asked, told: Faults) -> None:
+        """What only the worker could see; what the check has seen already is not said twice."""
+        for id, problems in told.items():
+            if id in asked.document.graph.nodes:
+                before = asked.document.states[id].faults
+                known = {(fault.reason, fault.socket) for fault in before}
+                new = [p for p in problems if (p.reason, p.socket) not in known]
+                if new:
+                    asked.document.states.update(id, faults=(*before, *new))
+
+    def _ready_changed(self, ready: bool) -> None:
+        self._asked.clear()
+        self._early.clear()
+        self._again.clear()
+        if ready:
+            self.plan_all()
+
+
+def plannable(graph: Graph, catalog: Mapping[str, Any], faults: Faults) -> list[str]:
+    """What a plan can be asked of: all ends of what does not depend on a fault."""
+    nodes = (running := effective(graph, catalog)).nodes
+    good = sound(running, nodes, [id for id in faults if id])
+    read = {source for id in good for source in nodes[id].sources}
+    effects = {type for type, spec in catalog.items() if spec.effects}
+    return sorted(id for id in good if id not in read or nodes[id].type in effects)
+
+
+def _check(
+    graph: Graph, catalog: Catalog, folders: Folders, families: Sequence[str] | None
+) -> Faults:
+    errors = [
+        *check(graph, catalog, called=titles(graph, catalog)),
+        *check_files(graph, catalog, folders, effective(graph, catalog).nodes, families=families),
+    ]
+    found: dict[str, tuple[Problem, ...]] = {}
+    for error in errors:
+        found[error.node] = (*found.get(error.node, ()), in_window(Problem.of(error)))
+    return found
+
+
+def _forgive(document: Document, change: Change) -> None:
+    """A failure is over when its node, or what it depends on, is changed."""
+    failed = [id for id in document.states if document.states[id].phase in ("failed", "not_run")]
+    if not failed:
+        return
+    graph = document.graph
+    over = {id for id in failed if not change.nodes.isdisjoint(ancestors(graph, [id]))}
+    for id in over:
+        document.states.update(id, phase="rest", problem=None, reason="")
+
+
+def _put(document: Document, id: str, tier: str, reason: str, **more: Any) -> None:
+    state = document.states[id]
+    if state.phase in ("running", "failed", "not_run"):
+        return  # they have their own story
+    if more or (state.tier, state.reason) != (tier, reason):
+        document.states.update(id, tier=tier, reason=reason, **more)

@@ -1,0 +1,43 @@
+"""Where a run finds models and leaves files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ponystudio.graph.model import Graph
+from ponystudio.studio.worker.worker_process import Submission
+
+
+@dataclass(frozen=True)
+class RunPlaces:
+    """Where models are looked for, where files are saved, where what is only shown goes."""
+
+    models: Callable[[], Sequence[Path]]
+    output: Callable[[], Path]
+    previews: Path
+
+    def submission(
+        self,
+        graph: Graph,
+        graph_dir: Path | None,
+        targets: Sequence[str] | None,
+        scope: str,
+        *,
+        denoiser_on_cpu: bool = False,
+        aside: Path | None = None,
+    ) -> Submission:
+        """A run of a graph, with these places as they are now; all that it writes goes `aside`, and
+        is made anew, if a folder is given."""
+        return Submission(
+            graph=graph,
+            models=list(self.models()),
+            output=aside or self.output(),
+            previews=aside or self.previews,
+            graph_dir=graph_dir,
+            targets=targets,
+            scope=scope,
+            denoiser_on_cpu=denoiser_on_cpu,
+            anew=aside is not None,
+        )

@@ -1,0 +1,432 @@
+"""Runs: one after the other, of frozen graphs, told of in the states of their documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QImage
+
+from ponystudio.graph.model import Graph
+from ponystudio.studio.documents.document_facts import as_made, folder_of, scope_of, title_of
+from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.node_upgrades import Upgrader
+from ponystudio.studio.runs import seeds
+from ponystudio.studio.runs.duration_estimates import Estimate, Estimates
+from ponystudio.studio.runs.job_queue import Job, JobQueue
+from ponystudio.studio.runs.last_run import LastPictures
+from ponystudio.studio.runs.last_seeds import LastSeeds
+from ponystudio.studio.runs.node_previews import CardPictures
+from ponystudio.studio.runs.planner import Planner
+from ponystudio.studio.runs.run_folders import RunPlaces
+from ponystudio.studio.runs.run_monitor import RunWatch
+from ponystudio.studio.runs.seeds import SeedMode
+from ponystudio.studio.worker.worker_process import Submission
+from ponystudio.studio.worker.worker_session import EngineLink
+
+# Milliseconds after which a Stop without effect may be pressed harder.
+STOP_PATIENCE = 2000
+SAVE_EVERY = 5000
+# Milliseconds between two words about how far a job is.
+TELL_EVERY = 33
+
+
+class Runner(QObject):
+    """Takes runs, puts them into the queue, hands one at a time to the worker.
+
+    `watch` every open document: its states are written here. `picture_made` brings (document or
+    None, node, path) of every picture that is saved, `memory_short` (document or None, node,
+    action) of every rung of the memory ladder that is taken, `left_out` (document, {node: Problem})
+    of what a run leaves out, once until that is something else, `job_done` the job and "done",
+    "stopped" or "failed", `refused` (document or None, Problem) of what no node can show,
+    `stop_offered` whether a Stop had no effect so that `stop_now` may be offered, `restored` how
+    many jobs an earlier process left.
+    """
+
+    picture_made = Signal(object, str, str)
+    memory_short = Signal(object, str, str)
+    left_out = Signal(object, object)
+    job_done = Signal(object, str)
+    refused = Signal(object, object)
+    stop_offered = Signal(bool)
+    restored = Signal(int)
+    options_changed = Signal()
+
+    def __init__(
+        self,
+        link: EngineLink,
+        places: RunPlaces,
+        *,
+        queue: JobQueue | None = None,
+        estimates: Estimates | None = None,
+        last_seeds: LastSeeds | None = None,
+        last_pictures: LastPictures | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.link, self.places = link, places
+        self.queue = JobQueue(parent=self) if queue is None else queue
+        self.estimates = estimates or Estimates()
+        self.last_seeds = last_seeds or LastSeeds()
+        self._documents: dict[str, Document] = {}
+        self._scopes: dict[Document, str] = {}
+        self.pictures = CardPictures(last_pictures, self)
+        self._latest: dict[str, QImage] = {}
+        self._left_out: dict[Document, set[str]] = {}
+        self._watch: RunWatch | None = None
+        self._mode: SeedMode = "random"
+        self._count = 1
+        self._deaths = 0
+        # What the present or last run did against a lack of memory, in order.
+        self.rungs: list[str] = []
+        self.upgrader = Upgrader(link, self)
+        self.planner = Planner(
+            link, self.pictures.known, self._question, places.models, folder_of, parent=self
+        )
+        self._patience = QTimer(self, singleShot=True, interval=STOP_PATIENCE)
+        self._patience.timeout.connect(lambda: self.stop_offered.emit(True))
+        self._telling = QTimer(self, singleShot=True, interval=TELL_EVERY)
+        self._telling.timeout.connect(self._tell_how_far)
+        self._saving = QTimer(self, singleShot=True, interval=SAVE_EVERY)
+        self._saving.timeout.connect(self._save_what_was_learned)
+        link.told.connect(self._told)
+        link.ready_changed.connect(self._ready_changed)
+        link.failed.connect(self._engine_failed)
+        link.restarted.connect(self._begin_again)
+
+    # --- Documents --------------------------------------------------------------------------------
+
+    def watch(self, document: Document) -> None:
+        """A document was opened."""
+        scope = scope_of(document)
+        self._documents[scope] = document
+        self._scopes[document] = scope
+        self.upgrader.watch(document)
+        self.planner.watch(document)
+        self.pictures.show_last(document, scope, lambda: self.planner.plan_soon(document))
+        if self._watch is not None and self._watch.job.scope == scope:
+            self._watch.show_in(document)
+
+    def unwatch(self, document: Document) -> None:
+        """It was closed; its jobs go on."""
+        self.upgrader.unwatch(document)
+        self.planner.unwatch(document)
+        scope = self._scopes.pop(document, "")
+        self._latest.pop(scope, None)
+        self._left_out.pop(document, None)
+        self._documents.pop(scope, None)
+        if self._watch is not None and self._watch.document is document:
+            self._watch.show_in(None)
+
+    def document_of(self, job: Job) -> Document | None:
+        """The document that a job came from, if it is open."""
+        return self._documents.get(job.scope)
+
+    # --- Options ----------------------------------------------------------------------------------
+
+    @property
+    def seed_mode(self) -> SeedMode:
+        return self._mode
+
+    def set_seed_mode(self, mode: SeedMode) -> None:
+        if mode != self._mode and mode in seeds.MODES:
+            self._mode = mode
+            self.options_changed.emit()
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def set_count(self, count: int) -> None:
+        count = max(1, min(count, 999))
+        if count != self._count:
+            self._count = count
+            self.options_changed.emit()
+
+    # --- Runs -------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        document: Document,
+        targets: Sequence[str] | None = None,
+        count: int | None = None,
+        *,
+        front: bool = False,
+        denoiser_on_cpu: bool = False,
+    ) -> Job:
+        """Queue a run of what saves or shows something, or of these nodes.
+
+        Its seeds are rolled now, and the document shows those of the last picture; fixed ones stay,
+        and so do those of what is going to be left out or refused.
+        """
+        graph, catalog = document.graph, document.catalog
+        scope = self._scope(document)
+        faulty = [id for id in document.states if document.states[id].faults]
+        places = seeds.seeds_in(graph, catalog, targets, faulty)
+        hopeless = not seeds.needed(graph, catalog, targets, faulty)
+        mode = "fixed" if hopeless else self._mode
+        rolls = seeds.roll(
+            places,
+            mode,
+            count or self._count,
+            self.last_seeds.of(scope),
+            lambda place: as_made(document, place),
+        )
+        job = Job(
+            self.queue.new_id(),
+            title_of(document),
+            scope,
+            graph,
+            tuple(rolls),
+            None if targets is None else tuple(targets),
+            folder_of(document),
+            denoiser_on_cpu=denoiser_on_cpu,
+            picture=self._latest.get(scope),
+        )
+        shown = rolls[0 if mode == "fixed" else -1]
+        if not hopeless:
+            self.last_seeds.note(scope, {(node, name): seed for node, name, seed in shown})
+            self._saving.start()
+        document.do_by_the_way(seeds.edits(graph, shown), self.tr("New seed"))
+        self._take(job, front)
+        return job
+
+    def run_aside(
+        self, title: str, graph: Graph, node: str, folder: Path, graph_dir: Path | None
+    ) -> Job:
+        """Queue a run of one node of a graph that is nobody's, all of it anew, into a folder."""
+        id = self.queue.new_id()
+        job = Job(id, title, "", graph, targets=(node,), graph_dir=graph_dir, aside=folder)
+        self._take(job)
+        return job
+
+    def _take(self, job: Job, front: bool = False) -> None:
+        if self.link.failure:
+            self.link.restart()  # perhaps it works now
+        self.queue.set_paused(False)
+        self.queue.add(job, front=front)
+        self._go_on()
+
+    def run_to(self, document: Document, node: str) -> Job:
+        """Run one node and what it needs."""
+        return self.run(document, [node], 1)
+
+    def run_selection(self, document: Document, nodes: Sequence[str]) -> Job | None:
+        return self.run(document, list(nodes), 1) if nodes else None
+
+    def cancel(self, job: Job) -> None:
+        """Take a job out of the queue; stop it, if it runs."""
+        if job.status == "waiting":
+            self.queue.remove(job)
+            self.job_done.emit(job, "stopped")
+        elif job.number is not None:
+            job.status, job.stop_asked = "stopping", True
+            self.link.cancel(job.number)
+            self._patience.start()
+            self.queue.job_changed.emit(job)
+
+    def cancel_current(self) -> None:
+        if self.queue.running is not None:
+            self.cancel(self.queue.running)
+
+    def cancel_all(self) -> None:
+        for job in reversed(self.queue.jobs):
+            self.cancel(job)
+
+    def stop_now(self) -> None:
+        """End the worker in the middle of what it does; the queue goes on with another."""
+        job = self.queue.running
+        if job is not None:
+            job.status, job.stop_asked = "stopping", True
+            self.link.stop_now()
+
+    @property
+    def paused(self) -> bool:
+        return self.queue.paused
+
+    def pause(self) -> None:
+        """Begin no more pictures; the present one is finished."""
+        self.queue.set_paused(True)
+
+    def resume(self) -> None:
+        if self.link.failure:
+            self.link.restart()
+        self.queue.set_paused(False)
+        self._go_on()
+
+    def restore(self) -> None:
+        """Take up the queue of an earlier process, paused; `restored` says how many jobs."""
+        if found := self.queue.restore():
+            self.restored.emit(found)
+
+    @property
+    def is_running(self) -> bool:
+        return self.queue.running is not None
+
+    def clear_cache(self) -> None:
+        """Forget every result; the cards tell soon."""
+        self.link.clear_cache()
+        self.planner.plan_all()
+
+    # --- What is known ----------------------------------------------------------------------------
+
+    def last_seed(self, document: Document, node: str, param: str) -> int | None:
+        """The seed that the last run used here."""
+        return self.last_seeds.of(self._scope(document)).get((node, param))
+
+    def costs(self, document: Document, nodes: Sequence[str]) -> list[Estimate]:
+        """What nodes usually take at their present size; `runs` 0: it is not known."""
+        return self.estimates.of_nodes(self.link.device, document.graph, document.catalog, nodes)
+
+    def close(self) -> None:
+        """Before the application ends: what was learned is kept, nothing is told any more."""
+        self._patience.stop()
+        self._telling.stop()
+        self._saving.stop()
+        self.planner.close()
+        self.pictures.close()
+        self.estimates.save()
+        self.last_seeds.save()
+
+    # --- One run after the other ------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        job = self.queue.next
+        if job is None or self.queue.paused or self.queue.running is not None:
+            return
+        job.status = "running"
+        job.begin_picture()
+        self.rungs = []
+        self._watch = RunWatch(job, self)
+        self._watch.show_in(self._documents.get(job.scope))
+        self._watch.begin()
+        submission = self.places.submission(
+            job.graph_now,
+            job.graph_dir,
+            job.targets,
+            job.scope,
+            denoiser_on_cpu=job.denoiser_on_cpu,
+            aside=job.aside,
+        )
+        job.number = self.link.submit(submission)
+        self.queue.changed.emit()
+
+    def _question(self, document: Document, targets: Sequence[str]) -> Submission:
+        scope = self._scope(document)
+        return self.places.submission(document.graph, folder_of(document), targets, scope)
+
+    def _scope(self, document: Document) -> str:
+        return self._scopes.get(document) or scope_of(document)
+
+    def _told(self, message: Mapping[str, Any], blob: bytes) -> None:
+        watch = self._watch
+        if watch is None or message.get("run") != watch.job.number:
+            if message["event"] in ("planned", "refused", "run_failed"):
+                self.planner.take(message)
+            return
+        ended = watch.take(message, blob)
+        if ended:
+            self._ended(watch, ended, message)
+        elif not self._telling.isActive():
+            self._telling.start()
+
+    def _tell_how_far(self) -> None:
+        if self._watch is not None:
+            self.queue.job_changed.emit(self._watch.job)
+
+    def _ended(self, watch: RunWatch, how: str, message: Mapping[str, Any]) -> None:
+        """One picture is made, or is not to be."""
+        job, self._watch = watch.job, None
+        document = watch.document
+        self._patience.stop()
+        self.stop_offered.emit(False)
+        job.number = None
+        died = message.get("reason") == "WorkerDied"
+        self._deaths = self._deaths + 1 if died and not job.stop_asked else 0
+        # A dead worker costs one picture; what fails by itself would fail again.
+        again = how == "done" or (died and not job.stop_asked and self._deaths < 2)
+        job.done += 1
+        if again and not job.stop_asked and job.done < job.count:
+            job.status = "waiting"
+            self.queue.went_on(job)
+        else:
+            job.status = "waiting"
+            self.queue.remove(job)
+            if how == "failed":
+                job.failure, job.problem = watch.failure, watch.problem
+            self.job_done.emit(job, how)
+        told = watch.shown_on_a_node or job.aside is not None
+        if how == "failed" and watch.problem is not None and not told:
+            self.refused.emit(document, watch.problem)
+        if document is not None:
+            self.planner.plan_soon(document)
+        self._saving.start()
+        self._go_on()
+
+    def _engine_failed(self, reason: str) -> None:
+        """There can be no worker: what waits is kept until the user tries again."""
+        self.queue.set_paused(True)
+        self.refused.emit(None, Problem(reason, self.tr("Choose another device in the settings.")))
+
+    def _ready_changed(self, ready: bool) -> None:
+        if ready and self._watch is not None:
+            self._watch.know_catalog()
+
+    def _begin_again(self) -> None:
+        """There is another worker: the picture that the old one was at is begun anew."""
+        self._deaths = 0
+        self._patience.stop()
+        self.stop_offered.emit(False)
+        if self._watch is not None:
+            watch, self._watch = self._watch, None
+            watch.stop()
+            watch.job.status, watch.job.number = "waiting", None
+            if watch.job.stop_asked:
+                self.queue.remove(watch.job)
+                self.job_done.emit(watch.job, "stopped")
+            self._go_on()
+
+    def note_rung(self, document: Document | None, node: str, action: str) -> None:
+        """The run had to answer a lack of memory."""
+        self.rungs.append(action)
+        self.memory_short.emit(document, node, action)
+
+    # --- What the run watch calls -----------------------------------------------------------------
+
+    def node_done(self, document: Document | None) -> None:
+        if document is not None:
+            self.planner.plan_soon(document)
+
+    def note_left_out(self, document: Document | None, problems: Mapping[str, Problem]) -> None:
+        """What a run does without; somebody who forgot a node is not told at every run."""
+        if document is not None and self._left_out.get(document, set()) != problems.keys():
+            self._left_out[document] = set(problems)
+            if problems:
+                self.left_out.emit(document, problems)
+
+    def output_made(self, watch: RunWatch, node: str, path: str, unchanged: bool) -> None:
+        if watch.job.aside is not None:
+            watch.job.made.append((node, Path(path)))
+            return
+        have = partial(self._have_picture, watch, node)
+        self.pictures.load(watch.job.scope, node, path, watch.keys.get(node, ""), have)
+        under_output = Path(path).is_relative_to(self.places.output())
+        if not unchanged and under_output:
+            self.picture_made.emit(watch.document, node, path)
+
+    def _have_picture(self, watch: RunWatch, node: str, picture: QImage) -> None:
+        if watch.document not in self._scopes:  # closed since the run ended
+            watch.show_in(None)
+        else:
+            self._latest[watch.job.scope] = picture
+        watch.have_picture(node, picture)
+        self.queue.job_changed.emit(watch.job)
+
+    def _save_what_was_learned(self) -> None:
+        for kept in (self.estimates, self.last_seeds, self.pictures.last):
+            if (text := kept.text()) is not None:
+                self.pictures.work.do(partial(kept.save, text))

@@ -1,0 +1,199 @@
+"""Small parts that strip, viewer and gallery share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from PySide6.QtCore import QObject, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtWidgets import (
+    QFrame,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ponystudio.widgets import theme
+from ponystudio.widgets.primitives import PaintedButton, px
+
+
+class IconButton(QPushButton):
+    """A button with only an icon: its name is its tooltip, with the keys, and its accessible name.
+
+    `on_icon_color` is the icon's colour while it is checked.
+    """
+
+    def __init__(
+        self,
+        icon: str,
+        name: str,
+        keys: str = "",
+        run: Callable[[], object] | None = None,
+        parent: QWidget | None = None,
+        on_icon_color: str = "accent",
+    ) -> None:
+        super().__init__(parent)
+        self.icon_name, self._on_color = icon, on_icon_color
+        self._color = "text2"
+        self.setProperty("kind", "icon")
+        self.rename(name, keys)
+        self._look()
+        theme.hub.changed.connect(self._look)
+        self.toggled.connect(self._look)
+        if run is not None:
+            self.clicked.connect(lambda: run())
+
+    def rename(self, name: str, keys: str = "") -> None:
+        self.setAccessibleName(name)
+        self.setToolTip(f"{name} ({keys})" if keys else name)
+
+    def _look(self) -> None:
+        on = self.isCheckable() and self.isChecked()
+        self.setIcon(theme.icon(self.icon_name, self._on_color if on else self._color))
+        self.setIconSize(QSize(px(16), px(16)))
+        side = px(theme.density().button)
+        self.setFixedSize(side, side)
+
+
+class TextButton(PaintedButton):
+    """A button with a text and, if named, an icon."""
+
+    def __init__(
+        self,
+        text: str,
+        icon: str = "",
+        kind: Literal["primary", "plain"] = "plain",
+        run: Callable[[], object] | None = None,
+    ) -> None:
+        super().__init__(kind, text, icon)
+        if run is not None:
+            self.clicked.connect(lambda: run())
+
+
+class Spacing(QObject):
+    """Margins (left, top, right, bottom) and spacing of a layout, in px at 100 %, that follow the
+    UI scale. Lives as long as the layout."""
+
+    def __init__(
+        self, layout: QLayout, margins: tuple[int, int, int, int] = (0, 0, 0, 0), spacing: int = 0
+    ) -> None:
+        super().__init__(layout)
+        self._layout, self._margins, self._spacing = layout, margins, spacing
+        theme.hub.changed.connect(self._apply)
+        self._apply()
+
+    def _apply(self) -> None:
+        self._layout.setContentsMargins(*(px(margin) for margin in self._margins))
+        self._layout.setSpacing(px(self._spacing))
+
+
+def label(
+    text: str = "", role: str = "body", tone: str = "", parent: QWidget | None = None
+) -> QLabel:
+    result = QLabel(text, parent)
+    result.setProperty("role", role)
+    if tone:
+        result.setProperty("tone", tone)
+    result.setTextFormat(Qt.TextFormat.PlainText)
+    return result
+
+
+class ElidedLabel(QLabel):
+    """One line that is shortened to the width there is; the whole text is its tooltip."""
+
+    def __init__(
+        self,
+        text: str = "",
+        role: str = "body",
+        mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._mode = mode
+        self.setProperty("role", role)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setAccessibleName(text)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        rect = self.contentsRect()
+        shown = self.fontMetrics().elidedText(self.text(), self._mode, rect.width())
+        if (tip := self.text() if shown != self.text() else "") != self.toolTip():
+            self.setToolTip(tip)
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(rect, int(self.alignment()), shown)
+
+
+class Line(QFrame):
+    """A hairline, across or down."""
+
+    def __init__(self, parent: QWidget | None = None, vertical: bool = False) -> None:
+        super().__init__(parent)
+        if vertical:
+            self.setFixedWidth(1)
+        else:
+            self.setFixedHeight(1)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        QPainter(self).fillRect(self.rect(), theme.current().color("line"))
+
+
+class EmptyState(QWidget):
+    """One sentence and one button."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.sentence = label("", "body", "text2")
+        self.sentence.setWordWrap(True)
+        self.sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.button = TextButton("")
+        self._run: Callable[[], object] | None = None
+        self.button.clicked.connect(self._clicked)
+        box = QVBoxLayout(self)
+        Spacing(box, (20, 20, 20, 20), 12)
+        box.addStretch(2)
+        box.addWidget(self.sentence)
+        box.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
+        box.addStretch(3)
+
+    def say(self, sentence: str, button: str, run: Callable[[], object]) -> None:
+        self.sentence.setText(sentence)
+        self.button.set_look(button)
+        self._run = run
+
+    def _clicked(self) -> None:
+        if self._run is not None:
+            self._run()
+
+
+def paint_icon(painter: QPainter, name: str, rect: QRect, color: QColor) -> None:
+    """An icon in the middle of a rectangle, 16 px at 100 %."""
+    side = theme.scale() * 16
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.translate(rect.x() + (rect.width() - side) / 2, rect.y() + (rect.height() - side) / 2)
+    painter.scale(theme.scale(), theme.scale())
+    painter.strokePath(theme.icon_path(name), theme.icon_pen(color))
+    painter.restore()
+
+
+def rounded(painter: QPainter, rect: QRect, radius: float, fill: QColor | None, edge: QPen) -> None:
+    """A rounded rectangle with a crisp edge inside `rect`."""
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    path = QPainterPath()
+    inset = edge.widthF() / 2 if edge.style() != Qt.PenStyle.NoPen else 0
+    box = rect.toRectF().adjusted(inset, inset, -inset, -inset)
+    path.addRoundedRect(box, radius, radius)
+    if fill is not None:
+        painter.fillPath(path, fill)
+    if edge.style() != Qt.PenStyle.NoPen:
+        painter.strokePath(path, edge)

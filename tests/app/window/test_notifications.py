@@ -1,0 +1,48 @@
+"""What happened elsewhere, as toasts say it."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtWidgets import QLabel
+
+from helpers.studio import text_to_picture
+from helpers.window import open_window, show_graph
+from ponystudio.studio.runs.memory_texts import rungs
+
+
+@pytest.fixture
+def window(tmp_path, monkeypatch, qapp):
+    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
+    with open_window() as window:
+        show_graph(window, text_to_picture(), "Ponies")
+        yield window
+
+
+def labels(toast) -> list[str]:
+    return [label.text() for label in toast.findChildren(QLabel)]
+
+
+def test_the_memory_ladder_lists_its_rungs_with_what_they_freed(window):
+    document, runner = window.documents.current, window.runner
+    node = next(iter(document.graph.nodes))
+    runner.note_rung(document, node, "took idle weights off the device (412 MiB)")
+    runner.note_rung(document, node, "works in smaller pieces")
+    (toast,) = window.toasts.shown
+    said = labels(toast)
+    assert said[:2] == ["Memory was short", "Ponies, Load checkpoint"]
+    rows = [tuple(said[at : at + 3]) for at in range(2, len(said), 3)]
+    assert rows == [
+        ("…", "Forget results that can be made again", ""),
+        ("✓", "Move idle models off the device", "412 MiB"),
+        ("✓", "Work in smaller pieces", ""),
+        ("…", "Read the model block by block", ""),
+        ("…", "Run this node on the CPU", ""),
+    ]
+    assert [row[1:] for row in rows] == [row[1:] for row in rungs(runner.rungs)]
+
+
+def test_a_full_disk_is_no_rung(window):
+    window.runner.note_rung(None, "", "results are no longer kept on disk: it is full")
+    (toast,) = window.toasts.shown
+    assert labels(toast)[0] == "The disk takes no results"
+    assert all(sign == "spare" for sign, _, _ in rungs(window.runner.rungs))

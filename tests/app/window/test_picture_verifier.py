@@ -1,0 +1,161 @@
+"""Pictures made again by the queue: what is told, and that nothing of it is left behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from helpers.pictures import drawn, save_picture, text_to_picture
+from helpers.running import PlayedLink, runner_for, tiny_catalog, until
+from ponystudio.app.window.picture_verifier import Verifier
+from ponystudio.graph.formats.embedded_metadata import RECEIPT, embed, read_fields
+from ponystudio.studio.runs.job_queue import JobQueue
+from ponystudio.studio.runs.job_store import QueueStore
+
+
+class Telling:
+    def __init__(self):
+        self.notices = []
+
+    def tell(self, notice):
+        self.notices.append(notice)
+
+
+@pytest.fixture
+def link(qapp):
+    link = PlayedLink()
+    link.become_ready(tiny_catalog())
+    return link
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = QueueStore(tmp_path / "queue")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def runner(link, tmp_path, store):
+    runner = runner_for(link, tmp_path, queue=JobQueue(store))
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def telling():
+    return Telling()
+
+
+@pytest.fixture
+def verifier(runner, telling):
+    verifier = Verifier(runner, telling)
+    yield verifier
+    verifier.close()
+
+
+@pytest.fixture
+def picture(tmp_path):
+    return save_picture(tmp_path / "old" / "fox.png", text_to_picture())
+
+
+def began(verifier, link, picture):
+    """The submission by which it is made again."""
+    verifier.verify(picture)
+    until(lambda: link.submitted)
+    return link.submitted[link.run]
+
+
+def finish(link, picture, again=None, change=lambda receipt: None):
+    """The run saves a picture like this one, or with other pixels, or another receipt."""
+    place = link.submitted[link.run].output / "fox_00001.png"
+    if again is None:
+        shutil.copy(picture, place)
+    else:
+        save_picture(place, text_to_picture(), again)
+    fields = read_fields(place)
+    receipt = json.loads(fields[RECEIPT])
+    change(receipt)
+    with Image.open(place) as image:
+        image.load()
+        embed(image, place, "png", {**fields, RECEIPT: json.dumps(receipt)})
+    link.tell("output", node="save", path=str(place))
+    link.tell("run_finished", seconds=1.0)
+    return place
+
+
+def test_the_same_picture(verifier, link, runner, telling, picture, store, tmp_path):
+    verdicts, made = [], []
+    verifier.verified.connect(lambda path, verdict: verdicts.append((path, verdict.unlike)))
+    runner.picture_made.connect(lambda *what: made.append(what))
+    asked = began(verifier, link, picture)
+    assert asked.anew
+    assert asked.targets == ("save",)
+    assert asked.graph.nodes == text_to_picture().nodes
+    assert asked.graph_dir == picture.parent
+    assert asked.output != tmp_path / "output"
+    (job,) = runner.queue.jobs
+    assert job.title == "Verify fox.png"
+    finish(link, picture)
+    until(lambda: verdicts)
+    assert verdicts == [(picture, "")]
+    (notice,) = telling.notices
+    assert (notice.title, notice.kind) == ("fox.png is verified", "ok")
+    assert made == []
+    assert not asked.output.exists()
+    assert not runner.queue.jobs
+
+
+def test_it_does_not_outlive_the_process(verifier, link, runner, picture, store):
+    began(verifier, link, picture)
+    store.close()
+    assert store.load() == []
+    assert not list(store._folder.glob("job-*"))
+
+
+def test_another_picture_and_its_causes(verifier, link, telling, picture):
+    began(verifier, link, picture)
+    older = lambda receipt: receipt["environment"].update(torch="3.0")  # noqa: E731
+    finish(link, picture, drawn(face="#ff8a32"), older)
+    until(lambda: telling.notices)
+    (notice,) = telling.notices
+    assert (notice.title, notice.kind) == ("fox.png is another picture now", "warn")
+    assert "of its pixels differ, by 2 of 255 at most" in notice.text
+    assert "torch was None, is 3.0" in notice.text
+
+
+def test_a_run_that_fails_says_why(verifier, link, telling, picture):
+    folder = began(verifier, link, picture).output
+    error = {"node": "checkpoint", "what": "There is no starter.", "remedy": "Get it."}
+    link.tell("refused", errors=[{"reason": "MissingFile", "where": "", "socket": "", **error}])
+    (notice,) = telling.notices
+    assert (notice.title, notice.kind) == ("fox.png was not verified", "warn")
+    assert notice.text == "There is no starter. Get it."
+    assert not folder.exists()
+
+
+def test_who_stops_it_is_told_nothing(verifier, link, runner, telling, picture):
+    folder = began(verifier, link, picture).output
+    runner.cancel_current()
+    link.tell("run_failed", node="", error="Cancelled.", hint="", reason="Cancelled")
+    assert telling.notices == []
+    assert not folder.exists()
+
+
+def test_a_run_without_the_picture(verifier, link, telling, picture):
+    began(verifier, link, picture)
+    link.tell("run_finished", seconds=1.0)
+    until(lambda: telling.notices)
+    assert "there are 0 pictures" in telling.notices[0].text
+
+
+def test_a_picture_that_does_not_tell(verifier, link, telling, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    verifier.verify(tmp_path / "plain.png")
+    until(lambda: telling.notices)
+    assert telling.notices[0].title == "plain.png was not verified"
+    assert telling.notices[0].text
+    assert not link.submitted

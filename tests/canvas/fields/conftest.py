@@ -1,0 +1,184 @@
+"""A view over a small graph, driven by real events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from ponystudio.api.spec import InputSpec, NodeSpec, OutputSpec, ParamSpec
+from ponystudio.canvas.scene.scene import GraphScene
+from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.view import GraphView
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.model import Graph, Node
+from ponystudio.library.model_folders import Folders
+from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.models.field_services import ParamServices
+from ponystudio.widgets import theme
+
+SPEC = NodeSpec(
+    "test.all",
+    1,
+    "All",
+    "Utility",
+    inputs=(InputSpec("model", "model"),),
+    outputs=(OutputSpec("value", "int"),),
+    params=(
+        ParamSpec("seed", "seed", 0, low=0, high=2**64 - 1),
+        ParamSpec("steps", "int", 25, low=1, high=10_000, soft=(1, 61)),
+        ParamSpec("width", "int", 512, low=16, high=16384, soft=(256, 2048), step=8),
+        ParamSpec("cfg", "float", 7.0, low=0, high=100, soft=(1, 15), step=0.5, title="Guidance"),
+        ParamSpec("free", "float", 1.0),
+        ParamSpec("sampler", "choice", "euler", choices=("euler", "heun", "dpm_2")),
+        ParamSpec("tiled", "bool", False),
+        ParamSpec("prefix", "text", "pony", file_name=True),
+        ParamSpec("file", "file", "", kind="loras"),
+        ParamSpec(
+            "stack",
+            "rows",
+            [],
+            fields=(
+                ParamSpec("file", "file", "", kind="loras"),
+                ParamSpec("strength", "float", 1.0, low=-10, high=10, soft=(-1, 2), step=0.05),
+            ),
+        ),
+    ),
+)
+PROMPT = NodeSpec(
+    "test.prompt",
+    1,
+    "Prompt",
+    "Text",
+    params=(
+        ParamSpec("text", "text", "", lines=5, prompt=True),
+        ParamSpec("dialect", "choice", "a1111", choices=("a1111", "comfyui")),
+        ParamSpec("note", "text", "", lines=3),
+    ),
+)
+
+
+class Studio:
+    """A document in a view, and a person's hands."""
+
+    def __init__(self, qtbot, models):
+        graph = Graph.of(Node("a", "test.all"), Node("p", "test.prompt"))
+        nodes = {"a": {"pos": [0, 0]}, "p": {"pos": [280, 0]}}
+        self.document = Document(replace(graph, view={"nodes": nodes}), Catalog((SPEC, PROMPT)))
+        self.seeds: dict[tuple[str, str], int] = {}
+        self.scene = GraphScene(self.document)
+        self.view = GraphView(self.scene)
+        qtbot.addWidget(self.view)
+        self.view.params.set_services(
+            ParamServices(
+                lambda: Folders([models]), lambda node, name: self.seeds.get((node, name))
+            )
+        )
+        self.params = self.view.params
+        self.view.resize(640, 700)
+        with qtbot.waitExposed(self.view):
+            self.view.show()
+        self.view.activateWindow()
+        self.view.setFocus()
+        self.view.set_camera(Camera(QPointF(270, 300), 1.0))
+
+    def value(self, name, node="a"):
+        spec = self.document.spec(node).param_by_name[name]
+        return self.document.graph.nodes[node].params.get(name, spec.default)
+
+    def rect(self, name, node="a"):
+        return self.params._row(node, name)[1]
+
+    def at(self, name, x=0.5, y=12.0, node="a"):
+        """A point of the viewport: `x` along the field if below 1, else px from its left."""
+        rect = self.rect(name, node)
+        across = rect.width() * x if 0 <= x <= 1 else x
+        return self.view.from_scene(rect.topLeft() + QPointF(across, y)).toPoint()
+
+    def part(self, name, part, node="a"):
+        spec, rect = self.params._row(node, name)
+        field = self.scene.field(spec)
+        found = {p.name: p for p in field.parts(rect, self.params.context(node, spec))}
+        return self.view.from_scene(found[part].rect.center()).toPoint()
+
+    def click(self, at, modifiers=Qt.KeyboardModifier.NoModifier):
+        QTest.mouseClick(self.view.viewport(), Qt.MouseButton.LeftButton, modifiers, at)
+
+    def double_click(self, at):
+        self.click(at)
+        button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        QTest.mouseDClick(self.view.viewport(), button, none, at)
+        QTest.mouseRelease(self.view.viewport(), button, none, at)
+
+    def drag(self, at, *by, modifiers=Qt.KeyboardModifier.NoModifier):
+        """Press, move by so many px in turn, let go."""
+        view, button = self.view.viewport(), Qt.MouseButton.LeftButton
+        QTest.mousePress(view, button, modifiers, at)
+        for dx in (4 if by[0] > 0 else -4, *by):
+            at = at + QPoint(dx, 0)
+            self.move(at, modifiers)
+        QTest.mouseRelease(view, button, modifiers, at)
+
+    def move(self, at, modifiers=Qt.KeyboardModifier.NoModifier):
+        from PySide6.QtCore import QEvent
+        from PySide6.QtGui import QMouseEvent
+
+        view = self.view.viewport()
+        button = Qt.MouseButton.LeftButton
+        place = QPointF(at)
+        event = QMouseEvent(
+            QEvent.Type.MouseMove, place, QPointF(view.mapToGlobal(at)), button, button, modifiers
+        )
+        QApplication.sendEvent(view, event)
+
+    def wheel(self, at, notches):
+        from PySide6.QtGui import QWheelEvent
+
+        none = Qt.KeyboardModifier.NoModifier
+        view = self.view.viewport()
+        event = QWheelEvent(
+            QPointF(at), QPointF(view.mapToGlobal(at)), QPoint(), QPoint(0, 120 * notches),
+            Qt.MouseButton.NoButton, none, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(view, event)
+
+    def key(self, key, modifiers=Qt.KeyboardModifier.NoModifier):
+        QTest.keyClick(self._focus(), key, modifiers)
+
+    def type(self, text):
+        QTest.keyClicks(self._focus(), text)
+
+    def _focus(self):
+        return self.view.focusWidget() or self.view
+
+    @property
+    def editor(self):
+        return self.view.editors.widget
+
+    @property
+    def popup(self):
+        return self.params.popup
+
+    @property
+    def steps(self):
+        return self.document.undo_stack.count()
+
+
+@pytest.fixture
+def models(tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def studio(qtbot, models):
+    theme.set_reduced_motion(True)
+    found = Studio(qtbot, models)
+    yield found
+    found.view.close_editor()
+    found.params.close_popup()
+    theme.set_reduced_motion(False)

@@ -1,0 +1,157 @@
+"""The words of the command line, and how it says no."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from ponystudio import __version__
+from ponystudio.cli import arguments as cli
+from ponystudio.errors import Cancelled, NodeFailed, ParamRange
+
+
+def ends_with(code, words):
+    """Run `ponystudio WORDS` in this process, where argparse leaves by SystemExit."""
+    with pytest.raises(SystemExit) as leaving:
+        raise SystemExit(cli.main(words))
+    assert leaving.value.code == code
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Puts a function in the place of `ponystudio doctor`."""
+
+    def put(function):
+        monkeypatch.setattr(
+            cli.importlib, "import_module", lambda name: SimpleNamespace(main=function)
+        )
+
+    return put
+
+
+def test_version(capsys):
+    ends_with(0, ["--version"])
+    assert capsys.readouterr().out.split() == ["ponystudio", __version__]
+
+
+def test_help_names_every_command_for_people(capsys):
+    ends_with(0, ["--help"])
+    words = capsys.readouterr().out.split()
+    assert set(cli.COMMANDS) - set(words) == {"worker"}
+
+
+def test_without_a_display_the_studio_says_what_works(capsys, monkeypatch):
+    monkeypatch.setattr("ponystudio.app.studio_main.can_show", lambda: False)
+    ends_with(2, [])
+    assert "no display" in (said := capsys.readouterr().err)
+    assert "ponystudio run" in said
+
+
+def test_files_are_opened_in_the_studio(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("ponystudio.app.studio_main.can_show", lambda: True)
+    monkeypatch.setattr("ponystudio.app.studio_main.main", lambda files: opened.append(files) or 0)
+    graph = tmp_path / "graph.json"
+    graph.write_text("{}")
+    ends_with(0, [str(graph)])
+    ends_with(0, [])
+    assert opened == [[graph], []]
+
+
+def test_a_mistyped_command(capsys):
+    ends_with(2, ["validtae"])
+    assert "Did you mean `validate`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run"],
+        ["run", "g.json", "--device", "gpu"],
+        ["run", "g.json", "--device", "cuda:one"],
+        ["run", "g.json", "--device", "cpu:0"],
+        ["run", "g.json", "--dtype", "fp64"],
+        ["convert", "in.ckpt"],
+        ["inspect"],
+        ["doctor", "more"],
+    ],
+    ids=" ".join,
+)
+def test_usage_errors(words, capsys):
+    ends_with(2, words)
+    assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:1", "rocm", "mps"])
+def test_devices(device):
+    assert cli._device(device) == device
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (NodeFailed("It broke.", node="sampler", remedy="Mend it."), 1),
+        (ParamRange("0 is out of range.", node="sampler", socket="steps", remedy="Mend it."), 2),
+        (Cancelled(), 130),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_exit_codes(command, raised, code, capsys):
+    def fail(arguments):
+        raise raised
+
+    command(fail)
+    ends_with(code, ["doctor"])
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    if code != 130:
+        assert said.err.startswith(f"error: {raised.where}: {raised.what}\n  Mend it.")
+
+
+def test_an_unforeseen_error_is_one_plain_message(command, capsys, monkeypatch):
+    monkeypatch.delenv(cli.DEBUG, raising=False)
+
+    def fail(arguments):
+        return {}["missing"]
+
+    command(fail)
+    ends_with(1, ["doctor"])
+    said = capsys.readouterr().err
+    assert "KeyError" in said
+    assert cli.DEBUG in said
+    assert "Traceback" not in said
+    monkeypatch.setenv(cli.DEBUG, "1")
+    with pytest.raises(KeyError):
+        cli.main(["doctor"])
+
+
+def test_words_too_long_for_a_file_are_no_fault_of_ours(capsys):
+    ends_with(2, ["a" * 5000])
+    assert "neither a command nor a file" in capsys.readouterr().err
+
+
+def test_what_files_say_cannot_steer_the_terminal(command, capsys):
+    def refuse(_):
+        raise ParamRange("It is called \x1b[2J\u202e, ünïcode.", where="a\x07b")
+
+    command(refuse)
+    ends_with(2, ["doctor"])
+    said = capsys.readouterr().err
+    assert "\\x1b[2J\\u202e, ünïcode." in said
+    assert said.startswith("error: a\\x07b: ")
+
+
+@pytest.mark.parametrize("option", ["--output", "--cache-dir"])
+def test_a_file_in_the_place_of_a_folder_is_found_before_the_work(tmp_path, option, capsys):
+    (tmp_path / "taken").touch()
+    ends_with(2, ["run", "graph.json", option, str(tmp_path / "taken")])
+    assert "is a file, not a folder" in capsys.readouterr().err
+
+
+def test_a_cache_folder_and_no_cache_contradict_each_other(capsys):
+    ends_with(2, ["run", "g.json", "--cache-dir", "there", "--no-disk-cache"])
+    assert capsys.readouterr().err.startswith(
+        "error: --cache-dir and --no-disk-cache contradict each other.\n  Leave"
+    )

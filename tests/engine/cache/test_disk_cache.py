@@ -1,0 +1,242 @@
+"""The disk tier: what is kept, what leaves, what a torn file or a damaged index does."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from ponystudio.api import Image
+from ponystudio.engine.cache import disk_cache as module
+from ponystudio.engine.cache.disk_cache import DiskCache
+
+
+@pytest.fixture
+def cache(tmp_path):
+    cache = DiskCache(tmp_path / "cache", limit=100_000, entry_limit=50_000)
+    yield cache
+    cache.close()
+
+
+def picture(level=0.0, side=16):
+    return Image(torch.full((1, 3, side, side), level))
+
+
+def put(cache, key, seconds=1.0, **picture_arguments):
+    cache.write(key, picture(**picture_arguments), seconds)
+    cache.flush()
+
+
+def test_what_is_written_is_read_by_the_next_process(tmp_path, cache):
+    put(cache, "aa11.image", level=0.25)
+    again = DiskCache(tmp_path / "cache")
+    try:
+        assert again.known("aa11.image")
+        assert again.read("aa11.image").pixels.unique().tolist() == [0.25]
+    finally:
+        again.close()
+
+
+def test_an_entry_of_another_process_is_found(tmp_path, cache):
+    other = DiskCache(tmp_path / "cache")
+    try:
+        put(other, "aa11.image")
+        assert not cache.known("aa11.image")
+        assert cache.has("aa11.image")
+        assert cache.read("aa11.image").pixels.shape == (1, 3, 16, 16)
+    finally:
+        other.close()
+
+
+def test_torn_and_foreign_entries_are_misses_and_go(tmp_path, cache):
+    for key in ("aa1.x", "aa2.x", "aa3.x"):
+        put(cache, key)
+    folder = tmp_path / "cache" / "aa"
+    torn, other = folder / "aa1.x.safetensors", folder / "aa2.x.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-1])
+    other.write_bytes((folder / "aa3.x.safetensors").read_bytes())
+    for key in ("aa1.x", "aa2.x"):
+        with pytest.raises(KeyError):
+            cache.read(key)
+        assert not cache.has(key)
+    assert cache.read("aa3.x")
+
+
+def test_the_folder_stays_within_its_limit_and_the_cheapest_per_byte_leaves_first(tmp_path, cache):
+    put(cache, "aa0.dear", seconds=100)
+    for i in range(60):
+        put(cache, f"ab{i:02}.cheap", seconds=0.6)
+    total = sum(path.stat().st_size for path in (tmp_path / "cache").glob("??/*"))
+    assert 50_000 < total <= 100_000
+    assert cache.has("aa0.dear")
+    assert not cache.has("ab00.cheap")
+    assert cache.has("ab59.cheap")
+
+
+def test_too_large_an_entry_is_not_kept(cache):
+    put(cache, "aa0.large", side=128)
+    assert not cache.has("aa0.large")
+
+
+def test_a_damaged_index_is_made_anew_from_the_files(tmp_path):
+    folder = tmp_path / "cache"
+    first = DiskCache(folder)
+    put(first, "aa0.x")
+    first.close()
+    for name in ("index.sqlite", "index.sqlite-wal"):
+        (folder / name).write_bytes(b"this is no database at all" * 100)
+    again = DiskCache(folder, limit=100)
+    try:
+        assert again.read("aa0.x")
+        put(again, "ab0.y")
+        assert not again.has("aa0.x")  # it was accounted for, so it could be evicted
+    finally:
+        again.close()
+
+
+def test_what_cannot_be_encoded_is_left_out_and_nothing_hangs(cache):
+    cache.write("aa0.x", [torch.zeros(2, dtype=torch.complex128)], 1.0)
+    put(cache, "aa1.x")
+    assert not cache.has("aa0.x")
+    assert cache.has("aa1.x")
+
+
+def test_an_entry_that_can_neither_be_read_nor_removed_is_a_miss(tmp_path, cache):
+    entry = tmp_path / "cache" / "aa" / "aa0.x.safetensors"
+    entry.mkdir(parents=True)
+    assert cache.has("aa0.x")
+    with pytest.raises(KeyError):
+        cache.read("aa0.x")
+    assert not cache.has("aa0.x")
+    entry.rmdir()
+    put(cache, "aa0.x")
+    assert cache.has("aa0.x")
+
+
+def test_an_entry_is_forgotten_even_while_it_waits(cache):
+    cache.write("aa0.x", picture(), 1.0)
+    cache.forget("aa0.x")
+    assert not cache.has("aa0.x")
+    cache.flush()
+    assert not cache.has("aa0.x")
+    put(cache, "aa0.x")
+    assert cache.has("aa0.x")
+
+
+def test_what_cannot_be_removed_does_not_stop_the_others(tmp_path, cache):
+    """As an entry that another process reads on Windows, or that belongs to another user."""
+    put(cache, "aa0.x", seconds=0.5)
+    entry = tmp_path / "cache" / "aa" / "aa0.x.safetensors"
+    entry.unlink()
+    entry.mkdir()
+    for i in range(60):
+        put(cache, f"ab{i:02}.x", seconds=0.6)
+    assert entry.exists()
+    files = [path for path in (tmp_path / "cache").glob("??/*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 100_000
+    assert cache.has("ab59.x")
+
+
+def test_an_index_that_another_process_locks_is_left_to_it(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    DiskCache(folder).close()
+    monkeypatch.setattr(module, "LOCK_PATIENCE", 0.05)
+    other = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    inode = (folder / "index.sqlite").stat().st_ino
+    cache = DiskCache(folder)
+    try:
+        put(cache, "aa0.x")
+    finally:
+        cache.close()
+        other.execute("ROLLBACK")
+        other.close()
+    assert (folder / "index.sqlite").stat().st_ino == inode
+
+
+def test_accounts_of_entries_that_are_gone_are_closed(tmp_path, cache):
+    for i in range(20):
+        put(cache, f"aa{i:02}.x")
+    for path in (tmp_path / "cache").glob("aa/*"):
+        path.unlink()
+    again = DiskCache(tmp_path / "cache", limit=30_000)
+    try:
+        for i in range(4):
+            put(again, f"ab{i}.x")
+        assert [again.has(f"ab{i}.x") for i in range(4)] == [True] * 4
+    finally:
+        again.close()
+
+
+def test_what_keys_were_made_from_is_remembered(tmp_path, cache):
+    cache.remember("doc", "sampler", "d1", {"d1": '{"a": 1}'})
+    cache.flush()
+    again = DiskCache(tmp_path / "cache")
+    try:
+        assert again.last("doc", "sampler") == "d1"
+        assert again.preimage("d1") == '{"a": 1}'
+        assert again.last("other", "sampler") is None
+    finally:
+        again.close()
+
+
+def test_clear_removes_everything(tmp_path, cache):
+    put(cache, "aa0.x")
+    cache.remember("doc", "n", "d", {"d": "{}"})
+    cache.clear()
+    assert not cache.has("aa0.x")
+    assert list((tmp_path / "cache").glob("??/*")) == []
+    assert cache.last("doc", "n") is None
+
+
+def test_a_place_that_cannot_be_used_is_told_once_and_harms_nothing(tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    told = []
+    cache = DiskCache(tmp_path / "cache", on_trouble=told.append)
+    try:
+        put(cache, "aa0.x")
+        put(cache, "aa1.x")
+        assert not cache.has("aa0.x")
+        assert len(told) == 1
+    finally:
+        cache.close()
+
+
+def test_writing_does_not_keep_the_run_waiting(cache):
+    start = time.perf_counter()
+    for i in range(50):
+        cache.write(f"aa{i}.x", picture(), 1.0)
+    assert time.perf_counter() - start < 0.1
+    cache.flush()
+    assert cache.has("aa49.x")
+
+
+TWO = """
+import sys, torch
+from ponystudio.api import Image
+from ponystudio.engine.cache.disk_cache import DiskCache
+cache = DiskCache(__import__("pathlib").Path(sys.argv[1]), limit=60_000)
+for i in range(60):
+    key = f"aa{i % 20}.x"
+    cache.write(key, Image(torch.full((1, 3, 16, 16), float(i % 20))), 1.0)
+    try:
+        assert cache.read(f"aa{(i * 7) % 20}.x").pixels.unique().tolist() == [float((i * 7) % 20)]
+    except KeyError:
+        pass
+cache.close()
+"""
+
+
+def test_two_processes_share_a_folder(tmp_path):
+    processes = [
+        subprocess.Popen([sys.executable, "-c", TWO, str(tmp_path)], stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors.decode()
+        assert not errors

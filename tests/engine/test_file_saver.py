@@ -1,0 +1,47 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ponystudio.engine.file_saver import save_numbered
+from ponystudio.errors import UnsafePath
+
+
+def write(path):
+    path.write_text(path.suffix)
+
+
+def test_numbers_go_on_after_the_highest(tmp_path):
+    (tmp_path / "a_00007.png").touch()
+    (tmp_path / "a_00009.webp").touch()
+    (tmp_path / "ab_00099.png").touch()
+    assert save_numbered(tmp_path, "a", ".png", write).name == "a_00008.png"
+    (tmp_path / "a_99999.png").touch()
+    assert save_numbered(tmp_path, "a", ".png", write).name == "a_100000.png"
+
+
+def test_many_at_once_replace_nothing(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: save_numbered(tmp_path, "x/y", ".png", write), range(40)))
+    assert len(set(paths)) == 40
+    assert sorted((tmp_path / "x").iterdir()) == sorted(paths)
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    def fail(path):
+        path.write_text("half")
+        raise ValueError("in the middle")
+
+    with pytest.raises(ValueError, match="in the middle"):
+        save_numbered(tmp_path, "a", ".png", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("prefix", ["link/a", "link/new/a"])
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path, prefix):
+    output, other = tmp_path / "output", tmp_path / "other"
+    output.mkdir()
+    other.mkdir()
+    (output / "link").symlink_to(other)
+    with pytest.raises(UnsafePath):
+        save_numbered(output, prefix, ".png", write)
+    assert list(other.iterdir()) == []

@@ -1,0 +1,58 @@
+"""A picture and the one that was made again: whether both are the same, and what else differs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from helpers.pictures import drawn, save_picture, text_to_picture
+from ponystudio.engine.verification import Receipt, compare, receipt_of
+from ponystudio.errors import Differs, GraphFileError
+
+
+def test_the_same_in_every_pixel(tmp_path):
+    one, other = (save_picture(tmp_path / f"{n}.png", text_to_picture()) for n in "ab")
+    verdict = compare(one, other)
+    assert (verdict.unlike, verdict.causes) == ("", ())
+
+
+def test_one_pixel_is_seen(tmp_path):
+    painted = drawn()
+    painted.putpixel((3, 5), (0x8F, 0xCC, 0x88 + 2))
+    one = save_picture(tmp_path / "a.png", text_to_picture())
+    other = save_picture(tmp_path / "b.png", text_to_picture(), painted)
+    verdict = compare(one, other)
+    assert verdict.unlike == "0.0244 % of its pixels differ, by 2 of 255 at most"
+    assert "it was edited" in verdict.why
+
+
+def test_another_size_is_told_as_such(tmp_path):
+    one = save_picture(tmp_path / "a.png", text_to_picture())
+    other = save_picture(tmp_path / "b.png", text_to_picture(), drawn((64, 48)))
+    assert compare(one, other).unlike == "64 × 48 pixels instead of 64 × 64"
+
+
+@pytest.mark.parametrize(("batch", "own"), [({}, "a"), ({"batch": {"index": 1}}, "b")])
+def test_its_own_of_a_batch(batch, own):
+    assert Receipt(batch).own([Path("a"), Path("b")]) == Path(own)
+
+
+@pytest.mark.parametrize("index", [2, -1, "1", None])
+def test_a_batch_without_it(index):
+    with pytest.raises(Differs, match="there are 2 pictures"):
+        Receipt({"batch": {"index": index}}).own([Path("a"), Path("b")])
+
+
+def test_a_picture_that_does_not_tell(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    with pytest.raises(GraphFileError):
+        receipt_of(tmp_path / "plain.png")
+
+
+def test_it_loads_no_torch():
+    code = "import sys, ponystudio.engine.verification; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

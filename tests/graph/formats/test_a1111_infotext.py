@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import pytest
+
+from helpers.paths import DATA, needs_data
+from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.graph.formats.a1111_infotext import SAMPLER_NAMES, SCHEDULE_NAMES, infotext, parse
+from ponystudio.graph.formats.embedded_metadata import read_fields
+from ponystudio.graph.model import Graph, Link, Node
+
+HASH = "0123456789abcdef" * 4
+
+CHECKPOINT = Node("ckpt", "core.load_checkpoint", params={"file": "sub/pony.v1.safetensors"})
+SAMPLER = {
+    "seed": 2**64 - 1,
+    "steps": 20,
+    "cfg": 7.0,
+    "sampler": "dpmpp_2m",
+    "scheduler": "karras",
+    "denoise": 1.0,
+}
+
+
+def prompt(id: str, text: str, clip: str = "ckpt", **params: object) -> Node:
+    return Node(
+        id,
+        "core.encode_prompt",
+        params={"text": text, "dialect": "a1111", "clip_skip": 0, **params},
+        inputs={"clip": Link(clip, "clip")},
+    )
+
+
+def sampler(id: str, latent: str, model: str = "ckpt", **params: object) -> Node:
+    return Node(
+        id,
+        "core.sample",
+        params={**SAMPLER, **params},
+        inputs={
+            "model": Link(model, "model"),
+            "positive": Link("positive", "conditioning"),
+            "negative": Link("negative", "conditioning"),
+            "latent": Link(latent, "latent"),
+        },
+    )
+
+
+def finish(latent: str) -> list[Node]:
+    return [
+        Node(
+            "decode",
+            "core.decode_latent",
+            inputs={"vae": Link("ckpt", "vae"), "latent": Link(latent, "latent")},
+        ),
+        Node("save", "core.save_image", inputs={"image": Link("decode", "image")}),
+    ]
+
+
+EMPTY = Node("canvas", "core.empty_latent", params={"width": 512, "height": 640, "batch": 1})
+PLAIN = Graph.of(
+    CHECKPOINT,
+    EMPTY,
+    prompt("positive", "a (pony:1.2),\nmane"),
+    prompt("negative", "blurry, dark"),
+    sampler("sampler", "canvas"),
+    *finish("sampler"),
+)
+
+
+def test_a_whole_text() -> None:
+    text = infotext(
+        PLAIN,
+        "save",
+        size=(512, 640),
+        hashes={"sub/pony.v1.safetensors": HASH},
+        version="PonyStudio 0.1.0",
+    )
+    assert text == (
+        "a (pony:1.2),\nmane\n"
+        "Negative prompt: blurry, dark\n"
+        "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, "
+        "Seed: 18446744073709551615, Size: 512x640, Model hash: 0123456789, Model: pony.v1, "
+        "RNG: CPU, Version: PonyStudio 0.1.0"
+    )
+
+
+def test_what_is_written_is_read() -> None:
+    fields = parse(infotext(PLAIN, "save", size=(512, 640)))
+    assert fields["Prompt"] == "a (pony:1.2),\nmane"
+    assert fields["Negative prompt"] == "blurry, dark"
+    assert fields["Size"] == "512x640"
+    assert (fields["Size-1"], fields["Size-2"]) == ("512", "640")
+    assert fields["Seed"] == str(2**64 - 1)
+
+
+def test_loras_clip_skip_dialect_batch() -> None:
+    def lora(id: str, source: str, **params: object) -> Node:
+        inputs = {name: Link(source, name) for name in ("model", "clip")}
+        return Node(id, "core.apply_lora", params=params, inputs=inputs)
+
+    graph = PLAIN.with_nodes(
+        [
+            lora("l1", "ckpt", file="style.safetensors", strength=0.8, clip_strength=0.8),
+            lora("l2", "l1", file="x/mane, long.pt", strength=1.0, clip_strength=0.5),
+            prompt("positive", "pony", "l2", clip_skip=2, dialect="comfyui"),
+            sampler("sampler", "canvas", "l2"),
+        ]
+    )
+    hashes = {"style.safetensors": HASH, "x/mane, long.pt": HASH[::-1]}
+    text = infotext(graph, "save", size=(512, 640), hashes=hashes, batch=(1, 4))
+    fields = parse(text)
+    assert fields["Prompt"] == "pony <lora:style:0.8> <lora:mane, long:0.5:1>"
+    assert fields["Lora hashes"] == f"style: {HASH[:12]}, mane, long: {HASH[::-1][:12]}"
+    assert fields["Clip skip"] == "2"
+    assert fields["Prompt dialect"] == "comfyui"
+    assert (fields["Batch size"], fields["Batch pos"]) == ("4", "1")
+
+
+def test_a_stack_tells_its_loras_that_are_on() -> None:
+    rows = [
+        {"on": True, "file": "style.safetensors", "strength": 0.8, "clip_strength": 0.8},
+        {"on": False, "file": "hat.safetensors", "strength": 1.0, "clip_strength": 1.0},
+        {"file": "x/mane.pt"},
+    ]
+    inputs = {name: Link("ckpt", name) for name in ("model", "clip")}
+    stack = Node("stack", "core.apply_loras", params={"loras": rows}, inputs=inputs)
+    later = Node(
+        "later",
+        "core.apply_lora",
+        params={"file": "tail.pt"},
+        inputs={name: Link("stack", name) for name in ("model", "clip")},
+    )
+    graph = PLAIN.with_nodes(
+        [stack, later, prompt("positive", "pony", "later"), sampler("sampler", "canvas", "later")]
+    )
+    fields = parse(infotext(graph, "save", size=(512, 640), hashes={"x/mane.pt": HASH}))
+    assert fields["Prompt"] == "pony <lora:style:0.8> <lora:mane:1> <lora:tail:1>"
+    assert fields["Lora hashes"] == f"mane: {HASH[:12]}"
+
+
+def test_two_samplers_are_a_hires_fix() -> None:
+    graph = PLAIN.with_nodes(
+        [
+            Node("up", "core.scale_latent_by", inputs={"latent": Link("sampler", "latent")}),
+            sampler("second", "up", steps=12, denoise=0.55, seed=5),
+            *finish("second"),
+        ]
+    )
+    fields = parse(infotext(graph, "save", size=(768, 960)))
+    assert (fields["Size"], fields["Steps"], fields["Seed"]) == ("512x640", "20", str(2**64 - 1))
+    assert (fields["Hires upscale"], fields["Hires steps"]) == ("1.5", "12")
+    assert fields["Denoising strength"] == "0.55"
+
+
+def test_defaults_come_from_the_catalog_and_wires_are_not_guessed() -> None:
+    spec = NodeSpec("core.sample", 1, "Sample", "", params=(ParamSpec("steps", "int", 25),))
+    node = sampler("sampler", "canvas")
+    params = {name: value for name, value in node.params.items() if name != "steps"}
+    wired = {**node.inputs, "seed": Link("number", "int")}
+    graph = PLAIN.with_nodes([Node("sampler", node.type, params=params, inputs=wired)])
+    fields = parse(infotext(graph, "save", size=(8, 8), catalog={spec.id: spec}))
+    assert fields["Steps"] == "25"
+    assert "Seed" not in fields
+
+
+def test_a_picture_without_a_sampler_has_no_text() -> None:
+    graph = Graph.of(
+        Node("load", "core.load_image"),
+        Node("save", "core.save_image", inputs={"image": Link("load", "image")}),
+    )
+    assert infotext(graph, "save", size=(8, 8)) == ""
+    assert infotext(graph, "nowhere", size=(8, 8)) == ""
+
+
+def test_a_circle_ends() -> None:
+    graph = PLAIN.with_nodes([sampler("sampler", "sampler")])
+    assert "Steps: 20" in infotext(graph, "save", size=(8, 8))
+
+
+def test_every_sampler_and_schedule_has_a_name() -> None:
+    from ponystudio.diffusion.sampling.names import SAMPLERS, SCHEDULES
+
+    assert set(SAMPLERS) == set(SAMPLER_NAMES)
+    assert set(SCHEDULES) == set(SCHEDULE_NAMES)
+
+
+def test_grammar() -> None:
+    assert parse("") == {"Prompt": "", "Negative prompt": ""}
+    two = "a pony\nSteps: 20, Sampler: Euler"
+    assert parse(two)["Prompt"] == two  # fewer than three pairs are prose
+    fields = parse('Steps: 1, Seed: 2, Note: "a, b: \\"c\\"\\nd", Hashes: {x}, Size: 8x16')
+    assert fields["Note"] == 'a, b: "c"\nd'
+    assert fields["Prompt"] == ""
+    assert fields["Size-2"] == "16"
+    assert parse("a\nNegative prompt: b\nc\nSteps: 1, Seed: 2, CFG scale: 3")[
+        "Negative prompt"
+    ] == ("b\nc")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("unit", ["word ", " ", "a:", 'a b:"', "a, "])
+def test_long_lines_are_read_quickly(unit: str) -> None:
+    parse(unit * 60_000)
+
+
+@needs_data
+def test_a_text_written_by_a1111() -> None:
+    path = DATA / "pictures" / "automatic1111_cropped.png"
+    fields = parse(read_fields(path)["parameters"])
+    assert fields["Prompt"] == "photo of a duck"
+    assert fields["Negative prompt"] == "monochrome"
+    assert (fields["Steps"], fields["Sampler"], fields["Seed"]) == ("15", "UniPC", "235284042")
+    assert (fields["Size-1"], fields["Size-2"]) == ("512", "400")
+    assert fields["Model hash"] == "c0d1994c73"

@@ -1,0 +1,33 @@
+"""Which prefixes stay inside the output folder, and are names on every system."""
+
+import pytest
+
+from ponystudio.errors import UnsafePath
+from ponystudio.graph.file_prefix import checked_prefix
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        ".",
+        "./.",
+        "sub/",
+        "../evil",
+        "/tmp/evil",
+        "a:b",
+        "CON",
+        "nul .txt",
+        "CONIN$",
+        "com¹",
+        "x" * 300,
+    ],
+)
+def test_names_that_are_none(prefix):
+    with pytest.raises(UnsafePath):
+        checked_prefix(prefix)
+
+
+@pytest.mark.parametrize("prefix", ["pony", "a/b/c", "a\\b", "žluť", "v1.5-x", "conny/comet"])
+def test_honest_prefixes_pass(prefix):
+    assert not checked_prefix(prefix).is_absolute()

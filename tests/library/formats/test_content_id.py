@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from helpers import checkpoints
+from helpers.gguf_writer import gguf
+from ponystudio.errors import MissingFile, UnknownModel
+from ponystudio.library.formats.content_id import content_id, hashes
+
+
+@pytest.fixture(scope="module")
+def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoints.micro(tmp_path_factory.mktemp("content") / "m.safetensors")
+
+
+def test_follows_the_bytes_and_not_the_place(micro: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "other name.safetensors"
+    shutil.copy(micro, copy)
+    assert content_id(copy) == content_id(micro)
+    assert len(content_id(micro)) == 64
+
+
+def test_sees_the_config_beside_a_model(micro: Path, tmp_path: Path) -> None:
+    """It says whether the model predicts noise or velocity: results must not be mixed up."""
+    model, config = tmp_path / "m.safetensors", tmp_path / "m.yaml"
+    shutil.copy(micro, model)
+    ids = [content_id(model)]
+    for kind in ("v", "eps"):
+        config.write_text(f"model:\n  params:\n    parameterization: {kind}\n")
+        os.utime(config, ns=(len(ids), len(ids)))
+        ids.append(content_id(model))
+    config.unlink()
+    assert len(set(ids)) == 3
+    assert content_id(model) == ids[0]
+
+
+def test_hashes_of_what_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel):
+        hashes(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders there")
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.ckpt")
+    for ask in (content_id, hashes):
+        with pytest.raises(UnknownModel):
+            ask(tmp_path / "model.ckpt")
+
+
+@pytest.mark.parametrize("where", ["first tensor", "last tensor", "metadata"])
+def test_sees_a_change(where: str, micro: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "m.safetensors"
+    data = bytearray(micro.read_bytes())
+    header = 8 + int.from_bytes(data[:8], "little")
+    at = {
+        "first tensor": header,
+        "last tensor": len(data) - 1,
+        "metadata": data.index(b"random weights"),
+    }[where]
+    data[at] ^= 1
+    changed.write_bytes(data)
+    assert content_id(changed) != content_id(micro)
+
+
+def test_sees_every_tensor(tmp_path: Path) -> None:
+    """Of tensors of any size, from one number to many pages."""
+    sizes = (1, 500, 1024, 1025, 5000, 100_000)
+    state = {f"t{size}": torch.zeros(size) for size in sizes}
+    save_file(state, tmp_path / "a.safetensors")
+    ids = {content_id(tmp_path / "a.safetensors")}
+    for size in sizes:
+        changed = {**state, f"t{size}": torch.ones(size)}
+        save_file(changed, tmp_path / f"{size}.safetensors")
+        ids.add(content_id(tmp_path / f"{size}.safetensors"))
+    assert len(ids) == len(sizes) + 1
+
+
+def test_rereads_what_changed(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"one")
+    first = content_id(path)
+    assert first == hashlib.sha256(b"one").hexdigest()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(1, 1))
+    assert content_id(path) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_does_not_reread_what_did_not_change(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"one")
+    times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    first = content_id(path)
+    path.write_bytes(b"two")
+    os.utime(path, ns=times)
+    assert content_id(path) == first  # size and time say that it is the same
+
+
+def test_folders(tmp_path: Path) -> None:
+    folder = checkpoints.diffusers_folder(tmp_path / "a")
+    shutil.copytree(folder, tmp_path / "b")
+    assert content_id(folder) == content_id(tmp_path / "b")
+    config = tmp_path / "b" / "vae" / "config.json"
+    config.write_text(config.read_text().replace("0.18215", "0.13025"))
+    assert content_id(folder) != content_id(tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", ["tokenizer/spiece.model", "tokenizer/tokenizer.json"])
+def test_the_tokenizer_of_a_folder_counts(name: str, tmp_path: Path) -> None:
+    folder = checkpoints.diffusers_folder(tmp_path / "a")
+    seen = [content_id(folder)]
+    (folder / "tokenizer").mkdir()
+    for content in ("one", "another"):
+        (folder / name).write_text(content)
+        seen.append(content_id(folder))
+    assert len(set(seen)) == 3
+
+
+SECOND_BIAS = "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight"
+
+
+@pytest.mark.parametrize("name", ["m.tokenizer.json", "tokenizer.model", "spiece.model"])
+def test_sees_the_tokenizer_beside_a_model_that_reads_with_it(name: str, tmp_path: Path) -> None:
+    """That of UMT5; beside other models it may lie without changing what they are."""
+    model, other = tmp_path / "m.safetensors", tmp_path / "t5.safetensors"
+    save_file({f"text_encoders.x.{SECOND_BIAS}": torch.zeros(4, 2)}, model)
+    save_file({SECOND_BIAS.replace("block.1", "block.0"): torch.zeros(4, 2)}, other)
+    ids, others = [content_id(model)], [content_id(other)]
+    for count, text in enumerate(("one", "another")):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, ns=(count, count))
+        ids.append(content_id(model))
+        others.append(content_id(other))
+    (tmp_path / name).unlink()
+    assert len(set(ids)) == 3
+    assert content_id(model) == ids[0]
+    assert len(set(others)) == 1
+
+
+def test_sees_the_tokenizer_beside_the_folder_of_a_text_encoder(tmp_path: Path) -> None:
+    folder = tmp_path / "text_encoder"
+    for place in (folder, tmp_path / "tokenizer"):
+        place.mkdir()
+    save_file({SECOND_BIAS: torch.zeros(4, 2)}, folder / "model.safetensors")
+    ids = [content_id(folder)]
+    for text in ("one", "the other"):
+        (tmp_path / "tokenizer" / "tokenizer.json").write_text(text)
+        ids.append(content_id(folder))
+    assert len(set(ids)) == 3
+
+
+def test_packed_numbers(tmp_path: Path) -> None:
+    """Files that differ in one number, or in its kind alone."""
+    ids = []
+    for kind, last in (("Q4_0", 0), ("Q4_0", 1), ("IQ4_NL", 0)):
+        head, size = gguf({"x": [16, 64]}, kind=kind)
+        (tmp_path / "m.gguf").write_bytes(head + bytes(size - 1) + bytes([last]))
+        ids.append(content_id(tmp_path / "m.gguf"))
+    assert len(set(ids)) == 3
+
+
+def test_pickles(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(9000)}, tmp_path / "a.pt")
+    torch.save({"a": torch.ones(9000)}, tmp_path / "b.pt")
+    assert content_id(tmp_path / "a.pt") != content_id(tmp_path / "b.pt")
+
+
+def test_hashes(micro: Path) -> None:
+    data = micro.read_bytes()
+    header = 8 + int.from_bytes(data[:8], "little")
+    assert hashes(micro) == {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "autov1": hashlib.sha256(data[0x100000:0x110000]).hexdigest()[:8],
+        "autov2": hashlib.sha256(data).hexdigest()[:10],
+        "autov3": hashlib.sha256(data[header:]).hexdigest()[:12],
+        "crc32": f"{zlib.crc32(data):08x}",
+    }
+
+
+def test_hashes_across_chunks(micro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = hashes(micro)
+    for size in (1 << 16, (1 << 16) + 1):  # the header ends inside a chunk, and at its end
+        monkeypatch.setattr("ponystudio.library.formats.content_id.CHUNK", size)
+        assert hashes(micro) == expected
+
+
+def test_hashes_of_other_files(tmp_path: Path) -> None:
+    (tmp_path / "x.bin").write_bytes(b"123456789")
+    found = hashes(tmp_path / "x.bin")
+    assert found["crc32"] == "cbf43926"
+    assert "autov3" not in found
+
+
+def test_hints_in_the_metadata(tmp_path: Path) -> None:
+    hint = {"sshs_model_hash": "abc", "sshs_legacy_hash": "def"}
+    save_file({"a": torch.ones(1)}, tmp_path / "l.safetensors", metadata=hint)
+    assert hint.items() <= hashes(tmp_path / "l.safetensors").items()
+
+
+def test_missing(tmp_path: Path) -> None:
+    for ask in (content_id, hashes):
+        with pytest.raises(MissingFile):
+            ask(tmp_path / "nothing")

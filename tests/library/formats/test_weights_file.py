@@ -1,0 +1,249 @@
+"""Weights in every wrapping come out as they went in, mapped and not copied."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from helpers import checkpoints
+from ponystudio.diffusion.weights.weights import tensors
+from ponystudio.errors import DamagedFile, MissingFile, UnknownModel
+from ponystudio.library.formats.weights_file import merged, open_weights
+
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "safetensors": checkpoints.micro,
+    "zip": checkpoints.flat_pickle,
+    "legacy": lambda path: checkpoints.flat_pickle(path, legacy=True),
+    "lightning": lambda path: checkpoints.lightning(path, half=True, optimizer=True),
+    "lightning legacy": lambda path: checkpoints.lightning(
+        path, half=True, optimizer=True, legacy=True
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("written")
+    return {kind: write(folder / kind) for kind, write in WRITERS.items()}
+
+
+def same(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
+    return found.keys() == expected.keys() and all(
+        found[name].dtype == value.dtype and torch.equal(found[name], value)
+        for name, value in expected.items()
+    )
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_wrapping(kind: str, written: dict[str, Path]) -> None:
+    with open_weights(written[kind]) as file:
+        assert same(dict(tensors(file)), checkpoints.weights())
+
+
+def test_lightning_tells_of_itself(tmp_path: Path) -> None:
+    path = checkpoints.lightning(tmp_path / "a b=c.ckpt", ema=True, optimizer=True)
+    with open_weights(path) as file:
+        assert file.format == "pickle zip"
+        assert file.wrapper == "state_dict"
+        assert {"optimizer_states", "callbacks", "loops"} <= set(file.extra_keys)
+        assert file.metadata["epoch"] == "2"
+        assert file.metadata["global_step"] == "26400"
+        assert file.metadata["pytorch-lightning_version"] == "1.7.6"
+        assert file.tensors["model_ema.num_updates"].dtype == "I32"
+        averaged = dict(tensors(file))["model_ema.diffusion_modelinput_blocks00weight"]
+        weight = checkpoints.weights()["model.diffusion_model.input_blocks.0.0.weight"]
+        assert torch.equal(averaged, weight.float() * 1.5)
+
+
+def test_optimizer_bytes_are_never_read(written: dict[str, Path]) -> None:
+    """Reading Adam's moments would map their pages."""
+    path = written["lightning"]
+    process = psutil.Process()
+    with open_weights(path) as file:
+        before = process.memory_info().rss
+        total = sum(float(value.double().sum()) for _, value in tensors(file))
+        touched = process.memory_info().rss - before
+        stored = sum(info.nbytes for info in file.tensors.values())
+    assert total != 0
+    assert path.stat().st_size > 3 * stored
+    # Read-ahead may touch a little more than what was asked for.
+    assert touched < 2 * stored
+
+
+def test_views_of_one_storage(tmp_path: Path) -> None:
+    base = torch.arange(24.0).reshape(4, 6)
+    state = {
+        "whole": base,
+        "transposed": base.t(),
+        "column": base[:, 2],
+        "row": base[1],
+        "inner": base[1:3, 2:5],
+        "scalar": base[3, 5],
+        "none": base[:0],
+    }
+    for legacy in (False, True):
+        path = tmp_path / "views.pt"
+        torch.save(state, path, _use_new_zipfile_serialization=not legacy)
+        with open_weights(path) as file:
+            assert same(dict(tensors(file)), state)
+            assert file.tensors["whole"].strides is None
+            assert file.tensors["row"].strides is None
+            assert file.tensors["transposed"].strides == (1, 6)
+            assert file.tensors["column"].nbytes == (3 * 6 + 1) * 4
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        torch.float64,
+        torch.float32,
+        torch.float16,
+        torch.bfloat16,
+        torch.float8_e4m3fn,
+        torch.float8_e5m2,
+        torch.int64,
+        torch.int32,
+        torch.int16,
+        torch.int8,
+        torch.uint8,
+        torch.bool,
+    ],
+)
+def test_every_kind_of_number(dtype: torch.dtype, tmp_path: Path) -> None:
+    state = {"x": torch.tensor([0, 1, 1, 0, 1]).to(dtype)}
+    save_file(state, tmp_path / "x.safetensors")
+    torch.save(state, tmp_path / "x.pt")
+    for name in ("x.safetensors", "x.pt"):
+        with open_weights(tmp_path / name) as file:
+            found = dict(tensors(file))["x"]
+            assert found.dtype == dtype
+            assert torch.equal(found.float(), state["x"].float())
+
+
+def test_wrappers(tmp_path: Path) -> None:
+    one, two = {"conv_first.weight": torch.ones(1)}, {"conv_first.weight": torch.zeros(1)}
+    path = tmp_path / "net_g.pth"
+    torch.save({"params": one, "params_ema": two}, path)
+    with open_weights(path) as file:
+        assert (file.wrapper, file.siblings) == ("params_ema", ("params",))
+        assert dict(tensors(file))["conv_first.weight"] == 0
+    with open_weights(path, wrapper="params") as file:
+        assert (file.wrapper, file.siblings) == ("params", ("params_ema",))
+        assert dict(tensors(file))["conv_first.weight"] == 1
+
+
+def test_wrappers_in_wrappers(tmp_path: Path) -> None:
+    torch.save({"model": {"state_dict": {"a": torch.ones(2)}}, "epoch": 7}, tmp_path / "x.pt")
+    with open_weights(tmp_path / "x.pt") as file:
+        assert list(file.tensors) == ["a"]
+        assert file.metadata == {"epoch": "7"}
+
+
+def test_textual_inversion_of_a1111(tmp_path: Path) -> None:
+    class_name = torch.nn.ParameterDict({"*": torch.nn.Parameter(torch.ones(2, 768))})
+    state = {
+        "string_to_token": {"*": 265},
+        "string_to_param": class_name,
+        "name": "pony",
+        "step": 500,
+        "sd_checkpoint": None,
+    }
+    torch.save(state, tmp_path / "pony.pt")
+    with open_weights(tmp_path / "pony.pt") as file:
+        assert list(file.tensors) == ["string_to_param.*"]
+        assert torch.equal(dict(tensors(file))["string_to_param.*"], torch.ones(2, 768))
+        assert file.metadata["name"] == "pony"
+
+
+def test_lists_of_tensors(tmp_path: Path) -> None:
+    torch.save([torch.ones(2), {"a": torch.zeros(3)}], tmp_path / "list.pt")
+    with open_weights(tmp_path / "list.pt") as file:
+        assert list(file.tensors) == ["0", "1.a"]
+
+
+def test_writing_changes_neither_file_nor_others(tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    before = path.read_bytes()
+    name = "first_stage_model.quant_conv.bias"
+    with open_weights(path) as mine, open_weights(path) as theirs:
+        buffer = mine.buffer(name)
+        old = bytes(buffer)
+        buffer[:2] = b"\xaa\xaa"
+        assert bytes(theirs.buffer(name)) == old
+        buffer.release()
+    assert path.read_bytes() == before
+
+
+def test_buffers_outlive_the_file(tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    name = "first_stage_model.decoder.conv_in.weight"
+    with open_weights(path) as file:
+        value = dict(tensors(file))[name]
+    assert torch.equal(value, checkpoints.weights()[name])
+    assert _is_mapped(path)
+    del value
+    gc.collect()
+    assert not _is_mapped(path)
+
+
+def test_closing_gives_the_map_back(tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    file = open_weights(path)
+    assert _is_mapped(path)
+    file.close()
+    file.close()
+    assert not _is_mapped(path)
+
+
+def _is_mapped(path: Path) -> bool:
+    return any(region.path == str(path) for region in psutil.Process().memory_maps(grouped=False))
+
+
+def test_shards(tmp_path: Path) -> None:
+    state = {f"layer{n}": torch.full((3,), float(n)) for n in range(4)}
+    for part in (0, 1):
+        save_file(
+            {name: state[name] for name in list(state)[part::2]},
+            tmp_path / f"{part}.safetensors",
+        )
+    shards = [open_weights(tmp_path / f"{part}.safetensors") for part in (0, 1)]
+    with merged(tmp_path, shards) as file:
+        assert same(dict(tensors(file)), {name: state[name] for name in file.tensors})
+        assert len(file.tensors) == 4
+
+
+def test_missing_and_special_files(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile):
+        open_weights(tmp_path / "nothing")
+    with pytest.raises(UnknownModel, match="folder"):
+        open_weights(tmp_path)
+    (tmp_path / "empty").touch()
+    with pytest.raises(DamagedFile, match="empty"):
+        open_weights(tmp_path / "empty")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnknownModel, match="special"):
+        open_weights(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("keep", [0.001, 0.3, 0.999])
+def test_truncated(kind: str, keep: float, written: dict[str, Path], tmp_path: Path) -> None:
+    path = tmp_path / "m"
+    shutil.copy(written[kind], path)
+    os.truncate(path, int(path.stat().st_size * keep))
+    with pytest.raises(DamagedFile, match="again") as caught:
+        open_weights(path)
+    assert caught.value.where == str(path)

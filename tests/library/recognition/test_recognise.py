@@ -1,0 +1,697 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from helpers import checkpoints
+from helpers.gguf_writer import write_gguf
+from helpers.sparse import write_sparse
+from ponystudio.errors import MissingFile, UnknownModel, UnsupportedModel, WrongKind
+from ponystudio.library.recognition.model_file import ACCEPTED, INSTEAD, NOUNS
+from ponystudio.library.recognition.recognise import ModelFile, check_kind, recognise
+
+Shapes = Mapping[str, Sequence[int]]
+
+UNET = "model.diffusion_model."
+CONTEXT = "1.transformer_blocks.0.attn2.to_k.weight"
+VAE = {
+    "first_stage_model.decoder.conv_in.weight": [512, 4, 3, 3],
+    "first_stage_model.encoder.conv_in.weight": [128, 3, 3, 3],
+}
+SD1 = {
+    f"{UNET}input_blocks.0.0.weight": [320, 4, 3, 3],
+    f"{UNET}input_blocks.1.1.proj_in.weight": [320, 320, 1, 1],
+    f"{UNET}input_blocks.1.{CONTEXT}": [320, 768],
+    **VAE,
+    "cond_stage_model.transformer.text_model.final_layer_norm.weight": [768],
+}
+SD2 = {
+    f"{UNET}input_blocks.0.0.weight": [320, 4, 3, 3],
+    f"{UNET}input_blocks.1.1.proj_in.weight": [320, 320],
+    f"{UNET}input_blocks.1.{CONTEXT}": [320, 1024],
+    **VAE,
+    "cond_stage_model.model.ln_final.weight": [1024],
+}
+SDXL = {
+    f"{UNET}input_blocks.0.0.weight": [320, 4, 3, 3],
+    f"{UNET}label_emb.0.0.weight": [1280, 2816],
+    f"{UNET}input_blocks.4.{CONTEXT}": [640, 2048],
+    **VAE,
+    "conditioner.embedders.0.transformer.text_model.final_layer_norm.weight": [768],
+}
+REFINER = {
+    f"{UNET}input_blocks.0.0.weight": [384, 4, 3, 3],
+    f"{UNET}label_emb.0.0.weight": [1536, 2560],
+    f"{UNET}input_blocks.4.{CONTEXT}": [768, 1280],
+    **VAE,
+    "conditioner.embedders.0.model.ln_final.weight": [1280],
+}
+FAMILIES: dict[str, tuple[Shapes, str, str]] = {
+    "sd1": (SD1, "checkpoint", "eps"),
+    "sdxl": (SDXL, "checkpoint", "eps"),
+    "sdxl_refiner": (REFINER, "checkpoint", "eps"),
+    "auraflow": (
+        {
+            "model.double_layers.0.attn.w1q.weight": [3072, 3072],
+            "model.positional_encoding": [1, 9216, 3072],
+            "vae.decoder.conv_in.weight": [512, 4, 3, 3],
+            "text_encoders.pile_t5xl.transformer.shared.weight": [32128, 2048],
+        },
+        "checkpoint",
+        "flow",
+    ),
+    "flux": (
+        {
+            "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+            "img_in.weight": [3072, 64],
+        },
+        "diffusion_model",
+        "flow",
+    ),
+    "chroma": (
+        {
+            "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+            "distilled_guidance_layer.in_proj.weight": [5120, 64],
+        },
+        "diffusion_model",
+        "flow",
+    ),
+    "sd3": (
+        {
+            f"{UNET}joint_blocks.0.context_block.attn.qkv.weight": [4608, 1536],
+            "first_stage_model.decoder.conv_in.weight": [512, 16, 3, 3],
+        },
+        "checkpoint",
+        "flow",
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families(family: str, tmp_path: Path) -> None:
+    shapes, kind, prediction = FAMILIES[family]
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert (found.family, found.kind, found.prediction) == (family, kind, prediction)
+    assert found.why
+
+
+KINDS: dict[str, tuple[Shapes, str, str]] = {
+    "vae": ({"decoder.conv_in.weight": [512, 4, 3, 3]}, "vae", ""),
+    "unet of diffusers": (
+        {
+            "conv_in.weight": [320, 4, 3, 3],
+            "time_embedding.linear_1.weight": [1280, 320],
+            "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight": [320, 768],
+        },
+        "diffusion_model",
+        "sd1",
+    ),
+    "unet of SDXL in diffusers": (
+        {
+            "conv_in.weight": [320, 4, 3, 3],
+            "time_embedding.linear_1.weight": [1280, 320],
+            "add_embedding.linear_1.weight": [1280, 2816],
+        },
+        "diffusion_model",
+        "sdxl",
+    ),
+    "vae of diffusers": (
+        {"decoder.conv_in.weight": [512, 4, 3, 3], "encoder.conv_in.weight": [128, 3, 3, 3]},
+        "vae",
+        "",
+    ),
+    "clip": ({"text_model.encoder.layers.0.mlp.fc1.weight": [3072, 768]}, "text_encoder", ""),
+    "t5": (
+        {"encoder.block.0.layer.1.DenseReluDense.wi_1.weight": [10240, 4096]},
+        "text_encoder",
+        "",
+    ),
+    "t5 of llama.cpp": (
+        {"enc.blk.0.attn_q.weight": [4096, 4096], "token_embd.weight": [32128, 4096]},
+        "text_encoder",
+        "",
+    ),
+    "controlnet of FLUX": (
+        {
+            "controlnet_blocks.0.weight": [3072, 3072],
+            "single_transformer_blocks.0.attn.norm_k.weight": [128],
+        },
+        "controlnet",
+        "",
+    ),
+    "kohya lora": (
+        {
+            "lora_unet_x_attn2_to_k.lora_down.weight": [8, 768],
+            "lora_unet_x_attn2_to_k.lora_up.weight": [320, 8],
+            "lora_unet_x_attn2_to_k.alpha": [],
+        },
+        "lora",
+        "sd1",
+    ),
+    "peft lora": (
+        {
+            "unet.x.attn2.to_k.lora_A.weight": [8, 2048],
+            "unet.x.attn2.to_k.lora_B.weight": [640, 8],
+        },
+        "lora",
+        "sdxl",
+    ),
+    "lora of SD2": (
+        {
+            "lora_unet_x_attn2_to_v.lora_down.weight": [8, 1024],
+            "lora_unet_x_attn2_to_v.lora_up.weight": [320, 8],
+        },
+        "lora",
+        "sd2",
+    ),
+    "lora of Flux": (
+        {
+            "transformer.single_transformer_blocks.0.proj_mlp.lora_A.weight": [8, 3072],
+            "transformer.single_transformer_blocks.0.proj_mlp.lora_B.weight": [12288, 8],
+        },
+        "lora",
+        "flux",
+    ),
+    "loha": ({"lora_unet_x.hada_w1_a": [320, 8], "lora_unet_x.hada_w1_b": [8, 768]}, "lora", ""),
+    "loha of SDXL": (
+        {
+            "lora_unet_x_attn2_to_k.hada_w1_a": [640, 8],
+            "lora_unet_x_attn2_to_k.hada_w1_b": [8, 2048],
+        },
+        "lora",
+        "sdxl",
+    ),
+    "lokr": ({"lora_unet_x.lokr_w1": [8, 8], "lora_unet_x.lokr_w2": [40, 96]}, "lora", ""),
+    "controlnet": (
+        {"control_model.input_hint_block.0.weight": [16, 3, 3, 3], **SD1},
+        "controlnet",
+        "",
+    ),
+    "embedding": ({"emb_params": [4, 768]}, "embedding", "sd1"),
+    "embedding of diffusers": ({"<pony>": [768]}, "embedding", "sd1"),
+    "embedding of SDXL": ({"clip_l": [4, 768], "clip_g": [4, 1280]}, "embedding", "sdxl"),
+    "esrgan": (
+        {"conv_first.weight": [64, 3, 3, 3], "body.0.rdb1.conv1.weight": [32, 64, 3, 3]},
+        "upscaler",
+        "",
+    ),
+    "old esrgan": (
+        {"model.0.weight": [64, 3, 3, 3], "model.1.sub.0.RDB1.conv1.0.weight": [32, 64, 3, 3]},
+        "upscaler",
+        "",
+    ),
+    "x2": ({"conv_first.weight": [64, 12, 3, 3]}, "upscaler", ""),
+    "compact": ({"body.0.weight": [64, 3, 3, 3], "body.1.weight": [64]}, "upscaler", ""),
+    "from two devices": (
+        {"module.conv_first.weight": [64, 3, 3, 3]},
+        "upscaler",
+        "",
+    ),
+    "discriminator": (
+        {"conv0.weight": [64, 3, 3, 3], "conv1.weight_orig": [128, 64, 4, 4], "conv9.weight": [1]},
+        "discriminator",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds(name: str, tmp_path: Path) -> None:
+    shapes, kind, family = KINDS[name]
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert (found.kind, found.family) == (kind, family)
+
+
+LORAS = {
+    "lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": "flux",
+    "lora_unet_single_blocks_0_linear1.lora_down.weight": "flux",
+    "transformer.single_transformer_blocks.0.proj_mlp.lora_A.weight": "flux",
+    "transformer.single_transformer_blocks.0.norm.linear.lora_A.weight": "flux",
+    "diffusion_model.double_blocks.0.img_mlp.0.lora_A.weight": "flux",
+    "lora_transformer_single_transformer_blocks_0_proj_out.lora_down.weight": "flux",
+    # Both FLUX and AuraFlow have these, of one width.
+    "transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": "",
+    "double_blocks.0.processor.qkv_lora1.down.weight": "flux",
+    "single_blocks.0.processor.proj_lora.down.weight": "flux",
+    "transformer.joint_transformer_blocks.0.attn.to_q.lora_A.weight": "auraflow",
+    "transformer.single_transformer_blocks.0.ff.linear_1.lora_A.weight": "auraflow",
+    "transformer.single_transformer_blocks.0.attn.to_out.0.lora_A.weight": "auraflow",
+    "lora_unet_double_layers_0_attn_w1q.lora_down.weight": "auraflow",
+    "diffusion_model.single_layers.0.attn.w1q.lora_A.weight": "auraflow",
+    "lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight": "sd3",
+    "transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight": "sd3",
+    "transformer.transformer_blocks.0.img_mlp.net.2.lora_A.weight": "qwen_image",
+    "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_k.lora_down.weight": "",
+    "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": "sdxl",
+    "lora_te2_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight": "",
+    "lora_te3_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight": "",
+}
+
+
+@pytest.mark.parametrize("name", LORAS)
+def test_whose_layers_a_lora_changes(name: str, tmp_path: Path) -> None:
+    up = name.replace("down", "up").replace("lora_A", "lora_B")
+    shapes = {name: [8, 1536], up: [1536, 8], f"{name.split('.lora')[0]}.alpha": []}
+    found = recognise(write_sparse(tmp_path / "l.safetensors", shapes))
+    assert (found.kind, found.family) == ("lora", LORAS[name])
+
+
+def test_a_lora_of_double_blocks_alone_tells_by_its_width(tmp_path: Path) -> None:
+    name = "transformer.transformer_blocks.0.attn.to_k"
+    shapes = {f"{name}.lora_A.weight": [8, 3072], f"{name}.lora_B.weight": [3072, 8]}
+    # What this one reads is of another width in any family.
+    shapes |= {
+        name.replace("attn.to_k", "ff_context.net.2") + ".lora_A.weight": [8, 12288],
+        name.replace("attn.to_k", "ff_context.net.2") + ".lora_B.weight": [3072, 8],
+    }
+    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == "flux"
+
+
+def test_a_lokr_of_double_blocks_alone_does_not_tell(tmp_path: Path) -> None:
+    name = "lycoris_transformer_blocks_0_attn_to_k"
+    shapes = {f"{name}.lokr_w1": [8, 8], f"{name}.lokr_w2": [384, 384]}
+    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == ""
+
+
+def test_text_encoders_alone_tell_by_how_many_there_are(tmp_path: Path) -> None:
+    shapes = {}
+    for name in ("lora_te2_text_model_encoder_layers_0_mlp_fc1", "lora_te3_encoder_block_0_x"):
+        shapes |= {f"{name}.lora_down.weight": [8, 64], f"{name}.lora_up.weight": [64, 8]}
+    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == "sd3"
+
+
+def test_a_lora_of_the_refiner(tmp_path: Path) -> None:
+    name = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
+    shapes = {f"{name}.lora_down.weight": [8, 1280], f"{name}.lora_up.weight": [768, 8]}
+    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == "sdxl_refiner"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "family"),
+    [
+        ("flux-1-dev/lora", "flux"),
+        ("flux-2-dev/lora", "flux2"),
+        ("stable-diffusion-3-medium/lora", "sd3"),
+        ("auraflow-v1/lora", "auraflow"),
+    ],
+)
+def test_a_lora_that_says_whose_it_is(architecture: str, family: str, tmp_path: Path) -> None:
+    shapes = {"lora_unet_x.lokr_w1": [8, 8], "lora_unet_x.lokr_w2": [40, 96]}
+    said = {"modelspec.architecture": architecture}
+    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes, said)).family == family
+
+
+@pytest.mark.parametrize(
+    ("shapes", "kind"),
+    [({"x": [3, 3]}, "no kind"), ({"head.weight": [10, 10, 10]}, "no kind"), ({}, "no weights")],
+)
+def test_unknown(shapes: Shapes, kind: str, tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel, match=kind):
+        recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+
+
+def test_micro(tmp_path: Path) -> None:
+    """A width that no family has: the layout decides."""
+    found = recognise(checkpoints.micro(tmp_path / "m.safetensors"))
+    assert (found.kind, found.family, found.prediction, found.zsnr) == (
+        "checkpoint",
+        "sd1",
+        "eps",
+        False,
+    )
+    assert found.input_channels == 4
+    weights = checkpoints.weights()
+    for part, prefix in zip(("model", "vae", "clip"), checkpoints.PREFIXES, strict=True):
+        mine = [value for name, value in weights.items() if name.startswith(prefix)]
+        assert found.parts[part].prefix == prefix
+        assert found.parts[part].count == len(mine)
+        assert found.parts[part].parameters == sum(value.numel() for value in mine)
+        assert found.parts[part].dtype == "F16"
+
+
+FLUX = {
+    "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+    "double_blocks.0.img_attn.qkv.weight": [96, 32],
+    "img_in.weight": [32, 64],
+    "guidance_in.in_layer.weight": [32, 256],
+}
+T5 = {
+    "encoder.block.0.layer.0.SelfAttention.q.weight": [64, 4096],
+    "shared.weight": [100, 4096],
+}
+CLIP = {"text_model.encoder.layers.0.mlp.fc1.weight": [3072, 768]}
+
+
+def below(prefix: str, shapes: Shapes) -> dict[str, Sequence[int]]:
+    return {prefix + name: shape for name, shape in shapes.items()}
+
+
+def numbers_of(*parts: Shapes) -> int:
+    return sum(math.prod(shape) for part in parts for shape in part.values())
+
+
+@pytest.mark.parametrize("prefix", ["model.diffusion_model.", "model.", "transformer.", ""])
+def test_all_in_one(prefix: str, tmp_path: Path) -> None:
+    """Every tensor is of one part, also where the denoiser stands under no prefix."""
+    vae = {"decoder.conv_in.weight": [512, 16, 3, 3], "encoder.conv_in.weight": [128, 3, 3, 3]}
+    found = recognise(
+        write_sparse(
+            tmp_path / "m.safetensors",
+            {
+                **below(prefix, FLUX),
+                **below("vae.", vae),
+                **below("text_encoders.clip_l.transformer.", CLIP),
+                **below("text_encoders.t5xxl.transformer.", T5),
+            },
+        )
+    )
+    assert (found.kind, found.family, found.guided) == ("checkpoint", "flux", True)
+    assert found.input_channels == 16
+    counted = {name: (part.count, part.parameters) for name, part in found.parts.items()}
+    assert counted == {
+        "model": (len(FLUX), numbers_of(FLUX)),
+        "clip": (len(CLIP) + len(T5), numbers_of(CLIP, T5)),
+        "vae": (len(vae), numbers_of(vae)),
+    }
+    assert found.parts["model"].prefix == prefix
+    assert "it has text encoders: clip_l, t5xxl" in found.why
+    assert "it has an autoencoder with 16 channels" in found.why
+
+
+def test_every_text_encoder_of_a_converted_folder_counts(tmp_path: Path) -> None:
+    shapes = {
+        **below("transformer.", FLUX),
+        **below("text_encoder.", CLIP),
+        **below("text_encoder_2.", CLIP),
+        **below("text_encoder_3.", T5),
+    }
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert found.parts["clip"].prefix == "text_encoder."
+    assert found.parts["clip"].parameters == numbers_of(CLIP, CLIP, T5)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        (T5, "T5-XXL"),
+        ({"encoder.block.0.layer.0.SelfAttention.q.weight": [2048, 2048]}, "Pile-T5-XL"),
+        ({"enc.blk.0.attn_q.weight": [2048, 2048]}, "Pile-T5-XL"),
+        (CLIP, "CLIP-L"),
+        ({"encoder.layers.0.mlp.fc1.weight": [256, 64]}, "a text encoder"),
+        ({"encoder.layers.0.mlp.fc1.weight": []}, "a text encoder"),
+    ],
+)
+def test_text_encoders_alone(shapes: Shapes, words: str, tmp_path: Path) -> None:
+    found = recognise(write_sparse(tmp_path / "t.safetensors", shapes))
+    assert (found.kind, found.family) == ("text_encoder", "")
+    assert any(words in line for line in found.why)
+
+
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+def test_what_stands_beside_small_numbers_is_not_counted(prefix: str, tmp_path: Path) -> None:
+    layer = f"{prefix}double_blocks.0.img_attn.qkv"
+    beside = {
+        f"{layer}.scale_weight": [1],
+        f"{layer}.weight_scale": [96, 1],
+        f"{layer}.scale_input": [1],
+        f"{layer}.input_scale": [1],
+        f"{layer}.comfy_quant": [100],
+        f"{prefix}scaled_fp8": [0],
+    }
+    shapes = {**below(prefix, FLUX), **beside}
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert (found.kind, found.family, found.guided) == ("diffusion_model", "flux", True)
+    assert found.parts["model"].parameters == numbers_of(FLUX)
+    assert found.parts["model"].count == len(FLUX)
+
+
+GGUF: dict[str, tuple[Shapes, str, str, str]] = {
+    "flux": (FLUX, "flux", "diffusion_model", "flux"),
+    "aura": (
+        {
+            "double_layers.0.attn.w1q.weight": [64, 256],
+            "init_x_linear.weight": [64, 256],
+            "positional_encoding": [4096, 256],
+        },
+        "aura",
+        "diffusion_model",
+        "auraflow",
+    ),
+    "sd3": (
+        {"joint_blocks.0.context_block.attn.qkv.weight": [96, 256]},
+        "sd3",
+        "diffusion_model",
+        "sd3",
+    ),
+    "no word of its kind": (FLUX, "", "diffusion_model", "flux"),
+    "t5": ({"enc.blk.0.attn_q.weight": [4096, 4096]}, "t5encoder", "text_encoder", ""),
+}
+
+
+@pytest.mark.parametrize("name", GGUF)
+def test_gguf(name: str, tmp_path: Path) -> None:
+    shapes, architecture, kind, family = GGUF[name]
+    kinds = {key: "Q4_K" if shape[-1] % 256 == 0 else "F16" for key, shape in shapes.items()}
+    metadata = {"general.architecture": architecture} if architecture else {}
+    found = recognise(write_gguf(tmp_path / "m.gguf", shapes, metadata, kinds))
+    assert (found.format, found.kind, found.family) == ("gguf", kind, family)
+    (part,) = found.parts.values()
+    assert (part.parameters, part.dtype) == (numbers_of(shapes), "Q4_K")
+    assert found.largest == (1024 if family == "auraflow" else 0)
+
+
+def test_foreign_gguf(tmp_path: Path) -> None:
+    metadata = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2"}
+    shapes = {"token_embd.weight": [100, 256], "blk.0.attn_q.weight": [256, 256]}
+    path = write_gguf(tmp_path / "m.gguf", shapes, metadata, "Q4_K")
+    with pytest.raises(UnsupportedModel, match=r"language model \(llama\)") as caught:
+        recognise(path)
+    assert caught.value.where == str(path)
+
+
+def test_averages_are_a_part(tmp_path: Path) -> None:
+    found = recognise(checkpoints.lightning(tmp_path / "m.ckpt", ema=True))
+    assert found.parts["ema"].count == found.parts["model"].count + 2
+    assert any("EMA" in line for line in found.why)
+
+
+def test_training_state_alone(tmp_path: Path) -> None:
+    state = {"epoch": 1, "optimizers": [{"state": {0: {"exp_avg": torch.ones(3)}}}]}
+    torch.save(state, tmp_path / "1000.state")
+    assert recognise(tmp_path / "1000.state").kind == "optimizer state"
+
+
+@pytest.mark.parametrize("cin", [4, 8, 9])
+def test_input_channels(cin: int, tmp_path: Path) -> None:
+    shapes = {**SD1, f"{UNET}input_blocks.0.0.weight": [320, cin, 3, 3]}
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert found.input_channels == cin
+    assert any("inpainting" in line for line in found.why) == (cin == 9)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "prediction", "zsnr"),
+    [
+        ({}, "eps", False),
+        ({"modelspec.prediction_type": "v"}, "v", False),
+        ({"modelspec.prediction_type": "epsilon"}, "eps", False),
+        ({"modelspec.architecture": "stable-diffusion-v2-768-v"}, "v", False),
+        ({"ss_v_parameterization": "True"}, "v", False),
+        ({"ss_zero_terminal_snr": "True"}, "v", True),
+        ({"modelspec.prediction_type": "v", "ss_zero_terminal_snr": "True"}, "v", True),
+    ],
+)
+def test_prediction_by_metadata(
+    metadata: dict[str, str], prediction: str, zsnr: bool, tmp_path: Path
+) -> None:
+    found = recognise(write_sparse(tmp_path / "m.safetensors", SD1, metadata))
+    assert (found.prediction, found.zsnr) == (prediction, zsnr)
+
+
+@pytest.mark.parametrize(
+    ("markers", "zsnr"),
+    [(["v_pred"], False), (["v_pred", "ztsnr"], True), (["edm_vpred.sigma_max"], False)],
+)
+def test_prediction_by_markers(markers: list[str], zsnr: bool, tmp_path: Path) -> None:
+    shapes = {**SDXL, **{name: [0] for name in markers}}
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert (found.prediction, found.zsnr) == ("v", zsnr)
+
+
+# Lists of lists, and mappings merged from mappings, that would fill any memory.
+LAUGHS = "a0: &a0 [x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+LAUGHS += "model:\n  params:\n    parameterization: *a11\n"
+MERGES = "a0: &a0 {x: y}\n" + "".join(
+    f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "prediction", "zsnr"),
+    [
+        ('model:\n  params:\n    parameterization: "v"\n', "v", False),
+        ("model:\n  params:\n    parameterization: v\n    zero_snr: true\n", "v", True),
+        ("model:\n  params:\n    parameterization: eps\n", "eps", False),
+        (
+            "model:\n  params:\n    denoiser_config:\n      params:\n        scaling_config:\n"
+            "          target: sgm.modules.VScaling\n",
+            "v",
+            False,
+        ),
+        ("model: [", "eps", False),
+        ("just text", "eps", False),
+        ("model: &a\n  params: *a\n", "eps", False),
+        ("model:\n  params:\n    parameterization: v\n    zero_snr: no\n", "v", False),
+        (LAUGHS, "eps", False),
+        (MERGES, "eps", False),
+        ("model: 1" + ":1" * 400 + ".5\n", "eps", False),
+        ("model: [" + "x," * 500_000 + "]\n", "eps", False),
+    ],
+)
+def test_prediction_by_sidecar(text: str, prediction: str, zsnr: bool, tmp_path: Path) -> None:
+    path = write_sparse(tmp_path / "fluffy.safetensors", SD1)
+    assert recognise(path).prediction == "eps"
+    (tmp_path / "fluffy.yaml").write_text(text)
+    found = recognise(path)
+    assert (found.prediction, found.zsnr) == (prediction, zsnr)
+
+
+def test_the_sidecar_wins(tmp_path: Path) -> None:
+    metadata = {"modelspec.prediction_type": "epsilon"}
+    path = write_sparse(tmp_path / "m.safetensors", SD1, metadata)
+    path.with_suffix(".yaml").write_text("model:\n  params:\n    parameterization: v\n")
+    assert recognise(path).prediction == "v"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(("spread", "prediction"), [(0.05, "eps"), (0.12, "v")])
+def test_prediction_of_sd2(
+    spread: float, prediction: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    state = {name: torch.zeros(*shape, dtype=torch.float16) for name, shape in SD2.items()}
+    bias = torch.linspace(-1, 1, 320)
+    name = f"{UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias"
+    state[name] = (bias / bias.std(correction=0) * spread).to(dtype)
+    save_file(state, tmp_path / "m.safetensors")
+    found = recognise(tmp_path / "m.safetensors")
+    assert (found.family, found.prediction) == ("sd2", prediction)
+
+
+@pytest.mark.parametrize(("last", "zsnr"), [(0.0047, False), (0.0, True)])
+def test_zero_terminal_snr_by_stored_schedule(last: float, zsnr: bool, tmp_path: Path) -> None:
+    state = {name: torch.zeros(*shape, dtype=torch.float16) for name, shape in SD1.items()}
+    state["alphas_cumprod"] = torch.linspace(0.999, last, 1000)
+    save_file(state, tmp_path / "m.safetensors")
+    found = recognise(tmp_path / "m.safetensors")
+    assert (found.prediction, found.zsnr) == ("v" if zsnr else "eps", zsnr)
+    # Who says that it predicts noise all the same is believed.
+    save_file(state, tmp_path / "m.safetensors", {"modelspec.prediction_type": "epsilon"})
+    found = recognise(tmp_path / "m.safetensors")
+    assert (found.prediction, found.zsnr) == ("eps", zsnr)
+
+
+def test_config_of_the_file(tmp_path: Path) -> None:
+    config = {"text_encoder": {"num_attention_heads": 4}}
+    good = write_sparse(tmp_path / "a.safetensors", SD1, {"ponystudio.config": json.dumps(config)})
+    bad = write_sparse(tmp_path / "b.safetensors", SD1, {"ponystudio.config": "[1"})
+    assert recognise(good).config == config
+    assert recognise(bad).config == {}
+
+
+def test_a_lora_tells_its_base_in_metadata(tmp_path: Path) -> None:
+    assert recognise(checkpoints.micro_lora(tmp_path / "l.safetensors")).family == "sd1"
+
+
+def test_answers_follow_the_file(tmp_path: Path) -> None:
+    path = write_sparse(tmp_path / "m.safetensors", SD1)
+    assert recognise(path).kind == "checkpoint"
+    write_sparse(path, {"emb_params": [4, 768]})
+    assert recognise(path).kind == "embedding"
+    path.unlink()
+    with pytest.raises(MissingFile):
+        recognise(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".bin"])
+def test_diffusers_folders(suffix: str, tmp_path: Path) -> None:
+    folder = checkpoints.diffusers_folder(tmp_path / "pony", suffix=suffix)
+    found = recognise(folder)
+    assert (found.kind, found.family, found.prediction) == ("checkpoint", "sd1", "eps")
+    assert set(found.parts) == {"model", "clip", "vae"}
+    assert recognise(folder / "vae").kind == "vae"
+    assert recognise(folder / "unet").kind == "diffusion_model"
+    assert recognise(folder / "text_encoder").kind == "text_encoder"
+    (folder / "scheduler").mkdir()
+    scheduler = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    found = recognise(folder)
+    assert (found.prediction, found.zsnr) == ("v", True)
+
+
+@pytest.mark.parametrize("variant", ["", ".fp16"])
+@pytest.mark.parametrize("index", ["safetensors.index{}.json", "safetensors{}.index.json"])
+def test_a_folder_of_transformers(index: str, variant: str, tmp_path: Path) -> None:
+    """FLUX as it comes: the denoiser in shards, two text encoders, and what is not opened."""
+    folder = tmp_path / "flux"
+    denoiser = {
+        "transformer_blocks.0.attn.add_q_proj.weight": [32, 32],
+        "single_transformer_blocks.0.attn.norm_k.weight": [8],
+        "x_embedder.weight": [32, 64],
+        "time_text_embed.guidance_embedder.linear_1.weight": [32, 256],
+    }
+    for name, shapes in (("transformer", denoiser), ("text_encoder", CLIP), ("text_encoder_2", T5)):
+        stem = "model" if name.startswith("text") else "diffusion_pytorch_model"
+        (folder / name).mkdir(parents=True)
+        where = {}
+        for number, key in enumerate(shapes):
+            shard = f"{stem}{variant}-{number:05}.safetensors"
+            write_sparse(folder / name / shard, {key: shapes[key]})
+            where[key] = shard
+        listed = folder / name / f"{stem}.{index.format(variant)}"
+        listed.write_text(json.dumps({"weight_map": where}))
+    (folder / "image_encoder").mkdir()
+    (folder / "model_index.json").write_text('{"image_encoder": ["transformers", "X"]}')
+    found = recognise(folder)
+    assert (found.kind, found.family, found.guided) == ("checkpoint", "flux", True)
+    assert (found.prediction, found.input_channels) == ("flow", 16)
+    assert found.parts["model"].parameters == numbers_of(denoiser)
+    assert found.parts["clip"].parameters == numbers_of(CLIP, T5)
+    alone = folder / "transformer"
+    (alone / "config.json").write_text("{}")
+    assert recognise(alone).kind == "diffusion_model"
+
+
+def test_checkpoints_serve_for_their_parts(tmp_path: Path) -> None:
+    found = recognise(write_sparse(tmp_path / "m.safetensors", SD1))
+    for kind in ("checkpoints", "vae", "text_encoders", "diffusion_models"):
+        check_kind(found, kind)
+    bare = recognise(write_sparse(tmp_path / "v.safetensors", VAE))
+    check_kind(bare, "vae")
+    with pytest.raises(WrongKind, match="a VAE, not a checkpoint") as caught:
+        check_kind(bare, "checkpoints")
+    assert "core.load_vae" in caught.value.remedy
+
+
+def test_every_wrong_kind_has_words() -> None:
+    for kind in NOUNS:
+        for wanted, accepted in ACCEPTED.items():
+            model = ModelFile(Path("file"), "safetensors", kind)
+            if kind in accepted:
+                check_kind(model, wanted)
+            else:
+                with pytest.raises(WrongKind) as caught:
+                    check_kind(model, wanted)
+                assert caught.value.remedy == INSTEAD[kind]
+                assert NOUNS[kind] in caught.value.what
+
+
+def test_kinds_that_are_no_models_are_not_checked() -> None:
+    check_kind(ModelFile(Path("file"), "safetensors", "lora"), "input")

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import pytest
+
+from helpers import checkpoints
+from helpers.sparse import write_sparse
+from ponystudio.api import File, Image, Mask, node
+from ponystudio.api.node import ATTRIBUTE
+from ponystudio.errors import (
+    DamagedFile,
+    MissingFile,
+    PonyStudioError,
+    UnknownModel,
+    UnsafePath,
+    UnsupportedModel,
+    WrongKind,
+)
+from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.library.file_checks import check_files
+from ponystudio.library.model_folders import Folders
+
+
+class Row(NamedTuple):
+    file: Annotated[Path, File("loras")] = Path("none.safetensors")
+
+
+@node("test.load")
+def load(*, file: Annotated[Path, File("checkpoints")] = Path("default.safetensors")) -> Image:
+    """Load."""
+
+
+@node("test.enlarge")
+def enlarge(*, file: Annotated[Path, File("upscale_models")] = Path("up.safetensors")) -> Image:
+    """Enlarge."""
+
+
+@node("test.picture")
+def picture(mask: Mask | None = None, *, file: Annotated[Path, File("input")] = Path("a")) -> Image:
+    """Open."""
+
+
+@node("test.stack")
+def stack(*, loras: list[Row] = []) -> Image:  # noqa: B006 - the default of a rows param
+    """Stack."""
+
+
+CATALOG = {
+    spec.id: spec for spec in (getattr(f, ATTRIBUTE).spec for f in (load, enlarge, picture, stack))
+}
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    for kind in ("checkpoints", "loras", "upscale_models", "input"):
+        (tmp_path / kind).mkdir()
+    checkpoints.micro(tmp_path / "checkpoints" / "good.safetensors")
+    write_sparse(tmp_path / "checkpoints" / "vae.safetensors", {"decoder.conv_in.weight": [9] * 4})
+    (tmp_path / "checkpoints" / "cut.safetensors").write_bytes(
+        (tmp_path / "checkpoints" / "good.safetensors").read_bytes()[:1000]
+    )
+    checkpoints.micro_lora(tmp_path / "checkpoints" / "lora.safetensors")
+    checkpoints.micro_lora(tmp_path / "loras" / "lora.safetensors")
+    (tmp_path / "checkpoints" / "text.ckpt").write_text("hello")
+    (tmp_path / "input" / "a.png").write_text("any bytes: pictures are the node's to read")
+    write_sparse(tmp_path / "upscale_models" / "strange.safetensors", {"head.weight": [8] * 3})
+    return tmp_path
+
+
+def check(models: Path, *nodes: Node, **more: object) -> list[PonyStudioError]:
+    return list(check_files(Graph.of(*nodes), CATALOG, Folders([models]), **more))  # type: ignore[arg-type]
+
+
+def test_nothing_wrong(models: Path) -> None:
+    good = Node("a", "test.load", params={"file": "good.safetensors"})
+    shown = Node("b", "test.picture", params={"file": "a.png"})
+    assert check(models, good, shown) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "error", "words"),
+    [
+        ("goood.safetensors", MissingFile, "good.safetensors"),
+        ("lora.safetensors", WrongKind, "core.apply_lora"),
+        ("vae.safetensors", WrongKind, "core.load_vae"),
+        ("cut.safetensors", DamagedFile, "Download"),
+        ("text.ckpt", UnknownModel, "text file"),
+        ("//host/x", UnsafePath, "another machine"),
+    ],
+)
+def test_one_error_each(models: Path, file: str, error: type[PonyStudioError], words: str) -> None:
+    (found,) = check(models, Node("loader", "test.load", params={"file": file}))
+    assert type(found) is error
+    assert (found.node, found.socket) == ("loader", "file")
+    assert words in str(found)
+    assert str(found).startswith("loader.file: ")
+    assert Path(file).name in str(found)
+
+
+def test_families(models: Path) -> None:
+    nodes = [
+        Node("a", "test.load", params={"file": "good.safetensors"}),
+        Node("b", "test.load", params={"file": "flux.safetensors"}),
+    ]
+    shapes = {
+        "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+        "vae.decoder.conv_in.weight": [512, 16, 3, 3],
+    }
+    write_sparse(models / "checkpoints" / "flux.safetensors", shapes)
+    assert check(models, *nodes) == []
+    (found,) = check(models, *nodes, families={"sd1"})
+    assert (found.node, type(found)) == ("b", UnsupportedModel)
+    assert "flux" in found.what
+
+
+def test_defaults_count(models: Path) -> None:
+    (found,) = check(models, Node("loader", "test.load"))
+    assert isinstance(found, MissingFile)
+    assert "default.safetensors" in found.what
+
+
+def test_passed_over(models: Path) -> None:
+    bad = {"file": "nothing"}
+    nodes = [
+        Node("muted", "test.load", params=bad, mode="muted"),
+        Node("bypassed", "test.load", params=bad, mode="bypassed"),
+        Node("wired", "test.load", params=bad, inputs={"file": Link("x", "text")}),
+        Node("unknown", "nobody.knows", params=bad),
+        Node("not a text", "test.load", params={"file": 7}),
+    ]
+    assert check(models, *nodes) == []
+
+
+def test_only_the_nodes_asked_for(models: Path) -> None:
+    nodes = [Node(id, "test.load", params={"file": "nothing"}) for id in ("a", "b", "c")]
+    assert [error.node for error in check(models, *nodes, ids=["b"])] == ["b"]
+    assert [error.node for error in check(models, *nodes)] == ["a", "b", "c"]
+
+
+def test_rows(models: Path) -> None:
+    rows = [
+        {"on": True, "file": "lora.safetensors"},
+        {"on": False, "file": "gone.safetensors"},
+        {"file": "missing.safetensors"},
+        "no row",
+    ]
+    (found,) = check(models, Node("stack", "test.stack", params={"loras": rows}))
+    assert (found.node, found.socket) == ("stack", "loras")
+    assert "missing.safetensors" in found.what
+
+
+def test_spandrel_may_know_an_upscaler(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    strange = Node("up", "test.enlarge", params={"file": "strange.safetensors"})
+    for installed in (None, object()):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name, found=installed: found)
+        assert [type(error) for error in check(models, strange)] == (
+            [] if installed else [UnknownModel]
+        )

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from helpers import checkpoints
+from helpers.sparse import write_sparse
+from ponystudio.errors import MissingFile, NotWritable
+from ponystudio.library import model_index as module
+from ponystudio.library.model_index import Index
+from ponystudio.library.recognition.recognise import recognise
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were examined, in order."""
+    seen: list[Path] = []
+
+    def examine(path: Path) -> object:
+        seen.append(path)
+        return recognise(path)
+
+    monkeypatch.setattr(module, "recognise", examine)
+    return seen
+
+
+def test_examines_once(tmp_path: Path, counted: list[Path]) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    with Index(tmp_path / "index.db") as index:
+        first = index.look(path)
+        assert first.model == recognise(path)
+        assert index.look(path) == first
+    with Index(tmp_path / "index.db") as index:
+        assert index.look(path) == first
+    assert counted == [path]
+
+
+def test_nothing_is_lost(tmp_path: Path) -> None:
+    shapes = {
+        "double_blocks.0.img_attn.norm.key_norm.scale": [128],
+        "guidance_in.in_layer.weight": [3072, 256],
+    }
+    path = write_sparse(tmp_path / "m.safetensors", shapes)
+    for _ in range(2):
+        with Index(tmp_path / "index.db") as index:
+            found = index.look(path).model
+        assert found == recognise(path)
+        assert found.guided
+
+
+def test_a_changed_file_is_examined_again(tmp_path: Path, counted: list[Path]) -> None:
+    path = write_sparse(tmp_path / "m.safetensors", {"emb_params": [4, 768]})
+    with Index(tmp_path / "index.db") as index:
+        assert index.look(path).model.kind == "embedding"
+        write_sparse(path, {"conv_first.weight": [64, 3, 3, 3]})
+        assert index.look(path).model.kind == "upscaler"
+    assert len(counted) == 2
+
+
+def test_the_config_beside_it_counts(tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    with Index(tmp_path / "index.db") as index:
+        assert index.look(path).model.prediction == "eps"
+        path.with_suffix(".yaml").write_text("model:\n  params:\n    parameterization: v\n")
+        assert index.look(path).model.prediction == "v"
+
+
+def test_bad_files_are_remembered(tmp_path: Path, counted: list[Path]) -> None:
+    path = tmp_path / "bad.ckpt"
+    path.write_text("no model")
+    with Index(tmp_path / "index.db") as index:
+        for _ in range(2):
+            entry = index.look(path)
+            assert entry.model is None
+            assert "text file" in entry.error
+    assert len(counted) == 1
+
+
+def test_hashes_are_made_on_demand_and_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    with Index(tmp_path / "index.db") as index:
+        assert index.look(path).sha256 == ""
+        assert index.sha256(path) == expected
+        monkeypatch.setattr(module, "hashes", None)
+        assert index.sha256(path) == expected
+        assert index.look(path).sha256 == expected
+        assert index.by_sha256(expected[:10].upper()) == [path]
+        assert index.by_sha256("%") == []
+        assert index.by_content(index.look(path).content) == [path]
+
+
+def test_names_need_not_be_text(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.safetensors"
+    write_sparse(path, {"emb_params": [4, 768]})
+    with Index(tmp_path / "index.db") as index:
+        content = index.look(path).content
+        assert index.by_content(content) == [path]
+
+
+def test_forgets_what_is_gone(tmp_path: Path) -> None:
+    paths = [write_sparse(tmp_path / f"{n}.safetensors", {"emb_params": [n, 768]}) for n in (1, 2)]
+    with Index(tmp_path / "index.db") as index:
+        contents = [index.look(path).content for path in paths]
+        paths[0].unlink()
+        assert index.forget_missing() == 1
+        assert index.by_content(contents[0]) == []
+        assert index.by_content(contents[1]) == [paths[1]]
+        with pytest.raises(MissingFile):
+            index.look(paths[0])
+
+
+@pytest.mark.parametrize("damage", ["noise", "cut", "other version", "other columns"])
+def test_a_damaged_index_is_made_anew(damage: str, tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    place = tmp_path / "index.db"
+    with Index(place) as index:
+        index.look(path)
+    if damage == "noise":
+        place.write_bytes(b"noise" * 1000)
+    elif damage == "cut":
+        place.write_bytes(place.read_bytes()[:5000])
+    else:
+        connection = sqlite3.connect(place)
+        if damage == "other version":
+            connection.execute("PRAGMA user_version = 99")
+        else:
+            connection.execute("UPDATE files SET model = '{\"kind\": 1}'")
+            connection.commit()
+        connection.close()
+    with Index(place) as index:
+        assert index.look(path).model.kind == "checkpoint"
+        assert index.look(path).model.kind == "checkpoint"
+
+
+def test_damage_while_open(tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    place = tmp_path / "index.db"
+    with Index(place) as index:
+        index.look(path)
+        for suffix in ("", "-wal", "-shm"):
+            place.with_name(place.name + suffix).write_bytes(b"x" * 4096)
+        assert index.look(path).model.kind == "checkpoint"
+        assert index.look(path).model.kind == "checkpoint"
+
+
+def test_where_it_cannot_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotWritable):
+        Index(tmp_path / "file" / "index.db")
+
+
+def test_a_closed_index_is_not_thrown_away(tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    index = Index(tmp_path / "index.db")
+    index.look(path)
+    index.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        index.forget_missing()
+    with Index(tmp_path / "index.db") as again:
+        assert again.by_content(again.look(path).content) == [path]
+
+
+def test_threads(tmp_path: Path) -> None:
+    paths = [
+        write_sparse(tmp_path / f"{n}.safetensors", {"emb_params": [n, 768]}) for n in range(9)
+    ]
+    with Index(tmp_path / "index.db") as index:
+        threads = [
+            threading.Thread(target=lambda: [index.look(path) for path in paths]) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(index.by_content(index.look(path).content) == [path] for path in paths)
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    """Both write at once; neither fails, nothing is lost."""
+    for n in range(60):
+        write_sparse(tmp_path / f"{n}.safetensors", {"emb_params": [n + 1, 768]})
+    script = """
+import sys
+from pathlib import Path
+from ponystudio.library.model_index import Index
+with Index(Path("index.db")) as index:
+    for n in range(int(sys.argv[1]), 60, 2):
+        index.look(Path(f"{n}.safetensors").absolute())
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, start], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
+        for start in ("0", "1")
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+    connection = sqlite3.connect(tmp_path / "index.db")
+    assert connection.execute("SELECT COUNT(*) FROM files").fetchone() == (60,)
+    connection.close()

@@ -1,0 +1,78 @@
+"""Hashes of model files: right, off the GUI thread, kept, and given up."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+
+import pytest
+
+from ponystudio.library.model_index import Index
+from ponystudio.studio.models import hashing
+from ponystudio.studio.models.hashing import Hasher
+from ponystudio_resources import path as resource
+
+
+@pytest.fixture
+def hasher(qtbot, tmp_path):
+    made = Hasher(tmp_path / "index.sqlite")
+    made.heard = []
+    made.done.connect(lambda path, sha256: made.heard.append((path, sha256)))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def upscaler(tmp_path):
+    shipped = resource("models", "upscale_models", "realesr-animevideov3-x4.safetensors")
+    return shutil.copy(shipped, tmp_path / "x4.safetensors")
+
+
+def test_it_is_the_file_s_sha256_and_is_kept(hasher, upscaler, tmp_path):
+    hasher.hash(upscaler)
+    hasher.hash(upscaler)
+    assert hasher.wants(upscaler)
+    hasher._thread.wait()
+    expected = hashlib.sha256(upscaler.read_bytes()).hexdigest()
+    assert hasher.heard == [(upscaler, expected)]
+    assert not hasher.wants(upscaler)
+    with Index(tmp_path / "index.sqlite") as index:
+        assert index.look(upscaler).sha256 == expected
+
+
+def test_what_is_given_up_is_read_no_further(hasher, upscaler, monkeypatch):
+    began, go_on, read = threading.Event(), threading.Event(), []
+
+    def slow(path, heard):
+        began.set()
+        go_on.wait(5)
+        heard(1)
+        read.append(path)  # not reached
+        return {"sha256": "0" * 64}
+
+    monkeypatch.setattr("ponystudio.library.model_index.hashes", slow)
+    hasher.hash(upscaler)
+    assert began.wait(5)
+    hasher.give_up(upscaler)
+    go_on.set()
+    hasher._thread.wait()
+    assert hasher.heard == [(upscaler, "")]
+    assert read == []
+
+
+def test_it_tells_how_far_it_is(qtbot, hasher, upscaler, monkeypatch):
+    monkeypatch.setattr(hashing, "_STEP", 1)
+    told = []
+    hasher.told.connect(lambda _, share: told.append(share))
+    hasher.hash(upscaler)
+    qtbot.waitUntil(lambda: told[-1:] == [1.0])
+    assert told == sorted(told)
+
+
+def test_a_file_that_is_gone_fails_in_words(hasher, tmp_path):
+    errors = []
+    hasher.failed.connect(lambda _, error: errors.append(error.what))
+    hasher.hash(tmp_path / "gone.safetensors")
+    hasher._thread.wait()
+    assert errors == ["There is no such file."]
