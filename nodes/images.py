@@ -10,13 +10,13 @@ from ponystudio.diffusion.images.resample import PICTURE_METHODS
 from ponystudio_nodes.masks import check_alpha
 
 
-class Picture(NamedTuple):
+class LoadedPicture(NamedTuple):
     image: Image
     mask: Mask
 
 
 @node("core.load_image", title="Load image", group="Image", exact=True)
-def load_image(*, file: Annotated[Path, File("input")] = Path("cat.png")) -> Picture:
+def load_image(*, file: Annotated[Path, File("input")] = Path("cat.png")) -> LoadedPicture:
     """Read a picture, and its transparency as a mask that is white where the picture is opaque.
 
     16 bits a channel are kept, and the picture stands as the camera was held. Of an animation the
@@ -25,7 +25,7 @@ def load_image(*, file: Annotated[Path, File("input")] = Path("cat.png")) -> Pic
     from ponystudio.diffusion.images.picture_file import read_picture
 
     pixels, alpha = read_picture(file)
-    return Picture(Image(pixels), Mask(alpha))
+    return LoadedPicture(Image(pixels), Mask(alpha))
 
 
 @node("core.save_image", title="Save image", group="Image", effects=True)

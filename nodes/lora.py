@@ -11,7 +11,7 @@ from ponystudio.diffusion.lora.lora_file import notes
 Strength = Range(-100, 100, soft=(-1, 2), step=0.05)
 
 
-class Patched(NamedTuple):
+class PatchedModel(NamedTuple):
     model: Model
     clip: Clip
 
@@ -25,7 +25,7 @@ def apply_lora(
     strength: Annotated[float, Strength, Affects("model")] = 1.0,
     clip_strength: Annotated[float, Strength, Affects("clip"), Label("Clip strength")] = 1.0,
     ctx: Context,
-) -> Patched:
+) -> PatchedModel:
     """Add what a LoRA has learned to a model and its text encoder.
 
     Args:
@@ -36,14 +36,14 @@ def apply_lora(
     for said in notes(file, model.family):
         ctx.note(said)
     content = ctx.models.content(file)
-    return Patched(
+    return PatchedModel(
         model.with_patch(Patch(str(file), content, strength)) if strength else model,
         # At 0 too: prompts may name the textual inversions that it brings.
         clip.with_patch(Patch(str(file), content, clip_strength)),
     )
 
 
-class Row(NamedTuple):
+class LoraRow(NamedTuple):
     file: Annotated[Path, File("loras")] = Path()
     strength: Annotated[float, Strength, Affects("model")] = 1.0
     clip_strength: Annotated[float, Strength, Affects("clip"), Label("Clip strength")] = 1.0
@@ -54,9 +54,9 @@ def apply_loras(
     model: Annotated[Model, Affects("model")],
     clip: Annotated[Clip, Affects("clip")],
     *,
-    loras: list[Row] = [],  # noqa: B006 - the declared default, never changed
+    loras: list[LoraRow] = [],  # noqa: B006 - the declared default, never changed
     ctx: Context,
-) -> Patched:
+) -> PatchedModel:
     """Add what several LoRAs have learned; each can be switched off and has its own strengths.
 
     Args:
@@ -72,4 +72,4 @@ def apply_loras(
             ctx=ctx,
         )
         model, clip = patched
-    return Patched(model, clip)
+    return PatchedModel(model, clip)

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QTimer
 EVERY = 500
 
 
-class Garbage(QObject):
+class GarbageCollector(QObject):
     """Collects as often as Python would, until `close`."""
 
     def __init__(self, parent: QObject | None = None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
-from ponystudio.studio.documents.file_lock import Lock
+from ponystudio.studio.documents.file_lock import FileLock
 
 # Seconds that a second start waits for a first one that is only just starting.
 PATIENCE = 5.0
@@ -24,7 +24,7 @@ MOST = 2**20
 _STEP = 0.1
 
 
-class Instance(QObject):
+class SingleInstance(QObject):
     """`asked` carries what a second start wants: a list of paths, empty to be shown only, and the
     token by which the desktop lets a window come to the front ("" where there is none)."""
 
@@ -32,7 +32,7 @@ class Instance(QObject):
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._lock = Lock(folder / "instance.lock")
+        self._lock = FileLock(folder / "instance.lock")
         self._name = _name(folder)
         self._server: QLocalServer | None = None
         self._sockets: list[QLocalSocket] = []

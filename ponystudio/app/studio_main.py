@@ -15,14 +15,14 @@ from PySide6.QtCore import QSocketNotifier, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
-from ponystudio.app.gui_garbage_collection import Garbage
-from ponystudio.app.single_instance import Instance
+from ponystudio.app.gui_garbage_collection import GarbageCollector
+from ponystudio.app.single_instance import SingleInstance
 from ponystudio.library import user_folders
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import metrics, style_sheet, theme
 
 if TYPE_CHECKING:
-    from ponystudio.app.window.main_window import Window
+    from ponystudio.app.window.main_window import MainWindow
 
 
 def main(files: Sequence[Path] = ()) -> int:
@@ -30,13 +30,13 @@ def main(files: Sequence[Path] = ()) -> int:
     app = QApplication(sys.argv[:1])
     app.setApplicationName("PonyStudio")
     app.setDesktopFileName("ponystudio")
-    instance = Instance(user_folders.data())
+    instance = SingleInstance(user_folders.data())
     if not instance.claim():
         if instance.hand_over(files):
             return 0
         print("PonyStudio is open already and does not answer.", file=sys.stderr)
         return 1
-    garbage = Garbage(app)
+    garbage = GarbageCollector(app)
     settings = Settings()
     _dress(app, settings)
 
@@ -87,11 +87,11 @@ def _close_on_signals(window: QWidget) -> None:
     notifier.activated.connect(lambda *_: (heard.recv(64), told.fileno(), window.close()))
 
 
-def restored_window(settings: Settings, files: Sequence[Path] = ()) -> Window:
+def restored_window(settings: Settings, files: Sequence[Path] = ()) -> MainWindow:
     """A window with what was open last, then these files; an empty canvas, if that is nothing."""
-    from ponystudio.app.window.main_window import Window
+    from ponystudio.app.window.main_window import MainWindow
 
-    window = Window(settings)
+    window = MainWindow(settings)
     window.documents.new()
     window.documents.restore()
     if files:  # when it has its size, and the graph is there that they may belong to
@@ -100,7 +100,7 @@ def restored_window(settings: Settings, files: Sequence[Path] = ()) -> Window:
     return window
 
 
-def _asked(window: Window, files: Sequence[Path]) -> None:
+def _asked(window: MainWindow, files: Sequence[Path]) -> None:
     """A second start handed its files over: show the window."""
     window.asked.open_files(files)
     window.raise_()

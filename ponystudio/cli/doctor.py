@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ponystudio import __version__
-from ponystudio.engine.node_packs import Packs, load_packs
+from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import default_roots
 
@@ -75,7 +75,7 @@ def _state(folder: Path) -> str:
     return f"{folder} ({room}{'' if there == folder else ', not made yet'})"
 
 
-def _nodes(packs: Packs) -> Iterator[str]:
+def _nodes(packs: NodePacks) -> Iterator[str]:
     counts: dict[str, int] = {}
     for spec in packs.catalog.values():
         counts[spec.pack] = counts.get(spec.pack, 0) + 1
@@ -83,7 +83,7 @@ def _nodes(packs: Packs) -> Iterator[str]:
         yield f"{pack}: {count} nodes"
 
 
-def _failed(packs: Packs) -> Iterator[str]:
+def _failed(packs: NodePacks) -> Iterator[str]:
     """Packs of nodes that could not be used, in whole or in part."""
     for problem in packs.catalog.problems:
         yield f"node pack {problem.pack}: {problem.error}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ponystudio.cli.set_params import apply
 from ponystudio.diffusion.families import families
-from ponystudio.engine.node_packs import Packs, load_packs
+from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
 from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.graph.formats.embedded_metadata import graph_text
@@ -19,17 +19,17 @@ from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective
 from ponystudio.graph.validation import check, effective_targets
 from ponystudio.library.file_checks import check_files
-from ponystudio.library.model_folders import Folders, default_roots
+from ponystudio.library.model_folders import ModelFolders, default_roots
 
 # How files begin that may carry a graph in their metadata; anything else is read as JSON.
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedGraph:
     graph: Graph
-    packs: Packs
-    folders: Folders
+    packs: NodePacks
+    folders: ModelFolders
 
     def errors(self) -> list[PonyStudioError]:
         """Everything that is wrong anywhere in the graph, its files included."""
@@ -58,7 +58,7 @@ class Opened:
         ]
 
 
-def open_graph(arguments: Namespace) -> Opened:
+def open_graph(arguments: Namespace) -> OpenedGraph:
     """The graph that GRAPH, --set and --models describe, with what is needed to check it.
 
     Raises GraphFileError, UsageError and the errors of `settings.apply`.
@@ -69,10 +69,10 @@ def open_graph(arguments: Namespace) -> Opened:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     folders = _folders(arguments.graph, arguments.models)
-    return Opened(apply(graph, arguments.settings, packs.catalog, folders), packs, folders)
+    return OpenedGraph(apply(graph, arguments.settings, packs.catalog, folders), packs, folders)
 
 
-def report_problems(packs: Packs) -> None:
+def report_problems(packs: NodePacks) -> None:
     for problem in packs.catalog.problems:
         print(f"note: node pack {problem.pack}: {problem.error}", file=sys.stderr)
 
@@ -95,7 +95,7 @@ def _is_picture(path: Path) -> bool:
         return False
 
 
-def _folders(graph: Path, models: Sequence[Path]) -> Folders:
+def _folders(graph: Path, models: Sequence[Path]) -> ModelFolders:
     """The model folders given, then the user's own, then the shipped ones."""
     for folder in models:
         if not folder.is_dir():
@@ -104,4 +104,4 @@ def _folders(graph: Path, models: Sequence[Path]) -> Folders:
                 where=f"--models {folder}",
                 remedy="Name the folder that holds checkpoints, loras and the like.",
             )
-    return Folders([*models, *default_roots()], graph.absolute().parent)
+    return ModelFolders([*models, *default_roots()], graph.absolute().parent)

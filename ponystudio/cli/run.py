@@ -7,7 +7,7 @@ from argparse import Namespace
 from contextlib import redirect_stdout
 
 from ponystudio.cli.error_report import Refused
-from ponystudio.cli.graph_argument import Opened, open_graph
+from ponystudio.cli.graph_argument import OpenedGraph, open_graph
 from ponystudio.cli.interrupts import cancellable
 from ponystudio.cli.progress import JsonLines, Report, Show
 from ponystudio.errors import UsageError
@@ -29,7 +29,7 @@ def main(arguments: Namespace) -> int:
     return 0
 
 
-def _run(opened: Opened, arguments: Namespace, show: Show) -> None:
+def _run(opened: OpenedGraph, arguments: Namespace, show: Show) -> None:
     from ponystudio.engine.headless import dry_run, run_graph  # loads torch: bad input comes first
 
     settings = {

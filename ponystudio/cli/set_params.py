@@ -13,7 +13,7 @@ from ponystudio.errors import MissingFile, UnknownNode, UnknownParam, UnsafePath
 from ponystudio.graph.catalog import near
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 # How VALUE is read, by the type of the param; text and choices are taken literally.
@@ -27,7 +27,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
 
 
 def apply(
-    graph: Graph, settings: Iterable[str], catalog: Mapping[str, NodeSpec], folders: Folders
+    graph: Graph, settings: Iterable[str], catalog: Mapping[str, NodeSpec], folders: ModelFolders
 ) -> Graph:
     """The graph with every setting applied, the last one winning.
 
@@ -72,7 +72,7 @@ def _split(setting: str) -> tuple[str, str, Any]:
     return id, name, value
 
 
-def _read(spec: ParamSpec, text: str, folders: Folders) -> Any:
+def _read(spec: ParamSpec, text: str, folders: ModelFolders) -> Any:
     if spec.type == "file":
         return _file(spec.kind, text, folders)
     if spec.type not in READERS:
@@ -83,7 +83,7 @@ def _read(spec: ParamSpec, text: str, folders: Folders) -> Any:
         return text
 
 
-def _file(kind: str, text: str, folders: Folders) -> str:
+def _file(kind: str, text: str, folders: ModelFolders) -> str:
     """A name in the model folders stays; else a path is taken from where the user stands."""
     if not text:  # an empty path would be where the user stands
         return text

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ponystudio.cli.error_report import Refused
-from ponystudio.cli.graph_argument import Opened, open_graph
+from ponystudio.cli.graph_argument import OpenedGraph, open_graph
 from ponystudio.cli.interrupts import cancellable
 from ponystudio.cli.progress import Report
 from ponystudio.engine.verification import Receipt, compare, receipt_of
@@ -34,7 +34,7 @@ def main(arguments: Namespace) -> int:
     return 0
 
 
-def _made_again(opened: Opened, then: Receipt, folder: Path) -> Path:
+def _made_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:
     """The same picture of the same batch, made on what it was made on if that is here."""
     from ponystudio.engine.headless import run_graph  # loads torch: bad input comes first
 

@@ -17,36 +17,36 @@ from ponystudio.diffusion.families import families
 from ponystudio.diffusion.text.embedding_names import may_mean
 from ponystudio.engine.cache.code_fingerprint import fingerprints
 from ponystudio.engine.cache.disk_cache import LIMIT, DiskCache
-from ponystudio.engine.cache.result_cache import Results
-from ponystudio.engine.cache.run_history import History
-from ponystudio.engine.cache.saved_outputs import Effects
+from ponystudio.engine.cache.result_cache import ResultCache
+from ponystudio.engine.cache.run_history import RunHistoryFile
+from ponystudio.engine.cache.saved_outputs import SavedOutputs
 from ponystudio.engine.executor import Execution, OnResult
-from ponystudio.engine.memory.allocation_limit import MemoryCap
+from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import (
-    Choice,
+    DeviceChoice,
     apply,
     device_memory,
     free_device_memory,
     short_title,
     whole_memory,
 )
-from ponystudio.engine.memory.oom_fallbacks import Ladder, Rung
+from ponystudio.engine.memory.oom_fallbacks import Fallback, OomFallbacks
 from ponystudio.engine.memory.weights_pool import WeightsPool
-from ponystudio.engine.node_context import Preview, Surroundings
-from ponystudio.engine.node_packs import Packs
+from ponystudio.engine.node_context import Preview, RunServices
+from ponystudio.engine.node_packs import NodePacks
 from ponystudio.engine.plan import (
+    EmptyCache,
     Keys,
     Marks,
-    Nothing,
     Plan,
-    Shape,
+    PlanInputs,
     keys_of,
     make_plan,
     mark,
     shape_of,
 )
 from ponystudio.engine.protocol.run_events import Event, Memory, RunFailed, RunFinished, RunStarted
-from ponystudio.engine.protocol.run_request import Request
+from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.engine.receipts import Receipts
 from ponystudio.errors import Cancelled, NothingToRun, NotWritable, PonyStudioError
 from ponystudio.graph.model import Graph, Node
@@ -56,7 +56,7 @@ from ponystudio.graph.validation import check, effective_targets, titles
 from ponystudio.library.file_checks import check_files, files_of
 from ponystudio.library.formats import main_memory
 from ponystudio.library.formats.content_id import content_id, hashes
-from ponystudio.library.model_index import Index
+from ponystudio.library.model_index import ModelIndex
 
 # Of the device's memory: for weights, and for cached results. Of the main memory: for the latter.
 WEIGHTS_SHARE, DEVICE_RESULTS_SHARE, MEMORY_RESULTS_SHARE = 0.9, 0.1, 0.2
@@ -89,15 +89,15 @@ class MemoryUse:
 
 
 @dataclass
-class _Good:
+class _CheckedGraph:
     """A graph without errors, as last seen: to run it again nothing of this is worked out again."""
 
     graph: Graph
     targets: tuple[str, ...] | None
-    shape: Shape
+    shape: PlanInputs
     keys: Keys | None = None
 
-    def is_of(self, request: Request) -> bool:
+    def is_of(self, request: RunRequest) -> bool:
         return self.graph is request.graph and self.targets == request.targets
 
 
@@ -109,8 +109,8 @@ class Engine:
 
     def __init__(
         self,
-        packs: Packs,
-        choice: Choice,
+        packs: NodePacks,
+        choice: DeviceChoice,
         *,
         cache_dir: Path | None = None,
         cache_bytes: int | None = None,
@@ -138,12 +138,12 @@ class Engine:
             else None
         )
         there = choice.within(device_memory(choice.device))
-        self.results = Results(
+        self.results = ResultCache(
             device_bytes=int(there * DEVICE_RESULTS_SHARE),
             memory_bytes=int(main_memory.total() * MEMORY_RESULTS_SHARE),
             disk=self._disk,
         )
-        self._cap = MemoryCap(active=choice.kind == "cpu")
+        self._cap = AllocationLimit(active=choice.kind == "cpu")
         self.pool = WeightsPool(
             choice,
             budget=int(there * WEIGHTS_SHARE),
@@ -151,14 +151,14 @@ class Engine:
             cap=self._cap,
         )
         self._index = _index(cache_dir)
-        self._history = History(self._disk)
-        self._effects = Effects(self._disk)
-        self._rungs: dict[str, Rung] = {}
-        self._seen: list[_Good] = []
+        self._history = RunHistoryFile(self._disk)
+        self._effects = SavedOutputs(self._disk)
+        self._rungs: dict[str, Fallback] = {}
+        self._seen: list[_CheckedGraph] = []
         # What nodes and graphs remember of their keys is written by whoever plans.
         self._planning = RLock()
 
-    def check(self, request: Request) -> list[PonyStudioError]:
+    def check(self, request: RunRequest) -> list[PonyStudioError]:
         """Everything that would keep the run from succeeding and can be seen without it.
 
         Raises NothingToRun.
@@ -166,7 +166,7 @@ class Engine:
         with self._planning:
             return self._errors(request)
 
-    def sound_part(self, request: Request) -> tuple[Request | None, list[PonyStudioError]]:
+    def sound_part(self, request: RunRequest) -> tuple[RunRequest | None, list[PonyStudioError]]:
         """The request with those targets alone that depend on no error, None if there are none; and
         the errors of the others."""
         with self._planning:
@@ -184,24 +184,24 @@ class Engine:
                 return None, [error]
             return request, found
 
-    def plan(self, request: Request) -> Plan:
+    def plan(self, request: RunRequest) -> Plan:
         """What a run of a graph without errors will do."""
         with self._planning:
             good = self._known(request)
             if good is None:
                 shape = shape_of(request.graph, self.packs.catalog, self._targets(request))
-                good = self._note(_Good(request.graph, request.targets, shape))
+                good = self._note(_CheckedGraph(request.graph, request.targets, shape))
             good.keys = self._keys(good.shape, request, good.keys)
             return make_plan(
                 good.shape,
                 self.packs.catalog,
                 good.keys,
-                Nothing() if request.anew else self.results,
+                EmptyCache() if request.anew else self.results,
                 lambda node, identity: self._stands(request, node, identity),
             )
 
     def outlook(
-        self, request: Request
+        self, request: RunRequest
     ) -> tuple[dict[str, str], Mapping[str, str], list[PonyStudioError]]:
         """What `explain` says of as much of the graph as has no errors, what its results are known
         by in short, and those errors.
@@ -215,13 +215,13 @@ class Engine:
             plan = self.plan(part)
             return self._said(plan, part), plan.short_keys, errors
 
-    def explain(self, request: Request) -> dict[str, str]:
+    def explain(self, request: RunRequest) -> dict[str, str]:
         """For every node of the run, in its order: "runs: WHY", "cached: WHERE" or why neither."""
         return self._said(self.plan(request), request)
 
     def run(
         self,
-        request: Request,
+        request: RunRequest,
         *,
         emit: Emit | None = None,
         cancel: Flag | None = None,
@@ -292,7 +292,7 @@ class Engine:
 
     def _run(
         self,
-        request: Request,
+        request: RunRequest,
         cancel: Flag,
         preview: Preview | None,
         on_result: OnResult | None,
@@ -311,7 +311,7 @@ class Engine:
             self._index.sha256 if self._index else lambda path: hashes(path)["sha256"],
             cancel,
         )
-        around = Surroundings(
+        around = RunServices(
             pool=self.pool,
             emit=self._emit,
             cancel=cancel,
@@ -328,7 +328,7 @@ class Engine:
             self.choice,
             self.results,
             around,
-            Ladder(
+            OomFallbacks(
                 self.choice,
                 self.results,
                 self.pool,
@@ -349,14 +349,14 @@ class Engine:
         execution.run(self._history, request.scope, self._effects)
         receipts.finish()
 
-    def _said(self, plan: Plan, request: Request) -> dict[str, str]:
+    def _said(self, plan: Plan, request: RunRequest) -> dict[str, str]:
         past = self._history.of(request.scope)
         said: dict[str, str] = {id: f"cached: {tier}" for id, tier in plan.cached.items()}
         said |= dict.fromkeys(plan.unchanged, "skipped: its files still stand")
         said |= {step.node.id: f"runs: {plan.why(step, past)}" for step in plan.steps}
         return {id: said.get(id, "not needed") for id in plan.shape.order}
 
-    def _errors(self, request: Request) -> list[PonyStudioError]:
+    def _errors(self, request: RunRequest) -> list[PonyStudioError]:
         catalog = self.packs.catalog
         good = self._known(request)
         if good is None:
@@ -366,21 +366,21 @@ class Engine:
                 reading = ancestors(effective(request.graph, catalog), targets)
                 return [*errors, *self._file_errors(request, reading)]
             shape = shape_of(request.graph, catalog, targets)
-            good = self._note(_Good(request.graph, request.targets, shape))
+            good = self._note(_CheckedGraph(request.graph, request.targets, shape))
         return self._file_errors(request, good.shape.reading)
 
-    def _file_errors(self, request: Request, ids: Iterable[str]) -> list[PonyStudioError]:
+    def _file_errors(self, request: RunRequest, ids: Iterable[str]) -> list[PonyStudioError]:
         catalog = self.packs.catalog
         return [*check_files(request.graph, catalog, request.folders, ids, families=families())]
 
-    def _known(self, request: Request) -> _Good | None:
+    def _known(self, request: RunRequest) -> _CheckedGraph | None:
         return next((good for good in self._seen if good.is_of(request)), None)
 
-    def _note(self, good: _Good) -> _Good:
+    def _note(self, good: _CheckedGraph) -> _CheckedGraph:
         self._seen = [good, *self._seen[: REMEMBERED - 1]]
         return good
 
-    def _keys(self, shape: Shape, request: Request, before: Keys | None = None) -> Keys:
+    def _keys(self, shape: PlanInputs, request: RunRequest, before: Keys | None = None) -> Keys:
         with self._planning:
             return keys_of(
                 shape,
@@ -391,17 +391,17 @@ class Engine:
                 before,
             )
 
-    def _targets(self, request: Request) -> list[str]:
+    def _targets(self, request: RunRequest) -> list[str]:
         if request.targets is not None:
             return list(request.targets)
         return effective_targets(request.graph, self.packs.catalog)
 
-    def _stands(self, request: Request, node: str, identity: str) -> bool:
+    def _stands(self, request: RunRequest, node: str, identity: str) -> bool:
         return not (request.always_write or request.anew) and self._effects.stands(
             request.scope, node, identity, (request.output, request.previews)
         )
 
-    def _choosers(self, plan: Plan, request: Request, lora: Path) -> list[str]:
+    def _choosers(self, plan: Plan, request: RunRequest, lora: Path) -> list[str]:
         """The nodes of the run that name this LoRA."""
         nodes = {id: plan.shape.graph.nodes[id] for id in plan.shape.order}
         return [
@@ -411,7 +411,7 @@ class Engine:
             if kind == "loras" and request.folders.resolve(kind, name) == lora
         ]
 
-    def _marks(self, shape: Shape, request: Request) -> Marks | None:
+    def _marks(self, shape: PlanInputs, request: RunRequest) -> Marks | None:
         """What decides a result besides its key: memory rungs, and embeddings that prompts name."""
         embeddings = _embeddings(request) if shape.prompting else {}
         if not self._rungs and not embeddings:
@@ -428,19 +428,19 @@ class Engine:
         return mark_of
 
 
-def _index(cache_dir: Path | None) -> Index | None:
+def _index(cache_dir: Path | None) -> ModelIndex | None:
     """What is known of model files; without a place for it, hashes are made anew each time."""
     try:
-        return Index(cache_dir / "models.sqlite") if cache_dir else None
+        return ModelIndex(cache_dir / "models.sqlite") if cache_dir else None
     except NotWritable:
         return None
 
 
-def _content(request: Request, spec: ParamSpec, value: str) -> str:
+def _content(request: RunRequest, spec: ParamSpec, value: str) -> str:
     return content_id(request.folders.resolve(spec.kind, value))
 
 
-def _embeddings(request: Request) -> dict[str, Path]:
+def _embeddings(request: RunRequest) -> dict[str, Path]:
     """The textual inversions that prompts may name."""
     return {
         name: request.folders.resolve("embeddings", name)

@@ -16,14 +16,14 @@ import torch
 
 from ponystudio.api import NodeType, ParamSpec
 from ponystudio.api.node import socket_type
-from ponystudio.engine.cache.result_cache import WRITE_FROM, Results
-from ponystudio.engine.cache.run_history import History
-from ponystudio.engine.cache.saved_outputs import Effects
+from ponystudio.engine.cache.result_cache import WRITE_FROM, ResultCache
+from ponystudio.engine.cache.run_history import RunHistoryFile
+from ponystudio.engine.cache.saved_outputs import SavedOutputs
 from ponystudio.engine.cache.tensor_walk import all_finite, versions
-from ponystudio.engine.memory.allocation_limit import MemoryCap
-from ponystudio.engine.memory.devices import Choice
-from ponystudio.engine.memory.oom_fallbacks import PLAIN, Failed, Ladder, Rung
-from ponystudio.engine.node_context import RunContext, Surroundings
+from ponystudio.engine.memory.allocation_limit import AllocationLimit
+from ponystudio.engine.memory.devices import DeviceChoice
+from ponystudio.engine.memory.oom_fallbacks import PLAIN, FailedAttempt, Fallback, OomFallbacks
+from ponystudio.engine.node_context import RunContext, RunServices
 from ponystudio.engine.plan import Keys, Plan, Step
 from ponystudio.engine.protocol.run_events import Event, NodeFinished, NodeStarted, Output
 from ponystudio.errors import (
@@ -52,13 +52,13 @@ class Execution:
         self,
         plan: Plan,
         types: Mapping[str, NodeType],
-        choice: Choice,
-        results: Results,
-        around: Surroundings,
-        ladder: Ladder,
-        cap: MemoryCap,
+        choice: DeviceChoice,
+        results: ResultCache,
+        around: RunServices,
+        ladder: OomFallbacks,
+        cap: AllocationLimit,
         *,
-        rungs: dict[str, Rung],
+        rungs: dict[str, Fallback],
         rekey: Callable[[], Keys],
         resolve: Callable[[str, str], Path],
         on_result: OnResult | None = None,
@@ -73,7 +73,7 @@ class Execution:
         self._values: dict[Link, tuple[Any, str]] = {}
         self._uses = Counter(link for step in plan.steps for link in step.node.inputs.values())
 
-    def run(self, history: History, scope: str, effects: Effects) -> None:
+    def run(self, history: RunHistoryFile, scope: str, effects: SavedOutputs) -> None:
         """Run every step. Raises RunError or Cancelled."""
         try:
             self._tell_what_is_there(scope, effects)
@@ -98,7 +98,7 @@ class Execution:
         finally:
             self._results.unpin(self._pinned.elements())
 
-    def _tell_what_is_there(self, scope: str, effects: Effects) -> None:
+    def _tell_what_is_there(self, scope: str, effects: SavedOutputs) -> None:
         for id, tier in self._plan.cached.items():
             self._emit(NodeFinished(id, tier, 0.0))
         for id in self._plan.unchanged:
@@ -111,7 +111,7 @@ class Execution:
         kind = self._types[step.spec.id]
         context: RunContext | None = None
 
-        def attempt(rung: Rung) -> tuple[dict[str, Any], RunContext]:
+        def attempt(rung: Fallback) -> tuple[dict[str, Any], RunContext]:
             nonlocal context
             device = torch.device("cpu") if rung.on_cpu else self._choice.device
             context = RunContext(
@@ -119,9 +119,9 @@ class Execution:
             )
             return self._call(step, kind, context), context
 
-        def failed() -> Failed:
+        def failed() -> FailedAttempt:
             opened = context.models.opened if context else ()
-            return Failed(kind.takes_context, frozenset(opened))
+            return FailedAttempt(kind.takes_context, frozenset(opened))
 
         known = self._rungs.get(step.key.digest, PLAIN)
         try:

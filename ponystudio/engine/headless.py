@@ -8,12 +8,12 @@ from pathlib import Path
 from threading import Event as Flag
 
 from ponystudio.engine.engine import Engine
-from ponystudio.engine.memory.devices import Choice, choose
-from ponystudio.engine.node_packs import Packs, load_packs
+from ponystudio.engine.memory.devices import DeviceChoice, choose
+from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.engine.protocol.run_events import JsonEvent
-from ponystudio.engine.protocol.run_request import Request
+from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 OnEvent = Callable[[JsonEvent], None]
 
@@ -21,13 +21,13 @@ OnEvent = Callable[[JsonEvent], None]
 def run_graph(
     graph: Graph,
     *,
-    folders: Folders,
+    folders: ModelFolders,
     output: Path,
     device: str = "auto",
     dtype: str = "auto",
     memory: int = 0,
     cache_dir: Path | None = None,
-    packs: Packs | None = None,
+    packs: NodePacks | None = None,
     targets: tuple[str, ...] | None = None,
     scope: str = "",
     always_write: bool = True,
@@ -41,7 +41,7 @@ def run_graph(
     first error of the check (BadInput), RunError when a node fails, and Cancelled once `cancel` was
     set.
     """
-    request = Request(graph, folders, output, output / "previews", targets, scope, always_write)
+    request = RunRequest(graph, folders, output, output / "previews", targets, scope, always_write)
     with _engine(packs, choose(device, dtype, memory), cache_dir, on_event) as engine:
         if errors := engine.check(request):
             raise errors[0]
@@ -51,13 +51,13 @@ def run_graph(
 def dry_run(
     graph: Graph,
     *,
-    folders: Folders,
+    folders: ModelFolders,
     output: Path,
     device: str = "auto",
     dtype: str = "auto",
     memory: int = 0,
     cache_dir: Path | None = None,
-    packs: Packs | None = None,
+    packs: NodePacks | None = None,
     targets: tuple[str, ...] | None = None,
     scope: str = "",
 ) -> dict[str, str]:
@@ -65,7 +65,7 @@ def dry_run(
 
     Raises the first error of the check.
     """
-    request = Request(graph, folders, output, output / "previews", targets, scope)
+    request = RunRequest(graph, folders, output, output / "previews", targets, scope)
     with _engine(packs, choose(device, dtype, memory), cache_dir, lambda _: None) as engine:
         if errors := engine.check(request):
             raise errors[0]
@@ -74,7 +74,7 @@ def dry_run(
 
 @contextmanager
 def _engine(
-    packs: Packs | None, choice: Choice, cache_dir: Path | None, on_event: OnEvent
+    packs: NodePacks | None, choice: DeviceChoice, cache_dir: Path | None, on_event: OnEvent
 ) -> Iterator[Engine]:
     engine = Engine(
         packs or load_packs(),

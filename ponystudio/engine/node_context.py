@@ -33,7 +33,7 @@ Preview = Callable[[str, Image], None]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunServices:
     """What all nodes of one run share. `choosers` gives the nodes whose params name a LoRA."""
 
     pool: WeightsPool
@@ -51,7 +51,7 @@ class RunModels:
     """The pool, as one node sees it. `opened`: content id and part of what it asked for."""
 
     def __init__(
-        self, node: str, around: Surroundings, device: torch.device, check: Callable[[], None]
+        self, node: str, around: RunServices, device: torch.device, check: Callable[[], None]
     ) -> None:
         self._node, self._around, self._device, self._check = node, around, device, check
         self.opened: set[tuple[str, str]] = set()
@@ -101,7 +101,7 @@ class RunContext:
     def __init__(
         self,
         node: str,
-        around: Surroundings,
+        around: RunServices,
         device: torch.device,
         dtype: torch.dtype,
         *,

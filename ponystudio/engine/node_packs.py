@@ -25,7 +25,7 @@ GROUP = "ponystudio.nodes"
 
 
 @dataclass(frozen=True)
-class Packs:
+class NodePacks:
     """Every kind of node that can be run, and what is known of where they come from.
 
     `sources` has the files of code of each pack.
@@ -41,7 +41,7 @@ class Packs:
         types: Iterable[NodeType],
         problems: Iterable[PackProblem] = (),
         sources: Mapping[str, tuple[Path, ...]] | None = None,
-    ) -> Packs:
+    ) -> NodePacks:
         found = list(types)
         catalog = Catalog((item.spec for item in found), problems)
         # The catalog keeps the first spec of an id; the function must be that spec's.
@@ -53,7 +53,7 @@ class Packs:
         return {id: item.upgrades for id, item in self.types.items() if item.upgrades}
 
 
-def load_packs(folder: Path | None = None) -> Packs:
+def load_packs(folder: Path | None = None) -> NodePacks:
     """Load every pack: installed ones by name, `core` first, then the files in `folder`.
 
     `folder` is `home.nodes()` unless given. A pack, or a module of one, that fails to import
@@ -80,7 +80,7 @@ def load_packs(folder: Path | None = None) -> Packs:
                     if item.function.__module__ == module.__name__
                 ]
             sources[pack] = tuple(files)
-    return Packs.of(types, problems, sources)
+    return NodePacks.of(types, problems, sources)
 
 
 def _installed(entry: EntryPoint) -> tuple[str, Iterator[ModuleType | PackProblem]]:

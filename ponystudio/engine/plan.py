@@ -22,7 +22,7 @@ VOLATILE = "it reads a file that a wire names"
 GONE = "its result was not kept"
 
 
-class Found(Protocol):
+class ResultLookup(Protocol):
     """Where results are looked up."""
 
     def tier(self, key: str) -> Tier | None:
@@ -32,16 +32,16 @@ class Found(Protocol):
         """The same by what is remembered, without touching a disk."""
 
 
-class Nothing:
+class EmptyCache:
     """Where no result is found."""
 
-    def tier(self, key: str) -> Tier | None:  # noqa: ARG002 - the signature is Found's
+    def tier(self, key: str) -> Tier | None:  # noqa: ARG002 - the signature is ResultLookup's
         return None
 
     known_tier = tier
 
 
-class Past(Protocol):
+class RunHistory(Protocol):
     """What was run before, so that a plan can say what has changed since."""
 
     def last(self, node: str) -> Preimage | None:
@@ -62,7 +62,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Shape:
+class PlanInputs:
     """What of a plan follows from the graph and its targets alone.
 
     `graph` is the one that runs, without muted and bypassed nodes. `order` has every node that the
@@ -91,7 +91,7 @@ class Keys:
     nodes: Mapping[str, NodeKey]
     marks: Mapping[str, str]
     outputs: Mapping[str, Mapping[str, str]]
-    shape: Shape
+    shape: PlanInputs
     environment: Environment
     contents: tuple[tuple[ParamSpec, str, str], ...]
 
@@ -103,7 +103,7 @@ class Keys:
         """What stands for all that decides what the node does."""
         return f"{self.nodes[node].digest}~{self.marks.get(node, '')}"
 
-    def still_hold(self, shape: Shape, environment: Environment, content: Content) -> bool:
+    def still_hold(self, shape: PlanInputs, environment: Environment, content: Content) -> bool:
         """Whether keys without marks would be the same if they were made now."""
         return (
             not self.marks
@@ -126,7 +126,7 @@ class Plan:
     `unchanged` the nodes with effects that are skipped because what they did still stands.
     """
 
-    shape: Shape
+    shape: PlanInputs
     steps: tuple[Step, ...]
     cached: Mapping[str, Tier]
     needed: tuple[str, ...]
@@ -138,7 +138,7 @@ class Plan:
         """What each node's results are known by, short: for whoever keeps something with them."""
         return {id: mark(self.keys.identity(id)) for id in self.shape.order}
 
-    def why(self, step: Step, past: Past) -> str:
+    def why(self, step: Step, past: RunHistory) -> str:
         """Why a node runs again, in a few words."""
         effects = bool(step.spec.effects)
         if not step.kept and not effects:
@@ -152,7 +152,7 @@ class Plan:
         return changed or (EFFECT if effects else GONE)
 
 
-def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str]) -> Shape:
+def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str]) -> PlanInputs:
     """The shape of a run of `targets` in a graph that `check` has found good."""
     running = effective(graph, catalog)
     nodes = running.nodes
@@ -171,11 +171,11 @@ def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[st
                 volatile.add(id)
     prompts = {type for type, spec in catalog.items() if any(p.prompt for p in spec.params)}
     prompting = tuple(id for id in ordered if nodes[id].type in prompts)
-    return Shape(running, wanted, ordered, reading, prompting, frozenset(volatile))
+    return PlanInputs(running, wanted, ordered, reading, prompting, frozenset(volatile))
 
 
 def keys_of(
-    shape: Shape,
+    shape: PlanInputs,
     catalog: Mapping[str, NodeSpec],
     environment: Environment,
     content: Content,
@@ -209,10 +209,10 @@ def keys_of(
 
 
 def make_plan(
-    shape: Shape,
+    shape: PlanInputs,
     catalog: Mapping[str, NodeSpec],
     keys: Keys,
-    found: Found,
+    found: ResultLookup,
     unchanged: Callable[[str, str], bool] = lambda _node, _identity: False,
 ) -> Plan:
     """Plan a run, pruned backwards through the results that are there. O(nodes + links).
@@ -259,7 +259,7 @@ def mark(text: str) -> str:
 
 
 def _marks(
-    shape: Shape,
+    shape: PlanInputs,
     catalog: Mapping[str, NodeSpec],
     keys: Mapping[str, NodeKey],
     mark_of: Marks,

@@ -22,7 +22,7 @@ from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import Environment
 from ponystudio.graph.topology import ancestors
 from ponystudio.library.formats.content_id import Identity, content_id, hashes, identity
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 # Kinds of files that are no models, and are not named by hash.
 INPUTS = ("input", "latents")
@@ -43,7 +43,7 @@ class Receipts:
         written: Graph,
         running: Graph,
         catalog: Mapping[str, NodeSpec],
-        folders: Folders,
+        folders: ModelFolders,
         environment: Environment,
         sha256: Callable[[Path], str],
         cancel: threading.Event,

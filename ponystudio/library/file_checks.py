@@ -10,7 +10,7 @@ from typing import Any
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.errors import BadInput, UnknownModel, UnsupportedModel
 from ponystudio.graph.model import Graph, Node
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.recognition.model_file import ACCEPTED, check_kind
 from ponystudio.library.recognition.recognise import recognise
 
@@ -21,7 +21,7 @@ DENOISERS = ("checkpoints", "diffusion_models")
 def check_files(
     graph: Graph,
     catalog: Mapping[str, NodeSpec],
-    folders: Folders,
+    folders: ModelFolders,
     ids: Iterable[str] | None = None,
     *,
     families: Container[str] | None = None,

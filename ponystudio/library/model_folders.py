@@ -34,7 +34,7 @@ def default_roots() -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Folders:
+class ModelFolders:
     """Where files of each kind are looked for: in every root in turn, then beside the graph.
 
     A root is laid out as ours, as ComfyUI's or as A1111's, and read in place. `graph_dir` is the

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """A model file: its quick content id, what it is, or in `error` why it is none.
 
     The id is that of when the file was examined; a tokenizer put beside it since is not in it.
@@ -51,7 +51,7 @@ class Entry:
     sha256: str = ""
 
 
-class Index(Closing):
+class ModelIndex(Closing):
     """The index in the file `path`, which is made when it is not there. A context manager.
 
     May be used by several threads. Raises NotWritable for a place where it cannot be kept; when it
@@ -70,7 +70,7 @@ class Index(Closing):
                 remedy="Choose another folder for the cache.",
             ) from None
 
-    def look(self, path: Path) -> Entry:
+    def look(self, path: Path) -> IndexEntry:
         """What a file is, from the index if it has not changed. Raises MissingFile."""
         known = self._known(path)
         return known or self._store(path, self._examine(path), "")
@@ -104,14 +104,14 @@ class Index(Closing):
         with self._lock:
             self._connection.close()
 
-    def _examine(self, path: Path) -> Entry:
+    def _examine(self, path: Path) -> IndexEntry:
         content = content_id(path)
         try:
-            return Entry(path, content, recognise(path))
+            return IndexEntry(path, content, recognise(path))
         except ModelFileError as error:
-            return Entry(path, content, None, f"{error.what} {error.remedy}".strip())
+            return IndexEntry(path, content, None, f"{error.what} {error.remedy}".strip())
 
-    def _known(self, path: Path) -> Entry | None:
+    def _known(self, path: Path) -> IndexEntry | None:
         key = _key(path)
         query = f"SELECT {COLUMNS} FROM files WHERE path = ?"
         try:
@@ -119,11 +119,13 @@ class Index(Closing):
             if row is None or row[: len(key)] != key:
                 return None
             content, sha256, model, error = row[len(key) :]
-            return Entry(path, content, _model(json.loads(model)) if model else None, error, sha256)
+            return IndexEntry(
+                path, content, _model(json.loads(model)) if model else None, error, sha256
+            )
         except (sqlite3.OperationalError, ValueError, TypeError, KeyError):
             return None  # locked for too long, or written by another version
 
-    def _store(self, path: Path, entry: Entry, sha256: str) -> Entry:
+    def _store(self, path: Path, entry: IndexEntry, sha256: str) -> IndexEntry:
         model = json.dumps(asdict(entry.model), default=str) if entry.model else ""
         row = (*_key(path), entry.content, sha256, model, entry.error)
         marks = ", ".join("?" * len(row))
@@ -133,7 +135,7 @@ class Index(Closing):
             )
         except sqlite3.OperationalError:
             pass  # the disk is full, or another process writes for too long: only time is lost
-        return Entry(path, entry.content, entry.model, entry.error, sha256)
+        return IndexEntry(path, entry.content, entry.model, entry.error, sha256)
 
     def _paths(self, column: str, prefix: str) -> list[Path]:
         # A range, not LIKE: it uses the index and knows no wildcards.

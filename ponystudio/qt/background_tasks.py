@@ -30,7 +30,7 @@ class _Task:
     failed: Callable[[PonyStudioError], object] | None
 
 
-class Background(QObject):
+class BackgroundTasks(QObject):
     """A few threads, one by default, which are there while there is work.
 
     Jobs are done in the order in which they were given; with `newest_first` the last one first:

@@ -12,7 +12,7 @@ NoticeKind = Literal["info", "ok", "warn"]
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notification:
     """`actions` are (label, what it does); the fields are those that `Toasts.show` takes."""
 
     title: str
@@ -23,6 +23,6 @@ class Notice:
     @classmethod
     def of(
         cls, title: str, error: PonyStudioError, *actions: tuple[str, Callable[[], object]]
-    ) -> Notice:
+    ) -> Notification:
         """An error in its own words: the remedy is part of the text."""
         return cls(title, " ".join(filter(None, (error.what, error.remedy))), actions, "warn")

@@ -16,7 +16,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class KeptByDocument(Generic[K, V]):
+class PerDocumentStore(Generic[K, V]):
     """By what documents are known by in queue and caches (`scope`), those of the last 200.
 
     Kept in `file` by `save` (None: nowhere), each fact as the row that `written` makes of it.

@@ -133,7 +133,7 @@ class ElidedLabel(QLabel):
         painter.drawText(rect, int(self.alignment()), shown)
 
 
-class Line(QFrame):
+class Hairline(QFrame):
     """A hairline, across or down."""
 
     def __init__(self, parent: QWidget | None = None, vertical: bool = False) -> None:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from ponystudio.widgets.common import Spacing
 
 
-class Scrolled(QScrollArea):
+class ScrollColumn(QScrollArea):
     """`box` takes what stands in it."""
 
     def __init__(self, margin: int = 12, spacing: int = 8, parent: QWidget | None = None) -> None:

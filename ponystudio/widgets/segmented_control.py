@@ -15,7 +15,7 @@ from ponystudio.widgets.primitives import px
 _HEIGHT, _RADIUS = 28, 6
 
 
-class Segments(QWidget):
+class SegmentedControl(QWidget):
     """`chosen` carries the name of the one clicked. Left and right arrows go through them."""
 
     chosen = Signal(str)

@@ -12,7 +12,7 @@ from ponystudio.widgets import theme
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class TextLabel:
     """A line of text in a role's font; `rise` is from its middle up to its top."""
 
     static: QStaticText
@@ -22,14 +22,14 @@ class Label:
 
 
 @lru_cache(maxsize=8192)
-def label(text: str, role: str) -> Label:
+def label(text: str, role: str) -> TextLabel:
     font = theme.current().font(role)
     static = QStaticText(text)
     static.setTextFormat(Qt.TextFormat.PlainText)
     static.setPerformanceHint(QStaticText.PerformanceHint.AggressiveCaching)
     static.prepare(QTransform(), font)
     found = metrics(role)
-    return Label(static, role, static.size().width(), found.ascent() - found.capHeight() / 2)
+    return TextLabel(static, role, static.size().width(), found.ascent() - found.capHeight() / 2)
 
 
 @lru_cache(maxsize=32)

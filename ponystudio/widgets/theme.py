@@ -164,7 +164,7 @@ class Theme:
         return _icon(self.name, name, color_token, round(size * _state.scale))
 
 
-class Hub(QObject):
+class ThemeSignals(QObject):
     """Tells when theme, UI scale, motion or density changed."""
 
     changed = Signal()
@@ -178,7 +178,7 @@ class _State:
         self.density = metrics.COMFORTABLE
 
 
-hub = Hub()
+hub = ThemeSignals()
 _state = _State()
 
 

@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from helpers.running import until
-from ponystudio.app.gui_garbage_collection import Garbage
+from ponystudio.app.gui_garbage_collection import GarbageCollector
 
 
 class Knot:
@@ -21,7 +21,7 @@ class Knot:
 
 @pytest.fixture
 def garbage(qapp):
-    collector = Garbage()
+    collector = GarbageCollector()
     yield collector
     collector.close()
     assert gc.isenabled()

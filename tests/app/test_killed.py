@@ -16,7 +16,7 @@ from helpers import editing_run
 from ponystudio.graph.editing.undo_history import states
 from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.studio.documents.documents import Documents
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 
@@ -58,12 +58,12 @@ def nursery():
 
 def test_fifty_killed_editing_runs_lose_at_most_the_last_second(qapp, tmp_path, nursery):
     dice = random.Random(4)
-    models: dict[Path, Document] = {}
+    models: dict[Path, EditableGraph] = {}
     for number in range(FOLDERS):
         folder = tmp_path / f"run{number}"
         folder.mkdir()
         graph_file.write(editing_run.start(), folder / editing_run.FILE)
-        models[folder] = Document(graph_file.read(folder / editing_run.FILE))
+        models[folder] = EditableGraph(graph_file.read(folder / editing_run.FILE))
     edits = 0
     for _ in range(ROUNDS):
         seeds = {folder: dice.randrange(2**32) for folder in models}
@@ -96,7 +96,7 @@ def wait_for(path: Path) -> None:
         time.sleep(0.005)
 
 
-def compare(folder: Path, model: Document, seed: int, killed: float) -> int:
+def compare(folder: Path, model: EditableGraph, seed: int, killed: float) -> int:
     """The reopened document is the model after some number of the actions: all that were
     acknowledged but for the last second's, none that were not done. The model goes on from there.
     """
@@ -130,7 +130,7 @@ def compare(folder: Path, model: Document, seed: int, killed: float) -> int:
         assert documents.shutdown()
 
 
-def told(document: Document):
+def told(document: EditableGraph):
     history = document.history()
     return (
         document.graph,

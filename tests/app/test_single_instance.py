@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from ponystudio.app.single_instance import Instance
-from ponystudio.studio.documents.file_lock import Lock
+from ponystudio.app.single_instance import SingleInstance
+from ponystudio.studio.documents.file_lock import FileLock
 
 FIRST = """
 import sys
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication
-from ponystudio.app.single_instance import Instance
+from ponystudio.app.single_instance import SingleInstance
 app = QCoreApplication([])
-instance = Instance(Path(sys.argv[1]))
+instance = SingleInstance(Path(sys.argv[1]))
 print(instance.claim(), flush=True)
 instance.listen()
 instance.asked.connect(lambda files, token: print([str(file) for file in files], flush=True))
@@ -31,9 +31,9 @@ SECOND = """
 import sys
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication
-from ponystudio.app.single_instance import Instance
+from ponystudio.app.single_instance import SingleInstance
 app = QCoreApplication([])
-instance = Instance(Path(sys.argv[1]))
+instance = SingleInstance(Path(sys.argv[1]))
 sys.exit(instance.claim() or not instance.hand_over([]))
 """
 
@@ -54,7 +54,7 @@ def test_a_second_start_hands_its_files_over(qapp, tmp_path):
     process = first(tmp_path)
     try:
         assert process.stdout.readline() == "True\n"
-        second = Instance(tmp_path)
+        second = SingleInstance(tmp_path)
         assert not second.claim()
         assert second.hand_over([Path("a b.json"), tmp_path / "ünicorn.png"])
         expected = [str(Path.cwd() / "a b.json"), str(tmp_path / "ünicorn.png")]
@@ -69,16 +69,16 @@ def test_a_crash_leaves_nothing_in_the_way(qapp, tmp_path, qtbot):
     process = first(tmp_path)
     assert process.stdout.readline() == "True\n"
     end(process)  # lock file and socket are still there
-    instance = Instance(tmp_path)
+    instance = SingleInstance(tmp_path)
     assert instance.claim()
-    assert not Instance(tmp_path).claim()
+    assert not SingleInstance(tmp_path).claim()
     instance.listen()
     with qtbot.waitSignal(instance.asked):
         other = subprocess.Popen([sys.executable, "-c", SECOND, str(tmp_path)])
     qtbot.waitUntil(lambda: other.poll() is not None)
     assert other.returncode == 0
     instance.close()
-    assert Instance(tmp_path).claim()
+    assert SingleInstance(tmp_path).claim()
 
 
 def test_a_studio_that_does_not_answer_is_not_waited_for_long(qapp, tmp_path):
@@ -86,7 +86,7 @@ def test_a_studio_that_does_not_answer_is_not_waited_for_long(qapp, tmp_path):
     try:
         assert process.stdout.readline() == "True\n"
         process.send_signal(signal.SIGSTOP)
-        assert not Instance(tmp_path).hand_over([], patience=0.3)
+        assert not SingleInstance(tmp_path).hand_over([], patience=0.3)
     finally:
         end(process)
 
@@ -94,7 +94,7 @@ def test_a_studio_that_does_not_answer_is_not_waited_for_long(qapp, tmp_path):
 def test_nonsense_on_the_socket_is_ignored(qapp, tmp_path, qtbot):
     from PySide6.QtNetwork import QLocalSocket
 
-    instance = Instance(tmp_path)
+    instance = SingleInstance(tmp_path)
     assert instance.claim()
     instance.listen()
     asked = []
@@ -116,14 +116,14 @@ def test_a_lock_is_one_process_s_until_it_dies(tmp_path):
     path = tmp_path / "x.lock"
     program = (
         "import sys, time; from pathlib import Path;"
-        "from ponystudio.studio.documents.file_lock import Lock;"
-        "lock = Lock(Path(sys.argv[1])); print(lock.acquire(), flush=True); time.sleep(60)"
+        "from ponystudio.studio.documents.file_lock import FileLock;"
+        "lock = FileLock(Path(sys.argv[1])); print(lock.acquire(), flush=True); time.sleep(60)"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True
     )
     assert other.stdout.readline() == "True\n"
-    lock = Lock(path)
+    lock = FileLock(path)
     assert not lock.acquire()
     assert lock.holder().pid == other.pid
     end(other)
@@ -131,7 +131,7 @@ def test_a_lock_is_one_process_s_until_it_dies(tmp_path):
     assert lock.acquire()
     assert lock.held
     assert lock.holder().pid == os.getpid()
-    assert not Lock(path).acquire(), "not even the same process has it twice"
+    assert not FileLock(path).acquire(), "not even the same process has it twice"
     lock.release()
     assert not path.exists()
 
@@ -140,4 +140,4 @@ def test_a_lock_is_one_process_s_until_it_dies(tmp_path):
 def test_a_lock_that_is_not_signed_tells_nobody(tmp_path, data):
     path = tmp_path / "x.lock"
     path.write_bytes(data)
-    assert Lock(path).holder().pid == 0
+    assert FileLock(path).holder().pid == 0

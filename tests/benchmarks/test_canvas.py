@@ -23,7 +23,7 @@ from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, SetView
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.studio.documents.editable_graph import Document, gesture
+from ponystudio.studio.documents.editable_graph import EditableGraph, gesture
 from ponystudio_resources import path
 
 pytestmark = pytest.mark.benchmark
@@ -82,7 +82,7 @@ def graph() -> Graph:
 
 @pytest.fixture
 def view(qtbot, graph: Graph, catalog: Catalog) -> Iterator[GraphView]:
-    view = GraphView(GraphScene(Document(graph, catalog)))
+    view = GraphView(GraphScene(EditableGraph(graph, catalog)))
     qtbot.addWidget(view)
     view.resize(1920, 1080)
     view.show()
@@ -147,7 +147,7 @@ def test_opening(qtbot, graph: Graph, catalog: Catalog) -> None:
     text = graph_format.dumps(graph)
     for _ in range(3):
         start, used = time.perf_counter(), time.thread_time()
-        view = GraphView(GraphScene(Document(graph_format.loads(text), catalog)))
+        view = GraphView(GraphScene(EditableGraph(graph_format.loads(text), catalog)))
         qtbot.addWidget(view)
         view.resize(1920, 1080)
         view.show()

@@ -12,7 +12,7 @@ import ponystudio_resources
 from helpers.checkpoints import lightning, micro, weights
 from ponystudio.cli import doctor
 from ponystudio.cli.arguments import main
-from ponystudio.engine.node_packs import Packs
+from ponystudio.engine.node_packs import NodePacks
 from ponystudio.graph.catalog import COMFYUI, Catalog, PackProblem
 
 UPSCALER = ponystudio_resources.path(
@@ -146,7 +146,7 @@ def test_doctor(said):
 
 
 def test_doctor_counts_a_failed_pack_as_missing(said, monkeypatch):
-    packs = Packs.of([], [PackProblem("sparkles", "no module named glitter")])
+    packs = NodePacks.of([], [PackProblem("sparkles", "no module named glitter")])
     monkeypatch.setattr(doctor, "load_packs", lambda: packs)
     monkeypatch.setattr(doctor, "_devices", lambda missing: [])
     assert said("doctor").endswith("Missing\n  node pack sparkles: no module named glitter\n")

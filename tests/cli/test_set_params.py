@@ -10,7 +10,7 @@ from ponystudio.errors import ParamRange, UnknownNode, UnknownParam, UsageError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.validation import check
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 SPEC = NodeSpec(
     "test.all",
@@ -41,7 +41,7 @@ def folders(tmp_path):
     root = tmp_path / "models"
     (root / "checkpoints").mkdir(parents=True)
     (root / "checkpoints" / "known.safetensors").write_bytes(b"there")
-    return Folders([root], None)
+    return ModelFolders([root], None)
 
 
 def value_of(setting, folders):
@@ -145,5 +145,5 @@ def test_an_unknown_node_names_those_that_are_near(folders):
 def test_no_name_is_not_the_folder_where_the_user_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     graph = Graph({"n": Node("n", "test.all")})
-    changed = apply(graph, ["n.file="], Catalog([SPEC]), Folders([]))
+    changed = apply(graph, ["n.file="], Catalog([SPEC]), ModelFolders([]))
     assert changed.nodes["n"].params["file"] == ""

@@ -18,14 +18,14 @@ from safetensors.torch import load_file, save_file
 from helpers import checkpoints
 from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.engine.headless import dry_run, run_graph
-from ponystudio.engine.memory.allocation_limit import MemoryCap
+from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.oom_fallbacks import is_out_of_memory
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import Cancelled, MissingFile, NodeFailed, StorageFull
 from ponystudio.graph.formats.embedded_metadata import PARAMETERS, RECEIPT, read_fields
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.library.formats.content_id import hashes
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 
 def make(id, type, /, **given):
@@ -61,7 +61,7 @@ class Runs:
     def __init__(self, root):
         self.root, self.events, self.packs = root, [], load_packs(root / "none")
         self.settings = {
-            "folders": Folders([root]),
+            "folders": ModelFolders([root]),
             "device": "cpu",
             "dtype": "fp32",
             "cache_dir": root / "cache",
@@ -292,7 +292,7 @@ def test_no_permission_to_write_as_another_user(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse by themselves")
 def test_memory_that_is_not_there_is_refused_instead_of_killed(monkeypatch):
     monkeypatch.setattr("ponystudio.engine.memory.allocation_limit.available", lambda: 600 * 2**20)
-    cap = MemoryCap(active=True)
+    cap = AllocationLimit(active=True)
     with cap.held():
         torch.ones(2**20)
         with pytest.raises((RuntimeError, MemoryError)) as error:

@@ -3,7 +3,7 @@ import sys
 import textwrap
 
 from ponystudio.api.node import nodes_in
-from ponystudio.engine.node_packs import Packs, load_packs
+from ponystudio.engine.node_packs import NodePacks, load_packs
 
 GOOD = '''
 from ponystudio.api import node
@@ -104,4 +104,4 @@ def test_upgrades_are_known_by_kind():
         scope,
     )
     found = nodes_in(type("M", (), scope))
-    assert Packs.of(found).upgrades == {"mine.two": {1: old_to_new}}
+    assert NodePacks.of(found).upgrades == {"mine.two": {1: old_to_new}}

@@ -32,10 +32,10 @@ from ponystudio.graph.editing.edits import (
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.studio.documents import journal
 from ponystudio.studio.documents.documents import Documents
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 
 FILE = "graph.json"
-Action = Callable[[Document], object]
+Action = Callable[[EditableGraph], object]
 
 
 def actions(seed: int) -> Iterator[Action]:
@@ -55,7 +55,7 @@ def actions(seed: int) -> Iterator[Action]:
             yield _save
 
 
-def tried(action: Action, document: Document) -> None:
+def tried(action: Action, document: EditableGraph) -> None:
     try:
         action(document)
     except GraphError:
@@ -102,12 +102,12 @@ def _edit(dice: random.Random) -> Callable[[Graph], Edit]:
     return made
 
 
-def _walk(document: Document, step: int) -> None:
+def _walk(document: EditableGraph, step: int) -> None:
     stack = document.undo_stack
     stack.setIndex(min(max(stack.index() + step, 0), stack.count()))
 
 
-def _save(document: Document) -> None:
+def _save(document: EditableGraph) -> None:
     """For a plain document only what saving does to its undo stack."""
     documents = document.parent()
     if isinstance(documents, Documents):

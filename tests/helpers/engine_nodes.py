@@ -22,10 +22,10 @@ from ponystudio.api import (
 )
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose
-from ponystudio.engine.node_packs import Packs
-from ponystudio.engine.protocol.run_request import Request
+from ponystudio.engine.node_packs import NodePacks
+from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 CALLS: Counter[str] = Counter()
 # What nodes were handed, where a test wants to know.
@@ -186,8 +186,8 @@ def types() -> list[NodeType]:
     ]
 
 
-def packs() -> Packs:
-    return Packs.of(types(), sources={"": (Path(__file__),)})
+def packs() -> NodePacks:
+    return NodePacks.of(types(), sources={"": (Path(__file__),)})
 
 
 def make(id: str, type: str, /, *, mode: str = "normal", **given: Any) -> Node:
@@ -214,10 +214,10 @@ class Studio:
             emit=lambda event: self.events.append(event.as_json()),
         )
 
-    def request(self, graph: Graph, **more: Any) -> Request:
-        return Request(
+    def request(self, graph: Graph, **more: Any) -> RunRequest:
+        return RunRequest(
             graph,
-            Folders([self.root]),
+            ModelFolders([self.root]),
             self.root / "output",
             self.root / "previews",
             **more,

@@ -14,11 +14,11 @@ from helpers import worker_nodes
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.studio.documents.editable_graph import Document
-from ponystudio.studio.runs.run_folders import RunPlaces
+from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.runs.run_folders import RunFolders
 from ponystudio.studio.runs.runner import Runner
-from ponystudio.studio.worker.worker_process import Settings, Submission
-from ponystudio.studio.worker.worker_session import EngineLink
+from ponystudio.studio.worker.worker_process import Submission, WorkerSettings
+from ponystudio.studio.worker.worker_session import WorkerSession
 
 SOON = 60.0
 
@@ -38,18 +38,18 @@ def until(test: Callable[[], object], seconds: float = SOON) -> None:
         time.sleep(0.002)
 
 
-def real_link(root: Path) -> EngineLink:
+def real_link(root: Path) -> WorkerSession:
     """A worker of its own with the tiny nodes; the caller closes it."""
     nodes = root / "nodes"
     nodes.mkdir(parents=True, exist_ok=True)
     shutil.copy(worker_nodes.__file__, nodes / "tiny.py")
-    settings = Settings("cpu", "fp32", cache_dir=root / "cache", nodes=nodes)
-    return EngineLink(
+    settings = WorkerSettings("cpu", "fp32", cache_dir=root / "cache", nodes=nodes)
+    return WorkerSession(
         settings, catalog_file=root / "catalog.json", log_file=root / "logs" / "engine.log"
     )
 
 
-class PlayedLink(EngineLink):
+class PlayedLink(WorkerSession):
     """A worker that does nothing until it is told what it does."""
 
     def __init__(self) -> None:
@@ -108,8 +108,8 @@ class PlayedLink(EngineLink):
         self._hear(self._life, message, blob)
 
 
-def runner_for(link: EngineLink, root: Path, **more: Any) -> Runner:
-    places = RunPlaces(lambda: [root], lambda: root / "output", root / "previews")
+def runner_for(link: WorkerSession, root: Path, **more: Any) -> Runner:
+    places = RunFolders(lambda: [root], lambda: root / "output", root / "previews")
     return Runner(link, places, **more)
 
 
@@ -123,5 +123,5 @@ def tiny_catalog() -> Catalog:
     return Catalog([*specs, dice])
 
 
-def document_of(*nodes: Node, catalog: Catalog | None = None) -> Document:
-    return Document(Graph.of(*nodes), catalog or tiny_catalog())
+def document_of(*nodes: Node, catalog: Catalog | None = None) -> EditableGraph:
+    return EditableGraph(Graph.of(*nodes), catalog or tiny_catalog())

@@ -7,7 +7,7 @@ from typing import Any
 from ponystudio.api.spec import InputSpec, NodeSpec, OutputSpec, ParamSpec
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 
 SOURCE = NodeSpec(
     "t.source",
@@ -42,9 +42,9 @@ def node(id: str, type: str, inputs: dict[str, tuple[str, str]] | None = None, *
     return Node(id, type, inputs=links, **rest)
 
 
-def chain() -> Document:
+def chain() -> EditableGraph:
     """source → sample → second, 80 px apart."""
-    return Document(
+    return EditableGraph(
         Graph(
             nodes={
                 item.id: item

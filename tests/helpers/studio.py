@@ -17,7 +17,7 @@ from ponystudio.graph.editing import auto_layout
 from ponystudio.graph.editing.edits import Compound
 from ponystudio.graph.formats.graph_file import read
 from ponystudio.graph.model import Graph
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio_resources import path
 
 CATALOG = Catalog.from_json(json.loads(Path(path("catalog.json")).read_text(encoding="utf-8")))
@@ -27,7 +27,7 @@ class Canvas:
     """Document, scene, view and commands, with hands on them."""
 
     def __init__(self, qtbot, graph: Graph | None = None, catalog: Catalog = CATALOG) -> None:
-        self.document = Document(graph or Graph(), catalog)
+        self.document = EditableGraph(graph or Graph(), catalog)
         self.scene = GraphScene(self.document)
         self.view = GraphView(self.scene)
         self.commands = CanvasCommands(self.view)

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from helpers.running import until
 from ponystudio.app.studio_main import restored_window
-from ponystudio.app.window.main_window import Window
+from ponystudio.app.window.main_window import MainWindow
 from ponystudio.graph.model import Graph
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import style_sheet, theme
@@ -23,7 +23,7 @@ CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModi
 
 
 @contextmanager
-def open_window(files: Sequence[Path] = (), **settings: Any) -> Iterator[Window]:
+def open_window(files: Sequence[Path] = (), **settings: Any) -> Iterator[MainWindow]:
     """A window as it starts with these files, dressed, closed afterwards; PONYSTUDIO_HOME says
     where it lives."""
     app = QApplication.instance()
@@ -52,7 +52,7 @@ def open_window(files: Sequence[Path] = (), **settings: Any) -> Iterator[Window]
         app.setStyleSheet("")
 
 
-def show_graph(window: Window, graph: Graph, title: str = "Graph") -> None:
+def show_graph(window: MainWindow, graph: Graph, title: str = "Graph") -> None:
     """Open a graph as a document of its own, in front."""
     window.documents.new_from(graph, title)
     until(lambda: window.page is not None and window.page.isVisible())

@@ -20,7 +20,7 @@ from ponystudio.errors import (
 )
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.library.file_checks import check_files
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 
 class Row(NamedTuple):
@@ -70,7 +70,7 @@ def models(tmp_path: Path) -> Path:
 
 
 def check(models: Path, *nodes: Node, **more: object) -> list[PonyStudioError]:
-    return list(check_files(Graph.of(*nodes), CATALOG, Folders([models]), **more))  # type: ignore[arg-type]
+    return list(check_files(Graph.of(*nodes), CATALOG, ModelFolders([models]), **more))  # type: ignore[arg-type]
 
 
 def test_nothing_wrong(models: Path) -> None:

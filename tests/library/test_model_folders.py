@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ponystudio.errors import MissingFile, UnsafePath, UsageError
-from ponystudio.library.model_folders import Folders, default_roots
+from ponystudio.library.model_folders import ModelFolders, default_roots
 
 
 def put(path: Path) -> Path:
@@ -38,7 +38,7 @@ def test_a_preview_is_no_embedding(tmp_path: Path) -> None:
     folder = tmp_path / "embeddings"
     for name in ("a.pt", "a.preview.png", "b.safetensors", "b.webp", "c.png", "d.preview.png"):
         put(folder / name)
-    assert Folders([tmp_path]).names("embeddings") == [
+    assert ModelFolders([tmp_path]).names("embeddings") == [
         *("a.pt", "b.safetensors", "c.png", "d.preview.png")
     ]
 
@@ -46,7 +46,7 @@ def test_a_preview_is_no_embedding(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "folder"), LAYOUTS)
 def test_layouts(kind: str, folder: str, tmp_path: Path) -> None:
     path = put(tmp_path / folder / "sub" / "a b=c.safetensors")
-    folders = Folders([tmp_path])
+    folders = ModelFolders([tmp_path])
     assert folders.names(kind) == ["sub/a b=c.safetensors"]
     assert folders.resolve(kind, "sub/a b=c.safetensors") == path
     assert folders.resolve(kind, "sub\\a b=c.safetensors") == path
@@ -57,7 +57,7 @@ def test_the_first_root_wins(tmp_path: Path) -> None:
     first = put(tmp_path / "one" / "loras" / "x.safetensors")
     second = put(tmp_path / "two" / "loras" / "x.safetensors")
     other = put(tmp_path / "two" / "loras" / "y.safetensors")
-    folders = Folders([tmp_path / "one", tmp_path / "two"])
+    folders = ModelFolders([tmp_path / "one", tmp_path / "two"])
     assert folders.resolve("loras", "x.safetensors") == first
     assert folders.resolve("loras", "y.safetensors") == other
     assert folders.names("loras") == ["x.safetensors", "y.safetensors"]
@@ -69,7 +69,7 @@ def test_the_first_root_wins(tmp_path: Path) -> None:
 def test_what_ships_comes_last() -> None:
     roots = default_roots()
     assert roots[0].name == "models"
-    shipped = Folders([roots[-1]])
+    shipped = ModelFolders([roots[-1]])
     assert "realesrgan-x4plus-anime.safetensors" in shipped.names("upscale_models")
     assert shipped.names("input")
 
@@ -77,7 +77,7 @@ def test_what_ships_comes_last() -> None:
 def test_beside_the_graph(tmp_path: Path) -> None:
     graph = tmp_path / "graphs"
     beside, above = put(graph / "pony.png"), put(tmp_path / "pictures" / "b.png")
-    folders = Folders([], graph)
+    folders = ModelFolders([], graph)
     assert folders.resolve("input", "pony.png") == beside
     assert folders.resolve("input", "../pictures/b.png") == above
     assert folders.name_for("input", beside) == "pony.png"
@@ -86,16 +86,16 @@ def test_beside_the_graph(tmp_path: Path) -> None:
 
 def test_absolute_paths(tmp_path: Path) -> None:
     path = put(tmp_path / "somewhere" / "x.ckpt")
-    assert Folders([]).resolve("checkpoints", str(path)) == path
+    assert ModelFolders([]).resolve("checkpoints", str(path)) == path
     with pytest.raises(MissingFile):
-        Folders([]).resolve("checkpoints", str(path) + "x")
+        ModelFolders([]).resolve("checkpoints", str(path) + "x")
 
 
 def test_no_way_out_of_a_model_folder(tmp_path: Path) -> None:
     put(tmp_path / "secret.safetensors")
     (tmp_path / "loras").mkdir()
     with pytest.raises(MissingFile):
-        Folders([tmp_path]).resolve("loras", "../secret.safetensors")
+        ModelFolders([tmp_path]).resolve("loras", "../secret.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_other_machines_are_not_asked(
     for function in ("stat", "lstat", "open", "scandir"):
         monkeypatch.setattr(os, function, fail)
     with pytest.raises(UnsafePath, match="another machine"):
-        Folders([tmp_path], tmp_path).resolve("checkpoints", name)
+        ModelFolders([tmp_path], tmp_path).resolve("checkpoints", name)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_near_matches(wanted: str, remedy: str, tmp_path: Path) -> None:
     put(tmp_path / "checkpoints" / "pony.safetensors")
     put(tmp_path / "checkpoints" / "below" / "deep.safetensors")
     with pytest.raises(MissingFile) as caught:
-        Folders([tmp_path]).resolve("checkpoints", wanted)
+        ModelFolders([tmp_path]).resolve("checkpoints", wanted)
     assert remedy in caught.value.remedy
     assert wanted in caught.value.what
 
@@ -137,7 +137,7 @@ def test_near_matches(wanted: str, remedy: str, tmp_path: Path) -> None:
 def test_names_that_are_none(name: str, tmp_path: Path) -> None:
     (tmp_path / "loras").mkdir()
     with pytest.raises(MissingFile):
-        Folders([tmp_path], tmp_path).resolve("loras", name)
+        ModelFolders([tmp_path], tmp_path).resolve("loras", name)
 
 
 def test_only_files_of_the_kind_are_listed(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_only_files_of_the_kind_are_listed(tmp_path: Path) -> None:
     for name in ("a.png", "b.JPG", "c.safetensors"):
         put(tmp_path / "input" / name)
     put(tmp_path / "latents" / "x_00001.latent")
-    folders = Folders([tmp_path])
+    folders = ModelFolders([tmp_path])
     assert folders.names("checkpoints") == ["a.safetensors", "b.CKPT"]
     assert folders.names("input") == ["a.png", "b.JPG"]
     assert "x_00001.latent" in folders.names("latents")
@@ -155,7 +155,7 @@ def test_only_files_of_the_kind_are_listed(tmp_path: Path) -> None:
 def test_tokenizers(tmp_path: Path) -> None:
     for name in ("pile.model", "t5/tokenizer.json", "clip.safetensors", "merges.txt"):
         put(tmp_path / "models" / "tokenizers" / name)
-    folders = Folders([tmp_path])
+    folders = ModelFolders([tmp_path])
     assert folders.names("tokenizers") == ["pile.model", "t5/tokenizer.json"]
     there = tmp_path / "models" / "tokenizers" / "pile.model"
     assert folders.resolve("tokenizers", "pile.model") == there
@@ -166,7 +166,7 @@ def test_diffusers_folders_are_one_name(tmp_path: Path) -> None:
     put(model / "model_index.json")
     put(model / "unet" / "diffusion_pytorch_model.bin")
     put(tmp_path / "checkpoints" / "plain" / "x.ckpt")
-    folders = Folders([tmp_path])
+    folders = ModelFolders([tmp_path])
     assert folders.names("checkpoints") == ["plain/x.ckpt", "pony-v2"]
     assert folders.resolve("checkpoints", "pony-v2") == model
     with pytest.raises(MissingFile):
@@ -178,7 +178,7 @@ def test_circles_of_links_end(tmp_path: Path) -> None:
     for n in range(9):
         (tmp_path / "loras" / f"again{n}").symlink_to(tmp_path / "loras", target_is_directory=True)
     (tmp_path / "loras" / "itself").symlink_to("itself")
-    assert Folders([tmp_path]).names("loras") == ["a.safetensors"]
+    assert ModelFolders([tmp_path]).names("loras") == ["a.safetensors"]
 
 
 def test_extra_model_paths(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ network:
     checkpoints: models
 """
     )
-    folders = Folders([tmp_path])
+    folders = ModelFolders([tmp_path])
     assert folders.names("loras") == ["l.safetensors", "m.safetensors"]
     assert folders.resolve("checkpoints", "wd.ckpt") == tmp_path / "first" / "wd.ckpt"
     assert all("host" not in str(folder) for folder in folders.folders("checkpoints"))
@@ -217,24 +217,24 @@ def test_extra_model_paths_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "extra_model_paths.yaml").write_text(
         "comfyui:\n  base_path: ~/ComfyUI\n  loras: |\n    loras\n    ~nobody-of-that-name/loras\n"
     )
-    assert Folders([tmp_path]).names("loras") == ["l.safetensors"]
+    assert ModelFolders([tmp_path]).names("loras") == ["l.safetensors"]
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "- a list", "just words"])
 def test_extra_model_paths_that_cannot_be_read(text: str, tmp_path: Path) -> None:
     (tmp_path / "extra_model_paths.yaml").write_text(text)
     with pytest.raises(UsageError, match="extra_model_paths"):
-        Folders([tmp_path]).names("loras")
+        ModelFolders([tmp_path]).names("loras")
 
 
 def test_folders_that_are_not_there(tmp_path: Path) -> None:
-    folders = Folders([tmp_path / "nothing"])
+    folders = ModelFolders([tmp_path / "nothing"])
     assert folders.names("checkpoints") == []
     with pytest.raises(MissingFile):
         folders.resolve("checkpoints", "x.ckpt")
 
 
-def remedy(folders: Folders, name: str, kind: str = "checkpoints") -> str:
+def remedy(folders: ModelFolders, name: str, kind: str = "checkpoints") -> str:
     with pytest.raises(MissingFile) as caught:
         folders.resolve(kind, name)
     return f"{caught.value.what} {caught.value.remedy}"
@@ -242,32 +242,34 @@ def remedy(folders: Folders, name: str, kind: str = "checkpoints") -> str:
 
 def test_where_a_missing_file_belongs(tmp_path: Path) -> None:
     own, shipped = tmp_path / "models", default_roots()[-1]
-    said = remedy(Folders([own, shipped]), "x.ckpt", "upscale_models")
+    said = remedy(ModelFolders([own, shipped]), "x.ckpt", "upscale_models")
     assert f"Put it into {own / 'upscale_models'}, or name" in said
     assert "--models DIR" in said
     assert str(shipped) not in said
     put(own / "models" / "Stable-diffusion" / "pony.safetensors")
-    assert f"Put it into {own / 'models' / 'Stable-diffusion'}," in remedy(Folders([own]), "x.ckpt")
-    assert "Put it" not in remedy(Folders([shipped]), "x.ckpt")
+    assert f"Put it into {own / 'models' / 'Stable-diffusion'}," in remedy(
+        ModelFolders([own]), "x.ckpt"
+    )
+    assert "Put it" not in remedy(ModelFolders([shipped]), "x.ckpt")
 
 
 def test_a_name_without_its_suffix(tmp_path: Path) -> None:
     put(tmp_path / "checkpoints" / "micro.safetensors")
-    assert "Did you mean micro.safetensors?" in remedy(Folders([tmp_path]), "micro")
+    assert "Did you mean micro.safetensors?" in remedy(ModelFolders([tmp_path]), "micro")
 
 
 def test_a_folder_of_one_kind_given_as_the_root(tmp_path: Path) -> None:
     put(tmp_path / "checkpoints" / "pony.safetensors")
     put(tmp_path / "loose" / "pony.safetensors")
     put(tmp_path / "other" / "checkpoints" / "ponies.safetensors")  # near, but not meant
-    said = remedy(Folders([tmp_path / "checkpoints", tmp_path / "other"]), "pony.safetensors")
+    said = remedy(ModelFolders([tmp_path / "checkpoints", tmp_path / "other"]), "pony.safetensors")
     assert said.endswith(f"--models {tmp_path}.")
-    said = remedy(Folders([tmp_path / "loose"]), "pony.safetensors")
+    said = remedy(ModelFolders([tmp_path / "loose"]), "pony.safetensors")
     assert said.endswith(f"put it into {tmp_path / 'loose' / 'checkpoints'}.")
 
 
 def test_no_name_and_the_name_of_a_folder(tmp_path: Path) -> None:
-    folders = Folders([tmp_path])
+    folders = ModelFolders([tmp_path])
     assert f"No file is chosen. Put one into {tmp_path / 'checkpoints'}" in remedy(folders, "")
     put(tmp_path / "checkpoints" / "sub" / "pony.safetensors")
     assert "such as sub/pony.safetensors" in remedy(folders, "")

@@ -13,7 +13,7 @@ from helpers import checkpoints
 from helpers.sparse import write_sparse
 from ponystudio.errors import MissingFile, NotWritable
 from ponystudio.library import model_index as module
-from ponystudio.library.model_index import Index
+from ponystudio.library.model_index import ModelIndex
 from ponystudio.library.recognition.recognise import recognise
 
 
@@ -32,11 +32,11 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def test_examines_once(tmp_path: Path, counted: list[Path]) -> None:
     path = checkpoints.micro(tmp_path / "m.safetensors")
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         first = index.look(path)
         assert first.model == recognise(path)
         assert index.look(path) == first
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         assert index.look(path) == first
     assert counted == [path]
 
@@ -48,7 +48,7 @@ def test_nothing_is_lost(tmp_path: Path) -> None:
     }
     path = write_sparse(tmp_path / "m.safetensors", shapes)
     for _ in range(2):
-        with Index(tmp_path / "index.db") as index:
+        with ModelIndex(tmp_path / "index.db") as index:
             found = index.look(path).model
         assert found == recognise(path)
         assert found.guided
@@ -56,7 +56,7 @@ def test_nothing_is_lost(tmp_path: Path) -> None:
 
 def test_a_changed_file_is_examined_again(tmp_path: Path, counted: list[Path]) -> None:
     path = write_sparse(tmp_path / "m.safetensors", {"emb_params": [4, 768]})
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         assert index.look(path).model.kind == "embedding"
         write_sparse(path, {"conv_first.weight": [64, 3, 3, 3]})
         assert index.look(path).model.kind == "upscaler"
@@ -65,7 +65,7 @@ def test_a_changed_file_is_examined_again(tmp_path: Path, counted: list[Path]) -
 
 def test_the_config_beside_it_counts(tmp_path: Path) -> None:
     path = checkpoints.micro(tmp_path / "m.safetensors")
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         assert index.look(path).model.prediction == "eps"
         path.with_suffix(".yaml").write_text("model:\n  params:\n    parameterization: v\n")
         assert index.look(path).model.prediction == "v"
@@ -74,7 +74,7 @@ def test_the_config_beside_it_counts(tmp_path: Path) -> None:
 def test_bad_files_are_remembered(tmp_path: Path, counted: list[Path]) -> None:
     path = tmp_path / "bad.ckpt"
     path.write_text("no model")
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         for _ in range(2):
             entry = index.look(path)
             assert entry.model is None
@@ -87,7 +87,7 @@ def test_hashes_are_made_on_demand_and_found(
 ) -> None:
     path = checkpoints.micro(tmp_path / "m.safetensors")
     expected = hashlib.sha256(path.read_bytes()).hexdigest()
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         assert index.look(path).sha256 == ""
         assert index.sha256(path) == expected
         monkeypatch.setattr(module, "hashes", None)
@@ -101,14 +101,14 @@ def test_hashes_are_made_on_demand_and_found(
 def test_names_need_not_be_text(tmp_path: Path) -> None:
     path = tmp_path / "caf\udce9.safetensors"
     write_sparse(path, {"emb_params": [4, 768]})
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         content = index.look(path).content
         assert index.by_content(content) == [path]
 
 
 def test_forgets_what_is_gone(tmp_path: Path) -> None:
     paths = [write_sparse(tmp_path / f"{n}.safetensors", {"emb_params": [n, 768]}) for n in (1, 2)]
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         contents = [index.look(path).content for path in paths]
         paths[0].unlink()
         assert index.forget_missing() == 1
@@ -122,7 +122,7 @@ def test_forgets_what_is_gone(tmp_path: Path) -> None:
 def test_a_damaged_index_is_made_anew(damage: str, tmp_path: Path) -> None:
     path = checkpoints.micro(tmp_path / "m.safetensors")
     place = tmp_path / "index.db"
-    with Index(place) as index:
+    with ModelIndex(place) as index:
         index.look(path)
     if damage == "noise":
         place.write_bytes(b"noise" * 1000)
@@ -136,7 +136,7 @@ def test_a_damaged_index_is_made_anew(damage: str, tmp_path: Path) -> None:
             connection.execute("UPDATE files SET model = '{\"kind\": 1}'")
             connection.commit()
         connection.close()
-    with Index(place) as index:
+    with ModelIndex(place) as index:
         assert index.look(path).model.kind == "checkpoint"
         assert index.look(path).model.kind == "checkpoint"
 
@@ -144,7 +144,7 @@ def test_a_damaged_index_is_made_anew(damage: str, tmp_path: Path) -> None:
 def test_damage_while_open(tmp_path: Path) -> None:
     path = checkpoints.micro(tmp_path / "m.safetensors")
     place = tmp_path / "index.db"
-    with Index(place) as index:
+    with ModelIndex(place) as index:
         index.look(path)
         for suffix in ("", "-wal", "-shm"):
             place.with_name(place.name + suffix).write_bytes(b"x" * 4096)
@@ -155,17 +155,17 @@ def test_damage_while_open(tmp_path: Path) -> None:
 def test_where_it_cannot_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotWritable):
-        Index(tmp_path / "file" / "index.db")
+        ModelIndex(tmp_path / "file" / "index.db")
 
 
 def test_a_closed_index_is_not_thrown_away(tmp_path: Path) -> None:
     path = checkpoints.micro(tmp_path / "m.safetensors")
-    index = Index(tmp_path / "index.db")
+    index = ModelIndex(tmp_path / "index.db")
     index.look(path)
     index.close()
     with pytest.raises(sqlite3.ProgrammingError):
         index.forget_missing()
-    with Index(tmp_path / "index.db") as again:
+    with ModelIndex(tmp_path / "index.db") as again:
         assert again.by_content(again.look(path).content) == [path]
 
 
@@ -173,7 +173,7 @@ def test_threads(tmp_path: Path) -> None:
     paths = [
         write_sparse(tmp_path / f"{n}.safetensors", {"emb_params": [n, 768]}) for n in range(9)
     ]
-    with Index(tmp_path / "index.db") as index:
+    with ModelIndex(tmp_path / "index.db") as index:
         threads = [
             threading.Thread(target=lambda: [index.look(path) for path in paths]) for _ in range(4)
         ]
@@ -191,8 +191,8 @@ def test_two_processes(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from ponystudio.library.model_index import Index
-with Index(Path("index.db")) as index:
+from ponystudio.library.model_index import ModelIndex
+with ModelIndex(Path("index.db")) as index:
     for n in range(int(sys.argv[1]), 60, 2):
         index.look(Path(f"{n}.safetensors").absolute())
 """

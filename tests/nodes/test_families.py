@@ -13,7 +13,7 @@ from ponystudio.engine.headless import run_graph
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 SAMPLED = ("checkpoint", "model")
 
@@ -73,7 +73,7 @@ def latent_of(root, packs, tmp_path):
         save = core("save", "save_latent", latent=("sampler", "latent"), prefix="latent")
         run_graph(
             Graph.of(*nodes, save),
-            folders=Folders([root]),
+            folders=ModelFolders([root]),
             packs=packs,
             output=tmp_path,
             device="cpu",

@@ -28,7 +28,7 @@ from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph, Link
 from ponystudio.library.formats import main_memory
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 WIDTH, HEIGHT, BATCH = 96, 64, 2
 SHAPE = BATCH, HEIGHT // 8, WIDTH // 8
@@ -74,7 +74,7 @@ def run(root, packs, tmp_path):
         output = tmp_path / str(len(list(tmp_path.iterdir())))
         run_graph(
             Graph.of(*nodes),
-            folders=Folders([root]),
+            folders=ModelFolders([root]),
             packs=packs,
             output=output,
             device="cpu",

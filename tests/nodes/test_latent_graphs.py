@@ -13,7 +13,7 @@ from ponystudio.engine.headless import run_graph
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 SIDE = 64
 
@@ -66,7 +66,7 @@ def latent_of(root, packs, tmp_path):
         saves = [make(f"save_{n}", "save_latent", latent=(n, "latent"), prefix=n) for n in names]
         run_graph(
             Graph.of(*LOADERS, *nodes, *saves),
-            folders=Folders([root]),
+            folders=ModelFolders([root]),
             output=tmp_path,
             device="cpu",
             dtype="fp32",

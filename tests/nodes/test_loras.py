@@ -17,9 +17,9 @@ from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose
 from ponystudio.engine.node_packs import load_packs
-from ponystudio.engine.protocol.run_request import Request
+from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 FAMILIES = ("sd1", "sd2", "sdxl")
 PROMPTS = {"positive", "negative"}
@@ -89,8 +89,8 @@ class Session:
         stack = core("stack", "apply_loras", **wires, loras=loras)
         source = checkpoint(f"{self.family}.safetensors")
         graph = Graph.of(*picture(*source, stack, model="stack", clip="stack", **sampling))
-        folders = Folders([self.root])
-        self.engine.run(Request(graph, folders, self.output, self.output / "previews"))
+        folders = ModelFolders([self.root])
+        self.engine.run(RunRequest(graph, folders, self.output, self.output / "previews"))
         latent, _ = read_latent(max(self.output.glob("*.latent")))
         return latent
 

@@ -16,7 +16,7 @@ from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.diffusion.images.picture_file import read_picture
 from ponystudio.engine.headless import run_graph
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -45,7 +45,7 @@ def ours(root, tmp_path):
         source = checkpoint(f"{family}.safetensors", prediction=prediction)
         run_graph(
             Graph.of(*picture(*source, seed=SEED, steps=STEPS, cfg=CFG, **settings)),
-            folders=Folders([root]),
+            folders=ModelFolders([root]),
             output=tmp_path,
             device="cpu",
             dtype="fp32",

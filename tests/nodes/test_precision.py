@@ -19,7 +19,7 @@ from ponystudio.engine.headless import run_graph
 from ponystudio.engine.memory import devices
 from ponystudio.errors import NotANumber
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 HALF = torch.float16
 CONTEXT = {"sd2": 64, "sdxl": 96}
@@ -39,7 +39,7 @@ def paint(tmp_path, monkeypatch):
         output = tmp_path / dtype
         run_graph(
             Graph.of(*picture(*checkpoint("model.safetensors"), cfg=2.0)),
-            folders=Folders([tmp_path]),
+            folders=ModelFolders([tmp_path]),
             output=output,
             device="cpu",
             dtype=dtype,

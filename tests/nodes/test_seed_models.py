@@ -13,7 +13,7 @@ from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.diffusion.images.picture_file import read_picture
 from ponystudio.engine.headless import run_graph
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.recognition.recognise import recognise
 
 WORDS = {("eps", False): "eps", ("v", False): "v", ("v", True): "v, zero SNR"}
@@ -37,7 +37,9 @@ def root(row, tmp_path_factory):
 def run(root, *nodes):
     """The latent and the picture that a graph saves."""
     output = root / "output"
-    run_graph(Graph.of(*nodes), folders=Folders([root]), output=output, device="cpu", dtype="fp32")
+    run_graph(
+        Graph.of(*nodes), folders=ModelFolders([root]), output=output, device="cpu", dtype="fp32"
+    )
     latent, _ = read_latent(next(output.glob("*.latent")))
     return latent, read_picture(next(output.glob("*.png")))[0]
 

@@ -17,13 +17,13 @@ from ponystudio.diffusion.loading.load import load
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose
 from ponystudio.engine.node_packs import load_packs
-from ponystudio.engine.protocol.run_request import Request
+from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.errors import DamagedFile, MismatchedValues, MissingFile
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import Environment, result_keys
 from ponystudio.graph.validation import check
 from ponystudio.library.formats.content_id import content_id
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio_nodes.loading import TEXT_FAMILIES, TextEncoderFile, load_clip, set_tokenizer
 
 
@@ -114,7 +114,7 @@ def test_another_tokenizer_beside_a_model_is_another_result(form, tmp_path):
         encoders.write_checkpoint("auraflow", model, **denoiser)
         node = core("clip", form, file=str(model))
     graph = Graph.of(node, core("prompt", "encode_prompt", clip=("clip", "clip"), text="a  pony"))
-    request = Request(graph, Folders([tmp_path]), tmp_path, tmp_path, targets=("prompt",))
+    request = RunRequest(graph, ModelFolders([tmp_path]), tmp_path, tmp_path, targets=("prompt",))
     first = encoders.tokenizer_model()
     plans, contexts = [], []
 

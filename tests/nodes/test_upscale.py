@@ -15,7 +15,7 @@ from ponystudio.errors import MismatchedValues
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.validation import check
-from ponystudio.library.model_folders import Folders, default_roots
+from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio_nodes import images, upscale
 from ponystudio_nodes.images import load_image, save_image
 from ponystudio_nodes.upscale import load_upscaler as load_upscaler_node
@@ -99,7 +99,7 @@ def test_the_shipped_graph_enlarges_the_shipped_photograph() -> None:
     graph = graph_format.read(ponystudio_resources.path("graphs", "upscale.json"))
     catalog = Catalog(kind.spec for module in (images, upscale) for kind in nodes_in(module))
     assert check(graph, catalog) == []
-    folders = Folders(default_roots())
+    folders = ModelFolders(default_roots())
     nodes = graph.nodes
     picture = load_image(file=folders.resolve("input", nodes["picture"].params["file"]))
     weights = folders.resolve("upscale_models", nodes["upscaler"].params["file"])

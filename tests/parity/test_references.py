@@ -12,7 +12,7 @@ from helpers.make_checkpoint import write_checkpoint
 from helpers.paths import PARITY
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 
@@ -42,7 +42,7 @@ def test_latent_of(name, models, tmp_path):
     )
     run_graph(
         graph,
-        folders=Folders([models]),
+        folders=ModelFolders([models]),
         output=tmp_path,
         device="cpu",
         dtype="fp32",

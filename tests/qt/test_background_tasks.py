@@ -11,17 +11,17 @@ from PySide6.QtCore import QCoreApplication, QThread
 from helpers.running import until
 from ponystudio.errors import MissingFile
 from ponystudio.qt import background_tasks
-from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.background_tasks import BackgroundTasks
 
 
 @pytest.fixture
 def held(qapp):
     """Background work whose first job goes on until it is let go."""
-    made: list[Background] = []
+    made: list[BackgroundTasks] = []
     go = threading.Event()
 
     def hold(**more):
-        work = Background("test", **more)
+        work = BackgroundTasks("test", **more)
         made.append(work)
         begun = threading.Event()
         work.do(lambda: (begun.set(), go.wait(5)))
@@ -50,7 +50,7 @@ def test_jobs_of_one_key_replace_each_other(held, newest_first, order):
 
 def test_answers_come_on_the_objects_own_thread_and_waiting_has_them_all(qapp):
     answers: list[object] = []
-    work = Background("test")
+    work = BackgroundTasks("test")
 
     def then(value: object) -> None:
         assert QThread.currentThread() is QCoreApplication.instance().thread()
@@ -71,7 +71,7 @@ def test_answers_come_on_the_objects_own_thread_and_waiting_has_them_all(qapp):
 @pytest.mark.log_warnings
 def test_a_job_that_fails_stops_no_other(qapp, caplog):
     done: list[object] = []
-    work = Background("test")
+    work = BackgroundTasks("test")
 
     def gone() -> None:
         raise MissingFile("There is no such file.")
@@ -88,7 +88,7 @@ def test_a_job_that_fails_stops_no_other(qapp, caplog):
 
 def test_threads_are_there_while_there_is_work(qapp, monkeypatch):
     monkeypatch.setattr(background_tasks, "LINGER", 0.01)
-    work = Background("test lingering", threads=2)
+    work = BackgroundTasks("test lingering", threads=2)
     both = threading.Barrier(2)
     for _ in range(2):
         work.do(lambda: both.wait(5))  # which needs the two of them

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtWidgets import QLabel, QWidget
 
-from ponystudio.widgets.flow_layout import Flow
+from ponystudio.widgets.flow_layout import FlowLayout
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def row(qtbot):
     """Five labels of 40 × 10 px, 8 px apart."""
     widget = QWidget()
     qtbot.addWidget(widget)
-    flow = Flow()
+    flow = FlowLayout()
     flow.setSpacing(8)
     flow.setContentsMargins(0, 0, 0, 0)
     for _ in range(5):

@@ -22,7 +22,7 @@ from ponystudio.widgets.action import ActionSpec
 Source = Callable[[], Iterable[ActionSpec]]
 
 
-class Actions(QObject):
+class ActionRegistry(QObject):
     """`changed` fires when keys were bound anew."""
 
     changed = Signal()

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.app.actions.action_registry import Actions, shown_keys
+from ponystudio.app.actions.action_registry import ActionRegistry, shown_keys
 from ponystudio.app.gallery.results_strip import SearchField
 from ponystudio.canvas.palette.palette_list import paint_title
 from ponystudio.widgets import theme
@@ -40,7 +40,7 @@ _STEPS = {
 class CommandPalette(QFrame):
     """Opens over its window, once; Esc or a click elsewhere closes it."""
 
-    def __init__(self, window: QWidget, actions: Actions) -> None:
+    def __init__(self, window: QWidget, actions: ActionRegistry) -> None:
         super().__init__(window, Qt.WindowType.Popup)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._actions = actions

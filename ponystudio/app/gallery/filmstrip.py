@@ -9,10 +9,10 @@ from PySide6.QtCore import QPoint, QRect, Qt, Signal
 from PySide6.QtGui import QPainter, QPen, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from ponystudio.app.gallery.thumbnail_view import ThumbView
-from ponystudio.studio.results.result_list import Listing
+from ponystudio.app.gallery.thumbnail_view import ThumbnailView
+from ponystudio.studio.results.result_list import ResultList
 from ponystudio.studio.results.result_texts import when
-from ponystudio.studio.results.thumbnail_cache import Thumbnails
+from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import rounded
 from ponystudio.widgets.primitives import px
@@ -21,13 +21,13 @@ _CELL, _CELL_HEIGHT, _GAP, _MARGIN, _CAPTION = 80, 72, 8, 16, 22
 _TOP = 10
 
 
-class Filmstrip(ThumbView):
+class Filmstrip(ThumbnailView):
     """The gallery's line of pictures, marked A and B. `clicked` (picture, keyboard modifiers)."""
 
     clicked = Signal(object, object)
 
     def __init__(
-        self, listing: Listing, thumbnails: Thumbnails, parent: QWidget | None = None
+        self, listing: ResultList, thumbnails: ThumbnailCache, parent: QWidget | None = None
     ) -> None:
         super().__init__(listing, thumbnails, parent)
         self._marks: dict[Path, str] = {}

@@ -15,14 +15,14 @@ from ponystudio.app.gallery.picture_view import PictureView
 from ponystudio.app.gallery.results_strip import ResultsStrip
 from ponystudio.app.gallery.side_panel import SidePanel
 from ponystudio.app.gallery.toolbar import GalleryToolbar
-from ponystudio.studio.results.compared_pair import Mode, Pairing
-from ponystudio.studio.results.picture_record import Picture
-from ponystudio.studio.results.result_library import Results
-from ponystudio.studio.results.result_list import Listing
+from ponystudio.studio.results.compared_pair import ComparedPair, Mode
+from ponystudio.studio.results.picture_record import PictureRecord
+from ponystudio.studio.results.result_library import ResultLibrary
+from ponystudio.studio.results.result_list import ResultList
 from ponystudio.studio.results.result_texts import number
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
-from ponystudio.widgets.common import EmptyState, Line
+from ponystudio.widgets.common import EmptyState, Hairline
 from ponystudio.widgets.primitives import px
 
 _MODES: tuple[Mode, ...] = ("one", "slide", "flicker", "side")
@@ -36,11 +36,11 @@ class GalleryPage(QFrame):
     left = Signal()
     status_changed = Signal(str, str)
 
-    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+    def __init__(self, results: ResultLibrary, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._results = results
-        self.listing = Listing(results, self)
-        self._pairing = Pairing()
+        self.listing = ResultList(results, self)
+        self._pairing = ComparedPair()
         self._awaited = list(results.shown)
         self._latest: Path | None = None
         self.toolbar = GalleryToolbar(self)
@@ -64,14 +64,14 @@ class GalleryPage(QFrame):
         column.setSpacing(0)
         column.addWidget(self.toolbar)
         column.addWidget(self.view, 1)
-        column.addWidget(Line())
+        column.addWidget(Hairline())
         column.addWidget(self.film)
         whole = QWidget()
         row = QHBoxLayout(whole)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(left, 1)
-        row.addWidget(Line(vertical=True))
+        row.addWidget(Hairline(vertical=True))
         row.addWidget(self.side)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(whole)
@@ -105,10 +105,10 @@ class GalleryPage(QFrame):
     # --- What is shown ----------------------------------------------------------------------------
 
     @property
-    def pairing(self) -> Pairing:
+    def pairing(self) -> ComparedPair:
         return self._pairing
 
-    def current(self) -> Picture | None:
+    def current(self) -> PictureRecord | None:
         """B."""
         return self.listing.at(self._pairing.b)
 
@@ -145,7 +145,7 @@ class GalleryPage(QFrame):
     def _order(self) -> list[Path]:
         return [picture.path for picture in self.listing.pictures]
 
-    def _set(self, pairing: Pairing) -> None:
+    def _set(self, pairing: ComparedPair) -> None:
         self._pairing = pairing
         a, b = self.listing.at(pairing.a), self.listing.at(pairing.b)
         compared = pairing.mode != "one" and a is not None
@@ -189,14 +189,14 @@ class GalleryPage(QFrame):
 
     # --- What is done -----------------------------------------------------------------------------
 
-    def _clicked(self, picture: Picture, modifiers: Qt.KeyboardModifier) -> None:
+    def _clicked(self, picture: PictureRecord, modifiers: Qt.KeyboardModifier) -> None:
         if modifiers & Qt.KeyboardModifier.AltModifier:
             self._set(self._pairing.marked(picture.path))
         else:
             adding = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
             self._set(self._pairing.clicked(picture.path, adding))
 
-    def _trash(self, pictures: list[Picture]) -> None:
+    def _trash(self, pictures: list[PictureRecord]) -> None:
         """The neighbour takes the place of what goes."""
         gone = {picture.path for picture in pictures}
         order = self._order()
@@ -209,7 +209,7 @@ class GalleryPage(QFrame):
                 self._set(self._pairing.shown(left))
         self._results.actions.move_to_trash(pictures)
 
-    def _show_menu(self, pictures: list[Picture], place: QPoint) -> None:
+    def _show_menu(self, pictures: list[PictureRecord], place: QPoint) -> None:
         if self._menu is not None:
             self._menu.deleteLater()
         self._menu = picture_menu(pictures, self._results.actions, self)
@@ -300,7 +300,7 @@ class GalleryWindow(QWidget):
 
     closed = Signal()
 
-    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+    def __init__(self, results: ResultLibrary, parent: QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Window)
         self._results = results
         self.page = GalleryPage(results, self)

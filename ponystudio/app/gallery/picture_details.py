@@ -18,10 +18,10 @@ from PySide6.QtWidgets import (
 
 from ponystudio.studio.results import graph_diff
 from ponystudio.studio.results.comparison import Finding
-from ponystudio.studio.results.picture_record import Picture
+from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_texts import decimal, device, precision, size
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import Line, Spacing, label, paint_icon, rounded
+from ponystudio.widgets.common import Hairline, Spacing, label, paint_icon, rounded
 from ponystudio.widgets.primitives import px
 
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ class Lines(QWidget):
 class Facts(Lines):
     """How a picture was made; what is not known has no line."""
 
-    def show_picture(self, picture: Picture, verdict: Verdict | None = None) -> None:
+    def show_picture(self, picture: PictureRecord, verdict: Verdict | None = None) -> None:
         self.show_lines(self._lines(picture, verdict))
 
-    def _lines(self, picture: Picture, verdict: Verdict | None) -> list[tuple[str, str]]:
+    def _lines(self, picture: PictureRecord, verdict: Verdict | None) -> list[tuple[str, str]]:
         lines: list[tuple[str, str]] = []
 
         def line(name: str, *parts: str) -> None:
@@ -229,7 +229,7 @@ class Differences(QWidget):
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
-        self._rows.addWidget(Line())
+        self._rows.addWidget(Hairline())
         if finding.graphs is None:
             self._count.say("")
             self._same.setText(spanned(self._lack(finding.lacking), "text2"))
@@ -237,7 +237,7 @@ class Differences(QWidget):
         found = finding.graphs.differences
         for difference in found:
             self._rows.addWidget(DifferenceRow(difference))
-            self._rows.addWidget(Line())
+            self._rows.addWidget(Hairline())
         self._count.say(self.tr("%d of %d values") % (len(found), finding.graphs.values))
         same = graph_diff.sentence(finding.graphs.same)
         if not found:

@@ -8,12 +8,12 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.results.picture_actions import PictureActions
-from ponystudio.studio.results.picture_record import Picture
+from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.widgets import theme
 
 
 def picture_menu(
-    pictures: Sequence[Picture], actions: PictureActions, parent: QWidget | None = None
+    pictures: Sequence[PictureRecord], actions: PictureActions, parent: QWidget | None = None
 ) -> QMenu:
     """What may be done with these; entries that do not fit stay and are greyed."""
     menu = QMenu(parent)

@@ -22,10 +22,10 @@ from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.app.gallery import stage_painting
-from ponystudio.app.gallery.viewer_camera import Camera, contained
+from ponystudio.app.gallery.viewer_camera import ViewerCamera, contained
 from ponystudio.studio.results.compared_pair import Mode
-from ponystudio.studio.results.picture_record import Picture
-from ponystudio.studio.results.result_library import Results
+from ponystudio.studio.results.picture_record import PictureRecord
+from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.studio.results.result_texts import label, told
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import px
@@ -35,18 +35,18 @@ _FLICKER_MS, _GLIDE_MS = 600, 180
 _NEAR = 14
 
 
-class Stage(QWidget):
+class PictureStage(QWidget):
     """Shows the pictures; whoever derives gives it to mouse and keys. `zoom_changed`."""
 
     zoom_changed = Signal()
 
-    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+    def __init__(self, results: ResultLibrary, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._results = results
-        self._a: Picture | None = None
-        self._b: Picture | None = None
+        self._a: PictureRecord | None = None
+        self._b: PictureRecord | None = None
         self._mode: Mode = "one"
-        self._camera = Camera()
+        self._camera = ViewerCamera()
         self._divider = 0.5
         self._shows_a = False
         self._heat: QImage | None = None
@@ -56,7 +56,7 @@ class Stage(QWidget):
         self._glide.setEasingCurve(QEasingCurve.Type.OutCubic)
         self._glide.setStartValue(0.0)
         self._glide.setEndValue(1.0)
-        self._from = self._to = Camera()
+        self._from = self._to = ViewerCamera()
         self._turns = QTimer(self, interval=_FLICKER_MS)
         self._connect()
         self.setMouseTracking(True)
@@ -81,7 +81,7 @@ class Stage(QWidget):
         return self._mode
 
     @property
-    def camera(self) -> Camera:
+    def camera(self) -> ViewerCamera:
         """As it is shown: with the scale and centre that `fit` gives."""
         return self._camera.fitted(self._panes()[-1], self._size())
 
@@ -90,12 +90,12 @@ class Stage(QWidget):
         """Where the divider is, in 0..1 of the picture's width."""
         return self._divider
 
-    def show_pictures(self, a: Picture | None, b: Picture | None, mode: Mode) -> None:
+    def show_pictures(self, a: PictureRecord | None, b: PictureRecord | None, mode: Mode) -> None:
         """Zoom and position stay, so that pictures of one size can be gone through."""
         reset = b is not None and self._b is not None and _shape(b) != _shape(self._b)
         self._a, self._b = a, b
         if reset and not self._camera.fit:
-            self._camera = Camera()
+            self._camera = ViewerCamera()
         self._set_mode(mode if a is not None else "one")
         self._heat = None
         self.setAccessibleDescription(told(b) if b is not None else "")
@@ -145,7 +145,7 @@ class Stage(QWidget):
         return self.camera.scale * self.devicePixelRatioF() * 100
 
     def fit(self) -> None:
-        self._go(Camera())
+        self._go(ViewerCamera())
 
     def zoom_to(self, percent: float, at: QPointF | None = None) -> None:
         pane = self._panes()[-1]
@@ -164,13 +164,13 @@ class Stage(QWidget):
         else:
             self.fit()
 
-    def _set_camera(self, camera: Camera) -> None:
+    def _set_camera(self, camera: ViewerCamera) -> None:
         self._glide.stop()
         self._camera = camera
         self.zoom_changed.emit()
         self.update()
 
-    def _go(self, camera: Camera) -> None:
+    def _go(self, camera: ViewerCamera) -> None:
         if theme.reduced_motion() or not self.isVisible():
             self._set_camera(camera)
             return
@@ -283,7 +283,7 @@ class Stage(QWidget):
         )
 
     def _paint_one(
-        self, painter: QPainter, picture: Picture, pane: QRectF, clip: QRectF, mark: str
+        self, painter: QPainter, picture: PictureRecord, pane: QRectF, clip: QRectF, mark: str
     ) -> None:
         rect = self._paint_picture(painter, picture, pane, clip).intersected(clip)
         if mark and not rect.isEmpty():
@@ -294,7 +294,7 @@ class Stage(QWidget):
             stage_painting.paint_chip(painter, mark, label(picture, other), at, False, room)
 
     def _paint_picture(
-        self, painter: QPainter, picture: Picture, pane: QRectF, clip: QRectF
+        self, painter: QPainter, picture: PictureRecord, pane: QRectF, clip: QRectF
     ) -> QRectF:
         """Where it lies. A has B's place, in its own proportions."""
         place = self._camera.rect(pane, self._size())
@@ -329,7 +329,7 @@ class Stage(QWidget):
         self.update()
 
 
-def _shape(picture: Picture) -> tuple[int, int]:
+def _shape(picture: PictureRecord) -> tuple[int, int]:
     return picture.width, picture.height
 
 

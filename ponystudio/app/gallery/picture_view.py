@@ -16,19 +16,19 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from ponystudio.app.gallery.picture_stage import Stage
-from ponystudio.studio.results.result_library import Results
+from ponystudio.app.gallery.picture_stage import PictureStage
+from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.widgets.primitives import px
 
 _STEP = 1.25
 
 
-class PictureView(Stage):
+class PictureView(PictureStage):
     """`menu_requested` (global position)."""
 
     menu_requested = Signal(object)
 
-    def __init__(self, results: Results, parent: QWidget | None = None) -> None:
+    def __init__(self, results: ResultLibrary, parent: QWidget | None = None) -> None:
         super().__init__(results, parent)
         self._last = QPointF()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)

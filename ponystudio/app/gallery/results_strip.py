@@ -15,10 +15,10 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.app.gallery.picture_menu import picture_menu
-from ponystudio.app.gallery.thumbnail_grid import ThumbGrid
-from ponystudio.studio.results.picture_record import Picture
-from ponystudio.studio.results.result_library import Results
-from ponystudio.studio.results.result_list import Listing
+from ponystudio.app.gallery.thumbnail_grid import ThumbnailGrid
+from ponystudio.studio.results.picture_record import PictureRecord
+from ponystudio.studio.results.result_library import ResultLibrary
+from ponystudio.studio.results.result_list import ResultList
 from ponystudio.studio.results.result_texts import number
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import EmptyState, IconButton, label, paint_icon
@@ -39,7 +39,7 @@ class ResultsStrip(QFrame):
 
     def __init__(
         self,
-        results: Results,
+        results: ResultLibrary,
         parent: QWidget | None = None,
         side: int = 72,
         inside: bool = False,
@@ -48,8 +48,8 @@ class ResultsStrip(QFrame):
         self._inside = inside
         self._results = results
         self.setProperty("surface", "panel")
-        self.listing = Listing(results, self)
-        self.grid = ThumbGrid(self.listing, results.thumbnails, side, parent=self)
+        self.listing = ResultList(results, self)
+        self.grid = ThumbnailGrid(self.listing, results.thumbnails, side, parent=self)
         self._menu: QMenu | None = None
         self._title = label(self.tr("Results"), "title")
         self._count = label("", "mono_caption", "text3")
@@ -123,10 +123,10 @@ class ResultsStrip(QFrame):
     def minimumSizeHint(self) -> QSize:
         return QSize(px(200), px(160))
 
-    def selected(self) -> list[Picture]:
+    def selected(self) -> list[PictureRecord]:
         return self.grid.selected()
 
-    def _open(self, picture: Picture) -> None:
+    def _open(self, picture: PictureRecord) -> None:
         chosen = self.grid.selected()
         pictures = chosen if len(chosen) == 2 and picture in chosen else [picture]
         self.opened.emit([picture.path for picture in pictures])
@@ -183,7 +183,7 @@ class ResultsStrip(QFrame):
             folder = folder.parent
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
-    def _show_menu(self, pictures: list[Picture], place: QPoint) -> None:
+    def _show_menu(self, pictures: list[PictureRecord], place: QPoint) -> None:
         if self._menu is not None:
             self._menu.deleteLater()
         self._menu = picture_menu(pictures, self._results.actions, self)

@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLay
 from ponystudio.app.gallery.picture_details import Differences, Facts
 from ponystudio.app.gallery.pixel_tiles import Pixels
 from ponystudio.studio.results.comparison import Comparer, Finding
-from ponystudio.studio.results.picture_record import Picture
-from ponystudio.studio.results.result_library import Results
+from ponystudio.studio.results.picture_record import PictureRecord
+from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import ElidedLabel, IconButton, Spacing, TextButton
-from ponystudio.widgets.flow_layout import Flow
+from ponystudio.widgets.flow_layout import FlowLayout
 from ponystudio.widgets.primitives import px
 
 _WIDTH = 348
@@ -26,10 +26,12 @@ class SidePanel(QScrollArea):
     trash_requested = Signal(object)
     heat_toggled = Signal(object)
 
-    def __init__(self, results: Results, comparer: Comparer, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, results: ResultLibrary, comparer: Comparer, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._results, self._comparer = results, comparer
-        self._picture: Picture | None = None
+        self._picture: PictureRecord | None = None
         self._title = ElidedLabel("", "title", Qt.TextElideMode.ElideMiddle)
         self.star_button = IconButton("star", self.tr("Star"), "S", on_icon_color="warn")
         self.star_button.setCheckable(True)
@@ -67,7 +69,7 @@ class SidePanel(QScrollArea):
         head.addWidget(self._title, 1)
         head.addWidget(self.star_button)
         head.addWidget(self.trash_button)
-        buttons = Flow()
+        buttons = FlowLayout()
         Spacing(buttons, spacing=6)
         for button in (self.graph_button, self.seed_button, self.copy_button, self.verify_button):
             buttons.addWidget(button)
@@ -106,7 +108,7 @@ class SidePanel(QScrollArea):
     def sizeHint(self) -> QSize:
         return QSize(px(_WIDTH), px(600))
 
-    def show_picture(self, picture: Picture | None, compared: bool) -> None:
+    def show_picture(self, picture: PictureRecord | None, compared: bool) -> None:
         self._picture = picture
         self._content.setVisible(picture is not None)
         if picture is None:
@@ -157,7 +159,7 @@ class SidePanel(QScrollArea):
             self._show_facts(self._picture)
         self._compared()
 
-    def _show_facts(self, picture: Picture) -> None:
+    def _show_facts(self, picture: PictureRecord) -> None:
         self._facts.show_picture(picture, self._results.verdicts.get(picture.path))
 
     def _verified(self, path: Path) -> None:

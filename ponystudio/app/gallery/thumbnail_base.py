@@ -22,10 +22,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from ponystudio.studio.results.picture_record import Picture
-from ponystudio.studio.results.result_list import Listing
+from ponystudio.studio.results.picture_record import PictureRecord
+from ponystudio.studio.results.result_list import ResultList
 from ponystudio.studio.results.result_texts import told
-from ponystudio.studio.results.thumbnail_cache import Thumbnails
+from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import paint_icon, rounded
 from ponystudio.widgets.primitives import px
@@ -33,7 +33,7 @@ from ponystudio.widgets.primitives import px
 _CELLS_KEPT = 500
 
 
-class Thumbs(QAbstractScrollArea):
+class ThumbnailBase(QAbstractScrollArea):
     """Pictures in cells, some of them chosen. `selection_changed`.
 
     Whoever derives places the cells: `cell`, `visible_rows`, `row_at`, `neighbour`, `arrange`.
@@ -42,7 +42,7 @@ class Thumbs(QAbstractScrollArea):
     selection_changed = Signal()
 
     def __init__(
-        self, listing: Listing, thumbnails: Thumbnails, parent: QWidget | None = None
+        self, listing: ResultList, thumbnails: ThumbnailCache, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.listing, self._thumbnails = listing, thumbnails
@@ -93,14 +93,14 @@ class Thumbs(QAbstractScrollArea):
     # --- Selection --------------------------------------------------------------------------------
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
+    def pictures(self) -> tuple[PictureRecord, ...]:
         return self.listing.pictures
 
     @property
-    def current(self) -> Picture | None:
+    def current(self) -> PictureRecord | None:
         return self.listing.at(self._current)
 
-    def selected(self) -> list[Picture]:
+    def selected(self) -> list[PictureRecord]:
         """In the order in which they were chosen."""
         found = (self.listing.at(path) for path in self._selected)
         return [picture for picture in found if picture is not None]

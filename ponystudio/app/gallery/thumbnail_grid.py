@@ -11,10 +11,10 @@ from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
-from ponystudio.app.gallery.thumbnail_view import ThumbView
-from ponystudio.studio.results.result_list import Listing
+from ponystudio.app.gallery.thumbnail_view import ThumbnailView
+from ponystudio.studio.results.result_list import ResultList
 from ponystudio.studio.results.result_texts import day
-from ponystudio.studio.results.thumbnail_cache import Thumbnails
+from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import px
 
@@ -22,7 +22,7 @@ _GAP, _HEADING, _MARGIN = 6, 26, 6
 
 
 @dataclass(frozen=True)
-class _Section:
+class _GridSection:
     title: str
     first: int
     count: int
@@ -30,13 +30,13 @@ class _Section:
     """Where its first row of pictures begins, from the top of all."""
 
 
-class ThumbGrid(ThumbView):
+class ThumbnailGrid(ThumbnailView):
     """As many columns as fit, at least `columns`, of squares at least `side` px wide."""
 
     def __init__(
         self,
-        listing: Listing,
-        thumbnails: Thumbnails,
+        listing: ResultList,
+        thumbnails: ThumbnailCache,
         side: int = 72,
         columns: int = 3,
         parent: QWidget | None = None,
@@ -44,7 +44,7 @@ class ThumbGrid(ThumbView):
         super().__init__(listing, thumbnails, parent)
         self._least, self._fewest = side, columns
         self._columns, self._side = columns, side
-        self._sections: list[_Section] = []
+        self._sections: list[_GridSection] = []
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
 
@@ -113,7 +113,9 @@ class ThumbGrid(ThumbView):
             # What is all of one day needs no heading.
             if len(days) > 1:
                 top += px(_HEADING) + (px(4) if number else 0)
-            self._sections.append(_Section(title if len(days) > 1 else "", rows[0], len(rows), top))
+            self._sections.append(
+                _GridSection(title if len(days) > 1 else "", rows[0], len(rows), top)
+            )
             top += -(-len(rows) // self._columns) * (self._side + gap)
         bar = self.verticalScrollBar()
         bar.setRange(0, max(0, top + px(_MARGIN) - self.viewport().height()))
@@ -150,5 +152,5 @@ class ThumbGrid(ThumbView):
     def _section_number(self, row: int) -> int:
         return bisect_right([section.first for section in self._sections], row) - 1
 
-    def _section(self, row: int) -> _Section:
+    def _section(self, row: int) -> _GridSection:
         return self._sections[self._section_number(row)]

@@ -16,10 +16,10 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
-from ponystudio.app.gallery.thumbnail_base import Thumbs
-from ponystudio.studio.results.result_list import Listing
+from ponystudio.app.gallery.thumbnail_base import ThumbnailBase
+from ponystudio.studio.results.result_list import ResultList
 from ponystudio.studio.results.result_texts import told
-from ponystudio.studio.results.thumbnail_cache import Thumbnails
+from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets.primitives import px
 
 _MOVES = {
@@ -34,7 +34,7 @@ _MOVES = {
 }
 
 
-class ThumbView(Thumbs):
+class ThumbnailView(ThumbnailBase):
     """`activated` (picture): double click or Enter. `menu_requested` (pictures, global position).
     `delete_requested` (pictures), `copy_requested` (picture)."""
 
@@ -44,7 +44,7 @@ class ThumbView(Thumbs):
     copy_requested = Signal(object)
 
     def __init__(
-        self, listing: Listing, thumbnails: Thumbnails, parent: QWidget | None = None
+        self, listing: ResultList, thumbnails: ThumbnailCache, parent: QWidget | None = None
     ) -> None:
         super().__init__(listing, thumbnails, parent)
         self._pressed: QPoint | None = None

@@ -10,7 +10,7 @@ from ponystudio.studio.results.compared_pair import Mode
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import IconButton, Spacing, label
 from ponystudio.widgets.primitives import px
-from ponystudio.widgets.segmented_control import Segments
+from ponystudio.widgets.segmented_control import SegmentedControl
 
 _ROOM_FOR_HINT = 760
 _PERCENTS = (25, 50, 100, 200, 400, 800)
@@ -28,7 +28,7 @@ class GalleryToolbar(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.modes = Segments(
+        self.modes = SegmentedControl(
             (
                 ("one", self.tr("One"), "image"),
                 ("slide", self.tr("Slide"), "compare"),

@@ -10,7 +10,7 @@ LEAST, MOST = 0.01, 64.0
 
 
 @dataclass(frozen=True)
-class Camera:
+class ViewerCamera:
     """`scale` is view px a picture px; `centre` is the point of the picture, in 0..1, that lies in
     the middle of a pane. `fit` wins over both: the whole picture, in the middle."""
 
@@ -18,7 +18,7 @@ class Camera:
     centre: QPointF = field(default_factory=lambda: QPointF(0.5, 0.5))
     fit: bool = True
 
-    def fitted(self, pane: QRectF, size: QSizeF) -> Camera:
+    def fitted(self, pane: QRectF, size: QSizeF) -> ViewerCamera:
         """With the scale and centre that `fit` stands for."""
         if not self.fit or size.isEmpty() or pane.isEmpty():
             return self
@@ -32,7 +32,7 @@ class Camera:
         middle = pane.center()
         return QRectF(middle.x() - now.centre.x() * w, middle.y() - now.centre.y() * h, w, h)
 
-    def zoomed(self, factor: float, at: QPointF, pane: QRectF, size: QSizeF) -> Camera:
+    def zoomed(self, factor: float, at: QPointF, pane: QRectF, size: QSizeF) -> ViewerCamera:
         """Larger or smaller, with the point under `at` staying there."""
         now = self.fitted(pane, size)
         scale = max(LEAST, min(MOST, now.scale * factor))
@@ -47,9 +47,9 @@ class Camera:
             held.x() - offset.x() / (size.width() * scale),
             held.y() - offset.y() / (size.height() * scale),
         )
-        return Camera(scale, centre, False).bounded()
+        return ViewerCamera(scale, centre, False).bounded()
 
-    def panned(self, delta: QPointF, pane: QRectF, size: QSizeF) -> Camera:
+    def panned(self, delta: QPointF, pane: QRectF, size: QSizeF) -> ViewerCamera:
         now = self.fitted(pane, size)
         rect = now.rect(pane, size)
         if rect.isEmpty():
@@ -57,18 +57,18 @@ class Camera:
         centre = QPointF(
             now.centre.x() - delta.x() / rect.width(), now.centre.y() - delta.y() / rect.height()
         )
-        return Camera(now.scale, centre, False).bounded()
+        return ViewerCamera(now.scale, centre, False).bounded()
 
-    def bounded(self) -> Camera:
+    def bounded(self) -> ViewerCamera:
         """The picture cannot be lost: some of it stays in the middle."""
         x, y = (max(0.0, min(1.0, value)) for value in (self.centre.x(), self.centre.y()))
         return replace(self, centre=QPointF(x, y))
 
-    def between(self, other: Camera, share: float) -> Camera:
+    def between(self, other: ViewerCamera, share: float) -> ViewerCamera:
         """On the way to another one, both without `fit`; zooming at an even pace."""
         scale = self.scale * (other.scale / self.scale) ** share
         centre = self.centre + (other.centre - self.centre) * share
-        return Camera(scale, centre, False)
+        return ViewerCamera(scale, centre, False)
 
 
 def contained(size: QSizeF, rect: QRectF) -> QRectF:

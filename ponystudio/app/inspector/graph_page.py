@@ -12,7 +12,7 @@ from ponystudio.errors import NothingToRun
 from ponystudio.graph.topology import ancestors, effective
 from ponystudio.graph.validation import effective_targets
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.document import StudioDocument
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import NodeState, Problem
 from ponystudio.studio.runs.run_texts import about, title
 from ponystudio.studio.runs.runner import Runner
@@ -22,7 +22,7 @@ NAMED = 3
 
 
 def graph_page(
-    document: StudioDocument, runner: Runner, key: str, go_to: Callable[[str], object]
+    document: Document, runner: Runner, key: str, go_to: Callable[[str], object]
 ) -> QWidget:
     """`key` is what walks through the problems, `go_to` shows a node."""
     widget, box = new_page()
@@ -51,7 +51,7 @@ def graph_page(
     return widget
 
 
-def next_problem(document: StudioDocument, after: str) -> str:
+def next_problem(document: Document, after: str) -> str:
     """The node with a problem that follows another, round and round; "" without any."""
     nodes = [id for id in document.graph.nodes if problems_of(document.states[id])]
     if not nodes:
@@ -64,7 +64,7 @@ def problems_of(state: NodeState) -> list[Problem]:
     return [state.problem] if state.problem else list(state.faults)
 
 
-def _facts(document: StudioDocument, runner: Runner) -> list[tuple[str, str]]:
+def _facts(document: Document, runner: Runner) -> list[tuple[str, str]]:
     states, nodes = document.states, document.graph.nodes
     rows = [(tr("graph"), _count(len(nodes)))]
     if document.path is not None:
@@ -81,7 +81,7 @@ def _facts(document: StudioDocument, runner: Runner) -> list[tuple[str, str]]:
     return rows
 
 
-def _needed(document: StudioDocument) -> list[str]:
+def _needed(document: Document) -> list[str]:
     """The nodes that a run is made for, and what they need."""
     try:
         targets = effective_targets(document.graph, document.catalog)
@@ -91,13 +91,13 @@ def _needed(document: StudioDocument) -> list[str]:
     return [id for id in document.graph.nodes if id in wanted]
 
 
-def _forecast(document: StudioDocument, runner: Runner, nodes: list[str]) -> float:
+def _forecast(document: Document, runner: Runner, nodes: list[str]) -> float:
     """The seconds that these usually take; 0 where it is not known of one of them."""
     costs = runner.costs(document, nodes)
     return sum(cost.seconds for cost in costs) if all(cost.runs for cost in costs) else 0.0
 
 
-def _what_works(document: StudioDocument) -> list[tuple[str, str]]:
+def _what_works(document: Document) -> list[tuple[str, str]]:
     """What a run that failed, or left something out, has done nevertheless."""
     states, nodes = document.states, document.graph.nodes
     done = [title(document.graph, document.catalog, i) for i in nodes if states[i].phase == "done"]

@@ -18,10 +18,10 @@ from ponystudio.canvas.scene.card_status import seconds
 from ponystudio.graph.editing import lora_tags
 from ponystudio.graph.model import Node
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.document import StudioDocument
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import NodeState
-from ponystudio.studio.models.field_services import ParamServices
-from ponystudio.studio.models.token_counter import Prompt
+from ponystudio.studio.models.field_services import FieldServices
+from ponystudio.studio.models.token_counter import PromptState
 from ponystudio.studio.runs.run_texts import title
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme
@@ -44,11 +44,11 @@ class Inspector(QFrame):
     words_chosen = Signal(str, int, int)
 
     def __init__(
-        self, runner: Runner, services: ParamServices, parent: QWidget | None = None
+        self, runner: Runner, services: FieldServices, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._runner, self._counts = runner, services.counts
-        self._document: StudioDocument | None = None
+        self._document: Document | None = None
         self._node = ""
         self.problem_key: Callable[[], str] = str
         """What walks through the problems, as it is written on keys."""
@@ -68,7 +68,7 @@ class Inspector(QFrame):
         self._counts.changed.connect(self._later)
         theme.hub.changed.connect(self.refresh)
 
-    def show_document(self, document: StudioDocument | None) -> None:
+    def show_document(self, document: Document | None) -> None:
         before, self._document = self._document, document
         if before is document:
             return
@@ -124,7 +124,7 @@ class Inspector(QFrame):
 
     # Of a node
 
-    def _of_node(self, document: StudioDocument, id: str) -> QWidget:
+    def _of_node(self, document: Document, id: str) -> QWidget:
         node, spec, state = document.graph.nodes[id], document.spec(id), document.states[id]
         page, box = new_page()
         head = QHBoxLayout()
@@ -162,7 +162,7 @@ class Inspector(QFrame):
         box.addStretch(1)
         return page
 
-    def _cost(self, document: StudioDocument, id: str, state: NodeState) -> list[tuple[str, str]]:
+    def _cost(self, document: Document, id: str, state: NodeState) -> list[tuple[str, str]]:
         rows = []
         (known,) = self._runner.costs(document, [id])
         if known.runs:
@@ -195,7 +195,7 @@ class Inspector(QFrame):
         return row
 
 
-def _params(document: StudioDocument, node: Node, spec: NodeSpec | None) -> list[tuple[str, str]]:
+def _params(document: Document, node: Node, spec: NodeSpec | None) -> list[tuple[str, str]]:
     if spec is None:
         return [(name, _short(text_of(value))) for name, value in node.params.items()]
     rows = []
@@ -210,7 +210,7 @@ def _params(document: StudioDocument, node: Node, spec: NodeSpec | None) -> list
     return rows
 
 
-def _prompt(document: StudioDocument, node: Node, spec: NodeSpec | None) -> Prompt | None:
+def _prompt(document: Document, node: Node, spec: NodeSpec | None) -> PromptState | None:
     """The first prompt of its own that a node has."""
     own = (p for p in spec.params if p.prompt and p.name not in node.inputs) if spec else ()
     param = next(iter(own), None)

@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from ponystudio.canvas.fields.prompt_weights import shown
-from ponystudio.studio.models.token_counter import CHUNK, Counts, Prompt, Tokens
+from ponystudio.studio.models.token_counter import CHUNK, Counts, PromptState, Tokens
 from ponystudio.studio.models.token_pieces import Piece
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_box, px
@@ -53,7 +53,7 @@ class TokenView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tokens = Tokens()
-        self._asked = self._shown = Prompt("", "")
+        self._asked = self._shown = PromptState("", "")
         self._boxes: list[Box] = []
         self._height = px(HEAD)
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -63,13 +63,13 @@ class TokenView(QWidget):
         self.setAccessibleName(self.tr("Tokens"))
         theme.hub.changed.connect(self._lay_out)
 
-    def show_prompt(self, counts: Counts, prompt: Prompt) -> None:
+    def show_prompt(self, counts: Counts, prompt: PromptState) -> None:
         """What is shown stays until the tokens of this prompt are known."""
         if prompt != self._asked:
             self._asked = prompt
             counts.pieces(prompt, self, lambda tokens: self._have(prompt, tokens))
 
-    def _have(self, prompt: Prompt, tokens: Tokens) -> None:
+    def _have(self, prompt: PromptState, tokens: Tokens) -> None:
         if prompt == self._asked:
             self._shown, self.tokens = prompt, tokens
             self._lay_out()

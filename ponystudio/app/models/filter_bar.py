@@ -17,16 +17,16 @@ from PySide6.QtWidgets import (
 
 from ponystudio.app.gallery.results_strip import SearchField
 from ponystudio.app.models.model_cards import KINDS, RING, kind_titles
-from ponystudio.studio.models.model_filter import Entry, Wish
-from ponystudio.studio.models.model_summary import Fact, family_title
+from ponystudio.studio.models.model_filter import ModelEntry, ModelFilter
+from ponystudio.studio.models.model_summary import ModelSummary, family_title
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import IconButton, Line, Spacing, label
-from ponystudio.widgets.flow_layout import Flow
+from ponystudio.widgets.common import Hairline, IconButton, Spacing, label
+from ponystudio.widgets.flow_layout import FlowLayout
 from ponystudio.widgets.primitives import px
 
 
-class ModelFilters(QWidget):
+class FilterBar(QWidget):
     """`changed` when something else is wanted."""
 
     changed = Signal()
@@ -45,14 +45,14 @@ class ModelFilters(QWidget):
         self._hint = label("", "caption")
         self._kinds, self._families = QButtonGroup(self), QButtonGroup(self)
         self._families.setExclusive(False)
-        self._chips = Flow()
+        self._chips = FlowLayout()
         self._lay_out()
         self._connect()
 
-    def wish(self) -> Wish:
+    def wish(self) -> ModelFilter:
         chosen = self._kinds.checkedButton()
         families = [b for b in self._families.buttons() if b.isChecked()]
-        return Wish(
+        return ModelFilter(
             words=tuple(self.search.text().lower().split()),
             kind=chosen.property("chip_name") if chosen else "",
             family=families[0].property("chip_name") if families else "",
@@ -71,7 +71,7 @@ class ModelFilters(QWidget):
         self.search.clear_now()
         self.changed.emit()
 
-    def offer(self, entries: Iterable[tuple[Entry, Fact | None]], family: str) -> None:
+    def offer(self, entries: Iterable[tuple[ModelEntry, ModelSummary | None]], family: str) -> None:
         """Chips for what there is, with how many of each; `family` is of the model in front."""
         pairs = list(entries)
         kinds = Counter(entry.kind for entry, _ in pairs)
@@ -124,7 +124,7 @@ class ModelFilters(QWidget):
             self._chips.addWidget(button)
 
     def _lay_out(self) -> None:
-        self._line = Line(self, vertical=True)
+        self._line = Hairline(self, vertical=True)
         row = QHBoxLayout()
         Spacing(row, spacing=8)
         row.addWidget(self.search)

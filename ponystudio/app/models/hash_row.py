@@ -11,7 +11,7 @@ from ponystudio.app.gallery.picture_details import LABELS
 from ponystudio.errors import PonyStudioError
 from ponystudio.studio.models.hashing import Hasher
 from ponystudio.studio.models.model_filter import AUTOV2
-from ponystudio.studio.models.model_summary import Fact
+from ponystudio.studio.models.model_summary import ModelSummary
 from ponystudio.widgets.common import IconButton, Spacing, label
 from ponystudio.widgets.primitives import px
 
@@ -49,7 +49,7 @@ class HashRow(QWidget):
         hasher.done.connect(self._done)
         hasher.failed.connect(self._failed)
 
-    def show_fact(self, fact: Fact | None) -> None:
+    def show_fact(self, fact: ModelSummary | None) -> None:
         path = fact.path if fact and fact.path and fact.path.is_file() else None
         if path != self._path:
             self._problem = ""

@@ -14,13 +14,13 @@ from ponystudio.graph.model import Node
 from ponystudio.library.file_checks import files_of
 
 if TYPE_CHECKING:
-    from ponystudio.app.window.main_window import Window
+    from ponystudio.app.window.main_window import MainWindow
 
 
-class ModelUses(QObject):
+class ModelActions(QObject):
     """Kinds are those of folders: checkpoints, loras, …"""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
 

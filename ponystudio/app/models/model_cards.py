@@ -28,10 +28,10 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QWidget
 
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.models.model_filter import AUTOV2, Entry
-from ponystudio.studio.models.model_list import ENTRY, FACT, Around
-from ponystudio.studio.models.model_summary import Fact, family_title, mismatch, size_text
-from ponystudio.studio.models.preview_pictures import ModelPictures
+from ponystudio.studio.models.model_filter import AUTOV2, ModelEntry
+from ponystudio.studio.models.model_list import ENTRY, FACT, ModelListContext
+from ponystudio.studio.models.model_summary import ModelSummary, family_title, mismatch, size_text
+from ponystudio.studio.models.preview_pictures import PreviewPictureCache
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_box, draw_icon, draw_ring, px
 
@@ -67,7 +67,7 @@ def kind_titles() -> dict[str, tuple[str, str]]:
     }
 
 
-class ModelList(QListView):
+class ModelCardList(QListView):
     """`drag_began` while a card is in the air; `drag_ended` carries whether it was taken.
     `menu_wanted` (place on the screen) for the card that is chosen."""
 
@@ -133,7 +133,7 @@ class ModelList(QListView):
 class ModelCard(QStyledItemDelegate):
     """Picture, name, kind, size and hash; what does not fit is grey and says why."""
 
-    def __init__(self, pictures: ModelPictures, parent: QWidget) -> None:
+    def __init__(self, pictures: PreviewPictureCache, parent: QWidget) -> None:
         super().__init__(parent)
         self._pictures = pictures
         self._kinds = kind_titles()
@@ -166,7 +166,12 @@ class ModelCard(QStyledItemDelegate):
         painter.restore()
 
     def _picture(
-        self, painter: QPainter, rect: QRectF, entry: Entry, fact: Fact | None, why: str
+        self,
+        painter: QPainter,
+        rect: QRectF,
+        entry: ModelEntry,
+        fact: ModelSummary | None,
+        why: str,
     ) -> None:
         look = theme.current()
         clip = QPainterPath()
@@ -184,7 +189,12 @@ class ModelCard(QStyledItemDelegate):
         painter.restore()
 
     def _badges(
-        self, painter: QPainter, rect: QRectF, entry: Entry, fact: Fact | None, around: Around
+        self,
+        painter: QPainter,
+        rect: QRectF,
+        entry: ModelEntry,
+        fact: ModelSummary | None,
+        around: ModelListContext,
     ) -> None:
         """Family on the left; on the right that it is in use, and its star."""
         if fact is not None and fact.family:
@@ -201,7 +211,12 @@ class ModelCard(QStyledItemDelegate):
             draw_badge(painter, right, self.tr("In use"), "ok", from_right=True)
 
     def _words(
-        self, painter: QPainter, rect: QRectF, entry: Entry, fact: Fact | None, why: str
+        self,
+        painter: QPainter,
+        rect: QRectF,
+        entry: ModelEntry,
+        fact: ModelSummary | None,
+        why: str,
     ) -> None:
         look = theme.current()
         left, right = rect.left() + px(10), rect.right() - px(10)

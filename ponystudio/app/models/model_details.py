@@ -13,22 +13,22 @@ from ponystudio.app.models.hash_row import HashRow
 from ponystudio.app.models.model_cards import KINDS, draw_filling, kind_titles
 from ponystudio.app.models.model_texts import about_file, of_itself, what_it_is
 from ponystudio.library.recognition.model_file import ModelFile
-from ponystudio.library.recognition.model_notes import Said
+from ponystudio.library.recognition.model_notes import ModelNotes
 from ponystudio.studio.models.hashing import Hasher
-from ponystudio.studio.models.model_filter import Entry
-from ponystudio.studio.models.model_summary import Fact, family_title, mismatch
-from ponystudio.studio.models.preview_pictures import ModelPictures
+from ponystudio.studio.models.model_filter import ModelEntry
+from ponystudio.studio.models.model_summary import ModelSummary, family_title, mismatch
+from ponystudio.studio.models.preview_pictures import PreviewPictureCache
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import ElidedLabel, IconButton, Spacing, TextButton, label
-from ponystudio.widgets.flow_layout import Flow
+from ponystudio.widgets.flow_layout import FlowLayout
 from ponystudio.widgets.primitives import draw_box, draw_icon, px
-from ponystudio.widgets.scroll_column import Scrolled
+from ponystudio.widgets.scroll_column import ScrollColumn
 
 WIDTH = 316
 _PICTURE = 188
 
 
-class ModelPane(Scrolled):
+class ModelDetails(ScrollColumn):
     """`add_wanted`, `use_wanted`, `folder_wanted`, `results_wanted` and `star_wanted` are about the
     file shown;
     `copied` carries what went to the clipboard."""
@@ -41,21 +41,21 @@ class ModelPane(Scrolled):
     copied = Signal(str)
 
     def __init__(
-        self, pictures: ModelPictures, hasher: Hasher, parent: QWidget | None = None
+        self, pictures: PreviewPictureCache, hasher: Hasher, parent: QWidget | None = None
     ) -> None:
         super().__init__(16, 12, parent)
         self.setAccessibleName(self.tr("About the file"))
-        self._entry: Entry | None = None
-        self._fact: Fact | None = None
+        self._entry: ModelEntry | None = None
+        self._fact: ModelSummary | None = None
         self._model: ModelFile | None = None
-        self._own = Said()
+        self._own = ModelNotes()
         self._shown_words: tuple[str, ...] = ()
         self._family = ""
         self._picture = _Picture(pictures)
         self._title = ElidedLabel("", "title", Qt.TextElideMode.ElideMiddle)
         self.star = IconButton("star", self.tr("Star"), on_icon_color="warn")
         self.star.setCheckable(True)
-        self._badges = Flow()
+        self._badges = FlowLayout()
         self.add = TextButton(self.tr("Add to the canvas"), "add", "primary")
         self.folder = TextButton(self.tr("Show file"), "folder")
         self.copy = IconButton("copy", self.tr("Copy name"))
@@ -63,18 +63,18 @@ class ModelPane(Scrolled):
         self.results = TextButton(self.tr("Its results"), "gallery")
         self._said = label("", "caption")
         self._said.setWordWrap(True)
-        self.words = _Section(self.tr("Trigger words"))
-        self.word_chips = Flow()
+        self.words = _DetailsSection(self.tr("Trigger words"))
+        self.word_chips = FlowLayout()
         self.copy_words = TextButton(self.tr("Copy all"), "copy")
         self.hash = HashRow(hasher)
-        self.file = _Section(self.tr("File"))
+        self.file = _DetailsSection(self.tr("File"))
         self.file_lines = Lines()
-        self.what = _Section(self.tr("What it is"))
+        self.what = _DetailsSection(self.tr("What it is"))
         self.what_lines = Lines()
-        self.itself = _Section(self.tr("What it says of itself"))
+        self.itself = _DetailsSection(self.tr("What it says of itself"))
         self.itself_lines = Lines()
         self.notes = QLabel()
-        self.tags = _Section(self.tr("Trained on"))
+        self.tags = _DetailsSection(self.tr("Trained on"))
         self.tag_line = QLabel()
         self._nothing = label(self.tr("Choose a file to see what it is."), "body", "text2")
         self._nothing.setWordWrap(True)
@@ -83,12 +83,12 @@ class ModelPane(Scrolled):
         self.show_entry(None, None, "", False)
 
     def show_entry(
-        self, entry: Entry | None, fact: Fact | None, family: str, starred: bool
+        self, entry: ModelEntry | None, fact: ModelSummary | None, family: str, starred: bool
     ) -> None:
         """The file that is chosen, as far as it is known; `family` is that of the model in front.
         What the file itself says follows by `show_model`."""
         if entry != self._entry:
-            self._model, self._own = None, Said()
+            self._model, self._own = None, ModelNotes()
             self.verticalScrollBar().setValue(0)
         self._entry, self._fact, self._family = entry, fact, family
         self._content.setVisible(entry is not None)
@@ -104,7 +104,7 @@ class ModelPane(Scrolled):
         self._show_badges()
         self._show_lines()
 
-    def show_model(self, entry: Entry, found: tuple[ModelFile, Said] | None) -> None:
+    def show_model(self, entry: ModelEntry, found: tuple[ModelFile, ModelNotes] | None) -> None:
         if entry == self._entry and found is not None:
             self._model, self._own = found
             self._show_badges()
@@ -215,7 +215,7 @@ class ModelPane(Scrolled):
         head.addWidget(self.copy)
         head.addWidget(self.star)
         Spacing(self._badges, spacing=6)
-        buttons = Flow()
+        buttons = FlowLayout()
         Spacing(buttons, spacing=8)
         for button in (self.add, self.folder, self.use, self.results):
             buttons.addWidget(button)
@@ -252,7 +252,7 @@ class ModelPane(Scrolled):
         theme.hub.changed.connect(self._restyle)
 
 
-class _Section(QWidget):
+class _DetailsSection(QWidget):
     """A heading and what stands below it."""
 
     def __init__(self, title: str) -> None:
@@ -261,9 +261,9 @@ class _Section(QWidget):
         Spacing(self._box, spacing=6)
         self._box.addWidget(label(title, "group"))
 
-    def fill(self, *parts: QWidget | Flow) -> None:
+    def fill(self, *parts: QWidget | FlowLayout) -> None:
         for part in parts:
-            if isinstance(part, Flow):
+            if isinstance(part, FlowLayout):
                 self._box.addLayout(part)
             elif isinstance(part, TextButton):
                 self._box.addWidget(part, 0, Qt.AlignmentFlag.AlignLeft)
@@ -274,14 +274,14 @@ class _Section(QWidget):
 class _Picture(QFrame):
     """The picture beside the file, or the sign of its kind."""
 
-    def __init__(self, pictures: ModelPictures) -> None:
+    def __init__(self, pictures: PreviewPictureCache) -> None:
         super().__init__()
         self._pictures = pictures
         self._kind = "checkpoints"
-        self._fact: Fact | None = None
+        self._fact: ModelSummary | None = None
         pictures.changed.connect(self.update)
 
-    def show_fact(self, kind: str, fact: Fact | None) -> None:
+    def show_fact(self, kind: str, fact: ModelSummary | None) -> None:
         self._kind, self._fact = kind, fact
         self.update()
 

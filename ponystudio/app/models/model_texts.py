@@ -9,10 +9,10 @@ from PySide6.QtCore import QLocale
 
 from ponystudio.app.gallery.picture_details import spanned
 from ponystudio.library.recognition.model_file import ModelFile
-from ponystudio.library.recognition.model_notes import Said
+from ponystudio.library.recognition.model_notes import ModelNotes
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.models.model_files import dtype_of, made_for
-from ponystudio.studio.models.model_summary import Fact, family_title
+from ponystudio.studio.models.model_summary import ModelSummary, family_title
 
 _NUMBER = re.compile(r"\d+")
 Line = tuple[str, str]
@@ -45,7 +45,7 @@ def what_it_is(model: ModelFile) -> list[Line]:
     )
 
 
-def about_file(fact: Fact, model: ModelFile | None) -> list[Line]:
+def about_file(fact: ModelSummary, model: ModelFile | None) -> list[Line]:
     """Size, precision and place."""
     locale = QLocale()
     numbers = sum(part.parameters for part in model.parts.values()) if model else 0
@@ -71,7 +71,7 @@ def about_file(fact: Fact, model: ModelFile | None) -> list[Line]:
     ]
 
 
-def of_itself(said: Said) -> list[Line]:
+def of_itself(said: ModelNotes) -> list[Line]:
     """What its maker says."""
     return _lines(
         (tr("title"), said.title),

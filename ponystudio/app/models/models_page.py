@@ -11,19 +11,19 @@ from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
-from ponystudio.app.models.filter_bar import ModelFilters
-from ponystudio.app.models.model_cards import KINDS, RING, ModelCard, ModelList
-from ponystudio.app.models.model_details import ModelPane
+from ponystudio.app.models.filter_bar import FilterBar
+from ponystudio.app.models.model_cards import KINDS, RING, ModelCard, ModelCardList
+from ponystudio.app.models.model_details import ModelDetails
 from ponystudio.studio.models.hashing import Hasher
 from ponystudio.studio.models.model_files import FileFacts
-from ponystudio.studio.models.model_filter import Entry
-from ponystudio.studio.models.model_list import ENTRY, FACT, Around, ModelFiles
-from ponystudio.studio.models.model_summary import Fact, title_of
-from ponystudio.studio.models.preview_pictures import ModelPictures
+from ponystudio.studio.models.model_filter import ModelEntry
+from ponystudio.studio.models.model_list import ENTRY, FACT, ModelList, ModelListContext
+from ponystudio.studio.models.model_summary import ModelSummary, title_of
+from ponystudio.studio.models.preview_pictures import PreviewPictureCache
 from ponystudio.studio.results.result_table import made_with
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import EmptyState, Line, Spacing, label
+from ponystudio.widgets.common import EmptyState, Hairline, Spacing, label
 from ponystudio.widgets.primitives import PaintedButton, px
 
 # Milliseconds in which more of the files may become known before the page follows.
@@ -32,8 +32,8 @@ SETTLE = 200
 PANE_FROM = 860
 
 
-class Uses(Protocol):
-    """What files can be used for: ModelUses."""
+class ModelUses(Protocol):
+    """What files can be used for: ModelActions."""
 
     def family(self) -> str: ...
     def in_use(self) -> set[tuple[str, str]]: ...
@@ -57,7 +57,7 @@ class ModelsPage(QFrame):
     def __init__(
         self,
         facts: FileFacts,
-        uses: Uses,
+        uses: ModelUses,
         settings: Settings,
         index_path: Path | None = None,
         parent: QWidget | None = None,
@@ -67,16 +67,16 @@ class ModelsPage(QFrame):
         self.setProperty("surface", "canvas")
         self.setAccessibleName(self.tr("Models"))
         self.hasher = Hasher(index_path, self)
-        self.model = ModelFiles(facts, self)
-        self._pictures = ModelPictures(facts, self)
-        self.list = ModelList()
+        self.model = ModelList(facts, self)
+        self._pictures = PreviewPictureCache(facts, self)
+        self.list = ModelCardList()
         self.list.setModel(self.model)
         self.list.setItemDelegate(ModelCard(self._pictures, self))
-        self.filters = ModelFilters(settings)
+        self.filters = FilterBar(settings)
         self.search = self.filters.search
-        self.pane = ModelPane(self._pictures, self.hasher)
+        self.pane = ModelDetails(self._pictures, self.hasher)
         self._menu: QMenu | None = None
-        self._examined: tuple[Entry | None, Path | None, float] | None = None
+        self._examined: tuple[ModelEntry | None, Path | None, float] | None = None
         self._count = label("", "mono_caption", "text3")
         self._empty = EmptyState()
         self.folders = PaintedButton("plain", self.tr("Folders"), "folder")
@@ -102,13 +102,13 @@ class ModelsPage(QFrame):
     def refresh(self) -> None:
         """List what is wanted, in order; what was chosen stays so while it is there."""
         family = self._uses.family()
-        entries = [Entry(k, name) for k in KINDS for name in self._facts.names(k) or ()]
+        entries = [ModelEntry(k, name) for k in KINDS for name in self._facts.names(k) or ()]
         # What is asked for last is looked into first: the beginning of the list.
         facts = {entry: self._facts.get(entry.kind, entry.name) for entry in reversed(entries)}
         self.filters.offer(facts.items(), family)
         wish = self.filters.wish()
         shown = [entry for entry, _ in wish.of(entries, facts.__getitem__)]
-        around = Around(family, frozenset(self._in_use()), wish.stars)
+        around = ModelListContext(family, frozenset(self._in_use()), wish.stars)
         entry, place = self._entry(), self.list.verticalScrollBar().value()
         self.model.show(shown, around)
         if (row := self.model.row_of(entry)) >= 0 and self._entry() != entry:
@@ -119,19 +119,19 @@ class ModelsPage(QFrame):
         self._tell_empty(known, len(entries), len(shown))
         self._show_chosen()
 
-    def chosen(self) -> Fact | None:
+    def chosen(self) -> ModelSummary | None:
         """What is known of the file that is selected."""
-        fact: Fact | None = self.list.currentIndex().data(FACT)
+        fact: ModelSummary | None = self.list.currentIndex().data(FACT)
         return fact
 
     # What is shown
 
-    def _entry(self) -> Entry | None:
-        entry: Entry | None = self.list.currentIndex().data(ENTRY)
+    def _entry(self) -> ModelEntry | None:
+        entry: ModelEntry | None = self.list.currentIndex().data(ENTRY)
         return entry
 
     def _in_use(self) -> set[str]:
-        return {Entry(kind, name).key for kind, name in self._uses.in_use()}
+        return {ModelEntry(kind, name).key for kind, name in self._uses.in_use()}
 
     def _counted(self, shown: int, total: int) -> str:
         if shown != total:
@@ -156,7 +156,7 @@ class ModelsPage(QFrame):
             self.pane.offer(self._uses.has_loader(entry.kind), self._uses.taker(entry.kind))
         self._examine(entry, fact)
 
-    def _examine(self, entry: Entry | None, fact: Fact | None) -> None:
+    def _examine(self, entry: ModelEntry | None, fact: ModelSummary | None) -> None:
         """Look into the chosen file as soon as it is known where it lies, and when it changed."""
         place = (entry, fact.path, fact.modified) if fact is not None else None
         if place == self._examined:
@@ -260,7 +260,7 @@ class ModelsPage(QFrame):
         self._beside = QWidget()
         beside = QHBoxLayout(self._beside)
         Spacing(beside)
-        beside.addWidget(Line(vertical=True))
+        beside.addWidget(Hairline(vertical=True))
         beside.addWidget(self.pane)
         row = QHBoxLayout(self)
         Spacing(row)

@@ -10,9 +10,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ponystudio import __version__
-from ponystudio.studio.worker.worker_session import EngineLink
+from ponystudio.studio.worker.worker_session import WorkerSession
 from ponystudio.widgets.primitives import PaintedButton, px
-from ponystudio.widgets.scroll_column import Scrolled
+from ponystudio.widgets.scroll_column import ScrollColumn
 
 PARTS = (
     *("torch", "diffusers", "transformers", "tokenizers", "safetensors", "sentencepiece", "gguf"),
@@ -23,11 +23,11 @@ _CLASSIFIER = "License :: OSI Approved :: "
 
 
 class AboutPanel(QWidget):
-    def __init__(self, link: EngineLink, parent: QWidget | None = None) -> None:
+    def __init__(self, link: WorkerSession, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._link = link
         self.setAccessibleName(self.tr("About PonyStudio"))
-        area = Scrolled()
+        area = ScrollColumn()
         box = area.box
         box.addWidget(_label("PonyStudio", "page"))
         box.addWidget(_label(self.tr("Version %1").replace("%1", __version__), "body"))

@@ -10,7 +10,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from ponystudio.errors import PonyStudioError
-from ponystudio.qt.notification import Notice
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.templates import Template, templates
 from ponystudio.widgets import theme
@@ -68,7 +68,9 @@ class TemplatesPanel(QWidget):
         try:
             self._documents.new(template)
         except PonyStudioError as error:
-            self._documents.notice.emit(Notice.of(self.tr("This template cannot be read"), error))
+            self._documents.notice.emit(
+                Notification.of(self.tr("This template cannot be read"), error)
+            )
 
 
 def _row(title: str, text: str, run: Callable[[], object]) -> QWidget:

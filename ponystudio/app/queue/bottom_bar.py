@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from ponystudio.app.queue.job_chip_row import JobChips
+from ponystudio.app.queue.job_chip_row import JobChipRow
 from ponystudio.app.queue.memory_bar import MemoryBar
 from ponystudio.app.queue.run_progress import RunProgress
 from ponystudio.studio.runs.runner import Runner
@@ -21,7 +21,7 @@ class BottomBar(QWidget):
         super().__init__(parent)
         self._runner = runner
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.chips = JobChips(runner, self)
+        self.chips = JobChipRow(runner, self)
         self.pause = PaintedButton("icon", icon="pause", name=self.tr("Pause the queue"))
         self.pause.clicked.connect(self._toggle)
         self.progress = RunProgress(runner, self)

@@ -19,7 +19,7 @@ GAP = 16
 MORE = 36
 
 
-class JobChips(QWidget):
+class JobChipRow(QWidget):
     """As many as fit, and how many more there are; the wheel brings those."""
 
     def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtGui import QContextMenuEvent, QFontMetricsF, QPainter, QPaintEven
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QWidget
 
 from ponystudio.studio.runs.run_texts import memory
-from ponystudio.studio.worker.worker_session import EngineLink
+from ponystudio.studio.worker.worker_session import WorkerSession
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import PaintedButton, draw_bar, draw_icon, px
 
@@ -20,7 +20,7 @@ BAR_FROM = 860
 
 
 class MemoryBar(QWidget):
-    def __init__(self, link: EngineLink, parent: QWidget | None = None) -> None:
+    def __init__(self, link: WorkerSession, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._link = link
         self._menu: QMenu | None = None
@@ -91,7 +91,7 @@ def shares(use: Mapping[str, Any]) -> tuple[float, float, float]:
 
 
 class _Gauge(QWidget):
-    def __init__(self, link: EngineLink, parent: QWidget) -> None:
+    def __init__(self, link: WorkerSession, parent: QWidget) -> None:
         super().__init__(parent)
         self._link = link
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
@@ -147,7 +147,7 @@ class _Gauge(QWidget):
 
 
 class _Legend(QWidget):
-    def __init__(self, link: EngineLink, parent: QWidget) -> None:
+    def __init__(self, link: WorkerSession, parent: QWidget) -> None:
         super().__init__(parent)
         self._link = link
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)

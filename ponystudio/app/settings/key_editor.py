@@ -15,17 +15,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.app.actions.action_registry import Actions
+from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.actions.command_palette import CommandRow, set_command
 from ponystudio.widgets.action import ActionSpec
 from ponystudio.widgets.primitives import px
 
 
-class KeysEditor(QWidget):
+class KeyEditor(QWidget):
     """Choose a command, press its keys, press the button. What had these keys before loses them,
     which is said beforehand."""
 
-    def __init__(self, actions: Actions, parent: QWidget | None = None) -> None:
+    def __init__(self, actions: ActionRegistry, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._actions = actions
         self.search = QLineEdit()
@@ -37,7 +37,7 @@ class KeysEditor(QWidget):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setItemDelegate(CommandRow(self.list, with_icons=False))
         self.list.setAccessibleName(self.tr("Commands and their keys"))
-        self.field = KeysField()
+        self.field = KeySequenceField()
         self.field.setPlaceholderText(self.tr("Click here and press the keys"))
         self.field.setAccessibleName(self.tr("New keys"))
         self.said = QLabel()
@@ -112,7 +112,7 @@ class KeysEditor(QWidget):
             self._actions.reset_keys(spec.id)
 
 
-class KeysField(QLineEdit):
+class KeySequenceField(QLineEdit):
     """Writes down the keys that are pressed in it. Enter, Tab and Esc do what they always do;
     Backspace empties it."""
 

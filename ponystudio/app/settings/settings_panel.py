@@ -20,16 +20,16 @@ from PySide6.QtWidgets import (
 
 from ponystudio.app.settings import settings_texts as words
 from ponystudio.app.settings.folder_list import FolderList
-from ponystudio.app.settings.key_editor import KeysEditor
+from ponystudio.app.settings.key_editor import KeyEditor
 from ponystudio.errors import UnsafePath
 from ponystudio.graph.file_prefix import checked_prefix
 from ponystudio.studio.settings import BY_NAME, Setting
-from ponystudio.widgets.common import IconButton, Line, label
+from ponystudio.widgets.common import Hairline, IconButton, label
 from ponystudio.widgets.primitives import px
-from ponystudio.widgets.scroll_column import Scrolled
+from ponystudio.widgets.scroll_column import ScrollColumn
 
 if TYPE_CHECKING:
-    from ponystudio.app.window.main_window import Window
+    from ponystudio.app.window.main_window import MainWindow
 
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps")
 # Where a tick's words begin.
@@ -37,23 +37,23 @@ _TICK = 20
 
 
 class SettingsPanel(QWidget):
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: MainWindow) -> None:
         super().__init__()
         self._window, self._settings = window, window.settings
         self._shown: dict[str, Callable[[], None]] = {}
         self.setAccessibleName(self.tr("Settings"))
-        area = Scrolled()
+        area = ScrollColumn()
         area.box.addWidget(label(self.tr("Settings"), "title"))
         for number, name in enumerate(words.SECTIONS):
             heading, settings = words.section(name)
             if number:
                 area.box.addSpacing(px(8))
-                area.box.addWidget(Line())
+                area.box.addWidget(Hairline())
             area.box.addSpacing(px(4))
             area.box.addWidget(label(heading, "group"))
             for setting in settings:
                 area.box.addWidget(self._row(BY_NAME[setting]))
-        self.keys = KeysEditor(window.actions_)
+        self.keys = KeyEditor(window.actions_)
         area.box.addWidget(self.keys)
         area.box.addStretch(1)
         outer = QVBoxLayout(self)

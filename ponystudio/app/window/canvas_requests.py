@@ -12,18 +12,18 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.app.inspector.graph_page import next_problem
 from ponystudio.graph.editing.edits import SetMode
 from ponystudio.graph.model import Graph, Node
-from ponystudio.qt.notification import Notice
-from ponystudio.studio.documents.document import StudioDocument
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.qt.notification import Notification
+from ponystudio.studio.documents.document import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 
 if TYPE_CHECKING:
-    from ponystudio.app.window.main_window import Window
+    from ponystudio.app.window.main_window import MainWindow
 
 
-class Asked(QObject):
+class CanvasRequests(QObject):
     """Does it to the document in front. What is asked of a node that is gone does nothing."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
         inspector, pictures = window.inspector, window.results.actions
@@ -39,10 +39,10 @@ class Asked(QObject):
         pictures.use_seed_requested.connect(self.use_seed)
         pictures.apply_values_requested.connect(self.apply_values)
 
-    def go_to(self, document: Document | None, node: str) -> None:
+    def go_to(self, document: EditableGraph | None, node: str) -> None:
         """Show a node of a document, of the one in front if it is None."""
         window = self._window
-        if isinstance(document, StudioDocument) and document in window.canvases:
+        if isinstance(document, Document) and document in window.canvases:
             window.documents.set_current(document)
         if (page := window.page) and node in page.scene.node_items:
             window.show_document(page.document)
@@ -72,7 +72,7 @@ class Asked(QObject):
                 return  # closed or deleted since
             if not page.commands.ops.make_loras(node, files):
                 text = self.tr("Nothing gives this prompt a text encoder: wire its clip first.")
-                window.tell(Notice(self.tr("No LoRA node was made"), text, kind="warn"))
+                window.tell(Notification(self.tr("No LoRA node was made"), text, kind="warn"))
 
         window.services.facts.list_now("loras", make)
 
@@ -81,7 +81,7 @@ class Asked(QObject):
             selected = page.scene.selected_nodes()
             self.go_to(None, next_problem(page.document, selected[0] if selected else ""))
 
-    def show_picture_of(self, document: StudioDocument, node: str) -> None:
+    def show_picture_of(self, document: Document, node: str) -> None:
         made = self._window.results.picture_of(document, node)
         self._window.side.show_pictures([made] if made is not None else [])
 
@@ -101,7 +101,7 @@ class Asked(QObject):
             at = page.view.visible_rect().center()
             window.dropper.take(material, page.document, at, room)
 
-    def _show_added(self, document: StudioDocument, nodes: list[str]) -> None:
+    def _show_added(self, document: Document, nodes: list[str]) -> None:
         page = self._window.page
         if page is not None and page.document is document and nodes:
             page.scene.select(nodes)
@@ -138,7 +138,7 @@ class Asked(QObject):
         document = self._window.documents.current
         if document is not None and not use_seed(document, seed, path, graph):
             text = self.tr("No seed of this graph belongs to that picture, or all are so already.")
-            self._window.tell(Notice(self.tr("No seed was changed"), text))
+            self._window.tell(Notification(self.tr("No seed was changed"), text))
 
     def apply_values(self, path: Path, graph: Graph | None) -> None:
         from ponystudio.studio.results.apply_to_graph import apply_values
@@ -146,7 +146,7 @@ class Asked(QObject):
         document = self._window.documents.current
         if document is not None and not apply_values(document, path, graph):
             text = self.tr("No node of this graph has other values in that picture's graph.")
-            self._window.tell(Notice(self.tr("Nothing to take over"), text))
+            self._window.tell(Notification(self.tr("Nothing to take over"), text))
 
     def _node(self, id: str) -> Node | None:
         document = self._window.documents.current

@@ -18,7 +18,7 @@ from ponystudio.studio.runs.runner import Runner
 WORTH_TELLING = 3.0
 
 
-class Notifier(QObject):
+class DesktopNotifier(QObject):
     """Tells when the last job of the queue has ended and no window of ours is in front.
 
     `activated`: the notification was clicked.

@@ -20,16 +20,16 @@ from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import px
 
 if TYPE_CHECKING:
-    from ponystudio.app.window.drop_handler import Dropper
-    from ponystudio.studio.documents.document import StudioDocument
-    from ponystudio.studio.models.field_services import ParamServices
+    from ponystudio.app.window.drop_handler import DropHandler
+    from ponystudio.studio.documents.document import Document
+    from ponystudio.studio.models.field_services import FieldServices
     from ponystudio.studio.runs.runner import Runner
 
 
 _CENTRE = Qt.AlignmentFlag.AlignHCenter
 
 
-class Page(QWidget):
+class DocumentPage(QWidget):
     """`selection_changed` when other nodes are selected or have the focus; `template_wanted` when
     the empty canvas's button is pressed; `picture_wanted` carries a node whose picture was
     activated."""
@@ -40,10 +40,10 @@ class Page(QWidget):
 
     def __init__(
         self,
-        document: StudioDocument,
+        document: Document,
         runner: Runner,
-        services: ParamServices,
-        dropper: Dropper,
+        services: FieldServices,
+        dropper: DropHandler,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)

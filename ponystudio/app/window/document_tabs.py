@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Si
 from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QTabBar, QWidget
 
-from ponystudio.studio.documents.document import StudioDocument
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_box, draw_icon, px
@@ -15,7 +15,7 @@ HEIGHT = 44
 MOST_TITLE = 180
 
 
-class Tabs(QTabBar):
+class DocumentTabs(QTabBar):
     """Mirrors `Documents`; `close_requested` carries a document."""
 
     close_requested = Signal(object)
@@ -23,7 +23,7 @@ class Tabs(QTabBar):
     def __init__(self, documents: Documents, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._documents = documents
-        self._running: set[StudioDocument] = set()
+        self._running: set[Document] = set()
         self._under = QPoint(-1, -1)
         self.setMovable(True)
         self.setExpanding(False)
@@ -45,14 +45,14 @@ class Tabs(QTabBar):
         for document in documents:
             self._opened(document)
 
-    def document(self, index: int) -> StudioDocument | None:
+    def document(self, index: int) -> Document | None:
         data = self.tabData(index)
-        return data if isinstance(data, StudioDocument) else None
+        return data if isinstance(data, Document) else None
 
     def index_of(self, document: object) -> int:
         return next((i for i in range(self.count()) if self.tabData(i) is document), -1)
 
-    def set_running(self, documents: set[StudioDocument]) -> None:
+    def set_running(self, documents: set[Document]) -> None:
         """Whose graphs are being made, so that their tabs show it."""
         if documents != self._running:
             self._running = documents
@@ -60,7 +60,7 @@ class Tabs(QTabBar):
 
     # Mirroring
 
-    def _opened(self, document: StudioDocument) -> None:
+    def _opened(self, document: Document) -> None:
         self._mirroring = True
         order = list(self._documents)
         index = self.insertTab(order.index(document), document.title)
@@ -68,7 +68,7 @@ class Tabs(QTabBar):
         self.setTabToolTip(index, str(document.path or document.title))
         self._mirroring = False
 
-    def _closed(self, document: StudioDocument) -> None:
+    def _closed(self, document: Document) -> None:
         self._mirroring = True
         if (index := self.index_of(document)) >= 0:
             self.removeTab(index)
@@ -81,7 +81,7 @@ class Tabs(QTabBar):
             self.setCurrentIndex(index)
         self._mirroring = False
 
-    def _refresh(self, document: StudioDocument) -> None:
+    def _refresh(self, document: Document) -> None:
         if (index := self.index_of(document)) >= 0:
             self.setTabText(index, document.title)
             self.setTabToolTip(index, str(document.path or document.title))

@@ -21,7 +21,7 @@ from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH, read_fields
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.folder_layouts import EXTRA_PATHS, PICTURES, WEIGHTS, is_network
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.recognition.model_file import ACCEPTED
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.studio.documents.opening import is_picture
@@ -36,7 +36,7 @@ _BESIDE = 32
 
 
 @dataclass(frozen=True)
-class Choice:
+class DropChoice:
     """One thing that may be done.
 
     open: `path` in a new tab. nodes: paste those of `part`. node: add one of `spec`, with `value`
@@ -57,16 +57,16 @@ class Dropped:
     choice, `refusal` says why."""
 
     name: str
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[DropChoice, ...] = ()
     refusal: BadInput | None = None
 
 
 @dataclass(frozen=True)
-class Dropping:
+class DropJudge:
     """What is needed to judge it: the kinds of nodes, and the folders as the graph sees them."""
 
     catalog: Catalog
-    folders: Folders
+    folders: ModelFolders
 
     def file(self, path: Path) -> Dropped:
         """Look into a file or folder."""
@@ -83,28 +83,28 @@ class Dropping:
         except GraphFileError as error:
             return Dropped(name, (), error)
         if part is not None:
-            return Dropped(name, (Choice("nodes", part=part),))
+            return Dropped(name, (DropChoice("nodes", part=part),))
         prompt = self.catalog.get(_PROMPT)
         param = next((p.name for p in prompt.params if p.prompt), "") if prompt else ""
         words = text.strip()
-        note = Choice("note", value=words)
+        note = DropChoice("note", value=words)
         if prompt is None or not param:
             return Dropped(name, (note,))
-        return Dropped(name, (Choice("node", spec=prompt, param=param, value=words), note))
+        return Dropped(name, (DropChoice("node", spec=prompt, param=param, value=words), note))
 
-    def _choices(self, path: Path) -> Iterator[Choice]:
+    def _choices(self, path: Path) -> Iterator[DropChoice]:
         if is_network(str(path)):
             raise BadInput(
                 "It lies on another machine.", remedy="Copy it to this one and drop it from there."
             )
         suffix = path.suffix.lower()
         if path.name == EXTRA_PATHS:
-            yield Choice("models", path.parent)
+            yield DropChoice("models", path.parent)
         elif path.is_dir() and not _is_model(path):
-            yield Choice("models", path)
+            yield DropChoice("models", path)
         elif is_picture(path) or suffix in PICTURES:
             if GRAPH in read_fields(path):
-                yield Choice("open", path)
+                yield DropChoice("open", path)
             yield self._loading(path, "input")
         elif suffix == ".latent":
             yield self._loading(path, "latents")
@@ -112,17 +112,17 @@ class Dropping:
             yield self._model(path)
         else:
             part = graph_file.read(path)
-            yield Choice("open", path)
-            yield Choice("nodes", part=part)
+            yield DropChoice("open", path)
+            yield DropChoice("nodes", part=part)
 
-    def _model(self, path: Path) -> Choice:
+    def _model(self, path: Path) -> DropChoice:
         kind = recognise(path).kind
         folder = next((name for name, kinds in ACCEPTED.items() if kind in kinds), "")
         if not folder:
             raise BadInput(f"This is {kind}: no node uses such a file.")
         return self._loading(path, folder)
 
-    def _loading(self, path: Path, kind: str) -> Choice:
+    def _loading(self, path: Path, kind: str) -> DropChoice:
         """The node that loads a file of this kind."""
         if (found := loader(self.catalog, kind)) is None:
             raise BadInput(
@@ -131,7 +131,7 @@ class Dropping:
             )
         spec, param = found
         value = with_file(param, self.folders.name_for(kind, path), param.default)
-        return Choice("node", path, spec=spec, param=param.name, value=value)
+        return DropChoice("node", path, spec=spec, param=param.name, value=value)
 
 
 def is_material(path: Path) -> bool:
@@ -161,7 +161,7 @@ def with_file(param: ParamSpec, name: str, present: Any) -> Any:
     return [*(present if isinstance(present, list) else ()), row]
 
 
-def edits(choice: Choice, graph: Graph, at: tuple[float, float]) -> list[Edit]:
+def edits(choice: DropChoice, graph: Graph, at: tuple[float, float]) -> list[Edit]:
     """What adds a "node", "nodes" or "note" to the graph at a place of the scene."""
     x, y = (round((here - grip) / _GRID) * _GRID for here, grip in zip(at, GRIP, strict=True))
     if choice.action == "nodes" and choice.part is not None:

@@ -17,15 +17,15 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import BadInput, GraphError, NotWritable, PonyStudioError
 from ponystudio.graph.editing.auto_layout import Point
 from ponystudio.graph.formats.clipboard import MIME
-from ponystudio.library.model_folders import Folders, default_roots
-from ponystudio.qt.background_tasks import Background
-from ponystudio.qt.notification import Notice
+from ponystudio.library.model_folders import ModelFolders, default_roots
+from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents import saving
-from ponystudio.studio.documents.document import StudioDocument
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 
 if TYPE_CHECKING:  # it knows all kinds of files, and is not needed before the first drop
-    from ponystudio.app.window.drop_contents import Choice, Dropped, Dropping
+    from ponystudio.app.window.drop_contents import DropChoice, DropJudge, Dropped
 
 _BESIDE = 32
 
@@ -33,7 +33,7 @@ _BESIDE = 32
 Room = Callable[[NodeSpec, QPointF], Point]
 
 
-class Dropper(QObject):
+class DropHandler(QObject):
     """`folder_dropped` carries a folder of models, for the settings; `added` a document and the
     nodes that came into it.
 
@@ -48,7 +48,7 @@ class Dropper(QObject):
         self._documents = documents
         self._window = window
         self._pictures = pictures
-        self._files = Background("dropped", parent=self)
+        self._files = BackgroundTasks("dropped", parent=self)
         self._menu: QMenu | None = None
 
     @property
@@ -61,7 +61,7 @@ class Dropper(QObject):
         """Whether it is worth a look."""
         return mime.hasUrls() or mime.hasText() or mime.hasImage()
 
-    def drop(self, mime: QMimeData, document: StudioDocument, at: QPointF, pointer: QPoint) -> None:
+    def drop(self, mime: QMimeData, document: Document, at: QPointF, pointer: QPoint) -> None:
         """Do what is to be done with it, at a place of the scene; where there is a choice, ask at
         the pointer (in pixels of the screen)."""
         self._look(self._jobs(mime, document), document, at, pointer)
@@ -69,7 +69,7 @@ class Dropper(QObject):
     def take(
         self,
         paths: Sequence[Path],
-        document: StudioDocument,
+        document: Document,
         at: QPointF,
         room: Room | None = None,
     ) -> None:
@@ -85,7 +85,7 @@ class Dropper(QObject):
         """End the thread; before the window goes."""
         self._files.finish()
 
-    def choose(self, choice: Choice, document: StudioDocument, at: QPointF) -> None:
+    def choose(self, choice: DropChoice, document: Document, at: QPointF) -> None:
         """Do what was chosen."""
         from ponystudio.app.window.drop_contents import edits
 
@@ -102,7 +102,7 @@ class Dropper(QObject):
                 self._refused("", error)
             self.added.emit(document, [id for id in document.graph.nodes if id not in before])
 
-    def title(self, choice: Choice) -> str:
+    def title(self, choice: DropChoice) -> str:
         """The choice in words."""
         if choice.action == "open":
             return self.tr("Open its graph")
@@ -116,7 +116,7 @@ class Dropper(QObject):
             return self.tr("Use as input")
         return self._step(choice)
 
-    def _step(self, choice: Choice) -> str:
+    def _step(self, choice: DropChoice) -> str:
         if choice.action == "note":
             return self.tr("Add note")
         if choice.spec is not None:
@@ -126,7 +126,7 @@ class Dropper(QObject):
     def _look(
         self,
         jobs: Sequence[Callable[[], Dropped]],
-        document: StudioDocument,
+        document: Document,
         at: QPointF,
         pointer: QPoint | None,
         room: Room | None = None,
@@ -137,16 +137,16 @@ class Dropper(QObject):
             partial(self._refused, ""),
         )
 
-    def _folders(self) -> Folders:
+    def _folders(self) -> ModelFolders:
         known = self._documents.folders
-        return known() if known else Folders(default_roots())
+        return known() if known else ModelFolders(default_roots())
 
-    def _judge(self, document: StudioDocument) -> Dropping:
-        from ponystudio.app.window.drop_contents import Dropping
+    def _judge(self, document: Document) -> DropJudge:
+        from ponystudio.app.window.drop_contents import DropJudge
 
-        return Dropping(document.catalog, saving.beside(self._folders(), document.path))
+        return DropJudge(document.catalog, saving.beside(self._folders(), document.path))
 
-    def _jobs(self, mime: QMimeData, document: StudioDocument) -> list[Callable[[], Dropped]]:
+    def _jobs(self, mime: QMimeData, document: Document) -> list[Callable[[], Dropped]]:
         """What to look at, taken out of the mime data, which does not last."""
         judge = self._judge(document)
         if mime.hasFormat(MIME):
@@ -167,7 +167,7 @@ class Dropper(QObject):
 
     def _decided(
         self,
-        document: StudioDocument,
+        document: Document,
         at: QPointF,
         pointer: QPoint | None,
         room: Room | None,
@@ -188,7 +188,7 @@ class Dropper(QObject):
                 self.choose(choice, document, place)
 
     def _ask(
-        self, choices: Sequence[Choice], document: StudioDocument, at: QPointF, pointer: QPoint
+        self, choices: Sequence[DropChoice], document: Document, at: QPointF, pointer: QPoint
     ) -> None:
         if self._menu is not None:
             self._menu.deleteLater()
@@ -200,13 +200,13 @@ class Dropper(QObject):
         self._menu.popup(pointer)
 
     def _chosen(
-        self, choice: Choice, document: StudioDocument, at: QPointF, _checked: bool = False
+        self, choice: DropChoice, document: Document, at: QPointF, _checked: bool = False
     ) -> None:
         self.choose(choice, document, at)
 
     def _refused(self, name: str, error: PonyStudioError) -> None:
         title = self.tr("%1 cannot be used here").replace("%1", name or self.tr("This"))
-        self._documents.notice.emit(Notice.of(title, error))
+        self._documents.notice.emit(Notification.of(title, error))
 
 
 def _elsewhere() -> Dropped:
@@ -215,7 +215,7 @@ def _elsewhere() -> Dropped:
     return Dropped("", (), BadInput("It lies on the web.", remedy="Save it first, then drop it."))
 
 
-def _kept(image: QImage, folder: Path, judge: Dropping) -> Dropped:
+def _kept(image: QImage, folder: Path, judge: DropJudge) -> Dropped:
     """A picture without a file gets one, since graphs name their inputs."""
     path = folder / f"dropped-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.png"
     try:

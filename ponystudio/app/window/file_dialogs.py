@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QStandardPaths
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from ponystudio.studio.documents.document import StudioDocument
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 
 SUFFIX = "json"
@@ -27,8 +27,8 @@ class FileDialogs(QObject):
         self._documents = documents
         self._window = window
         self._dialog: QFileDialog | None = None
-        self._saving: StudioDocument | None = None
-        self._waiting: list[StudioDocument] = []
+        self._saving: Document | None = None
+        self._waiting: list[Document] = []
         self._folder: Path | None = None
         documents.path_wanted.connect(self.save_as)
 
@@ -54,7 +54,7 @@ class FileDialogs(QObject):
         if (document := self._documents.current) is not None:
             self._documents.save(document)
 
-    def save_as(self, document: StudioDocument | None = None) -> None:
+    def save_as(self, document: Document | None = None) -> None:
         """Ask where to save a document (None: the current one), and save it there."""
         document = document or self._documents.current
         if document is None or document is self._saving or document in self._waiting:
@@ -64,7 +64,7 @@ class FileDialogs(QObject):
             return
         self._ask_where(document)
 
-    def _ask_where(self, document: StudioDocument) -> None:
+    def _ask_where(self, document: Document) -> None:
         dialog = self._made(self.tr("Save as"), [self.tr("Graphs (*.json)")])
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
@@ -93,7 +93,7 @@ class FileDialogs(QObject):
         for path in paths:
             self._documents.open(path)
 
-    def _save_at(self, document: StudioDocument, path: Path) -> None:
+    def _save_at(self, document: Document, path: Path) -> None:
         if document in tuple(self._documents):  # else it was closed meanwhile
             self._documents.save_as(document, path)
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow
 
-from ponystudio.app.actions.action_registry import Actions
+from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.gallery.results_strip import ResultsStrip
 from ponystudio.app.inspector.inspector import Inspector
 from ponystudio.app.panels.node_panel import NodePanel
@@ -18,29 +18,29 @@ from ponystudio.app.queue.bottom_bar import BottomBar
 from ponystudio.app.queue.run_actions import run_actions
 from ponystudio.app.queue.run_bar import RunBar
 from ponystudio.app.window import page_switcher
-from ponystudio.app.window.canvas_requests import Asked
-from ponystudio.app.window.document_page import Page
-from ponystudio.app.window.document_tabs import Tabs
-from ponystudio.app.window.drop_handler import Dropper
+from ponystudio.app.window.canvas_requests import CanvasRequests
+from ponystudio.app.window.document_page import DocumentPage
+from ponystudio.app.window.document_tabs import DocumentTabs
+from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.app.window.file_dialogs import FileDialogs
-from ponystudio.app.window.navigation_rail import Rail
-from ponystudio.app.window.notifications import Telling
-from ponystudio.app.window.page_switcher import SidePages
-from ponystudio.app.window.panel_registry import Panels
-from ponystudio.app.window.picture_verifier import Verifier
-from ponystudio.app.window.services import Running
+from ponystudio.app.window.navigation_rail import NavigationRail
+from ponystudio.app.window.notifications import Notifications
+from ponystudio.app.window.page_switcher import PageSwitcher
+from ponystudio.app.window.panel_registry import PanelRegistry
+from ponystudio.app.window.picture_verifier import PictureVerifier
+from ponystudio.app.window.services import Services
 from ponystudio.app.window.window_actions import menu_entries, window_actions
-from ponystudio.app.window.window_layout import Shell, TopBar
+from ponystudio.app.window.window_layout import TopBar, WindowLayout
 from ponystudio.graph.catalog import Catalog
 from ponystudio.library import user_folders
-from ponystudio.library.model_folders import Folders
-from ponystudio.qt.notification import Notice
-from ponystudio.studio.documents.document import StudioDocument
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.qt.notification import Notification
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.templates import DEFAULT, template
-from ponystudio.studio.models.field_services import ParamServices
+from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.studio.results.file_name_pattern import with_prefix
-from ponystudio.studio.results.result_library import Results
+from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import metrics, theme
 from ponystudio.widgets.action import ActionSpec
@@ -49,7 +49,7 @@ from ponystudio.widgets.toasts import Toasts
 SIZE = (1600, 1000)
 
 
-class Window(QMainWindow):
+class MainWindow(QMainWindow):
     """One for the app. `start` it after the first paint; closing it ends everything.
 
     Closing asks nothing: what is not saved is kept, and is there again at the next start.
@@ -60,37 +60,37 @@ class Window(QMainWindow):
         self.settings = settings
         self.setWindowTitle("PonyStudio")
         self.resize(*SIZE)
-        self.running = Running(settings, self)
+        self.running = Services(settings, self)
         self.runner = self.running.runner
         self.documents = Documents(user_folders.data(), self._catalog(), self.folders, self)
-        self.services = ParamServices(
+        self.services = FieldServices(
             self.folders, index_path=user_folders.cache() / "models.sqlite"
         )
-        self.dropper = Dropper(self.documents, self, user_folders.data() / "pasted")
+        self.dropper = DropHandler(self.documents, self, user_folders.data() / "pasted")
         self.dialogs = FileDialogs(self.documents, self)
-        self.results = Results(
+        self.results = ResultLibrary(
             user_folders.data(), user_folders.cache(), settings.output_folder(), None, self
         )
-        self.canvases: dict[StudioDocument, Page] = {}
+        self.canvases: dict[Document, DocumentPage] = {}
         self._make_parts()
         self.toasts = Toasts(self.shell.pages)
-        self.asked = Asked(self)
-        self.telling = Telling(self.toasts, self.runner, self.asked.go_to)
-        self.verifier = Verifier(self.runner, self.telling, self)
+        self.asked = CanvasRequests(self)
+        self.telling = Notifications(self.toasts, self.runner, self.asked.go_to)
+        self.verifier = PictureVerifier(self.runner, self.telling, self)
         self.results.actions.set_toasts(self.toasts)
-        self.panels = Panels(self, self.shell, self.nodes)
-        self.side = SidePages(self, self.shell)
-        self.actions_ = Actions(self, settings)
+        self.panels = PanelRegistry(self, self.shell, self.nodes)
+        self.side = PageSwitcher(self, self.shell)
+        self.actions_ = ActionRegistry(self, settings)
         self._make_actions()
         self._connect_documents()
         self._connect_parts()
         self._restore_sizes()
 
-    def folders(self) -> Folders:
+    def folders(self) -> ModelFolders:
         """Where models are now: beside the document in front, too."""
         document = self.documents.current if hasattr(self, "documents") else None
         beside = document.folder if document else None
-        return Folders(self.running.models(), beside)
+        return ModelFolders(self.running.models(), beside)
 
     def start(self) -> None:
         """What needs no hurry: the worker, earlier pictures."""
@@ -106,7 +106,7 @@ class Window(QMainWindow):
             self.side.welcome()
 
     @property
-    def page(self) -> Page | None:
+    def page(self) -> DocumentPage | None:
         """The canvas in front."""
         document = self.documents.current
         return self.canvases.get(document) if document else None
@@ -114,16 +114,16 @@ class Window(QMainWindow):
     # --- Parts ------------------------------------------------------------------------------------
 
     def _make_parts(self) -> None:
-        self.tabs = Tabs(self.documents)
+        self.tabs = DocumentTabs(self.documents)
         self.run_bar = RunBar(self.runner, lambda: self.documents.current)
         self.bottom = BottomBar(self.runner)
-        self.rail = Rail()
+        self.rail = NavigationRail()
         self.nodes = NodePanel()
         self.nodes.set_catalog(self._catalog())
         self.inspector = Inspector(self.runner, self.services)
         self.strip = ResultsStrip(self.results)
         self.top = TopBar(self.tabs, self.run_bar)
-        self.shell = Shell(self.top, self.rail, self.inspector, self.strip, self.bottom)
+        self.shell = WindowLayout(self.top, self.rail, self.inspector, self.strip, self.bottom)
         self.setCentralWidget(self.shell)
 
     def _make_actions(self) -> None:
@@ -173,9 +173,9 @@ class Window(QMainWindow):
         self.side.said.connect(self.bottom.progress.set_aside)
         self.settings.changed.connect(self._setting_changed)
 
-    def _opened(self, document: StudioDocument) -> None:
+    def _opened(self, document: Document) -> None:
         self.toasts.withdraw(self.documents.closed_words(document))
-        page = Page(document, self.runner, self.services, self.dropper)
+        page = DocumentPage(document, self.runner, self.services, self.dropper)
         page.set_keys(self.actions_.keys_of)
         page.scene.set_shapes_on_wires(self.settings.get("shapes_on_wires"))
         page.selection_changed.connect(self._selection_changed)
@@ -187,14 +187,14 @@ class Window(QMainWindow):
         self.shell.pages.addWidget(page)
         self.runner.watch(document)
 
-    def _closed(self, document: StudioDocument) -> None:
+    def _closed(self, document: Document) -> None:
         self.runner.unwatch(document)
         page = self.canvases.pop(document)
         page.close_page()
         self.shell.pages.removeWidget(page)
         page.deleteLater()
 
-    def show_document(self, document: StudioDocument | None) -> None:
+    def show_document(self, document: Document | None) -> None:
         """Bring its canvas to the front, whatever page stood there."""
         page = self.canvases.get(document) if document else None
         if page is not None:
@@ -234,7 +234,7 @@ class Window(QMainWindow):
     def _show_running(self) -> None:
         queue = self.runner.queue
         running = self.runner.document_of(queue.running) if queue.running else None
-        self.tabs.set_running({running} if isinstance(running, StudioDocument) else set())
+        self.tabs.set_running({running} if isinstance(running, Document) else set())
         self.rail.buttons["queue"].set_badge(len(queue.jobs))
 
     def _show_open(self) -> None:
@@ -261,7 +261,7 @@ class Window(QMainWindow):
 
     # --- What is asked for ------------------------------------------------------------------------
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: Notification) -> None:
         self.telling.tell(notice)
 
     def show_menu(self) -> None:

@@ -61,7 +61,7 @@ class RailButton(QAbstractButton):
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, text)
 
 
-class Rail(QWidget):
+class NavigationRail(QWidget):
     """`chosen` carries the name of a panel, or of what else was pressed."""
 
     chosen = Signal(str)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QObject
 
-from ponystudio.qt.notification import Notice
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents.document_facts import title_of
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.memory_texts import is_rung, rungs
 from ponystudio.studio.runs.run_texts import title
@@ -16,11 +16,11 @@ from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets.toasts import Toasts
 
 
-class Telling(QObject):
+class Notifications(QObject):
     """`go_to` (document, node) shows the node that a toast is about."""
 
     def __init__(
-        self, toasts: Toasts, runner: Runner, go_to: Callable[[Document | None, str], object]
+        self, toasts: Toasts, runner: Runner, go_to: Callable[[EditableGraph | None, str], object]
     ) -> None:
         super().__init__(toasts)
         self.toasts, self._go_to, self._runner = toasts, go_to, runner
@@ -31,17 +31,17 @@ class Telling(QObject):
         runner.restored.connect(self._queue_restored)
         runner.upgrader.upgraded.connect(self._upgraded)
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: Notification) -> None:
         self.toasts.show(notice.title, notice.text, notice.actions, notice.kind)
 
     def _engine_died(self, why: str) -> None:
         text = self.tr("%1 It was started again; nothing but that run is lost.")
-        self.tell(Notice(self.tr("The engine stopped"), text.replace("%1", why), kind="warn"))
+        self.tell(Notification(self.tr("The engine stopped"), text.replace("%1", why), kind="warn"))
 
     def _engine_failed(self, why: str) -> None:
-        self.tell(Notice(self.tr("No engine"), why, kind="warn"))
+        self.tell(Notification(self.tr("No engine"), why, kind="warn"))
 
-    def _left_out(self, document: Document, problems: Mapping[str, Problem]) -> None:
+    def _left_out(self, document: EditableGraph, problems: Mapping[str, Problem]) -> None:
         node, problem = next(iter(problems.items()))
         name = title(document.graph, document.catalog, node)
         heading = self.tr("%1 is left out of the run").replace("%1", name)
@@ -51,21 +51,21 @@ class Telling(QObject):
         else:
             text = f"{problem.what} {problem.remedy}".strip()
         show = (self.tr("Show node"), lambda: self._go_to(document, node))
-        self.tell(Notice(heading, text, (show,), "warn"))
+        self.tell(Notification(heading, text, (show,), "warn"))
 
     def _queue_restored(self, jobs: int) -> None:
         title = self.tr("1 job waits") if jobs == 1 else self.tr("%1 jobs wait")
         text = self.tr("The queue is as it was when PonyStudio ended.")
         go_on = (self.tr("Go on with the queue"), self._runner.resume)
-        self.tell(Notice(title.replace("%1", str(jobs)), text, (go_on,)))
+        self.tell(Notification(title.replace("%1", str(jobs)), text, (go_on,)))
 
-    def _upgraded(self, document: Document, notes: list[str]) -> None:
+    def _upgraded(self, document: EditableGraph, notes: list[str]) -> None:
         title = self.tr("Nodes of %1 were made new").replace("%1", title_of(document))
-        self.tell(Notice(title, "\n".join(notes)))
+        self.tell(Notification(title, "\n".join(notes)))
 
-    def _memory_short(self, document: Document | None, node: str, action: str) -> None:
+    def _memory_short(self, document: EditableGraph | None, node: str, action: str) -> None:
         if not is_rung(action):
-            self.tell(Notice(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
+            self.tell(Notification(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
             return
         name = title(document.graph, document.catalog, node) if document else node
         where = ", ".join(part for part in (title_of(document) if document else "", name) if part)

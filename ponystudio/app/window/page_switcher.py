@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from ponystudio.app.window.window_layout import Shell
+from ponystudio.app.window.window_layout import WindowLayout
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.widgets.action import ActionSpec
 
 if TYPE_CHECKING:
     from ponystudio.app.gallery.gallery import GalleryPage, GalleryWindow
     from ponystudio.app.models.models_page import ModelsPage
-    from ponystudio.app.window.main_window import Window
+    from ponystudio.app.window.main_window import MainWindow
 
 NAMES = ("gallery", "models")
 
 
-class SidePages(QObject):
+class PageSwitcher(QObject):
     """`changed` when another page, or the canvas again, is in front; `left` when the canvas is to
     be. `said` (fact, hint): for the bottom bar."""
 
@@ -28,7 +28,7 @@ class SidePages(QObject):
     left = Signal()
     said = Signal(str, str)
 
-    def __init__(self, window: Window, shell: Shell) -> None:
+    def __init__(self, window: MainWindow, shell: WindowLayout) -> None:
         super().__init__(window)
         self._window, self._shell = window, shell
         self._gallery: GalleryPage | None = None
@@ -117,12 +117,12 @@ class SidePages(QObject):
         self.said.emit("", self.tr("Drag a card over a tab and onto its canvas to make its loader"))
 
     def _make_models(self) -> ModelsPage:
-        from ponystudio.app.models.model_actions import ModelUses
+        from ponystudio.app.models.model_actions import ModelActions
         from ponystudio.app.models.models_page import ModelsPage
 
         window = self._window
         services = window.services
-        uses = ModelUses(window)
+        uses = ModelActions(window)
         page = ModelsPage(services.facts, uses, window.settings, services.index_path)
         self._models = page
         page.folders_requested.connect(lambda: window.panels.open("settings"))
@@ -138,9 +138,9 @@ class SidePages(QObject):
     # --- The first start --------------------------------------------------------------------------
 
     def welcome(self) -> None:
-        from ponystudio.app.window.welcome_page import Welcome
+        from ponystudio.app.window.welcome_page import WelcomePage
 
-        window, greeting = self._window, Welcome()
+        window, greeting = self._window, WelcomePage()
         self._show(greeting)
 
         def leave() -> None:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
-from ponystudio.app.window.window_layout import Shell
+from ponystudio.app.window.window_layout import WindowLayout
 
 if TYPE_CHECKING:
-    from ponystudio.app.window.main_window import Window
+    from ponystudio.app.window.main_window import MainWindow
 
 NAMES = ("nodes", "templates", "queue", "log", "help", "settings", "about")
 
 
-class Panels(QObject):
+class PanelRegistry(QObject):
     """Opens and closes them; at most one is open."""
 
-    def __init__(self, window: Window, shell: Shell, nodes: QWidget) -> None:
+    def __init__(self, window: MainWindow, shell: WindowLayout, nodes: QWidget) -> None:
         super().__init__(window)
         self._window, self._shell = window, shell
         self._made: dict[str, QWidget] = {"nodes": nodes}
@@ -64,7 +64,7 @@ def _focus(panel: QWidget, place: tuple[type[QWidget], str] | None) -> None:
             return
 
 
-def _make(name: str, window: Window) -> QWidget:
+def _make(name: str, window: MainWindow) -> QWidget:
     """The panel of that name: queue, templates, log, help, settings or about."""
     if name == "queue":
         from ponystudio.app.queue.queue_panel import QueuePanel

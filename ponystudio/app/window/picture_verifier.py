@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from ponystudio.app.window.notifications import Telling
+from ponystudio.app.window.notifications import Notifications
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.embedded_metadata import graph_text
 from ponystudio.graph.model import Graph
-from ponystudio.qt.background_tasks import Background
-from ponystudio.qt.notification import Notice
+from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.runs.job_queue import Job
 from ponystudio.studio.runs.remedy_texts import remedy_in_window
 from ponystudio.studio.runs.runner import Runner
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
     from ponystudio.engine.verification import Receipt, Verdict
 
 
-class Verifier(QObject):
+class PictureVerifier(QObject):
     """`verified` brings the path of a picture and the Verdict. `close` it before the application
     ends."""
 
     verified = Signal(object, object)
 
-    def __init__(self, runner: Runner, telling: Telling, parent: QObject | None = None) -> None:
+    def __init__(
+        self, runner: Runner, telling: Notifications, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._runner, self._telling = runner, telling
-        self._work = Background("verify", parent=self)
+        self._work = BackgroundTasks("verify", parent=self)
         self._asked: dict[Job, tuple[Path, Receipt, TemporaryDirectory[str]]] = {}
         runner.job_done.connect(self._job_done)
 
@@ -87,12 +89,12 @@ class Verifier(QObject):
     def _tell(self, picture: Path, verdict: Verdict) -> None:
         if verdict.unlike:
             title = self.tr("%1 is another picture now").replace("%1", picture.name)
-            self._telling.tell(Notice(title, f"{verdict.unlike}. {verdict.why}", kind="warn"))
+            self._telling.tell(Notification(title, f"{verdict.unlike}. {verdict.why}", kind="warn"))
         else:
             title = self.tr("%1 is verified").replace("%1", picture.name)
             same = self.tr("Made again, it is the same in every pixel.")
             notes = "".join(f" {cause}." for cause in verdict.causes)
-            self._telling.tell(Notice(title, same + notes, kind="ok"))
+            self._telling.tell(Notification(title, same + notes, kind="ok"))
         self.verified.emit(picture, verdict)
 
     def _cannot(self, picture: Path, error: PonyStudioError) -> None:
@@ -100,4 +102,4 @@ class Verifier(QObject):
 
     def _say_why(self, picture: Path, why: str) -> None:
         title = self.tr("%1 was not verified").replace("%1", picture.name)
-        self._telling.tell(Notice(title, why, kind="warn"))
+        self._telling.tell(Notification(title, why, kind="warn"))

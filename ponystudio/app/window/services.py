@@ -6,22 +6,22 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
 
-from ponystudio.app.window.desktop_notify import Notifier
+from ponystudio.app.window.desktop_notify import DesktopNotifier
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import default_roots
 from ponystudio.studio.results.thumbnail_cache import trim
 from ponystudio.studio.runs.duration_estimates import Estimates
 from ponystudio.studio.runs.job_queue import JobQueue
-from ponystudio.studio.runs.job_store import QueueStore
-from ponystudio.studio.runs.keep_awake import Awake
+from ponystudio.studio.runs.job_store import JobStore
+from ponystudio.studio.runs.keep_awake import SleepInhibitor
 from ponystudio.studio.runs.last_run import LastPictures
 from ponystudio.studio.runs.last_seeds import LastSeeds
-from ponystudio.studio.runs.run_folders import RunPlaces
+from ponystudio.studio.runs.run_folders import RunFolders
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.runs.seeds import SeedMode
 from ponystudio.studio.settings import Settings
-from ponystudio.studio.worker.worker_process import Settings as WorkerSettings
-from ponystudio.studio.worker.worker_session import EngineLink
+from ponystudio.studio.worker.worker_process import WorkerSettings as WorkerSettings
+from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Settings that only a new worker can take.
 _NEEDS_A_WORKER = ("device", "dtype", "device_memory_gb", "disk_cache_gb")
@@ -33,7 +33,7 @@ PREVIEWS_BYTES = 256 * 2**20
 SETTLE = 400
 
 
-class Running(QObject):
+class Services(QObject):
     """`link`, `runner`, `awake` and `notifier`, wired to the settings.
 
     `start` after the first paint, `close` before the application ends.
@@ -42,15 +42,15 @@ class Running(QObject):
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
-        self._store = QueueStore(user_folders.data() / "queue")
-        self.link = EngineLink(
+        self._store = JobStore(user_folders.data() / "queue")
+        self.link = WorkerSession(
             self._worker_settings(),
             catalog_file=user_folders.cache() / "catalog.json",
             log_file=user_folders.logs() / ENGINE_LOG,
             parent=self,
         )
         queue = JobQueue(self._store, self)
-        places = RunPlaces(self.models, settings.output_folder, user_folders.cache() / "previews")
+        places = RunFolders(self.models, settings.output_folder, user_folders.cache() / "previews")
         self.runner = Runner(
             self.link,
             places,
@@ -60,8 +60,8 @@ class Running(QObject):
             last_pictures=LastPictures(user_folders.data() / "last-pictures.json"),
             parent=self,
         )
-        self.awake = Awake(queue, self)
-        self.notifier = Notifier(self.runner, self)
+        self.awake = SleepInhibitor(queue, self)
+        self.notifier = DesktopNotifier(self.runner, self)
         self._take("notify")
         self._take("keep_awake")
         self._take("seed_mode")

@@ -11,7 +11,7 @@ from ponystudio.widgets.primitives import PaintedButton, px
 WIDTH = 560
 
 
-class Welcome(QFrame):
+class WelcomePage(QFrame):
     """Stands in the place of the canvas until something is chosen. `picture_wanted`: make one with
     the starter model; `models_wanted`: another tool's models are to be used; `left`: neither."""
 

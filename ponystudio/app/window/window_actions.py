@@ -10,7 +10,7 @@ from ponystudio.qt.i18n import tr
 from ponystudio.widgets.action import ActionSpec
 
 if TYPE_CHECKING:
-    from ponystudio.app.window.main_window import Window
+    from ponystudio.app.window.main_window import MainWindow
 
 Entries = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -72,11 +72,11 @@ def menu_entries() -> Entries:
     )
 
 
-def window_actions(window: Window) -> list[ActionSpec]:
+def window_actions(window: MainWindow) -> list[ActionSpec]:
     return [*_files(window), *_panels(window), *_app(window)]
 
 
-def _files(window: Window) -> list[ActionSpec]:
+def _files(window: MainWindow) -> list[ActionSpec]:
     documents, group = window.documents, tr("File")
 
     def with_current(act: Callable[..., object]) -> Callable[[], None]:
@@ -134,7 +134,7 @@ def _files(window: Window) -> list[ActionSpec]:
     ]
 
 
-def _panels(window: Window) -> list[ActionSpec]:
+def _panels(window: MainWindow) -> list[ActionSpec]:
     group = tr("View")
     names = (
         ("nodes", tr("Nodes"), ("N",), "nodes"),
@@ -188,7 +188,7 @@ def _panels(window: Window) -> list[ActionSpec]:
     ]
 
 
-def _app(window: Window) -> list[ActionSpec]:
+def _app(window: MainWindow) -> list[ActionSpec]:
     group = tr("PonyStudio")
     return [
         ActionSpec(
@@ -220,13 +220,13 @@ def _app(window: Window) -> list[ActionSpec]:
     ]
 
 
-def _compare_latest(window: Window) -> None:
+def _compare_latest(window: MainWindow) -> None:
     """The one before as A, the last one as B."""
     latest = window.results.index.latest(2)
     window.side.show_pictures([picture.path for picture in reversed(latest)])
 
 
-def _flip_theme(window: Window) -> None:
+def _flip_theme(window: MainWindow) -> None:
     from ponystudio.widgets import theme
 
     window.settings.set("theme", "light" if theme.current().dark else "dark")

@@ -42,7 +42,7 @@ class TopBar(QWidget):
         self._row.setSpacing(px(8))
 
 
-class Shell(QWidget):
+class WindowLayout(QWidget):
     """`pages` hold what is in the middle; a panel stands on its left, `inspector` over `strip` on
     its right. Panels keep their widths, whatever is hidden and shown again meanwhile."""
 

@@ -10,20 +10,20 @@ from PySide6.QtCore import QObject, QPointF
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 
 from ponystudio.canvas.commands import command_table
-from ponystudio.canvas.commands.context_menus import Menus
-from ponystudio.canvas.commands.inplace_text import InPlace
-from ponystudio.canvas.commands.keyboard_commands import Keyboard
-from ponystudio.canvas.commands.palette_chooser import Chooser
-from ponystudio.canvas.commands.selection_commands import Selection
+from ponystudio.canvas.commands.context_menus import ContextMenus
+from ponystudio.canvas.commands.inplace_text import InPlaceText
+from ponystudio.canvas.commands.keyboard_commands import KeyboardCommands
+from ponystudio.canvas.commands.palette_chooser import PaletteChooser
+from ponystudio.canvas.commands.selection_commands import SelectionCommands
 from ponystudio.canvas.gestures.controller import GestureController
-from ponystudio.canvas.gestures.graph_operations import Operations
-from ponystudio.canvas.palette.palette_entries import Entry
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
+from ponystudio.canvas.palette.palette_entries import PaletteEntry
 from ponystudio.canvas.scene import keyboard_focus
 from ponystudio.canvas.scene.items import FocusRef, WireKey
-from ponystudio.canvas.view.status_hint import Hint
+from ponystudio.canvas.view.status_hint import StatusHint
 from ponystudio.graph.editing import wiring
 from ponystudio.graph.editing.edits import REMOVED, SetView
-from ponystudio.studio.documents.editable_graph import Document, gesture
+from ponystudio.studio.documents.editable_graph import EditableGraph, gesture
 from ponystudio.widgets.action import ActionSpec
 from ponystudio.widgets.metrics import snapped
 
@@ -38,23 +38,23 @@ class CanvasCommands(QObject):
     the canvas has the keyboard.
     """
 
-    def __init__(self, view: GraphView, document: Document | None = None) -> None:
+    def __init__(self, view: GraphView, document: EditableGraph | None = None) -> None:
         super().__init__(view)
         self.view, self.scene = view, view.graph_scene
         self.document = document or self.scene.document
         self.keys_of: Callable[[ActionSpec], tuple[str, ...]] = lambda spec: spec.keys
         """The keys of a command, where they can be bound anew."""
-        self.ops = Operations(view)
-        self.selection = Selection(self.ops)
-        self.chooser = Chooser(self.ops)
-        self.in_place = InPlace(self.ops)
-        self.hint = Hint(view)
-        self.keyboard = Keyboard(self)
-        self.menus = Menus(self)
+        self.ops = GraphOperations(view)
+        self.selection = SelectionCommands(self.ops)
+        self.chooser = PaletteChooser(self.ops)
+        self.in_place = InPlaceText(self.ops)
+        self.hint = StatusHint(view)
+        self.keyboard = KeyboardCommands(self)
+        self.menus = ContextMenus(self)
         self.gestures = GestureController(self)
         view.set_gestures(self.gestures)
         self.chooser.extras = [
-            Entry(
+            PaletteEntry(
                 self.tr("Note"),
                 self.tr("Text on the canvas, in Markdown."),
                 self.tr("Utility"),
@@ -62,7 +62,7 @@ class CanvasCommands(QObject):
                 "note",
                 ("markdown", "comment", "sticky"),
             ),
-            Entry(
+            PaletteEntry(
                 self.tr("Frame"),
                 self.tr("A titled area around nodes that moves with them."),
                 self.tr("Utility"),

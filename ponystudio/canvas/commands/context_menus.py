@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Section = Sequence[ActionSpec]
 
 
-class Menus(QObject):
+class ContextMenus(QObject):
     """Opens menus; what stands in them is asked for by part (`for_node`, `for_wire`, ...), each a
     list of sections."""
 

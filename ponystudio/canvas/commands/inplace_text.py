@@ -6,17 +6,17 @@ from PySide6.QtCore import QObject, QRectF, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
-from ponystudio.canvas.gestures.graph_operations import Operations
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.graph.editing.edits import SetView
 from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.widgets import metrics, theme
 
 
-class InPlace(QObject):
+class InPlaceText(QObject):
     """Opens editors over the scene; leaving one keeps what was written. Esc gives a title up, but
     keeps a note, as it keeps a prompt: long texts are not lost by a slip."""
 
-    def __init__(self, ops: Operations) -> None:
+    def __init__(self, ops: GraphOperations) -> None:
         super().__init__(ops)
         self.ops, self.view, self.scene = ops, ops.view, ops.scene
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QEvent, QObject, QPointF, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
-from ponystudio.canvas.gestures.connect import Fits
+from ponystudio.canvas.gestures.connect import FittingSockets
 from ponystudio.canvas.scene import keyboard_focus
 from ponystudio.canvas.scene.items import FocusRef, SocketRef
 from ponystudio.canvas.scene.overlay import WireDrag
@@ -36,7 +36,7 @@ _KEYPAD = Qt.KeyboardModifier.KeypadModifier
 _NUDGE = 8
 
 
-class Keyboard(QObject):
+class KeyboardCommands(QObject):
     """Keys that are no commands: those that move the focus and act on it."""
 
     def __init__(self, commands: CanvasCommands) -> None:
@@ -210,7 +210,7 @@ class Keyboard(QObject):
         ref = keyboard_focus.socket(self.scene, focus)
         if ref is None:
             return
-        fits = Fits(self.ops, (ref,))
+        fits = FittingSockets(self.ops, (ref,))
         ends = [r for id in self.scene.node_items for r in self.scene.sockets(id) if fits(r)]
         start = self.scene.socket_pos(ref)
         ends.sort(key=lambda r: (self.scene.socket_pos(r) - start).manhattanLength())
@@ -223,7 +223,7 @@ class Keyboard(QObject):
     def _aim(self, end: SocketRef) -> None:
         assert self._in_hand is not None
         self.set(FocusRef("output" if end.is_output else "input", end.node, end.name))
-        fits = Fits(self.ops, (self._in_hand,))
+        fits = FittingSockets(self.ops, (self._in_hand,))
         at = self.scene.socket_pos(end)
         self.commands.hint.say(
             self.tr("Arrows choose a socket, *Enter* connects, *Tab* adds a node, *Esc* cancels.")

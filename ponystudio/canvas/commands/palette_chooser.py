@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from PySide6.QtCore import QObject, QPoint, QPointF
 
 from ponystudio.api.spec import NodeSpec, can_feed
-from ponystudio.canvas.gestures.graph_operations import Operations
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.canvas.palette.palette import WIDTH, Palette
 from ponystudio.canvas.palette.palette_entries import (
-    Entry,
+    PaletteEntry,
     SocketFilter,
     first_sentence,
     node_entries,
@@ -22,18 +22,18 @@ from ponystudio.widgets import theme
 _REMEMBERED = 8
 
 
-class Chooser(QObject):
+class PaletteChooser(QObject):
     """One palette for a view. `extras` are more things to add at a place, beside the nodes:
     entries whose value is called with the scene position (QPointF). What was `recent`ly added is
     known to all canvases."""
 
     recent: ClassVar[list[str]] = []
 
-    def __init__(self, ops: Operations) -> None:
+    def __init__(self, ops: GraphOperations) -> None:
         super().__init__(ops)
         self.ops, self.view, self.scene = ops, ops.view, ops.scene
         self.palette: Palette | None = None
-        self.extras: list[Entry] = []
+        self.extras: list[PaletteEntry] = []
         self._then: Callable[[Any], object] | None = None
         ops.asks = self.connect_from
 
@@ -82,7 +82,7 @@ class Chooser(QObject):
         spec = self.ops.document.spec(node)
         given = {item.type for item in spec.outputs} if spec else set()
 
-        def unlike(entry: Entry) -> bool:
+        def unlike(entry: PaletteEntry) -> bool:
             other: NodeSpec = entry.value
             return not any(can_feed(item.type, t) for item in other.outputs for t in given)
 
@@ -104,12 +104,12 @@ class Chooser(QObject):
             hint=self.tr("Find a node in this graph"),
         )
 
-    def _node_entry(self, id: str) -> Entry:
+    def _node_entry(self, id: str) -> PaletteEntry:
         item = self.scene.node_items[id]
         texts = tuple(v for v in item.node.params.values() if isinstance(v, str) and v)
         kind = item.spec.title if item.spec else item.node.type
         shown = next(iter(sorted(texts, key=len, reverse=True)), "") or first_sentence(kind)
-        return Entry(
+        return PaletteEntry(
             item.title,
             " ".join(shown.split()),
             item.spec.group if item.spec else "",
@@ -132,7 +132,7 @@ class Chooser(QObject):
     def _ask(
         self,
         at: QPointF | QPoint,
-        entries: Sequence[Entry],
+        entries: Sequence[PaletteEntry],
         then: Callable[[Any], object],
         *,
         filter: SocketFilter | None = None,

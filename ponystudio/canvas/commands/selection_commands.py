@@ -9,7 +9,7 @@ from typing import Literal
 from PySide6.QtCore import QMimeData, QObject, QPointF
 from PySide6.QtGui import QGuiApplication
 
-from ponystudio.canvas.gestures.graph_operations import Operations
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.canvas.scene.items import WireKey
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.editing import auto_layout, rewiring, wiring
@@ -24,8 +24,8 @@ from ponystudio.widgets import theme
 _STEP = 32
 
 
-class Selection(QObject):
-    def __init__(self, ops: Operations) -> None:
+class SelectionCommands(QObject):
+    def __init__(self, ops: GraphOperations) -> None:
         super().__init__(ops)
         self.ops, self.scene, self.view = ops, ops.scene, ops.view
         self._pasted_text, self._pasted_times = "", 0

@@ -18,7 +18,7 @@ from PySide6.QtGui import QKeyEvent, QPainter
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
 from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.models.field_services import ParamServices
+from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
 
@@ -26,9 +26,18 @@ if TYPE_CHECKING:
     from ponystudio.canvas.fields.inplace_editor import InPlaceEditor
     from ponystudio.canvas.fields.popup_base import Popup
     from ponystudio.canvas.fields.prompt_editor import PromptEditor
-    from ponystudio.studio.documents.editable_graph import Document
+    from ponystudio.studio.documents.editable_graph import EditableGraph
 
-__all__ = ["Drag", "Field", "FieldContext", "Host", "ParamServices", "Part", "Touch", "row_height"]
+__all__ = [
+    "Drag",
+    "Field",
+    "FieldContext",
+    "FieldPart",
+    "FieldServices",
+    "Host",
+    "Touch",
+    "row_height",
+]
 
 # Keys that change a value by a step.
 TURNS = {
@@ -49,7 +58,7 @@ class FieldContext:
     rows param: the param's own context and the row's number.
     """
 
-    document: Document
+    document: EditableGraph
     node: str
     spec: ParamSpec
     value: Any
@@ -59,16 +68,16 @@ class FieldContext:
     focused: bool = False
     problem: Problem | None = None
     theme: theme.Theme = None  # type: ignore[assignment]
-    services: ParamServices = None  # type: ignore[assignment]
+    services: FieldServices = None  # type: ignore[assignment]
     cell: tuple[FieldContext, int] | None = None
 
     @classmethod
     def of(
         cls,
-        document: Document,
+        document: EditableGraph,
         node: str,
         spec: ParamSpec,
-        services: ParamServices | None = None,
+        services: FieldServices | None = None,
         hovered: str = "",
         focused: bool = False,
         pressed: str = "",
@@ -86,7 +95,7 @@ class FieldContext:
             focused,
             _problem(document, node, spec.name),
             theme.current(),
-            services or ParamServices.default(),
+            services or FieldServices.default(),
         )
 
     def fresh(self) -> FieldContext:
@@ -125,7 +134,7 @@ def parent_cell(parent: FieldContext, index: int, column: ParamSpec) -> FieldCon
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FieldPart:
     """A place in a field that reacts of its own: "value", "dice", "0.on", ..."""
 
     name: str
@@ -145,7 +154,7 @@ class Touch:
 
 
 class Host(Protocol):
-    """What fields may ask of the one who passes events to them (controller.ParamController)."""
+    """What fields may ask of the one who passes events to them (view.field_input.FieldInput)."""
 
     def set_value(self, ctx: FieldContext, value: Any, merge: str = "", text: str = "") -> None:
         """Change the value, as one undo step with those of the same `merge`."""
@@ -202,16 +211,16 @@ class Field:
         """How tall the field is at this width."""
         return row_height()
 
-    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
         """What reacts of its own, from the top down."""
-        return (Part("value", rect),)
+        return (FieldPart("value", rect),)
 
     def part_at(self, pos: QPointF, rect: QRectF, ctx: FieldContext) -> str:
         """The name of the part at a point, "" for none."""
         part = self.find_part(pos, rect, ctx)
         return part.name if part else ""
 
-    def find_part(self, pos: QPointF, rect: QRectF, ctx: FieldContext) -> Part | None:
+    def find_part(self, pos: QPointF, rect: QRectF, ctx: FieldContext) -> FieldPart | None:
         return next((part for part in self.parts(rect, ctx) if part.rect.contains(pos)), None)
 
     # Looks
@@ -283,7 +292,7 @@ class Field:
         return False
 
 
-def _problem(document: Document, node: str, name: str) -> Problem | None:
+def _problem(document: EditableGraph, node: str, name: str) -> Problem | None:
     state = document.states[node]
     problems = (state.problem, *state.faults) if state.problem else state.faults
     return next(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ponystudio.library.file_checks import files_of
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 
 CLIP, KIND = "clip", "loras"
 
 
-def loras_behind(document: Document, id: str) -> tuple[str, ...]:
+def loras_behind(document: EditableGraph, id: str) -> tuple[str, ...]:
     """The names of the LoRA files on the way of a node's text encoder."""
     found: list[str] = []
     seen: set[str] = set()

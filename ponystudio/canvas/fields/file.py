@@ -9,12 +9,12 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QImage, QPainter
 
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.base import Drag, Field, FieldContext, Host, Part, Touch
+from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldPart, Host, Touch
 from ponystudio.canvas.fields.family import model_family
 from ponystudio.library.folder_layouts import SUFFIXES, WEIGHTS
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.models.model_summary import Fact, mismatch, title_of
+from ponystudio.studio.models.model_summary import ModelSummary, mismatch, title_of
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
 
@@ -86,7 +86,7 @@ class FileField(Field):
 
     # Values
 
-    def fact(self, ctx: FieldContext) -> Fact | None:
+    def fact(self, ctx: FieldContext) -> ModelSummary | None:
         """What is known of the chosen file; None while it is found out."""
         return ctx.services.facts.get(self.spec.kind, str(ctx.value))
 
@@ -97,8 +97,8 @@ class FileField(Field):
 
     # Events
 
-    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
-        return (Part("value", rect, cursor=Qt.CursorShape.PointingHandCursor),)
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
+        return (FieldPart("value", rect, cursor=Qt.CursorShape.PointingHandCursor),)
 
     def press(self, touch: Touch, ctx: FieldContext, host: Host) -> Drag | bool:
         return self.edit(touch.rect, ctx, host)

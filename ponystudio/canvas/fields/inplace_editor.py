@@ -129,7 +129,7 @@ def text_palette(look: Theme) -> QPalette:
 
 
 @dataclass(frozen=True)
-class Step:
+class Stepper:
     """How the arrow keys change a number that is being typed."""
 
     stepped: Callable[[Any, float, Qt.KeyboardModifier], Any]
@@ -153,7 +153,7 @@ class LineEditor(InPlaceEditor):
         label: str,
         typed: bool = False,
         mono: bool = True,
-        step: Step | None = None,
+        step: Stepper | None = None,
         whole_field: bool = True,
     ) -> None:
         super().__init__(look)

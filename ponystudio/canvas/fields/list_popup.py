@@ -39,7 +39,7 @@ from ponystudio.widgets import theme
 _Index = QModelIndex | QPersistentModelIndex
 
 
-class Rows(QAbstractListModel):
+class PopupRows(QAbstractListModel):
     """What is left of a list's entries after a search; each entry is any object."""
 
     def __init__(self, entries: Sequence[Any], name: Callable[[Any], str]) -> None:
@@ -140,7 +140,7 @@ class ListPopup(Popup):
     def __init__(self, entries: Sequence[Any], current: Any, placeholder: str = "") -> None:
         super().__init__()
         self.current = current
-        self.rows = Rows(entries, self.name)
+        self.rows = PopupRows(entries, self.name)
         self.search = SearchLine(self)
         self._set_up_search(placeholder or tr("Search"))
         self.list = QListView(self)

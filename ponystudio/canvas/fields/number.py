@@ -12,8 +12,8 @@ from PySide6.QtGui import QKeyEvent, QPainter
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.arithmetic import evaluate
-from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldContext, Host, Part, Touch
-from ponystudio.canvas.fields.inplace_editor import LineEditor, Step
+from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldContext, FieldPart, Host, Touch
+from ponystudio.canvas.fields.inplace_editor import LineEditor, Stepper
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import gesture
 
@@ -96,8 +96,8 @@ class NumberField(Field):
             return None
         return max(0.0, min(1.0, (value - span[0]) / (span[1] - span[0])))
 
-    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
-        return (Part("value", rect, cursor=Qt.CursorShape.SizeHorCursor),)
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
+        return (FieldPart("value", rect, cursor=Qt.CursorShape.SizeHorCursor),)
 
     # Events
 
@@ -132,7 +132,7 @@ class NumberField(Field):
             label=self.label,
             typed=text is not None,
             whole_field=ctx.cell is None,
-            step=Step(self.stepped, self.text),
+            step=Stepper(self.stepped, self.text),
         )
         host.open_editor(ctx, editor, rect)
         return True

@@ -10,13 +10,13 @@ from PySide6.QtGui import QColor, QPainter, QPen
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.base import Drag, Field, FieldContext, Host, Part, Touch
+from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldPart, Host, Touch
 from ponystudio.canvas.fields.bundled_embeddings import loras_behind
 from ponystudio.canvas.fields.family import model_family
-from ponystudio.canvas.fields.prompt_layout import LINE, Laid, laid, line_count
+from ponystudio.canvas.fields.prompt_layout import LINE, PromptLayout, laid, line_count
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.models.token_counter import CHUNK, Count, Prompt
+from ponystudio.studio.models.token_counter import CHUNK, Count, PromptState
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
 from ponystudio.widgets.theme import Theme
@@ -35,10 +35,10 @@ def dialect_of(ctx: FieldContext) -> str:
     return named if named in DIALECTS else DIALECTS[0]
 
 
-def prompt_in(ctx: FieldContext) -> Prompt:
+def prompt_in(ctx: FieldContext) -> PromptState:
     """A prompt with all that its tokens depend on."""
     loras, family = loras_behind(ctx.document, ctx.node), model_family(ctx)
-    return Prompt(str(ctx.value), dialect_of(ctx), loras, family)
+    return PromptState(str(ctx.value), dialect_of(ctx), loras, family)
 
 
 class PromptField(Field):
@@ -61,8 +61,8 @@ class PromptField(Field):
         """How many lines a field of this height shows."""
         return round((height - TOP - (COUNTER if self.prompt else PLAIN_FOOT)) / LINE)
 
-    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
-        return (Part("value", rect, cursor=Qt.CursorShape.IBeamCursor),)
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
+        return (FieldPart("value", rect, cursor=Qt.CursorShape.IBeamCursor),)
 
     # Looks
 
@@ -83,7 +83,12 @@ class PromptField(Field):
             paint_counter(painter, counter_rect(rect), ctx.theme, count)
 
     def _paint_text(
-        self, painter: QPainter, origin: QPointF, rect: QRectF, ctx: FieldContext, found: Laid
+        self,
+        painter: QPainter,
+        origin: QPointF,
+        rect: QRectF,
+        ctx: FieldContext,
+        found: PromptLayout,
     ) -> None:
         room = self.lines_in(rect.height())
         whole = found.lines <= room

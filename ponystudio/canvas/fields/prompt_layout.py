@@ -18,7 +18,7 @@ _SEPARATOR = "\u2028"
 
 
 @dataclass(frozen=True, eq=False)
-class Laid:
+class PromptLayout:
     """`boxes` are the grounds behind weighted words: rects from the text's top left corner."""
 
     layout: QTextLayout
@@ -59,7 +59,7 @@ def _counted(text: str, width: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def laid(text: str, width: int, dialect: str, theme_name: str) -> Laid:
+def laid(text: str, width: int, dialect: str, theme_name: str) -> PromptLayout:
     """The lines of a text; `dialect` "" for one without weights."""
     layout = _broken(text, width)
     weighted = prompt_weights.spans(text, dialect) if dialect else []
@@ -75,7 +75,7 @@ def laid(text: str, width: int, dialect: str, theme_name: str) -> Laid:
         layout.setFormats(ranges)
         layout = _lines(layout, width)
     boxes = tuple(box for span in weighted for box in _boxes(layout, *span))
-    return Laid(layout, layout.lineCount(), boxes)
+    return PromptLayout(layout, layout.lineCount(), boxes)
 
 
 def _broken(text: str, width: int) -> QTextLayout:

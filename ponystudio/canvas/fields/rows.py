@@ -14,8 +14,8 @@ from ponystudio.canvas.fields.base import (
     Drag,
     Field,
     FieldContext,
+    FieldPart,
     Host,
-    Part,
     Touch,
     parent_cell,
     row_height,
@@ -50,24 +50,24 @@ class RowsField(Field):
     def height(self, width: float, value: Any) -> float:
         return len(_rows(value)) * _pitch() + row_height()
 
-    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
-        found: list[Part] = []
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
+        found: list[FieldPart] = []
         hand = Qt.CursorShape.PointingHandCursor
         rows = _rows(ctx.value)
         for i in range(len(rows)):
             top = rect.top() + i * _pitch()
             found.append(
-                Part(f"{i}.on", QRectF(rect.left(), top, _TICK, row_height()), cursor=hand)
+                FieldPart(f"{i}.on", QRectF(rect.left(), top, _TICK, row_height()), cursor=hand)
             )
             for name, place in self._cells(rect, top):
                 cell = self._cell(ctx, i, name)
                 part = self.columns[name].parts(place, cell)[-1]
-                found.append(Part(f"{i}.{name}", place, cursor=part.cursor))
+                found.append(FieldPart(f"{i}.{name}", place, cursor=part.cursor))
             place = QRectF(rect.right() - _REMOVE, top, _REMOVE, row_height())
-            found.append(Part(f"{i}.remove", place, tr("Remove"), hand))
+            found.append(FieldPart(f"{i}.remove", place, tr("Remove"), hand))
         bottom = rect.top() + len(rows) * _pitch()
         found.append(
-            Part("add", QRectF(rect.left(), bottom, rect.width(), row_height()), cursor=hand)
+            FieldPart("add", QRectF(rect.left(), bottom, rect.width(), row_height()), cursor=hand)
         )
         return tuple(found)
 

@@ -15,8 +15,8 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
 from ponystudio.api.params import SEED_MAX
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.arithmetic import evaluate
-from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldContext, Host, Part, Touch
-from ponystudio.canvas.fields.inplace_editor import LineEditor, Step
+from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldContext, FieldPart, Host, Touch
+from ponystudio.canvas.fields.inplace_editor import LineEditor, Stepper
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
@@ -31,7 +31,7 @@ _ROLLED = 10**10
 class SeedField(Field):
     """A seed; the wheel and the arrows with focus count by one."""
 
-    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
         hand = Qt.CursorShape.PointingHandCursor
         labels = {
             "dice": tr("Roll a new seed"),
@@ -42,7 +42,7 @@ class SeedField(Field):
         x = rect.right() - _taken(rect)
         return (
             *(
-                Part(
+                FieldPart(
                     name,
                     QRectF(x + i * _BUTTON, rect.top(), _BUTTON, rect.height()),
                     labels[name],
@@ -50,7 +50,7 @@ class SeedField(Field):
                 )
                 for i, name in enumerate(names)
             ),
-            Part("value", rect, cursor=Qt.CursorShape.IBeamCursor),
+            FieldPart("value", rect, cursor=Qt.CursorShape.IBeamCursor),
         )
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
@@ -133,7 +133,7 @@ class SeedField(Field):
             label=self.label,
             typed=text is not None,
             whole_field=ctx.cell is None,
-            step=Step(lambda value, by, _: self._stepped(value, by), str),
+            step=Stepper(lambda value, by, _: self._stepped(value, by), str),
         )
         host.open_editor(ctx, editor, rect)
         return True

@@ -7,7 +7,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter
 
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.base import Drag, Field, FieldContext, Host, Part, Touch
+from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldPart, Host, Touch
 from ponystudio.canvas.fields.inplace_editor import LineEditor
 from ponystudio.errors import GraphError
 from ponystudio.graph.coercion import coerce
@@ -16,8 +16,8 @@ from ponystudio.graph.coercion import coerce
 class TextField(Field):
     """A name or a few words."""
 
-    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
-        return (Part("value", rect, cursor=Qt.CursorShape.IBeamCursor),)
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
+        return (FieldPart("value", rect, cursor=Qt.CursorShape.IBeamCursor),)
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         field_painting.labelled(painter, rect, ctx, self.label, self.shown(ctx), "body")

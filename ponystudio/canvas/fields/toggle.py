@@ -7,7 +7,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter
 
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.base import Drag, Field, FieldContext, Host, Part, Touch
+from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldPart, Host, Touch
 from ponystudio.widgets import text_layout
 
 _WIDTH, _HEIGHT = 26.0, 14.0
@@ -16,8 +16,8 @@ _WIDTH, _HEIGHT = 26.0, 14.0
 class ToggleField(Field):
     """A bool."""
 
-    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[Part, ...]:
-        return (Part("value", rect, cursor=Qt.CursorShape.PointingHandCursor),)
+    def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
+        return (FieldPart("value", rect, cursor=Qt.CursorShape.PointingHandCursor),)
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         room = int(rect.width() - 3 * field_painting.TEXT_INSET - _WIDTH)

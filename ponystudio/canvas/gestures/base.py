@@ -11,7 +11,7 @@ from PySide6.QtGui import QMouseEvent
 from ponystudio.canvas.scene.items import Hit
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.gestures.graph_operations import Operations
+    from ponystudio.canvas.gestures.graph_operations import GraphOperations
     from ponystudio.canvas.scene.scene import GraphScene
     from ponystudio.canvas.view.view import GraphView
 
@@ -53,7 +53,7 @@ class Gesture:
 
     cursor: Qt.CursorShape | None = None
 
-    def __init__(self, ops: Operations, hit: Hit, press: Pointer) -> None:
+    def __init__(self, ops: GraphOperations, hit: Hit, press: Pointer) -> None:
         self.ops, self.hit, self.press = ops, hit, press
 
     @property

@@ -18,16 +18,16 @@ from ponystudio.graph.topology import ancestors
 from ponystudio.qt.i18n import tr
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.gestures.graph_operations import Operations
+    from ponystudio.canvas.gestures.graph_operations import GraphOperations
 
 MAGNET = 20.0  # px on screen
 
 
-class Fits:
+class FittingSockets:
     """Which sockets the ends in hand may be put on; asked for every socket in sight, so that what
     stands in the way of circles is worked out once."""
 
-    def __init__(self, ops: Operations, fixed: tuple[SocketRef, ...]) -> None:
+    def __init__(self, ops: GraphOperations, fixed: tuple[SocketRef, ...]) -> None:
         self._fixed = fixed
         graph = ops.graph
         self._wants_output = not fixed[0].is_output
@@ -46,7 +46,7 @@ class Fits:
         return can_feed(self._fixed[0].type, ref.type)
 
 
-def _readers(ops: Operations, node: str) -> set[str]:
+def _readers(ops: GraphOperations, node: str) -> set[str]:
     found, pending = {node}, [node]
     while pending:
         at = pending.pop()
@@ -57,14 +57,14 @@ def _readers(ops: Operations, node: str) -> set[str]:
     return found
 
 
-class Connect(Gesture):
+class ConnectGesture(Gesture):
     """A wire in hand. `fixed` are the ends that stay, `lifted` the wires it was taken from."""
 
     cursor = Qt.CursorShape.CrossCursor
 
     def __init__(
         self,
-        ops: Operations,
+        ops: GraphOperations,
         hit: Hit,
         press: Pointer,
         fixed: Iterable[SocketRef],
@@ -74,7 +74,7 @@ class Connect(Gesture):
         self.fixed, self.lifted = tuple(fixed), frozenset(lifted)
 
     @classmethod
-    def from_socket(cls, ops: Operations, hit: Hit, press: Pointer) -> Connect:
+    def from_socket(cls, ops: GraphOperations, hit: Hit, press: Pointer) -> ConnectGesture:
         """The wire that a press on a socket takes: a new one, or the end of the one there; with
         Shift or Ctrl all that leave an output."""
         socket = hit.socket
@@ -97,7 +97,7 @@ class Connect(Gesture):
         return cls(ops, hit, press, [socket])
 
     def start(self) -> None:
-        self.fits = Fits(self.ops, self.fixed)
+        self.fits = FittingSockets(self.ops, self.fixed)
         self.target: SocketRef | None = None
         self.refusal: Fit | None = None
         self.refused: SocketRef | None = None

@@ -15,14 +15,14 @@ from PySide6.QtGui import (
 
 from ponystudio.canvas.gestures.base import SLACK, Gesture, Pointer
 from ponystudio.canvas.gestures.box_select import BoxSelect
-from ponystudio.canvas.gestures.connect import Connect
+from ponystudio.canvas.gestures.connect import ConnectGesture
 from ponystudio.canvas.gestures.move import Move
 from ponystudio.canvas.gestures.reroute_points import DragDot, PullDot, dot_index
 from ponystudio.canvas.gestures.resize import Resize, edges_at
-from ponystudio.canvas.gestures.stroke_gestures import Cut, LazyConnect, Reroute
+from ponystudio.canvas.gestures.stroke_gestures import CutGesture, LazyConnect, Reroute
 from ponystudio.canvas.painting.paint_overlay import refusal_rects
 from ponystudio.canvas.scene.items import Hit
-from ponystudio.canvas.view.event_handler import Handler
+from ponystudio.canvas.view.event_handler import EventHandler
 from ponystudio.graph.editing import wiring
 from ponystudio.graph.editing.wiring import Bridge, Pair
 
@@ -36,7 +36,7 @@ _ON_CARD = ("header", "body", "status", "picture", "param")
 _LEFT, _RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
 
-class GestureController(QObject, Handler):
+class GestureController(QObject, EventHandler):
     """Takes what the view, its buttons and the params left. `dropped` carries what was dropped
     besides nodes: its QMimeData and the scene position."""
 
@@ -83,14 +83,14 @@ class GestureController(QObject, Handler):
             if at.ctrl and at.alt:
                 return None
             if at.ctrl:
-                return Cut(self.ops, hit, at)
+                return CutGesture(self.ops, hit, at)
             if at.shift:
                 return Reroute(self.ops, hit, at)
             return LazyConnect(self.ops, hit, at) if at.alt and hit.node else None
         if button != _LEFT:
             return None
         if hit.part == "socket":
-            return Connect.from_socket(self.ops, hit, at)
+            return ConnectGesture.from_socket(self.ops, hit, at)
         edges = edges_at(self.scene, hit, at.scene, 1 / self.view.transform().m11())
         if edges and not (edges.kind == "node" and self.ops.pinned(hit.node)):
             return Resize(self.ops, hit, at, edges)
@@ -132,12 +132,12 @@ class GestureController(QObject, Handler):
             gesture.click(at)
             return True
         gesture.move(at)
-        kept = gesture.remedy() if isinstance(gesture, Connect) else None
+        kept = gesture.remedy() if isinstance(gesture, ConnectGesture) else None
         palette_before = self._palette_open()
         # Its overlay goes first: what it asks by the palette brings its own.
         drag = self.scene.drag
         gesture.over()
-        if drag and isinstance(gesture, Connect):
+        if drag and isinstance(gesture, ConnectGesture):
             self.scene.set_drag(drag)
         gesture.finish(at)
         if not self._palette_open() or palette_before:

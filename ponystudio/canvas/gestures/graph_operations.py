@@ -28,7 +28,7 @@ from ponystudio.graph.editing.edits import (
 )
 from ponystudio.graph.editing.wiring import Bridge, Fit, Pair
 from ponystudio.graph.model import Graph, Mode
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.widgets import metrics
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from ponystudio.canvas.view.view import GraphView
 
 
-class Operations(QObject):
+class GraphOperations(QObject):
     """The document's edits as a view's user sees them."""
 
     def __init__(self, view: GraphView) -> None:
         super().__init__(view)
         self.view = view
         self.scene: GraphScene = view.graph_scene
-        self.document: Document = self.scene.document
+        self.document: EditableGraph = self.scene.document
         self.asks: Callable[[QPointF, Sequence[SocketRef]], object] | None = None
         """Asks what to make where a wire was dropped (the chooser sets it)."""
 

@@ -16,7 +16,7 @@ from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.widgets import metrics
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.gestures.graph_operations import Operations
+    from ponystudio.canvas.gestures.graph_operations import GraphOperations
     from ponystudio.canvas.scene.scene import GraphScene
 
 EDGE = 5.0  # px on screen
@@ -67,7 +67,7 @@ def _side(at: float, low: float, high: float, reach: float) -> int:
 
 
 class Resize(Gesture):
-    def __init__(self, ops: Operations, hit: Hit, press: Pointer, edges: Edges) -> None:
+    def __init__(self, ops: GraphOperations, hit: Hit, press: Pointer, edges: Edges) -> None:
         super().__init__(ops, hit, press)
         self.edges = edges
         self.cursor = edges.cursor

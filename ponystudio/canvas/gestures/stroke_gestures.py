@@ -43,7 +43,7 @@ class Stroke(Gesture):
         self.scene.set_overlay(**{self.shown: tuple(self._points)})
 
 
-class Cut(Stroke):
+class CutGesture(Stroke):
     """Ctrl + right button: the wires under the stroke go."""
 
     def hint(self) -> str:

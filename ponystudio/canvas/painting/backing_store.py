@@ -29,7 +29,7 @@ _MAX_RECTS = 24
 _FEW, _TILE = 6, 64
 
 
-class FrameStore(QObject):
+class BackingStore(QObject):
     def __init__(self, view: GraphView) -> None:
         super().__init__(view)
         self._view = view

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QElapsedTimer, QObject, QTimer
 
-from ponystudio.canvas.scene.card_status import Status
+from ponystudio.canvas.scene.card_status import CardStatus
 from ponystudio.widgets import theme
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _INTERVAL = 16
 _MOST = 60
 
 
-class CrossFades(QObject):
+class BadgeFades(QObject):
     """The status lines of a scene that are changing now."""
 
     def __init__(self, scene: GraphScene) -> None:
@@ -26,11 +26,11 @@ class CrossFades(QObject):
         self._scene = scene
         self._clock = QElapsedTimer()
         self._clock.start()
-        self._since: dict[str, tuple[Status, int]] = {}
+        self._since: dict[str, tuple[CardStatus, int]] = {}
         self._timer = QTimer(self, interval=_INTERVAL)
         self._timer.timeout.connect(self._step)
 
-    def begin(self, node: str, before: Status, after: Status) -> None:
+    def begin(self, node: str, before: CardStatus, after: CardStatus) -> None:
         """This node's status line becomes another; progress and times just change."""
         same = (before.icon, before.color) == (after.icon, after.color)
         seen = self._scene.detail == "full" and self._scene.views()
@@ -39,7 +39,7 @@ class CrossFades(QObject):
         self._since[node] = before, self._clock.elapsed()
         self._timer.start()
 
-    def of(self, node: str) -> tuple[Status, float] | None:
+    def of(self, node: str) -> tuple[CardStatus, float] | None:
         """What a status line was, and how far (0..1) it has become what it is."""
         found = self._since.get(node)
         if found is None:

@@ -24,7 +24,7 @@ _NO_BRUSH = Qt.BrushStyle.NoBrush
 ICON_GAP = 10.0
 
 
-class Brush:
+class PaintContext:
     """What painters need besides the painter; made for each time something is painted."""
 
     def __init__(self, scene: GraphScene, zoom: float, detail: str) -> None:
@@ -35,7 +35,7 @@ class Brush:
         return self.theme.color(token)
 
 
-def paint(painter: QPainter, item: NodeItem, brush: Brush) -> None:
+def paint(painter: QPainter, item: NodeItem, brush: PaintContext) -> None:
     state = brush.scene.document.states[item.id]
     muted = item.node.mode == "muted"
     painter.translate(item.x, item.y)
@@ -57,7 +57,7 @@ def paint(painter: QPainter, item: NodeItem, brush: Brush) -> None:
     painter.translate(-item.x, -item.y)
 
 
-def paint_messages(painter: QPainter, items: Iterable[NodeItem], brush: Brush) -> None:
+def paint_messages(painter: QPainter, items: Iterable[NodeItem], brush: PaintContext) -> None:
     """What hangs below failed cards, above all cards."""
     for item in items:
         if item.message:
@@ -76,7 +76,7 @@ def pen_of(rgb: int, width: float = 1.5) -> QPen:
     return theme.icon_pen(QColor(rgb), width)
 
 
-def _paint_ground(painter: QPainter, item: NodeItem, brush: Brush) -> None:
+def _paint_ground(painter: QPainter, item: NodeItem, brush: PaintContext) -> None:
     """Shadow, body and header."""
     size, look = item.layout.size, brush.theme
     body, header = _rounded(size), _header_path(size.width(), item.layout.collapsed)
@@ -88,7 +88,7 @@ def _paint_ground(painter: QPainter, item: NodeItem, brush: Brush) -> None:
     painter.fillPath(header, _header_color(item, brush))
 
 
-def _body_color(item: NodeItem, brush: Brush) -> QColor:
+def _body_color(item: NodeItem, brush: PaintContext) -> QColor:
     if item.node.mode == "bypassed":
         return brush.color("panel")
     if brush.scene.hover.node == item.id:
@@ -96,7 +96,7 @@ def _body_color(item: NodeItem, brush: Brush) -> QColor:
     return brush.color("card")
 
 
-def _header_color(item: NodeItem, brush: Brush) -> QColor:
+def _header_color(item: NodeItem, brush: PaintContext) -> QColor:
     if item.spec is None:
         return brush.color("warnbg")
     if item.node.mode == "bypassed":
@@ -104,7 +104,7 @@ def _header_color(item: NodeItem, brush: Brush) -> QColor:
     return brush.theme.group(item.spec.group).header
 
 
-def _paint_header(painter: QPainter, item: NodeItem, state: NodeState, brush: Brush) -> None:
+def _paint_header(painter: QPainter, item: NodeItem, state: NodeState, brush: PaintContext) -> None:
     width = item.layout.size.width()
     middle = metrics.HEADER / 2
     group = brush.theme.group(item.spec.group) if item.spec else None
@@ -115,7 +115,7 @@ def _paint_header(painter: QPainter, item: NodeItem, state: NodeState, brush: Br
     text_layout.draw(painter, 36, middle, title, "node")
 
 
-def _paint_signs(painter: QPainter, item: NodeItem, state: NodeState, brush: Brush) -> float:
+def _paint_signs(painter: QPainter, item: NodeItem, state: NodeState, brush: PaintContext) -> float:
     """What stands at the right of a header; gives its width."""
     hover = brush.scene.hover
     right, middle = item.layout.size.width(), metrics.HEADER / 2
@@ -161,7 +161,7 @@ def _sign(item: NodeItem, state: NodeState) -> tuple[str, str]:
     return "", ""
 
 
-def _paint_params(painter: QPainter, item: NodeItem, brush: Brush) -> None:
+def _paint_params(painter: QPainter, item: NodeItem, brush: PaintContext) -> None:
     scene = brush.scene
     hover, focus = scene.param_hover, scene.param_focus
     for row in item.layout.params:
@@ -183,7 +183,7 @@ def _part(part: Any) -> str:
     return part if isinstance(part, str) and part else "value"
 
 
-def _paint_status(painter: QPainter, item: NodeItem, state: NodeState, brush: Brush) -> None:
+def _paint_status(painter: QPainter, item: NodeItem, state: NodeState, brush: PaintContext) -> None:
     rect = item.layout.status
     if rect is None:
         return
@@ -210,7 +210,9 @@ def _paint_status(painter: QPainter, item: NodeItem, state: NodeState, brush: Br
     painter.setOpacity(whole)
 
 
-def _paint_badge(painter: QPainter, rect: QRectF, shown: card_status.Status, brush: Brush) -> None:
+def _paint_badge(
+    painter: QPainter, rect: QRectF, shown: card_status.CardStatus, brush: PaintContext
+) -> None:
     """The sign and the words of a status line."""
     middle = rect.center().y() + 0.5
     icon(painter, 12, middle - 8, shown.icon, brush.color(shown.color))
@@ -223,7 +225,7 @@ def _paint_badge(painter: QPainter, rect: QRectF, shown: card_status.Status, bru
 
 
 @lru_cache(maxsize=4096)
-def _fitting(shown: card_status.Status, room: int) -> tuple[str, str]:
+def _fitting(shown: card_status.CardStatus, room: int) -> tuple[str, str]:
     """Text and time, as long as fit: a status is never cut short by dots."""
     short = shown.short or shown.text
     for text, right in (
@@ -237,7 +239,7 @@ def _fitting(shown: card_status.Status, room: int) -> tuple[str, str]:
     return short, ""
 
 
-def _paint_edge(painter: QPainter, item: NodeItem, state: NodeState, brush: Brush) -> None:
+def _paint_edge(painter: QPainter, item: NodeItem, state: NodeState, brush: PaintContext) -> None:
     token, width, dashed = _edge(item, state, brush)
     pen = QPen(brush.color(token), width)
     if dashed:
@@ -250,7 +252,7 @@ def _paint_edge(painter: QPainter, item: NodeItem, state: NodeState, brush: Brus
     painter.drawRoundedRect(rect, radius, radius)
 
 
-def _edge(item: NodeItem, state: NodeState, brush: Brush) -> tuple[str, float, bool]:
+def _edge(item: NodeItem, state: NodeState, brush: PaintContext) -> tuple[str, float, bool]:
     """Colour token, width and whether dashed."""
     if item.selected:
         return ("err" if state.phase == "failed" else "accent"), 2.0, False

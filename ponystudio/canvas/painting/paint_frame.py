@@ -22,7 +22,7 @@ from ponystudio.qt.i18n import tr
 from ponystudio.widgets import metrics, text_layout, theme
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import Brush
+    from ponystudio.canvas.painting.paint_card import PaintContext
 
 _FAR_TITLE_PX = 16.0
 _NOTE_PAD = 12.0
@@ -31,7 +31,7 @@ _INDENT = 16.0  # of lists
 _LEAST_WIDTH, _LEAST_HEIGHT = 64.0, 44.0
 
 
-def paint_frame(painter: QPainter, item: FrameItem, brush: Brush) -> None:
+def paint_frame(painter: QPainter, item: FrameItem, brush: PaintContext) -> None:
     group = brush.theme.group(item.hue)
     far = brush.detail != "full"
     pen = QPen(brush.color("accent") if item.selected else group.frame_line,
@@ -54,7 +54,7 @@ def paint_frame(painter: QPainter, item: FrameItem, brush: Brush) -> None:
     painter.restore()
 
 
-def paint_far_titles(painter: QPainter, items: Iterable[FrameItem], brush: Brush) -> None:
+def paint_far_titles(painter: QPainter, items: Iterable[FrameItem], brush: PaintContext) -> None:
     """At a constant size on screen, with how many cards are inside; on a ground of their own, as
     the cards that lie below are nearer than the title is high."""
     at = painter.transform()
@@ -70,7 +70,7 @@ def paint_far_titles(painter: QPainter, items: Iterable[FrameItem], brush: Brush
     painter.restore()
 
 
-def _paint_far_title(painter: QPainter, item: FrameItem, rect: QRectF, brush: Brush) -> None:
+def _paint_far_title(painter: QPainter, item: FrameItem, rect: QRectF, brush: PaintContext) -> None:
     room = int(rect.width() - 20)
     title = text_layout.whole_words(item.title, "title", room)
     if not title:
@@ -91,7 +91,7 @@ def _paint_far_title(painter: QPainter, item: FrameItem, rect: QRectF, brush: Br
         text_layout.draw(painter, rect.left() + 10 + wide + 8, middle, counted, "caption")
 
 
-def _counted(item: FrameItem, brush: Brush) -> str:
+def _counted(item: FrameItem, brush: PaintContext) -> str:
     scene = brush.scene
     if item.counted < 0:
         item.counted = len(scene.frame_contents(item.index))
@@ -99,7 +99,7 @@ def _counted(item: FrameItem, brush: Brush) -> str:
     return text.replace("%1", str(item.counted))
 
 
-def paint_note(painter: QPainter, item: NoteItem, brush: Brush) -> None:
+def paint_note(painter: QPainter, item: NoteItem, brush: PaintContext) -> None:
     far = brush.detail == "far"
     if not far:
         painter.setPen(Qt.PenStyle.NoPen)

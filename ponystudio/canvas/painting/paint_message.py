@@ -15,7 +15,7 @@ from ponystudio.studio.documents.node_state import Problem
 from ponystudio.widgets import metrics, text_layout, theme
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import Brush
+    from ponystudio.canvas.painting.paint_card import PaintContext
 
 _PAD = 12.0
 _WIDTH = 240.0  # at least; wide cards have wide messages
@@ -90,7 +90,7 @@ def layout(item: NodeItem, problem: Problem, open_details: bool) -> Message:
     return Message(rect, title, lines, details, foot + 22 + 8, tuple(buttons))
 
 
-def paint(painter: QPainter, item: NodeItem, brush: Brush) -> None:
+def paint(painter: QPainter, item: NodeItem, brush: PaintContext) -> None:
     found: Message = item.message
     painter.translate(found.rect.topLeft())
     size = QRectF(0, 0, found.rect.width(), found.rect.height())
@@ -123,7 +123,7 @@ def paint(painter: QPainter, item: NodeItem, brush: Brush) -> None:
     painter.translate(-found.rect.topLeft())
 
 
-def _paint_tip(painter: QPainter, brush: Brush) -> None:
+def _paint_tip(painter: QPainter, brush: PaintContext) -> None:
     """The small triangle that points at the card."""
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(brush.color("errbg"))
@@ -133,7 +133,7 @@ def _paint_tip(painter: QPainter, brush: Brush) -> None:
     painter.drawPolyline(QPolygonF([QPointF(28, 0), QPointF(37, -8.5), QPointF(46, 0)]))
 
 
-def _paint_button(painter: QPainter, button: Button, lit: bool, brush: Brush) -> None:
+def _paint_button(painter: QPainter, button: Button, lit: bool, brush: PaintContext) -> None:
     if button.kind == "link":
         color = brush.color("text" if lit else "text2")
         x, middle = button.rect.left() + 2, button.rect.center().y()

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QRegion
 
 from ponystudio.canvas.painting import paint_socket
-from ponystudio.canvas.painting.paint_card import Brush
+from ponystudio.canvas.painting.paint_card import PaintContext
 from ponystudio.canvas.painting.wire_animation import GAP
 from ponystudio.canvas.scene import wire_geometry
 from ponystudio.canvas.scene.items import FocusRef, SocketRef, WireItem
@@ -25,7 +25,7 @@ _NO_BRUSH = Qt.BrushStyle.NoBrush
 
 def paint(painter: QPainter, view: GraphView) -> None:
     scene = view.graph_scene
-    brush = Brush(scene, view.zoom, scene.detail)
+    brush = PaintContext(scene, view.zoom, scene.detail)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     _paint_drift(painter, view, brush)
     if scene.drag:
@@ -62,7 +62,9 @@ def refusal_rects(view: GraphView, refusal: Refusal) -> tuple[QRectF, QRectF]:
     return box, link if refusal.remedy else QRectF()
 
 
-def paint_refusal(painter: QPainter, view: GraphView, refusal: Refusal, brush: Brush) -> None:
+def paint_refusal(
+    painter: QPainter, view: GraphView, refusal: Refusal, brush: PaintContext
+) -> None:
     unit = theme.scale()
     box, _ = refusal_rects(view, refusal)
     painter.save()
@@ -83,7 +85,7 @@ def paint_refusal(painter: QPainter, view: GraphView, refusal: Refusal, brush: B
     painter.restore()
 
 
-def _paint_drift(painter: QPainter, view: GraphView, brush: Brush) -> None:
+def _paint_drift(painter: QPainter, view: GraphView, brush: PaintContext) -> None:
     """Dots drifting towards running nodes, below all that lies above the wires."""
     found = view.drift.wires()
     if not found:
@@ -123,7 +125,7 @@ def _around(at: QPointF, reach: float) -> QRectF:
     return QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
 
 
-def _paint_drag(painter: QPainter, view: GraphView, brush: Brush) -> None:
+def _paint_drag(painter: QPainter, view: GraphView, brush: PaintContext) -> None:
     """The wires in hand, from the ends that stay to the pointer or the socket that caught it."""
     scene, drag = brush.scene, brush.scene.drag
     if drag is None:
@@ -151,7 +153,7 @@ def _drag_type(fixed: SocketRef, target: SocketRef | None) -> str:
     return target.type if target and fixed.type == "any" else fixed.type
 
 
-def _paint_lines(painter: QPainter, view: GraphView, brush: Brush) -> None:
+def _paint_lines(painter: QPainter, view: GraphView, brush: PaintContext) -> None:
     overlay = brush.scene.overlay
     painter.setBrush(_NO_BRUSH)
     if overlay.snap_lines:
@@ -178,7 +180,7 @@ def _paint_lines(painter: QPainter, view: GraphView, brush: Brush) -> None:
         painter.drawRoundedRect(view.from_scene_rect(ghost), 8, 8)
 
 
-def _paint_focus(painter: QPainter, view: GraphView, focus: FocusRef, brush: Brush) -> None:
+def _paint_focus(painter: QPainter, view: GraphView, focus: FocusRef, brush: PaintContext) -> None:
     """The keyboard's ring, always apart from the selection."""
     scene = brush.scene
     painter.setBrush(_NO_BRUSH)

@@ -15,7 +15,7 @@ from ponystudio.canvas.scene.items import NodeItem
 from ponystudio.widgets import metrics, text_layout, theme
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import Brush
+    from ponystudio.canvas.painting.paint_card import PaintContext
     from ponystudio.canvas.scene.scene import GraphScene
 
 
@@ -48,7 +48,7 @@ class FarPicture:
             self._lines, self._blocks = {}, {}
 
 
-def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: PaintContext) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     ids = set().union(*(scene.node_index.near(part) for part in parts))
     # Where most of the graph shows, painting it whole is cheaper than asking what does.
@@ -69,12 +69,14 @@ def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brus
     _paint_states(painter, shown, brush)
 
 
-def _steps(brush: Brush) -> int:
+def _steps(brush: PaintContext) -> int:
     """Into how many straight lines a curve is cut."""
     return 6 if brush.zoom > 0.2 else 3 if brush.zoom > 0.12 else 1
 
 
-def _lines_in(scene: GraphScene, parts: list[QRectF], brush: Brush) -> dict[str, list[QLineF]]:
+def _lines_in(
+    scene: GraphScene, parts: list[QRectF], brush: PaintContext
+) -> dict[str, list[QLineF]]:
     lines: dict[str, list[QLineF]] = defaultdict(list)
     steps = _steps(brush)
     for key in set().union(*(scene.wire_index.near(part) for part in parts)):
@@ -84,7 +86,7 @@ def _lines_in(scene: GraphScene, parts: list[QRectF], brush: Brush) -> dict[str,
     return lines
 
 
-def _paint_lines(painter: QPainter, lines: dict[str, list[QLineF]], brush: Brush) -> None:
+def _paint_lines(painter: QPainter, lines: dict[str, list[QLineF]], brush: PaintContext) -> None:
     for type, found in lines.items():
         pen = QPen(theme.mixed(brush.color("canvas"), brush.theme.socket(type).color, 0.8), 1.0)
         pen.setCosmetic(True)
@@ -93,7 +95,7 @@ def _paint_lines(painter: QPainter, lines: dict[str, list[QLineF]], brush: Brush
 
 
 def _paint_smooth_wires(
-    painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush
+    painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: PaintContext
 ) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     keys = set().union(*(scene.wire_index.near(part) for part in parts))
@@ -126,7 +128,7 @@ def _paint_blocks(painter: QPainter, rects: dict[int, list[QRectF]]) -> None:
         painter.drawRects(found)
 
 
-def _paint_plain(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
+def _paint_plain(painter: QPainter, shown: list[NodeItem], brush: PaintContext) -> None:
     """Bodies, headers, titles and pictures."""
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(brush.color("card"))
@@ -154,7 +156,9 @@ def header_height(zoom: float) -> float:
     return max(float(metrics.HEADER), 15 / zoom)
 
 
-def _paint_titles(painter: QPainter, shown: list[NodeItem], tall: float, brush: Brush) -> None:
+def _paint_titles(
+    painter: QPainter, shown: list[NodeItem], tall: float, brush: PaintContext
+) -> None:
     at = painter.transform()
     scale = at.m11()
     unit = theme.scale()
@@ -174,7 +178,7 @@ def _paint_titles(painter: QPainter, shown: list[NodeItem], tall: float, brush: 
     painter.restore()
 
 
-def _paint_states(painter: QPainter, shown: list[NodeItem], brush: Brush) -> None:
+def _paint_states(painter: QPainter, shown: list[NodeItem], brush: PaintContext) -> None:
     """What survives to the smallest size: running, failed, selected."""
     states = brush.scene.document.states
     known = set(states)

@@ -13,14 +13,14 @@ from ponystudio.studio.documents.node_state import NodeState
 from ponystudio.widgets import metrics, text_layout, theme
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import Brush
+    from ponystudio.canvas.painting.paint_card import PaintContext
 
 # Pictures at the sizes they were last painted in.
 _BYTES = 96 << 20
 _kept: OrderedDict[tuple[int, int, int], QPixmap] = OrderedDict()
 
 
-def paint(painter: QPainter, rect: QRectF, state: NodeState, brush: Brush) -> None:
+def paint(painter: QPainter, rect: QRectF, state: NodeState, brush: PaintContext) -> None:
     radius = metrics.PICTURE_RADIUS
     if state.picture is None or state.picture.isNull():
         painter.setPen(Qt.PenStyle.NoPen)
@@ -82,14 +82,14 @@ def _scaled(picture: QImage, size: QSize, radius: float) -> QPixmap:
     return pixmap
 
 
-def _paint_empty(painter: QPainter, rect: QRectF, brush: Brush) -> None:
+def _paint_empty(painter: QPainter, rect: QRectF, brush: PaintContext) -> None:
     middle = rect.center()
     painter.translate(middle.x() - 8, middle.y() - 8)
     painter.strokePath(theme.icon_path("image"), theme.icon_pen(brush.color("line2")))
     painter.translate(8 - middle.x(), 8 - middle.y())
 
 
-def _paint_badge(painter: QPainter, rect: QRectF, text: str, brush: Brush) -> None:
+def _paint_badge(painter: QPainter, rect: QRectF, text: str, brush: PaintContext) -> None:
     label = text_layout.label(text, "caption")
     badge = QRectF(rect.left() + 6, rect.top() + 6, label.width + 12, 18)
     painter.setPen(Qt.PenStyle.NoPen)

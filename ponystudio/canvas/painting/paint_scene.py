@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QPainter, QPixmap, QRegion, QTransform
 
 from ponystudio.canvas.painting import paint_card, paint_frame, paint_overview, paint_wire
-from ponystudio.canvas.painting.paint_card import Brush
+from ponystudio.canvas.painting.paint_card import PaintContext
 from ponystudio.widgets import metrics, theme
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def paint(
     painter: QPainter, scene: GraphScene, at: QTransform, rects: list[QRect], zoom: float
 ) -> None:
     """Paint some rects of a viewport whose transform is `at`: everything in them once."""
-    brush = Brush(scene, zoom, detail(zoom))
+    brush = PaintContext(scene, zoom, detail(zoom))
     region = QRegion()
     for area in rects:
         region += area
@@ -56,7 +56,9 @@ def paint(
     _paint_parts(painter, scene, [back.mapRect(QRectF(area)) for area in rects], brush)
 
 
-def _paint_parts(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+def _paint_parts(
+    painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: PaintContext
+) -> None:
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     frames = [
         item for item in scene.frame_items if _touches(item.rect.adjusted(-4, -4, 4, 4), parts)
@@ -81,7 +83,7 @@ def _paint_parts(painter: QPainter, scene: GraphScene, parts: list[QRectF], brus
 
 def paint_rough(painter: QPainter, scene: GraphScene, at: QTransform, rects: list[QRect]) -> None:
     """As from far away, whatever the zoom: what is shown while a zoom lasts."""
-    brush = Brush(scene, at.m11(), "far")
+    brush = PaintContext(scene, at.m11(), "far")
     region = QRegion()
     for area in rects:
         region += area

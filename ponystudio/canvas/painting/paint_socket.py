@@ -14,7 +14,7 @@ from ponystudio.studio.documents.node_state import NodeState
 from ponystudio.widgets import metrics, text_layout
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import Brush
+    from ponystudio.canvas.painting.paint_card import PaintContext
     from ponystudio.canvas.scene.scene import GraphScene
 
 _RIM = 3.0  # a rim of 1.5 px on either side of the outline
@@ -22,7 +22,7 @@ _NO_PEN = Qt.PenStyle.NoPen
 _NO_BRUSH = Qt.BrushStyle.NoBrush
 
 
-def paint_sockets(painter: QPainter, item: NodeItem, state: NodeState, brush: Brush) -> None:
+def paint_sockets(painter: QPainter, item: NodeItem, state: NodeState, brush: PaintContext) -> None:
     layout = item.layout
     rows = (*layout.inputs, *layout.outputs)
     if not layout.collapsed:
@@ -61,7 +61,7 @@ def paint_shape(
     painter: QPainter,
     type: str,
     kind: Kind,
-    brush: Brush,
+    brush: PaintContext,
     is_list: bool = False,
     is_output: bool = False,
 ) -> None:
@@ -97,7 +97,7 @@ def _heart(type: str) -> QPointF:
 
 
 def _paint_names(
-    painter: QPainter, item: NodeItem, rows: tuple[SocketRow, ...], brush: Brush
+    painter: QPainter, item: NodeItem, rows: tuple[SocketRow, ...], brush: PaintContext
 ) -> None:
     painter.setPen(brush.color("text2"))
     width = item.layout.size.width()
@@ -119,7 +119,7 @@ def _paint_names(
 
 
 def _paint_in_drag(
-    painter: QPainter, ref: SocketRef, kind: Kind, row: SocketRow, brush: Brush
+    painter: QPainter, ref: SocketRef, kind: Kind, row: SocketRow, brush: PaintContext
 ) -> None:
     """While a wire is dragged: what fits has a halo, what does not fades."""
     drag = brush.scene.drag

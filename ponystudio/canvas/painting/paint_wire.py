@@ -13,14 +13,16 @@ from ponystudio.canvas.scene.items import WireItem
 from ponystudio.widgets import metrics
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import Brush
+    from ponystudio.canvas.painting.paint_card import PaintContext
     from ponystudio.canvas.scene.scene import GraphScene
 
 _SMOOTH_CASING = 0.8
 _DIMMED, _MUTED, _WAITING = 0.28, 0.40, 0.35
 
 
-def paint_wires(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Brush) -> None:
+def paint_wires(
+    painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: PaintContext
+) -> None:
     """The wires that run through one of these rects."""
     lifted = scene.drag.lifted if scene.drag else frozenset()
     near = [part.adjusted(-12, -12, 12, 12) for part in parts]
@@ -36,7 +38,7 @@ def paint_wires(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush
         paint_wire(painter, item, brush)
 
 
-def paint_wire(painter: QPainter, item: WireItem, brush: Brush) -> None:
+def paint_wire(painter: QPainter, item: WireItem, brush: PaintContext) -> None:
     scene = brush.scene
     color = brush.theme.socket(item.type).color
     opacity, dashes, failed = _state(item, brush)
@@ -66,12 +68,12 @@ def paint_wire(painter: QPainter, item: WireItem, brush: Brush) -> None:
         painter.setOpacity(1.0)
 
 
-def _is_lit(item: WireItem, brush: Brush) -> bool:
+def _is_lit(item: WireItem, brush: PaintContext) -> bool:
     scene = brush.scene
     return item.selected or item.key in (scene.hover.wire, scene.overlay.insert)
 
 
-def _state(item: WireItem, brush: Brush) -> tuple[float, tuple[float, ...], bool]:
+def _state(item: WireItem, brush: PaintContext) -> tuple[float, tuple[float, ...], bool]:
     """Opacity, dashes (in pen widths) and whether the failure is about this wire."""
     scene = brush.scene
     states = scene.document.states
@@ -88,7 +90,7 @@ def _state(item: WireItem, brush: Brush) -> tuple[float, tuple[float, ...], bool
     return 1.0, (), False
 
 
-def _paint_dots(painter: QPainter, item: WireItem, color: QColor, brush: Brush) -> None:
+def _paint_dots(painter: QPainter, item: WireItem, color: QColor, brush: PaintContext) -> None:
     hover = brush.scene.hover
     painter.setPen(_pen(brush.color("canvas").rgb(), 1.5))
     painter.setBrush(color)
@@ -98,7 +100,7 @@ def _paint_dots(painter: QPainter, item: WireItem, color: QColor, brush: Brush) 
         painter.drawEllipse(QPointF(x, y), radius, radius)
 
 
-def _paint_cross(painter: QPainter, item: WireItem, brush: Brush) -> None:
+def _paint_cross(painter: QPainter, item: WireItem, brush: PaintContext) -> None:
     """The mark at the middle of a failed wire."""
     middle = item.path.pointAtPercent(0.5)
     painter.setPen(_pen(brush.color("err").rgb(), 1.5))

@@ -20,7 +20,7 @@ SPEED, GAP = 24.0, 14.0  # px a second, px from dot to dot
 _INTERVAL = 34  # at most 30 frames a second
 
 
-class Drift(QObject):
+class WireAnimation(QObject):
     def __init__(self, view: GraphView) -> None:
         super().__init__(view)
         self._view, self._scene = view, view.graph_scene

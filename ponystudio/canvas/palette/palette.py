@@ -18,9 +18,9 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.canvas.palette.palette_entries import Entry, SocketFilter, rows
+from ponystudio.canvas.palette.palette_entries import PaletteEntry, SocketFilter, rows
 from ponystudio.canvas.palette.palette_list import ROW, RowList
-from ponystudio.canvas.palette.palette_parts import Chip, Foot, Line
+from ponystudio.canvas.palette.palette_parts import Chip, Foot, PaletteLine
 from ponystudio.widgets import theme
 from ponystudio.widgets.fade_in import fade_in
 from ponystudio.widgets.popup_background import paint_ground
@@ -43,7 +43,7 @@ class Palette(QFrame):
         self.setObjectName("palette")
         self.setProperty("surface", "popup")
         self.setAccessibleName(self.tr("Palette"))
-        self._entries: Sequence[Entry] = ()
+        self._entries: Sequence[PaletteEntry] = ()
         self._recent: list[Any] = []
         self._filter: SocketFilter | None = None
         self._at, self._gap = QPoint(), 0
@@ -71,7 +71,7 @@ class Palette(QFrame):
     def open(
         self,
         at: QPoint,
-        entries: Sequence[Entry],
+        entries: Sequence[PaletteEntry],
         *,
         filter: SocketFilter | None = None,
         recent: Iterable[Any] = (),
@@ -134,7 +134,7 @@ class Palette(QFrame):
             )
         self._place()
 
-    def _passes(self, entry: Entry) -> bool:
+    def _passes(self, entry: PaletteEntry) -> bool:
         if self._filter is None:
             return True
         return isinstance(entry.value, NodeSpec) and self._filter.passes(entry.value)
@@ -217,10 +217,10 @@ class Palette(QFrame):
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addLayout(self._head)
-        column.addWidget(Line(self))
+        column.addWidget(PaletteLine(self))
         column.addWidget(self.list, 1)
         column.addWidget(self.empty, 1)
-        column.addWidget(Line(self))
+        column.addWidget(PaletteLine(self))
         column.addWidget(self.foot)
 
     def _dress(self) -> None:

@@ -18,7 +18,7 @@ _BEST = 2
 
 
 @dataclass(frozen=True)
-class Entry:
+class PaletteEntry:
     """One thing to choose. `value` is what the chooser gets back; `group` a group's title."""
 
     title: str
@@ -56,25 +56,25 @@ class SocketFilter:
 
 
 @dataclass(frozen=True)
-class Row:
+class PaletteRow:
     """A line of the list: a heading, or an entry with the letters of its title that were met."""
 
     heading: str = ""
-    entry: Entry | None = None
+    entry: PaletteEntry | None = None
     places: tuple[int, ...] = field(default=())
 
 
-def node_entries(catalog: Mapping[str, NodeSpec]) -> list[Entry]:
+def node_entries(catalog: Mapping[str, NodeSpec]) -> list[PaletteEntry]:
     """An entry for each kind of node, in the order of their groups."""
     keys = theme.group_keys()
     entries = [node_entry(spec) for spec in catalog.values()]
     return sorted(entries, key=lambda entry: keys.index(theme.group_key(entry.group)))
 
 
-def node_entry(spec: NodeSpec) -> Entry:
+def node_entry(spec: NodeSpec) -> PaletteEntry:
     words = (_COMFYUI_NAMES.get(spec.id, ""), spec.id.rpartition(".")[2].replace("_", " "))
     text = first_sentence(spec.help)
-    return Entry(spec.title, text, spec.group, spec, words=(*words, spec.group, text))
+    return PaletteEntry(spec.title, text, spec.group, spec, words=(*words, spec.group, text))
 
 
 def first_sentence(text: str) -> str:
@@ -86,36 +86,36 @@ def first_sentence(text: str) -> str:
 
 def rows(
     query: str,
-    entries: Sequence[Entry],
+    entries: Sequence[PaletteEntry],
     recent: Iterable[Any] = (),
-    keeps: Callable[[Entry], bool] | None = None,
-) -> list[Row]:
+    keeps: Callable[[PaletteEntry], bool] | None = None,
+) -> list[PaletteRow]:
     """The list for a query: the best ones first; without a query, by group, the recent on top."""
     kept = [entry for entry in entries if keeps is None or keeps(entry)]
     if not query.strip():
         return _by_group(kept, list(recent))
     found = fuzzy_match.ranked(query, kept, lambda entry: (entry.title, *entry.words))
-    result: list[Row] = []
+    result: list[PaletteRow] = []
     for index, (entry, hit) in enumerate(found):
         if index == 0:
-            result.append(Row(heading=tr("Best match")))
+            result.append(PaletteRow(heading=tr("Best match")))
         elif index == _BEST:
-            result.append(Row(heading=tr("Also fits")))
-        result.append(Row(entry=entry, places=hit.places))
+            result.append(PaletteRow(heading=tr("Also fits")))
+        result.append(PaletteRow(entry=entry, places=hit.places))
     return result
 
 
-def _by_group(entries: Sequence[Entry], recent: list[Any]) -> list[Row]:
-    result: list[Row] = []
+def _by_group(entries: Sequence[PaletteEntry], recent: list[Any]) -> list[PaletteRow]:
+    result: list[PaletteRow] = []
     latest = [e for key in recent for e in entries if getattr(e.value, "id", e.value) == key][:3]
     if latest:
-        result.append(Row(heading=tr("Used last")))
-        result += [Row(entry=entry) for entry in latest]
+        result.append(PaletteRow(heading=tr("Used last")))
+        result += [PaletteRow(entry=entry) for entry in latest]
     heading = None
     for entry in entries:
         if entry.group != heading:
             heading = entry.group
             if heading:
-                result.append(Row(heading=heading))
-        result.append(Row(entry=entry))
+                result.append(PaletteRow(heading=heading))
+        result.append(PaletteRow(entry=entry))
     return result

@@ -15,7 +15,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from ponystudio.canvas.palette.palette_entries import Entry, Row
+from ponystudio.canvas.palette.palette_entries import PaletteEntry, PaletteRow
 from ponystudio.widgets import theme
 
 ROW, HEADING = 44, 28
@@ -29,9 +29,9 @@ class RowModel(QAbstractListModel):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.rows: list[Row] = []
+        self.rows: list[PaletteRow] = []
 
-    def show(self, rows: list[Row]) -> None:
+    def show(self, rows: list[PaletteRow]) -> None:
         self.beginResetModel()
         self.rows = rows
         self.endResetModel()
@@ -74,12 +74,12 @@ class RowList(QListView):
         self.setAccessibleName(self.tr("Found"))
         self.entered.connect(self._hover)
 
-    def show_rows(self, rows: list[Row]) -> None:
+    def show_rows(self, rows: list[PaletteRow]) -> None:
         self.row_model.show(rows)
         self.scrollToTop()
         self.step(1, from_start=True)
 
-    def current(self) -> Entry | None:
+    def current(self) -> PaletteEntry | None:
         index = self.currentIndex()
         return self.row_model.rows[index.row()].entry if index.isValid() else None
 
@@ -114,11 +114,11 @@ class RowList(QListView):
 class RowDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         del option
-        row: Row = index.data(Qt.ItemDataRole.UserRole)
+        row: PaletteRow = index.data(Qt.ItemDataRole.UserRole)
         return QSize(100, round((ROW if row.entry else HEADING) * theme.scale()))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        row: Row = index.data(Qt.ItemDataRole.UserRole)
+        row: PaletteRow = index.data(Qt.ItemDataRole.UserRole)
         rect = QRectF(option.rect)
         chosen = bool(option.state & QStyle.StateFlag.State_Selected)
         painter.save()
@@ -135,7 +135,7 @@ class RowDelegate(QStyledItemDelegate):
 
 
 def _paint_entry(
-    painter: QPainter, rect: QRectF, entry: Entry, places: tuple[int, ...], chosen: bool
+    painter: QPainter, rect: QRectF, entry: PaletteEntry, places: tuple[int, ...], chosen: bool
 ) -> None:
     look, unit = theme.current(), theme.scale()
     if chosen:
@@ -172,7 +172,7 @@ def _paint_entry(
     )
 
 
-def group_title(entry: Entry) -> str:
+def group_title(entry: PaletteEntry) -> str:
     return entry.group
 
 

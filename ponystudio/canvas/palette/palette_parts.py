@@ -109,7 +109,7 @@ class Foot(QWidget):
         return left + metrics.horizontalAdvance(text)
 
 
-class Line(QWidget):
+class PaletteLine(QWidget):
     """A hairline."""
 
     def __init__(self, parent: QWidget) -> None:

@@ -14,7 +14,7 @@ _TIERS = {"device": "chip", "memory": "ram", "disk": "disk"}
 
 
 @dataclass(frozen=True)
-class Status:
+class CardStatus:
     """`icon` and its colour token; `text`, and a shorter one for narrow cards; `right` is a time;
     `share` (0..1) is how far it is, None where no bar is shown."""
 
@@ -28,39 +28,39 @@ class Status:
     right_short: str = ""
 
 
-def status(node: Node, spec: NodeSpec | None, state: NodeState) -> Status:
+def status(node: Node, spec: NodeSpec | None, state: NodeState) -> CardStatus:
     """The one thing that matters most about a node now."""
     if spec is None:
-        return Status("help", "text2", tr("Pack is missing"), tr("Missing"))
+        return CardStatus("help", "text2", tr("Pack is missing"), tr("Missing"))
     if node.mode == "muted":
-        return Status("mute", "text2", tr("Muted"))
+        return CardStatus("mute", "text2", tr("Muted"))
     if node.mode == "bypassed":
-        return Status("bypass", "text2", _passing(spec), tr("Bypassed"))
+        return CardStatus("bypass", "text2", _passing(spec), tr("Bypassed"))
     if state.phase == "running":
         return _running(state)
     if state.phase == "failed":
         what = state.problem.what.rstrip(".") if state.problem else tr("Failed")
-        return Status("alert", "err", what, tr("Failed"))
+        return CardStatus("alert", "err", what, tr("Failed"))
     if state.phase == "not_run":
         text = state.reason or tr("Not run")
-        return Status("clock", "text2", text, tr("Not run"))
+        return CardStatus("clock", "text2", text, tr("Not run"))
     if state.phase == "waiting":
-        return Status("clock", "text2", tr("Waiting"))
+        return CardStatus("clock", "text2", tr("Waiting"))
     if state.faults:
         what = state.faults[0].what.rstrip(".")
-        return Status("alert", "warn", what, tr("Not ready"))
+        return CardStatus("alert", "warn", what, tr("Not ready"))
     if state.tier:
         text = {
             "device": tr("On device"),
             "memory": tr("In memory"),
             "disk": tr("On disk"),
         }[state.tier]
-        return Status(_TIERS[state.tier], "text2", text, "", _took(state))
+        return CardStatus(_TIERS[state.tier], "text2", text, "", _took(state))
     if state.reason:
-        return Status("again", "warn", state.reason, tr("Will run"))
+        return CardStatus("again", "warn", state.reason, tr("Will run"))
     if state.phase == "done":
-        return Status("check", "ok", tr("Done"), "", _took(state))
-    return Status("clock", "text3", tr("Not run yet"), "", "", None, "text3")
+        return CardStatus("check", "ok", tr("Done"), "", _took(state))
+    return CardStatus("clock", "text3", tr("Not run yet"), "", "", None, "text3")
 
 
 def seconds(value: float) -> str:
@@ -80,16 +80,16 @@ def percent(state: NodeState) -> str:
     return f"{100 * state.step // state.steps} %" if state.steps else ""
 
 
-def _running(state: NodeState) -> Status:
+def _running(state: NodeState) -> CardStatus:
     brief = seconds(state.left) if state.left else ""
     left = tr("%1 left").replace("%1", brief) if brief else ""
     if not state.steps:
-        return Status("play", "accent", tr("Running"), "", left, 0.0, "text2", brief)
+        return CardStatus("play", "accent", tr("Running"), "", left, 0.0, "text2", brief)
     counted = f"{state.step}|{state.steps}".split("|")
     text = tr("Step %1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
     short = tr("%1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
     share = min(1.0, state.step / state.steps)
-    return Status("play", "accent", text, short, left, share, "text2", brief)
+    return CardStatus("play", "accent", text, short, left, share, "text2", brief)
 
 
 def _passing(spec: NodeSpec) -> str:

@@ -12,10 +12,10 @@ from ponystudio.canvas.scene.items import NOTHING, Hit, NodeItem, SocketRef, Wir
 from ponystudio.widgets import metrics, theme
 
 if TYPE_CHECKING:
-    from ponystudio.canvas.scene.item_store import Contents
+    from ponystudio.canvas.scene.item_store import ItemStore
 
 
-def hit(scene: Contents, pos: QPointF) -> Hit:
+def hit(scene: ItemStore, pos: QPointF) -> Hit:
     if found := _message_hit(scene, pos):
         return found
     if socket := socket_at(scene, pos):
@@ -31,7 +31,7 @@ def hit(scene: Contents, pos: QPointF) -> Hit:
     return _frame_hit(scene, pos)
 
 
-def socket_at(scene: Contents, pos: QPointF) -> SocketRef | None:
+def socket_at(scene: ItemStore, pos: QPointF) -> SocketRef | None:
     """The nearest socket whose area holds the point and that no card covers."""
     if scene.detail != "full":
         return None
@@ -53,12 +53,12 @@ def socket_at(scene: Contents, pos: QPointF) -> SocketRef | None:
     return None
 
 
-def card_at(scene: Contents, pos: QPointF) -> NodeItem | None:
+def card_at(scene: ItemStore, pos: QPointF) -> NodeItem | None:
     point = QRectF(pos.x(), pos.y(), 0, 0)
     return next((item for item in _cards_near(scene, point) if item.rect.contains(pos)), None)
 
 
-def param_at(scene: Contents, pos: QPointF) -> tuple[str, ParamSpec, QRectF] | None:
+def param_at(scene: ItemStore, pos: QPointF) -> tuple[str, ParamSpec, QRectF] | None:
     item = card_at(scene, pos) if scene.detail == "full" else None
     if item is None:
         return None
@@ -69,7 +69,7 @@ def param_at(scene: Contents, pos: QPointF) -> tuple[str, ParamSpec, QRectF] | N
     return None
 
 
-def wire_at(scene: Contents, pos: QPointF, reach: float) -> WireKey | None:
+def wire_at(scene: ItemStore, pos: QPointF, reach: float) -> WireKey | None:
     x, y = pos.x(), pos.y()
     best, nearest = None, reach
     for key in scene.wire_index.near(QRectF(x - reach, y - reach, 2 * reach, 2 * reach)):
@@ -81,7 +81,7 @@ def wire_at(scene: Contents, pos: QPointF, reach: float) -> WireKey | None:
     return best
 
 
-def dot_at(scene: Contents, pos: QPointF) -> tuple[WireKey, int] | None:
+def dot_at(scene: ItemStore, pos: QPointF) -> tuple[WireKey, int] | None:
     reach = theme.density().dot
     area = QRectF(pos.x() - reach, pos.y() - reach, 2 * reach, 2 * reach)
     for key in scene.wire_index.near(area):
@@ -91,7 +91,7 @@ def dot_at(scene: Contents, pos: QPointF) -> tuple[WireKey, int] | None:
     return None
 
 
-def frame_at(scene: Contents, pos: QPointF) -> int | None:
+def frame_at(scene: ItemStore, pos: QPointF) -> int | None:
     """The smallest frame that holds the point."""
     found = [item for item in scene.frame_items if item.rect.contains(pos)]
     if not found:
@@ -99,12 +99,12 @@ def frame_at(scene: Contents, pos: QPointF) -> int | None:
     return min(found, key=lambda item: item.rect.width() * item.rect.height()).index
 
 
-def note_at(scene: Contents, pos: QPointF) -> int | None:
+def note_at(scene: ItemStore, pos: QPointF) -> int | None:
     found = [item.index for item in scene.note_items if item.rect.contains(pos)]
     return found[-1] if found else None
 
 
-def nodes_in(scene: Contents, rect: QRectF, whole: bool = False) -> list[str]:
+def nodes_in(scene: ItemStore, rect: QRectF, whole: bool = False) -> list[str]:
     return [
         id
         for id in scene.node_index.near(rect)
@@ -116,7 +116,7 @@ def nodes_in(scene: Contents, rect: QRectF, whole: bool = False) -> list[str]:
     ]
 
 
-def wires_in(scene: Contents, rect: QRectF) -> list[WireKey]:
+def wires_in(scene: ItemStore, rect: QRectF) -> list[WireKey]:
     return [
         key
         for key in scene.wire_index.near(rect)
@@ -124,12 +124,12 @@ def wires_in(scene: Contents, rect: QRectF) -> list[WireKey]:
     ]
 
 
-def _cards_near(scene: Contents, rect: QRectF) -> list[NodeItem]:
+def _cards_near(scene: ItemStore, rect: QRectF) -> list[NodeItem]:
     found = [scene.node_items[id] for id in scene.node_index.near(rect)]
     return sorted(found, key=lambda item: -item.z)
 
 
-def _on_card(scene: Contents, item: NodeItem, pos: QPointF) -> Hit:
+def _on_card(scene: ItemStore, item: NodeItem, pos: QPointF) -> Hit:
     if scene.detail != "full":
         return Hit("header", item.id)
     local = QPointF(pos.x() - item.x, pos.y() - item.y)
@@ -162,7 +162,7 @@ def header_buttons(item: NodeItem) -> list[tuple[str, QRectF]]:
     ]
 
 
-def _message_hit(scene: Contents, pos: QPointF) -> Hit | None:
+def _message_hit(scene: ItemStore, pos: QPointF) -> Hit | None:
     if scene.detail != "full":
         return None
     for item in _cards_near(scene, QRectF(pos, pos)):
@@ -171,7 +171,7 @@ def _message_hit(scene: Contents, pos: QPointF) -> Hit | None:
     return None
 
 
-def _frame_hit(scene: Contents, pos: QPointF) -> Hit:
+def _frame_hit(scene: ItemStore, pos: QPointF) -> Hit:
     index = frame_at(scene, pos)
     if index is None:
         return NOTHING

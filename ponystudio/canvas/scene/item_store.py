@@ -31,7 +31,7 @@ Detail = Literal["full", "middle", "far"]
 CARD_MARGIN = 14.0
 
 
-class Contents(QGraphicsScene):
+class ItemStore(QGraphicsScene):
     """`selectionChanged` is Qt's."""
 
     def __init__(self, parent: QObject | None = None) -> None:

@@ -14,22 +14,22 @@ from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields.registry import for_spec
-from ponystudio.canvas.painting.badge_fade import CrossFades
+from ponystudio.canvas.painting.badge_fade import BadgeFades
 from ponystudio.canvas.painting.paint_overview import FarPicture
 from ponystudio.canvas.scene import scene_sync
 from ponystudio.canvas.scene.card_layout import FieldLike
-from ponystudio.canvas.scene.item_store import Contents
+from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import NOTHING, FocusRef, Hit
 from ponystudio.canvas.scene.overlay import NO_OVERLAY, Overlay, WireDrag
-from ponystudio.studio.documents.editable_graph import Change, Document
-from ponystudio.studio.models.field_services import ParamServices
+from ponystudio.studio.documents.editable_graph import Change, EditableGraph
+from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.widgets import theme
 
 # Of changes to more cards than these it is told at once.
 _MANY = 200
 
 
-class GraphScene(Contents):
+class GraphScene(ItemStore):
     """`hovered` carries a Hit; `remedy_requested` (node, Problem, which button);
     `more_requested` (node, scene position of the button); `selectionChanged` is Qt's."""
 
@@ -45,13 +45,13 @@ class GraphScene(Contents):
     more_requested = Signal(str, object)
     picture_activated = Signal(str)
 
-    def __init__(self, document: Document, parent: QObject | None = None) -> None:
+    def __init__(self, document: EditableGraph, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.document = document
         self.own_places: dict[str, tuple[float, float]] = {}
         """Where cards are as long as the view does not say it."""
         self._density = theme.density()
-        self.services = ParamServices.default()
+        self.services = FieldServices.default()
         """What fields need besides their value."""
         self.focus: FocusRef | None = None
         self.hover: Hit = NOTHING
@@ -66,7 +66,7 @@ class GraphScene(Contents):
         self.revision = 0
         """Counts the changes of what there is and where."""
         self.far_picture = FarPicture(self)
-        self.fades = CrossFades(self)
+        self.fades = BadgeFades(self)
         self.shapes_on_wires = False
         self._fields: dict[int, tuple[ParamSpec, FieldLike | None]] = {}
         document.changed.connect(self._changed)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ponystudio.canvas.view.camera_view import CameraView
 
 
-class Glide(QObject):
+class CameraAnimation(QObject):
     def __init__(self, view: CameraView) -> None:
         super().__init__(view)
         self._view = view

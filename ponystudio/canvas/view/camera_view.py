@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QGraphicsView, QWidget
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view import camera
 from ponystudio.canvas.view.camera import Camera
-from ponystudio.canvas.view.camera_animation import Glide
+from ponystudio.canvas.view.camera_animation import CameraAnimation
 from ponystudio.widgets import theme
 
 # Half the width of the world, in scene px.
@@ -30,7 +30,7 @@ class CameraView(QGraphicsView):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setScene(scene)
         self.setSceneRect(-_WORLD, -_WORLD, 2 * _WORLD, 2 * _WORLD)
-        self._glide = Glide(self)
+        self._glide = CameraAnimation(self)
 
     @property
     def zoom(self) -> float:

@@ -8,14 +8,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QMouseEvent
 
 from ponystudio.canvas.scene.items import NOTHING, Hit
-from ponystudio.canvas.view.event_handler import Handler
+from ponystudio.canvas.view.event_handler import EventHandler
 from ponystudio.studio.documents.node_state import Problem
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view.view import GraphView
 
 
-class CardButtons(Handler):
+class CardButtons(EventHandler):
     """Pressed where the mouse went down and up on the same one."""
 
     def __init__(self, view: GraphView) -> None:

@@ -25,7 +25,7 @@ def _hide_windows() -> None:
 atexit.register(_hide_windows)
 
 
-class Editors(QObject):
+class EditorOverlay(QObject):
     """One editor at a time. It follows pans and zooms, its font with it; Esc cancels it, losing
     the focus commits it, other than to a popup of its own."""
 

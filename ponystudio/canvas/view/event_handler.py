@@ -13,7 +13,7 @@ from PySide6.QtGui import (
 )
 
 
-class Handler:
+class EventHandler:
     """Takes nothing: the others take what they have a use for, and say so with True.
 
     Who took a press gets the moves and the release after it. `leave` and `space_tap` are told.

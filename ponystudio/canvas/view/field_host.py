@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QRectF, Qt
 
 from ponystudio.api.spec import ParamSpec
-from ponystudio.canvas.fields.base import Field, FieldContext, ParamServices
+from ponystudio.canvas.fields.base import Field, FieldContext, FieldServices
 from ponystudio.canvas.fields.field_painting import label_of
 from ponystudio.errors import GraphError
 from ponystudio.graph.editing.edits import SetParam, SetView
@@ -27,26 +27,26 @@ class FieldHost(QObject):
     """The `field.Host` of a view's params. One editor and one popup are open at a time."""
 
     def __init__(
-        self, view: GraphView, services: ParamServices | None = None, parent: QObject | None = None
+        self, view: GraphView, services: FieldServices | None = None, parent: QObject | None = None
     ) -> None:
         super().__init__(parent if parent is not None else view)
         self.view = view
         self._editing: tuple[str, str] | None = None
         self._editor: InPlaceEditor | None = None
         self._popup: Popup | None = None
-        self._heard: ParamServices | None = None
+        self._heard: FieldServices | None = None
         self._wheel = gesture("wheel")
         self.set_services(services or view.graph_scene.services)
         view.graph_scene.document.changed.connect(self._document_changed)
 
     @property
-    def services(self) -> ParamServices:
+    def services(self) -> FieldServices:
         found = self.view.graph_scene.services
         if found is not self._heard:
             self.set_services(found)
         return found
 
-    def set_services(self, services: ParamServices) -> None:
+    def set_services(self, services: FieldServices) -> None:
         """Take another's folders and seeds; the scene paints with them too."""
         if self._heard is not None:
             self._heard.facts.changed.disconnect(self._facts_changed)

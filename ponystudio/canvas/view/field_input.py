@@ -16,9 +16,9 @@ from PySide6.QtGui import (
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_menu
-from ponystudio.canvas.fields.base import Drag, Field, FieldContext, ParamServices, Touch
+from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldServices, Touch
 from ponystudio.canvas.fields.field_painting import label_of
-from ponystudio.canvas.view.event_handler import Handler
+from ponystudio.canvas.view.event_handler import EventHandler
 from ponystudio.canvas.view.field_host import FieldHost
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets.action import ActionSpec
@@ -35,7 +35,7 @@ _WALKING = frozenset(
 )
 
 
-class ParamController(FieldHost, Handler):
+class FieldInput(FieldHost, EventHandler):
     """The view asks it before its gestures; each method returns whether the event was taken.
 
     Events are those of the viewport. The scene is told which param is hovered and which has the
@@ -43,7 +43,7 @@ class ParamController(FieldHost, Handler):
     """
 
     def __init__(
-        self, view: GraphView, services: ParamServices | None = None, parent: QObject | None = None
+        self, view: GraphView, services: FieldServices | None = None, parent: QObject | None = None
     ) -> None:
         super().__init__(view, services, parent)
         self._drag: Drag | None = None

@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QGestureEvent, QPinchGesture
 
-from ponystudio.canvas.view.event_handler import Handler
+from ponystudio.canvas.view.event_handler import EventHandler
 
 if TYPE_CHECKING:
     from ponystudio.canvas.view.view import GraphView
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NOTCH = 1.15
 
 
-class Panning(Handler):
+class Panning(EventHandler):
     """First in the row of a view's handlers: takes the middle button, and the left while Space is
     down. A tap of Space that moved nothing is left to the gestures, as `space_tap`."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _HIGH, _FOOT = 34, 16
 
 
-class Hint(QWidget):
+class StatusHint(QWidget):
     """`say` shows a text, in which *stars* mark what is semibold; "" hides it."""
 
     def __init__(self, view: GraphView) -> None:

@@ -28,8 +28,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QFrame, QGraphicsView, QToolTip, QWidget
 
-from ponystudio.canvas.painting.backing_store import FrameStore
-from ponystudio.canvas.painting.wire_animation import Drift
+from ponystudio.canvas.painting.backing_store import BackingStore
+from ponystudio.canvas.painting.wire_animation import WireAnimation
 from ponystudio.canvas.scene import screen_reader_texts
 from ponystudio.canvas.scene.items import NOTHING, Hit
 from ponystudio.canvas.scene.scene import GraphScene
@@ -37,9 +37,9 @@ from ponystudio.canvas.view import accessibility, view_actions
 from ponystudio.canvas.view.camera import Camera
 from ponystudio.canvas.view.camera_view import CameraView
 from ponystudio.canvas.view.card_buttons import CardButtons
-from ponystudio.canvas.view.editor_overlay import Editors
-from ponystudio.canvas.view.event_handler import Handler
-from ponystudio.canvas.view.field_input import ParamController
+from ponystudio.canvas.view.editor_overlay import EditorOverlay
+from ponystudio.canvas.view.event_handler import EventHandler
+from ponystudio.canvas.view.field_input import FieldInput
 from ponystudio.canvas.view.minimap import Minimap
 from ponystudio.canvas.view.panning import Panning
 from ponystudio.canvas.view.zoom_bar import ZoomBar
@@ -52,15 +52,15 @@ class GraphView(CameraView):
 
     def __init__(self, scene: GraphScene, parent: QWidget | None = None) -> None:
         super().__init__(scene, parent)
-        self._grabber: Handler | None = None
+        self._grabber: EventHandler | None = None
         self._set_up()
-        self.frame_store = FrameStore(self)
-        self.editors = Editors(self)
+        self.frame_store = BackingStore(self)
+        self.editors = EditorOverlay(self)
         self.panning = Panning(self)
         self.buttons = CardButtons(self)
-        self.params = ParamController(self)
-        self.gestures = Handler()
-        self.drift = Drift(self)
+        self.params = FieldInput(self)
+        self.gestures = EventHandler()
+        self.drift = WireAnimation(self)
         self.minimap = Minimap(self)
         self.zoom_bar = ZoomBar(self)
         scene.overlay_changed.connect(self._show_overlay)
@@ -82,7 +82,7 @@ class GraphView(CameraView):
         self.viewport().grabGesture(Qt.GestureType.PinchGesture)
         self.setAccessibleName(self.tr("Graph"))
 
-    def set_gestures(self, controller: Handler) -> None:
+    def set_gestures(self, controller: EventHandler) -> None:
         self.gestures = controller
 
     # Painting
@@ -113,7 +113,7 @@ class GraphView(CameraView):
     # In-place editors
 
     def open_editor(self, widget: QWidget, scene_rect: QRectF, **options: Any) -> None:
-        """Show a widget over a part of a card; see `Editors.open`."""
+        """Show a widget over a part of a card; see `EditorOverlay.open`."""
         self.editors.open(widget, scene_rect, **options)
 
     def close_editor(self, commit: bool = True) -> None:
@@ -227,14 +227,14 @@ class GraphView(CameraView):
         for handler in self._handlers():
             handler.leave()
 
-    def _handlers(self) -> tuple[Handler, ...]:
+    def _handlers(self) -> tuple[EventHandler, ...]:
         """In the order in which they may take an event."""
         return self.panning, self.buttons, self.params, self.gestures
 
-    def _taker(self, ask: Callable[[Handler], bool]) -> Handler | None:
+    def _taker(self, ask: Callable[[EventHandler], bool]) -> EventHandler | None:
         return next((handler for handler in self._handlers() if ask(handler)), None)
 
-    def _first(self, ask: Callable[[Handler], bool]) -> bool:
+    def _first(self, ask: Callable[[EventHandler], bool]) -> bool:
         return self._taker(ask) is not None
 
     def _hover(self, event: QMouseEvent) -> None:

@@ -23,7 +23,7 @@ Hints = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Told:
+class DenoiserInputs:
     """What a denoiser is told beside the latent, all on its device.
 
     `context` [B,n,width]: the prompt. Where its family has them: `pooled` [B,width]; `sizes` [B,6]
@@ -53,7 +53,7 @@ class Architecture:
     naming: Callable[[Iterable[str]], Naming]
     config: Callable[[Shapes, Family, Hints], dict[str, Any]]
     build: Callable[[dict[str, Any]], nn.Module]
-    call: Callable[[Any, Tensor, Tensor, Told], Tensor]
+    call: Callable[[Any, Tensor, Tensor, DenoiserInputs], Tensor]
     aliases: Callable[[Iterable[str]], Table]
     channels: Callable[[Any], int] = lambda module: module.config.in_channels
     largest: Callable[[Any], int] = lambda _: 0

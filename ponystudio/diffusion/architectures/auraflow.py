@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion.architectures import Architecture, Hints, Shapes, Told
+from ponystudio.diffusion.architectures import Architecture, DenoiserInputs, Hints, Shapes
 from ponystudio.diffusion.families import Family
-from ponystudio.diffusion.weights.fused_tensors import SWAPPED, Cut
+from ponystudio.diffusion.weights.fused_tensors import SWAPPED, FusedSlice
 from ponystudio.diffusion.weights.name_table import Naming, renamed
 from ponystudio.diffusion.weights.network_config import allowed, heads, is_whole, side
 from ponystudio.diffusion.weights.tensor_names import TRANSFORMER_PREFIXES, count, part_of
@@ -37,7 +37,7 @@ def _naming(keys: Iterable[str]) -> Naming:
     return renamed(part, _table(part)) if "init_x_linear.weight" in part else Naming(part)
 
 
-def _table(names: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
+def _table(names: Iterable[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:
     """(original, ours, cut), for as many blocks as there are of either's names."""
     listed = list(names)
     yield "positional_encoding", "pos_embed.pos_embed", None
@@ -65,12 +65,12 @@ def _table(names: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
 
 def _attention(
     there: str, here: str, layers: dict[str, str]
-) -> Iterator[tuple[str, str, Cut | None]]:
+) -> Iterator[tuple[str, str, FusedSlice | None]]:
     for theirs, ours in layers.items():
         yield there + theirs, f"{here}.attn.{ours}", None
 
 
-def _feed_forward(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
+def _feed_forward(there: str, here: str) -> Iterator[tuple[str, str, FusedSlice | None]]:
     for theirs, ours in FEED_FORWARD.items():
         yield f"{there}.{theirs}", f"{here}.{ours}", None
 
@@ -100,7 +100,7 @@ def _build(arguments: dict[str, Any]) -> nn.Module:
     return AuraFlowTransformer2DModel(**arguments)
 
 
-def _call(module: Any, x: Tensor, t: Tensor, told: Told) -> Tensor:
+def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
     out: Tensor = module(
         hidden_states=x, encoder_hidden_states=told.context, timestep=t, return_dict=False
     )[0]

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion.architectures import Architecture, Hints, Shapes, Told
+from ponystudio.diffusion.architectures import Architecture, DenoiserInputs, Hints, Shapes
 from ponystudio.diffusion.families import Family
-from ponystudio.diffusion.weights.fused_tensors import SWAPPED, THIRDS, Cut
+from ponystudio.diffusion.weights.fused_tensors import SWAPPED, THIRDS, FusedSlice
 from ponystudio.diffusion.weights.name_table import Naming, renamed
 from ponystudio.diffusion.weights.network_config import allowed, heads, is_whole, side
 from ponystudio.diffusion.weights.tensor_names import TRANSFORMER_PREFIXES, count, part_of
@@ -26,7 +26,7 @@ BRANCHES = (
 )
 GUIDANCE = "time_text_embed.guidance_embedder.linear_1.weight"
 # Of the rows of a single block's first layer, q, k and v have one share each, the MLP four.
-QKV_MLP = (Cut(0, 1, 7), Cut(1, 2, 7), Cut(2, 3, 7), Cut(3, 7, 7))
+QKV_MLP = (FusedSlice(0, 1, 7), FusedSlice(1, 2, 7), FusedSlice(2, 3, 7), FusedSlice(3, 7, 7))
 # How the width of a head is shared among the axes of the rotary embedding.
 AXES = (16, 56, 56)
 
@@ -36,7 +36,7 @@ def _naming(keys: Iterable[str]) -> Naming:
     return renamed(part, _table(part)) if "img_in.weight" in part else Naming(part)
 
 
-def _table(names: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
+def _table(names: Iterable[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:
     """(original, ours, cut), for as many blocks as there are of either's names."""
     listed = list(names)
     yield "img_in", "x_embedder", None
@@ -53,7 +53,7 @@ def _table(names: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
         yield from _single(f"single_blocks.{i}", f"single_transformer_blocks.{i}")
 
 
-def _double(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
+def _double(there: str, here: str) -> Iterator[tuple[str, str, FusedSlice | None]]:
     for stream, context in (("img", ""), ("txt", "_context")):
         attention, added = f"{there}.{stream}_attn", "added_" if context else ""
         layers = ("add_q_proj", "add_k_proj", "add_v_proj") if context else ("to_q", "to_k", "to_v")
@@ -68,7 +68,7 @@ def _double(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
         yield f"{there}.{stream}_mlp.2", f"{here}.ff{context}.net.2", None
 
 
-def _single(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
+def _single(there: str, here: str) -> Iterator[tuple[str, str, FusedSlice | None]]:
     layers = ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")
     for layer, cut in zip(layers, QKV_MLP, strict=True):
         yield f"{there}.linear1", f"{here}.{layer}", cut
@@ -78,7 +78,7 @@ def _single(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
         yield from _norm(f"{there}.norm.{theirs}_norm", f"{here}.attn.norm_{ours}")
 
 
-def _norm(there: str, here: str) -> Iterator[tuple[str, str, Cut | None]]:
+def _norm(there: str, here: str) -> Iterator[tuple[str, str, FusedSlice | None]]:
     """The original calls its weight a scale, and some tools do not."""
     yield f"{there}.scale", f"{here}.weight", None
     yield there, here, None
@@ -123,7 +123,7 @@ def _build(arguments: dict[str, Any]) -> nn.Module:
     return FluxTransformer2DModel(**arguments)
 
 
-def _call(module: Any, x: Tensor, t: Tensor, told: Told) -> Tensor:
+def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
     """Four neighbouring cells of x are one token."""
     import torch
 

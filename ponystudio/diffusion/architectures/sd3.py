@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion.architectures import Architecture, Hints, Shapes, Told
+from ponystudio.diffusion.architectures import Architecture, DenoiserInputs, Hints, Shapes
 from ponystudio.diffusion.families import Family
-from ponystudio.diffusion.weights.fused_tensors import SWAPPED, THIRDS, Cut
+from ponystudio.diffusion.weights.fused_tensors import SWAPPED, THIRDS, FusedSlice
 from ponystudio.diffusion.weights.name_table import Naming, renamed
 from ponystudio.diffusion.weights.network_config import allowed, heads, is_whole, side
 from ponystudio.diffusion.weights.tensor_names import TRANSFORMER_PREFIXES, count, part_of
@@ -33,7 +33,7 @@ def _naming(keys: Iterable[str]) -> Naming:
     return renamed(part, _table(part)) if "x_embedder.proj.weight" in part else Naming(part)
 
 
-def _table(names: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
+def _table(names: Iterable[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:
     """(original, ours, cut), for as many blocks as there are of either's names."""
     yield "pos_embed", "pos_embed.pos_embed", None
     yield "x_embedder.proj", "pos_embed.proj", None
@@ -54,15 +54,15 @@ def _table(names: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
 
 
 def _stream(
-    there: str, here: str, context: str, ending: Cut | None
-) -> Iterator[tuple[str, str, Cut | None]]:
+    there: str, here: str, context: str, ending: FusedSlice | None
+) -> Iterator[tuple[str, str, FusedSlice | None]]:
     yield from _attention(f"{there}.attn", f"{here}.attn", context)
     yield f"{there}.mlp.fc1", f"{here}.ff{context}.net.0.proj", None
     yield f"{there}.mlp.fc2", f"{here}.ff{context}.net.2", None
     yield f"{there}.adaLN_modulation.1", f"{here}.norm1{context}.linear", ending
 
 
-def _attention(there: str, here: str, context: str) -> Iterator[tuple[str, str, Cut | None]]:
+def _attention(there: str, here: str, context: str) -> Iterator[tuple[str, str, FusedSlice | None]]:
     layers = ("add_q_proj", "add_k_proj", "add_v_proj") if context else ("to_q", "to_k", "to_v")
     for layer, cut in zip(layers, THIRDS, strict=True):
         yield f"{there}.qkv", f"{here}.{layer}", cut
@@ -98,7 +98,7 @@ def _build(arguments: dict[str, Any]) -> nn.Module:
     return SD3Transformer2DModel(**arguments)
 
 
-def _call(module: Any, x: Tensor, t: Tensor, told: Told) -> Tensor:
+def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
     out: Tensor = module(
         hidden_states=x,
         encoder_hidden_states=told.context,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion.architectures import Architecture, Told
+from ponystudio.diffusion.architectures import Architecture, DenoiserInputs
 from ponystudio.diffusion.weights import network_config, tensor_names
-from ponystudio.diffusion.weights.fused_tensors import Cut
+from ponystudio.diffusion.weights.fused_tensors import FusedSlice
 from ponystudio.diffusion.weights.name_table import Naming
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def _build(arguments: dict[str, Any]) -> nn.Module:
     return UNet2DConditionModel(**arguments)
 
 
-def _call(module: Any, x: Tensor, t: Tensor, told: Told) -> Tensor:
+def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
     extra: dict[str, Any] = {}
     if told.pooled is not None and told.sizes is not None:
         extra["added_cond_kwargs"] = {"text_embeds": told.pooled, "time_ids": told.sizes}
@@ -32,7 +32,7 @@ def _call(module: Any, x: Tensor, t: Tensor, told: Told) -> Tensor:
     return out
 
 
-def _aliases(modules: Iterable[str]) -> Iterator[tuple[str, str, Cut | None]]:
+def _aliases(modules: Iterable[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:
     """LDM's names of the modules."""
     return ((theirs, ours, None) for theirs, ours in tensor_names.ldm_modules(modules).items())
 

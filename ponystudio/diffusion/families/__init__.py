@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower, Tower
+from ponystudio.diffusion.families.text_encoder_specs import T5Tower, TextEncoderSpec
 from ponystudio.errors import UnsupportedModel
 
 
@@ -73,7 +73,7 @@ class Family:
 
     name: str
     title: str
-    towers: tuple[Tower, ...]
+    towers: tuple[TextEncoderSpec, ...]
     native: int
     scaling_factor: float
     betas: Betas = Betas()
@@ -113,7 +113,7 @@ class Family:
         )
 
 
-def tower_prefix(kin: Family, tower: Tower) -> str:
+def tower_prefix(kin: Family, tower: TextEncoderSpec) -> str:
     """What stands before the names of a tower's tensors: nothing where it is the only one."""
     return f"{tower.name}." if len(kin.towers) > 1 else ""
 

@@ -10,7 +10,7 @@ START, END = 49406, 49407
 
 
 @dataclass(frozen=True)
-class Tower:
+class TextEncoderSpec:
     """One text encoder.
 
     `name`: under which files keep vectors for it ("clip_l"), and ours its tensors; `noun` for
@@ -26,7 +26,7 @@ class Tower:
 
 
 @dataclass(frozen=True)
-class ClipTower(Tower):
+class ClipTower(TextEncoderSpec):
     """One of CLIP's.
 
     `activation`: "quick_gelu" in OpenAI's CLIP, "gelu" in the larger ones of open_clip. `normed`:
@@ -46,7 +46,7 @@ class ClipTower(Tower):
 
 
 @dataclass(frozen=True)
-class T5Tower(Tower):
+class T5Tower(TextEncoderSpec):
     """An encoder of the T5 kind (Raffel et al. 2020), which reads a prompt of any length at once.
 
     `end`: the token at the end. `least`: shorter prompts are padded to so many tokens. `masked`:

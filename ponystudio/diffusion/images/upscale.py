@@ -85,7 +85,7 @@ class SuperResolution(Network[Upscaling]):
                 on_tile(done, pieces)
         return result
 
-    def _enlarge(self, source: Tensor, target: Tensor, window: Window) -> None:
+    def _enlarge(self, source: Tensor, target: Tensor, window: TileWindow) -> None:
         """Enlarge the window with its surroundings, and keep what belongs to it."""
         (top, bottom), (left, right) = window.rows, window.columns
         s, multiple = self.scale, self.module.multiple
@@ -97,16 +97,16 @@ class SuperResolution(Network[Upscaling]):
         target[..., top * s : bottom * s, left * s : right * s] = core.float().clamp(0, 1)
 
 
-class Window(NamedTuple):
+class TileWindow(NamedTuple):
     """The part of a picture that one tile is responsible for, from..to in pixels."""
 
     rows: tuple[int, int]
     columns: tuple[int, int]
 
 
-def _windows(height: int, width: int, tile: int, multiple: int) -> Iterator[Window]:
+def _windows(height: int, width: int, tile: int, multiple: int) -> Iterator[TileWindow]:
     rows, columns = (list(pairwise(_cuts(side, tile, multiple))) for side in (height, width))
-    return (Window(*window) for window in product(rows, columns))
+    return (TileWindow(*window) for window in product(rows, columns))
 
 
 def _cuts(length: int, tile: int, multiple: int) -> list[int]:

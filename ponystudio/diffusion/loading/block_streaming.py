@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ponystudio.diffusion.loading.lora_patching import with_deltas
 from ponystudio.diffusion.lora.deltas import Delta
-from ponystudio.diffusion.weights.weights import Stored, Weights, assign
+from ponystudio.diffusion.weights.weights import StoredTensors, Weights, assign
 from ponystudio.library.formats import main_memory
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Block:
 
 
 @dataclass
-class Ahead:
+class PrefetchStats:
     """Seconds that were spent waiting for blocks, and bytes of the file that came."""
 
     waited: float = 0.0
@@ -80,7 +80,7 @@ class Stream:
         self.deltas: dict[str, Deltas] = {}
         self.names = frozenset(name for block in blocks for name in block.names)
         self.blocks = tuple(blocks)
-        self.ahead = Ahead()
+        self.ahead = PrefetchStats()
         self._module, self._weights, self._rounds = module, weights, rounds
         self._shapes = {name: module.get_parameter(name).shape for name in self.names}
         self._following = dict(zip(blocks, [*blocks[1:], *blocks[:1]], strict=True))
@@ -107,7 +107,7 @@ class Stream:
 
         `check` is called while a block is waited for, and may raise Cancelled.
         """
-        self.ahead, self._check = Ahead(), check
+        self.ahead, self._check = PrefetchStats(), check
         self._fetch(self._first)
 
     def rest(self) -> None:
@@ -195,7 +195,7 @@ class Stream:
         with torch.no_grad(), self._mover.at_work(stored.values()):
             return {name: self._tensor(name, x) for name, x in stored.items()}
 
-    def _tensor(self, name: str, stored: Stored) -> Tensor:
+    def _tensor(self, name: str, stored: StoredTensors) -> Tensor:
         if self._stop.is_set():
             raise _Stopped
         if deltas := self.deltas.get(name):
@@ -228,7 +228,7 @@ class _Mover:
         self.before: Any = None
 
     @contextmanager
-    def at_work(self, tensors: Iterable[Stored]) -> Iterator[None]:
+    def at_work(self, tensors: Iterable[StoredTensors]) -> Iterator[None]:
         """Within it these may be moved; at its end they have arrived."""
         if self._stream is None:
             yield

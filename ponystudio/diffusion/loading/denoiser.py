@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ponystudio.diffusion.architectures import Told, architecture
+from ponystudio.diffusion.architectures import DenoiserInputs, architecture
 from ponystudio.diffusion.families import Family, Rgb
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import Weights
@@ -73,11 +73,11 @@ class Denoiser(Network["nn.Module"]):
         """What the network says about `x`.
 
         `x`: float32 [B,in_channels,h,w], already scaled by c_in. `t`: [B], time as the family
-        counts it, fractions allowed. The others are those of `architectures.Told`.
+        counts it, fractions allowed. The others are those of `architectures.DenoiserInputs`.
         Returns float32 [B,C,h,w]; the network itself runs in its own dtype.
         """
         there, dtype = self.device, self.dtype
-        told = Told(
+        told = DenoiserInputs(
             context.to(there, dtype),
             None if pooled is None else pooled.to(there, dtype),
             None if sizes is None else sizes.to(there, dtype),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.families import Family, families, family
-from ponystudio.diffusion.loading.model_parts import PARTS, Hints, Part, Tensors
+from ponystudio.diffusion.loading.model_parts import PARTS, Hints, ModelPart, Tensors
 from ponystudio.diffusion.loading.open_part import opened
 from ponystudio.diffusion.loading.text_encoder_files import together
 from ponystudio.diffusion.weights import tensor_names
@@ -169,7 +169,7 @@ def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
 
 
 def _built(
-    how: Part, kin: Family, shapes: Mapping[str, tuple[int, ...]], hints: Mapping[str, Hints]
+    how: ModelPart, kin: Family, shapes: Mapping[str, tuple[int, ...]], hints: Mapping[str, Hints]
 ) -> nn.Module:
     try:
         return how.build(how.config(shapes, kin, hints), kin)

@@ -30,7 +30,7 @@ Tensors = Mapping[str, "TensorInfo"]
 
 
 @dataclass(frozen=True)
-class Part:
+class ModelPart:
     """How one part of a model is found in a file, described, built and wrapped.
 
     `naming`: where its tensors stand among those of a file. `node` opens a file of it alone.
@@ -106,7 +106,7 @@ def _autoencoder(
 
 
 PARTS = {
-    "model": Part(
+    "model": ModelPart(
         "denoiser",
         "Load model (core.load_model)",
         ("unet", "transformer"),
@@ -116,7 +116,7 @@ PARTS = {
         _build_denoiser,
         _denoiser,
     ),
-    "clip": Part(
+    "clip": ModelPart(
         "text encoder",
         text_part.NODE,
         text_part.COMPONENTS,
@@ -126,7 +126,7 @@ PARTS = {
         text_part.build,
         text_part.wrap,
     ),
-    "vae": Part(
+    "vae": ModelPart(
         "autoencoder",
         "Load VAE (core.load_vae)",
         ("vae",),

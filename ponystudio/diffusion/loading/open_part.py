@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ponystudio.diffusion.loading.model_parts import Hints, Part
+from ponystudio.diffusion.loading.model_parts import Hints, ModelPart
 from ponystudio.errors import WrongKind
 from ponystudio.library.formats.diffusers_folder import open_folder
 from ponystudio.library.formats.weights_file import WeightsFile, joined, open_weights
 from ponystudio.library.recognition.recognise import ModelFile
 
 
-def opened(info: ModelFile, how: Part) -> tuple[WeightsFile, dict[str, Hints]]:
+def opened(info: ModelFile, how: ModelPart) -> tuple[WeightsFile, dict[str, Hints]]:
     """The file that holds a part, and what is said about its components beside the tensors.
 
     The components of a folder are one file, each under its name. Raises WrongKind for a folder

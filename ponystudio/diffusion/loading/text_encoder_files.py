@@ -9,7 +9,11 @@ from pathlib import Path
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.loading.model_parts import PARTS, Hints
 from ponystudio.diffusion.loading.open_part import opened
-from ponystudio.diffusion.weights.text_tensor_names import Found, of_towers, text_encoders
+from ponystudio.diffusion.weights.text_tensor_names import (
+    TextEncoderTensors,
+    of_towers,
+    text_encoders,
+)
 from ponystudio.errors import ModelFileError, WrongKind
 from ponystudio.library.formats.weights_file import WeightsFile, joined
 from ponystudio.library.recognition.recognise import recognise
@@ -53,7 +57,9 @@ def nouns(kin: Family) -> str:
     return _listed([tower.noun for tower in kin.towers])
 
 
-def _givers(found: list[Found], paths: Sequence[Path], kin: Family) -> Mapping[str, int]:
+def _givers(
+    found: list[TextEncoderTensors], paths: Sequence[Path], kin: Family
+) -> Mapping[str, int]:
     """Tower → the number of the file that gives it."""
     placed = of_towers(found, kin.towers)
     giver = {name: _number(one) for name, one in placed.items()}
@@ -72,12 +78,16 @@ def _givers(found: list[Found], paths: Sequence[Path], kin: Family) -> Mapping[s
     return giver
 
 
-def _number(one: Found) -> int:
+def _number(one: TextEncoderTensors) -> int:
     return int(one.prefix.partition("/")[0])
 
 
 def _useless(
-    mine: list[Found], path: Path, placed: Mapping[str, Found], paths: Sequence[Path], kin: Family
+    mine: list[TextEncoderTensors],
+    path: Path,
+    placed: Mapping[str, TextEncoderTensors],
+    paths: Sequence[Path],
+    kin: Family,
 ) -> WrongKind:
     """What to say of a file that gives nothing."""
     same = {other.noun: other for other in placed.values()}

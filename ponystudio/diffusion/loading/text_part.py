@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.families import Family, tower_prefix
-from ponystudio.diffusion.families.text_encoder_specs import ClipTower, T5Tower, Tower
+from ponystudio.diffusion.families.text_encoder_specs import ClipTower, T5Tower, TextEncoderSpec
 from ponystudio.diffusion.weights import network_config
-from ponystudio.diffusion.weights.fused_tensors import Cut
+from ponystudio.diffusion.weights.fused_tensors import FusedSlice
 from ponystudio.diffusion.weights.name_table import Naming
 from ponystudio.diffusion.weights.text_tensor_names import naming as naming_of
 from ponystudio.diffusion.weights.text_tensor_names import of_towers, text_encoders
@@ -37,7 +37,7 @@ def naming(tensors: Mapping[str, TensorInfo], kin: Family) -> Naming:
     """Those of every tower that is there, under the tower's name where there are several."""
     found = of_towers(text_encoders(tensors), kin.towers)
     names: dict[str, str] = {}
-    cuts: dict[str, Cut] = {}
+    cuts: dict[str, FusedSlice] = {}
     for tower in kin.towers:
         if tower.name in found:
             prefix, part = tower_prefix(kin, tower), naming_of(tensors, found[tower.name], tower)
@@ -122,7 +122,7 @@ def _width(shapes: Shapes) -> int:
     return next((shape[1] for shape in tables if len(shape) == 2), 0)
 
 
-def _build(tower: Tower, arguments: Mapping[str, Any]) -> nn.Module:
+def _build(tower: TextEncoderSpec, arguments: Mapping[str, Any]) -> nn.Module:
     if isinstance(tower, T5Tower):
         return _t5(arguments, biased=tower.biased)
     from transformers.models.clip.configuration_clip import CLIPTextConfig

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from ponystudio.diffusion.weights.fused_tensors import Cut
+from ponystudio.diffusion.weights.fused_tensors import FusedSlice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,13 +47,13 @@ class Delta(ABC):
             return False
         return self.lengths is None or self.lengths.numel() == (*shape, 1)[_axis(self.lengths)]
 
-    def may_cut(self, cut: Cut) -> bool:
+    def may_cut(self, cut: FusedSlice) -> bool:
         """Whether the rows in question can do without the others: not if lengths are columns'."""
         return cut.parts == 1 or self.lengths is None or _axis(self.lengths) == 0
 
-    def cut(self, cut: Cut) -> Delta:
+    def cut(self, cut: FusedSlice) -> Delta:
         """What it adds to those rows of its weight alone."""
-        return Rows(self.scale, self._lengths(cut), self, cut)
+        return RowsDelta(self.scale, self._lengths(cut), self, cut)
 
     def added(self, weight: Tensor, strength: float) -> Tensor:
         """`weight`, float32, with this in it at a strength; may be the same memory."""
@@ -62,7 +62,7 @@ class Delta(ABC):
             return weight.add_(change, alpha=strength)
         return weight + strength * (_with_lengths(weight + change, self.lengths) - weight)
 
-    def _lengths(self, cut: Cut) -> Tensor | None:
+    def _lengths(self, cut: FusedSlice) -> Tensor | None:
         """Those of the same rows."""
         if self.lengths is None or _axis(self.lengths) == 1:
             return self.lengths
@@ -82,7 +82,7 @@ class LowRank(Delta):
         inner = 1 if self.middle is None else math.prod(self.middle.shape[2:])
         return len(self.up), self.down.numel() // len(self.down) * inner
 
-    def cut(self, cut: Cut) -> Self:
+    def cut(self, cut: FusedSlice) -> Self:
         return replace(self, lengths=self._lengths(cut), up=cut.of(self.up))
 
     def added(self, weight: Tensor, strength: float) -> Tensor:
@@ -142,7 +142,7 @@ class Kronecker(Delta):
 
 
 @dataclass(frozen=True, eq=False)
-class Whole(Delta):
+class FullDelta(Delta):
     """Δ is stored as it is."""
 
     difference: Tensor
@@ -152,7 +152,7 @@ class Whole(Delta):
         sides = self.difference.shape
         return sides[0], math.prod(sides[1:])
 
-    def cut(self, cut: Cut) -> Self:
+    def cut(self, cut: FusedSlice) -> Self:
         return replace(self, lengths=self._lengths(cut), difference=cut.of(self.difference))
 
     def product(self, like: Tensor) -> Tensor:
@@ -160,11 +160,11 @@ class Whole(Delta):
 
 
 @dataclass(frozen=True, eq=False)
-class Rows(Delta):
+class RowsDelta(Delta):
     """Δ = some of the rows of another, whose weight is stored as one and is several here."""
 
     whole: Delta
-    rows: Cut
+    rows: FusedSlice
 
     @property
     def shape(self) -> Shape:
@@ -199,7 +199,7 @@ def delta(roles: Roles, scale: float) -> Delta | None:
     if any(role.startswith("lokr_") for role in roles):
         return Kronecker(scale, lengths, _lokr(roles, "1"), _lokr(roles, "2"))
     if "diff" in roles:
-        return Whole(1.0, lengths, roles["diff"])
+        return FullDelta(1.0, lengths, roles["diff"])
     return None
 
 

@@ -17,7 +17,7 @@ from ponystudio.diffusion.families import Family, families
 from ponystudio.diffusion.lora.deltas import Delta, delta, rank_of
 from ponystudio.diffusion.lora.lora_layers import contents, flat, listed
 from ponystudio.diffusion.lora.lora_names import TEXT_LAYER, Place, table
-from ponystudio.diffusion.weights.fused_tensors import Cut
+from ponystudio.diffusion.weights.fused_tensors import FusedSlice
 from ponystudio.errors import MismatchedValues, UnsupportedModel
 from ponystudio.library.recognition.signatures import lora_family
 
@@ -34,7 +34,7 @@ PEFT_COMPONENTS = {
 
 
 @dataclass(frozen=True)
-class Match:
+class MatchedLora:
     """What a LoRA does to one network: parameter → delta, and the layers that found none."""
 
     deltas: Mapping[str, Delta]
@@ -50,7 +50,7 @@ class LoraFile:
         self.layers = contents(self.path, file.tensors).layers
         self._file = file
 
-    def for_module(self, part: str, module: nn.Module, family: Family) -> Match:
+    def for_module(self, part: str, module: nn.Module, family: Family) -> MatchedLora:
         """The deltas for the network of a part, "model" or "clip", of a model of a family.
 
         Raises MismatchedValues where the file was made for another base model: where a delta has
@@ -72,7 +72,7 @@ class LoraFile:
         lacks = not found and not (part == "clip" and any(t.optional for t in family.towers))
         if unmatched and (lacks or self.base not in ("", family.title)):
             raise self._wrong_base(family, f"it has none of the layers {listed(unmatched)}")
-        return Match(found, unmatched)
+        return MatchedLora(found, unmatched)
 
     @property
     def base(self) -> str:
@@ -106,7 +106,7 @@ class LoraFile:
             if bias:
                 yield place.bias, self._cut(name, bias, place.cut)
 
-    def _cut(self, name: str, change: Delta, cut: Cut | None) -> Delta:
+    def _cut(self, name: str, change: Delta, cut: FusedSlice | None) -> Delta:
         if cut is None:
             return change
         if not change.may_cut(cut):

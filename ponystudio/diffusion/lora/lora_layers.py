@@ -77,7 +77,7 @@ COMPLETE = (
 
 
 @dataclass(frozen=True)
-class Contents:
+class LoraContents:
     """The layers; the tensors of suffixes that are not known; the words of textual inversions."""
 
     layers: Layers
@@ -85,7 +85,7 @@ class Contents:
     words: tuple[str, ...]
 
 
-def contents(path: Path, tensors: Mapping[str, TensorInfo]) -> Contents:
+def contents(path: Path, tensors: Mapping[str, TensorInfo]) -> LoraContents:
     """What a LoRA file holds.
 
     Raises WrongKind, UnsupportedModel and DamagedFile for what is no set of complete layers.
@@ -114,7 +114,7 @@ def contents(path: Path, tensors: Mapping[str, TensorInfo]) -> Contents:
         if not any(needed <= roles.keys() for needed in COMPLETE):
             raise DamagedFile(f"The layer {name!r} lacks one of its matrices.", where=str(path))
         _check_layer(name, {role: tensors[key] for role, key in roles.items()}, path)
-    return Contents(whole, tuple(unknown), tuple(dict.fromkeys(words)))
+    return LoraContents(whole, tuple(unknown), tuple(dict.fromkeys(words)))
 
 
 def _stream(numbered: re.Match[str]) -> str:

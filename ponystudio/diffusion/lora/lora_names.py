@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import Family, tower_prefix
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower, Tower
+from ponystudio.diffusion.families.text_encoder_specs import T5Tower, TextEncoderSpec
 from ponystudio.diffusion.lora.lora_layers import flat
-from ponystudio.diffusion.weights.fused_tensors import THIRDS, Cut
+from ponystudio.diffusion.weights.fused_tensors import THIRDS, FusedSlice
 from ponystudio.diffusion.weights.name_table import Table
 
 PREFIXES = (
@@ -39,7 +39,7 @@ class Place(NamedTuple):
     """A parameter that a layer of a file changes, with those of its rows that `cut` says."""
 
     parameter: str
-    cut: Cut | None = None
+    cut: FusedSlice | None = None
 
     @property
     def bias(self) -> str:
@@ -101,7 +101,7 @@ def _text(family: Family, ours: Iterable[str]) -> Table:
                         yield start + flat(alias), name, None
 
 
-def _starts(number: int, tower: Tower) -> Iterator[str]:
+def _starts(number: int, tower: TextEncoderSpec) -> Iterator[str]:
     """The prefixes of the first, second or third text encoder of a family."""
     if number == 1:
         yield from ("lora_te_", "text_encoder_", "te_", "")

@@ -20,7 +20,7 @@ from ponystudio.errors import MismatchedValues
 _MOST_REPEATS = 4
 
 
-class Denoiser(Predictor, Protocol):
+class DenoiserProtocol(Predictor, Protocol):
     """The network: (x [B,C,h,w] float32 as scaled for it, t [B], context [B,n,width]) → float32."""
 
     @property
@@ -64,7 +64,7 @@ class Guided:
 
     def __init__(
         self,
-        denoiser: Denoiser,
+        denoiser: DenoiserProtocol,
         space: Parameterisation,
         positive: Prompt,
         negative: Prompt,
@@ -133,7 +133,7 @@ def rescaled(u: Tensor, c: Tensor, cfg: float, φ: float) -> Tensor:
 
 
 def _beside(
-    prompt: Prompt, denoiser: Denoiser, batch: int, sizes: tuple[int, ...]
+    prompt: Prompt, denoiser: DenoiserProtocol, batch: int, sizes: tuple[int, ...]
 ) -> dict[str, Tensor]:
     """What the network is told beside the states of the prompt, by name, a row a picture."""
     told: dict[str, Tensor] = {}

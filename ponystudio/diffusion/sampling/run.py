@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling import parameterisation
-from ponystudio.diffusion.sampling.guidance import Denoiser, Guided, Prompt
+from ponystudio.diffusion.sampling.guidance import DenoiserProtocol, Guided, Prompt
 from ponystudio.diffusion.sampling.inpainting import Masked, mask_of_latent
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES, supports
 from ponystudio.diffusion.sampling.process import Denoise, Process
@@ -32,7 +32,7 @@ OnStep = Callable[[int, int, Tensor], None]
 
 @torch.no_grad()
 def sample(
-    denoiser: Denoiser,
+    denoiser: DenoiserProtocol,
     positive: Prompt,
     negative: Prompt,
     values: Tensor,
@@ -121,7 +121,7 @@ def sample(
 
 
 def _check_choices(
-    denoiser: Denoiser, steps: int, sampler: str, scheduler: str, noise: str, ddim_end: str
+    denoiser: DenoiserProtocol, steps: int, sampler: str, scheduler: str, noise: str, ddim_end: str
 ) -> None:
     for socket, value, choices in (
         ("sampler", sampler, SAMPLERS),
@@ -147,7 +147,7 @@ def _check_choices(
         )
 
 
-def _fitted(denoiser: Denoiser, values: Tensor) -> Tensor:
+def _fitted(denoiser: DenoiserProtocol, values: Tensor) -> Tensor:
     """A latent of zeros is an empty one, and has as many channels as it takes."""
     channels = denoiser.family.latent_channels
     if values.shape[1] == channels or values.any():
@@ -155,7 +155,7 @@ def _fitted(denoiser: Denoiser, values: Tensor) -> Tensor:
     return values[:, :1].expand(-1, channels, -1, -1)
 
 
-def in_vain(denoiser: Denoiser, prompts: Iterable[Prompt]) -> list[str]:
+def in_vain(denoiser: DenoiserProtocol, prompts: Iterable[Prompt]) -> list[str]:
     """What is said to a denoiser that it does not hear, one plain sentence each."""
     title, said = denoiser.family.title, []
     if denoiser.shift and denoiser.prediction != "flow":
@@ -178,7 +178,7 @@ def check_size(family: Family, largest: int, values: Tensor) -> None:
 
 
 def _check_channels(
-    denoiser: Denoiser, values: Tensor, mask: Tensor | None, shown: Tensor | None
+    denoiser: DenoiserProtocol, values: Tensor, mask: Tensor | None, shown: Tensor | None
 ) -> None:
     family = denoiser.family
     if values.shape[1] != family.latent_channels:
@@ -205,7 +205,7 @@ def _check_channels(
 
 
 def _beside(
-    denoiser: Denoiser, mask: Tensor | None, shown: Tensor | None, latent: Tensor
+    denoiser: DenoiserProtocol, mask: Tensor | None, shown: Tensor | None, latent: Tensor
 ) -> Tensor | None:
     """What stands beside x for a model for inpainting: the mask, then the picture with the hole."""
     if denoiser.in_channels == denoiser.family.latent_channels or mask is None or shown is None:
@@ -215,12 +215,12 @@ def _beside(
     return torch.cat([x.expand(len(latent), -1, -1, -1) for x in (holes, picture)], dim=1)
 
 
-def _to_sampler(denoiser: Denoiser, values: Tensor) -> Tensor:
+def _to_sampler(denoiser: DenoiserProtocol, values: Tensor) -> Tensor:
     """From VAE units. A latent of zeros is an empty one, not a grey picture: it stays as it is."""
     family = denoiser.family
     return (values - family.shift) * family.scaling_factor if values.any() else values
 
 
-def _from_sampler(denoiser: Denoiser, x: Tensor) -> Tensor:
+def _from_sampler(denoiser: DenoiserProtocol, x: Tensor) -> Tensor:
     family = denoiser.family
     return x / family.scaling_factor + family.shift

@@ -30,7 +30,7 @@ BACKTRACK = 20
 SHORT = 8
 
 
-class Row(NamedTuple):
+class TokenRow(NamedTuple):
     """One vector of a textual inversion."""
 
     name: str
@@ -42,7 +42,7 @@ class Token(NamedTuple):
 
     id: int
     weight: float = 1.0
-    row: Row | None = None
+    row: TokenRow | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def spelt(names: tuple[str, ...]) -> EmbeddingNames:
 
 
 def _vectors(name: str, size: Callable[[str], int], weight: float) -> list[Token]:
-    return [Token(0, weight, Row(name, i)) for i in range(size(name))]
+    return [Token(0, weight, TokenRow(name, i)) for i in range(size(name))]
 
 
 def _comfyui_groups(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ponystudio.diffusion.families.text_encoder_specs import ClipTower, T5Tower, Tower
+from ponystudio.diffusion.families.text_encoder_specs import ClipTower, T5Tower, TextEncoderSpec
 from ponystudio.diffusion.text.clip import ClipEncoder
 from ponystudio.diffusion.text.conditioning import Encoded, joined
 from ponystudio.diffusion.text.sentencepiece_tokens import SentencePieces, shipped
@@ -73,7 +73,7 @@ class TextEncoder(Network["nn.Module"]):
         return encoded.zeros() if zeros and not text else encoded
 
     def _encoder(
-        self, tower: Tower, pieces: Mapping[str, SentencePieces]
+        self, tower: TextEncoderSpec, pieces: Mapping[str, SentencePieces]
     ) -> ClipEncoder | T5Encoder | None:
         """What reads a prompt with one of the towers; None for one that is not there."""
         module: Any = self.module

@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Cut:
+class FusedSlice:
     """Rows of a stored tensor, from `first` up to `last` of `parts` equal stretches of them.
 
     `swapped`: the two halves of the rows stand the other way round. `transposed`: it is stored as
@@ -45,6 +45,6 @@ class Cut:
         return self.first * count // self.parts, self.last * count // self.parts
 
 
-THIRDS = (Cut(0, 1, 3), Cut(1, 2, 3), Cut(2, 3, 3))
-SWAPPED = Cut(swapped=True)
-TRANSPOSED = Cut(transposed=True)
+THIRDS = (FusedSlice(0, 1, 3), FusedSlice(1, 2, 3), FusedSlice(2, 3, 3))
+SWAPPED = FusedSlice(swapped=True)
+TRANSPOSED = FusedSlice(transposed=True)

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ponystudio.diffusion.weights.fused_tensors import Cut
+from ponystudio.diffusion.weights.fused_tensors import FusedSlice
 
 # (their module or tensor, ours, what of theirs ours is)
-Table = Iterable[tuple[str, str, Cut | None]]
+Table = Iterable[tuple[str, str, FusedSlice | None]]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Naming:
     """`names`: our name of a tensor → the stored one's. `cuts`: of those that are not all of it."""
 
     names: Mapping[str, str]
-    cuts: Mapping[str, Cut] = field(default_factory=dict)
+    cuts: Mapping[str, FusedSlice] = field(default_factory=dict)
 
 
 def renamed(part: Mapping[str, str], table: Table) -> Naming:
@@ -26,11 +26,11 @@ def renamed(part: Mapping[str, str], table: Table) -> Naming:
     One of theirs may be several of ours. What the table does not know keeps its name, so that a
     strict load reports it.
     """
-    ours_of: defaultdict[str, list[tuple[str, Cut | None]]] = defaultdict(list)
+    ours_of: defaultdict[str, list[tuple[str, FusedSlice | None]]] = defaultdict(list)
     for theirs, ours, cut in table:
         ours_of[theirs].append((ours, cut))
     names: dict[str, str] = {}
-    cuts: dict[str, Cut] = {}
+    cuts: dict[str, FusedSlice] = {}
     for name, key in part.items():
         module, _, leaf = name.rpartition(".")
         if name in ours_of:

@@ -11,8 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ponystudio.diffusion.families.text_encoder_specs import TOWERS, ClipTower, T5Tower, Tower
-from ponystudio.diffusion.weights.fused_tensors import THIRDS, TRANSPOSED, Cut
+from ponystudio.diffusion.families.text_encoder_specs import (
+    TOWERS,
+    ClipTower,
+    T5Tower,
+    TextEncoderSpec,
+)
+from ponystudio.diffusion.weights.fused_tensors import THIRDS, TRANSPOSED, FusedSlice
 from ponystudio.diffusion.weights.name_table import Naming, renamed
 from ponystudio.diffusion.weights.tensor_names import below, count
 
@@ -74,7 +79,7 @@ LLAMA_CPP_LAYERS = {
 
 
 @dataclass(frozen=True)
-class Found:
+class TextEncoderTensors:
     """A text encoder among stored tensors: its `layout`, what stands before its names, and how wide
     its states are. `biased`: whether it is UMT5's; None where one cannot tell."""
 
@@ -83,13 +88,13 @@ class Found:
     width: int
     biased: bool | None = None
 
-    def may_be(self, tower: Tower) -> bool:
+    def may_be(self, tower: TextEncoderSpec) -> bool:
         """Whether it is of a tower's kind, of whatever width."""
         if self.layout in (CLIP, OPEN_CLIP):
             return isinstance(tower, ClipTower)
         return isinstance(tower, T5Tower) and self.biased in (tower.biased, None)
 
-    def is_exactly(self, tower: Tower) -> bool:
+    def is_exactly(self, tower: TextEncoderSpec) -> bool:
         return self.may_be(tower) and self.width == tower.width
 
     @property
@@ -99,7 +104,7 @@ class Found:
         return next(known, f"a text encoder of {self.width} numbers a token")
 
 
-def text_encoders(tensors: Tensors) -> list[Found]:
+def text_encoders(tensors: Tensors) -> list[TextEncoderTensors]:
     """All that there are, in whatever layout and under whatever prefix."""
     found = []
     for name, info in tensors.items():
@@ -109,17 +114,21 @@ def text_encoders(tensors: Tensors) -> list[Found]:
         layout, prefix = MARKS[mark], name.removesuffix(mark)
         whole_words = not prefix or prefix[-1] in "./"
         if whole_words and prefix + ROOTS.get(layout, mark) in tensors:
-            found.append(Found(layout, prefix, info.shape[1], _biased(tensors, layout, prefix)))
+            found.append(
+                TextEncoderTensors(layout, prefix, info.shape[1], _biased(tensors, layout, prefix))
+            )
     return found
 
 
-def of_towers(found: Sequence[Found], towers: Iterable[Tower]) -> dict[str, Found]:
+def of_towers(
+    found: Sequence[TextEncoderTensors], towers: Iterable[TextEncoderSpec]
+) -> dict[str, TextEncoderTensors]:
     """Which of them is which tower, by its name.
 
     Known widths tell; of smaller relatives, whose widths are nobody's, the narrower are the towers
     that are narrower.
     """
-    placed: dict[str, Found] = {}
+    placed: dict[str, TextEncoderTensors] = {}
     free = []
     for tower in towers:
         if exact := next((one for one in found if one.is_exactly(tower)), None):
@@ -133,7 +142,9 @@ def of_towers(found: Sequence[Found], towers: Iterable[Tower]) -> dict[str, Foun
     return placed
 
 
-def _by_order(found: Sequence[Found], towers: Sequence[Tower]) -> dict[str, Found]:
+def _by_order(
+    found: Sequence[TextEncoderTensors], towers: Sequence[TextEncoderSpec]
+) -> dict[str, TextEncoderTensors]:
     if not found:
         return {}
     nearest = sorted(towers, key=lambda tower: min(abs(tower.width - one.width) for one in found))
@@ -142,7 +153,7 @@ def _by_order(found: Sequence[Found], towers: Sequence[Tower]) -> dict[str, Foun
     return {tower.name: one for tower, one in pairs}
 
 
-def naming(tensors: Iterable[str], found: Found, tower: Tower) -> Naming:
+def naming(tensors: Iterable[str], found: TextEncoderTensors, tower: TextEncoderSpec) -> Naming:
     """Where our tensors of a tower stand, which is one of those that were found."""
     listed = list(tensors)
     part = below(listed, found.prefix, BRANCHES[found.layout])
@@ -181,7 +192,7 @@ def _clip(part: Mapping[str, str], tower: ClipTower, prefix: str, stored: set[st
 
 def _open_clip(part: Mapping[str, str], tower: ClipTower) -> Naming:
     names = dict(_open_clip_names(part, tower.projected and not tower.may_lack))
-    cuts: dict[str, Cut] = {}
+    cuts: dict[str, FusedSlice] = {}
     for ours, stored in names.items():
         if stored.endswith((".in_proj_weight", ".in_proj_bias")):
             cuts[ours] = THIRDS[QKV.index(ours.rsplit(".", 2)[1])]

@@ -68,7 +68,7 @@ def tensors(file: WeightsFile) -> Iterator[tuple[str, Tensor]]:
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class StoredTensors:
     """One of our tensors as it lies in its file.
 
     `data` is mapped: the numbers, or for a packed `kind` ("Q4_K", ...) bytes [rows, bytes of one].
@@ -121,7 +121,7 @@ class Weights:
     def __contains__(self, name: str) -> bool:
         return name in self.naming.names
 
-    def stored(self, name: str, shape: torch.Size) -> Stored:
+    def stored(self, name: str, shape: torch.Size) -> StoredTensors:
         """The tensor as it is stored, seen as `shape`: a 1×1 convolution may be a linear layer."""
         key = self.naming.names[name]
         cut, info = self.naming.cuts.get(name), self.file.tensors[key]
@@ -135,7 +135,7 @@ class Weights:
                     remedy="Get the model in another kind, such as bf16 or Q8_0.",
                 )
             data = torch.frombuffer(self.file.buffer(key), dtype=torch.uint8).view(rows, -1)
-            return Stored(data if cut is None else cut.of(data), shape, info.dtype)
+            return StoredTensors(data if cut is None else cut.of(data), shape, info.dtype)
         data = tensor(self.file, key)
         scale = self._scale(key)
         if cut is not None:
@@ -143,7 +143,7 @@ class Weights:
             scale = cut.of(scale) if scale is not None and scale.numel() > 1 else scale
         if scale is None:
             data = data.reshape(shape)
-        return Stored(data, shape, scale=scale)
+        return StoredTensors(data, shape, scale=scale)
 
     def path_of(self, name: str) -> Path:
         """The file of a tensor; of one that is missing that of its nearest kin."""

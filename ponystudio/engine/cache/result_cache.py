@@ -29,12 +29,12 @@ T = TypeVar("T")
 
 
 def _alone(
-    method: Callable[Concatenate[Results, P], T],
-) -> Callable[Concatenate[Results, P], T]:
+    method: Callable[Concatenate[ResultCache, P], T],
+) -> Callable[Concatenate[ResultCache, P], T]:
     """One thread at a time: plans are made while a run goes on."""
 
     @wraps(method)
-    def locked(self: Results, *args: P.args, **more: P.kwargs) -> T:
+    def locked(self: ResultCache, *args: P.args, **more: P.kwargs) -> T:
         with self._lock:
             return method(self, *args, **more)
 
@@ -42,7 +42,7 @@ def _alone(
 
 
 @dataclass
-class _Entry:
+class _CachedResult:
     value: Any
     size: int
     seconds: float
@@ -52,7 +52,7 @@ class _Entry:
     pins: int = 0
 
 
-class Results:
+class ResultCache:
     """The cache. The executor's thread uses it; others may ask where results are.
 
     The entry that is cheapest to make again per byte leaves first, with an allowance for age, as
@@ -63,7 +63,7 @@ class Results:
         self._lock = threading.RLock()
         self._limits = {True: device_bytes, False: memory_bytes}
         self._used = {True: 0, False: 0}
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _CachedResult] = {}
         self._disk = disk
         self._clock = 0.0
 
@@ -165,7 +165,7 @@ class Results:
         if self._disk is not None:
             self._disk.clear()
 
-    def _alive(self, key: str) -> _Entry | None:
+    def _alive(self, key: str) -> _CachedResult | None:
         """The entry; that of a recipe lives only as long as its files hold what it says."""
         entry = self._entries.get(key)
         if entry is None or entry.pins or all(_holds(*file) for file in entry.files):
@@ -183,14 +183,14 @@ class Results:
         self._insert(key, value, WRITE_FROM, pins=1)
         return True
 
-    def _insert(self, key: str, value: Any, seconds: float, pins: int) -> _Entry:
+    def _insert(self, key: str, value: Any, seconds: float, pins: int) -> _CachedResult:
         self.drop(key)
-        entry = _Entry(value, 0, seconds, False, 0.0, tuple(_files(value)), pins)
+        entry = _CachedResult(value, 0, seconds, False, 0.0, tuple(_files(value)), pins)
         self._add(key, entry)
         self._shrink()
         return entry
 
-    def _add(self, key: str, entry: _Entry) -> None:
+    def _add(self, key: str, entry: _CachedResult) -> None:
         entry.size = weight(entry.value) + OVERHEAD
         entry.device = on_device(entry.value)
         entry.priority = self._clock + _worth(entry)
@@ -206,7 +206,7 @@ class Results:
         for key, _ in self._leaving(device=False):
             self.drop(key)
 
-    def _leaving(self, *, device: bool) -> Iterator[tuple[str, _Entry]]:
+    def _leaving(self, *, device: bool) -> Iterator[tuple[str, _CachedResult]]:
         if self._used[device] <= self._limits[device]:
             return
         free = [(k, e) for k, e in self._entries.items() if e.device is device and not e.pins]
@@ -217,7 +217,7 @@ class Results:
             yield key, entry
 
 
-def _worth(entry: _Entry) -> float:
+def _worth(entry: _CachedResult) -> float:
     return entry.seconds / entry.size
 
 

@@ -10,7 +10,7 @@ from ponystudio.engine.cache.disk_cache import PREIMAGES, DiskCache
 from ponystudio.graph.result_keys import NodeKey, Preimage
 
 
-class History:
+class RunHistoryFile:
     """The last preimage of every node of one document (`scope`), and on disk if there is one."""
 
     def __init__(self, disk: DiskCache | None) -> None:
@@ -28,8 +28,8 @@ class History:
         if self._disk is not None:
             self._disk.remember(scope, node, key.digest, texts)
 
-    def of(self, scope: str) -> Scoped:
-        return Scoped(self, scope)
+    def of(self, scope: str) -> DocumentHistory:
+        return DocumentHistory(self, scope)
 
     def last(self, scope: str, node: str) -> Preimage | None:
         digest = self._last.get((scope, node))
@@ -45,10 +45,10 @@ class History:
         return found
 
 
-class Scoped:
+class DocumentHistory:
     """The history of one document."""
 
-    def __init__(self, history: History, scope: str) -> None:
+    def __init__(self, history: RunHistoryFile, scope: str) -> None:
         self._history, self._scope = history, scope
 
     def last(self, node: str) -> Preimage | None:

@@ -12,7 +12,7 @@ from ponystudio.engine.cache.disk_cache import DiskCache
 _SCOPE = "effects of "
 
 
-class Effects:
+class SavedOutputs:
     """By document and node: with which inputs, which files; on disk too if there is one."""
 
     def __init__(self, disk: DiskCache | None) -> None:

@@ -17,7 +17,7 @@ from ponystudio.library.formats.main_memory import available
 MARGIN = 256 * 2**20
 
 
-class MemoryCap:
+class AllocationLimit:
     """Not for runs on GPUs: their drivers reserve far more addresses than they use."""
 
     def __init__(self, *, active: bool) -> None:

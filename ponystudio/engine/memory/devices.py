@@ -28,7 +28,7 @@ _FAULTY_HALF = re.compile(r"GTX 16\d\d")
 
 
 @dataclass(frozen=True)
-class Choice:
+class DeviceChoice:
     """What a run computes with. `kind` is "cpu", "cuda", "rocm" or "mps"; `why` says it in words.
 
     `dtypes` has the computing dtype of each part of a model. `memory`: bytes that may be taken of
@@ -69,7 +69,7 @@ def short_name(dtype: torch.dtype) -> str:
     return next((name for name, item in DTYPES.items() if item == dtype), str(dtype))
 
 
-def short_title(choice: Choice) -> str:
+def short_title(choice: DeviceChoice) -> str:
     """The device in a word: "CUDA 0", "CPU"."""
     if choice.device.type == "cuda":
         name = "ROCm" if choice.kind == "rocm" else "CUDA"
@@ -77,11 +77,11 @@ def short_title(choice: Choice) -> str:
     return "Apple GPU" if choice.kind == "mps" else "CPU"
 
 
-def choose(device: str = "auto", dtype: str = "auto", memory: int = 0) -> Choice:
+def choose(device: str = "auto", dtype: str = "auto", memory: int = 0) -> DeviceChoice:
     """Pick a device ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps") and precision.
 
-    `dtype` is "auto", "fp32", "fp16" or "bf16"; `memory` is that of Choice. Raises UsageError for a
-    device that is not here.
+    `dtype` is "auto", "fp32", "fp16" or "bf16"; `memory` is that of DeviceChoice. Raises UsageError
+    for a device that is not here.
     """
     found = _device(device)
     kind = _kind(found)
@@ -96,10 +96,10 @@ def choose(device: str = "auto", dtype: str = "auto", memory: int = 0) -> Choice
     if dtype == "auto" and kind == "cpu":
         dtypes["clip"] = dtypes["upscaler"] = torch.float32
     why = f"{_title(found)}, {short_name(half)} ({reason})"
-    return Choice(found, kind, dtypes, why, memory)
+    return DeviceChoice(found, kind, dtypes, why, memory)
 
 
-def apply(choice: Choice) -> None:
+def apply(choice: DeviceChoice) -> None:
     """Set what of the choice is a switch of the whole process: fp32 means no tf32 either."""
     tf32 = choice.dtype != torch.float32
     torch.backends.cuda.matmul.allow_tf32 = tf32

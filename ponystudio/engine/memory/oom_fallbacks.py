@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import torch
 
-from ponystudio.engine.cache.result_cache import Results
-from ponystudio.engine.memory.devices import Choice, release_cached
+from ponystudio.engine.cache.result_cache import ResultCache
+from ponystudio.engine.memory.devices import DeviceChoice, release_cached
 from ponystudio.engine.memory.weights_pool import WeightsPool
 from ponystudio.engine.protocol.run_events import Event, Memory
 from ponystudio.errors import OutOfMemory
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Rung:
+class Fallback:
     """How a node is run. Results made otherwise than plainly carry `mark` in their keys."""
 
     frugal: bool = False
@@ -38,11 +38,11 @@ class Rung:
         return " ".join(["frugal"] * self.frugal + ["on the cpu"] * self.on_cpu)
 
 
-PLAIN, FRUGAL, ON_CPU = Rung(), Rung(frugal=True), Rung(frugal=True, on_cpu=True)
+PLAIN, FRUGAL, ON_CPU = Fallback(), Fallback(frugal=True), Fallback(frugal=True, on_cpu=True)
 
 
 @dataclass(frozen=True)
-class Failed:
+class FailedAttempt:
     """What the ladder asks about an attempt that ran out of memory.
 
     `adapts`: the node knows how to be frugal. `opened`: content id and part of every network that
@@ -57,11 +57,11 @@ class Failed:
         return {part for _, part in self.opened}
 
 
-class Ladder:
+class OomFallbacks:
     def __init__(
         self,
-        choice: Choice,
-        results: Results,
+        choice: DeviceChoice,
+        results: ResultCache,
         pool: WeightsPool,
         emit: Callable[[Event], None],
         *,
@@ -73,10 +73,10 @@ class Ladder:
     def climb(
         self,
         node: str,
-        attempt: Callable[[Rung], T],
-        failed: Callable[[], Failed],
-        start: Rung = PLAIN,
-    ) -> tuple[T, Rung]:
+        attempt: Callable[[Fallback], T],
+        failed: Callable[[], FailedAttempt],
+        start: Fallback = PLAIN,
+    ) -> tuple[T, Fallback]:
         """What `attempt` returns, and the rung on which it did; from `start` upwards.
 
         `failed` describes the last attempt. Raises OutOfMemory when no rung is left; every other
@@ -103,7 +103,9 @@ class Ladder:
                 )
             rung = following
 
-    def _ways(self, node: str, start: Rung, failed: Callable[[], Failed]) -> Iterator[Rung]:
+    def _ways(
+        self, node: str, start: Fallback, failed: Callable[[], FailedAttempt]
+    ) -> Iterator[Fallback]:
         """The rungs that are still worth a try, each after what it frees was freed."""
         on_device = self._choice.device.type != "cpu"
         if freed := self._results.drop_unpinned(device=on_device):

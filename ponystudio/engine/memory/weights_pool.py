@@ -18,15 +18,15 @@ from ponystudio.diffusion.loading import lora_patching
 from ponystudio.diffusion.loading.cancel_hooks import watch
 from ponystudio.diffusion.loading.load import SHIFT, load
 from ponystudio.diffusion.lora import lora_file, lora_layers
-from ponystudio.engine.memory.allocation_limit import MemoryCap
+from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import (
     RESERVE,
-    Choice,
+    DeviceChoice,
     free_device_memory,
     release_cached,
     taken_memory,
 )
-from ponystudio.engine.protocol.run_events import Event, Weights
+from ponystudio.engine.protocol.run_events import Event, WeightsEvent
 from ponystudio.errors import ModelFileError
 from ponystudio.library.formats import main_memory
 from ponystudio.library.recognition.recognise import recognise
@@ -61,7 +61,7 @@ class Loader(Protocol):
 
 
 @dataclass(eq=False)
-class _Entry:
+class _PooledNetwork:
     """A network, where it belongs, and its state. `patches`: content id → summed strength;
     `unmatched`: path → layers of theirs that found no place."""
 
@@ -87,16 +87,16 @@ class WeightsPool:
 
     def __init__(
         self,
-        choice: Choice,
+        choice: DeviceChoice,
         *,
         budget: int,
         emit: Callable[[Event], None],
-        cap: MemoryCap,
+        cap: AllocationLimit,
         loader: Loader = load,
     ) -> None:
         self._choice, self._budget, self._load = choice, budget, loader
         self._emit, self._cap = emit, cap
-        self._entries: list[_Entry] = []
+        self._entries: list[_PooledNetwork] = []
         self._clock = 0
         # How often the room of a network was halved for lack of memory, by content id and part.
         self._halved: Counter[tuple[str, str]] = Counter()
@@ -134,7 +134,7 @@ class WeightsPool:
             entry.used = self._clock
 
     @contextmanager
-    def _coming(self, entry: _Entry, check: Check) -> Iterator[None]:
+    def _coming(self, entry: _PooledNetwork, check: Check) -> Iterator[None]:
         """Within it the blocks of a network that is larger than the memory for it come and go."""
         stream = entry.network.stream
         if stream is None or entry.users > 1:
@@ -146,7 +146,7 @@ class WeightsPool:
         finally:
             stream.rest()
             came, waited = stream.ahead.came, round(stream.ahead.waited, 4)
-            self._emit(Weights(Path(entry.path).name, "stream", came, waited))
+            self._emit(WeightsEvent(Path(entry.path).name, "stream", came, waited))
 
     def held(self) -> tuple[int, int]:
         """Bytes of weights where they belong, and of those that were taken off the device.
@@ -186,7 +186,7 @@ class WeightsPool:
 
     def _prepared(
         self, recipe: Recipe, check: Check, device: torch.device, dtype: torch.dtype
-    ) -> _Entry:
+    ) -> _PooledNetwork:
         # How time is bent is no matter of weights.
         options = tuple(option for option in recipe.options if option[0] != SHIFT)
         key = (recipe.content, recipe.part, options, dtype, device)
@@ -214,7 +214,7 @@ class WeightsPool:
                 check=check,
                 room=room,
             )
-        entry = _Entry(key, network, recipe.path, device, network.nbytes)
+        entry = _PooledNetwork(key, network, recipe.path, device, network.nbytes)
         self._entries.append(entry)
         self._tell(entry, "load", entry.nbytes, start)
         return entry
@@ -238,7 +238,7 @@ class WeightsPool:
         there = min(self._budget - self._held_on(device), free) - WORK
         return 0 if brief or halved >= MOST_HALVED else max(0, min(needed, there)) >> halved
 
-    def _patch(self, entry: _Entry, recipe: Recipe, check: Check) -> None:
+    def _patch(self, entry: _PooledNetwork, recipe: Recipe, check: Check) -> None:
         wanted = _strengths(recipe)
         if entry.patches == wanted:
             return
@@ -256,7 +256,7 @@ class WeightsPool:
         entry.unmatched = done.unmatched
         self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
 
-    def _come_home(self, entry: _Entry) -> None:
+    def _come_home(self, entry: _PooledNetwork) -> None:
         self._make_room(entry.nbytes, entry.home)
         start = time.perf_counter()
         entry.network.to(entry.home)
@@ -302,24 +302,24 @@ class WeightsPool:
     def _held_on(self, device: torch.device) -> int:
         return sum(e.nbytes for e in self._entries if e.network.device.type == device.type)
 
-    def _close(self, entry: _Entry) -> None:
+    def _close(self, entry: _PooledNetwork) -> None:
         start = time.perf_counter()
         self._entries.remove(entry)
         entry.network.close()
         release_cached(entry.home)
         self._tell(entry, "close", entry.nbytes, start)
 
-    def _idle(self) -> list[_Entry]:
+    def _idle(self) -> list[_PooledNetwork]:
         """Those that nobody has open, the least recently used first."""
         return sorted((e for e in self._entries if not e.users), key=lambda entry: entry.used)
 
-    def _tell(self, entry: _Entry, action: str, nbytes: int, start: float) -> None:
+    def _tell(self, entry: _PooledNetwork, action: str, nbytes: int, start: float) -> None:
         seconds = time.perf_counter() - start
-        self._emit(Weights(Path(entry.path).name, action, nbytes, round(seconds, 4)))
+        self._emit(WeightsEvent(Path(entry.path).name, action, nbytes, round(seconds, 4)))
 
 
 @contextmanager
-def _bent(entry: _Entry, recipe: Recipe) -> Iterator[None]:
+def _bent(entry: _PooledNetwork, recipe: Recipe) -> Iterator[None]:
     """Within it a denoiser bends time as its recipe says."""
     if recipe.part != "model":
         yield
@@ -332,7 +332,7 @@ def _bent(entry: _Entry, recipe: Recipe) -> Iterator[None]:
         entry.network.shift = before
 
 
-def _is_offloaded(entry: _Entry) -> bool:
+def _is_offloaded(entry: _PooledNetwork) -> bool:
     return bool(entry.network.device.type == "cpu" and entry.home.type != "cpu")
 
 

@@ -16,7 +16,7 @@ RATE = 30
 Make = Callable[[], Frame]
 
 
-class Outbox:
+class FrameWriter:
     """A thread that writes frames to a pipe, so that whoever tells something never waits for it.
 
     `on_broken` is called when nobody reads the pipe any more.

@@ -60,7 +60,7 @@ class NodeFinished(Event):
 
 
 @dataclass(frozen=True)
-class Weights(Event):
+class WeightsEvent(Event):
     """`action`: load, patch, unpatch, offload, close, or stream: after a use in which blocks came
     as they were needed, the `bytes` that came, and the `seconds` that were spent waiting for them.
     `bytes` of weights that it concerned."""

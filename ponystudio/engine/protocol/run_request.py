@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 
 @dataclass(frozen=True)
-class Request:
+class RunRequest:
     """`targets` are the nodes to run; None: all that save or show something.
 
     `output` is where files are saved, `previews` where pictures go that are only shown. `scope`
@@ -21,7 +21,7 @@ class Request:
     """
 
     graph: Graph
-    folders: Folders
+    folders: ModelFolders
     output: Path
     previews: Path
     targets: tuple[str, ...] | None = None

@@ -21,15 +21,15 @@ from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose, short_title
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.plan import Plan, Step
-from ponystudio.engine.protocol.frame_writer import Outbox
+from ponystudio.engine.protocol.frame_writer import FrameWriter
 from ponystudio.engine.protocol.frames import Frame
 from ponystudio.engine.protocol.run_events import Event, Progress
-from ponystudio.engine.protocol.run_request import Request
+from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.errors import BadInput, PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 
 # Longest side of pictures that only show how far a run is, or what a node gave.
 THUMBNAIL = 256
@@ -41,7 +41,7 @@ REMEMBERED = 16
 class Service:
     """`obey` is for the executor's thread; `answer` and `tell_memory` for any other one too."""
 
-    def __init__(self, settings: Mapping[str, Any], outbox: Outbox, previews: Flag) -> None:
+    def __init__(self, settings: Mapping[str, Any], outbox: FrameWriter, previews: Flag) -> None:
         """`settings` is the start command; `previews` is set while they are wanted.
 
         Raises UsageError for a device that is not here.
@@ -149,7 +149,7 @@ class Service:
         except PonyStudioError:
             pass  # the engine has told of it
 
-    def _request(self, message: Mapping[str, Any]) -> Request:
+    def _request(self, message: Mapping[str, Any]) -> RunRequest:
         scope = str(message.get("scope", ""))
         graph = graph_format.from_json(message["graph"])
         anew = bool(message.get("anew", False))
@@ -164,9 +164,9 @@ class Service:
             while len(self._last) > REMEMBERED:
                 del self._last[next(iter(self._last))]
         targets, graph_dir = message.get("targets"), message.get("graph_dir")
-        return Request(
+        return RunRequest(
             graph=graph,
-            folders=Folders(
+            folders=ModelFolders(
                 [Path(root) for root in message["models"]], Path(graph_dir) if graph_dir else None
             ),
             output=Path(message["output"]),

@@ -28,7 +28,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ponystudio.engine.protocol.frame_writer import Outbox
+from ponystudio.engine.protocol.frame_writer import FrameWriter
 from ponystudio.engine.protocol.frames import HEARTBEAT, Frame, read_frame
 from ponystudio.errors import Cancelled, PonyStudioError, WorkerDied
 
@@ -104,7 +104,7 @@ class Worker:
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming = incoming
-        self._outbox = Outbox(outgoing, on_broken=lambda: os._exit(0))
+        self._outbox = FrameWriter(outgoing, on_broken=lambda: os._exit(0))
         self._commands: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._plans: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
         self._quick: deque[Mapping[str, Any]] = deque()

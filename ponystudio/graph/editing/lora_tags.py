@@ -31,7 +31,7 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Applying:
+class LoraApplication:
     """`node` is what applies the files, one of the graph or a new one of `spec`."""
 
     node: str
@@ -76,7 +76,7 @@ def applying(
     prompt: str,
     files: Collection[str],
     beside: Callable[[str], Sequence[float]] = lambda _: (0, 0),
-) -> Applying | None:
+) -> LoraApplication | None:
     """The edits that take the tags out of a prompt and put a node in their place, between what
     gives the model and the text encoder and all that read them; None without tags or encoder.
 
@@ -103,7 +103,9 @@ def applying(
     if stack.type == STACK and stack.mode == "normal":
         present = stack.params.get("loras", [])
         more = [{"on": True, **row} for row in rows]
-        return Applying(stack.id, None, (said, SetParam(stack.id, "loras", [*present, *more])))
+        return LoraApplication(
+            stack.id, None, (said, SetParam(stack.id, "loras", [*present, *more]))
+        )
     kind = specs.get(ONE if len(rows) == 1 else STACK)
     if kind is None:
         return None
@@ -116,7 +118,7 @@ def applying(
         AddNode(added, {"pos": list(beside(clip.source))}),
         *_led_through(graph, new.id, links),
     ]
-    return Applying(new.id, kind, tuple(edits))
+    return LoraApplication(new.id, kind, tuple(edits))
 
 
 def _led_through(graph: Graph, new: str, links: Mapping[str, Link | None]) -> Iterator[Edit]:

@@ -1,7 +1,7 @@
 """What an undo stack holds, as values, and the stack's own rules without Qt.
 
-`Player` does what QUndoStack does with the same records, so that a journal can be read in a thread
-and checked without a window.
+`UndoHistory` does what QUndoStack does with the same records, so that a journal can be read in a
+thread and checked without a window.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LIMIT = 1000
 
 
 @dataclass(frozen=True)
-class Step:
+class UndoStep:
     """One step to undo: the edit, the one that undoes it, its text, the gesture it belongs to."""
 
     edit: Edit
@@ -29,19 +29,19 @@ class Step:
 
 
 @dataclass(frozen=True)
-class History:
+class UndoRecord:
     """The steps of an undo stack, how many of them are done, and at how many it was sealed.
 
     Nothing merges into the step on which the stack was sealed, i.e. QUndoStack's clean one; -1:
     it is gone.
     """
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[UndoStep, ...] = ()
     index: int = 0
     sealed: int = 0
 
 
-class Player:
+class UndoHistory:
     """Records played onto a graph, with QUndoStack's rules of merging and forgetting."""
 
     def __init__(self, base: Graph) -> None:
@@ -86,14 +86,14 @@ class Player:
     def seal(self) -> None:
         self.sealed = self.index
 
-    def history(self) -> History:
+    def history(self) -> UndoRecord:
         steps = (
-            Step(between(before, after), between(after, before), step.text, step.merge)
+            UndoStep(between(before, after), between(after, before), step.text, step.merge)
             if step.merged
-            else Step(step.edit, step.inverse, step.text, step.merge)
+            else UndoStep(step.edit, step.inverse, step.text, step.merge)
             for step, before, after in zip(self._steps, self.states, self.states[1:], strict=False)
         )
-        return History(tuple(steps), self.index, self.sealed)
+        return UndoRecord(tuple(steps), self.index, self.sealed)
 
 
 @dataclass
@@ -105,7 +105,7 @@ class _Played:
     merged: bool = False
 
 
-def states(graph: Graph, history: History) -> list[Graph]:
+def states(graph: Graph, history: UndoRecord) -> list[Graph]:
     """The graph before the first step, after it, and so on, from the present one."""
     past = _walked(graph, (step.inverse for step in reversed(history.steps[: history.index])))
     future = _walked(graph, (step.edit for step in history.steps[history.index :]))

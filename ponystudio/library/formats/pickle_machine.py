@@ -32,7 +32,7 @@ class Global:
     name: str
 
 
-class Inert:
+class InertObject:
     """Stands for an object that is of no use here; takes whatever it is given, keeps nothing."""
 
     __slots__ = ("name",)
@@ -181,12 +181,12 @@ class _Machine:
         target = self.stack[-1]
         if isinstance(target, list):
             target.extend(items)
-        elif not isinstance(target, Inert):
+        elif not isinstance(target, InertObject):
             raise TypeError
 
     def set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
-        if isinstance(target, Inert):
+        if isinstance(target, InertObject):
             return
         if not isinstance(target, dict) or len(items) % 2:
             raise TypeError

@@ -1,7 +1,7 @@
 """What `torch.save` writes inside: which names a weights file may use, and what becomes of them.
 
 Tensors become `StoredTensor` records, containers become dicts and lists, and the odds and ends of
-training frameworks become `Inert`. The bytes of the tensors lie outside of the pickle.
+training frameworks become `InertObject`. The bytes of the tensors lie outside of the pickle.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponystudio.errors import DamagedFile, UnsafeFile, UnsupportedModel
-from ponystudio.library.formats.pickle_machine import MOST_STEPS, Global, Inert, is_plain
+from ponystudio.library.formats.pickle_machine import MOST_STEPS, Global, InertObject, is_plain
 from ponystudio.library.formats.tensor_info import (
     ITEM_SIZES,
     MOST_DIMENSIONS,
@@ -175,7 +175,7 @@ class TorchNames:
             return self._dictionary(args)
         if name in SEQUENCES:
             return args[0] if args and isinstance(args[0], list | tuple) else []
-        return Inert(name)
+        return InertObject(name)
 
     def _dictionary(self, args: tuple[Any, ...]) -> dict[Any, Any]:
         """OrderedDict() or OrderedDict([[key, value], ...]); a defaultdict's maker is moot."""
@@ -189,9 +189,9 @@ class TorchNames:
         return dict(args[0])
 
     def build(self, target: Any, state: Any) -> Any:
-        if isinstance(target, Inert) and target.name == PARAMETER_DICT:
+        if isinstance(target, InertObject) and target.name == PARAMETER_DICT:
             return state["_parameters"]
-        if isinstance(target, Inert | dict | StoredTensor):
+        if isinstance(target, InertObject | dict | StoredTensor):
             return target  # `_metadata` of a state dict, attributes of a parameter
         raise UnsafeFile(
             "This file changes things that are not its own; nothing in it was run.",

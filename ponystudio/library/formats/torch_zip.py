@@ -28,7 +28,7 @@ _FULL32 = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ZipEntry:
     """A file in the archive: its bytes lie from `start` to `stop`."""
 
     name: str
@@ -67,19 +67,19 @@ def read_zip(data: memoryview, where: str) -> tuple[Any, dict[str, int]]:
     return content, positions
 
 
-def _position(entry: Entry | None, storage: Storage, where: str) -> int:
+def _position(entry: ZipEntry | None, storage: Storage, where: str) -> int:
     size = storage.numel * (ITEM_SIZES[storage.dtype] if storage.dtype else 1)
     if entry is None or entry.stop - entry.start < size:
         raise DamagedFile(f"The numbers of storage {storage.key!r} are missing.", where=where)
     return entry.start
 
 
-def _entries(data: memoryview, where: str) -> dict[str, Entry]:
+def _entries(data: memoryview, where: str) -> dict[str, ZipEntry]:
     try:
         count, size, offset, prepended = _directory(data)
         if count > MOST_ENTRIES or size > len(data) or count * _CENTRAL.size > size:
             raise ValueError
-        result: dict[str, Entry] = {}
+        result: dict[str, ZipEntry] = {}
         at = offset + prepended
         for _ in range(count):
             entry, at = _entry(data, at, prepended, where)
@@ -112,7 +112,7 @@ def _directory(data: memoryview) -> tuple[int, int, int, int]:
     return count, size, offset, stop - size - offset
 
 
-def _entry(data: memoryview, at: int, prepended: int, where: str) -> tuple[Entry, int]:
+def _entry(data: memoryview, at: int, prepended: int, where: str) -> tuple[ZipEntry, int]:
     fields = _CENTRAL.unpack_from(data, at)
     signature, flags, method = fields[0], fields[5], fields[6]
     packed, size, name_length, extra_length, comment_length = fields[10:15]
@@ -139,7 +139,7 @@ def _entry(data: memoryview, at: int, prepended: int, where: str) -> tuple[Entry
     start = _data_start(data, header + prepended, name)
     if start + size > len(data):
         raise ValueError
-    return Entry(text, start, start + size), stop
+    return ZipEntry(text, start, start + size), stop
 
 
 def _wide(extra: bytes, *numbers: int) -> tuple[int, ...]:

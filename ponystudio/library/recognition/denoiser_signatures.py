@@ -30,7 +30,7 @@ PLACE = 16
 
 
 @dataclass(frozen=True)
-class Denoiser:
+class DenoiserSignature:
     """Where the denoiser stands and what it is.
 
     `channels` is what it takes in for each cell of a latent, 0 where that cannot be told. `flow`:
@@ -127,7 +127,7 @@ OTHERS = {
 }
 
 
-def denoiser(tensors: Tensors) -> Denoiser | None:
+def denoiser(tensors: Tensors) -> DenoiserSignature | None:
     """The denoiser among these tensors."""
     for prefix in PREFIXES:
         inside = {
@@ -141,16 +141,16 @@ def denoiser(tensors: Tensors) -> Denoiser | None:
     return None
 
 
-def _other(prefix: str, inside: Tensors) -> Denoiser | None:
+def _other(prefix: str, inside: Tensors) -> DenoiserSignature | None:
     starts = tuple(OTHERS)
     if not any(name.startswith(starts) for name in inside):
         return None
     start = next(start for start in OTHERS if any(name.startswith(start) for name in inside))
     why = f"the tensors {start} are {OTHERS[start]}'s alone"
-    return Denoiser(prefix, OTHERS[start], 0, why, flow=True)
+    return DenoiserSignature(prefix, OTHERS[start], 0, why, flow=True)
 
 
-def _transformer(prefix: str, inside: Tensors) -> Denoiser | None:
+def _transformer(prefix: str, inside: Tensors) -> DenoiserSignature | None:
     for layout in LAYOUTS:
         for marker in layout.markers:
             if marker in inside:
@@ -158,12 +158,12 @@ def _transformer(prefix: str, inside: Tensors) -> Denoiser | None:
     return None
 
 
-def _laid_out(prefix: str, inside: Tensors, layout: Layout, marker: str) -> Denoiser:
+def _laid_out(prefix: str, inside: Tensors, layout: Layout, marker: str) -> DenoiserSignature:
     entry, grid = inside.get(layout.entry), inside.get(layout.grid)
     channels = entry.shape[1] // layout.cells if entry and len(entry.shape) > 1 else 0
     places = grid.shape[1] if grid and len(grid.shape) == 3 else 0
     guided, largest = layout.guidance in inside, isqrt(places) * PLACE
-    return Denoiser(
+    return DenoiserSignature(
         prefix,
         layout.family,
         channels,
@@ -188,7 +188,7 @@ def _notes(family: str, channels: int, guided: bool, largest: int) -> Iterator[s
         yield f"its denoiser takes in {channels} channels: it was made for {PURPOSES[channels]}"
 
 
-def _unet(prefix: str, inside: Tensors) -> Denoiser | None:
+def _unet(prefix: str, inside: Tensors) -> DenoiserSignature | None:
     for root in (LDM_ROOT, DIFFUSERS_ROOT):
         first = inside.get(root)
         # An autoencoder has a conv_in of its own, one level deeper.
@@ -197,7 +197,7 @@ def _unet(prefix: str, inside: Tensors) -> Denoiser | None:
             family, why = _unet_family(inside, first.shape[0])
             channels = first.shape[1]
             notes = tuple(_notes(family, channels, guided=False, largest=0))
-            return Denoiser(prefix, family, channels, why, notes=notes)
+            return DenoiserSignature(prefix, family, channels, why, notes=notes)
     return None
 
 

@@ -23,7 +23,7 @@ _MARKUP = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True)
-class Said:
+class ModelNotes:
     """`words` trigger what the file was trained on; `tags` are (tag, pictures that had it), the
     most frequent first; `base` is the model that it was trained on or belongs to."""
 
@@ -38,7 +38,7 @@ class Said:
     tags: tuple[tuple[str, int], ...] = ()
 
 
-def said_of(path: Path, metadata: Mapping[str, str]) -> Said:
+def said_of(path: Path, metadata: Mapping[str, str]) -> ModelNotes:
     """All that is said of the file at `path`; what makes no sense is passed over."""
     beside = [_sidecar(path.with_suffix(suffix)) for suffix in SIDECARS]
     model = [_mapping(each.get("model")) for each in beside]
@@ -46,7 +46,7 @@ def said_of(path: Path, metadata: Mapping[str, str]) -> Said:
     def first(*values: Any) -> str:
         return next((text for value in values if (text := _text(value))), "")
 
-    return Said(
+    return ModelNotes(
         title=first(metadata.get("modelspec.title"), *(each.get("name") for each in model)),
         author=first(metadata.get("modelspec.author")),
         licence=first(metadata.get("modelspec.license"), metadata.get("license")),

@@ -14,7 +14,7 @@ from typing import Any
 from ponystudio.library.formats.content_id import sidecar
 from ponystudio.library.formats.weights_file import WeightsFile
 from ponystudio.library.formats.yaml_file import is_true, read_yaml
-from ponystudio.library.recognition.denoiser_signatures import Denoiser
+from ponystudio.library.recognition.denoiser_signatures import DenoiserSignature
 
 LARGEST = 100_000  # numbers that are read to answer a question
 V_WORDS = ("v", "v_prediction", "v-prediction", "vpred")
@@ -34,7 +34,9 @@ class Prediction:
     why: str
 
 
-def prediction(file: WeightsFile, denoiser: Denoiser, scheduler: Mapping[str, Any]) -> Prediction:
+def prediction(
+    file: WeightsFile, denoiser: DenoiserSignature, scheduler: Mapping[str, Any]
+) -> Prediction:
     """What the denoiser in this file predicts; `scheduler` is a diffusers folder's config."""
     if denoiser.flow:
         return Prediction("flow", False, f"{denoiser.family} models predict flow")

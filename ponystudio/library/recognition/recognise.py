@@ -16,7 +16,7 @@ from ponystudio.library.formats.diffusers_folder import ModelFolder, open_folder
 from ponystudio.library.formats.tensor_info import BESIDE, TensorInfo
 from ponystudio.library.formats.weights_file import WeightsFile, open_weights
 from ponystudio.library.recognition import signatures
-from ponystudio.library.recognition.denoiser_signatures import Denoiser, Tensors, denoiser
+from ponystudio.library.recognition.denoiser_signatures import DenoiserSignature, Tensors, denoiser
 from ponystudio.library.recognition.model_file import ModelFile, Part, check_kind
 from ponystudio.library.recognition.prediction import prediction
 
@@ -180,7 +180,7 @@ def _result(
     path: Path,
     format: str,
     kind: str,
-    denoiser: Denoiser | None,
+    denoiser: DenoiserSignature | None,
     parts: Mapping[str, Part],
     why: Iterable[str],
     file: WeightsFile,

@@ -13,16 +13,16 @@ from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats.edit_codec import difference
 from ponystudio.graph.model import Graph
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import Change, Document, Record
-from ponystudio.studio.documents.file_lock import Lock
-from ponystudio.studio.documents.journal import Done, Journal
-from ponystudio.studio.documents.journal_format import Line, Stored, header
+from ponystudio.studio.documents.editable_graph import Change, EditableGraph, Record
+from ponystudio.studio.documents.file_lock import FileLock
+from ponystudio.studio.documents.journal import AppliedEdit, Journal
+from ponystudio.studio.documents.journal_format import Line, StoredDocument, header
 from ponystudio.studio.documents.node_state import Problem
 
 Camera = Mapping[str, Any]
 
 
-class StudioDocument(Document):
+class Document(EditableGraph):
     """Made by Documents alone.
 
     `path` is None until it is saved. `dirty`: the graph differs from the one in its file (or, for
@@ -41,8 +41,8 @@ class StudioDocument(Document):
         super().__init__(None, catalog, parent)
         self.id = id
         self.journal = journal
-        self.lock: Lock | None = None
-        self.journal_lock: Lock | None = None
+        self.lock: FileLock | None = None
+        self.journal_lock: FileLock | None = None
         self.camera: Camera | None = None
         self.camera_of: Callable[[], Camera] | None = None
         self._path: Path | None = None
@@ -122,10 +122,10 @@ class StudioDocument(Document):
         self._last_save = {"saved": 0, "path": _text(path), "sha256": digest}
         self._tell(self._last_save)
         self._saved = self._kept = graph
-        Document.replace_graph(self, graph)
+        EditableGraph.replace_graph(self, graph)
         self._note_dirty()
 
-    def resume(self, stored: Stored) -> None:
+    def resume(self, stored: StoredDocument) -> None:
         """Go on where a journal ends, with all that can be undone."""
         self._path, self._title, self._digest = stored.path, stored.title, stored.digest
         self._saved = stored.saved
@@ -206,7 +206,7 @@ class StudioDocument(Document):
             self._read_only = reason
             self.title_changed.emit()
 
-    def set_lock(self, lock: Lock | None) -> None:
+    def set_lock(self, lock: FileLock | None) -> None:
         """Another lock on writing its file."""
         if self.lock is not None:
             self.lock.release()
@@ -249,7 +249,7 @@ class StudioDocument(Document):
         if record.edit is None:
             self.journal.add({"to": record.index})
         else:
-            done = Done(record.edit, record.text, record.merge, before, self.graph)
+            done = AppliedEdit(record.edit, record.text, record.merge, before, self.graph)
             self.journal.add(done)
         if self.journal.far_too_long:
             self.compact()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 
 
 def scope_of(document: object) -> str:
@@ -12,17 +12,17 @@ def scope_of(document: object) -> str:
     return str(getattr(document, "id", "") or f"document-{id(document):x}")
 
 
-def title_of(document: Document) -> str:
+def title_of(document: EditableGraph) -> str:
     return str(getattr(document, "title", ""))
 
 
-def folder_of(document: Document) -> Path | None:
+def folder_of(document: EditableGraph) -> Path | None:
     """The folder of its file, beside which it may name files."""
     path = getattr(document, "path", None)
     return path.parent if isinstance(path, Path) else None
 
 
-def as_made(document: Document, place: tuple[str, str]) -> bool:
+def as_made(document: EditableGraph, place: tuple[str, str]) -> bool:
     """Whether a seed is still the one that its node came with."""
     node, name = place
     spec = document.spec(node)

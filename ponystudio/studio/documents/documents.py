@@ -19,18 +19,18 @@ from ponystudio.errors import PonyStudioError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats.edit_codec import difference
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import Folders
-from ponystudio.qt.background_tasks import Background
-from ponystudio.qt.notification import Notice
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents import open_documents
-from ponystudio.studio.documents.document import StudioDocument
-from ponystudio.studio.documents.file_lock import Lock
+from ponystudio.studio.documents.document import Document
+from ponystudio.studio.documents.file_lock import FileLock
 from ponystudio.studio.documents.journal import Journal
 from ponystudio.studio.documents.journal_format import SUFFIX
-from ponystudio.studio.documents.journal_writer import Keeper
-from ponystudio.studio.documents.open_documents import Session
+from ponystudio.studio.documents.journal_writer import JournalWriter
+from ponystudio.studio.documents.open_documents import OpenDocuments
 from ponystudio.studio.documents.opener import Opener
-from ponystudio.studio.documents.recent_files import Entry, Recent
+from ponystudio.studio.documents.recent_files import RecentFile, RecentFiles
 from ponystudio.studio.documents.saver import Saver
 from ponystudio.studio.documents.templates import Template
 
@@ -60,7 +60,7 @@ class Documents(QObject):
         self,
         folder: Path,
         catalog: Catalog | None = None,
-        folders: Callable[[], Folders] | None = None,
+        folders: Callable[[], ModelFolders] | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -68,30 +68,30 @@ class Documents(QObject):
         self._folder = folder / "documents"
         self._session_file = folder / "session.json"
         self._catalog = catalog or Catalog(())
-        self._documents: list[StudioDocument] = []
-        self._current: StudioDocument | None = None
+        self._documents: list[Document] = []
+        self._current: Document | None = None
         self._stopped = False
         self._kept.connect(self._tell_kept)
-        self._keeper = Keeper(self._kept.emit)
-        self._reading = Background("documents-reading", parent=self)
-        self._saving = Background("documents-saving", parent=self)
+        self._keeper = JournalWriter(self._kept.emit)
+        self._reading = BackgroundTasks("documents-reading", parent=self)
+        self._saving = BackgroundTasks("documents-saving", parent=self)
         self._session_due = QTimer(self, singleShot=True, interval=0)
         self._session_due.timeout.connect(self._keep_session)
-        self.recent = Recent(folder / "recent.json", self._keeper.later, self)
+        self.recent = RecentFiles(folder / "recent.json", self._keeper.later, self)
         self.recent.forgotten.connect(self._delete_journal)
         self._opener = Opener(self, self._reading)
         self._saver = Saver(self, self._saving)
 
     # --- What is open -----------------------------------------------------------------------------
 
-    def __iter__(self) -> Iterator[StudioDocument]:
+    def __iter__(self) -> Iterator[Document]:
         return iter(tuple(self._documents))
 
     def __len__(self) -> int:
         return len(self._documents)
 
     @property
-    def current(self) -> StudioDocument | None:
+    def current(self) -> Document | None:
         return self._current
 
     @property
@@ -103,17 +103,17 @@ class Documents(QObject):
         for document in self._documents:
             document.set_catalog(catalog)
 
-    def at(self, path: Path) -> StudioDocument | None:
+    def at(self, path: Path) -> Document | None:
         """The open document of this file."""
         return next((document for document in self._documents if document.path == path), None)
 
-    def set_current(self, document: StudioDocument | None) -> None:
+    def set_current(self, document: Document | None) -> None:
         if document is not self._current:
             self._current = document
             self.current_changed.emit(document)
             self._session_due.start()
 
-    def move(self, document: StudioDocument, index: int) -> None:
+    def move(self, document: Document, index: int) -> None:
         """Another place among the tabs."""
         self._documents.remove(document)
         self._documents.insert(index, document)
@@ -122,13 +122,13 @@ class Documents(QObject):
 
     # --- Opening and closing ----------------------------------------------------------------------
 
-    def new(self, template: Template | None = None) -> StudioDocument:
+    def new(self, template: Template | None = None) -> Document:
         """An empty document, or one that begins as a template. Raises GraphFileError."""
         if template is None:
             return self.new_from(Graph(), self.tr("Untitled"))
         return self.new_from(template.graph(), template.title)
 
-    def new_from(self, graph: Graph, title: str) -> StudioDocument:
+    def new_from(self, graph: Graph, title: str) -> Document:
         """A document without a file that begins with this graph."""
         document = self.make()
         document.start(graph, self.free_title(title))
@@ -139,11 +139,11 @@ class Documents(QObject):
         """Open a graph file, or the graph that a picture carries; `opened` or `notice` follows."""
         self._opener.open(path)
 
-    def open_now(self, path: Path) -> StudioDocument:
+    def open_now(self, path: Path) -> Document:
         """As `open`, at once. Raises GraphFileError."""
         return self._opener.open_now(path)
 
-    def reopen(self, entry: Entry | None = None) -> None:
+    def reopen(self, entry: RecentFile | None = None) -> None:
         """Open what stands under `recent`; without an entry, what was closed last with unsaved
         work."""
         entry = entry or self.recent.last_unsaved()
@@ -154,7 +154,7 @@ class Documents(QObject):
         """Open again what was open last, the one that was shown first; `restored` follows."""
         self._opener.restore(self._session_file, self._folder)
 
-    def close(self, document: StudioDocument) -> None:
+    def close(self, document: Document) -> None:
         """Close it without asking: unsaved work can be opened again."""
         if self._saver.is_at(document):
             self._saving.wait()
@@ -171,7 +171,7 @@ class Documents(QObject):
             self.notice.emit(notice)
         document.deleteLater()
 
-    def revert(self, document: StudioDocument) -> None:
+    def revert(self, document: Document) -> None:
         """Back to what is in the file, as a step that can be undone."""
         if document.saved_graph is not None:
             edit = difference(document.graph, document.saved_graph)
@@ -179,12 +179,12 @@ class Documents(QObject):
 
     # --- Saving -----------------------------------------------------------------------------------
 
-    def save(self, document: StudioDocument, *, force: bool = False) -> bool:
+    def save(self, document: Document, *, force: bool = False) -> bool:
         """Save it into its file; `saved` or `notice` follows. False if it needs another file first:
         then `path_wanted` was emitted. `force`: also over what another program has written."""
         return self._saver.save(document, force=force)
 
-    def save_as(self, document: StudioDocument, path: Path) -> None:
+    def save_as(self, document: Document, path: Path) -> None:
         """Save it into another file, which the user has chosen, and go on with that."""
         self._saver.save_as(document, path)
 
@@ -225,12 +225,12 @@ class Documents(QObject):
 
     # --- For Opener and Saver ---------------------------------------------------------------------
 
-    def make(self, id: str = "", journal_lock: Lock | None = None) -> StudioDocument:
+    def make(self, id: str = "", journal_lock: FileLock | None = None) -> Document:
         """A document that is not open yet, new or with the journal of this id."""
         id = id or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
         journal = Journal(self._keeper, self.journal_path(id))
-        document = StudioDocument(id, journal, self._catalog, self)
-        document.journal_lock = journal_lock or Lock(self.journal_path(id).with_suffix(".lock"))
+        document = Document(id, journal, self._catalog, self)
+        document.journal_lock = journal_lock or FileLock(self.journal_path(id).with_suffix(".lock"))
         try:
             document.journal_lock.acquire()
         except OSError as error:  # the journal will say so, again and again
@@ -239,9 +239,7 @@ class Documents(QObject):
         document.dirty_changed.connect(partial(self.dirty_changed.emit, document))
         return document
 
-    def add(
-        self, document: StudioDocument, index: int | None = None, *, current: bool = True
-    ) -> None:
+    def add(self, document: Document, index: int | None = None, *, current: bool = True) -> None:
         """Open it: after the others, or at this place; an empty one in front gives way."""
         empty = self._current if self._current and self._current.pristine else None
         self._documents.insert(len(self._documents) if index is None else index, document)
@@ -266,7 +264,7 @@ class Documents(QObject):
 
     # --- Keeping ----------------------------------------------------------------------------------
 
-    def _put_away(self, document: StudioDocument) -> Notice | None:
+    def _put_away(self, document: Document) -> Notification | None:
         """Keep what is in no file; what is to be told of it."""
         notice = None
         if document.worth_keeping:
@@ -274,7 +272,7 @@ class Documents(QObject):
             document.journal.close()
             self.recent.add(document.title, document.path, document.id)
             reopen = partial(self.reopen, self.recent.last_unsaved())
-            notice = Notice(
+            notice = Notification(
                 self.closed_words(document),
                 self.tr("What was not saved is kept."),
                 ((self.tr("Open again"), reopen),),
@@ -285,7 +283,7 @@ class Documents(QObject):
         self._keeper.do(document.unlock)
         return notice
 
-    def closed_words(self, document: StudioDocument) -> str:
+    def closed_words(self, document: Document) -> str:
         """The title of the notice that it is closed."""
         return self.tr("%1 is closed").replace("%1", document.title)
 
@@ -295,13 +293,13 @@ class Documents(QObject):
     def _keep_session(self, *, clean: bool = False) -> None:
         current = self._current.id if self._current else ""
         ids = tuple(document.id for document in self._documents if not document.pristine)
-        session = Session(ids, current, clean)
+        session = OpenDocuments(ids, current, clean)
         self._keeper.later(partial(open_documents.store, self._session_file, session))
 
     def _tell_kept(self, error: PonyStudioError | None) -> None:
         if error is None:
             title = self.tr("Changes are kept safe again")
-            self.notice.emit(Notice(title, kind="ok"))
+            self.notice.emit(Notification(title, kind="ok"))
         else:
             title = self.tr("What you do now could be lost")
-            self.notice.emit(Notice.of(title, error))
+            self.notice.emit(Notification.of(title, error))

@@ -16,7 +16,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing import undo_history
 from ponystudio.graph.editing.edits import Compound, Edit, between, differing
-from ponystudio.graph.editing.undo_history import History, Step
+from ponystudio.graph.editing.undo_history import UndoRecord, UndoStep
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.node_state import NodeStates
 
@@ -50,7 +50,7 @@ class Record:
     index: int = 0
 
 
-class Document(QObject):
+class EditableGraph(QObject):
     """A graph, its undo stack and its nodes' states.
 
     Edits that cannot be made raise a GraphError and change nothing. The undo stack holds
@@ -151,14 +151,14 @@ class Document(QObject):
         self._told_index = 0
         self._set(graph)
 
-    def history(self) -> History:
+    def history(self) -> UndoRecord:
         """The undo stack as values."""
         stack = self.undo_stack
         commands = (stack.command(index) for index in range(stack.count()))
         steps = tuple(item.step() for item in commands if isinstance(item, _Step))
-        return History(steps, stack.index(), stack.cleanIndex())
+        return UndoRecord(steps, stack.index(), stack.cleanIndex())
 
-    def restore(self, graph: Graph, history: History) -> None:
+    def restore(self, graph: Graph, history: UndoRecord) -> None:
         """A graph and the undo stack that belongs to it in place of those that are here."""
         self._restoring = True
         try:
@@ -203,7 +203,7 @@ def gesture(name: str) -> str:
 class _Step(QUndoCommand):
     def __init__(
         self,
-        document: Document,
+        document: EditableGraph,
         edit: Edit,
         inverse: Edit,
         text: str,
@@ -214,8 +214,8 @@ class _Step(QUndoCommand):
         self._document, self._edit, self._inverse, self._merge = document, edit, inverse, merge
         self._after = after  # what the first redo, which Qt calls, leads to
 
-    def step(self) -> Step:
-        return Step(self._edit, self._inverse, self.text(), self._merge)
+    def step(self) -> UndoStep:
+        return UndoStep(self._edit, self._inverse, self.text(), self._merge)
 
     def redo(self) -> None:
         after, self._after = self._after, None

@@ -23,7 +23,7 @@ _PLACE = 2**30
 
 
 @dataclass(frozen=True)
-class Holder:
+class LockHolder:
     """Who has the lock: a process on a machine, since when (seconds since 1970)."""
 
     pid: int = 0
@@ -31,7 +31,7 @@ class Holder:
     since: float = 0.0
 
 
-class Lock:
+class FileLock:
     """A lock that is a file; the file is there as long as somebody has the lock."""
 
     def __init__(self, path: Path) -> None:
@@ -66,13 +66,13 @@ class Lock:
         self._file.close()
         self._file = None
 
-    def holder(self) -> Holder:
+    def holder(self) -> LockHolder:
         """Who has it, as far as the file tells."""
         try:
             said = json.loads(self.path.read_bytes())
-            return Holder(int(said["pid"]), str(said["host"]), float(said["since"]))
+            return LockHolder(int(said["pid"]), str(said["host"]), float(said["since"]))
         except (OSError, ValueError, LookupError, TypeError):
-            return Holder()
+            return LockHolder()
 
     def _open(self) -> BinaryIO:
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
@@ -93,14 +93,14 @@ class Lock:
             file.write(json.dumps(name).encode())
 
 
-def for_file(path: Path) -> Lock:
+def for_file(path: Path) -> FileLock:
     """The lock on writing this file, one for all names that lead to it.
 
     It lies with the user's temporary files: folders of graphs stay clean, and may be read-only.
     """
     real = os.path.normcase(os.path.realpath(path))
     name = hashlib.sha256(real.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return Lock(_shared_folder() / f"{name}.lock")
+    return FileLock(_shared_folder() / f"{name}.lock")
 
 
 def _shared_folder() -> Path:

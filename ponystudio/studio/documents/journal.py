@@ -21,11 +21,11 @@ from typing import BinaryIO
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph import atomic_write
 from ponystudio.graph.editing.edits import Edit
-from ponystudio.graph.editing.undo_history import History
+from ponystudio.graph.editing.undo_history import UndoRecord
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import journal_format
 from ponystudio.studio.documents.journal_format import Line, packed
-from ponystudio.studio.documents.journal_writer import Keeper
+from ponystudio.studio.documents.journal_writer import JournalWriter
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ FAR_TOO_MANY = 8
 
 
 @dataclass(frozen=True)
-class Done:
+class AppliedEdit:
     """An edit and the graphs before and after it."""
 
     edit: Edit
@@ -44,11 +44,11 @@ class Done:
     before: Graph
     after: Graph
 
-    def followed_by(self, other: Done) -> Done | None:
+    def followed_by(self, other: AppliedEdit) -> AppliedEdit | None:
         """Both as one, if they are of one gesture: only its end needs to be written."""
         if not self.merge or other.merge != self.merge or other.before is not self.after:
             return None
-        return Done(other.edit, self.text, self.merge, self.before, other.after)
+        return AppliedEdit(other.edit, self.text, self.merge, self.before, other.after)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Compact:
     lines: Callable[[], Iterable[Line]]
 
 
-Entry = Done | Line
+Entry = AppliedEdit | Line
 
 
 class Journal:
@@ -74,7 +74,7 @@ class Journal:
     `lines` and `bytes` tell how long it is, about.
     """
 
-    def __init__(self, keeper: Keeper, path: Path) -> None:
+    def __init__(self, keeper: JournalWriter, path: Path) -> None:
         self.path = path
         self.lines = 0
         self.bytes = 0
@@ -122,7 +122,7 @@ class Journal:
         self,
         head: Line,
         graph: Graph,
-        history: History,
+        history: UndoRecord,
         saved: Graph | None,
         last_save: Line | None,
     ) -> None:
@@ -290,7 +290,7 @@ def _joined(entries: Iterable[Entry]) -> Iterable[Entry]:
     last: Entry | None = None
     for entry in entries:
         both = None
-        if isinstance(last, Done) and isinstance(entry, Done):
+        if isinstance(last, AppliedEdit) and isinstance(entry, AppliedEdit):
             both = last.followed_by(entry)
         if both is None and last is not None:
             yield last
@@ -301,7 +301,7 @@ def _joined(entries: Iterable[Entry]) -> Iterable[Entry]:
 
 def _packed(entry: Entry) -> bytes:
     try:
-        if isinstance(entry, Done):
+        if isinstance(entry, AppliedEdit):
             entry = journal_format.done(
                 entry.edit, entry.text, entry.merge, entry.before, entry.after
             )

@@ -28,7 +28,7 @@ from typing import Any
 
 from ponystudio.errors import BadInput, PonyStudioError
 from ponystudio.graph.editing.edits import Compound, Edit, Restore
-from ponystudio.graph.editing.undo_history import History, Player, states
+from ponystudio.graph.editing.undo_history import UndoHistory, UndoRecord, states
 from ponystudio.graph.formats.edit_codec import decode, difference, encode
 from ponystudio.graph.formats.graph_file import from_json, to_json
 from ponystudio.graph.model import Graph
@@ -41,7 +41,7 @@ Line = dict[str, Any]
 
 
 @dataclass
-class Stored:
+class StoredDocument:
     """What a journal holds: a document as it was when the last whole line was written.
 
     `saved` is the graph that went into the file at `path`, whose content is `digest`; `pending`
@@ -52,7 +52,7 @@ class Stored:
 
     id: str
     title: str
-    player: Player
+    player: UndoHistory
     path: Path | None = None
     time: float = 0.0
     saved: Graph | None = None
@@ -125,7 +125,7 @@ def _long(edit: Edit) -> bool:
 
 
 def compacted(
-    head: Line, graph: Graph, history: History, saved: Graph | None, file: Line | None
+    head: Line, graph: Graph, history: UndoRecord, saved: Graph | None, file: Line | None
 ) -> Iterator[Line]:
     """A journal of the same document with no more lines than its undo stack has steps.
 
@@ -154,14 +154,14 @@ class NewerJournal(BadInput):
     """It was written by a later version, which must find it as it is."""
 
 
-def replay(path: Path) -> Stored | None:
+def replay(path: Path) -> StoredDocument | None:
     """What the journal holds; None if not even its first line is whole.
 
     Raises OSError, and NewerJournal for one of a later version.
 
     Reading ends at the first line that is torn or makes no sense: all before it is kept.
     """
-    stored: Stored | None = None
+    stored: StoredDocument | None = None
     data = path.read_bytes()
     for end, line in _lines(data):
         try:
@@ -195,17 +195,17 @@ def _lines(data: bytes) -> Iterable[tuple[int, Line]]:
         start = end
 
 
-def _begun(line: Line) -> Stored:
+def _begun(line: Line) -> StoredDocument:
     if line["format"] != FORMAT:
         raise ValueError("no journal")
     if line["version"] != VERSION:
         raise NewerJournal("The journal was written by a newer PonyStudio.")
     base = from_json(line["graph"])
     path = None if line["path"] is None else Path(line["path"])
-    return Stored(line["id"], line["title"], Player(base), path, line["time"])
+    return StoredDocument(line["id"], line["title"], UndoHistory(base), path, line["time"])
 
 
-def _play(stored: Stored, line: Line) -> None:
+def _play(stored: StoredDocument, line: Line) -> None:
     player = stored.player
     match line:
         case {"do": edit, "text": text}:

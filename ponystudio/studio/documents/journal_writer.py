@@ -30,7 +30,7 @@ SYNCING = 1.0
 Job = Callable[[], None]
 
 
-class Kept(Protocol):
+class AppendFile(Protocol):
     """A file that is appended to; all of it is called on the writing thread."""
 
     def write(self) -> None:
@@ -42,7 +42,7 @@ class Kept(Protocol):
     def not_synced(self, error: OSError) -> None: ...
 
 
-class Keeper:
+class JournalWriter:
     """`failed` is called on one of the threads: with an error when something cannot be written,
     with None once everything could be."""
 
@@ -53,8 +53,8 @@ class Keeper:
         self._hurry = False
         self._stopping = False
         self._broken = False
-        self._unsynced: dict[Kept, None] = {}
-        self._late: dict[Kept, None] = {}
+        self._unsynced: dict[AppendFile, None] = {}
+        self._late: dict[AppendFile, None] = {}
         self._synced = 0.0
         self._syncing = False
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="journals-slow")
@@ -94,7 +94,7 @@ class Keeper:
 
     # --- On the writing thread --------------------------------------------------------------------
 
-    def appended(self, kept: Kept) -> None:
+    def appended(self, kept: AppendFile) -> None:
         """This one is written, but not yet safe from a power cut."""
         self._unsynced[kept] = None
 
@@ -102,14 +102,14 @@ class Keeper:
         """A file has got this name: that must survive a power cut, too."""
         self.later(partial(flush_folder, path.parent))
 
-    def late(self, kept: Kept, error: PonyStudioError) -> None:
+    def late(self, kept: AppendFile, error: PonyStudioError) -> None:
         """This one could not be written; it is tried again."""
         self._late[kept] = None
         if not self._broken:
             self._broken = True
             self._failed(error)
 
-    def forget(self, kept: Kept) -> None:
+    def forget(self, kept: AppendFile) -> None:
         self._unsynced.pop(kept, None)
         self._late.pop(kept, None)
 
@@ -172,7 +172,7 @@ class Keeper:
     def _sync(self, *, always: bool = False) -> None:
         if self._syncing and not always:  # a slow disk: next time
             return
-        handles: list[tuple[Kept, int | None]] = []
+        handles: list[tuple[AppendFile, int | None]] = []
         for kept in tuple(self._unsynced):
             try:
                 handles.append((kept, kept.handle()))
@@ -186,7 +186,7 @@ class Keeper:
 
     # --- On the other thread ----------------------------------------------------------------------
 
-    def _sync_all(self, handles: list[tuple[Kept, int | None]]) -> None:
+    def _sync_all(self, handles: list[tuple[AppendFile, int | None]]) -> None:
         for kept, handle in handles:
             if handle is None:
                 continue

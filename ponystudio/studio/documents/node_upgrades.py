@@ -15,11 +15,11 @@ from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.editing.edits import ReplaceNode
 from ponystudio.graph.formats.graph_file import from_json
 from ponystudio.graph.model import Graph
-from ponystudio.studio.documents.editable_graph import Document
-from ponystudio.studio.worker.worker_session import EngineLink
+from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.worker.worker_session import WorkerSession
 
 
-class Upgrader(QObject):
+class NodeUpgrader(QObject):
     """Asks for each watched document once, and makes the upgrade a step that can be undone.
 
     `upgraded` brings the document and a note on each node.
@@ -27,21 +27,21 @@ class Upgrader(QObject):
 
     upgraded = Signal(object, object)
 
-    def __init__(self, link: EngineLink, parent: QObject | None = None) -> None:
+    def __init__(self, link: WorkerSession, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._link = link
-        self._waiting: list[Document] = []
-        self._asked: dict[int, tuple[Document, Graph]] = {}
+        self._waiting: list[EditableGraph] = []
+        self._asked: dict[int, tuple[EditableGraph, Graph]] = {}
         link.hello.connect(lambda _: self._ask_all())
         link.told.connect(self._told)
         link.restarted.connect(self._ask_again)
 
-    def watch(self, document: Document) -> None:
+    def watch(self, document: EditableGraph) -> None:
         self._waiting.append(document)
         if self._link.is_ready:
             self._ask_all()
 
-    def unwatch(self, document: Document) -> None:
+    def unwatch(self, document: EditableGraph) -> None:
         self._waiting = [other for other in self._waiting if other is not document]
         self._asked = {n: item for n, item in self._asked.items() if item[0] is not document}
 
@@ -57,7 +57,7 @@ class Upgrader(QObject):
         self._waiting += [document for document, _ in self._asked.values()]
         self._asked.clear()
 
-    def _is_old(self, document: Document, id: str) -> bool:
+    def _is_old(self, document: EditableGraph, id: str) -> bool:
         spec = self._link.catalog.get(document.graph.nodes[id].type)
         return spec is not None and document.graph.nodes[id].version < spec.version
 

@@ -12,7 +12,7 @@ from ponystudio.studio.documents.opening import journals
 
 
 @dataclass(frozen=True)
-class Session:
+class OpenDocuments:
     """`open` are ids in the order of the tabs; `clean` tells that the program ended as it should.
 
     The journals are what counts: one that is missing here is opened all the same.
@@ -23,15 +23,17 @@ class Session:
     clean: bool = False
 
 
-def read(file: Path) -> Session:
+def read(file: Path) -> OpenDocuments:
     try:
         data = json.loads(file.read_bytes())
-        return Session(tuple(map(str, data["open"])), str(data["current"]), data["clean"] is True)
+        return OpenDocuments(
+            tuple(map(str, data["open"])), str(data["current"]), data["clean"] is True
+        )
     except (OSError, ValueError, LookupError, TypeError):
-        return Session()
+        return OpenDocuments()
 
 
-def store(file: Path, session: Session) -> None:
+def store(file: Path, session: OpenDocuments) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     data = {
         "version": 1,
@@ -42,7 +44,9 @@ def store(file: Path, session: Session) -> None:
     atomic_write.write_text(file, json.dumps(data, indent=1) + "\n")
 
 
-def survey(file: Path, folder: Path, shelved: Collection[str]) -> tuple[Session, tuple[str, ...]]:
+def survey(
+    file: Path, folder: Path, shelved: Collection[str]
+) -> tuple[OpenDocuments, tuple[str, ...]]:
     """The last session, and the ids of the journals to look into: the one to show first, first.
 
     `shelved` are ids of journals that were closed and are known.

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from PySide6.QtCore import QObject
 
 from ponystudio.errors import PonyStudioError
-from ponystudio.qt.background_tasks import Background
-from ponystudio.qt.notification import Notice
+from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents import open_documents, opening
-from ponystudio.studio.documents.document import StudioDocument
-from ponystudio.studio.documents.file_lock import Holder
-from ponystudio.studio.documents.open_documents import Session
+from ponystudio.studio.documents.document import Document
+from ponystudio.studio.documents.file_lock import LockHolder
+from ponystudio.studio.documents.open_documents import OpenDocuments
 from ponystudio.studio.documents.opening import Loaded, Recovered
-from ponystudio.studio.documents.recent_files import Entry
+from ponystudio.studio.documents.recent_files import RecentFile
 
 if TYPE_CHECKING:
     from ponystudio.studio.documents.documents import Documents
@@ -29,7 +29,7 @@ T = TypeVar("T")
 class Opener(QObject):
     """Part of Documents."""
 
-    def __init__(self, documents: Documents, files: Background) -> None:
+    def __init__(self, documents: Documents, files: BackgroundTasks) -> None:
         super().__init__(documents)
         self._documents = documents
         self._files = files
@@ -45,7 +45,7 @@ class Opener(QObject):
             partial(self._not_opened, path.name),
         )
 
-    def open_now(self, path: Path) -> StudioDocument:
+    def open_now(self, path: Path) -> Document:
         path = absolute(path)
         there = self._documents.at(path)
         if there is not None:
@@ -53,7 +53,7 @@ class Opener(QObject):
             return there
         return self._opened(self._settled(opening.load, path, self._unsaved(path)))
 
-    def reopen(self, entry: Entry) -> None:
+    def reopen(self, entry: RecentFile) -> None:
         if not entry.id:
             self.open(Path(entry.path))
             return
@@ -83,7 +83,7 @@ class Opener(QObject):
         entry = self._documents.recent.last_unsaved(path)
         return self._documents.journal_path(entry.id) if entry else None
 
-    def _opened(self, loaded: Loaded) -> StudioDocument:
+    def _opened(self, loaded: Loaded) -> Document:
         documents = self._documents
         if loaded.path is not None and (there := documents.at(loaded.path)) is not None:
             for lock in (loaded.lock, loaded.stored_lock):
@@ -120,9 +120,9 @@ class Opener(QObject):
 
     def _not_opened(self, name: str, error: PonyStudioError) -> None:
         title = self.tr("%1 cannot be opened").replace("%1", name)
-        self._documents.notice.emit(Notice.of(title, error))
+        self._documents.notice.emit(Notification.of(title, error))
 
-    def _secure(self, document: StudioDocument, found: Loaded | Recovered) -> None:
+    def _secure(self, document: Document, found: Loaded | Recovered) -> None:
         """Only who has the lock may write the file."""
         document.lock = found.lock
         if found.holder is not None:
@@ -130,7 +130,7 @@ class Opener(QObject):
         elif found.protected:
             document.set_read_only(self.tr("The file may not be written to."))
 
-    def _held_by(self, holder: Holder) -> str:
+    def _held_by(self, holder: LockHolder) -> str:
         if holder.pid == os.getpid():
             return self.tr("It is open in another tab.")
         return self.tr("It is open in another PonyStudio (process %1).").replace(
@@ -139,7 +139,7 @@ class Opener(QObject):
 
     # --- Journals ---------------------------------------------------------------------------------
 
-    def _reopened(self, entry: Entry, recovered: Recovered | None) -> None:
+    def _reopened(self, entry: RecentFile, recovered: Recovered | None) -> None:
         documents = self._documents
         there = next((document for document in documents if document.id == entry.id), None)
         if there is not None:
@@ -147,7 +147,7 @@ class Opener(QObject):
         elif recovered is None:
             title = self.tr("%1 cannot be opened again").replace("%1", entry.title)
             text = self.tr("Nothing of it can be read any more, or another PonyStudio has it.")
-            documents.notice.emit(Notice(title, text, kind="warn"))
+            documents.notice.emit(Notification(title, text, kind="warn"))
         else:
             self._adopt(recovered)
         documents.recent.taken(entry.id)
@@ -186,18 +186,18 @@ class Opener(QObject):
     def _tell(
         self,
         title: str,
-        document: StudioDocument,
+        document: Document,
         text: str = "",
         actions: tuple[tuple[str, partial[None]], ...] = (),
     ) -> None:
         kind = "info" if actions else "warn"
         self._documents.notice.emit(
-            Notice(title.replace("%1", document.title), text, actions, kind)  # type: ignore[arg-type]
+            Notification(title.replace("%1", document.title), text, actions, kind)  # type: ignore[arg-type]
         )
 
     # --- The last session -------------------------------------------------------------------------
 
-    def _restore(self, session: Session, ids: Iterable[str]) -> None:
+    def _restore(self, session: OpenDocuments, ids: Iterable[str]) -> None:
         back: list[str] = []
         for id in ids:
             self._files.do(
@@ -211,7 +211,9 @@ class Opener(QObject):
             lambda _: self._documents.restored.emit(),
         )
 
-    def _restored_one(self, session: Session, back: list[str], found: Recovered | None) -> None:
+    def _restored_one(
+        self, session: OpenDocuments, back: list[str], found: Recovered | None
+    ) -> None:
         if found is None:
             return
         stored = found.stored
@@ -236,11 +238,11 @@ class Opener(QObject):
         elif all(entry.id != stored.id for entry in recent.entries()):
             recent.add(stored.title, stored.path, stored.id)
 
-    def _restored_all(self, session: Session, back: list[str]) -> None:
+    def _restored_all(self, session: OpenDocuments, back: list[str]) -> None:
         if back and not session.clean:
             title = self.tr("Everything is back")
             text = self.tr("PonyStudio ended unexpectedly. Your documents are as you left them.")
-            self._documents.notice.emit(Notice(title, text, kind="ok"))
+            self._documents.notice.emit(Notification(title, text, kind="ok"))
         self._documents.restored.emit()
 
 

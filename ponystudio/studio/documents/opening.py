@@ -13,8 +13,8 @@ from ponystudio.errors import GraphFileError
 from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import file_lock
-from ponystudio.studio.documents.file_lock import Holder, Lock
-from ponystudio.studio.documents.journal_format import SUFFIX, NewerJournal, Stored, replay
+from ponystudio.studio.documents.file_lock import FileLock, LockHolder
+from ponystudio.studio.documents.journal_format import SUFFIX, NewerJournal, StoredDocument, replay
 
 PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
@@ -31,11 +31,11 @@ class Loaded:
     title: str
     path: Path | None = None
     digest: str = ""
-    lock: Lock | None = None
-    holder: Holder | None = None
+    lock: FileLock | None = None
+    holder: LockHolder | None = None
     protected: bool = False
-    stored: Stored | None = None
-    stored_lock: Lock | None = None
+    stored: StoredDocument | None = None
+    stored_lock: FileLock | None = None
 
 
 @dataclass
@@ -44,10 +44,10 @@ class Recovered:
     there any more; `fresh` is what the file holds (its content `digest`), where nothing unsaved is
     in the document."""
 
-    stored: Stored
-    journal_lock: Lock
-    lock: Lock | None = None
-    holder: Holder | None = None
+    stored: StoredDocument
+    journal_lock: FileLock
+    lock: FileLock | None = None
+    holder: LockHolder | None = None
     protected: bool = False
     changed: bool = False
     gone: bool = False
@@ -92,7 +92,7 @@ def recover(journal: Path, *, with_file: bool = True) -> Recovered | None:
 
     What cannot be read is put aside under another name, never deleted.
     """
-    guard = Lock(journal.with_suffix(".lock"))
+    guard = FileLock(journal.with_suffix(".lock"))
     try:
         if not guard.acquire():
             return None
@@ -155,7 +155,7 @@ def journals(folder: Path) -> Iterator[Path]:
     yield from (path for _, path in sorted(found))
 
 
-def take(path: Path) -> tuple[Lock | None, Holder | None]:
+def take(path: Path) -> tuple[FileLock | None, LockHolder | None]:
     """The lock on writing a file, or who has it. Neither where there can be none."""
     guard = file_lock.for_file(path)
     try:

@@ -19,7 +19,7 @@ LONGEST = 60 * 86_400.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class RecentFile:
     """A file by its `path`, or unsaved work by the `id` of its journal, or both."""
 
     title: str
@@ -32,7 +32,7 @@ class Entry:
         return bool(self.id)
 
 
-class Recent(QObject):
+class RecentFiles(QObject):
     """Newest first. Entries are told as they were: nobody looks whether a file is still there.
 
     `write` has a job done in some other thread; `forgotten` carries the id of a journal that
@@ -50,12 +50,12 @@ class Recent(QObject):
         self._write = write
         self._entries = _read(file)
 
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[RecentFile, ...]:
         return self._entries
 
     def add(self, title: str, path: Path | None = None, id: str = "") -> None:
         """Put it first; a file stands there once, and once more with unsaved work."""
-        entry = Entry(title, "" if path is None else str(path), id, time.time())
+        entry = RecentFile(title, "" if path is None else str(path), id, time.time())
         others = (
             other for other in self._entries if (other.id or other.path) != (entry.id or entry.path)
         )
@@ -65,19 +65,19 @@ class Recent(QObject):
         """The unsaved work of this id is open again: its journal is no longer ours to forget."""
         self._set(tuple(entry for entry in self._entries if entry.id != id))
 
-    def forget(self, entry: Entry) -> None:
+    def forget(self, entry: RecentFile) -> None:
         self._set(tuple(other for other in self._entries if other != entry))
         if entry.id:
             self.forgotten.emit(entry.id)
 
-    def last_unsaved(self, path: Path | None = None) -> Entry | None:
+    def last_unsaved(self, path: Path | None = None) -> RecentFile | None:
         """The unsaved work closed last, of all or of one file."""
         wanted = None if path is None else str(path)
         return next(
             (e for e in self._entries if e.id and (wanted is None or e.path == wanted)), None
         )
 
-    def _set(self, entries: tuple[Entry, ...]) -> None:
+    def _set(self, entries: tuple[RecentFile, ...]) -> None:
         kept = _limited(entries)
         gone = {entry.id for entry in entries if entry.id} - {entry.id for entry in kept}
         if kept == self._entries:
@@ -89,7 +89,7 @@ class Recent(QObject):
         self.changed.emit()
 
 
-def _limited(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def _limited(entries: tuple[RecentFile, ...]) -> tuple[RecentFile, ...]:
     oldest = time.time() - LONGEST
     files = [entry for entry in entries if not entry.id][:MOST_FILES]
     unsaved = [entry for entry in entries if entry.id and entry.time > oldest][:MOST_UNSAVED]
@@ -97,17 +97,18 @@ def _limited(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries if entry in kept)
 
 
-def _store(file: Path, entries: tuple[Entry, ...]) -> None:
+def _store(file: Path, entries: tuple[RecentFile, ...]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     data = {"version": 1, "entries": [asdict(entry) for entry in entries]}
     atomic_write.write_text(file, json.dumps(data, indent=1) + "\n")
 
 
-def _read(file: Path) -> tuple[Entry, ...]:
+def _read(file: Path) -> tuple[RecentFile, ...]:
     try:
         entries: list[dict[str, Any]] = json.loads(file.read_bytes())["entries"]
         return tuple(
-            Entry(str(e["title"]), str(e["path"]), str(e["id"]), float(e["time"])) for e in entries
+            RecentFile(str(e["title"]), str(e["path"]), str(e["id"]), float(e["time"]))
+            for e in entries
         )
     except (OSError, ValueError, LookupError, TypeError):
         return ()

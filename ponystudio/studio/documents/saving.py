@@ -15,7 +15,7 @@ from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.formats.graph_file import dumps
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.folder_layouts import is_network
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.opening import digest_of, with_camera
 
 Rename = Callable[[str, str], str]
@@ -38,7 +38,7 @@ class Saving:
     catalog: Catalog
     path: Path
     replaceable: Callable[[str], bool] | None
-    folders: Folders | None
+    folders: ModelFolders | None
     announce: Callable[[str], None]
 
 
@@ -65,7 +65,9 @@ def write(saving: Saving) -> str:
     return digest
 
 
-def renamed(graph: Graph, catalog: Catalog, before: Folders, after: Folders) -> list[SetParam]:
+def renamed(
+    graph: Graph, catalog: Catalog, before: ModelFolders, after: ModelFolders
+) -> list[SetParam]:
     """What makes each file's name lead to the same file from another folder of the graph.
 
     Paths inside a model folder become names; names of what cannot be found stay as they are, and
@@ -87,7 +89,7 @@ def renamed(graph: Graph, catalog: Catalog, before: Folders, after: Folders) -> 
     return [edit for some in edits for edit in some]
 
 
-def _leads_to(folders: Folders, kind: str, name: str, path: Path) -> bool:
+def _leads_to(folders: ModelFolders, kind: str, name: str, path: Path) -> bool:
     try:
         return folders.resolve(kind, name) == path
     except BadInput:
@@ -119,6 +121,6 @@ def _renamed_row(row: Any, kinds: Mapping[str, str], rename: Rename) -> Any:
     return {**row, **names}
 
 
-def beside(folders: Folders, path: Path | None) -> Folders:
+def beside(folders: ModelFolders, path: Path | None) -> ModelFolders:
     """The model folders as a graph in this file sees them."""
     return replace(folders, graph_dir=None if path is None else path.parent)

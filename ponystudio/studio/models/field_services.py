@@ -8,7 +8,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ponystudio.library.model_folders import Folders, default_roots
+from ponystudio.library.model_folders import ModelFolders, default_roots
 
 if TYPE_CHECKING:
     from ponystudio.studio.models.model_files import FileFacts
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ParamServices:
+class FieldServices:
     """`folders` gives the model folders as they are now; `last_seed` the seed that a node's param
     last ran with; `index_path` is where facts about model files are kept (None: not kept).
 
@@ -24,14 +24,14 @@ class ParamServices:
     `facts` and `counts` by `replace`-ing nothing but `last_seed` with `for_document`.
     """
 
-    folders: Callable[[], Folders] = field(default=lambda: Folders(default_roots()))
+    folders: Callable[[], ModelFolders] = field(default=lambda: ModelFolders(default_roots()))
     last_seed: Callable[[str, str], int | None] = field(default=lambda _node, _param: None)
     index_path: Path | None = None
-    shared: ParamServices | None = None
+    shared: FieldServices | None = None
 
-    def for_document(self, last_seed: Callable[[str, str], int | None]) -> ParamServices:
+    def for_document(self, last_seed: Callable[[str, str], int | None]) -> FieldServices:
         """The same files and counts, with the seeds of another document."""
-        return ParamServices(self.folders, last_seed, self.index_path, self)
+        return FieldServices(self.folders, last_seed, self.index_path, self)
 
     @cached_property
     def facts(self) -> FileFacts:
@@ -61,10 +61,10 @@ class ParamServices:
                 self.__dict__[name].close()
 
     @staticmethod
-    def default() -> ParamServices:
+    def default() -> FieldServices:
         return _default()
 
 
 @cache
-def _default() -> ParamServices:
-    return ParamServices()
+def _default() -> FieldServices:
+    return FieldServices()

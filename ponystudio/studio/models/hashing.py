@@ -9,8 +9,8 @@ from PySide6.QtCore import QObject, Signal
 
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.library.formats.content_id import hashes
-from ponystudio.library.model_index import Index
-from ponystudio.qt.background_tasks import Background
+from ponystudio.library.model_index import ModelIndex
+from ponystudio.qt.background_tasks import BackgroundTasks
 
 _STEP = 64 << 20  # bytes between two words of how far it is
 
@@ -26,7 +26,7 @@ class Hasher(QObject):
     def __init__(self, index_path: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._index_path = index_path
-        self._thread = Background("model hashes", parent=self)
+        self._thread = BackgroundTasks("model hashes", parent=self)
         self._wanted: set[Path] = set()
 
     def wants(self, path: Path) -> bool:
@@ -69,7 +69,7 @@ class Hasher(QObject):
 
         heard(0)
         try:
-            index = Index(self._index_path) if self._index_path is not None else None
+            index = ModelIndex(self._index_path) if self._index_path is not None else None
         except PonyStudioError:
             index = None
         if index is None:

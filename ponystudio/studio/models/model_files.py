@@ -16,16 +16,16 @@ from PySide6.QtGui import QGuiApplication, QImage, QImageReader
 
 from ponystudio.errors import MissingFile, PonyStudioError
 from ponystudio.library.formats.weights_file import open_weights
-from ponystudio.library.model_folders import Folders
-from ponystudio.library.model_index import Index
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.library.model_index import ModelIndex
 from ponystudio.library.recognition.denoiser_signatures import PURPOSES
 from ponystudio.library.recognition.model_file import ACCEPTED, NOUNS, ModelFile, check_kind
-from ponystudio.library.recognition.model_notes import Said, said_of
+from ponystudio.library.recognition.model_notes import ModelNotes, said_of
 from ponystudio.library.recognition.recognise import recognise
-from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.models.file_thumbnails import read_thumb, sidecar_thumb
-from ponystudio.studio.models.model_summary import Fact
+from ponystudio.studio.models.model_summary import ModelSummary
 
 _DTYPES = {"F16": "fp16", "F32": "fp32", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8",
            "F64": "fp64"}  # fmt: skip
@@ -41,22 +41,22 @@ class FileFacts(QObject):
 
     changed = Signal()
 
-    def __init__(self, folders: Callable[[], Folders], index_path: Path | None = None) -> None:
+    def __init__(self, folders: Callable[[], ModelFolders], index_path: Path | None = None) -> None:
         super().__init__()
         self._folders, self._index_path = folders, index_path
-        self._known: dict[tuple[str, str], Fact] = {}
+        self._known: dict[tuple[str, str], ModelSummary] = {}
         self._asked: set[tuple[str, str]] = set()
         self._old: set[tuple[str, str]] = set()
         self._doubt: dict[tuple[str, str], float] = {}
         self._names: dict[str, list[str]] = {}
-        self._background = Background("model files", newest_first=True)
-        self._index: Index | None = None
-        self._last_folders: Folders | None = None
+        self._background = BackgroundTasks("model files", newest_first=True)
+        self._index: ModelIndex | None = None
+        self._last_folders: ModelFolders | None = None
         app = QCoreApplication.instance()
         if isinstance(app, QGuiApplication):
             app.applicationStateChanged.connect(self._app_state)
 
-    def get(self, kind: str, name: str) -> Fact | None:
+    def get(self, kind: str, name: str) -> ModelSummary | None:
         """What is known of a file by its name in a graph; None while it is found out. One that is
         missing is looked for again, as the run that finds it may repaint its card."""
         key = (kind, name)
@@ -74,7 +74,7 @@ class FileFacts(QObject):
             )
         return found
 
-    def _present(self) -> Folders:
+    def _present(self) -> ModelFolders:
         """The folders as they are now, found out once where many files are asked for at once."""
         if self._last_folders is None:
             self._last_folders = self._folders()
@@ -108,7 +108,9 @@ class FileFacts(QObject):
         self._old.add((kind, name))
         self.changed.emit()
 
-    def examine(self, path: Path, done: Callable[[tuple[ModelFile, Said] | None], None]) -> None:
+    def examine(
+        self, path: Path, done: Callable[[tuple[ModelFile, ModelNotes] | None], None]
+    ) -> None:
         """What a model file is and says of itself, for `done`; None where it is none. Only what
         was asked last is answered for certain."""
         self._background.do(lambda: self._examined(path), done, key="examine")
@@ -151,7 +153,7 @@ class FileFacts(QObject):
         folders = self._folders().folders(kind)
         return folders[0] if folders else None
 
-    def _done(self, key: tuple[str, str], fact: Fact) -> None:
+    def _done(self, key: tuple[str, str], fact: ModelSummary) -> None:
         self._asked.discard(key)
         if self._known.get(key) != fact:
             self._known[key] = fact
@@ -163,23 +165,25 @@ class FileFacts(QObject):
 
     # In the background
 
-    def _find_out(self, kind: str, name: str, folders: Folders) -> Fact:
+    def _find_out(self, kind: str, name: str, folders: ModelFolders) -> ModelSummary:
         if not name:
-            return Fact(name, problem=tr("No file is chosen"), missing=True)
+            return ModelSummary(name, problem=tr("No file is chosen"), missing=True)
         try:
             path = folders.resolve(kind, name)
         except MissingFile as error:
-            return Fact(name, problem=tr("Not found"), missing=True, remedy=error.remedy)
+            return ModelSummary(name, problem=tr("Not found"), missing=True, remedy=error.remedy)
         except PonyStudioError as error:
-            return _refused(Fact(name), error)
+            return _refused(ModelSummary(name), error)
         size = _size(path)
         if kind == "input":
             return _picture(name, path, size)
         if kind not in ACCEPTED:
-            return Fact(name, path, size=size, detail=path.suffix[1:].upper())
-        return self._model(kind, Fact(name, path, size=size, modified=_modified(path)), path)
+            return ModelSummary(name, path, size=size, detail=path.suffix[1:].upper())
+        return self._model(
+            kind, ModelSummary(name, path, size=size, modified=_modified(path)), path
+        )
 
-    def _model(self, kind: str, fact: Fact, path: Path) -> Fact:
+    def _model(self, kind: str, fact: ModelSummary, path: Path) -> ModelSummary:
         try:
             model, sha256 = self._recognised(path)
         except PonyStudioError as error:
@@ -199,7 +203,7 @@ class FileFacts(QObject):
         """What it is, and its SHA-256 if that is known. Raises what `recognise` raises."""
         if self._index_path is not None and self._index is None:
             try:
-                self._index = Index(self._index_path)
+                self._index = ModelIndex(self._index_path)
             except PonyStudioError:
                 self._index_path = None
         entry = self._index.look(path) if self._index is not None else None
@@ -207,7 +211,7 @@ class FileFacts(QObject):
             return recognise(path), ""
         return entry.model, entry.sha256
 
-    def _examined(self, path: Path) -> tuple[ModelFile, Said] | None:
+    def _examined(self, path: Path) -> tuple[ModelFile, ModelNotes] | None:
         try:
             model = self._recognised(path)[0]
         except PonyStudioError:
@@ -229,7 +233,7 @@ class FileFacts(QObject):
             index.close()
 
 
-def _refused(fact: Fact, error: PonyStudioError, short: str = "") -> Fact:
+def _refused(fact: ModelSummary, error: PonyStudioError, short: str = "") -> ModelSummary:
     short = short or _short(type(error).__name__)
     problem = error.what.rstrip(".")
     return replace(fact, problem=problem, short=short, remedy=error.remedy)
@@ -246,11 +250,11 @@ def _short(reason: str) -> str:
     }.get(reason, "")
 
 
-def _picture(name: str, path: Path, size: int) -> Fact:
+def _picture(name: str, path: Path, size: int) -> ModelSummary:
     measured = QImageReader(str(path)).size()
     thumb = read_thumb(path)
     problem = "" if thumb is not None else tr("No picture")
-    return Fact(
+    return ModelSummary(
         name, path, size=size, width=max(0, measured.width()), height=max(0, measured.height()),
         thumb=thumb, problem=problem,
     )  # fmt: skip

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ponystudio.studio.models.model_summary import Fact, family_title, mismatch
+from ponystudio.studio.models.model_summary import ModelSummary, family_title, mismatch
 
 AUTOV2 = 10
 """Digits of a SHA-256 by which files are known on the web."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelEntry:
     """One file: the kind of folder it lies in, and its name there."""
 
     kind: str
@@ -25,7 +25,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Wish:
+class ModelFilter:
     """Empty words and families narrow nothing. `fits` is the family that the files must fit; with
     `starred`, only those in `stars` are wanted. `order` is name, newest, largest or family."""
 
@@ -38,14 +38,14 @@ class Wish:
     order: str = "name"
 
     def of(
-        self, entries: Iterable[Entry], fact: Callable[[Entry], Fact | None]
-    ) -> list[tuple[Entry, Fact | None]]:
+        self, entries: Iterable[ModelEntry], fact: Callable[[ModelEntry], ModelSummary | None]
+    ) -> list[tuple[ModelEntry, ModelSummary | None]]:
         """What is wanted of these, in order. What is not known yet comes by its name, at the end
         where the order is another."""
         known = [(entry, fact(entry)) for entry in entries]
         return sorted((pair for pair in known if self._wants(*pair)), key=self._rank)
 
-    def _wants(self, entry: Entry, fact: Fact | None) -> bool:
+    def _wants(self, entry: ModelEntry, fact: ModelSummary | None) -> bool:
         return (
             self.kind in ("", entry.kind)
             and (not self.family or (fact is not None and fact.family == self.family))
@@ -54,7 +54,7 @@ class Wish:
             and (not self.words or self._is_meant(entry, fact))
         )
 
-    def _is_meant(self, entry: Entry, fact: Fact | None) -> bool:
+    def _is_meant(self, entry: ModelEntry, fact: ModelSummary | None) -> bool:
         """Every word stands in its name or what triggers it, or is how its hash begins."""
         text = " ".join((entry.name, *(fact.words if fact else ()))).lower()
         sha256 = fact.sha256 if fact else ""
@@ -62,7 +62,7 @@ class Wish:
             word in text or (len(word) >= 4 and sha256.startswith(word)) for word in self.words
         )
 
-    def _rank(self, pair: tuple[Entry, Fact | None]) -> tuple[object, ...]:
+    def _rank(self, pair: tuple[ModelEntry, ModelSummary | None]) -> tuple[object, ...]:
         entry, fact = pair
         name = entry.name.rpartition("/")[2].lower()
         if self.order == "newest":

@@ -16,14 +16,14 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.studio.models.model_files import FileFacts
-from ponystudio.studio.models.model_filter import Entry
+from ponystudio.studio.models.model_filter import ModelEntry
 
 ENTRY, FACT = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 _Index = QModelIndex | QPersistentModelIndex
 
 
 @dataclass(frozen=True)
-class Around:
+class ModelListContext:
     """What cards show besides their files: the family of the model in front, the files that the
     graph in front names, and the stars."""
 
@@ -32,14 +32,14 @@ class Around:
     stars: frozenset[str] = frozenset()
 
 
-class ModelFiles(QAbstractListModel):
+class ModelList(QAbstractListModel):
     def __init__(self, facts: FileFacts, parent: QWidget) -> None:
         super().__init__(parent)
         self._facts = facts
-        self._entries: list[Entry] = []
-        self.around = Around()
+        self._entries: list[ModelEntry] = []
+        self.around = ModelListContext()
 
-    def show(self, entries: list[Entry], around: Around) -> None:
+    def show(self, entries: list[ModelEntry], around: ModelListContext) -> None:
         self.around = around
         if entries == self._entries:
             if entries:  # what is known of them may have changed
@@ -49,7 +49,7 @@ class ModelFiles(QAbstractListModel):
         self._entries = entries
         self.endResetModel()
 
-    def row_of(self, entry: Entry | None) -> int:
+    def row_of(self, entry: ModelEntry | None) -> int:
         """Where it stands, -1 if it does not."""
         return self._entries.index(entry) if entry in self._entries else -1
 

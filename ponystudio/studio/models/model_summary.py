@@ -32,7 +32,7 @@ _FOLLOWING = {"loras", "controlnet", "embeddings"}
 
 
 @dataclass(frozen=True)
-class Fact:
+class ModelSummary:
     """`problem` says why the file cannot serve, `short` in two or three words; `missing`: it is not
     there. `sha256` is "" until it was asked for; `words` are what triggers a LoRA."""
 
@@ -77,7 +77,7 @@ def family_title(family: str) -> str:
     return _FAMILIES.get(family, family)
 
 
-def mismatch(kind: str, fact: Fact, family: str, short: bool = False) -> str:
+def mismatch(kind: str, fact: ModelSummary, family: str, short: bool = False) -> str:
     """Why a file does not fit a model of this family, in a few words; "" if it may."""
     if fact.problem:
         return (short and fact.short) or fact.problem

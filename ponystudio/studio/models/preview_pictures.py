@@ -11,13 +11,13 @@ from PySide6.QtGui import QImage
 
 from ponystudio.studio.models.file_thumbnails import THUMB
 from ponystudio.studio.models.model_files import FileFacts
-from ponystudio.studio.models.model_summary import Fact
+from ponystudio.studio.models.model_summary import ModelSummary
 
 MOST = 160
 _STEP = 64
 
 
-class ModelPictures(QObject):
+class PreviewPictureCache(QObject):
     """`changed` when a sharper one is there."""
 
     changed = Signal()
@@ -27,7 +27,7 @@ class ModelPictures(QObject):
         self._facts = facts
         self._kept: OrderedDict[tuple[Path, float, int], QImage | None] = OrderedDict()
 
-    def get(self, fact: Fact | None, side: int) -> QImage | None:
+    def get(self, fact: ModelSummary | None, side: int) -> QImage | None:
         """The picture at least that wide, a small one until it is read; None: there is none."""
         if fact is None or fact.thumb is None or fact.path is None or side <= THUMB:
             return fact.thumb if fact else None

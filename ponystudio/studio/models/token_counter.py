@@ -19,8 +19,8 @@ from ponystudio.diffusion.families.text_encoder_specs import T5Tower
 from ponystudio.diffusion.text.prompt_syntax import notes, parse
 from ponystudio.diffusion.weights.embedding_tensors import Bundled, bundled, count_vectors
 from ponystudio.errors import PonyStudioError
-from ponystudio.library.model_folders import Folders
-from ponystudio.qt.background_tasks import Background
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.models.token_pieces import Piece, length, pieces, pieces_at_once, spans
 
 CHUNK = 75
@@ -59,7 +59,7 @@ class Tokens:
     exact: bool = True
 
 
-class Prompt(NamedTuple):
+class PromptState(NamedTuple):
     """What is counted; `loras` are the files that may bring textual inversions to it. `family`: of
     the model that reads it, "" where it is not known."""
 
@@ -74,17 +74,17 @@ class Counts(QObject):
 
     changed = Signal()
 
-    def __init__(self, folders: Callable[[], Folders]) -> None:
+    def __init__(self, folders: Callable[[], ModelFolders]) -> None:
         super().__init__()
         self._folders = folders
-        self._known: dict[Prompt, Count] = {}
-        self._asked: dict[Hashable, Prompt] = {}
+        self._known: dict[PromptState, Count] = {}
+        self._asked: dict[Hashable, PromptState] = {}
         self._latest: dict[Hashable, Count] = {}
         self._listed: dict[tuple[str, ...], Embeddings] = {}
         self._listed_at = 0.0
-        self._background = Background("token counter", newest_first=True)
+        self._background = BackgroundTasks("token counter", newest_first=True)
 
-    def get(self, prompt: Prompt, place: Hashable = None) -> Count | None:
+    def get(self, prompt: PromptState, place: Hashable = None) -> Count | None:
         """The count. While it is worked out the last one of the same `place`, or None; `changed`
         fires when it is there."""
         found = self._known.get(prompt) if prompt.text.strip() else _of_nothing(prompt.family)
@@ -106,7 +106,7 @@ class Counts(QObject):
         """The words that prompts name textual inversions by, as they were last listed."""
         return [Path(name).stem for listed in self._listed.values() for name in listed]
 
-    def pieces(self, prompt: Prompt, place: Hashable, done: Callable[[Tokens], None]) -> None:
+    def pieces(self, prompt: PromptState, place: Hashable, done: Callable[[Tokens], None]) -> None:
         """Work out the tokens; what the same `place` asked for before may never be told."""
         folders = self._folders()
 
@@ -122,7 +122,7 @@ class Counts(QObject):
         """Count no more; nobody is told of what is being counted."""
         self._background.close()
 
-    def _embeddings(self, folders: Folders, loras: tuple[str, ...]) -> Mapping[str, int]:
+    def _embeddings(self, folders: ModelFolders, loras: tuple[str, ...]) -> Mapping[str, int]:
         """In the background; listed anew every few seconds at most."""
         now, listed = time.monotonic(), self._listed
         if now - self._listed_at > _FRESH:
@@ -132,7 +132,7 @@ class Counts(QObject):
             self._listed = listed = {**listed, loras: Embeddings(folders, loras)}
         return listed[loras]
 
-    def _done(self, place: Hashable, prompt: Prompt, count: Count) -> None:
+    def _done(self, place: Hashable, prompt: PromptState, count: Count) -> None:
         if self._asked.get(place) == prompt:
             del self._asked[place]
         while len(self._known) >= _KEPT:
@@ -141,7 +141,7 @@ class Counts(QObject):
         self.changed.emit()
 
 
-def count(prompt: Prompt, embeddings: Mapping[str, int] | None = None) -> Count:
+def count(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> Count:
     """Count a prompt; `embeddings` says how many vectors each textual inversion has."""
     from ponystudio.diffusion.text import clip_tokens
 
@@ -165,7 +165,7 @@ def count(prompt: Prompt, embeddings: Mapping[str, int] | None = None) -> Count:
     return Count(sum(lengths), len(chunks), breaks, "", said)
 
 
-def tokens_of(prompt: Prompt, embeddings: Mapping[str, int] | None = None) -> Tokens:
+def tokens_of(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> Tokens:
     """The tokens themselves. Raises MissingFile for an `embedding:name` that is not there."""
     from ponystudio.diffusion.text.sentencepiece_tokens import shipped
 
@@ -196,7 +196,7 @@ def _of_nothing(family: str) -> Count:
     return Count(0, size=_room(tower, 0), exact=bool(tower.pieces)) if tower else Count(0)
 
 
-def _at_once(prompt: Prompt, known: Mapping[str, int], said: tuple[str, ...]) -> Count:
+def _at_once(prompt: PromptState, known: Mapping[str, int], said: tuple[str, ...]) -> Count:
     problem = ""
     try:
         found = tokens_of(prompt, known)
@@ -231,7 +231,7 @@ class Embeddings(Mapping[str, int]):
     """The textual inversions there are, in the folders and in these LoRAs: how many vectors each
     has, looked up when it is used."""
 
-    def __init__(self, folders: Folders, loras: Collection[str] = ()) -> None:
+    def __init__(self, folders: ModelFolders, loras: Collection[str] = ()) -> None:
         self._folders = folders
         self._sources: dict[str, Bundled | None] = dict.fromkeys(folders.names("embeddings"))
         for name in loras:

@@ -7,11 +7,11 @@ from pathlib import Path
 from ponystudio.graph.editing.edits import Compound, Edit, SetParam
 from ponystudio.graph.model import Graph
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.results.graph_diff import paired, values_edit
 
 
-def use_seed(document: Document, seed: int, path: Path, source: Graph | None) -> int:
+def use_seed(document: EditableGraph, seed: int, path: Path, source: Graph | None) -> int:
     """Give a picture's seeds to the nodes that they belong to, in one step to undo.
 
     Nodes that correspond to one of the picture's graph, `source`, take its seed. Where there is
@@ -27,7 +27,7 @@ def use_seed(document: Document, seed: int, path: Path, source: Graph | None) ->
     return len(edits)
 
 
-def apply_values(document: Document, path: Path, source: Graph | None) -> int:
+def apply_values(document: EditableGraph, path: Path, source: Graph | None) -> int:
     """Give the params of a picture's graph to the same nodes of the document, in one step to undo.
     How many params were set."""
     edit = values_edit(document.graph, source) if source is not None else None
@@ -37,7 +37,7 @@ def apply_values(document: Document, path: Path, source: Graph | None) -> int:
     return len(edit.edits) if isinstance(edit, Compound) else 1
 
 
-def seed_places(document: Document) -> list[tuple[str, str]]:
+def seed_places(document: EditableGraph) -> list[tuple[str, str]]:
     """(node, param) of the seeds that may be set: those that no wire feeds."""
     return [
         (id, param.name)
@@ -48,7 +48,7 @@ def seed_places(document: Document) -> list[tuple[str, str]]:
     ]
 
 
-def _seeds_of(document: Document, source: Graph) -> list[Edit] | None:
+def _seeds_of(document: EditableGraph, source: Graph) -> list[Edit] | None:
     """None where no node of the picture's graph with a seed is in the document."""
     partners = {node.id: other for node, other in paired(document.graph, source) if node and other}
     found: list[Edit] = []

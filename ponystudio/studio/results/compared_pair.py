@@ -11,7 +11,7 @@ Mode = Literal["one", "slide", "flicker", "side"]
 
 
 @dataclass(frozen=True)
-class Pairing:
+class ComparedPair:
     """`last` is how two pictures were compared before, for the next time there are two."""
 
     a: Path | None = None
@@ -19,7 +19,7 @@ class Pairing:
     mode: Mode = "one"
     last: Mode = "slide"
 
-    def clicked(self, path: Path, adding: bool) -> Pairing:
+    def clicked(self, path: Path, adding: bool) -> ComparedPair:
         """A plain click moves B; with `adding` the former B becomes A, and one that is chosen
         leaves."""
         if not adding or self.b is None:
@@ -30,13 +30,13 @@ class Pairing:
             return replace(self, a=None, mode="one")
         return replace(self, a=self.b, b=path, mode=self._comparing())
 
-    def marked(self, path: Path) -> Pairing:
+    def marked(self, path: Path) -> ComparedPair:
         """This one becomes A."""
         if self.b is None or path == self.b:
             return self.swapped() if self.a is not None else replace(self, b=path)
         return replace(self, a=path, mode=self._comparing())
 
-    def shown(self, paths: Sequence[Path]) -> Pairing:
+    def shown(self, paths: Sequence[Path]) -> ComparedPair:
         """One picture alone, or the last two compared."""
         if not paths:
             return self
@@ -44,10 +44,10 @@ class Pairing:
             return replace(self, a=None, b=paths[0], mode="one")
         return replace(self, a=paths[-2], b=paths[-1], mode=self._comparing())
 
-    def swapped(self) -> Pairing:
+    def swapped(self) -> ComparedPair:
         return replace(self, a=self.b, b=self.a) if self.a is not None else self
 
-    def moved(self, order: Sequence[Path], step: int) -> Pairing:
+    def moved(self, order: Sequence[Path], step: int) -> ComparedPair:
         """B goes on in the list, past A: to compare a picture with itself shows nothing."""
         if not order:
             return self
@@ -59,7 +59,7 @@ class Pairing:
             return self
         return replace(self, b=order[row])
 
-    def with_mode(self, mode: Mode, order: Sequence[Path]) -> Pairing:
+    def with_mode(self, mode: Mode, order: Sequence[Path]) -> ComparedPair:
         """To compare without an A takes the picture that was made before B."""
         if mode == "one":
             return replace(self, mode=mode)
@@ -71,7 +71,7 @@ class Pairing:
             return self
         return replace(self, a=a, mode=mode, last=mode)
 
-    def kept(self, order: Sequence[Path]) -> Pairing:
+    def kept(self, order: Sequence[Path]) -> ComparedPair:
         """Without pictures that are gone; B's place is taken by A or by the latest."""
         there = set(order)
         a = self.a if self.a in there else None

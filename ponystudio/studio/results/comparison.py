@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.results import graph_diff, pixel_diff
-from ponystudio.studio.results.image_loader import PictureLoader
+from ponystudio.studio.results.image_loader import ImageLoader
 from ponystudio.studio.results.picture_record import read_graph
 
 Pair = tuple[Path, Path]
@@ -24,7 +24,7 @@ class Finding:
     which `lacking` names: "A", "B", "both" or ""."""
 
     pair: Pair
-    graphs: graph_diff.Comparison | None = None
+    graphs: graph_diff.GraphComparison | None = None
     lacking: str = ""
     pixels: pixel_diff.PixelDifference | None = None
 
@@ -38,8 +38,8 @@ class Comparer(QObject):
 
     def __init__(
         self,
-        loader: PictureLoader,
-        work: Background,
+        loader: ImageLoader,
+        work: BackgroundTasks,
         catalog: Callable[[], Mapping[str, NodeSpec]],
         parent: QObject | None = None,
     ) -> None:
@@ -82,7 +82,9 @@ class Comparer(QObject):
         first, second = loaded[0].levels[0], loaded[1].levels[0]
         self._work.do(lambda: self._count(pair, first, second), key=(id(self), "pixels"))
 
-    def _take_graphs(self, pair: Pair, found: graph_diff.Comparison | None, lacking: str) -> None:
+    def _take_graphs(
+        self, pair: Pair, found: graph_diff.GraphComparison | None, lacking: str
+    ) -> None:
         if self._finding is not None and self._finding.pair == pair:
             self._finding = replace(self._finding, graphs=found, lacking=lacking)
             self.changed.emit()

@@ -32,7 +32,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class GraphComparison:
     """`values` counts what was compared; `same` names what the eye asks for first and is equal:
     "graph", "model", "prompt", "seed", "sampler"."""
 
@@ -41,7 +41,7 @@ class Comparison:
     same: tuple[str, ...]
 
 
-def compare(a: Graph, b: Graph, catalog: Catalog | None = None) -> Comparison:
+def compare(a: Graph, b: Graph, catalog: Catalog | None = None) -> GraphComparison:
     """What is otherwise in `b` than in `a`. Layout and titles count for nothing."""
     known = catalog or {}
     pairs = paired(a, b)
@@ -70,7 +70,7 @@ def compare(a: Graph, b: Graph, catalog: Catalog | None = None) -> Comparison:
     topics = ("graph", "model", "prompt", "seed", "sampler")
     there = {"graph"} | {_topic(name) for node in b.nodes.values() for name in node.params}
     same = tuple(topic for topic in topics if topic in there and topic not in touched)
-    return Comparison(tuple(sorted(found, key=_rank)), values, same)
+    return GraphComparison(tuple(sorted(found, key=_rank)), values, same)
 
 
 def sentence(same: Iterable[str]) -> str:

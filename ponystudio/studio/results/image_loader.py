@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QImageReader, QPainter
 
-from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.results.thumbnail_cache import MAX_DECODED_MB
 
 KEPT_BYTES = 1536 * 2**20
@@ -50,7 +50,7 @@ class Pyramid:
         return QRectF(part.x() * w, part.y() * h, part.width() * w, part.height() * h)
 
 
-class PictureLoader(QObject):
+class ImageLoader(QObject):
     """`loaded` carries the path of a picture that `get` gives from now on; `failed` carries a path
     and the reason in plain words. `close` it before the application ends."""
 
@@ -61,7 +61,7 @@ class PictureLoader(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         QImageReader.setAllocationLimit(MAX_DECODED_MB)
-        self._work = Background("pictures", newest_first=True)
+        self._work = BackgroundTasks("pictures", newest_first=True)
         self._kept: OrderedDict[Path, Pyramid] = OrderedDict()
         self._asked: dict[Path, None] = {}
         self._bad: dict[Path, str] = {}

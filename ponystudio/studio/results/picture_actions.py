@@ -10,17 +10,17 @@ from typing import Literal, Protocol
 from PySide6.QtCore import QFile, QMimeData, QObject, QStandardPaths, QUrl, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 
-from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.qt.file_manager import show_in_folder
-from ponystudio.studio.results.picture_record import Picture, read_graph
-from ponystudio.studio.results.result_index import ResultsIndex
-from ponystudio.studio.results.thumbnail_cache import Thumbnails
+from ponystudio.studio.results.picture_record import PictureRecord, read_graph
+from ponystudio.studio.results.result_index import ResultIndex
+from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 
 Kind = Literal["info", "ok", "warn"]
 Remedy = tuple[str, Callable[[], object]]
 
 
-class Toasts(Protocol):
+class ToastsProtocol(Protocol):
     def show(
         self,
         title: str,
@@ -47,28 +47,28 @@ class PictureActions(QObject):
 
     def __init__(
         self,
-        index: ResultsIndex,
-        thumbnails: Thumbnails,
-        toasts: Toasts | None = None,
+        index: ResultIndex,
+        thumbnails: ThumbnailCache,
+        toasts: ToastsProtocol | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._index, self._thumbnails, self._toasts = index, thumbnails, toasts
-        self._work = Background("picture files")
+        self._work = BackgroundTasks("picture files")
 
-    def set_toasts(self, toasts: Toasts) -> None:
+    def set_toasts(self, toasts: ToastsProtocol) -> None:
         self._toasts = toasts
 
     def close(self) -> None:
         self._work.close()
 
-    def view(self, pictures: Iterable[Picture]) -> None:
+    def view(self, pictures: Iterable[PictureRecord]) -> None:
         self.view_requested.emit([picture.path for picture in pictures])
 
-    def open_graph(self, picture: Picture) -> None:
+    def open_graph(self, picture: PictureRecord) -> None:
         self.open_graph_requested.emit(picture.path)
 
-    def use_seed(self, picture: Picture) -> None:
+    def use_seed(self, picture: PictureRecord) -> None:
         seed, path = picture.seed, picture.path
         if seed is not None:
             self._work.do(
@@ -76,19 +76,19 @@ class PictureActions(QObject):
                 lambda graph: self.use_seed_requested.emit(seed, path, graph),
             )
 
-    def apply_values(self, picture: Picture) -> None:
+    def apply_values(self, picture: PictureRecord) -> None:
         path = picture.path
         self._work.do(
             lambda: read_graph(path), lambda graph: self.apply_values_requested.emit(path, graph)
         )
 
-    def verify(self, picture: Picture) -> None:
+    def verify(self, picture: PictureRecord) -> None:
         self.verify_requested.emit(picture.path)
 
-    def star(self, pictures: Iterable[Picture], on: bool) -> None:
+    def star(self, pictures: Iterable[PictureRecord], on: bool) -> None:
         self._index.star([picture.path for picture in pictures], on)
 
-    def copy_image(self, picture: Picture) -> None:
+    def copy_image(self, picture: PictureRecord) -> None:
         """Pixels for painting programs, the file for file managers and chat programs."""
         path = picture.path
         self._work.do(lambda: QImage(str(path)), lambda image: self._to_clipboard(path, image))
@@ -96,10 +96,10 @@ class PictureActions(QObject):
     def copy_text(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
 
-    def show_in_folder(self, picture: Picture) -> None:
+    def show_in_folder(self, picture: PictureRecord) -> None:
         show_in_folder(picture.path)
 
-    def move_to_trash(self, pictures: Sequence[Picture]) -> None:
+    def move_to_trash(self, pictures: Sequence[PictureRecord]) -> None:
         """Only ever on the user's click. What cannot be moved there stays where it is."""
         moved: list[tuple[Path, Path]] = []
         stayed: list[str] = []

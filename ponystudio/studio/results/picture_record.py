@@ -30,7 +30,7 @@ _LORA = re.compile(r"(?:^|, )(.+?): [0-9a-fA-F]+(?=,|$)")
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureRecord:
     """One picture file. `time` is when it was made; what the picture does not tell is "" or None.
 
     `mtime` is in nanoseconds: with `bytes` it tells whether the file is still the one that was
@@ -80,7 +80,7 @@ def is_picture(name: str) -> bool:
     return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
-def read_picture(path: Path) -> Picture | None:
+def read_picture(path: Path) -> PictureRecord | None:
     """What the file tells; None if it is gone or cannot be read."""
     try:
         stat = path.stat()
@@ -89,7 +89,7 @@ def read_picture(path: Path) -> Picture | None:
         return None
     size = _size(path)
     known = _from_parameters(fields.get(PARAMETERS, "")) | _from_graph(fields)
-    return Picture(
+    return PictureRecord(
         path,
         stat.st_mtime,
         stat.st_size,

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
-from ponystudio.qt.background_tasks import Background
-from ponystudio.studio.results.picture_record import Picture, is_picture, read_picture
-from ponystudio.studio.results.result_table import Answer, Query, Store
+from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.studio.results.picture_record import PictureRecord, is_picture, read_picture
+from ponystudio.studio.results.result_table import Answer, Query, ResultTable
 
-__all__ = ["Answer", "Query", "ResultsIndex"]
+__all__ = ["Answer", "Query", "ResultIndex"]
 
 _BATCH = 100
 _WATCHED_FOLDERS = 200
@@ -31,7 +31,7 @@ _TOLD_MS = 60
 _log = logging.getLogger(__name__)
 
 
-class ResultsIndex(QObject):
+class ResultIndex(QObject):
     """`changed`: ask again. `answered` carries an Answer. `added` carries a Picture just made.
 
     `close` it before the application ends.
@@ -47,9 +47,9 @@ class ResultsIndex(QObject):
     def __init__(self, database: Path, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._database, self._folder = database, folder
-        self._store: Store | None = None
+        self._store: ResultTable | None = None
         self._broken = False
-        self._work = Background("results")
+        self._work = BackgroundTasks("results")
         self._watcher = QFileSystemWatcher(self)
         self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
         self._tell = QTimer(self, singleShot=True, interval=_TOLD_MS)
@@ -57,7 +57,7 @@ class ResultsIndex(QObject):
         self._tell.timeout.connect(self.changed)
         self._watcher.directoryChanged.connect(self._folder_changed)
         self._touched.connect(self._tell_soon)
-        self._recent: deque[Picture] = deque(maxlen=100)
+        self._recent: deque[PictureRecord] = deque(maxlen=100)
         self.added.connect(self._remember)
         self._folders_seen.connect(self._watch)
 
@@ -82,7 +82,7 @@ class ResultsIndex(QObject):
         made = Path(path)
         self._work.do(lambda: self._add(made))
 
-    def latest(self, count: int) -> list[Picture]:
+    def latest(self, count: int) -> list[PictureRecord]:
         """The latest pictures made since the app began, the last one first."""
         return list(islice(self._recent, count))
 
@@ -107,7 +107,7 @@ class ResultsIndex(QObject):
             self._store.close()
             self._store = None
 
-    def _remember(self, picture: Picture) -> None:
+    def _remember(self, picture: PictureRecord) -> None:
         self._recent.appendleft(picture)
 
     def _tell_soon(self) -> None:
@@ -129,16 +129,16 @@ class ResultsIndex(QObject):
 
     # --- In the thread ----------------------------------------------------------------------------
 
-    def _opened(self) -> Store | None:
+    def _opened(self) -> ResultTable | None:
         if self._store is None and not self._broken:
             try:
-                self._store = Store(self._database)
+                self._store = ResultTable(self._database)
             except (OSError, sqlite3.Error) as error:
                 self._broken = True
                 _log.info("The index of results cannot be kept: %s", error)
         return self._store
 
-    def _with(self, change: Callable[[Store], None]) -> None:
+    def _with(self, change: Callable[[ResultTable], None]) -> None:
         store = self._opened()
         if store is None:
             return
@@ -176,10 +176,10 @@ class ResultsIndex(QObject):
             _log.info("The index of results cannot be renewed: %s", error)
         self.scanned.emit()
 
-    def _compare(self, store: Store, folder: Path) -> None:
+    def _compare(self, store: ResultTable, folder: Path) -> None:
         known = store.stamps(folder)
         folders: list[str] = [str(folder)]
-        batch: list[Picture] = []
+        batch: list[PictureRecord] = []
         for entry in _entries(folder, folders):
             if self._work.closing:
                 return
@@ -200,7 +200,7 @@ class ResultsIndex(QObject):
             self._with(lambda store: store.vanished(missing))
         self._folders_seen.emit(folders)
 
-    def _put(self, store: Store, batch: list[Picture]) -> None:
+    def _put(self, store: ResultTable, batch: list[PictureRecord]) -> None:
         if batch:
             store.put(batch)
             batch.clear()

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.documents.document_facts import scope_of
 from ponystudio.studio.results.comparison import Comparer
-from ponystudio.studio.results.image_loader import PictureLoader
-from ponystudio.studio.results.picture_actions import PictureActions, Toasts
-from ponystudio.studio.results.result_index import ResultsIndex
-from ponystudio.studio.results.thumbnail_cache import Thumbnails
+from ponystudio.studio.results.image_loader import ImageLoader
+from ponystudio.studio.results.picture_actions import PictureActions, ToastsProtocol
+from ponystudio.studio.results.result_index import ResultIndex
+from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.studio.worker.catalog_cache import shipped
 
 if TYPE_CHECKING:
     from ponystudio.engine.verification import Verdict
 
 
-class Results(QObject):
+class ResultLibrary(QObject):
     """Index, thumbnails, decoder and actions of the app; strips and galleries are made from it.
 
     `verified` carries the path of a picture of which a verdict came.
@@ -37,13 +37,13 @@ class Results(QObject):
         data_folder: Path,
         cache_folder: Path,
         output_folder: Path,
-        toasts: Toasts | None = None,
+        toasts: ToastsProtocol | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.index = ResultsIndex(data_folder / "results.sqlite", output_folder, self)
-        self.thumbnails = Thumbnails(cache_folder / "thumbnails", self)
-        self.loader = PictureLoader(self)
+        self.index = ResultIndex(data_folder / "results.sqlite", output_folder, self)
+        self.thumbnails = ThumbnailCache(cache_folder / "thumbnails", self)
+        self.loader = ImageLoader(self)
         self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
         self.verdicts: dict[Path, Verdict] = {}
         """Of pictures that were made again since the app began."""
@@ -51,7 +51,7 @@ class Results(QObject):
         """What a gallery shows, or the last one showed: another one begins with it."""
         self._made: dict[tuple[str, str], Path] = {}
         self._catalog: Mapping[str, NodeSpec] = {}
-        self._comparing = Background("compare")
+        self._comparing = BackgroundTasks("compare")
         self.thumbnails.failed.connect(self._failed)
 
     def start(self) -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
-from ponystudio.studio.results.picture_record import Picture
-from ponystudio.studio.results.result_index import Answer, Query, ResultsIndex
-from ponystudio.studio.results.result_library import Results
+from ponystudio.studio.results.picture_record import PictureRecord
+from ponystudio.studio.results.result_index import Answer, Query, ResultIndex
+from ponystudio.studio.results.result_library import ResultLibrary
 
 
-class Listing(QObject):
+class ResultList(QObject):
     """The latest answer to a query. `changed` when there is another."""
 
     changed = Signal()
 
-    def __init__(self, results: Results, parent: QObject | None = None) -> None:
+    def __init__(self, results: ResultLibrary, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._results = results
         self._query, self._answer = Query(), Answer(Query())
@@ -29,7 +29,7 @@ class Listing(QObject):
         self._ask()
 
     @property
-    def index(self) -> ResultsIndex:
+    def index(self) -> ResultIndex:
         return self._results.index
 
     @property
@@ -37,7 +37,7 @@ class Listing(QObject):
         return self._query
 
     @property
-    def pictures(self) -> tuple[Picture, ...]:
+    def pictures(self) -> tuple[PictureRecord, ...]:
         return self._answer.pictures
 
     @property
@@ -65,7 +65,7 @@ class Listing(QObject):
         """Where a picture stands, or -1."""
         return -1 if path is None else self._rows.get(path, -1)
 
-    def at(self, path: Path | None) -> Picture | None:
+    def at(self, path: Path | None) -> PictureRecord | None:
         row = self.row(path)
         return self.pictures[row] if row >= 0 else None
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ponystudio.studio.results.picture_record import Picture
+from ponystudio.studio.results.picture_record import PictureRecord
 
 # Stars of pictures that have vanished are kept for a while: a folder may come back.
 REMEMBERED_DAYS = 180
@@ -27,7 +27,7 @@ _TYPES: Mapping[str, str] = {
         ("bytes", "mtime", "width", "height", "steps", "receipt", "starred"), "INTEGER"
     ),
 }
-_COLUMNS = tuple(field.name for field in fields(Picture))
+_COLUMNS = tuple(field.name for field in fields(PictureRecord))
 # What a word may begin with, and where it then looks. Of a path only the name: folders hold too
 # many words by chance.
 _SEARCHED = {
@@ -61,12 +61,12 @@ class Answer:
     what the index holds at all."""
 
     query: Query
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[PictureRecord, ...] = ()
     total: int = 0
     all: int = 0
 
 
-class Store:
+class ResultTable:
     """Raises sqlite3.Error where the disk fails; a damaged file is put aside and begun anew."""
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +90,7 @@ class Store:
         )
         return {path: (mtime, size) for path, mtime, size in rows}
 
-    def put(self, pictures: Iterable[Picture]) -> None:
+    def put(self, pictures: Iterable[PictureRecord]) -> None:
         """Add or renew; a star that is there stays."""
         names = [*(name for name in _COLUMNS if name != "starred"), "name"]
         marks = ", ".join("?" * len(names))
@@ -176,7 +176,7 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _row(picture: Picture, names: Iterable[str]) -> list[Any]:
+def _row(picture: PictureRecord, names: Iterable[str]) -> list[Any]:
     return [_stored(name, getattr(picture, name)) for name in names]
 
 
@@ -189,11 +189,11 @@ def _stored(name: str, value: Any) -> Any:
     return value
 
 
-def _picture(row: tuple[Any, ...]) -> Picture:
+def _picture(row: tuple[Any, ...]) -> PictureRecord:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["path"] = Path(values["path"])
     values["seed"] = int(values["seed"]) if values["seed"] else None
     values["files"] = tuple((values["files"] or "").split("\n")[1:-1])
     values["receipt"], values["starred"] = bool(values["receipt"]), bool(values["starred"])
     known = {name: value for name, value in values.items() if value is not None}
-    return Picture(**known)
+    return PictureRecord(**known)

@@ -9,7 +9,7 @@ from PySide6.QtCore import QLocale
 
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.results.graph_diff import own_phrases
-from ponystudio.studio.results.picture_record import Picture
+from ponystudio.studio.results.picture_record import PictureRecord
 
 _LABEL_CHARS = 34
 
@@ -66,7 +66,7 @@ def decimal(value: float) -> str:
     return text if "." in text or "e" in text else f"{text}.0"
 
 
-def label(picture: Picture, other: Picture | None) -> str:
+def label(picture: PictureRecord, other: PictureRecord | None) -> str:
     """What tells a picture from another one: "3d, seed 77, 30 steps"."""
     if other is None:
         return picture.name
@@ -102,7 +102,7 @@ def precision(dtype: str) -> str:
     return parts.get("model", dtype)
 
 
-def told(picture: Picture) -> str:
+def told(picture: PictureRecord) -> str:
     """A picture for the ear and for tooltips."""
     lines = [picture.prompt or picture.name]
     facts = []

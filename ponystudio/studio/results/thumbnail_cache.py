@@ -12,7 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
 
-from ponystudio.qt.background_tasks import Background
+from ponystudio.qt.background_tasks import BackgroundTasks
 
 SIDE = 256
 MEMORY_BYTES = 96 * 2**20
@@ -23,7 +23,7 @@ _TRIM_EVERY = 500
 _KEEP = Qt.AspectRatioMode.KeepAspectRatio
 
 
-class Thumbnails(QObject):
+class ThumbnailCache(QObject):
     """`ready` carries the path of a thumbnail that `get` gives from now on.
 
     `failed` carries one whose file is gone or no picture. `close` it before the application ends.
@@ -37,7 +37,7 @@ class Thumbnails(QObject):
         super().__init__(parent)
         QImageReader.setAllocationLimit(MAX_DECODED_MB)
         self._folder = folder
-        self._work = Background("thumbnails", threads=2, newest_first=True)
+        self._work = BackgroundTasks("thumbnails", threads=2, newest_first=True)
         self._kept: OrderedDict[Path, QPixmap] = OrderedDict()
         self._bytes = 0
         self._asked: set[Path] = set()

@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.runs.job_store import QueueStore, Stored
+from ponystudio.studio.runs.job_store import JobStore, StoredJob
 from ponystudio.studio.runs.seeds import Roll, with_seeds
 
 Status = Literal["waiting", "running", "stopping"]
@@ -77,8 +77,8 @@ class Job:
         self.made.clear()
         self.fraction, self.left = 0.0, None
 
-    def stored(self) -> Stored:
-        return Stored(
+    def stored(self) -> StoredJob:
+        return StoredJob(
             self.id,
             self.title,
             self.scope,
@@ -99,7 +99,7 @@ class JobQueue(QObject):
     changed = Signal()
     job_changed = Signal(object)
 
-    def __init__(self, store: QueueStore | None = None, parent: QObject | None = None) -> None:
+    def __init__(self, store: JobStore | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = store
         self._jobs: list[Job] = []

@@ -20,7 +20,7 @@ ORDER = "order.json"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredJob:
     """What of a job is kept."""
 
     id: int
@@ -33,7 +33,7 @@ class Stored:
     denoiser_on_cpu: bool = False
 
 
-class QueueStore:
+class JobStore:
     """In `folder`. What is asked for is done in order on a thread of its own; `close` waits.
 
     A disk that fails costs the safety of the queue and nothing else.
@@ -43,12 +43,12 @@ class QueueStore:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="queue")
 
-    def load(self) -> list[tuple[Stored, int]]:
+    def load(self) -> list[tuple[StoredJob, int]]:
         """The jobs in order, with how many of their pictures were made.
 
         Other files than theirs are removed: of jobs that a crash left between file and order.
         """
-        found: list[tuple[Stored, int]] = []
+        found: list[tuple[StoredJob, int]] = []
         for id, done in self._order():
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, BadInput):
                 data = json.loads(self._file(id).read_text("utf-8"))
@@ -71,7 +71,7 @@ class QueueStore:
             if path.name not in names:
                 path.unlink(missing_ok=True)
 
-    def keep(self, job: Stored) -> None:
+    def keep(self, job: StoredJob) -> None:
         self._do(lambda: write_text(self._made(self._file(job.id)), json.dumps(_written(job))))
 
     def forget(self, id: int) -> None:
@@ -100,7 +100,7 @@ class QueueStore:
         return path
 
 
-def _written(job: Stored) -> dict[str, Any]:
+def _written(job: StoredJob) -> dict[str, Any]:
     return {
         "title": job.title,
         "scope": job.scope,
@@ -113,9 +113,9 @@ def _written(job: Stored) -> dict[str, Any]:
     }
 
 
-def _read(id: int, data: dict[str, Any]) -> Stored:
+def _read(id: int, data: dict[str, Any]) -> StoredJob:
     targets, folder = data["targets"], data["graph_dir"]
-    return Stored(
+    return StoredJob(
         id,
         str(data["title"]),
         str(data["scope"]),

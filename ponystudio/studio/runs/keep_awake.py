@@ -23,7 +23,7 @@ _SYSTEM_REQUIRED = 0x80000001
 _CONTINUOUS = 0x80000000
 
 
-class Awake(QObject):
+class SleepInhibitor(QObject):
     """Holds the machine awake while a job of the queue runs."""
 
     def __init__(self, queue: JobQueue, parent: QObject | None = None) -> None:

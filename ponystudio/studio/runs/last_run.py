@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponystudio.studio.json_store import KeptByDocument
+from ponystudio.studio.json_store import PerDocumentStore
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class LastPicture:
     key: str
 
 
-class LastPictures(KeptByDocument[str, LastPicture]):
+class LastPictures(PerDocumentStore[str, LastPicture]):
     """Pictures by document and node."""
 
     def __init__(self, file: Path | None = None) -> None:

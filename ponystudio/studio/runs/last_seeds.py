@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ponystudio.studio.json_store import KeptByDocument
+from ponystudio.studio.json_store import PerDocumentStore
 from ponystudio.studio.runs.seeds import Place
 
 
-class LastSeeds(KeptByDocument[Place, int]):
+class LastSeeds(PerDocumentStore[Place, int]):
     """Seeds by document and place."""
 
     def __init__(self, file: Path | None = None) -> None:

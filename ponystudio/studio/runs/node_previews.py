@@ -10,23 +10,23 @@ from PySide6.QtCore import QObject, QSize, Qt
 from PySide6.QtGui import QImage, QImageReader
 from shiboken6 import isValid
 
-from ponystudio.qt.background_tasks import Background
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.runs.last_run import LastPicture, LastPictures
-from ponystudio.studio.runs.node_state_writer import Pictures
+from ponystudio.studio.runs.node_state_writer import PreviewPictures
 
 # Cards are at most 480 px wide, and may be looked at closely.
 LONGEST = 512
 
 
-class CardPictures(QObject):
+class NodePreviews(QObject):
     """`known` has what results look like, by what they are known by; `last` what nodes made last.
     Files are read by `work`, off the GUI thread."""
 
     def __init__(self, last: LastPictures | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.known, self.last = Pictures(), last or LastPictures()
-        self.work = Background("card pictures", parent=self)
+        self.known, self.last = PreviewPictures(), last or LastPictures()
+        self.work = BackgroundTasks("card pictures", parent=self)
         self._closing = False
 
     def load(
@@ -43,7 +43,7 @@ class CardPictures(QObject):
 
         self.work.do(lambda: small_copy(path), have)
 
-    def show_last(self, document: Document, scope: str, shown: Callable[[], object]) -> None:
+    def show_last(self, document: EditableGraph, scope: str, shown: Callable[[], object]) -> None:
         """What nodes of a document made before it was opened, as of an earlier run; `shown` is
         called for each."""
         for node, last in self.last.of(scope).items():
@@ -53,7 +53,7 @@ class CardPictures(QObject):
 
     def _have_last(
         self,
-        document: Document,
+        document: EditableGraph,
         node: str,
         last: LastPicture,
         shown: Callable[[], object],

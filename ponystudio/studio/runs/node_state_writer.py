@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtGui import QImage
 
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import REST, NodeState, Problem
 from ponystudio.studio.runs.remedy_texts import remedy_in_window
 from ponystudio.studio.runs.run_texts import size, title, why
@@ -18,7 +18,7 @@ from ponystudio.studio.runs.run_texts import size, title, why
 PICTURES = 96
 
 
-class Pictures:
+class PreviewPictures:
     """Small pictures of results, by what the results are known by."""
 
     def __init__(self) -> None:
@@ -34,10 +34,10 @@ class Pictures:
         return self._pictures.get(key)
 
 
-class RunStates:
+class NodeStateWriter:
     """Writes one run of a document; `nodes` are those that the run may concern."""
 
-    def __init__(self, document: Document, nodes: set[str], pictures: Pictures) -> None:
+    def __init__(self, document: EditableGraph, nodes: set[str], pictures: PreviewPictures) -> None:
         self._document, self._nodes, self._pictures = document, nodes, pictures
         self._before: dict[str, NodeState] = {}
         self._keys: Mapping[str, str] = {}

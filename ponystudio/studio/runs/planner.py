@@ -16,14 +16,14 @@ from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective, sound
 from ponystudio.graph.validation import check, titles
 from ponystudio.library.file_checks import check_files
-from ponystudio.library.model_folders import Folders
-from ponystudio.studio.documents.editable_graph import Change, Document
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.studio.documents.editable_graph import Change, EditableGraph
 from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.runs.node_state_writer import Pictures, faults_of
+from ponystudio.studio.runs.node_state_writer import PreviewPictures, faults_of
 from ponystudio.studio.runs.remedy_texts import in_window
 from ponystudio.studio.runs.run_texts import outlook
 from ponystudio.studio.worker.worker_process import Submission
-from ponystudio.studio.worker.worker_session import EngineLink
+from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Milliseconds without an edit after which the graph is looked at.
 PAUSE = 150
@@ -38,10 +38,10 @@ Faults = Mapping[str, tuple[Problem, ...]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlanRequest:
     """A plan that was asked for: of which graph, of which document."""
 
-    document: Document
+    document: EditableGraph
     graph: Graph
     catalog: Catalog
 
@@ -59,30 +59,30 @@ class Planner(QObject):
 
     def __init__(
         self,
-        link: EngineLink,
-        pictures: Pictures,
-        submission: Callable[[Document, Sequence[str]], Submission],
+        link: WorkerSession,
+        pictures: PreviewPictures,
+        submission: Callable[[EditableGraph, Sequence[str]], Submission],
         models: Callable[[], Sequence[Path]],
-        graph_dir: Callable[[Document], Path | None],
+        graph_dir: Callable[[EditableGraph], Path | None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._link, self._pictures = link, pictures
         self._submission, self._models, self._graph_dir = submission, models, graph_dir
-        self._timers: dict[Document, QTimer] = {}
-        self._asked: dict[int, Asked] = {}
+        self._timers: dict[EditableGraph, QTimer] = {}
+        self._asked: dict[int, PlanRequest] = {}
         # Checks that go on, and what was answered before it was known what they asked.
         self._looking = 0
         self._early: dict[int, Mapping[str, Any]] = {}
-        self._again: set[Document] = set()
-        self._faults: dict[Document, Faults] = {}
-        self._listeners: dict[Document, list[tuple[Any, Any]]] = {}
+        self._again: set[EditableGraph] = set()
+        self._faults: dict[EditableGraph, Faults] = {}
+        self._listeners: dict[EditableGraph, list[tuple[Any, Any]]] = {}
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         self._found.connect(self._have_checked)
         link.ready_changed.connect(self._ready_changed)
 
-    def watch(self, document: Document) -> None:
+    def watch(self, document: EditableGraph) -> None:
         if document in self._timers:
             return
         timer = QTimer(self, singleShot=True, interval=PAUSE)
@@ -97,7 +97,7 @@ class Planner(QObject):
         self._listeners[document] = listeners
         timer.start(PAUSE)
 
-    def unwatch(self, document: Document) -> None:
+    def unwatch(self, document: EditableGraph) -> None:
         for signal, slot in self._listeners.pop(document, ()):
             signal.disconnect(slot)
         timer = self._timers.pop(document, None)
@@ -108,7 +108,7 @@ class Planner(QObject):
         self._faults.pop(document, None)
         self._asked = {n: asked for n, asked in self._asked.items() if asked.document != document}
 
-    def plan_soon(self, document: Document) -> None:
+    def plan_soon(self, document: EditableGraph) -> None:
         """A node has run, say: results are where they were not."""
         timer = self._timers.get(document)
         if timer is not None and not timer.isActive():
@@ -120,7 +120,7 @@ class Planner(QObject):
         for timer in self._timers.values():
             timer.start(PAUSE)
 
-    def graph_faults(self, document: Document) -> tuple[Problem, ...]:
+    def graph_faults(self, document: EditableGraph) -> tuple[Problem, ...]:
         """What is wrong with no node in particular."""
         return self._faults.get(document, {}).get("", ())
 
@@ -131,15 +131,15 @@ class Planner(QObject):
 
     # --- The check, and the question --------------------------------------------------------------
 
-    def _changed(self, document: Document, change: Change) -> None:
+    def _changed(self, document: EditableGraph, change: Change) -> None:
         if change.nodes or change.before.models is not change.after.models:
             _forgive(document, change)
             self._timers[document].start(PAUSE)
 
-    def _look(self, document: Document) -> None:
+    def _look(self, document: EditableGraph) -> None:
         """Off the GUI thread: large graphs take a while to check, and to spell out."""
-        asked = Asked(document, document.graph, document.catalog)
-        folders = Folders(list(self._models()), self._graph_dir(document))
+        asked = PlanRequest(document, document.graph, document.catalog)
+        folders = ModelFolders(list(self._models()), self._graph_dir(document))
         families = self._link.about.get("families")
         ask = self._question(document) if self._link.is_ready else None
         if any(other.document is document for other in self._asked.values()):
@@ -159,11 +159,11 @@ class Planner(QObject):
 
         self._pool.start(work)
 
-    def _question(self, document: Document) -> Callable[[Sequence[str]], int]:
+    def _question(self, document: EditableGraph) -> Callable[[Sequence[str]], int]:
         submission = self._submission(document, ())
         return lambda targets: self._link.plan(replace(submission, targets=targets))
 
-    def _have_checked(self, asked: Asked, faults: Faults, number: int | None) -> None:
+    def _have_checked(self, asked: PlanRequest, faults: Faults, number: int | None) -> None:
         document, graph = asked.document, asked.graph
         early = None if number is None else self._early.pop(number, None)
         self._looking -= 1
@@ -206,7 +206,7 @@ class Planner(QObject):
             self._again.discard(document)
             self._timers[document].start(PAUSE)
 
-    def _write(self, asked: Asked, message: Mapping[str, Any]) -> None:
+    def _write(self, asked: PlanRequest, message: Mapping[str, Any]) -> None:
         document, keys = asked.document, message.get("keys", {})
         words = outlook(message["nodes"], asked.graph, asked.catalog)
         for id in document.graph.nodes:
@@ -223,7 +223,7 @@ class Planner(QObject):
                     more = {"stale": state.picture is not None}
             _put(document, id, tier, reason, **more)
 
-    def _add_faults(self, asked: Asked, told: Faults) -> None:
+    def _add_faults(self, asked: PlanRequest, told: Faults) -> None:
         """What only the worker could see; what the check has seen already is not said twice."""
         for id, problems in told.items():
             if id in asked.document.graph.nodes:
@@ -251,7 +251,7 @@ def plannable(graph: Graph, catalog: Mapping[str, Any], faults: Faults) -> list[
 
 
 def _check(
-    graph: Graph, catalog: Catalog, folders: Folders, families: Sequence[str] | None
+    graph: Graph, catalog: Catalog, folders: ModelFolders, families: Sequence[str] | None
 ) -> Faults:
     errors = [
         *check(graph, catalog, called=titles(graph, catalog)),
@@ -263,7 +263,7 @@ def _check(
     return found
 
 
-def _forgive(document: Document, change: Change) -> None:
+def _forgive(document: EditableGraph, change: Change) -> None:
     """A failure is over when its node, or what it depends on, is changed."""
     failed = [id for id in document.states if document.states[id].phase in ("failed", "not_run")]
     if not failed:
@@ -274,7 +274,7 @@ def _forgive(document: Document, change: Change) -> None:
         document.states.update(id, phase="rest", problem=None, reason="")
 
 
-def _put(document: Document, id: str, tier: str, reason: str, **more: Any) -> None:
+def _put(document: EditableGraph, id: str, tier: str, reason: str, **more: Any) -> None:
     state = document.states[id]
     if state.phase in ("running", "failed", "not_run"):
         return  # they have their own story

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 NEARLY = 0.95
 
 
-class Forecast:
+class ProgressEstimate:
     """Made when it is known what will run; `seconds` has what each node is thought to take."""
 
     def __init__(

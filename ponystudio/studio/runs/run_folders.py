@@ -11,7 +11,7 @@ from ponystudio.studio.worker.worker_process import Submission
 
 
 @dataclass(frozen=True)
-class RunPlaces:
+class RunFolders:
     """Where models are looked for, where files are saved, where what is only shown goes."""
 
     models: Callable[[], Sequence[Path]]

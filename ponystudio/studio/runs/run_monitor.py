@@ -11,24 +11,24 @@ from ponystudio.errors import GraphError
 from ponystudio.graph.topology import ancestors, dependents, effective
 from ponystudio.graph.validation import effective_targets
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.duration_estimates import Work, works
 from ponystudio.studio.runs.job_queue import Job
-from ponystudio.studio.runs.node_state_writer import RunStates, faults_of, problem_of
-from ponystudio.studio.runs.progress_estimate import Forecast
+from ponystudio.studio.runs.node_state_writer import NodeStateWriter, faults_of, problem_of
+from ponystudio.studio.runs.progress_estimate import ProgressEstimate
 from ponystudio.studio.runs.run_texts import title
 
 if TYPE_CHECKING:
     from ponystudio.studio.runs.runner import Runner
 
 
-class RunWatch:
+class RunMonitor:
     """`take` each message of the run; it returns how the run ended, or ""."""
 
     def __init__(self, job: Job, runner: Runner) -> None:
         self.job, self._runner = job, runner
-        self.document: Document | None = None
+        self.document: EditableGraph | None = None
         self.problem: Problem | None = None
         self.shown_on_a_node = False
         self.failure = ""
@@ -37,8 +37,8 @@ class RunWatch:
         self._graph = job.graph_now
         self._catalog = runner.link.catalog
         self._works = works(self._graph, self._catalog)
-        self._states: RunStates | None = None
-        self._forecast: Forecast | None = None
+        self._states: NodeStateWriter | None = None
+        self._forecast: ProgressEstimate | None = None
         self._loading = 0.0
         self._steps: list[str] = []
 
@@ -51,12 +51,12 @@ class RunWatch:
             self.show_in(self.document)
             self.begin()
 
-    def show_in(self, document: Document | None) -> None:
+    def show_in(self, document: EditableGraph | None) -> None:
         """Where its states are written, from now on."""
         self.document = document
         self._states = None
         if document is not None:
-            self._states = RunStates(document, self._concerned(), self._runner.pictures.known)
+            self._states = NodeStateWriter(document, self._concerned(), self._runner.pictures.known)
 
     def begin(self) -> None:
         if self._states is not None:
@@ -106,7 +106,7 @@ class RunWatch:
             for id in steps
             if id in nodes
         }
-        self._forecast = Forecast(steps, expected)
+        self._forecast = ProgressEstimate(steps, expected)
         if self._states is not None:
             self._states.planned(set(steps), self.keys)
         self._tell_how_far()

@@ -12,21 +12,21 @@ from PySide6.QtGui import QImage
 
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.document_facts import as_made, folder_of, scope_of, title_of
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.documents.node_upgrades import Upgrader
+from ponystudio.studio.documents.node_upgrades import NodeUpgrader
 from ponystudio.studio.runs import seeds
 from ponystudio.studio.runs.duration_estimates import Estimate, Estimates
 from ponystudio.studio.runs.job_queue import Job, JobQueue
 from ponystudio.studio.runs.last_run import LastPictures
 from ponystudio.studio.runs.last_seeds import LastSeeds
-from ponystudio.studio.runs.node_previews import CardPictures
+from ponystudio.studio.runs.node_previews import NodePreviews
 from ponystudio.studio.runs.planner import Planner
-from ponystudio.studio.runs.run_folders import RunPlaces
-from ponystudio.studio.runs.run_monitor import RunWatch
+from ponystudio.studio.runs.run_folders import RunFolders
+from ponystudio.studio.runs.run_monitor import RunMonitor
 from ponystudio.studio.runs.seeds import SeedMode
 from ponystudio.studio.worker.worker_process import Submission
-from ponystudio.studio.worker.worker_session import EngineLink
+from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Milliseconds after which a Stop without effect may be pressed harder.
 STOP_PATIENCE = 2000
@@ -58,8 +58,8 @@ class Runner(QObject):
 
     def __init__(
         self,
-        link: EngineLink,
-        places: RunPlaces,
+        link: WorkerSession,
+        places: RunFolders,
         *,
         queue: JobQueue | None = None,
         estimates: Estimates | None = None,
@@ -72,18 +72,18 @@ class Runner(QObject):
         self.queue = JobQueue(parent=self) if queue is None else queue
         self.estimates = estimates or Estimates()
         self.last_seeds = last_seeds or LastSeeds()
-        self._documents: dict[str, Document] = {}
-        self._scopes: dict[Document, str] = {}
-        self.pictures = CardPictures(last_pictures, self)
+        self._documents: dict[str, EditableGraph] = {}
+        self._scopes: dict[EditableGraph, str] = {}
+        self.pictures = NodePreviews(last_pictures, self)
         self._latest: dict[str, QImage] = {}
-        self._left_out: dict[Document, set[str]] = {}
-        self._watch: RunWatch | None = None
+        self._left_out: dict[EditableGraph, set[str]] = {}
+        self._watch: RunMonitor | None = None
         self._mode: SeedMode = "random"
         self._count = 1
         self._deaths = 0
         # What the present or last run did against a lack of memory, in order.
         self.rungs: list[str] = []
-        self.upgrader = Upgrader(link, self)
+        self.upgrader = NodeUpgrader(link, self)
         self.planner = Planner(
             link, self.pictures.known, self._question, places.models, folder_of, parent=self
         )
@@ -100,7 +100,7 @@ class Runner(QObject):
 
     # --- Documents --------------------------------------------------------------------------------
 
-    def watch(self, document: Document) -> None:
+    def watch(self, document: EditableGraph) -> None:
         """A document was opened."""
         scope = scope_of(document)
         self._documents[scope] = document
@@ -111,7 +111,7 @@ class Runner(QObject):
         if self._watch is not None and self._watch.job.scope == scope:
             self._watch.show_in(document)
 
-    def unwatch(self, document: Document) -> None:
+    def unwatch(self, document: EditableGraph) -> None:
         """It was closed; its jobs go on."""
         self.upgrader.unwatch(document)
         self.planner.unwatch(document)
@@ -122,7 +122,7 @@ class Runner(QObject):
         if self._watch is not None and self._watch.document is document:
             self._watch.show_in(None)
 
-    def document_of(self, job: Job) -> Document | None:
+    def document_of(self, job: Job) -> EditableGraph | None:
         """The document that a job came from, if it is open."""
         return self._documents.get(job.scope)
 
@@ -151,7 +151,7 @@ class Runner(QObject):
 
     def run(
         self,
-        document: Document,
+        document: EditableGraph,
         targets: Sequence[str] | None = None,
         count: int | None = None,
         *,
@@ -211,11 +211,11 @@ class Runner(QObject):
         self.queue.add(job, front=front)
         self._go_on()
 
-    def run_to(self, document: Document, node: str) -> Job:
+    def run_to(self, document: EditableGraph, node: str) -> Job:
         """Run one node and what it needs."""
         return self.run(document, [node], 1)
 
-    def run_selection(self, document: Document, nodes: Sequence[str]) -> Job | None:
+    def run_selection(self, document: EditableGraph, nodes: Sequence[str]) -> Job | None:
         return self.run(document, list(nodes), 1) if nodes else None
 
     def cancel(self, job: Job) -> None:
@@ -274,11 +274,11 @@ class Runner(QObject):
 
     # --- What is known ----------------------------------------------------------------------------
 
-    def last_seed(self, document: Document, node: str, param: str) -> int | None:
+    def last_seed(self, document: EditableGraph, node: str, param: str) -> int | None:
         """The seed that the last run used here."""
         return self.last_seeds.of(self._scope(document)).get((node, param))
 
-    def costs(self, document: Document, nodes: Sequence[str]) -> list[Estimate]:
+    def costs(self, document: EditableGraph, nodes: Sequence[str]) -> list[Estimate]:
         """What nodes usually take at their present size; `runs` 0: it is not known."""
         return self.estimates.of_nodes(self.link.device, document.graph, document.catalog, nodes)
 
@@ -301,7 +301,7 @@ class Runner(QObject):
         job.status = "running"
         job.begin_picture()
         self.rungs = []
-        self._watch = RunWatch(job, self)
+        self._watch = RunMonitor(job, self)
         self._watch.show_in(self._documents.get(job.scope))
         self._watch.begin()
         submission = self.places.submission(
@@ -315,11 +315,11 @@ class Runner(QObject):
         job.number = self.link.submit(submission)
         self.queue.changed.emit()
 
-    def _question(self, document: Document, targets: Sequence[str]) -> Submission:
+    def _question(self, document: EditableGraph, targets: Sequence[str]) -> Submission:
         scope = self._scope(document)
         return self.places.submission(document.graph, folder_of(document), targets, scope)
 
-    def _scope(self, document: Document) -> str:
+    def _scope(self, document: EditableGraph) -> str:
         return self._scopes.get(document) or scope_of(document)
 
     def _told(self, message: Mapping[str, Any], blob: bytes) -> None:
@@ -338,7 +338,7 @@ class Runner(QObject):
         if self._watch is not None:
             self.queue.job_changed.emit(self._watch.job)
 
-    def _ended(self, watch: RunWatch, how: str, message: Mapping[str, Any]) -> None:
+    def _ended(self, watch: RunMonitor, how: str, message: Mapping[str, Any]) -> None:
         """One picture is made, or is not to be."""
         job, self._watch = watch.job, None
         document = watch.document
@@ -390,25 +390,27 @@ class Runner(QObject):
                 self.job_done.emit(watch.job, "stopped")
             self._go_on()
 
-    def note_rung(self, document: Document | None, node: str, action: str) -> None:
+    def note_rung(self, document: EditableGraph | None, node: str, action: str) -> None:
         """The run had to answer a lack of memory."""
         self.rungs.append(action)
         self.memory_short.emit(document, node, action)
 
     # --- What the run watch calls -----------------------------------------------------------------
 
-    def node_done(self, document: Document | None) -> None:
+    def node_done(self, document: EditableGraph | None) -> None:
         if document is not None:
             self.planner.plan_soon(document)
 
-    def note_left_out(self, document: Document | None, problems: Mapping[str, Problem]) -> None:
+    def note_left_out(
+        self, document: EditableGraph | None, problems: Mapping[str, Problem]
+    ) -> None:
         """What a run does without; somebody who forgot a node is not told at every run."""
         if document is not None and self._left_out.get(document, set()) != problems.keys():
             self._left_out[document] = set(problems)
             if problems:
                 self.left_out.emit(document, problems)
 
-    def output_made(self, watch: RunWatch, node: str, path: str, unchanged: bool) -> None:
+    def output_made(self, watch: RunMonitor, node: str, path: str, unchanged: bool) -> None:
         if watch.job.aside is not None:
             watch.job.made.append((node, Path(path)))
             return
@@ -418,7 +420,7 @@ class Runner(QObject):
         if not unchanged and under_output:
             self.picture_made.emit(watch.document, node, path)
 
-    def _have_picture(self, watch: RunWatch, node: str, picture: QImage) -> None:
+    def _have_picture(self, watch: RunMonitor, node: str, picture: QImage) -> None:
         if watch.document not in self._scopes:  # closed since the run ended
             watch.show_in(None)
         else:

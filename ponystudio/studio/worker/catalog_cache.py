@@ -11,7 +11,7 @@ from ponystudio.graph.catalog import Catalog
 from ponystudio.studio.kept_text import keep
 
 
-class KnownCatalog:
+class CatalogCache:
     """In `file`, or nowhere (None). What another version wrote is passed over."""
 
     def __init__(self, file: Path | None) -> None:

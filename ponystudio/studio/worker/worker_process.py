@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from ponystudio.engine.protocol.frame_writer import Outbox
+from ponystudio.engine.protocol.frame_writer import FrameWriter
 from ponystudio.engine.protocol.frames import Frame, read_frame
 from ponystudio.errors import WorkerDied
 from ponystudio.graph.formats.graph_file import to_json
@@ -39,7 +39,7 @@ _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Settings:
+class WorkerSettings:
     """What the worker computes with; a change needs a new session.
 
     `cache_bytes` is how much is kept on disk, None the engine's default. `memory`: bytes that the
@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Submission:
-    """One run: what `engine.request.Request` is on the other side."""
+    """One run: what `engine.protocol.run_request.RunRequest` is on the other side."""
 
     graph: Graph
     models: Sequence[Path]
@@ -92,11 +92,11 @@ def worker_command() -> list[str]:
 
 
 @dataclass(eq=False)
-class _Process:
+class _Subprocess:
     """One life of the worker."""
 
     popen: subprocess.Popen[bytes]
-    outbox: Outbox
+    outbox: FrameWriter
     heard: float = field(default_factory=time.monotonic)
     ready: bool = False
 
@@ -106,7 +106,7 @@ class _Process:
         return time.monotonic() - self.heard > patience
 
 
-class Session:
+class WorkerProcess:
     """A worker that is there as long as the session is open.
 
     Runs are done one after the other. When the worker dies, the run it was at fails as WorkerDied,
@@ -116,7 +116,7 @@ class Session:
     def __init__(
         self,
         on_event: OnEvent,
-        settings: Settings = Settings(),
+        settings: WorkerSettings = WorkerSettings(),
         *,
         command: Sequence[str] | None = None,
         log: IO[Any] | int | None = None,
@@ -134,7 +134,7 @@ class Session:
         self._current: int | None = None
         self._asked: dict[int, Mapping[str, Any]] = {}
         self._previews: Mapping[str, Any] = {"command": "previews", "on": True}
-        self._process: _Process | None = None
+        self._process: _Subprocess | None = None
         self._early_deaths = 0
         self._closing = threading.Event()
         self._useless = ""
@@ -221,7 +221,7 @@ class Session:
             if thread is not threading.current_thread():
                 thread.join()
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> WorkerProcess:
         self.start()
         return self
 
@@ -251,7 +251,7 @@ class Session:
                 if self._early_deaths >= ATTEMPTS and not self._closing.is_set():
                     self._give_up("The worker ends as soon as it is started.")
 
-    def _born(self) -> _Process:
+    def _born(self) -> _Subprocess:
         popen = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -260,9 +260,9 @@ class Session:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         # When nobody listens any more the process is dead, which the reader sees.
-        outbox = Outbox(cast(BinaryIO, popen.stdin), on_broken=lambda: None)
+        outbox = FrameWriter(cast(BinaryIO, popen.stdin), on_broken=lambda: None)
         outbox.start()
-        process = _Process(popen, outbox)
+        process = _Subprocess(popen, outbox)
         cache, nodes = self._settings.cache_dir, self._settings.nodes
         start = {
             "command": "start",
@@ -281,7 +281,7 @@ class Session:
                 outbox.end()
         return process
 
-    def _hear(self, process: _Process) -> None:
+    def _hear(self, process: _Subprocess) -> None:
         stream = cast(BinaryIO, process.popen.stdout)
         while (frame := read_frame(stream)) is not None:
             process.heard = time.monotonic()
@@ -303,7 +303,7 @@ class Session:
                     self._current = None
                     self._go_on()
 
-    def _bury(self, process: _Process) -> None:
+    def _bury(self, process: _Subprocess) -> None:
         code = process.popen.wait()
         process.outbox.end()
         process.outbox.join()

@@ -15,15 +15,15 @@ from PySide6.QtCore import QObject, Qt, Signal
 from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph
-from ponystudio.studio.worker.catalog_cache import KnownCatalog
-from ponystudio.studio.worker.worker_process import Session, Settings, Submission
+from ponystudio.studio.worker.catalog_cache import CatalogCache
+from ponystudio.studio.worker.worker_process import Submission, WorkerProcess, WorkerSettings
 
 # The log begins anew when it is longer than this, looked at whenever the worker tells of its
 # memory; one older log is kept.
 LOG_LIMIT = 4 * 2**20
 
 
-class EngineLink(QObject):
+class WorkerSession(QObject):
     """Owns the session. `start` it after the first paint, `close` it before the application ends.
 
     `hello` brings what the worker said when it was ready ({device, torch, catalog, families}),
@@ -46,7 +46,7 @@ class EngineLink(QObject):
 
     def __init__(
         self,
-        settings: Settings | None = None,
+        settings: WorkerSettings | None = None,
         *,
         catalog_file: Path | None = None,
         log_file: Path | None = None,
@@ -56,22 +56,22 @@ class EngineLink(QObject):
         """`catalog_file` is where the catalog is kept for the next start, `log_file` takes what
         the worker and its libraries print (None: it is thrown away)."""
         super().__init__(parent)
-        self._settings, self._command = settings or Settings(), command
-        self._known = KnownCatalog(catalog_file)
+        self._settings, self._command = settings or WorkerSettings(), command
+        self._known = CatalogCache(catalog_file)
         self.log_file = log_file
         self.catalog: Catalog = self._known.read()
         self.about: Mapping[str, Any] = {}
         self.memory_in_use: Mapping[str, Any] = {}
         self.failure = ""
         self._ready = self._wanted_dead = False
-        self._session: Session | None = None
+        self._session: WorkerProcess | None = None
         self._log: IO[Any] | None = None
         self._life = 0
         # Queued, for the session speaks on a thread of its own.
         self._heard.connect(self._hear, Qt.ConnectionType.QueuedConnection)
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> WorkerSettings:
         return self._settings
 
     @property
@@ -88,7 +88,7 @@ class EngineLink(QObject):
         if self._session is None:
             self._begin(lambda: None)
 
-    def restart(self, settings: Settings | None = None) -> None:
+    def restart(self, settings: WorkerSettings | None = None) -> None:
         """A new worker, with other settings perhaps; `restarted` says that what the old one was
         at is lost."""
         if settings is not None:
@@ -123,7 +123,9 @@ class EngineLink(QObject):
         if self._log is None:
             self._log = _open_log(self.log_file)
         log = self._log if self._log is not None else subprocess.DEVNULL
-        self._session = Session(tell, self._settings, command=self._command, log=log, first=first)
+        self._session = WorkerProcess(
+            tell, self._settings, command=self._command, log=log, first=first
+        )
         self._session.start()
 
     # --- Commands ---------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ class EngineLink(QObject):
         """Forget every result, in memory and on disk."""
         self._there().clear_cache()
 
-    def _there(self) -> Session:
+    def _there(self) -> WorkerProcess:
         self.start()
         assert self._session is not None
         return self._session

@@ -8,7 +8,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from helpers.window import CTRL, open_window, press
-from ponystudio.app.actions.action_registry import Actions, shown_keys
+from ponystudio.app.actions.action_registry import ActionRegistry, shown_keys
 from ponystudio.app.actions.key_presets import PRESETS
 from ponystudio.app.window.window_actions import menu_entries
 from ponystudio.studio.settings import Settings
@@ -37,7 +37,7 @@ def host(qtbot):
 
 @pytest.fixture
 def actions(host, settings, done):
-    actions = Actions(host, settings)
+    actions = ActionRegistry(host, settings)
     able = {"on": True}
     actions.able = able
     actions.add(

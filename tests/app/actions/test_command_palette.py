@@ -7,7 +7,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from ponystudio.app.actions.action_registry import Actions
+from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.actions.command_palette import CommandPalette
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets.action import ActionSpec
@@ -24,7 +24,7 @@ def palette(qtbot, tmp_path, done):
     host.resize(900, 700)
     qtbot.addWidget(host)
     host.show()
-    actions = Actions(host, Settings(tmp_path / "settings.json"))
+    actions = ActionRegistry(host, Settings(tmp_path / "settings.json"))
     actions.add(
         [
             ActionSpec("file.new", "New graph", lambda: done.append("new"), ("Ctrl+N",), "File"),

@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QApplication, QLabel
 from helpers.pictures import save_picture, text_to_picture
 from ponystudio.app.gallery.gallery import GalleryPage
 from ponystudio.app.gallery.picture_details import DifferenceRow
-from ponystudio.app.gallery.viewer_camera import Camera, contained
+from ponystudio.app.gallery.viewer_camera import ViewerCamera, contained
 from ponystudio.engine.verification import Verdict
-from ponystudio.studio.results.compared_pair import Pairing
+from ponystudio.studio.results.compared_pair import ComparedPair
 from ponystudio.studio.worker.catalog_cache import shipped
 
 NONE, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
@@ -262,9 +262,9 @@ def test_it_is_clear_what_can_be_done(gallery):
 
 def test_the_camera_keeps_what_is_under_the_pointer_and_never_loses_the_picture():
     pane, size = QRectF(0, 0, 400, 300), QSizeF(1000, 500)
-    fitted = Camera().fitted(pane, size)
+    fitted = ViewerCamera().fitted(pane, size)
     assert fitted.scale == pytest.approx(0.4)
-    assert Camera().rect(pane, size) == QRectF(0, 50, 400, 200)
+    assert ViewerCamera().rect(pane, size) == QRectF(0, 50, 400, 200)
     far = fitted.panned(QPointF(1e6, -1e6), pane, size)
     assert (far.centre.x(), far.centre.y()) == (0, 1)
     assert contained(QSizeF(2, 1), QRectF(0, 0, 10, 10)) == QRectF(0, 2.5, 10, 5)
@@ -272,12 +272,12 @@ def test_the_camera_keeps_what_is_under_the_pointer_and_never_loses_the_picture(
 
 def test_pairs_are_made_and_kept(tmp_path):
     a, b, c = (tmp_path / name for name in "abc")
-    pair = Pairing().clicked(b, False).clicked(a, True)
+    pair = ComparedPair().clicked(b, False).clicked(a, True)
     assert (pair.a, pair.b, pair.mode) == (b, a, "slide")
-    assert pair.clicked(c, False) == Pairing(b, c, "slide")
-    assert pair.kept([c, b]) == Pairing(None, b, "one")
-    assert Pairing().kept([]) == Pairing()
-    assert Pairing(None, a).with_mode("side", [a]).mode == "one"  # nothing to compare with
+    assert pair.clicked(c, False) == ComparedPair(b, c, "slide")
+    assert pair.kept([c, b]) == ComparedPair(None, b, "one")
+    assert ComparedPair().kept([]) == ComparedPair()
+    assert ComparedPair(None, a).with_mode("side", [a]).mode == "one"  # nothing to compare with
     assert pair.marked(c).a == c
     assert QColor("white").isValid()
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 from helpers.pictures import drawn, save_picture, text_to_picture
 from ponystudio.app.gallery.picture_menu import picture_menu
 from ponystudio.app.gallery.results_strip import ResultsStrip
-from ponystudio.studio.results.picture_record import Picture, read_picture
+from ponystudio.studio.results.picture_record import PictureRecord, read_picture
 from ponystudio.studio.results.result_table import Query
 from ponystudio.studio.results.result_texts import day, device, label, precision, when
 
@@ -224,8 +224,8 @@ def test_days_and_labels_in_words(tmp_path):
     assert [device(name) for name in ("cpu", "cuda:0", "cuda", "")] == ["CPU", "CUDA 0", "CUDA", ""]
     assert precision("model=bf16 clip=fp32") == "bf16"
     assert precision("fp16") == "fp16"
-    a = Picture(tmp_path / "a.png", prompt="fox, flat", seed=77, steps=20)
-    b = Picture(tmp_path / "b.png", prompt="fox, 3d", seed=77, steps=30)
+    a = PictureRecord(tmp_path / "a.png", prompt="fox, flat", seed=77, steps=20)
+    b = PictureRecord(tmp_path / "b.png", prompt="fox, 3d", seed=77, steps=30)
     assert label(a, b) == "Flat, seed 77, 20 steps"
     assert label(b, a) == "3d, seed 77, 30 steps"
     assert label(a, None) == "a.png"

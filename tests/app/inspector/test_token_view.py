@@ -10,22 +10,22 @@ from ponystudio.app.inspector.token_view import TokenView
 from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.diffusion.text.prompt_syntax import parse
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.library.model_folders import Folders
-from ponystudio.studio.models.token_counter import Counts, Prompt
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.studio.models.token_counter import Counts, PromptState
 from ponystudio.widgets import theme
 
 
 @pytest.fixture
 def view(qtbot, tmp_path):
     (tmp_path / "embeddings").mkdir()
-    counts = Counts(lambda: Folders([tmp_path]))
+    counts = Counts(lambda: ModelFolders([tmp_path]))
     found = TokenView()
     qtbot.addWidget(found)
     found.resize(280, 400)
     found.show()
 
     def show(text, dialect="a1111", family=""):
-        prompt = Prompt(text, dialect, family=family)
+        prompt = PromptState(text, dialect, family=family)
         found.show_prompt(counts, prompt)
         until(lambda: found._shown == prompt)
         found.resize(280, found.heightForWidth(280))

@@ -14,9 +14,9 @@ from ponystudio.app.queue.job_chip import JobChip, longest_within
 from ponystudio.app.queue.queue_panel import QueuePanel
 from ponystudio.app.queue.run_actions import run_actions
 from ponystudio.app.queue.run_bar import RunBar
-from ponystudio.app.window.desktop_notify import Notifier
+from ponystudio.app.window.desktop_notify import DesktopNotifier
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.studio.runs.keep_awake import Awake
+from ponystudio.studio.runs.keep_awake import SleepInhibitor
 from ponystudio.widgets import theme
 
 CATALOG = tiny_catalog()
@@ -275,7 +275,7 @@ def test_actions_know_what_they_can_do(runner, document, link):
 
 def test_who_looks_elsewhere_is_told_once_at_the_end(runner, document, link):
     told = []
-    notifier = Notifier(runner, send=lambda *words: told.append(words))
+    notifier = DesktopNotifier(runner, send=lambda *words: told.append(words))
     runner.run(document, count=2)
     runner.run(document)
     for _ in range(3):
@@ -291,7 +291,7 @@ def test_who_looks_elsewhere_is_told_once_at_the_end(runner, document, link):
 
 def test_the_machine_is_kept_awake_while_something_runs(runner, document, link, monkeypatch):
     monkeypatch.setattr("ponystudio.studio.runs.keep_awake.holder_command", lambda: ["cat"])
-    awake = Awake(runner.queue)
+    awake = SleepInhibitor(runner.queue)
     awake._linger.setInterval(0)
     runner.run(document)
     assert awake.is_held

@@ -8,11 +8,11 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
-from ponystudio.app.window.document_tabs import Tabs
+from ponystudio.app.window.document_tabs import DocumentTabs
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode
 from ponystudio.graph.model import Graph, Node
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.documents import Documents
 from ponystudio_resources import path as resource
 
@@ -22,14 +22,14 @@ LEFT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 
 @pytest.fixture
 def documents(qapp, tmp_path):
-    documents = Documents(tmp_path / "data", CATALOG, lambda: Folders([]))
+    documents = Documents(tmp_path / "data", CATALOG, lambda: ModelFolders([]))
     yield documents
     documents.shutdown()
 
 
 @pytest.fixture
 def tabs(qtbot, documents):
-    tabs = Tabs(documents)
+    tabs = DocumentTabs(documents)
     qtbot.addWidget(tabs)
     for title in ("One", "Two", "Three"):
         documents.new_from(Graph(), title)

@@ -13,12 +13,12 @@ from PySide6.QtWidgets import QWidget
 
 from helpers.graphs import picture
 from ponystudio.app.window.drop_contents import is_material, loader, with_file
-from ponystudio.app.window.drop_handler import Dropper
+from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats import clipboard
 from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH, embed
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.documents import Documents
 from ponystudio_resources import path as resource
 
@@ -30,10 +30,10 @@ class Canvas:
         self.models = folder / "models"
         self.models.mkdir()
         roots = [self.models, resource()]
-        self.documents = Documents(folder / "data", CATALOG, lambda: Folders(roots))
+        self.documents = Documents(folder / "data", CATALOG, lambda: ModelFolders(roots))
         self.notices = []
         self.documents.notice.connect(self.notices.append)
-        self.dropper = Dropper(self.documents, window)
+        self.dropper = DropHandler(self.documents, window)
         self.document = self.documents.new()
         self.document.undo_stack.cleanChanged.connect(lambda _: None)
 

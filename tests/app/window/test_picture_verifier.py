@@ -10,10 +10,10 @@ from PIL import Image
 
 from helpers.pictures import drawn, save_picture, text_to_picture
 from helpers.running import PlayedLink, runner_for, tiny_catalog, until
-from ponystudio.app.window.picture_verifier import Verifier
+from ponystudio.app.window.picture_verifier import PictureVerifier
 from ponystudio.graph.formats.embedded_metadata import RECEIPT, embed, read_fields
 from ponystudio.studio.runs.job_queue import JobQueue
-from ponystudio.studio.runs.job_store import QueueStore
+from ponystudio.studio.runs.job_store import JobStore
 
 
 class Telling:
@@ -33,7 +33,7 @@ def link(qapp):
 
 @pytest.fixture
 def store(tmp_path):
-    store = QueueStore(tmp_path / "queue")
+    store = JobStore(tmp_path / "queue")
     yield store
     store.close()
 
@@ -52,7 +52,7 @@ def telling():
 
 @pytest.fixture
 def verifier(runner, telling):
-    verifier = Verifier(runner, telling)
+    verifier = PictureVerifier(runner, telling)
     yield verifier
     verifier.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ponystudio.errors import PonyStudioError
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.remedy_texts import in_window, remedy_in_window
 
@@ -43,7 +43,7 @@ def test_options_become_settings(told, said):
 
 def test_what_is_missing_is_told_so_too(tmp_path):
     with pytest.raises(PonyStudioError) as caught:
-        Folders([tmp_path]).resolve("checkpoints", "none.safetensors")
+        ModelFolders([tmp_path]).resolve("checkpoints", "none.safetensors")
     problem = in_window(Problem.of(caught.value))
     assert problem.what
     assert "--" not in problem.remedy

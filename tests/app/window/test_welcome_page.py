@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLabel
 
 from helpers.studio import text_to_picture
 from helpers.window import open_window, press, show_graph
-from ponystudio.app.window.welcome_page import Welcome
+from ponystudio.app.window.welcome_page import WelcomePage
 from ponystudio.studio.settings import Settings
 
 LEFT = Qt.MouseButton.LeftButton
@@ -22,9 +22,9 @@ def window(home):
         yield window
 
 
-def greeting(window) -> Welcome | None:
+def greeting(window) -> WelcomePage | None:
     shown = window.shell.pages.currentWidget()
-    return shown if isinstance(shown, Welcome) else None
+    return shown if isinstance(shown, WelcomePage) else None
 
 
 def test_it_stands_in_the_place_of_the_canvas(window):

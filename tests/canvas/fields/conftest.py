@@ -15,9 +15,9 @@ from ponystudio.canvas.view.camera import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Node
-from ponystudio.library.model_folders import Folders
-from ponystudio.studio.documents.editable_graph import Document
-from ponystudio.studio.models.field_services import ParamServices
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.widgets import theme
 
 SPEC = NodeSpec(
@@ -67,14 +67,16 @@ class Studio:
     def __init__(self, qtbot, models):
         graph = Graph.of(Node("a", "test.all"), Node("p", "test.prompt"))
         nodes = {"a": {"pos": [0, 0]}, "p": {"pos": [280, 0]}}
-        self.document = Document(replace(graph, view={"nodes": nodes}), Catalog((SPEC, PROMPT)))
+        self.document = EditableGraph(
+            replace(graph, view={"nodes": nodes}), Catalog((SPEC, PROMPT))
+        )
         self.seeds: dict[tuple[str, str], int] = {}
         self.scene = GraphScene(self.document)
         self.view = GraphView(self.scene)
         qtbot.addWidget(self.view)
         self.view.params.set_services(
-            ParamServices(
-                lambda: Folders([models]), lambda node, name: self.seeds.get((node, name))
+            FieldServices(
+                lambda: ModelFolders([models]), lambda node, name: self.seeds.get((node, name))
             )
         )
         self.params = self.view.params

@@ -9,7 +9,7 @@ from ponystudio.canvas.fields.bundled_embeddings import loras_behind
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import Disconnect, SetMode, SetParam
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def document(qapp):
         return Node(id, f"core.{type}", params=params, inputs=inputs)
 
     rows = [{"on": on, "file": name} for on, name in ((True, "b.pt"), (False, "c.pt"), (True, ""))]
-    return Document(
+    return EditableGraph(
         Graph.of(
             node("checkpoint", "load_checkpoint", file="m.safetensors"),
             node("one", "apply_lora", "checkpoint", file="a.pt"),

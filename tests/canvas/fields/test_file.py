@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QApplication
 
 from ponystudio.canvas.fields.file_popup import FilePopup
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.recognition.denoiser_signatures import PURPOSES
 from ponystudio.studio.models import model_files
 from ponystudio.studio.models.model_files import FileFacts
-from ponystudio.studio.models.model_summary import Fact, mismatch, size_text, title_of
+from ponystudio.studio.models.model_summary import ModelSummary, mismatch, size_text, title_of
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def write_lora(path, rank=4):
 
 @pytest.fixture
 def facts(models):
-    found = FileFacts(lambda: Folders([models]))
+    found = FileFacts(lambda: ModelFolders([models]))
     yield found
     found.close()
 
@@ -119,7 +119,7 @@ def test_files_of_one_name_beside_two_graphs_are_told_apart(qtbot, models, loras
     for folder, rank in zip(beside, (4, 8), strict=True):
         folder.mkdir()
         write_lora(folder / "mine.safetensors", rank)
-    found = FileFacts(lambda: Folders([models], beside[0]))
+    found = FileFacts(lambda: ModelFolders([models], beside[0]))
     assert known(qtbot, found, "loras", "mine.safetensors").detail == "rank 4"
     beside.reverse()
     found.doubt()
@@ -128,7 +128,7 @@ def test_files_of_one_name_beside_two_graphs_are_told_apart(qtbot, models, loras
 
 
 def test_other_families_do_not_fit():
-    fact = Fact("a", family="sdxl")
+    fact = ModelSummary("a", family="sdxl")
     assert mismatch("loras", fact, "sd1") == "For SDXL; the model is SD 1.5"
     assert mismatch("loras", fact, "sd1", short=True) == "For SDXL, not SD 1.5"
     assert mismatch("loras", fact, "") == ""

@@ -6,7 +6,7 @@ from PySide6.QtTest import QTest
 
 from ponystudio.canvas.fields import prompt_layout
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.studio.models.token_counter import Prompt
+from ponystudio.studio.models.token_counter import PromptState
 
 KEY, HELD = Qt.Key, Qt.KeyboardModifier
 LONG = "a unicorn with a (rainbow mane:1.2) in tall grass, " * 12
@@ -64,7 +64,7 @@ def test_what_has_no_effect_is_said_at_the_counter(studio, qtbot):
         spec = studio.document.spec("p").param_by_name["text"]
         field, ctx = studio.scene.field(spec), studio.params.context("p", spec)
         field.tooltip(ctx)
-        qtbot.waitUntil(lambda: Prompt(text, "a1111") in studio.params.services.counts._known)
+        qtbot.waitUntil(lambda: PromptState(text, "a1111") in studio.params.services.counts._known)
         return field.tooltip(ctx)
 
     assert "<lora:mane:0.8>: left out of the text" in tip("a pony <lora:mane:0.8>")

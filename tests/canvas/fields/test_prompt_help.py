@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 from ponystudio.graph.editing.edits import Connect, SetParam
 from ponystudio.studio.models import prompt_presets
-from ponystudio.studio.models.token_counter import Prompt
+from ponystudio.studio.models.token_counter import PromptState
 
 KEY = Qt.Key
 CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
@@ -88,7 +88,7 @@ def test_names_of_embeddings_are_no_tags(studio, models, qtbot):
     say(studio, "bad_hands_v4, bad_feet")
     counts = studio.params.services.counts
     with qtbot.waitSignal(counts.changed):
-        counts.get(Prompt("anything to list them", "a1111"))
+        counts.get(PromptState("anything to list them", "a1111"))
     menu(studio)["prompt.spaces"].run()
     assert text_of(studio) == "bad_hands_v4, bad feet"
 

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QImage
 
 from helpers.scenes import chain
 from ponystudio.canvas.painting import badge_fade
-from ponystudio.canvas.painting.wire_animation import Drift
+from ponystudio.canvas.painting.wire_animation import WireAnimation
 from ponystudio.canvas.scene import card_status, screen_reader_texts
 from ponystudio.canvas.scene.items import FocusRef, SocketRef
 from ponystudio.canvas.scene.overlay import Refusal, WireDrag
@@ -235,7 +235,7 @@ def test_dots_drift_below_sockets_and_reroute_dots(view: GraphView, monkeypatch)
     still = shot(view)
     assert before.copy(wire) != still.copy(wire)
     for offset in range(14):
-        monkeypatch.setattr(Drift, "offset", float(offset))
+        monkeypatch.setattr(WireAnimation, "offset", float(offset))
         now = shot(view)
         assert all(now.copy(spot) == still.copy(spot) for spot in spots)
 

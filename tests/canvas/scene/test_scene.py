@@ -28,19 +28,19 @@ from ponystudio.graph.editing.edits import (
 )
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.model import Graph, Node
-from ponystudio.studio.documents.editable_graph import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import NodeState, Problem
 from ponystudio.widgets import metrics, theme
 from ponystudio_resources import path
 
 
 @pytest.fixture
-def document(qapp) -> Document:
+def document(qapp) -> EditableGraph:
     return chain()
 
 
 @pytest.fixture
-def scene(document: Document) -> Iterator[GraphScene]:
+def scene(document: EditableGraph) -> Iterator[GraphScene]:
     return GraphScene(document)
 
 
@@ -101,7 +101,9 @@ def test_the_scene_follows_every_edit_and_its_undo(scene: GraphScene, edit) -> N
 
 
 def test_a_card_without_a_place_gets_one(qapp) -> None:
-    scene = GraphScene(Document(Graph.of(node("a", "t.source"), node("b", "t.sample")), CATALOG))
+    scene = GraphScene(
+        EditableGraph(Graph.of(node("a", "t.source"), node("b", "t.sample")), CATALOG)
+    )
     first, second = scene.node_items.values()
     assert not first.rect.intersects(second.rect)
 
@@ -225,18 +227,18 @@ def test_focus_is_told(scene: GraphScene, qtbot) -> None:
 
 
 @pytest.fixture
-def bare(qapp) -> Document:
+def bare(qapp) -> EditableGraph:
     """A graph of which nothing says where its cards are."""
     graph = graph_format.read(path("graphs") / "text-to-picture.json")
     catalog = json.loads(path("catalog.json").read_text(encoding="utf-8"))
-    return Document(Graph(graph.nodes), Catalog.from_json(catalog))
+    return EditableGraph(Graph(graph.nodes), Catalog.from_json(catalog))
 
 
 def places(scene: GraphScene) -> dict[str, tuple[float, float]]:
     return {id: (item.x, item.y) for id, item in scene.node_items.items()}
 
 
-def test_a_graph_without_a_view_is_laid_out_from_left_to_right(bare: Document) -> None:
+def test_a_graph_without_a_view_is_laid_out_from_left_to_right(bare: EditableGraph) -> None:
     scene = GraphScene(bare)
     for wire in scene.wire_items.values():
         source, target = scene.node_items[wire.source], scene.node_items[wire.target]
@@ -247,7 +249,7 @@ def test_a_graph_without_a_view_is_laid_out_from_left_to_right(bare: Document) -
     assert bare.graph.view == {}
 
 
-def test_cards_laid_out_here_stay_while_they_are_edited(bare: Document) -> None:
+def test_cards_laid_out_here_stay_while_they_are_edited(bare: EditableGraph) -> None:
     scene = GraphScene(bare)
     before = places(scene)
     bare.do(SetParam("sampler", "steps", 4), "Steps")
@@ -275,7 +277,7 @@ def test_of_many_changes_views_are_told_at_once(
 
 
 def test_a_large_graph_is_not_looked_through_for_garbage_while_it_is_open(
-    document: Document, monkeypatch: pytest.MonkeyPatch
+    document: EditableGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scene_sync, "_LARGE", 1)
     scene = GraphScene(document)

@@ -12,21 +12,21 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from helpers.scenes import chain
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view.camera import MIN_ZOOM, Camera
-from ponystudio.canvas.view.event_handler import Handler
+from ponystudio.canvas.view.event_handler import EventHandler
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.editing.edits import RemoveNode, SetMode, SetView
-from ponystudio.studio.documents.editable_graph import Document, gesture
+from ponystudio.studio.documents.editable_graph import EditableGraph, gesture
 from ponystudio.studio.documents.node_state import NodeState, Problem
 from ponystudio.widgets import metrics, theme
 
 
 @pytest.fixture
-def document(qapp) -> Document:
+def document(qapp) -> EditableGraph:
     return chain()
 
 
 @pytest.fixture
-def view(document: Document, qtbot) -> Iterator[GraphView]:
+def view(document: EditableGraph, qtbot) -> Iterator[GraphView]:
     theme.set_reduced_motion(True)
     view = GraphView(GraphScene(document))
     qtbot.addWidget(view)
@@ -96,7 +96,7 @@ def test_the_middle_button_pans(view: GraphView) -> None:
 def test_space_and_drag_pan_and_a_tap_is_told(view: GraphView) -> None:
     taps: list[int] = []
 
-    class Gestures(Handler):
+    class Gestures(EventHandler):
         def space_tap(self) -> None:
             taps.append(1)
 
@@ -136,7 +136,7 @@ def test_fit_glides_where_motion_is_wanted(view: GraphView, qtbot) -> None:
 def test_events_go_to_the_first_that_takes_them(view: GraphView) -> None:
     asked: list[str] = []
 
-    class Asked(Handler):
+    class Asked(EventHandler):
         def __init__(self, name: str, takes: bool) -> None:
             self.name, self.takes = name, takes
 
@@ -323,7 +323,7 @@ def test_a_senseless_camera_is_none(entry: object) -> None:
     assert Camera.from_json(entry) is None
 
 
-def test_a_scene_outlives_its_view(qapp, document: Document) -> None:
+def test_a_scene_outlives_its_view(qapp, document: EditableGraph) -> None:
     scene = GraphScene(document)
     view = GraphView(scene)
     view.deleteLater()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ponystudio_resources
-from ponystudio.diffusion.text.clip_tokens import COMMA, END, START, Chunk, ClipTokenizer, Row
+from ponystudio.diffusion.text.clip_tokens import COMMA, END, START, Chunk, ClipTokenizer, TokenRow
 from ponystudio.diffusion.text.embedding_names import EmbeddingNames, may_mean
 from ponystudio.diffusion.text.prompt_syntax import parse
 from ponystudio.errors import MissingFile
@@ -28,7 +28,7 @@ def chunks(text: str, dialect: str, **embeddings: int) -> list[Chunk]:
     )
 
 
-def body(chunk: Chunk) -> list[int | Row]:
+def body(chunk: Chunk) -> list[int | TokenRow]:
     """What stands between the frame tokens, without the padding."""
     ids = chunk.ids
     return [token.row or token.id for token in chunk.tokens[1 : 1 + ids[1:].index(END)]]
@@ -115,7 +115,13 @@ class TestComfyUI:
             bad=2,
             **{"sub/good.pt": 1},
         )
-        assert body(chunk) == [PONY, Row("bad", 0), Row("bad", 1), COMMA, Row("sub/good.pt", 0)]
+        assert body(chunk) == [
+            PONY,
+            TokenRow("bad", 0),
+            TokenRow("bad", 1),
+            COMMA,
+            TokenRow("sub/good.pt", 0),
+        ]
         assert chunk.weights[5] == 1.5
         assert lengths("word " * 70 + "embedding:bad", "comfyui", bad=7) == [70, 7]
         assert lengths("word " * 70 + "embedding:bad", "comfyui", bad=8) == [75, 3]
@@ -124,7 +130,7 @@ class TestComfyUI:
         assert body(chunks("pony", "comfyui", pony=3)[0]) == [PONY]
 
     def test_an_embedding_stands_after_white_space_only(self):
-        assert body(chunks("x\nembedding:pony", "comfyui", pony=1)[0])[1:] == [Row("pony", 0)]
+        assert body(chunks("x\nembedding:pony", "comfyui", pony=1)[0])[1:] == [TokenRow("pony", 0)]
         assert body(chunks("xembedding:pony", "comfyui", pony=1)[0])[-1] == PONY
 
 
@@ -168,14 +174,14 @@ class TestA1111:
 
     def test_bare_names_of_embeddings(self):
         (chunk,) = chunks("a (Bad-Hands-5:1.2), pony", "a1111", **{"neg/bad-hands-5.pt": 2})
-        rows = [Row("neg/bad-hands-5.pt", 0), Row("neg/bad-hands-5.pt", 1)]
+        rows = [TokenRow("neg/bad-hands-5.pt", 0), TokenRow("neg/bad-hands-5.pt", 1)]
         assert body(chunk) == [320, *rows, COMMA, PONY]
         assert chunk.weights[2:4] == [1.2, 1.2]
 
     def test_the_longest_name_wins(self):
         names = {"bad.pt": 1, "bad hands.pt": 1}
-        assert body(chunks("bad hands", "a1111", **names)[0]) == [Row("bad hands.pt", 0)]
-        assert body(chunks("bad feet", "a1111", **names)[0])[0] == Row("bad.pt", 0)
+        assert body(chunks("bad hands", "a1111", **names)[0]) == [TokenRow("bad hands.pt", 0)]
+        assert body(chunks("bad feet", "a1111", **names)[0])[0] == TokenRow("bad.pt", 0)
 
     def test_a_name_within_a_longer_word_is_none(self):
         assert body(chunks("ponytail", "a1111", pony=1)[0]) == ClipTokenizer().ids("ponytail")
@@ -184,14 +190,14 @@ class TestA1111:
         assert body(chunks("a, embedding:bad", "a1111", **{"bad.pt": 1})[0]) == [
             320,
             COMMA,
-            Row("bad.pt", 0),
+            TokenRow("bad.pt", 0),
         ]
 
     def test_embeddings_are_not_split_unless_they_must(self):
         assert lengths("word " * 70 + "bad", "a1111", bad=6) == [70, 6]
         assert lengths("word " * 70 + "bad", "a1111", bad=160) == [70, 75, 75, 10]
         rows = [row for chunk in chunks("bad", "a1111", bad=160) for row in body(chunk)]
-        assert rows == [Row("bad", i) for i in range(160)]
+        assert rows == [TokenRow("bad", i) for i in range(160)]
 
 
 class TestNames:
@@ -218,7 +224,7 @@ class TestNames:
     @pytest.mark.parametrize("end", ["", ",", ".", " pony", ",pony", ", pony"])
     def test_what_may_follow_a_name(self, dialect, end):
         (chunk,) = chunks(f"embedding:birb{end}", dialect, **{"birb.pt": 1})
-        assert body(chunk) == [Row("birb.pt", 0), *ClipTokenizer().ids(end)]
+        assert body(chunk) == [TokenRow("birb.pt", 0), *ClipTokenizer().ids(end)]
 
     def test_an_unknown_embedding_is_refused_with_near_names(self):
         with pytest.raises(MissingFile, match=r"'EasyNegativ'.*Did you mean EasyNegative\?"):
@@ -250,7 +256,9 @@ class TestMayMean:
     )
     def test_whatever_is_encoded_as_one_is_noticed(self, prompt):
         name = "neg/bad_hands.pt"
-        assert any(isinstance(item, Row) for item in body(chunks(prompt, "a1111", **{name: 1})[0]))
+        assert any(
+            isinstance(item, TokenRow) for item in body(chunks(prompt, "a1111", **{name: 1})[0])
+        )
         assert may_mean(prompt, name)
 
     def test_spellings_of_accents_and_brackets(self):

@@ -17,7 +17,12 @@ from ponystudio.diffusion.families.text_encoder_specs import (
     T5_XXL,
 )
 from ponystudio.diffusion.weights.fused_tensors import TRANSPOSED
-from ponystudio.diffusion.weights.text_tensor_names import Found, naming, of_towers, text_encoders
+from ponystudio.diffusion.weights.text_tensor_names import (
+    TextEncoderTensors,
+    naming,
+    of_towers,
+    text_encoders,
+)
 
 SD3_L = family("sd3").towers[0]
 
@@ -166,11 +171,11 @@ def test_what_is_none_is_not_found():
 
 
 def clip(width, prefix=""):
-    return Found("CLIP", prefix, width)
+    return TextEncoderTensors("CLIP", prefix, width)
 
 
 def t5_of(width, biased=False):
-    return Found("T5", "", width, biased)
+    return TextEncoderTensors("T5", "", width, biased)
 
 
 class TestTowers:

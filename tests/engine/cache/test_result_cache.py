@@ -8,7 +8,7 @@ import torch
 from ponystudio.api import Clip, Image, Model, Patch
 from ponystudio.engine.cache import result_cache as module
 from ponystudio.engine.cache.disk_cache import DiskCache
-from ponystudio.engine.cache.result_cache import Results
+from ponystudio.engine.cache.result_cache import ResultCache
 from ponystudio.library.formats.content_id import content_id
 
 
@@ -24,7 +24,7 @@ def disk(tmp_path):
 
 
 def test_memory_is_bounded_and_the_cheapest_per_byte_leaves_first():
-    results = Results(device_bytes=0, memory_bytes=20_000, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=20_000, disk=None)
     results.put("dear", picture(), 10.0)
     for i in range(20):
         results.put(f"cheap{i}", picture(), 0.01)
@@ -35,7 +35,7 @@ def test_memory_is_bounded_and_the_cheapest_per_byte_leaves_first():
 
 
 def test_old_results_leave_in_the_end_however_dear_they_were():
-    results = Results(device_bytes=0, memory_bytes=20_000, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=20_000, disk=None)
     results.put("dear", picture(), 1.0)
     for i in range(200):
         results.put(f"fair{i}", picture(), 0.2)
@@ -43,7 +43,7 @@ def test_old_results_leave_in_the_end_however_dear_they_were():
 
 
 def test_pinned_results_stay_whatever_happens():
-    results = Results(device_bytes=0, memory_bytes=5_000, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=5_000, disk=None)
     results.put("a", picture(side=8), 0.01)
     assert results.pin(["a"])
     for i in range(10):
@@ -57,11 +57,11 @@ def test_pinned_results_stay_whatever_happens():
 
 
 def test_slow_results_go_through_to_the_disk_and_come_back(disk):
-    results = Results(device_bytes=0, memory_bytes=10**6, disk=disk)
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk)
     results.put("aa.slow", picture(), module.WRITE_FROM)
     results.put("aa.fast", picture(), module.WRITE_FROM / 2)
     disk.flush()
-    later = Results(device_bytes=0, memory_bytes=10**6, disk=disk)
+    later = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk)
     assert later.tier("aa.slow") == "disk"
     assert later.tier("aa.fast") is None
     assert later.get("aa.slow").pixels.shape == (1, 3, 16, 16)
@@ -69,7 +69,7 @@ def test_slow_results_go_through_to_the_disk_and_come_back(disk):
 
 
 def test_pinning_reads_from_the_disk_or_pins_nothing(disk):
-    results = Results(device_bytes=0, memory_bytes=10**6, disk=disk)
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk)
     disk.write("aa.there", picture(), 1.0)
     disk.flush()
     assert not results.pin(["aa.there", "aa.gone"])
@@ -79,7 +79,7 @@ def test_pinning_reads_from_the_disk_or_pins_nothing(disk):
 
 
 def test_even_a_cache_without_room_holds_what_is_pinned(disk):
-    results = Results(device_bytes=0, memory_bytes=0, disk=disk)
+    results = ResultCache(device_bytes=0, memory_bytes=0, disk=disk)
     disk.write("aa.x", picture(), 1.0)
     disk.flush()
     assert results.pin(["aa.x"])
@@ -91,7 +91,7 @@ def test_even_a_cache_without_room_holds_what_is_pinned(disk):
 def test_a_recipe_lives_as_long_as_its_file(tmp_path):
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"x")
-    results = Results(device_bytes=0, memory_bytes=10**6, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=None)
     recipe = Model(str(file), content_id(file), "sd1")
     results.put("m", recipe, 0.1)
     assert results.tier("m") == "memory"
@@ -116,7 +116,7 @@ def test_and_as_long_as_every_other_of_its_files(tmp_path, further):
         assert recipe.options[1:] == (("with", name), ("content", content_id(second)))
     else:
         recipe = recipe.with_patch(Patch(name, content_id(second), 0.5))
-    results = Results(device_bytes=0, memory_bytes=10**6, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=None)
     results.put("m", recipe, 0.1)
     assert results.tier("m") == "memory"
     second.rename(tmp_path / "moved.safetensors")
@@ -126,7 +126,7 @@ def test_and_as_long_as_every_other_of_its_files(tmp_path, further):
 def test_a_run_keeps_its_recipes_whatever_becomes_of_their_files(tmp_path):
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"x")
-    results = Results(device_bytes=0, memory_bytes=10**6, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=None)
     results.put("m", Model(str(file), content_id(file), "sd1"), 0.1)
     assert results.pin(["m"])
     file.unlink()
@@ -136,7 +136,7 @@ def test_a_run_keeps_its_recipes_whatever_becomes_of_their_files(tmp_path):
 def test_recipes_are_not_written_for_files_may_lie_elsewhere_tomorrow(tmp_path, disk):
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"x")
-    results = Results(device_bytes=0, memory_bytes=10**6, disk=disk)
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk)
     results.put("aa.m", Model(str(file), content_id(file), "sd1"), 10.0)
     disk.flush()
     assert not disk.has("aa.m")

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from ponystudio.engine.memory import oom_fallbacks as module
-from ponystudio.engine.memory.devices import Choice
+from ponystudio.engine.memory.devices import DeviceChoice
 from ponystudio.engine.memory.oom_fallbacks import (
     FRUGAL,
     ON_CPU,
     PLAIN,
-    Failed,
-    Ladder,
+    FailedAttempt,
+    OomFallbacks,
     is_out_of_memory,
 )
 from ponystudio.errors import OutOfMemory
@@ -56,11 +56,13 @@ def climb(monkeypatch):
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return "made"
 
-        choice = Choice(torch.device(device), device, {"model": torch.float16}, "A GPU, fp16 (why)")
+        choice = DeviceChoice(
+            torch.device(device), device, {"model": torch.float16}, "A GPU, fp16 (why)"
+        )
         pool = Freed(idle, halves)
-        ladder = Ladder(choice, Freed(cached), pool, lambda e: told.append(e.action), **more)
+        ladder = OomFallbacks(choice, Freed(cached), pool, lambda e: told.append(e.action), **more)
         outcome = ladder.climb(
-            "n", attempt, lambda: Failed(True, frozenset(("a", p) for p in parts)), start
+            "n", attempt, lambda: FailedAttempt(True, frozenset(("a", p) for p in parts)), start
         )
         assert outcome == ("made", tried[-1])
         return tried, told

@@ -10,8 +10,8 @@ import torch
 from helpers import checkpoints
 from ponystudio.api import Clip, Model, Patch, Vae
 from ponystudio.engine.memory import weights_pool as module
-from ponystudio.engine.memory.allocation_limit import MemoryCap
-from ponystudio.engine.memory.devices import Choice
+from ponystudio.engine.memory.allocation_limit import AllocationLimit
+from ponystudio.engine.memory.devices import DeviceChoice
 from ponystudio.engine.memory.weights_pool import WeightsPool
 from ponystudio.errors import Cancelled
 from ponystudio.library.formats.content_id import content_id
@@ -49,10 +49,10 @@ def make_pool(events, monkeypatch):
     def make(device="cpu", budget=10**9):
         parts = dict.fromkeys(("model", "clip", "vae"), torch.float32)
         return WeightsPool(
-            Choice(torch.device(device), device, parts, "a test"),
+            DeviceChoice(torch.device(device), device, parts, "a test"),
             budget=budget,
             emit=lambda event: events.append((event.file, event.action)),
-            cap=MemoryCap(active=False),
+            cap=AllocationLimit(active=False),
             loader=lambda path, part, device, **_: Network(device),
         )
 
@@ -177,10 +177,10 @@ def files(tmp_path_factory):
 def real(events):
     parts = dict.fromkeys(("model", "clip", "vae"), torch.float32)
     pool = WeightsPool(
-        Choice(torch.device("cpu"), "cpu", parts, "a test"),
+        DeviceChoice(torch.device("cpu"), "cpu", parts, "a test"),
         budget=10**9,
         emit=lambda event: events.append((event.file, event.action)),
-        cap=MemoryCap(active=False),
+        cap=AllocationLimit(active=False),
     )
     yield pool
     pool.close_idle()
@@ -429,8 +429,8 @@ def test_another_shift_of_time_is_no_other_network(rooms):
     ],
 )
 def test_networks_that_overflow_fp16_get_what_is_wider(recipe, expected, events, monkeypatch):
-    monkeypatch.setattr(Choice, "wide", torch.bfloat16)
+    monkeypatch.setattr(DeviceChoice, "wide", torch.bfloat16)
     parts = dict.fromkeys(("model", "clip", "vae"), torch.float16)
-    choice = Choice(torch.device("cuda"), "cuda", parts, "a test")
-    pool = WeightsPool(choice, budget=1, emit=events.append, cap=MemoryCap(active=False))
+    choice = DeviceChoice(torch.device("cuda"), "cuda", parts, "a test")
+    pool = WeightsPool(choice, budget=1, emit=events.append, cap=AllocationLimit(active=False))
     assert pool._dtype(recipe, precise=False) == expected

@@ -19,7 +19,7 @@ from ponystudio.graph.editing.edits import (
     SetView,
     between,
 )
-from ponystudio.graph.editing.undo_history import Player, states
+from ponystudio.graph.editing.undo_history import UndoHistory, states
 from ponystudio.graph.formats.edit_codec import NoSuchEdit, decode, difference, encode
 from ponystudio.graph.model import Graph, Link, Node
 
@@ -104,7 +104,7 @@ def test_an_edit_of_an_unknown_kind_is_refused():
 
 
 def test_a_player_merges_forgets_and_seals_as_the_undo_stack_does():
-    player = Player(Graph.of(Node("a", "t.x")))
+    player = UndoHistory(Graph.of(Node("a", "t.x")))
     for value in range(5):
         player.do(SetParam("a", "x", value), "Change x", "drag")
     player.do(SetParam("a", "y", 1), "Change y", "other")
@@ -125,7 +125,7 @@ def test_a_player_merges_forgets_and_seals_as_the_undo_stack_does():
 @settings(max_examples=100)
 @given(st.lists(st.tuples(EDITS, st.sampled_from(["", "a", "b"]), st.integers(0, 9)), max_size=12))
 def test_the_states_of_a_history_are_found_from_the_present_one(script):
-    player = Player(start())
+    player = UndoHistory(start())
     for edit, merge, number in script:
         if number == 0:
             player.to(number % (player.index + 1))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ponystudio.errors import DamagedFile, UnsafeFile
-from ponystudio.library.formats.pickle_machine import Global, Inert, read_pickle
+from ponystudio.library.formats.pickle_machine import Global, InertObject, read_pickle
 from ponystudio.library.formats.torch_pickles import TorchNames
 
 SCALARS = (
@@ -77,7 +77,7 @@ def test_known_names_are_only_texts() -> None:
 
 def test_ignored_objects_are_inert() -> None:
     content = read(b"\x80\x02cnumpy\ndtype\n(X\x02\x00\x00\x00f4tR}b.")
-    assert isinstance(content, Inert)
+    assert isinstance(content, InertObject)
     assert not callable(content)
 
 

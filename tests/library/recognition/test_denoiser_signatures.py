@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from ponystudio.library.formats.tensor_info import TensorInfo
-from ponystudio.library.recognition.denoiser_signatures import PREFIXES, Denoiser, denoiser
+from ponystudio.library.recognition.denoiser_signatures import PREFIXES, DenoiserSignature, denoiser
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -86,7 +86,7 @@ OURS: dict[str, tuple[Shapes, str, int, bool, int]] = {
 }
 
 
-def found_in(shapes: Shapes, prefix: str = "") -> Denoiser:
+def found_in(shapes: Shapes, prefix: str = "") -> DenoiserSignature:
     found = denoiser(
         {
             prefix + name: TensorInfo(prefix + name, "F16", tuple(shape), None, 0, 0)

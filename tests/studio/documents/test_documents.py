@@ -17,7 +17,7 @@ from ponystudio.graph.editing.edits import AddNode, SetParam, SetView
 from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH, embed
 from ponystudio.graph.model import Graph, Node
-from ponystudio.library.model_folders import Folders
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.file_lock import for_file
 from ponystudio.studio.documents.journal_format import packed
@@ -423,7 +423,7 @@ def test_names_of_model_files_lead_to_the_same_file_from_anywhere(qapp, tmp_path
     (root / "checkpoints").mkdir(parents=True)
     (root / "checkpoints" / "pony.safetensors").write_bytes(b"")
     (file.parent / "beside.safetensors").write_bytes(b"")
-    documents = Documents(tmp_path / "data", CATALOG, lambda: Folders([root]))
+    documents = Documents(tmp_path / "data", CATALOG, lambda: ModelFolders([root]))
     try:
         document = documents.open_now(file)
         whole = str(root / "checkpoints" / "pony.safetensors")

@@ -6,12 +6,12 @@ from ponystudio.errors import GraphError
 from ponystudio.graph.editing.edits import AddNode, RemoveNode, SetParam, SetView
 from ponystudio.graph.editing.undo_history import LIMIT
 from ponystudio.graph.model import Graph, Node
-from ponystudio.studio.documents.editable_graph import Change, Document, Record, gesture
+from ponystudio.studio.documents.editable_graph import Change, EditableGraph, Record, gesture
 
 
 @pytest.fixture
 def document(qapp):
-    return Document(Graph.of(Node("a", "test.add"), Node("b", "test.add")))
+    return EditableGraph(Graph.of(Node("a", "test.add"), Node("b", "test.add")))
 
 
 def test_edits_are_undone_exactly(document):
@@ -89,7 +89,7 @@ def test_what_is_recorded_can_be_done_again(document):
     document.redo()
     assert [(r.kind, r.index) for r in records[3:]] == [("to", 1), ("to", 0), ("to", 1)]
 
-    copy = Document(Graph.of(Node("a", "test.add"), Node("b", "test.add")))
+    copy = EditableGraph(Graph.of(Node("a", "test.add"), Node("b", "test.add")))
     for record in records:
         if record.edit is not None:
             copy.do(record.edit, record.text, record.merge)

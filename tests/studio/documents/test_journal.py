@@ -20,11 +20,11 @@ from ponystudio.graph.editing.undo_history import LIMIT, states
 from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents import journal as journal_module
 from ponystudio.studio.documents import journal_writer as keeper_module
-from ponystudio.studio.documents.document import StudioDocument
-from ponystudio.studio.documents.editable_graph import Document, gesture
+from ponystudio.studio.documents.document import Document
+from ponystudio.studio.documents.editable_graph import EditableGraph, gesture
 from ponystudio.studio.documents.journal import Journal
 from ponystudio.studio.documents.journal_format import packed, replay
-from ponystudio.studio.documents.journal_writer import Keeper
+from ponystudio.studio.documents.journal_writer import JournalWriter
 
 
 def start() -> Graph:
@@ -34,26 +34,26 @@ def start() -> Graph:
 
 @pytest.fixture
 def keeper():
-    keeper = Keeper()
+    keeper = JournalWriter()
     yield keeper
     keeper.stop()
 
 
 @pytest.fixture
 def document(qapp, keeper, tmp_path):
-    document = StudioDocument("one", Journal(keeper, tmp_path / "one.journal"), Catalog(()))
+    document = Document("one", Journal(keeper, tmp_path / "one.journal"), Catalog(()))
     document.start(start(), "Mine")
     return document
 
 
-def replayed(document: StudioDocument):
+def replayed(document: Document):
     document.journal._keeper.settle()
     stored = replay(document.journal.path)
     assert stored is not None
     return stored
 
 
-def told(document: Document):
+def told(document: EditableGraph):
     """All that a person could notice of a document's past and future."""
     history = document.history()
     texts = [(step.text, step.merge) for step in history.steps]
@@ -83,9 +83,9 @@ ACTIONS = st.lists(
 def test_a_document_and_its_journal_tell_the_same(qapp, tmp_path_factory, actions, limit):
     quick = pytest.MonkeyPatch()
     quick.setattr("ponystudio.graph.editing.undo_history.LIMIT", limit)
-    keeper = Keeper()
+    keeper = JournalWriter()
     path = tmp_path_factory.mktemp("journal") / "one.journal"
-    document = StudioDocument("one", Journal(keeper, path), Catalog(()))
+    document = Document("one", Journal(keeper, path), Catalog(()))
     document.start(start(), "Mine")
     quick.setattr(os, "fsync", lambda handle: None)
     try:
@@ -106,7 +106,7 @@ def test_a_document_and_its_journal_tell_the_same(qapp, tmp_path_factory, action
                 case ("reopen",):
                     stored = replayed(document)
                     document.journal.close()
-                    document = StudioDocument("one", Journal(keeper, path), Catalog(()))
+                    document = Document("one", Journal(keeper, path), Catalog(()))
                     document.resume(stored)
         stored = replayed(document)
         assert told_of(stored) == told(document)
@@ -172,7 +172,7 @@ def test_a_torn_tail_is_left_out_and_written_over(document, keeper):
         stored = replay(path)
         assert not stored.lost
         assert stored.graph.nodes["load"].params["file"] == "b"
-    again = StudioDocument("one", Journal(keeper, path), Catalog(()))
+    again = Document("one", Journal(keeper, path), Catalog(()))
     again.resume(stored)
     again.do(SetParam("load", "file", "d"), "Change")
     stored = replayed(again)
@@ -248,8 +248,8 @@ def test_a_save_on_its_way_survives_a_compaction(document):
 
 def test_a_full_disk_is_told_once_and_nothing_is_lost(qapp, tmp_path, monkeypatch):
     told_errors = []
-    keeper = Keeper(told_errors.append)
-    document = StudioDocument("one", Journal(keeper, tmp_path / "one.journal"), Catalog(()))
+    keeper = JournalWriter(told_errors.append)
+    document = Document("one", Journal(keeper, tmp_path / "one.journal"), Catalog(()))
     document.start(start(), "Mine")
     keeper.flush()
     real, full = Journal._append, [True]

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from ponystudio.library.model_index import Index
+from ponystudio.library.model_index import ModelIndex
 from ponystudio.studio.models import hashing
 from ponystudio.studio.models.hashing import Hasher
 from ponystudio_resources import path as resource
@@ -37,7 +37,7 @@ def test_it_is_the_file_s_sha256_and_is_kept(hasher, upscaler, tmp_path):
     expected = hashlib.sha256(upscaler.read_bytes()).hexdigest()
     assert hasher.heard == [(upscaler, expected)]
     assert not hasher.wants(upscaler)
-    with Index(tmp_path / "index.sqlite") as index:
+    with ModelIndex(tmp_path / "index.sqlite") as index:
         assert index.look(upscaler).sha256 == expected
 
 

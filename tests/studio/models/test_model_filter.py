@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from ponystudio.studio.models.model_filter import Entry, Wish
-from ponystudio.studio.models.model_summary import Fact
+from ponystudio.studio.models.model_filter import ModelEntry, ModelFilter
+from ponystudio.studio.models.model_summary import ModelSummary
 
 FILES = {
-    Entry("checkpoints", "pony.safetensors"): Fact(
+    ModelEntry("checkpoints", "pony.safetensors"): ModelSummary(
         "pony.safetensors", family="sdxl", size=6_500, modified=20.0, sha256="67ab2fd8ec" + "0" * 54
     ),
-    Entry("loras", "styles/Ink.safetensors"): Fact(
+    ModelEntry("loras", "styles/Ink.safetensors"): ModelSummary(
         "styles/Ink.safetensors", family="sd1", size=3, modified=30.0, words=("sumi-e", "rice")
     ),
-    Entry("loras", "clay.safetensors"): Fact("clay.safetensors", family="sdxl", modified=10.0),
-    Entry("vae", "torn.pt"): Fact("torn.pt", problem="Damaged", size=9),
-    Entry("loras", "new.safetensors"): None,
+    ModelEntry("loras", "clay.safetensors"): ModelSummary(
+        "clay.safetensors", family="sdxl", modified=10.0
+    ),
+    ModelEntry("vae", "torn.pt"): ModelSummary("torn.pt", problem="Damaged", size=9),
+    ModelEntry("loras", "new.safetensors"): None,
 }
 
 
 def names(**wish: object) -> list[str]:
-    found = Wish(**wish).of(FILES, FILES.__getitem__)
+    found = ModelFilter(**wish).of(FILES, FILES.__getitem__)
     return [entry.name.rpartition("/")[2].partition(".")[0] for entry, _ in found]
 
 

@@ -12,9 +12,9 @@ from PySide6.QtCore import QCoreApplication
 
 from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.diffusion.text.prompt_syntax import parse
-from ponystudio.library.model_folders import Folders
-from ponystudio.studio.models.field_services import ParamServices
-from ponystudio.studio.models.token_counter import Counts, Embeddings, Prompt, count
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.studio.models.field_services import FieldServices
+from ponystudio.studio.models.token_counter import Counts, Embeddings, PromptState, count
 
 LONG = ", ".join(f"word{i} (weighted words:1.2)" for i in range(20))
 
@@ -32,7 +32,7 @@ def lengths(text, dialect):
      "日本語 été 🦄", "unicorn " * 200, LONG.replace(",", "")],
 )  # fmt: skip
 def test_counts_as_the_encoder_does(text, dialect):
-    found = count(Prompt(text, dialect))
+    found = count(PromptState(text, dialect))
     assert (found.tokens, found.chunks) == (
         sum(lengths(text, dialect)),
         len(lengths(text, dialect)),
@@ -43,44 +43,44 @@ def test_counts_as_the_encoder_does(text, dialect):
 
 def test_a_break_is_where_the_next_chunk_begins():
     text = ", ".join(["unicorn"] * 60)
-    place = count(Prompt(text, "comfyui")).breaks[0]
+    place = count(PromptState(text, "comfyui")).breaks[0]
     assert ClipTokenizer().ids(text[:place]) == ClipTokenizer().ids(text)[:75]
 
 
 def test_weights_are_no_words():
     text = "(1 2 3:1.2), 1 2 1.2, " * 12
-    place = count(Prompt(text, "comfyui")).breaks[0]
+    place = count(PromptState(text, "comfyui")).breaks[0]
     before = parse(text[:place], "comfyui")
     tokens = sum(len(ClipTokenizer().ids(part.text)) for part in before)
     assert tokens == lengths(text, "comfyui")[0]
 
 
 def test_what_is_named_in_vain_is_told_and_counted():
-    found = count(Prompt("a unicorn, embedding:gone", "a1111"))
+    found = count(PromptState("a unicorn, embedding:gone", "a1111"))
     assert "gone" in found.problem
     assert found.tokens > 3
 
 
 def test_an_embedding_counts_its_vectors():
-    plain = count(Prompt("a unicorn", "a1111")).tokens
-    assert count(Prompt("a unicorn birb", "a1111"), {"birb.pt": 8}).tokens == plain + 8
+    plain = count(PromptState("a unicorn", "a1111")).tokens
+    assert count(PromptState("a unicorn birb", "a1111"), {"birb.pt": 8}).tokens == plain + 8
 
 
 def test_counts_arrive_later(qtbot, tmp_path):
-    counts = Counts(lambda: Folders([tmp_path]))
+    counts = Counts(lambda: ModelFolders([tmp_path]))
     with qtbot.waitSignal(counts.changed):
-        assert counts.get(Prompt("a unicorn", "a1111"), "here") is None
-    assert counts.get(Prompt("a unicorn", "a1111"), "here").tokens == 2
+        assert counts.get(PromptState("a unicorn", "a1111"), "here") is None
+    assert counts.get(PromptState("a unicorn", "a1111"), "here").tokens == 2
     with qtbot.waitSignal(counts.changed):
         # Until the new one is there the last one stays.
-        assert counts.get(Prompt("a unicorn, 3d", "a1111"), "here").tokens == 2
-    assert counts.get(Prompt("a unicorn, 3d", "a1111"), "here").tokens == 5
-    assert counts.get(Prompt("  ", "a1111"), "here").tokens == 0
+        assert counts.get(PromptState("a unicorn, 3d", "a1111"), "here").tokens == 2
+    assert counts.get(PromptState("a unicorn, 3d", "a1111"), "here").tokens == 5
+    assert counts.get(PromptState("  ", "a1111"), "here").tokens == 0
 
 
 def test_a_long_prompt_is_counted_quickly_enough():
     text = "(word:1.2), " * 5000
-    assert count(Prompt(text, "a1111")).tokens == 10_000
+    assert count(PromptState(text, "a1111")).tokens == 10_000
 
 
 def test_counting_needs_no_torch():
@@ -88,8 +88,8 @@ def test_counting_needs_no_torch():
     import sys
 
     code = (
-        "import sys; from ponystudio.studio.models.token_counter import Prompt, count;"
-        "print(count(Prompt('a unicorn', 'a1111')).tokens, 'torch' in sys.modules)"
+        "import sys; from ponystudio.studio.models.token_counter import PromptState, count;"
+        "print(count(PromptState('a unicorn', 'a1111')).tokens, 'torch' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["2", "False"]
@@ -114,11 +114,11 @@ def test_embeddings_are_listed_and_measured_from_their_headers(tmp_path):
     write(folder / "words.safetensors", a=[4], b=[4], c=[2, 4])
     write(folder / "layer.safetensors", **{"a.weight": [4, 4]})
     (folder / "torn.safetensors").write_bytes(b"torn")
-    found = Embeddings(Folders([tmp_path]))
+    found = Embeddings(ModelFolders([tmp_path]))
     sizes = {"birb": 3, "pair": 2, "words": 4, "layer": 1, "torn": 1}
     assert dict(found) == {f"{name}.safetensors": size for name, size in sizes.items()}
-    plain = count(Prompt("a unicorn", "a1111")).tokens
-    assert count(Prompt("a unicorn, embedding:birb", "a1111"), found).tokens == plain + 1 + 3
+    plain = count(PromptState("a unicorn", "a1111")).tokens
+    assert count(PromptState("a unicorn, embedding:birb", "a1111"), found).tokens == plain + 1 + 3
 
 
 def test_those_in_pictures_are_measured(tmp_path):
@@ -127,7 +127,7 @@ def test_those_in_pictures_are_measured(tmp_path):
     info.add_text("sd-ti-embedding", base64.b64encode(field).decode(), zip=True)
     (tmp_path / "embeddings").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "embeddings" / "birb.png", pnginfo=info)
-    assert dict(Embeddings(Folders([tmp_path]))) == {"birb.png": 6}
+    assert dict(Embeddings(ModelFolders([tmp_path]))) == {"birb.png": 6}
 
 
 def test_those_that_loras_bring_count_behind_them(tmp_path, qtbot):
@@ -135,8 +135,8 @@ def test_those_that_loras_bring_count_behind_them(tmp_path, qtbot):
         tmp_path / "loras" / "mane.safetensors",
         **{"bundle_emb.twilight.clip_l": [7, 4], "x.lora_up.weight": [2, 2]},
     )
-    counts = Counts(lambda: Folders([tmp_path]))
-    behind = Prompt("a embedding:twilight", "a1111", ("mane.safetensors", "gone.safetensors"))
+    counts = Counts(lambda: ModelFolders([tmp_path]))
+    behind = PromptState("a embedding:twilight", "a1111", ("mane.safetensors", "gone.safetensors"))
     beside = behind._replace(loras=())
     for prompt in (behind, beside):
         with qtbot.waitSignal(counts.changed):
@@ -147,11 +147,11 @@ def test_those_that_loras_bring_count_behind_them(tmp_path, qtbot):
 
 
 def test_the_end_of_the_services_ends_what_is_being_found_out(qapp, tmp_path):
-    services = ParamServices(lambda: Folders([tmp_path]))
+    services = FieldServices(lambda: ModelFolders([tmp_path]))
     told = []
     services.counts.changed.connect(lambda: told.append("count"))
     services.facts.changed.connect(lambda: told.append("fact"))
-    services.counts.get(Prompt("a unicorn", "a1111"))
+    services.counts.get(PromptState("a unicorn", "a1111"))
     services.facts.get("loras", "gone.safetensors")
     services.close()
     names = {thread.name for thread in threading.enumerate()}
@@ -164,21 +164,21 @@ class TestReadAtOnce:
     """FLUX and AuraFlow read a prompt of any length by T5, which has no chunks."""
 
     def test_flux_by_its_own_tokenizer(self):
-        found = count(Prompt("a (pony:1.2)", "comfyui", family="flux"))
+        found = count(PromptState("a (pony:1.2)", "comfyui", family="flux"))
         assert (found.tokens, found.chunks, found.room, found.exact) == (3, 1, 255, True)
 
     def test_auraflow_by_one_that_is_like_its_own(self):
-        found = count(Prompt("a pony", "comfyui", family="auraflow"))
+        found = count(PromptState("a pony", "comfyui", family="auraflow"))
         assert not found.exact
 
     def test_a_long_prompt_takes_the_room_it_needs(self):
-        found = count(Prompt("a pony, " * 200, "comfyui", family="flux"))
+        found = count(PromptState("a pony, " * 200, "comfyui", family="flux"))
         assert found.room == found.tokens > 255
         assert found.breaks == ()
 
     def test_a_textual_inversion_has_no_tokens_for_it(self):
-        plain = count(Prompt("a pony,", "comfyui", family="flux")).tokens
-        named = Prompt("a pony embedding:birb,", "comfyui", family="flux")
+        plain = count(PromptState("a pony,", "comfyui", family="flux")).tokens
+        named = PromptState("a pony embedding:birb,", "comfyui", family="flux")
         found = count(named, {"birb.pt": 8})
         assert (found.tokens, found.problem) == (plain + 1, "")  # the comma is a word now
         lost = count(named)
@@ -187,4 +187,4 @@ class TestReadAtOnce:
 
     def test_others_count_in_chunks(self):
         for family in ("", "sdxl", "sd3"):
-            assert count(Prompt("a pony", "comfyui", family=family)).room == 75
+            assert count(PromptState("a pony", "comfyui", family=family)).room == 75

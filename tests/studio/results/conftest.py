@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ponystudio.studio.results.result_library import Results
+from ponystudio.studio.results.result_library import ResultLibrary
 
 
 class Toasts:
@@ -32,8 +32,8 @@ def output(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def results(qapp, tmp_path, output, toasts) -> Iterator[Results]:
-    results = Results(tmp_path / "data", tmp_path / "cache", output, toasts)
+def results(qapp, tmp_path, output, toasts) -> Iterator[ResultLibrary]:
+    results = ResultLibrary(tmp_path / "data", tmp_path / "cache", output, toasts)
     yield results
     results.close()
     results.deleteLater()

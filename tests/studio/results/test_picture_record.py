@@ -14,7 +14,7 @@ from ponystudio.studio.results.picture_record import (
     read_graph,
     read_picture,
 )
-from ponystudio.studio.results.result_table import Query, Store, made_with
+from ponystudio.studio.results.result_table import Query, ResultTable, made_with
 from ponystudio.studio.results.thumbnail_cache import small
 
 LARGEST_SEED = 2**64 - 1
@@ -146,7 +146,7 @@ def test_drafts_are_no_pictures(name, is_one):
     assert is_picture(name) is is_one
 
 
-def found(store: Store, text: str = "", starred: bool = False) -> list[str]:
+def found(store: ResultTable, text: str = "", starred: bool = False) -> list[str]:
     return [picture.name for picture in store.find(Query(text, starred)).pictures]
 
 
@@ -157,7 +157,7 @@ def test_the_store_finds_by_words_and_keeps_stars(tmp_path):
             tmp_path / "b.png", text_to_picture("fox, flat", seed=LARGEST_SEED), time=2000
         ),
     ]
-    store = Store(tmp_path / "data" / "results.sqlite")
+    store = ResultTable(tmp_path / "data" / "results.sqlite")
     try:
         store.put(picture for path in paths if (picture := read_picture(path)))
         assert found(store) == ["b.png", "a.png"]
@@ -182,7 +182,7 @@ def test_results_are_found_by_each_of_their_files(tmp_path):
         save_picture(tmp_path / f"{name}.png", text_to_picture(), time=n, loras=files)
         for n, (name, files) in enumerate(lora.items())
     ]
-    store = Store(tmp_path / "results.sqlite")
+    store = ResultTable(tmp_path / "results.sqlite")
     store.put(picture for path in paths if (picture := read_picture(path)))
     assert found(store, made_with("my mane")) == ["a.png"]
     assert found(store, made_with("100%")) == ["b.png"]
@@ -198,7 +198,7 @@ def test_an_index_that_knew_no_files_has_its_pictures_read_again(tmp_path):
 
     picture = read_picture(save_picture(tmp_path / "a.png", text_to_picture()))
     assert picture is not None
-    store = Store(tmp_path / "results.sqlite")
+    store = ResultTable(tmp_path / "results.sqlite")
     store.put([picture])
     stamp = {str(picture.path): (picture.mtime, picture.bytes)}
     assert store.stamps(tmp_path) == stamp
@@ -206,7 +206,7 @@ def test_an_index_that_knew_no_files_has_its_pictures_read_again(tmp_path):
     with sqlite3.connect(tmp_path / "results.sqlite") as connection:
         connection.execute("ALTER TABLE pictures DROP COLUMN files")
     connection.close()
-    store = Store(tmp_path / "results.sqlite")
+    store = ResultTable(tmp_path / "results.sqlite")
     assert store.stamps(tmp_path) != stamp
     assert found(store, "fox") == ["a.png"]
     store.put([picture])
@@ -217,7 +217,7 @@ def test_an_index_that_knew_no_files_has_its_pictures_read_again(tmp_path):
 def test_a_damaged_index_is_begun_anew(tmp_path):
     file = tmp_path / "results.sqlite"
     file.write_bytes(b"no database" * 100)
-    store = Store(file)
+    store = ResultTable(file)
     assert found(store) == []
     store.close()
     assert (tmp_path / "results.sqlite.damaged").exists()
@@ -231,7 +231,7 @@ def test_an_index_of_another_version_keeps_its_columns(tmp_path):
         connection.execute("CREATE TABLE pictures (path TEXT PRIMARY KEY, time REAL, mood TEXT)")
         connection.execute("INSERT INTO pictures VALUES ('/x/a.png', 5, 'calm')")
     connection.close()
-    store = Store(file)
+    store = ResultTable(file)
     assert found(store) == ["a.png"]
     assert found(store, "x") == []  # a folder is no name
     store.close()

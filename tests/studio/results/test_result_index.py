@@ -3,9 +3,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from helpers.pictures import save_picture, text_to_picture
-from ponystudio.studio.results.result_index import Query, ResultsIndex
-from ponystudio.studio.results.result_list import Listing
-from ponystudio.studio.results.thumbnail_cache import Thumbnails, trim
+from ponystudio.studio.results.result_index import Query, ResultIndex
+from ponystudio.studio.results.result_list import ResultList
+from ponystudio.studio.results.thumbnail_cache import ThumbnailCache, trim
 
 
 def ask(results, qtbot, query=None):
@@ -37,7 +37,7 @@ def test_a_drive_that_is_away_is_not_forgotten(results, output, scanned, qtbot):
 
 
 def test_a_picture_just_made_is_there_at_once(results, output, qtbot):
-    listing = Listing(results)
+    listing = ResultList(results)
     path = save_picture(output / "a.png", text_to_picture(seed=2**64 - 1))
     with qtbot.waitSignal(results.index.added, timeout=5000):
         results.add(None, "save", path)
@@ -54,7 +54,7 @@ def test_the_picture_of_a_node_belongs_to_its_document_not_to_an_address(results
 
 
 def test_pictures_of_others_are_noticed(results, output, scanned, qtbot):
-    listing = Listing(results)
+    listing = ResultList(results)
     scanned()
     qtbot.waitUntil(lambda: listing.ready)
     qtbot.wait(20)  # until the folder is watched
@@ -68,7 +68,7 @@ def test_search_and_stars_narrow_the_list(results, output, scanned, qtbot):
         for n, p in ((1, "fox"), (2, "cat"))
     ]
     scanned()
-    listing = Listing(results)
+    listing = ResultList(results)
     qtbot.waitUntil(lambda: len(listing.pictures) == 2)
     listing.search("fox")
     qtbot.waitUntil(lambda: [p.name for p in listing.pictures] == ["1.png"])
@@ -82,7 +82,7 @@ def test_search_and_stars_narrow_the_list(results, output, scanned, qtbot):
 
 def test_an_index_that_cannot_be_kept_hides_nothing_else(qapp, tmp_path, qtbot):
     (tmp_path / "data").write_text("a file where the folder should be")
-    index = ResultsIndex(tmp_path / "data" / "results.sqlite", tmp_path)
+    index = ResultIndex(tmp_path / "data" / "results.sqlite", tmp_path)
     with qtbot.waitSignal(index.answered, timeout=5000) as signal:
         index.ask(Query())
     assert signal.args[0].pictures == ()
@@ -96,7 +96,7 @@ def test_thumbnails_are_made_once_and_kept_on_disk(results, output, tmp_path, qt
     assert results.thumbnails.get(path).width() == 64
     kept = list((tmp_path / "cache" / "thumbnails").iterdir())
     assert len(kept) == 1
-    another = Thumbnails(tmp_path / "cache" / "thumbnails")
+    another = ThumbnailCache(tmp_path / "cache" / "thumbnails")
     before = kept[0].stat().st_ino
     with qtbot.waitSignal(another.ready, timeout=5000):
         another.get(path)
@@ -107,7 +107,7 @@ def test_thumbnails_are_made_once_and_kept_on_disk(results, output, tmp_path, qt
 def test_a_picture_that_vanished_leaves_the_list(results, output, scanned, qtbot):
     path = save_picture(output / "a.png", text_to_picture())
     scanned()
-    listing = Listing(results)
+    listing = ResultList(results)
     qtbot.waitUntil(lambda: len(listing.pictures) == 1)
     path.unlink()
     results.thumbnails.get(path)

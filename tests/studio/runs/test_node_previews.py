@@ -7,7 +7,7 @@ from PySide6.QtGui import QImage
 
 from helpers.running import document_of, make, tiny_catalog
 from ponystudio.studio.runs.last_run import LastPicture
-from ponystudio.studio.runs.node_previews import LONGEST, CardPictures, small_copy
+from ponystudio.studio.runs.node_previews import LONGEST, NodePreviews, small_copy
 
 
 def saved(path, width: int, height: int):
@@ -20,7 +20,7 @@ def saved(path, width: int, height: int):
 def test_a_document_that_is_closed_meanwhile_gets_none(qapp, tmp_path):
     path = saved(tmp_path / "end.png", 8, 4)
     document = document_of(make("end", "steps"), catalog=tiny_catalog())
-    pictures, shown = CardPictures(), []
+    pictures, shown = NodePreviews(), []
     last = LastPicture(str(path), path.stat().st_mtime_ns, "key")
     pictures.last.note("scope", {"end": last})
     pictures.show_last(document, "scope", lambda: shown.append("end"))

@@ -9,7 +9,7 @@ from ponystudio.api.spec import InputSpec, NodeSpec, OutputSpec, ParamSpec
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.studio.runs.duration_estimates import Estimates, Work, works
-from ponystudio.studio.runs.progress_estimate import Forecast
+from ponystudio.studio.runs.progress_estimate import ProgressEstimate
 from ponystudio.studio.runs.run_texts import about, duration, memory, outlook, size, why
 
 
@@ -79,7 +79,7 @@ class TestEstimates:
 class TestForecast:
     def test_a_run_in_parts(self):
         now = [0.0]
-        run = Forecast(["a", "b"], {"a": 10.0, "b": 10.0}, lambda: now[0])
+        run = ProgressEstimate(["a", "b"], {"a": 10.0, "b": 10.0}, lambda: now[0])
         assert (run.fraction, run.left) == (0.0, 20.0)
         run.start("a")
         now[0] = 5.0
@@ -98,7 +98,7 @@ class TestForecast:
 
     def test_steps_correct_what_was_thought(self):
         now = [0.0]
-        run = Forecast(["a"], {"a": 100.0}, lambda: now[0])
+        run = ProgressEstimate(["a"], {"a": 100.0}, lambda: now[0])
         run.start("a")
         for step in range(1, 6):
             now[0] += 1.0
@@ -106,7 +106,7 @@ class TestForecast:
         assert run.left == pytest.approx(5.0, abs=2.0)
 
     def test_nothing_to_do_is_no_trouble(self):
-        assert Forecast([], {}).fraction == 0.0
+        assert ProgressEstimate([], {}).fraction == 0.0
 
 
 class TestWords:

@@ -10,19 +10,19 @@ import pytest
 from PySide6.QtGui import QImage
 
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
-from ponystudio.app.window.services import Running
+from ponystudio.app.window.services import Services
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import RemoveNode, SetParam, SetView
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.job_queue import JobQueue
-from ponystudio.studio.runs.job_store import QueueStore
+from ponystudio.studio.runs.job_store import JobStore
 from ponystudio.studio.runs.last_run import LastPictures
 from ponystudio.studio.runs.last_seeds import LastSeeds
-from ponystudio.studio.runs.run_monitor import RunWatch
+from ponystudio.studio.runs.run_monitor import RunMonitor
 from ponystudio.studio.settings import Settings
-from ponystudio.studio.worker.worker_process import Session
-from ponystudio.studio.worker.worker_session import EngineLink, _open_log
+from ponystudio.studio.worker.worker_process import WorkerProcess
+from ponystudio.studio.worker.worker_session import WorkerSession, _open_log
 
 CATALOG = tiny_catalog()
 
@@ -180,7 +180,7 @@ class TestQueue:
         assert not runner.queue.jobs
 
     def test_it_survives_the_process(self, runner, document, link, tmp_path):
-        store = QueueStore(tmp_path / "queue")
+        store = JobStore(tmp_path / "queue")
         kept = runner_for(link, tmp_path, queue=JobQueue(store))
         kept.watch(document)
         kept.run(document, count=3)
@@ -191,7 +191,7 @@ class TestQueue:
         store.close()
         kept.close()
 
-        store = QueueStore(tmp_path / "queue")
+        store = JobStore(tmp_path / "queue")
         again = runner_for(link, tmp_path, queue=JobQueue(store))
         told = []
         again.restored.connect(told.append)
@@ -213,14 +213,14 @@ class TestQueue:
 
     def test_what_a_crash_left_beside_the_queue_is_removed(self, runner, document, tmp_path):
         folder = tmp_path / "queue"
-        store = QueueStore(folder)
+        store = JobStore(folder)
         store.keep(runner.run(document).stored())
         store.keep(runner.run(document).stored())
         store.keep_order([(1, 0)])  # killed before the second one was in the order
         store.close()
         (folder / "job-7.json").write_text("{")
         (folder / ".order.json.aa.tmp").write_text("half")
-        store = QueueStore(folder)
+        store = JobStore(folder)
         assert [stored.id for stored, _ in store.load()] == [1]
         store.close()
         assert {path.name for path in folder.iterdir()} == {"job-1.json", "order.json"}
@@ -394,7 +394,7 @@ class TestStates:
         assert document.states["end"].stale
         link.tell("node_started", node="end", why="x")
         watch = runner._watch
-        assert isinstance(watch, RunWatch)
+        assert isinstance(watch, RunMonitor)
         watch._states.preview("end", live)
         assert document.states["end"].live
         link.tell("run_failed", node="", error="", hint="", reason="Cancelled")
@@ -456,7 +456,7 @@ def test_the_log_of_a_worker_that_goes_on_and_on_is_bounded(qapp, tmp_path, monk
     """While another process writes to it."""
     monkeypatch.setattr("ponystudio.studio.worker.worker_session.LOG_LIMIT", 1000)
     write = "import sys\nfor line in sys.stdin: print(line.strip() * 400, flush=True)"
-    link = EngineLink(log_file=tmp_path / "engine.log", command=[sys.executable, "-c", write])
+    link = WorkerSession(log_file=tmp_path / "engine.log", command=[sys.executable, "-c", write])
     log = link._log = _open_log(link.log_file)
     with subprocess.Popen(link._command, stdin=subprocess.PIPE, stdout=log, text=True) as worker:
         for letter in "abcd":
@@ -472,19 +472,19 @@ def test_the_log_of_a_worker_that_goes_on_and_on_is_bounded(qapp, tmp_path, monk
 
 
 def test_answers_of_an_earlier_worker_are_nobody_elses():
-    numbers = [Session(lambda *_: None).upgrade(Graph()) for _ in range(2)]
+    numbers = [WorkerProcess(lambda *_: None).upgrade(Graph()) for _ in range(2)]
     assert len(set(numbers)) == 2
 
 
 def test_a_question_during_a_restart_starts_no_further_worker(qapp, monkeypatch):
-    class Counted(Session):
+    class Counted(WorkerProcess):
         begun = 0
 
         def start(self) -> None:
             Counted.begun += 1
 
     monkeypatch.setattr("ponystudio.studio.worker.worker_session.Session", Counted)
-    link = EngineLink()
+    link = WorkerSession()
     link.start()
     link._welcome({"catalog": CATALOG.to_json()})
     link.ready_changed.connect(lambda _: link.upgrade(Graph()))
@@ -560,7 +560,7 @@ class TestPicturesOfAnEarlierProcess:
 
 def test_the_oldest_of_what_was_only_shown_goes_at_the_next_start(qapp, monkeypatch):
     monkeypatch.setattr("ponystudio.app.window.services.PREVIEWS_BYTES", 500)
-    running = Running(Settings())
+    running = Services(Settings())
     monkeypatch.setattr(running.link, "start", lambda: None)
     monkeypatch.setattr(running.link, "show_previews", lambda on: None)
     folder = running.runner.places.previews

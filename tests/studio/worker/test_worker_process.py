@@ -19,7 +19,12 @@ import pytest
 from helpers import worker_nodes
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.studio.worker import worker_process as module
-from ponystudio.studio.worker.worker_process import Session, Settings, Submission, worker_command
+from ponystudio.studio.worker.worker_process import (
+    Submission,
+    WorkerProcess,
+    WorkerSettings,
+    worker_command,
+)
 
 SOON = 30.0
 
@@ -45,10 +50,10 @@ class Listener:
         nodes = root / "nodes"
         nodes.mkdir(exist_ok=True)
         shutil.copy(worker_nodes.__file__, nodes / "tiny.py")
-        settings = Settings("cpu", "fp32", cache_dir=root / "cache", nodes=nodes)
+        settings = WorkerSettings("cpu", "fp32", cache_dir=root / "cache", nodes=nodes)
         # A file: what the worker prints is looked at, and never fills a pipe.
         self.log = (root / "log.txt").open("w+")
-        self.session = Session(self._hear, settings, log=self.log, **more)
+        self.session = WorkerProcess(self._hear, settings, log=self.log, **more)
 
     def _hear(self, message: Any, blob: bytes) -> None:
         with self._changed:
@@ -310,7 +315,7 @@ def test_a_device_that_is_not_here_is_said_once_and_nothing_runs(tmp_path):
         events.append(message)
         told.set()
 
-    with Session(hear, Settings(device="cuda:99")) as session:
+    with WorkerProcess(hear, WorkerSettings(device="cuda:99")) as session:
         assert told.wait(SOON)
         number = session.submit(Submission(Graph(), [], tmp_path, tmp_path))
     assert events[0]["event"] == "worker_failed"
@@ -326,7 +331,7 @@ def test_a_worker_that_cannot_start_is_given_up(tmp_path):
         if message["event"] == "worker_failed":
             failed.set()
 
-    with Session(hear, command=[sys.executable, "-c", "raise SystemExit(3)"]) as session:
+    with WorkerProcess(hear, command=[sys.executable, "-c", "raise SystemExit(3)"]) as session:
         assert failed.wait(SOON)
         assert session._process is None
     assert [e["event"] for e in events] == ["worker_died"] * 2 + ["worker_died", "worker_failed"]
