@@ -61,7 +61,7 @@ class PlayedLink(WorkerSession):
         self._number = 0
 
     def become_ready(self, catalog: Catalog, families: tuple[str, ...] = ()) -> None:
-        self._welcome(
+        self._on_ready(
             {
                 "event": "hello",
                 "device": "CPU, fp32",
@@ -100,12 +100,12 @@ class PlayedLink(WorkerSession):
     @property
     def run(self) -> int:
         """The number of the last run."""
-        return max(self.submitted)
+        return max(self.submitted, default=0)
 
     def tell(self, event: str, blob: bytes = b"", run: int | None = None, **more: Any) -> None:
         """As if the worker had said it, of the last run."""
         message: Mapping[str, Any] = {"event": event, "run": run or self.run, **more}
-        self._hear(self._life, message, blob)
+        self._dispatch(self._generation, message, blob)
 
 
 def runner_for(link: WorkerSession, root: Path, **more: Any) -> Runner:

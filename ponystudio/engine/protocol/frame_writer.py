@@ -61,14 +61,14 @@ class FrameWriter:
 
     def _work(self) -> None:
         try:
-            self._tell_all()
+            self._write_all()
         except OSError:
             self._on_broken()
         finally:
             with contextlib.suppress(OSError):
                 self._stream.close()
 
-    def _tell_all(self) -> None:
+    def _write_all(self) -> None:
         while True:
             with self._changed:
                 while not self._waiting:

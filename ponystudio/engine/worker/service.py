@@ -39,7 +39,7 @@ REMEMBERED = 16
 
 
 class Service:
-    """`obey` is for the executor's thread; `answer` and `tell_memory` for any other one too."""
+    """`execute` is for the executor's thread; `answer`, `report_memory` for any other one too."""
 
     def __init__(self, settings: Mapping[str, Any], outbox: FrameWriter, previews: Flag) -> None:
         """`settings` is the start command; `previews` is set while they are wanted.
@@ -48,8 +48,8 @@ class Service:
         """
         self._outbox, self._previews = outbox, previews
         self._run: int | None = None
-        self._last: dict[str, Graph] = {}
-        self._reading = Lock()
+        self._last_graphs: dict[str, Graph] = {}
+        self._graphs_lock = Lock()
         nodes, cache = settings.get("nodes"), settings.get("cache_dir")
         self.engine = Engine(
             load_packs(Path(nodes) if nodes else None),
@@ -72,24 +72,24 @@ class Service:
             "catalog": self.engine.packs.catalog.to_json(),
         }
 
-    def obey(
+    def execute(
         self, message: Mapping[str, Any], cancel: Flag, between: Callable[[], None] = lambda: None
     ) -> None:
         """Carry out one command; `between` is called before each node of a run."""
         command = message["command"]
         if command == "clear":
             self.engine.clear()
-            self.tell_memory()
+            self.report_memory()
         elif command == "unload":
             self.engine.unload()
-            self.tell_memory()
+            self.report_memory()
         elif command == "submit":
             self._run = int(message["run"])
             try:
-                self._do_run(message, cancel, between)
+                self._run_graph(message, cancel, between)
             finally:
                 self._run = None
-            self.tell_memory()
+            self.report_memory()
 
     def answer(self, message: Mapping[str, Any]) -> None:
         """Answer a plan or an upgrade."""
@@ -114,29 +114,29 @@ class Service:
             nodes, keys, errors = self.engine.outlook(self._request(message))
         except BadInput as error:
             errors = [error]
-        told = [error.as_json() for error in errors]
-        answer = {"event": "planned", "nodes": nodes, "keys": keys, "errors": told}
+        reports = [error.as_json() for error in errors]
+        answer = {"event": "planned", "nodes": nodes, "keys": keys, "errors": reports}
         if errors and not nodes:
-            answer = {"event": "refused", "errors": told}
+            answer = {"event": "refused", "errors": reports}
         self._outbox.send(Frame({**answer, "run": int(message["run"])}))
 
-    def tell_memory(self) -> None:
+    def report_memory(self) -> None:
         message = {"event": "memory_use", **self.engine.memory().as_json()}
         self._outbox.send_latest("memory_use", lambda: Frame(message))
 
-    def _do_run(
+    def _run_graph(
         self, message: Mapping[str, Any], cancel: Flag, between: Callable[[], None]
     ) -> None:
         try:
             request, errors = self.engine.sound_part(self._request(message))
         except BadInput as error:
             request, errors = None, [error]
-        told = [error.as_json() for error in errors]
+        reports = [error.as_json() for error in errors]
         if request is None:
-            self._tell({"event": "refused", "errors": told})
+            self._send({"event": "refused", "errors": reports})
             return
-        if told:
-            self._tell({"event": "left_out", "errors": told})
+        if reports:
+            self._send({"event": "left_out", "errors": reports})
         try:
             self.engine.run(
                 request,
@@ -156,13 +156,13 @@ class Service:
         if anew:  # of a picture: no document, whose old nodes are made new when it is opened
             packs = self.engine.packs
             graph, _ = upgrade_nodes(graph, packs.upgrades, packs.catalog)
-        with self._reading:
-            if scope in self._last:  # what did not change is checked and keyed already
-                graph = graph_format.shared(graph, self._last[scope])
-            self._last.pop(scope, None)
-            self._last[scope] = graph
-            while len(self._last) > REMEMBERED:
-                del self._last[next(iter(self._last))]
+        with self._graphs_lock:
+            if scope in self._last_graphs:  # what did not change is checked and keyed already
+                graph = graph_format.shared(graph, self._last_graphs[scope])
+            self._last_graphs.pop(scope, None)
+            self._last_graphs[scope] = graph
+            while len(self._last_graphs) > REMEMBERED:
+                del self._last_graphs[next(iter(self._last_graphs))]
         targets, graph_dir = message.get("targets"), message.get("graph_dir")
         return RunRequest(
             graph=graph,
@@ -184,22 +184,22 @@ class Service:
             frame = Frame({**event.as_json(), "run": self._run})
             self._outbox.send_latest(("progress", self._run, event.node), lambda: frame)
         else:
-            self._tell(event.as_json())
+            self._send(event.as_json())
 
-    def _tell(self, message: Mapping[str, Any], blob: bytes = b"") -> None:
+    def _send(self, message: Mapping[str, Any], blob: bytes = b"") -> None:
         self._outbox.send(Frame({**message, "run": self._run}, blob))
 
     def _preview(self, node: str, image: Image) -> None:
         if self._previews.is_set():
             message = {"event": "preview", "node": node, "run": self._run}
             self._outbox.send_latest(
-                ("preview", self._run, node), _with_jpeg(message, _small(image))
+                ("preview", self._run, node), _with_jpeg(message, _thumbnail(image))
             )
 
     def _on_plan(self, plan: Plan) -> None:
         """Which nodes will run: only then can it be said how long it will take."""
         steps = [step.node.id for step in plan.steps]
-        self._tell({"event": "run_planned", "steps": steps, "keys": plan.short_keys})
+        self._send({"event": "run_planned", "steps": steps, "keys": plan.short_keys})
 
     def _on_result(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
         """What the node gave, in short, and a small picture of pictures."""
@@ -211,20 +211,20 @@ class Service:
                 "output": name,
                 "type": step.spec.output_by_name[name].type,
                 "shapes": [list(tensor.shape) for tensor in tensors_of(value)],
-                "text": _said(value),
+                "text": _in_words(value),
                 "bytes": weight(value),
                 "seconds": round(seconds, 4),
             }
             key = ("result", self._run, step.node.id, name)
             if isinstance(value, Image):
-                self._outbox.send_latest(key, _with_jpeg(message, _small(value)))
+                self._outbox.send_latest(key, _with_jpeg(message, _thumbnail(value)))
             else:
                 frame = Frame(message)
                 self._outbox.send_latest(key, lambda frame=frame: frame)  # type: ignore[misc]
-        self.tell_memory()
+        self.report_memory()
 
 
-def _said(value: Any) -> str:
+def _in_words(value: Any) -> str:
     """A value in words, where it is not best told by its shape."""
     if isinstance(value, Recipe):
         patches = f" + {len(value.patches)} LoRA" if value.patches else ""
@@ -232,7 +232,7 @@ def _said(value: Any) -> str:
     return repr(value)[:200] if isinstance(value, str | int | float) else ""
 
 
-def _small(image: Image) -> Picture:
+def _thumbnail(image: Image) -> Picture:
     """The first picture of a batch, no longer than THUMBNAIL a side, off the device."""
     pixels = image.pixels[:1].float()
     longest = max(pixels.shape[-2:])

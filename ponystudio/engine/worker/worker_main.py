@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 NICENESS = 5
 # Seconds between two words about the memory in use, when nothing happens.
 MEMORY_EVERY = 2.0
-_QUICK = ("clear", "unload")
-_QUESTIONS = ("plan", "upgrade")
+_BETWEEN_NODES = ("clear", "unload")
+_REQUESTS = ("plan", "upgrade")
 
 
 def main() -> int:
@@ -97,7 +97,7 @@ def lower_priority() -> None:
 
 
 class Worker:
-    """Reads commands on one thread, obeys them on the calling one, tells through the outbox.
+    """Reads commands on one thread, executes them on the calling one, answers through the outbox.
 
     Plans are made on a thread of their own, so that they need not wait for a run.
     """
@@ -106,34 +106,34 @@ class Worker:
         self._incoming = incoming
         self._outbox = FrameWriter(outgoing, on_broken=lambda: os._exit(0))
         self._commands: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-        self._plans: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-        self._quick: deque[Mapping[str, Any]] = deque()
+        self._requests: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+        self._pending: deque[Mapping[str, Any]] = deque()
         self._cancelled: set[int] = set()
-        self._cancel = threading.Event()
+        self._cancel_flag = threading.Event()
         self._running: int | None = None
         self._previews = threading.Event()
         self._previews.set()
         self._lock = threading.Lock()
 
     def serve(self) -> None:
-        for work in (self._read, self._beat):
+        for work in (self._read, self._send_heartbeats):
             threading.Thread(target=work, name=work.__name__, daemon=True).start()
         self._outbox.start()
         service: Service | None = None
         while True:
             message = self._commands.get()
             if message["command"] == "start" and service is None:
-                service = self._started(message)
+                service = self._start_service(message)
                 if service is not None:
                     threading.Thread(
-                        target=self._plan, args=(service,), name="plans", daemon=True
+                        target=self._answer_requests, args=(service,), name="plans", daemon=True
                     ).start()
             elif service is not None:
-                self._do_quick(service)
-                if message["command"] not in _QUICK:
-                    self._obey(service, message)
+                self._run_pending(service)
+                if message["command"] not in _BETWEEN_NODES:
+                    self._execute(service, message)
 
-    def _started(self, message: Mapping[str, Any]) -> Service | None:
+    def _start_service(self, message: Mapping[str, Any]) -> Service | None:
         """The engine, or None after telling why there can be none."""
         from ponystudio.engine.worker.service import Service
 
@@ -143,16 +143,16 @@ class Worker:
             self._outbox.send(Frame({"event": "unusable", "error": str(error)}))
             return None
         self._outbox.send(Frame({"event": "hello", **service.hello()}))
-        service.tell_memory()
+        service.report_memory()
         return service
 
-    def _obey(self, service: Service, message: Mapping[str, Any]) -> None:
+    def _execute(self, service: Service, message: Mapping[str, Any]) -> None:
         run = int(message.get("run", 0))
-        if not self._begin(run):
+        if not self._begin_run(run):
             self._outbox.send(_failed(run, "Cancelled", "Cancelled.", ""))
             return
         try:
-            service.obey(message, self._cancel, between=lambda: self._do_quick(service))
+            service.execute(message, self._cancel_flag, between=lambda: self._run_pending(service))
         except Cancelled:
             pass  # the engine has told of it
         except Exception as error:  # a fault of ours must not end the process
@@ -161,30 +161,30 @@ class Worker:
             with self._lock:
                 self._running = None
 
-    def _do_quick(self, service: Service) -> None:
+    def _run_pending(self, service: Service) -> None:
         """What was asked for on the side."""
-        while self._quick:
+        while self._pending:
             with contextlib.suppress(Exception):  # a fault of ours must not end the run
-                service.obey(self._quick.popleft(), self._cancel)
+                service.execute(self._pending.popleft(), self._cancel_flag)
 
-    def _plan(self, service: Service) -> None:
+    def _answer_requests(self, service: Service) -> None:
         """Answer plans, and tell of the memory in between."""
         while True:
             try:
-                message = self._plans.get(timeout=MEMORY_EVERY)
+                message = self._requests.get(timeout=MEMORY_EVERY)
             except queue.Empty:
                 with contextlib.suppress(Exception):  # it is told again soon
-                    service.tell_memory()
+                    service.report_memory()
                 continue
             try:
                 service.answer(message)
             except Exception as error:  # a fault of ours must not end the process
                 self._outbox.send(_at_fault(int(message["run"]), error))
 
-    def _begin(self, run: int) -> bool:
+    def _begin_run(self, run: int) -> bool:
         """Take up a run; False if it was cancelled while it waited."""
         with self._lock:
-            self._cancel.clear()
+            self._cancel_flag.clear()
             self._running = run
             cancelled = run in self._cancelled
             self._cancelled.discard(run)
@@ -195,35 +195,35 @@ class Worker:
         try:
             while (frame := read_frame(self._incoming)) is not None:
                 if frame.message.get("command") == "cancel":
-                    self._stop(int(frame.message["run"]))
+                    self._cancel_run(int(frame.message["run"]))
                 elif frame.message.get("command") == "previews":
                     (self._previews.set if frame.message["on"] else self._previews.clear)()
-                elif frame.message.get("command") in _QUESTIONS:
-                    self._plans.put(frame.message)
+                elif frame.message.get("command") in _REQUESTS:
+                    self._requests.put(frame.message)
                 else:
-                    if frame.message.get("command") in _QUICK:
-                        self._quick.append(frame.message)
+                    if frame.message.get("command") in _BETWEEN_NODES:
+                        self._pending.append(frame.message)
                     self._commands.put(frame.message)
         except (OSError, WorkerDied, KeyError, ValueError):
             pass
         os._exit(0)
 
-    def _stop(self, run: int) -> None:
+    def _cancel_run(self, run: int) -> None:
         with self._lock:
             if run == self._running:
-                self._cancel.set()
+                self._cancel_flag.set()
             else:
                 self._cancelled.add(run)
 
-    def _beat(self) -> None:
+    def _send_heartbeats(self) -> None:
         while True:
             self._outbox.send_latest("heartbeat", lambda: Frame({"event": "heartbeat"}))
             time.sleep(HEARTBEAT)
 
 
 def _at_fault(run: int, error: Exception) -> Frame:
-    said = f"The engine failed ({type(error).__name__}: {error})."
-    return _failed(run, type(error).__name__, said, "Please report this.")
+    text = f"The engine failed ({type(error).__name__}: {error})."
+    return _failed(run, type(error).__name__, text, "Please report this.")
 
 
 def _failed(run: int, reason: str, error: str, hint: str) -> Frame:

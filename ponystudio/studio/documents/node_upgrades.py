@@ -33,7 +33,7 @@ class NodeUpgrader(QObject):
         self._waiting: list[EditableGraph] = []
         self._asked: dict[int, tuple[EditableGraph, Graph]] = {}
         link.hello.connect(lambda _: self._ask_all())
-        link.told.connect(self._told)
+        link.message_received.connect(self._on_message)
         link.restarted.connect(self._ask_again)
 
     def watch(self, document: EditableGraph) -> None:
@@ -61,7 +61,7 @@ class NodeUpgrader(QObject):
         spec = self._link.catalog.get(document.graph.nodes[id].type)
         return spec is not None and document.graph.nodes[id].version < spec.version
 
-    def _told(self, message: Mapping[str, Any], _blob: bytes) -> None:
+    def _on_message(self, message: Mapping[str, Any], _blob: bytes) -> None:
         if message["event"] != "upgraded":
             return
         asked = self._asked.pop(int(message["run"]), None)

@@ -43,9 +43,9 @@ class NodeStateWriter:
         self._keys: Mapping[str, str] = {}
         self._titles = {id: title(document.graph, document.catalog, id) for id in nodes}
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """The run is on its way: its nodes wait."""
-        for id in self._here():
+        for id in self._present_nodes():
             before = self._document.states[id]
             self._before[id] = before
             self._document.states.set(
@@ -62,42 +62,42 @@ class NodeStateWriter:
                 ),
             )
 
-    def planned(self, steps: set[str], keys: Mapping[str, str]) -> None:
+    def on_planned(self, steps: set[str], keys: Mapping[str, str]) -> None:
         """What will run is known; the rest is there or not needed."""
         self._keys = keys
-        for id in self._here():
+        for id in self._present_nodes():
             state = self._document.states[id]
             if id not in steps and state.phase == "waiting":
                 self._update(id, phase="done" if state.tier else "rest", **self._known_picture(id))
 
-    def started(self, id: str, reason: str) -> None:
+    def on_started(self, id: str, reason: str) -> None:
         spec = self._document.spec(id) if id in self._document.graph.nodes else None
         self._update(
             id, phase="running", tier="", reason=why(reason, spec), step=0, steps=0, notes=()
         )
 
-    def progress(self, id: str, step: int, steps: int, left: float | None) -> None:
+    def on_progress(self, id: str, step: int, steps: int, left: float | None) -> None:
         self._update(id, phase="running", step=step, steps=steps, left=left)
 
-    def preview(self, id: str, picture: QImage) -> None:
+    def on_preview(self, id: str, picture: QImage) -> None:
         if self._phase(id) == "running":
             self._update(id, picture=picture, live=True, stale=False)
 
-    def result(self, message: Mapping[str, Any], picture: QImage | None) -> None:
+    def on_result(self, message: Mapping[str, Any], picture: QImage | None) -> None:
         id = str(message["node"])
         outputs = dict(self._state(id).outputs)
         outputs[str(message["output"])] = summary(message)
         self._update(id, outputs=tuple(outputs.items()))
         if picture is not None and not picture.isNull():
-            self.picture(id, picture)
+            self.set_picture(id, picture)
 
-    def picture(self, id: str, picture: QImage) -> None:
+    def set_picture(self, id: str, picture: QImage) -> None:
         """A picture that the run made, or found."""
         if id in self._keys:
             self._pictures.keep(self._keys[id], picture)
         self._update(id, picture=picture, live=False, stale=False)
 
-    def finished(self, id: str, cached: str | bool, seconds: float) -> None:
+    def on_finished(self, id: str, cached: str | bool, seconds: float) -> None:
         if cached:
             self._update(id, phase="done", tier=cached, reason="", **self._known_picture(id))
             return
@@ -106,20 +106,20 @@ class NodeStateWriter:
             self._pictures.keep(self._keys[id], state.picture)  # the last it showed on its way
         self._update(id, phase="done", reason="", seconds=seconds, left=None, live=False)
 
-    def note(self, id: str, text: str) -> None:
+    def add_note(self, id: str, text: str) -> None:
         state = self._state(id)
         if text not in state.notes:
             self._update(id, notes=(*state.notes, text))
 
     def end(self) -> None:
         """The run is done: what waited in vain was not needed."""
-        for id in self._here():
+        for id in self._present_nodes():
             if self._phase(id) in ("waiting", "running"):
                 self._update(id, phase="rest", live=False, left=None)
 
     def stop(self) -> None:
         """The user stopped it: what was not done is as it was."""
-        for id in self._here():
+        for id in self._present_nodes():
             if self._phase(id) in ("waiting", "running"):
                 before = self._before.get(id, REST)
                 phase = before.phase if before.phase == "done" else "rest"
@@ -130,7 +130,7 @@ class NodeStateWriter:
 
     def fail(self, id: str, problem: Problem) -> None:
         """A node failed, or the worker died at it ("": at whatever ran)."""
-        here = self._here()
+        here = self._present_nodes()
         at = id or next((node for node in here if self._phase(node) == "running"), "")
         name = self._titles.get(at, at)
         for node in here:
@@ -141,19 +141,19 @@ class NodeStateWriter:
                 self._update(node, phase="not_run", reason=reason, tier="", live=False, left=None)
 
     def refuse(
-        self, problems: Mapping[str, tuple[Problem, ...]], spoilt: Mapping[str, str]
+        self, problems: Mapping[str, tuple[Problem, ...]], blocked: Mapping[str, str]
     ) -> None:
         """The check found errors: nothing ran, and who asked for it is shown why."""
         self.stop()
-        self.leave_out(problems, spoilt)
+        self.leave_out(problems, blocked)
 
     def leave_out(
-        self, problems: Mapping[str, tuple[Problem, ...]], spoilt: Mapping[str, str]
+        self, problems: Mapping[str, tuple[Problem, ...]], blocked: Mapping[str, str]
     ) -> None:
-        """These have errors, and `spoilt` says what needs which of them; the rest is run."""
-        for id in self._here():
-            if id in spoilt and id not in problems:
-                name = self._titles.get(spoilt[id], spoilt[id])
+        """These have errors, and `blocked` says what needs which of them; the rest is run."""
+        for id in self._present_nodes():
+            if id in blocked and id not in problems:
+                name = self._titles.get(blocked[id], blocked[id])
                 reason = tr("Not run: {node} is not ready").format(node=name)
                 self._update(id, phase="not_run", reason=reason, tier="")
         for id, faults in problems.items():
@@ -164,7 +164,7 @@ class NodeStateWriter:
         picture = self._pictures.get(self._keys.get(id, ""))
         return {"picture": picture, "live": False, "stale": False} if picture else {}
 
-    def _here(self) -> list[str]:
+    def _present_nodes(self) -> list[str]:
         """Its nodes, as far as they are still in the document."""
         return [id for id in self._document.graph.nodes if id in self._nodes]
 

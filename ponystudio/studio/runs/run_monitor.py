@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class RunMonitor:
-    """`take` each message of the run; it returns how the run ended, or ""."""
+    """`on_message` takes each message of the run; it returns how the run ended, or ""."""
 
     def __init__(self, job: Job, runner: Runner) -> None:
         self.job, self._runner = job, runner
@@ -38,31 +38,33 @@ class RunMonitor:
         self._catalog = runner.link.catalog
         self._works = works(self._graph, self._catalog)
         self._states: NodeStateWriter | None = None
-        self._forecast: ProgressEstimate | None = None
+        self._estimate: ProgressEstimate | None = None
         self._loading = 0.0
         self._steps: list[str] = []
 
-    def know_catalog(self) -> None:
+    def update_catalog(self) -> None:
         """The worker is there: it may know other nodes than those of the last start, with which
         the run was begun."""
         if self._catalog is not self._runner.link.catalog:
             self._catalog = self._runner.link.catalog
             self._works = works(self._graph, self._catalog)
-            self.show_in(self.document)
-            self.begin()
+            self.set_document(self.document)
+            self.start()
 
-    def show_in(self, document: EditableGraph | None) -> None:
+    def set_document(self, document: EditableGraph | None) -> None:
         """Where its states are written, from now on."""
         self.document = document
         self._states = None
         if document is not None:
-            self._states = NodeStateWriter(document, self._concerned(), self._runner.pictures.known)
+            self._states = NodeStateWriter(
+                document, self._possible_nodes(), self._runner.pictures.known
+            )
 
-    def begin(self) -> None:
+    def start(self) -> None:
         if self._states is not None:
-            self._states.begin()
+            self._states.start()
 
-    def take(self, message: Mapping[str, Any], blob: bytes) -> str:
+    def on_message(self, message: Mapping[str, Any], blob: bytes) -> str:
         handler = getattr(self, f"_{message['event']}", None)
         if handler is None:
             return ""
@@ -74,11 +76,11 @@ class RunMonitor:
         if self._states is not None:
             self._states.stop()
 
-    def have_picture(self, node: str, picture: QImage) -> None:
+    def set_picture(self, node: str, picture: QImage) -> None:
         """A picture file that the run made, or found unchanged, is read."""
         self.job.picture = picture
         if self._states is not None:
-            self._states.picture(node, picture)
+            self._states.set_picture(node, picture)
 
     # --- Messages, by their names -----------------------------------------------------------------
 
@@ -87,9 +89,9 @@ class RunMonitor:
         faults = faults_of(message["errors"])
         self.job.left_out = len(faults)
         if self._states is not None:
-            self._states.leave_out(faults, self._spoilt(faults))
-        told = {id: problems[0] for id, problems in faults.items()}
-        self._runner.note_left_out(self.document, told)
+            self._states.leave_out(faults, self._blocked(faults))
+        first_faults = {id: problems[0] for id, problems in faults.items()}
+        self._runner.note_left_out(self.document, first_faults)
 
     def _run_started(self, message: Mapping[str, Any], _: bytes) -> None:
         self.job.nodes = int(message["nodes"])
@@ -106,47 +108,47 @@ class RunMonitor:
             for id in steps
             if id in nodes
         }
-        self._forecast = ProgressEstimate(steps, expected)
+        self._estimate = ProgressEstimate(steps, expected)
         if self._states is not None:
-            self._states.planned(set(steps), self.keys)
-        self._tell_how_far()
+            self._states.on_planned(set(steps), self.keys)
+        self._update_progress()
 
     def _node_started(self, message: Mapping[str, Any], _: bytes) -> None:
         id = str(message["node"])
         self.job.node, self.job.node_title = id, title(self._graph, self._catalog, id)
         self.job.step = self.job.steps = 0
         self._loading = 0.0
-        if self._forecast is not None:
-            self._forecast.start(id)
+        if self._estimate is not None:
+            self._estimate.start(id)
         if self._states is not None:
-            self._states.started(id, str(message["why"]))
-        self._tell_how_far()
+            self._states.on_started(id, str(message["why"]))
+        self._update_progress()
 
     def _progress(self, message: Mapping[str, Any], _: bytes) -> None:
         id, step, steps = str(message["node"]), int(message["step"]), int(message["steps"])
         left = None
-        if self._forecast is not None:
-            self._forecast.progress(id, step, steps)
-            left = self._forecast.node_left()
+        if self._estimate is not None:
+            self._estimate.progress(id, step, steps)
+            left = self._estimate.node_left()
         if id == self.job.node:
             self.job.step, self.job.steps = step, steps
         if self._states is not None:
-            self._states.progress(id, step, steps, left)
-        self._tell_how_far()
+            self._states.on_progress(id, step, steps, left)
+        self._update_progress()
 
     def _preview(self, message: Mapping[str, Any], blob: bytes) -> None:
         picture = QImage.fromData(blob)
         if not picture.isNull():
             self.job.picture = picture
             if self._states is not None:
-                self._states.preview(str(message["node"]), picture)
+                self._states.on_preview(str(message["node"]), picture)
 
     def _result(self, message: Mapping[str, Any], blob: bytes) -> None:
         picture = QImage.fromData(blob) if blob else None
         if picture is not None and not picture.isNull():
             self.job.picture = picture
         if self._states is not None:
-            self._states.result(message, picture)
+            self._states.on_result(message, picture)
 
     def _weights(self, message: Mapping[str, Any], _: bytes) -> None:
         self._loading += float(message["seconds"])
@@ -158,12 +160,12 @@ class RunMonitor:
         self.job.nodes_done += 1
         self.job.nodes_cached += bool(cached)
         if not cached:
-            self._learn(id, seconds - self._loading)
-        if self._forecast is not None:
-            self._forecast.finish(id)
+            self._learn_duration(id, seconds - self._loading)
+        if self._estimate is not None:
+            self._estimate.finish(id)
         if self._states is not None:
-            self._states.finished(id, cached, seconds)
-        self._tell_how_far()
+            self._states.on_finished(id, cached, seconds)
+        self._update_progress()
         if not cached:
             self._runner.node_done(self.document)
 
@@ -174,7 +176,7 @@ class RunMonitor:
     def _note(self, message: Mapping[str, Any], _: bytes) -> None:
         node = str(message["node"]) or self.job.node
         if self._states is not None and node:
-            self._states.note(node, str(message["text"]))
+            self._states.add_note(node, str(message["text"]))
 
     def _memory(self, message: Mapping[str, Any], _: bytes) -> None:
         node, action = str(message.get("node", "")), str(message["action"])
@@ -211,20 +213,20 @@ class RunMonitor:
             name = title(self._graph, self._catalog, node)
             self.failure = tr("Not run. {node}: {what}").format(node=name, what=self.problem.what)
         if self._states is not None:
-            self._states.refuse(faults, self._spoilt(faults))
+            self._states.refuse(faults, self._blocked(faults))
             self.shown_on_a_node = any(faults)
         return "failed"
 
     # ----------------------------------------------------------------------------------------------
 
-    def _tell_how_far(self) -> None:
-        if self._forecast is None:
+    def _update_progress(self) -> None:
+        if self._estimate is None:
             return
         # Never backwards: a bar that shrinks is worse than one that waits.
-        self.job.fraction = max(self.job.fraction, self._forecast.fraction)
-        self.job.left = self._forecast.left
+        self.job.fraction = max(self.job.fraction, self._estimate.fraction)
+        self.job.left = self._estimate.left
 
-    def _learn(self, id: str, seconds: float) -> None:
+    def _learn_duration(self, id: str, seconds: float) -> None:
         node = self._graph.nodes.get(id)
         if node is not None:
             device = self._runner.link.device
@@ -233,12 +235,12 @@ class RunMonitor:
     def _work(self, id: str) -> Work:
         return self._works.get(id, Work())
 
-    def _spoilt(self, faults: Iterable[str]) -> dict[str, str]:
+    def _blocked(self, faults: Iterable[str]) -> dict[str, str]:
         """By node the faulty one that it needs."""
         running = effective(self._graph, self._catalog)
         return {id: node for node in faults for id in dependents(running, [node])}
 
-    def _concerned(self) -> set[str]:
+    def _possible_nodes(self) -> set[str]:
         """The nodes that the run may concern."""
         running = effective(self._graph, self._catalog)
         try:

@@ -93,7 +93,7 @@ class Runner(QObject):
         self._telling.timeout.connect(self._tell_how_far)
         self._saving = QTimer(self, singleShot=True, interval=SAVE_EVERY)
         self._saving.timeout.connect(self._save_what_was_learned)
-        link.told.connect(self._told)
+        link.message_received.connect(self._on_message)
         link.ready_changed.connect(self._ready_changed)
         link.failed.connect(self._engine_failed)
         link.restarted.connect(self._begin_again)
@@ -109,7 +109,7 @@ class Runner(QObject):
         self.planner.watch(document)
         self.pictures.show_last(document, scope, lambda: self.planner.plan_soon(document))
         if self._watch is not None and self._watch.job.scope == scope:
-            self._watch.show_in(document)
+            self._watch.set_document(document)
 
     def unwatch(self, document: EditableGraph) -> None:
         """It was closed; its jobs go on."""
@@ -120,7 +120,7 @@ class Runner(QObject):
         self._left_out.pop(document, None)
         self._documents.pop(scope, None)
         if self._watch is not None and self._watch.document is document:
-            self._watch.show_in(None)
+            self._watch.set_document(None)
 
     def document_of(self, job: Job) -> EditableGraph | None:
         """The document that a job came from, if it is open."""
@@ -302,8 +302,8 @@ class Runner(QObject):
         job.begin_picture()
         self.rungs = []
         self._watch = RunMonitor(job, self)
-        self._watch.show_in(self._documents.get(job.scope))
-        self._watch.begin()
+        self._watch.set_document(self._documents.get(job.scope))
+        self._watch.start()
         submission = self.places.submission(
             job.graph_now,
             job.graph_dir,
@@ -322,13 +322,13 @@ class Runner(QObject):
     def _scope(self, document: EditableGraph) -> str:
         return self._scopes.get(document) or scope_of(document)
 
-    def _told(self, message: Mapping[str, Any], blob: bytes) -> None:
+    def _on_message(self, message: Mapping[str, Any], blob: bytes) -> None:
         watch = self._watch
         if watch is None or message.get("run") != watch.job.number:
             if message["event"] in ("planned", "refused", "run_failed"):
                 self.planner.take(message)
             return
-        ended = watch.take(message, blob)
+        ended = watch.on_message(message, blob)
         if ended:
             self._ended(watch, ended, message)
         elif not self._telling.isActive():
@@ -374,7 +374,7 @@ class Runner(QObject):
 
     def _ready_changed(self, ready: bool) -> None:
         if ready and self._watch is not None:
-            self._watch.know_catalog()
+            self._watch.update_catalog()
 
     def _begin_again(self) -> None:
         """There is another worker: the picture that the old one was at is begun anew."""
@@ -422,10 +422,10 @@ class Runner(QObject):
 
     def _have_picture(self, watch: RunMonitor, node: str, picture: QImage) -> None:
         if watch.document not in self._scopes:  # closed since the run ended
-            watch.show_in(None)
+            watch.set_document(None)
         else:
             self._latest[watch.job.scope] = picture
-        watch.have_picture(node, picture)
+        watch.set_picture(node, picture)
         self.queue.job_changed.emit(watch.job)
 
     def _save_what_was_learned(self) -> None:

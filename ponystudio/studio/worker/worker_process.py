@@ -24,11 +24,11 @@ from ponystudio.graph.model import Graph
 
 # Seconds without a sign of life after which the worker is killed; loading its libraries from a
 # slow disk may block it for longer.
-PATIENCE = 10.0
-PATIENCE_AT_START = 120.0
+HEARTBEAT_TIMEOUT = 10.0
+STARTUP_TIMEOUT = 120.0
 # How often it may die before it was ready until it is no use starting it again.
-ATTEMPTS = 3
-FAREWELL = 2.0
+START_ATTEMPTS = 3
+SHUTDOWN_TIMEOUT = 2.0
 REMEDY = "See `ponystudio doctor` for what there is to compute with."
 
 OnEvent = Callable[[Mapping[str, Any], bytes], None]
@@ -97,13 +97,13 @@ class _Subprocess:
 
     popen: subprocess.Popen[bytes]
     outbox: FrameWriter
-    heard: float = field(default_factory=time.monotonic)
+    last_seen: float = field(default_factory=time.monotonic)
     ready: bool = False
 
     @property
     def is_silent(self) -> bool:
-        patience = PATIENCE if self.ready else PATIENCE_AT_START
-        return time.monotonic() - self.heard > patience
+        timeout = HEARTBEAT_TIMEOUT if self.ready else STARTUP_TIMEOUT
+        return time.monotonic() - self.last_seen > timeout
 
 
 class WorkerProcess:
@@ -120,29 +120,29 @@ class WorkerProcess:
         *,
         command: Sequence[str] | None = None,
         log: IO[Any] | int | None = None,
-        first: Callable[[], None] = lambda: None,
+        before_start: Callable[[], None] = lambda: None,
     ) -> None:
         """`log` takes what the worker and its libraries print; None: this process's stderr.
 
-        `first` is done before the worker is started: to close the session that was before, say.
+        `before_start` is called before the worker is started: to close the one before it, say.
         """
         self._on_event, self._settings, self._log = on_event, settings, log
-        self._first = first
+        self._before_start = before_start
         self._command = list(command or worker_command())
         self._lock = threading.RLock()
         self._queue: deque[tuple[int, Submission]] = deque()
         self._current: int | None = None
-        self._asked: dict[int, Mapping[str, Any]] = {}
+        self._requests: dict[int, Mapping[str, Any]] = {}
         self._previews: Mapping[str, Any] = {"command": "previews", "on": True}
         self._process: _Subprocess | None = None
-        self._early_deaths = 0
+        self._failed_starts = 0
         self._closing = threading.Event()
-        self._useless = ""
+        self._failed_reason = ""
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Start the worker; the event "hello" says when it is ready, and brings the catalog."""
-        for work in (self._live, self._watch):
+        for work in (self._supervise, self._kill_silent):
             thread = threading.Thread(target=work, name=f"session {work.__name__}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -151,11 +151,11 @@ class WorkerProcess:
         """Put a run into the queue; the number that its events carry."""
         with self._lock:
             number = next(_numbers)
-            if not self._useless:
+            if not self._failed_reason:
                 self._queue.append((number, submission))
-                self._go_on()
+                self._start_next()
                 return number
-        self._tell_failed(number, "WorkerDied", self._useless, REMEDY)
+        self._report_failure(number, "WorkerDied", self._failed_reason, REMEDY)
         return number
 
     def plan(self, submission: Submission) -> int:
@@ -164,14 +164,14 @@ class WorkerProcess:
         Answered, also while the worker is at a run, by "planned" with all that it can say and the
         errors that are in the way of the rest, "refused" or "run_failed" with this number.
         """
-        return self._ask({"command": "plan", **submission.as_json()})
+        return self._request({"command": "plan", **submission.as_json()})
 
     def upgrade(self, graph: Graph) -> int:
         """Ask for a graph's old nodes in the versions that are installed, which takes their code.
 
         Answered by "upgraded" {graph, notes}, or as `plan` is.
         """
-        return self._ask({"command": "upgrade", "graph": to_json(graph)})
+        return self._request({"command": "upgrade", "graph": to_json(graph)})
 
     def cancel(self, run: int) -> None:
         """Stop a run at its next block or step, or take it out of the queue."""
@@ -183,7 +183,7 @@ class WorkerProcess:
             for item in waiting:
                 self._queue.remove(item)
         for _ in waiting:
-            self._tell_failed(run, "Cancelled", "Cancelled.", "")
+            self._report_failure(run, "Cancelled", "Cancelled.", "")
 
     def stop_now(self) -> None:
         """Kill the worker; the run it was at fails, the queue goes on with a new one."""
@@ -214,7 +214,7 @@ class WorkerProcess:
         if process is not None:
             process.outbox.end()  # the end of its input is the worker's word to go
             try:
-                process.popen.wait(FAREWELL)
+                process.popen.wait(SHUTDOWN_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.popen.kill()
         for thread in self._threads:
@@ -230,28 +230,28 @@ class WorkerProcess:
 
     # --- The worker's lives -----------------------------------------------------------------------
 
-    def _live(self) -> None:
+    def _supervise(self) -> None:
         """Start the worker, hear it out, and do so again until the session closes."""
-        self._first()
-        while not self._closing.is_set() and not self._useless:
+        self._before_start()
+        while not self._closing.is_set() and not self._failed_reason:
             try:
-                process = self._born()
+                process = self._spawn()
             except OSError as error:
-                self._give_up(f"The worker cannot be started: {error}.")
+                self._fail(f"The worker cannot be started: {error}.")
                 return
             try:
-                self._hear(process)
+                self._read(process)
             except (OSError, WorkerDied):
                 process.popen.kill()
-            if self._useless:
+            if self._failed_reason:
                 process.popen.kill()
-            self._bury(process)
-            if not process.ready and not self._useless:
-                self._early_deaths += 1
-                if self._early_deaths >= ATTEMPTS and not self._closing.is_set():
-                    self._give_up("The worker ends as soon as it is started.")
+            self._reap(process)
+            if not process.ready and not self._failed_reason:
+                self._failed_starts += 1
+                if self._failed_starts >= START_ATTEMPTS and not self._closing.is_set():
+                    self._fail("The worker ends as soon as it is started.")
 
-    def _born(self) -> _Subprocess:
+    def _spawn(self) -> _Subprocess:
         popen = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -275,35 +275,35 @@ class WorkerProcess:
         }
         with self._lock:
             self._process = process
-            for message in (start, self._previews, *self._asked.values()):
+            for message in (start, self._previews, *self._requests.values()):
                 self._send(message)
             if self._closing.is_set():  # close() came before there was a process to end
                 outbox.end()
         return process
 
-    def _hear(self, process: _Subprocess) -> None:
+    def _read(self, process: _Subprocess) -> None:
         stream = cast(BinaryIO, process.popen.stdout)
         while (frame := read_frame(stream)) is not None:
-            process.heard = time.monotonic()
+            process.last_seen = time.monotonic()
             event = frame.message.get("event")
             if event == "heartbeat":
                 continue
             if event == "unusable":
-                self._give_up(str(frame.message["error"]))
+                self._fail(str(frame.message["error"]))
                 return
             self._on_event(frame.message, frame.blob)
             with self._lock:
                 if event in _ANSWERS:
-                    self._asked.pop(int(frame.message["run"]), None)
+                    self._requests.pop(int(frame.message["run"]), None)
                 if event == "hello":
                     process.ready = True
-                    self._early_deaths = 0
-                    self._go_on()
+                    self._failed_starts = 0
+                    self._start_next()
                 elif event in _ENDS and frame.message.get("run") == self._current:
                     self._current = None
-                    self._go_on()
+                    self._start_next()
 
-    def _bury(self, process: _Subprocess) -> None:
+    def _reap(self, process: _Subprocess) -> None:
         code = process.popen.wait()
         process.outbox.end()
         process.outbox.join()
@@ -311,32 +311,32 @@ class WorkerProcess:
         with self._lock:
             self._process = None
             lost = [] if self._current is None else [self._current]
-            lost += self._asked
+            lost += self._requests
             self._current = None
-            self._asked.clear()
-        if self._closing.is_set() or self._useless:
+            self._requests.clear()
+        if self._closing.is_set() or self._failed_reason:
             return
         self._on_event({"event": "worker_died", "code": code, "reason": _cause(code)}, b"")
         for number in lost:
-            self._tell_failed(
+            self._report_failure(
                 number,
                 "WorkerDied",
                 f"The engine ended unexpectedly ({_cause(code)}).",
                 "It was started again. If this repeats, make the picture smaller.",
             )
 
-    def _give_up(self, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         """No worker, no runs: everything that waits fails."""
         self._on_event({"event": "worker_failed", "error": reason}, b"")
         with self._lock:
-            self._useless = reason
-            waiting = [*(number for number, _ in self._queue), *self._asked]
+            self._failed_reason = reason
+            waiting = [*(number for number, _ in self._queue), *self._requests]
             self._queue.clear()
-            self._asked.clear()
+            self._requests.clear()
         for number in waiting:
-            self._tell_failed(number, "WorkerDied", reason, REMEDY)
+            self._report_failure(number, "WorkerDied", reason, REMEDY)
 
-    def _watch(self) -> None:
+    def _kill_silent(self) -> None:
         """Kill a worker that gives no sign of life."""
         while not self._closing.wait(0.5):
             with self._lock:
@@ -345,22 +345,22 @@ class WorkerProcess:
 
     # --- Runs -------------------------------------------------------------------------------------
 
-    def _go_on(self) -> None:
+    def _start_next(self) -> None:
         """Hand the next run to an idle worker."""
         ready = self._process is not None and self._process.ready
         if ready and self._current is None and self._queue:
             self._current, submission = self._queue.popleft()
             self._send({"command": "submit", "run": self._current, **submission.as_json()})
 
-    def _ask(self, message: Mapping[str, Any]) -> int:
+    def _request(self, message: Mapping[str, Any]) -> int:
         """A question, which is asked again of the next worker if this one is not ready yet."""
         with self._lock:
             number = next(_numbers)
-            if not self._useless:
-                self._asked[number] = {**message, "run": number}
-                self._send(self._asked[number])
+            if not self._failed_reason:
+                self._requests[number] = {**message, "run": number}
+                self._send(self._requests[number])
                 return number
-        self._tell_failed(number, "WorkerDied", self._useless, REMEDY)
+        self._report_failure(number, "WorkerDied", self._failed_reason, REMEDY)
         return number
 
     def _send(self, message: Mapping[str, Any]) -> None:
@@ -368,7 +368,7 @@ class WorkerProcess:
             if self._process is not None:
                 self._process.outbox.send(Frame(message))
 
-    def _tell_failed(self, run: int, reason: str, error: str, hint: str) -> None:
+    def _report_failure(self, run: int, reason: str, error: str, hint: str) -> None:
         message = {"event": "run_failed", "run": run, "node": "", "error": error, "hint": hint}
         self._on_event({**message, "reason": reason}, b"")
 

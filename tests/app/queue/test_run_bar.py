@@ -229,11 +229,11 @@ class TestBottomBar:
         assert check() == "Ready"
 
     def test_the_engine_speaks_for_itself(self, bar, runner, link):
-        link._hear(link._life, {"event": "worker_failed", "error": "There is no cuda."}, b"")
+        link.tell("worker_failed", error="There is no cuda.")
         assert bar.progress.words()[0][0][:1] == ("There is no cuda.",)
 
     def test_memory(self, bar, link):
-        link._hear(link._life, {"event": "memory_use", **USE}, b"")
+        link.tell("memory_use", **USE)
         assert "Weights 2.0 GB" in bar.memory.describe()
         assert "8.0 GB free of 16.0 GB" in bar.memory.describe()
         QTest.mouseClick(bar.memory.unload, LEFT)

@@ -230,7 +230,7 @@ class TestQueue:
         runner.refused.connect(lambda document, problem: refused.append(problem.what))
         runner.run(document)
         runner.run(document)
-        link._hear(link._life, {"event": "worker_failed", "error": "No such device."}, b"")
+        link.tell("worker_failed", error="No such device.")
         link.tell("run_failed", node="", error="No such device.", hint="", reason="WorkerDied")
         assert len(runner.queue.jobs) == 1
         assert runner.paused
@@ -395,7 +395,7 @@ class TestStates:
         link.tell("node_started", node="end", why="x")
         watch = runner._watch
         assert isinstance(watch, RunMonitor)
-        watch._states.preview("end", live)
+        watch._states.on_preview("end", live)
         assert document.states["end"].live
         link.tell("run_failed", node="", error="", hint="", reason="Cancelled")
         assert document.states["end"].picture == old
@@ -463,7 +463,7 @@ def test_the_log_of_a_worker_that_goes_on_and_on_is_bounded(qapp, tmp_path, monk
             before = link.log_file.stat().st_size
             print(letter, file=worker.stdin, flush=True)
             until(lambda before=before: link.log_file.stat().st_size >= before + 401)
-            link._hear(link._life, {"event": "memory_use"}, b"")
+            link._dispatch(link._generation, {"event": "memory_use"}, b"")
         worker.stdin.close()
     assert link.log_file.read_text() == "d" * 400 + "\n"
     older = (tmp_path / "engine.old.log").read_text()
@@ -483,10 +483,10 @@ def test_a_question_during_a_restart_starts_no_further_worker(qapp, monkeypatch)
         def start(self) -> None:
             Counted.begun += 1
 
-    monkeypatch.setattr("ponystudio.studio.worker.worker_session.Session", Counted)
+    monkeypatch.setattr("ponystudio.studio.worker.worker_session.WorkerProcess", Counted)
     link = WorkerSession()
     link.start()
-    link._welcome({"catalog": CATALOG.to_json()})
+    link._on_ready({"catalog": CATALOG.to_json()})
     link.ready_changed.connect(lambda _: link.upgrade(Graph()))
     link.restart()
     assert Counted.begun == 2

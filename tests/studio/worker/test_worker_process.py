@@ -289,7 +289,7 @@ def test_what_is_asked_before_there_is_a_worker_is_answered_and_settings_outlive
 
 
 def test_a_worker_without_heartbeat_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 3.0)
+    monkeypatch.setattr(module, "HEARTBEAT_TIMEOUT", 3.0)
     with Listener(tmp_path) as listener:
         hung = listener.submit(ending_in("hang"))
         assert listener.done(hung)["reason"] == "WorkerDied"
