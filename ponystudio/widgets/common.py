@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from html import escape
 from typing import Literal
 
 from PySide6.QtCore import QObject, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QFrame,
+    QGridLayout,
     QLabel,
     QLayout,
     QPushButton,
@@ -19,6 +21,8 @@ from PySide6.QtWidgets import (
 
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import PaintedButton, px
+
+LABEL_WIDTH = 86  # px at 100 %, of the names in `Lines`
 
 
 class IconButton(QPushButton):
@@ -131,6 +135,56 @@ class ElidedLabel(QLabel):
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(rect, int(self.alignment()), shown)
+
+
+def spanned(text: str, token: str, mono: bool = False) -> str:
+    """A text in one of the look's colours, for a label with rich text."""
+    color = theme.current().color(token).name()
+    family = f"font-family: '{theme.font('mono').family()}';" if mono else ""
+    return f'<span style="color: {color}; {family}">{escape(text)}</span>'
+
+
+class Lines(QWidget):
+    """Names with their values, line by line."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._grid = QGridLayout(self)
+        self._rows: list[tuple[QLabel, QLabel]] = []
+        self._grid.setColumnStretch(1, 1)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+
+    def show_lines(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Pairs of (name, value as rich text)."""
+        self._grid.setHorizontalSpacing(px(8))
+        self._grid.setVerticalSpacing(px(6))
+        self._grid.setColumnMinimumWidth(0, px(LABEL_WIDTH) - px(8))
+        while len(self._rows) < len(lines):
+            self._add_row()
+        # It takes no room, and puts a name on the line of a value in the other font.
+        strut = spanned("\u2060", "text3", mono=True)
+        family = theme.font("mono").family()
+        for number, (name, value) in enumerate(self._rows):
+            there = number < len(lines)
+            name.setVisible(there)
+            value.setVisible(there)
+            if there:
+                title, text = lines[number]
+                name.setText((strut if family in text else "") + spanned(title, "text3"))
+                value.setText(text)
+
+    def _add_row(self) -> None:
+        name, value = QLabel(self), QLabel(self)
+        for part in (name, value):
+            part.setProperty("role", "body")
+            part.setTextFormat(Qt.TextFormat.RichText)
+        value.setWordWrap(True)
+        # Seeds and hashes are there to be copied.
+        value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row = len(self._rows)
+        self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignTop)
+        self._rows.append((name, value))
 
 
 class Hairline(QFrame):

@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.app.actions.action_registry import ActionRegistry, shown_keys
-from ponystudio.app.gallery.results_strip import SearchField
 from ponystudio.canvas.palette.palette_list import paint_title
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
 from ponystudio.widgets.fuzzy_match import Match, match
 from ponystudio.widgets.primitives import draw_box, draw_icon, px
+from ponystudio.widgets.search_field import SearchField
 
 WIDTH = 520
 ROWS = 12

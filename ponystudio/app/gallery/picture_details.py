@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -21,63 +20,11 @@ from ponystudio.studio.results.comparison import Finding
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_texts import decimal, device, precision, size
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import Hairline, Spacing, label, paint_icon, rounded
+from ponystudio.widgets.common import Hairline, Lines, Spacing, label, paint_icon, rounded, spanned
 from ponystudio.widgets.primitives import px
 
 if TYPE_CHECKING:
     from ponystudio.engine.verification import Verdict
-
-LABELS = 86
-
-
-def spanned(text: str, token: str, mono: bool = False) -> str:
-    """A text in one of the look's colours, for a label with rich text."""
-    color = theme.current().color(token).name()
-    family = f"font-family: '{theme.font('mono').family()}';" if mono else ""
-    return f'<span style="color: {color}; {family}">{escape(text)}</span>'
-
-
-class Lines(QWidget):
-    """Names with their values, line by line."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._grid = QGridLayout(self)
-        self._rows: list[tuple[QLabel, QLabel]] = []
-        self._grid.setColumnStretch(1, 1)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-
-    def show_lines(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Pairs of (name, value as rich text)."""
-        self._grid.setHorizontalSpacing(px(8))
-        self._grid.setVerticalSpacing(px(6))
-        self._grid.setColumnMinimumWidth(0, px(LABELS) - px(8))
-        while len(self._rows) < len(lines):
-            self._add_row()
-        # It takes no room, and puts a name on the line of a value in the other font.
-        strut = spanned("\u2060", "text3", mono=True)
-        family = theme.font("mono").family()
-        for number, (name, value) in enumerate(self._rows):
-            there = number < len(lines)
-            name.setVisible(there)
-            value.setVisible(there)
-            if there:
-                title, said = lines[number]
-                name.setText((strut if family in said else "") + spanned(title, "text3"))
-                value.setText(said)
-
-    def _add_row(self) -> None:
-        name, value = QLabel(self), QLabel(self)
-        for part in (name, value):
-            part.setProperty("role", "body")
-            part.setTextFormat(Qt.TextFormat.RichText)
-        value.setWordWrap(True)
-        # Seeds and hashes are there to be copied.
-        value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        row = len(self._rows)
-        self._grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
-        self._grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignTop)
-        self._rows.append((name, value))
 
 
 class Facts(Lines):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtCore import QPoint, QSize, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLineEdit,
     QMenu,
     QStackedLayout,
     QVBoxLayout,
@@ -21,10 +20,9 @@ from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.studio.results.result_list import ResultList
 from ponystudio.studio.results.result_texts import number
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import EmptyState, IconButton, label, paint_icon
+from ponystudio.widgets.common import EmptyState, IconButton, label
 from ponystudio.widgets.primitives import px
-
-_TYPING_MS = 120
+from ponystudio.widgets.search_field import SearchField
 
 
 class ResultsStrip(QFrame):
@@ -188,50 +186,3 @@ class ResultsStrip(QFrame):
             self._menu.deleteLater()
         self._menu = picture_menu(pictures, self._results.actions, self)
         self._menu.popup(place)
-
-
-class SearchField(QLineEdit):
-    """`searched` (text) a moment after typing; `entered` by Enter or down, to go on to what was
-    found; `left` by Esc in an empty field."""
-
-    searched = Signal(str)
-    left = Signal()
-    entered = Signal()
-
-    def __init__(self, placeholder: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._soon = QTimer(self, singleShot=True, interval=_TYPING_MS)
-        self.setPlaceholderText(placeholder)
-        self.setAccessibleName(self.tr("Search results"))
-        self.textChanged.connect(lambda: self._soon.start())
-        self._soon.timeout.connect(self._say)
-        self._look()
-        theme.hub.changed.connect(self._look)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        box = QRect(px(8), 0, px(16), self.height())
-        paint_icon(QPainter(self), "search", box, theme.current().color("text3"))
-
-    def clear_now(self) -> None:
-        self.clear()
-        self._soon.stop()
-        self._say()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            if self.text():
-                self.clear_now()
-            else:
-                self.left.emit()
-            return
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Down):
-            self.entered.emit()
-            return
-        super().keyPressEvent(event)
-
-    def _say(self) -> None:
-        self.searched.emit(self.text())
-
-    def _look(self) -> None:
-        self.setTextMargins(px(20), 0, 0, 0)

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.app.gallery.results_strip import SearchField
 from ponystudio.app.models.model_cards import KINDS, RING, kind_titles
 from ponystudio.studio.models.model_filter import ModelEntry, ModelFilter
 from ponystudio.studio.models.model_summary import ModelSummary, family_title
@@ -24,6 +23,7 @@ from ponystudio.widgets import theme
 from ponystudio.widgets.common import Hairline, IconButton, Spacing, label
 from ponystudio.widgets.flow_layout import FlowLayout
 from ponystudio.widgets.primitives import px
+from ponystudio.widgets.search_field import SearchField
 
 
 class FilterBar(QWidget):

@@ -7,12 +7,11 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from ponystudio.app.gallery.picture_details import LABELS
 from ponystudio.errors import PonyStudioError
 from ponystudio.studio.models.hashing import Hasher
 from ponystudio.studio.models.model_filter import AUTOV2
 from ponystudio.studio.models.model_summary import ModelSummary
-from ponystudio.widgets.common import IconButton, Spacing, label
+from ponystudio.widgets.common import LABEL_WIDTH, IconButton, Spacing, label
 from ponystudio.widgets.primitives import px
 
 
@@ -33,7 +32,7 @@ class HashRow(QWidget):
         self.stop = IconButton("close", self.tr("Stop"))
         self.short = IconButton("copy", self.tr("Copy AutoV2, the first ten digits"))
         self.whole = IconButton("link", self.tr("Copy the whole SHA-256"))
-        self._name.setMinimumWidth(px(LABELS))
+        self._name.setMinimumWidth(px(LABEL_WIDTH))
         row = QHBoxLayout(self)
         Spacing(row, spacing=0)
         row.addWidget(self._name)

@@ -8,7 +8,6 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ponystudio.app.gallery.picture_details import Lines
 from ponystudio.app.models.hash_row import HashRow
 from ponystudio.app.models.model_cards import KINDS, draw_filling, kind_titles
 from ponystudio.app.models.model_texts import about_file, of_itself, what_it_is
@@ -19,7 +18,7 @@ from ponystudio.studio.models.model_filter import ModelEntry
 from ponystudio.studio.models.model_summary import ModelSummary, family_title, mismatch
 from ponystudio.studio.models.preview_pictures import PreviewPictureCache
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import ElidedLabel, IconButton, Spacing, TextButton, label
+from ponystudio.widgets.common import ElidedLabel, IconButton, Lines, Spacing, TextButton, label
 from ponystudio.widgets.flow_layout import FlowLayout
 from ponystudio.widgets.primitives import draw_box, draw_icon, px
 from ponystudio.widgets.scroll_column import ScrollColumn

@@ -26,12 +26,12 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.app.gallery.results_strip import SearchField
 from ponystudio.canvas.gestures.controller import NODE_MIME
 from ponystudio.graph.catalog import Catalog
 from ponystudio.widgets import theme
 from ponystudio.widgets.fuzzy_match import ranked
 from ponystudio.widgets.primitives import PaintedButton, draw_box, draw_icon, px
+from ponystudio.widgets.search_field import SearchField
 
 SPEC = Qt.ItemDataRole.UserRole
 

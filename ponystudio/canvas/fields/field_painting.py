@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QTransform
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QTransform
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.qt.i18n import tr
@@ -197,6 +197,16 @@ def tick_box(painter: QPainter, rect: QRectF, ctx: FieldContext, on: bool) -> No
     painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), 3.5, 3.5)
     if on:
         icon(painter, rect, "check", look.color("onfill"), 12)
+
+
+def thumb(painter: QPainter, place: QRectF, image: QImage, opacity: float = 1.0) -> None:
+    """A small picture with round corners."""
+    painter.save()
+    painter.setClipPath(rounded(place, 4), Qt.ClipOperation.IntersectClip)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.setOpacity(painter.opacity() * opacity)
+    painter.drawImage(place, image)
+    painter.restore()
 
 
 def tooltip(ctx: FieldContext) -> str:

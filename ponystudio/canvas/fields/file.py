@@ -6,14 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QImage, QPainter
+from PySide6.QtGui import QPainter
 
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldPart, Host, Touch
 from ponystudio.canvas.fields.family import model_family
+from ponystudio.library.file_checks import files_of
 from ponystudio.library.folder_layouts import SUFFIXES, WEIGHTS
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.models.model_summary import ModelSummary, mismatch, title_of
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
@@ -45,7 +47,7 @@ class FileField(Field):
         x = rect.left() + field_painting.TEXT_INSET
         if fact is not None and fact.thumb is not None:
             place = QRectF(rect.left() + 5, rect.top() + 5, PREVIEW, PREVIEW)
-            paint_thumb(painter, place, fact.thumb)
+            field_painting.thumb(painter, place, fact.thumb)
             x = place.right() + 8
         room = int(rect.right() - _RIGHT - x)
         painter.setPen(ctx.theme.color("text"))
@@ -145,11 +147,20 @@ class FileField(Field):
         host.set_value(ctx, ctx.services.facts.name_for(self.spec.kind, Path(path)))
 
 
-def paint_thumb(painter: QPainter, place: QRectF, image: QImage, opacity: float = 1.0) -> None:
-    """A small picture with round corners."""
-    painter.save()
-    painter.setClipPath(field_painting.rounded(place, 4), Qt.ClipOperation.IntersectClip)
-    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-    painter.setOpacity(painter.opacity() * opacity)
-    painter.drawImage(place, image)
-    painter.restore()
+def loras_behind(document: EditableGraph, id: str) -> tuple[str, ...]:
+    """The names of the LoRA files on the way of a node's text encoder: they may bring textual
+    inversions that its prompt can name."""
+    found: list[str] = []
+    seen: set[str] = set()
+    pending = [id]
+    while pending:
+        id = pending.pop()
+        node = document.graph.nodes.get(id)
+        if node is None or id in seen or (spec := document.spec(id)) is None:
+            continue
+        seen.add(id)
+        if node.mode == "normal":
+            found += [name for _, kind, name in files_of(node, spec) if kind == "loras" and name]
+        clips = [item.name for item in spec.inputs if item.type == "clip"]
+        pending += [node.inputs[name].source for name in clips if name in node.inputs]
+    return tuple(dict.fromkeys(found))

@@ -10,7 +10,6 @@ from PySide6.QtGui import QDesktopServices, QPainter, QPen
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.file import paint_thumb
 from ponystudio.canvas.fields.list_popup import ListPopup
 from ponystudio.canvas.fields.popup_base import MARGIN
 from ponystudio.library.folder_layouts import SUFFIXES, WEIGHTS
@@ -58,7 +57,7 @@ class FilePopup(ListPopup):
         look = self.look
         place = QRectF(rect.left() + 5, rect.top() + 5, 34, 34)
         if fact and fact.thumb is not None:
-            paint_thumb(painter, place, fact.thumb, 0.35 if reason else 1.0)
+            field_painting.thumb(painter, place, fact.thumb, 0.35 if reason else 1.0)
         else:
             painter.setPen(QPen(look.color("line"), 1))
             painter.setBrush(look.color("field"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from PySide6.QtCore import (
     QAbstractListModel,
@@ -32,11 +32,13 @@ from PySide6.QtWidgets import (
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.inplace_editor import text_palette
 from ponystudio.canvas.fields.popup_base import MARGIN, Popup
-from ponystudio.canvas.fields.row_matching import matching
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import theme
 
 _Index = QModelIndex | QPersistentModelIndex
+Entry = TypeVar("Entry")
+_SCATTERED = 1000
+_APART = str.maketrans(dict.fromkeys("_-./+()[] ", " "))
 
 
 class PopupRows(QAbstractListModel):
@@ -293,3 +295,36 @@ class ListPopup(Popup):
             self.search.setFocus()
         else:
             super().keyPressEvent(event)
+
+
+def matching(query: str, entries: Iterable[Entry], name: Callable[[Entry], str]) -> list[Entry]:
+    """The entries that a search finds, the best first; all, in their order, for an empty one.
+
+    Every word of the search must occur; where one does not, its letters in their order will do.
+    """
+    words = query.lower().translate(_APART).split()
+    if not words:
+        return list(entries)
+    found = []
+    for order, entry in enumerate(entries):
+        text = name(entry).lower()
+        ranks = [_rank(word, text) for word in words]
+        if all(rank is not None for rank in ranks):
+            found.append((sum(rank or 0 for rank in ranks), order, entry))
+    found.sort(key=lambda item: item[:2])
+    if found and found[0][0] < _SCATTERED:
+        found = [item for item in found if item[0] < _SCATTERED]
+    return [entry for _, _, entry in found]
+
+
+def _rank(word: str, text: str) -> int | None:
+    """0 for a beginning, then a word's beginning, then any place, then scattered letters."""
+    if text.startswith(word):
+        return 0
+    spaced = text.translate(_APART)
+    if f" {word}" in spaced:
+        return 1
+    if word in spaced:
+        return 2
+    letters = iter(spaced)
+    return _SCATTERED if all(letter in letters for letter in word) else None

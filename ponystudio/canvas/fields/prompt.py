@@ -11,8 +11,8 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldPart, Host, Touch
-from ponystudio.canvas.fields.bundled_embeddings import loras_behind
 from ponystudio.canvas.fields.family import model_family
+from ponystudio.canvas.fields.file import loras_behind
 from ponystudio.canvas.fields.prompt_layout import LINE, PromptLayout, laid, line_count
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.qt.i18n import tr

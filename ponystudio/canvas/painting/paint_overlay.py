@@ -27,7 +27,7 @@ def paint(painter: QPainter, view: GraphView) -> None:
     scene = view.graph_scene
     brush = PaintContext(scene, view.zoom, scene.detail)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    _paint_drift(painter, view, brush)
+    _paint_moving_dots(painter, view, brush)
     if scene.drag:
         _paint_drag(painter, view, brush)
     _paint_lines(painter, view, brush)
@@ -85,9 +85,9 @@ def paint_refusal(
     painter.restore()
 
 
-def _paint_drift(painter: QPainter, view: GraphView, brush: PaintContext) -> None:
-    """Dots drifting towards running nodes, below all that lies above the wires."""
-    found = view.drift.wires()
+def _paint_moving_dots(painter: QPainter, view: GraphView, brush: PaintContext) -> None:
+    """Dots moving towards running nodes, below all that lies above the wires."""
+    found = view.wire_animation.wires()
     if not found:
         return
     painter.save()
@@ -99,7 +99,7 @@ def _paint_drift(painter: QPainter, view: GraphView, brush: PaintContext) -> Non
     pen = QPen(brush.color("text"), 2.6)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     pen.setDashPattern([0.001, GAP / 2.6])
-    pen.setDashOffset(-view.drift.offset / 2.6)
+    pen.setDashOffset(-view.wire_animation.offset / 2.6)
     for wire in found:
         painter.strokePath(wire.path, pen)
     painter.restore()

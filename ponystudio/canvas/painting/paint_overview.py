@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ponystudio.canvas.scene.scene import GraphScene
 
 
-class FarPicture:
+class OverviewPicture:
     """Lines and blocks of a whole scene by colour, kept until the scene changes."""
 
     def __init__(self, scene: GraphScene) -> None:
@@ -55,8 +55,8 @@ def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: Pain
     whole = brush.detail == "far" and len(ids) > len(scene.node_items) / 3
     near = [scene.node_items[id] for id in ids]
     if whole:
-        _paint_lines(painter, scene.far_picture.lines(_steps(brush)), brush)
-        _paint_blocks(painter, scene.far_picture.blocks())
+        _paint_lines(painter, scene.overview.lines(_steps(brush)), brush)
+        _paint_blocks(painter, scene.overview.blocks())
         _paint_states(painter, near, brush)
         return
     shown = [item for item in near if any(item.rect.intersects(part) for part in parts)]
@@ -117,7 +117,7 @@ def _by_color(items: Iterable[NodeItem]) -> dict[int, list[QRectF]]:
     look = theme.current()
     rects: dict[int, list[QRectF]] = defaultdict(list)
     for item in items:
-        rects[far_rgb(item, look)].append(item.rect)
+        rects[overview_rgb(item, look)].append(item.rect)
     return rects
 
 
@@ -137,7 +137,7 @@ def _paint_plain(painter: QPainter, shown: list[NodeItem], brush: PaintContext) 
     tall = header_height(brush.zoom)
     for item in shown:
         header = QRectF(item.rect.left(), item.rect.top(), item.rect.width(), tall)
-        rects[far_rgb(item, brush.theme)].append(header)
+        rects[overview_rgb(item, brush.theme)].append(header)
     for rgb, found in rects.items():
         painter.setBrush(QColor(rgb))
         painter.drawRects(found)
@@ -216,12 +216,12 @@ def _paint_states(painter: QPainter, shown: list[NodeItem], brush: PaintContext)
             painter.drawRect(item.rect)
 
 
-def far_rgb(item: NodeItem, look: theme.Theme) -> int:
-    return _far_rgb(item.spec.group if item.spec else None, item.node.mode, look)
+def overview_rgb(item: NodeItem, look: theme.Theme) -> int:
+    return _overview_rgb(item.spec.group if item.spec else None, item.node.mode, look)
 
 
 @lru_cache(maxsize=256)
-def _far_rgb(group: str | None, mode: str, look: theme.Theme) -> int:
+def _overview_rgb(group: str | None, mode: str, look: theme.Theme) -> int:
     if group is None:
         return look.color("warnbg").rgb()
     if mode != "normal":
@@ -229,6 +229,6 @@ def _far_rgb(group: str | None, mode: str, look: theme.Theme) -> int:
     return look.group(group).far.rgb()
 
 
-def far_color(item: NodeItem, look: theme.Theme) -> QColor:
+def overview_color(item: NodeItem, look: theme.Theme) -> QColor:
     """The colour of a card's block from afar, and of its header."""
-    return QColor(far_rgb(item, look))
+    return QColor(overview_rgb(item, look))

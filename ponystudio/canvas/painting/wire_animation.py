@@ -1,4 +1,4 @@
-"""The dots that drift along wires into running nodes.
+"""The dots that move along wires into running nodes.
 
 They lie over the kept picture, so that moving them paints nothing anew.
 """
@@ -33,7 +33,7 @@ class WireAnimation(QObject):
         self._find_running()
 
     def wires(self) -> list[WireItem]:
-        """The wires that dots drift on, as far as they show."""
+        """The wires that dots move on, as far as they show."""
         if self._scene.detail != "full":
             return []
         seen = self._view.visible_rect()

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, Signal
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields.registry import for_spec
 from ponystudio.canvas.painting.badge_fade import BadgeFades
-from ponystudio.canvas.painting.paint_overview import FarPicture
+from ponystudio.canvas.painting.paint_overview import OverviewPicture
 from ponystudio.canvas.scene import scene_sync
 from ponystudio.canvas.scene.card_layout import FieldLike
 from ponystudio.canvas.scene.item_store import ItemStore
@@ -65,7 +65,7 @@ class GraphScene(ItemStore):
         """Whether something that was selected went with the last change."""
         self.revision = 0
         """Counts the changes of what there is and where."""
-        self.far_picture = FarPicture(self)
+        self.overview = OverviewPicture(self)
         self.fades = BadgeFades(self)
         self.shapes_on_wires = False
         self._fields: dict[int, tuple[ParamSpec, FieldLike | None]] = {}

@@ -1,4 +1,4 @@
-"""Where a view looks: zoom and place, and the glide from one to another."""
+"""Where a view looks: zoom and place, and what is between two of those."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPS = (
     *(0.88, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0),
 )
 FIT_MARGIN = 48.0  # px on screen
-GLIDE_MS = 180
+ANIMATION_MS = 180
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A view's glide from one camera to another."""
+"""A view's way from one camera to another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QElapsedTimer, QObject, QTimer
 
-from ponystudio.canvas.view.camera import GLIDE_MS, Camera, eased
+from ponystudio.canvas.view.camera import ANIMATION_MS, Camera, eased
 from ponystudio.widgets import theme
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class CameraAnimation(QObject):
     def _step(self) -> None:
         if self._start is None or self._end is None:
             return
-        share = min(1.0, self._clock.elapsed() / GLIDE_MS)
+        share = min(1.0, self._clock.elapsed() / ANIMATION_MS)
         if share >= 1.0:
             self.stop()
             self._view.set_camera(self._end)

@@ -30,7 +30,7 @@ class CameraView(QGraphicsView):
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setScene(scene)
         self.setSceneRect(-_WORLD, -_WORLD, 2 * _WORLD, 2 * _WORLD)
-        self._glide = CameraAnimation(self)
+        self._animation = CameraAnimation(self)
 
     @property
     def zoom(self) -> float:
@@ -50,11 +50,11 @@ class CameraView(QGraphicsView):
 
     def jump(self, to: Camera) -> None:
         """Glide there."""
-        self._glide.start(to)
+        self._animation.start(to)
 
     def zoom_at(self, factor: float, at: QPointF) -> None:
         """Zoom by a factor, keeping what is at this point of the viewport where it is."""
-        self._glide.stop()
+        self._animation.stop()
         fixed = self.to_scene(at)
         zoom = camera.bounded(self.zoom * factor) * theme.scale()
         if zoom != self.transform().m11():
@@ -63,7 +63,7 @@ class CameraView(QGraphicsView):
 
     def pan(self, dx: float, dy: float) -> None:
         """Move the picture by so many px of the viewport."""
-        self._glide.stop()
+        self._animation.stop()
         self._scroll_by(round(dx), round(dy))
 
     def fit(self) -> None:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from ponystudio.canvas.painting.paint_overview import far_color
+from ponystudio.canvas.painting.paint_overview import overview_color
 from ponystudio.canvas.view.camera import Camera
 from ponystudio.widgets import theme
 from ponystudio.widgets.popup_background import paint_ground
@@ -125,7 +125,7 @@ class Minimap(QWidget):
         for frame in self._scene.frame_items:
             painter.fillRect(self._to_map(frame.rect), look.group(frame.hue).frame_fill)
         for item in self._scene.node_items.values():
-            color = far_color(item, look)
+            color = overview_color(item, look)
             phase = states[item.id].phase
             if phase in ("running", "failed"):
                 color = look.color("fill" if phase == "running" else "err")

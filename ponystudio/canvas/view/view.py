@@ -54,13 +54,13 @@ class GraphView(CameraView):
         super().__init__(scene, parent)
         self._grabber: EventHandler | None = None
         self._set_up()
-        self.frame_store = BackingStore(self)
+        self.backing_store = BackingStore(self)
         self.editors = EditorOverlay(self)
         self.panning = Panning(self)
         self.buttons = CardButtons(self)
         self.params = FieldInput(self)
         self.gestures = EventHandler()
-        self.drift = WireAnimation(self)
+        self.wire_animation = WireAnimation(self)
         self.minimap = Minimap(self)
         self.zoom_bar = ZoomBar(self)
         scene.overlay_changed.connect(self._show_overlay)
@@ -89,13 +89,13 @@ class GraphView(CameraView):
 
     def _camera_moved(self) -> None:
         if self._ready:
-            self.frame_store.camera_moved()
+            self.backing_store.camera_moved()
             self.editors.follow()
             self.viewport().update()
             super()._camera_moved()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        self.frame_store.paint(event.rect())
+        self.backing_store.paint(event.rect())
 
     def _show_overlay(self) -> None:
         self.viewport().update()
@@ -107,7 +107,7 @@ class GraphView(CameraView):
         accessibility.announce(self, focus)
 
     def _theme_changed(self) -> None:
-        self.frame_store.damage(None)
+        self.backing_store.damage(None)
         self.viewport().update()
 
     # In-place editors
@@ -125,7 +125,7 @@ class GraphView(CameraView):
         return self.graph_scene.hit(self.scene_pos(event))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._glide.stop()
+        self._animation.stop()
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         self._grabber = self._taker(lambda handler: handler.mouse_press(event))
         event.accept()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import ponystudio_resources
-from ponystudio.canvas.fields.bundled_embeddings import loras_behind
+from ponystudio.canvas.fields.file import loras_behind
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import Disconnect, SetMode, SetParam
 from ponystudio.graph.model import Graph, Link, Node

@@ -37,7 +37,7 @@ def view(qtbot) -> Iterator[GraphView]:
 
 
 def shot(view: GraphView) -> QImage:
-    view.frame_store.settle()
+    view.backing_store.settle()
     return view.viewport().grab().toImage()
 
 
@@ -145,13 +145,16 @@ def test_every_overlay_paints_and_leaves_no_trace(view: GraphView) -> None:
 
 def test_dots_drift_only_while_something_runs(view: GraphView) -> None:
     states = view.graph_scene.document.states
-    assert not view.drift._timer.isActive()
+    assert not view.wire_animation._timer.isActive()
     states.update("sample", phase="running")
-    assert view.drift._timer.isActive()
-    assert {item.key for item in view.drift.wires()} == {("sample", "model"), ("sample", "latent")}
+    assert view.wire_animation._timer.isActive()
+    assert {item.key for item in view.wire_animation.wires()} == {
+        ("sample", "model"),
+        ("sample", "latent"),
+    }
     shot(view)
     states.update("sample", phase="done")
-    assert not view.drift._timer.isActive()
+    assert not view.wire_animation._timer.isActive()
 
 
 def test_pictures_fit_and_keep_their_shape(view: GraphView) -> None:

@@ -199,7 +199,7 @@ def test_a_zoom_is_sharp_once_it_rests(view: GraphView, qtbot) -> None:
     for _ in range(5):
         wheel(view, -1, QPointF(500, 300))
         shot(view)
-    qtbot.waitUntil(lambda: view.frame_store.is_sharp)
+    qtbot.waitUntil(lambda: view.backing_store.is_sharp)
     assert difference(shot(view), repainted(view)) <= 2
 
 

@@ -1,6 +1,6 @@
 """Search in lists of names."""
 
-from ponystudio.canvas.fields.row_matching import matching
+from ponystudio.canvas.fields.list_popup import matching
 
 NAMES = ["euler", "euler_ancestral", "dpm_2", "dpmpp_2m", "dpmpp_2m_sde", "styles/dpm-like"]
 
