@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -17,10 +18,10 @@ from ponystudio.errors import PonyStudioError
 
 log = logging.getLogger(__name__)
 # Seconds for which a thread waits for more before it ends; nothing has to end it.
-LINGER = 0.05
+IDLE_SECONDS = 0.05
 # Seconds after which `close` waits no longer: nobody wants to wait for a huge picture only to see
 # the window close.
-PATIENCE = 3.0
+CLOSE_TIMEOUT = 3.0
 
 
 @dataclass(eq=False)
@@ -48,13 +49,13 @@ class BackgroundTasks(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._name, self._most, self._newest_first = name, threads, newest_first
+        self._name, self._max_threads, self._newest_first = name, threads, newest_first
         # By their keys; those without one by themselves.
         self._waiting: OrderedDict[Hashable, _Task] = OrderedDict()
         self._answers: deque[Callable[[], object]] = deque()
         self._changed = threading.Condition()
         self._threads: set[threading.Thread] = set()
-        self._idle = self._undone = 0
+        self._idle = self._unfinished = 0
         self._closing = False
         self._ready.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
@@ -78,8 +79,8 @@ class BackgroundTasks(QObject):
                 self._remove(key)
             task = _Task(job, then, failed)
             self._waiting[task if key is None else key] = task
-            self._undone += 1
-            if len(self._waiting) > self._idle and len(self._threads) < self._most:
+            self._unfinished += 1
+            if len(self._waiting) > self._idle and len(self._threads) < self._max_threads:
                 thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._threads.add(thread)
                 thread.start()
@@ -93,14 +94,14 @@ class BackgroundTasks(QObject):
     def forget(self) -> None:
         """Drop all that has not begun."""
         with self._changed:
-            self._undone -= len(self._waiting)
+            self._unfinished -= len(self._waiting)
             self._waiting.clear()
 
     def wait(self) -> None:
         """Until all jobs are done and answered, those too that answers have given."""
-        while self._undone or self._answers:
+        while self._unfinished or self._answers:
             with self._changed:
-                self._changed.wait_for(lambda: self._answers or not self._undone)
+                self._changed.wait_for(lambda: self._answers or not self._unfinished)
             self._deliver()
 
     def finish(self) -> None:
@@ -115,14 +116,14 @@ class BackgroundTasks(QObject):
         self.forget()
         with self._changed:
             self._changed.notify_all()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + CLOSE_TIMEOUT
         for thread in tuple(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
 
     @property
     def busy(self) -> bool:
         """Whether jobs wait or are being done."""
-        return bool(self._undone)
+        return bool(self._unfinished)
 
     @property
     def closing(self) -> bool:
@@ -131,7 +132,7 @@ class BackgroundTasks(QObject):
 
     def _remove(self, key: Hashable) -> None:
         if self._waiting.pop(key, None) is not None:
-            self._undone -= 1
+            self._unfinished -= 1
 
     def _deliver(self) -> None:
         while self._answers:
@@ -147,7 +148,7 @@ class BackgroundTasks(QObject):
             with self._changed:
                 if answer is not None:
                     self._answers.append(answer)
-                self._undone -= 1
+                self._unfinished -= 1
                 self._changed.notify_all()
             if answer is not None:
                 with contextlib.suppress(RuntimeError):  # the application is gone already
@@ -157,7 +158,7 @@ class BackgroundTasks(QObject):
         """What is to be done, or None when the thread is no longer needed."""
         with self._changed:
             self._idle += 1
-            self._changed.wait_for(lambda: self._waiting or self._closing, LINGER)
+            self._changed.wait_for(lambda: self._waiting or self._closing, IDLE_SECONDS)
             self._idle -= 1
             if self._waiting:
                 return self._waiting.popitem(last=self._newest_first)[1]
@@ -169,15 +170,14 @@ class BackgroundTasks(QObject):
         then, failed = task.then, task.failed
         try:
             result = task.job()
-        except Exception as error:
-            told = error
+        except Exception as raised:
+            error = raised
         else:
             return None if then is None else lambda: then(result)
-        if failed is not None and isinstance(told, PonyStudioError):
-            return lambda: failed(told)
+        if failed is not None and isinstance(error, PonyStudioError):
+            return partial(failed, error)
         if not self._closing:  # else whoever wanted to know is gone
-            log.error("A job of %s failed.", self._name, exc_info=told)
+            log.error("A job of %s failed.", self._name, exc_info=error)
         if failed is None:
             return None
-        fault = PonyStudioError(f"PonyStudio itself is at fault: {told!r}.")
-        return lambda: failed(fault)
+        return partial(failed, PonyStudioError(f"PonyStudio itself is at fault: {error!r}."))

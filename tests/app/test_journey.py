@@ -188,7 +188,7 @@ def test_the_first_hour(qapp, home):
     hands.run()
     assert sampler in previews
     assert states[save].picture is not None
-    first = hands.window.runner.places.output() / "ponystudio_00001.png"
+    first = hands.window.runner.folders.output() / "ponystudio_00001.png"
     assert first.exists()
     hands.shot("finished")
 

@@ -109,8 +109,8 @@ class PlayedLink(WorkerSession):
 
 
 def runner_for(link: WorkerSession, root: Path, **more: Any) -> Runner:
-    places = RunFolders(lambda: [root], lambda: root / "output", root / "previews")
-    return Runner(link, places, **more)
+    folders = RunFolders(lambda: [root], lambda: root / "output", root / "previews")
+    return Runner(link, folders, **more)
 
 
 def tiny_catalog() -> Catalog:

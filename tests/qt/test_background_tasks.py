@@ -87,7 +87,7 @@ def test_a_job_that_fails_stops_no_other(qapp, caplog):
 
 
 def test_threads_are_there_while_there_is_work(qapp, monkeypatch):
-    monkeypatch.setattr(background_tasks, "LINGER", 0.01)
+    monkeypatch.setattr(background_tasks, "IDLE_SECONDS", 0.01)
     work = BackgroundTasks("test lingering", threads=2)
     both = threading.Barrier(2)
     for _ in range(2):
@@ -103,7 +103,7 @@ def test_threads_are_there_while_there_is_work(qapp, monkeypatch):
 
 
 def test_the_end_forgets_what_waits_and_has_patience_but_not_for_ever(held, monkeypatch):
-    monkeypatch.setattr(background_tasks, "PATIENCE", 0.05)
+    monkeypatch.setattr(background_tasks, "CLOSE_TIMEOUT", 0.05)
     done: list[int] = []
     work, go = held()
     work.do(lambda: done.append(1))
@@ -118,7 +118,7 @@ def test_the_end_forgets_what_waits_and_has_patience_but_not_for_ever(held, monk
 
 
 def test_nobody_is_answered_after_the_end(held, monkeypatch):
-    monkeypatch.setattr(background_tasks, "PATIENCE", 0.05)
+    monkeypatch.setattr(background_tasks, "CLOSE_TIMEOUT", 0.05)
     told: list[object] = []
     begun = threading.Event()
     work, go = held(threads=2)

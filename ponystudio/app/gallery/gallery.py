@@ -172,7 +172,7 @@ class GalleryPage(QFrame):
             # Who looks at the latest wants to see the next one as it is made.
             self._set(self._pairing.shown(order[:1]))
         else:
-            self._set(self._pairing.kept(order))
+            self._set(self._pairing.existing(order))
 
     def _tell(self) -> None:
         chosen = 2 if self._pairing.a is not None and self._pairing.mode != "one" else 1

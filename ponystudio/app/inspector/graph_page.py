@@ -14,7 +14,7 @@ from ponystudio.graph.validation import effective_targets
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import NodeState, Problem
-from ponystudio.studio.runs.run_texts import about, title
+from ponystudio.studio.runs.run_texts import rough_duration, title
 from ponystudio.studio.runs.runner import Runner
 
 # Nodes that are called by name; more are counted.
@@ -74,7 +74,7 @@ def _facts(document: Document, runner: Runner) -> list[tuple[str, str]]:
     runs = [id for id in _needed(document) if states[id].reason]
     will = _count(len(runs))
     if runs and (seconds := _forecast(document, runner, runs)):
-        whole = about(seconds).replace(" ", "\u00a0")  # on one line
+        whole = rough_duration(seconds).replace(" ", "\u00a0")  # on one line
         will += tr(", in about {time}").format(time=whole)
     rows.append((tr("will run"), will))
     rows.append((tr("kept"), _count(sum(bool(states[id].tier) for id in nodes))))

@@ -44,7 +44,7 @@ class HashRow(QWidget):
         self.stop.clicked.connect(self._stop)
         self.short.clicked.connect(lambda: self.copied.emit(self._sha256[:AUTOV2]))
         self.whole.clicked.connect(lambda: self.copied.emit(self._sha256))
-        hasher.told.connect(self._told)
+        hasher.progressed.connect(self._told)
         hasher.done.connect(self._done)
         hasher.failed.connect(self._failed)
 

@@ -144,7 +144,7 @@ class ModelCard(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: Any, index: Any) -> None:
         look = theme.current()
-        entry, fact, around = index.data(ENTRY), index.data(FACT), index.model().around
+        entry, fact, context = index.data(ENTRY), index.data(FACT), index.model().context
         width = option.widget.gridSize().width() - px(GAP)
         corner = QPointF(option.rect.topLeft()) + QPointF(px(RING), px(RING))
         rect = QRectF(corner, QSizeF(width, px(CARD[1])))
@@ -155,9 +155,9 @@ class ModelCard(QStyledItemDelegate):
         hovered = bool(state & QStyle.StateFlag.State_MouseOver)
         edge = look.color("accent" if selected else "line2" if hovered else "line")
         draw_box(painter, rect, px(8), look.color("card"), edge)
-        why = mismatch(entry.kind, fact, around.family) if fact else ""
+        why = mismatch(entry.kind, fact, context.family) if fact else ""
         self._picture(painter, picture, entry, fact, why)
-        self._badges(painter, picture, entry, fact, around)
+        self._badges(painter, picture, entry, fact, context)
         self._words(painter, rect, entry, fact, why)
         if selected:
             draw_box(painter, rect.adjusted(1, 1, -1, -1), px(7), None, edge)
@@ -194,20 +194,20 @@ class ModelCard(QStyledItemDelegate):
         rect: QRectF,
         entry: ModelEntry,
         fact: ModelSummary | None,
-        around: ModelListContext,
+        context: ModelListContext,
     ) -> None:
         """Family on the left; on the right that it is in use, and its star."""
         if fact is not None and fact.family:
             draw_badge(painter, rect.topLeft() + QPointF(px(8), px(8)), family_title(fact.family))
         right = rect.topRight() + QPointF(-px(8), px(8))
-        if entry.key in around.stars:
+        if entry.key in context.stars:
             right.setX(right.x() - px(20))
             place = QRectF(right.x(), right.y(), px(20), px(18))
             look = theme.current()
             draw_box(painter, place, px(4), look.color("panel"), look.color("line"))
             draw_icon(painter, "star", place.center(), look.color("warn"), 12)
             right.setX(right.x() - px(4))
-        if entry.key in around.in_use:
+        if entry.key in context.in_use:
             draw_badge(painter, right, self.tr("In use"), "ok", from_right=True)
 
     def _words(

@@ -88,7 +88,7 @@ class ModelsPage(QFrame):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         for kind in KINDS:
-            self._facts.look_again(kind)
+            self._facts.refresh(kind)
         self.refresh()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -108,9 +108,9 @@ class ModelsPage(QFrame):
         self.filters.offer(facts.items(), family)
         wish = self.filters.wish()
         shown = [entry for entry, _ in wish.of(entries, facts.__getitem__)]
-        around = ModelListContext(family, frozenset(self._in_use()), wish.stars)
+        context = ModelListContext(family, frozenset(self._in_use()), wish.stars)
         entry, place = self._entry(), self.list.verticalScrollBar().value()
-        self.model.show(shown, around)
+        self.model.show(shown, context)
         if (row := self.model.row_of(entry)) >= 0 and self._entry() != entry:
             self.list.setCurrentIndex(self.model.index(row))
             self.list.verticalScrollBar().setValue(place)
@@ -150,8 +150,8 @@ class ModelsPage(QFrame):
 
     def _show_chosen(self) -> None:
         entry, fact = self._entry(), self.chosen()
-        starred = entry is not None and entry.key in self.model.around.stars
-        self.pane.show_entry(entry, fact, self.model.around.family, starred)
+        starred = entry is not None and entry.key in self.model.context.stars
+        self.pane.show_entry(entry, fact, self.model.context.family, starred)
         if entry is not None:
             self.pane.offer(self._uses.has_loader(entry.kind), self._uses.taker(entry.kind))
         self._examine(entry, fact)
@@ -183,7 +183,7 @@ class ModelsPage(QFrame):
     def _star(self) -> None:
         if (entry := self._entry()) is not None:
             stars = [key for key in self._settings.get("starred_models") if key != entry.key]
-            if entry.key not in self.model.around.stars:
+            if entry.key not in self.model.context.stars:
                 stars.append(entry.key)
             self._settings.set("starred_models", stars)
 
@@ -201,7 +201,7 @@ class ModelsPage(QFrame):
             index = self.model.index(row)
             if sha256 and (fact := index.data(FACT)) is not None and fact.path == path:
                 entry = index.data(ENTRY)
-                self._facts.look_again_at(entry.kind, entry.name)
+                self._facts.refresh_file(entry.kind, entry.name)
 
     def _show_menu(self, place: QPoint) -> None:
         if self._menu is not None:

@@ -12,7 +12,7 @@ from ponystudio.graph.model import Node
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.job_queue import Job
-from ponystudio.studio.runs.run_texts import about, duration
+from ponystudio.studio.runs.run_texts import duration, rough_duration
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_bar, px
@@ -97,7 +97,7 @@ class RunProgress(QWidget):
         seconds = job.left
         return left, [
             (self.tr("ready in about"), "body", "text2"),
-            (about(seconds), "mono", "text"),
+            (rough_duration(seconds), "mono", "text"),
         ]
 
     def _nodes(self, job: Job) -> str:

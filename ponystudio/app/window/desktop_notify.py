@@ -52,7 +52,7 @@ class DesktopNotifier(QObject):
             self._tray = None
 
     def _job_done(self, job: Job, how: str) -> None:
-        if job.aside is None:
+        if job.output_override is None:
             self._made += job.done if how == "done" else max(0, job.done - 1)
         self._failed += how == "failed"
         self._seconds += job.seconds

@@ -85,7 +85,7 @@ class DocumentPage(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self.services.doubt()  # what lies beside this graph is not what lies beside another
+        self.services.recheck()  # what lies beside this graph is not what lies beside another
         QTimer.singleShot(0, self, self.fit_first)  # when the layout has given it its size
 
     def close_page(self) -> None:

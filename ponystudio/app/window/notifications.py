@@ -10,7 +10,7 @@ from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents.document_facts import title_of
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.runs.memory_texts import is_rung, rungs
+from ponystudio.studio.runs.memory_texts import fallback_rows, is_fallback
 from ponystudio.studio.runs.run_texts import title
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets.toasts import Toasts
@@ -64,7 +64,7 @@ class Notifications(QObject):
         self.tell(Notification(title, "\n".join(notes)))
 
     def _memory_short(self, document: EditableGraph | None, node: str, action: str) -> None:
-        if not is_rung(action):
+        if not is_fallback(action):
             self.tell(Notification(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
             return
         name = title(document.graph, document.catalog, node) if document else node
@@ -75,5 +75,5 @@ class Notifications(QObject):
             where,
             (show,) if node else (),
             "warn",
-            rungs(self._runner.rungs),
+            fallback_rows(self._runner.fallbacks),
         )

@@ -60,7 +60,7 @@ class PictureVerifier(QObject):
         folder = TemporaryDirectory(prefix="ponystudio-verify-", ignore_cleanup_errors=True)
         title = self.tr("Verify %1").replace("%1", picture.name)
         place = Path(folder.name)
-        job = self._runner.run_aside(title, graph, receipt.node, place, picture.parent)
+        job = self._runner.run_detached(title, graph, receipt.node, place, picture.parent)
         self._asked[job] = picture, receipt, folder
 
     def _job_done(self, job: Job, how: str) -> None:

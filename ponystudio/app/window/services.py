@@ -50,10 +50,10 @@ class Services(QObject):
             parent=self,
         )
         queue = JobQueue(self._store, self)
-        places = RunFolders(self.models, settings.output_folder, user_folders.cache() / "previews")
+        folders = RunFolders(self.models, settings.output_folder, user_folders.cache() / "previews")
         self.runner = Runner(
             self.link,
-            places,
+            folders,
             queue=queue,
             estimates=Estimates(user_folders.cache() / "estimates.json"),
             last_seeds=LastSeeds(user_folders.data() / "last-seeds.json"),
@@ -79,7 +79,7 @@ class Services(QObject):
         self.link.start()
         self.link.show_previews(self._settings.get("previews"))
         self.runner.restore()
-        self.runner.pictures.work.do(lambda: trim(self.runner.places.previews, PREVIEWS_BYTES))
+        self.runner.pictures.work.do(lambda: trim(self.runner.folders.previews, PREVIEWS_BYTES))
 
     def close(self) -> None:
         self._anew.stop()

@@ -42,7 +42,7 @@ class FilePopup(ListPopup):
         self.nothing.setWordWrap(True)
         self._say_nothing()
         facts.changed.connect(self._known)
-        facts.look_again(kind)
+        facts.refresh(kind)
 
     def name(self, entry: Any) -> str:
         return str(entry)

@@ -47,12 +47,12 @@ class FieldServices:
 
         return self.shared.counts if self.shared else Counts(self.folders)
 
-    def doubt(self) -> None:
+    def recheck(self) -> None:
         """Names may mean other files now: what is known of them is looked at again."""
         if self.shared is not None:
-            self.shared.doubt()
+            self.shared.recheck()
         elif "facts" in self.__dict__:
-            self.facts.doubt()
+            self.facts.recheck()
 
     def close(self) -> None:
         """Let go of files, and end what is being found out; the app calls it at its end."""

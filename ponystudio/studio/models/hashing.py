@@ -12,14 +12,14 @@ from ponystudio.library.formats.content_id import hashes
 from ponystudio.library.model_index import ModelIndex
 from ponystudio.qt.background_tasks import BackgroundTasks
 
-_STEP = 64 << 20  # bytes between two words of how far it is
+_PROGRESS_BYTES = 64 << 20  # bytes between two words of how far it is
 
 
 class Hasher(QObject):
-    """One file after the other. `told` (path, share done) while one is read, `done` (path, hash),
-    `failed` (path, error); what was given up ends with `done` and no hash."""
+    """One file after the other. `progressed` (path, share done) while one is read, `done` (path,
+    hash), `failed` (path, error); what was given up ends with `done` and no hash."""
 
-    told = Signal(object, float)
+    progressed = Signal(object, float)
     done = Signal(object, str)
     failed = Signal(object, object)
 
@@ -59,23 +59,23 @@ class Hasher(QObject):
     def _read(self, path: Path) -> str:
         size, last = max(1, path.stat().st_size if path.is_file() else 1), 0
 
-        def heard(count: int) -> None:
+        def on_read(count: int) -> None:
             nonlocal last
             if path not in self._wanted:
                 raise Cancelled
-            if count - last >= _STEP:
+            if count - last >= _PROGRESS_BYTES:
                 last = count
-                self.told.emit(path, count / size)
+                self.progressed.emit(path, count / size)
 
-        heard(0)
+        on_read(0)
         try:
             index = ModelIndex(self._index_path) if self._index_path is not None else None
         except PonyStudioError:
             index = None
         if index is None:
-            return hashes(path, heard)["sha256"]
+            return hashes(path, on_read)["sha256"]
         with index:
-            return index.sha256(path, heard)
+            return index.sha256(path, on_read)
 
     # In that of the window
 

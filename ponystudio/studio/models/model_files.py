@@ -32,7 +32,7 @@ _DTYPES = {"F16": "fp16", "F32": "fp32", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E
 # Upscalers are named for what they do: 4x-UltraSharp, realesrgan-x4plus.
 _SCALE = re.compile(r"(?<![a-z0-9])(?:x([1-9])(?!\d)|([1-9])x)")
 _DOWN = re.compile(r"(lora_down|lora_A|lora\.down|down)\.weight$|\.lora_A\b")
-DOUBT = 2.0
+RECHECK_SECONDS = 2.0
 """Seconds after which a file that was missing is looked for again, when it is asked for."""
 
 
@@ -45,9 +45,9 @@ class FileFacts(QObject):
         super().__init__()
         self._folders, self._index_path = folders, index_path
         self._known: dict[tuple[str, str], ModelSummary] = {}
-        self._asked: set[tuple[str, str]] = set()
-        self._old: set[tuple[str, str]] = set()
-        self._doubt: dict[tuple[str, str], float] = {}
+        self._pending: set[tuple[str, str]] = set()
+        self._stale: set[tuple[str, str]] = set()
+        self._recheck_at: dict[tuple[str, str], float] = {}
         self._names: dict[str, list[str]] = {}
         self._background = BackgroundTasks("model files", newest_first=True)
         self._index: ModelIndex | None = None
@@ -61,11 +61,13 @@ class FileFacts(QObject):
         missing is looked for again, as the run that finds it may repaint its card."""
         key = (kind, name)
         found = self._known.get(key)
-        doubted = found is not None and found.missing and monotonic() > self._doubt.get(key, 0.0)
-        if (found is None or doubted or key in self._old) and key not in self._asked:
-            self._asked.add(key)
-            self._old.discard(key)
-            self._doubt[key] = monotonic() + DOUBT
+        recheck = (
+            found is not None and found.missing and monotonic() > self._recheck_at.get(key, 0.0)
+        )
+        if (found is None or recheck or key in self._stale) and key not in self._pending:
+            self._pending.add(key)
+            self._stale.discard(key)
+            self._recheck_at[key] = monotonic() + RECHECK_SECONDS
             folders = self._present()
             self._background.do(
                 lambda: self._find_out(kind, name, folders),
@@ -85,13 +87,13 @@ class FileFacts(QObject):
         self._last_folders = None
 
     def names(self, kind: str) -> list[str] | None:
-        """The files of a kind as last seen, None before the first look; call `look_again`."""
+        """The files of a kind as last seen, None before the first look; call `refresh`."""
         return self._names.get(kind)
 
-    def look_again(self, kind: str) -> None:
+    def refresh(self, kind: str) -> None:
         """List the files of a kind anew, and see whether they are what they were."""
         folders = self._folders()
-        self._old.update(key for key in self._known if key[0] == kind)
+        self._stale.update(key for key in self._known if key[0] == kind)
         self._background.do(
             lambda: folders.names(kind),
             lambda names: self._listed(kind, names),
@@ -103,9 +105,9 @@ class FileFacts(QObject):
         folders = self._folders()
         self._background.do(lambda: folders.names(kind), done)
 
-    def look_again_at(self, kind: str, name: str) -> None:
+    def refresh_file(self, kind: str, name: str) -> None:
         """More may be known of this file now."""
-        self._old.add((kind, name))
+        self._stale.add((kind, name))
         self.changed.emit()
 
     def examine(
@@ -126,23 +128,23 @@ class FileFacts(QObject):
         kinds = list(self._names)
         self._known.clear()
         self._names.clear()
-        self._old = set(self._asked)  # what is being looked at may be found in the old ones
-        self._asked.clear()
+        self._stale = set(self._pending)  # what is being looked at may be found in the old ones
+        self._pending.clear()
         for kind in kinds:
-            self.look_again(kind)
+            self.refresh(kind)
         self.changed.emit()
 
-    def doubt(self) -> None:
+    def recheck(self) -> None:
         """Names may mean other files now, beside another graph, say: look at them again."""
         self._forget_folders()
-        if self._known or self._asked:
-            self._old.update(self._known, self._asked)
+        if self._known or self._pending:
+            self._stale.update(self._known, self._pending)
             self.changed.emit()
 
     def _app_state(self, state: Qt.ApplicationState) -> None:
         """Whoever comes back from another program may have put files where they were missing."""
         if state == Qt.ApplicationState.ApplicationActive:
-            self.doubt()
+            self.recheck()
 
     def name_for(self, kind: str, path: Path) -> str:
         """What a graph should call a file."""
@@ -154,7 +156,7 @@ class FileFacts(QObject):
         return folders[0] if folders else None
 
     def _done(self, key: tuple[str, str], fact: ModelSummary) -> None:
-        self._asked.discard(key)
+        self._pending.discard(key)
         if self._known.get(key) != fact:
             self._known[key] = fact
             self.changed.emit()

@@ -37,10 +37,10 @@ class ModelList(QAbstractListModel):
         super().__init__(parent)
         self._facts = facts
         self._entries: list[ModelEntry] = []
-        self.around = ModelListContext()
+        self.context = ModelListContext()
 
-    def show(self, entries: list[ModelEntry], around: ModelListContext) -> None:
-        self.around = around
+    def show(self, entries: list[ModelEntry], context: ModelListContext) -> None:
+        self.context = context
         if entries == self._entries:
             if entries:  # what is known of them may have changed
                 self.dataChanged.emit(self.index(0), self.index(len(entries) - 1))
@@ -68,7 +68,7 @@ class ModelList(QAbstractListModel):
             return entry.name
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
             fact = self._facts.get(entry.kind, entry.name)
-            starred = self.tr("Starred") if entry.key in self.around.stars else ""
+            starred = self.tr("Starred") if entry.key in self.context.stars else ""
             return "\n".join(filter(None, (entry.name, fact.line if fact else "", starred)))
         return None
 

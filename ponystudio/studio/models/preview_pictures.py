@@ -13,7 +13,7 @@ from ponystudio.studio.models.file_thumbnails import THUMB
 from ponystudio.studio.models.model_files import FileFacts
 from ponystudio.studio.models.model_summary import ModelSummary
 
-MOST = 160
+MAX_PICTURES = 160
 _STEP = 64
 
 
@@ -25,7 +25,7 @@ class PreviewPictureCache(QObject):
     def __init__(self, facts: FileFacts, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._facts = facts
-        self._kept: OrderedDict[tuple[Path, float, int], QImage | None] = OrderedDict()
+        self._pictures: OrderedDict[tuple[Path, float, int], QImage | None] = OrderedDict()
 
     def get(self, fact: ModelSummary | None, side: int) -> QImage | None:
         """The picture at least that wide, a small one until it is read; None: there is none."""
@@ -33,17 +33,17 @@ class PreviewPictureCache(QObject):
             return fact.thumb if fact else None
         side = -(-side // _STEP) * _STEP  # a window that is pulled wider asks for few sizes
         key = (fact.path, fact.modified, side)
-        if key in self._kept:
-            self._kept.move_to_end(key)
+        if key in self._pictures:
+            self._pictures.move_to_end(key)
         else:
-            self._kept[key] = None
+            self._pictures[key] = None
             self._facts.picture(fact.path, side, partial(self._have, key))
-            while len(self._kept) > MOST:
-                self._kept.popitem(last=False)
-        sharp = self._kept[key]
+            while len(self._pictures) > MAX_PICTURES:
+                self._pictures.popitem(last=False)
+        sharp = self._pictures[key]
         return fact.thumb if sharp is None else sharp
 
     def _have(self, key: tuple[Path, float, int], image: QImage | None) -> None:
-        if key in self._kept and image is not None:
-            self._kept[key] = image
+        if key in self._pictures and image is not None:
+            self._pictures[key] = image
             self.changed.emit()

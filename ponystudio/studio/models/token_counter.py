@@ -78,7 +78,7 @@ class Counts(QObject):
         super().__init__()
         self._folders = folders
         self._known: dict[PromptState, Count] = {}
-        self._asked: dict[Hashable, PromptState] = {}
+        self._pending: dict[Hashable, PromptState] = {}
         self._latest: dict[Hashable, Count] = {}
         self._listed: dict[tuple[str, ...], Embeddings] = {}
         self._listed_at = 0.0
@@ -91,8 +91,8 @@ class Counts(QObject):
         if found is not None:
             self._latest[place] = found
             return found
-        if self._asked.get(place) != prompt:
-            self._asked[place] = prompt
+        if self._pending.get(place) != prompt:
+            self._pending[place] = prompt
             folders = self._folders()
             # What was typed since replaces what was not yet counted.
             self._background.do(
@@ -133,8 +133,8 @@ class Counts(QObject):
         return listed[loras]
 
     def _done(self, place: Hashable, prompt: PromptState, count: Count) -> None:
-        if self._asked.get(place) == prompt:
-            del self._asked[place]
+        if self._pending.get(place) == prompt:
+            del self._pending[place]
         while len(self._known) >= _KEPT:
             del self._known[next(iter(self._known))]
         self._known[prompt] = count

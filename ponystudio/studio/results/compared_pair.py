@@ -71,7 +71,7 @@ class ComparedPair:
             return self
         return replace(self, a=a, mode=mode, last=mode)
 
-    def kept(self, order: Sequence[Path]) -> ComparedPair:
+    def existing(self, order: Sequence[Path]) -> ComparedPair:
         """Without pictures that are gone; B's place is taken by A or by the latest."""
         there = set(order)
         a = self.a if self.a in there else None

@@ -46,10 +46,10 @@ class Comparer(QObject):
         super().__init__(parent)
         self._loader, self._work, self._catalog = loader, work, catalog
         self._finding: Finding | None = None
-        self._measured: Pair | None = None
+        self._measured_pair: Pair | None = None
         loader.loaded.connect(self._measure)
-        self._graphs.connect(self._take_graphs)
-        self._pixels.connect(self._take_pixels)
+        self._graphs.connect(self._on_graphs)
+        self._pixels.connect(self._on_pixels)
 
     @property
     def finding(self) -> Finding | None:
@@ -59,37 +59,37 @@ class Comparer(QObject):
         """Begin with a pair; None for either: nothing to compare."""
         if a is None or b is None or a == b:
             if self._finding is not None:
-                self._finding = self._measured = None
+                self._finding = self._measured_pair = None
                 self.changed.emit()
             return
         pair = (a, b)
         if self._finding is not None and self._finding.pair == pair:
             return
-        self._finding, self._measured = Finding(pair), None
+        self._finding, self._measured_pair = Finding(pair), None
         self._work.do(lambda: self._read(pair), key=(id(self), "graphs"))
         self.changed.emit()
         self._measure()
 
     def _measure(self, _path: object = None) -> None:
         """As soon as both pictures are decoded."""
-        if self._finding is None or self._measured == self._finding.pair:
+        if self._finding is None or self._measured_pair == self._finding.pair:
             return
         pair = self._finding.pair
         loaded = [self._loader.get(path) for path in pair]
         if loaded[0] is None or loaded[1] is None:
             return
-        self._measured = pair
+        self._measured_pair = pair
         first, second = loaded[0].levels[0], loaded[1].levels[0]
         self._work.do(lambda: self._count(pair, first, second), key=(id(self), "pixels"))
 
-    def _take_graphs(
+    def _on_graphs(
         self, pair: Pair, found: graph_diff.GraphComparison | None, lacking: str
     ) -> None:
         if self._finding is not None and self._finding.pair == pair:
             self._finding = replace(self._finding, graphs=found, lacking=lacking)
             self.changed.emit()
 
-    def _take_pixels(self, pair: Pair, found: pixel_diff.PixelDifference) -> None:
+    def _on_pixels(self, pair: Pair, found: pixel_diff.PixelDifference) -> None:
         if self._finding is not None and self._finding.pair == pair:
             self._finding = replace(self._finding, pixels=found)
             self.changed.emit()

@@ -14,10 +14,10 @@ from PySide6.QtGui import QImage, QImageReader, QPainter
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.results.thumbnail_cache import MAX_DECODED_MB
 
-KEPT_BYTES = 1536 * 2**20
-KEPT_AT_LEAST = 2
+MEMORY_BYTES = 1536 * 2**20
+MIN_PICTURES = 2
 _SMALLEST = 512
-_MOST_ASKED = 4
+_MAX_PENDING = 4
 _BAND_PIXELS = 2**20  # some milliseconds
 
 
@@ -62,34 +62,34 @@ class ImageLoader(QObject):
         super().__init__(parent)
         QImageReader.setAllocationLimit(MAX_DECODED_MB)
         self._work = BackgroundTasks("pictures", newest_first=True)
-        self._kept: OrderedDict[Path, Pyramid] = OrderedDict()
-        self._asked: dict[Path, None] = {}
-        self._bad: dict[Path, str] = {}
+        self._pyramids: OrderedDict[Path, Pyramid] = OrderedDict()
+        self._pending: dict[Path, None] = {}
+        self._failed: dict[Path, str] = {}
         self._done.connect(self._keep)
 
     def get(self, path: Path) -> Pyramid | None:
         """The picture; None while it is decoded, or where that failed."""
-        if (known := self._kept.get(path)) is not None:
-            self._kept.move_to_end(path)
+        if (known := self._pyramids.get(path)) is not None:
+            self._pyramids.move_to_end(path)
             return known
-        if path not in self._asked and path not in self._bad:
+        if path not in self._pending and path not in self._failed:
             # Who leafs through quickly does not want all that was passed.
-            while len(self._asked) >= _MOST_ASKED:
-                oldest = next(iter(self._asked))
-                del self._asked[oldest]
+            while len(self._pending) >= _MAX_PENDING:
+                oldest = next(iter(self._pending))
+                del self._pending[oldest]
                 self._work.drop(oldest)
-            self._asked[path] = None
+            self._pending[path] = None
             self._work.do(lambda: self._load(path), key=path)
         return None
 
     def problem(self, path: Path) -> str:
         """Why there is no picture, or ""."""
-        return self._bad.get(path, "")
+        return self._failed.get(path, "")
 
     def forget(self, path: Path) -> None:
         """The file has changed or gone."""
-        self._kept.pop(path, None)
-        self._bad.pop(path, None)
+        self._pyramids.pop(path, None)
+        self._failed.pop(path, None)
 
     def close(self) -> None:
         self._work.close()
@@ -99,18 +99,18 @@ class ImageLoader(QObject):
         self._done.emit(path, pyramid, reason)
 
     def _keep(self, path: Path, pyramid: Pyramid | None, reason: str) -> None:
-        self._asked.pop(path, None)
+        self._pending.pop(path, None)
         if pyramid is None:
-            self._bad[path] = reason
+            self._failed[path] = reason
             self.failed.emit(path, reason)
             return
-        self._kept[path] = pyramid
-        self._kept.move_to_end(path)
+        self._pyramids[path] = pyramid
+        self._pyramids.move_to_end(path)
         while (
-            len(self._kept) > KEPT_AT_LEAST
-            and sum(kept.bytes for kept in self._kept.values()) > KEPT_BYTES
+            len(self._pyramids) > MIN_PICTURES
+            and sum(kept.bytes for kept in self._pyramids.values()) > MEMORY_BYTES
         ):
-            self._kept.popitem(last=False)
+            self._pyramids.popitem(last=False)
         self.loaded.emit(path)
 
 

@@ -120,9 +120,9 @@ class PictureActions(QObject):
                 kind="warn",
             )
         elif moved:
-            self._tell_moved(moved)
+            self._show_moved(moved)
 
-    def _tell_moved(self, moved: list[tuple[Path, Path]]) -> None:
+    def _show_moved(self, moved: list[tuple[Path, Path]]) -> None:
         one = moved[0][0].name
         title = (
             self.tr("%s is in the trash") % one

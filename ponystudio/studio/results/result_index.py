@@ -27,7 +27,7 @@ _BATCH = 100
 _WATCHED_FOLDERS = 200
 # Folders change many times while a picture is written.
 _SETTLE_MS = 400
-_TOLD_MS = 60
+_CHANGED_MS = 60
 _log = logging.getLogger(__name__)
 
 
@@ -51,12 +51,12 @@ class ResultIndex(QObject):
         self._broken = False
         self._work = BackgroundTasks("results")
         self._watcher = QFileSystemWatcher(self)
-        self._settle = QTimer(self, singleShot=True, interval=_SETTLE_MS)
-        self._tell = QTimer(self, singleShot=True, interval=_TOLD_MS)
-        self._settle.timeout.connect(self.scan)
-        self._tell.timeout.connect(self.changed)
+        self._settle_timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
+        self._change_timer = QTimer(self, singleShot=True, interval=_CHANGED_MS)
+        self._settle_timer.timeout.connect(self.scan)
+        self._change_timer.timeout.connect(self.changed)
         self._watcher.directoryChanged.connect(self._folder_changed)
-        self._touched.connect(self._tell_soon)
+        self._touched.connect(self._changed_soon)
         self._recent: deque[PictureRecord] = deque(maxlen=100)
         self.added.connect(self._remember)
         self._folders_seen.connect(self._watch)
@@ -97,11 +97,11 @@ class ResultIndex(QObject):
     def forget(self, paths: Iterable[Path]) -> None:
         """These files are gone."""
         names = [str(path) for path in paths]
-        self._work.do(lambda: self._with(lambda store: store.vanished(names)))
+        self._work.do(lambda: self._with(lambda store: store.mark_gone(names)))
 
     def close(self) -> None:
-        self._settle.stop()
-        self._tell.stop()
+        self._settle_timer.stop()
+        self._change_timer.stop()
         self._work.close()
         if self._store is not None and not self._work.busy:
             self._store.close()
@@ -110,14 +110,14 @@ class ResultIndex(QObject):
     def _remember(self, picture: PictureRecord) -> None:
         self._recent.appendleft(picture)
 
-    def _tell_soon(self) -> None:
+    def _changed_soon(self) -> None:
         # Not restarted: while pictures pour in, lists still follow.
-        if not self._tell.isActive() and not self._work.closing:
-            self._tell.start()
+        if not self._change_timer.isActive() and not self._work.closing:
+            self._change_timer.start()
 
     def _folder_changed(self, _path: str) -> None:
         if not self._work.closing:
-            self._settle.start()
+            self._settle_timer.start()
 
     def _watch(self, folders: list[str]) -> None:
         watched = set(self._watcher.directories())
@@ -197,7 +197,7 @@ class ResultIndex(QObject):
         self._put(store, batch)
         missing = [path for path in known if not Path(path).exists()]
         if missing:
-            self._with(lambda store: store.vanished(missing))
+            self._with(lambda store: store.mark_gone(missing))
         self._folders_seen.emit(folders)
 
     def _put(self, store: ResultTable, batch: list[PictureRecord]) -> None:

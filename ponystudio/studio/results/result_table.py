@@ -102,7 +102,7 @@ class ResultTable:
                 [_row(picture, names) for picture in pictures],
             )
 
-    def vanished(self, paths: Iterable[str]) -> None:
+    def mark_gone(self, paths: Iterable[str]) -> None:
         with self._connection:
             self._connection.executemany(
                 "UPDATE pictures SET gone = ? WHERE path = ?",

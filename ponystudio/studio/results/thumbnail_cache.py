@@ -38,47 +38,47 @@ class ThumbnailCache(QObject):
         QImageReader.setAllocationLimit(MAX_DECODED_MB)
         self._folder = folder
         self._work = BackgroundTasks("thumbnails", threads=2, newest_first=True)
-        self._kept: OrderedDict[Path, QPixmap] = OrderedDict()
+        self._pixmaps: OrderedDict[Path, QPixmap] = OrderedDict()
         self._bytes = 0
-        self._asked: set[Path] = set()
-        self._bad: set[Path] = set()
+        self._pending: set[Path] = set()
+        self._failed: set[Path] = set()
         self._written = 0
         self._made.connect(self._keep)
 
     def get(self, path: Path) -> QPixmap | None:
         """The thumbnail, its longer side at most 256 px; None while it is being made."""
-        if (known := self._kept.get(path)) is not None:
-            self._kept.move_to_end(path)
+        if (known := self._pixmaps.get(path)) is not None:
+            self._pixmaps.move_to_end(path)
             return known
-        if path not in self._asked and path not in self._bad:
-            self._asked.add(path)
+        if path not in self._pending and path not in self._failed:
+            self._pending.add(path)
             self._work.do(lambda: self._make(path), key=path)
         return None
 
     def is_bad(self, path: Path) -> bool:
         """Whether there is nothing to show."""
-        return path in self._bad
+        return path in self._failed
 
     def forget(self, path: Path) -> None:
         """The file has changed or gone."""
-        self._bad.discard(path)
-        if (known := self._kept.pop(path, None)) is not None:
+        self._failed.discard(path)
+        if (known := self._pixmaps.pop(path, None)) is not None:
             self._bytes -= _bytes(known)
 
     def close(self) -> None:
         self._work.close()
 
     def _keep(self, path: Path, image: QImage | None) -> None:
-        self._asked.discard(path)
+        self._pending.discard(path)
         if image is None:
-            self._bad.add(path)
+            self._failed.add(path)
             self.failed.emit(path)
             return
         self.forget(path)
-        self._kept[path] = pixmap = QPixmap.fromImage(image)
+        self._pixmaps[path] = pixmap = QPixmap.fromImage(image)
         self._bytes += _bytes(pixmap)
-        while self._bytes > MEMORY_BYTES and len(self._kept) > 1:
-            _, old = self._kept.popitem(last=False)
+        while self._bytes > MEMORY_BYTES and len(self._pixmaps) > 1:
+            _, old = self._pixmaps.popitem(last=False)
             self._bytes -= _bytes(old)
         self.ready.emit(path)
 

@@ -12,35 +12,35 @@ from PySide6.QtGui import QImage
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.job_store import JobStore, StoredJob
-from ponystudio.studio.runs.seeds import Roll, with_seeds
+from ponystudio.studio.runs.seeds import SeedSet, with_seeds
 
 Status = Literal["waiting", "running", "stopping"]
 
 
 @dataclass(eq=False)
 class Job:
-    """One press of Run: as many pictures as there are `rolls`.
+    """One press of Run: as many pictures as there are `seed_sets`.
 
     `scope` names the document that it came from; `done` of its pictures are made. The rest is how
     far the present one is: `fraction` of its time, `left` seconds, the `node` that runs; and the
     `seconds` that it all took. `failure` says in short why it failed, `problem` in full,
     `left_out` how many nodes were not fit to run.
 
-    What is made `aside`, in a folder of its own, is made anew and is no result: it is `made` for
-    whoever asked. Such a job does not outlive the process.
+    With an `output_override` all is made again, into that folder, and is no result: it is `made`
+    for whoever asked. Such a job does not outlive the process.
     """
 
     id: int
     title: str
     scope: str
     graph: Graph = field(repr=False)
-    rolls: tuple[Roll, ...] = field(default=((),), repr=False)
+    seed_sets: tuple[SeedSet, ...] = field(default=((),), repr=False)
     targets: tuple[str, ...] | None = None
     graph_dir: Path | None = None
     done: int = 0
     status: Status = "waiting"
     denoiser_on_cpu: bool = False
-    aside: Path | None = None
+    output_override: Path | None = None
 
     number: int | None = None
     node: str = ""
@@ -53,7 +53,7 @@ class Job:
     nodes_done: int = 0
     nodes_cached: int = 0
     picture: QImage | None = None
-    stop_asked: bool = False
+    cancel_requested: bool = False
     failure: str = ""
     problem: Problem | None = None
     left_out: int = 0
@@ -63,12 +63,12 @@ class Job:
 
     @property
     def count(self) -> int:
-        return len(self.rolls)
+        return len(self.seed_sets)
 
     @property
     def graph_now(self) -> Graph:
         """The graph of the picture that comes next, or is being made."""
-        return with_seeds(self.graph, self.rolls[min(self.done, self.count - 1)])
+        return with_seeds(self.graph, self.seed_sets[min(self.done, self.count - 1)])
 
     def begin_picture(self) -> None:
         self.node = self.node_title = ""
@@ -83,7 +83,7 @@ class Job:
             self.title,
             self.scope,
             self.graph,
-            self.rolls,
+            self.seed_sets,
             self.targets,
             self.graph_dir,
             self.denoiser_on_cpu,
@@ -132,7 +132,7 @@ class JobQueue(QObject):
                 stored.title,
                 stored.scope,
                 stored.graph,
-                stored.rolls,
+                stored.seed_sets,
                 stored.targets,
                 stored.graph_dir,
                 done,
@@ -155,9 +155,9 @@ class JobQueue(QObject):
         if front:
             at = 1 if self._jobs and self._jobs[0].status != "waiting" else 0
         self._jobs.insert(at, job)
-        if self._store is not None and job.aside is None:
+        if self._store is not None and job.output_override is None:
             self._store.keep(job.stored())
-        self._told()
+        self._order_changed()
 
     def move(self, job: Job, index: int) -> None:
         """Another place for a job that waits; the running one stays first."""
@@ -166,30 +166,30 @@ class JobQueue(QObject):
         first = 1 if self._jobs[0].status != "waiting" else 0
         self._jobs.remove(job)
         self._jobs.insert(max(first, min(index, len(self._jobs))), job)
-        self._told()
+        self._order_changed()
 
     def remove(self, job: Job) -> None:
         if job in self._jobs:
             self._jobs.remove(job)
             if self._store is not None:
                 self._store.forget(job.id)
-            self._told()
+            self._order_changed()
 
     def set_paused(self, paused: bool) -> None:
         if paused != self.paused:
             self.paused = paused
-            self._told()
+            self._order_changed()
 
-    def went_on(self, job: Job) -> None:
+    def picture_done(self, job: Job) -> None:
         """A picture of the job is made."""
         self._keep_order()
         self.job_changed.emit(job)
 
-    def _told(self) -> None:
+    def _order_changed(self) -> None:
         self._keep_order()
         self.changed.emit()
 
     def _keep_order(self) -> None:
         if self._store is not None:
-            kept = [(job.id, job.done) for job in self._jobs if job.aside is None]
+            kept = [(job.id, job.done) for job in self._jobs if job.output_override is None]
             self._store.keep_order(kept)

@@ -14,7 +14,7 @@ from ponystudio.errors import BadInput, PonyStudioError
 from ponystudio.graph.atomic_write import write_text
 from ponystudio.graph.formats.graph_file import from_json, to_json
 from ponystudio.graph.model import Graph
-from ponystudio.studio.runs.seeds import Roll
+from ponystudio.studio.runs.seeds import SeedSet
 
 ORDER = "order.json"
 
@@ -27,7 +27,7 @@ class StoredJob:
     title: str
     scope: str
     graph: Graph
-    rolls: tuple[Roll, ...]
+    seed_sets: tuple[SeedSet, ...]
     targets: tuple[str, ...] | None
     graph_dir: Path | None
     denoiser_on_cpu: bool = False
@@ -53,7 +53,7 @@ class JobStore:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, BadInput):
                 data = json.loads(self._file(id).read_text("utf-8"))
                 stored = _read(id, data)
-                if done < len(stored.rolls):
+                if done < len(stored.seed_sets):
                     found.append((stored, done))
         wanted = {ORDER, *(self._file(stored.id).name for stored, _ in found)}
         self._do(lambda: self._remove_all_but(wanted))
@@ -106,7 +106,7 @@ def _written(job: StoredJob) -> dict[str, Any]:
         "scope": job.scope,
         "graph": to_json(job.graph),
         # Seeds as text: JSON readers elsewhere have no 64 bits.
-        "rolls": [[[node, name, str(seed)] for node, name, seed in roll] for roll in job.rolls],
+        "rolls": [[[node, name, str(seed)] for node, name, seed in roll] for roll in job.seed_sets],
         "targets": None if job.targets is None else list(job.targets),
         "graph_dir": str(job.graph_dir) if job.graph_dir else None,
         "denoiser_on_cpu": job.denoiser_on_cpu,

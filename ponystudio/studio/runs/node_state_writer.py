@@ -12,7 +12,7 @@ from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import REST, NodeState, Problem
 from ponystudio.studio.runs.remedy_texts import remedy_in_window
-from ponystudio.studio.runs.run_texts import size, title, why
+from ponystudio.studio.runs.run_texts import reason_text, size, title
 
 # Small pictures that are kept for when their results are used again.
 PICTURES = 96
@@ -72,9 +72,8 @@ class NodeStateWriter:
 
     def on_started(self, id: str, reason: str) -> None:
         spec = self._document.spec(id) if id in self._document.graph.nodes else None
-        self._update(
-            id, phase="running", tier="", reason=why(reason, spec), step=0, steps=0, notes=()
-        )
+        text = reason_text(reason, spec)
+        self._update(id, phase="running", tier="", reason=text, step=0, steps=0, notes=())
 
     def on_progress(self, id: str, step: int, steps: int, left: float | None) -> None:
         self._update(id, phase="running", step=step, steps=steps, left=left)

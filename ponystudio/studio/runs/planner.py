@@ -21,7 +21,7 @@ from ponystudio.studio.documents.editable_graph import Change, EditableGraph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.node_state_writer import PreviewPictures, faults_of
 from ponystudio.studio.runs.remedy_texts import in_window
-from ponystudio.studio.runs.run_texts import outlook
+from ponystudio.studio.runs.run_texts import plan_texts
 from ponystudio.studio.worker.worker_process import Submission
 from ponystudio.studio.worker.worker_session import WorkerSession
 
@@ -70,23 +70,23 @@ class Planner(QObject):
         self._link, self._pictures = link, pictures
         self._submission, self._models, self._graph_dir = submission, models, graph_dir
         self._timers: dict[EditableGraph, QTimer] = {}
-        self._asked: dict[int, PlanRequest] = {}
+        self._pending: dict[int, PlanRequest] = {}
         # Checks that go on, and what was answered before it was known what they asked.
-        self._looking = 0
-        self._early: dict[int, Mapping[str, Any]] = {}
-        self._again: set[EditableGraph] = set()
+        self._checks_running = 0
+        self._early_answers: dict[int, Mapping[str, Any]] = {}
+        self._to_replan: set[EditableGraph] = set()
         self._faults: dict[EditableGraph, Faults] = {}
         self._listeners: dict[EditableGraph, list[tuple[Any, Any]]] = {}
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         self._found.connect(self._have_checked)
-        link.ready_changed.connect(self._ready_changed)
+        link.ready_changed.connect(self._on_ready_changed)
 
     def watch(self, document: EditableGraph) -> None:
         if document in self._timers:
             return
         timer = QTimer(self, singleShot=True, interval=PAUSE)
-        timer.timeout.connect(partial(self._look, document))
+        timer.timeout.connect(partial(self._check_now, document))
         self._timers[document] = timer
         listeners: list[tuple[Any, Any]] = [
             (document.changed, partial(self._changed, document)),
@@ -104,9 +104,9 @@ class Planner(QObject):
         if timer is not None:
             timer.stop()
             timer.deleteLater()
-        self._again.discard(document)
+        self._to_replan.discard(document)
         self._faults.pop(document, None)
-        self._asked = {n: asked for n, asked in self._asked.items() if asked.document != document}
+        self._pending = {n: r for n, r in self._pending.items() if r.document != document}
 
     def plan_soon(self, document: EditableGraph) -> None:
         """A node has run, say: results are where they were not."""
@@ -133,42 +133,42 @@ class Planner(QObject):
 
     def _changed(self, document: EditableGraph, change: Change) -> None:
         if change.nodes or change.before.models is not change.after.models:
-            _forgive(document, change)
+            _clear_stale_failures(document, change)
             self._timers[document].start(PAUSE)
 
-    def _look(self, document: EditableGraph) -> None:
+    def _check_now(self, document: EditableGraph) -> None:
         """Off the GUI thread: large graphs take a while to check, and to spell out."""
-        asked = PlanRequest(document, document.graph, document.catalog)
+        request = PlanRequest(document, document.graph, document.catalog)
         folders = ModelFolders(list(self._models()), self._graph_dir(document))
         families = self._link.about.get("families")
-        ask = self._question(document) if self._link.is_ready else None
-        if any(other.document is document for other in self._asked.values()):
+        ask = self._plan_request(document) if self._link.is_ready else None
+        if any(other.document is document for other in self._pending.values()):
             ask = None  # one question at a time
-            self._again.add(document)
+            self._to_replan.add(document)
 
-        self._looking += 1
+        self._checks_running += 1
 
         def work() -> None:
-            faults = _check(asked.graph, asked.catalog, folders, families)
+            faults = _check(request.graph, request.catalog, folders, families)
             number: int | None = None
             if ask is not None:
-                targets = plannable(asked.graph, asked.catalog, faults)
+                targets = plannable(request.graph, request.catalog, faults)
                 number = ask(targets) if targets else NOTHING
             with contextlib.suppress(RuntimeError):  # the application is gone already
-                self._found.emit(asked, faults, number)
+                self._found.emit(request, faults, number)
 
         self._pool.start(work)
 
-    def _question(self, document: EditableGraph) -> Callable[[Sequence[str]], int]:
+    def _plan_request(self, document: EditableGraph) -> Callable[[Sequence[str]], int]:
         submission = self._submission(document, ())
         return lambda targets: self._link.plan(replace(submission, targets=targets))
 
-    def _have_checked(self, asked: PlanRequest, faults: Faults, number: int | None) -> None:
-        document, graph = asked.document, asked.graph
-        early = None if number is None else self._early.pop(number, None)
-        self._looking -= 1
-        if not self._looking:
-            self._early.clear()
+    def _have_checked(self, request: PlanRequest, faults: Faults, number: int | None) -> None:
+        document, graph = request.document, request.graph
+        early = None if number is None else self._early_answers.pop(number, None)
+        self._checks_running -= 1
+        if not self._checks_running:
+            self._early_answers.clear()
         if document not in self._timers:
             return
         if document.graph.nodes == graph.nodes:
@@ -180,35 +180,35 @@ class Planner(QObject):
             self.checked.emit(document)
         if number == NOTHING:
             for id in document.graph.nodes:
-                _put(document, id, "", "")
+                _set_plan(document, id, "", "")
         elif number is not None:
-            self._asked[number] = asked
+            self._pending[number] = request
             if early is not None:
                 self.take(early)
 
     def take(self, message: Mapping[str, Any]) -> None:
         """What may be the worker's answer to a plan."""
         number = int(message.get("run", 0) or 0)
-        asked = self._asked.pop(number, None)
-        if asked is None:
-            if self._looking:  # it overtook the news that it was asked for
-                self._early[number] = message
+        request = self._pending.pop(number, None)
+        if request is None:
+            if self._checks_running:  # it overtook the news that it was asked for
+                self._early_answers[number] = message
             return
-        document = asked.document
+        document = request.document
         if message["event"] == "planned":
-            self._write(asked, message)
+            self._write(request, message)
         elif message["event"] == "refused":
             for id in document.graph.nodes:
-                _put(document, id, "", "")
+                _set_plan(document, id, "", "")
         if message.get("errors"):
-            self._add_faults(asked, faults_of(message["errors"]))
-        if document in self._again:
-            self._again.discard(document)
+            self._add_faults(request, faults_of(message["errors"]))
+        if document in self._to_replan:
+            self._to_replan.discard(document)
             self._timers[document].start(PAUSE)
 
-    def _write(self, asked: PlanRequest, message: Mapping[str, Any]) -> None:
-        document, keys = asked.document, message.get("keys", {})
-        words = outlook(message["nodes"], asked.graph, asked.catalog)
+    def _write(self, request: PlanRequest, message: Mapping[str, Any]) -> None:
+        document, keys = request.document, message.get("keys", {})
+        words = plan_texts(message["nodes"], request.graph, request.catalog)
         for id in document.graph.nodes:
             tier, reason = words.get(id, ("", ""))
             more: dict[str, Any] = {}
@@ -221,22 +221,22 @@ class Planner(QObject):
                     more = {"picture": picture, "stale": False, "live": False}
                 elif not tier and reason:
                     more = {"stale": state.picture is not None}
-            _put(document, id, tier, reason, **more)
+            _set_plan(document, id, tier, reason, **more)
 
-    def _add_faults(self, asked: PlanRequest, told: Faults) -> None:
+    def _add_faults(self, request: PlanRequest, new_faults: Faults) -> None:
         """What only the worker could see; what the check has seen already is not said twice."""
-        for id, problems in told.items():
-            if id in asked.document.graph.nodes:
-                before = asked.document.states[id].faults
+        for id, problems in new_faults.items():
+            if id in request.document.graph.nodes:
+                before = request.document.states[id].faults
                 known = {(fault.reason, fault.socket) for fault in before}
                 new = [p for p in problems if (p.reason, p.socket) not in known]
                 if new:
-                    asked.document.states.update(id, faults=(*before, *new))
+                    request.document.states.update(id, faults=(*before, *new))
 
-    def _ready_changed(self, ready: bool) -> None:
-        self._asked.clear()
-        self._early.clear()
-        self._again.clear()
+    def _on_ready_changed(self, ready: bool) -> None:
+        self._pending.clear()
+        self._early_answers.clear()
+        self._to_replan.clear()
         if ready:
             self.plan_all()
 
@@ -263,7 +263,7 @@ def _check(
     return found
 
 
-def _forgive(document: EditableGraph, change: Change) -> None:
+def _clear_stale_failures(document: EditableGraph, change: Change) -> None:
     """A failure is over when its node, or what it depends on, is changed."""
     failed = [id for id in document.states if document.states[id].phase in ("failed", "not_run")]
     if not failed:
@@ -274,7 +274,7 @@ def _forgive(document: EditableGraph, change: Change) -> None:
         document.states.update(id, phase="rest", problem=None, reason="")
 
 
-def _put(document: EditableGraph, id: str, tier: str, reason: str, **more: Any) -> None:
+def _set_plan(document: EditableGraph, id: str, tier: str, reason: str, **more: Any) -> None:
     state = document.states[id]
     if state.phase in ("running", "failed", "not_run"):
         return  # they have their own story

@@ -26,18 +26,18 @@ class RunFolders:
         scope: str,
         *,
         denoiser_on_cpu: bool = False,
-        aside: Path | None = None,
+        output_override: Path | None = None,
     ) -> Submission:
-        """A run of a graph, with these places as they are now; all that it writes goes `aside`, and
-        is made anew, if a folder is given."""
+        """A run of a graph, with these folders as they are now; with an `output_override` all is
+        made again, and written there."""
         return Submission(
             graph=graph,
             models=list(self.models()),
-            output=aside or self.output(),
-            previews=aside or self.previews,
+            output=output_override or self.output(),
+            previews=output_override or self.previews,
             graph_dir=graph_dir,
             targets=targets,
             scope=scope,
             denoiser_on_cpu=denoiser_on_cpu,
-            anew=aside is not None,
+            anew=output_override is not None,
         )

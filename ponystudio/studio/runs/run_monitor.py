@@ -180,7 +180,7 @@ class RunMonitor:
 
     def _memory(self, message: Mapping[str, Any], _: bytes) -> None:
         node, action = str(message.get("node", "")), str(message["action"])
-        self._runner.note_rung(self.document, node, action)
+        self._runner.note_fallback(self.document, node, action)
 
     def _run_finished(self, message: Mapping[str, Any], _: bytes) -> str:
         self.job.fraction, self.job.left = 1.0, 0.0
@@ -190,7 +190,7 @@ class RunMonitor:
         return "done"
 
     def _run_failed(self, message: Mapping[str, Any], _: bytes) -> str:
-        if message.get("reason") == "Cancelled" or self.job.stop_asked:
+        if message.get("reason") == "Cancelled" or self.job.cancel_requested:
             self.stop()
             return "stopped"
         self.problem = problem_of(message)

@@ -16,15 +16,15 @@ LONGEST = 18
 _CHANGED = " changed"
 
 
-def outlook(
-    told: Mapping[str, str], graph: Graph, catalog: Mapping[str, NodeSpec]
+def plan_texts(
+    statuses: Mapping[str, str], graph: Graph, catalog: Mapping[str, NodeSpec]
 ) -> dict[str, tuple[Tier, str]]:
     """For every node that was told of, but not for those that nothing needs to run: where its
     result lies, or why it will run."""
     running = effective(graph, catalog)
     words: dict[str, tuple[Tier, str]] = {}
     roots: dict[str, str] = {}
-    for id, text in told.items():  # in the order of the run
+    for id, text in statuses.items():  # in the order of the run
         kind, _, rest = text.partition(": ")
         if kind == "cached":
             words[id] = cast(Tier, rest), ""
@@ -43,7 +43,7 @@ def outlook(
     return words
 
 
-def why(text: str, spec: NodeSpec | None) -> str:
+def reason_text(text: str, spec: NodeSpec | None) -> str:
     """Why a node is running, as the worker says it when it begins."""
     return _reason(text, spec)[1]
 
@@ -73,7 +73,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def about(seconds: float) -> str:
+def rough_duration(seconds: float) -> str:
     """The same where it is a guess: without tenths."""
     return duration(max(1.0, float(round(seconds)))).replace(".0 s", " s")
 

@@ -29,10 +29,10 @@ from ponystudio.studio.worker.worker_process import Submission
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Milliseconds after which a Stop without effect may be pressed harder.
-STOP_PATIENCE = 2000
-SAVE_EVERY = 5000
+STOP_OFFER_DELAY = 2000
+SAVE_INTERVAL = 5000
 # Milliseconds between two words about how far a job is.
-TELL_EVERY = 33
+PROGRESS_INTERVAL = 33
 
 
 class Runner(QObject):
@@ -40,7 +40,7 @@ class Runner(QObject):
 
     `watch` every open document: its states are written here. `picture_made` brings (document or
     None, node, path) of every picture that is saved, `memory_short` (document or None, node,
-    action) of every rung of the memory ladder that is taken, `left_out` (document, {node: Problem})
+    action) of every answer to a lack of memory, `left_out` (document, {node: Problem})
     of what a run leaves out, once until that is something else, `job_done` the job and "done",
     "stopped" or "failed", `refused` (document or None, Problem) of what no node can show,
     `stop_offered` whether a Stop had no effect so that `stop_now` may be offered, `restored` how
@@ -59,7 +59,7 @@ class Runner(QObject):
     def __init__(
         self,
         link: WorkerSession,
-        places: RunFolders,
+        folders: RunFolders,
         *,
         queue: JobQueue | None = None,
         estimates: Estimates | None = None,
@@ -68,7 +68,7 @@ class Runner(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.link, self.places = link, places
+        self.link, self.folders = link, folders
         self.queue = JobQueue(parent=self) if queue is None else queue
         self.estimates = estimates or Estimates()
         self.last_seeds = last_seeds or LastSeeds()
@@ -77,26 +77,26 @@ class Runner(QObject):
         self.pictures = NodePreviews(last_pictures, self)
         self._latest: dict[str, QImage] = {}
         self._left_out: dict[EditableGraph, set[str]] = {}
-        self._watch: RunMonitor | None = None
+        self._monitor: RunMonitor | None = None
         self._mode: SeedMode = "random"
         self._count = 1
         self._deaths = 0
         # What the present or last run did against a lack of memory, in order.
-        self.rungs: list[str] = []
+        self.fallbacks: list[str] = []
         self.upgrader = NodeUpgrader(link, self)
         self.planner = Planner(
-            link, self.pictures.known, self._question, places.models, folder_of, parent=self
+            link, self.pictures.known, self._plan_request, folders.models, folder_of, parent=self
         )
-        self._patience = QTimer(self, singleShot=True, interval=STOP_PATIENCE)
-        self._patience.timeout.connect(lambda: self.stop_offered.emit(True))
-        self._telling = QTimer(self, singleShot=True, interval=TELL_EVERY)
-        self._telling.timeout.connect(self._tell_how_far)
-        self._saving = QTimer(self, singleShot=True, interval=SAVE_EVERY)
-        self._saving.timeout.connect(self._save_what_was_learned)
+        self._stop_timer = QTimer(self, singleShot=True, interval=STOP_OFFER_DELAY)
+        self._stop_timer.timeout.connect(lambda: self.stop_offered.emit(True))
+        self._progress_timer = QTimer(self, singleShot=True, interval=PROGRESS_INTERVAL)
+        self._progress_timer.timeout.connect(self._emit_progress)
+        self._save_timer = QTimer(self, singleShot=True, interval=SAVE_INTERVAL)
+        self._save_timer.timeout.connect(self._save_learned)
         link.message_received.connect(self._on_message)
-        link.ready_changed.connect(self._ready_changed)
-        link.failed.connect(self._engine_failed)
-        link.restarted.connect(self._begin_again)
+        link.ready_changed.connect(self._on_ready_changed)
+        link.failed.connect(self._on_worker_failed)
+        link.restarted.connect(self._on_worker_restarted)
 
     # --- Documents --------------------------------------------------------------------------------
 
@@ -108,8 +108,8 @@ class Runner(QObject):
         self.upgrader.watch(document)
         self.planner.watch(document)
         self.pictures.show_last(document, scope, lambda: self.planner.plan_soon(document))
-        if self._watch is not None and self._watch.job.scope == scope:
-            self._watch.set_document(document)
+        if self._monitor is not None and self._monitor.job.scope == scope:
+            self._monitor.set_document(document)
 
     def unwatch(self, document: EditableGraph) -> None:
         """It was closed; its jobs go on."""
@@ -119,8 +119,8 @@ class Runner(QObject):
         self._latest.pop(scope, None)
         self._left_out.pop(document, None)
         self._documents.pop(scope, None)
-        if self._watch is not None and self._watch.document is document:
-            self._watch.set_document(None)
+        if self._monitor is not None and self._monitor.document is document:
+            self._monitor.set_document(None)
 
     def document_of(self, job: Job) -> EditableGraph | None:
         """The document that a job came from, if it is open."""
@@ -166,11 +166,11 @@ class Runner(QObject):
         graph, catalog = document.graph, document.catalog
         scope = self._scope(document)
         faulty = [id for id in document.states if document.states[id].faults]
-        places = seeds.seeds_in(graph, catalog, targets, faulty)
+        seed_values = seeds.seeds_in(graph, catalog, targets, faulty)
         hopeless = not seeds.needed(graph, catalog, targets, faulty)
         mode = "fixed" if hopeless else self._mode
-        rolls = seeds.roll(
-            places,
+        seed_sets = seeds.choose_seeds(
+            seed_values,
             mode,
             count or self._count,
             self.last_seeds.of(scope),
@@ -181,35 +181,37 @@ class Runner(QObject):
             title_of(document),
             scope,
             graph,
-            tuple(rolls),
+            tuple(seed_sets),
             None if targets is None else tuple(targets),
             folder_of(document),
             denoiser_on_cpu=denoiser_on_cpu,
             picture=self._latest.get(scope),
         )
-        shown = rolls[0 if mode == "fixed" else -1]
+        shown = seed_sets[0 if mode == "fixed" else -1]
         if not hopeless:
             self.last_seeds.note(scope, {(node, name): seed for node, name, seed in shown})
-            self._saving.start()
+            self._save_timer.start()
         document.do_by_the_way(seeds.edits(graph, shown), self.tr("New seed"))
-        self._take(job, front)
+        self._enqueue(job, front)
         return job
 
-    def run_aside(
+    def run_detached(
         self, title: str, graph: Graph, node: str, folder: Path, graph_dir: Path | None
     ) -> Job:
-        """Queue a run of one node of a graph that is nobody's, all of it anew, into a folder."""
+        """Queue a run of one node of a graph that is nobody's, all of it again, into a folder."""
         id = self.queue.new_id()
-        job = Job(id, title, "", graph, targets=(node,), graph_dir=graph_dir, aside=folder)
-        self._take(job)
+        job = Job(
+            id, title, "", graph, targets=(node,), graph_dir=graph_dir, output_override=folder
+        )
+        self._enqueue(job)
         return job
 
-    def _take(self, job: Job, front: bool = False) -> None:
+    def _enqueue(self, job: Job, front: bool = False) -> None:
         if self.link.failure:
             self.link.restart()  # perhaps it works now
         self.queue.set_paused(False)
         self.queue.add(job, front=front)
-        self._go_on()
+        self._start_next()
 
     def run_to(self, document: EditableGraph, node: str) -> Job:
         """Run one node and what it needs."""
@@ -224,9 +226,9 @@ class Runner(QObject):
             self.queue.remove(job)
             self.job_done.emit(job, "stopped")
         elif job.number is not None:
-            job.status, job.stop_asked = "stopping", True
+            job.status, job.cancel_requested = "stopping", True
             self.link.cancel(job.number)
-            self._patience.start()
+            self._stop_timer.start()
             self.queue.job_changed.emit(job)
 
     def cancel_current(self) -> None:
@@ -241,7 +243,7 @@ class Runner(QObject):
         """End the worker in the middle of what it does; the queue goes on with another."""
         job = self.queue.running
         if job is not None:
-            job.status, job.stop_asked = "stopping", True
+            job.status, job.cancel_requested = "stopping", True
             self.link.stop_now()
 
     @property
@@ -256,7 +258,7 @@ class Runner(QObject):
         if self.link.failure:
             self.link.restart()
         self.queue.set_paused(False)
-        self._go_on()
+        self._start_next()
 
     def restore(self) -> None:
         """Take up the queue of an earlier process, paused; `restored` says how many jobs."""
@@ -284,9 +286,9 @@ class Runner(QObject):
 
     def close(self) -> None:
         """Before the application ends: what was learned is kept, nothing is told any more."""
-        self._patience.stop()
-        self._telling.stop()
-        self._saving.stop()
+        self._stop_timer.stop()
+        self._progress_timer.stop()
+        self._save_timer.stop()
         self.planner.close()
         self.pictures.close()
         self.estimates.save()
@@ -294,108 +296,108 @@ class Runner(QObject):
 
     # --- One run after the other ------------------------------------------------------------------
 
-    def _go_on(self) -> None:
+    def _start_next(self) -> None:
         job = self.queue.next
         if job is None or self.queue.paused or self.queue.running is not None:
             return
         job.status = "running"
         job.begin_picture()
-        self.rungs = []
-        self._watch = RunMonitor(job, self)
-        self._watch.set_document(self._documents.get(job.scope))
-        self._watch.start()
-        submission = self.places.submission(
+        self.fallbacks = []
+        self._monitor = RunMonitor(job, self)
+        self._monitor.set_document(self._documents.get(job.scope))
+        self._monitor.start()
+        submission = self.folders.submission(
             job.graph_now,
             job.graph_dir,
             job.targets,
             job.scope,
             denoiser_on_cpu=job.denoiser_on_cpu,
-            aside=job.aside,
+            output_override=job.output_override,
         )
         job.number = self.link.submit(submission)
         self.queue.changed.emit()
 
-    def _question(self, document: EditableGraph, targets: Sequence[str]) -> Submission:
+    def _plan_request(self, document: EditableGraph, targets: Sequence[str]) -> Submission:
         scope = self._scope(document)
-        return self.places.submission(document.graph, folder_of(document), targets, scope)
+        return self.folders.submission(document.graph, folder_of(document), targets, scope)
 
     def _scope(self, document: EditableGraph) -> str:
         return self._scopes.get(document) or scope_of(document)
 
     def _on_message(self, message: Mapping[str, Any], blob: bytes) -> None:
-        watch = self._watch
-        if watch is None or message.get("run") != watch.job.number:
+        monitor = self._monitor
+        if monitor is None or message.get("run") != monitor.job.number:
             if message["event"] in ("planned", "refused", "run_failed"):
                 self.planner.take(message)
             return
-        ended = watch.on_message(message, blob)
+        ended = monitor.on_message(message, blob)
         if ended:
-            self._ended(watch, ended, message)
-        elif not self._telling.isActive():
-            self._telling.start()
+            self._on_run_ended(monitor, ended, message)
+        elif not self._progress_timer.isActive():
+            self._progress_timer.start()
 
-    def _tell_how_far(self) -> None:
-        if self._watch is not None:
-            self.queue.job_changed.emit(self._watch.job)
+    def _emit_progress(self) -> None:
+        if self._monitor is not None:
+            self.queue.job_changed.emit(self._monitor.job)
 
-    def _ended(self, watch: RunMonitor, how: str, message: Mapping[str, Any]) -> None:
+    def _on_run_ended(self, monitor: RunMonitor, how: str, message: Mapping[str, Any]) -> None:
         """One picture is made, or is not to be."""
-        job, self._watch = watch.job, None
-        document = watch.document
-        self._patience.stop()
+        job, self._monitor = monitor.job, None
+        document = monitor.document
+        self._stop_timer.stop()
         self.stop_offered.emit(False)
         job.number = None
         died = message.get("reason") == "WorkerDied"
-        self._deaths = self._deaths + 1 if died and not job.stop_asked else 0
+        self._deaths = self._deaths + 1 if died and not job.cancel_requested else 0
         # A dead worker costs one picture; what fails by itself would fail again.
-        again = how == "done" or (died and not job.stop_asked and self._deaths < 2)
+        again = how == "done" or (died and not job.cancel_requested and self._deaths < 2)
         job.done += 1
-        if again and not job.stop_asked and job.done < job.count:
+        if again and not job.cancel_requested and job.done < job.count:
             job.status = "waiting"
-            self.queue.went_on(job)
+            self.queue.picture_done(job)
         else:
             job.status = "waiting"
             self.queue.remove(job)
             if how == "failed":
-                job.failure, job.problem = watch.failure, watch.problem
+                job.failure, job.problem = monitor.failure, monitor.problem
             self.job_done.emit(job, how)
-        told = watch.shown_on_a_node or job.aside is not None
-        if how == "failed" and watch.problem is not None and not told:
-            self.refused.emit(document, watch.problem)
+        told = monitor.shown_on_a_node or job.output_override is not None
+        if how == "failed" and monitor.problem is not None and not told:
+            self.refused.emit(document, monitor.problem)
         if document is not None:
             self.planner.plan_soon(document)
-        self._saving.start()
-        self._go_on()
+        self._save_timer.start()
+        self._start_next()
 
-    def _engine_failed(self, reason: str) -> None:
+    def _on_worker_failed(self, reason: str) -> None:
         """There can be no worker: what waits is kept until the user tries again."""
         self.queue.set_paused(True)
         self.refused.emit(None, Problem(reason, self.tr("Choose another device in the settings.")))
 
-    def _ready_changed(self, ready: bool) -> None:
-        if ready and self._watch is not None:
-            self._watch.update_catalog()
+    def _on_ready_changed(self, ready: bool) -> None:
+        if ready and self._monitor is not None:
+            self._monitor.update_catalog()
 
-    def _begin_again(self) -> None:
+    def _on_worker_restarted(self) -> None:
         """There is another worker: the picture that the old one was at is begun anew."""
         self._deaths = 0
-        self._patience.stop()
+        self._stop_timer.stop()
         self.stop_offered.emit(False)
-        if self._watch is not None:
-            watch, self._watch = self._watch, None
-            watch.stop()
-            watch.job.status, watch.job.number = "waiting", None
-            if watch.job.stop_asked:
-                self.queue.remove(watch.job)
-                self.job_done.emit(watch.job, "stopped")
-            self._go_on()
+        if self._monitor is not None:
+            monitor, self._monitor = self._monitor, None
+            monitor.stop()
+            monitor.job.status, monitor.job.number = "waiting", None
+            if monitor.job.cancel_requested:
+                self.queue.remove(monitor.job)
+                self.job_done.emit(monitor.job, "stopped")
+            self._start_next()
 
-    def note_rung(self, document: EditableGraph | None, node: str, action: str) -> None:
+    def note_fallback(self, document: EditableGraph | None, node: str, action: str) -> None:
         """The run had to answer a lack of memory."""
-        self.rungs.append(action)
+        self.fallbacks.append(action)
         self.memory_short.emit(document, node, action)
 
-    # --- What the run watch calls -----------------------------------------------------------------
+    # --- What the run monitor calls ---------------------------------------------------------------
 
     def node_done(self, document: EditableGraph | None) -> None:
         if document is not None:
@@ -410,25 +412,25 @@ class Runner(QObject):
             if problems:
                 self.left_out.emit(document, problems)
 
-    def output_made(self, watch: RunMonitor, node: str, path: str, unchanged: bool) -> None:
-        if watch.job.aside is not None:
-            watch.job.made.append((node, Path(path)))
+    def output_made(self, monitor: RunMonitor, node: str, path: str, unchanged: bool) -> None:
+        if monitor.job.output_override is not None:
+            monitor.job.made.append((node, Path(path)))
             return
-        have = partial(self._have_picture, watch, node)
-        self.pictures.load(watch.job.scope, node, path, watch.keys.get(node, ""), have)
-        under_output = Path(path).is_relative_to(self.places.output())
+        have = partial(self._have_picture, monitor, node)
+        self.pictures.load(monitor.job.scope, node, path, monitor.keys.get(node, ""), have)
+        under_output = Path(path).is_relative_to(self.folders.output())
         if not unchanged and under_output:
-            self.picture_made.emit(watch.document, node, path)
+            self.picture_made.emit(monitor.document, node, path)
 
-    def _have_picture(self, watch: RunMonitor, node: str, picture: QImage) -> None:
-        if watch.document not in self._scopes:  # closed since the run ended
-            watch.set_document(None)
+    def _have_picture(self, monitor: RunMonitor, node: str, picture: QImage) -> None:
+        if monitor.document not in self._scopes:  # closed since the run ended
+            monitor.set_document(None)
         else:
-            self._latest[watch.job.scope] = picture
-        watch.set_picture(node, picture)
-        self.queue.job_changed.emit(watch.job)
+            self._latest[monitor.job.scope] = picture
+        monitor.set_picture(node, picture)
+        self.queue.job_changed.emit(monitor.job)
 
-    def _save_what_was_learned(self) -> None:
+    def _save_learned(self) -> None:
         for kept in (self.estimates, self.last_seeds, self.pictures.last):
             if (text := kept.text()) is not None:
                 self.pictures.work.do(partial(kept.save, text))

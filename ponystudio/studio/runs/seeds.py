@@ -19,7 +19,7 @@ LIMIT = 2**64
 
 Place = tuple[str, str]
 """A node and a param of it."""
-Roll = tuple[tuple[str, str, int], ...]
+SeedSet = tuple[tuple[str, str, int], ...]
 """(node, param, seed) of every seed of one picture."""
 
 
@@ -60,21 +60,21 @@ def needed(
     return ancestors(running, sound(running, _targets(graph, catalog, targets), faulty))
 
 
-def roll(
+def choose_seeds(
     seeds: Mapping[Place, int],
     mode: SeedMode,
     count: int,
     last: Mapping[Place, int],
     fresh: Callable[[Place], bool] = lambda _: False,
     draw: Callable[[], int] = random_seed,
-) -> list[Roll]:
+) -> list[SeedSet]:
     """The seeds of `count` pictures.
 
     A seed that the last run (`last`) did not use was set by hand or came back by undoing: it is
     used once as it is shown, unless it is `fresh`, as made with its node, and the mode is random.
     Fixed ones count up from picture to picture: the same picture twice is of no use.
     """
-    rolls: list[Roll] = []
+    seed_sets: list[SeedSet] = []
     current = dict(seeds)
     for index in range(count):
         for place, value in current.items():
@@ -83,21 +83,21 @@ def roll(
                 current[place] = draw()
             elif mode != "random" and used:
                 current[place] = (value + 1) % LIMIT
-        rolls.append(tuple((node, name, value) for (node, name), value in current.items()))
-    return rolls
+        seed_sets.append(tuple((node, name, value) for (node, name), value in current.items()))
+    return seed_sets
 
 
-def edits(graph: Graph, roll: Roll) -> list[Edit]:
+def edits(graph: Graph, seed_set: SeedSet) -> list[Edit]:
     """What writes these seeds into the graph, where they differ."""
     return [
         SetParam(node, name, value)
-        for node, name, value in roll
+        for node, name, value in seed_set
         if node in graph.nodes and graph.nodes[node].params.get(name) != value
     ]
 
 
-def with_seeds(graph: Graph, roll: Roll) -> Graph:
-    for edit in edits(graph, roll):
+def with_seeds(graph: Graph, seed_set: SeedSet) -> Graph:
+    for edit in edits(graph, seed_set):
         graph, _ = edit.apply(graph)
     return graph
 

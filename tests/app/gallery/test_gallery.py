@@ -275,8 +275,8 @@ def test_pairs_are_made_and_kept(tmp_path):
     pair = ComparedPair().clicked(b, False).clicked(a, True)
     assert (pair.a, pair.b, pair.mode) == (b, a, "slide")
     assert pair.clicked(c, False) == ComparedPair(b, c, "slide")
-    assert pair.kept([c, b]) == ComparedPair(None, b, "one")
-    assert ComparedPair().kept([]) == ComparedPair()
+    assert pair.existing([c, b]) == ComparedPair(None, b, "one")
+    assert ComparedPair().existing([]) == ComparedPair()
     assert ComparedPair(None, a).with_mode("side", [a]).mode == "one"  # nothing to compare with
     assert pair.marked(c).a == c
     assert QColor("white").isValid()

@@ -176,9 +176,9 @@ def test_only_what_is_visible_is_asked_for(results, output, scanned, qtbot):
     strip.resize(280, 300)
     strip.show()
     qtbot.waitUntil(lambda: len(strip.listing.pictures) == 60)
-    qtbot.waitUntil(lambda: len(results.thumbnails._kept) >= 9)
+    qtbot.waitUntil(lambda: len(results.thumbnails._pixmaps) >= 9)
     qtbot.wait(50)
-    assert len(results.thumbnails._kept) < 20
+    assert len(results.thumbnails._pixmaps) < 20
 
 
 def test_a_long_list_goes_on_as_it_is_scrolled(results, output, scanned, qtbot, monkeypatch):

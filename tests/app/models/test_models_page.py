@@ -197,7 +197,7 @@ def test_what_a_stack_of_the_graph_names_is_in_use(window, page):
     stack = Node("stack", "core.apply_loras", 1, {"loras": rows})
     window.documents.current.do(AddNode(stack, {"pos": [0, 0]}), "Add")
     page.refresh()
-    assert page.model.around.in_use == {"loras/ink.safetensors"}
+    assert page.model.context.in_use == {"loras/ink.safetensors"}
 
 
 def test_stars_are_kept_and_can_be_all_there_is(page):

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLabel
 
 from helpers.studio import text_to_picture
 from helpers.window import open_window, show_graph
-from ponystudio.studio.runs.memory_texts import rungs
+from ponystudio.studio.runs.memory_texts import fallback_rows
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def labels(toast) -> list[str]:
 def test_the_memory_ladder_lists_its_rungs_with_what_they_freed(window):
     document, runner = window.documents.current, window.runner
     node = next(iter(document.graph.nodes))
-    runner.note_rung(document, node, "took idle weights off the device (412 MiB)")
-    runner.note_rung(document, node, "works in smaller pieces")
+    runner.note_fallback(document, node, "took idle weights off the device (412 MiB)")
+    runner.note_fallback(document, node, "works in smaller pieces")
     (toast,) = window.toasts.shown
     said = labels(toast)
     assert said[:2] == ["Memory was short", "Ponies, Load checkpoint"]
@@ -38,11 +38,11 @@ def test_the_memory_ladder_lists_its_rungs_with_what_they_freed(window):
         ("…", "Read the model block by block", ""),
         ("…", "Run this node on the CPU", ""),
     ]
-    assert [row[1:] for row in rows] == [row[1:] for row in rungs(runner.rungs)]
+    assert [row[1:] for row in rows] == [row[1:] for row in fallback_rows(runner.fallbacks)]
 
 
 def test_a_full_disk_is_no_rung(window):
-    window.runner.note_rung(None, "", "results are no longer kept on disk: it is full")
+    window.runner.note_fallback(None, "", "results are no longer kept on disk: it is full")
     (toast,) = window.toasts.shown
     assert labels(toast)[0] == "The disk takes no results"
-    assert all(sign == "spare" for sign, _, _ in rungs(window.runner.rungs))
+    assert all(sign == "spare" for sign, _, _ in fallback_rows(window.runner.fallbacks))

@@ -144,8 +144,8 @@ def test_what_was_only_shown_is_up_to_date_after_its_run(runner, ended, open_doc
     until(lambda: document.states["show"].picture is not None)
     runner.run(document)
     until(lambda: len(ended) == 2)
-    assert runner.places.previews.is_dir()
-    assert len(list(runner.places.previews.iterdir())) == 1
+    assert runner.folders.previews.is_dir()
+    assert len(list(runner.folders.previews.iterdir())) == 1
     document.do(SetParam("p", "level", 0.7), "Change level")
     until(lambda: document.states["show"].reason)
     assert document.states["show"].stale
@@ -179,7 +179,8 @@ def test_progress_previews_stop(runner, ended, open_document):
     assert not document.states["end"].live
 
 
-def test_a_worker_that_dies_or_is_killed_costs_its_run_alone(tmp_path, qapp):
+def test_a_worker_that_dies_or_is_killed_costs_its_run_alone(tmp_path, qapp, monkeypatch):
+    monkeypatch.setattr("ponystudio.studio.runs.runner.STOP_OFFER_DELAY", 100)
     link = real_link(tmp_path)
     runner = runner_for(link, tmp_path)
     ended, offered = [], []
@@ -204,7 +205,6 @@ def test_a_worker_that_dies_or_is_killed_costs_its_run_alone(tmp_path, qapp):
     assert dying.states["end"].problem.reason == "WorkerDied"
     assert fine.states["end"].phase == "done"
 
-    runner._patience.setInterval(100)
     runner.run(stuck)
     until(lambda: stuck.states["end"].phase == "running")
     runner.cancel_current()

@@ -79,7 +79,7 @@ def test_what_cannot_serve_says_why(qtbot, facts, loras, models):
 def test_a_file_that_comes_later_is_found_when_looked_for(qtbot, facts, loras):
     assert known(qtbot, facts, "loras", "new.safetensors").missing
     write_lora(loras / "new.safetensors")
-    facts.look_again("loras")
+    facts.refresh("loras")
     # Until it is looked at again it stays as it was, so that nothing flickers.
     assert facts.get("loras", "new.safetensors").missing
     qtbot.waitUntil(lambda: not facts.get("loras", "new.safetensors").missing)
@@ -89,7 +89,7 @@ def test_a_file_that_comes_later_is_found_when_looked_for(qtbot, facts, loras):
 def test_a_missing_file_is_looked_for_again_when_its_card_is_painted(
     qtbot, facts, loras, monkeypatch
 ):
-    monkeypatch.setattr(model_files, "DOUBT", 0.0)
+    monkeypatch.setattr(model_files, "RECHECK_SECONDS", 0.0)
     assert known(qtbot, facts, "loras", "new.safetensors").missing
     write_lora(loras / "new.safetensors")
     qtbot.waitUntil(lambda: not facts.get("loras", "new.safetensors").missing)
@@ -122,7 +122,7 @@ def test_files_of_one_name_beside_two_graphs_are_told_apart(qtbot, models, loras
     found = FileFacts(lambda: ModelFolders([models], beside[0]))
     assert known(qtbot, found, "loras", "mine.safetensors").detail == "rank 4"
     beside.reverse()
-    found.doubt()
+    found.recheck()
     qtbot.waitUntil(lambda: found.get("loras", "mine.safetensors").detail == "rank 8")
     found.close()
 

@@ -62,9 +62,9 @@ def test_what_is_given_up_is_read_no_further(hasher, upscaler, monkeypatch):
 
 
 def test_it_tells_how_far_it_is(qtbot, hasher, upscaler, monkeypatch):
-    monkeypatch.setattr(hashing, "_STEP", 1)
+    monkeypatch.setattr(hashing, "_PROGRESS_BYTES", 1)
     told = []
-    hasher.told.connect(lambda _, share: told.append(share))
+    hasher.progressed.connect(lambda _, share: told.append(share))
     hasher.hash(upscaler)
     qtbot.waitUntil(lambda: told[-1:] == [1.0])
     assert told == sorted(told)

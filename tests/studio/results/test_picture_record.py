@@ -167,7 +167,7 @@ def test_the_store_finds_by_words_and_keeps_stars(tmp_path):
         assert found(store, "100%") == []
         store.star([str(paths[0])], True)
         assert found(store, starred=True) == ["a.png"]
-        store.vanished([str(paths[0])])
+        store.mark_gone([str(paths[0])])
         assert found(store) == ["b.png"]
         store.put([read_picture(paths[0])])  # it came back, and so does its star
         assert store.find(Query("3d")).pictures[0].starred

@@ -10,7 +10,14 @@ from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.studio.runs.duration_estimates import Estimates, Work, works
 from ponystudio.studio.runs.progress_estimate import ProgressEstimate
-from ponystudio.studio.runs.run_texts import about, duration, memory, outlook, size, why
+from ponystudio.studio.runs.run_texts import (
+    duration,
+    memory,
+    plan_texts,
+    reason_text,
+    rough_duration,
+    size,
+)
 
 
 def spec(id, inputs=(), params=(), **more):
@@ -111,7 +118,7 @@ class TestForecast:
 
 class TestWords:
     def said(self, **told):
-        return outlook(told, GRAPH, CATALOG)
+        return plan_texts(told, GRAPH, CATALOG)
 
     def test_where_results_lie_and_why_nodes_run(self):
         assert self.said(
@@ -144,11 +151,11 @@ class TestWords:
         ],
     )
     def test_reasons(self, told, said):
-        assert why(told, CATALOG["sample"]) == said
+        assert reason_text(told, CATALOG["sample"]) == said
 
     def test_long_names_of_nodes_give_way_to_their_kind(self):
         named = Node("e", "empty", title="A latent with a very long name")
-        words = outlook(
+        words = plan_texts(
             {"e": "runs: width changed", "s": "runs: upstream: latent: width changed"},
             GRAPH.with_nodes([named]),
             CATALOG,
@@ -163,7 +170,7 @@ class TestWords:
             "2 min 05 s",
             "1 h 02 min",
         ]
-        assert [about(s) for s in (0.2, 4.6, 61)] == ["1 s", "5 s", "1 min 01 s"]
+        assert [rough_duration(s) for s in (0.2, 4.6, 61)] == ["1 s", "5 s", "1 min 01 s"]
         assert [size(n) for n in (512, 65536, 3 * 2**30)] == ["512 B", "64 KB", "3.0 GB"]
         assert [memory(n) for n in (0.9 * 2**30, 2**20)] == ["0.9 GB", "1 MB"]
 

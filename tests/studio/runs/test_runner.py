@@ -393,7 +393,7 @@ class TestStates:
         runner.run(document)
         assert document.states["end"].stale
         link.tell("node_started", node="end", why="x")
-        watch = runner._watch
+        watch = runner._monitor
         assert isinstance(watch, RunMonitor)
         watch._states.on_preview("end", live)
         assert document.states["end"].live
@@ -438,7 +438,7 @@ class TestStates:
         self, runner, document, link, tmp_path
     ):
         runner.run(document)
-        watch = runner._watch
+        watch = runner._monitor
         finish(link)
         runner.unwatch(document)
         runner._have_picture(watch, "end", QImage(2, 2, QImage.Format.Format_RGB32))
@@ -563,7 +563,7 @@ def test_the_oldest_of_what_was_only_shown_goes_at_the_next_start(qapp, monkeypa
     running = Services(Settings())
     monkeypatch.setattr(running.link, "start", lambda: None)
     monkeypatch.setattr(running.link, "show_previews", lambda on: None)
-    folder = running.runner.places.previews
+    folder = running.runner.folders.previews
     folder.mkdir(parents=True)
     for number in range(10):
         (folder / f"{number}.png").write_bytes(b"x" * 100)
