@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
     camera.wait(lambda: window.page is not None)
     camera.shoot("empty")
     window.new_default()
-    camera.wait(lambda: window.running.link.is_ready)
+    camera.wait(lambda: window.services.link.is_ready)
     camera.rest(1.0)
     camera.run(during="running")
     camera.shoot("finished")
@@ -135,7 +135,7 @@ class Camera:
 
     def compare(self) -> None:
         paths = [picture.path for picture in self.window.results.index.latest(2)]
-        self.window.side.show_pictures(paths)
+        self.window.page_switcher.show_pictures(paths)
         self.rest(1.0)
         self.window.actions_.run("gallery.slide")
         self.shoot("compare")

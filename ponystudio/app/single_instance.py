@@ -19,16 +19,19 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 from ponystudio.studio.documents.file_lock import FileLock
 
 # Seconds that a second start waits for a first one that is only just starting.
-PATIENCE = 5.0
+ANSWER_TIMEOUT = 5.0
 MOST = 2**20
 _STEP = 0.1
 
 
 class SingleInstance(QObject):
-    """`asked` carries what a second start wants: a list of paths, empty to be shown only, and the
-    token by which the desktop lets a window come to the front ("" where there is none)."""
+    """The lock and the socket by which a second start finds the first one.
 
-    asked = Signal(object, str)
+    `files_received` carries what a second start wants: a list of paths, empty to be shown only,
+    and the token by which the desktop lets a window come to the front ("" where there is none).
+    """
+
+    files_received = Signal(object, str)
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -55,14 +58,14 @@ class SingleInstance(QObject):
         self._server.newConnection.connect(self._connected)
         self._server.listen(self._name)
 
-    def hand_over(self, files: Sequence[Path], patience: float = PATIENCE) -> bool:
+    def hand_over(self, files: Sequence[Path], timeout: float = ANSWER_TIMEOUT) -> bool:
         """Give the files to the first one; False if it does not answer."""
         message = {
             "files": [os.path.abspath(path) for path in files],  # noqa: PTH100
             "token": os.environ.get("XDG_ACTIVATION_TOKEN", ""),
         }
         data = json.dumps(message).encode("ascii") + b"\n"
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while True:
             if self._sent(data, max(deadline - time.monotonic(), _STEP)):
                 return True
@@ -80,9 +83,9 @@ class SingleInstance(QObject):
             self._server = None
         self._lock.release()
 
-    def _sent(self, data: bytes, patience: float) -> bool:
+    def _sent(self, data: bytes, timeout: float) -> bool:
         socket = QLocalSocket()
-        milliseconds = int(patience * 1000)
+        milliseconds = int(timeout * 1000)
         socket.connectToServer(self._name)
         if not socket.waitForConnected(milliseconds):
             return False
@@ -126,7 +129,7 @@ class SingleInstance(QObject):
             return
         socket.write(b"ok")
         socket.flush()
-        self.asked.emit(files, token)
+        self.files_received.emit(files, token)
 
 
 def _name(folder: Path) -> str:

@@ -41,7 +41,7 @@ def main(files: Sequence[Path] = ()) -> int:
     _dress(app, settings)
 
     window = restored_window(settings, files)
-    instance.asked.connect(lambda paths, _token: _asked(window, paths))
+    instance.files_received.connect(lambda paths, _token: _asked(window, paths))
     instance.listen()
     window.show()
     window.activateWindow()
@@ -95,14 +95,14 @@ def restored_window(settings: Settings, files: Sequence[Path] = ()) -> MainWindo
     window.documents.new()
     window.documents.restore()
     if files:  # when it has its size, and the graph is there that they may belong to
-        take = partial(window.asked.open_files, list(files))
+        take = partial(window.canvas_requests.open_files, list(files))
         window.documents.restored.connect(lambda: QTimer.singleShot(0, window, take))
     return window
 
 
 def _asked(window: MainWindow, files: Sequence[Path]) -> None:
     """A second start handed its files over: show the window."""
-    window.asked.open_files(files)
+    window.canvas_requests.open_files(files)
     window.raise_()
     window.activateWindow()
 

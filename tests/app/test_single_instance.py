@@ -22,7 +22,8 @@ app = QCoreApplication([])
 instance = SingleInstance(Path(sys.argv[1]))
 print(instance.claim(), flush=True)
 instance.listen()
-instance.asked.connect(lambda files, token: print([str(file) for file in files], flush=True))
+received = lambda files, token: print([str(file) for file in files], flush=True)
+instance.files_received.connect(received)
 app.exec()
 """
 
@@ -73,7 +74,7 @@ def test_a_crash_leaves_nothing_in_the_way(qapp, tmp_path, qtbot):
     assert instance.claim()
     assert not SingleInstance(tmp_path).claim()
     instance.listen()
-    with qtbot.waitSignal(instance.asked):
+    with qtbot.waitSignal(instance.files_received):
         other = subprocess.Popen([sys.executable, "-c", SECOND, str(tmp_path)])
     qtbot.waitUntil(lambda: other.poll() is not None)
     assert other.returncode == 0
@@ -86,7 +87,7 @@ def test_a_studio_that_does_not_answer_is_not_waited_for_long(qapp, tmp_path):
     try:
         assert process.stdout.readline() == "True\n"
         process.send_signal(signal.SIGSTOP)
-        assert not SingleInstance(tmp_path).hand_over([], patience=0.3)
+        assert not SingleInstance(tmp_path).hand_over([], timeout=0.3)
     finally:
         end(process)
 
@@ -98,7 +99,7 @@ def test_nonsense_on_the_socket_is_ignored(qapp, tmp_path, qtbot):
     assert instance.claim()
     instance.listen()
     asked = []
-    instance.asked.connect(lambda *said: asked.append(said))
+    instance.files_received.connect(lambda *said: asked.append(said))
     for data in (b"nonsense\n", b"{}\n", b'{"files": 3, "token": ""}\n', b"[" * 100_000 + b"\n"):
         socket = QLocalSocket()
         socket.connectToServer(instance._name)

@@ -30,7 +30,7 @@ class ModelActions(QObject):
             for param in spec.params:
                 if param.kind in ("checkpoints", "diffusion_models"):
                     name = str(node.params.get(param.name, param.default))
-                    if fact := self._window.services.facts.get(param.kind, name):
+                    if fact := self._window.field_services.facts.get(param.kind, name):
                         return fact.family
         return ""
 
@@ -55,7 +55,7 @@ class ModelActions(QObject):
 
     def add(self, path: Path) -> None:
         """Put the loader of a model file onto the canvas, in the middle of what is seen."""
-        self._window.asked.open_files([path])
+        self._window.canvas_requests.open_files([path])
 
     def use(self, kind: str, name: str) -> None:
         """Let the selected node take this file."""
@@ -69,7 +69,7 @@ class ModelActions(QObject):
         present = document.graph.nodes[id].params.get(param.name, param.default)
         change = SetParam(id, param.name, with_file(param, name, present))
         document.do(change, self.tr("Change the file of %1").replace("%1", spec.title))
-        window.asked.go_to(document, id)
+        window.canvas_requests.go_to(document, id)
 
     def _taker(self, kind: str) -> tuple[str, NodeSpec, ParamSpec] | None:
         from ponystudio.app.window.drop_contents import takes

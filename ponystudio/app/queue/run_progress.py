@@ -31,7 +31,7 @@ class RunProgress(QWidget):
         self._last, self._failed = "", False
         # What the failure that is shown was of: its document, as it then was.
         self._of: tuple[EditableGraph, Mapping[str, Node]] | None = None
-        self._aside: tuple[str, str] = ("", "")
+        self._page_status: tuple[str, str] = ("", "")
         self._problem: Problem | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._soon = QTimer(self, singleShot=True, interval=33)
@@ -46,9 +46,9 @@ class RunProgress(QWidget):
         theme.hub.changed.connect(self._restyle)
         self._refresh()
 
-    def set_aside(self, fact: str, hint: str) -> None:
+    def set_page_status(self, fact: str, hint: str) -> None:
         """What a page in the place of the canvas says, while nothing else is to be said."""
-        self._aside = (fact, hint)
+        self._page_status = (fact, hint)
         self._later()
 
     def sizeHint(self) -> QSize:
@@ -74,8 +74,8 @@ class RunProgress(QWidget):
         if self._problem is not None:
             remedy = self._problem.remedy
             return [(self._problem.what, "body", "err"), (remedy, "body", "text2")], []
-        if any(self._aside):
-            fact, hint = self._aside
+        if any(self._page_status):
+            fact, hint = self._page_status
             pieces = [(fact, "body", "text"), (hint, "body", "text3")]
             return [piece for piece in pieces if piece[0]], []
         if not runner.link.is_ready:

@@ -34,7 +34,7 @@ class CanvasRequests(QObject):
         inspector.words_chosen.connect(self.write)
         inspector.loras_wanted.connect(self.make_loras)
         window.nodes.chosen.connect(self.add_node)
-        window.dropper.added.connect(self._show_added)
+        window.drop_handler.added.connect(self._show_added)
         pictures.open_graph_requested.connect(window.documents.open)
         pictures.use_seed_requested.connect(self.use_seed)
         pictures.apply_values_requested.connect(self.apply_values)
@@ -74,7 +74,7 @@ class CanvasRequests(QObject):
                 text = self.tr("Nothing gives this prompt a text encoder: wire its clip first.")
                 window.tell(Notification(self.tr("No LoRA node was made"), text, kind="warn"))
 
-        window.services.facts.list_now("loras", make)
+        window.field_services.facts.list_now("loras", make)
 
     def walk_problems(self) -> None:
         if page := self._window.page:
@@ -83,7 +83,7 @@ class CanvasRequests(QObject):
 
     def show_picture_of(self, document: Document, node: str) -> None:
         made = self._window.results.picture_of(document, node)
-        self._window.side.show_pictures([made] if made is not None else [])
+        self._window.page_switcher.show_pictures([made] if made is not None else [])
 
     def open_files(self, paths: Sequence[Path]) -> None:
         """Files by name, from the command line, say: graphs open in tabs of their own, models and
@@ -99,7 +99,7 @@ class CanvasRequests(QObject):
             window.show_document(page.document)
             room = page.commands.ops.room_for
             at = page.view.visible_rect().center()
-            window.dropper.take(material, page.document, at, room)
+            window.drop_handler.take(material, page.document, at, room)
 
     def _show_added(self, document: Document, nodes: list[str]) -> None:
         page = self._window.page

@@ -60,13 +60,13 @@ class MainWindow(QMainWindow):
         self.settings = settings
         self.setWindowTitle("PonyStudio")
         self.resize(*SIZE)
-        self.running = Services(settings, self)
-        self.runner = self.running.runner
+        self.services = Services(settings, self)
+        self.runner = self.services.runner
         self.documents = Documents(user_folders.data(), self._catalog(), self.folders, self)
-        self.services = FieldServices(
+        self.field_services = FieldServices(
             self.folders, index_path=user_folders.cache() / "models.sqlite"
         )
-        self.dropper = DropHandler(self.documents, self, user_folders.data() / "pasted")
+        self.drop_handler = DropHandler(self.documents, self, user_folders.data() / "pasted")
         self.dialogs = FileDialogs(self.documents, self)
         self.results = ResultLibrary(
             user_folders.data(), user_folders.cache(), settings.output_folder(), None, self
@@ -74,12 +74,12 @@ class MainWindow(QMainWindow):
         self.canvases: dict[Document, DocumentPage] = {}
         self._make_parts()
         self.toasts = Toasts(self.shell.pages)
-        self.asked = CanvasRequests(self)
-        self.telling = Notifications(self.toasts, self.runner, self.asked.go_to)
-        self.verifier = PictureVerifier(self.runner, self.telling, self)
+        self.canvas_requests = CanvasRequests(self)
+        self.notifications = Notifications(self.toasts, self.runner, self.canvas_requests.go_to)
+        self.verifier = PictureVerifier(self.runner, self)
         self.results.actions.set_toasts(self.toasts)
         self.panels = PanelRegistry(self, self.shell, self.nodes)
-        self.side = PageSwitcher(self, self.shell)
+        self.page_switcher = PageSwitcher(self, self.shell)
         self.actions_ = ActionRegistry(self, settings)
         self._make_actions()
         self._connect_documents()
@@ -90,11 +90,11 @@ class MainWindow(QMainWindow):
         """Where models are now: beside the document in front, too."""
         document = self.documents.current if hasattr(self, "documents") else None
         beside = document.folder if document else None
-        return ModelFolders(self.running.models(), beside)
+        return ModelFolders(self.services.models(), beside)
 
     def start(self) -> None:
         """What needs no hurry: the worker, earlier pictures."""
-        self.running.start()
+        self.services.start()
         self.results.start()
         if (page := self.page) and self.shell.pages.currentWidget() is page:
             page.view.setFocus()  # what Qt gave the keyboard to, with the window, is any field
@@ -103,7 +103,7 @@ class MainWindow(QMainWindow):
         """Greet who is here for the first time, unless there is work already."""
         document = self.documents.current
         if not self.settings.get("welcomed") and (document is None or document.pristine):
-            self.side.welcome()
+            self.page_switcher.welcome()
 
     @property
     def page(self) -> DocumentPage | None:
@@ -120,7 +120,7 @@ class MainWindow(QMainWindow):
         self.rail = NavigationRail()
         self.nodes = NodePanel()
         self.nodes.set_catalog(self._catalog())
-        self.inspector = Inspector(self.runner, self.services)
+        self.inspector = Inspector(self.runner, self.field_services)
         self.strip = ResultsStrip(self.results)
         self.top = TopBar(self.tabs, self.run_bar)
         self.shell = WindowLayout(self.top, self.rail, self.inspector, self.strip, self.bottom)
@@ -130,7 +130,7 @@ class MainWindow(QMainWindow):
         self.actions_.add(window_actions(self))
         self.actions_.add(run_actions(self.runner, lambda: self.documents.current, self._selected))
         self.actions_.add_source(self._canvas_actions)
-        self.actions_.add_source(self.side.actions)
+        self.actions_.add_source(self.page_switcher.actions)
         self.inspector.problem_key = partial(self.actions_.shown_keys, "view.problems")
 
     def _canvas_actions(self) -> list[ActionSpec]:
@@ -143,20 +143,21 @@ class MainWindow(QMainWindow):
     # --- Wires ------------------------------------------------------------------------------------
 
     def _connect_documents(self) -> None:
-        documents, link = self.documents, self.running.link
+        documents, link = self.documents, self.services.link
         documents.opened.connect(self._opened)
         documents.closed.connect(self._closed)
         documents.current_changed.connect(self.show_document)
         documents.notice.connect(self.tell)
         documents.title_changed.connect(lambda _: self._retitle())
         self.tabs.close_requested.connect(documents.close)
-        self.dropper.folder_dropped.connect(self.add_models)
+        self.drop_handler.folder_dropped.connect(self.add_models)
         link.catalog_changed.connect(lambda _: self._have_catalog())
         self.runner.picture_made.connect(self.results.add)
         self.runner.queue.changed.connect(self._show_running)
-        self.results.actions.view_requested.connect(self.side.show_pictures)
+        self.results.actions.view_requested.connect(self.page_switcher.show_pictures)
         self.results.actions.verify_requested.connect(self.verifier.verify)
         self.verifier.verified.connect(self.results.have_verdict)
+        self.verifier.notice.connect(self.notifications.show)
         for document in documents:
             self._opened(document)
         self.show_document(documents.current)
@@ -167,22 +168,22 @@ class MainWindow(QMainWindow):
         self.rail.chosen.connect(self.toggle_panel)
         self.nodes.search.left.connect(lambda: self.show_document(self.documents.current))
         self.nodes.closed.connect(lambda: self.toggle_panel("nodes"))
-        self.strip.gallery_requested.connect(lambda: self.side.show_pictures([]))
-        self.side.changed.connect(self._show_open)
-        self.side.left.connect(lambda: self.show_document(self.documents.current))
-        self.side.said.connect(self.bottom.progress.set_aside)
+        self.strip.gallery_requested.connect(lambda: self.page_switcher.show_pictures([]))
+        self.page_switcher.changed.connect(self._show_open)
+        self.page_switcher.left.connect(lambda: self.show_document(self.documents.current))
+        self.page_switcher.status_changed.connect(self.bottom.progress.set_page_status)
         self.settings.changed.connect(self._setting_changed)
 
     def _opened(self, document: Document) -> None:
         self.toasts.withdraw(self.documents.closed_words(document))
-        page = DocumentPage(document, self.runner, self.services, self.dropper)
+        page = DocumentPage(document, self.runner, self.field_services, self.drop_handler)
         page.set_keys(self.actions_.keys_of)
         page.scene.set_shapes_on_wires(self.settings.get("shapes_on_wires"))
         page.selection_changed.connect(self._selection_changed)
         page.template_wanted.connect(self.new_default)
-        page.scene.tokens_requested.connect(self.asked.show_tokens)
-        page.scene.loras_requested.connect(self.asked.make_loras)
-        page.picture_wanted.connect(partial(self.asked.show_picture_of, document))
+        page.scene.tokens_requested.connect(self.canvas_requests.show_tokens)
+        page.scene.loras_requested.connect(self.canvas_requests.make_loras)
+        page.picture_wanted.connect(partial(self.canvas_requests.show_picture_of, document))
         self.canvases[document] = page
         self.shell.pages.addWidget(page)
         self.runner.watch(document)
@@ -199,7 +200,7 @@ class MainWindow(QMainWindow):
         page = self.canvases.get(document) if document else None
         if page is not None:
             self.shell.pages.setCurrentWidget(page)
-            self.side.leave()
+            self.page_switcher.leave()
             page.view.setFocus()
         self.run_bar.refresh()
         self.inspector.show_document(document)
@@ -223,7 +224,7 @@ class MainWindow(QMainWindow):
 
     def _catalog(self) -> Catalog:
         """What nodes there are, and how they are made new."""
-        return with_prefix(self.running.link.catalog, self.settings.get("file_name_pattern"))
+        return with_prefix(self.services.link.catalog, self.settings.get("file_name_pattern"))
 
     def _have_catalog(self) -> None:
         catalog = self._catalog()
@@ -238,14 +239,14 @@ class MainWindow(QMainWindow):
         self.rail.buttons["queue"].set_badge(len(queue.jobs))
 
     def _show_open(self) -> None:
-        self.rail.show_open({self.shell.panel, self.side.in_front})
+        self.rail.show_open({self.shell.panel, self.page_switcher.in_front})
 
     def _setting_changed(self, name: str) -> None:
         value = self.settings.get(name)
         if name == "output_folder":
             self.results.index.set_folder(self.settings.output_folder())
         elif name == "model_folders":
-            self.services.facts.forget()
+            self.field_services.facts.forget()
         elif name == "file_name_pattern":
             self._have_catalog()
         elif name == "ui_scale":
@@ -262,7 +263,7 @@ class MainWindow(QMainWindow):
     # --- What is asked for ------------------------------------------------------------------------
 
     def tell(self, notice: Notification) -> None:
-        self.telling.tell(notice)
+        self.notifications.show(notice)
 
     def show_menu(self) -> None:
         from PySide6.QtWidgets import QMenu
@@ -287,9 +288,9 @@ class MainWindow(QMainWindow):
     def toggle_panel(self, name: str) -> None:
         """Open a panel of the left side, or a page in the canvas's place; close what is open."""
         if name in page_switcher.NAMES:
-            self.side.toggle(name)
+            self.page_switcher.toggle(name)
             return
-        if name == "nodes" and self.side.in_front:
+        if name == "nodes" and self.page_switcher.in_front:
             self.show_document(self.documents.current)
             self.panels.open(name)
         else:
@@ -321,16 +322,16 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         """What must not be lost comes first; ending threads may take seconds, out of sight."""
         self._keep_sizes()
-        self.side.close()
+        self.page_switcher.close()
         for page in self.canvases.values():
             page.close_page()
         self.hide()
-        self.dropper.stop()
+        self.drop_handler.stop()
         self.documents.shutdown()
-        self.running.close()
+        self.services.close()
         self.verifier.close()
         self.results.close()
-        self.services.close()
+        self.field_services.close()
         event.accept()
 
     def _keep_sizes(self) -> None:

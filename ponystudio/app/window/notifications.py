@@ -31,15 +31,15 @@ class Notifications(QObject):
         runner.restored.connect(self._queue_restored)
         runner.upgrader.upgraded.connect(self._upgraded)
 
-    def tell(self, notice: Notification) -> None:
+    def show(self, notice: Notification) -> None:
         self.toasts.show(notice.title, notice.text, notice.actions, notice.kind)
 
     def _engine_died(self, why: str) -> None:
         text = self.tr("%1 It was started again; nothing but that run is lost.")
-        self.tell(Notification(self.tr("The engine stopped"), text.replace("%1", why), kind="warn"))
+        self.show(Notification(self.tr("The engine stopped"), text.replace("%1", why), kind="warn"))
 
     def _engine_failed(self, why: str) -> None:
-        self.tell(Notification(self.tr("No engine"), why, kind="warn"))
+        self.show(Notification(self.tr("No engine"), why, kind="warn"))
 
     def _left_out(self, document: EditableGraph, problems: Mapping[str, Problem]) -> None:
         node, problem = next(iter(problems.items()))
@@ -51,21 +51,21 @@ class Notifications(QObject):
         else:
             text = f"{problem.what} {problem.remedy}".strip()
         show = (self.tr("Show node"), lambda: self._go_to(document, node))
-        self.tell(Notification(heading, text, (show,), "warn"))
+        self.show(Notification(heading, text, (show,), "warn"))
 
     def _queue_restored(self, jobs: int) -> None:
         title = self.tr("1 job waits") if jobs == 1 else self.tr("%1 jobs wait")
         text = self.tr("The queue is as it was when PonyStudio ended.")
         go_on = (self.tr("Go on with the queue"), self._runner.resume)
-        self.tell(Notification(title.replace("%1", str(jobs)), text, (go_on,)))
+        self.show(Notification(title.replace("%1", str(jobs)), text, (go_on,)))
 
     def _upgraded(self, document: EditableGraph, notes: list[str]) -> None:
         title = self.tr("Nodes of %1 were made new").replace("%1", title_of(document))
-        self.tell(Notification(title, "\n".join(notes)))
+        self.show(Notification(title, "\n".join(notes)))
 
     def _memory_short(self, document: EditableGraph | None, node: str, action: str) -> None:
         if not is_fallback(action):
-            self.tell(Notification(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
+            self.show(Notification(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
             return
         name = title(document.graph, document.catalog, node) if document else node
         where = ", ".join(part for part in (title_of(document) if document else "", name) if part)

@@ -22,11 +22,11 @@ NAMES = ("gallery", "models")
 
 class PageSwitcher(QObject):
     """`changed` when another page, or the canvas again, is in front; `left` when the canvas is to
-    be. `said` (fact, hint): for the bottom bar."""
+    be. `status_changed` (fact, hint): for the bottom bar."""
 
     changed = Signal()
     left = Signal()
-    said = Signal(str, str)
+    status_changed = Signal(str, str)
 
     def __init__(self, window: MainWindow, shell: WindowLayout) -> None:
         super().__init__(window)
@@ -54,7 +54,7 @@ class PageSwitcher(QObject):
     def leave(self) -> None:
         """The canvas takes the place again."""
         self._shell.show_beside(True)
-        self.said.emit("", "")
+        self.status_changed.emit("", "")
         self.changed.emit()
 
     def actions(self) -> list[ActionSpec]:
@@ -75,7 +75,7 @@ class PageSwitcher(QObject):
         self._show(page)
         if paths:
             page.show_paths(paths)
-        self.said.emit(*self._status)
+        self.status_changed.emit(*self._status)
 
     def show_found(self, search: str) -> None:
         """All results that a search finds."""
@@ -106,7 +106,7 @@ class PageSwitcher(QObject):
     def _tell(self, fact: str, hint: str) -> None:
         self._status = (fact, hint if fact else "")
         if self.in_front == "gallery":
-            self.said.emit(*self._status)
+            self.status_changed.emit(*self._status)
 
     # --- Models -----------------------------------------------------------------------------------
 
@@ -114,14 +114,16 @@ class PageSwitcher(QObject):
         page = self._models or self._make_models()
         self._show(page)
         page.search.setFocus()
-        self.said.emit("", self.tr("Drag a card over a tab and onto its canvas to make its loader"))
+        self.status_changed.emit(
+            "", self.tr("Drag a card over a tab and onto its canvas to make its loader")
+        )
 
     def _make_models(self) -> ModelsPage:
         from ponystudio.app.models.model_actions import ModelActions
         from ponystudio.app.models.models_page import ModelsPage
 
         window = self._window
-        services = window.services
+        services = window.field_services
         uses = ModelActions(window)
         page = ModelsPage(services.facts, uses, window.settings, services.index_path)
         self._models = page

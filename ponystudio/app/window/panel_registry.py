@@ -77,7 +77,7 @@ def _make(name: str, window: MainWindow) -> QWidget:
     if name == "log":
         from ponystudio.app.panels.log_panel import LogPanel
 
-        return LogPanel(window.running.link.log_file)
+        return LogPanel(window.services.link.log_file)
     if name == "help":
         from ponystudio.app.panels.help_panel import HelpPanel
 
@@ -89,5 +89,5 @@ def _make(name: str, window: MainWindow) -> QWidget:
     if name == "about":
         from ponystudio.app.panels.about_panel import AboutPanel
 
-        return AboutPanel(window.running.link)
+        return AboutPanel(window.services.link)
     raise ValueError(name)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from ponystudio.app.window.notifications import Notifications
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.embedded_metadata import graph_text
@@ -25,18 +24,17 @@ if TYPE_CHECKING:
 
 
 class PictureVerifier(QObject):
-    """`verified` brings the path of a picture and the Verdict. `close` it before the application
-    ends."""
+    """Verifies pictures by the queue. `verified` carries the path of a picture and the Verdict,
+    `notice` a Notification that says it in words. `close` it before the application ends."""
 
     verified = Signal(object, object)
+    notice = Signal(object)
 
-    def __init__(
-        self, runner: Runner, telling: Notifications, parent: QObject | None = None
-    ) -> None:
+    def __init__(self, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._runner, self._telling = runner, telling
+        self._runner = runner
         self._work = BackgroundTasks("verify", parent=self)
-        self._asked: dict[Job, tuple[Path, Receipt, TemporaryDirectory[str]]] = {}
+        self._jobs: dict[Job, tuple[Path, Receipt, TemporaryDirectory[str]]] = {}
         runner.job_done.connect(self._job_done)
 
     def verify(self, picture: Path) -> None:
@@ -51,9 +49,9 @@ class PictureVerifier(QObject):
 
     def close(self) -> None:
         self._work.close()
-        for _, _, folder in self._asked.values():
+        for _, _, folder in self._jobs.values():
             folder.cleanup()
-        self._asked.clear()
+        self._jobs.clear()
 
     def _run(self, picture: Path, found: tuple[Receipt, Graph]) -> None:
         receipt, graph = found
@@ -61,12 +59,12 @@ class PictureVerifier(QObject):
         title = self.tr("Verify %1").replace("%1", picture.name)
         place = Path(folder.name)
         job = self._runner.run_detached(title, graph, receipt.node, place, picture.parent)
-        self._asked[job] = picture, receipt, folder
+        self._jobs[job] = picture, receipt, folder
 
     def _job_done(self, job: Job, how: str) -> None:
-        if job not in self._asked:
+        if job not in self._jobs:
             return
-        picture, receipt, folder = self._asked.pop(job)
+        picture, receipt, folder = self._jobs.pop(job)
         made = [path for node, path in job.made if node == receipt.node]
 
         def look() -> Verdict:
@@ -89,12 +87,12 @@ class PictureVerifier(QObject):
     def _tell(self, picture: Path, verdict: Verdict) -> None:
         if verdict.unlike:
             title = self.tr("%1 is another picture now").replace("%1", picture.name)
-            self._telling.tell(Notification(title, f"{verdict.unlike}. {verdict.why}", kind="warn"))
+            self.notice.emit(Notification(title, f"{verdict.unlike}. {verdict.why}", kind="warn"))
         else:
             title = self.tr("%1 is verified").replace("%1", picture.name)
             same = self.tr("Made again, it is the same in every pixel.")
             notes = "".join(f" {cause}." for cause in verdict.causes)
-            self._telling.tell(Notification(title, same + notes, kind="ok"))
+            self.notice.emit(Notification(title, same + notes, kind="ok"))
         self.verified.emit(picture, verdict)
 
     def _cannot(self, picture: Path, error: PonyStudioError) -> None:
@@ -102,4 +100,4 @@ class PictureVerifier(QObject):
 
     def _say_why(self, picture: Path, why: str) -> None:
         title = self.tr("%1 was not verified").replace("%1", picture.name)
-        self._telling.tell(Notification(title, why, kind="warn"))
+        self.notice.emit(Notification(title, why, kind="warn"))

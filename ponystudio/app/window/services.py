@@ -34,7 +34,7 @@ SETTLE = 400
 
 
 class Services(QObject):
-    """`link`, `runner`, `awake` and `notifier`, wired to the settings.
+    """`link`, `runner`, `sleep_inhibitor` and `notifier`, wired to the settings.
 
     `start` after the first paint, `close` before the application ends.
     """
@@ -60,7 +60,7 @@ class Services(QObject):
             last_pictures=LastPictures(user_folders.data() / "last-pictures.json"),
             parent=self,
         )
-        self.awake = SleepInhibitor(queue, self)
+        self.sleep_inhibitor = SleepInhibitor(queue, self)
         self.notifier = DesktopNotifier(self.runner, self)
         self._take("notify")
         self._take("keep_awake")
@@ -84,7 +84,7 @@ class Services(QObject):
     def close(self) -> None:
         self._anew.stop()
         self.runner.close()
-        self.awake.close()
+        self.sleep_inhibitor.close()
         self.notifier.close()
         self.link.close()
         self._store.close()
@@ -100,7 +100,7 @@ class Services(QObject):
         elif name == "notify":
             self.notifier.set_on(value)
         elif name == "keep_awake":
-            self.awake.set_on(value)
+            self.sleep_inhibitor.set_on(value)
         elif name == "seed_mode":
             self.runner.set_seed_mode(_MODES.get(value, "random"))
 

@@ -180,7 +180,7 @@ def _panels(window: MainWindow) -> list[ActionSpec]:
         ActionSpec(
             "view.problems",
             tr("Next problem"),
-            window.asked.walk_problems,
+            window.canvas_requests.walk_problems,
             ("F8",),
             group,
             "alert",
@@ -223,7 +223,7 @@ def _app(window: MainWindow) -> list[ActionSpec]:
 def _compare_latest(window: MainWindow) -> None:
     """The one before as A, the last one as B."""
     latest = window.results.index.latest(2)
-    window.side.show_pictures([picture.path for picture in reversed(latest)])
+    window.page_switcher.show_pictures([picture.path for picture in reversed(latest)])
 
 
 def _flip_theme(window: MainWindow) -> None:

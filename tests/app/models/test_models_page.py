@@ -186,7 +186,7 @@ def test_why_a_hash_could_not_be_computed_stands_there_until_it_is_asked_again(p
 
 def test_a_file_that_is_chosen_before_it_is_known_is_looked_into_then(window, page):
     choose(page, "mine")
-    window.services.facts._known.pop(("loras", "ink.safetensors"))
+    window.field_services.facts._known.pop(("loras", "ink.safetensors"))
     page.list.setCurrentIndex(page.model.index(names(page).index("ink")))
     assert page.chosen() is None
     until(lambda: "Use it gently." in texts(page.pane), 10)
@@ -216,8 +216,8 @@ def test_one_is_put_on_the_canvas_by_its_loader(window, page):
     choose(page, "mine")
     assert page.pane.add.isEnabled()
     QTest.mouseClick(page.pane.add, LEFT)
-    assert window.side.in_front == ""
-    window.dropper.wait()
+    assert window.page_switcher.in_front == ""
+    window.drop_handler.wait()
     document = window.documents.current
     (id,) = document.graph.nodes
     node = document.graph.nodes[id]
@@ -244,7 +244,7 @@ def test_the_selected_node_takes_the_file(window, page):
     choose(page, "ink")
     assert page.pane.use.text() == "Use in Apply LoRA"
     QTest.mouseClick(page.pane.use, LEFT)
-    assert window.side.in_front == ""
+    assert window.page_switcher.in_front == ""
     assert document.graph.nodes["lora"].params["file"] == "ink.safetensors"
     document.undo()
     assert document.graph.nodes["lora"].params["file"] == "gone.safetensors"
@@ -255,7 +255,7 @@ def test_a_card_is_dropped_where_it_is_dragged_to(window, page, monkeypatch):
 
     def drag_over(drag, *_):
         """As if the mouse let go over the canvas, which is in front by then."""
-        assert window.side.in_front == ""
+        assert window.page_switcher.in_front == ""
         view = window.page.view
         rest = (Qt.DropAction.CopyAction, drag.mimeData(), LEFT, NONE)
         for event in (QDragEnterEvent(place, *rest), QDropEvent(QPointF(place), *rest)):
@@ -266,7 +266,7 @@ def test_a_card_is_dropped_where_it_is_dragged_to(window, page, monkeypatch):
     monkeypatch.setattr(QDrag, "exec", drag_over)
     choose(page, "mine")
     page.list.startDrag(Qt.DropAction.CopyAction)
-    window.dropper.wait()
+    window.drop_handler.wait()
     document = window.documents.current
     [(id, node)] = document.graph.nodes.items()
     assert node.type == "core.load_upscaler"
@@ -278,7 +278,7 @@ def test_a_drag_that_is_given_up_leads_back_to_the_page(window, page, monkeypatc
     monkeypatch.setattr(QDrag, "exec", lambda *_: Qt.DropAction.IgnoreAction)
     choose(page, "mine")
     page.list.startDrag(Qt.DropAction.CopyAction)
-    assert window.side.in_front == "models"
+    assert window.page_switcher.in_front == "models"
     assert page.list.currentIndex().data(ENTRY).name.startswith("mine")
     assert not window.documents.current.graph.nodes
 
@@ -294,7 +294,7 @@ def test_what_no_node_loads_says_how_it_is_used(page):
 def test_the_results_of_a_model_are_shown(window, page):
     choose(page, "starter")
     QTest.mouseClick(page.pane.results, LEFT)
-    assert window.side.in_front == "gallery"
+    assert window.page_switcher.in_front == "gallery"
     gallery = window.shell.pages.currentWidget()
     assert gallery.overview.search.text() == 'file:"starter"'
     until(lambda: gallery.overview.listing.query.text == 'file:"starter"', 5)
@@ -309,10 +309,10 @@ def test_an_embeddings_results_are_those_whose_prompt_names_it(window, page):
 def test_esc_goes_back_and_folders_opens_the_settings(window, page):
     QTest.mouseClick(page.folders, LEFT)
     assert window.shell.panel == "settings"
-    assert window.side.in_front == "models"
+    assert window.page_switcher.in_front == "models"
     page.search.setFocus()
     QTest.keyClick(page.search, Qt.Key.Key_Escape)
-    assert window.side.in_front == ""
+    assert window.page_switcher.in_front == ""
     assert window.page.view.hasFocus()
 
 
@@ -322,7 +322,7 @@ def test_the_keyboard_alone_is_enough(window, page):
     QTest.keyClick(page.search, Qt.Key.Key_Return)
     assert QApplication.focusWidget() is page.list
     QTest.keyClick(page.list, Qt.Key.Key_Return)
-    window.dropper.wait()
+    window.drop_handler.wait()
     assert window.documents.current.graph.nodes
 
 
@@ -375,10 +375,10 @@ def test_files_by_name_open_or_get_their_loaders(window, page, home, tmp_path):
     document = window.documents.current
     models = home / "data/models"
     mine = next((models / "upscale_models").glob("mine*"))
-    window.asked.open_files([mine, models / "loras/broken.safetensors"])
-    window.dropper.wait()
+    window.canvas_requests.open_files([mine, models / "loras/broken.safetensors"])
+    window.drop_handler.wait()
     assert [node.type for node in document.graph.nodes.values()] == ["core.load_upscaler"]
     assert [notice.title for notice in notices] == ["broken.safetensors cannot be used here"]
-    window.asked.open_files([graph])
+    window.canvas_requests.open_files([graph])
     window.documents.wait()
     assert window.documents.current.path == graph

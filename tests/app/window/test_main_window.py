@@ -67,12 +67,12 @@ class TestPages:
     def test_the_gallery_takes_its_place_and_esc_leaves_it(self, window):
         width = window.shell.right.width()
         press(window.page.view, Qt.Key.Key_A)
-        assert window.side.in_front == "gallery"
+        assert window.page_switcher.in_front == "gallery"
         assert window.rail.buttons["gallery"].isChecked()
         assert not window.shell.right.isVisible()
         assert not window.nodes.isVisible()
         press(QApplication.focusWidget(), Qt.Key.Key_Escape)
-        assert window.side.in_front == ""
+        assert window.page_switcher.in_front == ""
         assert window.page.view.hasFocus()
         assert window.nodes.isVisible()
         assert window.shell.right.width() == width
@@ -81,7 +81,7 @@ class TestPages:
         made = [picture(window.results.index.folder / f"{name}.png") for name in "ab"]
         window.results.start()
         until(lambda: len(window.strip.listing.pictures) == 2)
-        window.side.show_pictures(made[:1])
+        window.page_switcher.show_pictures(made[:1])
         until(lambda: "1 of 2 results selected" in words(window))
         window.toggle_panel("gallery")
         assert not any("results" in text for text in words(window))
@@ -93,16 +93,16 @@ class TestPages:
     def test_a_detached_gallery_leaves_the_canvas_as_it_was(self, window):
         width = window.shell.right.width()
         window.toggle_panel("gallery")
-        window.side.detach_gallery()
-        assert window.side.in_front == ""
+        window.page_switcher.detach_gallery()
+        assert window.page_switcher.in_front == ""
         assert window.shell.right.width() == width
         assert window.strip.isVisible()
 
     def test_another_graph_comes_in_front_of_a_page(self, window):
         window.toggle_panel("models")
-        assert window.side.in_front == "models"
+        assert window.page_switcher.in_front == "models"
         window.documents.new()
-        assert window.side.in_front == ""
+        assert window.page_switcher.in_front == ""
         assert window.shell.right.isVisible()
         assert not window.rail.buttons["models"].isChecked()
 
@@ -118,7 +118,7 @@ class TestPages:
     def test_nodes_are_shown_beside_the_canvas(self, window):
         window.toggle_panel("models")
         QTest.mouseClick(window.rail.buttons["nodes"], LEFT)
-        assert window.side.in_front == ""
+        assert window.page_switcher.in_front == ""
         assert window.nodes.isVisible()
         assert window.nodes.search.hasFocus()
 
@@ -128,7 +128,7 @@ class TestPages:
         window.results.add(document, "save", first)
         window.results.add(document, "other", second)
         window.page.picture_wanted.emit("save")
-        assert window.side.in_front == "gallery"
+        assert window.page_switcher.in_front == "gallery"
         until(lambda: window.results.shown == [first])
 
 
@@ -298,10 +298,10 @@ def test_what_is_added_from_beside_the_canvas_covers_nothing(window):
     show_graph(window, text_to_picture(), "Ponies")
     page, document = window.page, window.documents.current
     before = set(document.graph.nodes)
-    window.asked.add_node(window.documents.catalog["core.load_vae"])
+    window.canvas_requests.add_node(window.documents.catalog["core.load_vae"])
     upscaler = resource("models", "upscale_models", "realesrgan-x4plus-anime.safetensors")
-    window.asked.open_files([upscaler, upscaler])
-    window.dropper.wait()
+    window.canvas_requests.open_files([upscaler, upscaler])
+    window.drop_handler.wait()
     until(lambda: len(document.graph.nodes) == len(before) + 3)
     cards = {id: item.rect for id, item in page.scene.node_items.items()}
     for id in cards.keys() - before:
@@ -319,7 +319,7 @@ def test_the_last_two_pictures_are_compared_by_a_command(window):
         window.results.add(window.documents.current, "save", made)
         until(lambda made=made: [p.path for p in window.results.index.latest(1)] == [made])
     window.actions_.run("view.compare")
-    assert window.side.in_front == "gallery"
+    assert window.page_switcher.in_front == "gallery"
     until(lambda: len(window.results.shown) == 2)
     assert [path.stem for path in window.results.shown] == ["older", "newer"]
 

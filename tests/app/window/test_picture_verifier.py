@@ -16,14 +16,6 @@ from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore
 
 
-class Telling:
-    def __init__(self):
-        self.notices = []
-
-    def tell(self, notice):
-        self.notices.append(notice)
-
-
 @pytest.fixture
 def link(qapp):
     link = PlayedLink()
@@ -46,15 +38,17 @@ def runner(link, tmp_path, store):
 
 
 @pytest.fixture
-def telling():
-    return Telling()
+def verifier(runner):
+    verifier = PictureVerifier(runner)
+    yield verifier
+    verifier.close()
 
 
 @pytest.fixture
-def verifier(runner, telling):
-    verifier = PictureVerifier(runner, telling)
-    yield verifier
-    verifier.close()
+def notices(verifier):
+    shown = []
+    verifier.notice.connect(shown.append)
+    return shown
 
 
 @pytest.fixture
@@ -87,7 +81,7 @@ def finish(link, picture, again=None, change=lambda receipt: None):
     return place
 
 
-def test_the_same_picture(verifier, link, runner, telling, picture, store, tmp_path):
+def test_the_same_picture(verifier, link, runner, notices, picture, store, tmp_path):
     verdicts, made = [], []
     verifier.verified.connect(lambda path, verdict: verdicts.append((path, verdict.unlike)))
     runner.picture_made.connect(lambda *what: made.append(what))
@@ -102,7 +96,7 @@ def test_the_same_picture(verifier, link, runner, telling, picture, store, tmp_p
     finish(link, picture)
     until(lambda: verdicts)
     assert verdicts == [(picture, "")]
-    (notice,) = telling.notices
+    (notice,) = notices
     assert (notice.title, notice.kind) == ("fox.png is verified", "ok")
     assert made == []
     assert not asked.output.exists()
@@ -116,46 +110,46 @@ def test_it_does_not_outlive_the_process(verifier, link, runner, picture, store)
     assert not list(store._folder.glob("job-*"))
 
 
-def test_another_picture_and_its_causes(verifier, link, telling, picture):
+def test_another_picture_and_its_causes(verifier, link, notices, picture):
     began(verifier, link, picture)
     older = lambda receipt: receipt["environment"].update(torch="3.0")  # noqa: E731
     finish(link, picture, drawn(face="#ff8a32"), older)
-    until(lambda: telling.notices)
-    (notice,) = telling.notices
+    until(lambda: notices)
+    (notice,) = notices
     assert (notice.title, notice.kind) == ("fox.png is another picture now", "warn")
     assert "of its pixels differ, by 2 of 255 at most" in notice.text
     assert "torch was None, is 3.0" in notice.text
 
 
-def test_a_run_that_fails_says_why(verifier, link, telling, picture):
+def test_a_run_that_fails_says_why(verifier, link, notices, picture):
     folder = began(verifier, link, picture).output
     error = {"node": "checkpoint", "what": "There is no starter.", "remedy": "Get it."}
     link.tell("refused", errors=[{"reason": "MissingFile", "where": "", "socket": "", **error}])
-    (notice,) = telling.notices
+    (notice,) = notices
     assert (notice.title, notice.kind) == ("fox.png was not verified", "warn")
     assert notice.text == "There is no starter. Get it."
     assert not folder.exists()
 
 
-def test_who_stops_it_is_told_nothing(verifier, link, runner, telling, picture):
+def test_who_stops_it_is_told_nothing(verifier, link, runner, notices, picture):
     folder = began(verifier, link, picture).output
     runner.cancel_current()
     link.tell("run_failed", node="", error="Cancelled.", hint="", reason="Cancelled")
-    assert telling.notices == []
+    assert notices == []
     assert not folder.exists()
 
 
-def test_a_run_without_the_picture(verifier, link, telling, picture):
+def test_a_run_without_the_picture(verifier, link, notices, picture):
     began(verifier, link, picture)
     link.tell("run_finished", seconds=1.0)
-    until(lambda: telling.notices)
-    assert "there are 0 pictures" in telling.notices[0].text
+    until(lambda: notices)
+    assert "there are 0 pictures" in notices[0].text
 
 
-def test_a_picture_that_does_not_tell(verifier, link, telling, tmp_path):
+def test_a_picture_that_does_not_tell(verifier, link, notices, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
     verifier.verify(tmp_path / "plain.png")
-    until(lambda: telling.notices)
-    assert telling.notices[0].title == "plain.png was not verified"
-    assert telling.notices[0].text
+    until(lambda: notices)
+    assert notices[0].title == "plain.png was not verified"
+    assert notices[0].text
     assert not link.submitted
