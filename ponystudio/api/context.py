@@ -50,7 +50,7 @@ class Context(Protocol):
         """Raise Cancelled when the user asked to stop. Call it in every loop of your own."""
 
     def short_of_memory(self, action: str) -> None:
-        """Tell the user which rung of the memory ladder this node took ("tiled decode")."""
+        """Tell the user what this node does for lack of memory ("tiled decode")."""
 
     def note(self, text: str) -> None:
         """Tell the user something that is no error, in one plain sentence."""

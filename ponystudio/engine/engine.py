@@ -37,13 +37,13 @@ from ponystudio.engine.node_packs import NodePacks
 from ponystudio.engine.plan import (
     EmptyCache,
     Keys,
-    Marks,
+    KeySuffixes,
     Plan,
     PlanInputs,
-    keys_of,
+    key_suffix,
     make_plan,
-    mark,
-    shape_of,
+    plan_inputs,
+    plan_keys,
 )
 from ponystudio.engine.protocol.run_events import Event, Memory, RunFailed, RunFinished, RunStarted
 from ponystudio.engine.protocol.run_request import RunRequest
@@ -94,7 +94,7 @@ class _CheckedGraph:
 
     graph: Graph
     targets: tuple[str, ...] | None
-    shape: PlanInputs
+    inputs: PlanInputs
     keys: Keys | None = None
 
     def is_of(self, request: RunRequest) -> bool:
@@ -102,7 +102,7 @@ class _CheckedGraph:
 
 
 class Engine:
-    """Run it from one thread; `outlook` and `memory` may be asked from another in the meantime.
+    """Run it from one thread; `preview_plan` and `memory` may be asked from another meanwhile.
 
     `emit` is told of what happens between runs and during them.
     """
@@ -143,17 +143,17 @@ class Engine:
             memory_bytes=int(main_memory.total() * MEMORY_RESULTS_SHARE),
             disk=self._disk,
         )
-        self._cap = AllocationLimit(active=choice.kind == "cpu")
+        self._allocation_limit = AllocationLimit(active=choice.kind == "cpu")
         self.pool = WeightsPool(
             choice,
             budget=int(there * WEIGHTS_SHARE),
             emit=lambda event: self._emit(event),
-            cap=self._cap,
+            allocation_limit=self._allocation_limit,
         )
         self._index = _index(cache_dir)
         self._history = RunHistoryFile(self._disk)
-        self._effects = SavedOutputs(self._disk)
-        self._rungs: dict[str, Fallback] = {}
+        self._saved_outputs = SavedOutputs(self._disk)
+        self._node_fallbacks: dict[str, Fallback] = {}
         self._seen: list[_CheckedGraph] = []
         # What nodes and graphs remember of their keys is written by whoever plans.
         self._planning = RLock()
@@ -166,7 +166,7 @@ class Engine:
         with self._planning:
             return self._errors(request)
 
-    def sound_part(self, request: RunRequest) -> tuple[RunRequest | None, list[PonyStudioError]]:
+    def runnable_part(self, request: RunRequest) -> tuple[RunRequest | None, list[PonyStudioError]]:
         """The request with those targets alone that depend on no error, None if there are none; and
         the errors of the others."""
         with self._planning:
@@ -189,18 +189,18 @@ class Engine:
         with self._planning:
             good = self._known(request)
             if good is None:
-                shape = shape_of(request.graph, self.packs.catalog, self._targets(request))
-                good = self._note(_CheckedGraph(request.graph, request.targets, shape))
-            good.keys = self._keys(good.shape, request, good.keys)
+                inputs = plan_inputs(request.graph, self.packs.catalog, self._targets(request))
+                good = self._note(_CheckedGraph(request.graph, request.targets, inputs))
+            good.keys = self._keys(good.inputs, request, good.keys)
             return make_plan(
-                good.shape,
+                good.inputs,
                 self.packs.catalog,
                 good.keys,
-                EmptyCache() if request.anew else self.results,
-                lambda node, identity: self._stands(request, node, identity),
+                EmptyCache() if request.ignore_cache else self.results,
+                lambda node, identity: self._up_to_date(request, node, identity),
             )
 
-    def outlook(
+    def preview_plan(
         self, request: RunRequest
     ) -> tuple[dict[str, str], Mapping[str, str], list[PonyStudioError]]:
         """What `explain` says of as much of the graph as has no errors, what its results are known
@@ -209,7 +209,7 @@ class Engine:
         May be asked from any thread, during a run too.
         """
         with self._planning:
-            part, errors = self.sound_part(request)
+            part, errors = self.runnable_part(request)
             if part is None:
                 return {}, {}, errors
             plan = self.plan(part)
@@ -255,7 +255,7 @@ class Engine:
         What a run is using stays until its end.
         """
         self.results.clear()
-        self._rungs.clear()
+        self._node_fallbacks.clear()
 
     def unload(self) -> None:
         """Let go of the weights that no node is using."""
@@ -304,7 +304,7 @@ class Engine:
             plan = self.plan(request)  # an entry on the disk was gone or torn
         receipts = Receipts(
             request.graph,
-            plan.shape.graph,
+            plan.inputs.graph,
             self.packs.catalog,
             request.folders,
             self.environment,
@@ -335,18 +335,18 @@ class Engine:
                 self._emit,
                 denoiser_on_cpu=request.denoiser_on_cpu,
             ),
-            self._cap,
-            rungs=self._rungs,
-            rekey=lambda: self._keys(plan.shape, request),
+            self._allocation_limit,
+            node_fallbacks=self._node_fallbacks,
+            rekey=lambda: self._keys(plan.inputs, request),
             resolve=request.folders.resolve,
             on_result=on_result,
             between=between,
         )
-        self._emit(RunStarted(len(plan.shape.order), len(plan.steps), self.choice.why))
+        self._emit(RunStarted(len(plan.inputs.order), len(plan.steps), self.choice.why))
         if on_plan is not None:
             on_plan(plan)
         receipts.start([step.node.id for step in plan.steps if step.spec.effects])
-        execution.run(self._history, request.scope, self._effects)
+        execution.run(self._history, request.scope, self._saved_outputs)
         receipts.finish()
 
     def _said(self, plan: Plan, request: RunRequest) -> dict[str, str]:
@@ -354,7 +354,7 @@ class Engine:
         said: dict[str, str] = {id: f"cached: {tier}" for id, tier in plan.cached.items()}
         said |= dict.fromkeys(plan.unchanged, "skipped: its files still stand")
         said |= {step.node.id: f"runs: {plan.why(step, past)}" for step in plan.steps}
-        return {id: said.get(id, "not needed") for id in plan.shape.order}
+        return {id: said.get(id, "not needed") for id in plan.inputs.order}
 
     def _errors(self, request: RunRequest) -> list[PonyStudioError]:
         catalog = self.packs.catalog
@@ -365,9 +365,9 @@ class Engine:
             if errors := check(request.graph, catalog, targets=targets, called=called):
                 reading = ancestors(effective(request.graph, catalog), targets)
                 return [*errors, *self._file_errors(request, reading)]
-            shape = shape_of(request.graph, catalog, targets)
-            good = self._note(_CheckedGraph(request.graph, request.targets, shape))
-        return self._file_errors(request, good.shape.reading)
+            inputs = plan_inputs(request.graph, catalog, targets)
+            good = self._note(_CheckedGraph(request.graph, request.targets, inputs))
+        return self._file_errors(request, good.inputs.reading)
 
     def _file_errors(self, request: RunRequest, ids: Iterable[str]) -> list[PonyStudioError]:
         catalog = self.packs.catalog
@@ -380,14 +380,14 @@ class Engine:
         self._seen = [good, *self._seen[: REMEMBERED - 1]]
         return good
 
-    def _keys(self, shape: PlanInputs, request: RunRequest, before: Keys | None = None) -> Keys:
+    def _keys(self, inputs: PlanInputs, request: RunRequest, before: Keys | None = None) -> Keys:
         with self._planning:
-            return keys_of(
-                shape,
+            return plan_keys(
+                inputs,
                 self.packs.catalog,
                 self.environment,
                 lambda spec, value: _content(request, spec, value),
-                self._marks(shape, request),
+                self._suffixes(inputs, request),
                 before,
             )
 
@@ -396,14 +396,16 @@ class Engine:
             return list(request.targets)
         return effective_targets(request.graph, self.packs.catalog)
 
-    def _stands(self, request: RunRequest, node: str, identity: str) -> bool:
-        return not (request.always_write or request.anew) and self._effects.stands(
+    def _up_to_date(self, request: RunRequest, node: str, identity: str) -> bool:
+        return not (
+            request.always_write or request.ignore_cache
+        ) and self._saved_outputs.up_to_date(
             request.scope, node, identity, (request.output, request.previews)
         )
 
     def _choosers(self, plan: Plan, request: RunRequest, lora: Path) -> list[str]:
         """The nodes of the run that name this LoRA."""
-        nodes = {id: plan.shape.graph.nodes[id] for id in plan.shape.order}
+        nodes = {id: plan.inputs.graph.nodes[id] for id in plan.inputs.order}
         return [
             id
             for id, node in nodes.items()
@@ -411,21 +413,22 @@ class Engine:
             if kind == "loras" and request.folders.resolve(kind, name) == lora
         ]
 
-    def _marks(self, shape: PlanInputs, request: RunRequest) -> Marks | None:
-        """What decides a result besides its key: memory rungs, and embeddings that prompts name."""
-        embeddings = _embeddings(request) if shape.prompting else {}
-        if not self._rungs and not embeddings:
+    def _suffixes(self, inputs: PlanInputs, request: RunRequest) -> KeySuffixes | None:
+        """What decides a result besides its key: how it must be run for lack of memory, and
+        embeddings that prompts name."""
+        embeddings = _embeddings(request) if inputs.prompting else {}
+        if not self._node_fallbacks and not embeddings:
             return None
 
-        def mark_of(node: Node, spec: NodeSpec, key: NodeKey) -> str:
-            rung = self._rungs.get(key.digest)
-            parts = [rung.mark] if rung else []
+        def suffix_of(node: Node, spec: NodeSpec, key: NodeKey) -> str:
+            fallback = self._node_fallbacks.get(key.digest)
+            parts = [fallback.suffix] if fallback else []
             for param in spec.params:
                 if param.prompt:
                     parts += _named(node, param, embeddings)
-            return mark("\n".join(parts)) if parts else ""
+            return key_suffix("\n".join(parts)) if parts else ""
 
-        return mark_of
+        return suffix_of
 
 
 def _index(cache_dir: Path | None) -> ModelIndex | None:

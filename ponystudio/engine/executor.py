@@ -44,8 +44,8 @@ OnResult = Callable[[Step, Mapping[str, Any], float], None]
 class Execution:
     """One run of one plan, whose needed results are pinned already and are let go of at its end.
 
-    `rungs` remembers, by digest, what nodes need more than a plain call for lack of memory;
-    `rekey` gives the keys of results anew when one was added. `between` is called before each step.
+    `node_fallbacks` has, by digest, how nodes must be run for lack of memory; `rekey` gives the
+    keys of results again when one was added. `between` is called before each step.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Execution:
         choice: DeviceChoice,
         results: ResultCache,
         around: RunServices,
-        ladder: OomFallbacks,
-        cap: AllocationLimit,
+        oom_fallbacks: OomFallbacks,
+        allocation_limit: AllocationLimit,
         *,
-        rungs: dict[str, Fallback],
+        node_fallbacks: dict[str, Fallback],
         rekey: Callable[[], Keys],
         resolve: Callable[[str, str], Path],
         on_result: OnResult | None = None,
@@ -66,17 +66,18 @@ class Execution:
     ) -> None:
         self._between = between or (lambda: None)
         self._plan, self._types, self._choice, self._results = plan, types, choice, results
-        self._around, self._ladder, self._cap, self._resolve = around, ladder, cap, resolve
-        self._rungs, self._rekey, self._on_result = rungs, rekey, on_result
+        self._around, self._oom_fallbacks, self._resolve = around, oom_fallbacks, resolve
+        self._allocation_limit = allocation_limit
+        self._node_fallbacks, self._rekey, self._on_result = node_fallbacks, rekey, on_result
         self._keys = plan.keys
         self._pinned = Counter(plan.needed)
         self._values: dict[Link, tuple[Any, str]] = {}
         self._uses = Counter(link for step in plan.steps for link in step.node.inputs.values())
 
-    def run(self, history: RunHistoryFile, scope: str, effects: SavedOutputs) -> None:
+    def run(self, history: RunHistoryFile, scope: str, saved_outputs: SavedOutputs) -> None:
         """Run every step. Raises RunError or Cancelled."""
         try:
-            self._tell_what_is_there(scope, effects)
+            self._tell_what_is_there(scope, saved_outputs)
             for step in self._plan.steps:
                 if self._around.cancel.is_set():
                     raise Cancelled("Cancelled.")
@@ -91,31 +92,31 @@ class Execution:
                 history.record(scope, step.node.id, step.key)
                 if step.spec.effects:
                     identity = self._keys.identity(step.node.id)
-                    effects.record(scope, step.node.id, identity, context.written)
+                    saved_outputs.record(scope, step.node.id, identity, context.written)
                 self._emit(NodeFinished(step.node.id, False, round(seconds, 4)))
                 if self._on_result is not None:
                     self._on_result(step, outputs, seconds)
         finally:
             self._results.unpin(self._pinned.elements())
 
-    def _tell_what_is_there(self, scope: str, effects: SavedOutputs) -> None:
+    def _tell_what_is_there(self, scope: str, saved_outputs: SavedOutputs) -> None:
         for id, tier in self._plan.cached.items():
             self._emit(NodeFinished(id, tier, 0.0))
         for id in self._plan.unchanged:
-            for path in effects.files(scope, id):
+            for path in saved_outputs.files(scope, id):
                 self._emit(Output(id, str(path), unchanged=True))
             self._emit(NodeFinished(id, "disk", 0.0))
 
     def _run(self, step: Step) -> tuple[dict[str, Any], RunContext]:
-        """The node's outputs, on the first rung of the memory ladder that bears it."""
+        """The node's outputs, by the first fallback for which the memory suffices."""
         kind = self._types[step.spec.id]
         context: RunContext | None = None
 
-        def attempt(rung: Fallback) -> tuple[dict[str, Any], RunContext]:
+        def attempt(fallback: Fallback) -> tuple[dict[str, Any], RunContext]:
             nonlocal context
-            device = torch.device("cpu") if rung.on_cpu else self._choice.device
+            device = torch.device("cpu") if fallback.on_cpu else self._choice.device
             context = RunContext(
-                step.node.id, self._around, device, self._choice.dtype, frugal=rung.frugal
+                step.node.id, self._around, device, self._choice.dtype, frugal=fallback.frugal
             )
             return self._call(step, kind, context), context
 
@@ -123,20 +124,20 @@ class Execution:
             opened = context.models.opened if context else ()
             return FailedAttempt(kind.takes_context, frozenset(opened))
 
-        known = self._rungs.get(step.key.digest, PLAIN)
+        known = self._node_fallbacks.get(step.key.digest, PLAIN)
         try:
-            result, rung = self._ladder.climb(step.node.id, attempt, failed, known)
+            result, fallback = self._oom_fallbacks.attempt(step.node.id, attempt, failed, known)
         except (Exception, SystemExit) as error:  # a node is anybody's code, as a pack is
             raise _placed(error, step, kind) from error
-        if rung != known:
-            self._rungs[step.key.digest] = rung
+        if fallback != known:
+            self._node_fallbacks[step.key.digest] = fallback
             self._keys = self._rekey()
         return result
 
     def _call(self, step: Step, kind: NodeType, context: RunContext) -> dict[str, Any]:
         arguments = self._arguments(step, kind.rows)
         extra = {"ctx": context} if kind.takes_context else {}
-        with self._unchanged(step, arguments), torch.no_grad(), self._cap.held():
+        with self._unchanged(step, arguments), torch.no_grad(), self._allocation_limit.enforced():
             returned = kind.function(**arguments, **extra)
         outputs = _outputs(step, returned)
         for name, value in outputs.items():

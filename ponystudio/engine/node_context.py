@@ -66,9 +66,9 @@ class RunModels:
             recipe, check=self._check, device=self._device, precise=precise, note=self._note
         ) as network:
             if recipe.part == "clip":
-                network.embeddings = self._around.embeddings() | _brought(recipe)
+                network.embeddings = self._around.embeddings() | _bundled_embeddings(recipe)
             if network.stream is not None:
-                self._around.emit(Note(self._node, _coming(network.stream, recipe.part)))
+                self._around.emit(Note(self._node, _streaming_note(network.stream, recipe.part)))
             yield network
 
     def content(self, path: Path) -> str:
@@ -80,19 +80,19 @@ class RunModels:
             self._around.emit(Note(node, text))
 
 
-def _coming(stream: Any, part: str) -> str:
+def _streaming_note(stream: Any, part: str) -> str:
     count, whose = len(stream.blocks), {"model": "the model", "clip": "the text encoder"}[part]
     blocks = "One block" if count == 1 else f"{count} blocks"
     verb = "comes" if count == 1 else "come"
     return f"{blocks} of {whose} {verb} from the file when needed: it is too large to stay whole."
 
 
-def _brought(recipe: Recipe) -> dict[str, Bundled]:
+def _bundled_embeddings(recipe: Recipe) -> dict[str, Bundled]:
     """The textual inversions in the LoRAs that a text encoder has."""
-    brought: dict[str, Bundled] = {}
+    found: dict[str, Bundled] = {}
     for patch in recipe.patches:
-        brought |= bundled(Path(patch.path))
-    return brought
+        found |= bundled(Path(patch.path))
+    return found
 
 
 class RunContext:

@@ -14,8 +14,8 @@ from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.result_keys import Content, Environment, NodeKey, Preimage, result_keys, why
 from ponystudio.graph.topology import ancestors, effective, order
 
-# A node's mark, made by `mark`, or "".
-Marks = Callable[[Node, NodeSpec, NodeKey], str]
+# A node's suffix, made by `key_suffix`, or "".
+KeySuffixes = Callable[[Node, NodeSpec, NodeKey], str]
 
 EFFECT = "it saves or shows something"
 VOLATILE = "it reads a file that a wire names"
@@ -83,15 +83,15 @@ class PlanInputs:
 class Keys:
     """The keys of the results of every node of a plan.
 
-    A node's mark stands for what decides its result and is in none of its preimages. `outputs` has
-    the keys by node and output. They are made from `shape`, `environment` and the `contents` of the
-    files that are named, (param, name, content) each.
+    A node's suffix stands for what decides its result and is in none of its preimages. `outputs`
+    has the keys by node and output. They are made from `inputs`, `environment` and the `contents`
+    of the files that are named, (param, name, content) each.
     """
 
     nodes: Mapping[str, NodeKey]
-    marks: Mapping[str, str]
+    suffixes: Mapping[str, str]
     outputs: Mapping[str, Mapping[str, str]]
-    shape: PlanInputs
+    inputs: PlanInputs
     environment: Environment
     contents: tuple[tuple[ParamSpec, str, str], ...]
 
@@ -101,13 +101,13 @@ class Keys:
 
     def identity(self, node: str) -> str:
         """What stands for all that decides what the node does."""
-        return f"{self.nodes[node].digest}~{self.marks.get(node, '')}"
+        return f"{self.nodes[node].digest}~{self.suffixes.get(node, '')}"
 
-    def still_hold(self, shape: PlanInputs, environment: Environment, content: Content) -> bool:
-        """Whether keys without marks would be the same if they were made now."""
+    def still_hold(self, inputs: PlanInputs, environment: Environment, content: Content) -> bool:
+        """Whether keys without suffixes would be the same if they were made now."""
         return (
-            not self.marks
-            and self.shape is shape
+            not self.suffixes
+            and self.inputs is inputs
             and self.environment is environment
             and all(content(param, name) == found for param, name, found in self.contents)
         )
@@ -126,7 +126,7 @@ class Plan:
     `unchanged` the nodes with effects that are skipped because what they did still stands.
     """
 
-    shape: PlanInputs
+    inputs: PlanInputs
     steps: tuple[Step, ...]
     cached: Mapping[str, Tier]
     needed: tuple[str, ...]
@@ -136,7 +136,7 @@ class Plan:
     @property
     def short_keys(self) -> dict[str, str]:
         """What each node's results are known by, short: for whoever keeps something with them."""
-        return {id: mark(self.keys.identity(id)) for id in self.shape.order}
+        return {id: key_suffix(self.keys.identity(id)) for id in self.inputs.order}
 
     def why(self, step: Step, past: RunHistory) -> str:
         """Why a node runs again, in a few words."""
@@ -152,8 +152,10 @@ class Plan:
         return changed or (EFFECT if effects else GONE)
 
 
-def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str]) -> PlanInputs:
-    """The shape of a run of `targets` in a graph that `check` has found good."""
+def plan_inputs(
+    graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[str]
+) -> PlanInputs:
+    """What a plan for `targets` of a graph that `check` has found good is made from."""
     running = effective(graph, catalog)
     nodes = running.nodes
     wanted = tuple(id for id in targets if id in nodes)
@@ -174,19 +176,19 @@ def shape_of(graph: Graph, catalog: Mapping[str, NodeSpec], targets: Iterable[st
     return PlanInputs(running, wanted, ordered, reading, prompting, frozenset(volatile))
 
 
-def keys_of(
-    shape: PlanInputs,
+def plan_keys(
+    inputs: PlanInputs,
     catalog: Mapping[str, NodeSpec],
     environment: Environment,
     content: Content,
-    marks: Marks | None = None,
+    suffixes: KeySuffixes | None = None,
     before: Keys | None = None,
 ) -> Keys:
     """The keys of a run's results; `before`, if those still hold. `content` as for `result_keys`.
 
-    `marks` gives a node's mark ("" mostly); it counts for all nodes that depend on it too.
+    `suffixes` gives a node's suffix ("" mostly); it counts for all nodes that depend on it too.
     """
-    if before is not None and marks is None and before.still_hold(shape, environment, content):
+    if before is not None and suffixes is None and before.still_hold(inputs, environment, content):
         return before
     contents: list[tuple[ParamSpec, str, str]] = []
 
@@ -195,21 +197,21 @@ def keys_of(
         contents.append((param, name, found))
         return found
 
-    nodes = shape.graph.nodes
-    keys = result_keys(shape.graph, catalog, shape.order, environment, noted)
-    found = _marks(shape, catalog, keys, marks) if marks else {}
+    nodes = inputs.graph.nodes
+    keys = result_keys(inputs.graph, catalog, inputs.order, environment, noted)
+    found = _suffixes(inputs, catalog, keys, suffixes) if suffixes else {}
     outputs = {}
-    for id in shape.order:
-        key, mark = keys[id], found.get(id)
-        end = f"~{mark}" if mark else ""
+    for id in inputs.order:
+        key, suffix = keys[id], found.get(id)
+        end = f"~{suffix}" if suffix else ""
         outputs[id] = {
             name: key.output(name) + end for name in catalog[nodes[id].type].output_by_name
         }
-    return Keys(keys, found, outputs, shape, environment, tuple(contents))
+    return Keys(keys, found, outputs, inputs, environment, tuple(contents))
 
 
 def make_plan(
-    shape: PlanInputs,
+    inputs: PlanInputs,
     catalog: Mapping[str, NodeSpec],
     keys: Keys,
     found: ResultLookup,
@@ -220,13 +222,13 @@ def make_plan(
     Nodes with effects always run, unless `unchanged(id, identity)` says that what they did with
     these inputs still stands.
     """
-    nodes, volatile = shape.graph.nodes, shape.volatile
+    nodes, volatile = inputs.graph.nodes, inputs.volatile
     steps: list[Step] = []
     cached: dict[str, Tier] = {}
     needed: list[str] = []
     skipped: list[str] = []
-    demand = {id: set(keys.outputs[id]) for id in shape.targets}
-    for id in reversed(shape.order):
+    demand = {id: set(keys.outputs[id]) for id in inputs.targets}
+    for id in reversed(inputs.order):
         outputs = keys.outputs[id]
         asked = demand.get(id)
         if asked is None:
@@ -250,31 +252,31 @@ def make_plan(
             demand.setdefault(link.source, set()).add(link.output)
     steps.reverse()
     skipped.reverse()
-    return Plan(shape, tuple(steps), cached, tuple(needed), tuple(skipped), keys)
+    return Plan(inputs, tuple(steps), cached, tuple(needed), tuple(skipped), keys)
 
 
-def mark(text: str) -> str:
-    """A mark that stands for this text, fit for a file name."""
+def key_suffix(text: str) -> str:
+    """A short text that stands for this one, fit for a file name."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _marks(
-    shape: PlanInputs,
+def _suffixes(
+    inputs: PlanInputs,
     catalog: Mapping[str, NodeSpec],
     keys: Mapping[str, NodeKey],
-    mark_of: Marks,
+    suffix_of: KeySuffixes,
 ) -> dict[str, str]:
-    """Each node's mark joined with those of all that it depends on; only where there are any."""
+    """Each node's suffix joined with those of all that it depends on; only where there are any."""
     found: dict[str, str] = {}
-    for id in shape.order:
-        node = shape.graph.nodes[id]
+    for id in inputs.order:
+        node = inputs.graph.nodes[id]
         joined = {found[source] for source in node.sources if source in found}
-        if own := mark_of(node, catalog[node.type], keys[id]):
+        if own := suffix_of(node, catalog[node.type], keys[id]):
             joined.add(own)
         if len(joined) == 1:
             found[id] = joined.pop()
         elif joined:
-            found[id] = mark("\n".join(sorted(joined)))
+            found[id] = key_suffix("\n".join(sorted(joined)))
     return found
 
 

@@ -26,17 +26,17 @@ def test_the_part_without_errors_is_planned(studio):
     broken = SUM.with_nodes(
         [make("half", "add", a=("two", "float")), make("end", "note", a=("half", "float"))]
     )
-    said, keys, errors = studio.engine.outlook(studio.request(broken))
+    said, keys, errors = studio.engine.preview_plan(studio.request(broken))
     assert said.keys() == keys.keys() == {"two", "sum", "note"}
     assert [(error.node, error.socket) for error in errors] == [("half", "b")]
 
 
 def test_nothing_sound_is_no_plan(studio):
     broken = graph(make("half", "add"), make("end", "note", a=("half", "float")))
-    said, keys, errors = studio.engine.outlook(studio.request(broken))
+    said, keys, errors = studio.engine.preview_plan(studio.request(broken))
     assert (said, keys) == ({}, {})
     assert {error.node for error in errors} == {"half"}
-    assert studio.engine.outlook(studio.request(graph(make("n", "number"))))[2]
+    assert studio.engine.preview_plan(studio.request(graph(make("n", "number"))))[2]
 
 
 def test_what_is_sound_runs_and_what_is_not_is_named(studio):
@@ -52,21 +52,21 @@ def test_what_is_sound_runs_and_what_is_not_is_named(studio):
             make("e2", "note", a=("c3", "float")),
         ]
     )
-    request, errors = studio.engine.sound_part(studio.request(broken))
+    request, errors = studio.engine.runnable_part(studio.request(broken))
     assert request.targets == ("note",)
     assert {error.node for error in errors} == {"half", "c1", "c3"}
     assert not studio.engine.check(request)
     # As chosen nodes, too; and one alone is refused.
     chosen = studio.request(broken, targets=("end", "sum"))
-    assert studio.engine.sound_part(chosen)[0].targets == ("sum",)
-    assert studio.engine.sound_part(studio.request(broken, targets=("end",)))[0] is None
+    assert studio.engine.runnable_part(chosen)[0].targets == ("sum",)
+    assert studio.engine.runnable_part(studio.request(broken, targets=("end",)))[0] is None
 
 
 def test_keys_in_short_change_with_what_they_stand_for(studio):
-    _, before, _ = studio.engine.outlook(studio.request(SUM))
-    _, again, _ = studio.engine.outlook(studio.request(SUM))
+    _, before, _ = studio.engine.preview_plan(studio.request(SUM))
+    _, again, _ = studio.engine.preview_plan(studio.request(SUM))
     changed = SUM.with_nodes([make("two", "number", value=3.0)])
-    _, after, _ = studio.engine.outlook(studio.request(changed))
+    _, after, _ = studio.engine.preview_plan(studio.request(changed))
     assert before == again
     assert all(before[id] != after[id] for id in before)
 
@@ -80,7 +80,7 @@ def test_plans_during_runs_harm_neither(studio):
         while not stop.is_set():
             for value in range(5):
                 changed = SUM.with_nodes([make("two", "number", value=float(value))])
-                plans.append(len(studio.engine.outlook(studio.request(changed, scope="x"))[0]))
+                plans.append(len(studio.engine.preview_plan(studio.request(changed, scope="x"))[0]))
             studio.engine.memory()
 
     thread = threading.Thread(target=ask)

@@ -272,7 +272,7 @@ def test_an_unchanged_save_is_skipped_only_where_asked(studio, tmp_path):
 def test_anew_uses_nothing_that_is_there(studio):
     g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
     assert studio.run(g) == ["grey", "save"]
-    assert studio.run(g, always_write=False, anew=True) == ["grey", "save"]
+    assert studio.run(g, always_write=False, ignore_cache=True) == ["grey", "save"]
     assert studio.run(g) == ["save"]
 
 

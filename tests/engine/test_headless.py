@@ -292,13 +292,13 @@ def test_no_permission_to_write_as_another_user(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse by themselves")
 def test_memory_that_is_not_there_is_refused_instead_of_killed(monkeypatch):
     monkeypatch.setattr("ponystudio.engine.memory.allocation_limit.available", lambda: 600 * 2**20)
-    cap = AllocationLimit(active=True)
-    with cap.held():
+    allocation_limit = AllocationLimit(active=True)
+    with allocation_limit.enforced():
         torch.ones(2**20)
         with pytest.raises((RuntimeError, MemoryError)) as error:
             torch.ones(2**30)
         assert is_out_of_memory(error.value)
-        with cap.lifted():
+        with allocation_limit.suspended():
             mapped = torch.empty(2**30)  # addresses alone, as a mapped file takes
         torch.ones(2**20)
         with pytest.raises((RuntimeError, MemoryError)):

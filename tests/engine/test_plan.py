@@ -11,7 +11,7 @@ import pytest
 from helpers.engine_nodes import Studio, graph, make
 from ponystudio.api import Image
 from ponystudio.engine.cache import code_fingerprint
-from ponystudio.engine.plan import keys_of, shape_of
+from ponystudio.engine.plan import plan_inputs, plan_keys
 
 GRAPH = graph(
     make("grey", "grey"),
@@ -117,8 +117,8 @@ def test_a_torn_entry_is_made_again(tmp_path):
 
 def keys_in(environment, studio):
     catalog = studio.engine.packs.catalog
-    shape = shape_of(GRAPH, catalog, ["slow"])
-    return keys_of(shape, catalog, environment, lambda *_: "").of("slow", "image")
+    shape = plan_inputs(GRAPH, catalog, ["slow"])
+    return plan_keys(shape, catalog, environment, lambda *_: "").of("slow", "image")
 
 
 @pytest.mark.parametrize("what", ["device", "dtype", "torch", "attention", "fingerprints"])

@@ -1,4 +1,4 @@
-"""What nodes with effects did last, so that it is not done again while it stands."""
+"""What nodes with effects saved last, so that it is not saved again while it is up to date."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SavedOutputs:
         found = self._last(scope, node)
         return found[1] if found else ()
 
-    def stands(self, scope: str, node: str, identity: str, folders: Iterable[Path]) -> bool:
+    def up_to_date(self, scope: str, node: str, identity: str, folders: Iterable[Path]) -> bool:
         """Whether the node would do what it did last, in one of these folders, and its files are
         there."""
         found = self._last(scope, node)

@@ -1,7 +1,8 @@
 """A bound on what a node may allocate in main memory, so that running short is an error.
 
-Linux hands out memory that it does not have and kills whoever uses it; within the cap an allocation
-beyond what the machine, or the container, still has fails at once, and the ladder can answer.
+Linux hands out memory that it does not have and kills whoever uses it; under the limit an
+allocation beyond what the machine, or the container, still has fails at once, and a fallback can be
+tried.
 """
 
 from __future__ import annotations
@@ -22,25 +23,25 @@ class AllocationLimit:
 
     def __init__(self, *, active: bool) -> None:
         self._active = active and sys.platform == "linux"
-        self._held = False
+        self._enforced = False
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def enforced(self) -> Iterator[None]:
         """Within it, no more can be allocated than is there now."""
         if not self._active:
             yield
             return
         with self._limited(_data_size() + max(available() - MARGIN, MARGIN)):
-            self._held = True
+            self._enforced = True
             try:
                 yield
             finally:
-                self._held = False
+                self._enforced = False
 
     @contextmanager
-    def lifted(self) -> Iterator[None]:
-        """Inside `held`: mapping a file allocates nothing, yet counts; it is forgiven here."""
-        if not self._held:
+    def suspended(self) -> Iterator[None]:
+        """Inside `enforced`: mapping a file allocates nothing, yet counts; it is forgiven here."""
+        if not self._enforced:
             yield
             return
         import resource

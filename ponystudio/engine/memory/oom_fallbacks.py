@@ -1,4 +1,4 @@
-"""What to do when memory runs short: one rung after the other, each told to the user.
+"""What to do when memory runs short: one fallback after the other, each told to the user.
 
 1. forget cached results that the run does not need      changes nothing
 2. take idle weights off the device                      changes nothing
@@ -28,13 +28,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Fallback:
-    """How a node is run. Results made otherwise than plainly carry `mark` in their keys."""
+    """How a node is run. Results made otherwise than plainly carry `suffix` in their keys."""
 
     frugal: bool = False
     on_cpu: bool = False
 
     @property
-    def mark(self) -> str:
+    def suffix(self) -> str:
         return " ".join(["frugal"] * self.frugal + ["on the cpu"] * self.on_cpu)
 
 
@@ -43,7 +43,7 @@ PLAIN, FRUGAL, ON_CPU = Fallback(), Fallback(frugal=True), Fallback(frugal=True,
 
 @dataclass(frozen=True)
 class FailedAttempt:
-    """What the ladder asks about an attempt that ran out of memory.
+    """What an attempt that ran out of memory was about.
 
     `adapts`: the node knows how to be frugal. `opened`: content id and part of every network that
     it asked for.
@@ -58,6 +58,8 @@ class FailedAttempt:
 
 
 class OomFallbacks:
+    """Attempts a node in one way after the other until the memory suffices."""
+
     def __init__(
         self,
         choice: DeviceChoice,
@@ -70,23 +72,23 @@ class OomFallbacks:
         self._choice, self._results, self._pool, self._emit = choice, results, pool, emit
         self._denoiser_on_cpu = denoiser_on_cpu
 
-    def climb(
+    def attempt(
         self,
         node: str,
-        attempt: Callable[[Fallback], T],
+        run: Callable[[Fallback], T],
         failed: Callable[[], FailedAttempt],
         start: Fallback = PLAIN,
     ) -> tuple[T, Fallback]:
-        """What `attempt` returns, and the rung on which it did; from `start` upwards.
+        """What `run` returns, and the fallback with which it did; from `start` on.
 
-        `failed` describes the last attempt. Raises OutOfMemory when no rung is left; every other
+        `failed` describes the last attempt. Raises OutOfMemory when none is left; every other
         error goes through.
         """
-        rung = start
+        fallback = start
         ways = self._ways(node, start, failed)
         while True:
             try:
-                return attempt(rung), rung
+                return run(fallback), fallback
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -101,12 +103,12 @@ class OomFallbacks:
                     node=node,
                     remedy="Make the picture or the batch smaller, or close other programs.",
                 )
-            rung = following
+            fallback = following
 
     def _ways(
         self, node: str, start: Fallback, failed: Callable[[], FailedAttempt]
     ) -> Iterator[Fallback]:
-        """The rungs that are still worth a try, each after what it frees was freed."""
+        """The fallbacks that are still worth a try, each after what it frees was freed."""
         on_device = self._choice.device.type != "cpu"
         if freed := self._results.drop_unpinned(device=on_device):
             self._tell(node, f"forgot cached results ({_size(freed)})")

@@ -91,11 +91,11 @@ class WeightsPool:
         *,
         budget: int,
         emit: Callable[[Event], None],
-        cap: AllocationLimit,
+        allocation_limit: AllocationLimit,
         loader: Loader = load,
     ) -> None:
         self._choice, self._budget, self._load = choice, budget, loader
-        self._emit, self._cap = emit, cap
+        self._emit, self._allocation_limit = emit, allocation_limit
         self._entries: list[_PooledNetwork] = []
         self._clock = 0
         # How often the room of a network was halved for lack of memory, by content id and part.
@@ -126,7 +126,7 @@ class WeightsPool:
             for path, layers in entry.unmatched.items():
                 note(path, _without_place(Path(path).name, layers))
             module = entry.network.module
-            with watch(module, check), self._coming(entry, check), _bent(entry, recipe):
+            with watch(module, check), self._streaming(entry, check), _with_shift(entry, recipe):
                 yield entry.network
         finally:
             entry.users -= 1
@@ -134,7 +134,7 @@ class WeightsPool:
             entry.used = self._clock
 
     @contextmanager
-    def _coming(self, entry: _PooledNetwork, check: Check) -> Iterator[None]:
+    def _streaming(self, entry: _PooledNetwork, check: Check) -> Iterator[None]:
         """Within it the blocks of a network that is larger than the memory for it come and go."""
         stream = entry.network.stream
         if stream is None or entry.users > 1:
@@ -198,13 +198,13 @@ class WeightsPool:
         if fitting:
             entry = next((e for e in fitting if e.patches == wanted), fitting[0])
             if entry.network.device.type != entry.home.type:
-                self._come_home(entry)
+                self._move_to_device(entry)
             return entry
         needed = _predicted(recipe, dtype)
         self._make_room(needed, device)
         room = self._room(recipe, needed, device)
         start = time.perf_counter()
-        with self._cap.lifted():
+        with self._allocation_limit.suspended():
             network = self._load(
                 Path(recipe.path),
                 recipe.part,
@@ -224,9 +224,9 @@ class WeightsPool:
         chosen = self._choice.dtypes[recipe.part]
         if chosen != torch.float16:
             return chosen
-        kin = families().get(recipe.family)
-        overflows = kin is not None and {"model": kin.wide, "clip": kin.wide_text}.get(recipe.part)
-        return self._choice.wide if precise or overflows else chosen
+        family = families().get(recipe.family)
+        wide = {"model": family.wide, "clip": family.wide_text} if family else {}
+        return self._choice.wide if precise or wide.get(recipe.part) else chosen
 
     def _room(self, recipe: Recipe, needed: int, device: torch.device) -> int | None:
         """Bytes for the weights of a network that does not fit; None for one that does."""
@@ -256,7 +256,7 @@ class WeightsPool:
         entry.unmatched = done.unmatched
         self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
 
-    def _come_home(self, entry: _PooledNetwork) -> None:
+    def _move_to_device(self, entry: _PooledNetwork) -> None:
         self._make_room(entry.nbytes, entry.home)
         start = time.perf_counter()
         entry.network.to(entry.home)
@@ -319,7 +319,7 @@ class WeightsPool:
 
 
 @contextmanager
-def _bent(entry: _PooledNetwork, recipe: Recipe) -> Iterator[None]:
+def _with_shift(entry: _PooledNetwork, recipe: Recipe) -> Iterator[None]:
     """Within it a denoiser bends time as its recipe says."""
     if recipe.part != "model":
         yield

@@ -15,12 +15,12 @@ _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 @dataclass(frozen=True)
 class Event:
-    """`name` is the class's in snake case: RunStarted is "run_started"."""
+    """`name` is the class's in snake case (RunStarted is "run_started") unless it says another."""
 
     name: ClassVar[str]
 
-    def __init_subclass__(cls) -> None:
-        cls.name = _CAPITAL.sub("_", cls.__name__).lower()
+    def __init_subclass__(cls, name: str = "") -> None:
+        cls.name = name or _CAPITAL.sub("_", cls.__name__).lower()
 
     def as_json(self) -> dict[str, Any]:
         return {"event": self.name, **vars(self)}
@@ -60,7 +60,7 @@ class NodeFinished(Event):
 
 
 @dataclass(frozen=True)
-class WeightsEvent(Event):
+class WeightsEvent(Event, name="weights"):
     """`action`: load, patch, unpatch, offload, close, or stream: after a use in which blocks came
     as they were needed, the `bytes` that came, and the `seconds` that were spent waiting for them.
     `bytes` of weights that it concerned."""
@@ -82,7 +82,7 @@ class Output(Event):
 
 @dataclass(frozen=True)
 class Memory(Event):
-    """One rung of the ladder that is climbed when memory runs short."""
+    """What is done because memory runs short."""
 
     action: str
     node: str = ""

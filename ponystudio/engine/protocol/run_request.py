@@ -17,7 +17,7 @@ class RunRequest:
     names the document, for telling what has changed since its last run. Without `always_write` a
     save is skipped when nothing it depends on changed and its files still stand.
     `denoiser_on_cpu`: when nothing else helps against a lack of memory, be slow. `titled`: errors
-    call nodes as their cards do, not by their ids. `anew`: no result that is there is used.
+    call nodes as their cards do, not by their ids. `ignore_cache`: no result that is there is used.
     """
 
     graph: Graph
@@ -29,4 +29,4 @@ class RunRequest:
     always_write: bool = True
     denoiser_on_cpu: bool = False
     titled: bool = False
-    anew: bool = False
+    ignore_cache: bool = False

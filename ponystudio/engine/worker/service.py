@@ -111,7 +111,7 @@ class Service:
         nodes: Mapping[str, str] = {}
         keys: Mapping[str, str] = {}
         try:
-            nodes, keys, errors = self.engine.outlook(self._request(message))
+            nodes, keys, errors = self.engine.preview_plan(self._request(message))
         except BadInput as error:
             errors = [error]
         reports = [error.as_json() for error in errors]
@@ -128,7 +128,7 @@ class Service:
         self, message: Mapping[str, Any], cancel: Flag, between: Callable[[], None]
     ) -> None:
         try:
-            request, errors = self.engine.sound_part(self._request(message))
+            request, errors = self.engine.runnable_part(self._request(message))
         except BadInput as error:
             request, errors = None, [error]
         reports = [error.as_json() for error in errors]
@@ -152,8 +152,8 @@ class Service:
     def _request(self, message: Mapping[str, Any]) -> RunRequest:
         scope = str(message.get("scope", ""))
         graph = graph_format.from_json(message["graph"])
-        anew = bool(message.get("anew", False))
-        if anew:  # of a picture: no document, whose old nodes are made new when it is opened
+        ignore_cache = bool(message.get("anew", False))
+        if ignore_cache:  # of a picture: no document, whose old nodes are upgraded on opening
             packs = self.engine.packs
             graph, _ = upgrade_nodes(graph, packs.upgrades, packs.catalog)
         with self._graphs_lock:
@@ -176,7 +176,7 @@ class Service:
             always_write=bool(message.get("always_write", False)),
             denoiser_on_cpu=bool(message.get("denoiser_on_cpu", False)),
             titled=True,
-            anew=anew,
+            ignore_cache=ignore_cache,
         )
 
     def _emit(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""The rungs that are climbed when memory runs short, on a device that is only pretended."""
+"""The fallbacks that are climbed when memory runs short, on a device that is only pretended."""
 
 from __future__ import annotations
 
@@ -41,18 +41,19 @@ class Freed:
 
 
 @pytest.fixture
-def climb(monkeypatch):
-    """Climbs until `enough(rung, number of the attempt)`; the rungs tried and what was told."""
+def attempt(monkeypatch):
+    """Attempts until `enough(fallback, number of the attempt)`; the fallbacks tried, and the
+    messages."""
     monkeypatch.setattr(module, "release_cached", lambda _: None)
 
-    def run(
+    def attempt(
         enough, *, parts=("vae",), cached=0, idle=0, halves=0, start=PLAIN, device="cuda", **more
     ):
         tried, told = [], []
 
-        def attempt(rung):
-            tried.append(rung)
-            if not enough(rung, len(tried)):
+        def run(fallback):
+            tried.append(fallback)
+            if not enough(fallback, len(tried)):
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return "made"
 
@@ -60,22 +61,24 @@ def climb(monkeypatch):
             torch.device(device), device, {"model": torch.float16}, "A GPU, fp16 (why)"
         )
         pool = Freed(idle, halves)
-        ladder = OomFallbacks(choice, Freed(cached), pool, lambda e: told.append(e.action), **more)
-        outcome = ladder.climb(
-            "n", attempt, lambda: FailedAttempt(True, frozenset(("a", p) for p in parts)), start
+        fallbacks = OomFallbacks(
+            choice, Freed(cached), pool, lambda e: told.append(e.action), **more
+        )
+        outcome = fallbacks.attempt(
+            "n", run, lambda: FailedAttempt(True, frozenset(("a", p) for p in parts)), start
         )
         assert outcome == ("made", tried[-1])
         return tried, told
 
-    return run
+    return attempt
 
 
-def test_enough_memory_needs_no_rung(climb):
-    assert climb(lambda rung, n: True) == ([PLAIN], [])
+def test_enough_memory_needs_no_fallback(attempt):
+    assert attempt(lambda fallback, n: True) == ([PLAIN], [])
 
 
-def test_caches_go_first_then_idle_weights_and_both_change_nothing(climb):
-    tried, told = climb(lambda rung, n: n == 3, cached=2**20, idle=2**21)
+def test_caches_go_first_then_idle_weights_and_both_change_nothing(attempt):
+    tried, told = attempt(lambda fallback, n: n == 3, cached=2**20, idle=2**21)
     assert tried == [PLAIN] * 3
     assert told == [
         "forgot cached results (1 MiB)",
@@ -83,49 +86,49 @@ def test_caches_go_first_then_idle_weights_and_both_change_nothing(climb):
     ]
 
 
-def test_rungs_that_free_nothing_are_not_tried(climb):
-    tried, told = climb(lambda rung, n: rung.frugal)
+def test_fallbacks_that_free_nothing_are_not_tried(attempt):
+    tried, told = attempt(lambda fallback, n: fallback.frugal)
     assert tried == [PLAIN, FRUGAL]
     assert told == ["works in smaller pieces"]
 
 
-def test_the_autoencoder_goes_to_the_cpu_at_last(climb):
-    tried, told = climb(lambda rung, n: rung.on_cpu)
+def test_the_autoencoder_goes_to_the_cpu_at_last(attempt):
+    tried, told = attempt(lambda fallback, n: fallback.on_cpu)
     assert tried == [PLAIN, FRUGAL, ON_CPU]
     assert told[-1] == "runs on the CPU"
 
 
-def test_the_denoiser_only_where_the_user_says_so(climb):
+def test_the_denoiser_only_where_the_user_says_so(attempt):
     with pytest.raises(OutOfMemory) as error:
-        climb(lambda rung, n: rung.on_cpu, parts=("model",))
+        attempt(lambda fallback, n: fallback.on_cpu, parts=("model",))
     assert error.value.node == "n"
     assert "A GPU" in error.value.what
-    tried, _ = climb(lambda rung, n: rung.on_cpu, parts=("model",), denoiser_on_cpu=True)
+    tried, _ = attempt(lambda fallback, n: fallback.on_cpu, parts=("model",), denoiser_on_cpu=True)
     assert tried[-1] == ON_CPU
 
 
-def test_weights_come_block_by_block_when_smaller_pieces_do_not_suffice(climb):
-    tried, told = climb(lambda rung, n: n == 4, parts=("model",), halves=3)
+def test_weights_come_block_by_block_when_smaller_pieces_do_not_suffice(attempt):
+    tried, told = attempt(lambda fallback, n: n == 4, parts=("model",), halves=3)
     assert tried == [PLAIN, FRUGAL, FRUGAL, FRUGAL]
     assert told[1:] == ["keeps fewer blocks of the weights in memory"] * 2
 
 
-def test_a_node_on_the_cpu_has_no_other_cpu_to_go_to(climb):
+def test_a_node_on_the_cpu_has_no_other_cpu_to_go_to(attempt):
     with pytest.raises(OutOfMemory):
-        climb(lambda rung, n: rung.on_cpu, device="cpu")
+        attempt(lambda fallback, n: fallback.on_cpu, device="cpu")
 
 
-def test_what_was_needed_before_is_tried_at_once(climb):
-    tried, _ = climb(lambda rung, n: rung.frugal, start=FRUGAL)
+def test_what_was_needed_before_is_tried_at_once(attempt):
+    tried, _ = attempt(lambda fallback, n: fallback.frugal, start=FRUGAL)
     assert tried == [FRUGAL]
 
 
-def test_other_errors_go_through(climb):
-    def broken(rung, n):
+def test_other_errors_go_through(attempt):
+    def broken(fallback, n):
         raise ValueError("not about memory")
 
     with pytest.raises(ValueError, match="not about memory"):
-        climb(broken)
+        attempt(broken)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +146,6 @@ def test_what_counts_as_out_of_memory(error, expected):
     assert is_out_of_memory(error) is expected
 
 
-def test_rungs_that_may_change_a_result_have_marks_of_their_own():
-    assert PLAIN.mark == ""
-    assert len({PLAIN.mark, FRUGAL.mark, ON_CPU.mark}) == 3
+def test_fallbacks_that_may_change_a_result_have_suffixes_of_their_own():
+    assert PLAIN.suffix == ""
+    assert len({PLAIN.suffix, FRUGAL.suffix, ON_CPU.suffix}) == 3

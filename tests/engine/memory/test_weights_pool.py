@@ -42,7 +42,7 @@ def events():
 @pytest.fixture
 def make_pool(events, monkeypatch):
     monkeypatch.setattr(module, "free_device_memory", lambda _: 10**9)
-    monkeypatch.setattr(module.memory, "available", lambda: 10**10)
+    monkeypatch.setattr(module.main_memory, "available", lambda: 10**10)
     monkeypatch.setattr(module, "release_cached", lambda _: None)
     monkeypatch.setattr(module, "_predicted", lambda *_: SIZE)
 
@@ -52,7 +52,7 @@ def make_pool(events, monkeypatch):
             DeviceChoice(torch.device(device), device, parts, "a test"),
             budget=budget,
             emit=lambda event: events.append((event.file, event.action)),
-            cap=AllocationLimit(active=False),
+            allocation_limit=AllocationLimit(active=False),
             loader=lambda path, part, device, **_: Network(device),
         )
 
@@ -113,7 +113,7 @@ def test_without_room_in_the_main_memory_the_oldest_there_are_closed(
     assert [networks[name].device.type for name in "abc"] == ["cpu", "cpu", "cuda"]
     free = [module.RESERVE]  # each network that is closed there makes room for one
     monkeypatch.setattr(
-        module.memory,
+        module.main_memory,
         "available",
         lambda: free[0] + SIZE * sum(network.closed for network in networks.values()),
     )
@@ -180,7 +180,7 @@ def real(events):
         DeviceChoice(torch.device("cpu"), "cpu", parts, "a test"),
         budget=10**9,
         emit=lambda event: events.append((event.file, event.action)),
-        cap=AllocationLimit(active=False),
+        allocation_limit=AllocationLimit(active=False),
     )
     yield pool
     pool.close_idle()
@@ -432,5 +432,7 @@ def test_networks_that_overflow_fp16_get_what_is_wider(recipe, expected, events,
     monkeypatch.setattr(DeviceChoice, "wide", torch.bfloat16)
     parts = dict.fromkeys(("model", "clip", "vae"), torch.float16)
     choice = DeviceChoice(torch.device("cuda"), "cuda", parts, "a test")
-    pool = WeightsPool(choice, budget=1, emit=events.append, cap=AllocationLimit(active=False))
+    pool = WeightsPool(
+        choice, budget=1, emit=events.append, allocation_limit=AllocationLimit(active=False)
+    )
     assert pool._dtype(recipe, precise=False) == expected
