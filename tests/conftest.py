@@ -6,6 +6,7 @@ A test fails when it leaves a thread or a child process behind, or when anything
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -73,10 +74,23 @@ def _no_log_warnings(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail("logged a warning: " + "; ".join(lines))
 
 
+@pytest.fixture(scope="session")
+def qapp(qapp: Any) -> Iterator[Any]:
+    """The application with a loop for flows, as the studio has it."""
+    from ponystudio.qt.event_loop import event_loop
+
+    with event_loop(qapp, already_running=True):
+        yield qapp
+
+
 @pytest.fixture(autouse=True)
 def _no_leftovers(request: pytest.FixtureRequest) -> Iterator[None]:
     threads, children = set(threading.enumerate()), set(_children())
     yield
+    if "qapp" in request.fixturenames:
+        from ponystudio.qt.event_loop import end_flows
+
+        assert not end_flows(asyncio.get_event_loop())
     left = _outlasting(lambda: [t for t in threading.enumerate() if t not in threads])
     assert not left, f"left threads behind: {[thread.name for thread in left]}"
     orphans = _outlasting(lambda: [child for child in _children() if child not in children])

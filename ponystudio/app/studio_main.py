@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from ponystudio.app.gui_garbage_collection import GarbageCollector
 from ponystudio.app.single_instance import SingleInstance
 from ponystudio.library import user_folders
+from ponystudio.qt.event_loop import event_loop
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import metrics, style_sheet, theme
 
@@ -39,17 +40,17 @@ def main(files: Sequence[Path] = ()) -> int:
     garbage = GarbageCollector(app)
     settings = Settings()
     _dress(app, settings)
-
-    window = restored_window(settings, files)
-    instance.files_received.connect(lambda paths, _token: _asked(window, paths))
-    instance.listen()
-    window.show()
-    window.activateWindow()
-    QTimer.singleShot(0, window.start)
-    _close_on_signals(window)
-    if not files:
-        window.documents.restored.connect(window.welcome)
-    code = app.exec()
+    with event_loop(app) as loop:
+        window = restored_window(settings, files)
+        instance.files_received.connect(lambda paths, _token: _asked(window, paths))
+        instance.listen()
+        window.show()
+        window.activateWindow()
+        QTimer.singleShot(0, window.start)
+        _close_on_signals(window)
+        if not files:
+            window.documents.restored.connect(window.welcome)
+        code: int = loop.run_forever()
     garbage.close()
     instance.close()
     return code

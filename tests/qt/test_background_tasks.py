@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QThread
+import shiboken6
+from PySide6.QtCore import QCoreApplication, QObject, QThread
 
 from helpers.running import until
-from ponystudio.errors import MissingFile
+from ponystudio.errors import Cancelled, MissingFile
 from ponystudio.qt import background_tasks
-from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 
 
 @pytest.fixture
@@ -129,3 +131,154 @@ def test_nobody_is_answered_after_the_end(held, monkeypatch):
     until(lambda: not work.busy)
     work.wait()
     assert told == []
+
+
+# --- Flows ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tasks(qapp):
+    tasks = BackgroundTasks("test")
+    yield tasks
+    tasks.close()
+
+
+def test_a_flow_works_in_the_background_and_goes_on_here(tasks):
+    seen = []
+
+    def double(number: int) -> int:
+        seen.append(threading.current_thread().name)
+        return 2 * number
+
+    async def flow():
+        seen.append(await in_background(double, await in_background(double, 3)))
+        assert QThread.currentThread() is QCoreApplication.instance().thread()
+
+    tasks.start(flow())
+    assert not seen  # it begins when the caller is done
+    tasks.wait()
+    assert seen == ["test", "test", 12]
+
+
+def test_a_flow_may_do_several_things_at_once(qapp):
+    tasks, met = BackgroundTasks("test", threads=2), threading.Barrier(2, timeout=5)
+
+    async def flow():
+        await asyncio.gather(in_background(met.wait), in_background(met.wait))
+
+    tasks.start(flow())
+    tasks.finish()
+    assert not met.broken
+
+
+def test_what_goes_wrong_in_a_job_comes_up_where_it_is_awaited(tasks):
+    told = []
+
+    def missing():
+        raise MissingFile("It is gone.")
+
+    async def catches():
+        with pytest.raises(MissingFile, match="gone"):
+            await in_background(missing)
+        await asyncio.sleep(0)
+        told.append("caught")
+
+    async def passes():
+        await in_background(missing)
+
+    tasks.start(catches())
+    tasks.start(passes(), lambda error: told.append(error.what))
+    tasks.wait()
+    assert told == ["caught", "It is gone."]
+
+
+@pytest.mark.log_warnings
+def test_errors_that_nobody_takes_are_logged(tasks, caplog):
+    faults = []
+
+    async def flow():
+        raise ZeroDivisionError("zero")
+
+    tasks.start(flow())
+    tasks.start(flow(), faults.append)
+    tasks.wait()
+    assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError] * 2
+    assert "at fault" in faults[0].what
+
+
+def test_a_cancelled_job_ends_its_flow_without_a_word(tasks):
+    def cancelled():
+        raise Cancelled
+
+    async def flow():
+        await in_background(cancelled)
+
+    tasks.start(flow(), pytest.fail)
+    tasks.wait()
+
+
+def test_a_later_flow_of_the_same_key_replaces_an_earlier_one(held):
+    work, go = held()
+    seen = []
+
+    async def flow(name):
+        try:
+            seen.append(await in_background(lambda: name))
+        except asyncio.CancelledError:
+            seen.append(f"no {name}")
+            raise
+
+    work.start(flow("a"), key="pair")
+    QCoreApplication.processEvents()  # it waits for its job
+    work.start(flow("b"), key="pair")
+    go.set()
+    work.wait()
+    assert seen == ["no a", "b"]
+
+
+def test_closing_cancels_flows_which_may_clean_up(held):
+    work, go = held()
+    cleaned = []
+
+    async def flow():
+        try:
+            await in_background(pytest.fail, "nobody wants it any more")
+        finally:
+            cleaned.append(True)
+
+    work.start(flow())
+    QCoreApplication.processEvents()
+    go.set()
+    work.close()
+    until(lambda: cleaned)
+    ignored = flow()
+    work.start(ignored)  # closes it: else Python would complain that nobody awaited it
+    assert ignored.cr_frame is None
+
+
+def test_flows_end_with_the_object_that_they_belong_to(qapp):
+    owner, begun, ended = QObject(), [], []
+
+    async def flow():
+        begun.append(True)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    BackgroundTasks("test", parent=owner).start(flow())
+    until(lambda: begun)
+    shiboken6.delete(owner)
+    until(lambda: ended)
+
+
+def test_jobs_tell_how_far_they_are(tasks):
+    seen = []
+
+    def job():
+        for share in (0.5, 1.0):
+            tasks.post(lambda share=share: seen.append((share, threading.current_thread())))
+
+    tasks.do(job)
+    tasks.wait()
+    assert seen == [(share, threading.main_thread()) for share in (0.5, 1.0)]
