@@ -10,7 +10,7 @@ from typing import Any
 
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.errors import MissingFile, UnknownNode, UnknownParam, UnsafePath, UsageError
-from ponystudio.graph.catalog import near
+from ponystudio.graph.catalog import did_you_mean
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
@@ -42,7 +42,8 @@ def apply(
             raise UnknownNode(
                 f"The graph has no node {id}.",
                 where=f"--set {setting}",
-                remedy=near(id, graph.nodes) or f"It has: {', '.join(graph.nodes) or 'none'}.",
+                remedy=did_you_mean(id, graph.nodes)
+                or f"It has: {', '.join(graph.nodes) or 'none'}.",
             )
         spec = catalog.get(node.type)
         if name in node.inputs:
@@ -56,7 +57,7 @@ def apply(
                 raise UnknownParam(
                     f"{spec.id} has no param {name}.",
                     where=f"--set {setting}",
-                    remedy=near(name, spec.param_by_name)
+                    remedy=did_you_mean(name, spec.param_by_name)
                     or f"It has: {', '.join(spec.param_by_name) or 'none'}.",
                 )
             value = _read(spec.param_by_name[name], value, folders)

@@ -51,7 +51,7 @@ from ponystudio.engine.receipts import Receipts
 from ponystudio.errors import Cancelled, NothingToRun, NotWritable, PonyStudioError
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.result_keys import Environment, NodeKey
-from ponystudio.graph.topology import ancestors, effective, sound
+from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, effective_targets, titles
 from ponystudio.library.file_checks import check_files, files_of
 from ponystudio.library.formats import main_memory
@@ -176,7 +176,7 @@ class Engine:
                 while errors := self._errors(request):
                     found += errors
                     running = effective(request.graph, self.packs.catalog)
-                    targets = sound(running, targets, [error.node for error in errors])
+                    targets = without_errors(running, targets, [error.node for error in errors])
                     if not targets or not all(error.node for error in errors):
                         return None, found
                     request = replace(request, targets=tuple(targets))
@@ -362,7 +362,7 @@ class Engine:
         if good is None:
             targets = self._targets(request)
             called = titles(request.graph, catalog) if request.titled else str
-            if errors := check(request.graph, catalog, targets=targets, called=called):
+            if errors := check(request.graph, catalog, targets=targets, title_of=called):
                 reading = ancestors(effective(request.graph, catalog), targets)
                 return [*errors, *self._file_errors(request, reading)]
             inputs = plan_inputs(request.graph, catalog, targets)

@@ -34,7 +34,7 @@ from ponystudio.errors import (
     PonyStudioError,
     RunError,
 )
-from ponystudio.graph.atomic_write import explained
+from ponystudio.graph.atomic_write import write_error
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Link
 
@@ -286,7 +286,7 @@ def _placed(error: Exception | SystemExit, step: Step, kind: NodeType) -> RunErr
         where = f"{place}: {error.where}" if error.where and error.where != place else place
         return NodeFailed(error.what, node=id, socket=socket, where=where, remedy=error.remedy)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        full = explained(error, Path(error.filename or "."))
+        full = write_error(error, Path(error.filename or "."))
         full.node, full.where = id, f"{id}: {full.where}"
         assert isinstance(full, RunError)
         return full

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ponystudio.errors import PonyStudioError, UnsafePath
-from ponystudio.graph.atomic_write import explained
+from ponystudio.graph.atomic_write import write_error
 from ponystudio.graph.file_prefix import checked_prefix
 
 DIGITS = 5
@@ -39,7 +39,7 @@ def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path]
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise explained(error, target.parent) from None
+        raise write_error(error, target.parent) from None
     except PonyStudioError as error:
         error.where = error.where.replace(draft.name, f"{target.name}{suffix}")
         raise

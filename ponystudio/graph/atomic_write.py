@@ -46,7 +46,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             draft.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise explained(error, path) from None
+        raise write_error(error, path) from None
     flush_folder(target.parent)
 
 
@@ -60,7 +60,7 @@ def flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def explained(error: OSError, path: Path) -> PonyStudioError:
+def write_error(error: OSError, path: Path) -> PonyStudioError:
     """The error of ours that says what the system's means for the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(

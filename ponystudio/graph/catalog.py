@@ -88,7 +88,7 @@ class Catalog(Mapping[str, NodeSpec]):
             raise BadInput(f"The node catalog is damaged: {error}.") from None
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A remedy that names what was probably meant, or ""."""
     matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(matches)}?" if matches else ""

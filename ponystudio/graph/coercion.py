@@ -7,7 +7,7 @@ from typing import Any
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.errors import GraphError, ParamChoice, ParamRange, ParamType
-from ponystudio.graph.catalog import near
+from ponystudio.graph.catalog import did_you_mean
 from ponystudio.graph.file_prefix import checked_prefix
 from ponystudio.graph.plain_json import finite, plain_text, shown, whole
 
@@ -75,7 +75,8 @@ def _choice(spec: ParamSpec, value: Any) -> str:
     if value not in spec.choices:
         raise ParamChoice(
             f"{shown(value)} is not one of the choices.",
-            remedy=near(value, spec.choices) or f"Choose one of: {', '.join(spec.choices)}.",
+            remedy=did_you_mean(value, spec.choices)
+            or f"Choose one of: {', '.join(spec.choices)}.",
         )
     return value
 
@@ -95,7 +96,7 @@ def _row(spec: ParamSpec, row: Any, place: str) -> dict[str, Any]:
             raise ParamType(
                 f"There is no column {shown(name)}.",
                 socket=place,
-                remedy=near(str(name), columns) or f"It has: {', '.join(columns)}.",
+                remedy=did_you_mean(str(name), columns) or f"It has: {', '.join(columns)}.",
             )
     result = {}
     for name, column in columns.items():

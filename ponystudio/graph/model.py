@@ -83,7 +83,7 @@ class Graph:
         return replace(self, nodes={i: node for i, node in self.nodes.items() if i not in ids})
 
 
-def misshapen(view: Mapping[str, Any]) -> str:
+def malformed_part(view: Mapping[str, Any]) -> str:
     """The first part of a view that is not the object or list that it must be, or ""."""
     for name, kind in (("nodes", Mapping), ("frames", list), ("notes", list)):
         if name in view and not isinstance(view[name], kind):

@@ -43,7 +43,7 @@ def dependents(graph: Graph, ids: Iterable[str]) -> set[str]:
     return found
 
 
-def sound(graph: Graph, ids: Iterable[str], faulty: Iterable[str]) -> list[str]:
+def without_errors(graph: Graph, ids: Iterable[str], faulty: Iterable[str]) -> list[str]:
     """Those of `ids` that are in the graph and depend on no faulty node, in their order."""
     spoilt = dependents(graph, faulty)
     return [id for id in ids if id in graph.nodes and id not in spoilt]
@@ -71,9 +71,9 @@ def find_cycle(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     return _walk(graph, set(ids))[1] if cycle and ids is not None else cycle
 
 
-def cycle_error(cycle: list[str], called: Callable[[str], str] = str) -> Cycle:
-    """`called` says what a node is called, by its id."""
-    circle = " → ".join(map(called, [*cycle, cycle[0]]))
+def cycle_error(cycle: list[str], title_of: Callable[[str], str] = str) -> Cycle:
+    """`title_of` says what a node is called, by its id."""
+    circle = " → ".join(map(title_of, [*cycle, cycle[0]]))
     return Cycle(
         f"These nodes wait for each other in a circle: {circle}.",
         node=cycle[0],
@@ -205,11 +205,11 @@ def _follow(
             return None
         seen.add(found)
         spec = catalog.get(node.type)
-        found = node.inputs.get(passes(spec, found.output)) if spec else None
+        found = node.inputs.get(bypass_input(spec, found.output)) if spec else None
     return found
 
 
-def passes(spec: NodeSpec, output: str) -> str:
+def bypass_input(spec: NodeSpec, output: str) -> str:
     """The input that a bypassed node passes on as this output, or ""."""
     if output not in spec.output_by_name:
         return ""

@@ -15,7 +15,7 @@ from ponystudio.errors import (
     UnknownParam,
     UnknownSocket,
 )
-from ponystudio.graph.catalog import from_comfyui, near
+from ponystudio.graph.catalog import did_you_mean, from_comfyui
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.plain_json import shown
@@ -24,18 +24,18 @@ from ponystudio.graph.topology import ancestors, cycle_error, effective, find_cy
 __all__ = ["check", "coerce", "effective_targets", "titles"]
 
 # What a node is called in the text of an error about another one, by its id.
-Called = Callable[[str], str]
+TitleOf = Callable[[str], str]
 
 
-def titles(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Called:
+def titles(graph: Graph, catalog: Mapping[str, NodeSpec]) -> TitleOf:
     """What nodes are called on their cards, for those who do not see their ids."""
 
-    def called(id: str) -> str:
+    def title_of(id: str) -> str:
         node = graph.nodes.get(id)
         spec = catalog.get(node.type) if node else None
         return (node.title if node else "") or (spec.title if spec else "") or id
 
-    return called
+    return title_of
 
 
 def check(
@@ -43,7 +43,7 @@ def check(
     catalog: Mapping[str, NodeSpec],
     *,
     targets: Iterable[str] | None = None,
-    called: Called = str,
+    title_of: TitleOf = str,
 ) -> list[GraphError]:
     """Every error that would keep the graph from running, by node id; [] for none.
 
@@ -64,13 +64,13 @@ def check(
             errors.append(_nothing_chosen_runs(targets))
     bad = [id for id in ids if not _known_good(nodes[id], nodes, catalog)]
     for id in sorted(bad):
-        found = list(_errors(nodes[id], graph, running, catalog, called))
+        found = list(_errors(nodes[id], graph, running, catalog, title_of))
         if found:
             errors += found
         else:
             _note_good(nodes[id], nodes, catalog)
     cycle = find_cycle(running, None if targets is None else ids)
-    return [*errors, cycle_error(cycle, called)] if cycle else errors
+    return [*errors, cycle_error(cycle, title_of)] if cycle else errors
 
 
 def effective_targets(graph: Graph, catalog: Mapping[str, NodeSpec]) -> list[str]:
@@ -120,7 +120,7 @@ def _note_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, Node
 
 
 def _errors(
-    node: Node, graph: Graph, running: Graph, catalog: Mapping[str, NodeSpec], called: Called
+    node: Node, graph: Graph, running: Graph, catalog: Mapping[str, NodeSpec], title_of: TitleOf
 ) -> Iterator[GraphError]:
     spec = catalog.get(node.type)
     if spec is None:
@@ -128,7 +128,7 @@ def _errors(
             f"There is no node type {shown(node.type)} here.",
             node=node.id,
             remedy=from_comfyui(node.type, catalog)
-            or near(node.type, catalog)
+            or did_you_mean(node.type, catalog)
             or "Install the node pack that it comes from.",
         )
         return
@@ -137,11 +137,11 @@ def _errors(
         return
     yield from _param_errors(node, spec)
     for socket, link in node.inputs.items():
-        if error := _link_error(node, spec, socket, link, graph, running, catalog, called):
+        if error := _link_error(node, spec, socket, link, graph, running, catalog, title_of):
             yield error
     for item in spec.inputs:
         if not item.optional and item.name not in node.inputs:
-            yield _missing_input(node, item.name, item.type, graph, called)
+            yield _missing_input(node, item.name, item.type, graph, title_of)
 
 
 def _param_errors(node: Node, spec: NodeSpec) -> Iterator[GraphError]:
@@ -152,7 +152,7 @@ def _param_errors(node: Node, spec: NodeSpec) -> Iterator[GraphError]:
                 f"{spec.id} has no param {shown(name)}.",
                 node=node.id,
                 socket=name,
-                remedy=near(name, spec.param_by_name)
+                remedy=did_you_mean(name, spec.param_by_name)
                 or f"It has: {', '.join(spec.param_by_name) or 'none'}.",
             )
         elif name not in node.inputs:
@@ -170,7 +170,7 @@ def _link_error(
     graph: Graph,
     running: Graph,
     catalog: Mapping[str, NodeSpec],
-    called: Called,
+    title_of: TitleOf,
 ) -> GraphError | None:
     """What is wrong with one link into a node, looked at from the node outwards."""
     wanted = spec.input_by_name.get(socket) or spec.param_by_name.get(socket)
@@ -180,7 +180,7 @@ def _link_error(
             f"{spec.id} has no socket {shown(socket)}.",
             node=node.id,
             socket=socket,
-            remedy=near(socket, names) or f"It has: {', '.join(names) or 'none'}.",
+            remedy=did_you_mean(socket, names) or f"It has: {', '.join(names) or 'none'}.",
         )
     source = running.nodes.get(link.source)
     if source is None:
@@ -188,7 +188,7 @@ def _link_error(
             f"The link comes from {shown(link.source)}, which is not in the graph.",
             node=node.id,
             socket=socket,
-            remedy=near(link.source, graph.nodes) or "Link it to another node.",
+            remedy=did_you_mean(link.source, graph.nodes) or "Link it to another node.",
         )
     offered = catalog.get(source.type)
     if offered is None:  # said at the source, where it can be put right
@@ -196,17 +196,17 @@ def _link_error(
     output = offered.output_by_name.get(link.output)
     if output is None:
         return UnknownSocket(
-            f"The link comes from {called(source.id)}.{link.output}, but {offered.id} has no such "
-            "output.",
+            f"The link comes from {title_of(source.id)}.{link.output}, but {offered.id} has no "
+            "such output.",
             node=node.id,
             socket=socket,
-            remedy=near(link.output, offered.output_by_name)
+            remedy=did_you_mean(link.output, offered.output_by_name)
             or f"It has: {', '.join(offered.output_by_name) or 'none'}.",
         )
     target_type = wanted.socket_type if isinstance(wanted, ParamSpec) else wanted.type
     if not can_feed(output.type, target_type):
         return TypeMismatch(
-            f"{called(source.id)}.{output.name} gives {output.type}, this takes {target_type}.",
+            f"{title_of(source.id)}.{output.name} gives {output.type}, this takes {target_type}.",
             node=node.id,
             socket=socket,
             remedy=f"Link it to an output of type {target_type}.",
@@ -215,11 +215,11 @@ def _link_error(
 
 
 def _missing_input(
-    node: Node, socket: str, type: str, graph: Graph, called: Called
+    node: Node, socket: str, type: str, graph: Graph, title_of: TitleOf
 ) -> MissingInput:
     written = graph.nodes[node.id].inputs.get(socket)
     if written:
-        source = called(written.source)
+        source = title_of(written.source)
         return MissingInput(
             f"The link comes from {source}, which is bypassed and has nothing "
             f"of type {type} to pass on.",
@@ -251,5 +251,6 @@ def _no_such_node(id: str, graph: Graph) -> UnknownNode:
     return UnknownNode(
         f"There is no node {shown(id)} in the graph.",
         node=id,
-        remedy=near(id, graph.nodes) or f"It has: {', '.join(sorted(graph.nodes)[:8]) or 'none'}.",
+        remedy=did_you_mean(id, graph.nodes)
+        or f"It has: {', '.join(sorted(graph.nodes)[:8]) or 'none'}.",
     )

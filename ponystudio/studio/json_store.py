@@ -1,4 +1,4 @@
-"""Small facts about each document that are there again at the next start."""
+"""What is there again at the next start: texts in files, and small facts about each document."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ponystudio.studio.kept_text import keep
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph.atomic_write import write_text
 
 DOCUMENTS = 200
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+def save_text(file: Path | None, text: str | None) -> None:
+    """Write a text into a file, whole; nothing where there is no text, no file, or no room."""
+    if file is None or text is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, text)
+    except (OSError, PonyStudioError):
+        pass  # nobody misses it for long
 
 
 class PerDocumentStore(Generic[K, V]):
@@ -65,4 +77,4 @@ class PerDocumentStore(Generic[K, V]):
 
     def save(self, text: str | None = None) -> None:
         """Write it down; may be called on another thread with what `text` gave."""
-        keep(self._file, text or self.text())
+        save_text(self._file, text or self.text())

@@ -11,7 +11,7 @@ import networkx
 import pytest
 
 from helpers.graphs import CATALOG, node
-from ponystudio.graph.formats.graph_file import dumps, loads, shared
+from ponystudio.graph.formats.graph_file import dumps, loads, share_nodes
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import Environment, result_keys
 from ponystudio.graph.topology import ancestors, order
@@ -90,7 +90,7 @@ def test_planning_is_linear_and_our_walk_beats_networkx():
     text = dumps(small)
     again = loads(text)
     print(f"{'loads':10} {median(lambda: loads(text), 3) * 1e3:7.1f} ms")
-    print(f"{'shared':10} {median(lambda: shared(again, small), 3) * 1e3:7.1f} ms")
+    print(f"{'shared':10} {median(lambda: share_nodes(again, small), 3) * 1e3:7.1f} ms")
     assert found["order"][0] < found["networkx"][0]
     # Ten times the nodes leave the processor's caches: a known linear walk says what that costs.
     for name, (one, ten) in found.items():

@@ -7,7 +7,7 @@ import pytest
 from helpers.graphs import CATALOG, SPECS
 from ponystudio.api import NodeSpec
 from ponystudio.errors import BadInput
-from ponystudio.graph.catalog import COMFYUI, Catalog, PackProblem, from_comfyui, near
+from ponystudio.graph.catalog import COMFYUI, Catalog, PackProblem, did_you_mean, from_comfyui
 
 
 def test_is_a_mapping_in_the_order_given():
@@ -46,8 +46,8 @@ def test_refuses_what_it_did_not_write(data):
 
 
 def test_near_names_what_was_probably_meant():
-    assert near("t.sampel", CATALOG).startswith("Did you mean t.sample")
-    assert near("zzzzzz", CATALOG) == ""
+    assert did_you_mean("t.sampel", CATALOG).startswith("Did you mean t.sample")
+    assert did_you_mean("zzzzzz", CATALOG) == ""
 
 
 def test_names_of_comfyui_lead_to_ours():

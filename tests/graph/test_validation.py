@@ -98,7 +98,7 @@ def test_who_sees_no_ids_is_told_titles():
     graph = linked(picture(), "sample", "model", "load", "clip")
     graph = linked(graph, "text", "text", "sample", "latent")
     graph = graph.with_nodes([replace(graph.nodes["sample"], title="Painter")])
-    said = " ".join(str(error) for error in check(graph, CATALOG, called=titles(graph, CATALOG)))
+    said = " ".join(str(error) for error in check(graph, CATALOG, title_of=titles(graph, CATALOG)))
     loader = CATALOG["t.load"].title
     assert f"{loader}.clip gives clip" in said
     assert "Painter → " in said

@@ -144,7 +144,7 @@ class DropHandler(QObject):
     def _judge(self, document: Document) -> DropJudge:
         from ponystudio.app.window.drop_contents import DropJudge
 
-        return DropJudge(document.catalog, saving.beside(self._folders(), document.path))
+        return DropJudge(document.catalog, saving.folders_beside(self._folders(), document.path))
 
     def _jobs(self, mime: QMimeData, document: Document) -> list[Callable[[], Dropped]]:
         """What to look at, taken out of the mime data, which does not last."""

@@ -16,7 +16,7 @@ from ponystudio.graph.editing import auto_layout, rewiring, wiring
 from ponystudio.graph.editing.auto_layout import Side
 from ponystudio.graph.editing.edits import REMOVED, AddNode, Edit, SetView
 from ponystudio.graph.formats import clipboard
-from ponystudio.graph.formats.clipboard import Pasted
+from ponystudio.graph.formats.clipboard import PasteResult
 from ponystudio.graph.model import Link
 from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.widgets import theme
@@ -50,7 +50,7 @@ class SelectionCommands(QObject):
         focus = self.scene.focus
         on_wire = focus is not None and focus.kind == "wire"
         nodes = [] if on_wire and not self.scene.selected_nodes() else self.ops.targets()
-        edits = rewiring.deleted(self.ops.graph, nodes)
+        edits = rewiring.delete(self.ops.graph, nodes)
         gone = set(nodes)
         # Those of the nodes go with them.
         wires = [
@@ -77,7 +77,7 @@ class SelectionCommands(QObject):
     def dissolve(self) -> None:
         """Nodes go, their wires lead on."""
         nodes = self.ops.targets()
-        edits = rewiring.dissolved(self.ops.graph, self.ops.catalog, nodes)
+        edits = rewiring.dissolve(self.ops.graph, self.ops.catalog, nodes)
         self.ops.do(edits, self.tr("Dissolve {0}").format(self.ops.titles(nodes)))
 
     def unlink(self) -> None:
@@ -158,7 +158,7 @@ class SelectionCommands(QObject):
         )
         return self._put(pasted, self.tr("Duplicate {0}"))
 
-    def _put(self, pasted: Pasted, text: str) -> bool:
+    def _put(self, pasted: PasteResult, text: str) -> bool:
         name = self.ops.titles(pasted.nodes) if len(pasted.nodes) != 1 else ""
         if not name:
             name = self.tr("node") if pasted.nodes else self.tr("note")

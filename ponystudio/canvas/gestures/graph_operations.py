@@ -139,7 +139,7 @@ class GraphOperations(QObject):
         x, y = (start.x() + end.x() - size[0]) / 2, (start.y() + end.y()) / 2 - 40
         pos = auto_layout.free_place((x, y, *size), self.boxes().values())
         view = {"pos": list(pos)}
-        id, edits = rewiring.bridged(self.graph, self.catalog, bridge, pair, view)
+        id, edits = rewiring.insert_bridge(self.graph, self.catalog, bridge, pair, view)
         text = self.tr("Put {0} between").format(bridge.spec.title)
         if not self.do(edits, text):
             return ""
@@ -182,7 +182,7 @@ class GraphOperations(QObject):
         view = {"pos": [*self.room_for(spec, at)] if free else self.place_for(spec, at)}
         text = self.tr("Add {0}").format(spec.title)
         if wire in self.scene.wire_items and wire:
-            id, edits = rewiring.inserted_new(self.graph, self.catalog, spec, wire, view)
+            id, edits = rewiring.insert_new(self.graph, self.catalog, spec, wire, view)
             edits = [*edits, *self.room_edits(edits, id, spec)]
         else:
             node = rewiring.new_node(self.graph, spec)
@@ -258,7 +258,7 @@ class GraphOperations(QObject):
             x, y, width, _ = self.boxes([source])[source]
             return [metrics.snapped(x + width + auto_layout.GAP_X), metrics.snapped(y)]
 
-        found = lora_tags.applying(self.graph, self.catalog, prompt, files, beside)
+        found = lora_tags.apply_tags(self.graph, self.catalog, prompt, files, beside)
         if found is None:
             return ""
         room = self.room_edits(found.edits, found.node, found.spec) if found.spec else []
@@ -266,7 +266,7 @@ class GraphOperations(QObject):
 
     def swap(self, node: str, spec: NodeSpec) -> bool:
         text = self.tr("Swap {0} for {1}").format(self.title(node), spec.title)
-        return self.do(rewiring.swapped(self.graph, self.catalog, node, spec), text)
+        return self.do(rewiring.swap(self.graph, self.catalog, node, spec), text)
 
     def set_mode(self, nodes: Sequence[str], mode: Mode) -> bool:
         """Mute or bypass nodes, or back to normal if all of them are so already."""

@@ -170,7 +170,7 @@ class Move(Gesture):
         item = self.scene.node_items[node]
         for place in (at.scene, item.rect.center()):
             key = self.scene.wire_at(place, 12 * self.unit)
-            if key and rewiring.inserted(self.ops.graph, self.ops.catalog, node, key):
+            if key and rewiring.insert(self.ops.graph, self.ops.catalog, node, key):
                 return key
         return None
 
@@ -186,7 +186,7 @@ class Move(Gesture):
             self.ops.do(self._last, self._text(), self._merge)
         if self._insert and self._nodes:
             node = next(iter(self._nodes))
-            edits = rewiring.inserted(self.ops.graph, self.ops.catalog, node, self._insert)
+            edits = rewiring.insert(self.ops.graph, self.ops.catalog, node, self._insert)
             if edits and (spec := self.ops.document.spec(node)):
                 edits = [*edits, *self.ops.room_edits(edits, node, spec)]
             self.ops.do(edits, tr("Insert {0}").format(self.ops.title(node)), self._merge)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Node
-from ponystudio.graph.topology import passes
+from ponystudio.graph.topology import bypass_input
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.node_state import NodeState
 
@@ -94,7 +94,7 @@ def _running(state: NodeState) -> CardStatus:
 
 def _passing(spec: NodeSpec) -> str:
     """ "Passes latent": what comes out of a bypassed node."""
-    names = [item.title or item.name for item in spec.outputs if passes(spec, item.name)]
+    names = [item.title or item.name for item in spec.outputs if bypass_input(spec, item.name)]
     if not names:
         return tr("Passes nothing")
     return tr("Passes %1").replace("%1", ", ".join(names))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Node
-from ponystudio.graph.topology import passes
+from ponystudio.graph.topology import bypass_input
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.node_state import Problem
 
@@ -43,7 +43,11 @@ def remedies(node: Node, spec: NodeSpec | None, problem: Problem) -> list[Remedy
         found.append(Remedy("turn_on", tr("Turn on again"), "primary"))
     elif problem.reason in _AGAIN:
         found.append(Remedy("run", tr("Run again"), "primary"))
-    if spec and node.mode == "normal" and any(passes(spec, item.name) for item in spec.outputs):
+    if (
+        spec
+        and node.mode == "normal"
+        and any(bypass_input(spec, item.name) for item in spec.outputs)
+    ):
         found.append(Remedy("bypass", tr("Bypass"), "plain"))
     return found
 

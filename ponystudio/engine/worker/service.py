@@ -158,7 +158,7 @@ class Service:
             graph, _ = upgrade_nodes(graph, packs.upgrades, packs.catalog)
         with self._graphs_lock:
             if scope in self._last_graphs:  # what did not change is checked and keyed already
-                graph = graph_format.shared(graph, self._last_graphs[scope])
+                graph = graph_format.share_nodes(graph, self._last_graphs[scope])
             self._last_graphs.pop(scope, None)
             self._last_graphs[scope] = graph
             while len(self._last_graphs) > REMEMBERED:

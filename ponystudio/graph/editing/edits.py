@@ -20,8 +20,8 @@ from ponystudio.errors import (
     UnknownParam,
     UnknownSocket,
 )
-from ponystudio.graph.catalog import near
-from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, misshapen
+from ponystudio.graph.catalog import did_you_mean
+from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, malformed_part
 from ponystudio.graph.plain_json import plain, shown
 from ponystudio.graph.topology import ancestors, cycle_error, find_cycle
 
@@ -68,15 +68,15 @@ class Restore(Edit):
         return replace(graph, nodes=nodes, view=view), old
 
 
-def between(before: Graph, after: Graph) -> Restore:
+def edit_between(before: Graph, after: Graph) -> Restore:
     """The edit that turns one graph into the other, as far as nodes and view go."""
     return Restore(
-        {id: after.nodes.get(id) for id in differing(before.nodes, after.nodes)},
+        {id: after.nodes.get(id) for id in changed_keys(before.nodes, after.nodes)},
         None if after.view is before.view else after.view,
     )
 
 
-def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> frozenset[str]:
     """The keys that came, went or changed; identity first, as what did not change is shared."""
     if before is after:
         return frozenset()
@@ -100,7 +100,7 @@ class Compound(Edit):
             else:
                 graph, _ = edit.apply(graph)
                 own = _Own()
-        return graph, between(graph, before)
+        return graph, edit_between(graph, before)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class AddNode(Edit):
     def apply(self, graph: Graph) -> tuple[Graph, Edit]:
         _check_free(graph, self.node.id)
         view = _with_node_view(graph.view, self.node.id, plain(self.view)) if self.view else None
-        return _placed(graph, _sound(self.node), view)
+        return _placed(graph, _checked(self.node), view)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class ReplaceNode(Edit):
 
     def apply(self, graph: Graph) -> tuple[Graph, Edit]:
         _node(graph, self.node.id)
-        return _placed(graph, _sound(self.node), None)
+        return _placed(graph, _checked(self.node), None)
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ class Disconnect(Edit):
                 f"Nothing is linked to {shown(self.input)}.",
                 node=self.target,
                 socket=self.input,
-                remedy=near(self.input, node.inputs),
+                remedy=did_you_mean(self.input, node.inputs),
             )
         inputs = {socket: link for socket, link in node.inputs.items() if socket != self.input}
         return Restore({self.target: replace(node, inputs=inputs)}).apply(graph)
@@ -294,7 +294,7 @@ class SetView(Edit):
         and which may therefore be changed in place."""
         value = self.value if self.value is REMOVED else plain(self.value)
         result: Mapping[str, Any] = self._set(view, self.path, value, own)
-        if misshapen(result):
+        if malformed_part(result):
             raise self._no_such_place()
         return result
 
@@ -341,7 +341,7 @@ def _placed(graph: Graph, node: Node, view: Mapping[str, Any] | None) -> tuple[G
                 f"There is no node {shown(link.source)} to link from.",
                 node=node.id,
                 socket=socket,
-                remedy=near(link.source, graph.nodes),
+                remedy=did_you_mean(link.source, graph.nodes),
             )
     after, undo = Restore({node.id: node}, view).apply(graph)
     sources = {link.source for _, link in links}
@@ -353,7 +353,9 @@ def _placed(graph: Graph, node: Node, view: Mapping[str, Any] | None) -> tuple[G
 
 def _node(graph: Graph, id: str) -> Node:
     if id not in graph.nodes:
-        raise UnknownNode(f"There is no node {shown(id)}.", node=id, remedy=near(id, graph.nodes))
+        raise UnknownNode(
+            f"There is no node {shown(id)}.", node=id, remedy=did_you_mean(id, graph.nodes)
+        )
     return graph.nodes[id]
 
 
@@ -367,7 +369,7 @@ def _check_free(graph: Graph, id: str) -> None:
         raise GraphError(f"There is already a node {id}.", node=id, remedy="Use another id.")
 
 
-def _sound(node: Node) -> Node:
+def _checked(node: Node) -> Node:
     return replace(node, params=_plain_at(node.params, node.id, "params"))
 
 

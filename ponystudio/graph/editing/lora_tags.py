@@ -45,7 +45,7 @@ def tags(text: str) -> list[Tag]:
     return [_tag(*match[0][1:-1].split(":")[1:]) for match in _TAGS.finditer(text)]
 
 
-def without(text: str) -> str:
+def strip_tags(text: str) -> str:
     """The prompt without them, and with one comma where each had its own."""
 
     def left(match: re.Match[str]) -> str:
@@ -60,7 +60,7 @@ def without(text: str) -> str:
     return _RUN.sub(left, text)
 
 
-def file_called(name: str, files: Collection[str]) -> str:
+def file_for_tag(name: str, files: Collection[str]) -> str:
     """The file that a tag means, which leaves out its suffix and mostly its folder; the name itself
     where there is none: the node says that it is missing."""
     wanted = name.replace("\\", "/").lower()
@@ -70,7 +70,7 @@ def file_called(name: str, files: Collection[str]) -> str:
     return next((known[wanted] for known in (whole, stems, bare) if wanted in known), name)
 
 
-def applying(
+def apply_tags(
     graph: Graph,
     specs: Specs,
     prompt: str,
@@ -92,13 +92,13 @@ def applying(
     param, text = found
     rows = [
         {
-            "file": file_called(tag.name, files),
+            "file": file_for_tag(tag.name, files),
             "strength": tag.strength,
             "clip_strength": tag.clip_strength,
         }
         for tag in tags(text)
     ]
-    said = SetParam(prompt, param, without(text))
+    said = SetParam(prompt, param, strip_tags(text))
     stack = graph.nodes[clip.source]
     if stack.type == STACK and stack.mode == "normal":
         present = stack.params.get("loras", [])

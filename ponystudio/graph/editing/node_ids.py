@@ -28,7 +28,7 @@ _NOT_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 def fresh_id(type: str, taken: Collection[str]) -> str:
     """An id for a new node of this type, e.g. "sampler", or "sampler_2" beside another one."""
-    return free(_USUAL.get(type) or slug(type.rpartition(".")[2]), taken)
+    return free_id(_USUAL.get(type) or slug(type.rpartition(".")[2]), taken)
 
 
 def fresh_ids(ids: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
@@ -36,12 +36,12 @@ def fresh_ids(ids: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     used = set(taken)
     result: dict[str, str] = {}
     for id in ids:
-        result[id] = free(id, used)
+        result[id] = free_id(id, used)
         used.add(result[id])
     return result
 
 
-def free(id: str, taken: Collection[str]) -> str:
+def free_id(id: str, taken: Collection[str]) -> str:
     """The id, or with the next number that is free: sampler, sampler_2, sampler_3, ..."""
     if id not in taken:
         return id

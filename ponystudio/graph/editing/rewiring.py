@@ -17,12 +17,12 @@ from ponystudio.graph.editing.edits import (
     Edit,
     RemoveNode,
     ReplaceNode,
-    between,
+    edit_between,
 )
 from ponystudio.graph.editing.node_ids import fresh_id
 from ponystudio.graph.editing.wiring import Bridge, Pair, Specs, Wire
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.graph.topology import ancestors, passes
+from ponystudio.graph.topology import ancestors, bypass_input
 
 # From so many nodes on they go in one edit of the whole graph.
 _MANY = 64
@@ -34,7 +34,7 @@ def new_node(graph: Graph, spec: NodeSpec) -> Node:
     return Node(fresh_id(spec.id, graph.nodes), spec.id, spec.version, params)
 
 
-def inserted(graph: Graph, specs: Specs, node: str, wire: Wire) -> list[Edit]:
+def insert(graph: Graph, specs: Specs, node: str, wire: Wire) -> list[Edit]:
     """A node of the graph put into a wire; [] if it does not fit there."""
     spec = specs.get(graph.nodes[node].type)
     through = way_through(graph, specs, spec, wire) if spec else None
@@ -52,7 +52,7 @@ def inserted(graph: Graph, specs: Specs, node: str, wire: Wire) -> list[Edit]:
     ]
 
 
-def inserted_new(
+def insert_new(
     graph: Graph, specs: Specs, spec: NodeSpec, wire: Wire, view: Mapping[str, Any]
 ) -> tuple[str, list[Edit]]:
     """A new node put into a wire, or only added if it does not fit: its id, and the edits."""
@@ -83,7 +83,7 @@ def way_through(graph: Graph, specs: Specs, spec: NodeSpec, wire: Wire) -> tuple
     return ins[0].name, outs[0].name
 
 
-def bridged(
+def insert_bridge(
     graph: Graph, specs: Specs, bridge: Bridge, pair: Pair, view: Mapping[str, Any]
 ) -> tuple[str, list[Edit]]:
     """A conversion put between two sockets, with the tools it needs: its id, and the edits."""
@@ -152,11 +152,11 @@ def _by_nearness(graph: Graph, pair: Pair) -> list[str]:
     return sorted(graph.nodes, key=lambda id: id not in upstream)
 
 
-def deleted(graph: Graph, ids: Iterable[str]) -> list[Edit]:
+def delete(graph: Graph, ids: Iterable[str]) -> list[Edit]:
     """Nodes away, with their wires, and with the dots that those had at other nodes."""
     gone = {id for id in ids if id in graph.nodes}
     if len(gone) > _MANY:
-        return [between(graph, _without(graph, gone))]
+        return [edit_between(graph, _without(graph, gone))]
     wires = [
         wire for id in sorted(gone) for wire in wiring.wires_from(graph, id) if wire[0] not in gone
     ]
@@ -182,7 +182,7 @@ def _without(graph: Graph, gone: Collection[str]) -> Graph:
     return Compound(tuple(wiring.without_dots(after, cut))).apply(after)[0]
 
 
-def dissolved(graph: Graph, specs: Specs, ids: Iterable[str]) -> list[Edit]:
+def dissolve(graph: Graph, specs: Specs, ids: Iterable[str]) -> list[Edit]:
     """Nodes away, their wires led on: what fed them feeds what they fed, type by type."""
     gone = {id for id in ids if id in graph.nodes}
     keep: list[Edit] = []
@@ -209,11 +209,11 @@ def _source_beyond(graph: Graph, specs: Specs, link: Link, gone: Collection[str]
         seen.add(found)
         node = graph.nodes[found.source]
         spec = specs.get(node.type)
-        found = node.inputs.get(passes(spec, found.output)) if spec else None
+        found = node.inputs.get(bypass_input(spec, found.output)) if spec else None
     return found if found and found.source not in gone else None
 
 
-def swapped(graph: Graph, specs: Specs, id: str, spec: NodeSpec) -> list[Edit]:
+def swap(graph: Graph, specs: Specs, id: str, spec: NodeSpec) -> list[Edit]:
     """Another kind of node in the place of one, with its place, title, and all wires and values
     that the new kind has a use for: by name first, then by type."""
     old = graph.nodes[id]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ponystudio.errors import GraphError
-from ponystudio.graph.editing.edits import Edit, between
+from ponystudio.graph.editing.edits import Edit, edit_between
 from ponystudio.graph.model import Graph
 
 # So many steps an undo stack holds; the oldest goes when one more comes. Journals are replayed by
@@ -88,7 +88,9 @@ class UndoHistory:
 
     def history(self) -> UndoRecord:
         steps = (
-            UndoStep(between(before, after), between(after, before), step.text, step.merge)
+            UndoStep(
+                edit_between(before, after), edit_between(after, before), step.text, step.merge
+            )
             if step.merged
             else UndoStep(step.edit, step.inverse, step.text, step.merge)
             for step, before, after in zip(self._steps, self.states, self.states[1:], strict=False)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.editing.edits import AddNode, Edit, SetView, between
+from ponystudio.graph.editing.edits import AddNode, Edit, SetView, edit_between
 from ponystudio.graph.editing.node_ids import fresh_ids
 from ponystudio.graph.formats import graph_file as files
-from ponystudio.graph.formats.json_layout import laid_out
+from ponystudio.graph.formats.json_layout import lay_out
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import find_cycle, order
 
@@ -26,7 +26,7 @@ _MANY = 64
 
 
 @dataclass(frozen=True)
-class Pasted:
+class PasteResult:
     """What a paste does: its edits, and the ids and places (index in the view) of what it adds."""
 
     edits: list[Edit]
@@ -58,7 +58,7 @@ def extract(
 
 def dumps(part: Graph) -> str:
     """A part of a graph as text."""
-    return laid_out({**files.to_json(part), "format": FORMAT}) + "\n"
+    return lay_out({**files.to_json(part), "format": FORMAT}) + "\n"
 
 
 def loads(text: str) -> Graph | None:
@@ -91,7 +91,7 @@ def paste(
     *,
     incoming: bool = False,
     offset: tuple[float, float] = (0, 0),
-) -> Pasted:
+) -> PasteResult:
     """Add a part to a graph, its middle `at` a place, or moved by `offset` from where it was.
 
     `incoming`: links from outside are kept where this graph has their sources. Ids are kept where
@@ -108,7 +108,7 @@ def paste(
         looks = part.view.get("nodes", {}).get(id, {})
         added.append(AddNode(node, _moved_looks(looks, node, dx, dy)))
     edits: list[Edit] = [*added] if len(added) <= _MANY else [_together(graph, added)]
-    result = Pasted(edits, [names[id] for id in part.nodes])
+    result = PasteResult(edits, [names[id] for id in part.nodes])
     for kind, entries, places in (
         ("frames", frames, result.frames),
         ("notes", notes, result.notes),
@@ -133,7 +133,7 @@ def duplicate(
     incoming: bool = False,
     frames: Iterable[int] = (),
     notes: Iterable[int] = (),
-) -> Pasted:
+) -> PasteResult:
     """Copies of nodes beside them, wired among themselves; `incoming`: with their inputs too."""
     part = extract(graph, ids, frames, notes)
     return paste(graph, part, incoming=incoming, offset=offset)
@@ -143,7 +143,7 @@ def _together(graph: Graph, added: list[AddNode]) -> Edit:
     """Many new nodes as one edit of the whole graph: one by one each copies what is there."""
     looks = {**graph.view.get("nodes", {}), **{edit.node.id: edit.view for edit in added}}
     after = graph.with_nodes(edit.node for edit in added)
-    return between(graph, replace(after, view={**graph.view, "nodes": looks}))
+    return edit_between(graph, replace(after, view={**graph.view, "nodes": looks}))
 
 
 def _renamed(node: Node, names: Mapping[str, str], graph: Graph, part: Graph | None) -> Node:

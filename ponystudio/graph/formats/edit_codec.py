@@ -21,7 +21,7 @@ from ponystudio.graph.editing.edits import (
     SetParam,
     SetTitle,
     SetView,
-    differing,
+    changed_keys,
 )
 from ponystudio.graph.formats.graph_file import FORMAT, VERSION, from_json, to_json
 from ponystudio.graph.model import Graph, Node
@@ -79,20 +79,20 @@ def decode(data: Any) -> Edit:
 def difference(before: Graph, after: Graph) -> Edit:
     """An edit that turns one graph into the other as far as nodes and view go, small when written.
 
-    `between` carries the whole view, which costs nothing in memory but much on paper.
+    `edit_between` carries the whole view, which costs nothing in memory but much on paper.
     """
     edits: list[Edit] = []
-    if changed := differing(before.nodes, after.nodes):
+    if changed := changed_keys(before.nodes, after.nodes):
         edits.append(Restore({id: after.nodes.get(id) for id in sorted(changed)}))
     edits.extend(_view_edits(before.view, after.view))
     return edits[0] if len(edits) == 1 else Compound(tuple(edits))
 
 
 def _view_edits(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[SetView]:
-    for key in sorted(differing(before, after)):
+    for key in sorted(changed_keys(before, after)):
         if key == "nodes" and "nodes" in before and "nodes" in after:
             old, new = before["nodes"], after["nodes"]
-            for id in sorted(differing(old, new)):
+            for id in sorted(changed_keys(old, new)):
                 yield SetView(("nodes", id), new.get(id, REMOVED))
         else:
             yield SetView((key,), after.get(key, REMOVED))

@@ -16,9 +16,9 @@ from typing import Any, NoReturn, get_args
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.atomic_write import write_text
-from ponystudio.graph.formats.json_layout import laid_out
+from ponystudio.graph.formats.json_layout import lay_out
 from ponystudio.graph.formats.migrations import MIGRATIONS
-from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, misshapen
+from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, malformed_part
 from ponystudio.graph.plain_json import DEPTH, shown
 
 FORMAT = "ponystudio.graph"
@@ -82,7 +82,7 @@ def dumps(graph: Graph, catalog: Mapping[str, NodeSpec] | None = None) -> str:
 
     With a catalog every param is written, so that a changed default never changes an old graph.
     """
-    return laid_out(to_json(graph, catalog)) + "\n"
+    return lay_out(to_json(graph, catalog)) + "\n"
 
 
 def to_json(graph: Graph, catalog: Mapping[str, NodeSpec] | None = None) -> dict[str, Any]:
@@ -125,14 +125,14 @@ def from_json(document: Any) -> Graph:
     nodes = _mapping(document.get("nodes", {}), "nodes")
     models = _mapping(document.get("models", {}), "models")
     view = _mapping(document.get("view", {}), "view")
-    if part := misshapen(view):
+    if part := malformed_part(view):
         raise _wrong(f"view.{part}", "an object" if part == "nodes" else "a list", view[part])
     extra = {key: value for key, value in document.items() if key not in _GRAPH_KEYS}
     _bounded((models, "models"), (view, "view"), *((value, key) for key, value in extra.items()))
     return Graph({id: _node(id, data) for id, data in nodes.items()}, models, view, extra)
 
 
-def shared(graph: Graph, like: Graph) -> Graph:
+def share_nodes(graph: Graph, like: Graph) -> Graph:
     """An equal graph that uses the very nodes of `like` wherever they are equal, or `like` itself.
 
     Checks and keys are remembered with the values, so a graph that has come through a file or a

@@ -16,7 +16,7 @@ _line = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, de
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def laid_out(document: Mapping[str, Any]) -> str:
+def lay_out(document: Mapping[str, Any]) -> str:
     """JSON with two spaces a level; below the third level what fits stays on one line."""
     text = _written(document, 0, 0)
     # JSON can say half of a surrogate pair, UTF-8 cannot.

@@ -15,7 +15,7 @@ from PySide6.QtGui import QUndoCommand, QUndoStack
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing import undo_history
-from ponystudio.graph.editing.edits import Compound, Edit, between, differing
+from ponystudio.graph.editing.edits import Compound, Edit, changed_keys, edit_between
 from ponystudio.graph.editing.undo_history import UndoRecord, UndoStep
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.node_state import NodeStates
@@ -130,7 +130,7 @@ class EditableGraph(QObject):
         if edits:
             self.do(edits[0] if len(edits) == 1 else Compound(edits), text, merge)
 
-    def do_by_the_way(self, edits: Iterable[Edit], text: str) -> None:
+    def do_automatic(self, edits: Iterable[Edit], text: str) -> None:
         """Make edits that are no act of the person's own, such as the seeds that a run rolls.
 
         They join the gesture before them and are undone with it, or are one step however often.
@@ -237,13 +237,13 @@ class _Step(QUndoCommand):
             return False
         after = self._document.graph  # Qt merges when the other one is done
         before, _ = Compound((other._inverse, self._inverse)).apply(after)
-        self._edit, self._inverse = between(before, after), between(after, before)
+        self._edit, self._inverse = edit_between(before, after), edit_between(after, before)
         return True
 
 
 def _difference(before: Graph, after: Graph) -> Change:
-    nodes = differing(before.nodes, after.nodes)
+    nodes = changed_keys(before.nodes, after.nodes)
     if before.view is after.view:
         return Change(before, after, nodes, frozenset(), False)
-    looks = differing(before.view.get("nodes", {}), after.view.get("nodes", {}))
+    looks = changed_keys(before.view.get("nodes", {}), after.view.get("nodes", {}))
     return Change(before, after, nodes, looks, before.view != after.view)

@@ -174,7 +174,7 @@ class Journal:
         return None if self._file is None else os.dup(self._file.fileno())
 
     def not_synced(self, error: OSError) -> None:
-        self._keeper.late(self, atomic_write.explained(error, self.path))
+        self._keeper.late(self, atomic_write.write_error(error, self.path))
 
     def _append_all(self, entries: Iterable[Entry]) -> None:
         self._unwritten.extend(map(_packed, _joined(entries)))
@@ -190,7 +190,7 @@ class Journal:
                     self._since.append(data)
         except OSError as error:
             self._shut()
-            self._keeper.late(self, atomic_write.explained(error, self.path))
+            self._keeper.late(self, atomic_write.write_error(error, self.path))
         else:
             self._keeper.appended(self)
 

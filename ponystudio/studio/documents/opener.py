@@ -17,7 +17,7 @@ from ponystudio.studio.documents import open_documents, opening
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.file_lock import LockHolder
 from ponystudio.studio.documents.open_documents import OpenDocuments
-from ponystudio.studio.documents.opening import Loaded, Recovered
+from ponystudio.studio.documents.opening import LoadedFile, RecoveredDocument
 from ponystudio.studio.documents.recent_files import RecentFile
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Opener(QObject):
         entry = self._documents.recent.last_unsaved(path)
         return self._documents.journal_path(entry.id) if entry else None
 
-    def _opened(self, loaded: Loaded) -> Document:
+    def _opened(self, loaded: LoadedFile) -> Document:
         documents = self._documents
         if loaded.path is not None and (there := documents.at(loaded.path)) is not None:
             for lock in (loaded.lock, loaded.stored_lock):
@@ -122,7 +122,7 @@ class Opener(QObject):
         title = self.tr("%1 cannot be opened").replace("%1", name)
         self._documents.notice.emit(Notification.of(title, error))
 
-    def _secure(self, document: Document, found: Loaded | Recovered) -> None:
+    def _secure(self, document: Document, found: LoadedFile | RecoveredDocument) -> None:
         """Only who has the lock may write the file."""
         document.lock = found.lock
         if found.holder is not None:
@@ -139,7 +139,7 @@ class Opener(QObject):
 
     # --- Journals ---------------------------------------------------------------------------------
 
-    def _reopened(self, entry: RecentFile, recovered: Recovered | None) -> None:
+    def _reopened(self, entry: RecentFile, recovered: RecoveredDocument | None) -> None:
         documents = self._documents
         there = next((document for document in documents if document.id == entry.id), None)
         if there is not None:
@@ -152,7 +152,9 @@ class Opener(QObject):
             self._adopt(recovered)
         documents.recent.taken(entry.id)
 
-    def _adopt(self, found: Recovered, index: int | None = None, *, current: bool = True) -> None:
+    def _adopt(
+        self, found: RecoveredDocument, index: int | None = None, *, current: bool = True
+    ) -> None:
         stored, documents = found.stored, self._documents
         taken = stored.path is not None and documents.at(stored.path) is not None
         document = documents.make(stored.id, found.journal_lock)
@@ -212,7 +214,7 @@ class Opener(QObject):
         )
 
     def _restored_one(
-        self, session: OpenDocuments, back: list[str], found: Recovered | None
+        self, session: OpenDocuments, back: list[str], found: RecoveredDocument | None
     ) -> None:
         if found is None:
             return
@@ -227,7 +229,7 @@ class Opener(QObject):
         # The one that was shown comes first and stays in front, whatever comes after it.
         self._adopt(found, len(before), current=len(back) == 1)
 
-    def _shelve(self, found: Recovered) -> None:
+    def _shelve(self, found: RecoveredDocument) -> None:
         """Closed in the last moment: it stands under recent, or is not needed any more."""
         found.journal_lock.release()
         if found.lock is not None:

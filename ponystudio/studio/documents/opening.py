@@ -20,7 +20,7 @@ PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
 @dataclass
-class Loaded:
+class LoadedFile:
     """A document's beginning. `path` is None for a graph that came out of a picture.
 
     `lock` is the one on writing the file, ours; `holder` who has it instead, `protected` that the
@@ -39,7 +39,7 @@ class Loaded:
 
 
 @dataclass
-class Recovered:
+class RecoveredDocument:
     """A document out of its journal. `changed`: its file is another one now; `gone`: it is not
     there any more; `fresh` is what the file holds (its content `digest`), where nothing unsaved is
     in the document."""
@@ -55,7 +55,7 @@ class Recovered:
     digest: str = ""
 
 
-def load(path: Path, journal: Path | None = None) -> Loaded:
+def load(path: Path, journal: Path | None = None) -> LoadedFile:
     """The graph of a file or a picture, with what a journal knows of it beyond the file.
 
     Raises GraphFileError.
@@ -66,17 +66,17 @@ def load(path: Path, journal: Path | None = None) -> Loaded:
         )
 
         graph = graph_file.loads(graph_text(path), where=str(path))
-        return Loaded(graph, path.stem)
+        return LoadedFile(graph, path.stem)
     digest = digest_of(path)
-    loaded = Loaded(graph_file.read(path), path.stem, path, digest)
-    loaded.lock, loaded.holder = take(path)
+    loaded = LoadedFile(graph_file.read(path), path.stem, path, digest)
+    loaded.lock, loaded.holder = lock_for_writing(path)
     loaded.protected = not os.access(path, os.W_OK)
     if journal is not None:
         _find_unsaved(loaded, journal)
     return loaded
 
 
-def _find_unsaved(loaded: Loaded, journal: Path) -> None:
+def _find_unsaved(loaded: LoadedFile, journal: Path) -> None:
     """Unsaved work counts as the document if it began with what the file holds now."""
     recovered = recover(journal, with_file=False)
     if recovered is None:
@@ -87,7 +87,7 @@ def _find_unsaved(loaded: Loaded, journal: Path) -> None:
         recovered.journal_lock.release()
 
 
-def recover(journal: Path, *, with_file: bool = True) -> Recovered | None:
+def recover(journal: Path, *, with_file: bool = True) -> RecoveredDocument | None:
     """The document in a journal; None if another process has it or nothing can be read.
 
     What cannot be read is put aside under another name, never deleted.
@@ -105,16 +105,16 @@ def recover(journal: Path, *, with_file: bool = True) -> Recovered | None:
     if stored is None:
         guard.release()
         return None
-    recovered = Recovered(stored, guard)
+    recovered = RecoveredDocument(stored, guard)
     if with_file and stored.path is not None:
         _compare(recovered, stored.path)
     return recovered
 
 
-def _compare(recovered: Recovered, path: Path) -> None:
+def _compare(recovered: RecoveredDocument, path: Path) -> None:
     """Is the file still the one that the journal speaks of?"""
     stored = recovered.stored
-    recovered.lock, recovered.holder = take(path)
+    recovered.lock, recovered.holder = lock_for_writing(path)
     digest = digest_of(path)
     if not digest:
         recovered.gone = True
@@ -155,7 +155,7 @@ def journals(folder: Path) -> Iterator[Path]:
     yield from (path for _, path in sorted(found))
 
 
-def take(path: Path) -> tuple[FileLock | None, LockHolder | None]:
+def lock_for_writing(path: Path) -> tuple[FileLock | None, LockHolder | None]:
     """The lock on writing a file, or who has it. Neither where there can be none."""
     guard = file_lock.for_file(path)
     try:

@@ -17,7 +17,7 @@ from ponystudio.studio.documents import opening, saving
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.file_lock import FileLock, LockHolder
 from ponystudio.studio.documents.opener import absolute
-from ponystudio.studio.documents.saving import ChangedOnDisk, Saving
+from ponystudio.studio.documents.saving import ChangedOnDisk, SaveJob
 
 if TYPE_CHECKING:
     from ponystudio.studio.documents.documents import Documents
@@ -68,7 +68,7 @@ class Saver(QObject):
 
     def _taken(self, old: Path | None, new: Path, document: Document) -> Taken:
         """In the thread: the lock on the new file, and how names of files read from there."""
-        lock, holder = opening.take(new)
+        lock, holder = opening.lock_for_writing(new)
         folders = self._documents.folders
         if holder is not None or folders is None or old is None or old.parent == new.parent:
             return lock, holder, []
@@ -76,11 +76,11 @@ class Saver(QObject):
         return (
             lock,
             holder,
-            saving.renamed(
+            saving.rename_files(
                 document.graph,
                 document.catalog,
-                saving.beside(known, old),
-                saving.beside(known, new),
+                saving.folders_beside(known, old),
+                saving.folders_beside(known, new),
             ),
         )
 
@@ -111,13 +111,13 @@ class Saver(QObject):
     ) -> None:
         number = document.seal()
         graph, folders = document.graph, self._documents.folders
-        job = Saving(
+        job = SaveJob(
             graph,
             document.present_camera(),
             document.catalog,
             path,
             replaceable,
-            saving.beside(folders(), path) if folders else None,
+            saving.folders_beside(folders(), path) if folders else None,
             partial(document.about_to_save, number),
         )
 

@@ -26,7 +26,7 @@ class ChangedOnDisk(BadInput):
 
 
 @dataclass(frozen=True)
-class Saving:
+class SaveJob:
     """One save, as values. `replaceable` tells by its SHA-256 what content may be replaced, None:
     any.
 
@@ -42,7 +42,7 @@ class Saving:
     announce: Callable[[str], None]
 
 
-def write(saving: Saving) -> str:
+def write(saving: SaveJob) -> str:
     """Put it into the file, whole or not at all, and give the content's SHA-256.
 
     Raises ChangedOnDisk, NotWritable, StorageFull.
@@ -56,7 +56,7 @@ def write(saving: Saving) -> str:
         )
     graph = with_camera(saving.graph, saving.camera)
     if saving.folders is not None:
-        for edit in renamed(graph, saving.catalog, saving.folders, saving.folders):
+        for edit in rename_files(graph, saving.catalog, saving.folders, saving.folders):
             graph, _ = edit.apply(graph)
     data = dumps(graph, saving.catalog).encode("utf-8")
     digest = hashlib.sha256(data).hexdigest()
@@ -65,7 +65,7 @@ def write(saving: Saving) -> str:
     return digest
 
 
-def renamed(
+def rename_files(
     graph: Graph, catalog: Catalog, before: ModelFolders, after: ModelFolders
 ) -> list[SetParam]:
     """What makes each file's name lead to the same file from another folder of the graph.
@@ -121,6 +121,6 @@ def _renamed_row(row: Any, kinds: Mapping[str, str], rename: Rename) -> Any:
     return {**row, **names}
 
 
-def beside(folders: ModelFolders, path: Path | None) -> ModelFolders:
+def folders_beside(folders: ModelFolders, path: Path | None) -> ModelFolders:
     """The model folders as a graph in this file sees them."""
     return replace(folders, graph_dir=None if path is None else path.parent)

@@ -45,7 +45,7 @@ def _in(folder: Path) -> Iterator[Template]:
     except OSError:
         return
     for path in files:
-        title, help = _told().get(path.stem, ("", ""))
+        title, help = _shipped_texts().get(path.stem, ("", ""))
         yield Template(path.stem, title or _readable(path.stem), help, path)
 
 
@@ -54,7 +54,7 @@ def _readable(stem: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _told() -> dict[str, tuple[str, str]]:
+def _shipped_texts() -> dict[str, tuple[str, str]]:
     return {
         "text-to-picture": (
             tr("Text to picture"),

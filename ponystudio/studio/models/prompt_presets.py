@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ponystudio_resources
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.atomic_write import explained, write_bytes
+from ponystudio.graph.atomic_write import write_bytes, write_error
 from ponystudio.library import user_folders
 
 _TITLE = 40
@@ -86,7 +86,7 @@ def _write(presets: Iterable[Preset]) -> None:
     try:
         own_file().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise explained(error, own_file()) from None
+        raise write_error(error, own_file()) from None
     text = json.dumps(entries, ensure_ascii=False, indent=1)
     write_bytes(own_file(), f"{text}\n".encode())
 

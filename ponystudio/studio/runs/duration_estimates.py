@@ -13,7 +13,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import Cycle
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import effective, order
-from ponystudio.studio.kept_text import keep
+from ponystudio.studio.json_store import save_text
 
 # What the latest run counts for, beside all before it.
 WEIGHT = 0.3
@@ -92,7 +92,7 @@ class Estimates:
 
     def save(self, text: str | None = None) -> None:
         """Write it down; may be called on another thread with what `text` gave."""
-        keep(self._file, text or self.text())
+        save_text(self._file, text or self.text())
 
 
 def works(graph: Graph, catalog: Mapping[str, NodeSpec]) -> dict[str, Work]:

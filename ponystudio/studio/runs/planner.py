@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph
-from ponystudio.graph.topology import ancestors, effective, sound
+from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, titles
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders
@@ -244,7 +244,7 @@ class Planner(QObject):
 def plannable(graph: Graph, catalog: Mapping[str, Any], faults: Faults) -> list[str]:
     """What a plan can be asked of: all ends of what does not depend on a fault."""
     nodes = (running := effective(graph, catalog)).nodes
-    good = sound(running, nodes, [id for id in faults if id])
+    good = without_errors(running, nodes, [id for id in faults if id])
     read = {source for id in good for source in nodes[id].sources}
     effects = {type for type, spec in catalog.items() if spec.effects}
     return sorted(id for id in good if id not in read or nodes[id].type in effects)
@@ -254,7 +254,7 @@ def _check(
     graph: Graph, catalog: Catalog, folders: ModelFolders, families: Sequence[str] | None
 ) -> Faults:
     errors = [
-        *check(graph, catalog, called=titles(graph, catalog)),
+        *check(graph, catalog, title_of=titles(graph, catalog)),
         *check_files(graph, catalog, folders, effective(graph, catalog).nodes, families=families),
     ]
     found: dict[str, tuple[Problem, ...]] = {}

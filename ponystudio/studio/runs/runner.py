@@ -191,7 +191,7 @@ class Runner(QObject):
         if not hopeless:
             self.last_seeds.note(scope, {(node, name): seed for node, name, seed in shown})
             self._save_timer.start()
-        document.do_by_the_way(seeds.edits(graph, shown), self.tr("New seed"))
+        document.do_automatic(seeds.edits(graph, shown), self.tr("New seed"))
         self._enqueue(job, front)
         return job
 

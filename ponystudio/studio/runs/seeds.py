@@ -10,7 +10,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphError
 from ponystudio.graph.editing.edits import Edit, SetParam
 from ponystudio.graph.model import Graph
-from ponystudio.graph.topology import ancestors, effective, sound
+from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import effective_targets
 
 SeedMode = Literal["fixed", "next", "random"]
@@ -57,7 +57,7 @@ def needed(
 ) -> set[str]:
     """The nodes that a run of these targets is about, without those that depend on faulty ones."""
     running = effective(graph, catalog)
-    return ancestors(running, sound(running, _targets(graph, catalog, targets), faulty))
+    return ancestors(running, without_errors(running, _targets(graph, catalog, targets), faulty))
 
 
 def choose_seeds(

@@ -8,7 +8,7 @@ from pathlib import Path
 from ponystudio import __version__
 from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import Catalog
-from ponystudio.studio.kept_text import keep
+from ponystudio.studio.json_store import save_text
 
 
 class CatalogCache:
@@ -29,7 +29,7 @@ class CatalogCache:
         return shipped()
 
     def write(self, catalog: Catalog) -> None:
-        keep(self._file, json.dumps({**catalog.to_json(), "ponystudio": __version__}))
+        save_text(self._file, json.dumps({**catalog.to_json(), "ponystudio": __version__}))
 
 
 def shipped() -> Catalog:

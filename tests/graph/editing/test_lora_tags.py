@@ -7,7 +7,7 @@ import pytest
 
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, Compound, Connect, SetParam
-from ponystudio.graph.editing.lora_tags import Tag, applying, file_called, tags, without
+from ponystudio.graph.editing.lora_tags import Tag, apply_tags, file_for_tag, strip_tags, tags
 from ponystudio.graph.formats.graph_file import read
 from ponystudio.graph.model import Link, Node
 from ponystudio.graph.validation import check
@@ -25,7 +25,7 @@ def made(graph, text, prompt="positive"):
     """The graph after the step, which can be undone; and the node that applies the files."""
     graph = with_text(graph, text, prompt)
     files = [f"{name}.safetensors" for name in ("mane", "hat", "tail")]
-    found = applying(graph, CATALOG, prompt, files, lambda source: (8, len(source)))
+    found = apply_tags(graph, CATALOG, prompt, files, lambda source: (8, len(source)))
     after, undo = Compound(found.edits).apply(graph)
     assert undo.apply(after)[0] == graph
     assert check(after, CATALOG) == []
@@ -73,7 +73,7 @@ def test_other_networks_and_words_are_no_loras():
     ],
 )
 def test_the_rest_of_the_prompt(text, rest):
-    assert without(text) == rest
+    assert strip_tags(text) == rest
 
 
 def test_one_tag_becomes_one_node_before_all_readers(graph):
@@ -140,12 +140,12 @@ def test_a_text_encoder_of_its_own_goes_with_the_model_that_is_sampled(graph):
     ],
 )
 def test_the_file_that_a_name_means(name, file):
-    assert file_called(name, ["mane_v1.5.safetensors", "style/hat.pt"]) == file
+    assert file_for_tag(name, ["mane_v1.5.safetensors", "style/hat.pt"]) == file
 
 
 def test_nothing_to_do(graph):
     def asked(graph):
-        return applying(graph, CATALOG, "positive", [])
+        return apply_tags(graph, CATALOG, "positive", [])
 
     assert asked(with_text(graph, "a pony")) is None
     cut = Node("positive", "core.encode_prompt", params={"text": "<lora:x:1>"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ponystudio.graph.editing.node_ids import free, fresh_id, fresh_ids, slug
+from ponystudio.graph.editing.node_ids import free_id, fresh_id, fresh_ids, slug
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ def test_a_new_node_has_a_readable_id(type, taken, id):
 
 
 def test_a_number_is_counted_on_not_added():
-    assert free("sampler_2", {"sampler_2"}) == "sampler_3"
-    assert free("a_9", {"a_9", "a_10"}) == "a_11"
+    assert free_id("sampler_2", {"sampler_2"}) == "sampler_3"
+    assert free_id("a_9", {"a_9", "a_10"}) == "a_11"
 
 
 def test_copies_keep_their_ids_where_free_and_never_share_one():

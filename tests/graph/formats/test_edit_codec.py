@@ -17,7 +17,7 @@ from ponystudio.graph.editing.edits import (
     Restore,
     SetParam,
     SetView,
-    between,
+    edit_between,
 )
 from ponystudio.graph.editing.undo_history import UndoHistory, states
 from ponystudio.graph.formats.edit_codec import NoSuchEdit, decode, difference, encode
@@ -43,7 +43,7 @@ def test_a_written_edit_does_what_the_edit_did(edits):
         except GraphError:
             continue
         assert through_text(edit).apply(graph)[0] == after
-        back = through_text(between(after, graph))
+        back = through_text(edit_between(after, graph))
         assert back.apply(after)[0] == graph
         small = through_text(difference(graph, after))
         assert small.apply(graph)[0] == after

@@ -20,7 +20,7 @@ from ponystudio.graph.formats.graph_file import (
     from_json,
     loads,
     read,
-    shared,
+    share_nodes,
     to_json,
     write,
 )
@@ -258,12 +258,12 @@ def test_shared_uses_the_nodes_that_are_known():
     graph = picture()
     again = loads(dumps(graph))
     edited = again.with_nodes([node("text", "t.encode", clip="load.clip", text="other")])
-    mixed = shared(edited, graph)
+    mixed = share_nodes(edited, graph)
     assert mixed == edited
     assert mixed.nodes["load"] is graph.nodes["load"]
     assert mixed.nodes["text"] is edited.nodes["text"]
-    assert shared(again, graph) is graph
-    assert shared(graph, Graph()).nodes["load"] is graph.nodes["load"]
+    assert share_nodes(again, graph) is graph
+    assert share_nodes(graph, Graph()).nodes["load"] is graph.nodes["load"]
 
 
 def test_readers_never_see_half_a_file(tmp_path):

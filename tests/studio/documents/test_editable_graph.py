@@ -65,7 +65,7 @@ def test_what_is_done_by_the_way_is_undone_with_the_gesture_before_it(document):
     before = document.graph
     document.do(SetParam("a", "by", 3), "Change by", gesture("typing"))
     for seed in (7, 8):
-        document.do_by_the_way([SetParam("b", "by", seed)], "New seed")
+        document.do_automatic([SetParam("b", "by", seed)], "New seed")
     after = document.graph
     assert document.undo_stack.count() == 1
     document.undo()
@@ -74,7 +74,7 @@ def test_what_is_done_by_the_way_is_undone_with_the_gesture_before_it(document):
     assert document.graph == after
     document.do(RemoveNode("a"), "Delete")
     for seed in (9, 10):
-        document.do_by_the_way([SetParam("b", "by", seed)], "New seed")
+        document.do_automatic([SetParam("b", "by", seed)], "New seed")
     assert document.undo_stack.count() == 3
 
 

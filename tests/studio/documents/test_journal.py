@@ -15,7 +15,14 @@ from helpers.graphs import picture
 from helpers.random_edits import EDITS
 from ponystudio.errors import GraphError, StorageFull
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.editing.edits import AddNode, Edit, RemoveNode, SetParam, SetView, between
+from ponystudio.graph.editing.edits import (
+    AddNode,
+    Edit,
+    RemoveNode,
+    SetParam,
+    SetView,
+    edit_between,
+)
 from ponystudio.graph.editing.undo_history import LIMIT, states
 from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents import journal as journal_module
@@ -155,7 +162,7 @@ def test_an_edit_that_nobody_can_write_is_kept_as_what_it_did(document):
             return SetParam("load", "file", "strange").apply(graph)
 
     document.do(Strange(), "Be strange")
-    document.do(between(document.graph, start()), "Restore")
+    document.do(edit_between(document.graph, start()), "Restore")
     assert told_of(replayed(document)) == told(document)
 
 
