@@ -5,7 +5,7 @@ torch: the studio asks, too.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Receipt:
     def environment(self) -> Mapping[str, Any]:
         return _part(self.said, "environment")
 
-    def own(self, made: list[Path]) -> Path:
+    def own(self, made: Sequence[Path]) -> Path:
         """Which of the files that the node has made again is the picture's. Raises Differs."""
         index = _part(self.said, "batch").get("index", 0)
         if not isinstance(index, int) or not 0 <= index < len(made):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +15,7 @@ from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.embedded_metadata import graph_text
 from ponystudio.graph.model import Graph
-from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.notification import Notification
 from ponystudio.studio.runs.job_queue import Job
 from ponystudio.studio.runs.remedy_texts import remedy_in_window
@@ -33,56 +35,40 @@ class PictureVerifier(QObject):
     def __init__(self, runner: Runner, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
-        self._work = BackgroundTasks("verify", parent=self)
-        self._jobs: dict[Job, tuple[Path, Receipt, TemporaryDirectory[str]]] = {}
+        self._tasks = BackgroundTasks("verify", parent=self)
+        self._runs: dict[Job, asyncio.Future[str]] = {}
         runner.job_done.connect(self._job_done)
 
     def verify(self, picture: Path) -> None:
         """Make it again; a toast says whether it is the same."""
-
-        def read() -> tuple[Receipt, Graph]:
-            from ponystudio.engine.verification import receipt_of  # with numpy, which takes a while
-
-            return receipt_of(picture), graph_format.loads(graph_text(picture))
-
-        self._work.do(read, partial(self._run, picture), partial(self._cannot, picture))
+        self._tasks.start(self._verify(picture), partial(self._cannot, picture))
 
     def close(self) -> None:
-        self._work.close()
-        for _, _, folder in self._jobs.values():
-            folder.cleanup()
-        self._jobs.clear()
+        self._tasks.close()
 
-    def _run(self, picture: Path, found: tuple[Receipt, Graph]) -> None:
-        receipt, graph = found
-        folder = TemporaryDirectory(prefix="ponystudio-verify-", ignore_cleanup_errors=True)
-        title = self.tr("Verify %1").replace("%1", picture.name)
-        place = Path(folder.name)
-        job = self._runner.run_detached(title, graph, receipt.node, place, picture.parent)
-        self._jobs[job] = picture, receipt, folder
-
-    def _job_done(self, job: Job, how: str) -> None:
-        if job not in self._jobs:
-            return
-        picture, receipt, folder = self._jobs.pop(job)
-        made = [path for node, path in job.made if node == receipt.node]
-
-        def look() -> Verdict:
-            from ponystudio.engine.verification import compare
-
-            try:
-                return compare(picture, receipt.own(made))
-            finally:
-                folder.cleanup()
-
+    async def _verify(self, picture: Path) -> None:
+        receipt, graph = await in_background(_read, picture)
+        with TemporaryDirectory(prefix="ponystudio-verify-", ignore_cleanup_errors=True) as folder:
+            title = self.tr("Verify %1").replace("%1", picture.name)
+            job = self._runner.run_detached(
+                title, graph, receipt.node, Path(folder), picture.parent
+            )
+            self._runs[job] = asyncio.get_running_loop().create_future()
+            how = await self._runs[job]
+            if how == "done":
+                made = [path for node, path in job.made if node == receipt.node]
+                verdict = await in_background(_compare, picture, receipt, made)
         if how == "done":
-            self._work.do(look, partial(self._tell, picture), partial(self._cannot, picture))
-            return
-        folder.cleanup()
-        if how == "failed":
+            self._tell(picture, verdict)
+        elif how == "failed":
             problem = job.problem
             said = f"{problem.what} {problem.remedy}" if problem else job.failure
             self._say_why(picture, said.strip())
+
+    def _job_done(self, job: Job, how: str) -> None:
+        run = self._runs.pop(job, None)
+        if run is not None and not run.done():  # else nobody waits any more
+            run.set_result(how)
 
     def _tell(self, picture: Path, verdict: Verdict) -> None:
         if verdict.unlike:
@@ -101,3 +87,15 @@ class PictureVerifier(QObject):
     def _say_why(self, picture: Path, why: str) -> None:
         title = self.tr("%1 was not verified").replace("%1", picture.name)
         self.notice.emit(Notification(title, why, kind="warn"))
+
+
+def _read(picture: Path) -> tuple[Receipt, Graph]:
+    from ponystudio.engine.verification import receipt_of  # with numpy, which takes a while
+
+    return receipt_of(picture), graph_format.loads(graph_text(picture))
+
+
+def _compare(picture: Path, receipt: Receipt, made: Sequence[Path]) -> Verdict:
+    from ponystudio.engine.verification import compare
+
+    return compare(picture, receipt.own(made))

@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, Signal
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.library.formats.content_id import hashes
 from ponystudio.library.model_index import ModelIndex
-from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 
-_PROGRESS_BYTES = 64 << 20  # bytes between two words of how far it is
+_PROGRESS_BYTES = 64 << 20  # between two words of how far it is
 
 
 class Hasher(QObject):
@@ -26,7 +26,7 @@ class Hasher(QObject):
     def __init__(self, index_path: Path | None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._index_path = index_path
-        self._thread = BackgroundTasks("model hashes", parent=self)
+        self._tasks = BackgroundTasks("model hashes", parent=self)
         self._wanted: set[Path] = set()
 
     def wants(self, path: Path) -> bool:
@@ -36,27 +36,28 @@ class Hasher(QObject):
     def hash(self, path: Path) -> None:
         if path not in self._wanted:
             self._wanted.add(path)
-            self._thread.do(
-                partial(self._hash, path), partial(self._have, path), partial(self._failed, path)
-            )
+            self._tasks.start(self._hash(path), partial(self.failed.emit, path))
 
     def give_up(self, path: Path) -> None:
         self._wanted.discard(path)
 
     def close(self) -> None:
         self._wanted.clear()
-        self._thread.finish()
+        self._tasks.close()
+
+    async def _hash(self, path: Path) -> None:
+        try:
+            sha256 = await in_background(self._read, path)
+        except Cancelled:
+            sha256 = ""
+        finally:
+            self._wanted.discard(path)
+        self.done.emit(path, sha256)
 
     # In the thread
 
-    def _hash(self, path: Path) -> str:
-        """Of what nobody wants to know any more, nothing."""
-        try:
-            return self._read(path)
-        except Cancelled:
-            return ""
-
     def _read(self, path: Path) -> str:
+        """Raises Cancelled where nobody wants to know any more."""
         size, last = max(1, path.stat().st_size if path.is_file() else 1), 0
 
         def on_read(count: int) -> None:
@@ -65,7 +66,7 @@ class Hasher(QObject):
                 raise Cancelled
             if count - last >= _PROGRESS_BYTES:
                 last = count
-                self.progressed.emit(path, count / size)
+                self._tasks.post(partial(self.progressed.emit, path, count / size))
 
         on_read(0)
         try:
@@ -76,13 +77,3 @@ class Hasher(QObject):
             return hashes(path, on_read)["sha256"]
         with index:
             return index.sha256(path, on_read)
-
-    # In that of the window
-
-    def _have(self, path: Path, sha256: str) -> None:
-        self._wanted.discard(path)
-        self.done.emit(path, sha256)
-
-    def _failed(self, path: Path, error: PonyStudioError) -> None:
-        self._wanted.discard(path)
-        self.failed.emit(path, error)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.studio.results import graph_diff, pixel_diff
 from ponystudio.studio.results.image_loader import ImageLoader
 from ponystudio.studio.results.picture_record import read_graph
@@ -33,23 +35,21 @@ class Comparer(QObject):
     """`changed` when more is known of the pair; the latest pair alone counts."""
 
     changed = Signal()
-    _graphs = Signal(object, object, str)
-    _pixels = Signal(object, object)
 
     def __init__(
         self,
         loader: ImageLoader,
-        work: BackgroundTasks,
+        tasks: BackgroundTasks,
         catalog: Callable[[], Mapping[str, NodeSpec]],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._loader, self._work, self._catalog = loader, work, catalog
+        self._loader, self._tasks, self._catalog = loader, tasks, catalog
         self._finding: Finding | None = None
-        self._measured_pair: Pair | None = None
+        self._measured: Pair | None = None
+        self._graphs, self._pixels = (id(self), "graphs"), (id(self), "pixels")
         loader.loaded.connect(self._measure)
-        self._graphs.connect(self._on_graphs)
-        self._pixels.connect(self._on_pixels)
+        self.destroyed.connect(partial(_drop, tasks, self._graphs, self._pixels))
 
     @property
     def finding(self) -> Finding | None:
@@ -57,52 +57,50 @@ class Comparer(QObject):
 
     def compare(self, a: Path | None, b: Path | None) -> None:
         """Begin with a pair; None for either: nothing to compare."""
-        if a is None or b is None or a == b:
-            if self._finding is not None:
-                self._finding = self._measured_pair = None
-                self.changed.emit()
+        pair = None if a is None or b is None or a == b else (a, b)
+        if pair == (self._finding and self._finding.pair):
             return
-        pair = (a, b)
-        if self._finding is not None and self._finding.pair == pair:
-            return
-        self._finding, self._measured_pair = Finding(pair), None
-        self._work.do(lambda: self._read(pair), key=(id(self), "graphs"))
+        _drop(self._tasks, self._graphs, self._pixels)
+        self._finding, self._measured = Finding(pair) if pair else None, None
+        if pair is not None:
+            self._tasks.start(self._compare_graphs(pair), key=self._graphs)
         self.changed.emit()
         self._measure()
 
     def _measure(self, _path: object = None) -> None:
         """As soon as both pictures are decoded."""
-        if self._finding is None or self._measured_pair == self._finding.pair:
+        if self._finding is None or self._measured == self._finding.pair:
             return
         pair = self._finding.pair
-        loaded = [self._loader.get(path) for path in pair]
-        if loaded[0] is None or loaded[1] is None:
-            return
-        self._measured_pair = pair
-        first, second = loaded[0].levels[0], loaded[1].levels[0]
-        self._work.do(lambda: self._count(pair, first, second), key=(id(self), "pixels"))
+        first, second = (self._loader.get(path) for path in pair)
+        if first is not None and second is not None:
+            self._measured = pair
+            images = first.levels[0], second.levels[0]
+            self._tasks.start(self._compare_pixels(*images), key=self._pixels)
 
-    def _on_graphs(
-        self, pair: Pair, found: graph_diff.GraphComparison | None, lacking: str
-    ) -> None:
-        if self._finding is not None and self._finding.pair == pair:
-            self._finding = replace(self._finding, graphs=found, lacking=lacking)
-            self.changed.emit()
+    async def _compare_graphs(self, pair: Pair) -> None:
+        found, lacking = await in_background(_graph_differences, *pair, self._catalog())
+        self._add(graphs=found, lacking=lacking)
 
-    def _on_pixels(self, pair: Pair, found: pixel_diff.PixelDifference) -> None:
-        if self._finding is not None and self._finding.pair == pair:
-            self._finding = replace(self._finding, pixels=found)
-            self.changed.emit()
+    async def _compare_pixels(self, first: QImage, second: QImage) -> None:
+        self._add(pixels=await in_background(pixel_diff.compare, first, second))
 
-    # --- In the thread ----------------------------------------------------------------------------
+    def _add(self, **known: Any) -> None:
+        assert self._finding is not None
+        self._finding = replace(self._finding, **known)
+        self.changed.emit()
 
-    def _read(self, pair: Pair) -> None:
-        a, b = (read_graph(path) for path in pair)
-        if a is not None and b is not None:
-            self._graphs.emit(pair, graph_diff.compare(a, b, self._catalog()), "")
-        else:
-            lacking = "both" if a is None and b is None else "A" if a is None else "B"
-            self._graphs.emit(pair, None, lacking)
 
-    def _count(self, pair: Pair, a: QImage, b: QImage) -> None:
-        self._pixels.emit(pair, pixel_diff.compare(a, b))
+def _graph_differences(
+    a: Path, b: Path, catalog: Mapping[str, NodeSpec]
+) -> tuple[graph_diff.GraphComparison | None, str]:
+    """What differs in the graphs of two pictures, or which of them has none."""
+    first, second = read_graph(a), read_graph(b)
+    if first is not None and second is not None:
+        return graph_diff.compare(first, second, catalog), ""
+    return None, "both" if first is second else "A" if first is None else "B"
+
+
+def _drop(tasks: BackgroundTasks, *keys: Hashable) -> None:
+    for key in keys:
+        tasks.drop(key)

@@ -125,6 +125,7 @@ def test_a_run_that_fails_says_why(verifier, link, notices, picture):
     folder = began(verifier, link, picture).output
     error = {"node": "checkpoint", "what": "There is no starter.", "remedy": "Get it."}
     link.tell("refused", errors=[{"reason": "MissingFile", "where": "", "socket": "", **error}])
+    until(lambda: notices)
     (notice,) = notices
     assert (notice.title, notice.kind) == ("fox.png was not verified", "warn")
     assert notice.text == "There is no starter. Get it."
@@ -135,8 +136,8 @@ def test_who_stops_it_is_told_nothing(verifier, link, runner, notices, picture):
     folder = began(verifier, link, picture).output
     runner.cancel_current()
     link.tell("run_failed", node="", error="Cancelled.", hint="", reason="Cancelled")
+    until(lambda: not folder.exists())
     assert notices == []
-    assert not folder.exists()
 
 
 def test_a_run_without_the_picture(verifier, link, notices, picture):

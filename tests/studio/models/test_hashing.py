@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from helpers.running import until
 from ponystudio.library.model_index import ModelIndex
 from ponystudio.studio.models import hashing
 from ponystudio.studio.models.hashing import Hasher
@@ -33,7 +34,7 @@ def test_it_is_the_file_s_sha256_and_is_kept(hasher, upscaler, tmp_path):
     hasher.hash(upscaler)
     hasher.hash(upscaler)
     assert hasher.wants(upscaler)
-    hasher._thread.wait()
+    until(lambda: hasher.heard)
     expected = hashlib.sha256(upscaler.read_bytes()).hexdigest()
     assert hasher.heard == [(upscaler, expected)]
     assert not hasher.wants(upscaler)
@@ -53,10 +54,10 @@ def test_what_is_given_up_is_read_no_further(hasher, upscaler, monkeypatch):
 
     monkeypatch.setattr("ponystudio.library.model_index.hashes", slow)
     hasher.hash(upscaler)
-    assert began.wait(5)
+    until(began.is_set)
     hasher.give_up(upscaler)
     go_on.set()
-    hasher._thread.wait()
+    until(lambda: hasher.heard)
     assert hasher.heard == [(upscaler, "")]
     assert read == []
 
@@ -74,5 +75,5 @@ def test_a_file_that_is_gone_fails_in_words(hasher, tmp_path):
     errors = []
     hasher.failed.connect(lambda _, error: errors.append(error.what))
     hasher.hash(tmp_path / "gone.safetensors")
-    hasher._thread.wait()
+    until(lambda: errors)
     assert errors == ["There is no such file."]

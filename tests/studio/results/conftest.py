@@ -1,50 +1,5 @@
-from __future__ import annotations
+"""What tests of pictures begin with."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from helpers.result_library import output, results, scanned, toasts
 
-import pytest
-
-from ponystudio.studio.results.result_library import ResultLibrary
-
-
-class Toasts:
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.shown: list[dict[str, Any]] = []
-
-    def show(self, title, text="", actions=(), kind="info"):
-        self.shown.append({"title": title, "text": text, "actions": list(actions), "kind": kind})
-
-
-@pytest.fixture
-def toasts() -> Toasts:
-    return Toasts()
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    folder = tmp_path / "output"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def results(qapp, tmp_path, output, toasts) -> Iterator[ResultLibrary]:
-    results = ResultLibrary(tmp_path / "data", tmp_path / "cache", output, toasts)
-    yield results
-    results.close()
-    results.deleteLater()
-
-
-@pytest.fixture
-def scanned(results, qtbot) -> Callable[[], None]:
-    """Looks through the output folder and waits until that is done."""
-
-    def scan() -> None:
-        with qtbot.waitSignal(results.index.scanned, timeout=5000):
-            results.index.scan()
-
-    return scan
+__all__ = ["output", "results", "scanned", "toasts"]
