@@ -10,8 +10,7 @@ from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents.document_facts import title_of
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.runs.memory_texts import fallback_rows, is_fallback
-from ponystudio.studio.runs.run_texts import title
+from ponystudio.studio.runs.run_texts import fallback_rows, is_fallback, title
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets.toasts import Toasts
 

@@ -18,7 +18,7 @@ from ponystudio.graph.model import Graph
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.notification import Notification
 from ponystudio.studio.runs.job_queue import Job
-from ponystudio.studio.runs.remedy_texts import remedy_in_window
+from ponystudio.studio.runs.run_texts import remedy_in_window
 from ponystudio.studio.runs.runner import Runner
 
 if TYPE_CHECKING:

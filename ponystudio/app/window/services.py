@@ -14,8 +14,7 @@ from ponystudio.studio.runs.duration_estimates import Estimates
 from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore
 from ponystudio.studio.runs.keep_awake import SleepInhibitor
-from ponystudio.studio.runs.last_run import LastPictures
-from ponystudio.studio.runs.last_seeds import LastSeeds
+from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
 from ponystudio.studio.runs.run_folders import RunFolders
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.runs.seeds import SeedMode

@@ -11,8 +11,7 @@ from PySide6.QtGui import QImage
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import REST, NodeState, Problem
-from ponystudio.studio.runs.remedy_texts import remedy_in_window
-from ponystudio.studio.runs.run_texts import reason_text, size, title
+from ponystudio.studio.runs.run_texts import reason_text, remedy_in_window, size, title
 
 # Small pictures that are kept for when their results are used again.
 PICTURES = 96

@@ -20,8 +20,7 @@ from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.editable_graph import Change, EditableGraph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.node_state_writer import PreviewPictures, faults_of
-from ponystudio.studio.runs.remedy_texts import in_window
-from ponystudio.studio.runs.run_texts import plan_texts
+from ponystudio.studio.runs.run_texts import in_window, plan_texts
 from ponystudio.studio.worker.worker_process import Submission
 from ponystudio.studio.worker.worker_session import WorkerSession
 

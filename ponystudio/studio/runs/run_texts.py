@@ -1,19 +1,28 @@
-"""What the worker says of the next run, in the words that cards use: short, and never cut."""
+"""What the worker says of a run, in the words of the window.
+
+What cards show is short, and never cut. The command line's remedies speak of settings here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import cast
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Literal, cast
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import effective
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.node_state import Tier
+from ponystudio.studio.documents.node_state import Problem, Tier
 
 # Longer names of nodes would have to be cut on a card.
 LONGEST = 18
 _CHANGED = " changed"
+
+FallbackRow = tuple[Literal["done", "spare"], str, str]
+"""(whether it was done, what it is, what it freed)"""
 
 
 def plan_texts(
@@ -92,6 +101,52 @@ def memory(count: float) -> str:
     return f"{count / 2**30:.1f} GB" if count >= 0.1 * 2**30 else size(count)
 
 
+def fallback_rows(taken: Sequence[str]) -> list[FallbackRow]:
+    """Every fallback in its order, with what it freed; `taken` is `Runner.fallbacks`."""
+    order = (
+        ("forgot cached results", tr("Forget results that can be made again")),
+        ("took idle weights off the device", tr("Move idle models off the device")),
+        ("works in smaller pieces", tr("Work in smaller pieces")),
+        ("keeps fewer blocks of the weights", tr("Read the model block by block")),
+        ("runs on the CPU", tr("Run this node on the CPU")),
+    )
+    rows: list[FallbackRow] = []
+    for action, words in order:
+        done = next((text for text in reversed(taken) if text.startswith(action)), None)
+        freed = "" if done is None else done[len(action) :].strip(" ()")
+        rows.append(("spare" if done is None else "done", words, freed))
+    return rows
+
+
+def is_fallback(action: str) -> bool:
+    """Whether it is one of the fallbacks; results that can no longer be kept on disk are none."""
+    return not action.startswith("results are no longer")
+
+
+def in_window(problem: Problem) -> Problem:
+    """The same problem with a remedy that speaks of settings in place of options."""
+    remedy = remedy_in_window(problem.remedy)
+    return problem if remedy == problem.remedy else replace(problem, remedy=remedy)
+
+
+def remedy_in_window(remedy: str) -> str:
+    if "--" not in remedy:
+        return remedy
+    for pattern, text in (
+        (
+            r"name a folder of models with --models DIR",
+            tr("add a folder of models in the settings"),
+        ),
+        (
+            r"name the folder above, with --models (.+?)\.?$",
+            tr("add the folder above, {0}, in the settings."),
+        ),
+        (r"use --device ([\w:]+)", tr("choose {0} in the settings")),
+    ):
+        remedy = re.sub(pattern, partial(_with_case, text), remedy, flags=re.IGNORECASE)
+    return remedy
+
+
 def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
     """(whether the reason is the node's own and worth more than a cause above it, in words)."""
     known = {
@@ -145,3 +200,8 @@ def _parts(text: str) -> Iterable[str]:
         else:
             found.append(piece)
     return found
+
+
+def _with_case(text: str, found: re.Match[str]) -> str:
+    text = text.format(*found.groups())
+    return text[:1].upper() + text[1:] if found[0][:1].isupper() else text

@@ -18,8 +18,7 @@ from ponystudio.studio.documents.node_upgrades import NodeUpgrader
 from ponystudio.studio.runs import seeds
 from ponystudio.studio.runs.duration_estimates import Estimate, Estimates
 from ponystudio.studio.runs.job_queue import Job, JobQueue
-from ponystudio.studio.runs.last_run import LastPictures
-from ponystudio.studio.runs.last_seeds import LastSeeds
+from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
 from ponystudio.studio.runs.node_previews import NodePreviews
 from ponystudio.studio.runs.planner import Planner
 from ponystudio.studio.runs.run_folders import RunFolders

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLabel
 
 from helpers.studio import text_to_picture
 from helpers.window import open_window, show_graph
-from ponystudio.studio.runs.memory_texts import fallback_rows
+from ponystudio.studio.runs.run_texts import fallback_rows
 
 
 @pytest.fixture

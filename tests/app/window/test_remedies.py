@@ -7,7 +7,7 @@ import pytest
 from ponystudio.errors import PonyStudioError
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.runs.remedy_texts import in_window, remedy_in_window
+from ponystudio.studio.runs.run_texts import in_window, remedy_in_window
 
 
 @pytest.mark.parametrize(

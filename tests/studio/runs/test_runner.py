@@ -17,8 +17,7 @@ from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore
-from ponystudio.studio.runs.last_run import LastPictures
-from ponystudio.studio.runs.last_seeds import LastSeeds
+from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
 from ponystudio.studio.runs.run_monitor import RunMonitor
 from ponystudio.studio.settings import Settings
 from ponystudio.studio.worker.worker_process import WorkerProcess
