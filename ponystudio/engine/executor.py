@@ -16,16 +16,13 @@ import torch
 
 from ponystudio.api import NodeType, ParamSpec
 from ponystudio.api.node import socket_type
-from ponystudio.engine.cache.result_cache import WRITE_FROM, ResultCache
-from ponystudio.engine.cache.run_history import RunHistoryFile
-from ponystudio.engine.cache.saved_outputs import SavedOutputs
+from ponystudio.engine.cache.result_cache import WRITE_FROM
 from ponystudio.engine.cache.tensor_walk import all_finite, versions
-from ponystudio.engine.memory.allocation_limit import AllocationLimit
-from ponystudio.engine.memory.devices import DeviceChoice
-from ponystudio.engine.memory.oom_fallbacks import PLAIN, FailedAttempt, Fallback, OomFallbacks
-from ponystudio.engine.node_context import RunContext, RunServices
-from ponystudio.engine.plan import Keys, Plan, Step
-from ponystudio.engine.protocol.run_events import Event, NodeFinished, NodeStarted, Output
+from ponystudio.engine.memory.oom_fallbacks import FailedAttempt, Fallback
+from ponystudio.engine.node_context import RunContext
+from ponystudio.engine.plan import Keys, Step
+from ponystudio.engine.protocol.run_events import NodeFinished, NodeStarted, Output
+from ponystudio.engine.run_services import RunServices
 from ponystudio.errors import (
     Cancelled,
     ChangedInput,
@@ -38,85 +35,71 @@ from ponystudio.graph.atomic_write import write_error
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Link
 
-OnResult = Callable[[Step, Mapping[str, Any], float], None]
-
 
 class Execution:
     """One run of one plan, whose needed results are pinned already and are let go of at its end.
 
-    `node_fallbacks` has, by digest, how nodes must be run for lack of memory; `rekey` gives the
-    keys of results again when one was added. `between` is called before each step.
+    `rekey` gives the keys of results again when a fallback was needed.
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        types: Mapping[str, NodeType],
-        choice: DeviceChoice,
-        results: ResultCache,
-        around: RunServices,
-        oom_fallbacks: OomFallbacks,
-        allocation_limit: AllocationLimit,
-        *,
-        node_fallbacks: dict[str, Fallback],
-        rekey: Callable[[], Keys],
-        resolve: Callable[[str, str], Path],
-        on_result: OnResult | None = None,
-        between: Callable[[], None] | None = None,
+        self, types: Mapping[str, NodeType], services: RunServices, rekey: Callable[[], Keys]
     ) -> None:
-        self._between = between or (lambda: None)
-        self._plan, self._types, self._choice, self._results = plan, types, choice, results
-        self._around, self._oom_fallbacks, self._resolve = around, oom_fallbacks, resolve
-        self._allocation_limit = allocation_limit
-        self._node_fallbacks, self._rekey, self._on_result = node_fallbacks, rekey, on_result
-        self._keys = plan.keys
-        self._pinned = Counter(plan.needed)
+        self._types, self._services, self._rekey = types, services, rekey
+        self._plan, self._emit, self._results = services.plan, services.emit, services.results
+        self._keys = self._plan.keys
+        self._pinned = Counter(self._plan.needed)
         self._values: dict[Link, tuple[Any, str]] = {}
-        self._uses = Counter(link for step in plan.steps for link in step.node.inputs.values())
+        self._uses = Counter(
+            link for step in self._plan.steps for link in step.node.inputs.values()
+        )
 
-    def run(self, history: RunHistoryFile, scope: str, saved_outputs: SavedOutputs) -> None:
+    def run(self) -> None:
         """Run every step. Raises RunError or Cancelled."""
+        services, scope = self._services, self._services.request.scope
+        past = services.history.of(scope)
         try:
-            self._tell_what_is_there(scope, saved_outputs)
+            self._report_unneeded(scope)
             for step in self._plan.steps:
-                if self._around.cancel.is_set():
+                if services.cancel.is_set():
                     raise Cancelled("Cancelled.")
-                self._between()
-                self._emit(NodeStarted(step.node.id, self._plan.why(step, history.of(scope))))
+                services.observer.between_nodes()
+                self._emit(NodeStarted(step.node.id, self._plan.why(step, past)))
                 start = time.perf_counter()
                 outputs, context = self._run(step)
                 seconds = time.perf_counter() - start
-                self._around.receipts.took(step.node.id, seconds)
+                services.receipts.took(step.node.id, seconds)
                 # What a network made is dear: to make it again, weights must be loaded again.
                 self._keep(step, outputs, max(seconds, WRITE_FROM * bool(context.models.opened)))
-                history.record(scope, step.node.id, step.key)
+                services.history.record(scope, step.node.id, step.key)
                 if step.spec.effects:
                     identity = self._keys.identity(step.node.id)
-                    saved_outputs.record(scope, step.node.id, identity, context.written)
+                    services.saved_outputs.record(scope, step.node.id, identity, context.written)
                 self._emit(NodeFinished(step.node.id, False, round(seconds, 4)))
-                if self._on_result is not None:
-                    self._on_result(step, outputs, seconds)
+                services.observer.on_result(step, outputs, seconds)
         finally:
             self._results.unpin(self._pinned.elements())
 
-    def _tell_what_is_there(self, scope: str, saved_outputs: SavedOutputs) -> None:
+    def _report_unneeded(self, scope: str) -> None:
+        """Say of the nodes that need not run where what they give is."""
         for id, tier in self._plan.cached.items():
             self._emit(NodeFinished(id, tier, 0.0))
         for id in self._plan.unchanged:
-            for path in saved_outputs.files(scope, id):
+            for path in self._services.saved_outputs.files(scope, id):
                 self._emit(Output(id, str(path), unchanged=True))
             self._emit(NodeFinished(id, "disk", 0.0))
 
     def _run(self, step: Step) -> tuple[dict[str, Any], RunContext]:
         """The node's outputs, by the first fallback for which the memory suffices."""
-        kind = self._types[step.spec.id]
+        kind, choice = self._types[step.spec.id], self._services.choice
+        fallbacks, digest = self._services.fallbacks, step.key.digest
         context: RunContext | None = None
 
-        def attempt(fallback: Fallback) -> tuple[dict[str, Any], RunContext]:
+        def run(fallback: Fallback) -> tuple[dict[str, Any], RunContext]:
             nonlocal context
-            device = torch.device("cpu") if fallback.on_cpu else self._choice.device
+            device = torch.device("cpu") if fallback.on_cpu else choice.device
             context = RunContext(
-                step.node.id, self._around, device, self._choice.dtype, frugal=fallback.frugal
+                step.node.id, self._services, device, choice.dtype, frugal=fallback.frugal
             )
             return self._call(step, kind, context), context
 
@@ -124,20 +107,29 @@ class Execution:
             opened = context.models.opened if context else ()
             return FailedAttempt(kind.takes_context, frozenset(opened))
 
-        known = self._node_fallbacks.get(step.key.digest, PLAIN)
+        known = fallbacks.known.get(digest)
         try:
-            result, fallback = self._oom_fallbacks.attempt(step.node.id, attempt, failed, known)
+            result = fallbacks.attempt(
+                step.node.id,
+                digest,
+                run,
+                failed,
+                denoiser_on_cpu=self._services.request.denoiser_on_cpu,
+            )
         except (Exception, SystemExit) as error:  # a node is anybody's code, as a pack is
             raise _placed(error, step, kind) from error
-        if fallback != known:
-            self._node_fallbacks[step.key.digest] = fallback
+        if fallbacks.known.get(digest) != known:
             self._keys = self._rekey()
         return result
 
     def _call(self, step: Step, kind: NodeType, context: RunContext) -> dict[str, Any]:
         arguments = self._arguments(step, kind.rows)
         extra = {"ctx": context} if kind.takes_context else {}
-        with self._unchanged(step, arguments), torch.no_grad(), self._allocation_limit.enforced():
+        with (
+            self._unchanged(step, arguments),
+            torch.no_grad(),
+            self._services.allocation_limit.enforced(),
+        ):
             returned = kind.function(**arguments, **extra)
         outputs = _outputs(step, returned)
         for name, value in outputs.items():
@@ -196,7 +188,7 @@ class Execution:
         return {item.name: self._resolved(item, row[item.name]) for item in param.fields}
 
     def _resolved(self, param: ParamSpec, value: Any) -> Any:
-        return self._resolve(param.kind, value) if param.type == "file" else value
+        return self._services.files.path(param.kind, value) if param.type == "file" else value
 
     def _value(self, link: Link) -> Any:
         """From an earlier step, or from the cache, where it is pinned."""
@@ -224,9 +216,6 @@ class Execution:
                 if self._pinned[key]:
                     self._pinned[key] -= 1
                     self._results.unpin([key])
-
-    def _emit(self, event: Event) -> None:
-        self._around.emit(event)
 
 
 def _outputs(step: Step, returned: Any) -> dict[str, Any]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event as Flag
 from typing import Any
 
 import torch
@@ -18,9 +16,8 @@ from ponystudio.diffusion.images.latent_file import latent_bytes
 from ponystudio.diffusion.images.picture_file import to_picture
 from ponystudio.diffusion.weights.embedding_tensors import Bundled, bundled
 from ponystudio.engine.file_saver import save_numbered
-from ponystudio.engine.memory.weights_pool import WeightsPool
-from ponystudio.engine.protocol.run_events import Event, Memory, Note, Output, Progress
-from ponystudio.engine.receipts import Receipts
+from ponystudio.engine.protocol.run_events import Memory, Note, Output, Progress
+from ponystudio.engine.run_services import RunServices
 from ponystudio.errors import Cancelled
 from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.graph.formats.embedded_metadata import GRAPH, SUFFIXES, embed
@@ -29,31 +26,14 @@ from ponystudio.library.formats.content_id import content_id
 # Previews a second; more of them no eye sees.
 PREVIEWS = 30
 
-Preview = Callable[[str, Image], None]
-
-
-@dataclass(frozen=True)
-class RunServices:
-    """What all nodes of one run share. `choosers` gives the nodes whose params name a LoRA."""
-
-    pool: WeightsPool
-    emit: Callable[[Event], None]
-    cancel: Flag
-    output: Path
-    previews: Path
-    receipts: Receipts
-    embeddings: Callable[[], dict[str, Path]]
-    choosers: Callable[[Path], list[str]]
-    preview: Preview | None
-
 
 class RunModels:
     """The pool, as one node sees it. `opened`: content id and part of what it asked for."""
 
     def __init__(
-        self, node: str, around: RunServices, device: torch.device, check: Callable[[], None]
+        self, node: str, services: RunServices, device: torch.device, check: Callable[[], None]
     ) -> None:
-        self._node, self._around, self._device, self._check = node, around, device, check
+        self._node, self._services, self._device, self._check = node, services, device, check
         self.opened: set[tuple[str, str]] = set()
 
     def open(self, recipe: Recipe, *, precise: bool = False) -> AbstractContextManager[Any]:
@@ -62,13 +42,13 @@ class RunModels:
     @contextmanager
     def _open(self, recipe: Recipe, precise: bool) -> Iterator[Any]:
         self.opened.add((recipe.content, recipe.part))
-        with self._around.pool.open(
+        with self._services.pool.open(
             recipe, check=self._check, device=self._device, precise=precise, note=self._note
         ) as network:
             if recipe.part == "clip":
-                network.embeddings = self._around.embeddings() | _bundled_embeddings(recipe)
+                network.embeddings = self._services.files.embeddings() | _bundled_embeddings(recipe)
             if network.stream is not None:
-                self._around.emit(Note(self._node, _streaming_note(network.stream, recipe.part)))
+                self._services.emit(Note(self._node, _streaming_note(network.stream, recipe.part)))
             yield network
 
     def content(self, path: Path) -> str:
@@ -76,8 +56,8 @@ class RunModels:
 
     def _note(self, lora: str, text: str) -> None:
         """To the nodes that chose the LoRA, though it is this one for which it is applied."""
-        for node in self._around.choosers(Path(lora)) or [self._node]:
-            self._around.emit(Note(node, text))
+        for node in self._services.naming_lora(Path(lora)) or [self._node]:
+            self._services.emit(Note(node, text))
 
 
 def _streaming_note(stream: Any, part: str) -> str:
@@ -101,37 +81,37 @@ class RunContext:
     def __init__(
         self,
         node: str,
-        around: RunServices,
+        services: RunServices,
         device: torch.device,
         dtype: torch.dtype,
         *,
         frugal: bool = False,
     ) -> None:
         self.node, self.device, self.dtype, self.frugal = node, device, dtype, frugal
-        self.models = RunModels(node, around, device, self.check_cancelled)
+        self.models = RunModels(node, services, device, self.check_cancelled)
         self.written: list[Path] = []
-        self._around = around
+        self._services = services
         self._last_preview = 0.0
 
     def check_cancelled(self) -> None:
-        if self._around.cancel.is_set():
+        if self._services.cancel.is_set():
             raise Cancelled("Cancelled.")
 
     def progress(self, step: int, steps: int) -> None:
         self.check_cancelled()
-        self._around.emit(Progress(self.node, step, steps))
+        self._services.emit(Progress(self.node, step, steps))
 
     def preview(self, image: Callable[[], Image]) -> None:
         now = time.monotonic()
-        if self._around.preview is not None and now - self._last_preview >= 1 / PREVIEWS:
+        if now - self._last_preview >= 1 / PREVIEWS:
             self._last_preview = now
-            self._around.preview(self.node, image())
+            self._services.observer.on_preview(self.node, image)
 
     def short_of_memory(self, action: str) -> None:
-        self._around.emit(Memory(action, self.node))
+        self._services.emit(Memory(action, self.node))
 
     def note(self, text: str) -> None:
-        self._around.emit(Note(self.node, text))
+        self._services.emit(Note(self.node, text))
 
     def save_picture(
         self,
@@ -142,17 +122,21 @@ class RunContext:
         quality: int = 95,
         alpha: Mask | None = None,
     ) -> list[Path]:
-        return self._write_pictures(self._around.output, image, prefix, format, quality, alpha)
+        return self._write_pictures(
+            self._services.request.output, image, prefix, format, quality, alpha
+        )
 
     def show_picture(self, image: Image) -> list[Path]:
-        return self._write_pictures(self._around.previews, image, self.node, "png", 95, None)
+        return self._write_pictures(
+            self._services.request.previews, image, self.node, "png", 95, None
+        )
 
     def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:
         self.check_cancelled()
-        metadata = {GRAPH: self._around.receipts.graph_text()}
+        metadata = {GRAPH: self._services.receipts.graph_text()}
         data = latent_bytes(latent.values, latent.family, metadata)
         write = partial(write_bytes, data=data)
-        return [self._saved(self._around.output, prefix, ".latent", write)]
+        return [self._saved(self._services.request.output, prefix, ".latent", write)]
 
     def _write_pictures(
         self,
@@ -169,7 +153,7 @@ class RunContext:
             self.check_cancelled()
             opaque = None if alpha is None else alpha.values[min(index, len(alpha.values) - 1)]
             picture = to_picture(pixels, opaque)
-            fields = self._around.receipts.fields(self.node, picture.size, (index, count))
+            fields = self._services.receipts.fields(self.node, picture.size, (index, count))
 
             def write(path: Path, picture: Any = picture, fields: Any = fields) -> None:
                 embed(picture, path, format, fields, quality)
@@ -180,5 +164,5 @@ class RunContext:
     def _saved(self, folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> Path:
         path = save_numbered(folder, prefix, suffix, write)
         self.written.append(path)
-        self._around.emit(Output(self.node, str(path)))
+        self._services.emit(Output(self.node, str(path)))
         return path

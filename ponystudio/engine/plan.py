@@ -138,6 +138,13 @@ class Plan:
         """What each node's results are known by, short: for whoever keeps something with them."""
         return {id: key_suffix(self.keys.identity(id)) for id in self.inputs.order}
 
+    def explain(self, past: RunHistory) -> dict[str, str]:
+        """For every node, in order: "runs: WHY", "cached: WHERE" or why neither."""
+        texts: dict[str, str] = {id: f"cached: {tier}" for id, tier in self.cached.items()}
+        texts |= dict.fromkeys(self.unchanged, "skipped: its files still stand")
+        texts |= {step.node.id: f"runs: {self.why(step, past)}" for step in self.steps}
+        return {id: texts.get(id, "not needed") for id in self.inputs.order}
+
     def why(self, step: Step, past: RunHistory) -> str:
         """Why a node runs again, in a few words."""
         effects = bool(step.spec.effects)

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.engine_nodes import SEEN, Studio, graph, make
 from ponystudio.engine.engine import Engine
+from ponystudio.engine.run_services import RunObserver
 
 SUM = graph(
     make("two", "number", value=2.0),
@@ -123,7 +124,12 @@ def test_memory_is_known_and_a_clear_keeps_what_a_run_uses(studio):
 
 def test_between_the_nodes_of_a_run_there_is_time_for_other_things(studio):
     moments: list[int] = []
+
+    class Observer(RunObserver):
+        def between_nodes(self) -> None:
+            moments.append(len(studio.told("node_finished")))
+
     request = studio.request(SUM)
     assert not studio.engine.check(request)
-    studio.engine.run(request, between=lambda: moments.append(len(studio.told("node_finished"))))
+    studio.engine.run(request, observer=Observer())
     assert moments == [0, 1, 2]

@@ -18,6 +18,7 @@ from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.run_services import RunObserver
 from ponystudio.errors import DamagedFile, MismatchedValues, MissingFile
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import Environment, result_keys
@@ -118,15 +119,16 @@ def test_another_tokenizer_beside_a_model_is_another_result(form, tmp_path):
     first = encoders.tokenizer_model()
     plans, contexts = [], []
 
-    def keep(_step, outputs, _seconds):
-        contexts.extend(x.context for x in outputs.values() if isinstance(x, Conditioning))
+    class Keep(RunObserver):
+        def on_result(self, step, outputs, seconds):
+            contexts.extend(x.context for x in outputs.values() if isinstance(x, Conditioning))
 
     engine = Engine(load_packs(tmp_path), choose("cpu", "fp32"), emit=lambda _: None)
     with closing(engine):
         for content in (first, first, encoders.tokenizer_json(first).encode(), first):
             (tmp_path / "tokenizer.model").write_bytes(content)
             plans.append(engine.explain(request))
-            engine.run(request, on_result=keep)
+            engine.run(request, observer=Keep())
     assert [said["prompt"].partition(":")[0] for said in plans] == ["runs", "cached"] * 2
     assert plans[2]["clip"].endswith("other content")
     before, after = contexts

@@ -58,7 +58,10 @@ class FailedAttempt:
 
 
 class OomFallbacks:
-    """Attempts a node in one way after the other until the memory suffices."""
+    """Runs a node in one way after the other until the memory suffices, and remembers which did.
+
+    `known` has those that were needed, by digest of the node's key.
+    """
 
     def __init__(
         self,
@@ -66,29 +69,30 @@ class OomFallbacks:
         results: ResultCache,
         pool: WeightsPool,
         emit: Callable[[Event], None],
-        *,
-        denoiser_on_cpu: bool = False,
     ) -> None:
         self._choice, self._results, self._pool, self._emit = choice, results, pool, emit
-        self._denoiser_on_cpu = denoiser_on_cpu
+        self.known: dict[str, Fallback] = {}
 
     def attempt(
         self,
         node: str,
+        digest: str,
         run: Callable[[Fallback], T],
         failed: Callable[[], FailedAttempt],
-        start: Fallback = PLAIN,
-    ) -> tuple[T, Fallback]:
-        """What `run` returns, and the fallback with which it did; from `start` on.
+        *,
+        denoiser_on_cpu: bool = False,
+    ) -> T:
+        """What `run` returns with the first fallback that suffices, from the known one on.
 
-        `failed` describes the last attempt. Raises OutOfMemory when none is left; every other
-        error goes through.
+        `failed` describes the last attempt; `denoiser_on_cpu`: when nothing else helps, be slow.
+        Raises OutOfMemory when none is left; every other error goes through.
         """
-        fallback = start
-        ways = self._ways(node, start, failed)
+        fallback = start = self.known.get(digest, PLAIN)
+        following = self._following(node, start, failed, denoiser_on_cpu)
         while True:
             try:
-                return run(fallback), fallback
+                result = run(fallback)
+                break
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -96,43 +100,47 @@ class OomFallbacks:
                 traceback.clear_frames(error.__traceback__)
             gc.collect()
             release_cached(self._choice.device)
-            following = next(ways, None)
-            if following is None:
+            next_fallback = next(following, None)
+            if next_fallback is None:
                 raise OutOfMemory(
                     f"There is not enough memory on {self._choice.why.partition(',')[0]}.",
                     node=node,
                     remedy="Make the picture or the batch smaller, or close other programs.",
                 )
-            fallback = following
+            fallback = next_fallback
+        if fallback != start:
+            self.known[digest] = fallback
+        return result
 
-    def _ways(
-        self, node: str, start: Fallback, failed: Callable[[], FailedAttempt]
+    def _following(
+        self,
+        node: str,
+        start: Fallback,
+        failed: Callable[[], FailedAttempt],
+        denoiser_on_cpu: bool,
     ) -> Iterator[Fallback]:
         """The fallbacks that are still worth a try, each after what it frees was freed."""
         on_device = self._choice.device.type != "cpu"
         if freed := self._results.drop_unpinned(device=on_device):
-            self._tell(node, f"forgot cached results ({_size(freed)})")
+            self._emit(Memory(f"forgot cached results ({_size(freed)})", node))
             yield start
         if freed := self._pool.offload_idle():
-            self._tell(node, f"took idle weights off the device ({_size(freed)})")
+            self._emit(Memory(f"took idle weights off the device ({_size(freed)})", node))
             yield start
         frugal = start
         if not start.frugal and failed().adapts:
-            self._tell(node, "works in smaller pieces")
+            self._emit(Memory("works in smaller pieces", node))
             frugal = FRUGAL
             yield FRUGAL
         while self._pool.halve_rooms(failed().opened):
-            self._tell(node, "keeps fewer blocks of the weights in memory")
+            self._emit(Memory("keeps fewer blocks of the weights in memory", node))
             yield frugal
         parts = failed().parts
-        movable = parts and ("model" not in parts or self._denoiser_on_cpu)
+        movable = parts and ("model" not in parts or denoiser_on_cpu)
         if on_device and movable and not start.on_cpu:
-            self._tell(node, "runs on the CPU")
+            self._emit(Memory("runs on the CPU", node))
             self._pool.offload_idle()
             yield ON_CPU
-
-    def _tell(self, node: str, action: str) -> None:
-        self._emit(Memory(action, node))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -25,6 +25,7 @@ from ponystudio.engine.protocol.frame_writer import FrameWriter
 from ponystudio.engine.protocol.frames import Frame
 from ponystudio.engine.protocol.run_events import Event, Progress
 from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.run_services import RunObserver
 from ponystudio.errors import BadInput, PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.migrations import upgrade_nodes
@@ -38,7 +39,7 @@ QUALITY = 85
 REMEMBERED = 16
 
 
-class Service:
+class Service(RunObserver):
     """`execute` is for the executor's thread; `answer`, `report_memory` for any other one too."""
 
     def __init__(self, settings: Mapping[str, Any], outbox: FrameWriter, previews: Flag) -> None:
@@ -48,6 +49,7 @@ class Service:
         """
         self._outbox, self._previews = outbox, previews
         self._run: int | None = None
+        self._between: Callable[[], None] = lambda: None
         self._last_graphs: dict[str, Graph] = {}
         self._graphs_lock = Lock()
         nodes, cache = settings.get("nodes"), settings.get("cache_dir")
@@ -138,14 +140,8 @@ class Service:
         if reports:
             self._send({"event": "left_out", "errors": reports})
         try:
-            self.engine.run(
-                request,
-                cancel=cancel,
-                preview=self._preview,
-                on_result=self._on_result,
-                on_plan=self._on_plan,
-                between=between,
-            )
+            self._between = between
+            self.engine.run(request, cancel=cancel, observer=self)
         except PonyStudioError:
             pass  # the engine has told of it
 
@@ -189,19 +185,22 @@ class Service:
     def _send(self, message: Mapping[str, Any], blob: bytes = b"") -> None:
         self._outbox.send(Frame({**message, "run": self._run}, blob))
 
-    def _preview(self, node: str, image: Image) -> None:
+    def between_nodes(self) -> None:
+        self._between()
+
+    def on_preview(self, node: str, make: Callable[[], Image]) -> None:
         if self._previews.is_set():
             message = {"event": "preview", "node": node, "run": self._run}
             self._outbox.send_latest(
-                ("preview", self._run, node), _with_jpeg(message, _thumbnail(image))
+                ("preview", self._run, node), _with_jpeg(message, _thumbnail(make()))
             )
 
-    def _on_plan(self, plan: Plan) -> None:
+    def on_plan(self, plan: Plan) -> None:
         """Which nodes will run: only then can it be said how long it will take."""
         steps = [step.node.id for step in plan.steps]
         self._send({"event": "run_planned", "steps": steps, "keys": plan.short_keys})
 
-    def _on_result(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
+    def on_result(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
         """What the node gave, in short, and a small picture of pictures."""
         for name, value in outputs.items():
             message = {

@@ -47,7 +47,7 @@ def attempt(monkeypatch):
     monkeypatch.setattr(module, "release_cached", lambda _: None)
 
     def attempt(
-        enough, *, parts=("vae",), cached=0, idle=0, halves=0, start=PLAIN, device="cuda", **more
+        enough, *, parts=("vae",), cached=0, idle=0, halves=0, known=None, device="cuda", **more
     ):
         tried, told = [], []
 
@@ -61,13 +61,12 @@ def attempt(monkeypatch):
             torch.device(device), device, {"model": torch.float16}, "A GPU, fp16 (why)"
         )
         pool = Freed(idle, halves)
-        fallbacks = OomFallbacks(
-            choice, Freed(cached), pool, lambda e: told.append(e.action), **more
-        )
-        outcome = fallbacks.attempt(
-            "n", run, lambda: FailedAttempt(True, frozenset(("a", p) for p in parts)), start
-        )
-        assert outcome == ("made", tried[-1])
+        fallbacks = OomFallbacks(choice, Freed(cached), pool, lambda e: told.append(e.action))
+        if known:
+            fallbacks.known["digest"] = known
+        failed = FailedAttempt(True, frozenset(("a", p) for p in parts))
+        assert fallbacks.attempt("n", "digest", run, lambda: failed, **more) == "made"
+        assert fallbacks.known.get("digest", PLAIN) == tried[-1]
         return tried, told
 
     return attempt
@@ -119,7 +118,7 @@ def test_a_node_on_the_cpu_has_no_other_cpu_to_go_to(attempt):
 
 
 def test_what_was_needed_before_is_tried_at_once(attempt):
-    tried, _ = attempt(lambda fallback, n: fallback.frugal, start=FRUGAL)
+    tried, _ = attempt(lambda fallback, n: fallback.frugal, known=FRUGAL)
     assert tried == [FRUGAL]
 
 

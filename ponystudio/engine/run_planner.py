@@ -1,0 +1,181 @@
+"""Checks graphs and plans their runs, from any thread, without checking one twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from threading import RLock
+
+from ponystudio.api import NodeSpec
+from ponystudio.engine.cache.result_cache import ResultCache
+from ponystudio.engine.cache.run_history import RunHistoryFile
+from ponystudio.engine.cache.saved_outputs import SavedOutputs
+from ponystudio.engine.memory.oom_fallbacks import OomFallbacks
+from ponystudio.engine.plan import (
+    EmptyCache,
+    Keys,
+    KeySuffixes,
+    Plan,
+    PlanInputs,
+    key_suffix,
+    make_plan,
+    plan_inputs,
+    plan_keys,
+)
+from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.run_files import RunFiles, embedding_contents
+from ponystudio.errors import NothingToRun, PonyStudioError
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.result_keys import Environment, NodeKey
+from ponystudio.graph.topology import ancestors, effective, without_errors
+from ponystudio.graph.validation import check, effective_targets, titles
+
+# Graphs that are remembered as good: those that run, and those that plans are asked of.
+REMEMBERED = 4
+
+
+@dataclass
+class _CheckedGraph:
+    """A graph without errors, as last seen: to run it again nothing of this is worked out again."""
+
+    graph: Graph
+    targets: tuple[str, ...] | None
+    inputs: PlanInputs
+    keys: Keys | None = None
+
+    def is_of(self, request: RunRequest) -> bool:
+        return self.graph is request.graph and self.targets == request.targets
+
+
+class RunPlanner:
+    """Plans by what is cached, saved, and known of the memory; changes nothing of it."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        environment: Environment,
+        results: ResultCache,
+        history: RunHistoryFile,
+        saved_outputs: SavedOutputs,
+        fallbacks: OomFallbacks,
+    ) -> None:
+        self._catalog, self._environment, self._results = catalog, environment, results
+        self._history, self._saved_outputs, self._fallbacks = history, saved_outputs, fallbacks
+        self._checked: list[_CheckedGraph] = []
+        # What nodes and graphs remember of their keys is written by whoever plans.
+        self._lock = RLock()
+
+    def check(self, request: RunRequest) -> list[PonyStudioError]:
+        """Everything that would keep the run from succeeding and can be seen without it.
+
+        Raises NothingToRun.
+        """
+        with self._lock:
+            checked = self._find(request)
+            files = RunFiles(self._catalog, request.folders)
+            if checked is not None:
+                return files.errors(request.graph, checked.inputs.reading)
+            targets = self._targets(request)
+            called = titles(request.graph, self._catalog) if request.titled else str
+            if errors := check(request.graph, self._catalog, targets=targets, title_of=called):
+                reading = ancestors(effective(request.graph, self._catalog), targets)
+                return [*errors, *files.errors(request.graph, reading)]
+            return files.errors(request.graph, self._add(request, targets).inputs.reading)
+
+    def runnable_part(self, request: RunRequest) -> tuple[RunRequest | None, list[PonyStudioError]]:
+        """The request with those targets alone that depend on no error, None if there are none; and
+        the errors of the others."""
+        with self._lock:
+            found: list[PonyStudioError] = []
+            try:
+                targets = self._targets(request)
+                while errors := self.check(request):
+                    found += errors
+                    running = effective(request.graph, self._catalog)
+                    targets = without_errors(running, targets, [error.node for error in errors])
+                    if not targets or not all(error.node for error in errors):
+                        return None, found
+                    request = replace(request, targets=tuple(targets))
+            except NothingToRun as error:
+                return None, [error]
+            return request, found
+
+    def plan(self, request: RunRequest) -> Plan:
+        """What a run of a graph without errors will do."""
+        with self._lock:
+            checked = self._find(request) or self._add(request, self._targets(request))
+            checked.keys = self.keys(checked.inputs, request, checked.keys)
+            return make_plan(
+                checked.inputs,
+                self._catalog,
+                checked.keys,
+                EmptyCache() if request.ignore_cache else self._results,
+                lambda node, identity: self._is_up_to_date(request, node, identity),
+            )
+
+    def explain(self, plan: Plan, request: RunRequest) -> dict[str, str]:
+        """For every node of a plan, in its order: "runs: WHY", "cached: WHERE" or why neither."""
+        return plan.explain(self._history.of(request.scope))
+
+    def preview(
+        self, request: RunRequest
+    ) -> tuple[dict[str, str], Mapping[str, str], list[PonyStudioError]]:
+        """What `explain` says of as much of the graph as has no errors, what its results are known
+        by in short, and those errors."""
+        with self._lock:
+            part, errors = self.runnable_part(request)
+            if part is None:
+                return {}, {}, errors
+            plan = self.plan(part)
+            return self.explain(plan, part), plan.short_keys, errors
+
+    def keys(self, inputs: PlanInputs, request: RunRequest, before: Keys | None = None) -> Keys:
+        """The keys of the results as of now; `before`, if those still hold."""
+        files = RunFiles(self._catalog, request.folders)
+        with self._lock:
+            return plan_keys(
+                inputs,
+                self._catalog,
+                self._environment,
+                files.content,
+                self._suffixes(inputs, files),
+                before,
+            )
+
+    def _find(self, request: RunRequest) -> _CheckedGraph | None:
+        return next((checked for checked in self._checked if checked.is_of(request)), None)
+
+    def _add(self, request: RunRequest, targets: list[str]) -> _CheckedGraph:
+        inputs = plan_inputs(request.graph, self._catalog, targets)
+        checked = _CheckedGraph(request.graph, request.targets, inputs)
+        self._checked = [checked, *self._checked[: REMEMBERED - 1]]
+        return checked
+
+    def _targets(self, request: RunRequest) -> list[str]:
+        if request.targets is not None:
+            return list(request.targets)
+        return effective_targets(request.graph, self._catalog)
+
+    def _is_up_to_date(self, request: RunRequest, node: str, identity: str) -> bool:
+        if request.always_write or request.ignore_cache:
+            return False
+        folders = request.output, request.previews
+        return self._saved_outputs.up_to_date(request.scope, node, identity, folders)
+
+    def _suffixes(self, inputs: PlanInputs, files: RunFiles) -> KeySuffixes | None:
+        """What decides a result besides its key: how it must be run for lack of memory, and
+        embeddings that prompts name."""
+        embeddings = files.embeddings() if inputs.prompting else {}
+        if not self._fallbacks.known and not embeddings:
+            return None
+
+        def suffix_of(node: Node, spec: NodeSpec, key: NodeKey) -> str:
+            fallback = self._fallbacks.known.get(key.digest)
+            parts = [fallback.suffix] if fallback else []
+            for param in spec.params:
+                if param.prompt:
+                    parts += embedding_contents(node, param, embeddings)
+            return key_suffix("\n".join(parts)) if parts else ""
+
+        return suffix_of
