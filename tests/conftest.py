@@ -30,6 +30,8 @@ hypothesis.settings.load_profile("patient")
 
 # Set before a test module can import diffusers or transformers.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# No test asks the desktop to stay awake.
+os.environ["WAKEPY_FAKE_SUCCESS"] = "1"
 
 # Windows are real ones, on the display that pytest-xvfb opens, where there can be one.
 if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or shutil.which("Xvfb")):

@@ -6,21 +6,16 @@ none nothing happens, and nothing is said.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
+import threading
 
 from PySide6.QtCore import QObject, QTimer
 
 from ponystudio.studio.runs.job_queue import JobQueue
 
-# Between two runs the machine is not let go of at once: to ask anew costs a process.
-LINGER = 5_000
-_SYSTEM_REQUIRED = 0x80000001
-_CONTINUOUS = 0x80000000
+# Milliseconds between two runs in which the machine is not let go of.
+RELEASE_DELAY = 5_000
+# Seconds that the system has to be told in when the application ends.
+CLOSE_TIMEOUT = 1.0
 
 
 class SleepInhibitor(QObject):
@@ -30,89 +25,51 @@ class SleepInhibitor(QObject):
         super().__init__(parent)
         self._queue = queue
         self._on = True
-        self._holder: subprocess.Popen[bytes] | None = None
-        self._held = False
-        self._linger = QTimer(self, singleShot=True, interval=LINGER)
-        self._linger.timeout.connect(self._let_go)
-        queue.changed.connect(self._look)
+        self._thread: threading.Thread | None = None
+        self._released = threading.Event()
+        self._release_timer = QTimer(self, singleShot=True, interval=RELEASE_DELAY)
+        self._release_timer.timeout.connect(self._release)
+        queue.changed.connect(self._update)
 
     def set_on(self, on: bool) -> None:
         """Whether it is wanted at all."""
         self._on = on
         if not on:
-            self._let_go()
-        self._look()
+            self._release()
+        self._update()
 
     @property
     def is_held(self) -> bool:
-        return self._held
+        return self._thread is not None
 
     def close(self) -> None:
         self._on = False
-        self._linger.stop()
-        self._let_go()
+        self._release_timer.stop()
+        if (thread := self._thread) is not None:
+            self._release()
+            thread.join(CLOSE_TIMEOUT)
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         if self._queue.running is None or not self._on:
-            if self._held and not self._linger.isActive():
-                self._linger.start()
+            if self.is_held and not self._release_timer.isActive():
+                self._release_timer.start()
             return
-        self._linger.stop()
-        if not self._held:
-            self._held = True
-            self._hold()
-
-    def _hold(self) -> None:
-        if sys.platform == "win32":
-            _windows_state(_SYSTEM_REQUIRED)
-            return
-        command = holder_command()
-        if command is None:
-            return
-        with contextlib.suppress(OSError):
-            self._holder = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
+        self._release_timer.stop()
+        if not self.is_held:
+            self._released = threading.Event()
+            self._thread = threading.Thread(
+                target=_hold, args=(self._released,), name="keep awake", daemon=True
             )
+            self._thread.start()
 
-    def _let_go(self) -> None:
-        if not self._held:
-            return
-        self._held = False
-        if sys.platform == "win32":
-            _windows_state(_CONTINUOUS)
-        holder, self._holder = self._holder, None
-        if holder is not None:
-            assert holder.stdin is not None
-            holder.stdin.close()  # what waits on it leaves; a crash of ours closes it too
-            holder.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                holder.wait(1)
+    def _release(self) -> None:
+        self._thread = None
+        self._released.set()
 
 
-def holder_command() -> Sequence[str] | None:
-    """A process that keeps the machine awake for as long as it lives."""
-    if sys.platform == "darwin":
-        return ["/usr/bin/caffeinate", "-i", "-w", str(os.getpid())]
-    inhibit, wait = shutil.which("systemd-inhibit"), shutil.which("cat")
-    # Without a login manager it only complains.
-    if inhibit is None or wait is None or not os.path.isdir("/run/systemd/system"):  # noqa: PTH112
-        return None
-    return [
-        inhibit,
-        "--what=idle:sleep",
-        "--who=PonyStudio",
-        "--why=Pictures are being made",
-        "--mode=block",
-        wait,
-    ]
+def _hold(released: threading.Event) -> None:
+    """On a thread: a desktop may take seconds to answer."""
+    from wakepy import keep
 
-
-def _windows_state(state: int) -> None:
-    import ctypes
-
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.windll.kernel32.SetThreadExecutionState(state)  # type: ignore[attr-defined]
+    with keep.running(on_fail="pass"):
+        released.wait()

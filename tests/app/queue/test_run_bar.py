@@ -16,7 +16,6 @@ from ponystudio.app.queue.run_actions import run_actions
 from ponystudio.app.queue.run_bar import RunBar
 from ponystudio.app.window.desktop_notify import DesktopNotifier
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.studio.runs.keep_awake import SleepInhibitor
 from ponystudio.widgets import theme
 
 CATALOG = tiny_catalog()
@@ -287,19 +286,3 @@ def test_who_looks_elsewhere_is_told_once_at_the_end(runner, document, link):
     runner.run(document)
     link.tell("run_finished", seconds=60.0)
     assert len(told) == 1
-
-
-def test_the_machine_is_kept_awake_while_something_runs(runner, document, link, monkeypatch):
-    monkeypatch.setattr("ponystudio.studio.runs.keep_awake.holder_command", lambda: ["cat"])
-    awake = SleepInhibitor(runner.queue)
-    awake._linger.setInterval(0)
-    runner.run(document)
-    assert awake.is_held
-    holder = awake._holder
-    link.tell("run_finished", seconds=1.0)
-    until(lambda: not awake.is_held)
-    assert holder.poll() is not None
-    awake.set_on(False)
-    runner.run(document)
-    assert not awake.is_held
-    awake.close()
