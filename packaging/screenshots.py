@@ -141,7 +141,7 @@ class Camera:
         self.shoot("compare")
 
     def show_canvas(self) -> None:
-        self.window.show_document(self.document)
+        self.window.canvases.show(self.document)
         self.rest(0.5)
 
     def far_away(self) -> None:

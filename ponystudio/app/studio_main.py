@@ -42,7 +42,7 @@ def main(files: Sequence[Path] = ()) -> int:
     _dress(app, settings)
     with event_loop(app) as loop:
         window = restored_window(settings, files)
-        instance.files_received.connect(lambda paths, _token: _asked(window, paths))
+        instance.files_received.connect(lambda paths, _token: _open_files(window, paths))
         instance.listen()
         window.show()
         window.activateWindow()
@@ -73,7 +73,7 @@ def _dress(app: QApplication, settings: Settings) -> None:
     take()
     style_sheet.apply(app)
     hints.colorSchemeChanged.connect(lambda _: take())
-    settings.changed.connect(lambda name: take() if name == "theme" else None)
+    settings.on("theme", lambda _: take())
 
 
 def _close_on_signals(window: QWidget) -> None:
@@ -101,7 +101,7 @@ def restored_window(settings: Settings, files: Sequence[Path] = ()) -> MainWindo
     return window
 
 
-def _asked(window: MainWindow, files: Sequence[Path]) -> None:
+def _open_files(window: MainWindow, files: Sequence[Path]) -> None:
     """A second start handed its files over: show the window."""
     window.canvas_requests.open_files(files)
     window.raise_()

@@ -9,16 +9,20 @@ from typing import Literal
 from ponystudio.errors import PonyStudioError
 
 NoticeKind = Literal["info", "ok", "warn"]
+Row = tuple[Literal["done", "spare"], str, str]
+"""(sign, text, number): one of several ways that were or could be taken, say."""
 
 
 @dataclass(frozen=True)
 class Notification:
-    """`actions` are (label, what it does); the fields are those that `Toasts.show` takes."""
+    """One message: `actions` are (label, what it does), `rows` stand below the text. The fields
+    are those that `Toasts.show` takes."""
 
     title: str
     text: str = ""
     actions: tuple[tuple[str, Callable[[], object]], ...] = ()
     kind: NoticeKind = "info"
+    rows: tuple[Row, ...] = ()
 
     @classmethod
     def of(

@@ -1,4 +1,8 @@
-"""What a person may set, kept in one readable file; what is not known is kept as it is."""
+"""What a person may set, declared once and kept in one readable file.
+
+A setting is a row of `SETTINGS`: its default, where it stands in the settings panel, and its words.
+Whoever follows it connects with `Settings.on`.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +10,42 @@ import contextlib
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.library import user_folders
+from ponystudio.qt.i18n import tr
 
 FILE = "settings.json"
+DEVICES = ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps")
+Section = Literal["", "look", "files", "engine", "keys"]
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing to set; `choices` are all there are, if any. Its words are settings_words'."""
+    """One thing to set.
+
+    `choices` are all the values there are, if any; `offered` some of many. `section` is where it
+    stands in the settings panel ("": it is set elsewhere), under `title` and over `help`, which
+    are functions, since the language is known only later. `kind` says what a text, a list or a
+    mapping holds.
+    """
 
     name: str
     default: Any
     choices: tuple[Any, ...] = ()
+    section: Section = ""
+    title: Callable[[], str] = str
+    help: Callable[[], str] = str
+    kind: Literal["", "folder", "folders", "file_prefix", "keys"] = ""
+    offered: tuple[Any, ...] = ()
 
     def accepts(self, value: Any) -> bool:
         if self.choices:
@@ -37,36 +55,111 @@ class Setting:
         if isinstance(self.default, int | float):
             return isinstance(value, int | float) and math.isfinite(value) and value >= 0
         if isinstance(self.default, list):
-            return _texts(value)
-        if self.name == "keys":
-            return isinstance(value, dict) and all(map(_texts, value.values()))
+            return _are_texts(value)
+        if self.kind == "keys":
+            return isinstance(value, dict) and all(map(_are_texts, value.values()))
         return isinstance(value, type(self.default))
 
 
-def _texts(value: Any) -> bool:
+def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
+# In the settings panel they stand in this order, section by section.
 SETTINGS = (
-    Setting("theme", "system", ("system", "dark", "light")),
-    Setting("ui_scale", 1.0, (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0)),
-    Setting("density", "comfortable", ("comfortable", "compact", "touch")),
-    Setting("reduced_motion", False),
-    Setting("shapes_on_wires", False),
-    Setting("output_folder", ""),
-    Setting("file_name_pattern", "ponystudio"),
-    Setting("model_folders", []),
-    Setting("device", "auto"),
-    Setting("dtype", "auto", ("auto", "fp32", "fp16", "bf16")),
-    # 0: all that there is.
-    Setting("device_memory_gb", 0.0),
-    Setting("disk_cache_gb", 4.0),
-    Setting("previews", True),
-    Setting("notify", True),
-    Setting("keep_awake", True),
+    Setting("theme", "system", ("system", "dark", "light"), "look", lambda: tr("Theme")),
+    Setting(
+        "ui_scale",
+        1.0,
+        (0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0),
+        "look",
+        lambda: tr("Size of everything"),
+    ),
+    Setting(
+        "density",
+        "comfortable",
+        ("comfortable", "compact", "touch"),
+        "look",
+        lambda: tr("Density"),
+    ),
+    Setting(
+        "reduced_motion",
+        False,
+        section="look",
+        title=lambda: tr("Less motion"),
+        help=lambda: tr("Nothing fades, drifts or glides."),
+    ),
+    Setting(
+        "shapes_on_wires",
+        False,
+        section="look",
+        title=lambda: tr("Shapes on wires"),
+        help=lambda: tr("Each wire shows its type's shape."),
+    ),
+    Setting(
+        "output_folder",
+        "",
+        section="files",
+        title=lambda: tr("Results go to"),
+        help=lambda: tr("Empty: PonyStudio in your pictures folder."),
+        kind="folder",
+    ),
+    Setting(
+        "file_name_pattern",
+        "ponystudio",
+        section="files",
+        title=lambda: tr("Names of results begin with"),
+        help=lambda: tr("For a new Save image. What stands before a / is a folder."),
+        kind="file_prefix",
+    ),
+    Setting(
+        "model_folders",
+        [],
+        section="files",
+        title=lambda: tr("Model folders"),
+        help=lambda: tr("Laid out as ours, ComfyUI's or A1111's; read where they are."),
+        kind="folders",
+    ),
+    Setting("disk_cache_gb", 4.0, section="files", title=lambda: tr("Results kept on disk, in GB")),
+    Setting("device", "auto", section="engine", title=lambda: tr("Compute on"), offered=DEVICES),
+    Setting("dtype", "auto", ("auto", "fp32", "fp16", "bf16"), "engine", lambda: tr("Precision")),
+    Setting(
+        "device_memory_gb",
+        0.0,
+        section="engine",
+        title=lambda: tr("Memory to use, in GB"),
+        help=lambda: tr("0: what the device has. Models that need more are read in blocks."),
+    ),
+    Setting(
+        "previews",
+        True,
+        section="engine",
+        title=lambda: tr("Live previews"),
+        help=lambda: tr("Show how far a picture is while it is sampled."),
+    ),
+    Setting(
+        "keep_awake",
+        True,
+        section="engine",
+        title=lambda: tr("Keep the machine awake"),
+        help=lambda: tr("While something runs."),
+    ),
+    Setting(
+        "notify",
+        True,
+        section="engine",
+        title=lambda: tr("Notify"),
+        help=lambda: tr("When a run ends while another window is in front."),
+    ),
+    Setting(
+        "key_preset",
+        "ponystudio",
+        ("ponystudio", "comfyui", "blender", "nuke"),
+        "keys",
+        lambda: tr("Preset of shortcuts"),
+    ),
     # Keys by action, where they differ from the preset.
-    Setting("keys", {}),
-    Setting("key_preset", "ponystudio", ("ponystudio", "comfyui", "blender", "nuke")),
+    Setting("keys", {}, kind="keys"),
     Setting("seed_mode", "random", ("fixed", "increment", "random")),
     # As kind/name.
     Setting("starred_models", []),
@@ -78,33 +171,96 @@ SETTINGS = (
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
 
+def section_titles() -> dict[Section, str]:
+    """The sections of the settings panel, in their order."""
+    return {
+        "look": tr("Look"),
+        "files": tr("Files"),
+        "engine": tr("Engine"),
+        "keys": tr("Shortcuts"),
+    }
+
+
+def value_text(value: Any) -> str:
+    """A value as people say it; what has no words stands as it is."""
+    if isinstance(value, float):
+        return f"{value:.0%}"
+    return {
+        "system": tr("Like the system"),
+        "dark": tr("Dark"),
+        "light": tr("Light"),
+        "comfortable": tr("Comfortable"),
+        "compact": tr("Compact"),
+        "touch": tr("Touch"),
+        "auto": tr("Choose what fits"),
+        "cpu": tr("Processor (CPU)"),
+        "cuda": tr("NVIDIA card (CUDA)"),
+        "cuda:1": tr("Second NVIDIA card (CUDA 1)"),
+        "rocm": tr("AMD card (ROCm)"),
+        "mps": tr("Apple chip (MPS)"),
+        "fp32": tr("32 bits (fp32)"),
+        "fp16": tr("16 bits (fp16)"),
+        "bf16": tr("16 bits (bf16)"),
+        "ponystudio": "PonyStudio",
+        "comfyui": "ComfyUI",
+        "blender": "Blender",
+        "nuke": "Nuke",
+    }.get(value, str(value))
+
+
+class _Value(QObject):
+    """Tells those who follow one setting."""
+
+    changed = Signal(object)
+
+
 class Settings(QObject):
-    """Settings by name. `changed` carries the name of one that got another value."""
+    """The values of all settings, by name. What a later version has set is kept as it is."""
 
-    changed = Signal(str)
-
-    def __init__(self, path: Path | None = None, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        parent: QObject | None = None,
+        *,
+        rows: Sequence[Setting] = SETTINGS,
+    ) -> None:
         """`path` is the file; None: the usual one. What cannot be read counts as not set."""
         super().__init__(parent)
         self.path = path or user_folders.config() / FILE
+        self.rows = tuple(rows)
+        self._by_name = {setting.name: setting for setting in rows}
         self._values = _read(self.path)
+        self._followed: dict[str, _Value] = {}
 
     def get(self, name: str) -> Any:
         """The value, the default where none is set or the one in the file makes no sense."""
-        setting = BY_NAME[name]
+        setting = self._by_name[name]
         value = self._values.get(name, setting.default)
         return value if setting.accepts(value) else setting.default
 
     def set(self, name: str, value: Any) -> None:
         """Change one and write the file. Raises ValueError for a value that makes no sense."""
-        setting = BY_NAME[name]
+        setting = self._by_name[name]
         if not setting.accepts(value):
             raise ValueError(f"{value!r} is no value of {name}")
         if self.get(name) == value:
             return
         self._values[name] = value
         self._write()
-        self.changed.emit(name)
+        if (followed := self._followed.get(name)) is not None:
+            followed.changed.emit(value)
+
+    def on(self, name: str, slot: Callable[[Any], object], *, now: bool = False) -> None:
+        """Call `slot` with the value whenever it changes; `now`: and with the one it has.
+
+        As with any signal, a method of a QObject is let go of when that is deleted.
+        """
+        value = self.get(name)
+        if name not in self._followed:
+            self._followed[name] = _Value(self)
+        self._followed[name].changed.connect(slot)
+        if now:
+            slot(value)
 
     def output_folder(self) -> Path:
         chosen = self.get("output_folder")

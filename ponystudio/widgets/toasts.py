@@ -20,14 +20,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ponystudio.qt.notification import Row
 from ponystudio.widgets import theme
 from ponystudio.widgets.fade_in import TOAST_MS, fade_in
 from ponystudio.widgets.primitives import PaintedButton, draw_box, draw_icon, px
 
 Kind = Literal["info", "ok", "warn"]
 Action = tuple[str, Callable[[], object]]
-# (sign, text, number): a rung of the memory ladder, say.
-Row = tuple[Literal["done", "spare"], str, str]
 Margins = tuple[float, float, float, float]
 
 WIDTH = 344

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
 from helpers.running import until
 from ponystudio.app.studio_main import restored_window
@@ -56,6 +56,11 @@ def show_graph(window: MainWindow, graph: Graph, title: str = "Graph") -> None:
     """Open a graph as a document of its own, in front."""
     window.documents.new_from(graph, title)
     until(lambda: window.page is not None and window.page.isVisible())
+
+
+def texts(widget: QWidget) -> str:
+    """What its labels say that are seen, a line each."""
+    return "\n".join(label.text() for label in widget.findChildren(QLabel) if label.isVisible())
 
 
 def press(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier = NONE) -> None:

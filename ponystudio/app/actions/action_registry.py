@@ -32,7 +32,8 @@ class ActionRegistry(QObject):
         self._window, self._settings = window, settings
         self._sources: list[Source] = []
         self._bound: dict[str, QAction] = {}
-        settings.changed.connect(self._setting_changed)
+        settings.on("keys", self._keys_changed)
+        settings.on("key_preset", self._keys_changed)
 
     def add(self, specs: Iterable[ActionSpec]) -> None:
         """Commands of the window: their keys work wherever the keyboard is."""
@@ -101,10 +102,9 @@ class ActionRegistry(QObject):
             if spec.id != id and any(QKeySequence(other) == wanted for other in spec.keys)
         ]
 
-    def _setting_changed(self, name: str) -> None:
-        if name in ("keys", "key_preset"):
-            self._bind()
-            self.changed.emit()
+    def _keys_changed(self, _value: object) -> None:
+        self._bind()
+        self.changed.emit()
 
     def _bind(self) -> None:
         for source in self._sources:

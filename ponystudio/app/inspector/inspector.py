@@ -32,26 +32,31 @@ SOON = 80
 
 
 class Inspector(QFrame):
-    """`show_node` fills it. `run_to`, `bypass`, `go_to` and `help_wanted` carry a node's id, as
-    `loras_wanted` does, whose `<lora:…>` are to be nodes; `words_chosen` a node, and from where to
-    where in its prompt."""
+    """Tells of a node or of the graph; `problem_key` gives the keys that walk through problems.
 
-    run_to = Signal(str)
-    bypass = Signal(str)
-    go_to = Signal(str)
-    help_wanted = Signal(str)
-    loras_wanted = Signal(str)
+    `run_requested`, `bypass_requested`, `help_requested`, `loras_requested` (its `<lora:…>` are to
+    be nodes) and `node_requested` (it is to be shown) carry a node's id, `words_chosen` a node, and
+    from where to where in its prompt.
+    """
+
+    run_requested = Signal(str)
+    bypass_requested = Signal(str)
+    node_requested = Signal(str)
+    help_requested = Signal(str)
+    loras_requested = Signal(str)
     words_chosen = Signal(str, int, int)
 
     def __init__(
-        self, runner: Runner, services: FieldServices, parent: QWidget | None = None
+        self,
+        runner: Runner,
+        services: FieldServices,
+        problem_key: Callable[[], str] = str,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._runner, self._counts = runner, services.counts
+        self._runner, self._counts, self._problem_key = runner, services.counts, problem_key
         self._document: Document | None = None
         self._node = ""
-        self.problem_key: Callable[[], str] = str
-        """What walks through the problems, as it is written on keys."""
         self.tokens = TokenView(self)
         self.tokens.hide()
         self.tokens.chosen.connect(lambda *span: self.words_chosen.emit(self._node, *span))
@@ -101,7 +106,9 @@ class Inspector(QFrame):
         elif self._node in document.graph.nodes:
             content = self._of_node(document, self._node)
         else:
-            content = graph_page(document, self._runner, self.problem_key(), self.go_to.emit)
+            content = graph_page(
+                document, self._runner, self._problem_key(), self.node_requested.emit
+            )
         bar = self._area.verticalScrollBar()
         place = bar.value()
         if before := self._area.takeWidget():
@@ -131,7 +138,7 @@ class Inspector(QFrame):
         head.addWidget(label(node.title or (spec.title if spec else node.type), "title"), 1)
         help = PaintedButton("icon", icon="help", name=self.tr("Help on this node"))
         help.setToolTip(self.tr("Help on this node"))
-        help.clicked.connect(lambda: self.help_wanted.emit(id))
+        help.clicked.connect(lambda: self.help_requested.emit(id))
         head.addWidget(help, 0, Qt.AlignmentFlag.AlignTop)
         box.addLayout(head)
         box.addWidget(label(f"{node.type} v{node.version}", "mono_caption", "text3"))
@@ -148,7 +155,7 @@ class Inspector(QFrame):
             box.addWidget(label(note, "body", "text2"))
         if prompt and lora_tags.tags(prompt.text):
             make = PaintedButton("plain", self.tr("Make LoRA nodes"), "models")
-            make.clicked.connect(lambda: self.loras_wanted.emit(id))
+            make.clicked.connect(lambda: self.loras_requested.emit(id))
             box.addWidget(make, 0, Qt.AlignmentFlag.AlignLeft)
         section(box, self.tr("Parameters"), _params(document, node, spec))
         if prompt:
@@ -180,11 +187,11 @@ class Inspector(QFrame):
         row.setSpacing(px(8))
         off = node.mode == "bypassed"
         wanted: tuple[tuple[str, str, Callable[[], object]], ...] = (
-            (self.tr("Run to here"), "run", lambda: self.run_to.emit(id)),
+            (self.tr("Run to here"), "run", lambda: self.run_requested.emit(id)),
             (
                 self.tr("Use again") if off else self.tr("Bypass"),
                 "bypass",
-                lambda: self.bypass.emit(id),
+                lambda: self.bypass_requested.emit(id),
             ),
         )
         for text, icon, run in wanted:

@@ -157,16 +157,16 @@ class FilterBar(QWidget):
         self.order.activated.connect(
             lambda _: self._settings.set("model_order", self.order.currentData())
         )
-        self._settings.changed.connect(self._setting_changed)
+        for name in ("model_order", "starred_models"):
+            self._settings.on(name, self._setting_changed)
         self.stars.toggled.connect(lambda _: self.changed.emit())
         self.fits.toggled.connect(lambda _: self.changed.emit())
         self._kinds.buttonClicked.connect(lambda _: self.changed.emit())
         self._families.buttonClicked.connect(self._family_clicked)
         theme.hub.changed.connect(self._restyle)
 
-    def _setting_changed(self, name: str) -> None:
-        if name in ("model_order", "starred_models"):
-            self.changed.emit()
+    def _setting_changed(self, _value: object) -> None:
+        self.changed.emit()
 
     def _family_clicked(self, chosen: QPushButton) -> None:
         """One at most, and none when it is pressed again."""

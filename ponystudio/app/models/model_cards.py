@@ -69,11 +69,11 @@ def kind_titles() -> dict[str, tuple[str, str]]:
 
 class ModelCardList(QListView):
     """`drag_began` while a card is in the air; `drag_ended` carries whether it was taken.
-    `menu_wanted` (place on the screen) for the card that is chosen."""
+    `menu_requested` (place on the screen) for the card that is chosen."""
 
     drag_began = Signal()
     drag_ended = Signal(bool)
-    menu_wanted = Signal(object)
+    menu_requested = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class ModelCardList(QListView):
         elif not self.indexAt(event.pos()).isValid():
             return
         if self.currentIndex().isValid():
-            self.menu_wanted.emit(place)
+            self.menu_requested.emit(place)
 
     def _fit(self) -> None:
         """As many cards in a row as there is room for, and they share all of it."""

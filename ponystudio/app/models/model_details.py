@@ -28,15 +28,15 @@ _PICTURE = 188
 
 
 class ModelDetails(ScrollColumn):
-    """`add_wanted`, `use_wanted`, `folder_wanted`, `results_wanted` and `star_wanted` are about the
-    file shown;
-    `copied` carries what went to the clipboard."""
+    """What is known of one file. `add_requested`, `use_requested`, `folder_requested`,
+    `results_requested` and `star_requested` are about that file; `copied` carries what went to the
+    clipboard."""
 
-    add_wanted = Signal()
-    use_wanted = Signal()
-    folder_wanted = Signal()
-    results_wanted = Signal()
-    star_wanted = Signal()
+    add_requested = Signal()
+    use_requested = Signal()
+    folder_requested = Signal()
+    results_requested = Signal()
+    star_requested = Signal()
     copied = Signal(str)
 
     def __init__(
@@ -240,11 +240,11 @@ class ModelDetails(ScrollColumn):
         self._show_lines()
 
     def _connect(self) -> None:
-        self.add.clicked.connect(self.add_wanted)
-        self.use.clicked.connect(self.use_wanted)
-        self.results.clicked.connect(self.results_wanted)
-        self.folder.clicked.connect(self.folder_wanted)
-        self.star.clicked.connect(self.star_wanted)
+        self.add.clicked.connect(self.add_requested)
+        self.use.clicked.connect(self.use_requested)
+        self.results.clicked.connect(self.results_requested)
+        self.folder.clicked.connect(self.folder_requested)
+        self.star.clicked.connect(self.star_requested)
         self.copy.clicked.connect(self.copy_name)
         self.copy_words.clicked.connect(lambda: self._copy(", ".join(self._shown_words)))
         self.hash.copied.connect(self._copy)

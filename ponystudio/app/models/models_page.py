@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from PySide6.QtCore import QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from ponystudio.app.models.filter_bar import FilterBar
+from ponystudio.app.models.model_actions import ModelActions
 from ponystudio.app.models.model_cards import KINDS, RING, ModelCard, ModelCardList
 from ponystudio.app.models.model_details import ModelDetails
 from ponystudio.studio.models.hashing import Hasher
@@ -32,17 +32,6 @@ SETTLE = 200
 PANE_FROM = 860
 
 
-class ModelUses(Protocol):
-    """What files can be used for: ModelActions."""
-
-    def family(self) -> str: ...
-    def in_use(self) -> set[tuple[str, str]]: ...
-    def has_loader(self, kind: str) -> bool: ...
-    def taker(self, kind: str) -> str: ...
-    def add(self, path: Path) -> None: ...
-    def use(self, kind: str, name: str) -> None: ...
-
-
 class ModelsPage(QFrame):
     """`folders_requested` when another folder is to be read; `show_requested` carries a file to be
     shown where it lies, `results_requested` what to search for the results of a file,
@@ -57,13 +46,13 @@ class ModelsPage(QFrame):
     def __init__(
         self,
         facts: FileFacts,
-        uses: ModelUses,
+        actions: ModelActions,
         settings: Settings,
         index_path: Path | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._facts, self._uses, self._settings = facts, uses, settings
+        self._facts, self._actions, self._settings = facts, actions, settings
         self.setProperty("surface", "canvas")
         self.setAccessibleName(self.tr("Models"))
         self.hasher = Hasher(index_path, self)
@@ -101,7 +90,7 @@ class ModelsPage(QFrame):
 
     def refresh(self) -> None:
         """List what is wanted, in order; what was chosen stays so while it is there."""
-        family = self._uses.family()
+        family = self._actions.family()
         entries = [ModelEntry(k, name) for k in KINDS for name in self._facts.names(k) or ()]
         # What is asked for last is looked into first: the beginning of the list.
         facts = {entry: self._facts.get(entry.kind, entry.name) for entry in reversed(entries)}
@@ -131,7 +120,7 @@ class ModelsPage(QFrame):
         return entry
 
     def _in_use(self) -> set[str]:
-        return {ModelEntry(kind, name).key for kind, name in self._uses.in_use()}
+        return {ModelEntry(kind, name).key for kind, name in self._actions.in_use()}
 
     def _counted(self, shown: int, total: int) -> str:
         if shown != total:
@@ -153,7 +142,7 @@ class ModelsPage(QFrame):
         starred = entry is not None and entry.key in self.model.context.stars
         self.pane.show_entry(entry, fact, self.model.context.family, starred)
         if entry is not None:
-            self.pane.offer(self._uses.has_loader(entry.kind), self._uses.taker(entry.kind))
+            self.pane.offer(self._actions.has_loader(entry.kind), self._actions.taker(entry.kind))
         self._examine(entry, fact)
 
     def _examine(self, entry: ModelEntry | None, fact: ModelSummary | None) -> None:
@@ -173,12 +162,12 @@ class ModelsPage(QFrame):
 
     def _add(self) -> None:
         entry, fact = self._entry(), self.chosen()
-        if entry and fact and fact.path and self._uses.has_loader(entry.kind):
-            self._uses.add(fact.path)
+        if entry and fact and fact.path and self._actions.has_loader(entry.kind):
+            self._actions.add(fact.path)
 
     def _use(self) -> None:
         if (entry := self._entry()) is not None:
-            self._uses.use(entry.kind, entry.name)
+            self._actions.use(entry.kind, entry.name)
 
     def _star(self) -> None:
         if (entry := self._entry()) is not None:
@@ -275,15 +264,15 @@ class ModelsPage(QFrame):
         self._pictures.changed.connect(self.list.viewport().update)
         self.folders.clicked.connect(self.folders_requested)
         self.list.doubleClicked.connect(lambda _: self._add())
-        self.list.menu_wanted.connect(self._show_menu)
+        self.list.menu_requested.connect(self._show_menu)
         self.list.selectionModel().currentChanged.connect(self._current_changed)
         self.hasher.done.connect(self._hashed)
         pane = self.pane
-        pane.add_wanted.connect(self._add)
-        pane.use_wanted.connect(self._use)
-        pane.folder_wanted.connect(self._show_file)
-        pane.results_wanted.connect(self._show_results)
-        pane.star_wanted.connect(self._star)
+        pane.add_requested.connect(self._add)
+        pane.use_requested.connect(self._use)
+        pane.folder_requested.connect(self._show_file)
+        pane.results_requested.connect(self._show_results)
+        pane.star_requested.connect(self._star)
         pane.copied.connect(self.copied)
 
     def _current_changed(self, now: QModelIndex, before: QModelIndex) -> None:

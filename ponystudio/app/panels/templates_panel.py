@@ -20,9 +20,11 @@ SHOWN = 20
 
 
 class TemplatesPanel(QWidget):
-    def __init__(self, documents: Documents, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._documents = documents
+    """Begins, opens and opens again at a click. `notify` says why something cannot be."""
+
+    def __init__(self, documents: Documents, notify: Callable[[Notification], object]) -> None:
+        super().__init__()
+        self._documents, self._notify = documents, notify
         self.setAccessibleName(self.tr("Templates and recent files"))
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
@@ -68,9 +70,7 @@ class TemplatesPanel(QWidget):
         try:
             self._documents.new(template)
         except PonyStudioError as error:
-            self._documents.notice.emit(
-                Notification.of(self.tr("This template cannot be read"), error)
-            )
+            self._notify(Notification.of(self.tr("This template cannot be read"), error))
 
 
 def _row(title: str, text: str, run: Callable[[], object]) -> QWidget:

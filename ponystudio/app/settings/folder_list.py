@@ -14,9 +14,9 @@ MOST_ROWS = 5
 
 
 class FolderList(QWidget):
-    """As high as its folders need. `wanted` carries those that are left."""
+    """As high as its folders need. `folders_changed` carries those that are left."""
 
-    wanted = Signal(list)
+    folders_changed = Signal(list)
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -58,7 +58,7 @@ class FolderList(QWidget):
     def _remove(self) -> None:
         chosen = {item.text() for item in self.list.selectedItems()}
         rows = (self.list.item(row).text() for row in range(self.list.count()))
-        self.wanted.emit([folder for folder in rows if folder not in chosen])
+        self.folders_changed.emit([folder for folder in rows if folder not in chosen])
 
 
 def _show_own() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,120 +18,132 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.app.settings import settings_texts as words
+from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.settings.folder_list import FolderList
 from ponystudio.app.settings.key_editor import KeyEditor
 from ponystudio.errors import UnsafePath
 from ponystudio.graph.file_prefix import checked_prefix
-from ponystudio.studio.settings import BY_NAME, Setting
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.settings import Setting, Settings, section_titles, value_text
 from ponystudio.widgets.common import Hairline, IconButton, label
 from ponystudio.widgets.primitives import px
 from ponystudio.widgets.scroll_column import ScrollColumn
 
-if TYPE_CHECKING:
-    from ponystudio.app.window.main_window import MainWindow
-
-DEVICES = ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps")
+AskFolder = Callable[[str, Callable[[Path], object]], object]
+"""Asks for a folder under a title, and hands over the one that is chosen."""
 # Where a tick's words begin.
 _TICK = 20
 
 
 class SettingsPanel(QWidget):
-    def __init__(self, window: MainWindow) -> None:
+    """Every setting that has a section, then the editor of keys. `add_models` takes a folder of
+    models more."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        actions: ActionRegistry,
+        ask_folder: AskFolder,
+        add_models: Callable[[Path], object],
+    ) -> None:
         super().__init__()
-        self._window, self._settings = window, window.settings
-        self._shown: dict[str, Callable[[], None]] = {}
         self.setAccessibleName(self.tr("Settings"))
         area = ScrollColumn()
         area.box.addWidget(label(self.tr("Settings"), "title"))
-        for number, name in enumerate(words.SECTIONS):
-            heading, settings = words.section(name)
+        for number, (section, heading) in enumerate(section_titles().items()):
             if number:
                 area.box.addSpacing(px(8))
                 area.box.addWidget(Hairline())
             area.box.addSpacing(px(4))
             area.box.addWidget(label(heading, "group"))
-            for setting in settings:
-                area.box.addWidget(self._row(BY_NAME[setting]))
-        self.keys = KeyEditor(window.actions_)
+            for setting in settings.rows:
+                if setting.section == section:
+                    row = SettingRow(settings, setting, ask_folder)
+                    row.folder_added.connect(add_models)
+                    area.box.addWidget(row)
+        self.keys = KeyEditor(actions)
         area.box.addWidget(self.keys)
         area.box.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
-        self._settings.changed.connect(self._changed)
 
-    def _changed(self, name: str) -> None:
-        if show := self._shown.get(name):
-            show()
 
-    # One setting
+class SettingRow(QWidget):
+    """One setting: its title, what sets it, and its help. `folder_added` carries a folder that is
+    to be one more of a list."""
 
-    def _row(self, setting: Setting) -> QWidget:
-        row = QWidget()
-        box = QVBoxLayout(row)
+    folder_added = Signal(object)
+
+    def __init__(self, settings: Settings, setting: Setting, ask_folder: AskFolder) -> None:
+        super().__init__()
+        self._settings, self._setting, self._ask_folder = settings, setting, ask_folder
+        self._show_value: Callable[[Any], object] = id
+        box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(px(3))
-        editor = self._editor(setting)
-        editor.setAccessibleName(words.title(setting.name))
+        editor = self._editor()
+        editor.setAccessibleName(setting.title())
         ticked = isinstance(editor, QCheckBox)
         if not ticked:
-            box.addWidget(label(words.title(setting.name), "body"))
+            box.addWidget(label(setting.title(), "body"))
         box.addWidget(editor)
-        if said := words.help_of(setting.name):
-            line = _caption(said)
+        if help := setting.help():
+            line = _caption(help)
             line.setContentsMargins(px(_TICK) if ticked else 0, 0, 0, 0)
             box.addWidget(line)
-        return row
+        settings.on(setting.name, self._changed, now=True)
 
-    def _editor(self, setting: Setting) -> QWidget:
-        if setting.name == "model_folders":
-            return self._folders(setting)
-        if setting.name == "output_folder":
-            return self._folder(setting)
-        if setting.name == "file_name_pattern":
-            return self._text(setting, _refused_prefix)
+    def _changed(self, value: Any) -> None:
+        self._show_value(value)
+
+    def _set(self, value: Any) -> None:
+        self._settings.set(self._setting.name, value)
+
+    def _editor(self) -> QWidget:
+        setting = self._setting
+        if setting.kind == "folders":
+            return self._folders()
+        if setting.kind == "folder":
+            return self._folder()
+        if setting.kind == "file_prefix":
+            return self._text(_wrong_prefix)
         if isinstance(setting.default, bool):
-            return self._switch(setting)
+            return self._switch()
         if isinstance(setting.default, float) and not setting.choices:
-            return self._number(setting)
-        return self._choice(setting)
+            return self._number()
+        return self._choice()
 
-    def _show(self, setting: Setting, show: Callable[[Any], object]) -> None:
-        """Keep an editor up to date with its setting."""
-        self._shown[setting.name] = lambda: (show(self._settings.get(setting.name)), None)[1]
-        self._shown[setting.name]()
-
-    def _switch(self, setting: Setting) -> QCheckBox:
-        box = QCheckBox(words.title(setting.name))
-        self._show(setting, box.setChecked)
-        box.toggled.connect(partial(self._settings.set, setting.name))
+    def _switch(self) -> QCheckBox:
+        box = QCheckBox(self._setting.title())
+        self._show_value = box.setChecked
+        box.toggled.connect(self._set)
         return box
 
-    def _number(self, setting: Setting) -> QDoubleSpinBox:
+    def _number(self) -> QDoubleSpinBox:
         box = QDoubleSpinBox()
         box.setRange(0.0, 1000.0)
         box.setDecimals(1)
         box.lineEdit().setTextMargins(px(6), 0, px(6), 0)  # a style sheet's padding misses it
-        self._show(setting, box.setValue)
-        box.editingFinished.connect(lambda: self._settings.set(setting.name, box.value()))
+        self._show_value = box.setValue
+        box.editingFinished.connect(lambda: self._set(box.value()))
         return box
 
-    def _choice(self, setting: Setting) -> QComboBox:
+    def _choice(self) -> QComboBox:
         box = QComboBox()
-        for value in setting.choices or DEVICES:
-            box.addItem(words.value(value), value)
+        for value in self._setting.choices or self._setting.offered:
+            box.addItem(value_text(value), value)
 
         def show(value: Any) -> None:
             if box.findData(value) < 0:
-                box.addItem(words.value(value), value)
+                box.addItem(value_text(value), value)
             box.setCurrentIndex(box.findData(value))
 
-        self._show(setting, show)
-        box.activated.connect(lambda _: self._settings.set(setting.name, box.currentData()))
+        self._show_value = show
+        box.activated.connect(lambda _: self._set(box.currentData()))
         return box
 
-    def _text(self, setting: Setting, refused: Callable[[str], str], *beside: QWidget) -> QWidget:
+    def _text(self, wrong: Callable[[str], str], *beside: QWidget) -> QWidget:
         """A field, what stands beside it, and below it why a text was refused."""
         row = QWidget()
         column, line = QVBoxLayout(row), QHBoxLayout()
@@ -139,22 +151,22 @@ class SettingsPanel(QWidget):
             layout.setContentsMargins(0, 0, 0, 0)
             layout.setSpacing(px(3))
         field, why = QLineEdit(), _caption("", "err")
-        field.setAccessibleName(words.title(setting.name))
-        field.setPlaceholderText(str(setting.default))
+        field.setAccessibleName(self._setting.title())
+        field.setPlaceholderText(str(self._setting.default))
         row.setFocusProxy(field)
 
         def take() -> None:
-            reason = refused(field.text())
+            reason = wrong(field.text())
             why.setText(reason)
             why.setVisible(bool(reason))
             if not reason:
-                self._settings.set(setting.name, field.text().strip())
+                self._set(field.text().strip())
 
         def show(text: str) -> None:
             field.setText(text)
             why.hide()
 
-        self._show(setting, show)
+        self._show_value = show
         field.editingFinished.connect(take)
         line.addWidget(field, 1)
         for widget in beside:
@@ -163,33 +175,28 @@ class SettingsPanel(QWidget):
         column.addWidget(why)
         return row
 
-    def _folder(self, setting: Setting) -> QWidget:
+    def _folder(self) -> QWidget:
         browse = IconButton("folder", self.tr("Choose a folder"))
         browse.clicked.connect(
-            lambda: self._window.dialogs.folder(
-                words.title(setting.name),
-                lambda path: self._settings.set(setting.name, str(path)),
-            )
+            lambda: self._ask_folder(self._setting.title(), lambda path: self._set(str(path)))
         )
-        row = self._text(setting, _refused_folder, browse)
+        row = self._text(_wrong_folder, browse)
         field = row.findChild(QLineEdit)
         assert isinstance(field, QLineEdit)
         field.setPlaceholderText(str(self._settings.output_folder()))
         return row
 
-    def _folders(self, setting: Setting) -> QWidget:
-        folders = FolderList(words.title(setting.name))
-        self._show(setting, folders.show_folders)
-        folders.wanted.connect(partial(self._settings.set, setting.name))
+    def _folders(self) -> QWidget:
+        folders = FolderList(self._setting.title())
+        self._show_value = folders.show_folders
+        folders.folders_changed.connect(self._set)
         folders.add.clicked.connect(
-            lambda: self._window.dialogs.folder(
-                self.tr("A folder of models"), self._window.add_models
-            )
+            lambda: self._ask_folder(self.tr("A folder of models"), self.folder_added.emit)
         )
         return folders
 
 
-def _refused_prefix(text: str) -> str:
+def _wrong_prefix(text: str) -> str:
     try:
         checked_prefix(text.strip())
     except UnsafePath as error:
@@ -197,11 +204,11 @@ def _refused_prefix(text: str) -> str:
     return ""
 
 
-def _refused_folder(text: str) -> str:
+def _wrong_folder(text: str) -> str:
     path = Path(text.strip()).expanduser()
-    if not text.strip() or path.is_absolute():
-        return "" if not path.is_file() else words.no_folder()
-    return words.no_whole_path()
+    if text.strip() and not path.is_absolute():
+        return tr("Write the whole path of a folder, or choose one.")
+    return tr("There is a file of that name: choose a folder.") if path.is_file() else ""
 
 
 def _caption(text: str, tone: str = "") -> QLabel:

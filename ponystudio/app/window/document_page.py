@@ -2,52 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QMimeData, QPointF, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
+from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view import camera
 from ponystudio.canvas.view.camera import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.editing.edits import SetMode
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.models.field_services import FieldServices
+from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import px
-
-if TYPE_CHECKING:
-    from ponystudio.app.window.drop_handler import DropHandler
-    from ponystudio.studio.documents.document import Document
-    from ponystudio.studio.models.field_services import FieldServices
-    from ponystudio.studio.runs.runner import Runner
-
 
 _CENTRE = Qt.AlignmentFlag.AlignHCenter
 
 
 class DocumentPage(QWidget):
-    """`selection_changed` when other nodes are selected or have the focus; `template_wanted` when
-    the empty canvas's button is pressed; `picture_wanted` carries a node whose picture was
-    activated."""
+    """The canvas of one document. `selection_changed` when other nodes are selected or have the
+    focus; `template_requested` when the empty canvas's button is pressed; `picture_requested`
+    carries a node whose picture was activated."""
 
     selection_changed = Signal()
-    template_wanted = Signal()
-    picture_wanted = Signal(str)
+    template_requested = Signal()
+    picture_requested = Signal(str)
 
     def __init__(
         self,
         document: Document,
         runner: Runner,
         services: FieldServices,
-        dropper: DropHandler,
+        drops: DropHandler,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.document, self._runner, self._dropper = document, runner, dropper
+        self.document, self._runner, self._drops = document, runner, drops
         self.scene = GraphScene(document, self)
         self.view = GraphView(self.scene)
         self.commands = CanvasCommands(self.view, document)
@@ -60,12 +58,17 @@ class DocumentPage(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(self.view)
         self._hint = _EmptyHint(self.view.viewport())
-        self._hint.button.clicked.connect(self.template_wanted)
+        self._hint.button.clicked.connect(self.template_requested)
         self._connect()
         self._graph_changed()
 
     def selected(self) -> list[str]:
         return self.commands.ops.targets()
+
+    def add_files(self, paths: Sequence[Path]) -> None:
+        """Their loaders, in the middle of what is seen or where there is room."""
+        at = self.view.visible_rect().center()
+        self._drops.take(paths, self.document, at, self.commands.ops.room_for)
 
     def set_keys(self, keys_of: Callable[..., tuple[str, ...]]) -> None:
         """By which the canvas's commands know their keys."""
@@ -99,15 +102,15 @@ class DocumentPage(QWidget):
         self.scene.focus_changed.connect(lambda _: self.selection_changed.emit())
         self.scene.run_to_requested.connect(lambda node: self._runner.run_to(self.document, node))
         self.scene.remedy_requested.connect(self._remedy)
-        self.scene.picture_activated.connect(self.picture_wanted)
+        self.scene.picture_activated.connect(self.picture_requested)
         self.commands.gestures.dropped.connect(self._dropped)
         self.document.changed.connect(lambda _: self._graph_changed())
 
     def _dropped(self, mime: QMimeData, at: QPointF) -> None:
         """Files and pictures that no field takes."""
-        if self._dropper.accepts(mime):
+        if self._drops.accepts(mime):
             pointer = self.view.viewport().mapToGlobal(self.view.from_scene(at).toPoint())
-            self._dropper.drop(mime, self.document, at, pointer)
+            self._drops.drop(mime, self.document, at, pointer)
 
     def _remedy(self, node: str, problem: Problem, which: str) -> None:
         socket = problem.socket.split("[")[0].split(".")[0]

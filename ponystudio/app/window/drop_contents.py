@@ -6,12 +6,12 @@ gets the node that loads it; nodes as text are pasted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ponystudio.api.spec import NodeSpec, ParamSpec
+from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import BadInput, GraphFileError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, Edit, SetView
@@ -25,6 +25,7 @@ from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.recognition.model_file import ACCEPTED
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.studio.documents.opening import is_picture
+from ponystudio.studio.models.model_loaders import loader, with_file
 
 Action = Literal["open", "nodes", "node", "note", "models"]
 _PROMPT = "core.encode_prompt"
@@ -138,27 +139,6 @@ def is_material(path: Path) -> bool:
     """Whether a file is something to work with rather than a graph, as its name tells."""
     suffix = path.suffix.lower()
     return suffix in (*WEIGHTS, *PICTURES, ".latent") or path.is_dir() or path.name == EXTRA_PATHS
-
-
-def loader(catalog: Mapping[str, NodeSpec], kind: str) -> tuple[NodeSpec, ParamSpec] | None:
-    """The node that loads a file of a kind, and by which param: a built-in one before others, one
-    that takes a single file before one that takes a list."""
-    specs = sorted(catalog.values(), key=lambda spec: not spec.id.startswith("core."))
-    found = [(s, p) for s in specs if s.outputs for p in s.params if takes(p, kind)]
-    return min(found, key=lambda item: item[1].type == "rows", default=None)
-
-
-def takes(param: ParamSpec, kind: str) -> bool:
-    """Whether it names files of a kind, one or a list of them."""
-    return kind in (param.kind, *(field.kind for field in param.fields if field.type == "file"))
-
-
-def with_file(param: ParamSpec, name: str, present: Any) -> Any:
-    """The param's value with this file: instead of its own, or one row more."""
-    if param.type != "rows":
-        return name
-    row = {field.name: name if field.type == "file" else field.default for field in param.fields}
-    return [*(present if isinstance(present, list) else ()), row]
 
 
 def edits(choice: DropChoice, graph: Graph, at: tuple[float, float]) -> list[Edit]:

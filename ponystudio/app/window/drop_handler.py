@@ -34,14 +34,16 @@ Room = Callable[[NodeSpec, QPointF], Point]
 
 
 class DropHandler(QObject):
-    """`folder_dropped` carries a folder of models, for the settings; `added` a document and the
-    nodes that came into it.
+    """Looks into what is dropped, and does what is to be done with it. `folder_dropped` carries a
+    folder of models, for the settings; `added` a document and the nodes that came into it;
+    `notice` a Notification that says why something cannot be used.
 
     `pictures` is where a picture goes that is dropped or pasted without a file.
     """
 
     folder_dropped = Signal(object)
     added = Signal(object, list)
+    notice = Signal(object)
 
     def __init__(self, documents: Documents, window: QWidget, pictures: Path | None = None) -> None:
         super().__init__(window)
@@ -64,7 +66,7 @@ class DropHandler(QObject):
     def drop(self, mime: QMimeData, document: Document, at: QPointF, pointer: QPoint) -> None:
         """Do what is to be done with it, at a place of the scene; where there is a choice, ask at
         the pointer (in pixels of the screen)."""
-        self._look(self._jobs(mime, document), document, at, pointer)
+        self._examine(self._jobs(mime, document), document, at, pointer)
 
     def take(
         self,
@@ -76,7 +78,7 @@ class DropHandler(QObject):
         """As if these were dropped there, or where there is room, but nothing is asked: the usual
         thing is done."""
         judge = self._judge(document)
-        self._look([partial(judge.file, path) for path in paths], document, at, None, room)
+        self._examine([partial(judge.file, path) for path in paths], document, at, None, room)
 
     def wait(self) -> None:
         self._files.wait()
@@ -123,7 +125,7 @@ class DropHandler(QObject):
             return self.tr("Add %1").replace("%1", choice.spec.title)
         return self.tr("Paste")
 
-    def _look(
+    def _examine(
         self,
         jobs: Sequence[Callable[[], Dropped]],
         document: Document,
@@ -206,7 +208,7 @@ class DropHandler(QObject):
 
     def _refused(self, name: str, error: PonyStudioError) -> None:
         title = self.tr("%1 cannot be used here").replace("%1", name or self.tr("This"))
-        self._documents.notice.emit(Notification.of(title, error))
+        self.notice.emit(Notification.of(title, error))
 
 
 def _elsewhere() -> Dropped:

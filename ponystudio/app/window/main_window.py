@@ -1,10 +1,10 @@
-"""The studio's window: it puts the parts together and passes on what they ask for."""
+"""The studio's window: it makes the parts, in their order, and connects them."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, Qt, QTimer
 from PySide6.QtGui import QCloseEvent
@@ -17,26 +17,37 @@ from ponystudio.app.panels.node_panel import NodePanel
 from ponystudio.app.queue.bottom_bar import BottomBar
 from ponystudio.app.queue.run_actions import run_actions
 from ponystudio.app.queue.run_bar import RunBar
-from ponystudio.app.window import page_switcher
 from ponystudio.app.window.canvas_requests import CanvasRequests
 from ponystudio.app.window.document_page import DocumentPage
+from ponystudio.app.window.document_pages import DocumentPages
 from ponystudio.app.window.document_tabs import DocumentTabs
 from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.app.window.file_dialogs import FileDialogs
 from ponystudio.app.window.navigation_rail import NavigationRail
 from ponystudio.app.window.notifications import Notifications
 from ponystudio.app.window.page_switcher import PageSwitcher
-from ponystudio.app.window.panel_registry import PanelRegistry
+from ponystudio.app.window.panel_registry import (
+    PanelParts,
+    PanelRegistry,
+    panel_actions,
+    panel_specs,
+)
 from ponystudio.app.window.picture_verifier import PictureVerifier
 from ponystudio.app.window.services import Services
-from ponystudio.app.window.window_actions import menu_entries, window_actions
+from ponystudio.app.window.window_actions import (
+    app_actions,
+    file_actions,
+    menu_entries,
+    view_actions,
+)
 from ponystudio.app.window.window_layout import TopBar, WindowLayout
 from ponystudio.graph.catalog import Catalog
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.qt.notification import Notification
+from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
+from ponystudio.studio.documents.saving import beside
 from ponystudio.studio.documents.templates import DEFAULT, template
 from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.studio.results.file_name_pattern import with_prefix
@@ -45,6 +56,9 @@ from ponystudio.studio.settings import Settings
 from ponystudio.widgets import metrics, theme
 from ponystudio.widgets.action import ActionSpec
 from ponystudio.widgets.toasts import Toasts
+
+if TYPE_CHECKING:  # imported when it is first shown
+    from ponystudio.app.models.models_page import ModelsPage
 
 SIZE = (1600, 1000)
 
@@ -60,37 +74,15 @@ class MainWindow(QMainWindow):
         self.settings = settings
         self.setWindowTitle("PonyStudio")
         self.resize(*SIZE)
-        self.services = Services(settings, self)
-        self.runner = self.services.runner
-        self.documents = Documents(user_folders.data(), self._catalog(), self.folders, self)
-        self.field_services = FieldServices(
-            self.folders, index_path=user_folders.cache() / "models.sqlite"
-        )
-        self.drop_handler = DropHandler(self.documents, self, user_folders.data() / "pasted")
-        self.dialogs = FileDialogs(self.documents, self)
-        self.results = ResultLibrary(
-            user_folders.data(), user_folders.cache(), settings.output_folder(), None, self
-        )
-        self.canvases: dict[Document, DocumentPage] = {}
-        self._make_parts()
-        self.toasts = Toasts(self.shell.pages)
-        self.canvas_requests = CanvasRequests(self)
-        self.notifications = Notifications(self.toasts, self.runner, self.canvas_requests.go_to)
-        self.verifier = PictureVerifier(self.runner, self)
-        self.results.actions.set_toasts(self.toasts)
-        self.panels = PanelRegistry(self, self.shell, self.nodes)
-        self.page_switcher = PageSwitcher(self, self.shell)
-        self.actions_ = ActionRegistry(self, settings)
-        self._make_actions()
-        self._connect_documents()
-        self._connect_parts()
+        self._make_services()
+        self._make_widgets()
+        self._make_controllers()
+        self._add_actions()
+        self._connect_studio()
+        self._connect_widgets()
+        self._connect_settings()
+        self._document_shown(None)
         self._restore_sizes()
-
-    def folders(self) -> ModelFolders:
-        """Where models are now: beside the document in front, too."""
-        document = self.documents.current if hasattr(self, "documents") else None
-        beside = document.folder if document else None
-        return ModelFolders(self.services.models(), beside)
 
     def start(self) -> None:
         """What needs no hurry: the worker, earlier pictures."""
@@ -99,39 +91,84 @@ class MainWindow(QMainWindow):
         if (page := self.page) and self.shell.pages.currentWidget() is page:
             page.view.setFocus()  # what Qt gave the keyboard to, with the window, is any field
 
-    def welcome(self) -> None:
-        """Greet who is here for the first time, unless there is work already."""
-        document = self.documents.current
-        if not self.settings.get("welcomed") and (document is None or document.pristine):
-            self.page_switcher.welcome()
-
     @property
     def page(self) -> DocumentPage | None:
         """The canvas in front."""
-        document = self.documents.current
-        return self.canvases.get(document) if document else None
+        return self.canvases.current
 
     # --- Parts ------------------------------------------------------------------------------------
 
-    def _make_parts(self) -> None:
+    def _make_services(self) -> None:
+        """What has no widget."""
+        data, cache = user_folders.data(), user_folders.cache()
+        self.services = Services(self.settings, self)
+        self.runner = self.services.runner
+        self.documents = Documents(data, self._catalog(), self.services.model_folders, self)
+        self.field_services = FieldServices(self._folders, index_path=cache / "models.sqlite")
+        self.results = ResultLibrary(data, cache, self.settings.output_folder(), None, self)
+        self.drop_handler = DropHandler(self.documents, self, data / "pasted")
+        self.dialogs = FileDialogs(self.documents, self)
+        self.actions_ = ActionRegistry(self, self.settings)
+
+    def _make_widgets(self) -> None:
+        self._panel_specs = panel_specs()
         self.tabs = DocumentTabs(self.documents)
         self.run_bar = RunBar(self.runner, lambda: self.documents.current)
         self.bottom = BottomBar(self.runner)
-        self.rail = NavigationRail()
+        self.rail = NavigationRail(self._panel_specs)
         self.nodes = NodePanel()
-        self.nodes.set_catalog(self._catalog())
-        self.inspector = Inspector(self.runner, self.field_services)
+        problem_key = partial(self.actions_.shown_keys, "view.problems")
+        self.inspector = Inspector(self.runner, self.field_services, problem_key)
         self.strip = ResultsStrip(self.results)
         self.top = TopBar(self.tabs, self.run_bar)
         self.shell = WindowLayout(self.top, self.rail, self.inspector, self.strip, self.bottom)
         self.setCentralWidget(self.shell)
+        self.toasts = Toasts(self.shell.pages)
 
-    def _make_actions(self) -> None:
-        self.actions_.add(window_actions(self))
+    def _make_controllers(self) -> None:
+        """What does things with the parts."""
+        self.notifications = Notifications(self.toasts, self.runner)
+        self.results.actions.set_toasts(self.toasts)
+        self.verifier = PictureVerifier(self.runner, self)
+        self.canvases = DocumentPages(self.documents, self.shell.pages, self._make_page)
+        self.canvas_requests = CanvasRequests(self.documents, self.canvases, self.runner, self)
+        self.page_switcher = PageSwitcher(self.shell, self.results, self._make_models)
+        parts = PanelParts(
+            self.documents,
+            self.runner,
+            self.settings,
+            self.actions_,
+            self.nodes,
+            self.notifications.show,
+            self.dialogs.folder,
+            self.add_models,
+        )
+        self.panels = PanelRegistry(self.shell, self._panel_specs, parts)
+
+    def _add_actions(self) -> None:
+        specs, requests = self._panel_specs, self.canvas_requests
+        self.actions_.add(
+            [
+                *file_actions(self.documents, self.dialogs, self.new_default),
+                *panel_actions(specs, "panel", self.toggle_panel),
+                *view_actions(
+                    self.settings,
+                    self.results,
+                    self.page_switcher,
+                    self.shell.toggle_alone,
+                    requests.walk_problems,
+                ),
+                *app_actions(
+                    panel_actions(specs, "app", self.toggle_panel),
+                    self.show_commands,
+                    self.show_menu,
+                    self.close,
+                ),
+            ]
+        )
         self.actions_.add(run_actions(self.runner, lambda: self.documents.current, self._selected))
         self.actions_.add_source(self._canvas_actions)
         self.actions_.add_source(self.page_switcher.actions)
-        self.inspector.problem_key = partial(self.actions_.shown_keys, "view.problems")
 
     def _canvas_actions(self) -> list[ActionSpec]:
         page = self.page
@@ -140,68 +177,117 @@ class MainWindow(QMainWindow):
     def _selected(self) -> list[str]:
         return self.page.selected() if self.page else []
 
+    def _make_page(self, document: Document) -> DocumentPage:
+        page = DocumentPage(document, self.runner, self.field_services, self.drop_handler)
+        requests = self.canvas_requests
+        page.set_keys(self.actions_.keys_of)
+        self.settings.on("shapes_on_wires", page.scene.set_shapes_on_wires, now=True)
+        page.selection_changed.connect(self._selection_changed)
+        page.template_requested.connect(self.new_default)
+        page.scene.tokens_requested.connect(requests.show_tokens)
+        page.scene.loras_requested.connect(requests.make_loras)
+        page.picture_requested.connect(partial(self.page_switcher.show_picture_of, document))
+        return page
+
+    def _make_models(self) -> ModelsPage:
+        from ponystudio.app.models.model_actions import ModelActions
+        from ponystudio.app.models.models_page import ModelsPage
+
+        facts, requests = self.field_services.facts, self.canvas_requests
+        actions = ModelActions(self.documents, facts, self._selected, self)
+        actions.open_requested.connect(lambda path: requests.open_files([path]))
+        actions.use_requested.connect(requests.go_to_node)
+        page = ModelsPage(facts, actions, self.settings, self.field_services.index_path)
+        page.folders_requested.connect(lambda: self.panels.open("settings"))
+        page.show_requested.connect(show_in_folder)
+        page.copied.connect(lambda text: self.toasts.show(self.tr("Copied"), text, kind="ok"))
+        return page
+
     # --- Wires ------------------------------------------------------------------------------------
 
-    def _connect_documents(self) -> None:
-        documents, link = self.documents, self.services.link
+    def _connect_studio(self) -> None:
+        documents, results, requests = self.documents, self.results, self.canvas_requests
         documents.opened.connect(self._opened)
-        documents.closed.connect(self._closed)
-        documents.current_changed.connect(self.show_document)
-        documents.notice.connect(self.tell)
+        documents.closed.connect(self.runner.unwatch)
         documents.title_changed.connect(lambda _: self._retitle())
-        self.tabs.close_requested.connect(documents.close)
+        self.services.link.catalog_changed.connect(lambda _: self._catalog_changed())
+        self.runner.picture_made.connect(results.add)
+        self.runner.queue.changed.connect(self._show_queue)
         self.drop_handler.folder_dropped.connect(self.add_models)
-        link.catalog_changed.connect(lambda _: self._have_catalog())
-        self.runner.picture_made.connect(self.results.add)
-        self.runner.queue.changed.connect(self._show_running)
-        self.results.actions.view_requested.connect(self.page_switcher.show_pictures)
-        self.results.actions.verify_requested.connect(self.verifier.verify)
-        self.verifier.verified.connect(self.results.have_verdict)
-        self.verifier.notice.connect(self.notifications.show)
-        for document in documents:
-            self._opened(document)
-        self.show_document(documents.current)
+        self.drop_handler.added.connect(requests.show_added)
+        results.actions.view_requested.connect(self.page_switcher.show_pictures)
+        results.actions.verify_requested.connect(self.verifier.verify)
+        results.actions.open_graph_requested.connect(documents.open)
+        results.actions.use_seed_requested.connect(requests.use_seed)
+        results.actions.apply_values_requested.connect(requests.apply_values)
+        self.verifier.verified.connect(results.have_verdict)
+        for source in (documents, self.drop_handler, self.verifier, requests):
+            source.notice.connect(self.notifications.show)
+        self.notifications.node_requested.connect(requests.go_to)
+        requests.help_requested.connect(self.show_help)
+        requests.tokens_requested.connect(self._show_tokens)
 
-    def _connect_parts(self) -> None:
+    def _connect_widgets(self) -> None:
+        canvases, requests, inspector = self.canvases, self.canvas_requests, self.inspector
+        canvases.shown.connect(self._document_shown)
+        self.tabs.close_requested.connect(self.documents.close)
         self.top.menu_button.clicked.connect(self.show_menu)
         self.top.new_button.clicked.connect(lambda: self.documents.new())
         self.rail.chosen.connect(self.toggle_panel)
-        self.nodes.search.left.connect(lambda: self.show_document(self.documents.current))
+        self.nodes.set_catalog(self._catalog())
+        self.nodes.chosen.connect(requests.add_node)
+        self.nodes.search.left.connect(canvases.show_current)
         self.nodes.closed.connect(lambda: self.toggle_panel("nodes"))
         self.strip.gallery_requested.connect(lambda: self.page_switcher.show_pictures([]))
+        self.panels.changed.connect(self._show_open)
         self.page_switcher.changed.connect(self._show_open)
-        self.page_switcher.left.connect(lambda: self.show_document(self.documents.current))
+        self.page_switcher.left.connect(canvases.show_current)
         self.page_switcher.status_changed.connect(self.bottom.progress.set_page_status)
-        self.settings.changed.connect(self._setting_changed)
+        inspector.run_requested.connect(requests.run_to)
+        inspector.bypass_requested.connect(requests.bypass)
+        inspector.node_requested.connect(requests.go_to_node)
+        inspector.help_requested.connect(requests.help_on)
+        inspector.words_chosen.connect(requests.select_words)
+        inspector.loras_requested.connect(requests.make_loras)
+
+    def _connect_settings(self) -> None:
+        settings = self.settings
+        settings.on("output_folder", self._output_folder_changed)
+        settings.on("model_folders", lambda _: self.field_services.facts.forget())
+        settings.on("file_name_pattern", lambda _: self._catalog_changed())
+        settings.on("ui_scale", self._rescale)
+        settings.on("reduced_motion", theme.set_reduced_motion)
+        settings.on("density", lambda name: theme.set_density(metrics.DENSITIES[name]))
+
+    def _folders(self) -> ModelFolders:
+        """Where models are now: beside the document in front, too."""
+        document = self.documents.current
+        return beside(self.services.model_folders(), document.path if document else None)
+
+    def _catalog(self) -> Catalog:
+        """What nodes there are, and how they are made new."""
+        return with_prefix(self.services.link.catalog, self.settings.get("file_name_pattern"))
+
+    def _catalog_changed(self) -> None:
+        catalog = self._catalog()
+        self.documents.set_catalog(catalog)
+        self.nodes.set_catalog(catalog)
+        self.results.set_catalog(catalog)
+
+    def _output_folder_changed(self, _value: str) -> None:
+        self.results.index.set_folder(self.settings.output_folder())
+
+    def _rescale(self, scale: float) -> None:
+        theme.set_scale(scale)
+        self.panels.rescale()
 
     def _opened(self, document: Document) -> None:
         self.toasts.withdraw(self.documents.closed_words(document))
-        page = DocumentPage(document, self.runner, self.field_services, self.drop_handler)
-        page.set_keys(self.actions_.keys_of)
-        page.scene.set_shapes_on_wires(self.settings.get("shapes_on_wires"))
-        page.selection_changed.connect(self._selection_changed)
-        page.template_wanted.connect(self.new_default)
-        page.scene.tokens_requested.connect(self.canvas_requests.show_tokens)
-        page.scene.loras_requested.connect(self.canvas_requests.make_loras)
-        page.picture_wanted.connect(partial(self.canvas_requests.show_picture_of, document))
-        self.canvases[document] = page
-        self.shell.pages.addWidget(page)
         self.runner.watch(document)
 
-    def _closed(self, document: Document) -> None:
-        self.runner.unwatch(document)
-        page = self.canvases.pop(document)
-        page.close_page()
-        self.shell.pages.removeWidget(page)
-        page.deleteLater()
-
-    def show_document(self, document: Document | None) -> None:
-        """Bring its canvas to the front, whatever page stood there."""
-        page = self.canvases.get(document) if document else None
-        if page is not None:
-            self.shell.pages.setCurrentWidget(page)
+    def _document_shown(self, document: Document | None) -> None:
+        if document is not None:
             self.page_switcher.leave()
-            page.view.setFocus()
         self.run_bar.refresh()
         self.inspector.show_document(document)
         self._selection_changed()
@@ -218,21 +304,10 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{document.title} — PonyStudio" if document else "PonyStudio")
 
     def _selection_changed(self) -> None:
-        page = self.page
-        nodes = page.scene.selected_nodes() if page else []
+        nodes = self.page.scene.selected_nodes() if self.page else []
         self.inspector.show_node(nodes[0] if len(nodes) == 1 else "")
 
-    def _catalog(self) -> Catalog:
-        """What nodes there are, and how they are made new."""
-        return with_prefix(self.services.link.catalog, self.settings.get("file_name_pattern"))
-
-    def _have_catalog(self) -> None:
-        catalog = self._catalog()
-        self.documents.set_catalog(catalog)
-        self.nodes.set_catalog(catalog)
-        self.results.set_catalog(catalog)
-
-    def _show_running(self) -> None:
+    def _show_queue(self) -> None:
         queue = self.runner.queue
         running = self.runner.document_of(queue.running) if queue.running else None
         self.tabs.set_running({running} if isinstance(running, Document) else set())
@@ -241,35 +316,30 @@ class MainWindow(QMainWindow):
     def _show_open(self) -> None:
         self.rail.show_open({self.shell.panel, self.page_switcher.in_front})
 
-    def _setting_changed(self, name: str) -> None:
-        value = self.settings.get(name)
-        if name == "output_folder":
-            self.results.index.set_folder(self.settings.output_folder())
-        elif name == "model_folders":
-            self.field_services.facts.forget()
-        elif name == "file_name_pattern":
-            self._have_catalog()
-        elif name == "ui_scale":
-            theme.set_scale(value)
-            self.panels.rescale()
-        elif name == "reduced_motion":
-            theme.set_reduced_motion(value)
-        elif name == "density":
-            theme.set_density(metrics.DENSITIES[value])
-        elif name == "shapes_on_wires":
-            for page in self.canvases.values():
-                page.scene.set_shapes_on_wires(value)
+    def _show_tokens(self) -> None:
+        self.shell.set_alone(False)
+        self.inspector.show_tokens()
 
     # --- What is asked for ------------------------------------------------------------------------
 
-    def tell(self, notice: Notification) -> None:
-        self.notifications.show(notice)
+    def welcome(self) -> None:
+        """Greet who is here for the first time, unless there is work already."""
+        document = self.documents.current
+        if self.settings.get("welcomed") or not (document is None or document.pristine):
+            return
+        page = self.page_switcher.show_welcome()
+        for chosen in (page.left, page.picture_requested, page.models_requested):
+            chosen.connect(lambda: self.settings.set("welcomed", True))
+        page.picture_requested.connect(self.new_default)
+        page.picture_requested.connect(lambda: self.actions_.run("run.run"))
+        title = self.tr("The folder of ComfyUI or A1111")
+        page.models_requested.connect(lambda: self.dialogs.folder(title, self.add_models))
 
     def show_menu(self) -> None:
         from PySide6.QtWidgets import QMenu
 
         menu = QMenu(self)
-        for title, ids in menu_entries():
+        for title, ids in menu_entries(self._panel_specs):
             self.actions_.fill(menu.addMenu(title) if title else menu, ids)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         button = self.top.menu_button
@@ -285,31 +355,25 @@ class MainWindow(QMainWindow):
         if found := template(DEFAULT):
             self.documents.new(found)
 
-    def toggle_panel(self, name: str) -> None:
+    def toggle_panel(self, id: str) -> None:
         """Open a panel of the left side, or a page in the canvas's place; close what is open."""
-        if name in page_switcher.NAMES:
-            self.page_switcher.toggle(name)
+        if self.panels.is_page(id):
+            self.page_switcher.toggle(id)
             return
-        if name == "nodes" and self.page_switcher.in_front:
-            self.show_document(self.documents.current)
-            self.panels.open(name)
+        if id == "nodes" and self.page_switcher.in_front:
+            self.canvases.show_current()
+            self.panels.open(id)
         else:
-            self.panels.toggle(name)
+            self.panels.toggle(id)
         if self.shell.panel == "nodes":
             self.nodes.search.setFocus()
-        self._show_open()
 
-    def toggle_focus_mode(self) -> None:
-        """Only the canvas, or everything again."""
-        self.shell.set_alone(not self.shell.alone)
-
-    def show_help(self, node_type: str = "") -> None:
+    def show_help(self, node_type: str) -> None:
         from ponystudio.app.panels.help_panel import HelpPanel
 
         panel = self.panels.open("help")
-        if isinstance(panel, HelpPanel) and node_type:
+        if isinstance(panel, HelpPanel):
             panel.show_node(node_type)
-        self._show_open()
 
     def add_models(self, folder: Path) -> None:
         folders = [*self.settings.get("model_folders"), str(folder)]
@@ -321,9 +385,9 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """What must not be lost comes first; ending threads may take seconds, out of sight."""
-        self._keep_sizes()
+        self._store_sizes()
         self.page_switcher.close()
-        for page in self.canvases.values():
+        for page in self.canvases:
             page.close_page()
         self.hide()
         self.drop_handler.stop()
@@ -334,16 +398,16 @@ class MainWindow(QMainWindow):
         self.field_services.close()
         event.accept()
 
-    def _keep_sizes(self) -> None:
+    def _store_sizes(self) -> None:
         geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
         self.settings.set("window", {"geometry": geometry, **self.shell.sizes()})
 
     def _restore_sizes(self) -> None:
-        kept: dict[str, Any] = self.settings.get("window")
+        sizes: dict[str, Any] = self.settings.get("window")
         try:
-            self.restoreGeometry(QByteArray.fromBase64(kept["geometry"].encode("ascii")))
-            self.shell.set_sizes(kept)
-            panel = kept["panel"]
+            self.restoreGeometry(QByteArray.fromBase64(sizes["geometry"].encode("ascii")))
+            self.shell.set_sizes(sizes)
+            panel = sizes["panel"]
         except (KeyError, TypeError, ValueError, AttributeError):
             panel = "nodes"
         if panel == "nodes":

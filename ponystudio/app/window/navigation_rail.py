@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QVBoxLayout, QWidget
 
+from ponystudio.app.window.panel_registry import PanelSpec
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_box, draw_icon, draw_ring, px
 
@@ -62,30 +65,22 @@ class RailButton(QAbstractButton):
 
 
 class NavigationRail(QWidget):
-    """`chosen` carries the name of a panel, or of what else was pressed."""
+    """A button for each panel and page that wants one, in their order. `chosen` carries the id of
+    one that was pressed."""
 
     chosen = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, specs: Sequence[PanelSpec]) -> None:
+        super().__init__()
         self.setAccessibleName(self.tr("Panels"))
         self.buttons: dict[str, RailButton] = {}
         self._box = QVBoxLayout(self)
-        for name, icon, title, keys in (
-            ("nodes", "nodes", self.tr("Nodes"), "N"),
-            ("models", "models", self.tr("Models"), "Shift+M"),
-            ("gallery", "gallery", self.tr("Gallery"), "A"),
-            ("templates", "templates", self.tr("Templates and recent files"), "W"),
-            ("queue", "queue", self.tr("Queue"), "Q"),
-        ):
-            self._add(name, icon, title, keys)
-        self._box.addStretch(1)
-        for name, icon, title, keys in (
-            ("log", "log", self.tr("Log"), "Ctrl+`"),
-            ("help", "help", self.tr("Help"), "F1"),
-            ("settings", "settings", self.tr("Settings"), "Ctrl+,"),
-        ):
-            self._add(name, icon, title, keys)
+        for end in ("upper", "lower"):
+            if end == "lower":
+                self._box.addStretch(1)
+            for spec in specs:
+                if spec.rail == end:
+                    self._add(spec)
         self.refresh()
         theme.hub.changed.connect(self.refresh)
 
@@ -106,8 +101,8 @@ class NavigationRail(QWidget):
         right = self.width() - 0.5
         painter.drawLine(QPointF(right, 0), QPointF(right, self.height()))
 
-    def _add(self, name: str, icon: str, title: str, keys: str) -> None:
-        button = RailButton(icon, title, keys)
-        button.clicked.connect(lambda: self.chosen.emit(name))
-        self.buttons[name] = button
+    def _add(self, spec: PanelSpec) -> None:
+        button = RailButton(spec.icon, spec.title, spec.keys[0] if spec.keys else "")
+        button.clicked.connect(lambda: self.chosen.emit(spec.id))
+        self.buttons[spec.id] = button
         self._box.addWidget(button)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents.document_facts import title_of
@@ -16,13 +16,14 @@ from ponystudio.widgets.toasts import Toasts
 
 
 class Notifications(QObject):
-    """`go_to` (document, node) shows the node that a toast is about."""
+    """Toasts of what the worker and the runner report. `node_requested` carries the document, or
+    None, and the node that somebody wants to see."""
 
-    def __init__(
-        self, toasts: Toasts, runner: Runner, go_to: Callable[[EditableGraph | None, str], object]
-    ) -> None:
+    node_requested = Signal(object, str)
+
+    def __init__(self, toasts: Toasts, runner: Runner) -> None:
         super().__init__(toasts)
-        self.toasts, self._go_to, self._runner = toasts, go_to, runner
+        self._toasts, self._runner = toasts, runner
         runner.link.died.connect(self._engine_died)
         runner.link.failed.connect(self._engine_failed)
         runner.memory_short.connect(self._memory_short)
@@ -31,7 +32,7 @@ class Notifications(QObject):
         runner.upgrader.upgraded.connect(self._upgraded)
 
     def show(self, notice: Notification) -> None:
-        self.toasts.show(notice.title, notice.text, notice.actions, notice.kind)
+        self._toasts.show(notice.title, notice.text, notice.actions, notice.kind, notice.rows)
 
     def _engine_died(self, why: str) -> None:
         text = self.tr("%1 It was started again; nothing but that run is lost.")
@@ -49,7 +50,7 @@ class Notifications(QObject):
             text = f"{name}: {problem.what}"
         else:
             text = f"{problem.what} {problem.remedy}".strip()
-        show = (self.tr("Show node"), lambda: self._go_to(document, node))
+        show = (self.tr("Show node"), lambda: self.node_requested.emit(document, node))
         self.show(Notification(heading, text, (show,), "warn"))
 
     def _queue_restored(self, jobs: int) -> None:
@@ -68,11 +69,7 @@ class Notifications(QObject):
             return
         name = title(document.graph, document.catalog, node) if document else node
         where = ", ".join(part for part in (title_of(document) if document else "", name) if part)
-        show = (self.tr("Show node"), lambda: self._go_to(document, node))
-        self.toasts.show(
-            self.tr("Memory was short"),
-            where,
-            (show,) if node else (),
-            "warn",
-            fallback_rows(self._runner.fallbacks),
-        )
+        show = (self.tr("Show node"), lambda: self.node_requested.emit(document, node))
+        rows = tuple(fallback_rows(self._runner.fallbacks))
+        actions = (show,) if node else ()
+        self.show(Notification(self.tr("Memory was short"), where, actions, "warn", rows))

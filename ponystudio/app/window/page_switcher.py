@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,28 +11,32 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.app.window.window_layout import WindowLayout
-from ponystudio.qt.file_manager import show_in_folder
+from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.widgets.action import ActionSpec
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # each is imported when it is first shown
     from ponystudio.app.gallery.gallery import GalleryPage, GalleryWindow
     from ponystudio.app.models.models_page import ModelsPage
-    from ponystudio.app.window.main_window import MainWindow
-
-NAMES = ("gallery", "models")
+    from ponystudio.app.window.welcome_page import WelcomePage
 
 
 class PageSwitcher(QObject):
-    """`changed` when another page, or the canvas again, is in front; `left` when the canvas is to
-    be. `status_changed` (fact, hint): for the bottom bar."""
+    """Makes the pages when they are first shown, that of models by `make_models`. `changed` when
+    another page, or the canvas again, is in front; `left` when the canvas is to be.
+    `status_changed` (fact, hint): for the bottom bar."""
 
     changed = Signal()
     left = Signal()
     status_changed = Signal(str, str)
 
-    def __init__(self, window: MainWindow, shell: WindowLayout) -> None:
-        super().__init__(window)
-        self._window, self._shell = window, shell
+    def __init__(
+        self,
+        layout: WindowLayout,
+        results: ResultLibrary,
+        make_models: Callable[[], ModelsPage],
+    ) -> None:
+        super().__init__(layout)
+        self._layout, self._results, self._make_models = layout, results, make_models
         self._gallery: GalleryPage | None = None
         self._models: ModelsPage | None = None
         self._detached: GalleryWindow | None = None
@@ -39,7 +45,7 @@ class PageSwitcher(QObject):
     @property
     def in_front(self) -> str:
         """Its name; "" while the canvas is there."""
-        shown = self._shell.pages.currentWidget()
+        shown = self._layout.pages.currentWidget()
         pages = {"gallery": self._gallery, "models": self._models}
         return next((name for name, page in pages.items() if page is shown and page), "")
 
@@ -53,7 +59,7 @@ class PageSwitcher(QObject):
 
     def leave(self) -> None:
         """The canvas takes the place again."""
-        self._shell.show_beside(True)
+        self._layout.show_beside(True)
         self.status_changed.emit("", "")
         self.changed.emit()
 
@@ -77,6 +83,16 @@ class PageSwitcher(QObject):
             page.show_paths(paths)
         self.status_changed.emit(*self._status)
 
+    def show_picture_of(self, document: object, node: str) -> None:
+        """The gallery with what a node last saved."""
+        path = self._results.picture_of(document, node)
+        self.show_pictures([path] if path is not None else [])
+
+    def compare_latest(self) -> None:
+        """The gallery with the last two: the one before as A, the last one as B."""
+        latest = self._results.index.latest(2)
+        self.show_pictures([picture.path for picture in reversed(latest)])
+
     def show_found(self, search: str) -> None:
         """All results that a search finds."""
         self.show_pictures([])
@@ -88,7 +104,7 @@ class PageSwitcher(QObject):
         from ponystudio.app.gallery.gallery import GalleryWindow
 
         if self._detached is None:
-            self._detached = GalleryWindow(self._window.results)
+            self._detached = GalleryWindow(self._results)
         self._detached.show()
         self._detached.raise_()
         self.left.emit()
@@ -96,14 +112,14 @@ class PageSwitcher(QObject):
     def _make_gallery(self) -> GalleryPage:
         from ponystudio.app.gallery.gallery import GalleryPage
 
-        page = self._gallery = GalleryPage(self._window.results)
+        page = self._gallery = GalleryPage(self._results)
         page.detach_requested.connect(self.detach_gallery)
         page.left.connect(self.left)
-        page.status_changed.connect(self._tell)
-        self._shell.pages.addWidget(page)
+        page.status_changed.connect(self._status_changed)
+        self._layout.pages.addWidget(page)
         return page
 
-    def _tell(self, fact: str, hint: str) -> None:
+    def _status_changed(self, fact: str, hint: str) -> None:
         self._status = (fact, hint if fact else "")
         if self.in_front == "gallery":
             self.status_changed.emit(*self._status)
@@ -111,64 +127,43 @@ class PageSwitcher(QObject):
     # --- Models -----------------------------------------------------------------------------------
 
     def show_models(self) -> None:
-        page = self._models or self._make_models()
+        page = self._models or self._add_models()
         self._show(page)
         page.search.setFocus()
-        self.status_changed.emit(
-            "", self.tr("Drag a card over a tab and onto its canvas to make its loader")
-        )
+        hint = self.tr("Drag a card over a tab and onto its canvas to make its loader")
+        self.status_changed.emit("", hint)
 
-    def _make_models(self) -> ModelsPage:
-        from ponystudio.app.models.model_actions import ModelActions
-        from ponystudio.app.models.models_page import ModelsPage
-
-        window = self._window
-        services = window.field_services
-        uses = ModelActions(window)
-        page = ModelsPage(services.facts, uses, window.settings, services.index_path)
-        self._models = page
-        page.folders_requested.connect(lambda: window.panels.open("settings"))
-        page.show_requested.connect(show_in_folder)
+    def _add_models(self) -> ModelsPage:
+        page = self._models = self._make_models()
         page.results_requested.connect(self.show_found)
-        page.copied.connect(lambda text: window.toasts.show(self.tr("Copied"), text, kind="ok"))
         page.left.connect(self.left)
         page.list.drag_began.connect(self.left)
         page.list.drag_ended.connect(lambda taken: None if taken else self.show_models())
-        self._shell.pages.addWidget(page)
+        self._layout.pages.addWidget(page)
         return page
 
     # --- The first start --------------------------------------------------------------------------
 
-    def welcome(self) -> None:
+    def show_welcome(self) -> WelcomePage:
+        """Until something is chosen there; before what is chosen is done, it is gone."""
         from ponystudio.app.window.welcome_page import WelcomePage
 
-        window, greeting = self._window, WelcomePage()
-        self._show(greeting)
+        page = WelcomePage()
+        for chosen in (page.left, page.picture_requested, page.models_requested):
+            chosen.connect(partial(self._dismiss, page))
+        self._show(page)
+        page.make.setFocus()
+        return page
 
-        def leave() -> None:
-            window.settings.set("welcomed", True)
-            self._shell.pages.removeWidget(greeting)
-            greeting.deleteLater()
-            self.left.emit()
-
-        def make() -> None:
-            leave()
-            window.new_default()
-            window.actions_.run("run.run")
-
-        def models() -> None:
-            leave()
-            window.dialogs.folder(self.tr("The folder of ComfyUI or A1111"), window.add_models)
-
-        greeting.left.connect(leave)
-        greeting.picture_wanted.connect(make)
-        greeting.models_wanted.connect(models)
-        greeting.make.setFocus()
+    def _dismiss(self, page: QWidget) -> None:
+        self._layout.pages.removeWidget(page)
+        page.deleteLater()
+        self.left.emit()
 
     def _show(self, page: QWidget) -> None:
-        if self._shell.pages.indexOf(page) < 0:
-            self._shell.pages.addWidget(page)
-        self._shell.pages.setCurrentWidget(page)
-        self._shell.show_beside(False)
+        if self._layout.pages.indexOf(page) < 0:
+            self._layout.pages.addWidget(page)
+        self._layout.pages.setCurrentWidget(page)
+        self._layout.show_beside(False)
         page.setFocus()
         self.changed.emit()

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from ponystudio.app.window.desktop_notify import DesktopNotifier
 from ponystudio.library import user_folders
-from ponystudio.library.model_folders import default_roots
+from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.studio.results.thumbnail_cache import trim
 from ponystudio.studio.runs.duration_estimates import Estimates
 from ponystudio.studio.runs.job_queue import JobQueue
@@ -19,7 +19,7 @@ from ponystudio.studio.runs.run_folders import RunFolders
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.runs.seeds import SeedMode
 from ponystudio.studio.settings import Settings
-from ponystudio.studio.worker.worker_process import WorkerSettings as WorkerSettings
+from ponystudio.studio.worker.worker_process import WorkerSettings
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Settings that only a new worker can take.
@@ -33,7 +33,8 @@ SETTLE = 400
 
 
 class Services(QObject):
-    """`link`, `runner`, `sleep_inhibitor` and `notifier`, wired to the settings.
+    """The parts of the studio that have no widget: `link`, `runner`, `sleep_inhibitor` and
+    `notifier`, which follow the settings.
 
     `start` after the first paint, `close` before the application ends.
     """
@@ -61,17 +62,25 @@ class Services(QObject):
         )
         self.sleep_inhibitor = SleepInhibitor(queue, self)
         self.notifier = DesktopNotifier(self.runner, self)
-        self._take("notify")
-        self._take("keep_awake")
-        self._take("seed_mode")
-        settings.changed.connect(self._take)
-        self._anew = QTimer(self, singleShot=True, interval=SETTLE)
-        self._anew.timeout.connect(lambda: self.link.restart(self._worker_settings()))
-        self.runner.options_changed.connect(self._keep_mode)
+        self._restart = QTimer(self, singleShot=True, interval=SETTLE)
+        self._restart.timeout.connect(lambda: self.link.restart(self._worker_settings()))
+        settings.on("notify", self.notifier.set_on, now=True)
+        settings.on("keep_awake", self.sleep_inhibitor.set_on, now=True)
+        settings.on("seed_mode", self._set_seed_mode, now=True)
+        settings.on("previews", self.link.show_previews)
+        for name in ("model_folders", "output_folder"):
+            settings.on(name, self._folders_changed)
+        for name in _NEEDS_A_WORKER:
+            settings.on(name, self._restart_soon)
+        self.runner.options_changed.connect(self._store_seed_mode)
 
     def models(self) -> list[Path]:
         """The folders of the settings, the user's own, and what ships with PonyStudio."""
         return [*self._settings.model_folders(), *default_roots()]
+
+    def model_folders(self) -> ModelFolders:
+        """Where models are, for a graph that is in no file."""
+        return ModelFolders(self.models())
 
     def start(self) -> None:
         """Start the worker, and take up the queue that was left."""
@@ -81,29 +90,23 @@ class Services(QObject):
         self.runner.pictures.work.do(lambda: trim(self.runner.folders.previews, PREVIEWS_BYTES))
 
     def close(self) -> None:
-        self._anew.stop()
+        self._restart.stop()
         self.runner.close()
         self.sleep_inhibitor.close()
         self.notifier.close()
         self.link.close()
         self._store.close()
 
-    def _take(self, name: str) -> None:
-        value = self._settings.get(name)
-        if name in _NEEDS_A_WORKER:
-            self._anew.start()
-        elif name == "previews":
-            self.link.show_previews(value)
-        elif name in ("model_folders", "output_folder"):
-            self.runner.planner.plan_all()
-        elif name == "notify":
-            self.notifier.set_on(value)
-        elif name == "keep_awake":
-            self.sleep_inhibitor.set_on(value)
-        elif name == "seed_mode":
-            self.runner.set_seed_mode(_MODES.get(value, "random"))
+    def _restart_soon(self, _value: object) -> None:
+        self._restart.start()
 
-    def _keep_mode(self) -> None:
+    def _folders_changed(self, _value: object) -> None:
+        self.runner.planner.plan_all()
+
+    def _set_seed_mode(self, name: str) -> None:
+        self.runner.set_seed_mode(_MODES.get(name, "random"))
+
+    def _store_seed_mode(self) -> None:
         name = next(name for name, mode in _MODES.items() if mode == self.runner.seed_mode)
         self._settings.set("seed_mode", name)
 

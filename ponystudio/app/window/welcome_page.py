@@ -12,11 +12,12 @@ WIDTH = 560
 
 
 class WelcomePage(QFrame):
-    """Stands in the place of the canvas until something is chosen. `picture_wanted`: make one with
-    the starter model; `models_wanted`: another tool's models are to be used; `left`: neither."""
+    """Stands in the place of the canvas until something is chosen. `picture_requested`: make one
+    with the starter model; `models_requested`: another tool's models are to be used; `left`:
+    neither."""
 
-    picture_wanted = Signal()
-    models_wanted = Signal()
+    picture_requested = Signal()
+    models_requested = Signal()
     left = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -26,8 +27,8 @@ class WelcomePage(QFrame):
         self.make = PaintedButton("primary", self.tr("Make a picture"), "run")
         self.models = PaintedButton("plain", self.tr("Choose the folder"), "folder")
         self.empty = PaintedButton("plain", self.tr("Begin with an empty canvas"), "add")
-        self.make.clicked.connect(self.picture_wanted)
-        self.models.clicked.connect(self.models_wanted)
+        self.make.clicked.connect(self.picture_requested)
+        self.models.clicked.connect(self.models_requested)
         self.empty.clicked.connect(self.left)
         middle = QWidget()
         middle.setFixedWidth(px(WIDTH))

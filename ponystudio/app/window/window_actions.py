@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
+from ponystudio.app.window.file_dialogs import FileDialogs
+from ponystudio.app.window.page_switcher import PageSwitcher
+from ponystudio.app.window.panel_registry import PanelSpec
 from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.documents import Documents
+from ponystudio.studio.results.result_library import ResultLibrary
+from ponystudio.studio.settings import Settings
+from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
 
-if TYPE_CHECKING:
-    from ponystudio.app.window.main_window import MainWindow
-
 Entries = tuple[tuple[str, tuple[str, ...]], ...]
+# The end of the menu; it has the panels that are of the app rather than of the graph.
+_APP = (
+    *("", "app.commands", "app.settings", "panel.help", "app.about"),
+    *("", "app.quit"),
+)
 
 
-def menu_entries() -> Entries:
+def menu_entries(panels: Sequence[PanelSpec]) -> Entries:
     """Titles of menus ("": they stand in the first menu itself) and the commands in them."""
     return (
         ("", ("file.new", "file.template", "file.open", "file.reopen", "")),
@@ -63,21 +71,18 @@ def menu_entries() -> Entries:
             (
                 *("canvas.fit", "canvas.fit_selection", "canvas.zoom_100", "canvas.zoom_in"),
                 *("canvas.zoom_out", "canvas.minimap", "canvas.shapes_on_wires", ""),
-                *("panel.nodes", "panel.models", "panel.gallery", "panel.templates", "panel.queue"),
-                *("panel.log", "panel.focus", "", "view.compare", "view.problems"),
-                "view.theme",
+                *(panel.action_id for panel in panels if panel.action_id not in _APP),
+                *("panel.focus", "", "view.compare", "view.problems", "view.theme"),
             ),
         ),
-        ("", ("", "app.commands", "app.settings", "panel.help", "app.about", "", "app.quit")),
+        ("", _APP),
     )
 
 
-def window_actions(window: MainWindow) -> list[ActionSpec]:
-    return [*_files(window), *_panels(window), *_app(window)]
-
-
-def _files(window: MainWindow) -> list[ActionSpec]:
-    documents, group = window.documents, tr("File")
+def file_actions(
+    documents: Documents, dialogs: FileDialogs, new_default: Callable[[], object]
+) -> list[ActionSpec]:
+    group = tr("File")
 
     def with_current(act: Callable[..., object]) -> Callable[[], None]:
         def run() -> None:
@@ -86,7 +91,7 @@ def _files(window: MainWindow) -> list[ActionSpec]:
 
         return run
 
-    def there() -> bool:
+    def has_current() -> bool:
         return documents.current is not None
 
     def step(by: int) -> None:
@@ -107,8 +112,8 @@ def _files(window: MainWindow) -> list[ActionSpec]:
 
     return [
         spec("new", tr("New graph"), lambda: documents.new(), ("Ctrl+N", "Ctrl+T"), "add"),
-        spec("template", tr("New from the default graph"), window.new_default, (), "templates"),
-        spec("open", tr("Open…"), window.dialogs.open, ("Ctrl+O",), "folder"),
+        spec("template", tr("New from the default graph"), new_default, (), "templates"),
+        spec("open", tr("Open…"), dialogs.open, ("Ctrl+O",), "folder"),
         spec(
             "reopen",
             tr("Open again what was closed"),
@@ -117,116 +122,70 @@ def _files(window: MainWindow) -> list[ActionSpec]:
             "last",
             lambda: documents.recent.last_unsaved() is not None,
         ),
-        spec("save", tr("Save"), window.dialogs.save, ("Ctrl+S",), "save", there),
+        spec("save", tr("Save"), dialogs.save, ("Ctrl+S",), "save", has_current),
         spec(
             "save_as",
             tr("Save as…"),
-            lambda: window.dialogs.save_as(),
+            lambda: dialogs.save_as(),
             ("Ctrl+Shift+S",),
             "save",
-            there,
+            has_current,
         ),
-        spec("save_all", tr("Save all"), documents.save_all, (), "save", there),
+        spec("save_all", tr("Save all"), documents.save_all, (), "save", has_current),
         spec("revert", tr("Back to what was saved"), with_current(documents.revert), (), "last"),
-        spec("close", tr("Close"), with_current(documents.close), ("Ctrl+W",), "close", there),
+        spec(
+            "close", tr("Close"), with_current(documents.close), ("Ctrl+W",), "close", has_current
+        ),
         spec("next", tr("Next graph"), partial(step, 1), ("Ctrl+Tab", "Ctrl+PgDown"), "right"),
         spec("previous", tr("Previous graph"), partial(step, -1), ("Ctrl+Shift+Tab",)),
     ]
 
 
-def _panels(window: MainWindow) -> list[ActionSpec]:
+def view_actions(
+    settings: Settings,
+    results: ResultLibrary,
+    pages: PageSwitcher,
+    toggle_alone: Callable[[], object],
+    walk_problems: Callable[[], object],
+) -> list[ActionSpec]:
+    """What is seen, but for the panels."""
     group = tr("View")
-    names = (
-        ("nodes", tr("Nodes"), ("N",), "nodes"),
-        ("models", tr("Models"), ("Shift+M",), "models"),
-        ("gallery", tr("Gallery"), ("A",), "gallery"),
-        ("templates", tr("Templates and recent files"), ("W",), "templates"),
-        ("queue", tr("Queue"), ("Q",), "queue"),
-        ("log", tr("Log"), ("Ctrl+`",), "log"),
-        ("help", tr("Help"), ("F1",), "help"),
-    )
+
+    def flip_theme() -> None:
+        settings.set("theme", "light" if theme.current().dark else "dark")
+
+    def has_two() -> bool:
+        return len(results.index.latest(2)) == 2
+
     return [
-        *(
-            ActionSpec(
-                f"panel.{name}", title, partial(window.toggle_panel, name), keys, group, icon
-            )
-            for name, title, keys, icon in names
-        ),
         ActionSpec(
-            "panel.focus",
-            tr("Only the canvas"),
-            window.toggle_focus_mode,
-            ("Shift+F", "F11"),
-            group,
-            "fit",
+            "panel.focus", tr("Only the canvas"), toggle_alone, ("Shift+F", "F11"), group, "fit"
         ),
-        ActionSpec(
-            "view.theme",
-            tr("Dark or light theme"),
-            partial(_flip_theme, window),
-            (),
-            group,
-            "flick",
-        ),
+        ActionSpec("view.theme", tr("Dark or light theme"), flip_theme, (), group, "flick"),
         ActionSpec(
             "view.compare",
             tr("Compare the last two pictures"),
-            partial(_compare_latest, window),
+            pages.compare_latest,
             (),
             group,
             "compare",
-            lambda: len(window.results.index.latest(2)) == 2,
+            has_two,
         ),
-        ActionSpec(
-            "view.problems",
-            tr("Next problem"),
-            window.canvas_requests.walk_problems,
-            ("F8",),
-            group,
-            "alert",
-        ),
+        ActionSpec("view.problems", tr("Next problem"), walk_problems, ("F8",), group, "alert"),
     ]
 
 
-def _app(window: MainWindow) -> list[ActionSpec]:
-    group = tr("PonyStudio")
+def app_actions(
+    panels: Sequence[ActionSpec],
+    show_commands: Callable[[], object],
+    show_menu: Callable[[], object],
+    quit: Callable[[], object],
+) -> list[ActionSpec]:
+    """What is of the app rather than of the graph; `panels` are the panels among it."""
+    group, keys = tr("PonyStudio"), ("Ctrl+Shift+P",)
     return [
-        ActionSpec(
-            "app.commands",
-            tr("All commands…"),
-            window.show_commands,
-            ("Ctrl+Shift+P",),
-            group,
-            "search",
-        ),
-        ActionSpec(
-            "app.settings",
-            tr("Settings"),
-            partial(window.toggle_panel, "settings"),
-            ("Ctrl+,",),
-            group,
-            "settings",
-        ),
-        ActionSpec(
-            "app.about",
-            tr("About PonyStudio"),
-            partial(window.toggle_panel, "about"),
-            (),
-            group,
-            "info",
-        ),
-        ActionSpec("app.menu", tr("Menu"), window.show_menu, ("F10",), group, "menu"),
-        ActionSpec("app.quit", tr("Quit"), window.close, ("Ctrl+Q",), group, "close"),
+        ActionSpec("app.commands", tr("All commands…"), show_commands, keys, group, "search"),
+        *panels,
+        ActionSpec("app.menu", tr("Menu"), show_menu, ("F10",), group, "menu"),
+        ActionSpec("app.quit", tr("Quit"), quit, ("Ctrl+Q",), group, "close"),
     ]
-
-
-def _compare_latest(window: MainWindow) -> None:
-    """The one before as A, the last one as B."""
-    latest = window.results.index.latest(2)
-    window.page_switcher.show_pictures([picture.path for picture in reversed(latest)])
-
-
-def _flip_theme(window: MainWindow) -> None:
-    from ponystudio.widgets import theme
-
-    window.settings.set("theme", "light" if theme.current().dark else "dark")

@@ -12,7 +12,6 @@ from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import PaintedButton, px
 
 LEFT, RIGHT, LEAST_RIGHT = 208, 264, 232
-PANEL_WIDTHS = {"settings": 320, "help": 320, "log": 420, "about": 320, "templates": 248}
 PAGE, LEAST_PAGE = 1000, 400
 UPPER = (480, 400)
 
@@ -52,7 +51,7 @@ class WindowLayout(QWidget):
         super().__init__()
         self.setProperty("surface", "panel")
         self._rail, self._bottom = rail, bottom
-        self._panel = ""
+        self._panel, self._panel_width, self._canvas_only = "", LEFT, False
         self._alone = self._beside = False
         self._right_width = px(RIGHT)
         self._scale = theme.scale()
@@ -95,12 +94,15 @@ class WindowLayout(QWidget):
         """The name of the panel that is open, "" while none is."""
         return self._panel if not self.panels.isHidden() else ""
 
-    def open_panel(self, name: str, widget: QWidget) -> None:
+    def open_panel(
+        self, name: str, widget: QWidget, width: int = LEFT, *, canvas_only: bool = False
+    ) -> None:
+        """`width` is without the UI scale; `canvas_only`: it is hidden beside other pages."""
         if self.panels.indexOf(widget) < 0:
             self.panels.addWidget(widget)
         self.panels.setCurrentWidget(widget)
         self._note_width()
-        self._panel = name
+        self._panel, self._panel_width, self._canvas_only = name, width, canvas_only
         self._alone = False
         self._apply()
 
@@ -121,6 +123,10 @@ class WindowLayout(QWidget):
         """Whether only the page is shown, under its tabs."""
         return self._alone
 
+    def toggle_alone(self) -> None:
+        """Only the page, or everything again."""
+        self.set_alone(not self._alone)
+
     def set_alone(self, on: bool) -> None:
         """Hide all around the page; what was open is there again afterwards."""
         self._note_width()
@@ -131,10 +137,9 @@ class WindowLayout(QWidget):
         around = not self._alone
         self._rail.setVisible(around)
         self._bottom.setVisible(around)
-        self.panels.setFixedWidth(px(PANEL_WIDTHS.get(self._panel, LEFT)))
-        # Nodes are of no use beside a page that is not the canvas.
-        nodes = self._panel == "nodes" and not self._beside
-        self.panels.setVisible(around and bool(self._panel) and not nodes)
+        self.panels.setFixedWidth(px(self._panel_width))
+        useless = self._canvas_only and not self._beside
+        self.panels.setVisible(around and bool(self._panel) and not useless)
         self.right.setVisible(around and self._beside)
         self._set_widths()
 

@@ -9,20 +9,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal, cast
+from typing import cast
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import effective
 from ponystudio.qt.i18n import tr
+from ponystudio.qt.notification import Row
 from ponystudio.studio.documents.node_state import Problem, Tier
 
 # Longer names of nodes would have to be cut on a card.
 LONGEST = 18
 _CHANGED = " changed"
-
-FallbackRow = tuple[Literal["done", "spare"], str, str]
-"""(whether it was done, what it is, what it freed)"""
 
 
 def plan_texts(
@@ -101,7 +99,7 @@ def memory(count: float) -> str:
     return f"{count / 2**30:.1f} GB" if count >= 0.1 * 2**30 else size(count)
 
 
-def fallback_rows(taken: Sequence[str]) -> list[FallbackRow]:
+def fallback_rows(taken: Sequence[str]) -> list[Row]:
     """Every fallback in its order, with what it freed; `taken` is `Runner.fallbacks`."""
     order = (
         ("forgot cached results", tr("Forget results that can be made again")),
@@ -110,7 +108,7 @@ def fallback_rows(taken: Sequence[str]) -> list[FallbackRow]:
         ("keeps fewer blocks of the weights", tr("Read the model block by block")),
         ("runs on the CPU", tr("Run this node on the CPU")),
     )
-    rows: list[FallbackRow] = []
+    rows: list[Row] = []
     for action, words in order:
         done = next((text for text in reversed(taken) if text.startswith(action)), None)
         freed = "" if done is None else done[len(action) :].strip(" ()")

@@ -369,7 +369,7 @@ def test_the_studio_starts_with_a_model(home):
 def test_files_by_name_open_or_get_their_loaders(window, page, home, tmp_path):
     """As from the command line, or from a second start."""
     notices = []
-    window.documents.notice.connect(notices.append)
+    window.drop_handler.notice.connect(notices.append)
     graph = tmp_path / "mine.json"
     graph_file.write(text_to_picture(), graph)
     document = window.documents.current

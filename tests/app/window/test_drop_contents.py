@@ -12,7 +12,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
 from helpers.graphs import picture
-from ponystudio.app.window.drop_contents import is_material, loader, with_file
+from ponystudio.app.window.drop_contents import is_material
 from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats import clipboard
@@ -33,7 +33,8 @@ class Canvas:
         self.documents = Documents(folder / "data", CATALOG, lambda: ModelFolders(roots))
         self.notices = []
         self.documents.notice.connect(self.notices.append)
-        self.dropper = DropHandler(self.documents, window)
+        self.drops = DropHandler(self.documents, window)
+        self.drops.notice.connect(self.notices.append)
         self.document = self.documents.new()
         self.document.undo_stack.cleanChanged.connect(lambda _: None)
 
@@ -41,13 +42,13 @@ class Canvas:
         if mime is None:
             mime = QMimeData()
             mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-        assert self.dropper.accepts(mime)
-        self.dropper.drop(mime, self.document, QPointF(100, 100), QPoint(50, 50))
-        self.dropper.wait()
+        assert self.drops.accepts(mime)
+        self.drops.drop(mime, self.document, QPointF(100, 100), QPoint(50, 50))
+        self.drops.wait()
         self.documents.wait()
 
     def choose(self, title: str) -> None:
-        menu = self.dropper.menu
+        menu = self.drops.menu
         assert menu is not None
         assert menu.isVisible()
         next(action for action in menu.actions() if action.text() == title).trigger()
@@ -66,7 +67,7 @@ def canvas(qtbot, tmp_path):
     window.show()
     canvas = Canvas(window, tmp_path)
     yield canvas
-    canvas.dropper.stop()
+    canvas.drops.stop()
     canvas.documents.shutdown()
 
 
@@ -85,7 +86,7 @@ def test_a_graph_opens_in_a_tab_or_joins_this_one(canvas, tmp_path):
     file = tmp_path / "mine.json"
     graph_file.write(picture(), file)
     canvas.drop(file)
-    titles = [action.text() for action in canvas.dropper.menu.actions()]
+    titles = [action.text() for action in canvas.drops.menu.actions()]
     assert titles == ["Open its graph", "Add its nodes here"]
     canvas.choose("Add its nodes here")
     assert set(canvas.document.graph.nodes) == set(picture().nodes)
@@ -127,9 +128,9 @@ def test_files_that_are_named_are_taken_without_questions(canvas, tmp_path):
     made = png(tmp_path / "made.png", {GRAPH: graph_file.dumps(picture())})
     upscaler = resource("models", "upscale_models", "realesrgan-x4plus-anime.safetensors")
     added = []
-    canvas.dropper.added.connect(lambda _document, nodes: added.extend(nodes))
-    canvas.dropper.take([upscaler, upscaler, made], canvas.document, QPointF(100, 100))
-    canvas.dropper.wait()
+    canvas.drops.added.connect(lambda _document, nodes: added.extend(nodes))
+    canvas.drops.take([upscaler, upscaler, made], canvas.document, QPointF(100, 100))
+    canvas.drops.wait()
     canvas.documents.wait()
     assert [type for type, _ in canvas.nodes] == ["core.load_upscaler"] * 2
     assert added == list(canvas.document.graph.nodes)
@@ -146,16 +147,6 @@ def test_one_on_top_of_another_steps_aside(canvas):
     canvas.drop(upscaler)
     places = [look["pos"] for look in canvas.document.graph.view["nodes"].values()]
     assert places == [[80, 80], [112, 112]]
-
-
-def test_a_loader_takes_a_list_where_no_other_takes_one_file():
-    spec, param = loader(CATALOG, "text_encoders")
-    assert (spec.id, param.type) == ("core.load_clip", "rows")
-    first = with_file(param, "clip_l.safetensors", param.default)
-    assert first == [{"file": "clip_l.safetensors"}]
-    assert with_file(param, "t5.safetensors", first)[1:] == [{"file": "t5.safetensors"}]
-    assert loader(CATALOG, "loras")[0].id == "core.apply_lora"
-    assert loader(CATALOG, "embeddings") is None
 
 
 def test_what_is_material_is_told_by_its_name(tmp_path):
@@ -178,7 +169,7 @@ def test_a_folder_is_one_of_models(canvas, tmp_path):
     folder.mkdir()
     (folder / "extra_model_paths.yaml").write_text("")
     told = []
-    canvas.dropper.folder_dropped.connect(told.append)
+    canvas.drops.folder_dropped.connect(told.append)
     canvas.drop(folder)
     canvas.drop(folder / "extra_model_paths.yaml")
     assert told == [folder, folder]

@@ -127,7 +127,7 @@ class TestPages:
         document = window.documents.current
         window.results.add(document, "save", first)
         window.results.add(document, "other", second)
-        window.page.picture_wanted.emit("save")
+        window.page.picture_requested.emit("save")
         assert window.page_switcher.in_front == "gallery"
         until(lambda: window.results.shown == [first])
 
@@ -147,17 +147,17 @@ class TestLayout:
 
     def test_only_a_page_and_everything_again(self, window):
         window.toggle_panel("gallery")
-        window.toggle_focus_mode()
-        window.toggle_focus_mode()
+        window.shell.toggle_alone()
+        window.shell.toggle_alone()
         assert not window.shell.right.isVisible()
-        window.toggle_focus_mode()
+        window.shell.toggle_alone()
         window.toggle_panel("gallery")
         assert not window.shell.right.isVisible()
-        window.toggle_focus_mode()
+        window.shell.toggle_alone()
         assert window.shell.right.isVisible()
 
     def test_a_panel_that_is_opened_ends_it(self, window):
-        window.toggle_focus_mode()
+        window.shell.toggle_alone()
         window.toggle_panel("help")
         assert window.rail.isVisible()
         assert window.shell.panel == "help"
@@ -281,14 +281,14 @@ class TestInspector:
 
     def test_its_help_opens_the_panel_on_that_node(self, window):
         show_graph(window, text_to_picture())
-        window.inspector.help_wanted.emit("sampler")
+        window.inspector.help_requested.emit("sampler")
         assert window.shell.panel == "help"
         assert window.rail.buttons["help"].isChecked()
         assert window.shell.panels.currentWidget().choice.currentData() == "core.sample"
 
     def test_bypass_is_a_step_that_can_be_undone(self, window):
         show_graph(window, text_to_picture())
-        window.inspector.bypass.emit("sampler")
+        window.inspector.bypass_requested.emit("sampler")
         assert window.documents.current.graph.nodes["sampler"].mode == "bypassed"
         window.documents.current.undo()
         assert window.documents.current.graph.nodes["sampler"].mode == "normal"
