@@ -47,7 +47,7 @@ from ponystudio.library.model_folders import ModelFolders
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
-from ponystudio.studio.documents.saving import beside
+from ponystudio.studio.documents.saving import folders_beside
 from ponystudio.studio.documents.templates import DEFAULT, template
 from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.studio.results.file_name_pattern import with_prefix
@@ -262,7 +262,7 @@ class MainWindow(QMainWindow):
     def _folders(self) -> ModelFolders:
         """Where models are now: beside the document in front, too."""
         document = self.documents.current
-        return beside(self.services.model_folders(), document.path if document else None)
+        return folders_beside(self.services.model_folders(), document.path if document else None)
 
     def _catalog(self) -> Catalog:
         """What nodes there are, and how they are made new."""
