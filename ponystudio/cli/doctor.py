@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ponystudio import __version__
+from ponystudio.engine.cache.code_fingerprint import installed_version
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import default_roots
@@ -41,10 +42,10 @@ def _section(title: str, lines: Iterable[str]) -> None:
 def _versions() -> Iterator[str]:
     yield f"ponystudio {__version__}, Python {platform.python_version()}, {platform.platform()}"
     for name in SHOWN:
-        if version := _version(name):
+        if version := installed_version(name):
             yield f"{name} {version}"
     for name, gain in OPTIONAL.items():
-        yield f"{name} {_version(name) or f'not installed (optional: {gain})'}"
+        yield f"{name} {installed_version(name) or f'not installed (optional: {gain})'}"
 
 
 def _devices(missing: list[str]) -> Iterator[str]:
@@ -93,12 +94,5 @@ def _missing() -> Iterator[str]:
     """Distributions that PonyStudio requires and this Python does not have."""
     for requirement in importlib.metadata.requires("ponystudio") or ():
         name = re.match(r"[\w.-]+", requirement)
-        if name and "extra ==" not in requirement and not _version(name[0]):
+        if name and "extra ==" not in requirement and not installed_version(name[0]):
             yield f"{name[0]}: pip install '{requirement}'"
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""

@@ -22,7 +22,6 @@ from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders, default_roots
 
 # How files begin that may carry a graph in their metadata; anything else is read as JSON.
-PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
 @dataclass(frozen=True)
@@ -79,20 +78,9 @@ def report_problems(packs: NodePacks) -> None:
 
 def _read(path: Path) -> Graph:
     """The graph in a JSON file or in a picture that carries one."""
-    if _is_picture(path):
+    if graph_file.is_picture(path):
         return graph_file.loads(graph_text(path), where=str(path))
     return graph_file.read(path)
-
-
-def _is_picture(path: Path) -> bool:
-    """Told by how it begins; what cannot be read is left for the reader of graphs to refuse."""
-    try:
-        if not path.is_file():  # a pipe would keep us waiting
-            return False
-        with path.open("rb") as file:
-            return file.read(8).startswith(PICTURES)
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return False
 
 
 def _folders(graph: Path, models: Sequence[Path]) -> ModelFolders:

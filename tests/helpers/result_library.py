@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ponystudio.studio.results.result_library import ResultLibrary
+from ponystudio.studio.results.result_table import Query
 
 
 class Toasts:
@@ -46,7 +47,8 @@ def scanned(results, qtbot) -> Callable[[], None]:
     """Looks through the output folder and waits until that is done."""
 
     def scan() -> None:
-        with qtbot.waitSignal(results.index.scanned, timeout=5000):
+        with qtbot.waitSignal(results.index.answered, timeout=5000):
             results.index.scan()
+            results.index.ask(Query())  # what is asked later is answered later
 
     return scan

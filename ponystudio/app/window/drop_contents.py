@@ -19,12 +19,12 @@ from ponystudio.graph.editing.node_ids import fresh_id
 from ponystudio.graph.formats import clipboard
 from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH, read_fields
+from ponystudio.graph.formats.graph_file import is_picture
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.folder_layouts import EXTRA_PATHS, PICTURES, WEIGHTS, is_network
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.recognition.model_file import ACCEPTED
 from ponystudio.library.recognition.recognise import recognise
-from ponystudio.studio.documents.opening import is_picture
 from ponystudio.studio.models.model_loaders import loader, with_file
 
 Action = Literal["open", "nodes", "node", "note", "models"]

@@ -44,7 +44,7 @@ def frozen_resource() -> str:
 
 
 def _model_library() -> str:
-    versions = "\n".join(f"{name} {_version(name)}" for name in LIBRARIES)
+    versions = "\n".join(f"{name} {installed_version(name)}" for name in LIBRARIES)
     folder = resource(TOKENIZERS)
     shipped = _contents((file for file in folder.rglob("*") if file.is_file()), folder)
     if getattr(sys, "frozen", False):
@@ -79,7 +79,8 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
-def _version(name: str) -> str:
+def installed_version(name: str) -> str:
+    """Of a distribution; "" where it is not there."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -25,6 +25,7 @@ FORMAT = "ponystudio.graph"
 VERSION = 1
 # Far above any graph; keeps a model file given by mistake from being read whole.
 MAX_BYTES = 256 * 2**20
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 _MODES = get_args(Mode)
 _GRAPH_KEYS = frozenset(("format", "version", "nodes", "models", "view"))
 _NODE_KEYS = frozenset(("type", "version", "params", "inputs", "mode", "title"))
@@ -44,6 +45,18 @@ def read(path: Path) -> Graph:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unreadable(f"The file cannot be read: {error}.", where) from None
     return loads(text, where=where)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether it is a picture, which may carry a graph: told by how it begins. What cannot be read
+    is left for `read` to refuse."""
+    try:
+        if not path.is_file():  # a pipe would keep us waiting
+            return False
+        with path.open("rb") as file:
+            return file.read(8).startswith(_PICTURES)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return False
 
 
 def write(graph: Graph, path: Path, catalog: Mapping[str, NodeSpec] | None = None) -> None:

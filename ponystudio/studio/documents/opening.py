@@ -16,8 +16,6 @@ from ponystudio.studio.documents import file_lock
 from ponystudio.studio.documents.file_lock import FileLock, LockHolder
 from ponystudio.studio.documents.journal_format import SUFFIX, NewerJournal, StoredDocument, replay
 
-PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
-
 
 @dataclass
 class LoadedFile:
@@ -60,7 +58,7 @@ def load(path: Path, journal: Path | None = None) -> LoadedFile:
 
     Raises GraphFileError.
     """
-    if is_picture(path):
+    if graph_file.is_picture(path):
         from ponystudio.graph.formats.embedded_metadata import (
             graph_text,  # slow to import: XML and all it needs
         )
@@ -162,17 +160,6 @@ def lock_for_writing(path: Path) -> tuple[FileLock | None, LockHolder | None]:
         return (guard, None) if guard.acquire() else (None, guard.holder())
     except OSError:
         return None, None
-
-
-def is_picture(path: Path) -> bool:
-    """Told by how it begins; what cannot be read is left for the reader of graphs to refuse."""
-    try:
-        if not path.is_file():  # a pipe would keep us waiting
-            return False
-        with path.open("rb") as file:
-            return file.read(8).startswith(PICTURES)
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return False
 
 
 def digest_of(path: Path) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
@@ -56,7 +57,6 @@ class ImageLoader(QObject):
 
     loaded = Signal(object)
     failed = Signal(object, str)
-    _done = Signal(object, object, str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +65,6 @@ class ImageLoader(QObject):
         self._pyramids: OrderedDict[Path, Pyramid] = OrderedDict()
         self._pending: dict[Path, None] = {}
         self._failed: dict[Path, str] = {}
-        self._done.connect(self._keep)
 
     def get(self, path: Path) -> Pyramid | None:
         """The picture; None while it is decoded, or where that failed."""
@@ -79,7 +78,7 @@ class ImageLoader(QObject):
                 del self._pending[oldest]
                 self._work.drop(oldest)
             self._pending[path] = None
-            self._work.do(lambda: self._load(path), key=path)
+            self._work.do(partial(decoded, path), partial(self._keep, path), key=path)
         return None
 
     def problem(self, path: Path) -> str:
@@ -94,11 +93,8 @@ class ImageLoader(QObject):
     def close(self) -> None:
         self._work.close()
 
-    def _load(self, path: Path) -> None:
-        pyramid, reason = decoded(path)
-        self._done.emit(path, pyramid, reason)
-
-    def _keep(self, path: Path, pyramid: Pyramid | None, reason: str) -> None:
+    def _keep(self, path: Path, decoded: tuple[Pyramid | None, str]) -> None:
+        pyramid, reason = decoded
         self._pending.pop(path, None)
         if pyramid is None:
             self._failed[path] = reason

@@ -75,7 +75,7 @@ class PictureRecord:
         return bool(self.graph_hash)
 
 
-def is_picture(name: str) -> bool:
+def is_picture_name(name: str) -> bool:
     """Whether a file's name is that of a picture that is whole: drafts begin with a dot."""
     return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
 

@@ -12,13 +12,14 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
 
 from ponystudio.qt.background_tasks import BackgroundTasks
-from ponystudio.studio.results.picture_record import PictureRecord, is_picture, read_picture
+from ponystudio.studio.results.picture_record import PictureRecord, is_picture_name, read_picture
 from ponystudio.studio.results.result_table import Answer, Query, ResultTable
 
 __all__ = ["Answer", "Query", "ResultIndex"]
@@ -40,9 +41,6 @@ class ResultIndex(QObject):
     changed = Signal()
     answered = Signal(object)
     added = Signal(object)
-    scanned = Signal()
-    _touched = Signal()
-    _folders_seen = Signal(list)
 
     def __init__(self, database: Path, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -56,10 +54,7 @@ class ResultIndex(QObject):
         self._settle_timer.timeout.connect(self.scan)
         self._change_timer.timeout.connect(self.changed)
         self._watcher.directoryChanged.connect(self._folder_changed)
-        self._touched.connect(self._changed_soon)
         self._recent: deque[PictureRecord] = deque(maxlen=100)
-        self.added.connect(self._remember)
-        self._folders_seen.connect(self._watch)
 
     @property
     def folder(self) -> Path:
@@ -75,12 +70,12 @@ class ResultIndex(QObject):
     def scan(self) -> None:
         """Look for pictures that came, changed or went, in the background."""
         folder = self._folder
-        self._work.do(lambda: self._scan(folder), key="scan")
+        self._work.do(partial(self._scan, folder), self._watch, key="scan")
 
     def add(self, path: Path | str) -> None:
         """A picture was just made."""
         made = Path(path)
-        self._work.do(lambda: self._add(made))
+        self._work.do(partial(self._add, made), self._remember)
 
     def latest(self, count: int) -> list[PictureRecord]:
         """The latest pictures made since the app began, the last one first."""
@@ -88,7 +83,7 @@ class ResultIndex(QObject):
 
     def ask(self, query: Query) -> None:
         """`answered` comes with this query. A query that waits is replaced by a later equal one."""
-        self._work.do(lambda: self._answer(query), key=query)
+        self._work.do(partial(self._answer, query), self.answered.emit, key=query)
 
     def star(self, paths: Iterable[Path], on: bool) -> None:
         names = [str(path) for path in paths]
@@ -107,12 +102,14 @@ class ResultIndex(QObject):
             self._store.close()
             self._store = None
 
-    def _remember(self, picture: PictureRecord) -> None:
-        self._recent.appendleft(picture)
+    def _remember(self, picture: PictureRecord | None) -> None:
+        if picture is not None:
+            self._recent.appendleft(picture)
+            self.added.emit(picture)
 
     def _changed_soon(self) -> None:
         # Not restarted: while pictures pour in, lists still follow.
-        if not self._change_timer.isActive() and not self._work.closing:
+        if not self._change_timer.isActive():
             self._change_timer.start()
 
     def _folder_changed(self, _path: str) -> None:
@@ -120,6 +117,8 @@ class ResultIndex(QObject):
             self._settle_timer.start()
 
     def _watch(self, folders: list[str]) -> None:
+        if not folders:  # none was looked through
+            return
         watched = set(self._watcher.directories())
         wanted = set(folders[:_WATCHED_FOLDERS])
         if gone := sorted(watched - wanted):
@@ -147,42 +146,41 @@ class ResultIndex(QObject):
         except sqlite3.Error as error:  # a full disk: the list is stale, nothing is lost
             _log.info("The index of results cannot be written: %s", error)
             return
-        self._touched.emit()
+        self._work.post(self._changed_soon)
 
-    def _answer(self, query: Query) -> None:
+    def _answer(self, query: Query) -> Answer:
         store = self._opened()
         try:
-            answer = store.find(query) if store else Answer(query)
+            return store.find(query) if store else Answer(query)
         except sqlite3.Error as error:
             _log.info("The index of results cannot be read: %s", error)
-            answer = Answer(query)
-        self.answered.emit(answer)
+            return Answer(query)
 
-    def _add(self, path: Path) -> None:
+    def _add(self, path: Path) -> PictureRecord | None:
         picture = read_picture(path)
         if picture is not None:
             self._with(lambda store: store.put([picture]))
-            self.added.emit(picture)
+        return picture
 
-    def _scan(self, folder: Path) -> None:
+    def _scan(self, folder: Path) -> list[str]:
+        """The folders that were met, this one first; none where nothing could be seen."""
         store = self._opened()
         # A drive that is not there is no reason to forget what is on it.
         if store is None or not folder.is_dir():
-            self.scanned.emit()
-            return
+            return []
         try:
-            self._compare(store, folder)
+            return self._compare(store, folder)
         except sqlite3.Error as error:
             _log.info("The index of results cannot be renewed: %s", error)
-        self.scanned.emit()
+            return []
 
-    def _compare(self, store: ResultTable, folder: Path) -> None:
+    def _compare(self, store: ResultTable, folder: Path) -> list[str]:
         known = store.stamps(folder)
         folders: list[str] = [str(folder)]
         batch: list[PictureRecord] = []
         for entry in _entries(folder, folders):
             if self._work.closing:
-                return
+                return []
             try:
                 stat = entry.stat()
             except OSError:
@@ -198,13 +196,13 @@ class ResultIndex(QObject):
         missing = [path for path in known if not Path(path).exists()]
         if missing:
             self._with(lambda store: store.mark_gone(missing))
-        self._folders_seen.emit(folders)
+        return folders
 
     def _put(self, store: ResultTable, batch: list[PictureRecord]) -> None:
         if batch:
             store.put(batch)
             batch.clear()
-            self._touched.emit()
+            self._work.post(self._changed_soon)
 
 
 def _entries(folder: Path, folders: list[str]) -> Iterator[os.DirEntry[str]]:
@@ -222,5 +220,5 @@ def _entries(folder: Path, folders: list[str]) -> Iterator[os.DirEntry[str]]:
             if entry.is_dir(follow_symlinks=False):
                 pending.append(entry.path)
                 folders.append(entry.path)
-            elif is_picture(entry.name):
+            elif is_picture_name(entry.name):
                 yield entry

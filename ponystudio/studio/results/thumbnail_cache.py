@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 from collections import OrderedDict
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QSize, Qt, Signal
@@ -31,7 +32,6 @@ class ThumbnailCache(QObject):
 
     ready = Signal(object)
     failed = Signal(object)
-    _made = Signal(object, object)
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -43,7 +43,6 @@ class ThumbnailCache(QObject):
         self._pending: set[Path] = set()
         self._failed: set[Path] = set()
         self._written = 0
-        self._made.connect(self._keep)
 
     def get(self, path: Path) -> QPixmap | None:
         """The thumbnail, its longer side at most 256 px; None while it is being made."""
@@ -52,7 +51,7 @@ class ThumbnailCache(QObject):
             return known
         if path not in self._pending and path not in self._failed:
             self._pending.add(path)
-            self._work.do(lambda: self._make(path), key=path)
+            self._work.do(partial(self._image, path), partial(self._keep, path), key=path)
         return None
 
     def is_bad(self, path: Path) -> bool:
@@ -83,9 +82,6 @@ class ThumbnailCache(QObject):
         self.ready.emit(path)
 
     # --- In the threads ---------------------------------------------------------------------------
-
-    def _make(self, path: Path) -> None:
-        self._made.emit(path, self._image(path))
 
     def _image(self, path: Path) -> QImage | None:
         try:

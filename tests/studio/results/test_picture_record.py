@@ -10,11 +10,10 @@ from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.studio.results.image_loader import decoded
 from ponystudio.studio.results.picture_record import (
     graph_hash,
-    is_picture,
+    is_picture_name,
     read_graph,
     read_picture,
 )
-from ponystudio.studio.results.result_table import Query, ResultTable, made_with
 from ponystudio.studio.results.thumbnail_cache import small
 
 LARGEST_SEED = 2**64 - 1
@@ -103,24 +102,6 @@ def test_what_is_transparent_stays_so(tmp_path):
     assert pyramid.levels[-1].pixelColor(5, 5).alpha() == 0
 
 
-@pytest.mark.parametrize(("width", "height"), [(2049, 31), (4097, 1501), (1, 5000), (3000, 3000)])
-def test_smaller_sizes_show_all_of_the_picture(tmp_path, width, height):
-    """Red at the left end, blue at the right, green at the bottom; also at odd sizes."""
-    picture = Image.new("RGB", (width, height), "red")
-    picture.paste("blue", (width // 2, 0, width, height))
-    picture.paste("lime", (0, height - height // 3, width, height))
-    picture.save(tmp_path / "a.png")
-    pyramid, _ = decoded(tmp_path / "a.png")
-    assert pyramid is not None
-    for level in pyramid.levels[1:]:
-        assert level.pixelColor(level.width() - 1, 0).name() == "#0000ff"
-        if level.height() >= 9:
-            assert level.pixelColor(0, level.height() - 1).name() == "#00ff00"
-    image, scale = pyramid.level(0.5)
-    assert image.width() >= width * 0.5 - 1
-    assert scale <= 1
-
-
 def test_what_is_no_picture_tells_nothing(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\xff" * 40)
     picture = read_picture(tmp_path / "a.png")
@@ -143,98 +124,4 @@ def test_graphs_that_differ_in_their_layout_have_one_hash():
     [("a.png", True), ("a.JPG", True), (".a.tmp.png", False), ("a.txt", False), ("png", False)],
 )
 def test_drafts_are_no_pictures(name, is_one):
-    assert is_picture(name) is is_one
-
-
-def found(store: ResultTable, text: str = "", starred: bool = False) -> list[str]:
-    return [picture.name for picture in store.find(Query(text, starred)).pictures]
-
-
-def test_the_store_finds_by_words_and_keeps_stars(tmp_path):
-    paths = [
-        save_picture(tmp_path / "a.png", text_to_picture("fox, 3d", seed=77), time=1000),
-        save_picture(
-            tmp_path / "b.png", text_to_picture("fox, flat", seed=LARGEST_SEED), time=2000
-        ),
-    ]
-    store = ResultTable(tmp_path / "data" / "results.sqlite")
-    try:
-        store.put(picture for path in paths if (picture := read_picture(path)))
-        assert found(store) == ["b.png", "a.png"]
-        assert found(store, "3d fox") == ["a.png"]
-        assert found(store, "FOX 1844") == ["b.png"]
-        assert found(store, "seed:77") == ["a.png"]
-        assert found(store, "100%") == []
-        store.star([str(paths[0])], True)
-        assert found(store, starred=True) == ["a.png"]
-        store.mark_gone([str(paths[0])])
-        assert found(store) == ["b.png"]
-        store.put([read_picture(paths[0])])  # it came back, and so does its star
-        assert store.find(Query("3d")).pictures[0].starred
-        assert store.find(Query(limit=1)).total == 2
-    finally:
-        store.close()
-
-
-def test_results_are_found_by_each_of_their_files(tmp_path):
-    lora = {"a": ("my mane.safetensors",), "b": ("my mane 2.safetensors", "100%.pt"), "c": ()}
-    paths = [
-        save_picture(tmp_path / f"{name}.png", text_to_picture(), time=n, loras=files)
-        for n, (name, files) in enumerate(lora.items())
-    ]
-    store = ResultTable(tmp_path / "results.sqlite")
-    store.put(picture for path in paths if (picture := read_picture(path)))
-    assert found(store, made_with("my mane")) == ["a.png"]
-    assert found(store, made_with("100%")) == ["b.png"]
-    assert found(store, made_with("starter")) == ["c.png", "b.png", "a.png"]
-    assert found(store, "file:mane") == ["b.png", "a.png"]
-    assert found(store, '"mane 2" fox') == ["b.png"]
-    assert store.find(Query("file:100")).pictures[0].files == ("100%", "my mane 2", "starter")
-    store.close()
-
-
-def test_an_index_that_knew_no_files_has_its_pictures_read_again(tmp_path):
-    import sqlite3
-
-    picture = read_picture(save_picture(tmp_path / "a.png", text_to_picture()))
-    assert picture is not None
-    store = ResultTable(tmp_path / "results.sqlite")
-    store.put([picture])
-    stamp = {str(picture.path): (picture.mtime, picture.bytes)}
-    assert store.stamps(tmp_path) == stamp
-    store.close()
-    with sqlite3.connect(tmp_path / "results.sqlite") as connection:
-        connection.execute("ALTER TABLE pictures DROP COLUMN files")
-    connection.close()
-    store = ResultTable(tmp_path / "results.sqlite")
-    assert store.stamps(tmp_path) != stamp
-    assert found(store, "fox") == ["a.png"]
-    store.put([picture])
-    assert store.stamps(tmp_path) == stamp
-    store.close()
-
-
-def test_a_damaged_index_is_begun_anew(tmp_path):
-    file = tmp_path / "results.sqlite"
-    file.write_bytes(b"no database" * 100)
-    store = ResultTable(file)
-    assert found(store) == []
-    store.close()
-    assert (tmp_path / "results.sqlite.damaged").exists()
-
-
-def test_an_index_of_another_version_keeps_its_columns(tmp_path):
-    import sqlite3
-
-    file = tmp_path / "results.sqlite"
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE pictures (path TEXT PRIMARY KEY, time REAL, mood TEXT)")
-        connection.execute("INSERT INTO pictures VALUES ('/x/a.png', 5, 'calm')")
-    connection.close()
-    store = ResultTable(file)
-    assert found(store) == ["a.png"]
-    assert found(store, "x") == []  # a folder is no name
-    store.close()
-    with sqlite3.connect(file) as connection:
-        assert connection.execute("SELECT mood FROM pictures").fetchone() == ("calm",)
-    connection.close()
+    assert is_picture_name(name) is is_one

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from helpers.pictures import save_picture, text_to_picture
 from ponystudio.studio.results.result_index import Query, ResultIndex
 from ponystudio.studio.results.result_list import ResultList
-from ponystudio.studio.results.thumbnail_cache import ThumbnailCache, trim
 
 
 def ask(results, qtbot, query=None):
@@ -89,21 +88,6 @@ def test_an_index_that_cannot_be_kept_hides_nothing_else(qapp, tmp_path, qtbot):
     index.close()
 
 
-def test_thumbnails_are_made_once_and_kept_on_disk(results, output, tmp_path, qtbot):
-    path = save_picture(output / "a.png", text_to_picture(), None)
-    with qtbot.waitSignal(results.thumbnails.ready, timeout=5000):
-        assert results.thumbnails.get(path) is None
-    assert results.thumbnails.get(path).width() == 64
-    kept = list((tmp_path / "cache" / "thumbnails").iterdir())
-    assert len(kept) == 1
-    another = ThumbnailCache(tmp_path / "cache" / "thumbnails")
-    before = kept[0].stat().st_ino
-    with qtbot.waitSignal(another.ready, timeout=5000):
-        another.get(path)
-    assert [file.stat().st_ino for file in kept] == [before]
-    another.close()
-
-
 def test_a_picture_that_vanished_leaves_the_list(results, output, scanned, qtbot):
     path = save_picture(output / "a.png", text_to_picture())
     scanned()
@@ -112,14 +96,3 @@ def test_a_picture_that_vanished_leaves_the_list(results, output, scanned, qtbot
     path.unlink()
     results.thumbnails.get(path)
     qtbot.waitUntil(lambda: listing.pictures == ())
-
-
-def test_old_thumbnails_make_room(tmp_path):
-    import os
-
-    for number in range(10):
-        file = tmp_path / str(number)
-        file.write_bytes(b"x" * 100)
-        os.utime(file, (number, number))
-    trim(tmp_path, 500)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["6", "7", "8", "9"]
