@@ -111,7 +111,7 @@ class Camera:
         from PySide6.QtWidgets import QApplication
 
         view, left = self.window.page.view, Qt.MouseButton.LeftButton
-        socket = view.graph_scene.output_pos(self.node("core.decode_latent"), "image")
+        socket = view.graph_scene.store.output_pos(self.node("core.decode_latent"), "image")
         start, end = (view.from_scene(at).toPoint() for at in (socket, socket + QPointF(60, 260)))
         QTest.mousePress(view.viewport(), left, pos=start)
         for step in range(1, 11):

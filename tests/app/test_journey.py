@@ -69,7 +69,7 @@ class Hands:
     def wire(self, source: str, output: str, target: str, input: str) -> None:
         """Drag from an output to an input."""
         scene = self.page.scene
-        start, end = scene.output_pos(source, output), scene.input_pos(target, input)
+        start, end = scene.store.output_pos(source, output), scene.store.input_pos(target, input)
         self.drag(self.at(start), self.at(end))
         link = self.document.graph.nodes[target].inputs.get(input)
         assert link is not None, (target, input)
@@ -87,7 +87,7 @@ class Hands:
 
     def type_into(self, node: str, param: str, text: str) -> None:
         """Double-click a field, type, and leave it."""
-        item = self.page.scene.node_items[node]
+        item = self.page.scene.store.node_items[node]
         (row,) = (row for row in item.layout.params if row.spec.name == param)
         place = row.rect.translated(item.x, item.y).center()
         QTest.mouseDClick(self.port, LEFT, NONE, self.at(place))

@@ -138,7 +138,7 @@ def scroll(view: GraphView, number: int) -> None:
 
 @pytest.mark.parametrize("zoom", ZOOMS)
 def test_pan_and_zoom(view: GraphView, zoom: float) -> None:
-    view.set_camera(Camera(view.graph_scene.bounds().center(), zoom))
+    view.set_camera(Camera(view.graph_scene.store.bounds().center(), zoom))
     view.viewport().grab()
     told(f"pan and zoom at {zoom:.0%}", view, lambda number: scroll(view, number), 334)
 
@@ -160,13 +160,13 @@ def test_opening(qtbot, graph: Graph, catalog: Catalog) -> None:
 
 def test_editing(view: GraphView) -> None:
     document, scene = view.graph_scene.document, view.graph_scene
-    view.set_camera(Camera(scene.bounds().center(), 1.0))
+    view.set_camera(Camera(scene.store.bounds().center(), 1.0))
     view.viewport().grab()
-    near = scene.nodes_in(view.visible_rect())
+    near = scene.store.nodes_in(view.visible_rect())
     merge = gesture("move")
 
     def move(number: int) -> None:
-        item = scene.node_items[near[0]]
+        item = scene.store.node_items[near[0]]
         document.do(SetView(("nodes", item.id, "pos"), [item.x + 8, item.y]), "Move", merge)
 
     def add(number: int) -> None:

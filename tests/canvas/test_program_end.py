@@ -31,8 +31,8 @@ assert view.editors.widget
 @pytest.mark.parametrize(
     "open",
     [
-        "view.open_editor(QLineEdit(), QRectF(0, 0, 100, 24))",
-        "view.params.edit('sample', 'steps')",
+        "view.editors.open(QLineEdit(), QRectF(0, 0, 100, 24))",
+        "view.field_host.edit('sample', 'steps')",
     ],
 )
 def test_the_interpreter_ends_well_with_an_editor_open(open: str) -> None:

@@ -19,19 +19,19 @@ HELD = [NONE, NONE, NONE, SHIFT, CTRL, ALT, CTRL | SHIFT, CTRL | ALT]
 def some_place(dice, canvas):
     """Mostly on something: a socket, a card, a wire."""
     scene = canvas.scene
-    items = list(scene.node_items.values())
+    items = list(scene.store.node_items.values())
     choice = dice.random()
     if items and choice < 0.35:
-        refs = [ref for item in items for ref in scene.sockets(item.id)]
+        refs = [ref for item in items for ref in scene.store.sockets(item.id)]
         if refs:
-            return scene.socket_pos(dice.choice(refs))
+            return scene.store.socket_pos(dice.choice(refs))
     if items and choice < 0.7:
         rect = dice.choice(items).rect
         return QPointF(
             rect.x() + dice.random() * rect.width(), rect.y() + dice.random() * rect.height()
         )
-    if scene.wire_items and choice < 0.85:
-        return QPointF(*dice.choice(dice.choice(list(scene.wire_items.values())).points))
+    if scene.store.wire_items and choice < 0.85:
+        return QPointF(*dice.choice(dice.choice(list(scene.store.wire_items.values())).points))
     return QPointF(dice.uniform(-60, 1500), dice.uniform(-100, 800))
 
 
@@ -46,23 +46,23 @@ def one_thing(dice, canvas):
     elif what < 0.65:
         hands.double_click(some_place(dice, canvas))
     elif what < 0.75:
-        canvas.scene.select(dice.sample(sorted(canvas.nodes), min(len(canvas.nodes), 2)))
+        canvas.scene.store.select(dice.sample(sorted(canvas.nodes), min(len(canvas.nodes), 2)))
     elif what < 0.8:
-        dice.choice([canvas.undo, canvas.document.redo, canvas.commands.selection.tidy])()
+        dice.choice([canvas.undo, canvas.document.redo, canvas.commands.edit.selection.tidy])()
     else:
         hands.key(dice.choice(KEYS), dice.choice(HELD))
     if canvas.palette and canvas.palette.isVisible():
         hands.write(dice.choice(["sam", "image", "p", "zzz"]), canvas.palette.search)
         hands.key(dice.choice([Qt.Key.Key_Return, Qt.Key.Key_Escape]), widget=canvas.palette.search)
         canvas.palette.close_palette()
-    canvas.view.close_editor()
+    canvas.view.editors.close()
 
 
 def assert_mirrored(canvas):
     scene, graph = canvas.scene, canvas.graph
-    assert set(scene.node_items) == set(graph.nodes)
+    assert set(scene.store.node_items) == set(graph.nodes)
     links = {(node.id, name) for node in graph.nodes.values() for name in node.inputs}
-    assert set(scene.wire_items) == links
+    assert set(scene.store.wire_items) == links
 
 
 @pytest.mark.qt_log_ignore("This plugin does not support")

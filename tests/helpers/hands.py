@@ -21,17 +21,17 @@ class Hands:
         return self.view.from_scene(QPointF(x, y)).toPoint()
 
     def out(self, node: str, name: str) -> QPointF:
-        return self.scene.output_pos(node, name)
+        return self.scene.store.output_pos(node, name)
 
     def into(self, node: str, name: str) -> QPointF:
-        return self.scene.input_pos(node, name)
+        return self.scene.store.input_pos(node, name)
 
     def header(self, node: str) -> QPointF:
-        return self.scene.node_items[node].rect.topLeft() + QPointF(80, 16)
+        return self.scene.store.node_items[node].rect.topLeft() + QPointF(80, 16)
 
     def body(self, node: str) -> QPointF:
         """A place on a card that is no param and no socket."""
-        rect = self.scene.node_items[node].rect
+        rect = self.scene.store.node_items[node].rect
         return QPointF(rect.center().x(), rect.bottom() - 8)
 
     def press(self, place, keys=NONE, button=LEFT) -> None:

@@ -48,7 +48,7 @@ class Canvas:
 
     @property
     def palette(self):
-        return self.commands.chooser.palette
+        return self.commands.edit.chooser.palette
 
     def undo(self) -> None:
         self.document.undo()

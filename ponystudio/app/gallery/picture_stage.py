@@ -9,13 +9,11 @@ from __future__ import annotations
 from typing import Literal
 
 from PySide6.QtCore import (
-    QEasingCurve,
     QPointF,
     QRectF,
     QSizeF,
     Qt,
     QTimer,
-    QVariantAnimation,
     Signal,
 )
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
@@ -28,10 +26,11 @@ from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.studio.results.result_texts import label, told
 from ponystudio.widgets import theme
+from ponystudio.widgets.camera import CameraAnimation
 from ponystudio.widgets.primitives import px
 
 _MARGIN, _GAP = 16, 8
-_FLICKER_MS, _GLIDE_MS = 600, 180
+_FLICKER_MS = 600
 _NEAR = 14
 
 
@@ -51,11 +50,7 @@ class PictureStage(QWidget):
         self._shows_a = False
         self._heat: QImage | None = None
         self._held: Literal["", "pan", "divider"] = ""
-        self._glide = QVariantAnimation(self)
-        self._glide.setDuration(_GLIDE_MS)
-        self._glide.setEasingCurve(QEasingCurve.Type.OutCubic)
-        self._glide.setStartValue(0.0)
-        self._glide.setEndValue(1.0)
+        self._animation = CameraAnimation(self)
         self._from = self._to = ViewerCamera()
         self._turns = QTimer(self, interval=_FLICKER_MS)
         self._connect()
@@ -66,8 +61,8 @@ class PictureStage(QWidget):
 
     def _connect(self) -> None:
         loader, thumbnails = self._results.loader, self._results.thumbnails
-        self._glide.valueChanged.connect(self._glided)
-        self._glide.finished.connect(self._arrived)
+        self._animation.moved.connect(self._move_on)
+        self._animation.arrived.connect(self._arrive)
         self._turns.timeout.connect(self.turn)
         loader.loaded.connect(self._loaded)
         loader.failed.connect(self._failed)
@@ -165,7 +160,7 @@ class PictureStage(QWidget):
             self.fit()
 
     def _set_camera(self, camera: ViewerCamera) -> None:
-        self._glide.stop()
+        self._animation.stop()
         self._camera = camera
         self.zoom_changed.emit()
         self.update()
@@ -175,17 +170,15 @@ class PictureStage(QWidget):
             self._set_camera(camera)
             return
         self._from, self._to = self.camera, camera
-        self._glide.stop()
-        self._glide.start()
+        self._animation.start()
 
-    def _glided(self, share: float) -> None:
-        if self._glide.state() == QVariantAnimation.State.Running:
-            end = self._to.fitted(self._panes()[-1], self._size())
-            self._camera = self._from.between(end, share)
-            self.zoom_changed.emit()
-            self.update()
+    def _move_on(self, share: float) -> None:
+        end = self._to.fitted(self._panes()[-1], self._size())
+        self._camera = self._from.between(end, share)
+        self.zoom_changed.emit()
+        self.update()
 
-    def _arrived(self) -> None:
+    def _arrive(self) -> None:
         self._camera = self._to
         self.zoom_changed.emit()
         self.update()

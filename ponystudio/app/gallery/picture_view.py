@@ -73,7 +73,7 @@ class PictureView(PictureStage):
             return
         if button not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             return
-        self._glide.stop()
+        self._animation.stop()
         self._last = event.position()
         on_divider = button == Qt.MouseButton.LeftButton and self._on_divider(event.position())
         self._held = "divider" if on_divider else "pan"

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
+from ponystudio.widgets.camera import fitting_zoom, zoom_between
+
 LEAST, MOST = 0.01, 64.0
 
 
@@ -22,7 +24,7 @@ class ViewerCamera:
         """With the scale and centre that `fit` stands for."""
         if not self.fit or size.isEmpty() or pane.isEmpty():
             return self
-        scale = min(pane.width() / size.width(), pane.height() / size.height())
+        scale = fitting_zoom(size, pane.size())
         return replace(self, scale=max(LEAST, min(MOST, scale)), centre=QPointF(0.5, 0.5))
 
     def rect(self, pane: QRectF, size: QSizeF) -> QRectF:
@@ -66,7 +68,7 @@ class ViewerCamera:
 
     def between(self, other: ViewerCamera, share: float) -> ViewerCamera:
         """On the way to another one, both without `fit`; zooming at an even pace."""
-        scale = self.scale * (other.scale / self.scale) ** share
+        scale = zoom_between(self.scale, other.scale, share)
         centre = self.centre + (other.centre - self.centre) * share
         return ViewerCamera(scale, centre, False)
 
@@ -75,6 +77,6 @@ def contained(size: QSizeF, rect: QRectF) -> QRectF:
     """The largest rectangle of this shape within `rect`, in its middle."""
     if size.isEmpty() or rect.isEmpty():
         return rect
-    scale = min(rect.width() / size.width(), rect.height() / size.height())
+    scale = fitting_zoom(size, rect.size())
     w, h = size.width() * scale, size.height() * scale
     return QRectF(rect.center().x() - w / 2, rect.center().y() - h / 2, w, h)

@@ -11,7 +11,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.app.inspector.graph_page import graph_page, problems_of
 from ponystudio.app.inspector.page_parts import label, new_page, problem_card, section, state_card
 from ponystudio.app.inspector.token_view import TokenView
-from ponystudio.canvas.fields.base import FieldContext
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.field_painting import label_of, text_of
 from ponystudio.canvas.fields.prompt import prompt_in
 from ponystudio.canvas.scene.card_status import seconds

@@ -43,21 +43,21 @@ class CanvasRequests(QObject):
         self.go_to_node(node)
 
     def go_to_node(self, node: str) -> None:
-        if (page := self._pages.current) and node in page.scene.node_items:
+        if (page := self._pages.current) and node in page.scene.store.node_items:
             self._pages.show(page.document)
-            page.scene.select([node])
+            page.scene.store.select([node])
             page.view.show_node(node)
 
     def show_tokens(self, node: str) -> None:
         if page := self._pages.current:
-            page.scene.select([node])
+            page.scene.store.select([node])
             self.tokens_requested.emit()
 
     def select_words(self, node: str, start: int, end: int) -> None:
         """Select words in a prompt, to be written again."""
-        if (page := self._pages.current) and (prompt := page.view.params.prompt_of(node)):
+        if (page := self._pages.current) and (prompt := page.view.field_host.prompt_of(node)):
             page.view.show_node(node)
-            page.view.params.write(prompt, start, end)
+            page.view.field_host.write(prompt, start, end)
 
     def make_loras(self, node: str) -> None:
         """Put the node that applies them in the place of the `<lora:…>` of a prompt."""
@@ -77,7 +77,7 @@ class CanvasRequests(QObject):
 
     def walk_problems(self) -> None:
         if page := self._pages.current:
-            selected = page.scene.selected_nodes()
+            selected = page.scene.store.selected_nodes()
             self.go_to_node(next_problem(page.document, selected[0] if selected else ""))
 
     def open_files(self, paths: Sequence[Path]) -> None:
@@ -97,8 +97,8 @@ class CanvasRequests(QObject):
         """Nodes came into a document: select them, in sight."""
         page = self._pages.current
         if page is not None and page.document is document and nodes:
-            page.scene.select(nodes)
-            if not page.view.visible_rect().contains(page.scene.bounds(nodes).center()):
+            page.scene.store.select(nodes)
+            if not page.view.visible_rect().contains(page.scene.store.bounds(nodes).center()):
                 page.view.show_node(nodes[-1])
 
     def add_node(self, spec: NodeSpec) -> None:

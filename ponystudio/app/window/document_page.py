@@ -46,13 +46,12 @@ class DocumentPage(QWidget):
     ) -> None:
         super().__init__(parent)
         self.document, self._runner, self._drops = document, runner, drops
-        self.scene = GraphScene(document, self)
-        self.view = GraphView(self.scene)
-        self.commands = CanvasCommands(self.view, document)
         self.services = services.for_document(
             lambda node, param: runner.last_seed(document, node, param)
         )
-        self.view.params.set_services(self.services)
+        self.scene = GraphScene(document, self.services, self)
+        self.view = GraphView(self.scene)
+        self.commands = CanvasCommands(self.view)
         self._fitted = False
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -81,7 +80,7 @@ class DocumentPage(QWidget):
         self._fitted = True
         if (saved := Camera.from_json(self.document.camera)) is not None:
             self.view.set_camera(saved)
-        elif not (bounds := self.scene.bounds()).isNull():
+        elif not (bounds := self.scene.store.bounds()).isNull():
             size = QSizeF(self.view.viewport().size()) / theme.scale()
             self.view.set_camera(camera.fitting(bounds, size))
         self.document.camera_of = lambda: self.view.camera().to_json()
@@ -93,12 +92,12 @@ class DocumentPage(QWidget):
 
     def close_page(self) -> None:
         """Before the document goes."""
-        self.view.close_editor()
+        self.view.editors.close()
 
     # Wires
 
     def _connect(self) -> None:
-        self.scene.selectionChanged.connect(self.selection_changed)
+        self.scene.store.selection_changed.connect(self.selection_changed)
         self.scene.focus_changed.connect(lambda _: self.selection_changed.emit())
         self.scene.run_to_requested.connect(lambda node: self._runner.run_to(self.document, node))
         self.scene.remedy_requested.connect(self._remedy)
@@ -127,7 +126,7 @@ class DocumentPage(QWidget):
             files = [param.name for param in spec.params if param.type == "file"] if spec else []
             name = socket if socket in names else (files or names or [""])[0]
             self.view.show_node(node)
-            self.view.params.edit(node, name)
+            self.view.field_host.edit(node, name)
 
     def _graph_changed(self) -> None:
         view = self.document.graph.view

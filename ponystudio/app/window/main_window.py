@@ -304,7 +304,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{document.title} — PonyStudio" if document else "PonyStudio")
 
     def _selection_changed(self) -> None:
-        nodes = self.page.scene.selected_nodes() if self.page else []
+        nodes = self.page.scene.store.selected_nodes() if self.page else []
         self.inspector.show_node(nodes[0] if len(nodes) == 1 else "")
 
     def _show_queue(self) -> None:

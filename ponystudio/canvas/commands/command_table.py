@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from ponystudio.canvas.commands.edit_commands import EditCommands
 from ponystudio.canvas.fields import prompt_help
+from ponystudio.canvas.view.field_host import FieldHost
 from ponystudio.graph.editing.auto_layout import Side
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets.action import ActionSpec
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.commands.canvas_commands import CanvasCommands
+
+def actions(c: EditCommands, host: FieldHost, open_menu: Callable[[], object]) -> list[ActionSpec]:
+    prompting = prompt_help.actions(host.prompt, host)
+    return [*adding(c), *editing(c, open_menu), *node_states(c), *prompting, *arranging(c)]
 
 
-def actions(c: CanvasCommands) -> list[ActionSpec]:
-    prompting = prompt_help.actions(c.view.params.prompt, c.view.params)
-    return [*adding(c), *editing(c), *node_states(c), *prompting, *arranging(c)]
-
-
-def adding(c: CanvasCommands) -> list[ActionSpec]:
+def adding(c: EditCommands) -> list[ActionSpec]:
     group = tr("Add")
     return [
         ActionSpec(
@@ -33,7 +31,7 @@ def adding(c: CanvasCommands) -> list[ActionSpec]:
         ActionSpec(
             "edit.frame",
             tr("Frame the selection"),
-            lambda: c.add_frame(c.pointer()),
+            c.add_frame,
             ("Ctrl+G",),
             group,
             "grid",
@@ -41,7 +39,7 @@ def adding(c: CanvasCommands) -> list[ActionSpec]:
         ActionSpec(
             "edit.note",
             tr("Add a note"),
-            lambda: c.add_note(c.pointer()),
+            c.add_note,
             ("Shift+N",),
             group,
             "note",
@@ -57,11 +55,11 @@ def adding(c: CanvasCommands) -> list[ActionSpec]:
     ]
 
 
-def editing(c: CanvasCommands) -> list[ActionSpec]:
+def editing(c: EditCommands, open_menu: Callable[[], object]) -> list[ActionSpec]:
     s, group = c.selection, tr("Edit")
     some, nodes = s.any, lambda: bool(c.ops.targets())
-    stack = c.document.undo_stack
-    undo, redo = c.document.undo, c.document.redo
+    stack = c.ops.document.undo_stack
+    undo, redo = c.ops.document.undo, c.ops.document.redo
 
     def spec(
         id: str,
@@ -107,18 +105,18 @@ def editing(c: CanvasCommands) -> list[ActionSpec]:
         ),
         spec("unlink", tr("Disconnect from the rest"), s.unlink, (), "link", nodes),
         spec(
-            "select_all", tr("Select all"), c.scene.select_all, ("Ctrl+A",),
+            "select_all", tr("Select all"), c.store.select_all, ("Ctrl+A",),
             "nodes", None,
         ),
         spec("rename", tr("Rename"), c.rename, ("F2",), "text"),
         spec(
             "swap", tr("Swap for another node…"), c.swap, ("Shift+S",), "swap", nodes
         ),
-        spec("menu", tr("Open the context menu"), c.keyboard.open_menu, (), "more"),
+        spec("menu", tr("Open the context menu"), open_menu, (), "more"),
     ]  # fmt: skip
 
 
-def node_states(c: CanvasCommands) -> list[ActionSpec]:
+def node_states(c: EditCommands) -> list[ActionSpec]:
     ops, group = c.ops, tr("Node")
 
     def spec(
@@ -172,11 +170,11 @@ def node_states(c: CanvasCommands) -> list[ActionSpec]:
     ]  # fmt: skip
 
 
-def arranging(c: CanvasCommands) -> list[ActionSpec]:
+def arranging(c: EditCommands) -> list[ActionSpec]:
     s, group = c.selection, tr("Arrange")
 
     def several() -> bool:
-        return len(c.scene.selected_nodes()) > 1
+        return len(c.store.selected_nodes()) > 1
 
     sides: list[tuple[Side, str, tuple[str, ...]]] = [
         ("left", tr("Align left edges"), ("Ctrl+Alt+Left",)),

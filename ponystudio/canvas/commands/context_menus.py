@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from PySide6.QtCore import QObject, QPoint, QPointF
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from ponystudio.canvas.commands.edit_commands import EditCommands
 from ponystudio.canvas.gestures.reroute_points import dot_index
 from ponystudio.canvas.scene.items import Hit, SocketRef
-from ponystudio.graph.editing import wiring
+from ponystudio.graph.editing import auto_layout, wiring
 from ponystudio.graph.editing.edits import SetView
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 
 Section = Sequence[ActionSpec]
 
@@ -26,28 +24,32 @@ class ContextMenus(QObject):
     """Opens menus; what stands in them is asked for by part (`for_node`, `for_wire`, ...), each a
     list of sections."""
 
-    def __init__(self, commands: CanvasCommands) -> None:
-        super().__init__(commands)
-        self.commands, self.ops, self.scene = commands, commands.ops, commands.scene
+    def __init__(
+        self, view: QWidget, commands: EditCommands, named: Callable[..., list[ActionSpec]]
+    ) -> None:
+        """`named` gives some of all actions by their ids."""
+        super().__init__(view)
+        self.view, self.commands, self.named = view, commands, named
+        self.ops, self.store = commands.ops, commands.store
         self.shown: QMenu | None = None
 
     def open(self, hit: Hit, at: QPointF, where: QPoint) -> None:
         """A menu about what was hit, at a place of the screen; it acts on the selection where that
         holds what was hit."""
         if hit.node and not hit.socket:
-            if not self.scene.node_items[hit.node].selected:
-                self.scene.select([hit.node])
+            if not self.store.node_items[hit.node].selected:
+                self.store.select([hit.node])
             sections = self.for_node(hit.node)
         elif hit.socket:
             sections = self.for_socket(hit.socket, at)
         elif hit.wire:
-            self.scene.select(wires=[hit.wire])
+            self.store.select(wires=[hit.wire])
             sections = self.for_wire(hit, at)
         elif hit.part == "note":
-            self.scene.select(notes=[hit.index])
+            self.store.select(notes=[hit.index])
             sections = self.for_note(hit.index)
         elif hit.part in ("frame_title", "frame_edge"):
-            self.scene.select(frames=[hit.index])
+            self.store.select(frames=[hit.index])
             sections = self.for_frame(hit.index)
         else:
             sections = self.for_empty(at)
@@ -56,23 +58,25 @@ class ContextMenus(QObject):
     def popup(self, sections: Iterable[Section], where: QPoint) -> QMenu:
         if self.shown:
             self.shown.deleteLater()
-        self.shown = menu = build(sections, self.commands.view)
+        self.shown = menu = build(sections, self.view)
         menu.popup(where)
         return menu
 
     def for_node(self, node: str) -> list[Section]:
-        pick = self.commands.named
-        swap = self._one("swap_node", self.tr("Swap for…"), lambda: self._swap(node), "swap")
+        pick, run_to = self.named, self.ops.scene.run_to_requested
+        swap = self._one(
+            "swap_node", self.tr("Swap for…"), lambda: self.commands.chooser.swap(node), "swap"
+        )
         keep = self._one(
             "keep_picture",
             self.tr("Show its picture"),
-            lambda: self.commands.toggle_picture(node),
+            lambda: self.ops.toggle_picture(node),
             "image",
             checked=lambda: self.ops.document.looks(node).get("preview") is not False,
         )
         return [
             [
-                self._one("run_to", self.tr("Run to here"), lambda: self._run_to(node), "run"),
+                self._one("run_to", self.tr("Run to here"), lambda: run_to.emit(node), "run"),
                 *pick("edit.view_output"),
             ],
             pick("edit.rename", "edit.mute", "edit.bypass", "edit.collapse", "edit.pin"),
@@ -108,7 +112,7 @@ class ContextMenus(QObject):
             back = self._one(
                 "socket_back",
                 self.tr("Turn back into a value"),
-                lambda: self.commands.hide_socket(socket.node, socket.name),
+                lambda: ops.hide_socket(socket.node, socket.name),
                 "swap",
             )
             return [first, [back]]
@@ -128,14 +132,16 @@ class ContextMenus(QObject):
             self._one(
                 "add_dot",
                 self.tr("Add a dot"),
-                lambda: self.commands.add_dot(key, dot_index(self.scene, key, at), at),
+                lambda: self.ops.add_dot(key, dot_index(self.store, key, at), at),
                 "link",
             ),
         ]
         if hit.part == "dot":
-            edits = wiring.without_dot(self.ops.graph, key, hit.dot)
             text = self.tr("Remove this dot")
-            actions.append(self._one("remove_dot", text, lambda: self.ops.do(edits, text), "close"))
+            remove = self._one(
+                "remove_dot", text, lambda: self.ops.remove_dot(key, hit.dot, text), "close"
+            )
+            actions.append(remove)
         clear = wiring.set_dots(self.ops.graph, key, ())
         text_all = self.tr("Remove its dots")
         actions.append(
@@ -157,7 +163,7 @@ class ContextMenus(QObject):
             lambda: self.commands.in_place.edit_note(index),
             "text",
         )
-        return [[write], self.commands.named("edit.copy", "edit.duplicate", "edit.delete")]
+        return [[write], self.named("edit.copy", "edit.duplicate", "edit.delete")]
 
     def for_frame(self, index: int) -> list[Section]:
         selection = self.commands.selection
@@ -171,7 +177,7 @@ class ContextMenus(QObject):
             self._one(
                 "frame_contents",
                 self.tr("Select its nodes"),
-                lambda: self.scene.select(self.scene.frame_contents(index)),
+                lambda: self.store.select(self.store.frame_contents(index)),
                 "nodes",
             ),
             self._one("fit_frame", self.tr("Fit to its nodes"), lambda: self._fit(index), "fit"),
@@ -180,13 +186,13 @@ class ContextMenus(QObject):
             self._one(
                 f"hue_{key}",
                 theme.current().group(key).title,
-                lambda key=key: selection.recolour([index], key),
+                partial(selection.recolour, [index], key),
                 theme.current().group(key).icon,
-                checked=lambda key=key: self.scene.frame_items[index].hue == key,
+                checked=partial(self._has_hue, index, key),
             )
             for key in theme.group_keys()
         ]
-        return [first, colours, self.commands.named("edit.copy", "edit.delete")]
+        return [first, colours, self.named("edit.copy", "edit.delete")]
 
     def for_empty(self, at: QPointF) -> list[Section]:
         chooser, selection = self.commands.chooser, self.commands.selection
@@ -208,19 +214,14 @@ class ContextMenus(QObject):
                 enabled=selection.can_paste(),
             ),
         ]
-        more = self.commands.named("edit.select_all", "edit.find", "edit.tidy")
-        return [add, more, self.commands.named("canvas.fit")]
+        more = self.named("edit.select_all", "edit.find", "edit.tidy")
+        return [add, more, self.named("canvas.fit")]
 
-    def _swap(self, node: str) -> None:
-        self.commands.chooser.swap(node)
-
-    def _run_to(self, node: str) -> None:
-        self.scene.run_to_requested.emit(node)
+    def _has_hue(self, frame: int, hue: str) -> bool:
+        return self.store.frame_items[frame].hue == hue
 
     def _fit(self, index: int) -> None:
-        from ponystudio.graph.editing import auto_layout
-
-        boxes = self.ops.boxes(self.scene.frame_contents(index))
+        boxes = self.ops.boxes(self.store.frame_contents(index))
         if not boxes:
             return
         pos, size = auto_layout.frame_around(boxes.values())
@@ -231,21 +232,21 @@ class ContextMenus(QObject):
         self,
         id: str,
         title: str,
-        run: object,
+        run: Callable[[], object],
         icon: str = "",
         *,
         keys: tuple[str, ...] = (),
         enabled: bool = True,
-        checked: object = None,
+        checked: Callable[[], bool] | None = None,
     ) -> ActionSpec:
         return ActionSpec(
             f"here.{id}",
             title,
-            run,  # type: ignore[arg-type]
+            run,
             keys,
             icon=icon,
             enabled=lambda: enabled,
-            checked=checked,  # type: ignore[arg-type]
+            checked=checked,
         )
 
 

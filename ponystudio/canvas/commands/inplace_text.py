@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QRectF, Qt
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
 from ponystudio.canvas.gestures.graph_operations import GraphOperations
+from ponystudio.canvas.scene.items import Hit
+from ponystudio.canvas.view.editor_overlay import EditorOverlay
 from ponystudio.graph.editing.edits import SetView
 from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.widgets import metrics, theme
@@ -16,23 +20,32 @@ class InPlaceText(QObject):
     """Opens editors over the scene; leaving one keeps what was written. Esc gives a title up, but
     keeps a note, as it keeps a prompt: long texts are not lost by a slip."""
 
-    def __init__(self, ops: GraphOperations) -> None:
+    def __init__(self, ops: GraphOperations, editors: EditorOverlay) -> None:
         super().__init__(ops)
-        self.ops, self.view, self.scene = ops, ops.view, ops.scene
+        self.ops, self.store, self._editors = ops, ops.store, editors
+
+    def edit(self, hit: Hit) -> None:
+        """The text of what was hit: a note, a frame or a card."""
+        if hit.part == "note":
+            self.edit_note(hit.index)
+        elif hit.node:
+            self.rename_node(hit.node)
+        else:
+            self.retitle_frame(hit.index)
 
     def rename_node(self, node: str) -> None:
-        item = self.scene.node_items[node]
+        item = self.store.node_items[node]
         rect = QRectF(item.x + 30, item.y + 3, item.rect.width() - 38, metrics.HEADER - 6)
         edit = self._line(item.title, self.tr("Title of the node"))
         self._open(edit, rect, lambda: self.ops.rename(node, edit.text()))
 
     def retitle_frame(self, index: int, step: str = "") -> None:
-        item = self.scene.frame_items[index]
+        item = self.store.frame_items[index]
         title = item.title_rect.adjusted(8, 3, -8, -3)
         edit = self._line(item.title, self.tr("Title of the frame"))
 
         def write() -> None:
-            if edit.text() != item.title and index < len(self.scene.frame_items):
+            if edit.text() != item.title and index < len(self.store.frame_items):
                 edits = [SetView(("frames", index, "title"), edit.text().strip())]
                 self.ops.do(edits, self.tr("Retitle frame"), step)
 
@@ -41,7 +54,7 @@ class InPlaceText(QObject):
     def edit_note(self, index: int, step: str = "") -> None:
         """Write a note. With the `step` of undo that added it: as part of that; one in which
         nothing was written goes again."""
-        item = self.scene.note_items[index]
+        item = self.store.note_items[index]
         edit = _NoteEdit(item.text)
         edit.setFont(theme.current().font("prompt"))
         edit.setPlaceholderText(self.tr("Write in Markdown"))
@@ -52,7 +65,7 @@ class InPlaceText(QObject):
         at_opening = self.ops.document.undo_stack.index()
 
         def write() -> None:  # at each letter, so that the journal has it
-            text, items = edit.toPlainText(), self.scene.note_items
+            text, items = edit.toPlainText(), self.store.note_items
             if index < len(items) and text != items[index].text:
                 edits = [SetView(("notes", index, "text"), text)]
                 self.ops.do(edits, self.tr("Write a note"), merge)
@@ -64,10 +77,8 @@ class InPlaceText(QObject):
                 self.ops.document.undo()
 
         edit.textChanged.connect(write)
-        self.view.open_editor(
-            edit, item.rect.adjusted(8, 4, -8, -4), committed=leave, cancelled=leave
-        )
-        edit.finished = self.view.close_editor
+        self._editors.open(edit, item.rect.adjusted(8, 4, -8, -4), committed=leave, cancelled=leave)
+        edit.finished.connect(self._editors.close)
         edit.selectAll() if not item.text else edit.moveCursor(edit.textCursor().MoveOperation.End)
 
     def _line(self, text: str, name: str) -> QLineEdit:
@@ -78,9 +89,9 @@ class InPlaceText(QObject):
         edit.setStyleSheet(self._style("QLineEdit", "field", edge))
         return edit
 
-    def _open(self, edit: QLineEdit, rect: QRectF, write: object) -> None:
-        self.view.open_editor(edit, rect, committed=write)
-        edit.returnPressed.connect(self.view.close_editor)
+    def _open(self, edit: QLineEdit, rect: QRectF, write: Callable[[], object]) -> None:
+        self._editors.open(edit, rect, committed=write)
+        edit.returnPressed.connect(self._editors.close)
         edit.selectAll()
 
     def _style(self, kind: str, ground: str, edge: str) -> str:
@@ -96,14 +107,11 @@ class InPlaceText(QObject):
 class _NoteEdit(QPlainTextEdit):
     """Ctrl+Enter is done; Tab is written."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.finished: object = None
+    finished = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
         if enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            if callable(self.finished):
-                self.finished()
+            self.finished.emit()
             return
         super().keyPressEvent(event)

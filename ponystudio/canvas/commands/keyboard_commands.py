@@ -6,19 +6,17 @@ takes a wire in hand: arrows then go through what it fits, Enter connects, Esc l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from PySide6.QtCore import QEvent, QObject, QPointF, Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.canvas.gestures.connect import FittingSockets
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.canvas.scene import keyboard_focus
 from ponystudio.canvas.scene.items import FocusRef, SocketRef
 from ponystudio.canvas.scene.overlay import WireDrag
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.commands.canvas_commands import CanvasCommands
+from ponystudio.canvas.view.event_handler import EventHandler
+from ponystudio.canvas.view.view import GraphView
 
 Key = Qt.Key
 _ARROWS = {
@@ -36,13 +34,18 @@ _KEYPAD = Qt.KeyboardModifier.KeypadModifier
 _NUDGE = 8
 
 
-class KeyboardCommands(QObject):
-    """Keys that are no commands: those that move the focus and act on it."""
+class KeyboardCommands(QObject, EventHandler):
+    """Keys that are no commands: those that move the focus and act on it. `nudge_requested` of
+    what is selected, by so many px; `menu_requested` as of GestureController."""
 
-    def __init__(self, commands: CanvasCommands) -> None:
-        super().__init__(commands)
-        self.commands = commands
-        self.ops, self.view, self.scene = commands.ops, commands.view, commands.scene
+    nudge_requested = Signal(int, int)
+    menu_requested = Signal(object, QPointF, QPoint)
+    hint_changed = Signal(str)
+
+    def __init__(self, view: GraphView, ops: GraphOperations) -> None:
+        super().__init__(view)
+        self.ops, self.view = ops, view
+        self.scene, self.store = ops.scene, ops.store
         self._ends: list[SocketRef] = []
         self._in_hand: SocketRef | None = None
         self.view.installEventFilter(self)
@@ -82,7 +85,7 @@ class KeyboardCommands(QObject):
         if key in _ARROWS and modifiers in (_SHIFT, _SHIFT | _CTRL):
             far = _NUDGE * (8 if modifiers & _CTRL else 1)
             dx, dy = _ARROWS[key]
-            self.commands.selection.nudge(dx * far, dy * far)
+            self.nudge_requested.emit(dx * far, dy * far)
             return True
         if key in (Key.Key_Return, Key.Key_Enter) and modifiers == _NONE:
             return self._enter()
@@ -98,7 +101,11 @@ class KeyboardCommands(QObject):
         focus = self.scene.focus
         if focus and focus.kind == "param" and modifiers in (_NONE, _SHIFT) and _typed(event):
             return self._edit(focus, event.text())
-        return self.commands.handle_key(event)
+        return False
+
+    def context_menu(self, event: QContextMenuEvent) -> bool:
+        by_keyboard = event.reason() == QContextMenuEvent.Reason.Keyboard
+        return by_keyboard and self.open_menu()
 
     def _walk(self, dx: int, dy: int) -> bool:
         focus = self.scene.focus or self._first()
@@ -107,18 +114,18 @@ class KeyboardCommands(QObject):
         if self.scene.focus is None:
             self.set(focus)
             return True
-        if found := keyboard_focus.step(self.scene, focus, dx, dy):
+        if found := keyboard_focus.step(self.store, focus, dx, dy):
             self.set(found)
         return True
 
     def _first(self) -> FocusRef | None:
         """Where walking begins: at what is selected, else at what is nearest to the middle."""
-        if nodes := self.scene.selected_nodes():
+        if nodes := self.store.selected_nodes():
             return FocusRef("node", nodes[0])
-        if wires := self.scene.selected_wires():
+        if wires := self.store.selected_wires():
             return FocusRef("wire", wire=wires[0])
         middle = self.view.visible_rect().center()
-        items = list(self.scene.node_items.values())
+        items = list(self.store.node_items.values())
         if not items:
             return None
         near = min(items, key=lambda item: (item.rect.center() - middle).manhattanLength())
@@ -130,10 +137,10 @@ class KeyboardCommands(QObject):
         if focus is None:
             return
         if focus.kind == "param":
-            self._tell_params(focus.node, focus.name)
+            self.view.field_host.focus(focus.node, focus.name)
         else:
-            self._tell_params("", "")
-        at = keyboard_focus.place(self.scene, focus)
+            self.view.field_host.focus("")
+        at = keyboard_focus.place(self.store, focus)
         if at is not None and not self.view.visible_rect().adjusted(40, 40, -40, -40).contains(at):
             self._reveal(at)
 
@@ -147,15 +154,12 @@ class KeyboardCommands(QObject):
         unit = self.view.transform().m11()
         self.view.pan(-dx * unit, -dy * unit)
 
-    def _tell_params(self, node: str, param: str) -> None:
-        self.view.params.focus(node, param)
-
     def _enter(self) -> bool:
-        focus = self.scene.focus or (self._first() if self.scene.selected_nodes() else None)
+        focus = self.scene.focus or (self._first() if self.store.selected_nodes() else None)
         if focus is None:
             return False
         if focus.kind == "node":
-            rows = keyboard_focus.rows(self.scene, focus.node)
+            rows = keyboard_focus.rows(self.store, focus.node)
             if rows:
                 self.set(rows[0])
         elif focus.kind == "param":
@@ -163,11 +167,11 @@ class KeyboardCommands(QObject):
         elif focus.kind in ("input", "output"):
             self._take_wire(focus)
         elif focus.wire:
-            self.scene.select(wires=[focus.wire])
+            self.store.select(wires=[focus.wire])
         return True
 
     def _edit(self, focus: FocusRef, text: str | None) -> bool:
-        return self.view.params.edit(focus.node, focus.name, text)
+        return self.view.field_host.edit(focus.node, focus.name, text)
 
     def _escape(self) -> bool:
         """One step out: from a socket to its node, from there to nothing."""
@@ -176,9 +180,9 @@ class KeyboardCommands(QObject):
             self.set(FocusRef("node", focus.node))
         elif focus:
             self.set(None)
-            self._tell_params("", "")
-        elif self.scene.selected_nodes() or self.scene.selected_wires():
-            self.scene.clear_selection()
+            self.view.field_host.focus("")
+        elif self.store.selected_nodes() or self.store.selected_wires():
+            self.store.clear_selection()
         else:
             return False
         return True
@@ -188,34 +192,33 @@ class KeyboardCommands(QObject):
         if focus is None:
             return False
         if focus.wire:
-            self.scene.select(wires=[focus.wire], mode="toggle")
+            self.store.select(wires=[focus.wire], mode="toggle")
         else:
-            self.scene.select([focus.node], mode="toggle")
+            self.store.select([focus.node], mode="toggle")
         return True
 
     def open_menu(self) -> bool:
         """The context menu of what has the focus, or of what is selected."""
-        focus = self.scene.focus or (self._first() if self.scene.selected_nodes() else None)
-        menus = self.commands.menus
-        at = keyboard_focus.place(self.scene, focus) if focus else None
+        focus = self.scene.focus or (self._first() if self.store.selected_nodes() else None)
+        at = keyboard_focus.place(self.store, focus) if focus else None
         if at is None:
             at = self.view.visible_rect().center()
         where = self.view.viewport().mapToGlobal(self.view.from_scene(at).toPoint())
-        menus.open(keyboard_focus.hit(self.scene, focus), at, where)
+        self.menu_requested.emit(keyboard_focus.hit(self.store, focus), at, where)
         return True
 
     # A wire in hand
 
     def _take_wire(self, focus: FocusRef) -> None:
-        ref = keyboard_focus.socket(self.scene, focus)
+        ref = keyboard_focus.socket(self.store, focus)
         if ref is None:
             return
         fits = FittingSockets(self.ops, (ref,))
-        ends = [r for id in self.scene.node_items for r in self.scene.sockets(id) if fits(r)]
-        start = self.scene.socket_pos(ref)
-        ends.sort(key=lambda r: (self.scene.socket_pos(r) - start).manhattanLength())
+        ends = [r for id in self.store.node_items for r in self.store.sockets(id) if fits(r)]
+        start = self.store.socket_pos(ref)
+        ends.sort(key=lambda r: (self.store.socket_pos(r) - start).manhattanLength())
         if not ends:
-            self.ops.ask_for_node(start + QPointF(80 if ref.is_output else -320, 0), [ref])
+            self.ops.request_node(start + QPointF(80 if ref.is_output else -320, 0), [ref])
             return
         self._in_hand, self._ends = ref, ends
         self._aim(ends[0])
@@ -224,8 +227,8 @@ class KeyboardCommands(QObject):
         assert self._in_hand is not None
         self.set(FocusRef("output" if end.is_output else "input", end.node, end.name))
         fits = FittingSockets(self.ops, (self._in_hand,))
-        at = self.scene.socket_pos(end)
-        self.commands.hint.say(
+        at = self.store.socket_pos(end)
+        self.hint_changed.emit(
             self.tr("Arrows choose a socket, *Enter* connects, *Tab* adds a node, *Esc* cancels.")
         )
         self.scene.set_drag(WireDrag((self._in_hand,), at, fits, end))
@@ -233,7 +236,7 @@ class KeyboardCommands(QObject):
     def _key_with_wire(self, key: Qt.Key) -> bool:
         assert self._in_hand is not None
         focus = self.scene.focus
-        end = keyboard_focus.socket(self.scene, focus) if focus else None
+        end = keyboard_focus.socket(self.store, focus) if focus else None
         if key == Key.Key_Escape or end is None:
             self._let_go(back=True)
         elif key in (Key.Key_Return, Key.Key_Enter):
@@ -241,18 +244,18 @@ class KeyboardCommands(QObject):
             self._let_go(back=False)
             self.ops.wire(pair)
         elif key in _ARROWS:
-            if found := keyboard_focus.nearest(self.scene, end, self._ends, *_ARROWS[key]):
+            if found := keyboard_focus.nearest(self.store, end, self._ends, *_ARROWS[key]):
                 self._aim(found)
         elif key in (Key.Key_Tab, Key.Key_Backtab):
-            ref, at = self._in_hand, self.scene.socket_pos(self._in_hand)
+            ref, at = self._in_hand, self.store.socket_pos(self._in_hand)
             self._let_go(back=True)
-            self.ops.ask_for_node(at + QPointF(80 if ref.is_output else -320, 0), [ref])
+            self.ops.request_node(at + QPointF(80 if ref.is_output else -320, 0), [ref])
         return True
 
     def _let_go(self, back: bool) -> None:
         ref, self._in_hand, self._ends = self._in_hand, None, []
         self.scene.set_drag(None)
-        self.commands.hint.say("")
+        self.hint_changed.emit("")
         if back and ref:
             self.set(FocusRef("output" if ref.is_output else "input", ref.node, ref.name))
 
@@ -261,15 +264,15 @@ class KeyboardCommands(QObject):
     def _check(self, _: object) -> None:
         """A focus on what is gone moves to what is left of it."""
         focus = self.scene.focus
-        if self._in_hand and self._in_hand.node not in self.scene.node_items:
+        if self._in_hand and self._in_hand.node not in self.store.node_items:
             self._let_go(back=False)
         if focus is None:
             return
-        if focus.kind == "wire" and focus.wire not in self.scene.wire_items:
+        if focus.kind == "wire" and focus.wire not in self.store.wire_items:
             target = focus.wire[0] if focus.wire else ""
-            alive = target in self.scene.node_items
+            alive = target in self.store.node_items
             self.scene.set_focus(FocusRef("node", target) if alive else None)
-        elif focus.kind != "wire" and focus.node not in self.scene.node_items:
+        elif focus.kind != "wire" and focus.node not in self.store.node_items:
             self.scene.set_focus(None)
 
 

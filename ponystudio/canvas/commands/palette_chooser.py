@@ -17,6 +17,7 @@ from ponystudio.canvas.palette.palette_entries import (
     node_entries,
 )
 from ponystudio.canvas.scene.items import FocusRef, SocketRef, WireKey
+from ponystudio.canvas.view.camera_view import CameraView
 from ponystudio.widgets import theme
 
 _REMEMBERED = 8
@@ -29,13 +30,18 @@ class PaletteChooser(QObject):
 
     recent: ClassVar[list[str]] = []
 
-    def __init__(self, ops: GraphOperations) -> None:
+    def __init__(self, ops: GraphOperations, view: CameraView) -> None:
         super().__init__(ops)
-        self.ops, self.view, self.scene = ops, ops.view, ops.scene
+        self.ops, self.view = ops, view
+        self.scene, self.store = ops.scene, ops.store
         self.palette: Palette | None = None
         self.extras: list[PaletteEntry] = []
         self._then: Callable[[Any], object] | None = None
-        ops.asks = self.connect_from
+        ops.node_requested.connect(self.connect_from)
+
+    @property
+    def is_open(self) -> bool:
+        return self.palette is not None and self.palette.isVisible()
 
     def add(self, at: QPointF, wire: WireKey | None = None) -> None:
         """A node with its header at a place (scene), put into a wire if one is given."""
@@ -48,8 +54,8 @@ class PaletteChooser(QObject):
                 value(at)
 
         filter = None
-        if wire in self.scene.wire_items and wire:
-            filter = SocketFilter(self.scene.wire_items[wire].type, "takes")
+        if wire in self.store.wire_items and wire:
+            filter = SocketFilter(self.store.wire_items[wire].type, "takes")
         verb = self.tr("put into the wire") if wire else ""
         entries = [*node_entries(self.ops.catalog), *([] if wire else self.extras)]
         self._ask(at, entries, chosen, filter=filter, verb=verb)
@@ -88,13 +94,13 @@ class PaletteChooser(QObject):
 
         entries = sorted(node_entries(self.ops.catalog), key=unlike) if given else []
         rest = [e for e in entries or node_entries(self.ops.catalog) if e.value is not spec]
-        at = self.scene.node_items[node].rect.topLeft() + QPointF(24, 40)
+        at = self.store.node_items[node].rect.topLeft() + QPointF(24, 40)
         hint = self.tr("Swap {0} for").format(self.ops.title(node))
         self._ask(at, rest, lambda s: self.ops.swap(node, s), verb=self.tr("swap"), hint=hint)
 
     def find(self) -> None:
         """A node of this graph by its title, kind, id or the texts in it: goes there."""
-        entries = [self._node_entry(id) for id in self.scene.node_items]
+        entries = [self._node_entry(id) for id in self.store.node_items]
         middle = QPoint((self.view.width() - round(WIDTH * theme.scale())) // 2, 80)
         self._ask(
             middle,
@@ -105,7 +111,7 @@ class PaletteChooser(QObject):
         )
 
     def _node_entry(self, id: str) -> PaletteEntry:
-        item = self.scene.node_items[id]
+        item = self.store.node_items[id]
         texts = tuple(v for v in item.node.params.values() if isinstance(v, str) and v)
         kind = item.spec.title if item.spec else item.node.type
         shown = next(iter(sorted(texts, key=len, reverse=True)), "") or first_sentence(kind)
@@ -118,7 +124,7 @@ class PaletteChooser(QObject):
         )
 
     def _go_to(self, node: str) -> None:
-        self.scene.select([node])
+        self.store.select([node])
         self.view.show_node(node)
 
     def _added(self, node: str) -> None:

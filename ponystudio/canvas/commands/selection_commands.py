@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import replace
 from typing import Literal
 
@@ -25,9 +25,11 @@ _STEP = 32
 
 
 class SelectionCommands(QObject):
-    def __init__(self, ops: GraphOperations) -> None:
+    def __init__(self, ops: GraphOperations, place: Callable[[], QPointF]) -> None:
+        """`place` is where new things go: under the pointer, or in the middle of the view."""
         super().__init__(ops)
-        self.ops, self.scene, self.view = ops, ops.scene, ops.view
+        self.ops, self.scene, self.store = ops, ops.scene, ops.store
+        self._place = place
         self._pasted_text, self._pasted_times = "", 0
         self._nudged: tuple[Set[str], str] = frozenset(), ""
 
@@ -35,31 +37,31 @@ class SelectionCommands(QObject):
 
     def wires(self) -> list[WireKey]:
         """The wires that a removal is about: selected, or the one with the focus."""
-        if wires := self.scene.selected_wires():
+        if wires := self.store.selected_wires():
             return wires
         focus = self.scene.focus
-        return [focus.wire] if focus and focus.wire in self.scene.wire_items and focus.wire else []
+        return [focus.wire] if focus and focus.wire in self.store.wire_items and focus.wire else []
 
     def any(self) -> bool:
-        scene = self.scene
-        others = scene.selected_frames() or scene.selected_notes()
+        store = self.store
+        others = store.selected_frames() or store.selected_notes()
         return bool(self.ops.targets() or others or self.wires())
 
     def delete(self) -> None:
         """What is selected goes; a frame leaves its contents. A wire with the focus goes first."""
         focus = self.scene.focus
         on_wire = focus is not None and focus.kind == "wire"
-        nodes = [] if on_wire and not self.scene.selected_nodes() else self.ops.targets()
+        nodes = [] if on_wire and not self.store.selected_nodes() else self.ops.targets()
         edits = rewiring.delete(self.ops.graph, nodes)
         gone = set(nodes)
         # Those of the nodes go with them.
         wires = [
             key
             for key in self.wires()
-            if key[0] not in gone and self.scene.wire_items[key].source not in gone
+            if key[0] not in gone and self.store.wire_items[key].source not in gone
         ]
         edits = [*wiring.disconnect(self.ops.graph, wires), *edits]
-        frames, notes = self.scene.selected_frames(), self.scene.selected_notes()
+        frames, notes = self.store.selected_frames(), self.store.selected_notes()
         edits += _without_entries("frames", frames) + _without_entries("notes", notes)
         self.ops.do(edits, self._delete_text(nodes, wires, frames, notes))
 
@@ -86,8 +88,8 @@ class SelectionCommands(QObject):
         wires = [
             key
             for id in nodes
-            for key in self.scene.wires_of.get(id, ())
-            if not {key[0], self.scene.wire_items[key].source} <= nodes
+            for key in self.store.wires_of.get(id, ())
+            if not {key[0], self.store.wire_items[key].source} <= nodes
         ]
         self.ops.unwire(wires)
 
@@ -95,8 +97,8 @@ class SelectionCommands(QObject):
 
     def copy(self) -> bool:
         nodes = self.ops.targets()
-        frames, notes = self.scene.selected_frames(), self.scene.selected_notes()
-        inside = [id for i in frames for id in self.scene.frame_contents(i)]
+        frames, notes = self.store.selected_frames(), self.store.selected_notes()
+        inside = [id for i in frames for id in self.store.frame_contents(i)]
         nodes = list(dict.fromkeys([*nodes, *inside]))
         if not (nodes or frames or notes):
             return False
@@ -141,20 +143,14 @@ class SelectionCommands(QObject):
             )
         return self._put(pasted, self.tr("Paste {0}"))
 
-    def _place(self) -> QPointF:
-        """Under the pointer if that is over the view, else the middle of what is shown."""
-        if (at := self.view.property("pointer")) is not None and self.view.underMouse():
-            return QPointF(at)
-        return self.view.visible_rect().center()
-
     def duplicate(self, incoming: bool = False) -> bool:
         pasted = clipboard.duplicate(
             self.ops.graph,
             self.ops.targets(),
             (_STEP, _STEP),
             incoming=incoming,
-            frames=self.scene.selected_frames(),
-            notes=self.scene.selected_notes(),
+            frames=self.store.selected_frames(),
+            notes=self.store.selected_notes(),
         )
         return self._put(pasted, self.tr("Duplicate {0}"))
 
@@ -164,8 +160,8 @@ class SelectionCommands(QObject):
             name = self.tr("node") if pasted.nodes else self.tr("note")
         if not self.ops.do(pasted.edits, text.format(name)):
             return False
-        self.scene.select(pasted.nodes, frames=pasted.frames, notes=pasted.notes)
-        self.scene.raise_nodes(pasted.nodes)
+        self.store.select(pasted.nodes, frames=pasted.frames, notes=pasted.notes)
+        self.store.raise_nodes(pasted.nodes)
         return True
 
     # Arranging
@@ -184,7 +180,7 @@ class SelectionCommands(QObject):
         to = auto_layout.tidy(self.ops.graph, boxes, self.ops.catalog)
         inside = [
             key
-            for key, wire in self.scene.wire_items.items()
+            for key, wire in self.store.wire_items.items()
             if wire.source in boxes and wire.target in boxes
         ]
         # Moves first: if they are one edit of the whole layout it still has the dots.
@@ -210,14 +206,14 @@ class SelectionCommands(QObject):
 
     def frame(self, at: QPointF | None = None, merge: str = "") -> int | None:
         """A frame around what is selected, or an empty one at a place; its number."""
-        nodes = self.scene.selected_nodes()
-        notes = [self.scene.note_items[i].rect for i in self.scene.selected_notes()]
+        nodes = self.store.selected_nodes()
+        notes = [self.store.note_items[i].rect for i in self.store.selected_notes()]
         around = [(r.x(), r.y(), r.width(), r.height()) for r in notes]
         boxes = [*self.ops.boxes(nodes).values(), *around]
         if boxes:
             pos, size = auto_layout.frame_around(boxes)
         else:
-            centre = at if at is not None else self.view.visible_rect().center()
+            centre = at if at is not None else self._place()
             pos, size = auto_layout.frame_around([(centre.x() - 200, centre.y() - 100, 400, 200)])
         entry: dict[str, object] = {
             "pos": pos,
@@ -250,11 +246,11 @@ class SelectionCommands(QObject):
             return None
         # The scene numbers only what it can show; a new one is the last of them.
         if kind == "frames":
-            last = len(self.scene.frame_items) - 1
-            self.scene.select(frames=[last])
+            last = len(self.store.frame_items) - 1
+            self.store.select(frames=[last])
         else:
-            last = len(self.scene.note_items) - 1
-            self.scene.select(notes=[last])
+            last = len(self.store.note_items) - 1
+            self.store.select(notes=[last])
         return last
 
     # Showing
@@ -270,7 +266,7 @@ class SelectionCommands(QObject):
             if graph.nodes[target].type == preview.id:
                 return target
         outputs = wiring.outputs(graph, specs, node)
-        item = self.scene.node_items[node]
+        item = self.store.node_items[node]
         for name, type in outputs:
             if type == "image":
                 return self._preview(Link(node, name), item.rect.right() + 64, item.y, [])
@@ -286,7 +282,7 @@ class SelectionCommands(QObject):
         for target, _ in wiring.wires_from(graph, node, output):
             if graph.nodes[target].type == bridge.spec.id:
                 return self.view_output(target)
-        item = self.scene.node_items[node]
+        item = self.store.node_items[node]
         new = rewiring.new_node(graph, bridge.spec)
         near = wiring.Pair(node, output, node, "")
         fed = rewiring.tools(graph, specs, bridge.spec, near, {bridge.input})

@@ -1,7 +1,7 @@
 """What every param's field on a card can do: be measured, painted, pressed, dragged and typed into.
 
 A field belongs to a ParamSpec and keeps nothing of a node: all it needs comes in a FieldContext, so
-one field serves all nodes of a kind. `fields.for_spec(spec)` gives the field of a spec. Rects and
+one field serves all nodes of a kind. `registry.for_spec(spec)` gives the field of a spec. Rects and
 points are in one coordinate system of the caller's choice (the card's while painting, the scene's
 in events), in px at 100 %.
 """
@@ -9,35 +9,19 @@ in events), in px at 100 %.
 # ruff: noqa: ARG002 - what follows is for others to override
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
-from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.models.field_services import FieldServices
+from ponystudio.canvas.fields.field_context import FieldContext
+from ponystudio.canvas.fields.inplace_editor import InPlaceEditor
+from ponystudio.canvas.fields.popup_base import Popup
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.fields.inplace_editor import InPlaceEditor
-    from ponystudio.canvas.fields.popup_base import Popup
-    from ponystudio.canvas.fields.prompt_editor import PromptEditor
-    from ponystudio.studio.documents.editable_graph import EditableGraph
-
-__all__ = [
-    "Drag",
-    "Field",
-    "FieldContext",
-    "FieldPart",
-    "FieldServices",
-    "Host",
-    "Touch",
-    "row_height",
-]
 
 # Keys that change a value by a step.
 TURNS = {
@@ -49,88 +33,9 @@ TURNS = {
 NO_MODIFIER = Qt.KeyboardModifier.NoModifier
 
 
-@dataclass(frozen=True, slots=True)
-class FieldContext:
-    """One param of one node as it is now, and how it is shown.
-
-    `connected`: a wire feeds it, so its own value does not count. `hovered` and `pressed` name a
-    part of the field ("" none); `focused`: it has the keyboard. `cell` is set for a column of a
-    rows param: the param's own context and the row's number.
-    """
-
-    document: EditableGraph
-    node: str
-    spec: ParamSpec
-    value: Any
-    connected: bool = False
-    hovered: str = ""
-    pressed: str = ""
-    focused: bool = False
-    problem: Problem | None = None
-    theme: theme.Theme = None  # type: ignore[assignment]
-    services: FieldServices = None  # type: ignore[assignment]
-    cell: tuple[FieldContext, int] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        document: EditableGraph,
-        node: str,
-        spec: ParamSpec,
-        services: FieldServices | None = None,
-        hovered: str = "",
-        focused: bool = False,
-        pressed: str = "",
-    ) -> FieldContext:
-        """The context of a node's param as the document has it."""
-        there = document.graph.nodes[node]
-        return cls(
-            document,
-            node,
-            spec,
-            there.params.get(spec.name, spec.default),
-            spec.name in there.inputs,
-            hovered,
-            pressed,
-            focused,
-            _problem(document, node, spec.name),
-            theme.current(),
-            services or FieldServices.default(),
-        )
-
-    def fresh(self) -> FieldContext:
-        """The same place with the value that it has now."""
-        if self.cell:
-            parent = self.cell[0].fresh()
-            return replace(parent_cell(parent, self.cell[1], self.spec), hovered=self.hovered)
-        return replace(self, value=self.param(self.spec.name, self.spec.default))
-
-    def param(self, name: str, default: Any = None) -> Any:
-        """The value of another param of the same node."""
-        return self.document.graph.nodes[self.node].params.get(name, default)
-
-    @property
-    def locked(self) -> bool:
-        """Whether runs leave this seed as it is."""
-        return self.spec.name in self.document.looks(self.node).get("locked", ())
-
-
 def row_height() -> float:
     """How tall a field of one row is."""
     return float(theme.density().row)
-
-
-def parent_cell(parent: FieldContext, index: int, column: ParamSpec) -> FieldContext:
-    """The context of one column in one row of a rows param."""
-    rows = parent.value if isinstance(parent.value, list | tuple) else ()
-    row = rows[index] if index < len(rows) and isinstance(rows[index], dict) else {}
-    return replace(
-        parent,
-        spec=column,
-        value=row.get(column.name, column.default),
-        problem=None,
-        cell=(parent, index),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +58,18 @@ class Touch:
     modifiers: Qt.KeyboardModifier = NO_MODIFIER
 
 
+@runtime_checkable
+class TextSelection(Protocol):
+    """An editor of a text, of which a part may be selected."""
+
+    def selection(self) -> tuple[int, int]:
+        """From where to where; both are the cursor's place where nothing is selected."""
+
+    def select(self, start: int, end: int) -> None: ...
+
+
 class Host(Protocol):
-    """What fields may ask of the one who passes events to them (view.field_input.FieldInput)."""
+    """What fields may ask of the view that they are on (view.field_host.FieldHost)."""
 
     def set_value(self, ctx: FieldContext, value: Any, merge: str = "", text: str = "") -> None:
         """Change the value, as one undo step with those of the same `merge`."""
@@ -172,7 +87,7 @@ class Host(Protocol):
     def rect_of(self, ctx: FieldContext) -> QRectF:
         """Where the field is on the scene."""
 
-    def editor_of(self, ctx: FieldContext) -> PromptEditor | None:
+    def editor_of(self, ctx: FieldContext) -> TextSelection | None:
         """The editor in which this prompt is being written."""
 
     def write(self, ctx: FieldContext, start: int, end: int) -> None:
@@ -290,11 +205,3 @@ class Field:
 
     def drop(self, paths: tuple[str, ...], ctx: FieldContext, host: Host) -> bool:
         return False
-
-
-def _problem(document: EditableGraph, node: str, name: str) -> Problem | None:
-    state = document.states[node]
-    problems = (state.problem, *state.faults) if state.problem else state.faults
-    return next(
-        (item for item in problems if item.socket.split("[")[0].split(".")[0] == name), None
-    )

@@ -9,7 +9,8 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
 
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldContext, Host, Touch
+from ponystudio.canvas.fields.base import TURNS, Drag, Field, Host, Touch
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.list_popup import ListPopup
 from ponystudio.widgets import text_layout
 

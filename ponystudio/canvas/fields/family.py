@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.graph.model import Graph
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.fields.base import FieldContext
 
 _SOURCES = ("checkpoints", "diffusion_models")
 _CARRIERS = ("model", "clip")

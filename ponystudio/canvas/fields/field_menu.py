@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QPoint
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
+from ponystudio.canvas.fields.base import Field, Host
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.field_painting import label_of, text_of
 from ponystudio.errors import GraphError
 from ponystudio.graph.coercion import coerce
@@ -16,9 +18,6 @@ from ponystudio.graph.editing.edits import Disconnect, Edit, SetView
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.fields.base import Field, FieldContext, Host
 
 
 def actions(ctx: FieldContext, field: Field, part: str, host: Host) -> list[ActionSpec]:

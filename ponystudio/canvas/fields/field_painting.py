@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen, QTransform
 
 from ponystudio.api.spec import ParamSpec
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import metrics, text_layout, theme
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.fields.base import FieldContext
 
 TEXT_INSET = 9.0
 GAP = 8.0  # at least, between a label and a value

@@ -9,8 +9,9 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter
 
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldPart, Host, Touch
+from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch
 from ponystudio.canvas.fields.family import model_family
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.library.file_checks import files_of
 from ponystudio.library.folder_layouts import SUFFIXES, WEIGHTS
 from ponystudio.qt.file_manager import show_in_folder

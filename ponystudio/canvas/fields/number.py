@@ -12,7 +12,8 @@ from PySide6.QtGui import QKeyEvent, QPainter
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.arithmetic import evaluate
-from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldContext, FieldPart, Host, Touch
+from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldPart, Host, Touch
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.inplace_editor import LineEditor, Stepper
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import gesture

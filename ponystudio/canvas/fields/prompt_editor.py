@@ -3,7 +3,7 @@ step of the undo stack; undo and redo are the document's."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import (
@@ -22,26 +22,41 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QTextEdit
 
 from ponystudio.canvas.fields import field_menu as menus
-from ponystudio.canvas.fields import prompt_weights
-from ponystudio.canvas.fields.base import FieldContext, Host
+from ponystudio.canvas.fields import prompt_painting, prompt_weights
+from ponystudio.canvas.fields.base import Host
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.inplace_editor import InPlaceEditor, text_palette
 from ponystudio.canvas.fields.prompt_layout import LINE
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import gesture
+from ponystudio.studio.models.token_counter import Count
 from ponystudio.widgets import text_layout
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.fields.prompt import PromptField
+from ponystudio.widgets.action import ActionSpec
 
 SPELL_MS = 1500
 WEIGHT_STEP = 0.1
 _LINE_HEIGHT = QTextBlockFormat.LineHeightTypes.FixedHeight
 
 
+class EditedField(Protocol):
+    """What the editor asks of its field (prompt.PromptField)."""
+
+    label: str
+    prompt: bool
+
+    def lines_in(self, height: float) -> int: ...
+
+    def dialect(self, ctx: FieldContext) -> str: ...
+
+    def count(self, ctx: FieldContext) -> Count | None: ...
+
+    def actions(self, ctx: FieldContext, part: str, host: Host) -> list[ActionSpec]: ...
+
+
 class PromptEditor(InPlaceEditor):
     """Esc and leaving keep what was typed: it can be undone, and nothing is lost by a slip."""
 
-    def __init__(self, field: PromptField, ctx: FieldContext, host: Host) -> None:
+    def __init__(self, field: EditedField, ctx: FieldContext, host: Host) -> None:
         super().__init__(ctx.theme)
         self.field, self.ctx, self.host = field, ctx, host
         self.whole_field = ctx.cell is None
@@ -71,8 +86,6 @@ class PromptEditor(InPlaceEditor):
         return self.ctx.fresh()
 
     def arrange(self) -> None:
-        from ponystudio.canvas.fields import prompt
-
         factor = self.zoom
         font = self.font_for("prompt")
         if self.text.font() != font:
@@ -81,7 +94,7 @@ class PromptEditor(InPlaceEditor):
         room = self.field.lines_in(self.height() / factor) * LINE * factor
         # A line of fixed height has its text at the bottom, on the card it is in the middle.
         lift = (LINE - text_layout.metrics("prompt").height()) / 2
-        left, top = prompt.INSET * factor, (prompt.TOP - lift) * factor
+        left, top = prompt_painting.INSET * factor, (prompt_painting.TOP - lift) * factor
         width = self.width() - 2 * left
         self.text.setGeometry(round(left), round(top), round(width + 1), round(room) + 1)
 
@@ -224,15 +237,15 @@ class PromptEditor(InPlaceEditor):
         self.text.viewport().update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        from ponystudio.canvas.fields import prompt
-
         del event
         painter = self.paint_box()
         if self.field.prompt:
             painter.scale(self.zoom, self.zoom)
             whole = QRectF(0, 0, self.width() / self.zoom, self.height() / self.zoom)
             count = self.field.count(self.now)
-            prompt.paint_counter(painter, prompt.counter_rect(whole), self.look, count)
+            prompt_painting.paint_counter(
+                painter, prompt_painting.counter_rect(whole), self.look, count
+            )
         painter.end()
 
 
@@ -273,8 +286,6 @@ class _Text(QTextEdit):
         super().paintEvent(event)
         if not self._editor.field.prompt:
             return
-        from ponystudio.canvas.fields import prompt
-
         count = self._editor.field.count(self._editor.now)
         if not count or not count.breaks:
             return
@@ -282,12 +293,12 @@ class _Text(QTextEdit):
         text = self.toPlainText()
         for place in count.breaks:
             cursor = QTextCursor(self.document())
-            cursor.setPosition(min(prompt.break_place(text, place), len(text)))
+            cursor.setPosition(min(prompt_painting.break_place(text, place), len(text)))
             where = QRectF(self.cursorRect(cursor))
             zoom = self._editor.zoom
             top = where.center().y() - LINE * zoom / 2
             at = QPointF(where.left(), top)
-            prompt.paint_tick(painter, at, self._editor.look.color("warn"), zoom)
+            prompt_painting.paint_tick(painter, at, self._editor.look.color("warn"), zoom)
         painter.end()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from ponystudio.canvas.fields.base import FieldContext, Host
+from ponystudio.canvas.fields.base import Host
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.preset_popup import PresetPopup
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.editing import lora_tags

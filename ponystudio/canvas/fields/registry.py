@@ -22,7 +22,7 @@ _MAKERS: dict[str, Callable[[ParamSpec], Field]] = {
     "choice": ChoiceField,
     "bool": ToggleField,
     "file": FileField,
-    "rows": RowsField,
+    "rows": lambda spec: RowsField(spec, for_spec),
     "text": lambda spec: PromptField(spec) if spec.lines > 1 else TextField(spec),
 }
 

@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 - the signatures are Field's
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -10,16 +11,8 @@ from PySide6.QtGui import QKeyEvent, QPainter, QPen
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.base import (
-    Drag,
-    Field,
-    FieldContext,
-    FieldPart,
-    Host,
-    Touch,
-    parent_cell,
-    row_height,
-)
+from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch, row_height
+from ponystudio.canvas.fields.field_context import FieldContext, parent_cell
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.widgets import text_layout
@@ -39,11 +32,9 @@ class RowsField(Field):
     Parts are "add" and, for each row, "0.on", "0.file", ..., "0.remove".
     """
 
-    def __init__(self, spec: ParamSpec) -> None:
+    def __init__(self, spec: ParamSpec, field_of: Callable[[ParamSpec], Field]) -> None:
         super().__init__(spec)
-        from ponystudio.canvas.fields.registry import for_spec
-
-        self.columns = {column.name: for_spec(column) for column in spec.fields}
+        self.columns = {column.name: field_of(column) for column in spec.fields}
 
     # Geometry
 

@@ -15,7 +15,8 @@ from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
 from ponystudio.api.params import SEED_MAX
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.arithmetic import evaluate
-from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldContext, FieldPart, Host, Touch
+from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldPart, Host, Touch
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.inplace_editor import LineEditor, Stepper
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import text_layout

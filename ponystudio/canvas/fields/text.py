@@ -7,7 +7,8 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QPainter
 
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.base import Drag, Field, FieldContext, FieldPart, Host, Touch
+from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.inplace_editor import LineEditor
 from ponystudio.errors import GraphError
 from ponystudio.graph.coercion import coerce

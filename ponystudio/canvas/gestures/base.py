@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
+from ponystudio.canvas.painting.viewport import Viewport
 from ponystudio.canvas.scene.items import Hit
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.gestures.graph_operations import GraphOperations
-    from ponystudio.canvas.scene.scene import GraphScene
-    from ponystudio.canvas.view.view import GraphView
+from ponystudio.canvas.view.camera_view import CameraView
 
 # How far, in px on screen, a press must travel before it is a drag.
 SLACK = 4.0
@@ -28,7 +25,7 @@ class Pointer:
     modifiers: Qt.KeyboardModifier
 
     @classmethod
-    def of(cls, view: GraphView, event: QMouseEvent) -> Pointer:
+    def of(cls, view: CameraView, event: QMouseEvent) -> Pointer:
         return cls(view.scene_pos(event), event.position(), event.modifiers())
 
     @property
@@ -53,16 +50,9 @@ class Gesture:
 
     cursor: Qt.CursorShape | None = None
 
-    def __init__(self, ops: GraphOperations, hit: Hit, press: Pointer) -> None:
-        self.ops, self.hit, self.press = ops, hit, press
-
-    @property
-    def scene(self) -> GraphScene:
-        return self.ops.scene
-
-    @property
-    def view(self) -> GraphView:
-        return self.ops.view
+    def __init__(self, ops: GraphOperations, view: Viewport, hit: Hit, press: Pointer) -> None:
+        self.ops, self.view, self.hit, self.press = ops, view, hit, press
+        self.scene, self.store = ops.scene, ops.store
 
     def click(self, at: Pointer) -> None:
         """Pressed and released in place."""
@@ -86,4 +76,4 @@ class Gesture:
     @property
     def unit(self) -> float:
         """The length in scene px of one px on screen."""
-        return 1 / self.view.transform().m11()
+        return 1 / self.view.viewportTransform().m11()

@@ -16,28 +16,28 @@ class BoxSelect(Gesture):
 
     def click(self, at: Pointer) -> None:
         if not (at.shift or at.ctrl):
-            self.scene.clear_selection()
+            self.store.clear_selection()
         self.scene.set_focus(None)
 
     def start(self) -> None:
-        scene = self.scene
+        store = self.store
         self._before = (
-            set(scene.selected_nodes()),
-            set(scene.selected_frames()),
-            set(scene.selected_notes()),
+            set(store.selected_nodes()),
+            set(store.selected_frames()),
+            set(store.selected_notes()),
         )
 
     def move(self, at: Pointer) -> None:
         rect = QRectF(self.press.scene, at.scene).normalized()
         self.scene.set_overlay(rubber=rect)
-        scene = self.scene
+        store = self.store
         found = (
-            set(scene.nodes_in(rect)),
-            {item.index for item in scene.frame_items if rect.contains(item.rect)},
-            {item.index for item in scene.note_items if rect.intersects(item.rect)},
+            set(store.nodes_in(rect)),
+            {item.index for item in store.frame_items if rect.contains(item.rect)},
+            {item.index for item in store.note_items if rect.intersects(item.rect)},
         )
         before = self._before
-        scene.select(
+        store.select(
             _joined(before[0], found[0], at),
             frames=_joined(before[1], found[1], at),
             notes=_joined(before[2], found[2], at),
@@ -45,7 +45,7 @@ class BoxSelect(Gesture):
 
     def cancel(self) -> None:
         nodes, frames, notes = self._before
-        self.scene.select(nodes, frames=frames, notes=notes)
+        self.store.select(nodes, frames=frames, notes=notes)
 
 
 def _joined(before: set[Thing], found: set[Thing], at: Pointer) -> set[Thing]:

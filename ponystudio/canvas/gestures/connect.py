@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 
 from ponystudio.api.spec import can_feed
 from ponystudio.canvas.gestures.base import Gesture, Pointer
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
+from ponystudio.canvas.painting.viewport import Viewport
+from ponystudio.canvas.scene import hit_test
 from ponystudio.canvas.scene.items import Hit, SocketRef, WireKey
 from ponystudio.canvas.scene.overlay import Refusal, WireDrag
 from ponystudio.graph.editing import wiring
@@ -16,9 +18,6 @@ from ponystudio.graph.editing.edits import Edit
 from ponystudio.graph.editing.wiring import Bridge, Fit, Pair
 from ponystudio.graph.topology import ancestors
 from ponystudio.qt.i18n import tr
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.gestures.graph_operations import GraphOperations
 
 MAGNET = 20.0  # px on screen
 
@@ -50,8 +49,8 @@ def _readers(ops: GraphOperations, node: str) -> set[str]:
     found, pending = {node}, [node]
     while pending:
         at = pending.pop()
-        for key in ops.scene.wires_of.get(at, ()):
-            if key[0] not in found and ops.scene.wire_items[key].source == at:
+        for key in ops.store.wires_of.get(at, ()):
+            if key[0] not in found and ops.store.wire_items[key].source == at:
                 found.add(key[0])
                 pending.append(key[0])
     return found
@@ -65,16 +64,19 @@ class ConnectGesture(Gesture):
     def __init__(
         self,
         ops: GraphOperations,
+        view: Viewport,
         hit: Hit,
         press: Pointer,
         fixed: Iterable[SocketRef],
         lifted: Iterable[WireKey] = (),
     ) -> None:
-        super().__init__(ops, hit, press)
+        super().__init__(ops, view, hit, press)
         self.fixed, self.lifted = tuple(fixed), frozenset(lifted)
 
     @classmethod
-    def from_socket(cls, ops: GraphOperations, hit: Hit, press: Pointer) -> ConnectGesture:
+    def from_socket(
+        cls, ops: GraphOperations, view: Viewport, hit: Hit, press: Pointer
+    ) -> ConnectGesture:
         """The wire that a press on a socket takes: a new one, or the end of the one there; with
         Shift or Ctrl all that leave an output."""
         socket = hit.socket
@@ -87,14 +89,14 @@ class ConnectGesture(Gesture):
                     SocketRef(t, i, False, wiring.input_type(graph, ops.catalog, t, i))
                     for t, i in wires
                 ]
-                return cls(ops, hit, press, ends, wires)
+                return cls(ops, view, hit, press, ends, wires)
         else:
             link = graph.nodes[socket.node].inputs.get(socket.name)
             if link and link.source in graph.nodes:
                 kind = wiring.output_type(graph, ops.catalog, link.source, link.output)
                 source = SocketRef(link.source, link.output, True, kind)
-                return cls(ops, hit, press, [source], [(socket.node, socket.name)])
-        return cls(ops, hit, press, [socket])
+                return cls(ops, view, hit, press, [source], [(socket.node, socket.name)])
+        return cls(ops, view, hit, press, [socket])
 
     def start(self) -> None:
         self.fits = FittingSockets(self.ops, self.fixed)
@@ -114,12 +116,12 @@ class ConnectGesture(Gesture):
         if at.ctrl and at.alt:
             self.ops.unwire(wires)
         else:
-            self.scene.select(wires=wires, mode="toggle" if at.ctrl else "set")
+            self.store.select(wires=wires, mode="toggle" if at.ctrl else "set")
 
     def move(self, at: Pointer) -> None:
         self.target, self.refused, self.refusal = self._aim(at.scene)
         caught = self.target if self._has_row(self.target) else None
-        pointer = self.scene.socket_pos(caught) if caught else at.scene
+        pointer = self.store.socket_pos(caught) if caught else at.scene
         self.scene.set_drag(WireDrag(self.fixed, pointer, self.fits, caught, self.lifted))
         shown = None
         if self.refusal and self.refusal.reason:
@@ -128,24 +130,24 @@ class ConnectGesture(Gesture):
 
     def _has_row(self, ref: SocketRef | None) -> bool:
         """Whether a socket is to be seen: that of a param only comes with its wire."""
-        return ref is not None and ref in self.scene.sockets(ref.node)
+        return ref is not None and ref in self.store.sockets(ref.node)
 
     def _param_rect(self, at: QPointF) -> tuple[QRectF, ...]:
         """The field that a drop would put the wire on, to be outlined."""
         if self.target is None or self._has_row(self.target):
             return ()
-        found = self.scene.param_at(at)
-        return (found[2],) if found else ()
+        param = hit_test.param_at(self.store, at)
+        return (param.rect,) if param else ()
 
     def _aim(self, at: QPointF) -> tuple[SocketRef | None, SocketRef | None, Fit | None]:
         """What the wire would be put on: (target, None, None), or what refuses it and why."""
-        under = self.scene.socket_at(at)
+        under = hit_test.socket_at(self.store, at)
         if under and under not in self.fixed and under.is_output != self.fixed[0].is_output:
             fit = self._fit(under)
             return (under, None, None) if fit.ok else (None, under, fit)
         if near := self._nearest(at):
             return near, None, None
-        node = self.scene.node_at(at)
+        node = hit_test.node_at(self.store, at)
         if node is None:
             return None, None, None
         if found := self._param_or_best(node, at):
@@ -162,15 +164,15 @@ class ConnectGesture(Gesture):
 
     def _nearest(self, at: QPointF) -> SocketRef | None:
         """A fitting socket so near that it draws the wire to itself."""
-        if self.scene.detail != "full":
+        if self.store.detail != "full":
             return None
         reach = MAGNET * self.unit
         near: list[tuple[float, SocketRef]] = []
 
         area = QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
-        for id in self.scene.nodes_in(area):
-            for ref in self.scene.sockets(id):
-                gap = (self.scene.socket_pos(ref) - at).manhattanLength()
+        for id in self.store.nodes_in(area):
+            for ref in self.store.sockets(id):
+                gap = (self.store.socket_pos(ref) - at).manhattanLength()
                 if gap < reach and self.fits(ref):
                     near.append((gap, ref))
         return min(near, key=lambda item: item[0])[1] if near else None
@@ -180,9 +182,9 @@ class ConnectGesture(Gesture):
         fixed = self.fixed[0]
         graph, specs = self.ops.graph, self.ops.catalog
         if fixed.is_output:
-            param = self.scene.param_at(at)
-            if param and self._param_fits(fixed, node, param[1].name):
-                return SocketRef(node, param[1].name, False, param[1].socket_type)
+            param = hit_test.param_at(self.store, at)
+            if param and self._param_fits(fixed, node, param.spec.name):
+                return SocketRef(node, param.spec.name, False, param.spec.socket_type)
             best = wiring.best_input(graph, specs, fixed.node, fixed.name, node)
             name = best.input if best else ""
         else:
@@ -192,7 +194,7 @@ class ConnectGesture(Gesture):
             return None
         wanted = not fixed.is_output
         return next(
-            (r for r in self.scene.sockets(node) if r.name == name and r.is_output == wanted), None
+            (r for r in self.store.sockets(node) if r.name == name and r.is_output == wanted), None
         )
 
     def _param_fits(self, fixed: SocketRef, node: str, param: str) -> bool:
@@ -203,7 +205,7 @@ class ConnectGesture(Gesture):
         """Why a card has no place for the wire: of its sockets the one that a node between would
         make fit, else a plain no."""
         wanted = not self.fixed[0].is_output
-        refs = [ref for ref in self.scene.sockets(node) if ref.is_output == wanted]
+        refs = [ref for ref in self.store.sockets(node) if ref.is_output == wanted]
         fits = [(ref, self._fit(ref)) for ref in refs]
         for ref, fit in fits:
             if fit.bridge:
@@ -234,7 +236,7 @@ class ConnectGesture(Gesture):
     def finish(self, at: Pointer) -> None:
         if self.target:
             self._drop_on(self.target)
-        elif self.refusal is None and self.scene.node_at(at.scene) is None:
+        elif self.refusal is None and hit_test.node_at(self.store, at.scene) is None:
             self._drop_on_empty(at)
 
     def _drop_on(self, target: SocketRef) -> None:
@@ -258,7 +260,7 @@ class ConnectGesture(Gesture):
             if self.fixed[0].is_output:
                 self.ops.unwire(self.lifted)
             return
-        self.ops.ask_for_node(at.scene, self.fixed)
+        self.ops.request_node(at.scene, self.fixed)
 
     def remedy(self) -> tuple[Refusal, Bridge, Pair] | None:
         """What stays on screen after a refused drop: the reason, and the node that would help."""

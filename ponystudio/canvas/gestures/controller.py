@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QPointF, QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragMoveEvent,
@@ -16,18 +16,17 @@ from PySide6.QtGui import (
 from ponystudio.canvas.gestures.base import SLACK, Gesture, Pointer
 from ponystudio.canvas.gestures.box_select import BoxSelect
 from ponystudio.canvas.gestures.connect import ConnectGesture
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.canvas.gestures.move import Move
 from ponystudio.canvas.gestures.reroute_points import DragDot, PullDot, dot_index
 from ponystudio.canvas.gestures.resize import Resize, edges_at
 from ponystudio.canvas.gestures.stroke_gestures import CutGesture, LazyConnect, Reroute
 from ponystudio.canvas.painting.paint_overlay import refusal_rects
+from ponystudio.canvas.scene import hit_test
 from ponystudio.canvas.scene.items import Hit
+from ponystudio.canvas.view.camera_view import CameraView
 from ponystudio.canvas.view.event_handler import EventHandler
-from ponystudio.graph.editing import wiring
 from ponystudio.graph.editing.wiring import Bridge, Pair
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 
 # What a node panel drags: the text is the id of a kind of node.
 NODE_MIME = "application/x-ponystudio-node"
@@ -37,15 +36,29 @@ _LEFT, _RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 
 
 class GestureController(QObject, EventHandler):
-    """Takes what the view, its buttons and the params left. `dropped` carries what was dropped
-    besides nodes: its QMimeData and the scene position."""
+    """Takes what the view, its buttons and the fields left.
 
+    What it wants done besides it says: `add_requested` (scene position) of a node,
+    `text_requested` (Hit) to write the text of a node's title, a frame or a note,
+    `output_requested` (node) to be viewed, `menu_requested` (Hit, scene position, position on the
+    screen). `hint_changed` is what the gesture in hand does, "" for none. `dropped` carries what
+    was dropped besides nodes: its QMimeData and the scene position.
+    """
+
+    add_requested = Signal(QPointF)
+    text_requested = Signal(object)
+    output_requested = Signal(str)
+    menu_requested = Signal(object, QPointF, QPoint)
+    hint_changed = Signal(str)
     dropped = Signal(object, object)
 
-    def __init__(self, commands: CanvasCommands) -> None:
-        super().__init__(commands)
-        self.commands = commands
-        self.ops, self.view, self.scene = commands.ops, commands.view, commands.scene
+    def __init__(
+        self, view: CameraView, ops: GraphOperations, is_choosing: Callable[[], bool]
+    ) -> None:
+        """`is_choosing`: whether the palette asks now what to make where a wire was dropped."""
+        super().__init__(view)
+        self.view, self.ops, self._is_choosing = view, ops, is_choosing
+        self.scene, self.store = ops.scene, ops.store
         self.active: Gesture | None = None
         self._started = False
         self._button = Qt.MouseButton.NoButton
@@ -71,7 +84,7 @@ class GestureController(QObject, EventHandler):
             event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         )
         if event.button() == _LEFT and at.ctrl and at.shift and hit.node and not hit.socket:
-            self.commands.view_output(hit.node)
+            self.output_requested.emit(hit.node)
             return True
         self.active = self._choose(event.button(), hit, at)
         self._button, self._started, self._last = event.button(), False, at
@@ -83,28 +96,27 @@ class GestureController(QObject, EventHandler):
             if at.ctrl and at.alt:
                 return None
             if at.ctrl:
-                return CutGesture(self.ops, hit, at)
+                return CutGesture(self.ops, self.view, hit, at)
             if at.shift:
-                return Reroute(self.ops, hit, at)
-            return LazyConnect(self.ops, hit, at) if at.alt and hit.node else None
+                return Reroute(self.ops, self.view, hit, at)
+            return LazyConnect(self.ops, self.view, hit, at) if at.alt and hit.node else None
         if button != _LEFT:
             return None
         if hit.part == "socket":
-            return ConnectGesture.from_socket(self.ops, hit, at)
-        edges = edges_at(self.scene, hit, at.scene, 1 / self.view.transform().m11())
+            return ConnectGesture.from_socket(self.ops, self.view, hit, at)
+        edges = edges_at(self.store, hit, at.scene, 1 / self.view.transform().m11())
         if edges and not (edges.kind == "node" and self.ops.pinned(hit.node)):
-            return Resize(self.ops, hit, at, edges)
+            return Resize(self.ops, self.view, hit, at, edges)
         if hit.part in (*_ON_CARD, "note", "frame_title"):
-            return Move(self.ops, hit, at)
+            return Move(self.ops, self.view, hit, at)
         if hit.part == "dot":
-            return DragDot(self.ops, hit, at)
+            return DragDot(self.ops, self.view, hit, at)
         if hit.part == "wire":
-            return PullDot(self.ops, hit, at)
-        return BoxSelect(self.ops, hit, at)
+            return PullDot(self.ops, self.view, hit, at)
+        return BoxSelect(self.ops, self.view, hit, at)
 
     def mouse_move(self, event: QMouseEvent) -> bool:
         at = Pointer.of(self.view, event)
-        self.view.setProperty("pointer", at.scene)
         if self.active is None:
             self._show_cursor(event, at)
             return False
@@ -118,7 +130,7 @@ class GestureController(QObject, EventHandler):
             if self.active.cursor is not None:
                 self.view.viewport().setCursor(self.active.cursor)
         self.active.move(at)
-        self.commands.hint.say(self.active.hint())
+        self.hint_changed.emit(self.active.hint())
         self._scroll_near_edges(at)
         return True
 
@@ -133,14 +145,14 @@ class GestureController(QObject, EventHandler):
             return True
         gesture.move(at)
         kept = gesture.remedy() if isinstance(gesture, ConnectGesture) else None
-        palette_before = self._palette_open()
+        choosing_before = self._is_choosing()
         # Its overlay goes first: what it asks by the palette brings its own.
         drag = self.scene.drag
         gesture.over()
         if drag and isinstance(gesture, ConnectGesture):
             self.scene.set_drag(drag)
         gesture.finish(at)
-        if not self._palette_open() or palette_before:
+        if not self._is_choosing() or choosing_before:
             self.scene.set_drag(None)
         if kept:
             refusal, bridge, pair = kept
@@ -153,18 +165,13 @@ class GestureController(QObject, EventHandler):
             return False
         hit, at = self.view.hit(event), self.view.scene_pos(event)
         if hit.part in ("empty", "frame"):
-            self.commands.chooser.add(at)
+            self.add_requested.emit(at)
         elif hit.part == "wire" and hit.wire:
-            self.commands.add_dot(hit.wire, dot_index(self.scene, hit.wire, at), at)
+            self.ops.add_dot(hit.wire, dot_index(self.store, hit.wire, at), at)
         elif hit.part == "dot" and hit.wire:
-            edits = wiring.without_dot(self.ops.graph, hit.wire, hit.dot)
-            self.ops.do(edits, self.tr("Remove a dot"))
-        elif hit.part == "note":
-            self.commands.in_place.edit_note(hit.index)
-        elif hit.part in ("frame_title", "frame_edge"):
-            self.commands.in_place.retitle_frame(hit.index)
-        elif hit.part == "header":
-            self.commands.in_place.rename_node(hit.node)
+            self.ops.remove_dot(hit.wire, hit.dot, self.tr("Remove a dot"))
+        elif hit.part in ("note", "frame_title", "frame_edge", "header"):
+            self.text_requested.emit(hit)
         else:
             return self.mouse_press(event)
         return True
@@ -182,13 +189,9 @@ class GestureController(QObject, EventHandler):
 
     def _end(self) -> None:
         self.active = None
-        self.commands.hint.say("")
+        self.hint_changed.emit("")
         self._scroller.stop()
         self.view.viewport().unsetCursor()
-
-    def _palette_open(self) -> bool:
-        palette = self.commands.chooser.palette
-        return palette is not None and palette.isVisible()
 
     # A refused drop stays in sight, for its remedy to be pressed
 
@@ -237,7 +240,7 @@ class GestureController(QObject, EventHandler):
         self.active.move(self._last)
 
     def _show_cursor(self, event: QMouseEvent, at: Pointer) -> None:
-        if event.buttons() != Qt.MouseButton.NoButton or self.view.panning.space_down:
+        if event.buttons() != Qt.MouseButton.NoButton:
             return
         hit = self.scene.hover
         viewport = self.view.viewport()
@@ -245,7 +248,7 @@ class GestureController(QObject, EventHandler):
         if self._remedy and shown and refusal_rects(self.view, shown)[1].contains(at.screen):
             viewport.setCursor(Qt.CursorShape.PointingHandCursor)
             return
-        edges = edges_at(self.scene, hit, at.scene, 1 / self.view.transform().m11())
+        edges = edges_at(self.store, hit, at.scene, 1 / self.view.transform().m11())
         pinned = edges and edges.kind == "node" and self.ops.pinned(hit.node)
         if edges and not pinned:
             viewport.setCursor(edges.cursor)
@@ -263,16 +266,11 @@ class GestureController(QObject, EventHandler):
             return True
         if self._remedy and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             return self.accept_remedy()
-        if self.active:
-            return False
-        return self.commands.keyboard.key_press(event)
-
-    def space_tap(self) -> None:
-        self.commands.add_at_pointer()
+        return self.active is not None  # other keys wait until it is over
 
     def focus_out(self, event: QEvent) -> bool:
         del event
-        if self.active and not self._palette_open():
+        if self.active and not self._is_choosing():
             self.cancel()
         return False
 
@@ -281,10 +279,9 @@ class GestureController(QObject, EventHandler):
             self._no_menu = False
             return True
         if event.reason() == QContextMenuEvent.Reason.Keyboard:
-            return self.commands.keyboard.open_menu()
-        at = QPointF(event.pos())
-        hit = self.scene.hit(self.view.to_scene(at))
-        self.commands.menus.open(hit, self.view.to_scene(at), event.globalPos())
+            return False
+        at = self.view.to_scene(event.pos())
+        self.menu_requested.emit(hit_test.hit(self.store, at), at, event.globalPos())
         return True
 
     def drag_enter(self, event: QDragMoveEvent) -> bool:
@@ -293,7 +290,7 @@ class GestureController(QObject, EventHandler):
     def drag_move(self, event: QDragMoveEvent) -> bool:
         data = event.mimeData()
         if data.hasFormat(NODE_MIME):
-            key = self.scene.wire_at(self.view.scene_pos(event), 10)
+            key = hit_test.wire_at(self.store, self.view.scene_pos(event), 10)
             self.scene.set_overlay(insert=key)
             event.setDropAction(Qt.DropAction.CopyAction)
             return True
@@ -313,6 +310,6 @@ class GestureController(QObject, EventHandler):
         spec = self.ops.catalog.get(bytes(data.data(NODE_MIME).data()).decode())
         if spec is None:
             return False
-        self.ops.add_node(spec, at, self.scene.wire_at(at, 10))
+        self.ops.add_node(spec, at, hit_test.wire_at(self.store, at, 10))
         self.view.setFocus()
         return True

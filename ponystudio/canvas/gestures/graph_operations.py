@@ -5,14 +5,16 @@ Gestures, menus, keys and the palette all end here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from PySide6.QtCore import QObject, QPointF
+from PySide6.QtCore import QObject, QPointF, Signal
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.scene import card_layout, items
+from ponystudio.canvas.scene.card_layout import CardLayout
 from ponystudio.canvas.scene.items import SocketRef, WireKey
+from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.errors import GraphError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing import auto_layout, lora_tags, rewiring, wiring
@@ -31,21 +33,17 @@ from ponystudio.graph.model import Graph, Mode
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.widgets import metrics
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.scene import GraphScene
-    from ponystudio.canvas.view.view import GraphView
-
 
 class GraphOperations(QObject):
-    """The document's edits as a view's user sees them."""
+    """The document's edits as a person makes them on a canvas. `node_requested` (scene position,
+    SocketRefs in hand) asks what to make where a wire was dropped."""
 
-    def __init__(self, view: GraphView) -> None:
-        super().__init__(view)
-        self.view = view
-        self.scene: GraphScene = view.graph_scene
-        self.document: EditableGraph = self.scene.document
-        self.asks: Callable[[QPointF, Sequence[SocketRef]], object] | None = None
-        """Asks what to make where a wire was dropped (the chooser sets it)."""
+    node_requested = Signal(QPointF, object)
+
+    def __init__(self, scene: GraphScene, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.scene, self.store = scene, scene.store
+        self.document: EditableGraph = scene.document
 
     @property
     def graph(self) -> Graph:
@@ -69,7 +67,7 @@ class GraphOperations(QObject):
     # What there is
 
     def title(self, node: str) -> str:
-        item = self.scene.node_items.get(node)
+        item = self.store.node_items.get(node)
         return item.title if item else node
 
     def titles(self, nodes: Sequence[str]) -> str:
@@ -80,14 +78,14 @@ class GraphOperations(QObject):
 
     def targets(self) -> list[str]:
         """The nodes that a command is about: the selected ones, or the one with the focus."""
-        if nodes := self.scene.selected_nodes():
+        if nodes := self.store.selected_nodes():
             return nodes
         focus = self.scene.focus
-        return [focus.node] if focus and focus.node in self.scene.node_items else []
+        return [focus.node] if focus and focus.node in self.store.node_items else []
 
     def boxes(self, nodes: Iterable[str] | None = None) -> dict[str, Box]:
-        ids = self.scene.node_items if nodes is None else nodes
-        rects = {id: self.scene.node_items[id].rect for id in ids if id in self.scene.node_items}
+        ids = self.store.node_items if nodes is None else nodes
+        rects = {id: self.store.node_items[id].rect for id in ids if id in self.store.node_items}
         return {id: (r.x(), r.y(), r.width(), r.height()) for id, r in rects.items()}
 
     def moves(self, to: Mapping[str, Point], graph: Graph | None = None) -> list[Edit]:
@@ -99,7 +97,7 @@ class GraphOperations(QObject):
         looks = self.document.looks
         unsaid = {
             id: place
-            for id, place in self.scene.own_places.items()
+            for id, place in self.scene.sync.automatic_positions.items()
             if id in self.graph.nodes and items.position(looks(id).get("pos")) is None
         }
         return auto_layout.moves(graph or self.graph, {**unsaid, **to})
@@ -127,14 +125,13 @@ class GraphOperations(QObject):
         text = self.tr("Connect {0}").format(self.title(pair.target))
         return self.do(wiring.connect(self.graph, pair), text, merge)
 
-    def ask_for_node(self, at: QPointF, ends: Sequence[SocketRef]) -> None:
-        if self.asks:
-            self.asks(at, ends)
+    def request_node(self, at: QPointF, ends: Sequence[SocketRef]) -> None:
+        self.node_requested.emit(at, ends)
 
     def put_between(self, bridge: Bridge, pair: Pair) -> str:
         """A conversion between two sockets, halfway between their cards."""
-        start = self.scene.output_pos(pair.source, pair.output)
-        end = self.scene.input_pos(pair.target, pair.input)
+        start = self.store.output_pos(pair.source, pair.output)
+        end = self.store.input_pos(pair.target, pair.input)
         size = self.card_size(bridge.spec)
         x, y = (start.x() + end.x() - size[0]) / 2, (start.y() + end.y()) / 2 - 40
         pos = auto_layout.free_place((x, y, *size), self.boxes().values())
@@ -143,7 +140,7 @@ class GraphOperations(QObject):
         text = self.tr("Put {0} between").format(bridge.spec.title)
         if not self.do(edits, text):
             return ""
-        self.scene.select([id])
+        self.store.select([id])
         return id
 
     def unwire(self, wires: Iterable[WireKey]) -> bool:
@@ -151,19 +148,39 @@ class GraphOperations(QObject):
         text = self.tr("Disconnect") if len(wires) == 1 else self.tr("Cut {0} wires")
         return self.do(wiring.disconnect(self.graph, wires), text.format(len(wires)))
 
+    def add_dot(self, wire: WireKey, index: int, at: QPointF) -> bool:
+        """A reroute dot, the so manieth of a wire, on the grid near a place."""
+        place = metrics.snapped(at.x()), metrics.snapped(at.y())
+        edits = wiring.with_dot(self.graph, wire, index, place)
+        return self.do(edits, self.tr("Add a dot"))
+
+    def remove_dot(self, wire: WireKey, index: int, text: str) -> bool:
+        return self.do(wiring.without_dot(self.graph, wire, index), text)
+
+    def hide_socket(self, node: str, param: str) -> bool:
+        edits = wiring.hide_socket(self.graph, node, param)
+        return self.do(edits, self.tr("Turn {0} back into a value").format(param))
+
+    def show_socket(self, node: str, param: str) -> bool:
+        edits = wiring.show_socket(self.graph, node, param)
+        return self.do(edits, self.tr("Turn {0} into a socket").format(param))
+
     # Nodes
 
     def card_size(self, spec: NodeSpec) -> tuple[float, float]:
         """How large a new card of this kind will be."""
-        node = rewiring.new_node(self.graph, spec)
-        size = card_layout.layout(node, spec, {}, self.scene.field).size
+        size = self._new_card(spec).size
         return size.width(), size.height()
+
+    def _new_card(self, spec: NodeSpec) -> CardLayout:
+        node = rewiring.new_node(self.graph, spec)
+        return card_layout.layout(node, spec, {}, self.scene.sync.field)
 
     def place_for(
         self, spec: NodeSpec, at: QPointF, socket: str = "", is_output: bool = False
     ) -> list[float]:
         """Where a new card stands whose header, or this socket, is to be at a place."""
-        layout = card_layout.layout(rewiring.new_node(self.graph, spec), spec, {}, self.scene.field)
+        layout = self._new_card(spec)
         row = (layout.output if is_output else layout.input)(socket) if socket else None
         dx, dy = (row.centre.x(), row.centre.y()) if row else (layout.size.width() / 2, 16.0)
         return [metrics.snapped(at.x() - dx), metrics.snapped(at.y() - dy)]
@@ -181,7 +198,7 @@ class GraphOperations(QObject):
         there is room for it near by."""
         view = {"pos": [*self.room_for(spec, at)] if free else self.place_for(spec, at)}
         text = self.tr("Add {0}").format(spec.title)
-        if wire in self.scene.wire_items and wire:
+        if wire in self.store.wire_items and wire:
             id, edits = rewiring.insert_new(self.graph, self.catalog, spec, wire, view)
             edits = [*edits, *self.room_edits(edits, id, spec)]
         else:
@@ -232,8 +249,8 @@ class GraphOperations(QObject):
     def _added(self, id: str, edits: Sequence[Edit], text: str) -> str:
         if not self.do([*self.moves({}), *edits], text):
             return ""
-        self.scene.select([id])
-        self.scene.raise_nodes([id])
+        self.store.select([id])
+        self.store.raise_nodes([id])
         return id
 
     def room_edits(self, edits: Sequence[Edit], node: str, spec: NodeSpec) -> list[Edit]:
@@ -244,7 +261,7 @@ class GraphOperations(QObject):
             return []
         x, y = after.view["nodes"][node]["pos"]
         boxes = {**self.boxes(), node: (x, y, *self.card_size(spec))}
-        if known := self.scene.node_items.get(node):
+        if known := self.store.node_items.get(node):
             boxes[node] = (x, y, known.rect.width(), known.rect.height())
         places = auto_layout.make_room(after, boxes, node)
         free = {id: place for id, place in places.items() if not self.pinned(id)}
@@ -299,3 +316,10 @@ class GraphOperations(QObject):
         if new == self.graph.nodes[node].title:
             return False
         return self.do([SetTitle(node, new)], self.tr("Rename {0}").format(self.title(node)))
+
+    def toggle_picture(self, node: str) -> bool:
+        """Whether a card keeps room for a picture."""
+        hidden = self.document.looks(node).get("preview") is False
+        edit = SetView(("nodes", node, "preview"), REMOVED if hidden else False)
+        text = self.tr("Show the picture of {0}") if hidden else self.tr("Hide the picture of {0}")
+        return self.do([edit], text.format(self.title(node)))

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 
 from ponystudio.canvas.gestures import alignment_guides
 from ponystudio.canvas.gestures.base import Gesture, Pointer
+from ponystudio.canvas.scene import hit_test
 from ponystudio.canvas.scene.item_store import Mode
 from ponystudio.canvas.scene.items import FrameItem, Hit, NoteItem, WireKey
 from ponystudio.graph.editing import rewiring, wiring
@@ -34,12 +35,12 @@ class Move(Gesture):
     def _select(self, mode: Mode) -> None:
         hit = self.hit
         if hit.node:
-            self.scene.select([hit.node], mode=mode)
-            self.scene.raise_nodes([hit.node])
+            self.store.select([hit.node], mode=mode)
+            self.store.raise_nodes([hit.node])
         elif hit.part == "note":
-            self.scene.select(notes=[hit.index], mode=mode)
+            self.store.select(notes=[hit.index], mode=mode)
         else:
-            self.scene.select(frames=[hit.index], mode=mode)
+            self.store.select(frames=[hit.index], mode=mode)
 
     def start(self) -> None:
         self._merge = gesture("move")
@@ -54,14 +55,18 @@ class Move(Gesture):
 
     def _hit_is_selected(self) -> bool:
         if self.hit.node:
-            return self.scene.node_items[self.hit.node].selected
-        items = self.scene.note_items if self.hit.part == "note" else self.scene.frame_items
+            return self.store.node_items[self.hit.node].selected
+        items = self.store.note_items if self.hit.part == "note" else self.store.frame_items
         return bool(items[self.hit.index].selected)
+
+    def _selection(self) -> tuple[list[str], list[int], list[int]]:
+        store = self.store
+        return store.selected_nodes(), store.selected_frames(), store.selected_notes()
 
     def _copy(self) -> None:
         """Copies in place of the originals, which stay where they are."""
-        ids, frames, notes = _selection(self)
-        contents = {id for i in frames for id in self.scene.frame_contents(i)}
+        ids, frames, notes = self._selection()
+        contents = {id for i in frames for id in self.store.frame_contents(i)}
         ids = list(dict.fromkeys([*ids, *contents]))
         pasted = clipboard.duplicate(self.ops.graph, ids, (0, 0), frames=frames, notes=notes)
         text = tr("Duplicate {0}").format(self.ops.titles(ids) if ids else tr("note"))
@@ -75,39 +80,39 @@ class Move(Gesture):
             self.hit = Hit("note", index=pasted.notes[notes.index(self.hit.index)])
         elif self.hit.index in frames:
             self.hit = Hit(self.hit.part, index=pasted.frames[frames.index(self.hit.index)])
-        self.scene.select(pasted.nodes, frames=pasted.frames, notes=pasted.notes)
+        self.store.select(pasted.nodes, frames=pasted.frames, notes=pasted.notes)
 
     def _take_hold(self) -> None:
         """Note where everything is that comes along."""
-        ids, frames, notes = _selection(self)
+        ids, frames, notes = self._selection()
         moving = dict.fromkeys(id for id in ids if not self.ops.pinned(id))
         for index in frames:
-            moving.update(dict.fromkeys(self.scene.frame_contents(index)))
-        items = self.scene.node_items
+            moving.update(dict.fromkeys(self.store.frame_contents(index)))
+        items = self.store.node_items
         self._nodes = {id: items[id].pos() for id in moving if not self.ops.pinned(id)}
-        held = [self.scene.frame_items[i].rect for i in frames]
-        self._frames = _places(self.scene.frame_items, frames, held)
-        self._notes = _places(self.scene.note_items, notes, held)
+        held = [self.store.frame_items[i].rect for i in frames]
+        self._frames = _places(self.store.frame_items, frames, held)
+        self._notes = _places(self.store.note_items, notes, held)
         self._dots = {
             key: list(wire.dots)
             for id in self._nodes
-            for key in self.scene.wires_of.get(id, ())
-            if (wire := self.scene.wire_items[key]).dots
+            for key in self.store.wires_of.get(id, ())
+            if (wire := self.store.wire_items[key]).dots
             and wire.source in self._nodes
             and wire.target in self._nodes
         }
         self._lead = self._leader()
-        self.scene.raise_nodes(self._nodes)
+        self.store.raise_nodes(self._nodes)
         # What the others are level with: those in sight, as of now.
         seen = self.view.visible_rect()
-        self._others = [items[id].rect for id in self.scene.nodes_in(seen) if id not in self._nodes]
+        self._others = [items[id].rect for id in self.store.nodes_in(seen) if id not in self._nodes]
         if not self.hit.node:  # frames and notes keep to the grid
             self._others = []
 
     def _leader(self) -> QRectF:
         if self.hit.node:
-            return QRectF(self.scene.node_items[self.hit.node].rect)
-        items = self.scene.note_items if self.hit.part == "note" else self.scene.frame_items
+            return QRectF(self.store.node_items[self.hit.node].rect)
+        items = self.store.note_items if self.hit.part == "note" else self.store.frame_items
         return QRectF(items[self.hit.index].rect)
 
     def move(self, at: Pointer) -> None:
@@ -148,7 +153,7 @@ class Move(Gesture):
     def _ghosts(self, by: QPointF) -> tuple[QRectF, ...]:
         """Outlines of where the cards in sight would be: so many are not moved with every step."""
         seen = self.view.visible_rect()
-        rects = (self.scene.node_items[id].rect.translated(by) for id in self._nodes)
+        rects = (self.store.node_items[id].rect.translated(by) for id in self._nodes)
         found = [rect for rect in rects if rect.intersects(seen)]
         if len(found) <= _MANY:
             return tuple(found)
@@ -167,9 +172,9 @@ class Move(Gesture):
         if len(self._nodes) != 1 or self._frames or self._notes:
             return None
         node = next(iter(self._nodes))
-        item = self.scene.node_items[node]
+        item = self.store.node_items[node]
         for place in (at.scene, item.rect.center()):
-            key = self.scene.wire_at(place, 12 * self.unit)
+            key = hit_test.wire_at(self.store, place, 12 * self.unit)
             if key and rewiring.insert(self.ops.graph, self.ops.catalog, node, key):
                 return key
         return None
@@ -205,8 +210,3 @@ def _places(
         for item in items
         if item.index in chosen or any(rect.contains(item.rect) for rect in held)
     }
-
-
-def _selection(move: Move) -> tuple[list[str], list[int], list[int]]:
-    scene = move.scene
-    return scene.selected_nodes(), scene.selected_frames(), scene.selected_notes()

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QPointF, Qt
 
 from ponystudio.canvas.gestures.base import Gesture, Pointer
 from ponystudio.canvas.scene import wire_geometry
+from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import WireKey
 from ponystudio.graph.editing import wiring
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.widgets import metrics
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.scene import GraphScene
 
-
-def dot_index(scene: GraphScene, key: WireKey, at: QPointF) -> int:
+def dot_index(store: ItemStore, key: WireKey, at: QPointF) -> int:
     """Between which dots of a wire a place lies: the number a new dot there gets."""
-    pieces = scene.wire_items[key].curves
+    pieces = store.wire_items[key].curves
     gaps = [
         wire_geometry.distance(wire_geometry.flattened([piece]), at.x(), at.y()) for piece in pieces
     ]
@@ -34,18 +30,18 @@ class DragDot(Gesture):
 
     def click(self, at: Pointer) -> None:
         if self.hit.wire:
-            self.scene.select(wires=[self.hit.wire], mode="toggle" if at.ctrl else "set")
+            self.store.select(wires=[self.hit.wire], mode="toggle" if at.ctrl else "set")
 
     def start(self) -> None:
         assert self.hit.wire is not None
         self._merge = gesture("dot")
         self._done = False
-        wire = self.scene.wire_items[self.hit.wire]
+        wire = self.store.wire_items[self.hit.wire]
         place = wire.dots[self.hit.dot]
         self._held: list[tuple[WireKey, int]] = [
             (key, number)
-            for key in self.scene.wires_of.get(wire.source, ())
-            for other in [self.scene.wire_items[key]]
+            for key in self.store.wires_of.get(wire.source, ())
+            for other in [self.store.wire_items[key]]
             if (other.source, other.output) == (wire.source, wire.output)
             for number, dot in enumerate(other.dots)
             if dot == place
@@ -74,7 +70,7 @@ class PullDot(DragDot):
         key = self.hit.wire
         assert key is not None
         self._merge = gesture("dot")
-        index = dot_index(self.scene, key, self.press.scene)
+        index = dot_index(self.store, key, self.press.scene)
         at = metrics.snapped(self.press.scene.x()), metrics.snapped(self.press.scene.y())
         edits = wiring.with_dot(self.ops.graph, key, index, at)
         self._done = self.ops.do(edits, tr("Add a dot"), self._merge)

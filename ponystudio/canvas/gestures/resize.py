@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 
 from ponystudio.canvas.gestures.base import Gesture, Pointer
-from ponystudio.canvas.scene.item_store import Mode
+from ponystudio.canvas.gestures.graph_operations import GraphOperations
+from ponystudio.canvas.painting.viewport import Viewport
+from ponystudio.canvas.scene.item_store import ItemStore, Mode
 from ponystudio.canvas.scene.items import Hit
 from ponystudio.graph.editing.edits import REMOVED, Edit, SetView
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.widgets import metrics
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.gestures.graph_operations import GraphOperations
-    from ponystudio.canvas.scene.scene import GraphScene
 
 EDGE = 5.0  # px on screen
 _LEAST = {"frame": (120.0, 80.0), "note": (120.0, 56.0)}
@@ -39,20 +37,20 @@ class Edges:
         return Qt.CursorShape.SizeHorCursor if self.x else Qt.CursorShape.SizeVerCursor
 
 
-def edges_at(scene: GraphScene, hit: Hit, at: QPointF, unit: float) -> Edges | None:
+def edges_at(store: ItemStore, hit: Hit, at: QPointF, unit: float) -> Edges | None:
     """The edges near a point of what is under it, if it can be resized by them."""
     reach = EDGE * unit
     if hit.node and hit.part in ("body", "header", "status", "param", "picture"):
-        if scene.detail != "full":
+        if store.detail != "full":
             return None
-        rect = scene.node_items[hit.node].rect
+        rect = store.node_items[hit.node].rect
         x = _side(at.x(), rect.left(), rect.right(), reach)
         return Edges("node", x, 0) if x else None
     if hit.part in ("frame_edge", "frame_title"):
         kind: Literal["frame", "note"] = "frame"
-        rect = scene.frame_items[hit.index].rect
+        rect = store.frame_items[hit.index].rect
     elif hit.part == "note":
-        kind, rect = "note", scene.note_items[hit.index].rect
+        kind, rect = "note", store.note_items[hit.index].rect
     else:
         return None
     x = _side(at.x(), rect.left(), rect.right(), reach * 1.4)
@@ -67,26 +65,30 @@ def _side(at: float, low: float, high: float, reach: float) -> int:
 
 
 class Resize(Gesture):
-    def __init__(self, ops: GraphOperations, hit: Hit, press: Pointer, edges: Edges) -> None:
-        super().__init__(ops, hit, press)
+    """By the edges that are held; what it is resized to is on the grid."""
+
+    def __init__(
+        self, ops: GraphOperations, view: Viewport, hit: Hit, press: Pointer, edges: Edges
+    ) -> None:
+        super().__init__(ops, view, hit, press)
         self.edges = edges
         self.cursor = edges.cursor
 
     def click(self, at: Pointer) -> None:
         mode: Mode = "toggle" if at.ctrl else ("add" if at.shift else "set")
         if self.edges.kind == "node":
-            self.scene.select([self.hit.node], mode=mode)
+            self.store.select([self.hit.node], mode=mode)
         elif self.edges.kind == "frame":
-            self.scene.select(frames=[self.hit.index], mode=mode)
+            self.store.select(frames=[self.hit.index], mode=mode)
         else:
-            self.scene.select(notes=[self.hit.index], mode=mode)
+            self.store.select(notes=[self.hit.index], mode=mode)
 
     def start(self) -> None:
         self._merge = gesture("resize")
         self._done = False
-        items = {"frame": self.scene.frame_items, "note": self.scene.note_items}
+        items = {"frame": self.store.frame_items, "note": self.store.note_items}
         if self.edges.kind == "node":
-            self._rect = QRectF(self.scene.node_items[self.hit.node].rect)
+            self._rect = QRectF(self.store.node_items[self.hit.node].rect)
         else:
             self._rect = QRectF(items[self.edges.kind][self.hit.index].rect)  # type: ignore[index]
 

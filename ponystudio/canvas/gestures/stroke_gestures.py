@@ -6,7 +6,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 
 from ponystudio.canvas.gestures.base import Gesture, Pointer
 from ponystudio.canvas.gestures.reroute_points import dot_index
-from ponystudio.canvas.scene import wire_geometry
+from ponystudio.canvas.scene import hit_test, wire_geometry
 from ponystudio.canvas.scene.items import WireKey
 from ponystudio.canvas.scene.overlay import Refusal
 from ponystudio.graph.editing import wiring
@@ -36,8 +36,8 @@ class Stroke(Gesture):
         area = QLineF(last, at.scene)
 
         box = QRectF(area.p1(), area.p2()).normalized().adjusted(-1, -1, 1, 1)
-        for key in self.scene.wires_in(box):
-            where = wire_geometry.crosses(self.scene.wire_items[key].points, a, b)
+        for key in self.store.wires_in(box):
+            where = wire_geometry.crosses(self.store.wire_items[key].points, a, b)
             if where and key not in self.crossed:
                 self.crossed[key] = where
         self.scene.set_overlay(**{self.shown: tuple(self._points)})
@@ -72,18 +72,18 @@ class Reroute(Stroke):
         del at
         together: dict[tuple[str, str], list[Point]] = {}
         for key, where in self.crossed.items():
-            wire = self.scene.wire_items.get(key)
+            wire = self.store.wire_items.get(key)
             if wire:
                 together.setdefault((wire.source, wire.output), []).append(where)
         edits: list[Edit] = []
         for key, where in self.crossed.items():
-            wire = self.scene.wire_items.get(key)
+            wire = self.store.wire_items.get(key)
             if wire is None:
                 continue
             places = together[wire.source, wire.output]
             x = metrics.snapped(sum(p[0] for p in places) / len(places))
             y = metrics.snapped(sum(p[1] for p in places) / len(places))
-            index = dot_index(self.scene, key, QPointF(*where))
+            index = dot_index(self.store, key, QPointF(*where))
             edits += wiring.with_dot(self.ops.graph, key, index, (x, y))
         self.ops.do(edits, tr("Add a dot") if len(self.crossed) == 1 else tr("Add dots"))
 
@@ -94,7 +94,7 @@ class LazyConnect(Gesture):
     cursor = Qt.CursorShape.CrossCursor
 
     def move(self, at: Pointer) -> None:
-        start = self.scene.node_items[self.hit.node].rect.center()
+        start = self.store.node_items[self.hit.node].rect.center()
         self.scene.set_overlay(link=QLineF(start, at.scene), refusal=self._refusal(at))
 
     def hint(self) -> str:
@@ -103,7 +103,7 @@ class LazyConnect(Gesture):
         )
 
     def _target(self, at: Pointer) -> str | None:
-        node = self.scene.node_at(at.scene)
+        node = hit_test.node_at(self.store, at.scene)
         return node if node != self.hit.node else None
 
     def _pair(self, target: str) -> wiring.Pair | None:

@@ -8,16 +8,14 @@ that takes long to paint is shown scaled, and painted anew when the zoom rests.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QTimer
 from PySide6.QtGui import QPainter, QPixmap, QRegion, QTransform
 
-from ponystudio.canvas.painting import paint_overlay, paint_scene
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.view.view import GraphView
+from ponystudio.canvas.painting import paint_scene
+from ponystudio.canvas.painting.viewport import Viewport
+from ponystudio.canvas.scene.scene import GraphScene
 
 # How long a zoom must rest before its picture is painted sharp.
 REST_MS = 90
@@ -30,35 +28,35 @@ _FEW, _TILE = 6, 64
 
 
 class BackingStore(QObject):
-    def __init__(self, view: GraphView) -> None:
-        super().__init__(view)
-        self._view = view
-        self._scene = view.graph_scene
+    """The picture of one view, and what of it is out of date."""
+
+    def __init__(self, view: Viewport, scene: GraphScene) -> None:
+        super().__init__(view.viewport())
+        self._view, self._store = view, scene.store
+        self.painter = paint_scene.ScenePainter(scene, self)
         self._pixmap = QPixmap()
         self._at = QTransform()
         """The viewport transform for which the picture is right."""
         self._dirty = QRegion()
         self._damaged: list[QRectF] = []
         """In scene px, until the next frame."""
-        self._all = self._told = False
+        self._all = self._update_pending = False
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(self._rested)
-        self._scene.on_damage(self.damage)
-        # A scene may outlive its view, and then has nobody to tell.
-        self.destroyed.connect(partial(self._scene.off_damage, self.damage))
+        self._store.damaged.connect(self.damage)
 
-    def damage(self, rect: QRectF | None) -> None:
-        """A part of the scene looks different now; None: all of it."""
-        if rect is None:
+    def damage(self, rects: list[QRectF] | None) -> None:
+        """Parts of the scene look different now; None: all of it."""
+        if rects is None:
             self._all = True
         else:
-            self._damaged.append(rect)
-        if not self._told:
-            self._told = True
+            self._damaged += rects
+        if not self._update_pending:
+            self._update_pending = True
             self._view.viewport().update()
 
     def camera_moved(self) -> None:
-        self._scene.detail = paint_scene.detail(self._view.zoom)
+        self._store.detail = paint_scene.detail(self._view.zoom)
 
     def settle(self) -> None:
         """Paint what is still shown scaled."""
@@ -69,11 +67,11 @@ class BackingStore(QObject):
     def is_sharp(self) -> bool:
         return self._at.m11() == self._view.viewportTransform().m11()
 
-    def paint(self, area: QRect) -> None:
-        self._told = False
+    def paint(self, painter: QPainter, area: QRect) -> None:
+        """Paint an area of the viewport; what is new to see there goes into the picture first."""
+        self._update_pending = False
         now = self._view.viewportTransform()
         self._bring_up_to_date(now)
-        painter = QPainter(self._view.viewport())
         if self._at == now:
             ratio = self._pixmap.devicePixelRatio()
             source = QRectF(area.x() * ratio, area.y() * ratio, area.width() * ratio,
@@ -81,8 +79,6 @@ class BackingStore(QObject):
             painter.drawPixmap(QRectF(area), self._pixmap, source)
         else:
             self._paint_scaled(painter, now)
-        paint_overlay.paint(painter, self._view)
-        painter.end()
 
     def _bring_up_to_date(self, now: QTransform) -> None:
         viewport = self._view.viewport()
@@ -91,7 +87,7 @@ class BackingStore(QObject):
         if self._pixmap.size() != wanted or self._pixmap.devicePixelRatio() != ratio:
             self._renew(ratio, now)
         elif now.m11() != self._at.m11():
-            cost = paint_scene.cost_ms(self._scene, self._view.visible_rect(), self._view.zoom)
+            cost = self.painter.cost_ms(self._view.visible_rect(), self._view.zoom)
             if cost > BUDGET_MS and not self._resting_now:
                 self._rest.start()
                 return
@@ -166,7 +162,7 @@ class BackingStore(QObject):
         if len(rects) > _MAX_RECTS:
             rects = [region.boundingRect()]
         painter = QPainter(self._pixmap)
-        paint_scene.paint(painter, self._scene, self._at, rects, self._view.zoom)
+        self.painter.paint(painter, self._at, rects, self._view.zoom)
         painter.end()
 
     def _paint_scaled(self, painter: QPainter, now: QTransform) -> None:
@@ -178,7 +174,7 @@ class BackingStore(QObject):
         if not outside.isEmpty():
             painter.save()
             rects = list(cast("Iterable[QRect]", outside))
-            paint_scene.paint_rough(painter, self._scene, now, rects)
+            self.painter.paint_rough(painter, now, rects)
             painter.restore()
         painter.drawPixmap(place, self._pixmap, QRectF(self._pixmap.rect()))
 

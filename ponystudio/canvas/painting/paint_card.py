@@ -4,38 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 
-from ponystudio.canvas.fields.base import FieldContext
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.painting import paint_message, paint_picture, paint_socket
+from ponystudio.canvas.painting.badge_fade import BadgeFades, Fade
+from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.canvas.scene import card_status, hit_test
 from ponystudio.canvas.scene.items import NodeItem
 from ponystudio.studio.documents.node_state import NodeState
 from ponystudio.widgets import metrics, text_layout, theme
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.scene import GraphScene
 
 _NO_PEN = Qt.PenStyle.NoPen
 _NO_BRUSH = Qt.BrushStyle.NoBrush
 ICON_GAP = 10.0
 
 
-class PaintContext:
-    """What painters need besides the painter; made for each time something is painted."""
-
-    def __init__(self, scene: GraphScene, zoom: float, detail: str) -> None:
-        self.scene, self.zoom, self.detail = scene, zoom, detail
-        self.theme = theme.current()
-
-    def color(self, token: str) -> QColor:
-        return self.theme.color(token)
-
-
-def paint(painter: QPainter, item: NodeItem, brush: PaintContext) -> None:
+def paint(painter: QPainter, item: NodeItem, brush: PaintContext, fades: BadgeFades) -> None:
     state = brush.scene.document.states[item.id]
     muted = item.node.mode == "muted"
     painter.translate(item.x, item.y)
@@ -49,7 +37,7 @@ def paint(painter: QPainter, item: NodeItem, brush: PaintContext) -> None:
         _paint_params(painter, item, brush)
         if item.layout.picture:
             paint_picture.paint(painter, item.layout.picture, state, brush)
-        _paint_status(painter, item, state, brush)
+        _paint_status(painter, item, state, brush, fades.of(item.id))
     _paint_edge(painter, item, state, brush)
     paint_socket.paint_sockets(painter, item, state, brush)
     if muted:
@@ -61,7 +49,7 @@ def paint_messages(painter: QPainter, items: Iterable[NodeItem], brush: PaintCon
     """What hangs below failed cards, above all cards."""
     for item in items:
         if item.message:
-            paint_message.paint(painter, item, brush)
+            paint_message.paint(painter, item.id, item.message, brush)
 
 
 def icon(painter: QPainter, x: float, y: float, name: str, color: QColor) -> None:
@@ -165,8 +153,6 @@ def _paint_params(painter: QPainter, item: NodeItem, brush: PaintContext) -> Non
     scene = brush.scene
     hover, focus = scene.param_hover, scene.param_focus
     for row in item.layout.params:
-        if row.field is None:
-            continue
         name = row.spec.name
         ctx = FieldContext.of(
             scene.document,
@@ -176,14 +162,16 @@ def _paint_params(painter: QPainter, item: NodeItem, brush: PaintContext) -> Non
             hovered=_part(hover[2]) if hover and hover[:2] == (item.id, name) else "",
             focused=focus == (item.id, name),
         )
-        row.field.paint(painter, row.rect, ctx)  # type: ignore[attr-defined]
+        row.field.paint(painter, row.rect, ctx)
 
 
 def _part(part: Any) -> str:
     return part if isinstance(part, str) and part else "value"
 
 
-def _paint_status(painter: QPainter, item: NodeItem, state: NodeState, brush: PaintContext) -> None:
+def _paint_status(
+    painter: QPainter, item: NodeItem, state: NodeState, brush: PaintContext, fade: Fade | None
+) -> None:
     rect = item.layout.status
     if rect is None:
         return
@@ -198,7 +186,6 @@ def _paint_status(painter: QPainter, item: NodeItem, state: NodeState, brush: Pa
         thin = max(1.0, 1.01 / painter.transform().m11())  # or it falls between two rows of px
         painter.fillRect(QRectF(rect.left(), rect.top(), rect.width(), thin), brush.color("line"))
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
-    fade = brush.scene.fades.of(item.id)
     if fade is None:
         _paint_badge(painter, rect, shown, brush)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import (
@@ -17,12 +17,10 @@ from PySide6.QtGui import (
     QTextDocument,
 )
 
+from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.canvas.scene.items import FrameItem, NoteItem
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import metrics, text_layout, theme
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import PaintContext
 
 _FAR_TITLE_PX = 16.0
 _NOTE_PAD = 12.0
@@ -92,11 +90,9 @@ def _paint_far_title(painter: QPainter, item: FrameItem, rect: QRectF, brush: Pa
 
 
 def _counted(item: FrameItem, brush: PaintContext) -> str:
-    scene = brush.scene
-    if item.counted < 0:
-        item.counted = len(scene.frame_contents(item.index))
-    text = tr("1 node") if item.counted == 1 else tr("%1 nodes")
-    return text.replace("%1", str(item.counted))
+    count = brush.store.card_count(item)
+    text = tr("1 node") if count == 1 else tr("%1 nodes")
+    return text.replace("%1", str(count))
 
 
 def paint_note(painter: QPainter, item: NoteItem, brush: PaintContext) -> None:
@@ -111,7 +107,7 @@ def paint_note(painter: QPainter, item: NoteItem, brush: PaintContext) -> None:
     painter.drawRoundedRect(item.rect, 8, 8)
     if far:
         return
-    document = _laid_out(item)
+    document = _note_document(item.text, item.rect.width() - 2 * _NOTE_PAD, brush.theme.name)
     painter.save()
     inner = item.rect.adjusted(_NOTE_PAD, 8, -_NOTE_PAD, -8)
     painter.setClipRect(inner, Qt.ClipOperation.IntersectClip)
@@ -126,15 +122,10 @@ def paint_note(painter: QPainter, item: NoteItem, brush: PaintContext) -> None:
     painter.restore()
 
 
-def _laid_out(item: NoteItem) -> QTextDocument:
-    if item.document is None:
-        item.document = note_document(item.text, item.rect.width() - 2 * _NOTE_PAD)
-    found: QTextDocument = item.document
-    return found
-
-
-def note_document(text: str, width: float) -> QTextDocument:
-    """A note's Markdown, laid out as notes are shown."""
+@lru_cache(maxsize=256)
+def _note_document(text: str, width: float, theme_name: str) -> QTextDocument:
+    """A note's Markdown, laid out as notes are shown in a theme."""
+    del theme_name
     look = theme.current()
     document = QTextDocument()
     document.setDocumentMargin(0)

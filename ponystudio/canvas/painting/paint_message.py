@@ -1,99 +1,18 @@
-"""The card that hangs below a failed node: what happened, and what to press."""
+"""How the card that hangs below a failed node looks."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
-from ponystudio.canvas.scene import error_actions
-from ponystudio.canvas.scene.items import NodeItem
-from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.canvas.painting.paint_context import PaintContext
+from ponystudio.canvas.scene.message_layout import LINE, PAD, TITLE_LINE, Button, Message
 from ponystudio.widgets import metrics, text_layout, theme
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import PaintContext
 
-_PAD = 12.0
-_WIDTH = 240.0  # at least; wide cards have wide messages
-_LINE, _TITLE_LINE = 16.0, 20.0
-_BUTTON = 28.0
-_DETAIL_LINES = 14
-
-
-@dataclass(frozen=True)
-class Button:
-    """`rect` from the message's corner; `kind`: primary, plain or link."""
-
-    name: str
-    text: str
-    kind: str
-    icon: str
-    rect: QRectF
-
-
-@dataclass(frozen=True)
-class Message:
-    """The layout of a message; `rect` in scene px."""
-
-    rect: QRectF
-    title: tuple[str, ...]
-    lines: tuple[str, ...]
-    details: tuple[str, ...]
-    details_top: float
-    buttons: tuple[Button, ...]
-
-    def button_at(self, pos: QPointF) -> str:
-        local = pos - self.rect.topLeft()
-        return next((item.name for item in self.buttons if item.rect.contains(local)), "")
-
-
-def layout(item: NodeItem, problem: Problem, open_details: bool) -> Message:
-    width = max(_WIDTH, item.rect.width())
-    room = int(width - 2 * _PAD)
-    title = text_layout.wrapped(problem.what.rstrip("."), "title", room)
-    lines = text_layout.wrapped(problem.remedy, "body", room) if problem.remedy else ()
-    y = _PAD + len(title) * _TITLE_LINE + 4 + len(lines) * _LINE + 10
-    buttons: list[Button] = []
-    x = _PAD
-    for found in error_actions.remedies(item.node, item.spec, problem):
-        wide = text_layout.width(found.text, "group") + 20
-        if x > _PAD and x + wide > width - _PAD:
-            x, y = _PAD, y + _BUTTON + 6
-        rect = QRectF(x, y, wide, _BUTTON)
-        buttons.append(Button(found.name, found.text, found.kind, "", rect))
-        x += wide + 8
-    if buttons:
-        y += _BUTTON + 8
-    foot = y
-    if problem.details:
-        text = tr("Hide details") if open_details else tr("Show details")
-        wide = text_layout.width(text, "body") + 26
-        icon = "down" if open_details else "right"
-        rect = QRectF(_PAD - 4, foot, wide, 22)
-        buttons.append(Button("details", text, "link", icon, rect))
-    copy = tr("Copy")
-    wide = text_layout.width(copy, "body") + 26
-    rect = QRectF(width - _PAD - wide + 4, foot, wide, 22)
-    buttons.append(Button("copy", copy, "link", "copy", rect))
-    y = foot + 22 + 8
-    details: tuple[str, ...] = ()
-    if open_details:
-        details = text_layout.wrapped(problem.details.strip(), "mono_caption", room)[
-            -_DETAIL_LINES:
-        ]
-        y += len(details) * _LINE + 8
-    rect = QRectF(item.x, item.rect.bottom() + metrics.MESSAGE_GAP, width, y)
-    return Message(rect, title, lines, details, foot + 22 + 8, tuple(buttons))
-
-
-def paint(painter: QPainter, item: NodeItem, brush: PaintContext) -> None:
-    found: Message = item.message
-    painter.translate(found.rect.topLeft())
-    size = QRectF(0, 0, found.rect.width(), found.rect.height())
+def paint(painter: QPainter, node: str, message: Message, brush: PaintContext) -> None:
+    painter.translate(message.rect.topLeft())
+    size = QRectF(0, 0, message.rect.width(), message.rect.height())
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(brush.color("shadow"))
     painter.drawRoundedRect(size.translated(0, metrics.SHADOW), 8, 8)
@@ -101,26 +20,26 @@ def paint(painter: QPainter, item: NodeItem, brush: PaintContext) -> None:
     painter.setBrush(brush.color("errbg"))
     painter.drawRoundedRect(size, 8, 8)
     _paint_tip(painter, brush)
-    y = _PAD + _TITLE_LINE / 2
+    y = PAD + TITLE_LINE / 2
     painter.setPen(brush.color("text"))
-    for line in found.title:
-        text_layout.draw(painter, _PAD, y, line, "title")
-        y += _TITLE_LINE
-    y += 4 - _TITLE_LINE / 2 + _LINE / 2
+    for line in message.title:
+        text_layout.draw(painter, PAD, y, line, "title")
+        y += TITLE_LINE
+    y += 4 - TITLE_LINE / 2 + LINE / 2
     painter.setPen(brush.color("text2"))
-    for line in found.lines:
-        text_layout.draw(painter, _PAD, y, line, "body")
-        y += _LINE
+    for line in message.lines:
+        text_layout.draw(painter, PAD, y, line, "body")
+        y += LINE
     hover = brush.scene.hover
-    for button in found.buttons:
-        lit = hover.part == "message" and hover.node == item.id and hover.button == button.name
+    for button in message.buttons:
+        lit = hover.part == "message" and hover.node == node and hover.button == button.name
         _paint_button(painter, button, lit, brush)
-    y = found.details_top + _LINE / 2
+    y = message.details_top + LINE / 2
     painter.setPen(brush.color("text2"))
-    for line in found.details:
-        text_layout.draw(painter, _PAD, y, line, "mono_caption")
-        y += _LINE
-    painter.translate(-found.rect.topLeft())
+    for line in message.details:
+        text_layout.draw(painter, PAD, y, line, "mono_caption")
+        y += LINE
+    painter.translate(-message.rect.topLeft())
 
 
 def _paint_tip(painter: QPainter, brush: PaintContext) -> None:

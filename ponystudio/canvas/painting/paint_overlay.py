@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QRegion
+from PySide6.QtGui import (
+    QColor,
+    QPainter,
+    QPainterPath,
+    QPainterPathStroker,
+    QPen,
+    QPolygonF,
+    QRegion,
+)
 
 from ponystudio.canvas.painting import paint_socket
-from ponystudio.canvas.painting.paint_card import PaintContext
-from ponystudio.canvas.painting.wire_animation import GAP
+from ponystudio.canvas.painting.paint_context import PaintContext
+from ponystudio.canvas.painting.viewport import Viewport
+from ponystudio.canvas.painting.wire_animation import GAP, WireAnimation
 from ponystudio.canvas.scene import wire_geometry
+from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import FocusRef, SocketRef, WireItem
+from ponystudio.canvas.scene.overlay import Refusal
+from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.widgets import metrics, text_layout, theme
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.overlay import Refusal
-    from ponystudio.canvas.scene.scene import GraphScene
-    from ponystudio.canvas.view.view import GraphView
 
 _NO_BRUSH = Qt.BrushStyle.NoBrush
 
 
-def paint(painter: QPainter, view: GraphView) -> None:
-    scene = view.graph_scene
-    brush = PaintContext(scene, view.zoom, scene.detail)
+def paint(painter: QPainter, view: Viewport, scene: GraphScene, animation: WireAnimation) -> None:
+    brush = PaintContext(scene, view.zoom, scene.store.detail)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    _paint_moving_dots(painter, view, brush)
+    _paint_moving_dots(painter, view, animation, brush)
     if scene.drag:
         _paint_drag(painter, view, brush)
     _paint_lines(painter, view, brush)
@@ -44,7 +49,7 @@ def paint(painter: QPainter, view: GraphView) -> None:
         paint_refusal(painter, view, scene.overlay.refusal, brush)
 
 
-def refusal_rects(view: GraphView, refusal: Refusal) -> tuple[QRectF, QRectF]:
+def refusal_rects(view: Viewport, refusal: Refusal) -> tuple[QRectF, QRectF]:
     """The box of a refusal and, in it, the link to its remedy, in px of the viewport."""
     unit = theme.scale()
     wide = (
@@ -62,9 +67,7 @@ def refusal_rects(view: GraphView, refusal: Refusal) -> tuple[QRectF, QRectF]:
     return box, link if refusal.remedy else QRectF()
 
 
-def paint_refusal(
-    painter: QPainter, view: GraphView, refusal: Refusal, brush: PaintContext
-) -> None:
+def paint_refusal(painter: QPainter, view: Viewport, refusal: Refusal, brush: PaintContext) -> None:
     unit = theme.scale()
     box, _ = refusal_rects(view, refusal)
     painter.save()
@@ -85,35 +88,37 @@ def paint_refusal(
     painter.restore()
 
 
-def _paint_moving_dots(painter: QPainter, view: GraphView, brush: PaintContext) -> None:
+def _paint_moving_dots(
+    painter: QPainter, view: Viewport, animation: WireAnimation, brush: PaintContext
+) -> None:
     """Dots moving towards running nodes, below all that lies above the wires."""
-    found = view.wire_animation.wires()
+    found = animation.wires()
     if not found:
         return
     painter.save()
     free = QRegion(view.viewport().rect())
-    for rect in _above(brush.scene, found):
+    for rect in _above(brush.store, found):
         free -= view.from_scene_rect(rect).toAlignedRect()
     painter.setClipRegion(free, Qt.ClipOperation.IntersectClip)
     painter.setTransform(view.viewportTransform(), True)
     pen = QPen(brush.color("text"), 2.6)
     pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     pen.setDashPattern([0.001, GAP / 2.6])
-    pen.setDashOffset(-view.wire_animation.offset / 2.6)
+    pen.setDashOffset(-animation.offset / 2.6)
     for wire in found:
         painter.strokePath(wire.path, pen)
     painter.restore()
 
 
-def _above(scene: GraphScene, found: list[WireItem]) -> Iterator[QRectF]:
+def _above(store: ItemStore, found: list[WireItem]) -> Iterator[QRectF]:
     """What covers these wires: cards with their shadows and sockets, messages, reroute dots."""
     near: set[str] = set()
     for wire in found:
-        near |= scene.node_index.near(wire.box)
+        near |= store.node_index.near(wire.box)
         for x, y in wire.dots:
             yield _around(QPointF(x, y), metrics.DOT_RADIUS + 2)
     for id in near:
-        item = scene.node_items[id]
+        item = store.node_items[id]
         yield item.rect.adjusted(-1, -1, 1, metrics.SHADOW)
         for row in (*item.layout.inputs, *item.layout.outputs):
             yield _around(item.pos() + row.centre, 8)
@@ -125,16 +130,16 @@ def _around(at: QPointF, reach: float) -> QRectF:
     return QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
 
 
-def _paint_drag(painter: QPainter, view: GraphView, brush: PaintContext) -> None:
+def _paint_drag(painter: QPainter, view: Viewport, brush: PaintContext) -> None:
     """The wires in hand, from the ends that stay to the pointer or the socket that caught it."""
-    scene, drag = brush.scene, brush.scene.drag
+    store, drag = brush.store, brush.scene.drag
     if drag is None:
         return
     painter.save()
     painter.setTransform(view.viewportTransform(), True)
-    end = scene.socket_pos(drag.target) if drag.target else drag.pointer
+    end = store.socket_pos(drag.target) if drag.target else drag.pointer
     for fixed in drag.fixed:
-        start = scene.socket_pos(fixed)
+        start = store.socket_pos(fixed)
         ends = (start, end) if fixed.is_output else (end, start)
         path = wire_geometry.path(wire_geometry.curves(*ends))
         color = brush.theme.socket(_drag_type(fixed, drag.target)).color
@@ -153,7 +158,7 @@ def _drag_type(fixed: SocketRef, target: SocketRef | None) -> str:
     return target.type if target and fixed.type == "any" else fixed.type
 
 
-def _paint_lines(painter: QPainter, view: GraphView, brush: PaintContext) -> None:
+def _paint_lines(painter: QPainter, view: Viewport, brush: PaintContext) -> None:
     overlay = brush.scene.overlay
     painter.setBrush(_NO_BRUSH)
     if overlay.snap_lines:
@@ -180,13 +185,13 @@ def _paint_lines(painter: QPainter, view: GraphView, brush: PaintContext) -> Non
         painter.drawRoundedRect(view.from_scene_rect(ghost), 8, 8)
 
 
-def _paint_focus(painter: QPainter, view: GraphView, focus: FocusRef, brush: PaintContext) -> None:
+def _paint_focus(painter: QPainter, view: Viewport, focus: FocusRef, brush: PaintContext) -> None:
     """The keyboard's ring, always apart from the selection."""
-    scene = brush.scene
+    store = brush.store
     painter.setBrush(_NO_BRUSH)
-    item = scene.node_items.get(focus.node)
+    item = store.node_items.get(focus.node)
     if focus.kind == "wire":
-        wire = scene.wire_items.get(focus.wire) if focus.wire else None
+        wire = store.wire_items.get(focus.wire) if focus.wire else None
         if wire:
             path = view.viewportTransform().map(wire.path)
             outline = _outline(path, 12)
@@ -199,7 +204,7 @@ def _paint_focus(painter: QPainter, view: GraphView, focus: FocusRef, brush: Pai
     if focus.kind in ("input", "output"):
         ref = SocketRef(focus.node, focus.name, focus.kind == "output", "any")
         radius = 11 * view.zoom * theme.scale()
-        painter.drawEllipse(view.from_scene(scene.socket_pos(ref)), radius, radius)
+        painter.drawEllipse(view.from_scene(store.socket_pos(ref)), radius, radius)
         return
     if focus.kind == "param":
         row = next((row for row in item.layout.params if row.spec.name == focus.name), None)
@@ -214,8 +219,6 @@ def _paint_focus(painter: QPainter, view: GraphView, focus: FocusRef, brush: Pai
 
 
 def _outline(path: QPainterPath, width: float) -> QPainterPath:
-    from PySide6.QtGui import QPainterPathStroker
-
     stroker = QPainterPathStroker()
     stroker.setWidth(width)
     stroker.setCapStyle(Qt.PenCapStyle.RoundCap)

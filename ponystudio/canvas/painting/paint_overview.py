@@ -5,66 +5,64 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QLineF, QRectF, Qt
+from PySide6.QtCore import QLineF, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from ponystudio.canvas.painting import paint_picture
+from ponystudio.canvas.painting.paint_context import PaintContext
+from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import NodeItem
 from ponystudio.widgets import metrics, text_layout, theme
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import PaintContext
-    from ponystudio.canvas.scene.scene import GraphScene
 
+class OverviewPicture(QObject):
+    """Lines and blocks of all items by colour, kept until something comes, goes or moves."""
 
-class OverviewPicture:
-    """Lines and blocks of a whole scene by colour, kept until the scene changes."""
-
-    def __init__(self, scene: GraphScene) -> None:
-        self._scene, self._revision = scene, -1
+    def __init__(self, store: ItemStore, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._store = store
         self._lines: dict[int, dict[str, list[QLineF]]] = {}
         self._blocks: dict[int, list[QRectF]] = {}
+        theme.hub.changed.connect(self.clear)
+
+    def clear(self) -> None:
+        self._lines, self._blocks = {}, {}
 
     def lines(self, steps: int) -> dict[str, list[QLineF]]:
-        self._refresh()
         if steps not in self._lines:
             found: dict[str, list[QLineF]] = defaultdict(list)
-            for item in self._scene.wire_items.values():
+            for item in self._store.wire_items.values():
                 found[item.type] += item.lines(steps)
             self._lines[steps] = found
         return self._lines[steps]
 
     def blocks(self) -> dict[int, list[QRectF]]:
-        self._refresh()
         if not self._blocks:
-            self._blocks = _by_color(self._scene.node_items.values())
+            self._blocks = _by_color(self._store.node_items.values())
         return self._blocks
 
-    def _refresh(self) -> None:
-        if self._revision != self._scene.revision:
-            self._revision = self._scene.revision
-            self._lines, self._blocks = {}, {}
 
-
-def paint(painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: PaintContext) -> None:
+def paint(
+    painter: QPainter, picture: OverviewPicture, parts: list[QRectF], brush: PaintContext
+) -> None:
+    store = brush.store
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-    ids = set().union(*(scene.node_index.near(part) for part in parts))
+    ids = set().union(*(store.node_index.near(part) for part in parts))
     # Where most of the graph shows, painting it whole is cheaper than asking what does.
-    whole = brush.detail == "far" and len(ids) > len(scene.node_items) / 3
-    near = [scene.node_items[id] for id in ids]
+    whole = brush.detail == "far" and len(ids) > len(store.node_items) / 3
+    near = [store.node_items[id] for id in ids]
     if whole:
-        _paint_lines(painter, scene.overview.lines(_steps(brush)), brush)
-        _paint_blocks(painter, scene.overview.blocks())
+        _paint_lines(painter, picture.lines(_steps(brush)), brush)
+        _paint_blocks(painter, picture.blocks())
         _paint_states(painter, near, brush)
         return
     shown = [item for item in near if any(item.rect.intersects(part) for part in parts)]
     if brush.detail == "middle":
-        _paint_smooth_wires(painter, scene, parts, brush)
+        _paint_smooth_wires(painter, parts, brush)
         _paint_plain(painter, shown, brush)
     else:
-        _paint_lines(painter, _lines_in(scene, parts, brush), brush)
+        _paint_lines(painter, _lines_in(parts, brush), brush)
         _paint_blocks(painter, _by_color(shown))
     _paint_states(painter, shown, brush)
 
@@ -74,13 +72,12 @@ def _steps(brush: PaintContext) -> int:
     return 6 if brush.zoom > 0.2 else 3 if brush.zoom > 0.12 else 1
 
 
-def _lines_in(
-    scene: GraphScene, parts: list[QRectF], brush: PaintContext
-) -> dict[str, list[QLineF]]:
+def _lines_in(parts: list[QRectF], brush: PaintContext) -> dict[str, list[QLineF]]:
+    store = brush.store
     lines: dict[str, list[QLineF]] = defaultdict(list)
     steps = _steps(brush)
-    for key in set().union(*(scene.wire_index.near(part) for part in parts)):
-        item = scene.wire_items[key]
+    for key in set().union(*(store.wire_index.near(part) for part in parts)):
+        item = store.wire_items[key]
         if any(item.box.intersects(part) for part in parts):
             lines[item.type] += item.lines(steps)
     return lines
@@ -94,14 +91,13 @@ def _paint_lines(painter: QPainter, lines: dict[str, list[QLineF]], brush: Paint
         painter.drawLines(found)
 
 
-def _paint_smooth_wires(
-    painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: PaintContext
-) -> None:
+def _paint_smooth_wires(painter: QPainter, parts: list[QRectF], brush: PaintContext) -> None:
+    store = brush.store
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    keys = set().union(*(scene.wire_index.near(part) for part in parts))
+    keys = set().union(*(store.wire_index.near(part) for part in parts))
     pens: dict[str, QPen] = {}
     for key in sorted(keys):
-        item = scene.wire_items[key]
+        item = store.wire_items[key]
         if not item.runs_through(parts):
             continue
         pen = pens.get(item.type)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPixmap
 
+from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.node_state import NodeState
 from ponystudio.widgets import metrics, text_layout, theme
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import PaintContext
 
 # Pictures at the sizes they were last painted in.
 _BYTES = 96 << 20

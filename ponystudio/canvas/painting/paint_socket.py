@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
+from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.canvas.scene.card_layout import Kind, SocketRow
+from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import NodeItem, SocketRef
 from ponystudio.studio.documents.node_state import NodeState
 from ponystudio.widgets import metrics, text_layout
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import PaintContext
-    from ponystudio.canvas.scene.scene import GraphScene
 
 _RIM = 3.0  # a rim of 1.5 px on either side of the outline
 _NO_PEN = Qt.PenStyle.NoPen
@@ -36,7 +33,7 @@ def paint_sockets(painter: QPainter, item: NodeItem, state: NodeState, brush: Pa
         x, y = row.centre.x(), row.centre.y()
         painter.translate(x, y)
         if drag is None:
-            type = row.type if item.spec else _wired_type(brush.scene, item, row)
+            type = row.type if item.spec else _wired_type(brush.store, item, row)
             paint_shape(painter, type, kind, brush, row.is_list, row.is_output)
         else:
             ref = SocketRef(item.id, row.name, row.is_output, row.type)
@@ -48,10 +45,10 @@ def paint_sockets(painter: QPainter, item: NodeItem, state: NodeState, brush: Pa
         painter.translate(-x, -y)
 
 
-def _wired_type(scene: GraphScene, item: NodeItem, row: SocketRow) -> str:
+def _wired_type(store: ItemStore, item: NodeItem, row: SocketRow) -> str:
     """What runs through a socket of an unknown node, as far as its wires tell."""
-    keys = scene.wires_of.get(item.id, ()) if row.is_output else ((item.id, row.name),)
-    found = (scene.wire_items[key] for key in keys if key in scene.wire_items)
+    keys = store.wires_of.get(item.id, ()) if row.is_output else ((item.id, row.name),)
+    found = (store.wire_items[key] for key in keys if key in store.wire_items)
     end = (item.id, row.name)
     types = (w.type for w in found if end in (w.key, (w.source, w.output)))
     return next(types, row.type)

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from ponystudio.canvas.painting import paint_socket
+from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.canvas.scene.items import WireItem
 from ponystudio.widgets import metrics
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.painting.paint_card import PaintContext
-    from ponystudio.canvas.scene.scene import GraphScene
 
 _SMOOTH_CASING = 0.8
 _DIMMED, _MUTED, _WAITING = 0.28, 0.40, 0.35
 
 
-def paint_wires(
-    painter: QPainter, scene: GraphScene, parts: list[QRectF], brush: PaintContext
-) -> None:
+def paint_wires(painter: QPainter, parts: list[QRectF], brush: PaintContext) -> None:
     """The wires that run through one of these rects."""
+    scene, store = brush.scene, brush.store
     lifted = scene.drag.lifted if scene.drag else frozenset()
     near = [part.adjusted(-12, -12, 12, 12) for part in parts]
-    keys = set().union(*(scene.wire_index.near(part) for part in near))
+    keys = set().union(*(store.wire_index.near(part) for part in near))
     found = [
         item
         for key in keys
-        if key not in lifted and (item := scene.wire_items[key]).runs_through(near)
+        if key not in lifted and (item := store.wire_items[key]).runs_through(near)
     ]
     # Always in one order, or crossings would flicker; the one in hand above the others.
     found.sort(key=lambda item: (_is_lit(item, brush), item.key))
@@ -75,9 +70,9 @@ def _is_lit(item: WireItem, brush: PaintContext) -> bool:
 
 def _state(item: WireItem, brush: PaintContext) -> tuple[float, tuple[float, ...], bool]:
     """Opacity, dashes (in pen widths) and whether the failure is about this wire."""
-    scene = brush.scene
+    scene, cards = brush.scene, brush.store.node_items
     states = scene.document.states
-    source, target = scene.node_items.get(item.source), scene.node_items.get(item.target)
+    source, target = cards.get(item.source), cards.get(item.target)
     end = states[item.target]
     if end.phase == "failed" and end.problem and end.problem.socket == item.input:
         return 1.0, (3.5, 2.5), True

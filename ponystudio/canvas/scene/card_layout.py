@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
+from ponystudio.canvas.fields.base import Field
 from ponystudio.graph.model import Node
 from ponystudio.widgets import metrics, theme
 
 Kind = Literal["connected", "required", "optional"]
 
 
-class FieldLike(Protocol):
-    """What the layout asks of a param's field (canvas.fields.base.Field)."""
-
-    def height(self, width: float, value: Any) -> float: ...
-
-
-Fields = Callable[[ParamSpec], FieldLike | None]
+Fields = Callable[[ParamSpec], Field]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class SocketRow:
 class ParamRow:
     spec: ParamSpec
     rect: QRectF
-    field: FieldLike | None
+    field: Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +207,7 @@ def _params(
     for param in spec.params if spec else ():
         field = fields(param)
         value = node.params.get(param.name, param.default)
-        height = float(field.height(inside, value)) if field else density.row
+        height = float(field.height(inside, value))
         rect = QRectF(metrics.INSET, y, inside, height)
         rows.append(ParamRow(param, rect, field))
         if socket := _param_socket(node, param, looks):

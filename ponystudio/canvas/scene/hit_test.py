@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QPointF, QRectF
 
-from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.scene import wire_geometry
+from ponystudio.canvas.scene.item_store import ItemStore, ParamPlace
 from ponystudio.canvas.scene.items import NOTHING, Hit, NodeItem, SocketRef, WireKey
 from ponystudio.widgets import metrics, theme
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.item_store import ItemStore
 
-
-def hit(scene: ItemStore, pos: QPointF) -> Hit:
-    if found := _message_hit(scene, pos):
+def hit(store: ItemStore, pos: QPointF) -> Hit:
+    """What is under a point, from the top down."""
+    if found := _message_hit(store, pos):
         return found
-    if socket := socket_at(scene, pos):
+    if socket := socket_at(store, pos):
         return Hit("socket", socket.node, socket)
-    if item := card_at(scene, pos):
-        return _on_card(scene, item, pos)
-    if dot := dot_at(scene, pos):
+    if item := card_at(store, pos):
+        return _on_card(store, item, pos)
+    if dot := dot_at(store, pos):
         return Hit("dot", wire=dot[0], dot=dot[1])
-    if wire := wire_at(scene, pos, theme.density().edge):
+    if wire := wire_at(store, pos, theme.density().edge):
         return Hit("wire", wire=wire)
-    if (note := note_at(scene, pos)) is not None:
+    if (note := note_at(store, pos)) is not None:
         return Hit("note", index=note)
-    return _frame_hit(scene, pos)
+    return _frame_hit(store, pos)
 
 
-def socket_at(scene: ItemStore, pos: QPointF) -> SocketRef | None:
+def socket_at(store: ItemStore, pos: QPointF) -> SocketRef | None:
     """The nearest socket whose area holds the point and that no card covers."""
-    if scene.detail != "full":
+    if store.detail != "full":
         return None
     reach = theme.density().socket[0] / 2
     area = QRectF(pos.x() - reach, pos.y() - reach, 2 * reach, 2 * reach)
-    for item in _cards_near(scene, area):
+    for item in _cards_near(store, area):
         local = QPointF(pos.x() - item.x, pos.y() - item.y)
         if not item.rect.adjusted(-reach, 0, reach, 0).contains(pos):
             continue
@@ -53,27 +49,30 @@ def socket_at(scene: ItemStore, pos: QPointF) -> SocketRef | None:
     return None
 
 
-def card_at(scene: ItemStore, pos: QPointF) -> NodeItem | None:
+def node_at(store: ItemStore, pos: QPointF) -> str | None:
+    """The topmost card that holds the point."""
+    item = card_at(store, pos)
+    return item.id if item else None
+
+
+def card_at(store: ItemStore, pos: QPointF) -> NodeItem | None:
     point = QRectF(pos.x(), pos.y(), 0, 0)
-    return next((item for item in _cards_near(scene, point) if item.rect.contains(pos)), None)
+    return next((item for item in _cards_near(store, point) if item.rect.contains(pos)), None)
 
 
-def param_at(scene: ItemStore, pos: QPointF) -> tuple[str, ParamSpec, QRectF] | None:
-    item = card_at(scene, pos) if scene.detail == "full" else None
+def param_at(store: ItemStore, pos: QPointF) -> ParamPlace | None:
+    item = card_at(store, pos) if store.detail == "full" else None
     if item is None:
         return None
-    for row in item.layout.params:
-        rect = row.rect.translated(item.x, item.y)
-        if rect.contains(pos):
-            return item.id, row.spec, rect
-    return None
+    return next((param for param in store.params(item.id) if param.rect.contains(pos)), None)
 
 
-def wire_at(scene: ItemStore, pos: QPointF, reach: float) -> WireKey | None:
+def wire_at(store: ItemStore, pos: QPointF, reach: float = 6.0) -> WireKey | None:
+    """The wire nearest to the point, if within `reach` scene px."""
     x, y = pos.x(), pos.y()
     best, nearest = None, reach
-    for key in scene.wire_index.near(QRectF(x - reach, y - reach, 2 * reach, 2 * reach)):
-        item = scene.wire_items[key]
+    for key in store.wire_index.near(QRectF(x - reach, y - reach, 2 * reach, 2 * reach)):
+        item = store.wire_items[key]
         if item.box.adjusted(-reach, -reach, reach, reach).contains(pos):
             far = wire_geometry.distance(item.points, x, y)
             if far < nearest:
@@ -81,56 +80,37 @@ def wire_at(scene: ItemStore, pos: QPointF, reach: float) -> WireKey | None:
     return best
 
 
-def dot_at(scene: ItemStore, pos: QPointF) -> tuple[WireKey, int] | None:
+def dot_at(store: ItemStore, pos: QPointF) -> tuple[WireKey, int] | None:
+    """The wire and the number of a reroute dot on it."""
     reach = theme.density().dot
     area = QRectF(pos.x() - reach, pos.y() - reach, 2 * reach, 2 * reach)
-    for key in scene.wire_index.near(area):
-        for number, (x, y) in enumerate(scene.wire_items[key].dots):
+    for key in store.wire_index.near(area):
+        for number, (x, y) in enumerate(store.wire_items[key].dots):
             if area.contains(x, y):
                 return key, number
     return None
 
 
-def frame_at(scene: ItemStore, pos: QPointF) -> int | None:
+def frame_at(store: ItemStore, pos: QPointF) -> int | None:
     """The smallest frame that holds the point."""
-    found = [item for item in scene.frame_items if item.rect.contains(pos)]
+    found = [item for item in store.frame_items if item.rect.contains(pos)]
     if not found:
         return None
     return min(found, key=lambda item: item.rect.width() * item.rect.height()).index
 
 
-def note_at(scene: ItemStore, pos: QPointF) -> int | None:
-    found = [item.index for item in scene.note_items if item.rect.contains(pos)]
+def note_at(store: ItemStore, pos: QPointF) -> int | None:
+    found = [item.index for item in store.note_items if item.rect.contains(pos)]
     return found[-1] if found else None
 
 
-def nodes_in(scene: ItemStore, rect: QRectF, whole: bool = False) -> list[str]:
-    return [
-        id
-        for id in scene.node_index.near(rect)
-        if (
-            rect.contains(scene.node_items[id].rect)
-            if whole
-            else rect.intersects(scene.node_items[id].rect)
-        )
-    ]
-
-
-def wires_in(scene: ItemStore, rect: QRectF) -> list[WireKey]:
-    return [
-        key
-        for key in scene.wire_index.near(rect)
-        if rect.intersects(scene.wire_items[key].box.adjusted(-1, -1, 1, 1))
-    ]
-
-
-def _cards_near(scene: ItemStore, rect: QRectF) -> list[NodeItem]:
-    found = [scene.node_items[id] for id in scene.node_index.near(rect)]
+def _cards_near(store: ItemStore, rect: QRectF) -> list[NodeItem]:
+    found = [store.node_items[id] for id in store.node_index.near(rect)]
     return sorted(found, key=lambda item: -item.z)
 
 
-def _on_card(scene: ItemStore, item: NodeItem, pos: QPointF) -> Hit:
-    if scene.detail != "full":
+def _on_card(store: ItemStore, item: NodeItem, pos: QPointF) -> Hit:
+    if store.detail != "full":
         return Hit("header", item.id)
     local = QPointF(pos.x() - item.x, pos.y() - item.y)
     for part, rect in header_buttons(item):
@@ -162,20 +142,20 @@ def header_buttons(item: NodeItem) -> list[tuple[str, QRectF]]:
     ]
 
 
-def _message_hit(scene: ItemStore, pos: QPointF) -> Hit | None:
-    if scene.detail != "full":
+def _message_hit(store: ItemStore, pos: QPointF) -> Hit | None:
+    if store.detail != "full":
         return None
-    for item in _cards_near(scene, QRectF(pos, pos)):
+    for item in _cards_near(store, QRectF(pos, pos)):
         if item.message and item.message.rect.contains(pos):
             return Hit("message", item.id, button=item.message.button_at(pos))
     return None
 
 
-def _frame_hit(scene: ItemStore, pos: QPointF) -> Hit:
-    index = frame_at(scene, pos)
+def _frame_hit(store: ItemStore, pos: QPointF) -> Hit:
+    index = frame_at(store, pos)
     if index is None:
         return NOTHING
-    item = scene.frame_items[index]
+    item = store.frame_items[index]
     edge = theme.density().edge
     if item.title_rect.contains(pos):
         return Hit("frame_title", index=index)

@@ -1,21 +1,20 @@
-"""What a scene holds: its cards, wires, frames and notes, which of them are selected, what is
+"""What is on the canvas: its cards, wires, frames and notes, which of them are selected, what is
 where, and what of it must be painted again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
-from PySide6.QtCore import QObject, QPointF, QRectF
-from PySide6.QtWidgets import QGraphicsScene
+from PySide6.QtCore import QObject, QPointF, QRectF, Signal
 
 from ponystudio.api.spec import ParamSpec
-from ponystudio.canvas.scene import hit_test
+from ponystudio.canvas.fields.base import Field
 from ponystudio.canvas.scene.items import (
     FrameItem,
-    Hit,
     NodeItem,
     NoteItem,
     SocketRef,
@@ -31,12 +30,28 @@ Detail = Literal["full", "middle", "far"]
 CARD_MARGIN = 14.0
 
 
-class ItemStore(QGraphicsScene):
-    """`selectionChanged` is Qt's."""
+@dataclass(frozen=True, slots=True)
+class ParamPlace:
+    """One param of a card, and its field's rect in scene px."""
+
+    node: str
+    spec: ParamSpec
+    field: Field
+    rect: QRectF
+
+
+class ItemStore(QObject):
+    """The items, which only SceneSync makes, moves and drops, and the selection among them.
+
+    `damaged` carries the rects (a list of QRectF, scene px) that must be painted again, or None
+    for everything.
+    """
+
+    damaged = Signal(object)
+    selection_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
         self.node_items: dict[str, NodeItem] = {}
         self.wire_items: dict[WireKey, WireItem] = {}
         self.frame_items: list[FrameItem] = []
@@ -46,49 +61,54 @@ class ItemStore(QGraphicsScene):
         self.wires_of: dict[str, set[WireKey]] = {}
         """The wires into and out of each node."""
         self.detail: Detail = "full"
-        self._damaged: list[Callable[[QRectF | None], None]] = []
-        self.next_z = count(1)
+        """How much of the items shows, as the view that looks at them says."""
+        self._heights = count(1)
+        self._pending: list[QRectF] | None = None
+        self._everything = False
 
-    # What changed on screen
-
-    def on_damage(self, callback: Callable[[QRectF | None], None]) -> None:
-        """Call back with each rect (scene px) that must be painted again, None for all."""
-        self._damaged.append(callback)
-
-    def off_damage(self, callback: Callable[[QRectF | None], None]) -> None:
-        if callback in self._damaged:
-            self._damaged.remove(callback)
+    # What must be painted again
 
     def damage(self, rect: QRectF | None = None) -> None:
-        for callback in self._damaged:
-            callback(rect)
+        """A part looks different now; None: all of it."""
+        if rect is None:
+            self._everything = True
+            if self._pending is None:
+                self._report()
+        elif self._pending is not None:
+            self._pending.append(rect)
+        elif not self._everything:
+            self.damaged.emit([rect])
 
     def damage_node(self, node: str) -> None:
-        if self._damaged and (item := self.node_items.get(node)):
+        if not self._everything and (item := self.node_items.get(node)):
             self.damage(self.card_bounds(item))
 
     def damage_wire(self, key: WireKey | None) -> None:
-        if key and self._damaged and (item := self.wire_items.get(key)):
-            if self.detail == "full":
-                for box in item.boxes(14.0):
-                    self.damage(box)
-            else:
-                self.damage(item.box)
+        if not key or self._everything or not (item := self.wire_items.get(key)):
+            return
+        for box in item.boxes(CARD_MARGIN) if self.detail == "full" else (item.box,):
+            self.damage(box)
+
+    @contextmanager
+    def damage_at_once(self, everything: bool = False) -> Iterator[None]:
+        """Report the damage of what happens meanwhile together, or as that of everything, which
+        spares working out where it is."""
+        self._pending, self._everything = [], everything
+        try:
+            yield
+        finally:
+            self._report()
+
+    def _report(self) -> None:
+        pending, everything = self._pending, self._everything
+        self._pending, self._everything = None, False
+        if everything or pending:
+            self.damaged.emit(None if everything else pending)
 
     def card_bounds(self, item: NodeItem) -> QRectF:
         """All that a card paints: itself, its sockets and the message below it."""
         bounds = item.rect.adjusted(-CARD_MARGIN, -CARD_MARGIN, CARD_MARGIN, CARD_MARGIN)
         return bounds.united(item.message.rect) if item.message else bounds
-
-    @contextmanager
-    def silence(self) -> Iterator[None]:
-        """Tell of all that changes meanwhile at once: that everything must be painted again."""
-        listening, self._damaged = self._damaged, []
-        try:
-            yield
-        finally:
-            self._damaged = listening
-            self.damage()
 
     # Selection
 
@@ -134,7 +154,7 @@ class ItemStore(QGraphicsScene):
                 changed = True
                 self._damage_item(item)
         if changed:
-            self.selectionChanged.emit()
+            self.selection_changed.emit()
 
     def clear_selection(self) -> None:
         self.select()
@@ -151,8 +171,12 @@ class ItemStore(QGraphicsScene):
         """Put cards above all others, in this order."""
         for id in nodes:
             if item := self.node_items.get(id):
-                item.z = next(self.next_z)
+                item.z = self.next_z()
                 self.damage_node(id)
+
+    def next_z(self) -> int:
+        """The height of a card that lies above all there are."""
+        return next(self._heights)
 
     def _selectables(self) -> list[Any]:
         return [
@@ -172,47 +196,25 @@ class ItemStore(QGraphicsScene):
 
     # What is where
 
-    def hit(self, pos: QPointF) -> Hit:
-        """What is under a point, from the top down."""
-        return hit_test.hit(self, pos)
-
-    def socket_at(self, pos: QPointF) -> SocketRef | None:
-        return hit_test.socket_at(self, pos)
-
-    def node_at(self, pos: QPointF) -> str | None:
-        """The topmost card that holds the point."""
-        item = hit_test.card_at(self, pos)
-        return item.id if item else None
-
-    def param_at(self, pos: QPointF) -> tuple[str, ParamSpec, QRectF] | None:
-        """The param's node, its spec and its field's rect (scene px)."""
-        return hit_test.param_at(self, pos)
-
-    def wire_at(self, pos: QPointF, reach: float = 6.0) -> WireKey | None:
-        """The wire nearest to the point, if within `reach` scene px."""
-        return hit_test.wire_at(self, pos, reach)
-
-    def dot_at(self, pos: QPointF) -> tuple[WireKey, int] | None:
-        """The wire and the number of a reroute dot on it."""
-        return hit_test.dot_at(self, pos)
-
-    def frame_at(self, pos: QPointF) -> int | None:
-        return hit_test.frame_at(self, pos)
-
-    def note_at(self, pos: QPointF) -> int | None:
-        return hit_test.note_at(self, pos)
-
     def nodes_in(self, rect: QRectF, whole: bool = False) -> list[str]:
         """Cards that touch a rect, or lie wholly inside."""
-        return hit_test.nodes_in(self, rect, whole)
+        lies = rect.contains if whole else rect.intersects
+        return [id for id in self.node_index.near(rect) if lies(self.node_items[id].rect)]
 
     def wires_in(self, rect: QRectF) -> list[WireKey]:
         """Wires that may run through a rect."""
-        return hit_test.wires_in(self, rect)
+        near = self.wire_index.near(rect)
+        return [k for k in near if rect.intersects(self.wire_items[k].box.adjusted(-1, -1, 1, 1))]
 
     def frame_contents(self, index: int) -> list[str]:
         """The cards lying wholly inside a frame."""
         return self.nodes_in(self.frame_items[index].rect, whole=True)
+
+    def card_count(self, frame: FrameItem) -> int:
+        """How many cards lie wholly inside a frame; counted once until some come or go."""
+        if frame.counted < 0:
+            frame.counted = len(self.frame_contents(frame.index))
+        return frame.counted
 
     def sockets(self, node: str) -> list[SocketRef]:
         """A node's sockets, inputs first, from the top."""
@@ -221,6 +223,18 @@ class ItemStore(QGraphicsScene):
             SocketRef(node, row.name, row.is_output, row.type)
             for row in (*item.layout.inputs, *item.layout.outputs)
         ]
+
+    def params(self, node: str) -> list[ParamPlace]:
+        """The params that a card shows, from the top; none of one that is not there."""
+        if (item := self.node_items.get(node)) is None:
+            return []
+        return [
+            ParamPlace(node, row.spec, row.field, row.rect.translated(item.x, item.y))
+            for row in item.layout.params
+        ]
+
+    def param(self, node: str, name: str) -> ParamPlace | None:
+        return next((param for param in self.params(node) if param.spec.name == name), None)
 
     def input_pos(self, node: str, name: str) -> QPointF:
         return self.node_items[node].input_pos(name)

@@ -17,6 +17,7 @@ from PySide6.QtGui import QPainterPath
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.scene import wire_geometry
 from ponystudio.canvas.scene.card_layout import CardLayout, SocketRow
+from ponystudio.canvas.scene.message_layout import Message
 from ponystudio.graph.model import Node
 from ponystudio.studio.documents.node_state import REST
 from ponystudio.widgets import metrics
@@ -112,8 +113,8 @@ class NodeItem:
         self.used: frozenset[str] = frozenset()
         self.layout: CardLayout = _NO_LAYOUT
         self.rect = QRectF()
-        self.message: Any = None
-        """Layout of the message card below, None if none hangs there."""
+        self.message: Message | None = None
+        """The message card below, None if none hangs there."""
         self.state = REST
 
     @property
@@ -235,15 +236,13 @@ class FrameItem:
 class NoteItem:
     """A note in Markdown."""
 
-    __slots__ = ("document", "index", "rect", "selected", "text")
+    __slots__ = ("index", "rect", "selected", "text")
 
     def __init__(self, index: int, entry: Mapping[str, Any]) -> None:
         self.index = index
         self.rect = _rect(entry, (240, 120))
         self.text = str(entry.get("text", ""))
         self.selected = False
-        self.document: Any = None
-        """Its laid out text, kept by the painter."""
 
 
 def position(value: object) -> tuple[float, float] | None:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF
 
 from ponystudio.canvas.scene import wire_geometry
 from ponystudio.canvas.scene.card_layout import ParamRow, SocketRow
+from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import NOTHING, FocusRef, Hit, SocketRef, WireKey
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.scene import GraphScene
 
-
-def step(scene: GraphScene, focus: FocusRef, dx: int, dy: int) -> FocusRef | None:
+def step(store: ItemStore, focus: FocusRef, dx: int, dy: int) -> FocusRef | None:
     """The next place in a direction, or None where there is none.
 
     From a node left and right go along its wires, up and down to the card there. Inside a card up
@@ -23,23 +20,23 @@ def step(scene: GraphScene, focus: FocusRef, dx: int, dy: int) -> FocusRef | Non
     is the next card; up and down go through the wires of an output.
     """
     if focus.kind == "node":
-        return _from_node(scene, focus.node, dx, dy)
+        return _from_node(store, focus.node, dx, dy)
     if focus.kind == "wire":
-        return _from_wire(scene, focus, dx, dy)
+        return _from_wire(store, focus, dx, dy)
     if dy:
-        return _next_row(scene, focus, dy)
+        return _next_row(store, focus, dy)
     if focus.kind == "input" and dx < 0:
         key = (focus.node, focus.name)
-        return FocusRef("wire", focus.node, wire=key) if key in scene.wire_items else None
+        return FocusRef("wire", focus.node, wire=key) if key in store.wire_items else None
     if focus.kind == "output" and dx > 0:
-        found = _wires_out(scene, focus.node, focus.name)
+        found = _wires_out(store, focus.node, focus.name)
         return FocusRef("wire", focus.node, wire=found[0]) if found else None
-    return _across(scene, focus, dx)
+    return _across(store, focus, dx)
 
 
-def rows(scene: GraphScene, node: str) -> list[FocusRef]:
+def rows(store: ItemStore, node: str) -> list[FocusRef]:
     """All places inside a card, from the top: inputs, outputs, params."""
-    layout = scene.node_items[node].layout
+    layout = store.node_items[node].layout
     own = {row.spec.name for row in layout.params}
     return [
         *(FocusRef("input", node, row.name) for row in layout.inputs if row.name not in own),
@@ -48,45 +45,45 @@ def rows(scene: GraphScene, node: str) -> list[FocusRef]:
     ]
 
 
-def socket(scene: GraphScene, focus: FocusRef) -> SocketRef | None:
-    if focus.kind not in ("input", "output") or focus.node not in scene.node_items:
+def socket(store: ItemStore, focus: FocusRef) -> SocketRef | None:
+    if focus.kind not in ("input", "output") or focus.node not in store.node_items:
         return None
     out = focus.kind == "output"
-    found = (r for r in scene.sockets(focus.node) if r.name == focus.name and r.is_output == out)
+    found = (r for r in store.sockets(focus.node) if r.name == focus.name and r.is_output == out)
     return next(found, None)
 
 
-def place(scene: GraphScene, focus: FocusRef) -> QPointF | None:
+def place(store: ItemStore, focus: FocusRef) -> QPointF | None:
     """Where the focus is, in scene px."""
     if focus.kind == "wire":
-        item = scene.wire_items.get(focus.wire) if focus.wire else None
+        item = store.wire_items.get(focus.wire) if focus.wire else None
         return wire_geometry.middle(item.points) if item else None
-    card = scene.node_items.get(focus.node)
+    card = store.node_items.get(focus.node)
     if card is None:
         return None
     if focus.kind == "node":
         return QPointF(card.rect.center().x(), card.rect.top() + 16)
     if focus.kind == "param":
-        row = param(scene, focus)
+        row = param(store, focus)
         return row.rect.center() + card.pos() if row else card.rect.center()
     return (card.output_pos if focus.kind == "output" else card.input_pos)(focus.name)
 
 
-def param(scene: GraphScene, focus: FocusRef) -> ParamRow | None:
+def param(store: ItemStore, focus: FocusRef) -> ParamRow | None:
     """The row of the param that the focus is on."""
-    rows = scene.node_items[focus.node].layout.params
+    rows = store.node_items[focus.node].layout.params
     return next((row for row in rows if row.spec.name == focus.name), None)
 
 
-def area(scene: GraphScene, focus: FocusRef) -> QRectF:
+def area(store: ItemStore, focus: FocusRef) -> QRectF:
     """What the focus, whose place there is, is on, in scene px."""
     if focus.kind == "wire" and focus.wire:
-        return scene.wire_items[focus.wire].box
-    card = scene.node_items[focus.node]
+        return store.wire_items[focus.wire].box
+    card = store.node_items[focus.node]
     layout = card.layout
     row: ParamRow | SocketRow | None = None
     if focus.kind == "param":
-        row = param(scene, focus)
+        row = param(store, focus)
     elif focus.kind != "node":
         row = (layout.output if focus.kind == "output" else layout.input)(focus.name)
     if row is None:
@@ -94,26 +91,26 @@ def area(scene: GraphScene, focus: FocusRef) -> QRectF:
     return (row.hit if isinstance(row, SocketRow) else row.rect).translated(card.pos())
 
 
-def hit(scene: GraphScene, focus: FocusRef | None) -> Hit:
+def hit(store: ItemStore, focus: FocusRef | None) -> Hit:
     """What a context menu there is about."""
     if focus is None:
         return NOTHING
     if focus.kind == "wire":
         return Hit("wire", wire=focus.wire)
-    if found := socket(scene, focus):
+    if found := socket(store, focus):
         return Hit("socket", focus.node, found)
     return Hit("header", focus.node)
 
 
 def nearest(
-    scene: GraphScene, ref: SocketRef, others: Iterable[SocketRef], dx: int, dy: int
+    store: ItemStore, ref: SocketRef, others: Iterable[SocketRef], dx: int, dy: int
 ) -> SocketRef | None:
     """The socket nearest in a direction."""
-    at = scene.socket_pos(ref)
+    at = store.socket_pos(ref)
     found = [
         (cost, other)
         for other in others
-        if other != ref and (cost := _cost(scene.socket_pos(other) - at, dx, dy)) is not None
+        if other != ref and (cost := _cost(store.socket_pos(other) - at, dx, dy)) is not None
     ]
     return min(found, key=lambda item: item[0])[1] if found else None
 
@@ -125,55 +122,55 @@ def _cost(way: QPointF, dx: int, dy: int) -> float | None:
     return along + 2 * aside if along > 1 and aside <= 4 * along else None
 
 
-def _from_node(scene: GraphScene, node: str, dx: int, dy: int) -> FocusRef | None:
+def _from_node(store: ItemStore, node: str, dx: int, dy: int) -> FocusRef | None:
     if dx:
-        keys = scene.wires_of.get(node, ())
+        keys = store.wires_of.get(node, ())
         ends = {
-            (scene.wire_items[key].source if dx < 0 else key[0])
+            (store.wire_items[key].source if dx < 0 else key[0])
             for key in keys
             if (key[0] == node) == (dx < 0)
         } - {node}
         if ends:
-            own = scene.node_items[node].rect.top()
-            near = min(ends, key=lambda id: abs(scene.node_items[id].rect.top() - own))
+            own = store.node_items[node].rect.top()
+            near = min(ends, key=lambda id: abs(store.node_items[id].rect.top() - own))
             return FocusRef("node", near)
-    at = scene.node_items[node].rect.center()
+    at = store.node_items[node].rect.center()
     found = [
         (cost, id)
-        for id, item in scene.node_items.items()
+        for id, item in store.node_items.items()
         if id != node and (cost := _cost(item.rect.center() - at, dx, dy)) is not None
     ]
     return FocusRef("node", min(found)[1]) if found else None
 
 
-def _from_wire(scene: GraphScene, focus: FocusRef, dx: int, dy: int) -> FocusRef | None:
-    wire = scene.wire_items.get(focus.wire) if focus.wire else None
+def _from_wire(store: ItemStore, focus: FocusRef, dx: int, dy: int) -> FocusRef | None:
+    wire = store.wire_items.get(focus.wire) if focus.wire else None
     if wire is None:
         return None
     if dx < 0:
         return FocusRef("output", wire.source, wire.output)
     if dx > 0:
         return FocusRef("input", wire.target, wire.input)
-    others = _wires_out(scene, wire.source, wire.output)
+    others = _wires_out(store, wire.source, wire.output)
     if len(others) < 2:
         return None
     key = others[(others.index(wire.key) + dy) % len(others)]
     return FocusRef("wire", focus.node, wire=key)
 
 
-def _wires_out(scene: GraphScene, node: str, output: str) -> list[WireKey]:
+def _wires_out(store: ItemStore, node: str, output: str) -> list[WireKey]:
     """The wires of an output, from the top."""
     keys = [
         key
-        for key in scene.wires_of.get(node, ())
-        if (wire := scene.wire_items[key]).source == node and wire.output == output
+        for key in store.wires_of.get(node, ())
+        if (wire := store.wire_items[key]).source == node and wire.output == output
     ]
-    return sorted(keys, key=lambda key: scene.wire_items[key].target_pos.y())
+    return sorted(keys, key=lambda key: store.wire_items[key].target_pos.y())
 
 
-def _next_row(scene: GraphScene, focus: FocusRef, dy: int) -> FocusRef | None:
+def _next_row(store: ItemStore, focus: FocusRef, dy: int) -> FocusRef | None:
     """Up and down within the column of sockets, then through the params, then out to the node."""
-    every = rows(scene, focus.node)
+    every = rows(store, focus.node)
     column = "output" if focus.kind == "output" else "input"
     found = [ref for ref in every if ref.kind in (column, "param")]
     if focus not in found:
@@ -184,16 +181,16 @@ def _next_row(scene: GraphScene, focus: FocusRef, dy: int) -> FocusRef | None:
     return found[index] if index < len(found) else None
 
 
-def _across(scene: GraphScene, focus: FocusRef, dx: int) -> FocusRef | None:
+def _across(store: ItemStore, focus: FocusRef, dx: int) -> FocusRef | None:
     """From an input to the output beside it, and back."""
     want = "output" if dx > 0 else "input"
-    found = [ref for ref in rows(scene, focus.node) if ref.kind == want]
-    at = place(scene, focus)
+    found = [ref for ref in rows(store, focus.node) if ref.kind == want]
+    at = place(store, focus)
     if not found or at is None:
         return None
 
     def gap(ref: FocusRef) -> float:
-        there = place(scene, ref)
+        there = place(store, ref)
         return abs(there.y() - at.y()) if there is not None else 1e9
 
     return min(found, key=gap)

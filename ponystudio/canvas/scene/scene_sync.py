@@ -1,137 +1,367 @@
-"""How a scene's items follow its document."""
+"""Keeps the items on the canvas true to a document."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QObject, QRectF, Signal
 
-from ponystudio.canvas.painting import paint_message
-from ponystudio.canvas.scene import card_layout, card_status, items, wire_geometry
+from ponystudio.api.spec import ParamSpec
+from ponystudio.canvas.fields.base import Field
+from ponystudio.canvas.fields.registry import for_spec
+from ponystudio.canvas.scene import card_layout, items, message_layout, wire_geometry
+from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
 from ponystudio.graph.editing import auto_layout
-from ponystudio.studio.documents.editable_graph import Change
+from ponystudio.studio.documents.editable_graph import Change, EditableGraph
 from ponystudio.studio.documents.node_state import NodeState
+from ponystudio.widgets import theme
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.scene import GraphScene
-
-
+# Damage of changes to more cards than these is reported as one.
+_MANY = 200
 # Wires that are no larger stand in the index by their hull: it has larger cells anyway.
 _SMALL = 1200.0
 # Of so many cards on garbage is not looked for among what a scene is made of.
 _LARGE = 300
 
 
-def build(scene: GraphScene) -> None:
-    """Make all items anew."""
-    # What is made here stays. Looking for garbage among it would take half as long again now,
-    # and up to 400 ms, in which the canvas stands, every so often later.
-    gc.unfreeze()
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        _build(scene)
-    finally:
-        if collects:
-            gc.enable()
-    if len(scene.node_items) >= _LARGE:
-        gc.freeze()
+class SceneSync(QObject):
+    """The only writer of a store's items. It follows the document, the states of its nodes and the
+    theme, and never edits the document.
 
+    `content_changed` when things came, went or moved; `state_changed` (node, NodeState before and
+    after) when more than a node's progress changed.
+    """
 
-def dropped() -> None:
-    """A scene went: what was built for it may be garbage now."""
-    gc.unfreeze()
+    content_changed = Signal()
+    state_changed = Signal(str, object, object)
 
+    def __init__(self, store: ItemStore, document: EditableGraph) -> None:
+        super().__init__(store)
+        self._store, self._document = store, document
+        self.automatic_positions: dict[str, tuple[float, float]] = {}
+        """Where cards are as long as the document's view does not say it."""
+        self._open_details: set[str] = set()
+        self._fields: dict[int, tuple[ParamSpec, Field]] = {}
+        self._density = theme.density()
+        self._selection_lost = False
+        document.changed.connect(self._document_changed)
+        document.catalog_changed.connect(self._rebuild)
+        document.states.changed.connect(self._states_changed)
+        theme.hub.changed.connect(self._theme_changed)
+        # What was built for it may be garbage when it goes.
+        self.destroyed.connect(gc.unfreeze)
+        with store.damage_at_once(everything=True):
+            self._build()
 
-def _build(scene: GraphScene) -> None:
-    for item in list(scene.node_items):
-        _remove_node(scene, item)
-    scene.wire_items.clear()
-    scene.wires_of.clear()
-    scene.own_places.clear()
-    graph = scene.document.graph
-    used = _used_outputs(graph.nodes.values())
-    lost = {id for id in graph.nodes if _make_node(scene, id, used.get(id, frozenset()))}
-    _place_the_lost(scene, lost)
-    for id in graph.nodes:
-        _follow_links(scene, id)
-    _follow_frames(scene)
-    _follow_notes(scene)
+    def field(self, param: ParamSpec) -> Field:
+        """The field that shows a param, one for each ParamSpec."""
+        found = self._fields.get(id(param))
+        if found is None:
+            found = self._fields[id(param)] = (param, for_spec(param))
+        return found[1]
 
+    def toggle_details(self, node: str) -> None:
+        """Show the details in a failed node's message, or hide them again."""
+        self._open_details ^= {node}
+        self._store.damage_node(node)
+        self._hang_message(self._store.node_items[node])
+        self._store.damage_node(node)
 
-def follow(scene: GraphScene, change: Change) -> None:
-    """Bring the items up to date with one change of the document."""
-    graph = change.after
-    gone = [id for id in change.nodes if id not in graph.nodes]
-    rewired = _sources_touched(change)
-    moved: set[str] = set()
-    lost: set[str] = set()
-    places: list[QRectF] = []
-    for id in gone:
-        _drop_wires(scene, [key for key in scene.wires_of.get(id, ()) if key[0] == id])
-    for id in gone:
-        if id in scene.node_items:
-            places.append(scene.node_items[id].rect)
-            _remove_node(scene, id)
-    touched = (change.nodes | change.looks | rewired) & graph.nodes.keys()
-    used = _used_by(graph, scene, change, touched)
-    for id in touched:
-        before = scene.node_items.get(id)
-        old = before.rect if before else None
-        if _make_node(scene, id, used.get(id)):
-            lost.add(id)
-        moved.add(id)
-        new = scene.node_items[id].rect
-        if new != old:
-            places += [new] if old is None else [old, new]
-    _place_the_lost(scene, lost)
-    for id in change.nodes & graph.nodes.keys():
-        _follow_links(scene, id)
-    for key in {key for id in moved for key in scene.wires_of.get(id, ())}:
-        _route(scene, key)
-    _recount_frames(scene, places)
-    if change.view:
-        if change.before.view.get("frames") != graph.view.get("frames"):
-            _follow_frames(scene)
-        if change.before.view.get("notes") != graph.view.get("notes"):
-            _follow_notes(scene)
+    # What it hears
 
+    def _document_changed(self, change: Change) -> None:
+        self._selection_lost = False
+        many = len(change.nodes) + len(change.looks) > _MANY
+        with self._store.damage_at_once(everything=many):
+            self._follow(change)
+        self.content_changed.emit()
+        if self._selection_lost:
+            self._store.selection_changed.emit()
 
-def state_changed(scene: GraphScene, node: str) -> None:
-    """Paint again what shows the state: not the whole card where only its progress moved."""
-    item = scene.node_items.get(node)
-    if item is None:
-        return
-    before, item.state = item.state, scene.document.states[node]
-    if item.layout.status and _shows_progress(before, item.state):
-        scene.damage(item.layout.status.translated(item.x, item.y))
-        if item.layout.picture and item.state.picture is not before.picture:
-            scene.damage(item.layout.picture.translated(item.x, item.y))
-        return
-    was, now = (card_status.status(item.node, item.spec, state) for state in (before, item.state))
-    scene.fades.begin(node, was, now)
-    hang_message(scene, item)
-    scene.damage(scene.card_bounds(item))
-    if before.phase != item.state.phase:
-        for key in scene.wires_of.get(node, ()):
-            scene.damage_wire(key)
+    def _rebuild(self) -> None:
+        chosen = self._store.selected_nodes()
+        with self._store.damage_at_once(everything=True):
+            self._build()
+        self._store.select(chosen)
+        self.content_changed.emit()
 
+    def _theme_changed(self) -> None:
+        if theme.density() != self._density:
+            self._density = theme.density()
+            self._rebuild()
+        with self._store.damage_at_once(everything=True):
+            for item in self._store.node_items.values():
+                self._hang_message(item)
 
-def hang_message(scene: GraphScene, item: NodeItem) -> None:
-    """Lay out what hangs below a failed card, or take it away."""
-    state, old = item.state, item.message
-    if old is not None:
-        scene.damage(old.rect.adjusted(-4, -14, 4, 8))
-    item.message = None
-    if state.phase == "failed" and state.problem and not item.layout.collapsed:
-        is_open = item.id in scene.open_details
-        item.message = paint_message.layout(item, state.problem, is_open)
-    if old is not item.message:
-        _index_node(scene, item)
+    def _states_changed(self, node: str) -> None:
+        if node:
+            self._state_changed(node)
+            return
+        with self._store.damage_at_once(everything=True):
+            for item in self._store.node_items.values():
+                item.state = self._document.states[item.id]
+                self._hang_message(item)
+
+    def _state_changed(self, node: str) -> None:
+        """Paint again what shows the state: not the whole card where only its progress moved."""
+        store, item = self._store, self._store.node_items.get(node)
+        if item is None:
+            return
+        before, item.state = item.state, self._document.states[node]
+        if item.layout.status and _shows_progress(before, item.state):
+            store.damage(item.layout.status.translated(item.x, item.y))
+            if item.layout.picture and item.state.picture is not before.picture:
+                store.damage(item.layout.picture.translated(item.x, item.y))
+            return
+        self.state_changed.emit(node, before, item.state)
+        self._hang_message(item)
+        store.damage_node(node)
+        if before.phase != item.state.phase:
+            for key in store.wires_of.get(node, ()):
+                store.damage_wire(key)
+
+    # All anew
+
+    def _build(self) -> None:
+        # What is made here stays. Looking for garbage among it would take half as long again now,
+        # and up to 400 ms, in which the canvas stands, every so often later.
+        gc.unfreeze()
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            self._make_all()
+        finally:
+            if collects:
+                gc.enable()
+        if len(self._store.node_items) >= _LARGE:
+            gc.freeze()
+
+    def _make_all(self) -> None:
+        for item in list(self._store.node_items):
+            self._remove_node(item)
+        self._store.wire_items.clear()
+        self._store.wires_of.clear()
+        self.automatic_positions.clear()
+        graph = self._document.graph
+        used = _used_outputs(graph.nodes.values())
+        lost = {id for id in graph.nodes if self._make_node(id, used.get(id, frozenset()))}
+        self._place_the_lost(lost)
+        for id in graph.nodes:
+            self._follow_links(id)
+        self._follow_frames()
+        self._follow_notes()
+
+    # One change
+
+    def _follow(self, change: Change) -> None:
+        store, graph = self._store, change.after
+        gone = [id for id in change.nodes if id not in graph.nodes]
+        rewired = _sources_touched(change)
+        moved: set[str] = set()
+        lost: set[str] = set()
+        places: list[QRectF] = []
+        for id in gone:
+            self._drop_wires([key for key in store.wires_of.get(id, ()) if key[0] == id])
+        for id in gone:
+            if id in store.node_items:
+                places.append(store.node_items[id].rect)
+                self._remove_node(id)
+        touched = (change.nodes | change.looks | rewired) & graph.nodes.keys()
+        used = self._used_by(change, touched)
+        for id in touched:
+            before = store.node_items.get(id)
+            old = before.rect if before else None
+            if self._make_node(id, used.get(id)):
+                lost.add(id)
+            moved.add(id)
+            new = store.node_items[id].rect
+            if new != old:
+                places += [new] if old is None else [old, new]
+        self._place_the_lost(lost)
+        for id in change.nodes & graph.nodes.keys():
+            self._follow_links(id)
+        for key in {key for id in moved for key in store.wires_of.get(id, ())}:
+            self._route(key)
+        self._recount_frames(places)
+        if change.view:
+            if change.before.view.get("frames") != graph.view.get("frames"):
+                self._follow_frames()
+            if change.before.view.get("notes") != graph.view.get("notes"):
+                self._follow_notes()
+
+    # Cards
+
+    def _make_node(self, id: str, used: frozenset[str] | None) -> bool:
+        """A new item for a node, or new contents for the one there is; whether it needs a place."""
+        document, store = self._document, self._store
+        node, looks = document.graph.nodes[id], document.looks(id)
+        spec = document.catalog.get(node.type)
+        item = store.node_items.get(id)
+        laid_out = False
+        if item is None:
+            item = store.node_items[id] = NodeItem(node, spec, looks)
+            item.z = store.next_z()
+        else:
+            store.damage_node(id)
+            before = item.node, item.spec, item.used, _but_place(item.looks)
+            now = node, spec, item.used if used is None else used, _but_place(looks)
+            laid_out = before == now
+            if item.node.mode != node.mode:
+                for key in store.wires_of.get(id, ()):
+                    store.damage_wire(key)
+            item.node, item.spec, item.looks = node, spec, looks
+        if used is not None:
+            item.used = used
+        if not laid_out:
+            item.layout = card_layout.layout(node, spec, looks, self.field, item.used)
+        place = items.position(looks.get("pos")) or self.automatic_positions.get(id)
+        item.place(*(place or (0.0, 0.0)))
+        item.state = document.states[id]
+        self._hang_message(item)
+        self._index_node(item)
+        store.damage_node(id)
+        return place is None
+
+    def _hang_message(self, item: NodeItem) -> None:
+        """Lay out what hangs below a failed card, or take it away."""
+        state, old = item.state, item.message
+        if old is not None:
+            self._store.damage(old.rect.adjusted(-4, -14, 4, 8))
+        item.message = None
+        if state.phase == "failed" and state.problem and not item.layout.collapsed:
+            is_open = item.id in self._open_details
+            item.message = message_layout.layout(
+                item.node, item.spec, item.rect, state.problem, is_open
+            )
+        if old is not item.message:
+            self._index_node(item)
+
+    def _index_node(self, item: NodeItem) -> None:
+        self._store.node_index.put(item.id, [self._store.card_bounds(item)])
+
+    def _remove_node(self, id: str) -> None:
+        self._store.damage_node(id)
+        item = self._store.node_items.pop(id)
+        self._selection_lost |= item.selected
+        self._store.node_index.drop(id)
+        self._drop_wires(list(self._store.wires_of.pop(id, ())))
+
+    def _place_the_lost(self, lost: set[str]) -> None:
+        """Lay out the new cards of which the view does not say where they are."""
+        if not lost:
+            return
+        document, cards = self._document, self._store.node_items
+        ids = [id for id in document.graph.nodes if id in lost]
+        sizes = {id: (cards[id].rect.width(), cards[id].rect.height()) for id in ids}
+        taken = [
+            (item.x, item.y, item.rect.width(), item.rect.height())
+            for id, item in cards.items()
+            if id not in sizes
+        ]
+        found = auto_layout.missing_positions(document.graph, sizes, taken, document.catalog)
+        for id, (x, y) in found.items():
+            cards[id].place(x, y)
+            self._index_node(cards[id])
+            self._store.damage_node(id)
+        self.automatic_positions.update(found)
+
+    def _used_by(self, change: Change, touched: Iterable[str]) -> dict[str, frozenset[str]]:
+        """The outputs of these nodes that links lead from, after a change."""
+        nodes = change.after.nodes
+        result: dict[str, set[str]] = {id: set() for id in touched}
+        readers = {key[0] for id in result for key in self._store.wires_of.get(id, ())}
+        for id in (readers | change.nodes) & nodes.keys():
+            for link in nodes[id].inputs.values():
+                if link.source in result:
+                    result[link.source].add(link.output)
+        return {id: frozenset(names) for id, names in result.items()}
+
+    # Wires
+
+    def _follow_links(self, id: str) -> None:
+        """Make, change and drop the wires into a node."""
+        store, node = self._store, self._document.graph.nodes[id]
+        for name, link in node.inputs.items():
+            key = (id, name)
+            old = store.wire_items.get(key)
+            if old and (old.source, old.output) != (link.source, link.output):
+                self._drop_wires([key])
+                old = None
+            if link.source not in store.node_items:
+                continue
+            if old is None:
+                spec = store.node_items[link.source].spec
+                kind = card_layout.socket_type(spec, link.output, True)
+                if kind == "any":
+                    kind = card_layout.socket_type(store.node_items[id].spec, name, False)
+                store.wire_items[key] = WireItem(key, link.source, link.output, kind)
+                store.wires_of.setdefault(id, set()).add(key)
+                store.wires_of.setdefault(link.source, set()).add(key)
+                self._route(key)
+        own = store.wires_of.get(id, ())
+        self._drop_wires([key for key in own if key[0] == id and key[1] not in node.inputs])
+
+    def _route(self, key: WireKey) -> None:
+        """Lead a wire from where its output is to where its input is."""
+        store, wire = self._store, self._store.wire_items[key]
+        source, target = store.node_items[wire.source], store.node_items[wire.target]
+        start, end = source.output_pos(wire.output), target.input_pos(wire.input)
+        dots = items.dots(target.looks, wire.input)
+        if (start, end, dots) == (wire.source_pos, wire.target_pos, wire.dots):
+            return
+        if not wire.source_pos.isNull() or not wire.target_pos.isNull():
+            store.damage_wire(key)
+        wire.route(start, end, dots)
+        hull = wire_geometry.hull(wire.curves)
+        small = hull.width() < _SMALL and hull.height() < _SMALL
+        store.wire_index.put(key, [hull] if small else wire.boxes(4.0))
+        store.damage_wire(key)
+
+    def _drop_wires(self, keys: Iterable[WireKey]) -> None:
+        store = self._store
+        for key in keys:
+            store.damage_wire(key)
+            wire = store.wire_items.pop(key, None)
+            if wire is None:
+                continue
+            self._selection_lost |= wire.selected
+            store.wire_index.drop(key)
+            for id in (wire.source, wire.target):
+                if id in store.wires_of:
+                    store.wires_of[id].discard(key)
+
+    # Frames and notes
+
+    def _follow_frames(self) -> None:
+        self._store.frame_items = self._followed("frames", self._store.frame_items, FrameItem)
+
+    def _follow_notes(self) -> None:
+        self._store.note_items = self._followed("notes", self._store.note_items, NoteItem)
+
+    def _followed(self, name: str, old: list[Any], make: Any) -> list[Any]:
+        """New frames or notes. The selection stays with the place in the list where that is as long
+        as before, and goes where something came or went."""
+        view = self._document.graph.view
+        entries = [item for item in view.get(name, ()) if isinstance(item, dict)]
+        new = [make(i, entry) for i, entry in enumerate(entries)]
+        for item in (*old, *new):
+            self._store.damage(item.rect.adjusted(-8, -8, 8, 8) if item.rect else QRectF())
+        if len(old) != len(new):
+            self._selection_lost |= any(item.selected for item in old)
+        else:
+            for before, after in zip(old, new, strict=True):
+                after.selected = before.selected
+        return new
+
+    def _recount_frames(self, touched: list[QRectF]) -> None:
+        """Frames that cards came into or left must count them again."""
+        for frame in self._store.frame_items:
+            if frame.counted >= 0 and any(frame.rect.intersects(rect) for rect in touched):
+                frame.counted = -1
 
 
 def _shows_progress(before: NodeState, after: NodeState) -> bool:
@@ -148,79 +378,8 @@ def _shows_progress(before: NodeState, after: NodeState) -> bool:
     return before.phase == "running" and moved == after
 
 
-def _make_node(scene: GraphScene, id: str, used: frozenset[str] | None) -> bool:
-    """A new item for a node, or new contents for the one there is; whether it needs a place."""
-    document = scene.document
-    node, looks = document.graph.nodes[id], document.looks(id)
-    spec = document.catalog.get(node.type)
-    item = scene.node_items.get(id)
-    laid_out = False
-    if item is None:
-        item = scene.node_items[id] = NodeItem(node, spec, looks)
-        item.z = next(scene.next_z)
-    else:
-        scene.damage(scene.card_bounds(item))
-        before = item.node, item.spec, item.used, _but_place(item.looks)
-        now = node, spec, item.used if used is None else used, _but_place(looks)
-        laid_out = before == now
-        if item.node.mode != node.mode:
-            for key in scene.wires_of.get(id, ()):
-                scene.damage_wire(key)
-        item.node, item.spec, item.looks = node, spec, looks
-    if used is not None:
-        item.used = used
-    if not laid_out:
-        item.layout = card_layout.layout(node, spec, looks, scene.field, item.used)
-    place = items.position(looks.get("pos")) or scene.own_places.get(id)
-    item.place(*(place or (0.0, 0.0)))
-    item.state = document.states[id]
-    hang_message(scene, item)
-    _index_node(scene, item)
-    scene.damage(scene.card_bounds(item))
-    return place is None
-
-
 def _but_place(looks: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in looks.items() if name != "pos"}
-
-
-def _recount_frames(scene: GraphScene, touched: list[QRectF]) -> None:
-    """Frames that cards came into or left must count them again."""
-    for frame in scene.frame_items:
-        if frame.counted >= 0 and any(frame.rect.intersects(rect) for rect in touched):
-            frame.counted = -1
-
-
-def _index_node(scene: GraphScene, item: NodeItem) -> None:
-    scene.node_index.put(item.id, [scene.card_bounds(item)])
-
-
-def _remove_node(scene: GraphScene, id: str) -> None:
-    item = scene.node_items.pop(id)
-    scene.selection_lost |= item.selected
-    scene.damage(scene.card_bounds(item))
-    scene.node_index.drop(id)
-    _drop_wires(scene, list(scene.wires_of.pop(id, ())))
-
-
-def _place_the_lost(scene: GraphScene, lost: set[str]) -> None:
-    """Lay out the new cards of which the view does not say where they are."""
-    if not lost:
-        return
-    document, items = scene.document, scene.node_items
-    ids = [id for id in document.graph.nodes if id in lost]
-    sizes = {id: (items[id].rect.width(), items[id].rect.height()) for id in ids}
-    taken = [
-        (item.x, item.y, item.rect.width(), item.rect.height())
-        for id, item in items.items()
-        if id not in sizes
-    ]
-    found = auto_layout.missing_positions(document.graph, sizes, taken, document.catalog)
-    for id, (x, y) in found.items():
-        items[id].place(x, y)
-        _index_node(scene, items[id])
-        scene.damage(scene.card_bounds(items[id]))
-    scene.own_places.update(found)
 
 
 def _used_outputs(nodes: Iterable[Any]) -> dict[str, frozenset[str]]:
@@ -240,95 +399,3 @@ def _sources_touched(change: Change) -> frozenset[str]:
         new = set(after.inputs.values()) if after else set()
         result.update(link.source for link in old ^ new)
     return frozenset(result)
-
-
-def _used_by(
-    graph: Any, scene: GraphScene, change: Change, touched: Iterable[str]
-) -> dict[str, frozenset[str]]:
-    """The outputs of these nodes that links lead from, after a change."""
-    result: dict[str, set[str]] = {id: set() for id in touched}
-    readers = {key[0] for id in result for key in scene.wires_of.get(id, ())}
-    for id in (readers | change.nodes) & graph.nodes.keys():
-        for link in graph.nodes[id].inputs.values():
-            if link.source in result:
-                result[link.source].add(link.output)
-    return {id: frozenset(names) for id, names in result.items()}
-
-
-def _follow_links(scene: GraphScene, id: str) -> None:
-    """Make, change and drop the wires into a node."""
-    node = scene.document.graph.nodes[id]
-    for name, link in node.inputs.items():
-        key = (id, name)
-        old = scene.wire_items.get(key)
-        if old and (old.source, old.output) != (link.source, link.output):
-            _drop_wires(scene, [key])
-            old = None
-        if link.source not in scene.node_items:
-            continue
-        if old is None:
-            spec = scene.node_items[link.source].spec
-            kind = card_layout.socket_type(spec, link.output, True)
-            if kind == "any":
-                kind = card_layout.socket_type(scene.node_items[id].spec, name, False)
-            scene.wire_items[key] = WireItem(key, link.source, link.output, kind)
-            scene.wires_of.setdefault(id, set()).add(key)
-            scene.wires_of.setdefault(link.source, set()).add(key)
-            _route(scene, key)
-    _drop_wires(
-        scene,
-        [k for k in scene.wires_of.get(id, ()) if k[0] == id and k[1] not in node.inputs],
-    )
-
-
-def _route(scene: GraphScene, key: WireKey) -> None:
-    """Lead a wire from where its output is to where its input is."""
-    wire = scene.wire_items[key]
-    source, target = scene.node_items[wire.source], scene.node_items[wire.target]
-    start, end = source.output_pos(wire.output), target.input_pos(wire.input)
-    dots = items.dots(target.looks, wire.input)
-    if (start, end, dots) == (wire.source_pos, wire.target_pos, wire.dots):
-        return
-    if not wire.source_pos.isNull() or not wire.target_pos.isNull():
-        scene.damage_wire(key)
-    wire.route(start, end, dots)
-    hull = wire_geometry.hull(wire.curves)
-    small = hull.width() < _SMALL and hull.height() < _SMALL
-    scene.wire_index.put(key, [hull] if small else wire.boxes(4.0))
-    scene.damage_wire(key)
-
-
-def _drop_wires(scene: GraphScene, keys: Iterable[WireKey]) -> None:
-    for key in list(keys):
-        scene.damage_wire(key)
-        wire = scene.wire_items.pop(key, None)
-        if wire is None:
-            continue
-        scene.selection_lost |= wire.selected
-        scene.wire_index.drop(key)
-        for id in (wire.source, wire.target):
-            if id in scene.wires_of:
-                scene.wires_of[id].discard(key)
-
-
-def _follow_frames(scene: GraphScene) -> None:
-    scene.frame_items = _followed(scene, "frames", scene.frame_items, FrameItem)
-
-
-def _follow_notes(scene: GraphScene) -> None:
-    scene.note_items = _followed(scene, "notes", scene.note_items, NoteItem)
-
-
-def _followed(scene: GraphScene, name: str, old: list[Any], make: Any) -> list[Any]:
-    """New frames or notes. The selection stays with the place in the list where that is as long
-    as before, and goes where something came or went."""
-    entries = [item for item in scene.document.graph.view.get(name, ()) if isinstance(item, dict)]
-    new = [make(i, entry) for i, entry in enumerate(entries)]
-    for item in (*old, *new):
-        scene.damage(item.rect.adjusted(-8, -8, 8, 8) if item.rect else QRectF())
-    if len(old) != len(new):
-        scene.selection_lost |= any(item.selected for item in old)
-    else:
-        for before, after in zip(old, new, strict=True):
-            after.selected = before.selected
-    return new

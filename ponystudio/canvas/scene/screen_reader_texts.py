@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ponystudio.canvas.fields.base import FieldContext
+from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.scene import card_layout, card_status
 from ponystudio.canvas.scene.items import FocusRef, Hit, NodeItem, SocketRef, WireKey
+from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.qt.i18n import tr
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.scene import GraphScene
 
 
 def focused(scene: GraphScene, focus: FocusRef | None) -> str:
@@ -19,7 +15,7 @@ def focused(scene: GraphScene, focus: FocusRef | None) -> str:
         return ""
     if focus.kind == "wire":
         return wire(scene, focus.wire) if focus.wire else ""
-    item = scene.node_items.get(focus.node)
+    item = scene.store.node_items.get(focus.node)
     if item is None:
         return ""
     if focus.kind == "node":
@@ -40,17 +36,16 @@ def node(scene: GraphScene, item: NodeItem) -> str:
 def param(scene: GraphScene, item: NodeItem, name: str) -> str:
     """ "steps, 20, Sample"."""
     spec = item.spec.param_by_name.get(name) if item.spec else None
-    field = scene.field(spec) if spec else None
+    field = scene.sync.field(spec) if spec else None
     if spec is None or field is None:
         return f"{name.replace('_', ' ')}, {item.title}"
     ctx = FieldContext.of(scene.document, item.id, spec, scene.services)
-    said: str = field.accessible_text(ctx)  # type: ignore[attr-defined]
-    return f"{said}, {item.title}"
+    return f"{field.accessible_text(ctx)}, {item.title}"
 
 
 def socket(scene: GraphScene, ref: SocketRef) -> str:
     """ "Input latent of Sample, Latent, from Empty latent"."""
-    item = scene.node_items[ref.node]
+    item = scene.store.node_items[ref.node]
     side = tr("Output") if ref.is_output else tr("Input")
     of = tr("%1 of %2").replace("%1", ref.name.replace("_", " "))
     return f"{side} {of.replace('%2', item.title)}, {type_title(ref.type)}, {_ends(scene, ref)}"
@@ -59,23 +54,23 @@ def socket(scene: GraphScene, ref: SocketRef) -> str:
 def _ends(scene: GraphScene, ref: SocketRef) -> str:
     """What a socket is connected to."""
     if ref.is_output:
-        wires = (scene.wire_items[key] for key in scene.wires_of.get(ref.node, ()))
+        wires = (scene.store.wire_items[key] for key in scene.store.wires_of.get(ref.node, ()))
         count = sum((item.source, item.output) == (ref.node, ref.name) for item in wires)
         if count > 1:
             return tr("%1 wires").replace("%1", str(count))
         return tr("one wire") if count else tr("not connected")
-    found = scene.wire_items.get((ref.node, ref.name))
+    found = scene.store.wire_items.get((ref.node, ref.name))
     if found is None:
         return tr("not connected")
-    return tr("from %1").replace("%1", scene.node_items[found.source].title)
+    return tr("from %1").replace("%1", scene.store.node_items[found.source].title)
 
 
 def wire(scene: GraphScene, key: WireKey) -> str:
     """ "Wire from Sample, latent, to Decode, latent"."""
-    item = scene.wire_items.get(key)
+    item = scene.store.wire_items.get(key)
     if item is None:
         return ""
-    source, target = scene.node_items[item.source], scene.node_items[item.target]
+    source, target = scene.store.node_items[item.source], scene.store.node_items[item.target]
     text = tr("Wire from %1, to %2")
     return text.replace("%1", f"{source.title}, {item.output}").replace(
         "%2", f"{target.title}, {item.input}"
@@ -84,7 +79,7 @@ def wire(scene: GraphScene, key: WireKey) -> str:
 
 def tooltip(scene: GraphScene, hit: Hit) -> str:
     """What to say where the pointer rests; "" for nothing."""
-    item = scene.node_items.get(hit.node)
+    item = scene.store.node_items.get(hit.node)
     if hit.part == "socket" and hit.socket and item:
         return _socket_tip(item, hit.socket)
     if hit.part == "run":
@@ -93,8 +88,8 @@ def tooltip(scene: GraphScene, hit: Hit) -> str:
         return tr("More")
     if hit.part == "header" and item:
         first = (item.spec.help if item.spec else "").strip().split("\n\n")[0]
-        said = (item.title, " ".join(first.split()), *scene.document.states[item.id].notes)
-        return "\n".join(part for part in said if part)
+        lines = (item.title, " ".join(first.split()), *scene.document.states[item.id].notes)
+        return "\n".join(line for line in lines if line)
     if hit.part == "status" and item:
         return _status_tip(scene, item)
     if hit.part == "picture" and item and scene.document.states[item.id].picture:

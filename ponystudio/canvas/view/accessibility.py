@@ -6,7 +6,7 @@ Nothing here is made before somebody listens.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from weakref import ref
 
 import shiboken6
@@ -14,12 +14,10 @@ from PySide6.QtCore import QObject, QPoint, QRect
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QAccessibleInterface
 from PySide6.QtWidgets import QAccessibleWidget
 
-from ponystudio.canvas.scene import keyboard_focus, screen_reader_texts
+from ponystudio.canvas.scene import hit_test, keyboard_focus, screen_reader_texts
 from ponystudio.canvas.scene.items import FocusRef
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.scene.scene import GraphScene
-    from ponystudio.canvas.view.view import GraphView
+from ponystudio.canvas.scene.scene import GraphScene
+from ponystudio.canvas.view.camera_view import CameraView
 
 # An interface or None, which the stubs of PySide do not allow.
 _Maybe = Any
@@ -41,7 +39,7 @@ _PARAM_ROLES = {
 }
 
 
-def announce(view: GraphView, focus: FocusRef | None) -> None:
+def announce(view: CameraView, focus: FocusRef | None) -> None:
     """Tell who listens that the keyboard is somewhere else now."""
     if not QAccessible.isActive():
         return
@@ -53,7 +51,7 @@ def announce(view: GraphView, focus: FocusRef | None) -> None:
 class GraphInterface(QAccessibleWidget):
     """A view: its children are what lies on its viewport, then the cards in their order."""
 
-    def __init__(self, view: GraphView) -> None:
+    def __init__(self, view: CameraView) -> None:
         super().__init__(view, _Role.Canvas, view.accessibleName())
         # Python keeps this for as long as Qt may ask for it, and must not keep the view so.
         self._view = ref(view)
@@ -62,7 +60,7 @@ class GraphInterface(QAccessibleWidget):
         view.destroyed.connect(self._forget)
 
     @property
-    def view(self) -> GraphView | None:
+    def view(self) -> CameraView | None:
         view = self._view()
         return view if view is not None and shiboken6.isValid(view) else None
 
@@ -74,20 +72,20 @@ class GraphInterface(QAccessibleWidget):
         return found
 
     def childCount(self) -> int:
-        return 1 + len(self.view.graph_scene.node_items) if self.view else 0
+        return 1 + len(self.view.graph_scene.store.node_items) if self.view else 0
 
     def child(self, index: int) -> _Maybe:
         if self.view is None or not 0 <= index < self.childCount():
             return None
         if index == 0:
             return QAccessible.queryAccessibleInterface(self.view.viewport())
-        ids = list(self.view.graph_scene.node_items)
+        ids = list(self.view.graph_scene.store.node_items)
         return self.part(FocusRef("node", ids[index - 1]))
 
     def indexOfChild(self, child: QAccessibleInterface) -> int:
         if not isinstance(child, PartInterface) or self.view is None:
             return 0
-        ids = list(self.view.graph_scene.node_items)
+        ids = list(self.view.graph_scene.store.node_items)
         return 1 + ids.index(child.focus.node) if child.focus.node in ids else -1
 
     def childAt(self, x: int, y: int) -> _Maybe:
@@ -97,7 +95,7 @@ class GraphInterface(QAccessibleWidget):
         over = self.view.viewport().childAt(inside)
         if over is not None:
             return QAccessible.queryAccessibleInterface(over)
-        node = self.view.graph_scene.node_at(self.view.to_scene(inside))
+        node = hit_test.node_at(self.view.graph_scene.store, self.view.to_scene(inside))
         return self.part(FocusRef("node", node)) if node else None
 
     def focusChild(self) -> _Maybe:
@@ -129,7 +127,10 @@ class PartInterface(QAccessibleInterface):
         return self.graph.view.graph_scene if self.graph.view else None
 
     def isValid(self) -> bool:
-        return self.scene is not None and keyboard_focus.place(self.scene, self.focus) is not None
+        return (
+            self.scene is not None
+            and keyboard_focus.place(self.scene.store, self.focus) is not None
+        )
 
     def object(self) -> _Maybe:
         return None
@@ -172,14 +173,14 @@ class PartInterface(QAccessibleInterface):
         if view is None or not self.isValid():
             return QRect()
         rect = view.from_scene_rect(
-            keyboard_focus.area(view.graph_scene, self.focus)
+            keyboard_focus.area(view.graph_scene.store, self.focus)
         ).toAlignedRect()
         return QRect(view.viewport().mapToGlobal(rect.topLeft()), rect.size())
 
     def role(self) -> QAccessible.Role:
         if self.focus.kind != "param":
             return _ROLES[self.focus.kind]
-        row = keyboard_focus.param(self.scene, self.focus) if self.scene else None
+        row = keyboard_focus.param(self.scene.store, self.focus) if self.scene else None
         return _PARAM_ROLES.get(row.spec.type if row else "", _Role.EditableText)
 
     def state(self) -> QAccessible.State:
@@ -190,10 +191,10 @@ class PartInterface(QAccessibleInterface):
             return state
         state.focusable = True
         state.focused = scene.focus == self.focus and view.hasFocus()
-        shown = view.from_scene_rect(keyboard_focus.area(scene, self.focus))
+        shown = view.from_scene_rect(keyboard_focus.area(scene.store, self.focus))
         state.offscreen = not shown.intersects(view.viewport().rect().toRectF())
         if self.focus.kind == "node":
-            item = scene.node_items[self.focus.node]
+            item = scene.store.node_items[self.focus.node]
             state.selectable, state.selected = True, item.selected
             state.expandable, state.collapsed = True, item.layout.collapsed
             state.expanded = not item.layout.collapsed
@@ -201,7 +202,7 @@ class PartInterface(QAccessibleInterface):
         elif self.role() == _Role.CheckBox:
             state.checkable = True
             value = scene.document.graph.nodes[self.focus.node].params.get(self.focus.name)
-            row = keyboard_focus.param(scene, self.focus)
+            row = keyboard_focus.param(scene.store, self.focus)
             state.checked = bool(row.spec.default if value is None and row else value)
         return state
 
@@ -211,7 +212,7 @@ class PartInterface(QAccessibleInterface):
         if kind == QAccessible.Text.Name:
             return screen_reader_texts.focused(self.scene, self.focus)
         if kind == QAccessible.Text.Help and self.focus.kind == "node":
-            spec = self.scene.node_items[self.focus.node].spec
+            spec = self.scene.store.node_items[self.focus.node].spec
             return spec.help if spec else ""
         return ""
 
@@ -221,13 +222,11 @@ class PartInterface(QAccessibleInterface):
     def _rows(self) -> list[FocusRef]:
         if self.scene is None or self.focus.kind != "node" or not self.isValid():
             return []
-        return keyboard_focus.rows(self.scene, self.focus.node)
+        return keyboard_focus.rows(self.scene.store, self.focus.node)
 
 
 def _interface(name: str, of: QObject) -> QAccessibleInterface | None:
-    from ponystudio.canvas.view.view import GraphView
-
-    return GraphInterface(of) if name == "GraphView" and isinstance(of, GraphView) else None
+    return GraphInterface(of) if name == "GraphView" and isinstance(of, CameraView) else None
 
 
 QAccessible.installFactory(_interface)

@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
 from ponystudio.canvas.scene.items import position
+from ponystudio.widgets.camera import fitting_zoom, zoom_between
 
 MIN_ZOOM, MAX_ZOOM = 0.02, 4.0
 # Steps of the zoom keys; the wheel is free.
@@ -18,7 +19,6 @@ STEPS = (
     *(0.88, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0),
 )
 FIT_MARGIN = 48.0  # px on screen
-ANIMATION_MS = 180
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Camera:
 
     def toward(self, other: Camera, share: float) -> Camera:
         """Between two cameras, so that the way on screen is even."""
-        zoom = self.zoom * (other.zoom / self.zoom) ** share
+        zoom = zoom_between(self.zoom, other.zoom, share)
         if abs(other.zoom - self.zoom) < 1e-6:
             moved = share
         else:
@@ -59,10 +59,9 @@ def bounded(zoom: float) -> float:
 
 def fitting(rect: QRectF, size: QSizeF, highest: float = 1.0) -> Camera:
     """The camera that shows all of a rect, not larger than `highest`."""
-    wide = max(1.0, size.width() - 2 * FIT_MARGIN)
-    high = max(1.0, size.height() - 2 * FIT_MARGIN)
-    zoom = min(wide / max(1.0, rect.width()), high / max(1.0, rect.height()), highest)
-    return Camera(rect.center(), bounded(zoom))
+    one, margins = QSizeF(1, 1), QSizeF(2 * FIT_MARGIN, 2 * FIT_MARGIN)
+    zoom = fitting_zoom(rect.size().expandedTo(one), (size - margins).expandedTo(one))
+    return Camera(rect.center(), bounded(min(zoom, highest)))
 
 
 def stepped(zoom: float, up: bool) -> float:
@@ -70,8 +69,3 @@ def stepped(zoom: float, up: bool) -> float:
     if up:
         return next((step for step in STEPS if step > zoom * 1.001), MAX_ZOOM)
     return next((step for step in reversed(STEPS) if step < zoom * 0.999), MIN_ZOOM)
-
-
-def eased(share: float) -> float:
-    """Ease-out: fast first."""
-    return 1 - (1 - share) ** 3

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSizeF, Qt, Signal
-from PySide6.QtGui import QDropEvent, QSinglePointEvent, QTransform
+from PySide6.QtGui import QDropEvent, QResizeEvent, QSinglePointEvent, QTransform
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
+from ponystudio.canvas.scene import hit_test
+from ponystudio.canvas.scene.items import Hit
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view import camera
 from ponystudio.canvas.view.camera import Camera
-from ponystudio.canvas.view.camera_animation import CameraAnimation
 from ponystudio.widgets import theme
+from ponystudio.widgets.camera import CameraAnimation
 
 # Half the width of the world, in scene px.
 _WORLD = 1_000_000.0
 
 
 class CameraView(QGraphicsView):
-    """`camera_changed` comes with every move and zoom."""
+    """`camera_changed` comes with every move and zoom, and after `resized`."""
 
     camera_changed = Signal()
+    resized = Signal()
 
     def __init__(self, scene: GraphScene, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,6 +34,9 @@ class CameraView(QGraphicsView):
         self.setScene(scene)
         self.setSceneRect(-_WORLD, -_WORLD, 2 * _WORLD, 2 * _WORLD)
         self._animation = CameraAnimation(self)
+        self._animation.moved.connect(self._move_on)
+        self._animation.arrived.connect(self._arrive)
+        self._start = self._end = Camera(QPointF(), 1.0)
 
     @property
     def zoom(self) -> float:
@@ -49,8 +55,28 @@ class CameraView(QGraphicsView):
         self._scroll_to(to.center, middle)
 
     def jump(self, to: Camera) -> None:
-        """Glide there."""
-        self._animation.start(to)
+        """Look there after a short animation, or at once where nothing may move."""
+        if theme.reduced_motion() or not self.isVisible():
+            self._animation.stop()
+            self.set_camera(to)
+        else:
+            self._start, self._end = self.camera(), to
+            self._animation.start()
+
+    @property
+    def target(self) -> Camera | None:
+        """Where the animation under way leads, None when the view stands."""
+        return self._end if self._animation.active else None
+
+    def _move_on(self, share: float) -> None:
+        self.set_camera(self._start.toward(self._end, share))
+
+    def _arrive(self) -> None:
+        self.set_camera(self._end)
+
+    def stand_still(self) -> None:
+        """End the animation under way, if there is one, where it is."""
+        self._animation.stop()
 
     def zoom_at(self, factor: float, at: QPointF) -> None:
         """Zoom by a factor, keeping what is at this point of the viewport where it is."""
@@ -67,16 +93,16 @@ class CameraView(QGraphicsView):
         self._scroll_by(round(dx), round(dy))
 
     def fit(self) -> None:
-        self._fit(self.graph_scene.bounds())
+        self._fit(self.graph_scene.store.bounds())
 
     def fit_selection(self) -> None:
         """Show what is selected; all, if nothing is."""
-        nodes = self.graph_scene.selected_nodes()
-        self._fit(self.graph_scene.bounds(nodes or None))
+        nodes = self.graph_scene.store.selected_nodes()
+        self._fit(self.graph_scene.store.bounds(nodes or None))
 
     def show_node(self, node: str) -> None:
         """Bring a card into view, as large as is good to read."""
-        rect = self.graph_scene.bounds([node])
+        rect = self.graph_scene.store.bounds([node])
         if rect.isNull():
             return
         seen = self.visible_rect()
@@ -96,6 +122,10 @@ class CameraView(QGraphicsView):
         """Where a mouse or drop event is, in scene px."""
         return self.to_scene(event.position())
 
+    def hit(self, event: QSinglePointEvent) -> Hit:
+        """What is under the pointer."""
+        return hit_test.hit(self.graph_scene.store, self.scene_pos(event))
+
     def from_scene(self, pos: QPointF) -> QPointF:
         return self.viewportTransform().map(pos)
 
@@ -114,7 +144,7 @@ class CameraView(QGraphicsView):
         """Put a scene point at a point of the viewport, as near as whole px allow."""
         now = self.from_scene(scene)
         self._scroll_by(round(at.x() - now.x()), round(at.y() - now.y()))
-        self._camera_moved()
+        self.camera_changed.emit()
 
     def _scroll_by(self, dx: int, dy: int) -> None:
         across, down = self.horizontalScrollBar(), self.verticalScrollBar()
@@ -123,8 +153,9 @@ class CameraView(QGraphicsView):
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         super().scrollContentsBy(dx, dy)
-        self._camera_moved()
+        self.camera_changed.emit()
 
-    def _camera_moved(self) -> None:
-        """It looks elsewhere now."""
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.resized.emit()
         self.camera_changed.emit()

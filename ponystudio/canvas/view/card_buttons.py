@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QMouseEvent
 
 from ponystudio.canvas.scene.items import NOTHING, Hit
+from ponystudio.canvas.view.camera_view import CameraView
 from ponystudio.canvas.view.event_handler import EventHandler
 from ponystudio.studio.documents.node_state import Problem
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.view.view import GraphView
-
 
 class CardButtons(EventHandler):
-    """Pressed where the mouse went down and up on the same one."""
+    """Pressed where the mouse went down and up on the same one. The fields, which come after it,
+    are told to leave where the pointer is on one of these."""
 
-    def __init__(self, view: GraphView) -> None:
-        self._view, self._scene = view, view.graph_scene
+    def __init__(self, view: CameraView, fields: EventHandler) -> None:
+        self._view, self._scene, self._fields = view, view.graph_scene, fields
         self._down = NOTHING
 
     def mouse_press(self, event: QMouseEvent) -> bool:
@@ -34,11 +31,10 @@ class CardButtons(EventHandler):
             hit = self._view.hit(event)
             pressable = hit.part in ("run", "more") or (hit.part == "message" and hit.button)
             if pressable:
-                self._view.params.leave()
+                self._fields.leave()
                 self._view.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
                 return True
-            if not self._view.panning.space_down:
-                self._view.viewport().unsetCursor()
+            self._view.viewport().unsetCursor()
         return False
 
     def mouse_release(self, event: QMouseEvent) -> bool:
@@ -63,7 +59,7 @@ class CardButtons(EventHandler):
         if hit.part == "run":
             self._scene.run_to_requested.emit(hit.node)
         elif hit.part == "more":
-            item = self._scene.node_items[hit.node]
+            item = self._scene.store.node_items[hit.node]
             self._scene.more_requested.emit(hit.node, item.rect.topRight())
         elif hit.part == "message" and hit.button:
             self.press_message(hit.node, hit.button)
@@ -74,8 +70,7 @@ class CardButtons(EventHandler):
         if problem is None:
             return
         if button == "details":
-            self._scene.open_details ^= {node}
-            self._scene.refresh_message(node)
+            self._scene.sync.toggle_details(node)
         elif button == "copy":
             QGuiApplication.clipboard().setText(as_text(node, problem))
         else:

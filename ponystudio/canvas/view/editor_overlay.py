@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
 from PySide6.QtGui import QFont, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.view.view import GraphView
+from ponystudio.canvas.view.camera_view import CameraView
 
 
 def _hide_windows() -> None:
@@ -29,7 +27,7 @@ class EditorOverlay(QObject):
     """One editor at a time. It follows pans and zooms, its font with it; Esc cancels it, losing
     the focus commits it, other than to a popup of its own."""
 
-    def __init__(self, view: GraphView) -> None:
+    def __init__(self, view: CameraView) -> None:
         super().__init__(view)
         self._view = view
         self._widget: QWidget | None = None
@@ -38,6 +36,7 @@ class EditorOverlay(QObject):
         self._committed: Callable[[], object] | None = None
         self._cancelled: Callable[[], object] | None = None
         self._on_zoom: Callable[[float], object] | None = None
+        view.camera_changed.connect(self._lay_out)
 
     @property
     def widget(self) -> QWidget | None:
@@ -74,7 +73,7 @@ class EditorOverlay(QObject):
     def move_to(self, scene_rect: QRectF) -> None:
         """The part of the scene under the editor changed its place or size."""
         self._rect = scene_rect
-        self.follow()
+        self._lay_out()
 
     def close(self, commit: bool = True) -> None:
         widget, self._widget = self._widget, None
@@ -90,10 +89,6 @@ class EditorOverlay(QObject):
         widget.deleteLater()
         if had_focus:
             self._view.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def follow(self) -> None:
-        if self._widget:
-            self._lay_out()
 
     def _lay_out(self) -> None:
         if self._widget is None:

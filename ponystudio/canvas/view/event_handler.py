@@ -16,7 +16,7 @@ from PySide6.QtGui import (
 class EventHandler:
     """Takes nothing: the others take what they have a use for, and say so with True.
 
-    Who took a press gets the moves and the release after it. `leave` and `space_tap` are told.
+    Who took a press gets the moves and the release after it. `leave` is told.
     """
 
     def mouse_press(self, _event: QMouseEvent, /) -> bool:
@@ -60,6 +60,3 @@ class EventHandler:
 
     def leave(self) -> None:
         """The pointer left the view."""
-
-    def space_tap(self) -> None:
-        """Space was pressed and let go without moving the view."""

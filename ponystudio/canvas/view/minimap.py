@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.canvas.painting.paint_overview import overview_color
 from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import CameraView
 from ponystudio.widgets import theme
 from ponystudio.widgets.popup_background import paint_ground
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.view.view import GraphView
 
 _SIZE = (196, 118)
 _MARGIN = 12
@@ -29,9 +25,10 @@ class Minimap(QWidget):
 
     toggled = Signal(bool)
 
-    def __init__(self, view: GraphView) -> None:
+    def __init__(self, view: CameraView) -> None:
         super().__init__(view.viewport())
-        self._view, self._scene = view, view.graph_scene
+        self._view, self._store = view, view.graph_scene.store
+        self._states = view.graph_scene.document.states
         self._on = True
         self._picture = QPixmap()
         self._world = QRectF()
@@ -41,11 +38,12 @@ class Minimap(QWidget):
         self._timer.timeout.connect(self._redraw)
         self.setAccessibleName(self.tr("Minimap"))
         self.setCursor(Qt.CursorShape.ArrowCursor)
-        self._scene.content_changed.connect(self._stale)
-        self._scene.selectionChanged.connect(self._stale)
-        self._scene.document.states.changed.connect(self._stale)
+        view.graph_scene.sync.content_changed.connect(self._stale)
+        self._store.selection_changed.connect(self._stale)
+        self._states.changed.connect(self._stale)
         theme.hub.changed.connect(self.lay_out)
         view.camera_changed.connect(self._moved)
+        view.resized.connect(self.lay_out)
 
     def is_on(self) -> bool:
         return self._on
@@ -106,7 +104,7 @@ class Minimap(QWidget):
             self.update()
 
     def _redraw(self) -> None:
-        bounds = self._scene.bounds()
+        bounds = self._store.bounds()
         room = self._view.viewport().size()
         fits = room.width() >= _LEAST * self.width() and room.height() >= _LEAST * self.height()
         self.setVisible(self._on and fits and not bounds.isNull())
@@ -121,12 +119,11 @@ class Minimap(QWidget):
         self._picture.fill(look.color("canvas"))
         painter = QPainter(self._picture)
         painter.translate(-4, -4)
-        states = self._scene.document.states
-        for frame in self._scene.frame_items:
+        for frame in self._store.frame_items:
             painter.fillRect(self._to_map(frame.rect), look.group(frame.hue).frame_fill)
-        for item in self._scene.node_items.values():
+        for item in self._store.node_items.values():
             color = overview_color(item, look)
-            phase = states[item.id].phase
+            phase = self._states[item.id].phase
             if phase in ("running", "failed"):
                 color = look.color("fill" if phase == "running" else "err")
             elif item.selected:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QGestureEvent, QPinchGesture
 
+from ponystudio.canvas.view.camera_view import CameraView
 from ponystudio.canvas.view.event_handler import EventHandler
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.view.view import GraphView
 
 # One notch of a wheel (120) zooms by this much.
 _NOTCH = 1.15
 
 
-class Panning(EventHandler):
+class Panning(QObject, EventHandler):
     """First in the row of a view's handlers: takes the middle button, and the left while Space is
-    down. A tap of Space that moved nothing is left to the gestures, as `space_tap`."""
+    down. `space_tapped` when Space was pressed and let go without moving the view."""
 
-    def __init__(self, view: GraphView) -> None:
+    space_tapped = Signal()
+
+    def __init__(self, view: CameraView) -> None:
+        super().__init__(view)
         self._view = view
         self._last: QPointF | None = None
         self._space = False
         self._dragged = False
-
-    @property
-    def space_down(self) -> bool:
-        return self._space
 
     def mouse_press(self, event: QMouseEvent) -> bool:
         button = event.button()
@@ -44,7 +39,7 @@ class Panning(EventHandler):
 
     def mouse_move(self, event: QMouseEvent) -> bool:
         if self._last is None:
-            return False
+            return self._space  # whose cursor stays
         moved = event.position() - self._last
         self._last = event.position()
         self._view.pan(moved.x(), moved.y())
@@ -72,7 +67,7 @@ class Panning(EventHandler):
         self._space = False
         self._show_cursor()
         if not self._dragged:
-            self._view.gestures.space_tap()
+            self.space_tapped.emit()
         return True
 
     def focus_out(self, event: QEvent) -> bool:

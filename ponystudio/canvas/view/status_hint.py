@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
@@ -11,18 +9,15 @@ from PySide6.QtWidgets import QWidget
 from ponystudio.widgets import theme
 from ponystudio.widgets.popup_background import paint_ground
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.view.view import GraphView
-
 _HIGH, _FOOT = 34, 16
 
 
 class StatusHint(QWidget):
     """`say` shows a text, in which *stars* mark what is semibold; "" hides it."""
 
-    def __init__(self, view: GraphView) -> None:
-        super().__init__(view.viewport())
-        self._view = view
+    def __init__(self, viewport: QWidget) -> None:
+        super().__init__(viewport)
+        self._viewport = viewport
         self._parts: list[tuple[str, bool]] = []
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
@@ -41,7 +36,7 @@ class StatusHint(QWidget):
     def _lay_out(self) -> None:
         unit = theme.scale()
         wide = sum(QFontMetricsF(_font(bold)).horizontalAdvance(part) for part, bold in self._parts)
-        area = self._view.viewport().rect()
+        area = self._viewport.rect()
         width, height = round(wide + 52 * unit), round(_HIGH * unit)
         bottom = area.height() - round(_FOOT * unit)
         self.setGeometry((area.width() - width) // 2, bottom - height, width, height)

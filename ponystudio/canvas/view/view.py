@@ -1,15 +1,14 @@
 """The view: shows a scene and hands events to those whose turn it is.
 
-An event goes to the view's own buttons, then to the params under it, then to the gestures; the
+An event goes to panning, to the buttons on cards, to the fields, then to the gestures and keys; the
 first that takes it keeps it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
+from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import (
     QContextMenuEvent,
     QDragEnterEvent,
@@ -21,17 +20,17 @@ from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
+    QPainter,
     QPaintEvent,
-    QResizeEvent,
-    QSinglePointEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QFrame, QGraphicsView, QToolTip, QWidget
 
+from ponystudio.canvas.painting import paint_overlay
 from ponystudio.canvas.painting.backing_store import BackingStore
 from ponystudio.canvas.painting.wire_animation import WireAnimation
-from ponystudio.canvas.scene import screen_reader_texts
-from ponystudio.canvas.scene.items import NOTHING, Hit
+from ponystudio.canvas.scene import hit_test, screen_reader_texts
+from ponystudio.canvas.scene.items import NOTHING
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view import accessibility, view_actions
 from ponystudio.canvas.view.camera import Camera
@@ -39,6 +38,7 @@ from ponystudio.canvas.view.camera_view import CameraView
 from ponystudio.canvas.view.card_buttons import CardButtons
 from ponystudio.canvas.view.editor_overlay import EditorOverlay
 from ponystudio.canvas.view.event_handler import EventHandler
+from ponystudio.canvas.view.field_host import FieldHost
 from ponystudio.canvas.view.field_input import FieldInput
 from ponystudio.canvas.view.minimap import Minimap
 from ponystudio.canvas.view.panning import Panning
@@ -48,26 +48,29 @@ from ponystudio.widgets.action import ActionSpec
 
 
 class GraphView(CameraView):
-    _ready = False  # Qt tells of moves and sizes before all parts are there
+    """One view of a scene, with the parts that lie over it."""
 
     def __init__(self, scene: GraphScene, parent: QWidget | None = None) -> None:
         super().__init__(scene, parent)
         self._grabber: EventHandler | None = None
+        self._handlers: tuple[EventHandler, ...] = ()
+        self._pointer: QPointF | None = None
         self._set_up()
-        self.backing_store = BackingStore(self)
+        self.backing_store = BackingStore(self, scene)
+        self.wire_animation = WireAnimation(self, scene.store, scene.document.states)
+        self.camera_changed.connect(self._on_camera_changed)
         self.editors = EditorOverlay(self)
+        self.field_host = FieldHost(self, self.editors)
+        self.field_input = FieldInput(self, self.field_host)
         self.panning = Panning(self)
-        self.buttons = CardButtons(self)
-        self.params = FieldInput(self)
-        self.gestures = EventHandler()
-        self.wire_animation = WireAnimation(self)
+        self.buttons = CardButtons(self, self.field_input)
         self.minimap = Minimap(self)
-        self.zoom_bar = ZoomBar(self)
+        self.zoom_bar = ZoomBar(self, self.minimap)
+        self.set_handlers()
         scene.overlay_changed.connect(self._show_overlay)
         scene.drag_changed.connect(self._show_overlay)
         scene.focus_changed.connect(self._say_focus)
         theme.hub.changed.connect(self._theme_changed)
-        self._ready = True
         self.set_camera(Camera(QPointF(), 1.0))
 
     def _set_up(self) -> None:
@@ -82,20 +85,28 @@ class GraphView(CameraView):
         self.viewport().grabGesture(Qt.GestureType.PinchGesture)
         self.setAccessibleName(self.tr("Graph"))
 
-    def set_gestures(self, controller: EventHandler) -> None:
-        self.gestures = controller
+    def set_handlers(self, *handlers: EventHandler) -> None:
+        """Who may take, in this order, the events that its own parts leave."""
+        self._handlers = (self.panning, self.buttons, self.field_input, *handlers)
+
+    @property
+    def pointer(self) -> QPointF | None:
+        """Where the mouse is over the canvas, in scene px; None where it is elsewhere."""
+        at = self._pointer
+        seen = at is not None and self.underMouse() and self.visible_rect().contains(at)
+        return at if seen else None
 
     # Painting
 
-    def _camera_moved(self) -> None:
-        if self._ready:
-            self.backing_store.camera_moved()
-            self.editors.follow()
-            self.viewport().update()
-            super()._camera_moved()
+    def _on_camera_changed(self) -> None:
+        self.backing_store.camera_moved()
+        self.viewport().update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        self.backing_store.paint(event.rect())
+        painter = QPainter(self.viewport())
+        self.backing_store.paint(painter, event.rect())
+        paint_overlay.paint(painter, self, self.graph_scene, self.wire_animation)
+        painter.end()
 
     def _show_overlay(self) -> None:
         self.viewport().update()
@@ -110,27 +121,16 @@ class GraphView(CameraView):
         self.backing_store.damage(None)
         self.viewport().update()
 
-    # In-place editors
-
-    def open_editor(self, widget: QWidget, scene_rect: QRectF, **options: Any) -> None:
-        """Show a widget over a part of a card; see `EditorOverlay.open`."""
-        self.editors.open(widget, scene_rect, **options)
-
-    def close_editor(self, commit: bool = True) -> None:
-        self.editors.close(commit)
-
     # Events
 
-    def hit(self, event: QSinglePointEvent) -> Hit:
-        return self.graph_scene.hit(self.scene_pos(event))
-
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._animation.stop()
+        self.stand_still()
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         self._grabber = self._taker(lambda handler: handler.mouse_press(event))
         event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._pointer = self.scene_pos(event)
         if self._grabber:
             self._grabber.mouse_move(event)
         else:
@@ -206,17 +206,11 @@ class GraphView(CameraView):
             self._leave()
         return bool(super().viewportEvent(event))
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if self._ready:
-            self.minimap.lay_out()
-            self.zoom_bar.lay_out()
-            self._camera_moved()
-
     def _show_tip(self, event: QHelpEvent) -> bool:
         pos = self.to_scene(event.pos())
         scene = self.graph_scene
-        if text := self.params.tooltip(pos) or screen_reader_texts.tooltip(scene, scene.hit(pos)):
+        text = self.field_input.tooltip(pos)
+        if text := text or screen_reader_texts.tooltip(scene, hit_test.hit(scene.store, pos)):
             QToolTip.showText(event.globalPos(), text, self.viewport())
         else:
             QToolTip.hideText()
@@ -224,15 +218,11 @@ class GraphView(CameraView):
 
     def _leave(self) -> None:
         self.graph_scene.set_hover(NOTHING)
-        for handler in self._handlers():
+        for handler in self._handlers:
             handler.leave()
 
-    def _handlers(self) -> tuple[EventHandler, ...]:
-        """In the order in which they may take an event."""
-        return self.panning, self.buttons, self.params, self.gestures
-
     def _taker(self, ask: Callable[[EventHandler], bool]) -> EventHandler | None:
-        return next((handler for handler in self._handlers() if ask(handler)), None)
+        return next((handler for handler in self._handlers if ask(handler)), None)
 
     def _first(self, ask: Callable[[EventHandler], bool]) -> bool:
         return self._taker(ask) is not None
@@ -244,4 +234,4 @@ class GraphView(CameraView):
     # Actions
 
     def canvas_actions(self) -> list[ActionSpec]:
-        return view_actions.actions(self)
+        return view_actions.actions(self, self.minimap)

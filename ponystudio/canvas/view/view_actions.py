@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QPointF
 
 from ponystudio.canvas.view import camera
 from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import CameraView
+from ponystudio.canvas.view.minimap import Minimap
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets.action import ActionSpec
 
-if TYPE_CHECKING:
-    from ponystudio.canvas.view.view import GraphView
 
+def actions(view: CameraView, minimap: Minimap) -> list[ActionSpec]:
+    scene = view.graph_scene
 
-def actions(view: GraphView) -> list[ActionSpec]:
     def zoom_to(zoom: float) -> None:
         view.jump(Camera(view.camera().center, zoom))
 
@@ -72,23 +71,23 @@ def actions(view: GraphView) -> list[ActionSpec]:
         ActionSpec(
             "canvas.minimap",
             tr("Minimap"),
-            view.minimap.toggle,
+            minimap.toggle,
             ("Alt+M",),
             group,
             "mapi",
-            checked=view.minimap.is_on,
+            checked=minimap.is_on,
         ),
         ActionSpec(
             "canvas.shapes_on_wires",
             tr("Shapes on wires"),
-            lambda: view.graph_scene.set_shapes_on_wires(not view.graph_scene.shapes_on_wires),
+            lambda: scene.set_shapes_on_wires(not scene.shapes_on_wires),
             (),
             group,
             "link",
-            checked=lambda: view.graph_scene.shapes_on_wires,
+            checked=lambda: scene.shapes_on_wires,
         ),
     ]
 
 
-def _middle(view: GraphView) -> QPointF:
+def _middle(view: CameraView) -> QPointF:
     return QPointF(view.viewport().rect().center())

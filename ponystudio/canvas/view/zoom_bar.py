@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import CameraView
+from ponystudio.canvas.view.minimap import Minimap
 from ponystudio.widgets import theme
 from ponystudio.widgets.popup_background import paint_ground
-
-if TYPE_CHECKING:
-    from ponystudio.canvas.view.view import GraphView
 
 MARGIN = 12
 
 
 class ZoomBar(QWidget):
-    def __init__(self, view: GraphView) -> None:
+    def __init__(self, view: CameraView, minimap: Minimap) -> None:
         super().__init__(view.viewport())
         self._view = view
         self._fit = self._button(self.tr("Show everything"), "F")
@@ -28,15 +25,16 @@ class ZoomBar(QWidget):
         self._map.setCheckable(True)
         self._fit.clicked.connect(view.fit)
         self._zoom.clicked.connect(lambda: view.jump(Camera(view.camera().center, 1.0)))
-        self._map.setChecked(view.minimap.is_on())
-        self._map.clicked.connect(view.minimap.toggle)
-        view.minimap.toggled.connect(self._map.setChecked)
+        self._map.setChecked(minimap.is_on())
+        self._map.clicked.connect(minimap.toggle)
+        minimap.toggled.connect(self._map.setChecked)
         row = QHBoxLayout(self)
         row.setContentsMargins(4, 0, 4, 0)
         row.setSpacing(2)
         for button in (self._fit, self._zoom, self._map):
             row.addWidget(button)
         view.camera_changed.connect(self._show_zoom)
+        view.resized.connect(self.lay_out)
         theme.hub.changed.connect(self._dress)
         self.setCursor(Qt.CursorShape.ArrowCursor)
         self._dress()

@@ -35,7 +35,7 @@ def test_without_a_node_it_tells_what_is_wrong(window, document):
     assert "Wire one" in texts(window.inspector)
     show = next(b for b in window.inspector.findChildren(QPushButton) if b.text() == "Show it")
     QTest.mouseClick(show, LEFT)
-    assert window.page.scene.selected_nodes() == ["decode"]
+    assert window.page.scene.store.selected_nodes() == ["decode"]
 
 
 def test_the_first_problem_names_the_key_that_leads_there(window, document):
@@ -54,7 +54,7 @@ def test_the_first_problem_names_the_key_that_leads_there(window, document):
 
 def test_of_a_node_its_problem_stands_once(window, document):
     document.states.update("decode", faults=(Problem("The VAE is missing", "Wire one"),))
-    window.page.scene.select(["decode"])
+    window.page.scene.store.select(["decode"])
     until(lambda: "The VAE is missing" in texts(window.inspector))
     said = texts(window.inspector)
     assert said.count("The VAE is missing") == 1
@@ -92,7 +92,7 @@ def test_after_a_failure_it_says_what_still_works(window, document):
 
 def test_it_follows_the_values_of_its_node(window):
     show_graph(window, text_to_picture())
-    window.page.scene.select(["sampler"])
+    window.page.scene.store.select(["sampler"])
     window.documents.current.do(SetParam("sampler", "steps", 33), "Change steps")
     until(lambda: "33" in texts(window.inspector).split("\n"))
     window.documents.current.do(Connect("latent", "latent", "sampler", "steps"), "Connect")
@@ -102,7 +102,7 @@ def test_it_follows_the_values_of_its_node(window):
 def test_long_names_of_files_break_and_are_copied_whole(window):
     name = "a_very_long_name_of_a_model-000010.safetensors"
     show_graph(window, text_to_picture())
-    window.page.scene.select(["checkpoint"])
+    window.page.scene.store.select(["checkpoint"])
     window.documents.current.do(SetParam("checkpoint", "file", name), "Change file")
     until(lambda: "very_" in texts(window.inspector))
     value = next(v for v in window.inspector.findChildren(Value) if "very_" in v.text())
@@ -114,6 +114,6 @@ def test_long_names_of_files_break_and_are_copied_whole(window):
 
 def test_a_node_that_goes_leaves_no_trace(window):
     show_graph(window, text_to_picture())
-    window.page.scene.select(["sampler"])
+    window.page.scene.store.select(["sampler"])
     press(window.page.view, Qt.Key.Key_Delete)
     until(lambda: "Select a node to see what it does." in texts(window.inspector))

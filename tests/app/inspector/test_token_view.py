@@ -134,21 +134,21 @@ def window(qapp, tmp_path, monkeypatch):
     monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
     with open_window() as found:
         found.new_default()
-        until(lambda: found.page is not None and "positive" in found.page.scene.node_items)
+        until(lambda: found.page is not None and "positive" in found.page.scene.store.node_items)
         yield found
 
 
 def test_the_inspector_follows_the_prompt_while_it_is_written(window):
     page = window.page
-    page.scene.select(["positive"])
+    page.scene.store.select(["positive"])
     page.document.do(SetParam("positive", "text", "a pony"), "Set")
     until(lambda: [box.text for box in pieces(window.inspector.tokens)] == ["a", "pony"])
-    page.view.params.edit("positive", "text")
+    page.view.field_host.edit("positive", "text")
     QTest.keyClicks(page.view.editors.widget.text, " hill")
     until(lambda: [box.text for box in pieces(window.inspector.tokens)] == ["a", "pony", "hill"])
     assert window.inspector.tokens.isVisible()
-    page.view.close_editor()
-    page.scene.select(["sampler"])
+    page.view.editors.close()
+    page.scene.store.select(["sampler"])
     assert not window.inspector.tokens.isVisible()
 
 
@@ -157,7 +157,7 @@ def test_asked_for_they_come_into_sight_and_lead_back_into_the_text(window):
     text = "a pony, " * 60 + "unicorns <lora:mane:0.5>"
     page.document.do(SetParam("positive", "text", text), "Set")
     window.shell.toggle_alone()
-    page.scene.select(["positive"])
+    page.scene.store.select(["positive"])
     assert window.actions_.run("prompt.tokens")
     tokens = window.inspector.tokens
     until(lambda: len(pieces(tokens)) > 180 and not tokens.visibleRegion().isEmpty())
@@ -167,7 +167,7 @@ def test_asked_for_they_come_into_sight_and_lead_back_into_the_text(window):
     assert editor.text.textCursor().selectedText() == last.text
     assert "unicorns".endswith(last.text)
     until(lambda: "<lora:mane:0.5>: left out" in said(window.inspector))
-    page.view.close_editor()
+    page.view.editors.close()
 
 
 def said(inspector):

@@ -223,8 +223,8 @@ def test_one_is_put_on_the_canvas_by_its_loader(window, page):
     node = document.graph.nodes[id]
     assert node.type == "core.load_upscaler"
     assert "mine" in str(node.params)
-    assert window.page.scene.selected_nodes() == [id]
-    card = window.page.scene.node_items[id].rect
+    assert window.page.scene.store.selected_nodes() == [id]
+    card = window.page.scene.store.node_items[id].rect
     assert window.page.view.visible_rect().contains(card)
     document.undo()
     assert not document.graph.nodes
@@ -236,7 +236,7 @@ def test_the_selected_node_takes_the_file(window, page):
     document = window.documents.current
     lora = Node("lora", "core.apply_lora", 1, {"file": "gone.safetensors"})
     document.do(AddNode(lora, {"pos": [0, 400]}), "Add")
-    window.page.scene.select(["lora"])
+    window.page.scene.store.select(["lora"])
     window.toggle_panel("models")
     until(lambda: "ink" in names(page), 5)
     choose(page, "mine")
@@ -271,7 +271,7 @@ def test_a_card_is_dropped_where_it_is_dragged_to(window, page, monkeypatch):
     [(id, node)] = document.graph.nodes.items()
     assert node.type == "core.load_upscaler"
     at = window.page.view.to_scene(place)
-    assert window.page.scene.node_items[id].rect.contains(at)
+    assert window.page.scene.store.node_items[id].rect.contains(at)
 
 
 def test_a_drag_that_is_given_up_leads_back_to_the_page(window, page, monkeypatch):

@@ -27,7 +27,7 @@ def window(home):
 
 def say(window, text):
     window.documents.current.do(SetParam("positive", "text", text), "Set")
-    window.page.scene.select(["positive"])
+    window.page.scene.store.select(["positive"])
 
 
 def button(window):
@@ -49,12 +49,12 @@ def test_the_button_makes_one_step(window):
     (stack,) = (document.graph.nodes[id] for id in added)
     assert [row["file"] for row in stack.params["loras"]] == ["style/mane.safetensors", "nowhere"]
     assert document.graph.nodes["positive"].params["text"] == "a pony, hat"
-    assert window.page.scene.selected_nodes() == [stack.id]
-    source = window.page.scene.node_items["checkpoint"].rect
-    card = window.page.scene.node_items[stack.id].rect
+    assert window.page.scene.store.selected_nodes() == [stack.id]
+    source = window.page.scene.store.node_items["checkpoint"].rect
+    card = window.page.scene.store.node_items[stack.id].rect
     readers = ("positive", "negative", "sampler")
     assert source.right() < card.left()
-    assert all(card.right() < window.page.scene.node_items[id].rect.left() for id in readers)
+    assert all(card.right() < window.page.scene.store.node_items[id].rect.left() for id in readers)
     assert document.undo_stack.undoText() == "Make LoRA nodes"
     document.undo()
     assert document.graph.nodes == told.nodes
@@ -74,7 +74,7 @@ def test_the_menu_has_it_where_there_are_tags(window):
 
 
 def test_without_a_text_encoder_it_says_so(window):
-    window.page.scene.select(["checkpoint"])
+    window.page.scene.store.select(["checkpoint"])
     window.actions_.run("edit.delete")
     until(lambda: "checkpoint" not in window.documents.current.graph.nodes)
     say(window, "a pony <lora:mane:1>")

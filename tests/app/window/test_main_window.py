@@ -112,7 +112,7 @@ class TestPages:
         window.new_default()
         QTest.qWait(20)
         seen = window.page.view.visible_rect()
-        assert seen.contains(window.page.scene.bounds())
+        assert seen.contains(window.page.scene.store.bounds())
         assert window.inspector.isVisible()
 
     def test_nodes_are_shown_beside_the_canvas(self, window):
@@ -242,7 +242,7 @@ class TestDocuments:
         seen = []
         for _ in range(3):
             press(window.page.view, Qt.Key.Key_F8)
-            seen += window.page.scene.selected_nodes()
+            seen += window.page.scene.store.selected_nodes()
         assert seen[0] == seen[2]
         assert set(seen) == {"decode", "sampler"}
 
@@ -273,7 +273,7 @@ class TestDocuments:
 class TestInspector:
     def test_it_tells_of_the_selected_node_and_fits_its_width(self, window):
         show_graph(window, text_to_picture())
-        window.page.scene.select(["sampler"])
+        window.page.scene.store.select(["sampler"])
         assert window.inspector._node == "sampler"
         area = window.inspector._area
         QTest.qWait(20)
@@ -303,10 +303,10 @@ def test_what_is_added_from_beside_the_canvas_covers_nothing(window):
     window.canvas_requests.open_files([upscaler, upscaler])
     window.drop_handler.wait()
     until(lambda: len(document.graph.nodes) == len(before) + 3)
-    cards = {id: item.rect for id, item in page.scene.node_items.items()}
+    cards = {id: item.rect for id, item in page.scene.store.node_items.items()}
     for id in cards.keys() - before:
         assert [other for other in cards if cards[other].intersects(cards[id])] == [id]
-    (shown,) = page.scene.selected_nodes()
+    (shown,) = page.scene.store.selected_nodes()
     until(lambda: page.view.visible_rect().contains(cards[shown]))
 
 
@@ -330,7 +330,7 @@ def test_what_was_bypassed_in_vain_is_turned_on_again_by_a_button(window):
     document.do(SetMode("positive", "bypassed"), "Bypass")
     until(lambda: document.states["sampler"].faults)
     (fault,) = document.states["sampler"].faults
-    item = page.scene.node_items["sampler"]
+    item = page.scene.store.node_items["sampler"]
     assert fault.what.startswith("The link comes from Prompt, which is bypassed")
     assert remedies(item.node, item.spec, fault)[0].name == "turn_on"
     page.scene.remedy_requested.emit("sampler", fault, "turn_on")

@@ -47,7 +47,7 @@ def test_actions_have_ids_of_their_own_titles_and_icons(canvas):
 
 @pytest.mark.parametrize(("key", "keys"), [(Key.Key_M, None), (Key.Key_M, CTRL)])
 def test_mute_and_back(canvas, hands, key, keys):
-    canvas.scene.select(["save", "decode"])
+    canvas.scene.store.select(["save", "decode"])
     hands.key(key, *([keys] if keys else []))
     assert [canvas.nodes[id].mode for id in ("save", "decode", "sampler")] == [
         "muted",
@@ -60,7 +60,7 @@ def test_mute_and_back(canvas, hands, key, keys):
 
 
 def test_bypass_collapse_and_pin(canvas, hands):
-    canvas.scene.select(["sampler"])
+    canvas.scene.store.select(["sampler"])
     hands.key(Key.Key_D)
     hands.key(Key.Key_H)
     hands.key(Key.Key_P)
@@ -79,13 +79,13 @@ def test_commands_without_a_target_do_nothing(canvas, hands):
 
 
 def test_delete_and_dissolve(canvas, hands):
-    canvas.scene.select(["decode"])
+    canvas.scene.store.select(["decode"])
     hands.key(Key.Key_Delete)
     assert "decode" not in canvas.nodes
     assert canvas.nodes["save"].inputs == {}
     hands.key(Key.Key_Z, CTRL)
     assert "decode" in canvas.nodes
-    canvas.scene.select(["sampler"])
+    canvas.scene.store.select(["sampler"])
     hands.key(Key.Key_Delete, CTRL)
     assert canvas.nodes["decode"].inputs["latent"] == Link("latent", "latent")
     hands.key(Key.Key_Z, CTRL)
@@ -94,21 +94,21 @@ def test_delete_and_dissolve(canvas, hands):
 
 
 def test_wires_frames_and_notes_are_deleted_too(canvas, hands):
-    canvas.scene.select(wires=[("save", "image")])
+    canvas.scene.store.select(wires=[("save", "image")])
     hands.key(Key.Key_X)
     assert canvas.nodes["save"].inputs == {}
-    canvas.commands.selection.note(QPointF(0, 800))
-    canvas.commands.selection.note(QPointF(300, 800))
-    canvas.scene.clear_selection()
-    canvas.commands.selection.frame(QPointF(500, 900))
-    canvas.scene.select(frames=[0], notes=[0, 1])
+    canvas.commands.edit.selection.note(QPointF(0, 800))
+    canvas.commands.edit.selection.note(QPointF(300, 800))
+    canvas.scene.store.clear_selection()
+    canvas.commands.edit.selection.frame(QPointF(500, 900))
+    canvas.scene.store.select(frames=[0], notes=[0, 1])
     hands.key(Key.Key_Delete)
     assert canvas.graph.view["frames"] == []
     assert canvas.graph.view["notes"] == []
 
 
 def test_copies_go_through_the_clipboard_to_another_document(canvas, hands, qtbot):
-    canvas.scene.select(["sampler", "decode"])
+    canvas.scene.store.select(["sampler", "decode"])
     hands.key(Key.Key_C, CTRL)
     text = QGuiApplication.clipboard().text()
     assert '"ponystudio.clipboard"' in text
@@ -117,13 +117,13 @@ def test_copies_go_through_the_clipboard_to_another_document(canvas, hands, qtbo
     other.hands.key(Key.Key_V, CTRL)
     assert set(other.nodes) == {"sampler", "decode"}
     assert other.nodes["decode"].inputs == {"latent": Link("sampler", "latent")}
-    assert set(other.scene.selected_nodes()) == {"sampler", "decode"}
+    assert set(other.scene.store.selected_nodes()) == {"sampler", "decode"}
     seen = other.view.visible_rect()
-    assert seen.contains(other.scene.bounds(["decode"]).center())
+    assert seen.contains(other.scene.store.bounds(["decode"]).center())
 
 
 def test_paste_with_and_without_incoming_wires(canvas, hands):
-    canvas.scene.select(["decode"])
+    canvas.scene.store.select(["decode"])
     hands.key(Key.Key_C, CTRL)
     hands.key(Key.Key_V, CTRL)
     hands.key(Key.Key_V, CTRL | SHIFT)
@@ -133,7 +133,7 @@ def test_paste_with_and_without_incoming_wires(canvas, hands):
 
 
 def test_cut_and_paste_again(canvas, hands):
-    canvas.scene.select(["save"])
+    canvas.scene.store.select(["save"])
     hands.key(Key.Key_X, CTRL)
     assert "save" not in canvas.nodes
     hands.key(Key.Key_V, CTRL)
@@ -153,10 +153,10 @@ def test_other_text_on_the_clipboard_is_left_alone(canvas, hands):
 
 
 def test_duplicate_with_and_without_inputs(canvas, hands):
-    canvas.scene.select(["decode"])
+    canvas.scene.store.select(["decode"])
     hands.key(Key.Key_D, SHIFT)
     assert canvas.nodes["decode_2"].inputs == {}
-    canvas.scene.select(["decode"])
+    canvas.scene.store.select(["decode"])
     hands.key(Key.Key_D, CTRL | SHIFT)
     assert canvas.nodes["decode_3"].inputs == canvas.nodes["decode"].inputs
 
@@ -166,7 +166,7 @@ def test_tidy_is_one_step_and_then_rests(canvas, hands):
     canvas.document.do(SetView(("nodes", "decode", "dots"), {"latent": [[1, 1]]}), "Dot")
     hands.key(Key.Key_T, SHIFT)
     assert canvas.steps == 3
-    items = canvas.scene.node_items
+    items = canvas.scene.store.node_items
     assert items["sampler"].x < items["decode"].x < items["save"].x
     assert "dots" not in canvas.graph.view["nodes"]["decode"]
     rects = [item.rect for item in items.values()]
@@ -176,44 +176,44 @@ def test_tidy_is_one_step_and_then_rests(canvas, hands):
 
 
 def test_align_by_key(canvas, hands):
-    canvas.scene.select(["positive", "negative", "latent", "sampler"])
+    canvas.scene.store.select(["positive", "negative", "latent", "sampler"])
     hands.key(Key.Key_Left, CTRL | ALT)
-    xs = {canvas.scene.node_items[id].x for id in canvas.scene.selected_nodes()}
+    xs = {canvas.scene.store.node_items[id].x for id in canvas.scene.store.selected_nodes()}
     assert len(xs) == 1
 
 
 def test_a_frame_is_drawn_around_the_selection_and_titled(canvas, hands):
-    canvas.scene.select(["positive", "negative"])
+    canvas.scene.store.select(["positive", "negative"])
     hands.key(Key.Key_G, CTRL)
     edit = canvas.view.editors.widget
     edit.setText("Words")
     hands.key(Key.Key_Return, widget=edit)
     (frame,) = canvas.graph.view["frames"]
     assert (frame["title"], frame["hue"]) == ("Words", "text")
-    assert set(canvas.scene.frame_contents(0)) == {"positive", "negative"}
-    canvas.commands.selection.recolour([0], "image")
-    assert canvas.scene.frame_items[0].hue == "image"
+    assert set(canvas.scene.store.frame_contents(0)) == {"positive", "negative"}
+    canvas.commands.edit.selection.recolour([0], "image")
+    assert canvas.scene.store.frame_items[0].hue == "image"
 
 
 def test_a_note_is_written_in_place(canvas, hands):
-    canvas.commands.add_note(QPointF(1300, 700))
+    canvas.commands.edit.add_note(QPointF(1300, 700))
     edit = canvas.view.editors.widget
     hands.write("**Keepers**", edit)
     hands.key(Key.Key_Return, CTRL, widget=edit)
-    assert canvas.scene.note_items[0].text == "**Keepers**"
-    hands.double_click(canvas.scene.note_items[0].rect.center())
+    assert canvas.scene.store.note_items[0].text == "**Keepers**"
+    hands.double_click(canvas.scene.store.note_items[0].rect.center())
     edit = canvas.view.editors.widget
     hands.write(", all", edit)
-    assert canvas.scene.note_items[0].text == "**Keepers**, all"  # journalled as it is typed
+    assert canvas.scene.store.note_items[0].text == "**Keepers**, all"  # journalled as it is typed
     hands.key(Key.Key_Escape, widget=edit)
-    assert canvas.scene.note_items[0].text == "**Keepers**, all"
+    assert canvas.scene.store.note_items[0].text == "**Keepers**, all"
     assert canvas.steps == 2
     canvas.undo()
-    assert canvas.scene.note_items[0].text == "**Keepers**"
+    assert canvas.scene.store.note_items[0].text == "**Keepers**"
 
 
 def test_f2_renames_and_the_kinds_own_title_is_no_title(canvas, hands):
-    canvas.scene.select(["save"])
+    canvas.scene.store.select(["save"])
     hands.key(Key.Key_F2)
     edit = canvas.view.editors.widget
     edit.setText("Final")
@@ -240,7 +240,7 @@ def test_a_tap_of_space_opens_the_palette(canvas, hands):
 
 
 def test_a_swap_by_palette(canvas, hands):
-    canvas.scene.select(["save"])
+    canvas.scene.store.select(["save"])
     hands.key(Key.Key_S, SHIFT)
     hands.write("preview", canvas.palette.search)
     hands.key(Key.Key_Return, widget=canvas.palette.search)
@@ -252,7 +252,7 @@ def test_finding_a_node_by_what_is_written_in_it(canvas, hands):
     hands.key(Key.Key_F, CTRL)
     hands.write("unicorn", canvas.palette.search)
     hands.key(Key.Key_Return, widget=canvas.palette.search)
-    assert canvas.scene.selected_nodes() == ["positive"]
+    assert canvas.scene.store.selected_nodes() == ["positive"]
 
 
 @OFFSCREEN_MENU
@@ -267,14 +267,14 @@ def test_menus_offer_what_fits_the_place(canvas):
         return found
 
     assert {"Run to here", "Mute", "Swap for another node…"} & set(texts(Hit("header", "save")))
-    assert scene.selected_nodes() == ["save"]
+    assert scene.store.selected_nodes() == ["save"]
     assert "Put a node into the wire…" in texts(Hit("wire", wire=("save", "image")))
     socket = SocketRef("decode", "image", True, "image")
     assert texts(Hit("socket", "decode", socket)) == ["Add a node here…", "Disconnect"]
     assert "Add a note" in texts(Hit("empty"))
-    canvas.commands.selection.frame(QPointF(0, 900))
+    canvas.commands.edit.selection.frame(QPointF(0, 900))
     assert "Sampling" in texts(Hit("frame_title", index=0))
-    canvas.commands.selection.note(QPointF(0, 900))
+    canvas.commands.edit.selection.note(QPointF(0, 900))
     assert "Write" in texts(Hit("note", index=0))
 
 
@@ -289,10 +289,10 @@ def test_a_menu_does_what_it_says(canvas):
 
 
 def test_a_param_becomes_a_socket_and_a_value_again(canvas):
-    canvas.commands.show_socket("sampler", "steps")
-    assert any(ref.name == "steps" for ref in canvas.scene.sockets("sampler"))
-    canvas.commands.hide_socket("sampler", "steps")
-    assert not any(ref.name == "steps" for ref in canvas.scene.sockets("sampler"))
+    canvas.commands.ops.show_socket("sampler", "steps")
+    assert any(ref.name == "steps" for ref in canvas.scene.store.sockets("sampler"))
+    canvas.commands.ops.hide_socket("sampler", "steps")
+    assert not any(ref.name == "steps" for ref in canvas.scene.store.sockets("sampler"))
 
 
 def test_a_kind_of_node_is_dropped_from_a_panel(canvas):
@@ -331,7 +331,7 @@ def test_what_is_selected_may_be_of_a_missing_pack(qtbot):
 
     graph = Graph.of(Node("a", "gone.node", params={"x": 1}), Node("b", "core.save_image"))
     canvas = Canvas(qtbot, graph)
-    canvas.scene.select(["a"])
+    canvas.scene.store.select(["a"])
     hands = canvas.hands
     for key, keys in (
         (Key.Key_M, None),
@@ -341,8 +341,8 @@ def test_what_is_selected_may_be_of_a_missing_pack(qtbot):
         (Key.Key_V, CTRL),
     ):
         hands.key(key, *([keys] if keys else []))
-    canvas.commands.view_output("a")
-    canvas.commands.chooser.swap("a")
+    canvas.commands.edit.view_output("a")
+    canvas.commands.edit.chooser.swap("a")
     hands.write("preview", canvas.palette.search)
     hands.key(Key.Key_Return, widget=canvas.palette.search)
     assert canvas.nodes["a"].type == "core.preview_image"
@@ -351,7 +351,7 @@ def test_what_is_selected_may_be_of_a_missing_pack(qtbot):
 
 def test_keys_can_be_others(canvas, hands):
     canvas.commands.keys_of = lambda spec: ("K",) if spec.id == "edit.mute" else spec.keys
-    canvas.scene.select(["save"])
+    canvas.scene.store.select(["save"])
     hands.key(Key.Key_M)
     assert canvas.nodes["save"].mode == "normal"
     hands.key(Key.Key_K)
@@ -361,7 +361,7 @@ def test_keys_can_be_others(canvas, hands):
 
 def test_nudges_of_other_nodes_are_other_steps(canvas, hands):
     for node in ("save", "decode"):
-        canvas.scene.select([node])
+        canvas.scene.store.select([node])
         hands.key(Key.Key_Right, SHIFT)
         hands.key(Key.Key_Right, SHIFT)
     assert canvas.steps == 2
@@ -380,9 +380,9 @@ def test_a_picture_on_the_clipboard_is_as_if_dropped(canvas, hands):
 
 def test_a_new_note_and_what_is_written_in_it_are_one_step(canvas, hands):
     before = canvas.graph
-    canvas.commands.add_note(QPointF(1300, 700))
+    canvas.commands.edit.add_note(QPointF(1300, 700))
     canvas.view.editors.widget.setPlainText("Keep")
-    canvas.view.close_editor()
+    canvas.view.editors.close()
     assert canvas.steps == 1
     canvas.undo()
     assert canvas.graph == before
@@ -391,7 +391,7 @@ def test_a_new_note_and_what_is_written_in_it_are_one_step(canvas, hands):
 @pytest.mark.parametrize("commit", [True, False])
 def test_a_note_in_which_nothing_was_written_goes_again(canvas, commit):
     before = canvas.graph
-    canvas.commands.add_note(QPointF(1300, 700))
-    canvas.view.close_editor(commit)
+    canvas.commands.edit.add_note(QPointF(1300, 700))
+    canvas.view.editors.close(commit)
     assert canvas.graph == before
     assert canvas.document.undo_stack.index() == 0

@@ -34,14 +34,16 @@ def focus(canvas):
 
 
 def test_arrows_begin_at_the_selection_and_walk_along_wires(canvas, hands):
-    canvas.scene.select(["sampler"])
+    canvas.scene.store.select(["sampler"])
     keys(hands, Key.Key_Right)
     assert focus(canvas) == ("node", "sampler", "")
     keys(hands, Key.Key_Right)
     assert focus(canvas) == ("node", "decode", "")
     keys(hands, Key.Key_Left, Key.Key_Left)
     assert canvas.scene.focus.node in ("positive", "checkpoint")
-    assert canvas.scene.selected_nodes() == ["sampler"], "the focus is apart from the selection"
+    assert canvas.scene.store.selected_nodes() == ["sampler"], (
+        "the focus is apart from the selection"
+    )
     assert canvas.steps == 0
 
 
@@ -136,13 +138,13 @@ def test_commands_act_on_what_has_the_focus(canvas, hands):
     keys(hands, Key.Key_M)
     assert canvas.nodes["save"].mode == "muted"
     hands.key(Key.Key_Space, CTRL)
-    assert canvas.scene.selected_nodes() == ["save"]
+    assert canvas.scene.store.selected_nodes() == ["save"]
 
 
 def test_the_focus_comes_into_view(canvas, hands):
     canvas.view.pan(5000, 0)
     canvas.commands.keyboard.set(FocusRef("node", "save"))
-    rect = canvas.scene.node_items["save"].rect
+    rect = canvas.scene.store.node_items["save"].rect
     assert canvas.view.visible_rect().contains(rect.center().x(), rect.top() + 16)
 
 
@@ -182,7 +184,7 @@ def test_the_focus_is_said_in_words(canvas):
 
 def test_a_focus_on_what_goes_away_goes_too(canvas, hands):
     canvas.commands.keyboard.set(FocusRef("node", "save"))
-    canvas.scene.select(["save"])
+    canvas.scene.store.select(["save"])
     keys(hands, Key.Key_Delete)
     assert canvas.scene.focus is None
 
@@ -216,7 +218,7 @@ def test_a_whole_graph_by_keyboard(qtbot):
         "positive": Link("prompt", "conditioning"),
         "model": Link("checkpoint", "model"),
     }
-    rects = [item.rect for item in canvas.scene.node_items.values()]
+    rects = [item.rect for item in canvas.scene.store.node_items.values()]
     assert not any(a.intersects(b) for i, a in enumerate(rects) for b in rects[i + 1 :])
 
 

@@ -71,15 +71,13 @@ class Studio:
             replace(graph, view={"nodes": nodes}), Catalog((SPEC, PROMPT))
         )
         self.seeds: dict[tuple[str, str], int] = {}
-        self.scene = GraphScene(self.document)
+        services = FieldServices(
+            lambda: ModelFolders([models]), lambda node, name: self.seeds.get((node, name))
+        )
+        self.scene = GraphScene(self.document, services)
         self.view = GraphView(self.scene)
         qtbot.addWidget(self.view)
-        self.view.params.set_services(
-            FieldServices(
-                lambda: ModelFolders([models]), lambda node, name: self.seeds.get((node, name))
-            )
-        )
-        self.params = self.view.params
+        self.host = self.view.field_host
         self.view.resize(640, 700)
         with qtbot.waitExposed(self.view):
             self.view.show()
@@ -91,8 +89,20 @@ class Studio:
         spec = self.document.spec(node).param_by_name[name]
         return self.document.graph.nodes[node].params.get(name, spec.default)
 
+    def place(self, name, node="a"):
+        place = self.scene.store.param(node, name)
+        assert place is not None
+        return place
+
+    def actions(self, name, node="a", part=""):
+        """The actions of a param's menu, by id, as opened on a part of its field."""
+        place = self.place(name, node)
+        at = self.part_rect(name, part, node).center() if part else place.rect.center()
+        found = self.view.field_input.actions_for(place, at)
+        return {action.id: action for action in found}
+
     def rect(self, name, node="a"):
-        return self.params._row(node, name)[1]
+        return self.place(name, node).rect
 
     def at(self, name, x=0.5, y=12.0, node="a"):
         """A point of the viewport: `x` along the field if below 1, else px from its left."""
@@ -100,11 +110,14 @@ class Studio:
         across = rect.width() * x if 0 <= x <= 1 else x
         return self.view.from_scene(rect.topLeft() + QPointF(across, y)).toPoint()
 
+    def part_rect(self, name, part, node="a"):
+        place = self.place(name, node)
+        ctx = self.host.context(node, place.spec)
+        found = {p.name: p for p in place.field.parts(place.rect, ctx)}
+        return found[part].rect
+
     def part(self, name, part, node="a"):
-        spec, rect = self.params._row(node, name)
-        field = self.scene.field(spec)
-        found = {p.name: p for p in field.parts(rect, self.params.context(node, spec))}
-        return self.view.from_scene(found[part].rect.center()).toPoint()
+        return self.view.from_scene(self.part_rect(name, part, node).center()).toPoint()
 
     def click(self, at, modifiers=Qt.KeyboardModifier.NoModifier):
         QTest.mouseClick(self.view.viewport(), Qt.MouseButton.LeftButton, modifiers, at)
@@ -162,7 +175,7 @@ class Studio:
 
     @property
     def popup(self):
-        return self.params.popup
+        return self.host.popup
 
     @property
     def steps(self):
@@ -181,6 +194,6 @@ def studio(qtbot, models):
     theme.set_reduced_motion(True)
     found = Studio(qtbot, models)
     yield found
-    found.view.close_editor()
-    found.params.close_popup()
+    found.view.editors.close()
+    found.host.close_popup()
     theme.set_reduced_motion(False)

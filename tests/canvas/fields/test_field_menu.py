@@ -11,8 +11,7 @@ from ponystudio.widgets import theme
 
 
 def actions(studio, name, node="a"):
-    spec = studio.document.spec(node).param_by_name[name]
-    return {action.id: action for action in studio.params.actions_for(node, spec)}
+    return studio.actions(name, node)
 
 
 def test_reset(studio):
@@ -41,7 +40,7 @@ def test_copy_and_paste(studio):
 def test_to_a_socket_and_back(studio):
     actions(studio, "steps")["param.socket"].run()
     assert "steps" in studio.document.looks("a")["sockets"]
-    assert studio.scene.node_items["a"].layout.input("steps") is not None
+    assert studio.scene.store.node_items["a"].layout.input("steps") is not None
     studio.document.do(AddNode(Node("b", "test.all"), {"pos": [0, 700]}), "Add")
     studio.document.do(Connect("b", "value", "a", "steps"), "Connect")
     found = actions(studio, "steps")
@@ -62,15 +61,15 @@ def test_odd_values_are_shown_and_can_be_edited(studio, odd):
     studio.drag(studio.at("steps"), 50)
     assert isinstance(studio.value("steps"), int)
     for node, name in (("a", "seed"), ("a", "cfg"), ("a", "prefix"), ("p", "text")):
-        assert studio.params.edit(node, name)
-        studio.view.close_editor(commit=False)
+        assert studio.host.edit(node, name)
+        studio.view.editors.close(commit=False)
 
 
 def test_trouble_and_help_are_told(studio):
     problem = Problem("999 is out of range.", "Use 1 to 60.", socket="steps")
     studio.document.states.update("a", faults=(problem,))
     pos = studio.view.to_scene(studio.at("steps"))
-    said = studio.params.tooltip(pos)
+    said = studio.view.field_input.tooltip(pos)
     assert said.startswith("999 is out of range. Use 1 to 60.")
     assert "usually 25" in said
     studio.view.grab()
@@ -90,8 +89,8 @@ def test_labels():
 def test_every_field_is_read_aloud(studio):
     for node in ("a", "p"):
         for spec in studio.document.spec(node).params:
-            field = studio.scene.field(spec)
-            said = field.accessible_text(studio.params.context(node, spec))
+            field = studio.scene.sync.field(spec)
+            said = field.accessible_text(studio.host.context(node, spec))
             assert said.startswith(field_painting.label_of(spec))
 
 

@@ -198,14 +198,14 @@ def test_a_file_dropped_on_the_field_is_its_value(studio, loras, tmp_path):
 def test_trouble_is_shown_on_the_field(studio, loras, qtbot):
     studio.document.do(SetParam("a", "file", "gone.safetensors"), "Set")
     spec = studio.document.spec("a").param_by_name["file"]
-    field = studio.scene.field(spec)
+    field = studio.scene.sync.field(spec)
 
     def trouble():
-        return field.trouble(studio.params.context("a", spec))
+        return field.trouble(studio.host.context("a", spec))
 
     qtbot.waitUntil(lambda: trouble() == "Not found")
     studio.view.grab()
-    assert "gone" in field.tooltip(studio.params.context("a", spec))
+    assert "gone" in field.tooltip(studio.host.context("a", spec))
 
 
 def test_a_file_from_anywhere_is_browsed_for(studio, loras, tmp_path, qtbot, monkeypatch):

@@ -39,20 +39,20 @@ def test_shift_is_fine_and_ctrl_coarse(studio):
 def test_a_click_changes_nothing_but_gives_the_keyboard(studio):
     studio.click(studio.at("steps"))
     assert studio.steps == 0
-    assert studio.params.focused == ("a", "steps")
-    assert studio.scene.selected_nodes() == ["a"]
+    assert studio.host.focused == ("a", "steps")
+    assert studio.scene.store.selected_nodes() == ["a"]
     studio.key(KEY.Key_Up)
     studio.key(KEY.Key_Up)
     assert studio.value("steps") == 27
     studio.key(KEY.Key_Escape)
-    assert studio.params.focused is None
+    assert studio.host.focused is None
 
 
 def test_who_walks_by_keys_walks_on(studio):
     from ponystudio.canvas.scene.items import FocusRef
 
     studio.scene.set_focus(FocusRef("param", "a", "steps"))
-    studio.params.focus("a", "steps")
+    studio.host.focus("a", "steps")
     studio.key(KEY.Key_Down)
     assert studio.value("steps") == 25
     studio.key(KEY.Key_PageUp)
@@ -113,7 +113,7 @@ def test_tab_goes_on_to_the_next(studio):
     studio.type("30")
     studio.key(KEY.Key_Tab)
     assert studio.value("steps") == 30
-    assert studio.params.focused == ("a", "width")
+    assert studio.host.focused == ("a", "width")
     studio.type("640")
     studio.key(KEY.Key_Return)
     assert studio.value("width") == 640
@@ -169,7 +169,7 @@ def test_a_wired_param_is_the_wires(studio):
     studio.drag(studio.at("steps"), 60)
     studio.view.grab()
     assert studio.value("steps") == 25
-    assert studio.params.focused is None
+    assert studio.host.focused is None
     assert studio.steps in (before, before + 1)  # the card may have been moved instead
 
 
@@ -182,5 +182,5 @@ def test_the_editor_keeps_to_its_field_whatever_the_app_wears(studio, qapp):
         editor = studio.editor
         assert editor.rect().contains(editor.line.geometry())
     finally:
-        studio.view.close_editor()
+        studio.view.editors.close()
         qapp.setStyleSheet("")

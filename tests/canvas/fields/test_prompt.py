@@ -26,7 +26,7 @@ def test_a_click_opens_the_editor_there(studio, prompt):
     prompt("unicorn, 3d")
     studio.type("!")
     assert studio.value("text", "p") == "unicorn, 3d!"
-    studio.view.close_editor()
+    studio.view.editors.close()
     studio.click(studio.at("text", 9.5, 15, node="p"))
     studio.type("A ")
     assert studio.value("text", "p") == "A unicorn, 3d!"
@@ -62,9 +62,9 @@ def test_what_has_no_effect_is_said_at_the_counter(studio, qtbot):
     def tip(text):
         studio.document.do(SetParam("p", "text", text), "Set")
         spec = studio.document.spec("p").param_by_name["text"]
-        field, ctx = studio.scene.field(spec), studio.params.context("p", spec)
+        field, ctx = studio.scene.sync.field(spec), studio.host.context("p", spec)
         field.tooltip(ctx)
-        qtbot.waitUntil(lambda: PromptState(text, "a1111") in studio.params.services.counts._known)
+        qtbot.waitUntil(lambda: PromptState(text, "a1111") in studio.host.services.counts._known)
         return field.tooltip(ctx)
 
     assert "<lora:mane:0.8>: left out of the text" in tip("a pony <lora:mane:0.8>")
@@ -158,11 +158,11 @@ def test_dragging_selects(studio, prompt):
 
 def test_the_count_is_shown_for_the_dialect(studio, qtbot):
     studio.document.do(SetParam("p", "text", "a BREAK b"), "Set")
-    field = studio.scene.field(studio.document.spec("p").param_by_name["text"])
+    field = studio.scene.sync.field(studio.document.spec("p").param_by_name["text"])
 
     def count():
         spec = studio.document.spec("p").param_by_name["text"]
-        return field.count(studio.params.context("p", spec))
+        return field.count(studio.host.context("p", spec))
 
     qtbot.waitUntil(lambda: count() is not None and count().chunks == 2)
     studio.document.do(SetParam("p", "dialect", "comfyui"), "Set")

@@ -27,8 +27,7 @@ def commands(studio):
 
 
 def menu(studio, node="p", name="text"):
-    spec = studio.document.spec(node).param_by_name[name]
-    return {action.id: action for action in studio.params.actions_for(node, spec)}
+    return studio.actions(name, node)
 
 
 def say(studio, text):
@@ -37,7 +36,7 @@ def say(studio, text):
 
 def editing(studio, text, start=0, end=0):
     say(studio, text)
-    studio.params.edit("p", "text")
+    studio.host.edit("p", "text")
     studio.editor.select(start, end)
     return studio.editor
 
@@ -86,7 +85,7 @@ def test_names_of_embeddings_are_no_tags(studio, models, qtbot):
     (models / "embeddings").mkdir()
     (models / "embeddings" / "bad_hands_v4.pt").write_bytes(b"")
     say(studio, "bad_hands_v4, bad_feet")
-    counts = studio.params.services.counts
+    counts = studio.host.services.counts
     with qtbot.waitSignal(counts.changed):
         counts.get(PromptState("anything to list them", "a1111"))
     menu(studio)["prompt.spaces"].run()
@@ -171,9 +170,9 @@ def test_what_is_kept_is_a_file_that_people_can_write(studio):
 def test_the_commands_are_for_the_prompt_that_is_worked_on(studio, commands):
     by_id = {spec.id: spec for spec in commands.actions()}
     say(studio, "long_hair")
-    studio.scene.select(["a"])
+    studio.scene.store.select(["a"])
     assert not by_id["prompt.spaces"].enabled()
-    studio.scene.select(["p"])
+    studio.scene.store.select(["p"])
     assert by_id["prompt.spaces"].enabled()
     by_id["prompt.spaces"].run()
     assert text_of(studio) == "long hair"

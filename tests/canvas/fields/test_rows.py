@@ -69,9 +69,7 @@ def test_a_file_in_a_row_is_chosen(two, models, qtbot):
 
 
 def test_rows_move(two):
-    spec = two.document.spec("a").param_by_name["stack"]
-    pos = two.view.to_scene(two.part("stack", "1.file"))
-    actions = {action.id: action for action in two.params.actions_for("a", spec, pos)}
+    actions = two.actions("stack", part="1.file")
     assert not actions["rows.down"].enabled()
     actions["rows.up"].run()
     assert [row["file"] for row in rows(two)] == ["b.safetensors", "a.safetensors"]

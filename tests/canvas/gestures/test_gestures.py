@@ -28,7 +28,7 @@ def place(canvas, node):
 
 
 def rect(canvas, node):
-    return canvas.scene.node_items[node].rect
+    return canvas.scene.store.node_items[node].rect
 
 
 # Moving
@@ -42,7 +42,7 @@ def test_a_card_moves_on_the_grid_in_one_step(canvas, hands):
     assert (x % 8, y % 8) == (0, 0)
     assert abs(x - was[0] - 93) <= 8
     assert abs(y - was[1] - 271) <= 8
-    assert canvas.scene.selected_nodes() == ["save"]
+    assert canvas.scene.store.selected_nodes() == ["save"]
     assert canvas.steps == 1
     assert canvas.document.undo_stack.text(0) == "Move Save image"
     canvas.undo()
@@ -57,10 +57,10 @@ def test_shift_keeps_to_one_axis(canvas, hands):
 
 
 def test_all_that_is_selected_moves_but_what_is_pinned(canvas, hands):
-    canvas.scene.select(["decode"])
+    canvas.scene.store.select(["decode"])
     hands.key(Qt.Key.Key_P)
     assert canvas.graph.view["nodes"]["decode"]["pinned"]
-    canvas.scene.select(["decode", "save", "sampler"])
+    canvas.scene.store.select(["decode", "save", "sampler"])
     was = {id: place(canvas, id) for id in canvas.nodes}
     start = hands.header("save")
     hands.drag(start, start + QPointF(0, 400))
@@ -99,23 +99,23 @@ def test_alt_drags_copies_away(canvas, hands):
     assert place(canvas, "save") == was
     assert place(canvas, "save_2")[1] >= was[1] + 400
     assert canvas.nodes["save_2"].inputs == {}
-    assert canvas.scene.selected_nodes() == ["save_2"]
+    assert canvas.scene.store.selected_nodes() == ["save_2"]
     assert canvas.steps == 1
     canvas.undo()
     assert "save_2" not in canvas.nodes
 
 
 def test_a_frame_takes_its_contents_along(canvas, hands):
-    canvas.scene.select(["decode", "save"])
+    canvas.scene.store.select(["decode", "save"])
     hands.key(Qt.Key.Key_G, CTRL)
-    canvas.view.close_editor()
-    frame = canvas.scene.frame_items[0]
-    assert set(canvas.scene.frame_contents(0)) == {"decode", "save"}
+    canvas.view.editors.close()
+    frame = canvas.scene.store.frame_items[0]
+    assert set(canvas.scene.store.frame_contents(0)) == {"decode", "save"}
     was, corner = place(canvas, "save"), frame.rect.topLeft()
     start = frame.rect.topLeft() + QPointF(60, 16)
     hands.drag(start, start + QPointF(0, 160))
     assert place(canvas, "save") == (was[0], was[1] + 160)
-    assert canvas.scene.frame_items[0].rect.topLeft() == corner + QPointF(0, 160)
+    assert canvas.scene.store.frame_items[0].rect.topLeft() == corner + QPointF(0, 160)
 
 
 def test_dropping_a_card_on_a_wire_puts_it_in(canvas, hands):
@@ -123,7 +123,7 @@ def test_dropping_a_card_on_a_wire_puts_it_in(canvas, hands):
     node = canvas.commands.ops.add_node(spec, QPointF(1000, 700))
     steps = canvas.steps
     start = hands.header(node)
-    wire = canvas.scene.wire_items["save", "image"]
+    wire = canvas.scene.store.wire_items["save", "image"]
     middle = QPointF(*wire.points[len(wire.points) // 2])
     hands.press(start)
     hands.move(start + QPointF(0, -20))
@@ -143,21 +143,21 @@ def test_dropping_a_card_on_a_wire_puts_it_in(canvas, hands):
 def test_clicks_select_add_and_toggle(canvas, hands):
     hands.click(hands.header("save"))
     hands.click(hands.header("decode"), SHIFT)
-    assert set(canvas.scene.selected_nodes()) == {"save", "decode"}
+    assert set(canvas.scene.store.selected_nodes()) == {"save", "decode"}
     hands.click(hands.header("save"), CTRL)
-    assert canvas.scene.selected_nodes() == ["decode"]
+    assert canvas.scene.store.selected_nodes() == ["decode"]
     hands.click(QPointF(780, 760))
-    assert canvas.scene.selected_nodes() == []
+    assert canvas.scene.store.selected_nodes() == []
 
 
 def test_a_box_selects_what_it_touches(canvas, hands):
     area = rect(canvas, "decode").united(rect(canvas, "save"))
     corner = area.topLeft() - QPointF(20, 20)
     hands.drag(corner, area.bottomRight() - QPointF(100, 10))
-    assert set(canvas.scene.selected_nodes()) == {"decode", "save"}
+    assert set(canvas.scene.store.selected_nodes()) == {"decode", "save"}
     assert canvas.scene.overlay.rubber is None
     hands.drag(corner, rect(canvas, "decode").center(), keys=CTRL)
-    assert canvas.scene.selected_nodes() == ["save"]
+    assert canvas.scene.store.selected_nodes() == ["save"]
     assert canvas.steps == 0
 
 
@@ -181,7 +181,10 @@ def test_a_wire_from_input_to_output_and_only_fitting_sockets_light_up(canvas, h
     assert canvas.commands.hint.isVisible()
     assert canvas.commands.hint.accessibleName().startswith("Lit sockets give Image.")
     lit = {
-        (r.node, r.name) for id in canvas.nodes for r in canvas.scene.sockets(id) if drag.fits(r)
+        (r.node, r.name)
+        for id in canvas.nodes
+        for r in canvas.scene.store.sockets(id)
+        if drag.fits(r)
     }
     assert lit == {("decode", "image")}
     hands.move(hands.out("decode", "image") + QPointF(6, 4))
@@ -259,9 +262,9 @@ def test_a_wire_dropped_on_nothing_asks_what_to_make(canvas, hands):
     hands.key(Qt.Key.Key_Return, widget=canvas.palette.search)
     assert canvas.nodes["scale_image"].inputs == {"image": Link("decode", "image")}
     assert canvas.scene.drag is None
-    assert canvas.scene.selected_nodes() == ["scale_image"]
+    assert canvas.scene.store.selected_nodes() == ["scale_image"]
     assert canvas.steps == 1
-    landed = canvas.scene.input_pos("scale_image", "image") - (start + QPointF(60, 420))
+    landed = canvas.scene.store.input_pos("scale_image", "image") - (start + QPointF(60, 420))
     assert landed.manhattanLength() <= 16, "its socket lies where the wire was dropped"
 
 
@@ -300,7 +303,7 @@ def test_ctrl_alt_click_unlinks_a_socket(canvas, hands):
 
 
 def crossing(canvas, key, share=0.5):
-    points = canvas.scene.wire_items[key].points
+    points = canvas.scene.store.wire_items[key].points
     return QPointF(*points[int(len(points) * share)])
 
 
@@ -334,23 +337,23 @@ def test_lazy_connect_makes_the_likeliest_wire(canvas, hands):
 def test_dots_come_move_and_go(canvas, hands):
     at = crossing(canvas, ("save", "image"))
     hands.double_click(at)
-    (dot,) = canvas.scene.wire_items["save", "image"].dots
+    (dot,) = canvas.scene.store.wire_items["save", "image"].dots
     hands.drag(dot, (dot[0], dot[1] + 80))
-    (moved,) = canvas.scene.wire_items["save", "image"].dots
+    (moved,) = canvas.scene.store.wire_items["save", "image"].dots
     assert moved == (dot[0], dot[1] + 80)
     hands.double_click(moved)
-    assert canvas.scene.wire_items["save", "image"].dots == ()
+    assert canvas.scene.store.wire_items["save", "image"].dots == ()
     assert canvas.steps == 3
 
 
 def test_a_drag_on_a_wire_bends_it(canvas, hands):
     at = crossing(canvas, ("save", "image"))
     hands.drag(at, at + QPointF(0, 72))
-    (dot,) = canvas.scene.wire_items["save", "image"].dots
+    (dot,) = canvas.scene.store.wire_items["save", "image"].dots
     assert abs(dot[1] - at.y() - 72) <= 8
     assert canvas.steps == 1
     canvas.undo()
-    assert canvas.scene.wire_items["save", "image"].dots == ()
+    assert canvas.scene.store.wire_items["save", "image"].dots == ()
 
 
 # Sizes
@@ -369,12 +372,12 @@ def test_a_card_is_as_wide_as_its_edge_is_dragged(canvas, hands):
 
 
 def test_a_frame_is_resized_by_its_corner(canvas, hands):
-    canvas.scene.clear_selection()
-    canvas.commands.selection.frame(QPointF(1000, 800))
-    area = canvas.scene.frame_items[0].rect
+    canvas.scene.store.clear_selection()
+    canvas.commands.edit.selection.frame(QPointF(1000, 800))
+    area = canvas.scene.store.frame_items[0].rect
     corner = area.bottomRight() - QPointF(3, 3)
     hands.drag(corner, corner + QPointF(80, 40))
-    after = canvas.scene.frame_items[0].rect
+    after = canvas.scene.store.frame_items[0].rect
     assert (after.topLeft(), after.width()) == (area.topLeft(), area.width() + 80)
 
 
@@ -419,7 +422,7 @@ def test_far_away_gestures_still_work(qtbot):
 
     canvas = Canvas(qtbot, Graph.of(Node("a", "core.load_image"), Node("b", "core.save_image")))
     canvas.view.set_camera(Camera(QPointF(200, 100), 0.1))
-    start = canvas.scene.node_items["b"].rect.center()
+    start = canvas.scene.store.node_items["b"].rect.center()
     canvas.hands.drag(start, start + QPointF(400, 400))
     assert canvas.steps == 1
 
@@ -428,7 +431,7 @@ def test_very_many_cards_move_when_they_are_dropped(canvas, hands, monkeypatch):
     from ponystudio.canvas.gestures import move
 
     monkeypatch.setattr(move, "_MANY", 3)
-    canvas.scene.select_all()
+    canvas.scene.store.select_all()
     was = {id: place(canvas, id) for id in canvas.nodes}
     start = hands.header("save")
     hands.press(start)
@@ -447,8 +450,10 @@ def test_a_wire_dropped_on_a_field_feeds_it(qtbot):
     canvas = Canvas(qtbot, graph, Catalog([*CATALOG.values(), number]))
     canvas.document.do(SetView(("nodes", "number", "pos"), [304, 760]), "Move")
     hands = canvas.hands
-    row = next(r for r in canvas.scene.node_items["sampler"].layout.params if r.spec.name == "cfg")
-    field = row.rect.center() + canvas.scene.node_items["sampler"].pos()
+    row = next(
+        r for r in canvas.scene.store.node_items["sampler"].layout.params if r.spec.name == "cfg"
+    )
+    field = row.rect.center() + canvas.scene.store.node_items["sampler"].pos()
     hands.press(hands.out("number", "value"))
     hands.move(field - QPointF(40, 0))
     hands.move(field)
@@ -456,18 +461,18 @@ def test_a_wire_dropped_on_a_field_feeds_it(qtbot):
     assert "feed cfg" in canvas.commands.hint.accessibleName()
     hands.release(field)
     assert canvas.nodes["sampler"].inputs["cfg"] == Link("number", "value")
-    assert any(ref.name == "cfg" for ref in canvas.scene.sockets("sampler"))
+    assert any(ref.name == "cfg" for ref in canvas.scene.store.sockets("sampler"))
     assert canvas.scene.overlay.ghosts == ()
 
 
 def test_notes_and_frames_inside_a_frame_come_along(canvas, hands):
-    canvas.scene.clear_selection()
-    selection = canvas.commands.selection
+    canvas.scene.store.clear_selection()
+    selection = canvas.commands.edit.selection
     selection.frame(QPointF(1000, 700))
-    outer = canvas.scene.frame_items[0].rect
+    outer = canvas.scene.store.frame_items[0].rect
     selection.note(outer.topLeft() + QPointF(40, 60))
-    note = canvas.scene.note_items[0].rect.topLeft()
-    assert outer.contains(canvas.scene.note_items[0].rect)
+    note = canvas.scene.store.note_items[0].rect.topLeft()
+    assert outer.contains(canvas.scene.store.note_items[0].rect)
     start = outer.topLeft() + QPointF(100, 16)
     hands.drag(start, start + QPointF(-80, 40))
-    assert canvas.scene.note_items[0].rect.topLeft() == note + QPointF(-80, 40)
+    assert canvas.scene.store.note_items[0].rect.topLeft() == note + QPointF(-80, 40)

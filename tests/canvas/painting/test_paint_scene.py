@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QImage
 from helpers.scenes import chain
 from ponystudio.canvas.painting import badge_fade
 from ponystudio.canvas.painting.wire_animation import WireAnimation
-from ponystudio.canvas.scene import card_status, screen_reader_texts
+from ponystudio.canvas.scene import card_status, hit_test, screen_reader_texts
 from ponystudio.canvas.scene.items import FocusRef, SocketRef
 from ponystudio.canvas.scene.overlay import Refusal, WireDrag
 from ponystudio.canvas.scene.scene import GraphScene
@@ -77,9 +77,9 @@ def test_selected_running_and_failed_show_at_every_zoom(view: GraphView, zoom: f
     scene = view.graph_scene
     view.set_camera(Camera(QPointF(440, 200), zoom))
     rest = shot(view)
-    scene.select(["sample"])
+    scene.store.select(["sample"])
     selected = shot(view)
-    scene.clear_selection()
+    scene.store.clear_selection()
     scene.document.states.update("sample", phase="running", step=1, steps=4)
     running = shot(view)
     scene.document.states.update("sample", phase="failed", problem=Problem("No."))
@@ -91,9 +91,9 @@ def test_selected_running_and_failed_show_at_every_zoom(view: GraphView, zoom: f
 def test_a_muted_card_lets_no_wire_through(view: GraphView) -> None:
     document = view.graph_scene.document
     document.do(SetView(("nodes", "second", "pos"), [640, 400]), "Move")
-    wire = view.graph_scene.wire_items[("second", "latent")].path.pointAtPercent(0.5)
+    wire = view.graph_scene.store.wire_items[("second", "latent")].path.pointAtPercent(0.5)
     document.do(SetView(("nodes", "source", "pos"), [wire.x() - 100, wire.y() - 60]), "Move")
-    view.graph_scene.raise_nodes(["source"])
+    view.graph_scene.store.raise_nodes(["source"])
     document.do(SetMode("source", "muted"), "Mute")
     look = theme.current()
     wanted = theme.mixed(look.color("canvas"), look.color("card"), 0.55)
@@ -103,7 +103,7 @@ def test_a_muted_card_lets_no_wire_through(view: GraphView) -> None:
 
 def test_a_dragged_wire_lights_what_fits_and_dims_the_rest(view: GraphView) -> None:
     scene = view.graph_scene
-    at = scene.input_pos("second", "latent")
+    at = scene.store.input_pos("second", "latent")
     before = color_at(view, at.x(), at.y() - 10)
     scene.set_drag(
         WireDrag(
@@ -145,16 +145,16 @@ def test_every_overlay_paints_and_leaves_no_trace(view: GraphView) -> None:
 
 def test_dots_drift_only_while_something_runs(view: GraphView) -> None:
     states = view.graph_scene.document.states
-    assert not view.wire_animation._timer.isActive()
+    assert not view.wire_animation.active
     states.update("sample", phase="running")
-    assert view.wire_animation._timer.isActive()
+    assert view.wire_animation.active
     assert {item.key for item in view.wire_animation.wires()} == {
         ("sample", "model"),
         ("sample", "latent"),
     }
     shot(view)
     states.update("sample", phase="done")
-    assert not view.wire_animation._timer.isActive()
+    assert not view.wire_animation.active
 
 
 def test_pictures_fit_and_keep_their_shape(view: GraphView) -> None:
@@ -163,7 +163,7 @@ def test_pictures_fit_and_keep_their_shape(view: GraphView) -> None:
     scene = view.graph_scene
     scene.document.do(SetView(("nodes", "sample", "preview"), True), "Show")
     scene.document.states.update("sample", picture=picture, phase="done")
-    place = scene.node_items["sample"].layout.picture.translated(320, 0)
+    place = scene.store.node_items["sample"].layout.picture.translated(320, 0)
     assert color_at(view, place.center().x(), place.center().y()) == QColor("#FF0000")
     assert color_at(view, place.center().x(), place.top() + 8) == theme.current().color("field")
 
@@ -189,7 +189,7 @@ def test_pictures_fit_and_keep_their_shape(view: GraphView) -> None:
     ],
 )
 def test_status(view: GraphView, state: NodeState, icon: str, text: str, right: str) -> None:
-    item = view.graph_scene.node_items["sample"]
+    item = view.graph_scene.store.node_items["sample"]
     found = card_status.status(item.node, item.spec, state)
     assert (found.icon, found.text, found.right) == (icon, text, right)
 
@@ -197,7 +197,7 @@ def test_status(view: GraphView, state: NodeState, icon: str, text: str, right: 
 def test_status_of_modes_and_unknown_nodes(view: GraphView) -> None:
     document = view.graph_scene.document
     document.do(SetMode("sample", "bypassed"), "Bypass")
-    item = view.graph_scene.node_items["sample"]
+    item = view.graph_scene.store.node_items["sample"]
     assert card_status.status(item.node, item.spec, NodeState()).text == "Passes latent"
     assert card_status.status(item.node, None, NodeState()).text == "Pack is missing"
 
@@ -207,8 +207,8 @@ def test_sockets_of_an_unknown_node_look_like_what_is_wired_to_them(view: GraphV
     document.do(ReplaceNode(replace(document.graph.nodes["sample"], type="gone.sample")), "Lose")
     wanted = theme.current().socket("latent").color
     for at in (
-        view.graph_scene.input_pos("sample", "latent"),
-        view.graph_scene.output_pos("sample", "latent"),
+        view.graph_scene.store.input_pos("sample", "latent"),
+        view.graph_scene.store.output_pos("sample", "latent"),
     ):
         assert color_at(view, at.x(), at.y()) == wanted
 
@@ -217,7 +217,7 @@ def test_dots_drift_below_messages(view: GraphView) -> None:
     scene = view.graph_scene
     scene.document.do(SetView(("nodes", "second", "pos"), [640, 300]), "Move")
     scene.document.states.update("sample", phase="failed", problem=Problem("No."))
-    hung = scene.node_items["sample"].message.rect
+    hung = scene.store.node_items["sample"].message.rect
     place = SetView(("nodes", "source", "pos"), [hung.left() - 300, hung.top() - 20])
     scene.document.do(place, "Move")
     before = shot(view)
@@ -230,9 +230,9 @@ def test_dots_drift_below_messages(view: GraphView) -> None:
 def test_dots_drift_below_sockets_and_reroute_dots(view: GraphView, monkeypatch) -> None:
     scene = view.graph_scene
     scene.document.do(SetView(("nodes", "sample", "dots"), {"latent": [[290, 20]]}), "Reroute")
-    ends = scene.output_pos("source", "latent"), scene.input_pos("sample", "latent")
+    ends = scene.store.output_pos("source", "latent"), scene.store.input_pos("sample", "latent")
     spots = [on_screen(view, around(at, 5)) for at in (QPointF(290, 20), *ends)]
-    wire = on_screen(view, scene.wire_items["sample", "latent"].box)
+    wire = on_screen(view, scene.store.wire_items["sample", "latent"].box)
     before = shot(view)
     scene.document.states.update("sample", phase="running")
     still = shot(view)
@@ -253,30 +253,31 @@ def on_screen(view: GraphView, rect: QRectF) -> QRect:
 
 def test_badges_cross_fade(view: GraphView, qtbot, monkeypatch) -> None:
     scene, states = view.graph_scene, view.graph_scene.document.states
+    fades = view.backing_store.painter.badge_fades
     states.update("sample", phase="running", step=1, steps=20)
-    qtbot.waitUntil(lambda: not scene.fades._timer.isActive())
+    qtbot.waitUntil(lambda: not fades.active)
     monkeypatch.setattr(badge_fade, "CROSS_MS", 600_000)
     states.update("sample", step=2)
-    assert scene.fades.of("sample") is None
-    line = scene.node_items["sample"].layout.status.translated(320, 0)
+    assert fades.of("sample") is None
+    line = scene.store.node_items["sample"].layout.status.translated(320, 0)
     words = on_screen(view, line.adjusted(10, 6, -10, -4))
     before = shot(view).copy(words)
     states.update("sample", phase="done", tier="memory")
-    old, share = scene.fades.of("sample")
+    old, share = fades.of("sample")
     assert old.text == "Step 2 of 20"
     assert share < 1
     with monkeypatch.context() as halfway:
-        halfway.setattr(scene.fades, "of", lambda _: (old, 0.5))
+        halfway.setattr(fades, "of", lambda _: (old, 0.5))
         during = repainted(view).copy(words)
     monkeypatch.setattr(badge_fade, "CROSS_MS", 1)
-    qtbot.waitUntil(lambda: scene.fades.of("sample") is None)
+    qtbot.waitUntil(lambda: fades.of("sample") is None)
     after = repainted(view).copy(words)
     assert before != after
     assert during not in (before, after)
 
 
 def repainted(view: GraphView) -> QImage:
-    view.graph_scene.damage()
+    view.graph_scene.store.damage()
     return shot(view)
 
 
@@ -284,7 +285,7 @@ def test_badges_change_at_once_where_nothing_may_move(view: GraphView) -> None:
     theme.set_reduced_motion(True)
     try:
         view.graph_scene.document.states.update("sample", phase="done", tier="memory")
-        assert view.graph_scene.fades.of("sample") is None
+        assert view.backing_store.painter.badge_fades.of("sample") is None
     finally:
         theme.set_reduced_motion(False)
 
@@ -295,10 +296,12 @@ def test_a_note_shows_in_the_header_and_is_said_there(view: GraphView) -> None:
     before = shot(view)
     scene.document.states.update("sample", phase="done", notes=(said,))
     marked = shot(view)
-    rect = scene.node_items["sample"].rect
+    rect = scene.store.node_items["sample"].rect
     header = view.from_scene_rect(QRectF(rect.left(), rect.top(), rect.width(), 32)).toRect()
     assert marked.copy(header) != before.copy(header)
-    tip = screen_reader_texts.tooltip(scene, scene.hit(rect.topLeft() + QPointF(60, 16)))
+    tip = screen_reader_texts.tooltip(
+        scene, hit_test.hit(scene.store, rect.topLeft() + QPointF(60, 16))
+    )
     assert tip.endswith(said)
 
 

@@ -79,7 +79,7 @@ def test_rects_are_where_things_are_on_the_screen(view, graph):
 def test_states_are_told(view, graph):
     scene, sample = view.graph_scene, card(graph, "sample")
     assert not sample.state().selected
-    scene.select(["sample"])
+    scene.store.select(["sample"])
     scene.document.states.update("sample", phase="running")
     assert sample.state().selected
     assert sample.state().busy

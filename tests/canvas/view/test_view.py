@@ -64,7 +64,7 @@ def difference(one: QImage, other: QImage) -> int:
 
 
 def repainted(view: GraphView) -> QImage:
-    view.graph_scene.damage()
+    view.graph_scene.store.damage()
     return shot(view)
 
 
@@ -95,12 +95,7 @@ def test_the_middle_button_pans(view: GraphView) -> None:
 
 def test_space_and_drag_pan_and_a_tap_is_told(view: GraphView) -> None:
     taps: list[int] = []
-
-    class Gestures(EventHandler):
-        def space_tap(self) -> None:
-            taps.append(1)
-
-    view.set_gestures(Gestures())
+    view.panning.space_tapped.connect(lambda: taps.append(1))
     before = view.camera().center
     viewport = view.viewport()
     QTest.keyPress(view, Qt.Key.Key_Space)
@@ -116,21 +111,23 @@ def test_space_and_drag_pan_and_a_tap_is_told(view: GraphView) -> None:
 
 def test_fit_shows_everything(view: GraphView) -> None:
     view.fit()
-    assert view.visible_rect().contains(view.graph_scene.bounds())
+    assert view.visible_rect().contains(view.graph_scene.store.bounds())
 
 
 def test_fit_shows_messages_below_cards(view: GraphView) -> None:
     scene = view.graph_scene
     scene.document.states.update("sample", phase="failed", problem=Problem("No.", "Try " * 60))
     view.fit()
-    assert view.visible_rect().contains(scene.node_items["sample"].message.rect)
+    assert view.visible_rect().contains(scene.store.node_items["sample"].message.rect)
 
 
 def test_fit_glides_where_motion_is_wanted(view: GraphView, qtbot) -> None:
     theme.set_reduced_motion(False)
     view.pan(5000, 0)
     view.fit()
-    qtbot.waitUntil(lambda: view.visible_rect().contains(view.graph_scene.bounds()), timeout=3000)
+    qtbot.waitUntil(
+        lambda: view.visible_rect().contains(view.graph_scene.store.bounds()), timeout=3000
+    )
 
 
 def test_events_go_to_the_first_that_takes_them(view: GraphView) -> None:
@@ -148,13 +145,13 @@ def test_events_go_to_the_first_that_takes_them(view: GraphView) -> None:
             asked.append(f"{self.name} up")
             return True
 
-    view.buttons, view.gestures = Asked("buttons", False), Asked("gestures", True)
+    view.set_handlers(Asked("first", False), Asked("second", True), Asked("third", True))
     QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(5, 5))
-    assert asked == ["buttons", "gestures", "gestures up"]
+    assert asked == ["first", "second", "second up"]
 
 
 def test_run_to_here_is_pressed_in_the_header(view: GraphView, qtbot) -> None:
-    item = view.graph_scene.node_items["sample"]
+    item = view.graph_scene.store.node_items["sample"]
     at = view.from_scene(QPointF(item.rect.right() - 42, item.rect.top() + 16)).toPoint()
     QTest.mouseMove(view.viewport(), at)
     with qtbot.waitSignal(view.graph_scene.run_to_requested) as signal:
@@ -166,7 +163,7 @@ def test_a_remedy_is_pressed_in_the_message(view: GraphView, qtbot) -> None:
     problem = Problem("It went wrong.", "Do something.", "NodeFailed", "", "trace")
     view.graph_scene.document.states.set("sample", NodeState("failed", problem=problem))
     shot(view)
-    message = view.graph_scene.node_items["sample"].message
+    message = view.graph_scene.store.node_items["sample"].message
     button = next(item for item in message.buttons if item.name == "run")
     at = view.from_scene(message.rect.topLeft() + button.rect.center()).toPoint()
     with qtbot.waitSignal(view.graph_scene.remedy_requested) as signal:
@@ -187,7 +184,7 @@ def test_what_is_kept_between_frames_is_what_would_be_painted(view: GraphView) -
         if step == 6:
             document.do(SetMode("source", "muted"), "Mute")
         if step == 8:
-            scene.select(["sample"], [("second", "latent")])
+            scene.store.select(["sample"], [("second", "latent")])
         if step == 10:
             document.undo()
         kept = shot(view)
@@ -208,7 +205,7 @@ def test_an_editor_follows_the_zoom_and_commits_when_left(view: GraphView, qtbot
     editor = QLineEdit("20")
     editor.setFont(theme.current().font("body"))
     view.activateWindow()
-    view.open_editor(
+    view.editors.open(
         editor,
         QRectF(330, 120, 220, 24),
         committed=lambda: done.append("commit"),
@@ -221,8 +218,8 @@ def test_an_editor_follows_the_zoom_and_commits_when_left(view: GraphView, qtbot
     QTest.keyClick(editor, Qt.Key.Key_Escape)
     assert done == ["cancel"]
     second = QLineEdit()
-    view.open_editor(second, QRectF(330, 120, 220, 24), committed=lambda: done.append("commit"))
-    view.close_editor()
+    view.editors.open(second, QRectF(330, 120, 220, 24), committed=lambda: done.append("commit"))
+    view.editors.close()
     assert done == ["cancel", "commit"]
 
 

@@ -1,0 +1,89 @@
+"""The card that hangs below a failed node, laid out: what happened, and what to press."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPointF, QRectF
+
+from ponystudio.api.spec import NodeSpec
+from ponystudio.canvas.scene import error_actions
+from ponystudio.graph.model import Node
+from ponystudio.qt.i18n import tr
+from ponystudio.studio.documents.node_state import Problem
+from ponystudio.widgets import metrics, text_layout
+
+PAD = 12.0
+_WIDTH = 240.0  # at least; wide cards have wide messages
+LINE, TITLE_LINE = 16.0, 20.0
+_BUTTON = 28.0
+_DETAIL_LINES = 14
+
+
+@dataclass(frozen=True)
+class Button:
+    """`rect` from the message's corner; `kind`: primary, plain or link."""
+
+    name: str
+    text: str
+    kind: str
+    icon: str
+    rect: QRectF
+
+
+@dataclass(frozen=True)
+class Message:
+    """The layout of a message; `rect` in scene px."""
+
+    rect: QRectF
+    title: tuple[str, ...]
+    lines: tuple[str, ...]
+    details: tuple[str, ...]
+    details_top: float
+    buttons: tuple[Button, ...]
+
+    def button_at(self, pos: QPointF) -> str:
+        local = pos - self.rect.topLeft()
+        return next((item.name for item in self.buttons if item.rect.contains(local)), "")
+
+
+def layout(
+    node: Node, spec: NodeSpec | None, card: QRectF, problem: Problem, open_details: bool
+) -> Message:
+    """The message of a node whose card is there (scene px)."""
+    width = max(_WIDTH, card.width())
+    room = int(width - 2 * PAD)
+    title = text_layout.wrapped(problem.what.rstrip("."), "title", room)
+    lines = text_layout.wrapped(problem.remedy, "body", room) if problem.remedy else ()
+    y = PAD + len(title) * TITLE_LINE + 4 + len(lines) * LINE + 10
+    buttons: list[Button] = []
+    x = PAD
+    for found in error_actions.remedies(node, spec, problem):
+        wide = text_layout.width(found.text, "group") + 20
+        if x > PAD and x + wide > width - PAD:
+            x, y = PAD, y + _BUTTON + 6
+        rect = QRectF(x, y, wide, _BUTTON)
+        buttons.append(Button(found.name, found.text, found.kind, "", rect))
+        x += wide + 8
+    if buttons:
+        y += _BUTTON + 8
+    foot = y
+    if problem.details:
+        text = tr("Hide details") if open_details else tr("Show details")
+        wide = text_layout.width(text, "body") + 26
+        icon = "down" if open_details else "right"
+        rect = QRectF(PAD - 4, foot, wide, 22)
+        buttons.append(Button("details", text, "link", icon, rect))
+    copy = tr("Copy")
+    wide = text_layout.width(copy, "body") + 26
+    rect = QRectF(width - PAD - wide + 4, foot, wide, 22)
+    buttons.append(Button("copy", copy, "link", "copy", rect))
+    y = foot + 22 + 8
+    details: tuple[str, ...] = ()
+    if open_details:
+        details = text_layout.wrapped(problem.details.strip(), "mono_caption", room)[
+            -_DETAIL_LINES:
+        ]
+        y += len(details) * LINE + 8
+    rect = QRectF(card.left(), card.bottom() + metrics.MESSAGE_GAP, width, y)
+    return Message(rect, title, lines, details, foot + 22 + 8, tuple(buttons))
