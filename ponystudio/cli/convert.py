@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from ponystudio.errors import UsageError
 from ponystudio.library.convert import convert
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("source", metavar="IN", type=Path, help="a .ckpt, .pt, .bin or folder")
+    parser.add_argument("target", metavar="OUT", type=Path, help="the .safetensors to write")
+    parser.add_argument("--ema", action="store_true", help="take the averaged weights")
+    parser.add_argument("--half", action="store_true", help="store as 16-bit floats")
 
 
 def main(arguments: Namespace) -> int:

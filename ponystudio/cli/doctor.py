@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import shutil
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from ponystudio.library.model_folders import default_roots
 SHOWN = ("diffusers", "transformers", "safetensors", "numpy", "PySide6-Essentials")
 # Not in requirements: for users who want what they add.
 OPTIONAL = {"spandrel": "more kinds of upscalers"}
+
+
+def add_arguments(_: ArgumentParser) -> None:
+    """It takes none."""
 
 
 def main(_: Namespace) -> int:

@@ -28,7 +28,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
-def complain(error: PonyStudioError) -> None:
+def print_error(error: PonyStudioError) -> None:
     """Where and what, then what to do about it."""
     for each in error.errors if isinstance(error, Refused) else (error,):
         place = f"{each.where}: " if each.where else ""

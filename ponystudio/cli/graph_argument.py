@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponystudio.cli.set_params import apply
+from ponystudio.cli.set_params import set_params
 from ponystudio.diffusion.families import families
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.graph.formats.embedded_metadata import graph_text
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
@@ -57,10 +57,35 @@ class OpenedGraph:
         ]
 
 
+def add_graph_arguments(parser: ArgumentParser) -> None:
+    """GRAPH, --set and --models: what `open_graph` reads."""
+    parser.add_argument("graph", metavar="GRAPH", type=Path, help="a graph, or a picture with one")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        metavar="NODE.PARAM=VALUE",
+        action="append",
+        default=[],
+        help="change a param for this run; may be given again",
+    )
+    add_models_argument(parser)
+
+
+def add_models_argument(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--models",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="a folder of models, laid out as ours, ComfyUI's or A1111's; may be given again",
+    )
+
+
 def open_graph(arguments: Namespace) -> OpenedGraph:
     """The graph that GRAPH, --set and --models describe, with what is needed to check it.
 
-    Raises GraphFileError, UsageError and the errors of `settings.apply`.
+    Raises GraphFileError, UsageError and the errors of `set_params`.
     """
     packs = load_packs()
     report_problems(packs)
@@ -68,7 +93,9 @@ def open_graph(arguments: Namespace) -> OpenedGraph:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     folders = _folders(arguments.graph, arguments.models)
-    return OpenedGraph(apply(graph, arguments.settings, packs.catalog, folders), packs, folders)
+    return OpenedGraph(
+        set_params(graph, arguments.settings, packs.catalog, folders), packs, folders
+    )
 
 
 def report_problems(packs: NodePacks) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 from ponystudio.cli.error_report import printable
 from ponystudio.library.formats.content_id import hashes
@@ -13,6 +14,11 @@ from ponystudio.library.recognition.recognise import ModelFile, Part, recognise
 
 # Longer metadata values (training logs, whole graphs) are cut in the overview; --json has them all.
 LONGEST = 100
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="a model file or folder")
+    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def main(arguments: Namespace) -> int:

@@ -6,7 +6,7 @@ import difflib
 import json
 import sys
 import textwrap
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -16,6 +16,13 @@ from ponystudio.errors import UnknownNode
 from ponystudio.graph.catalog import Catalog, from_comfyui
 
 WIDTH = 88
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="a node's id or title, or a group of nodes"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def main(arguments: Namespace) -> int:

@@ -17,26 +17,26 @@ from ponystudio.errors import Cancelled, PonyStudioError
 tqdm.monitor_interval = 0
 
 
-class Show(ABC):
+class RunDisplay(ABC):
     """Called with every event of a run; left when the run is over, however it ended.
 
     When whoever listened has left, the run goes on in silence.
     """
 
-    _heard = True
+    _has_reader = True
 
     def __call__(self, event: JsonEvent) -> None:
         try:
-            if self._heard:
-                self.tell(event)
+            if self._has_reader:
+                self.show_event(event)
         except BrokenPipeError:
-            self._heard = False
+            self._has_reader = False
 
     @abstractmethod
-    def tell(self, event: JsonEvent) -> None: ...
+    def show_event(self, event: JsonEvent) -> None: ...
 
     @abstractmethod
-    def plan(self, planned: Mapping[str, str]) -> None:
+    def show_plan(self, planned: Mapping[str, str]) -> None:
         """Show what a run would do with each node, and why."""
 
     def __enter__(self) -> Self:
@@ -51,7 +51,7 @@ class Show(ABC):
     ) -> None: ...
 
 
-class JsonLines(Show):
+class JsonLines(RunDisplay):
     """One JSON object a line, at once, so that another program can follow."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -75,16 +75,16 @@ class JsonLines(Show):
             event = RunFailed("", f"{type(error).__name__}: {error}", "", type(error).__name__)
         self(event.as_json())
 
-    def tell(self, event: JsonEvent) -> None:
+    def show_event(self, event: JsonEvent) -> None:
         self._failed = self._failed or event["event"] == RunFailed.name
         print(json.dumps(event), file=self._stream, flush=True)
 
-    def plan(self, planned: Mapping[str, str]) -> None:
+    def show_plan(self, planned: Mapping[str, str]) -> None:
         for node, what in planned.items():
             self({"event": "planned", "node": node, "what": what})
 
 
-class Report(Show):
+class TextReport(RunDisplay):
     """Results on one stream, a path a line; notes on the other, with bars if it is a terminal."""
 
     def __init__(self, results: TextIO, notes: TextIO) -> None:
@@ -113,36 +113,36 @@ class Report(Show):
         for bar in self._bars.values():
             bar.close()
 
-    def tell(self, event: JsonEvent) -> None:
+    def show_event(self, event: JsonEvent) -> None:
         handle = self._handlers.get(event["event"])
         if handle:
             handle(event)
 
-    def plan(self, planned: Mapping[str, str]) -> None:
+    def show_plan(self, planned: Mapping[str, str]) -> None:
         width = max(map(len, planned), default=0)
         for node, what in planned.items():
             print(f"{node:<{width}}  {what}", file=self._results)
 
     def _started(self, event: JsonEvent) -> None:
-        self._say(f"{event['steps']} of {event['nodes']} nodes to run on {event['device']}")
+        self._print(f"{event['steps']} of {event['nodes']} nodes to run on {event['device']}")
 
     def _output(self, event: JsonEvent) -> None:
-        self._say(event["path"], self._results)
+        self._print(event["path"], self._results)
 
     def _memory(self, event: JsonEvent) -> None:
         node = f"{event['node']}: " if event.get("node") else ""
-        self._say(f"{node}{event['action']}")
+        self._print(f"{node}{event['action']}")
 
     def _note(self, event: JsonEvent) -> None:
         node = f"{event['node']}: " if event["node"] else ""
-        self._say(f"{node}{event['text']}")
+        self._print(f"{node}{event['text']}")
 
     def _weights(self, event: JsonEvent) -> None:
         size, seconds = f"{event['bytes'] / 2**20:,.0f} MiB", f"{event['seconds']:.1f} s"
         if event["action"] == "stream":
-            self._say(f"{event['file']}: {size} came as they were needed, {seconds} of waiting")
+            self._print(f"{event['file']}: {size} came as they were needed, {seconds} of waiting")
         else:
-            self._say(f"{event['action']} {event['file']}: {size} in {seconds}")
+            self._print(f"{event['action']} {event['file']}: {size} in {seconds}")
 
     def _progress(self, event: JsonEvent) -> None:
         node = event["node"]
@@ -156,7 +156,7 @@ class Report(Show):
         if bar is not None:
             bar.close()
 
-    def _say(self, text: str, stream: TextIO | None = None) -> None:
+    def _print(self, text: str, stream: TextIO | None = None) -> None:
         """A line that leaves the bars below it whole."""
         stream = stream or self._notes
         tqdm.write(text, file=stream)

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import redirect_stdout
+from pathlib import Path
 
 from ponystudio.cli.error_report import Refused
-from ponystudio.cli.graph_argument import OpenedGraph, open_graph
+from ponystudio.cli.graph_argument import OpenedGraph, add_graph_arguments, open_graph
 from ponystudio.cli.interrupts import cancellable
-from ponystudio.cli.progress import JsonLines, Report, Show
+from ponystudio.cli.progress import JsonLines, RunDisplay, TextReport
 from ponystudio.errors import UsageError
 from ponystudio.library import user_folders
 
+DEVICES = ("auto", "cpu", "cuda[:N]", "rocm", "mps")
+DTYPES = ("auto", "fp32", "fp16", "bf16")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_graph_arguments(parser)
+    parser.add_argument("--output", metavar="DIR", type=folder, help="where results are written")
+    parser.add_argument("--device", type=device, default="auto", help=", ".join(DEVICES))
+    parser.add_argument("--dtype", choices=DTYPES, default="auto", help="precision of the networks")
+    parser.add_argument(
+        "--memory", type=gigabytes, default=0.0, metavar="GB", help="of the device's, at most"
+    )
+    parser.add_argument("--cache-dir", metavar="DIR", type=folder, help="where results are kept")
+    parser.add_argument("--no-disk-cache", action="store_true", help="keep no results on disk")
+    parser.add_argument("--events", action="store_true", help="tell all as JSON lines on stdout")
+    parser.add_argument("--dry-run", action="store_true", help="say what would run, and why")
+
 
 def main(arguments: Namespace) -> int:
-    show = JsonLines(sys.stdout) if arguments.events else Report(sys.stdout, sys.stderr)
-    with show:
+    display = JsonLines(sys.stdout) if arguments.events else TextReport(sys.stdout, sys.stderr)
+    with display:
         if arguments.no_disk_cache and arguments.cache_dir:
             raise UsageError(
                 "--cache-dir and --no-disk-cache contradict each other.",
@@ -25,11 +45,11 @@ def main(arguments: Namespace) -> int:
         opened = open_graph(arguments)
         if errors := opened.errors_in_the_way():
             raise Refused(errors)
-        _run(opened, arguments, show)
+        _run(opened, arguments, display)
     return 0
 
 
-def _run(opened: OpenedGraph, arguments: Namespace, show: Show) -> None:
+def _run(opened: OpenedGraph, arguments: Namespace, display: RunDisplay) -> None:
     from ponystudio.engine.headless import dry_run, run_graph  # loads torch: bad input comes first
 
     settings = {
@@ -46,10 +66,30 @@ def _run(opened: OpenedGraph, arguments: Namespace, show: Show) -> None:
         "scope": str(arguments.graph.absolute()),
     }
     if arguments.dry_run:
-        show.plan(dry_run(opened.graph, **settings))
+        display.show_plan(dry_run(opened.graph, **settings))
     else:
         # What nodes print belongs to the notes; stdout is for paths and events.
         with redirect_stdout(sys.stderr):
             cancellable(
-                lambda cancel: run_graph(opened.graph, on_event=show, cancel=cancel, **settings)
+                lambda cancel: run_graph(opened.graph, on_event=display, cancel=cancel, **settings)
             )
+
+
+def folder(text: str) -> Path:
+    """A folder to write to, there or not: no file found in its place after minutes of work."""
+    path = Path(text)
+    if os.path.exists(path) and not path.is_dir():  # noqa: PTH110 (Path.exists raises)
+        raise ArgumentTypeError(f"{text} is a file, not a folder")
+    return path
+
+
+def gigabytes(text: str) -> float:
+    if re.fullmatch(r"\d{1,4}(\.\d+)?", text):
+        return float(text)
+    raise ArgumentTypeError(f"{text!r} is no number of gigabytes")
+
+
+def device(text: str) -> str:
+    if re.fullmatch(r"auto|cpu|mps|rocm|cuda(:\d+)?", text):
+        return text
+    raise ArgumentTypeError(f"{text!r} is none of {', '.join(DEVICES)}")

@@ -26,7 +26,7 @@ READERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def apply(
+def set_params(
     graph: Graph, settings: Iterable[str], catalog: Mapping[str, NodeSpec], folders: ModelFolders
 ) -> Graph:
     """The graph with every setting applied, the last one winning.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 
 from ponystudio.cli.error_report import Refused
-from ponystudio.cli.graph_argument import open_graph
+from ponystudio.cli.graph_argument import add_graph_arguments, open_graph
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_graph_arguments(parser)
 
 
 def main(arguments: Namespace) -> int:

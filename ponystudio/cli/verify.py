@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -11,11 +11,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ponystudio.cli.error_report import Refused
-from ponystudio.cli.graph_argument import OpenedGraph, open_graph
+from ponystudio.cli.graph_argument import OpenedGraph, add_models_argument, open_graph
 from ponystudio.cli.interrupts import cancellable
-from ponystudio.cli.progress import Report
+from ponystudio.cli.progress import TextReport
 from ponystudio.engine.verification import Receipt, compare, receipt_of
 from ponystudio.errors import Differs, UsageError
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("picture", metavar="PICTURE", type=Path, help="one that was made here")
+    add_models_argument(parser)
 
 
 def main(arguments: Namespace) -> int:
@@ -24,7 +29,7 @@ def main(arguments: Namespace) -> int:
     if errors := opened.errors_in_the_way([then.node]):
         raise Refused(errors)
     with TemporaryDirectory(prefix="ponystudio-verify-") as folder:
-        verdict = compare(arguments.picture, _made_again(opened, then, Path(folder)))
+        verdict = compare(arguments.picture, _make_again(opened, then, Path(folder)))
     if verdict.unlike:
         what = f"Made again, it is another picture: {verdict.unlike}."
         raise Differs(what, where=str(arguments.picture), remedy=verdict.why)
@@ -34,20 +39,20 @@ def main(arguments: Namespace) -> int:
     return 0
 
 
-def _made_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:
+def _make_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:
     """The same picture of the same batch, made on what it was made on if that is here."""
     from ponystudio.engine.headless import run_graph  # loads torch: bad input comes first
 
-    device, dtype = _as_then(then.environment)
+    device, dtype = _device_and_dtype(then.environment)
     made: list[Path] = []
 
     def on_event(event: Mapping[str, Any]) -> None:
         if event["event"] == "output" and event["node"] == then.node:
             made.append(Path(event["path"]))
         elif event["event"] != "output":
-            show(event)
+            display(event)
 
-    with Report(sys.stdout, sys.stderr) as show, redirect_stdout(sys.stderr):
+    with TextReport(sys.stdout, sys.stderr) as display, redirect_stdout(sys.stderr):
         cancellable(
             lambda cancel: run_graph(
                 opened.graph,
@@ -64,7 +69,7 @@ def _made_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:
     return then.own(made)
 
 
-def _as_then(environment: Mapping[str, Any]) -> tuple[str, str]:
+def _device_and_dtype(environment: Mapping[str, Any]) -> tuple[str, str]:
     """The device and dtype to ask for; "auto" where what there was is not here."""
     from ponystudio.engine.memory.devices import DTYPES, choose
 

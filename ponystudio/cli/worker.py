@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 
 from ponystudio.engine.worker.worker_main import main as work
+
+
+def add_arguments(_: ArgumentParser) -> None:
+    """It takes none: all is said over the pipes."""
 
 
 def main(_: Namespace) -> int:

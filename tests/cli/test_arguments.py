@@ -8,6 +8,7 @@ import pytest
 
 from ponystudio import __version__
 from ponystudio.cli import arguments as cli
+from ponystudio.cli import run
 from ponystudio.errors import Cancelled, NodeFailed, ParamRange
 
 
@@ -24,7 +25,9 @@ def command(monkeypatch):
 
     def put(function):
         monkeypatch.setattr(
-            cli.importlib, "import_module", lambda name: SimpleNamespace(main=function)
+            cli.importlib,
+            "import_module",
+            lambda name: SimpleNamespace(main=function, add_arguments=lambda parser: None),
         )
 
     return put
@@ -39,29 +42,6 @@ def test_help_names_every_command_for_people(capsys):
     ends_with(0, ["--help"])
     words = capsys.readouterr().out.split()
     assert set(cli.COMMANDS) - set(words) == {"worker"}
-
-
-def test_without_a_display_the_studio_says_what_works(capsys, monkeypatch):
-    monkeypatch.setattr("ponystudio.app.studio_main.can_show", lambda: False)
-    ends_with(2, [])
-    assert "no display" in (said := capsys.readouterr().err)
-    assert "ponystudio run" in said
-
-
-def test_files_are_opened_in_the_studio(tmp_path, monkeypatch):
-    opened = []
-    monkeypatch.setattr("ponystudio.app.studio_main.can_show", lambda: True)
-    monkeypatch.setattr("ponystudio.app.studio_main.main", lambda files: opened.append(files) or 0)
-    graph = tmp_path / "graph.json"
-    graph.write_text("{}")
-    ends_with(0, [str(graph)])
-    ends_with(0, [])
-    assert opened == [[graph], []]
-
-
-def test_a_mistyped_command(capsys):
-    ends_with(2, ["validtae"])
-    assert "Did you mean `validate`?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -85,7 +65,7 @@ def test_usage_errors(words, capsys):
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:1", "rocm", "mps"])
 def test_devices(device):
-    assert cli._device(device) == device
+    assert run.device(device) == device
 
 
 @pytest.mark.parametrize(
@@ -125,11 +105,6 @@ def test_an_unforeseen_error_is_one_plain_message(command, capsys, monkeypatch):
     monkeypatch.setenv(cli.DEBUG, "1")
     with pytest.raises(KeyError):
         cli.main(["doctor"])
-
-
-def test_words_too_long_for_a_file_are_no_fault_of_ours(capsys):
-    ends_with(2, ["a" * 5000])
-    assert "neither a command nor a file" in capsys.readouterr().err
 
 
 def test_what_files_say_cannot_steer_the_terminal(command, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.cli.set_params import apply
+from ponystudio.cli.set_params import set_params
 from ponystudio.errors import ParamRange, UnknownNode, UnknownParam, UsageError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
@@ -46,7 +46,7 @@ def folders(tmp_path):
 
 def value_of(setting, folders):
     name = setting.partition("=")[0].partition(".")[2]
-    return apply(GRAPH, [setting], CATALOG, folders).nodes["a"].params[name]
+    return set_params(GRAPH, [setting], CATALOG, folders).nodes["a"].params[name]
 
 
 @pytest.mark.parametrize(
@@ -76,22 +76,22 @@ def test_values_are_read_as_their_param_wants_them(setting, value, folders):
     "setting", ["a.steps=many", "a.steps=7.5", "a.fast=maybe", "a.rows=[", "a.seed="]
 )
 def test_what_cannot_be_read_is_left_for_the_check(setting, folders):
-    errors = check(apply(GRAPH, [setting], CATALOG, folders), CATALOG, targets=["a"])
+    errors = check(set_params(GRAPH, [setting], CATALOG, folders), CATALOG, targets=["a"])
     assert [error.where for error in errors] == [setting.partition("=")[0]]
 
 
 def test_what_no_graph_may_hold_is_refused_at_once(folders):
     with pytest.raises(ParamRange, match=r"a\.cfg: nan"):
-        apply(GRAPH, ["a.cfg=nan"], CATALOG, folders)
+        set_params(GRAPH, ["a.cfg=nan"], CATALOG, folders)
 
 
 def test_the_last_one_wins(folders):
-    graph = apply(GRAPH, ["a.steps=1", "a.cfg=2", "a.steps=3"], CATALOG, folders)
+    graph = set_params(GRAPH, ["a.steps=1", "a.cfg=2", "a.steps=3"], CATALOG, folders)
     assert graph.nodes["a"].params == {"steps": 3, "cfg": 2.0}
 
 
 def test_a_node_of_a_missing_pack_takes_the_text(folders):
-    graph = apply(GRAPH, ["guest.size=4"], CATALOG, folders)
+    graph = set_params(GRAPH, ["guest.size=4"], CATALOG, folders)
     assert graph.nodes["guest"].params == {"size": "4"}
 
 
@@ -115,19 +115,19 @@ def test_a_path_to_another_machine_is_left_for_the_check(folders):
 @pytest.mark.parametrize("setting", ["steps=1", "a.steps", "a=1", ".steps=1", "a.=1", ""])
 def test_not_of_the_form(setting, folders):
     with pytest.raises(UsageError, match=r"NODE\.PARAM=VALUE"):
-        apply(GRAPH, [setting], CATALOG, folders)
+        set_params(GRAPH, [setting], CATALOG, folders)
 
 
 def test_near_matches(folders):
     with pytest.raises(UnknownNode, match="Did you mean wired"):
-        apply(GRAPH, ["wird.steps=1"], CATALOG, folders)
+        set_params(GRAPH, ["wird.steps=1"], CATALOG, folders)
     with pytest.raises(UnknownParam, match="Did you mean sampler"):
-        apply(GRAPH, ["a.sampeler=heun"], CATALOG, folders)
+        set_params(GRAPH, ["a.sampeler=heun"], CATALOG, folders)
 
 
 def test_a_wire_wins_so_setting_the_param_is_refused(folders):
     with pytest.raises(UsageError, match="wire"):
-        apply(GRAPH, ["wired.seed=1"], CATALOG, folders)
+        set_params(GRAPH, ["wired.seed=1"], CATALOG, folders)
 
 
 def test_a_name_too_long_for_any_file_is_left_for_the_check(folders):
@@ -137,7 +137,7 @@ def test_a_name_too_long_for_any_file_is_left_for_the_check(folders):
 
 def test_an_unknown_node_names_those_that_are_near(folders):
     with pytest.raises(UnknownNode) as error:
-        apply(GRAPH, ["wire.seed=1"], CATALOG, folders)
+        set_params(GRAPH, ["wire.seed=1"], CATALOG, folders)
     assert error.value.where == "--set wire.seed=1"
     assert "wired" in error.value.remedy
 
@@ -145,5 +145,5 @@ def test_an_unknown_node_names_those_that_are_near(folders):
 def test_no_name_is_not_the_folder_where_the_user_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     graph = Graph({"n": Node("n", "test.all")})
-    changed = apply(graph, ["n.file="], Catalog([SPEC]), ModelFolders([]))
+    changed = set_params(graph, ["n.file="], Catalog([SPEC]), ModelFolders([]))
     assert changed.nodes["n"].params["file"] == ""

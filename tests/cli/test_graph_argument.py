@@ -1,6 +1,6 @@
 """Bad input: one plain message that names the node and what to do, before anything runs.
 
-Called in this process, since refusals are many and quick; test_cli_run has processes of their own.
+Called in this process, since refusals are many and quick; test_run has processes of their own.
 """
 
 from __future__ import annotations

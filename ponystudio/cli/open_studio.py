@@ -1,0 +1,40 @@
+"""`ponystudio [FILE...]`: the studio's window, with these files open."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(words: Sequence[str], commands: Sequence[str]) -> int:
+    """`words` should be files; one that is none may be meant as one of the `commands`."""
+    missing = next((word for word in words if not os.path.exists(word)), None)  # noqa: PTH110
+    if missing is not None:
+        near = difflib.get_close_matches(missing, commands, 1)
+        hint = f"Did you mean `{near[0]}`?" if near else "See `ponystudio --help`."
+        return _refuse(f"{missing} is neither a command nor a file.", hint, 2)
+    try:
+        studio = importlib.import_module("ponystudio.app.studio_main")
+    except ImportError as error:  # Qt's wheels need libraries that not every system has
+        return _refuse(
+            f"The studio's window cannot be opened ({error}).",
+            "`ponystudio doctor` says what is missing; `ponystudio run GRAPH` needs no window.",
+            1,
+        )
+    if not studio.can_show():
+        return _refuse(
+            "There is no display to open the studio on.",
+            "`ponystudio run GRAPH` makes the picture, `ponystudio --help` shows the rest.",
+            2,
+        )
+    code: int = studio.main([Path(word) for word in words])
+    return code
+
+
+def _refuse(what: str, hint: str, code: int) -> int:
+    print(f"error: {what}\n  {hint}", file=sys.stderr)
+    return code
