@@ -123,7 +123,7 @@ def compare(folder: Path, model: EditableGraph, seed: int, killed: float) -> int
             if number >= safe and told(model) == found_told:
                 matches.append(number)
         assert matches, f"as after none of the actions {safe}..{len(lines) + 1}"
-        model.restore(found.graph, found.history())
+        model.restore(found.graph, found.undo_record())
         check_file(found)
         return len(lines)
     finally:
@@ -131,7 +131,7 @@ def compare(folder: Path, model: EditableGraph, seed: int, killed: float) -> int
 
 
 def told(document: EditableGraph):
-    history = document.history()
+    history = document.undo_record()
     return (
         document.graph,
         history.index,

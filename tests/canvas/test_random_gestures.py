@@ -77,9 +77,8 @@ def test_nothing_that_hands_do_breaks_anything(qtbot, seed):
         assert_mirrored(canvas)
     canvas.commands.gestures.cancel()
     assert canvas.scene.overlay.rubber is None
-    after, stack = canvas.graph, canvas.document.undo_stack
-    top = stack.index()
-    stack.setIndex(0)
+    after, top = canvas.graph, canvas.document.undo_index
+    canvas.document.go_to(0)
     assert canvas.graph == before
-    stack.setIndex(top)
+    canvas.document.go_to(top)
     assert canvas.graph == after

@@ -103,8 +103,7 @@ def _edit(dice: random.Random) -> Callable[[Graph], Edit]:
 
 
 def _walk(document: EditableGraph, step: int) -> None:
-    stack = document.undo_stack
-    stack.setIndex(min(max(stack.index() + step, 0), stack.count()))
+    document.go_to(min(max(document.undo_index + step, 0), document.undo_count))
 
 
 def _save(document: EditableGraph) -> None:
@@ -113,7 +112,7 @@ def _save(document: EditableGraph) -> None:
     if isinstance(documents, Documents):
         documents.save(document)
     else:
-        document.undo_stack.setClean()
+        document.seal()
 
 
 def start() -> Graph:

@@ -11,10 +11,11 @@ from typing import Any
 from PySide6.QtCore import QCoreApplication, QEventLoop
 
 from helpers import worker_nodes
+from helpers.documents import document_of_graph
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.runs.run_folders import RunFolders
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.worker.worker_process import Submission, WorkerSettings
@@ -123,5 +124,5 @@ def tiny_catalog() -> Catalog:
     return Catalog([*specs, dice])
 
 
-def document_of(*nodes: Node, catalog: Catalog | None = None) -> EditableGraph:
-    return EditableGraph(Graph.of(*nodes), catalog or tiny_catalog())
+def document_of(*nodes: Node, catalog: Catalog | None = None) -> Document:
+    return document_of_graph(Graph.of(*nodes), catalog or tiny_catalog())

@@ -55,7 +55,7 @@ class Canvas:
 
     @property
     def steps(self) -> int:
-        return self.document.undo_stack.count()
+        return self.document.undo_count
 
 
 def text_to_picture() -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.runs.seeds import MODES, SeedMode
 from ponystudio.widgets.action import ActionSpec
@@ -13,13 +13,13 @@ from ponystudio.widgets.action import ActionSpec
 
 def run_actions(
     runner: Runner,
-    current: Callable[[], EditableGraph | None],
+    current: Callable[[], Document | None],
     selected: Callable[[], Sequence[str]],
 ) -> list[ActionSpec]:
     """For the document in front and the nodes selected in it."""
     group = tr("Run")
 
-    def with_document(act: Callable[[EditableGraph], object]) -> Callable[[], None]:
+    def with_document(act: Callable[[Document], object]) -> Callable[[], None]:
         def run() -> None:
             document = current()
             if document is not None:
@@ -30,7 +30,7 @@ def run_actions(
     def there() -> bool:
         return current() is not None
 
-    def to_here(document: EditableGraph) -> None:
+    def to_here(document: Document) -> None:
         nodes = selected()
         if nodes:
             runner.run_selection(document, nodes)

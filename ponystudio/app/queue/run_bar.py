@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.runs.seeds import MODES, SeedMode
 from ponystudio.widgets import theme
@@ -42,7 +42,7 @@ class RunBar(QWidget):
     def __init__(
         self,
         runner: Runner,
-        current: Callable[[], EditableGraph | None],
+        current: Callable[[], Document | None],
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)

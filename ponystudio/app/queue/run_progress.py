@@ -9,7 +9,7 @@ from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ponystudio.graph.model import Node
-from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.job_queue import Job
 from ponystudio.studio.runs.run_texts import duration, rough_duration
@@ -30,7 +30,7 @@ class RunProgress(QWidget):
         self._runner = runner
         self._last, self._failed = "", False
         # What the failure that is shown was of: its document, as it then was.
-        self._of: tuple[EditableGraph, Mapping[str, Node]] | None = None
+        self._of: tuple[Document, Mapping[str, Node]] | None = None
         self._page_status: tuple[str, str] = ("", "")
         self._problem: Problem | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -182,15 +182,15 @@ class RunProgress(QWidget):
         self._note(self._runner.document_of(job))
         self._later()
 
-    def _refused(self, document: EditableGraph | None, problem: Problem) -> None:
+    def _refused(self, document: Document | None, problem: Problem) -> None:
         self._problem = problem
         self._note(document)
         self._later()
 
-    def _note(self, document: EditableGraph | None) -> None:
+    def _note(self, document: Document | None) -> None:
         self._of = None if document is None else (document, document.graph.nodes)
 
-    def _checked(self, document: EditableGraph) -> None:
+    def _checked(self, document: Document) -> None:
         """A failure is no news any more once its cause is changed: no card shows it then."""
         if self._of is None or self._of[0] is not document or self._of[1] == document.graph.nodes:
             return

@@ -15,7 +15,6 @@ from ponystudio.graph.model import Graph, Node
 from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
-from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.runs.runner import Runner
 
 
@@ -36,7 +35,7 @@ class CanvasRequests(QObject):
         super().__init__(parent)
         self._documents, self._pages, self._runner = documents, pages, runner
 
-    def go_to(self, document: EditableGraph | None, node: str) -> None:
+    def go_to(self, document: Document | None, node: str) -> None:
         """Show a node of a document, of the one in front if it is None."""
         if (page := self._pages.of(document)) is not None:
             self._documents.set_current(page.document)

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.qt.notification import Notification
-from ponystudio.studio.documents.document_facts import title_of
-from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.run_texts import fallback_rows, is_fallback, title
 from ponystudio.studio.runs.runner import Runner
@@ -41,7 +40,7 @@ class Notifications(QObject):
     def _engine_failed(self, why: str) -> None:
         self.show(Notification(self.tr("No engine"), why, kind="warn"))
 
-    def _left_out(self, document: EditableGraph, problems: Mapping[str, Problem]) -> None:
+    def _left_out(self, document: Document, problems: Mapping[str, Problem]) -> None:
         node, problem = next(iter(problems.items()))
         name = title(document.graph, document.catalog, node)
         heading = self.tr("%1 is left out of the run").replace("%1", name)
@@ -59,16 +58,16 @@ class Notifications(QObject):
         go_on = (self.tr("Go on with the queue"), self._runner.resume)
         self.show(Notification(title.replace("%1", str(jobs)), text, (go_on,)))
 
-    def _upgraded(self, document: EditableGraph, notes: list[str]) -> None:
-        title = self.tr("Nodes of %1 were made new").replace("%1", title_of(document))
+    def _upgraded(self, document: Document, notes: list[str]) -> None:
+        title = self.tr("Nodes of %1 were made new").replace("%1", document.title)
         self.show(Notification(title, "\n".join(notes)))
 
-    def _memory_short(self, document: EditableGraph | None, node: str, action: str) -> None:
+    def _memory_short(self, document: Document | None, node: str, action: str) -> None:
         if not is_fallback(action):
             self.show(Notification(self.tr("The disk takes no results"), f"{action}.", kind="warn"))
             return
         name = title(document.graph, document.catalog, node) if document else node
-        where = ", ".join(part for part in (title_of(document) if document else "", name) if part)
+        where = ", ".join(part for part in (document.title if document else "", name) if part)
         show = (self.tr("Show node"), lambda: self.node_requested.emit(document, node))
         rows = tuple(fallback_rows(self._runner.fallbacks))
         actions = (show,) if node else ()

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.app.window.window_layout import WindowLayout
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.widgets.action import ActionSpec
 
@@ -83,7 +84,7 @@ class PageSwitcher(QObject):
             page.show_paths(paths)
         self.status_changed.emit(*self._status)
 
-    def show_picture_of(self, document: object, node: str) -> None:
+    def show_picture_of(self, document: Document, node: str) -> None:
         """The gallery with what a node last saved."""
         path = self._results.picture_of(document, node)
         self.show_pictures([path] if path is not None else [])

@@ -58,8 +58,7 @@ def adding(c: EditCommands) -> list[ActionSpec]:
 def editing(c: EditCommands, open_menu: Callable[[], object]) -> list[ActionSpec]:
     s, group = c.selection, tr("Edit")
     some, nodes = s.any, lambda: bool(c.ops.targets())
-    stack = c.ops.document.undo_stack
-    undo, redo = c.ops.document.undo, c.ops.document.redo
+    document = c.ops.document
 
     def spec(
         id: str,
@@ -73,10 +72,13 @@ def editing(c: EditCommands, open_menu: Callable[[], object]) -> list[ActionSpec
         return ActionSpec(f"edit.{id}", title, run, keys, group, icon, enabled, repeats=repeats)
 
     return [
-        spec("undo", tr("Undo"), undo, ("Ctrl+Z",), "last", stack.canUndo, True),
         spec(
-            "redo", tr("Redo"), redo, ("Ctrl+Y", "Ctrl+Shift+Z"), "again",
-            stack.canRedo, True,
+            "undo", tr("Undo"), document.undo, ("Ctrl+Z",), "last",
+            lambda: document.can_undo, True,
+        ),
+        spec(
+            "redo", tr("Redo"), document.redo, ("Ctrl+Y", "Ctrl+Shift+Z"), "again",
+            lambda: document.can_redo, True,
         ),
         spec("cut", tr("Cut"), s.cut, ("Ctrl+X",), "close"),
         spec("copy", tr("Copy"), s.copy, ("Ctrl+C",), "copy"),

@@ -62,7 +62,7 @@ class InPlaceText(QObject):
         edit.setStyleSheet(self._style("QPlainTextEdit", "note", "border: 0; padding: 4px"))
         edit.document().setDocumentMargin(0)
         merge = step or gesture("note")
-        at_opening = self.ops.document.undo_stack.index()
+        at_opening = self.ops.document.undo_index
 
         def write() -> None:  # at each letter, so that the journal has it
             text, items = edit.toPlainText(), self.store.note_items
@@ -73,7 +73,7 @@ class InPlaceText(QObject):
         def leave() -> None:
             write()
             nothing = step and not edit.toPlainText().strip()
-            if nothing and self.ops.document.undo_stack.index() == at_opening:
+            if nothing and self.ops.document.undo_index == at_opening:
                 self.ops.document.undo()
 
         edit.textChanged.connect(write)

@@ -1,8 +1,4 @@
-"""What an undo stack holds, as values, and the stack's own rules without Qt.
-
-`UndoHistory` does what QUndoStack does with the same records, so that a journal can be read in a
-thread and checked without a window.
-"""
+"""The undo stack: a graph and steps of edits, without Qt, so that journals are replayed by it."""
 
 from __future__ import annotations
 
@@ -30,11 +26,8 @@ class UndoStep:
 
 @dataclass(frozen=True)
 class UndoRecord:
-    """The steps of an undo stack, how many of them are done, and at how many it was sealed.
-
-    Nothing merges into the step on which the stack was sealed, i.e. QUndoStack's clean one; -1:
-    it is gone.
-    """
+    """An undo stack as a value: its steps, how many of them are done, and at how many it was
+    sealed; -1: that state is gone."""
 
     steps: tuple[UndoStep, ...] = ()
     index: int = 0
@@ -42,79 +35,92 @@ class UndoRecord:
 
 
 class UndoHistory:
-    """Records played onto a graph, with QUndoStack's rules of merging and forgetting."""
+    """A graph and the steps that led to it and from it.
 
-    def __init__(self, base: Graph) -> None:
-        self.states = [base]
-        self._steps: list[_Played] = []
-        self.index = 0
-        self.sealed = 0
+    `index` steps are done. Edits of one gesture become one step, but none merges into the step at
+    which the stack was sealed. It keeps no graph but the present one: a thousand copies of a large
+    layout would fill a memory.
+    """
+
+    def __init__(self, graph: Graph, record: UndoRecord = UndoRecord()) -> None:
+        self.graph = graph
+        self.index = record.index
+        self.sealed = record.sealed
+        self._steps = list(record.steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
 
     @property
-    def graph(self) -> Graph:
-        return self.states[self.index]
+    def last(self) -> UndoStep | None:
+        """The step that an undo would undo."""
+        return self._steps[self.index - 1] if self.index else None
+
+    @property
+    def next(self) -> UndoStep | None:
+        """The step that a redo would do again."""
+        return self._steps[self.index] if self.index < len(self._steps) else None
 
     def do(self, edit: Edit, text: str, merge: str = "", *, alone: bool = False) -> None:
-        """Make an edit; `alone`: as a step of its own, whatever its gesture."""
+        """Make an edit; `alone`: as a step of its own, whatever its gesture. Raises GraphError."""
         after, inverse = edit.apply(self.graph)
-        top = self._steps[self.index - 1] if self.index else None
-        del self._steps[self.index :], self.states[self.index + 1 :]
+        self.push(UndoStep(edit, inverse, text, merge), after, alone=alone)
+
+    def push(self, step: UndoStep, after: Graph, *, alone: bool = False) -> None:
+        """Go on to the graph to which this step leads; what was undone is gone."""
+        before, last = self.graph, self.last
+        del self._steps[self.index :]
         if self.sealed > self.index:
             self.sealed = -1
-        joins = top is not None and merge and top.merge == merge and self.index != self.sealed
-        if top is not None and joins and not alone:
-            top.merged = True
-            self.states[self.index] = after
+        merges = step.merge and not alone and self.index != self.sealed
+        if merges and last is not None and last.merge == step.merge:
+            before, _ = last.inverse.apply(before)
+            self._steps[-1] = UndoStep(
+                edit_between(before, after), edit_between(after, before), last.text, last.merge
+            )
         else:
-            self._steps.append(_Played(edit, inverse, text, merge))
-            self.states.append(after)
+            self._steps.append(step)
             self.index += 1
-            self._forget(len(self._steps) - LIMIT)
+            self._drop_oldest(len(self._steps) - LIMIT)
+        self.graph = after
 
-    def _forget(self, oldest: int) -> None:
-        if oldest > 0:
-            del self._steps[:oldest], self.states[:oldest]
-            self.index -= oldest
-            self.sealed = self.sealed - oldest if self.sealed >= oldest else -1
-
-    def to(self, index: int) -> None:
-        """Undo or redo until `index` steps are done."""
+    def go_to(self, index: int) -> None:
+        """Undo or redo until `index` steps are done. Raises GraphError for one there is not."""
         if not 0 <= index <= len(self._steps):
             raise GraphError("There is no such step to undo or redo.")
-        self.index = index
+        graph = self.graph
+        for step in reversed(self._steps[index : self.index]):
+            graph, _ = step.inverse.apply(graph)
+        for step in self._steps[self.index : index]:
+            graph, _ = step.edit.apply(graph)
+        self.graph, self.index = graph, index
 
     def seal(self) -> None:
+        """Let nothing merge into the present step."""
         self.sealed = self.index
 
-    def history(self) -> UndoRecord:
-        steps = (
-            UndoStep(
-                edit_between(before, after), edit_between(after, before), step.text, step.merge
-            )
-            if step.merged
-            else UndoStep(step.edit, step.inverse, step.text, step.merge)
-            for step, before, after in zip(self._steps, self.states, self.states[1:], strict=False)
-        )
-        return UndoRecord(tuple(steps), self.index, self.sealed)
+    def unseal(self) -> None:
+        """Note that the sealed state is gone."""
+        self.sealed = -1
+
+    def record(self) -> UndoRecord:
+        return UndoRecord(tuple(self._steps), self.index, self.sealed)
+
+    def _drop_oldest(self, count: int) -> None:
+        if count > 0:
+            del self._steps[:count]
+            self.index -= count
+            self.sealed = self.sealed - count if self.sealed >= count else -1
 
 
-@dataclass
-class _Played:
-    edit: Edit
-    inverse: Edit
-    text: str
-    merge: str
-    merged: bool = False
-
-
-def states(graph: Graph, history: UndoRecord) -> list[Graph]:
+def states(graph: Graph, record: UndoRecord) -> list[Graph]:
     """The graph before the first step, after it, and so on, from the present one."""
-    past = _walked(graph, (step.inverse for step in reversed(history.steps[: history.index])))
-    future = _walked(graph, (step.edit for step in history.steps[history.index :]))
+    past = _graphs(graph, (step.inverse for step in reversed(record.steps[: record.index])))
+    future = _graphs(graph, (step.edit for step in record.steps[record.index :]))
     return [*reversed(past), graph, *future]
 
 
-def _walked(graph: Graph, edits: Iterable[Edit]) -> list[Graph]:
+def _graphs(graph: Graph, edits: Iterable[Edit]) -> list[Graph]:
     result = []
     for edit in edits:
         graph, _ = edit.apply(graph)

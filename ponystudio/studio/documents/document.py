@@ -52,15 +52,15 @@ class Document(EditableGraph):
         self._saved: Graph | None = self.graph
         self._digest = ""
         self._dirty = False
-        self._kept = self.graph
+        self._written = self.graph
         self._seals = 0
-        self._unsettled = 0
+        self._saves_running = 0
         self._announced: set[str] = set()
         self._last_save: Line | None = None
-        self.changed.connect(self._note_dirty)
-        self.changed.connect(self._note_problems)
-        self.catalog_changed.connect(self._note_problems)
-        self.recorded.connect(self._keep)
+        self.changed.connect(self._update_dirty)
+        self.changed.connect(self._update_problems)
+        self.catalog_changed.connect(self._update_problems)
+        self.recorded.connect(self._write_record)
 
     @property
     def path(self) -> Path | None:
@@ -100,30 +100,24 @@ class Document(EditableGraph):
     @property
     def saving(self) -> bool:
         """A save is on its way to the disk."""
-        return self._unsettled > 0
+        return self._saves_running > 0
 
     @property
     def pristine(self) -> bool:
         """Nothing was ever done in it: closing it loses nothing at all."""
-        return self._path is None and not self.undo_stack.count() and not self.graph.nodes
-
-    @property
-    def worth_keeping(self) -> bool:
-        """Whether it holds work that is in no file."""
-        return self._dirty
+        return self._path is None and not self.undo_count and not self.graph.nodes
 
     def start(self, graph: Graph, title: str, path: Path | None = None, digest: str = "") -> None:
         """The beginning of a document: a graph as it was in a file, or a new one."""
         self._path, self._title, self._digest = path, title, digest
         self.camera = graph.view.get("camera")
-        self.undo_stack.clear()
         self.journal.begin(self.id, title, path, graph)
-        self._tell({"mark": 0})
+        self._note({"mark": 0})
         self._last_save = {"saved": 0, "path": _text(path), "sha256": digest}
-        self._tell(self._last_save)
-        self._saved = self._kept = graph
-        EditableGraph.replace_graph(self, graph)
-        self._note_dirty()
+        self._note(self._last_save)
+        self._saved = self._written = graph
+        super().replace_graph(graph)
+        self._update_dirty()
 
     def resume(self, stored: StoredDocument) -> None:
         """Go on where a journal ends, with all that can be undone."""
@@ -132,11 +126,11 @@ class Document(EditableGraph):
         self._seals = max(stored.marks, default=0)
         self._last_save = {"saved": 0, "path": _text(stored.path), "sha256": stored.digest}
         self.camera = stored.camera or stored.graph.view.get("camera")
-        self._kept = stored.graph
-        self.journal.resume(stored.lines, stored.sound)
-        self._tell({"opened": time.time()})
-        self.restore(stored.graph, stored.player.history())
-        self._note_dirty()
+        self._written = stored.graph
+        self.journal.resume(stored.lines, stored.intact_bytes)
+        self._note({"opened": time.time()})
+        self.restore(stored.graph, stored.history.record())
+        self._update_dirty()
         if self.journal.long:
             self.compact()
 
@@ -144,36 +138,36 @@ class Document(EditableGraph):
         """Another graph, without a way back: only for what is in a file anyway."""
         self.start(graph, self._title, self._path, self._digest)
 
-    def seal(self) -> int:
+    def begin_saving(self) -> int:
         """The number of the present state, which is about to be saved.
 
         `was_saved` or `was_not_saved` must follow.
         """
-        self.undo_stack.setClean()  # what comes now is a step of its own
+        self.seal()
         self._seals += 1
-        self._unsettled += 1
-        self._tell({"seal": self._seals})
+        self._saves_running += 1
+        self._note({"seal": self._seals})
         return self._seals
 
     def about_to_save(self, number: int, digest: str) -> None:
         """Called from the thread that writes the file: the journal must know of it first, for who
         is killed right after could not tell that file from one of another program."""
         self._announced.add(digest)
-        self._tell({"saving": number, "sha256": digest})
+        self._note({"saving": number, "sha256": digest})
         self.journal.flush()
 
-    def knows(self, digest: str) -> bool:
+    def wrote(self, digest: str) -> bool:
         """Whether a file of this content is this document's own, and no other program's work."""
         return digest == self._digest or digest in self._announced
 
     def was_saved(self, number: int, graph: Graph, path: Path, digest: str) -> None:
         """The sealed state of this number, `graph`, is in the file now."""
-        self._settled()
+        self._end_save()
         self._saved, self._digest = graph, digest
         self._last_save = {"saved": number, "path": _text(path), "sha256": digest}
-        self._tell(self._last_save)
-        self.name(path, path.stem)
-        self._note_dirty()
+        self._note(self._last_save)
+        self.rename(path, path.stem)
+        self._update_dirty()
         if self.journal.long:
             self.compact()
 
@@ -184,21 +178,21 @@ class Document(EditableGraph):
         elif self._path is not None:
             edit = difference(self.graph, graph)
             self.do(edit, self.tr("What another program changed"))
-            self.was_saved(self.seal(), self.graph, self._path, digest)
+            self.was_saved(self.begin_saving(), self.graph, self._path, digest)
 
     def was_not_saved(self) -> None:
-        self._settled()
+        self._end_save()
 
-    def _settled(self) -> None:
-        self._unsettled -= 1
-        if not self._unsettled:
+    def _end_save(self) -> None:
+        self._saves_running -= 1
+        if not self._saves_running:
             self._announced.clear()
 
-    def name(self, path: Path | None, title: str) -> None:
+    def rename(self, path: Path | None, title: str) -> None:
         if (path, title) == (self._path, self._title):
             return
         self._path, self._title = path, title
-        self._tell({"named": _text(path), "title": title})
+        self._note({"named": _text(path), "title": title})
         self.title_changed.emit()
 
     def set_read_only(self, reason: str) -> None:
@@ -213,17 +207,17 @@ class Document(EditableGraph):
         self.lock = lock
 
     def unlock(self) -> None:
-        """Let others write its file and its journal. May be called from the keeper's thread."""
+        """Let others write its file and its journal. May be called from the writer's thread."""
         for lock in (self.lock, self.journal_lock):
             if lock is not None:
                 lock.release()
 
-    def leave(self) -> None:
+    def note_camera(self) -> None:
         """Note in the journal where the view stands."""
-        if (camera := self.present_camera()) is not None:
-            self._tell({"camera": dict(camera)})
+        if (camera := self.current_camera()) is not None:
+            self._note({"camera": dict(camera)})
 
-    def present_camera(self) -> Camera | None:
+    def current_camera(self) -> Camera | None:
         """Where the view stands, or stood last."""
         if self.camera_of is not None:
             try:
@@ -233,19 +227,19 @@ class Document(EditableGraph):
         return self.camera
 
     def compact(self) -> None:
-        """Shorten the journal to what the undo stack holds."""
-        if self._unsettled:  # the number of a state means nothing in another journal
+        """Shorten the journal to what the undo history holds."""
+        if self._saves_running:  # the number of a state means nothing in another journal
             return
         head = header(self.id, self._title, self._path, Graph(), time.time())
-        self.journal.compact(head, self.graph, self.history(), self._saved, self._last_save)
+        self.journal.compact(head, self.graph, self.undo_record(), self._saved, self._last_save)
         if self.camera is not None:
-            self._tell({"camera": dict(self.camera)})
+            self._note({"camera": dict(self.camera)})
 
-    def _tell(self, line: Line) -> None:
+    def _note(self, line: Line) -> None:
         self.journal.add(line)
 
-    def _keep(self, record: Record) -> None:
-        before, self._kept = self._kept, self.graph
+    def _write_record(self, record: Record) -> None:
+        before, self._written = self._written, self.graph
         if record.edit is None:
             self.journal.add({"to": record.index})
         else:
@@ -254,13 +248,13 @@ class Document(EditableGraph):
         if self.journal.far_too_long:
             self.compact()
 
-    def _note_dirty(self, _change: object = None) -> None:
+    def _update_dirty(self, _change: object = None) -> None:
         dirty = self.graph != self._saved
         if dirty != self._dirty:
             self._dirty = dirty
             self.dirty_changed.emit()
 
-    def _note_problems(self, change: Change | None = None) -> None:
+    def _update_problems(self, change: Change | None = None) -> None:
         if change is not None and not _of_other_kinds(change):
             return
         problems = tuple(_problems(self.graph, self.catalog))

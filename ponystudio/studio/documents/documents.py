@@ -72,12 +72,12 @@ class Documents(QObject):
         self._current: Document | None = None
         self._stopped = False
         self._kept.connect(self._tell_kept)
-        self._keeper = JournalWriter(self._kept.emit)
+        self._writer = JournalWriter(self._kept.emit)
         self._reading = BackgroundTasks("documents-reading", parent=self)
         self._saving = BackgroundTasks("documents-saving", parent=self)
         self._session_due = QTimer(self, singleShot=True, interval=0)
         self._session_due.timeout.connect(self._keep_session)
-        self.recent = RecentFiles(folder / "recent.json", self._keeper.later, self)
+        self.recent = RecentFiles(folder / "recent.json", self._writer.do_slowly, self)
         self.recent.forgotten.connect(self._delete_journal)
         self._opener = Opener(self, self._reading)
         self._saver = Saver(self, self._saving)
@@ -159,7 +159,7 @@ class Documents(QObject):
         if self._saver.is_at(document):
             self._saving.wait()
         index = self._documents.index(document)
-        document.leave()
+        document.note_camera()
         self._documents.remove(document)
         if document is self._current:
             rest = self._documents[index : index + 1] or self._documents[-1:]
@@ -201,7 +201,7 @@ class Documents(QObject):
 
     def flush(self) -> bool:
         """Until all journals are written."""
-        return self._keeper.flush()
+        return self._writer.flush()
 
     def shutdown(self) -> bool:
         """Keep everything for the next start, and end all threads; False if that failed."""
@@ -216,9 +216,9 @@ class Documents(QObject):
             if document.pristine:
                 document.journal.delete()
             else:
-                document.leave()
+                document.note_camera()
                 document.journal.close()
-        done = self._keeper.stop()
+        done = self._writer.stop()
         for document in self._documents:
             document.unlock()
         return done
@@ -228,7 +228,7 @@ class Documents(QObject):
     def make(self, id: str = "", journal_lock: FileLock | None = None) -> Document:
         """A document that is not open yet, new or with the journal of this id."""
         id = id or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-        journal = Journal(self._keeper, self.journal_path(id))
+        journal = Journal(self._writer, self.journal_path(id))
         document = Document(id, journal, self._catalog, self)
         document.journal_lock = journal_lock or FileLock(self.journal_path(id).with_suffix(".lock"))
         try:
@@ -267,7 +267,7 @@ class Documents(QObject):
     def _put_away(self, document: Document) -> Notification | None:
         """Keep what is in no file; what is to be told of it."""
         notice = None
-        if document.worth_keeping:
+        if document.dirty:
             document.journal.add({"closed": time.time()})
             document.journal.close()
             self.recent.add(document.title, document.path, document.id)
@@ -280,7 +280,7 @@ class Documents(QObject):
         else:
             document.journal.delete()
         document.set_lock(None)
-        self._keeper.do(document.unlock)
+        self._writer.do(document.unlock)
         return notice
 
     def closed_words(self, document: Document) -> str:
@@ -288,13 +288,13 @@ class Documents(QObject):
         return self.tr("%1 is closed").replace("%1", document.title)
 
     def _delete_journal(self, id: str) -> None:
-        Journal(self._keeper, self.journal_path(id)).delete()
+        Journal(self._writer, self.journal_path(id)).delete()
 
     def _keep_session(self, *, clean: bool = False) -> None:
         current = self._current.id if self._current else ""
         ids = tuple(document.id for document in self._documents if not document.pristine)
         session = OpenDocuments(ids, current, clean)
-        self._keeper.later(partial(open_documents.store, self._session_file, session))
+        self._writer.do_slowly(partial(open_documents.store, self._session_file, session))
 
     def _tell_kept(self, error: PonyStudioError | None) -> None:
         if error is None:

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.editing import undo_history
-from ponystudio.graph.editing.edits import Compound, Edit, changed_keys, edit_between
-from ponystudio.graph.editing.undo_history import UndoRecord, UndoStep
+from ponystudio.graph.editing.edits import Compound, Edit, changed_keys
+from ponystudio.graph.editing.undo_history import UndoHistory, UndoRecord, UndoStep
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.node_state import NodeStates
 
-_MERGING = 1
 _PROCESS = secrets.token_hex(4)
 _gestures = count(1)
-
-_ABSORBED = "by the way"
+# The gesture of edits that nobody made; journals know it by this name.
+_AUTOMATIC = "by the way"
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Record:
-    """What the journal keeps: an edit that was made, or a step of the undo stack to `index`."""
+    """What the journal keeps: an edit that was made, or a move in the undo history to `index`."""
 
     kind: Literal["do", "to"]
     edit: Edit | None = None
@@ -51,11 +47,10 @@ class Record:
 
 
 class EditableGraph(QObject):
-    """A graph, its undo stack and its nodes' states.
+    """A graph, its undo history and its nodes' states.
 
-    Edits that cannot be made raise a GraphError and change nothing. The undo stack holds
-    history.LIMIT steps. Whoever shows the graph listens to `changed`; whoever keeps it listens to
-    `recorded`, which comes after `changed`.
+    Edits that cannot be made raise a GraphError and change nothing. Whoever shows the graph listens
+    to `changed`; whoever keeps it listens to `recorded`, which comes after `changed`.
     """
 
     changed = Signal(object)
@@ -69,25 +64,13 @@ class EditableGraph(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._graph = graph or Graph()
+        self._history = UndoHistory(graph or Graph())
         self._catalog = catalog or Catalog(())
-        self._told_index = 0
-        self._pushing = False
-        self._restoring = False
         self.states = NodeStates(self)
-        self.undo_stack = QUndoStack(self)
-        self.undo_stack.setUndoLimit(undo_history.LIMIT)
-        self.undo_stack.indexChanged.connect(self._moved)
-
-    def __del__(self) -> None:
-        # Python's garbage collector would delete the steps one by one, and the stack them again.
-        with suppress(RuntimeError, AttributeError):  # Qt has deleted it, or it was never made
-            self.undo_stack.blockSignals(True)
-            self.undo_stack.clear()
 
     @property
     def graph(self) -> Graph:
-        return self._graph
+        return self._history.graph
 
     @property
     def catalog(self) -> Catalog:
@@ -100,29 +83,31 @@ class EditableGraph(QObject):
 
     def spec(self, node: str) -> NodeSpec | None:
         """What is known of this node's kind; None if its pack is missing."""
-        return self._catalog.get(self._graph.nodes[node].type)
+        return self._catalog.get(self.graph.nodes[node].type)
 
     def looks(self, node: str) -> Mapping[str, Any]:
         """The node's entry in the view: pos, width, collapsed, dots, sockets, locked, ..."""
-        looks: Mapping[str, Any] = self._graph.view.get("nodes", {}).get(node, {})
+        looks: Mapping[str, Any] = self.graph.view.get("nodes", {}).get(node, {})
         return looks
 
+    def has_default(self, node: str, param: str) -> bool:
+        """Whether a param still has the value that its node came with."""
+        spec = self.spec(node)
+        known = spec.param_by_name.get(param) if spec else None
+        params = self.graph.nodes[node].params
+        return known is not None and params.get(param, known.default) == known.default
+
     def do(self, edit: Edit, text: str, merge: str = "") -> None:
-        """Make an edit, as one step of the undo stack named `text` ("Move Sample").
+        """Make an edit, as one step of the undo history named `text` ("Move Sample").
 
         Edits that follow each other with the same `merge`, which `gesture` makes, are one step.
         """
-        before = self._graph
+        before = self.graph
         after, inverse = edit.apply(before)
-        if after == before:
-            return
-        around, self._pushing = self._pushing, True
-        try:
-            self.undo_stack.push(_Step(self, edit, inverse, text, merge, after))
-        finally:
-            self._pushing = around
-        self._told_index = self.undo_stack.index()
-        self.recorded.emit(Record("do", edit, text, merge))
+        if after != before:
+            self._history.push(UndoStep(edit, inverse, text, merge), after)
+            self._announce(before)
+            self.recorded.emit(Record("do", edit, text, merge))
 
     def do_all(self, edits: Iterable[Edit], text: str, merge: str = "") -> None:
         """Make several edits as one step, none of them if one cannot be made."""
@@ -135,110 +120,76 @@ class EditableGraph(QObject):
 
         They join the gesture before them and are undone with it, or are one step however often.
         """
-        top = self.undo_stack.command(self.undo_stack.index() - 1)
-        merge = top._merge if isinstance(top, _Step) else ""
-        self.do_all(edits, text, merge or _ABSORBED)
+        last = self._history.last
+        self.do_all(edits, text, (last.merge if last else "") or _AUTOMATIC)
+
+    @property
+    def can_undo(self) -> bool:
+        return self._history.last is not None
+
+    @property
+    def can_redo(self) -> bool:
+        return self._history.next is not None
+
+    @property
+    def undo_text(self) -> str:
+        """What would be undone, e.g. "Move Sample", or ""."""
+        return self._history.last.text if self._history.last else ""
+
+    @property
+    def undo_index(self) -> int:
+        """How many steps are done."""
+        return self._history.index
+
+    @property
+    def undo_count(self) -> int:
+        """How many steps there are, done and undone."""
+        return len(self._history)
 
     def undo(self) -> None:
-        self.undo_stack.undo()
+        if self.can_undo:
+            self.go_to(self.undo_index - 1)
 
     def redo(self) -> None:
-        self.undo_stack.redo()
+        if self.can_redo:
+            self.go_to(self.undo_index + 1)
+
+    def go_to(self, index: int) -> None:
+        """Undo or redo until so many steps are done. Raises GraphError if there are fewer."""
+        before = self.graph
+        if index != self.undo_index:
+            self._history.go_to(index)
+            self._announce(before)
+            self.recorded.emit(Record("to", index=index))
+
+    def seal(self) -> None:
+        """Make what comes now a step of its own."""
+        self._history.seal()
 
     def replace_graph(self, graph: Graph) -> None:
         """Another graph in place of this one, without a step to undo: it was just opened."""
-        self.undo_stack.clear()
-        self._told_index = 0
-        self._set(graph)
+        self.restore(graph, UndoRecord())
 
-    def history(self) -> UndoRecord:
-        """The undo stack as values."""
-        stack = self.undo_stack
-        commands = (stack.command(index) for index in range(stack.count()))
-        steps = tuple(item.step() for item in commands if isinstance(item, _Step))
-        return UndoRecord(steps, stack.index(), stack.cleanIndex())
+    def undo_record(self) -> UndoRecord:
+        """The undo history as values."""
+        return self._history.record()
 
-    def restore(self, graph: Graph, history: UndoRecord) -> None:
-        """A graph and the undo stack that belongs to it in place of those that are here."""
-        self._restoring = True
-        try:
-            self.undo_stack.clear()
-            for number, step in enumerate(history.steps):
-                if number == history.sealed:
-                    self.undo_stack.setClean()
-                self.undo_stack.push(_Step(self, step.edit, step.inverse, step.text, step.merge))
-            if history.sealed == len(history.steps):
-                self.undo_stack.setClean()
-            elif history.sealed < 0:
-                self.undo_stack.resetClean()
-            self.undo_stack.setIndex(history.index)
-        finally:
-            self._restoring = False
-        self._told_index = history.index
-        self._set(graph)
+    def restore(self, graph: Graph, record: UndoRecord) -> None:
+        """A graph and the undo history that belongs to it in place of those that are here."""
+        before = self.graph
+        self._history = UndoHistory(graph, record)
+        self._announce(before)
 
-    def _set(self, graph: Graph) -> None:
-        before, self._graph = self._graph, graph
-        change = _difference(before, graph)
-        for node in change.nodes - graph.nodes.keys():
+    def _announce(self, before: Graph) -> None:
+        change = _difference(before, self.graph)
+        for node in change.nodes - self.graph.nodes.keys():
             self.states.forget(node)
         self.changed.emit(change)
-
-    def _apply(self, edit: Edit) -> None:
-        if self._restoring:
-            return
-        self._set(edit.apply(self._graph)[0])
-
-    def _moved(self, index: int) -> None:
-        if not (self._pushing or self._restoring) and index != self._told_index:
-            self._told_index = index
-            self.recorded.emit(Record("to", index=index))
 
 
 def gesture(name: str) -> str:
     """A `merge` of its own for one drag or one spell of typing; journals outlive this process."""
     return f"{name}#{_PROCESS}-{next(_gestures)}"
-
-
-class _Step(QUndoCommand):
-    def __init__(
-        self,
-        document: EditableGraph,
-        edit: Edit,
-        inverse: Edit,
-        text: str,
-        merge: str,
-        after: Graph | None = None,
-    ) -> None:
-        super().__init__(text)
-        self._document, self._edit, self._inverse, self._merge = document, edit, inverse, merge
-        self._after = after  # what the first redo, which Qt calls, leads to
-
-    def step(self) -> UndoStep:
-        return UndoStep(self._edit, self._inverse, self.text(), self._merge)
-
-    def redo(self) -> None:
-        after, self._after = self._after, None
-        if after is not None:
-            self._document._set(after)
-        else:
-            self._document._apply(self._edit)
-
-    def undo(self) -> None:
-        self._document._apply(self._inverse)
-
-    def id(self) -> int:
-        return _MERGING if self._merge else -1
-
-    def mergeWith(self, other: QUndoCommand) -> bool:
-        if not isinstance(other, _Step) or other._merge != self._merge:
-            return False
-        if self._document._restoring:  # what was apart stays apart
-            return False
-        after = self._document.graph  # Qt merges when the other one is done
-        before, _ = Compound((other._inverse, self._inverse)).apply(after)
-        self._edit, self._inverse = edit_between(before, after), edit_between(after, before)
-        return True
 
 
 def _difference(before: Graph, after: Graph) -> Change:

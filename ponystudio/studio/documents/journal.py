@@ -1,6 +1,6 @@
 """The journal of a document: what is done to it is on the disk a moment later.
 
-Whoever calls only hands over values that never change; the keeper's thread encodes and writes.
+Whoever calls only hands over values that never change; the writer's thread encodes and writes.
 """
 
 from __future__ import annotations
@@ -74,19 +74,19 @@ class Journal:
     `lines` and `bytes` tell how long it is, about.
     """
 
-    def __init__(self, keeper: JournalWriter, path: Path) -> None:
+    def __init__(self, writer: JournalWriter, path: Path) -> None:
         self.path = path
         self.lines = 0
         self.bytes = 0
         # How long it was when it was written anew: it cannot become shorter than that.
         self._least_lines = 0
         self._least_bytes = 0
-        self._keeper = keeper
+        self.writer = writer
         self._new: deque[Entry | _Begin | _Compact] = deque()
         self._guard = threading.Lock()
-        # What follows is the keeper's thread's alone.
+        # What follows is the writer's thread's alone.
         self._file: BinaryIO | None = None
-        self._sound: int | None = None
+        self._intact_bytes: int | None = None
         self._unwritten: deque[bytes] = deque()
         self._compacting: _Compact | None = None
         self._since: list[bytes] = []
@@ -108,10 +108,10 @@ class Journal:
         now = time.time()
         self._hand_over(_Begin(lambda: journal_format.header(id, title, file, graph, now)))
 
-    def resume(self, lines: int, sound: int) -> None:
-        """Go on with the journal that is there, of which so many lines and bytes are sound."""
-        self.lines, self.bytes = lines, sound
-        self._sound = sound  # nobody writes yet
+    def resume(self, lines: int, intact_bytes: int) -> None:
+        """Go on with the journal that is there, of which so much is intact."""
+        self.lines, self.bytes = lines, intact_bytes
+        self._intact_bytes = intact_bytes  # nobody writes yet
 
     def add(self, entry: Entry) -> None:
         """Append a line, or what was done."""
@@ -122,36 +122,36 @@ class Journal:
         self,
         head: Line,
         graph: Graph,
-        history: UndoRecord,
+        record: UndoRecord,
         saved: Graph | None,
         last_save: Line | None,
     ) -> None:
-        """Write it anew with a line for every step of the undo stack."""
-        self.lines = self._least_lines = len(history.steps) + 4
+        """Write it anew with a line for every step of the undo history."""
+        self.lines = self._least_lines = len(record.steps) + 4
         self.bytes = self._least_bytes = 0
         self._hand_over(
-            _Compact(lambda: journal_format.compacted(head, graph, history, saved, last_save))
+            _Compact(lambda: journal_format.compacted(head, graph, record, saved, last_save))
         )
 
     def flush(self) -> None:
         """Wait until all that was added is written."""
-        self._keeper.flush()
+        self.writer.flush()
 
     def close(self) -> None:
         """Let go of the file once all is written."""
-        self._keeper.do(self._close)
+        self.writer.do(self._close)
 
     def delete(self) -> None:
-        self._keeper.do(self._delete)
+        self.writer.do(self._delete)
 
     def _hand_over(self, entry: Entry | _Begin | _Compact) -> None:
         with self._guard:
             first = not self._new
             self._new.append(entry)
         if first:
-            self._keeper.do(self.write)
+            self.writer.do(self.write)
 
-    # --- On the keeper's writing thread -----------------------------------------------------------
+    # --- On the writer's writing thread -----------------------------------------------------------
 
     def write(self) -> None:
         """Write what was added; what cannot be written now is tried again later."""
@@ -170,11 +170,11 @@ class Journal:
                 run.append(entry)
         self._append_all(run)
 
-    def handle(self) -> int | None:
+    def open_handle(self) -> int | None:
         return None if self._file is None else os.dup(self._file.fileno())
 
-    def not_synced(self, error: OSError) -> None:
-        self._keeper.late(self, atomic_write.write_error(error, self.path))
+    def sync_failed(self, error: OSError) -> None:
+        self.writer.retry_later(self, atomic_write.write_error(error, self.path))
 
     def _append_all(self, entries: Iterable[Entry]) -> None:
         self._unwritten.extend(map(_packed, _joined(entries)))
@@ -190,19 +190,19 @@ class Journal:
                     self._since.append(data)
         except OSError as error:
             self._shut()
-            self._keeper.late(self, atomic_write.write_error(error, self.path))
+            self.writer.retry_later(self, atomic_write.write_error(error, self.path))
         else:
-            self._keeper.appended(self)
+            self.writer.sync_soon(self)
 
     def _opened(self) -> BinaryIO:
         if self._file is None:
             if not self.path.exists():
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._keeper.appeared(self.path)
+                self.writer.sync_folder_of(self.path)
             self._file = os.fdopen(_created(self.path), "r+b", buffering=0)
-            if self._sound is not None:  # what a crash left half is no part of it
-                self._file.truncate(self._sound)
-                self._sound = None
+            if self._intact_bytes is not None:  # what a crash left half is no part of it
+                self._file.truncate(self._intact_bytes)
+                self._intact_bytes = None
             self._file.seek(0, os.SEEK_END)
         return self._file
 
@@ -214,7 +214,7 @@ class Journal:
             while written < len(data):
                 written += file.write(data[written:]) or 0
         except OSError:
-            self._sound = start
+            self._intact_bytes = start
             raise
 
     def _shut(self) -> None:
@@ -231,7 +231,7 @@ class Journal:
                 os.fsync(self._file.fileno())
         self._shut()
         if not self._unwritten:
-            self._keeper.forget(self)
+            self.writer.forget(self)
 
     def _delete(self) -> None:
         with self._guard:
@@ -239,7 +239,7 @@ class Journal:
         self._compacting = None
         self._shut()
         self._unwritten.clear()
-        self._keeper.forget(self)
+        self.writer.forget(self)
         self.path.unlink(missing_ok=True)
 
     # --- Shortening: the long journal goes on until the short one is safe on the disk -------------
@@ -247,10 +247,10 @@ class Journal:
     def _begin_compacting(self, compact: _Compact) -> None:
         if not self._unwritten:  # a full disk is no time for it
             self._compacting, self._since = compact, []
-            self._keeper.later(partial(self._draft, compact))
+            self.writer.do_slowly(partial(self._draft, compact))
 
     def _draft(self, compact: _Compact) -> None:
-        """On the keeper's slow thread."""
+        """On the writer's slow thread."""
         draft = self.path.with_suffix(f".{secrets.token_hex(4)}.draft")
         try:
             with os.fdopen(_created(draft), "wb") as file:
@@ -260,7 +260,7 @@ class Journal:
         except (OSError, PonyStudioError):
             draft.unlink(missing_ok=True)  # the long one does as well
         else:
-            self._keeper.do(partial(self._swap, compact, draft))
+            self.writer.do(partial(self._swap, compact, draft))
 
     def _swap(self, compact: _Compact, draft: Path) -> None:
         """Put the short journal, and what was added since, in the place of the long one."""
@@ -271,9 +271,9 @@ class Journal:
                     file.writelines(self._since)
                 self._shut()
                 draft.replace(self.path)
-                self._keeper.appeared(self.path)
+                self.writer.sync_folder_of(self.path)
                 self.bytes = self._least_bytes = self._opened().tell()
-                self._keeper.appended(self)
+                self.writer.sync_soon(self)
         except OSError:
             pass  # the long one goes on
         finally:

@@ -46,13 +46,13 @@ class StoredDocument:
 
     `saved` is the graph that went into the file at `path`, whose content is `digest`; `pending`
     are contents that saves were about to write, with the numbers of their states in `marks`.
-    `sound` is how many bytes of the journal were read; `lost` tells that whole lines after them
-    make no sense.
+    `intact_bytes` is how much of the journal could be read; `lost` tells that whole lines after
+    that make no sense.
     """
 
     id: str
     title: str
-    player: UndoHistory
+    history: UndoHistory
     path: Path | None = None
     time: float = 0.0
     saved: Graph | None = None
@@ -61,13 +61,13 @@ class StoredDocument:
     camera: Mapping[str, Any] | None = None
     closed: float = 0.0
     lines: int = 0
-    sound: int = 0
+    intact_bytes: int = 0
     lost: bool = False
     marks: dict[int, Graph] = field(default_factory=dict)
 
     @property
     def graph(self) -> Graph:
-        return self.player.graph
+        return self.history.graph
 
     @property
     def dirty(self) -> bool:
@@ -76,7 +76,7 @@ class StoredDocument:
     @property
     def pristine(self) -> bool:
         """Nothing was ever done in it."""
-        return self.path is None and not self.graph.nodes and len(self.player.states) == 1
+        return self.path is None and not self.graph.nodes and not self.history
 
 
 def header(id: str, title: str, path: Path | None, graph: Graph, time: float) -> Line:
@@ -125,26 +125,26 @@ def _long(edit: Edit) -> bool:
 
 
 def compacted(
-    head: Line, graph: Graph, history: UndoRecord, saved: Graph | None, file: Line | None
+    head: Line, graph: Graph, record: UndoRecord, saved: Graph | None, file: Line | None
 ) -> Iterator[Line]:
-    """A journal of the same document with no more lines than its undo stack has steps.
+    """A journal of the same document with no more lines than its undo history has steps.
 
     `head` lacks the graph. `file` is the line that tells of its last save, with `saved` in it.
     """
-    past = states(graph, history)
+    past = states(graph, record)
     yield {**head, "graph": to_json(past[0])}
     marked = next((i for i, state in enumerate(past) if state == saved), None)
     for number, state in enumerate(past):
         if number:
-            step = history.steps[number - 1]
+            step = record.steps[number - 1]
             line = done(step.edit, step.text, step.merge, past[number - 1], state)
             yield {**line, "alone": True}
         if number == marked:
             yield {"mark": 0}
-        if number == history.sealed:
+        if number == record.sealed:
             yield {"seal": SEALED}
-    yield {"to": history.index}
-    if history.sealed < 0:
+    yield {"to": record.index}
+    if record.sealed < 0:
         yield {"unseal": True}
     if file is not None:
         yield {**file, "saved": 0 if marked is not None else None}
@@ -173,10 +173,10 @@ def replay(path: Path) -> StoredDocument | None:
             raise
         except (PonyStudioError, LookupError, TypeError, ValueError, AttributeError):
             break
-        stored.lines, stored.sound = stored.lines + 1, end
+        stored.lines, stored.intact_bytes = stored.lines + 1, end
     if stored is not None:
         # A torn last line is what a crash leaves; more than that is damage.
-        stored.lost = data.count(b"\n", stored.sound) > 0
+        stored.lost = data.count(b"\n", stored.intact_bytes) > 0
     return stored
 
 
@@ -206,20 +206,20 @@ def _begun(line: Line) -> StoredDocument:
 
 
 def _play(stored: StoredDocument, line: Line) -> None:
-    player = stored.player
+    history = stored.history
     match line:
         case {"do": edit, "text": text}:
             alone = line.get("alone", False)
-            player.do(decode(edit), text, line.get("merge", ""), alone=alone)
+            history.do(decode(edit), text, line.get("merge", ""), alone=alone)
         case {"to": index}:
-            player.to(index)
+            history.go_to(index)
         case {"seal": number}:
-            player.seal()
-            stored.marks[number] = player.graph
+            history.seal()
+            stored.marks[number] = history.graph
         case {"unseal": _}:
-            player.sealed = -1
+            history.unseal()
         case {"mark": number}:
-            stored.marks[number] = player.graph
+            stored.marks[number] = history.graph
         case {"saving": number, "sha256": digest}:
             stored.pending[digest] = number
         case {"saved": number, "path": path, "sha256": digest}:

@@ -36,10 +36,10 @@ class AppendFile(Protocol):
     def write(self) -> None:
         """Try again to write what could not be written."""
 
-    def handle(self) -> int | None:
+    def open_handle(self) -> int | None:
         """The open file, for whoever syncs and closes it."""
 
-    def not_synced(self, error: OSError) -> None: ...
+    def sync_failed(self, error: OSError) -> None: ...
 
 
 class JournalWriter:
@@ -54,9 +54,9 @@ class JournalWriter:
         self._stopping = False
         self._broken = False
         self._unsynced: dict[AppendFile, None] = {}
-        self._late: dict[AppendFile, None] = {}
+        self._to_retry: dict[AppendFile, None] = {}
         self._synced = 0.0
-        self._syncing = False
+        self._is_syncing = False
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="journals-slow")
         self._thread = threading.Thread(target=self._run, name="journals", daemon=True)
         self._thread.start()
@@ -68,9 +68,9 @@ class JournalWriter:
             self._jobs.append(job)
             self._wake.notify_all()
 
-    def later(self, job: Job) -> None:
+    def do_slowly(self, job: Job) -> None:
         """Have a slow job done on the other thread, after those handed over before."""
-        self._slow.submit(self._tried, job)
+        self._slow.submit(self._run_job, job)
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Wait until all that was handed over is written; False if that takes too long."""
@@ -81,7 +81,7 @@ class JournalWriter:
     def settle(self, timeout: float = 10.0) -> bool:
         """Wait until slow jobs, and what comes of them, are done, too."""
         done = threading.Event()
-        self.do(lambda: self.later(partial(self.do, done.set, hurry=True)), hurry=True)
+        self.do(lambda: self.do_slowly(partial(self.do, done.set, hurry=True)), hurry=True)
         return done.wait(timeout)
 
     def stop(self, timeout: float = 10.0) -> bool:
@@ -94,38 +94,38 @@ class JournalWriter:
 
     # --- On the writing thread --------------------------------------------------------------------
 
-    def appended(self, kept: AppendFile) -> None:
+    def sync_soon(self, file: AppendFile) -> None:
         """This one is written, but not yet safe from a power cut."""
-        self._unsynced[kept] = None
+        self._unsynced[file] = None
 
-    def appeared(self, path: Path) -> None:
+    def sync_folder_of(self, path: Path) -> None:
         """A file has got this name: that must survive a power cut, too."""
-        self.later(partial(flush_folder, path.parent))
+        self.do_slowly(partial(flush_folder, path.parent))
 
-    def late(self, kept: AppendFile, error: PonyStudioError) -> None:
+    def retry_later(self, file: AppendFile, error: PonyStudioError) -> None:
         """This one could not be written; it is tried again."""
-        self._late[kept] = None
+        self._to_retry[file] = None
         if not self._broken:
             self._broken = True
             self._failed(error)
 
-    def forget(self, kept: AppendFile) -> None:
-        self._unsynced.pop(kept, None)
-        self._late.pop(kept, None)
+    def forget(self, file: AppendFile) -> None:
+        self._unsynced.pop(file, None)
+        self._to_retry.pop(file, None)
 
     def _run(self) -> None:
         while not self._stopping:
             for job in self._next():
-                self._tried(job)
+                self._run_job(job)
             if time.monotonic() >= self._synced + SYNCING:
-                self._again()
+                self._retry()
                 self._sync()
         self._end()
 
     def _next(self) -> list[Job]:
         with self._wake:
             if not self._jobs and not self._stopping:
-                waiting = bool(self._unsynced or self._late)
+                waiting = bool(self._unsynced or self._to_retry)
                 left = max(self._synced + SYNCING - time.monotonic(), 0.0)
                 self._wake.wait(left if waiting else None)
             if not self._hurry and not self._stopping:
@@ -140,16 +140,16 @@ class JournalWriter:
         self._drain()
         self._slow.submit(lambda: None).result()
         self._drain()
-        self._again()
+        self._retry()
         self._sync(always=True)
         self._slow.shutdown()
         self._drain()
 
     def _drain(self) -> None:
         while self._jobs:
-            self._tried(self._jobs.popleft())
+            self._run_job(self._jobs.popleft())
 
-    def _tried(self, job: Job) -> None:
+    def _run_job(self, job: Job) -> None:
         try:
             job()
         except (PonyStudioError, OSError) as error:
@@ -158,42 +158,42 @@ class JournalWriter:
         except Exception:  # the next job must be done all the same
             log.exception("Something could not be kept.")
 
-    def _again(self) -> None:
+    def _retry(self) -> None:
         """Try once more what could not be written."""
-        late = list(self._late)
-        self._late.clear()
-        for kept in late:
-            self._tried(kept.write)
-        if self._broken and not self._late:
+        waiting = list(self._to_retry)
+        self._to_retry.clear()
+        for file in waiting:
+            self._run_job(file.write)
+        if self._broken and not self._to_retry:
             self._broken = False
             self._failed(None)
         self._synced = time.monotonic()
 
     def _sync(self, *, always: bool = False) -> None:
-        if self._syncing and not always:  # a slow disk: next time
+        if self._is_syncing and not always:  # a slow disk: next time
             return
         handles: list[tuple[AppendFile, int | None]] = []
-        for kept in tuple(self._unsynced):
+        for file in tuple(self._unsynced):
             try:
-                handles.append((kept, kept.handle()))
+                handles.append((file, file.open_handle()))
             except OSError as error:  # too many open files, say: next time
                 log.info("A journal cannot be made safe now: %s", error)
             else:
-                del self._unsynced[kept]
+                del self._unsynced[file]
         if handles:
-            self._syncing = True
+            self._is_syncing = True
             self._slow.submit(self._sync_all, handles)
 
     # --- On the other thread ----------------------------------------------------------------------
 
     def _sync_all(self, handles: list[tuple[AppendFile, int | None]]) -> None:
-        for kept, handle in handles:
+        for file, handle in handles:
             if handle is None:
                 continue
             try:
                 os.fsync(handle)
             except OSError as error:
-                self.do(partial(kept.not_synced, error))
+                self.do(partial(file.sync_failed, error))
             finally:
                 os.close(handle)
-        self._syncing = False
+        self._is_syncing = False

@@ -162,7 +162,7 @@ class Opener(QObject):
         if found.fresh is not None and not taken:
             document.follow_file(found.fresh, found.digest)
         if taken:  # opened anew meanwhile
-            document.name(None, documents.free_title(stored.title))
+            document.rename(None, documents.free_title(stored.title))
         else:
             self._secure(document, found)
         documents.add(document, index, current=current)

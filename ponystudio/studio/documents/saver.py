@@ -45,7 +45,7 @@ class Saver(QObject):
                 self._documents.notice.emit(Notification(title, document.read_only, kind="warn"))
             self._documents.path_wanted.emit(document)
             return False
-        self._write(document, document.path, None if force else document.knows)
+        self._write(document, document.path, None if force else document.wrote)
         return True
 
     def save_as(self, document: Document, path: Path) -> None:
@@ -109,11 +109,11 @@ class Saver(QObject):
         replaceable: Callable[[str], bool] | None,
         lock: FileLock | None = None,
     ) -> None:
-        number = document.seal()
+        number = document.begin_saving()
         graph, folders = document.graph, self._documents.folders
         job = SaveJob(
             graph,
-            document.present_camera(),
+            document.current_camera(),
             document.catalog,
             path,
             replaceable,

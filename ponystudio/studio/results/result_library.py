@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.qt.background_tasks import BackgroundTasks
-from ponystudio.studio.documents.document_facts import scope_of
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.results.comparison import Comparer
 from ponystudio.studio.results.image_loader import ImageLoader
 from ponystudio.studio.results.picture_actions import PictureActions, ToastsProtocol
@@ -61,9 +61,10 @@ class ResultLibrary(QObject):
         """By which differences call nodes by their titles."""
         self._catalog = catalog
 
-    def add(self, document: object, node: str, path: str | Path) -> None:
-        """Takes the runner's `picture_made`."""
-        self._made[scope_of(document), node] = Path(path)
+    def add(self, document: Document | None, node: str, path: str | Path) -> None:
+        """Takes the runner's `picture_made`; None: its document is closed."""
+        if document is not None:
+            self._made[document.id, node] = Path(path)
         self.changed_on_disk(Path(path))
         self.index.add(path)
 
@@ -71,9 +72,9 @@ class ResultLibrary(QObject):
         """One for each view, for each compares a pair of its own."""
         return Comparer(self.loader, self._comparing, lambda: self._catalog or shipped(), parent)
 
-    def picture_of(self, document: object, node: str) -> Path | None:
+    def picture_of(self, document: Document, node: str) -> Path | None:
         """What this node last saved, since the app began."""
-        return self._made.get((scope_of(document), node))
+        return self._made.get((document.id, node))
 
     def changed_on_disk(self, path: Path) -> None:
         """What was read of this file no longer holds."""

@@ -17,7 +17,8 @@ from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, titles
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.studio.documents.editable_graph import Change, EditableGraph
+from ponystudio.studio.documents.document import Document
+from ponystudio.studio.documents.editable_graph import Change
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.node_state_writer import PreviewPictures, faults_of
 from ponystudio.studio.runs.run_texts import in_window, plan_texts
@@ -40,7 +41,7 @@ Faults = Mapping[str, tuple[Problem, ...]]
 class PlanRequest:
     """A plan that was asked for: of which graph, of which document."""
 
-    document: EditableGraph
+    document: Document
     graph: Graph
     catalog: Catalog
 
@@ -60,28 +61,27 @@ class Planner(QObject):
         self,
         link: WorkerSession,
         pictures: PreviewPictures,
-        submission: Callable[[EditableGraph, Sequence[str]], Submission],
+        submission: Callable[[Document, Sequence[str]], Submission],
         models: Callable[[], Sequence[Path]],
-        graph_dir: Callable[[EditableGraph], Path | None],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._link, self._pictures = link, pictures
-        self._submission, self._models, self._graph_dir = submission, models, graph_dir
-        self._timers: dict[EditableGraph, QTimer] = {}
+        self._submission, self._models = submission, models
+        self._timers: dict[Document, QTimer] = {}
         self._pending: dict[int, PlanRequest] = {}
         # Checks that go on, and what was answered before it was known what they asked.
         self._checks_running = 0
         self._early_answers: dict[int, Mapping[str, Any]] = {}
-        self._to_replan: set[EditableGraph] = set()
-        self._faults: dict[EditableGraph, Faults] = {}
-        self._listeners: dict[EditableGraph, list[tuple[Any, Any]]] = {}
+        self._to_replan: set[Document] = set()
+        self._faults: dict[Document, Faults] = {}
+        self._listeners: dict[Document, list[tuple[Any, Any]]] = {}
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
         self._found.connect(self._have_checked)
         link.ready_changed.connect(self._on_ready_changed)
 
-    def watch(self, document: EditableGraph) -> None:
+    def watch(self, document: Document) -> None:
         if document in self._timers:
             return
         timer = QTimer(self, singleShot=True, interval=PAUSE)
@@ -96,7 +96,7 @@ class Planner(QObject):
         self._listeners[document] = listeners
         timer.start(PAUSE)
 
-    def unwatch(self, document: EditableGraph) -> None:
+    def unwatch(self, document: Document) -> None:
         for signal, slot in self._listeners.pop(document, ()):
             signal.disconnect(slot)
         timer = self._timers.pop(document, None)
@@ -107,7 +107,7 @@ class Planner(QObject):
         self._faults.pop(document, None)
         self._pending = {n: r for n, r in self._pending.items() if r.document != document}
 
-    def plan_soon(self, document: EditableGraph) -> None:
+    def plan_soon(self, document: Document) -> None:
         """A node has run, say: results are where they were not."""
         timer = self._timers.get(document)
         if timer is not None and not timer.isActive():
@@ -119,7 +119,7 @@ class Planner(QObject):
         for timer in self._timers.values():
             timer.start(PAUSE)
 
-    def graph_faults(self, document: EditableGraph) -> tuple[Problem, ...]:
+    def graph_faults(self, document: Document) -> tuple[Problem, ...]:
         """What is wrong with no node in particular."""
         return self._faults.get(document, {}).get("", ())
 
@@ -130,15 +130,15 @@ class Planner(QObject):
 
     # --- The check, and the question --------------------------------------------------------------
 
-    def _changed(self, document: EditableGraph, change: Change) -> None:
+    def _changed(self, document: Document, change: Change) -> None:
         if change.nodes or change.before.models is not change.after.models:
             _clear_stale_failures(document, change)
             self._timers[document].start(PAUSE)
 
-    def _check_now(self, document: EditableGraph) -> None:
+    def _check_now(self, document: Document) -> None:
         """Off the GUI thread: large graphs take a while to check, and to spell out."""
         request = PlanRequest(document, document.graph, document.catalog)
-        folders = ModelFolders(list(self._models()), self._graph_dir(document))
+        folders = ModelFolders(list(self._models()), document.folder)
         families = self._link.about.get("families")
         ask = self._plan_request(document) if self._link.is_ready else None
         if any(other.document is document for other in self._pending.values()):
@@ -158,7 +158,7 @@ class Planner(QObject):
 
         self._pool.start(work)
 
-    def _plan_request(self, document: EditableGraph) -> Callable[[Sequence[str]], int]:
+    def _plan_request(self, document: Document) -> Callable[[Sequence[str]], int]:
         submission = self._submission(document, ())
         return lambda targets: self._link.plan(replace(submission, targets=targets))
 
@@ -262,7 +262,7 @@ def _check(
     return found
 
 
-def _clear_stale_failures(document: EditableGraph, change: Change) -> None:
+def _clear_stale_failures(document: Document, change: Change) -> None:
     """A failure is over when its node, or what it depends on, is changed."""
     failed = [id for id in document.states if document.states[id].phase in ("failed", "not_run")]
     if not failed:
@@ -273,7 +273,7 @@ def _clear_stale_failures(document: EditableGraph, change: Change) -> None:
         document.states.update(id, phase="rest", problem=None, reason="")
 
 
-def _set_plan(document: EditableGraph, id: str, tier: str, reason: str, **more: Any) -> None:
+def _set_plan(document: Document, id: str, tier: str, reason: str, **more: Any) -> None:
     state = document.states[id]
     if state.phase in ("running", "failed", "not_run"):
         return  # they have their own story

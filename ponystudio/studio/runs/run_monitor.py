@@ -11,7 +11,7 @@ from ponystudio.errors import GraphError
 from ponystudio.graph.topology import ancestors, dependents, effective
 from ponystudio.graph.validation import effective_targets
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.duration_estimates import Work, works
 from ponystudio.studio.runs.job_queue import Job
@@ -28,7 +28,7 @@ class RunMonitor:
 
     def __init__(self, job: Job, runner: Runner) -> None:
         self.job, self._runner = job, runner
-        self.document: EditableGraph | None = None
+        self.document: Document | None = None
         self.problem: Problem | None = None
         self.shown_on_a_node = False
         self.failure = ""
@@ -51,7 +51,7 @@ class RunMonitor:
             self.set_document(self.document)
             self.start()
 
-    def set_document(self, document: EditableGraph | None) -> None:
+    def set_document(self, document: Document | None) -> None:
         """Where its states are written, from now on."""
         self.document = document
         self._states = None

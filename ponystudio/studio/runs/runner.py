@@ -11,8 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from ponystudio.graph.model import Graph
-from ponystudio.studio.documents.document_facts import as_made, folder_of, scope_of, title_of
-from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.documents.node_upgrades import NodeUpgrader
 from ponystudio.studio.runs import seeds
@@ -71,11 +70,10 @@ class Runner(QObject):
         self.queue = JobQueue(parent=self) if queue is None else queue
         self.estimates = estimates or Estimates()
         self.last_seeds = last_seeds or LastSeeds()
-        self._documents: dict[str, EditableGraph] = {}
-        self._scopes: dict[EditableGraph, str] = {}
+        self._documents: dict[str, Document] = {}
         self.pictures = NodePreviews(last_pictures, self)
         self._latest: dict[str, QImage] = {}
-        self._left_out: dict[EditableGraph, set[str]] = {}
+        self._left_out: dict[Document, set[str]] = {}
         self._monitor: RunMonitor | None = None
         self._mode: SeedMode = "random"
         self._count = 1
@@ -84,7 +82,7 @@ class Runner(QObject):
         self.fallbacks: list[str] = []
         self.upgrader = NodeUpgrader(link, self)
         self.planner = Planner(
-            link, self.pictures.known, self._plan_request, folders.models, folder_of, parent=self
+            link, self.pictures.known, self._plan_request, folders.models, parent=self
         )
         self._stop_timer = QTimer(self, singleShot=True, interval=STOP_OFFER_DELAY)
         self._stop_timer.timeout.connect(lambda: self.stop_offered.emit(True))
@@ -99,29 +97,28 @@ class Runner(QObject):
 
     # --- Documents --------------------------------------------------------------------------------
 
-    def watch(self, document: EditableGraph) -> None:
+    def watch(self, document: Document) -> None:
         """A document was opened."""
-        scope = scope_of(document)
+        scope = document.id
         self._documents[scope] = document
-        self._scopes[document] = scope
         self.upgrader.watch(document)
         self.planner.watch(document)
         self.pictures.show_last(document, scope, lambda: self.planner.plan_soon(document))
         if self._monitor is not None and self._monitor.job.scope == scope:
             self._monitor.set_document(document)
 
-    def unwatch(self, document: EditableGraph) -> None:
+    def unwatch(self, document: Document) -> None:
         """It was closed; its jobs go on."""
         self.upgrader.unwatch(document)
         self.planner.unwatch(document)
-        scope = self._scopes.pop(document, "")
+        scope = document.id
         self._latest.pop(scope, None)
         self._left_out.pop(document, None)
         self._documents.pop(scope, None)
         if self._monitor is not None and self._monitor.document is document:
             self._monitor.set_document(None)
 
-    def document_of(self, job: Job) -> EditableGraph | None:
+    def document_of(self, job: Job) -> Document | None:
         """The document that a job came from, if it is open."""
         return self._documents.get(job.scope)
 
@@ -150,7 +147,7 @@ class Runner(QObject):
 
     def run(
         self,
-        document: EditableGraph,
+        document: Document,
         targets: Sequence[str] | None = None,
         count: int | None = None,
         *,
@@ -163,7 +160,7 @@ class Runner(QObject):
         and so do those of what is going to be left out or refused.
         """
         graph, catalog = document.graph, document.catalog
-        scope = self._scope(document)
+        scope = document.id
         faulty = [id for id in document.states if document.states[id].faults]
         seed_values = seeds.seeds_in(graph, catalog, targets, faulty)
         hopeless = not seeds.needed(graph, catalog, targets, faulty)
@@ -173,16 +170,16 @@ class Runner(QObject):
             mode,
             count or self._count,
             self.last_seeds.of(scope),
-            lambda place: as_made(document, place),
+            lambda place: document.has_default(*place),
         )
         job = Job(
             self.queue.new_id(),
-            title_of(document),
+            document.title,
             scope,
             graph,
             tuple(seed_sets),
             None if targets is None else tuple(targets),
-            folder_of(document),
+            document.folder,
             denoiser_on_cpu=denoiser_on_cpu,
             picture=self._latest.get(scope),
         )
@@ -212,11 +209,11 @@ class Runner(QObject):
         self.queue.add(job, front=front)
         self._start_next()
 
-    def run_to(self, document: EditableGraph, node: str) -> Job:
+    def run_to(self, document: Document, node: str) -> Job:
         """Run one node and what it needs."""
         return self.run(document, [node], 1)
 
-    def run_selection(self, document: EditableGraph, nodes: Sequence[str]) -> Job | None:
+    def run_selection(self, document: Document, nodes: Sequence[str]) -> Job | None:
         return self.run(document, list(nodes), 1) if nodes else None
 
     def cancel(self, job: Job) -> None:
@@ -275,11 +272,11 @@ class Runner(QObject):
 
     # --- What is known ----------------------------------------------------------------------------
 
-    def last_seed(self, document: EditableGraph, node: str, param: str) -> int | None:
+    def last_seed(self, document: Document, node: str, param: str) -> int | None:
         """The seed that the last run used here."""
-        return self.last_seeds.of(self._scope(document)).get((node, param))
+        return self.last_seeds.of(document.id).get((node, param))
 
-    def costs(self, document: EditableGraph, nodes: Sequence[str]) -> list[Estimate]:
+    def costs(self, document: Document, nodes: Sequence[str]) -> list[Estimate]:
         """What nodes usually take at their present size; `runs` 0: it is not known."""
         return self.estimates.of_nodes(self.link.device, document.graph, document.catalog, nodes)
 
@@ -316,12 +313,9 @@ class Runner(QObject):
         job.number = self.link.submit(submission)
         self.queue.changed.emit()
 
-    def _plan_request(self, document: EditableGraph, targets: Sequence[str]) -> Submission:
-        scope = self._scope(document)
-        return self.folders.submission(document.graph, folder_of(document), targets, scope)
-
-    def _scope(self, document: EditableGraph) -> str:
-        return self._scopes.get(document) or scope_of(document)
+    def _plan_request(self, document: Document, targets: Sequence[str]) -> Submission:
+        scope = document.id
+        return self.folders.submission(document.graph, document.folder, targets, scope)
 
     def _on_message(self, message: Mapping[str, Any], blob: bytes) -> None:
         monitor = self._monitor
@@ -391,20 +385,18 @@ class Runner(QObject):
                 self.job_done.emit(monitor.job, "stopped")
             self._start_next()
 
-    def note_fallback(self, document: EditableGraph | None, node: str, action: str) -> None:
+    def note_fallback(self, document: Document | None, node: str, action: str) -> None:
         """The run had to answer a lack of memory."""
         self.fallbacks.append(action)
         self.memory_short.emit(document, node, action)
 
     # --- What the run monitor calls ---------------------------------------------------------------
 
-    def node_done(self, document: EditableGraph | None) -> None:
+    def node_done(self, document: Document | None) -> None:
         if document is not None:
             self.planner.plan_soon(document)
 
-    def note_left_out(
-        self, document: EditableGraph | None, problems: Mapping[str, Problem]
-    ) -> None:
+    def note_left_out(self, document: Document | None, problems: Mapping[str, Problem]) -> None:
         """What a run does without; somebody who forgot a node is not told at every run."""
         if document is not None and self._left_out.get(document, set()) != problems.keys():
             self._left_out[document] = set(problems)
@@ -422,7 +414,7 @@ class Runner(QObject):
             self.picture_made.emit(monitor.document, node, path)
 
     def _have_picture(self, monitor: RunMonitor, node: str, picture: QImage) -> None:
-        if monitor.document not in self._scopes:  # closed since the run ended
+        if monitor.document not in self._documents.values():  # closed since the run ended
             monitor.set_document(None)
         else:
             self._latest[monitor.job.scope] = picture

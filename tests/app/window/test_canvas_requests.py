@@ -55,7 +55,7 @@ def test_the_button_makes_one_step(window):
     readers = ("positive", "negative", "sampler")
     assert source.right() < card.left()
     assert all(card.right() < window.page.scene.store.node_items[id].rect.left() for id in readers)
-    assert document.undo_stack.undoText() == "Make LoRA nodes"
+    assert document.undo_text == "Make LoRA nodes"
     document.undo()
     assert document.graph.nodes == told.nodes
 

@@ -36,7 +36,6 @@ class Canvas:
         self.drops = DropHandler(self.documents, window)
         self.drops.notice.connect(self.notices.append)
         self.document = self.documents.new()
-        self.document.undo_stack.cleanChanged.connect(lambda _: None)
 
     def drop(self, *paths: Path, mime: QMimeData | None = None) -> None:
         if mime is None:
@@ -90,7 +89,7 @@ def test_a_graph_opens_in_a_tab_or_joins_this_one(canvas, tmp_path):
     assert titles == ["Open its graph", "Add its nodes here"]
     canvas.choose("Add its nodes here")
     assert set(canvas.document.graph.nodes) == set(picture().nodes)
-    assert canvas.document.undo_stack.count() == 1
+    assert canvas.document.undo_count == 1
     canvas.drop(file)
     canvas.choose("Open its graph")
     assert canvas.documents.current.path == file

@@ -219,7 +219,7 @@ def test_f2_renames_and_the_kinds_own_title_is_no_title(canvas, hands):
     edit.setText("Final")
     hands.key(Key.Key_Return, widget=edit)
     assert canvas.nodes["save"].title == "Final"
-    assert canvas.document.undo_stack.undoText() == "Rename Save image"
+    assert canvas.document.undo_text == "Rename Save image"
     hands.key(Key.Key_F2)
     edit = canvas.view.editors.widget
     edit.setText("Save image")
@@ -394,4 +394,4 @@ def test_a_note_in_which_nothing_was_written_goes_again(canvas, commit):
     canvas.commands.edit.add_note(QPointF(1300, 700))
     canvas.view.editors.close(commit)
     assert canvas.graph == before
-    assert canvas.document.undo_stack.index() == 0
+    assert canvas.document.undo_index == 0

@@ -179,7 +179,7 @@ class Studio:
 
     @property
     def steps(self):
-        return self.document.undo_stack.count()
+        return self.document.undo_count
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_underscores_and_back_are_steps_that_can_be_undone(studio):
     say(studio, "score_9, long_hair, (blue_eyes:1.2)")
     menu(studio)["prompt.spaces"].run()
     assert text_of(studio) == "score_9, long hair, (blue eyes:1.2)"
-    assert studio.document.undo_stack.undoText() == "Underscores to spaces"
+    assert studio.document.undo_text == "Underscores to spaces"
     menu(studio)["prompt.underscores"].run()
     assert text_of(studio) == "score_9, long_hair, (blue_eyes:1.2)"
     studio.document.undo()
@@ -61,7 +61,7 @@ def test_a_boards_list_becomes_a_prompt(studio):
     say(studio, "score_9 long_hair blue_eyes")
     menu(studio)["prompt.tags"].run()
     assert text_of(studio) == "score_9, long hair, blue eyes"
-    assert studio.document.undo_stack.undoText() == "Tags to prompt"
+    assert studio.document.undo_text == "Tags to prompt"
 
 
 def test_what_is_right_already_is_no_step(studio):
@@ -102,7 +102,7 @@ def test_a_preset_from_the_menu(studio):
     menu(studio)["prompt.preset"].run()
     choose(studio, "v6 best")
     assert text_of(studio) == f"{LADDER.text}, a pony"
-    assert studio.document.undo_stack.undoText() == "Insert Pony V6: best"
+    assert studio.document.undo_text == "Insert Pony V6: best"
     assert studio.popup is None
     assert studio.editor is None
 

@@ -44,7 +44,7 @@ def test_a_card_moves_on_the_grid_in_one_step(canvas, hands):
     assert abs(y - was[1] - 271) <= 8
     assert canvas.scene.store.selected_nodes() == ["save"]
     assert canvas.steps == 1
-    assert canvas.document.undo_stack.text(0) == "Move Save image"
+    assert canvas.document.undo_text == "Move Save image"
     canvas.undo()
     assert canvas.graph == before
 

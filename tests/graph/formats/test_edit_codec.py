@@ -1,4 +1,4 @@
-"""Edits through JSON and back, and histories played without Qt."""
+"""Edits through JSON and back."""
 
 import json
 from dataclasses import dataclass, replace
@@ -15,11 +15,9 @@ from ponystudio.graph.editing.edits import (
     Compound,
     Edit,
     Restore,
-    SetParam,
     SetView,
     edit_between,
 )
-from ponystudio.graph.editing.undo_history import UndoHistory, states
 from ponystudio.graph.formats.edit_codec import NoSuchEdit, decode, difference, encode
 from ponystudio.graph.model import Graph, Link, Node
 
@@ -101,36 +99,3 @@ def test_an_edit_of_an_unknown_kind_is_refused():
 
     with pytest.raises(NoSuchEdit):
         encode(Strange())
-
-
-def test_a_player_merges_forgets_and_seals_as_the_undo_stack_does():
-    player = UndoHistory(Graph.of(Node("a", "t.x")))
-    for value in range(5):
-        player.do(SetParam("a", "x", value), "Change x", "drag")
-    player.do(SetParam("a", "y", 1), "Change y", "other")
-    assert [step.text for step in player.history().steps] == ["Change x", "Change y"]
-    player.to(1)
-    player.seal()
-    player.do(SetParam("a", "x", 9), "Change x", "drag")
-    history = player.history()
-    assert (len(history.steps), history.index, history.sealed) == (2, 2, 1)
-    assert player.graph.nodes["a"].params == {"x": 9}
-    player.to(0)
-    player.do(SetParam("a", "z", 1), "Change z")
-    assert player.history().sealed == -1
-    with pytest.raises(GraphError):
-        player.to(2)
-
-
-@settings(max_examples=100)
-@given(st.lists(st.tuples(EDITS, st.sampled_from(["", "a", "b"]), st.integers(0, 9)), max_size=12))
-def test_the_states_of_a_history_are_found_from_the_present_one(script):
-    player = UndoHistory(start())
-    for edit, merge, number in script:
-        if number == 0:
-            player.to(number % (player.index + 1))
-        try:
-            player.do(edit, "x", merge)
-        except GraphError:
-            continue
-    assert states(player.graph, player.history()) == player.states

@@ -43,7 +43,7 @@ def test_a_drag_is_one_step_however_long(document):
     for x in range(3000):
         document.do(SetView(("nodes", "a", "pos"), [x, 0]), "Move", drag)
     document.do(SetView(("nodes", "a", "pos"), [0, 1]), "Move", gesture("move"))
-    assert document.undo_stack.count() == 2
+    assert document.undo_count == 2
     document.undo()
     assert document.graph.view["nodes"]["a"]["pos"] == [2999, 0]
     document.undo()
@@ -55,8 +55,8 @@ def test_a_drag_is_one_step_however_long(document):
 def test_the_oldest_of_too_many_steps_goes(document):
     for value in range(LIMIT + 20):
         document.do(SetParam("a", "by", value), "Change by")
-    assert document.undo_stack.count() == LIMIT
-    while document.undo_stack.canUndo():
+    assert document.undo_count == LIMIT
+    while document.can_undo:
         document.undo()
     assert document.graph.nodes["a"].params == {"by": 19}
 
@@ -67,7 +67,7 @@ def test_what_is_done_by_the_way_is_undone_with_the_gesture_before_it(document):
     for seed in (7, 8):
         document.do_automatic([SetParam("b", "by", seed)], "New seed")
     after = document.graph
-    assert document.undo_stack.count() == 1
+    assert document.undo_count == 1
     document.undo()
     assert document.graph == before
     document.redo()
@@ -75,7 +75,7 @@ def test_what_is_done_by_the_way_is_undone_with_the_gesture_before_it(document):
     document.do(RemoveNode("a"), "Delete")
     for seed in (9, 10):
         document.do_automatic([SetParam("b", "by", seed)], "New seed")
-    assert document.undo_stack.count() == 3
+    assert document.undo_count == 3
 
 
 def test_what_is_recorded_can_be_done_again(document):
@@ -94,10 +94,10 @@ def test_what_is_recorded_can_be_done_again(document):
         if record.edit is not None:
             copy.do(record.edit, record.text, record.merge)
         else:
-            copy.undo_stack.setIndex(record.index)
+            copy.go_to(record.index)
     assert copy.graph == document.graph
-    assert copy.undo_stack.count() == document.undo_stack.count() == 2
-    assert copy.undo_stack.index() == document.undo_stack.index() == 1
+    assert copy.undo_count == document.undo_count == 2
+    assert copy.undo_index == document.undo_index == 1
 
 
 def test_what_cannot_be_done_changes_nothing(document):
@@ -105,13 +105,13 @@ def test_what_cannot_be_done_changes_nothing(document):
     with pytest.raises(GraphError):
         document.do_all([RemoveNode("a"), RemoveNode("nobody")], "Delete")
     assert document.graph is before
-    assert document.undo_stack.count() == 0
+    assert document.undo_count == 0
 
 
 def test_an_edit_that_changes_nothing_is_no_step(document):
     document.do(SetView(("nodes", "a", "pos"), [1, 2]), "Move")
     document.do(SetView(("nodes", "a", "pos"), [1, 2]), "Move")
-    assert document.undo_stack.count() == 1
+    assert document.undo_count == 1
 
 
 def test_states_leave_with_their_node(document):

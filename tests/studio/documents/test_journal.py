@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import time
 from dataclasses import replace
@@ -26,7 +27,7 @@ from ponystudio.graph.editing.edits import (
 from ponystudio.graph.editing.undo_history import LIMIT, states
 from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents import journal as journal_module
-from ponystudio.studio.documents import journal_writer as keeper_module
+from ponystudio.studio.documents import journal_writer as writer_module
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.editable_graph import EditableGraph, gesture
 from ponystudio.studio.documents.journal import Journal
@@ -40,21 +41,21 @@ def start() -> Graph:
 
 
 @pytest.fixture
-def keeper():
-    keeper = JournalWriter()
-    yield keeper
-    keeper.stop()
+def writer():
+    writer = JournalWriter()
+    yield writer
+    writer.stop()
 
 
 @pytest.fixture
-def document(qapp, keeper, tmp_path):
-    document = Document("one", Journal(keeper, tmp_path / "one.journal"), Catalog(()))
+def document(qapp, writer, tmp_path):
+    document = Document("one", Journal(writer, tmp_path / "one.journal"), Catalog(()))
     document.start(start(), "Mine")
     return document
 
 
 def replayed(document: Document):
-    document.journal._keeper.settle()
+    document.journal.writer.settle()
     stored = replay(document.journal.path)
     assert stored is not None
     return stored
@@ -62,15 +63,15 @@ def replayed(document: Document):
 
 def told(document: EditableGraph):
     """All that a person could notice of a document's past and future."""
-    history = document.history()
+    history = document.undo_record()
     texts = [(step.text, step.merge) for step in history.steps]
     return texts, history.index, history.sealed, states(document.graph, history)
 
 
 def told_of(stored):
-    history = stored.player.history()
+    history = stored.history.record()
     texts = [(step.text, step.merge) for step in history.steps]
-    return texts, history.index, history.sealed, stored.player.states
+    return texts, history.index, history.sealed, states(stored.graph, history)
 
 
 ACTIONS = st.lists(
@@ -90,9 +91,9 @@ ACTIONS = st.lists(
 def test_a_document_and_its_journal_tell_the_same(qapp, tmp_path_factory, actions, limit):
     quick = pytest.MonkeyPatch()
     quick.setattr("ponystudio.graph.editing.undo_history.LIMIT", limit)
-    keeper = JournalWriter()
+    writer = JournalWriter()
     path = tmp_path_factory.mktemp("journal") / "one.journal"
-    document = Document("one", Journal(keeper, path), Catalog(()))
+    document = Document("one", Journal(writer, path), Catalog(()))
     document.start(start(), "Mine")
     quick.setattr(os, "fsync", lambda handle: None)
     try:
@@ -104,16 +105,16 @@ def test_a_document_and_its_journal_tell_the_same(qapp, tmp_path_factory, action
                     except GraphError:
                         continue
                 case ("to", index):
-                    document.undo_stack.setIndex(index % (document.undo_stack.count() + 1))
+                    document.go_to(index % (document.undo_count + 1))
                 case ("seal",):
-                    document.seal()
+                    document.begin_saving()
                     document.was_not_saved()
                 case ("compact",):
                     document.compact()
                 case ("reopen",):
                     stored = replayed(document)
                     document.journal.close()
-                    document = Document("one", Journal(keeper, path), Catalog(()))
+                    document = Document("one", Journal(writer, path), Catalog(()))
                     document.resume(stored)
         stored = replayed(document)
         assert told_of(stored) == told(document)
@@ -121,7 +122,7 @@ def test_a_document_and_its_journal_tell_the_same(qapp, tmp_path_factory, action
         assert stored.dirty == document.dirty
     finally:
         quick.undo()
-        keeper.stop()
+        writer.stop()
 
 
 def test_a_drag_becomes_a_few_lines(document):
@@ -131,7 +132,7 @@ def test_a_drag_becomes_a_few_lines(document):
     stored = replayed(document)
     assert stored.lines < 500
     assert told_of(stored) == told(document)
-    assert document.undo_stack.count() == 1
+    assert document.undo_count == 1
 
 
 def test_a_drag_back_to_where_it_began_is_a_step_all_the_same(document):
@@ -166,20 +167,20 @@ def test_an_edit_that_nobody_can_write_is_kept_as_what_it_did(document):
     assert told_of(replayed(document)) == told(document)
 
 
-def test_a_torn_tail_is_left_out_and_written_over(document, keeper):
+def test_a_torn_tail_is_left_out_and_written_over(document, writer):
     document.do(SetParam("load", "file", "b"), "Change")
     document.do(SetParam("load", "file", "c"), "Change")
     replayed(document)
     path = document.journal.path
     document.journal.close()
-    keeper.flush()
+    writer.flush()
     whole = path.read_bytes()
     for cut in range(1, 60):
         path.write_bytes(whole[:-cut])
         stored = replay(path)
         assert not stored.lost
         assert stored.graph.nodes["load"].params["file"] == "b"
-    again = Document("one", Journal(keeper, path), Catalog(()))
+    again = Document("one", Journal(writer, path), Catalog(()))
     again.resume(stored)
     again.do(SetParam("load", "file", "d"), "Change")
     stored = replayed(again)
@@ -187,12 +188,12 @@ def test_a_torn_tail_is_left_out_and_written_over(document, keeper):
     assert stored.graph.nodes["load"].params["file"] == "d"
 
 
-def test_damage_in_the_middle_is_told_and_what_is_before_it_kept(document, keeper):
+def test_damage_in_the_middle_is_told_and_what_is_before_it_kept(document, writer):
     for name in "bcde":
         document.do(SetParam("load", "file", name), "Change")
     replayed(document)
     document.journal.close()
-    keeper.flush()
+    writer.flush()
     path = document.journal.path
     lines = path.read_bytes().splitlines(keepends=True)
     lines[5] = lines[5].replace(b"set_param", b"set_paraM")
@@ -214,10 +215,10 @@ def test_a_long_journal_is_shortened_to_its_steps(document, monkeypatch):
     for number in range(600):
         document.do(SetParam("load", "file", str(number)), "Type", f"typing {number // 100}")
         if number % 60 == 59:
-            document.journal._keeper.flush()
+            document.journal.writer.flush()
     document.undo()
     before = told(document)
-    document.seal()
+    document.begin_saving()
     document.was_saved(1, document.graph, document.journal.path.with_name("a.json"), "digest")
     stored = replayed(document)
     assert stored.lines < 20
@@ -244,7 +245,7 @@ def test_a_long_past_is_not_shortened_again_and_again(document, monkeypatch):
 
 def test_a_save_on_its_way_survives_a_compaction(document):
     document.do(SetParam("load", "file", "b"), "Change")
-    number, graph = document.seal(), document.graph
+    number, graph = document.begin_saving(), document.graph
     document.compact()
     document.do(SetParam("load", "file", "c"), "Change")
     document.was_saved(number, graph, document.journal.path.with_name("a.json"), "digest")
@@ -255,46 +256,47 @@ def test_a_save_on_its_way_survives_a_compaction(document):
 
 def test_a_full_disk_is_told_once_and_nothing_is_lost(qapp, tmp_path, monkeypatch):
     told_errors = []
-    keeper = JournalWriter(told_errors.append)
-    document = Document("one", Journal(keeper, tmp_path / "one.journal"), Catalog(()))
+    writer = JournalWriter(told_errors.append)
+    document = Document("one", Journal(writer, tmp_path / "one.journal"), Catalog(()))
     document.start(start(), "Mine")
-    keeper.flush()
-    real, full = Journal._append, [True]
+    writer.flush()
+    full = [True]
 
-    def append(self, file, data):
-        if full[0]:
-            file.write(data[:20])  # half a line, then the disk is full
-            self._sound = file.tell() - 20
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(self, file, data)
+    class Disk(io.FileIO):
+        def write(self, data):
+            if full[0]:
+                super().write(data[:20])  # half a line, then the disk is full
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(data)
 
-    monkeypatch.setattr(Journal, "_append", append)
+    document.journal.close()
+    monkeypatch.setattr(os, "fdopen", lambda handle, mode, **_: Disk(handle, mode))
     for name in "bcd":
         document.do(SetParam("load", "file", name), "Change")
-        keeper.flush()
+        writer.flush()
     assert [type(error) for error in told_errors] == [StorageFull]
     full[0] = False
     document.do(SetParam("load", "file", "e"), "Change")
-    assert keeper.stop()
+    assert writer.stop()
     assert told_errors[1:] == [None]
     stored = replay(document.journal.path)
     assert told_of(stored) == told(document)
 
 
-def test_too_many_open_files_end_no_thread(document, keeper, monkeypatch):
-    handle = Journal.handle
+def test_too_many_open_files_end_no_thread(document, writer, monkeypatch):
+    open_handle = Journal.open_handle
 
     def refused(journal: Journal) -> int | None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(Journal, "handle", refused)
-    monkeypatch.setattr(keeper_module, "SYNCING", 0.05)
+    monkeypatch.setattr(Journal, "open_handle", refused)
+    monkeypatch.setattr(writer_module, "SYNCING", 0.05)
     document.do(SetParam("sample", "seed", 1), "Change seed")
     document.journal.flush()
     time.sleep(0.3)
-    monkeypatch.setattr(Journal, "handle", handle)
+    monkeypatch.setattr(Journal, "open_handle", open_handle)
     document.do(SetParam("sample", "seed", 2), "Change seed")
-    assert keeper.flush()
+    assert writer.flush()
     assert replayed(document).graph.nodes["sample"].params["seed"] == 2
 
 

@@ -16,9 +16,9 @@ def test_a_pictures_seed_goes_to_the_node_that_it_belongs_to(qapp, tmp_path):
     assert use_seed(document, LARGEST, path, fox) == 1
     assert document.graph.nodes["sampler"].params["seed"] == LARGEST
     assert document.graph.nodes["positive"].params["text"] == "cat"
-    assert document.undo_stack.undoText() == "Use the seed of a.png"
+    assert document.undo_text == "Use the seed of a.png"
     assert use_seed(document, LARGEST, path, fox) == 0
-    assert document.undo_stack.count() == 1
+    assert document.undo_count == 1
 
 
 def test_without_a_graph_the_only_seed_takes_it(qapp, tmp_path):

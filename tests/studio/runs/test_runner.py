@@ -111,7 +111,7 @@ class TestSeeds:
     def test_rolling_adds_no_steps_to_undo_and_undo_brings_the_seed_back(self, runner, document):
         for _ in range(5):
             runner.run(document)
-        assert document.undo_stack.count() == 1
+        assert document.undo_count == 1
         document.undo()
         assert seed(document) == 5
 
