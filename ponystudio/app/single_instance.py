@@ -36,7 +36,7 @@ class SingleInstance(QObject):
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._lock = FileLock(folder / "instance.lock")
-        self._name = _name(folder)
+        self.name = _name(folder)
         self._server: QLocalServer | None = None
         self._sockets: list[QLocalSocket] = []
 
@@ -52,11 +52,11 @@ class SingleInstance(QObject):
 
     def listen(self) -> None:
         """Hear of second starts from now on; only for the first."""
-        QLocalServer.removeServer(self._name)  # a crash leaves it; nobody else can be using it
+        QLocalServer.removeServer(self.name)  # a crash leaves it; nobody else can be using it
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._connected)
-        self._server.listen(self._name)
+        self._server.listen(self.name)
 
     def hand_over(self, files: Sequence[Path], timeout: float = ANSWER_TIMEOUT) -> bool:
         """Give the files to the first one; False if it does not answer."""
@@ -86,7 +86,7 @@ class SingleInstance(QObject):
     def _sent(self, data: bytes, timeout: float) -> bool:
         socket = QLocalSocket()
         milliseconds = int(timeout * 1000)
-        socket.connectToServer(self._name)
+        socket.connectToServer(self.name)
         if not socket.waitForConnected(milliseconds):
             return False
         socket.write(data)

@@ -102,7 +102,7 @@ def test_nonsense_on_the_socket_is_ignored(qapp, tmp_path, qtbot):
     instance.files_received.connect(lambda *said: asked.append(said))
     for data in (b"nonsense\n", b"{}\n", b'{"files": 3, "token": ""}\n', b"[" * 100_000 + b"\n"):
         socket = QLocalSocket()
-        socket.connectToServer(instance._name)
+        socket.connectToServer(instance.name)
         assert socket.waitForConnected(1000)
         socket.write(data)
         socket.flush()

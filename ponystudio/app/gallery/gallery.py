@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPoint, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QShowEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
 from ponystudio.app.gallery.filmstrip import Filmstrip
@@ -296,9 +296,7 @@ class GalleryPage(QFrame):
 
 
 class GalleryWindow(QWidget):
-    """The gallery in a window of its own. `closed` when the user closes it."""
-
-    closed = Signal()
+    """The gallery in a window of its own."""
 
     def __init__(self, results: ResultLibrary, parent: QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Window)
@@ -314,7 +312,3 @@ class GalleryWindow(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         self.page.show_paths(self._results.shown)
         super().showEvent(event)
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        super().closeEvent(event)
-        self.closed.emit()

@@ -78,7 +78,7 @@ class PictureStage(QWidget):
     @property
     def camera(self) -> ViewerCamera:
         """As it is shown: with the scale and centre that `fit` gives."""
-        return self._camera.fitted(self._panes()[-1], self._size())
+        return self._camera.fitted(self.panes()[-1], self.picture_size())
 
     @property
     def divider(self) -> float:
@@ -143,14 +143,14 @@ class PictureStage(QWidget):
         self._go(ViewerCamera())
 
     def zoom_to(self, percent: float, at: QPointF | None = None) -> None:
-        pane = self._panes()[-1]
+        pane = self.panes()[-1]
         now = self.camera
         factor = percent / 100 / self.devicePixelRatioF() / now.scale
-        self._go(now.zoomed(factor, at or pane.center(), pane, self._size()))
+        self._go(now.zoomed(factor, at or pane.center(), pane, self.picture_size()))
 
     def zoom_by(self, factor: float, at: QPointF | None = None) -> None:
-        pane = self._pane_at(at) if at is not None else self._panes()[-1]
-        self._set_camera(self.camera.zoomed(factor, at or pane.center(), pane, self._size()))
+        pane = self._pane_at(at) if at is not None else self.panes()[-1]
+        self._set_camera(self.camera.zoomed(factor, at or pane.center(), pane, self.picture_size()))
 
     def toggle_fit(self, at: QPointF | None = None) -> None:
         """The whole picture, or each pixel as one."""
@@ -173,7 +173,7 @@ class PictureStage(QWidget):
         self._animation.start()
 
     def _move_on(self, share: float) -> None:
-        end = self._to.fitted(self._panes()[-1], self._size())
+        end = self._to.fitted(self.panes()[-1], self.picture_size())
         self._camera = self._from.between(end, share)
         self.zoom_changed.emit()
         self.update()
@@ -185,7 +185,7 @@ class PictureStage(QWidget):
 
     # --- Geometry ---------------------------------------------------------------------------------
 
-    def _size(self) -> QSizeF:
+    def picture_size(self) -> QSizeF:
         """Of B, which sets the measure."""
         if self._b is None:
             return QSizeF()
@@ -193,7 +193,7 @@ class PictureStage(QWidget):
             return QSizeF(self._b.width, self._b.height)
         return stage_painting.size_of(self._results.loader.get(self._b.path))
 
-    def _panes(self) -> list[QRectF]:
+    def panes(self) -> list[QRectF]:
         """Where pictures may stand; the last one is B's."""
         margin = px(_MARGIN)
         whole = QRectF(self.rect()).adjusted(margin, 0, -margin, -margin)
@@ -204,7 +204,7 @@ class PictureStage(QWidget):
         return [left, left.translated(half + px(_GAP), 0)]
 
     def _pane_at(self, point: QPointF) -> QRectF:
-        panes = self._panes()
+        panes = self.panes()
         return panes[0] if point.x() < panes[0].right() else panes[-1]
 
     def _clip(self, pane: QRectF) -> QRectF:
@@ -212,7 +212,7 @@ class PictureStage(QWidget):
         whole = QRectF(self.rect())
         if self._mode != "side":
             return whole
-        first = pane == self._panes()[0]
+        first = pane == self.panes()[0]
         middle = pane.right() if first else pane.left()
         return (
             QRectF(0, 0, middle, whole.height())
@@ -220,14 +220,14 @@ class PictureStage(QWidget):
             else QRectF(middle, 0, whole.width() - middle, whole.height())
         )
 
-    def _divider_x(self) -> float:
-        rect = self._camera.rect(self._panes()[-1], self._size())
+    def divider_x(self) -> float:
+        rect = self._camera.rect(self.panes()[-1], self.picture_size())
         x = rect.x() + self._divider * rect.width()
         edge = px(8)
         return max(edge, min(self.width() - edge, x))
 
     def _on_divider(self, point: QPointF) -> bool:
-        return self._mode == "slide" and abs(point.x() - self._divider_x()) <= px(_NEAR)
+        return self._mode == "slide" and abs(point.x() - self.divider_x()) <= px(_NEAR)
 
     def set_divider(self, share: float) -> None:
         self._divider = max(0.0, min(1.0, share))
@@ -240,10 +240,10 @@ class PictureStage(QWidget):
         painter.fillRect(event.rect(), theme.current().color("canvas"))
         if self._b is None:
             return
-        panes = self._panes()
+        panes = self.panes()
         if self._heat is not None:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(self._camera.rect(panes[-1], self._size()), self._heat)
+            painter.drawImage(self._camera.rect(panes[-1], self.picture_size()), self._heat)
         elif self._mode == "side" and self._a is not None:
             self._paint_one(painter, self._a, panes[0], self._clip(panes[0]), "A")
             self._paint_one(painter, self._b, panes[1], self._clip(panes[1]), "B")
@@ -258,13 +258,13 @@ class PictureStage(QWidget):
     def _paint_divided(self, painter: QPainter, pane: QRectF) -> None:
         assert self._a is not None
         assert self._b is not None
-        x = self._divider_x()
+        x = self.divider_x()
         whole = QRectF(self.rect())
         left = QRectF(0, 0, round(x), whole.height())
         right = QRectF(round(x), 0, whole.width() - round(x), whole.height())
         self._paint_picture(painter, self._a, pane, left)
         self._paint_picture(painter, self._b, pane, right)
-        rect = self._camera.rect(pane, self._size()).intersected(whole)
+        rect = self._camera.rect(pane, self.picture_size()).intersected(whole)
         stage_painting.paint_divider(painter, x, rect, self.hasFocus() and self._held == "divider")
         inset, top = px(12), rect.top() + px(12)
         room = round(rect.width() / 2) - 2 * inset
@@ -290,7 +290,7 @@ class PictureStage(QWidget):
         self, painter: QPainter, picture: PictureRecord, pane: QRectF, clip: QRectF
     ) -> QRectF:
         """Where it lies. A has B's place, in its own proportions."""
-        place = self._camera.rect(pane, self._size())
+        place = self._camera.rect(pane, self.picture_size())
         pyramid = self._results.loader.get(picture.path)
         if pyramid is not None:
             place = contained(QSizeF(pyramid.size), place) if picture is not self._b else place

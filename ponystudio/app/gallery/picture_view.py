@@ -46,7 +46,7 @@ class PictureView(PictureStage):
         fingers = event.phase() != Qt.ScrollPhase.NoScrollPhase and not event.pixelDelta().isNull()
         if fingers and not control:
             delta = QPointF(event.pixelDelta())
-            self._set_camera(self._camera.panned(delta, self._panes()[-1], self._size()))
+            self._set_camera(self._camera.panned(delta, self.panes()[-1], self.picture_size()))
         else:
             turned = event.angleDelta().y() or event.angleDelta().x()
             self.zoom_by(_STEP ** (turned / 120), event.position())
@@ -87,7 +87,7 @@ class PictureView(PictureStage):
             self._slide(event.position())
         elif self._held == "pan":
             delta, self._last = event.position() - self._last, event.position()
-            self._set_camera(self.camera.panned(delta, self._panes()[-1], self._size()))
+            self._set_camera(self.camera.panned(delta, self.panes()[-1], self.picture_size()))
         else:
             self._point(event.position())
 
@@ -101,7 +101,7 @@ class PictureView(PictureStage):
             self.toggle_fit(event.position())
 
     def _slide(self, point: QPointF) -> None:
-        rect = self._camera.rect(self._panes()[-1], self._size())
+        rect = self._camera.rect(self.panes()[-1], self.picture_size())
         if rect.width():
             self.set_divider((point.x() - rect.x()) / rect.width())
 

@@ -21,7 +21,7 @@ class Pixels(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._share = label("", "mono_caption", "text2")
+        self.share = label("", "mono_caption", "text2")
         self._found: PixelDifference | None = None
         self._images = [_Tile(name) for name in ("A", "B", self.tr("Difference"))]
         self.heat_tile = self._images[2]
@@ -33,7 +33,7 @@ class Pixels(QWidget):
         head = QHBoxLayout()
         head.addWidget(label(self.tr("Pixels"), "title"))
         head.addStretch(1)
-        head.addWidget(self._share)
+        head.addWidget(self.share)
         row = QHBoxLayout()
         Spacing(row, spacing=8)
         for image in self._images:
@@ -50,8 +50,8 @@ class Pixels(QWidget):
             self._found = found
             self.heat_tile.setChecked(False)
         self.heat_tile.setEnabled(found is not None)
-        self._share.setText(self._told(found))
-        self._share.setToolTip(self._more(found))
+        self.share.setText(self._told(found))
+        self.share.setToolTip(self._more(found))
         heat = QPixmap.fromImage(found.picture) if found is not None else None
         for tile, pixmap in zip(self._images, (a, b, heat), strict=True):
             tile.show_pixmap(pixmap)

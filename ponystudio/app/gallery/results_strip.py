@@ -50,7 +50,7 @@ class ResultsStrip(QFrame):
         self.grid = ThumbnailGrid(self.listing, results.thumbnails, side, parent=self)
         self._menu: QMenu | None = None
         self._title = label(self.tr("Results"), "title")
-        self._count = label("", "mono_caption", "text3")
+        self.count_label = label("", "mono_caption", "text3")
         self.star_button = IconButton("star", self.tr("Only starred"), on_icon_color="warn")
         self.star_button.setCheckable(True)
         self.search_button = IconButton("search", self.tr("Search results"))
@@ -62,7 +62,7 @@ class ResultsStrip(QFrame):
         )
         self.search = SearchField(self.tr("Prompt, seed or model"), self)
         self.search.hide()
-        self._empty = EmptyState(self)
+        self.empty = EmptyState(self)
         self._lay_out()
         self._connect()
         self._show_state()
@@ -70,7 +70,7 @@ class ResultsStrip(QFrame):
     def _lay_out(self) -> None:
         self._head = QHBoxLayout()
         self._head.addWidget(self._title)
-        self._head.addWidget(self._count)
+        self._head.addWidget(self.count_label)
         self._head.addStretch(1)
         for button in (self.star_button, self.search_button, self.gallery_button):
             self._head.addWidget(button)
@@ -81,7 +81,7 @@ class ResultsStrip(QFrame):
             self._search_row.addStretch(1)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.grid)
-        self._pages.addWidget(self._empty)
+        self._pages.addWidget(self.empty)
         self._box = QVBoxLayout(self)
         self._box.addLayout(self._head)
         self._box.addLayout(self._search_row)
@@ -91,7 +91,7 @@ class ResultsStrip(QFrame):
     def _restyle(self) -> None:
         self._head.setContentsMargins(px(12), px(8), px(6), px(4))
         self._head.setSpacing(px(2))
-        self._count.setContentsMargins(px(6), 0, 0, 0)
+        self.count_label.setContentsMargins(px(6), 0, 0, 0)
         side = px(12) if self.search_button.isChecked() else 0
         self._search_row.setContentsMargins(side, side // 4, side, side // 2)
         self._box.setContentsMargins(0, 0, 0, 0)
@@ -140,16 +140,16 @@ class ResultsStrip(QFrame):
         listing, query = self.listing, self.listing.query
         filtered = bool(query.text or query.starred)
         count = f"{number(listing.total)} / {number(listing.all)}" if filtered else ""
-        self._count.setText(count or (number(listing.all) if listing.all else ""))
+        self.count_label.setText(count or (number(listing.all) if listing.all else ""))
         self._pages.setCurrentIndex(0 if listing.pictures or not listing.ready else 1)
         if query.text:
-            self._empty.say(self.tr("No result matches."), self.tr("Clear search"), self._clear)
+            self.empty.say(self.tr("No result matches."), self.tr("Clear search"), self._clear)
         elif query.starred:
-            self._empty.say(
+            self.empty.say(
                 self.tr("Nothing is starred yet."), self.tr("Show all"), self.star_button.click
             )
         else:
-            self._empty.say(
+            self.empty.say(
                 self.tr("Results appear here as you run."),
                 self.tr("Output folder"),
                 self._open_folder,

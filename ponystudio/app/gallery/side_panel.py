@@ -45,11 +45,11 @@ class SidePanel(QScrollArea):
         self.copy_button = IconButton("copy", self.tr("Copy image"), "Ctrl+C")
         self._differences = Differences()
         self.apply_button = TextButton(self.tr("Apply B’s values to this graph"), "swap")
-        self._pixels = Pixels()
+        self.pixels = Pixels()
         self._lay_out()
         self._connect()
         self._differences.hide()
-        self._pixels.hide()
+        self.pixels.hide()
         self.apply_button.hide()
 
     def _lay_out(self) -> None:
@@ -85,7 +85,7 @@ class SidePanel(QScrollArea):
         box.addWidget(self._differences)
         box.addWidget(self.apply_button, 0, Qt.AlignmentFlag.AlignLeft)
         box.addSpacing(px(8))
-        box.addWidget(self._pixels)
+        box.addWidget(self.pixels)
         box.addStretch(1)
         self.setWidget(content)
         self.setFixedWidth(px(_WIDTH))
@@ -98,7 +98,7 @@ class SidePanel(QScrollArea):
         self.seed_button.clicked.connect(lambda: self._with(actions.use_seed))
         self.verify_button.clicked.connect(lambda: self._with(actions.verify))
         self.copy_button.clicked.connect(lambda: self._with(actions.copy_image))
-        self._pixels.heat_toggled.connect(self.heat_toggled)
+        self.pixels.heat_toggled.connect(self.heat_toggled)
         self.apply_button.clicked.connect(lambda: self._with(actions.apply_values))
         self._results.verified.connect(self._verified)
         self._comparer.changed.connect(self._compared)
@@ -136,7 +136,7 @@ class SidePanel(QScrollArea):
 
     def _compared(self) -> None:
         finding = self._comparer.finding
-        for part in (self._differences, self._pixels):
+        for part in (self._differences, self.pixels):
             part.setVisible(finding is not None)
         graphs = finding.graphs if finding is not None else None
         self.apply_button.setVisible(graphs is not None and bool(graphs.differences))
@@ -146,7 +146,7 @@ class SidePanel(QScrollArea):
 
     def _show_pixels(self, finding: Finding) -> None:
         thumbnails = [self._results.thumbnails.get(path) for path in finding.pair]
-        self._pixels.show_pixels(thumbnails[0], thumbnails[1], finding.pixels)
+        self.pixels.show_pixels(thumbnails[0], thumbnails[1], finding.pixels)
 
     def _thumbnail_ready(self, path: Path) -> None:
         finding = self._comparer.finding

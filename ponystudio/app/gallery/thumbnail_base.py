@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
@@ -34,12 +34,10 @@ _CELLS_KEPT = 500
 
 
 class ThumbnailBase(QAbstractScrollArea):
-    """Pictures in cells, some of them chosen. `selection_changed`.
+    """Pictures in cells, some of them chosen.
 
     Whoever derives places the cells: `cell`, `visible_rows`, `row_at`, `neighbour`, `arrange`.
     """
-
-    selection_changed = Signal()
 
     def __init__(
         self, listing: ResultList, thumbnails: ThumbnailCache, parent: QWidget | None = None
@@ -106,15 +104,12 @@ class ThumbnailBase(QAbstractScrollArea):
         return [picture for picture in found if picture is not None]
 
     def select(self, paths: list[Path], current: Path | None = None) -> None:
-        """Choose these; says nothing to listeners where that is so already."""
+        """Choose these; the last of them is the current one unless `current` says."""
         current = current or (paths[-1] if paths else None)
         moved = current != self._current
-        changed = list(self._selected) != paths
         self._selected, self._current = dict.fromkeys(paths), current
         if moved:
-            self._told_current()
-        if changed:
-            self.selection_changed.emit()
+            self._describe_current()
         self.viewport().update()
 
     def choose(self, row: int, modifiers: Qt.KeyboardModifier) -> None:
@@ -136,7 +131,7 @@ class ThumbnailBase(QAbstractScrollArea):
     def select_all(self) -> None:
         self.select([picture.path for picture in self.pictures], self._current)
 
-    def _told_current(self) -> None:
+    def _describe_current(self) -> None:
         if (picture := self.current) is not None:
             row = self.listing.row(picture.path)
             place = self.tr("%d of %d") % (row + 1, len(self.pictures))

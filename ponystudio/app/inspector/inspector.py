@@ -56,18 +56,18 @@ class Inspector(QFrame):
         super().__init__(parent)
         self._runner, self._counts, self._problem_key = runner, services.counts, problem_key
         self._document: Document | None = None
-        self._node = ""
+        self.node = ""
         self.tokens = TokenView(self)
         self.tokens.hide()
-        self.tokens.chosen.connect(lambda *span: self.words_chosen.emit(self._node, *span))
+        self.tokens.chosen.connect(lambda *span: self.words_chosen.emit(self.node, *span))
         self.setProperty("surface", "panel")
         self.setAccessibleName(self.tr("Inspector"))
-        self._area = QScrollArea()
-        self._area.setWidgetResizable(True)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area = QScrollArea()
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
-        box.addWidget(self._area)
+        box.addWidget(self.area)
         self._soon = QTimer(self, singleShot=True, interval=SOON)
         self._soon.timeout.connect(self.refresh)
         self._counts.changed.connect(self._later)
@@ -87,15 +87,15 @@ class Inspector(QFrame):
 
     def show_node(self, node: str) -> None:
         """Tell of a node of the document; "" tells of all of it."""
-        self._node = node
+        self.node = node
         self.refresh()
 
     def show_tokens(self) -> None:
         """Bring them into sight."""
         self.refresh()
-        if self.tokens.isVisibleTo(self) and (page := self._area.widget()):
+        if self.tokens.isVisibleTo(self) and (page := self.area.widget()):
             page.adjustSize()
-            self._area.ensureWidgetVisible(self.tokens, 0, self._area.height())
+            self.area.ensureWidgetVisible(self.tokens, 0, self.area.height())
 
     def refresh(self) -> None:
         document = self._document
@@ -103,25 +103,25 @@ class Inspector(QFrame):
         self.tokens.hide()
         if document is None:
             content: QWidget = QWidget()
-        elif self._node in document.graph.nodes:
-            content = self._of_node(document, self._node)
+        elif self.node in document.graph.nodes:
+            content = self._of_node(document, self.node)
         else:
             content = graph_page(
                 document, self._runner, self._problem_key(), self.node_requested.emit
             )
-        bar = self._area.verticalScrollBar()
+        bar = self.area.verticalScrollBar()
         place = bar.value()
-        if before := self._area.takeWidget():
+        if before := self.area.takeWidget():
             before.deleteLater()  # later: it may be one of its buttons that led here
-        self._area.setWidget(content)
+        self.area.setWidget(content)
         bar.setValue(place)
 
     def _state_changed(self, node: str) -> None:
-        if node in ("", self._node) or not self._node:
+        if node in ("", self.node) or not self.node:
             self._later()
 
     def _graph_changed(self, change: object) -> None:
-        if getattr(change, "nodes", None) or self._node:
+        if getattr(change, "nodes", None) or self.node:
             self._later()
 
     def _later(self) -> None:

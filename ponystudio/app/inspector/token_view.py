@@ -53,8 +53,8 @@ class TokenView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tokens = Tokens()
-        self._asked = self._shown = PromptState("", "")
-        self._boxes: list[Box] = []
+        self._asked = self.shown_prompt = PromptState("", "")
+        self.boxes: list[Box] = []
         self._height = px(HEAD)
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         policy.setHeightForWidth(True)
@@ -71,7 +71,7 @@ class TokenView(QWidget):
 
     def _have(self, prompt: PromptState, tokens: Tokens) -> None:
         if prompt == self._asked:
-            self._shown, self.tokens = prompt, tokens
+            self.shown_prompt, self.tokens = prompt, tokens
             self._lay_out()
 
     # Layout
@@ -83,17 +83,17 @@ class TokenView(QWidget):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        boxes = self._boxes if width == self.width() else list(self._flow(width))
+        boxes = self.boxes if width == self.width() else list(self._flow(width))
         return round(boxes[-1].rect.bottom()) + px(2) if boxes else px(HEAD)
 
     def resizeEvent(self, event: QEvent) -> None:
         del event
-        self._boxes = list(self._flow(self.width()))
+        self.boxes = list(self._flow(self.width()))
 
     def _lay_out(self) -> None:
-        self._boxes = list(self._flow(self.width()))
+        self.boxes = list(self._flow(self.width()))
         self._height = self.heightForWidth(self.width())
-        self.setAccessibleDescription(" ".join(box.text for box in self._boxes))
+        self.setAccessibleDescription(" ".join(box.text for box in self.boxes))
         self.updateGeometry()
         self.update()
 
@@ -143,14 +143,14 @@ class TokenView(QWidget):
         if piece.name:
             vectors = f" ×{piece.count}" if piece.count > 1 else ""
             return f"{PurePosixPath(piece.name).stem}{vectors}"
-        return " ".join(self._shown.text[slice(*piece.span)].split()) or "␣"
+        return " ".join(self.shown_prompt.text[slice(*piece.span)].split()) or "␣"
 
     # Looks
 
     def paintEvent(self, event: QPaintEvent) -> None:
         look, painter = theme.current(), QPainter(self)
         self._paint_head(painter)
-        for box in self._boxes:
+        for box in self.boxes:
             if not box.rect.intersects(QRectF(event.rect())):
                 continue
             if box.piece is not None:
@@ -206,7 +206,7 @@ class TokenView(QWidget):
 
     def box_at(self, at: QPointF) -> Box | None:
         """The piece at a point."""
-        return next((box for box in self._boxes if box.piece and box.rect.contains(at)), None)
+        return next((box for box in self.boxes if box.piece and box.rect.contains(at)), None)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         over = self.box_at(event.position()) is not None
@@ -220,11 +220,11 @@ class TokenView(QWidget):
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             box = self.box_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), self._said(box) if box else "", self)
+            QToolTip.showText(event.globalPos(), self.tooltip_of(box) if box else "", self)
             return True
         return bool(super().event(event))
 
-    def _said(self, box: Box) -> str:
+    def tooltip_of(self, box: Box) -> str:
         assert box.piece is not None
         piece = box.piece
         what = (

@@ -67,7 +67,7 @@ class ModelsPage(QFrame):
         self._menu: QMenu | None = None
         self._examined: tuple[ModelEntry | None, Path | None, float] | None = None
         self._count = label("", "mono_caption", "text3")
-        self._empty = EmptyState()
+        self.empty = EmptyState()
         self.folders = PaintedButton("plain", self.tr("Folders"), "folder")
         self._soon = QTimer(self, singleShot=True, interval=SETTLE)
         self._soon.timeout.connect(self.refresh)
@@ -129,13 +129,13 @@ class ModelsPage(QFrame):
 
     def _tell_empty(self, known: bool, total: int, shown: int) -> None:
         self.list.setVisible(bool(shown) or not known)
-        self._empty.setVisible(known and not shown)
+        self.empty.setVisible(known and not shown)
         if total:
             nothing = self.tr("No file is so.")
-            self._empty.say(nothing, self.tr("Show all"), self.filters.clear)
+            self.empty.say(nothing, self.tr("Show all"), self.filters.clear)
         else:
             none = self.tr("No model folder yet. Add one, or use the starter model.")
-            self._empty.say(none, self.tr("Add a folder"), self.folders_requested.emit)
+            self.empty.say(none, self.tr("Add a folder"), self.folders_requested.emit)
 
     def _show_chosen(self) -> None:
         entry, fact = self._entry(), self.chosen()
@@ -245,7 +245,7 @@ class ModelsPage(QFrame):
         column.addLayout(head)
         column.addWidget(self.filters)
         column.addWidget(self.list, 1)
-        column.addWidget(self._empty, 1)
+        column.addWidget(self.empty, 1)
         self._beside = QWidget()
         beside = QHBoxLayout(self._beside)
         Spacing(beside)

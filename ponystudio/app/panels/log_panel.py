@@ -46,18 +46,23 @@ class LogPanel(QWidget):
         box.addWidget(self.text, 1)
         box.addWidget(self._where)
         self._timer = QTimer(self, interval=EVERY)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self._read_on)
+
+    @property
+    def is_following(self) -> bool:
+        """Whether it looks for more."""
+        return self._timer.isActive()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        self._look()
+        self._read_on()
         self._timer.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         self._timer.stop()
 
-    def _look(self) -> None:
+    def _read_on(self) -> None:
         if self._file is None:
             return
         try:

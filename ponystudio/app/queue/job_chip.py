@@ -59,9 +59,9 @@ class JobChip(QWidget):
 
     def state(self) -> str:
         """What the second line says where there is room for it."""
-        return self._states()[0]
+        return self.states()[0]
 
-    def _states(self) -> list[str]:
+    def states(self) -> list[str]:
         """The same, ever shorter: a status is not cut."""
         job = self.job
         pictures = job.count - job.done
@@ -98,21 +98,21 @@ class JobChip(QWidget):
         picture = QRectF(left, (rect.height() - side) / 2, side, side)
         _paint_picture(painter, picture, self.job.picture)
         self._paint_words(painter, left + side + px(8))
-        hovered = self._close_rect().contains(self.mapFromGlobal(self.cursor().pos()))
-        close = QRectF(self._close_rect()).center()
+        hovered = self.close_rect().contains(self.mapFromGlobal(self.cursor().pos()))
+        close = QRectF(self.close_rect()).center()
         draw_icon(painter, "close", close, look.color("text" if hovered else "text2"), 14)
         if self.hasFocus():
             draw_ring(painter, rect, px(6))
 
     def _paint_words(self, painter: QPainter, left: float) -> None:
         """What it is and how far; in a low one only what it is, the bar tells the rest."""
-        look, wide = theme.current(), self._close_rect().left() - px(4) - left
+        look, wide = theme.current(), self.close_rect().left() - px(4) - left
         low = self.height() < px(HEIGHT)
         first = QRectF(left, 0 if low else px(3), wide, self.height() if low else px(17))
         _paint_text(painter, first, [self._title()], "body", look.color("text"))
         if not low:
             second = QRectF(left, px(19), wide, px(16))
-            _paint_text(painter, second, self._states(), "caption", look.color("text3"))
+            _paint_text(painter, second, self.states(), "caption", look.color("text3"))
 
     def _paint_progress(self, painter: QPainter, rect: QRectF, color: QColor) -> None:
         clip = QPainterPath()
@@ -134,7 +134,7 @@ class JobChip(QWidget):
     def _title(self) -> str:
         return self.job.title or self.tr("Untitled")
 
-    def _close_rect(self) -> QRect:
+    def close_rect(self) -> QRect:
         size = px(24)
         return QRect(self.width() - size - px(4), (self.height() - size) // 2, size, size)
 
@@ -146,13 +146,13 @@ class JobChip(QWidget):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         here = event.position().toPoint()
-        on_close = self._close_rect().contains(here)
+        on_close = self.close_rect().contains(here)
         movable = self.job.status == "waiting"
         shape = Qt.CursorShape.OpenHandCursor if movable else Qt.CursorShape.ArrowCursor
         self.setCursor(Qt.CursorShape.ArrowCursor if on_close else shape)
         if self._grip is not None and movable:
             far = (here - self._grip).manhattanLength() >= QApplication.startDragDistance()
-            if far and not self._dragged and not self._close_rect().contains(self._grip):
+            if far and not self._dragged and not self.close_rect().contains(self._grip):
                 self._dragged = True
                 self.raise_()
             if self._dragged:
@@ -168,8 +168,8 @@ class JobChip(QWidget):
             self.dropped.emit()
         elif (
             grip is not None
-            and self._close_rect().contains(here)
-            and (self._close_rect().contains(grip))
+            and self.close_rect().contains(here)
+            and (self.close_rect().contains(grip))
         ):
             self.closed.emit()
 

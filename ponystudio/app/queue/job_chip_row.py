@@ -68,7 +68,7 @@ class JobChipRow(QWidget):
         event.accept()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        hidden = len(self.chips) - self._fitting()
+        hidden = len(self.chips) - self.fitting()
         if hidden > 0:
             painter = QPainter(self)
             painter.setFont(theme.font("mono"))
@@ -89,7 +89,7 @@ class JobChipRow(QWidget):
             self._chips[job].refresh()
 
     def _arrange(self) -> None:
-        fitting, order = self._fitting(), self.chips
+        fitting, order = self.fitting(), self.chips
         self._first = max(0, min(self._first, len(order) - fitting))
         for place, chip in enumerate(order):
             chip.resize(px(WIDTH), _high())
@@ -117,7 +117,7 @@ class JobChipRow(QWidget):
     def _left(self, place: int) -> int:
         return (place - self._first) * px(WIDTH + GAP)
 
-    def _fitting(self) -> int:
+    def fitting(self) -> int:
         count = len(self.chips)
         if self._whole() <= self.width():
             return count

@@ -42,9 +42,9 @@ class QueuePanel(QWidget):
         top.addWidget(title, 1)
         top.addWidget(self.pause)
         top.addWidget(self.empty)
-        self._hint = QLabel(self.tr("Nothing waits. Run puts pictures here."))
-        self._hint.setProperty("role", "caption")
-        self._hint.setWordWrap(True)
+        self.hint = QLabel(self.tr("Nothing waits. Run puts pictures here."))
+        self.hint.setProperty("role", "caption")
+        self.hint.setWordWrap(True)
         self._list = _List()
         area = QScrollArea()
         area.setWidget(self._list)
@@ -56,17 +56,22 @@ class QueuePanel(QWidget):
         column.setContentsMargins(px(12), px(12), px(12), px(12))
         column.setSpacing(px(GAP))
         column.addLayout(top)
-        column.addWidget(self._hint)
+        column.addWidget(self.hint)
         column.addWidget(area, 1)
         runner.queue.changed.connect(self.refresh)
         runner.queue.job_changed.connect(self._job_changed)
         self.refresh()
 
+    @property
+    def chips(self) -> list[JobChip]:
+        """In their order."""
+        return [self._chips[job] for job in self._runner.queue.jobs]
+
     def refresh(self) -> None:
         jobs = self._runner.queue.jobs
         match_chips(self._chips, jobs, self._made)
-        self._list.arrange([self._chips[job] for job in jobs])
-        self._hint.setVisible(not jobs)
+        self._list.arrange(self.chips)
+        self.hint.setVisible(not jobs)
         self.pause.setVisible(bool(jobs))
         self.empty.setVisible(bool(jobs))
         paused = self._runner.paused

@@ -229,7 +229,7 @@ class SeedModeButton(QAbstractButton):
         self.clicked.connect(self._open)
         runner.options_changed.connect(self._refresh)
         theme.hub.changed.connect(self._refresh)
-        self._menu: QMenu | None = None
+        self.menu: QMenu | None = None
         self._refresh()
 
     @staticmethod
@@ -271,7 +271,7 @@ class SeedModeButton(QAbstractButton):
         self.update()
 
     def _open(self) -> None:
-        self._menu = menu = QMenu(self)
+        self.menu = menu = QMenu(self)
         group = QActionGroup(menu)
         for mode in MODES:
             action = QAction(f"{self.words(mode)}    {_explained(mode)}", menu, checkable=True)

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject, QProcess, QTimer, Signal
+from PySide6.QtCore import QObject, QProcess, QTimer
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
@@ -19,12 +19,7 @@ WORTH_TELLING = 3.0
 
 
 class DesktopNotifier(QObject):
-    """Tells when the last job of the queue has ended and no window of ours is in front.
-
-    `activated`: the notification was clicked.
-    """
-
-    activated = Signal()
+    """Tells when the last job of the queue has ended and no window of ours is in front."""
 
     def __init__(
         self,
@@ -87,7 +82,6 @@ class DesktopNotifier(QObject):
             return
         if self._tray is None:
             self._tray = QSystemTrayIcon(QApplication.windowIcon(), self)
-            self._tray.messageClicked.connect(self.activated)
         self._tray.show()
         self._tray.showMessage(title, text, QIcon(), 8000)
         QTimer.singleShot(9000, self._tray.hide)

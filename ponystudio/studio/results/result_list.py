@@ -51,15 +51,15 @@ class ResultList(QObject):
         return self._answer.all
 
     def search(self, text: str) -> None:
-        self._set(Query(text.strip(), self._query.starred))
+        self.show(Query(text.strip(), self._query.starred))
 
     def show_starred(self, on: bool) -> None:
-        self._set(Query(self._query.text, on))
+        self.show(Query(self._query.text, on))
 
     def more(self) -> None:
         """The end of the list is in sight: make it longer, if there is more."""
         if self.total > len(self.pictures) and self._query.limit <= len(self.pictures):
-            self._set(replace(self._query, limit=self._query.limit * 4))
+            self.show(replace(self._query, limit=self._query.limit * 4))
 
     def row(self, path: Path | None) -> int:
         """Where a picture stands, or -1."""
@@ -69,7 +69,7 @@ class ResultList(QObject):
         row = self.row(path)
         return self.pictures[row] if row >= 0 else None
 
-    def _set(self, query: Query) -> None:
+    def show(self, query: Query) -> None:
         if query != self._query:
             self._query = query
             self._ask()

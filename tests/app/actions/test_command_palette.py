@@ -74,7 +74,7 @@ def test_arrows_go_round(palette, done):
 def test_what_is_called_nothing_is_said(palette):
     tall = palette.height()
     QTest.keyClicks(palette.search, "xyzzy")
-    assert palette._none.isVisible()
+    assert palette.nothing_found.isVisible()
     assert not palette.list.isVisible()
     assert palette.height() < tall
     QTest.keyClick(palette.search, Qt.Key.Key_Return)

@@ -80,7 +80,7 @@ def test_ctrl_click_adds_a_second_one_to_compare(gallery, results, qtbot):
     assert names(gallery) == ("p2.png", "p0.png")
     assert gallery.view.mode == "slide"
     decoded(gallery, results, qtbot)
-    rect = gallery.view.camera.rect(gallery.view._panes()[0], gallery.view._size())
+    rect = gallery.view.camera.rect(gallery.view.panes()[0], gallery.view.picture_size())
     middle = rect.center()
     assert color_at(gallery, rect.left() + 40, middle.y() + 60) == COLORS[2]
     assert color_at(gallery, rect.right() - 40, middle.y() + 60) == COLORS[0]
@@ -95,11 +95,11 @@ def test_ctrl_click_adds_a_second_one_to_compare(gallery, results, qtbot):
 def test_the_divider_is_dragged_and_moved_by_keys(gallery):
     gallery.set_mode("slide")
     view = gallery.view
-    start = QPoint(round(view._divider_x()), view.height() // 2)
+    start = QPoint(round(view.divider_x()), view.height() // 2)
     QTest.mousePress(view, LEFT, NONE, start)
     QTest.mouseMove(view, start + QPoint(60, 0))
     QTest.mouseRelease(view, LEFT, NONE, start + QPoint(60, 0))
-    rect = view.camera.rect(view._panes()[0], view._size())
+    rect = view.camera.rect(view.panes()[0], view.picture_size())
     assert view.divider == pytest.approx(0.5 + 60 / rect.width(), abs=0.01)
     before = view.divider
     view.setFocus()
@@ -123,7 +123,7 @@ def wheel(view, at: QPointF, notches: int) -> None:
 
 def test_the_wheel_zooms_at_the_pointer_and_a_drag_pans(gallery):
     view = gallery.view
-    pane, size = view._panes()[0], view._size()
+    pane, size = view.panes()[0], view.picture_size()
     at = QPointF(pane.center().x() + 90, pane.center().y() - 50)
 
     def under(point: QPointF) -> QPointF:
@@ -180,7 +180,7 @@ def test_side_by_side_shares_the_zoom(gallery, results, qtbot):
     gallery.toolbar.modes.button("side").click()
     decoded(gallery, results, qtbot)
     view = gallery.view
-    left, right = view._panes()
+    left, right = view.panes()
     assert color_at(gallery, left.center().x(), left.center().y()) == COLORS[2]
     assert color_at(gallery, right.center().x(), right.center().y()) == COLORS[0]
     QTest.keyClick(gallery.view, Qt.Key.Key_X)
@@ -203,7 +203,7 @@ def test_differences_are_told_in_words_and_pixels(gallery, results, qtbot):
 
     qtbot.waitUntil(lambda: any("steps: 23 in A, 20 in B" in row for row in told()))
     assert gallery.side.apply_button.isVisible()
-    assert "differ by more than 8/255" in gallery.side._pixels._share.text()
+    assert "differ by more than 8/255" in gallery.side.pixels.share.text()
     with qtbot.waitSignal(results.actions.apply_values_requested) as signal:
         gallery.side.apply_button.click()
     assert signal.args[0].name == "p0.png"
@@ -313,7 +313,7 @@ def test_the_difference_can_be_seen_large(gallery, results, qtbot):
     film_click(gallery, 3)
     film_click(gallery, 0, CONTROL)
     qtbot.waitUntil(lambda: gallery.comparer.finding.pixels is not None)
-    tile = gallery.side._pixels.heat_tile
+    tile = gallery.side.pixels.heat_tile
     tile.click()
     heat = gallery.comparer.finding.pixels.picture.pixelColor(0, 0).name()
     view = gallery.view

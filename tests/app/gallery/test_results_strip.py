@@ -105,10 +105,10 @@ def test_search_by_typing_and_back_with_escape(strip, qtbot):
     strip.search_button.click()
     QTest.keyClicks(strip.search, "bear")
     qtbot.waitUntil(lambda: [p.name for p in strip.listing.pictures] == ["p3.png"])
-    assert strip._count.text() == "1 / 7"
+    assert strip.count_label.text() == "1 / 7"
     QTest.keyClicks(strip.search, "zebra")
     qtbot.waitUntil(lambda: strip.listing.pictures == ())
-    assert strip._empty.isVisible()
+    assert strip.empty.isVisible()
     QTest.keyClick(strip.search, Qt.Key.Key_Escape)
     qtbot.waitUntil(lambda: len(strip.listing.pictures) == 7)
     QTest.keyClick(strip.search, Qt.Key.Key_Escape)
@@ -171,14 +171,16 @@ def test_only_what_is_visible_is_asked_for(results, output, scanned, qtbot):
     for number in range(60):
         save_picture(output / f"{number:03}.png", None, drawn((8, 8)), now - number)
     scanned()
+    made = []
+    results.thumbnails.ready.connect(made.append)
     strip = ResultsStrip(results)
     qtbot.addWidget(strip)
     strip.resize(280, 300)
     strip.show()
     qtbot.waitUntil(lambda: len(strip.listing.pictures) == 60)
-    qtbot.waitUntil(lambda: len(results.thumbnails._pixmaps) >= 9)
+    qtbot.waitUntil(lambda: len(set(made)) >= 9)
     qtbot.wait(50)
-    assert len(results.thumbnails._pixmaps) < 20
+    assert len(set(made)) < 20
 
 
 def test_a_long_list_goes_on_as_it_is_scrolled(results, output, scanned, qtbot, monkeypatch):
@@ -187,7 +189,7 @@ def test_a_long_list_goes_on_as_it_is_scrolled(results, output, scanned, qtbot, 
         save_picture(output / f"{number:03}.png", None, drawn((8, 8)), now - number)
     scanned()
     strip = ResultsStrip(results)
-    strip.listing._set(Query(limit=20))
+    strip.listing.show(Query(limit=20))
     qtbot.addWidget(strip)
     strip.resize(280, 300)
     strip.show()
@@ -204,8 +206,8 @@ def test_without_results_it_says_where_they_will_be(results, scanned, qtbot):
     qtbot.addWidget(strip)
     strip.show()
     scanned()
-    qtbot.waitUntil(lambda: strip._empty.isVisible())
-    assert strip._empty.sentence.text() == "Results appear here as you run."
+    qtbot.waitUntil(lambda: strip.empty.isVisible())
+    assert strip.empty.sentence.text() == "Results appear here as you run."
 
 
 def test_days_and_labels_in_words(tmp_path):

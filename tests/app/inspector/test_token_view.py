@@ -27,16 +27,16 @@ def view(qtbot, tmp_path):
     def show(text, dialect="a1111", family=""):
         prompt = PromptState(text, dialect, family=family)
         found.show_prompt(counts, prompt)
-        until(lambda: found._shown == prompt)
+        until(lambda: found.shown_prompt == prompt)
         found.resize(280, found.heightForWidth(280))
         return found
 
     yield show
-    until(lambda: not counts._background.busy)
+    counts.close()
 
 
 def pieces(view):
-    return [box for box in view._boxes if box.piece]
+    return [box for box in view.boxes if box.piece]
 
 
 def test_shows_what_the_encoder_is_given(view):
@@ -51,10 +51,10 @@ def test_shows_what_the_encoder_is_given(view):
 
 def test_boxes_neither_overlap_nor_stick_out(view):
     found = view("a (long:1.4) [prompt], " * 40 + "x" * 300)
-    for one, other in zip(found._boxes, found._boxes[1:], strict=False):
+    for one, other in zip(found.boxes, found.boxes[1:], strict=False):
         assert not one.rect.intersects(other.rect)
-    assert all(b.rect.left() >= 0 and b.rect.right() <= 280 for b in found._boxes)
-    assert found._boxes[-1].rect.bottom() <= found.heightForWidth(280)
+    assert all(b.rect.left() >= 0 and b.rect.right() <= 280 for b in found.boxes)
+    assert found.boxes[-1].rect.bottom() <= found.heightForWidth(280)
 
 
 def test_an_empty_prompt_has_no_tokens_of_its_own(view):
@@ -63,7 +63,7 @@ def test_an_empty_prompt_has_no_tokens_of_its_own(view):
 
 def test_weights_are_said_and_coloured(view):
     found = view("a (pony:1.3) [hill]")
-    assert [box.text for box in found._boxes] == ["a", "pony", "×1.3", "hill", "×0.91"]
+    assert [box.text for box in found.boxes] == ["a", "pony", "×1.3", "hill", "×0.91"]
     image = found.grab().toImage()
     corner = QPointF(6, 2)
     grounds = [
@@ -74,10 +74,10 @@ def test_weights_are_said_and_coloured(view):
 
 def test_a_line_stands_between_chunks(view):
     found = view("a pony BREAK a hill")
-    assert [box.text for box in found._boxes] == ["a", "pony", "2 / 75", "a", "hill"]
+    assert [box.text for box in found.boxes] == ["a", "pony", "2 / 75", "a", "hill"]
     found = view("word " * 100, "comfyui")
-    assert [box.text for box in found._boxes if box.line] == ["75 / 75"]
-    line = next(box for box in found._boxes if box.line)
+    assert [box.text for box in found.boxes if box.line] == ["75 / 75"]
+    line = next(box for box in found.boxes if box.line)
     image = found.grab().toImage()
     y = round(line.rect.center().y())
     row = {image.pixelColor(x, y).name() for x in range(200)}
@@ -89,7 +89,7 @@ def test_a_click_tells_where_it_stands(view, qtbot):
     box = next(box for box in pieces(found) if box.text == "mane")
     with qtbot.waitSignal(found.chosen) as chosen:
         QTest.mouseClick(found, Qt.MouseButton.LeftButton, pos=box.rect.center().toPoint())
-    text = found._shown.text
+    text = found.shown_prompt.text
     assert text[slice(*chosen.args)] == "mane"
 
 
@@ -101,7 +101,7 @@ def test_what_is_named_in_vain_is_shown_as_words(view):
 def test_of_a_book_the_beginning_is_shown(view):
     found = view("(pony:1.1), " * 3000)
     assert len(pieces(found)) == 12 * 75
-    assert found._boxes[-1].text == "and 5100 more"
+    assert found.boxes[-1].text == "and 5100 more"
     found.resize(280, 400)
     assert not found.grab().isNull()
 
@@ -111,22 +111,22 @@ def test_of_what_t5_reads_there_are_no_chunks(view):
     found = view(text, family="flux")
     shown = pieces(found)
     assert [box.text for box in shown[:3]] == ["␣", "a", "rainbow"]
-    assert not any(box.line for box in found._boxes)
+    assert not any(box.line for box in found.boxes)
     assert [box.place for box in shown] == list(range(1, len(shown) + 1))
-    assert "Place 2 of 255" in found._said(shown[1])
-    assert found._boxes[-1].piece is not None
+    assert "Place 2 of 255" in found.tooltip_of(shown[1])
+    assert found.boxes[-1].piece is not None
 
 
 def test_a_tokenizer_that_is_only_like_the_models_is_said(view):
     found = view("a pony", family="auraflow")
     assert [box.text for box in pieces(found)] == ["␣", "a", "pony"]
-    assert found._boxes[-1].text == "By T5; the model's own is like it"
+    assert found.boxes[-1].text == "By T5; the model's own is like it"
 
 
 def test_of_a_book_for_t5_the_beginning_is_shown(view):
     found = view("pony, " * 3000, family="flux")
     assert len(pieces(found)) == 12 * 75
-    assert found._boxes[-1].text == "and 5100 more"
+    assert found.boxes[-1].text == "and 5100 more"
 
 
 @pytest.fixture

@@ -112,8 +112,8 @@ def test_letters_and_chips_narrow_it(page):
     assert names(page) == ["ink"]
     QTest.keyClicks(page.search, "xyzzy")
     until(lambda: names(page) == [], 5)
-    assert page._empty.isVisible()
-    QTest.mouseClick(page._empty.button, LEFT)
+    assert page.empty.isVisible()
+    QTest.mouseClick(page.empty.button, LEFT)
     assert {"mine", "ink"} <= set(names(page))
 
 
@@ -122,14 +122,14 @@ def test_trigger_words_are_found(page):
     until(lambda: names(page) == ["ink"], 5)
 
 
-def test_what_was_chosen_stays_so_in_another_order(page):
+def test_what_was_chosen_stays_so_in_another_order(window, page):
     choose(page, "mine")
     before = names(page)
     page.filters.order.setCurrentIndex(page.filters.order.findData("largest"))
     page.filters.order.activated.emit(page.filters.order.currentIndex())
     assert names(page) != before
     assert page.list.currentIndex().data(ENTRY).name.startswith("mine")
-    assert page._settings.get("model_order") == "largest"
+    assert window.settings.get("model_order") == "largest"
 
 
 def test_what_is_no_model_says_so(page):
@@ -186,7 +186,7 @@ def test_why_a_hash_could_not_be_computed_stands_there_until_it_is_asked_again(p
 
 def test_a_file_that_is_chosen_before_it_is_known_is_looked_into_then(window, page):
     choose(page, "mine")
-    window.field_services.facts._known.pop(("loras", "ink.safetensors"))
+    window.field_services.facts.forget()
     page.list.setCurrentIndex(page.model.index(names(page).index("ink")))
     assert page.chosen() is None
     until(lambda: "Use it gently." in texts(page.pane), 10)
@@ -200,16 +200,16 @@ def test_what_a_stack_of_the_graph_names_is_in_use(window, page):
     assert page.model.context.in_use == {"loras/ink.safetensors"}
 
 
-def test_stars_are_kept_and_can_be_all_there_is(page):
+def test_stars_are_kept_and_can_be_all_there_is(window, page):
     choose(page, "ink")
     QTest.mouseClick(page.pane.star, LEFT)
-    assert page._settings.get("starred_models") == ["loras/ink.safetensors"]
+    assert window.settings.get("starred_models") == ["loras/ink.safetensors"]
     QTest.mouseClick(page.filters.stars, LEFT)
     assert names(page) == ["ink"]
     page.list.setFocus()
     QTest.keyClick(page.list, Qt.Key.Key_S)
     assert names(page) == []
-    assert page._settings.get("starred_models") == []
+    assert window.settings.get("starred_models") == []
 
 
 def test_one_is_put_on_the_canvas_by_its_loader(window, page):

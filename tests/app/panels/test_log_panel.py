@@ -28,7 +28,7 @@ def test_it_shows_what_comes_while_it_is_open(qtbot, tmp_path):
     QTest.mouseClick(panel.copy, LEFT)
     assert QGuiApplication.clipboard().text() == "anew\n"
     panel.hide()
-    assert not panel._timer.isActive()
+    assert not panel.is_following
 
 
 def test_of_a_long_one_it_reads_the_end(qtbot, tmp_path):

@@ -58,6 +58,6 @@ def test_arrows_go_into_the_list_and_enter_adds_there(nodes):
 
 def test_what_is_called_nothing_is_said(nodes):
     QTest.keyClicks(nodes.search, "xyzzy")
-    assert nodes._none.isVisible()
+    assert nodes.nothing_found.isVisible()
     QTest.keyClick(nodes.search, Qt.Key.Key_Return)
     assert not nodes.added

@@ -97,7 +97,7 @@ class TestRunBar:
 
     def test_the_seed_mode_is_chosen_from_its_menu(self, bar, runner):
         QTest.keyClick(bar.options.seeds, Qt.Key.Key_Space)
-        menu = bar.options.seeds._menu
+        menu = bar.options.seeds.menu
         menu.actions()[1].trigger()
         menu.close()
         assert runner.seed_mode == "next"
@@ -139,7 +139,7 @@ class TestBottomBar:
         _, second, third = self.chips(bar, 3)
         QTest.keyClick(third, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
         assert list(runner.queue.jobs) == [jobs[0], jobs[2], jobs[1]]
-        QTest.mouseClick(second, LEFT, pos=second._close_rect().center())
+        QTest.mouseClick(second, LEFT, pos=second.close_rect().center())
         assert list(runner.queue.jobs) == [jobs[0], jobs[2]]
         QTest.keyClick(third, Qt.Key.Key_Delete)
         assert list(runner.queue.jobs) == [jobs[0]]
@@ -148,7 +148,7 @@ class TestBottomBar:
         for _ in range(6):
             runner.run(document)
         self.chips(bar, 6)
-        assert bar.chips._fitting() < 6
+        assert bar.chips.fitting() < 6
         assert bar.memory.unload.geometry().right() <= bar.memory.width()
 
     @pytest.mark.parametrize("scale", [1.0, 1.5])
@@ -174,7 +174,7 @@ class TestBottomBar:
                 assert chip.toolTip() == chip.accessibleName() == f"Untitled, {chip.state()}"
                 for text in words:
                     room = metrics.horizontalAdvance(text) + 1
-                    assert longest_within(chip._states(), metrics, room) == text
+                    assert longest_within(chip.states(), metrics, room) == text
             assert longest_within(["Long words"], metrics, 30).endswith("…")
         finally:
             theme.set_scale(1.0)
@@ -243,9 +243,9 @@ class TestBottomBar:
 
 def test_the_queue_panel_moves_and_closes(qtbot, runner, document):
     panel = shown(qtbot, QueuePanel(runner), 220, 400)
-    assert panel._hint.isVisible()
+    assert panel.hint.isVisible()
     jobs = [runner.run(document) for _ in range(3)]
-    chips = [panel._chips[job] for job in jobs]
+    chips = panel.chips
     assert [chip.y() for chip in chips] == [0, 48, 96]
     QTest.keyClick(chips[2], Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
     assert list(runner.queue.jobs) == [jobs[0], jobs[2], jobs[1]]

@@ -274,8 +274,8 @@ class TestInspector:
     def test_it_tells_of_the_selected_node_and_fits_its_width(self, window):
         show_graph(window, text_to_picture())
         window.page.scene.store.select(["sampler"])
-        assert window.inspector._node == "sampler"
-        area = window.inspector._area
+        assert window.inspector.node == "sampler"
+        area = window.inspector.area
         QTest.qWait(20)
         assert area.widget().minimumSizeHint().width() <= area.viewport().width()
 

@@ -103,11 +103,11 @@ def test_the_same_picture(verifier, link, runner, notices, picture, store, tmp_p
     assert not runner.queue.jobs
 
 
-def test_it_does_not_outlive_the_process(verifier, link, runner, picture, store):
+def test_it_does_not_outlive_the_process(verifier, link, picture, store, tmp_path):
     began(verifier, link, picture)
     store.close()
     assert store.load() == []
-    assert not list(store._folder.glob("job-*"))
+    assert not list((tmp_path / "queue").glob("job-*"))
 
 
 def test_another_picture_and_its_causes(verifier, link, notices, picture):
