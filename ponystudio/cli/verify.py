@@ -14,8 +14,9 @@ from ponystudio.cli.error_report import Refused
 from ponystudio.cli.graph_argument import OpenedGraph, add_models_argument, open_graph
 from ponystudio.cli.interrupts import cancellable
 from ponystudio.cli.progress import TextReport
-from ponystudio.engine.verification import Receipt, compare, receipt_of
+from ponystudio.engine.verification import compare
 from ponystudio.errors import Differs, UsageError
+from ponystudio.graph.formats.receipt import Receipt, read_receipt
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def main(arguments: Namespace) -> int:
-    then = receipt_of(arguments.picture)
+    then = read_receipt(arguments.picture)
     opened = open_graph(Namespace(**vars(arguments), graph=arguments.picture, settings=[]))
     if errors := opened.errors_in_the_way([then.node]):
         raise Refused(errors)

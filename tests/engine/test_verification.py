@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
-from PIL import Image
 
 from helpers.pictures import drawn, save_picture, text_to_picture
-from ponystudio.engine.verification import Receipt, compare, receipt_of
-from ponystudio.errors import Differs, GraphFileError
+from ponystudio.engine.verification import compare
 
 
 def test_the_same_in_every_pixel(tmp_path):
@@ -34,23 +29,6 @@ def test_another_size_is_told_as_such(tmp_path):
     one = save_picture(tmp_path / "a.png", text_to_picture())
     other = save_picture(tmp_path / "b.png", text_to_picture(), drawn((64, 48)))
     assert compare(one, other).unlike == "64 × 48 pixels instead of 64 × 64"
-
-
-@pytest.mark.parametrize(("batch", "own"), [({}, "a"), ({"batch": {"index": 1}}, "b")])
-def test_its_own_of_a_batch(batch, own):
-    assert Receipt(batch).own([Path("a"), Path("b")]) == Path(own)
-
-
-@pytest.mark.parametrize("index", [2, -1, "1", None])
-def test_a_batch_without_it(index):
-    with pytest.raises(Differs, match="there are 2 pictures"):
-        Receipt({"batch": {"index": index}}).own([Path("a"), Path("b")])
-
-
-def test_a_picture_that_does_not_tell(tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
-    with pytest.raises(GraphFileError):
-        receipt_of(tmp_path / "plain.png")
 
 
 def test_it_loads_no_torch():

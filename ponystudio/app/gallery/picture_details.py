@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
@@ -15,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ponystudio.graph.formats.receipt import Verdict
 from ponystudio.studio.results import graph_diff
 from ponystudio.studio.results.comparison import Finding
 from ponystudio.studio.results.picture_record import PictureRecord
@@ -22,9 +22,6 @@ from ponystudio.studio.results.result_texts import decimal, device, precision, s
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import Hairline, Lines, Spacing, label, paint_icon, rounded, spanned
 from ponystudio.widgets.primitives import px
-
-if TYPE_CHECKING:
-    from ponystudio.engine.verification import Verdict
 
 
 class Facts(Lines):

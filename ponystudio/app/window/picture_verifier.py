@@ -7,22 +7,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.embedded_metadata import graph_text
+from ponystudio.graph.formats.receipt import Receipt, Verdict, read_receipt
 from ponystudio.graph.model import Graph
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.notification import Notification
 from ponystudio.studio.runs.job_queue import Job
 from ponystudio.studio.runs.run_texts import remedy_in_window
 from ponystudio.studio.runs.runner import Runner
-
-if TYPE_CHECKING:
-    from ponystudio.engine.verification import Receipt, Verdict
 
 
 class PictureVerifier(QObject):
@@ -90,12 +87,10 @@ class PictureVerifier(QObject):
 
 
 def _read(picture: Path) -> tuple[Receipt, Graph]:
-    from ponystudio.engine.verification import receipt_of  # with numpy, which takes a while
-
-    return receipt_of(picture), graph_format.loads(graph_text(picture))
+    return read_receipt(picture), graph_format.loads(graph_text(picture))
 
 
 def _compare(picture: Path, receipt: Receipt, made: Sequence[Path]) -> Verdict:
-    from ponystudio.engine.verification import compare
+    from ponystudio.engine.verification import compare  # with numpy, which takes a while
 
     return compare(picture, receipt.own(made))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import NodeSpec
+from ponystudio.graph.formats.receipt import Verdict
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.results.comparison import Comparer
@@ -17,9 +17,6 @@ from ponystudio.studio.results.picture_actions import PictureActions, ToastsProt
 from ponystudio.studio.results.result_index import ResultIndex
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.studio.worker.catalog_cache import shipped
-
-if TYPE_CHECKING:
-    from ponystudio.engine.verification import Verdict
 
 
 class ResultLibrary(QObject):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import Cycle
@@ -42,12 +43,29 @@ class Estimate:
     runs: int = 0
 
 
+class _Mean(msgspec.Struct, array_like=True):
+    """Of `runs` nodes alike: the seconds of each, or of each step if `stepped`; in files a list."""
+
+    runs: float
+    seconds: float
+    stepped: float
+    pixels: float
+
+    def estimate(self, work: Work, ratio: float = 1.0) -> Estimate:
+        per_step = self.seconds * ratio if self.stepped else 0.0
+        seconds = per_step * max(work.steps, 1) if self.stepped else self.seconds * ratio
+        return Estimate(seconds, per_step, int(self.runs))
+
+
+_Known = dict[str, dict[str, dict[str, _Mean]]]
+
+
 class Estimates:
     """By device, node type and size of the work. Kept in `file` by `save` (None: nowhere)."""
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._known: dict[str, dict[str, dict[str, list[float]]]] = {}
+        self._known: _Known = {}
         self._changed = False
         if file is not None:
             self._known = _read(file)
@@ -55,13 +73,13 @@ class Estimates:
     def of(self, device: str, type: str, work: Work) -> Estimate:
         """What a node will take; from another size, scaled, where this one was never run."""
         sizes = self._known.get(device, {}).get(type, {})
-        if entry := sizes.get(work.bucket):
-            return _estimate(entry, work, 1.0)
+        if same := sizes.get(work.bucket):
+            return same.estimate(work)
         if not sizes:
             return Estimate(UNKNOWN)
-        near = min(sizes.values(), key=lambda item: abs(_log(item[3]) - _log(work.pixels)))
-        ratio = work.pixels / near[3] if work.pixels and near[3] else 1.0
-        guess = _estimate(near, work, ratio)
+        near = min(sizes.values(), key=lambda mean: abs(_log(mean.pixels) - _log(work.pixels)))
+        ratio = work.pixels / near.pixels if work.pixels and near.pixels else 1.0
+        guess = near.estimate(work, ratio)
         return Estimate(guess.seconds, guess.per_step)
 
     def of_nodes(
@@ -77,10 +95,11 @@ class Estimates:
 
     def learn(self, device: str, type: str, work: Work, seconds: float) -> None:
         sizes = self._known.setdefault(device, {}).setdefault(type, {})
-        unit = seconds / work.steps if work.steps else seconds
-        runs, before, _, _ = sizes.get(work.bucket, [0, unit, 0, 0])
-        mean = before + (unit - before) * (WEIGHT if runs else 1.0)
-        sizes[work.bucket] = [runs + 1, mean, float(bool(work.steps)), work.pixels]
+        latest = seconds / work.steps if work.steps else seconds
+        mean = sizes.setdefault(work.bucket, _Mean(0, latest, 0, 0))
+        mean.runs += 1
+        mean.seconds += (latest - mean.seconds) * WEIGHT
+        mean.stepped, mean.pixels = float(bool(work.steps)), work.pixels
         self._changed = True
 
     def text(self) -> str | None:
@@ -88,7 +107,7 @@ class Estimates:
         if not self._changed or self._file is None:
             return None
         self._changed = False
-        return json.dumps(self._known)
+        return msgspec.json.encode(self._known).decode()
 
     def save(self, text: str | None = None) -> None:
         """Write it down; may be called on another thread with what `text` gave."""
@@ -129,26 +148,8 @@ def _log(pixels: float) -> float:
     return math.log2(pixels) if pixels >= 1 else 0.0
 
 
-def _estimate(entry: list[float], work: Work, ratio: float) -> Estimate:
-    runs, unit, stepped, _ = entry
-    per_step = unit * ratio if stepped else 0.0
-    seconds = per_step * max(work.steps, 1) if stepped else unit * ratio
-    return Estimate(seconds, per_step, int(runs))
-
-
-def _read(file: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
+def _read(file: Path) -> _Known:
     try:
-        data = json.loads(file.read_text("utf-8"))
-        return {
-            str(device): {
-                str(type): {
-                    str(bucket): [float(number) for number in entry[:4]]
-                    for bucket, entry in sizes.items()
-                    if len(entry) >= 4
-                }
-                for type, sizes in types.items()
-            }
-            for device, types in data.items()
-        }
-    except (OSError, ValueError, TypeError, AttributeError):
+        return msgspec.json.decode(file.read_bytes(), type=_Known)
+    except (OSError, msgspec.MsgspecError):
         return {}  # none yet, or a damaged one

@@ -13,7 +13,7 @@ from helpers.pictures import save_picture, text_to_picture
 from ponystudio.app.gallery.gallery import GalleryPage
 from ponystudio.app.gallery.picture_details import DifferenceRow
 from ponystudio.app.gallery.viewer_camera import ViewerCamera, contained
-from ponystudio.engine.verification import Verdict
+from ponystudio.graph.formats.receipt import Verdict
 from ponystudio.studio.results.compared_pair import ComparedPair
 from ponystudio.studio.worker.catalog_cache import shipped
 

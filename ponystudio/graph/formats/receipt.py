@@ -1,0 +1,71 @@
+"""The receipt that a picture carries, and the verdict on one that was made again by it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ponystudio.errors import Differs, GraphFileError
+from ponystudio.graph.formats.embedded_metadata import RECEIPT, graph_text, read_fields
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """How a picture was made: by which `node`, as the picture of which `index` of its batch."""
+
+    data: Mapping[str, Any]
+
+    @property
+    def node(self) -> str:
+        return str(self.data.get("node", ""))
+
+    @property
+    def environment(self) -> Mapping[str, Any]:
+        return self.part("environment")
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """One of its objects; empty where it is none, for what a file says is anybody's."""
+        part = self.data.get(name)
+        return part if isinstance(part, dict) else {}
+
+    def own(self, made: Sequence[Path]) -> Path:
+        """Which of the files that the node has made again is the picture's. Raises Differs."""
+        index = self.part("batch").get("index", 0)
+        if not isinstance(index, int) or not 0 <= index < len(made):
+            raise Differs(f"Made again, there are {len(made)} pictures, and it is number {index}.")
+        return made[index]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`unlike` says how far both pictures are from each other, "" if they are the same in every
+    pixel; `causes` what else was different when the first was made."""
+
+    unlike: str
+    causes: tuple[str, ...]
+
+    @property
+    def why(self) -> str:
+        """What explains the difference."""
+        if self.causes:
+            return f"What else is different: {'; '.join(self.causes)}."
+        return "Models and versions are the same: it was edited, or a node never repeats itself."
+
+
+def read_receipt(picture: Path) -> Receipt:
+    """Raises GraphFileError for a picture that does not say how it was made."""
+    graph_text(picture)  # which says what is wrong with one without a graph
+    try:
+        receipt = json.loads(read_fields(picture).get(RECEIPT, ""))
+        if isinstance(receipt, dict):
+            return Receipt(receipt)
+    except ValueError:
+        pass
+    raise GraphFileError(
+        "The picture carries a graph and no receipt of how it was made.",
+        where=str(picture),
+        remedy="`ponystudio run` makes one like it, with a receipt.",
+    )
