@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise, product
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -32,9 +34,9 @@ def load_upscaler(
 ) -> SuperResolution:
     """Open an ESRGAN or Real-ESRGAN file of any dialect and layout.
 
-    What is not known here is left to the package spandrel, where that is installed. Raises
-    WrongKind for a discriminator, UnsupportedModel or UnknownModel for other networks, and what
-    `open_weights` raises.
+    The network comes from the package spandrel where that is installed and knows it, else from
+    here. Raises WrongKind for a discriminator, UnsupportedModel or UnknownModel for other networks,
+    and what `open_weights` raises.
     """
     file = open_weights(path)
     try:
@@ -49,12 +51,18 @@ def load_upscaler(
 
 
 def _load(file: WeightsFile, device: torch.device, dtype: torch.dtype) -> SuperResolution:
+    spandrel = _spandrel()
+    if spandrel is not None and (found := _from_spandrel(spandrel, file)) is not None:
+        file.close()
+        return SuperResolution(found.to(device, dtype))
     names = {ours: stored for stored, ours in canonical_names(list(file.tensors)).items()}
     weights = Weights(file, Naming(names))
     try:
         network = network_for(weights.shapes)
-    except (UnknownModel, UnsupportedModel) as error:
-        return SuperResolution(_from_spandrel(file, error).to(device, dtype))
+    except (UnknownModel, UnsupportedModel):
+        if spandrel is None:
+            raise
+        raise UnknownModel("Neither PonyStudio nor spandrel knows this kind of upscaler.") from None
     for name, value in network.state_dict().items():
         assign(network, name, weights.stored(name, value.shape).on(device, dtype))
     return SuperResolution(network, weights)
@@ -126,25 +134,28 @@ def _filled(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x, (0, beside, 0, below), mode=mode)
 
 
-def _from_spandrel(file: WeightsFile, error: ModelFileError) -> Upscaling:
-    """What spandrel makes of the file; without spandrel `error` stands."""
+def _spandrel() -> ModuleType | None:
+    """The package, where it is installed and can be loaded."""
     try:
-        from spandrel import ImageModelDescriptor, ModelLoader, UnsupportedModelError
-    except ImportError:
-        raise error from None
+        return importlib.import_module("spandrel")
+    except (ImportError, RuntimeError):  # as it is with a torchvision that does not fit torch
+        return None
+
+
+def _from_spandrel(spandrel: Any, file: WeightsFile) -> Upscaling | None:
+    """What spandrel makes of the file, if it knows it; raises UnsupportedModel for no upscaler."""
     try:
-        found = ModelLoader().load_from_state_dict(
+        found = spandrel.ModelLoader().load_from_state_dict(
             {name: value.clone() for name, value in tensors(file)}
         )
-    except UnsupportedModelError:
-        raise UnknownModel("Neither PonyStudio nor spandrel knows this kind of upscaler.") from None
-    file.close()
-    if not isinstance(found, ImageModelDescriptor) or found.input_channels != 3:
+    except spandrel.UnsupportedModelError:
+        return None
+    if not isinstance(found, spandrel.ImageModelDescriptor) or found.input_channels != 3:
         raise UnsupportedModel(f"A {found.architecture.name} network does not enlarge pictures.")
-    return _Described(found)
+    return _SpandrelNetwork(found)
 
 
-class _Described(Upscaling):
+class _SpandrelNetwork(Upscaling):
     """A network of spandrel's, which fits the size of its input by itself."""
 
     multiple, field, tile = 1, PAD, 256

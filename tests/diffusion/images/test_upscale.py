@@ -3,8 +3,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -269,3 +271,82 @@ def test_networks_of_spandrel(tmp_path: Path) -> None:
     assert isinstance(upscaler.module, Upscaling)
     assert upscaler.scale == 2
     assert torch.allclose(upscaler(pixels), wanted(pixels), atol=1e-6)
+
+
+class FakeSpandrel(ModuleType):
+    """What is used of spandrel: it knows networks with a weight of this name, and no other."""
+
+    class UnsupportedModelError(Exception):
+        pass
+
+    class ImageModelDescriptor:
+        architecture = SimpleNamespace(name="Fake")
+        scale = 3
+
+        def __init__(self, input_channels: int) -> None:
+            self.input_channels, self.model = input_channels, nn.Conv2d(3, 3, 1)
+
+        def __call__(self, x: Tensor) -> Tensor:
+            return x.repeat_interleave(3, 2).repeat_interleave(3, 3)
+
+    def __init__(self, known: str, channels: int = 3) -> None:
+        super().__init__("spandrel")
+        self._known, self._channels = known, channels
+
+    def ModelLoader(self) -> FakeSpandrel:
+        return self
+
+    def load_from_state_dict(self, state: dict[str, Tensor]) -> ImageModelDescriptor:
+        if self._known not in state:
+            raise self.UnsupportedModelError
+        return self.ImageModelDescriptor(self._channels)
+
+
+@pytest.fixture
+def compact_file(tmp_path: Path) -> Path:
+    save_file(compact().state_dict(), tmp_path / "compact.safetensors")
+    return tmp_path / "compact.safetensors"
+
+
+def test_spandrel_has_the_first_word_where_it_is_installed(
+    compact_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "spandrel", FakeSpandrel("body.0.weight"))
+    pixels = torch.rand(1, 3, 5, 7)
+    upscaler = load_upscaler(compact_file)
+    assert not isinstance(upscaler.module, SRVGGNetCompact)
+    assert torch.equal(
+        upscaler(pixels, tile=4), pixels.repeat_interleave(3, 2).repeat_interleave(3, 3)
+    )
+
+
+@pytest.mark.parametrize("spandrel", [None, FakeSpandrel("of another")], ids=["none", "ignorant"])
+def test_else_the_own_networks_are_there(
+    compact_file: Path, monkeypatch: pytest.MonkeyPatch, spandrel: ModuleType | None
+) -> None:
+    monkeypatch.setitem(sys.modules, "spandrel", spandrel)
+    assert isinstance(load_upscaler(compact_file).module, SRVGGNetCompact)
+
+
+def test_a_spandrel_that_cannot_be_loaded_is_none(
+    compact_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As with a torchvision that was made for another torch."""
+    broken = tmp_path / "packages" / "spandrel.py"
+    broken.parent.mkdir()
+    broken.write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.delitem(sys.modules, "spandrel", raising=False)
+    monkeypatch.syspath_prepend(broken.parent)
+    assert isinstance(load_upscaler(compact_file).module, SRVGGNetCompact)
+
+
+def test_what_nobody_knows_or_what_enlarges_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    monkeypatch.setitem(sys.modules, "spandrel", FakeSpandrel("of another"))
+    with pytest.raises(UnknownModel, match="Neither PonyStudio nor spandrel"):
+        load_upscaler(tmp_path / "a.safetensors")
+    monkeypatch.setitem(sys.modules, "spandrel", FakeSpandrel("a", channels=1))
+    with pytest.raises(UnsupportedModel, match="does not enlarge"):
+        load_upscaler(tmp_path / "a.safetensors")
