@@ -20,6 +20,13 @@ def main(folder: Path) -> None:
     from PySide6.QtWidgets import QApplication
 
     app = QApplication(sys.argv[:1])
+    from ponystudio.qt.event_loop import event_loop
+
+    with event_loop(app, already_running=True):
+        shoot_all(app, folder)
+
+
+def shoot_all(app, folder: Path) -> None:
     from ponystudio.app.studio_main import restored_window
     from ponystudio.studio.settings import Settings
     from ponystudio.widgets import style_sheet, theme

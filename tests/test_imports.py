@@ -77,6 +77,12 @@ def test_the_studio_itself_is_light_but_for_qt(package):
     assert loaded("import " + ", ".join(modules_of(package)), HEAVY) == []
 
 
+@pytest.mark.parametrize("package", ["ponystudio.qt", "ponystudio.studio"])
+def test_what_is_open_and_running_has_no_widgets(package):
+    code = "import " + ", ".join(modules_of(package))
+    assert loaded(code, ("PySide6.QtWidgets", "ponystudio.widgets")) == []
+
+
 @pytest.mark.parametrize("package", ["ponystudio.engine", "ponystudio.diffusion"])
 def test_the_engine_and_the_model_library_know_no_qt(package):
     assert loaded("import " + ", ".join(modules_of(package)), QT) == []

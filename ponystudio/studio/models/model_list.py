@@ -9,11 +9,11 @@ from PySide6.QtCore import (
     QAbstractListModel,
     QMimeData,
     QModelIndex,
+    QObject,
     QPersistentModelIndex,
     Qt,
     QUrl,
 )
-from PySide6.QtWidgets import QWidget
 
 from ponystudio.studio.models.model_files import FileFacts
 from ponystudio.studio.models.model_filter import ModelEntry
@@ -33,7 +33,7 @@ class ModelListContext:
 
 
 class ModelList(QAbstractListModel):
-    def __init__(self, facts: FileFacts, parent: QWidget) -> None:
+    def __init__(self, facts: FileFacts, parent: QObject) -> None:
         super().__init__(parent)
         self._facts = facts
         self._entries: list[ModelEntry] = []

@@ -5,7 +5,7 @@ import time
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSizeF, Qt
-from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -14,7 +14,6 @@ from ponystudio.app.gallery.gallery import GalleryPage
 from ponystudio.app.gallery.picture_details import DifferenceRow
 from ponystudio.app.gallery.viewer_camera import ViewerCamera, contained
 from ponystudio.graph.formats.receipt import Verdict
-from ponystudio.studio.results.compared_pair import ComparedPair
 from ponystudio.studio.worker.catalog_cache import shipped
 
 NONE, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
@@ -268,18 +267,6 @@ def test_the_camera_keeps_what_is_under_the_pointer_and_never_loses_the_picture(
     far = fitted.panned(QPointF(1e6, -1e6), pane, size)
     assert (far.centre.x(), far.centre.y()) == (0, 1)
     assert contained(QSizeF(2, 1), QRectF(0, 0, 10, 10)) == QRectF(0, 2.5, 10, 5)
-
-
-def test_pairs_are_made_and_kept(tmp_path):
-    a, b, c = (tmp_path / name for name in "abc")
-    pair = ComparedPair().clicked(b, False).clicked(a, True)
-    assert (pair.a, pair.b, pair.mode) == (b, a, "slide")
-    assert pair.clicked(c, False) == ComparedPair(b, c, "slide")
-    assert pair.existing([c, b]) == ComparedPair(None, b, "one")
-    assert ComparedPair().existing([]) == ComparedPair()
-    assert ComparedPair(None, a).with_mode("side", [a]).mode == "one"  # nothing to compare with
-    assert pair.marked(c).a == c
-    assert QColor("white").isValid()
 
 
 def test_modes_are_chosen_by_keys_too(gallery, qtbot):
