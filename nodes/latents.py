@@ -54,12 +54,12 @@ def decode_latent(
     vae: Vae, latent: Latent, *, tile: Annotated[Tile, Label(help=TILE_HELP)] = 0, ctx: Context
 ) -> Image:
     """Turn a latent into a picture."""
-    from ponystudio.diffusion.families import family
+    from ponystudio.diffusion.families import find_family
 
-    if vae.family and latent.family and not family(vae.family).shares_latents(latent.family):
+    if vae.family and latent.family and not find_family(vae.family).shares_latents(latent.family):
         raise MismatchedValues(
-            f"The latent is of {family(latent.family).title}, the VAE of"
-            f" {family(vae.family).title}: it would show nothing but noise.",
+            f"The latent is of {find_family(latent.family).title}, the VAE of"
+            f" {find_family(vae.family).title}: it would show nothing but noise.",
             remedy="Decode it with the VAE of its own model.",
             socket="vae",
         )

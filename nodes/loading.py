@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ponystudio.api import Affects, Annotated, Choice, Clip, Context, File, Label, Model, Vae, node
-from ponystudio.diffusion.families import family as family_of
+from ponystudio.diffusion.families import families, find_family
 from ponystudio.diffusion.families.predictions import AUTO, CHOICES
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower
+from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.diffusion.loading.text_encoder_files import check, nouns
 from ponystudio.diffusion.text.sentencepiece_tokens import read
 from ponystudio.errors import MismatchedValues
 
-TEXT_FAMILIES = ("sd1", "sd2", "sdxl", "sd3", "flux", "auraflow")
+TEXT_FAMILIES = tuple(
+    family.name for family in sorted(families().values(), key=lambda family: family.position)
+)
 Prediction = Annotated[str, Choice(CHOICES)]
 PREDICTION_HELP = "What the model gives: noise or velocity; auto asks the file."
 
@@ -98,17 +100,18 @@ def load_clip(
         files: Files of text encoders; a checkpoint gives those that are in it.
         family: The family of the models that they are for.
     """
-    kin = family_of(family)
-    if not 1 <= len(files) <= len(kin.towers):
+    target = find_family(family)
+    if not 1 <= len(files) <= len(target.towers):
         raise MismatchedValues(
             f"There are {len(files)} files of text encoders.",
             socket="files",
-            remedy=f"{kin.title} reads {nouns(kin)}: name a file for each, or one that has all.",
+            remedy=f"{target.title} reads {nouns(target)}: name a file for each, or one that has"
+            " all.",
         )
     paths = [row.file for row in files]
     for path in paths:
         recognise(path, "text_encoders")
-    check(paths, kin)
+    check(paths, target)
     first, *others = paths
     clip = Clip(str(first), ctx.models.content(first), family, options=(("family", family),))
     for path in others:
@@ -128,10 +131,10 @@ def set_tokenizer(
     Args:
         file: The tokenizer, by its name in the model folders.
     """
-    kin = family_of(clip.family)
-    if not any(isinstance(tower, T5Tower) for tower in kin.towers):
+    family = find_family(clip.family)
+    if not any(isinstance(tower, T5EncoderSpec) for tower in family.towers):
         raise MismatchedValues(
-            f"{kin.title} reads prompts with {nouns(kin)}, whose tokenizer is known.",
+            f"{family.title} reads prompts with {nouns(family)}, whose tokenizer is known.",
             socket="clip",
             remedy="Take this node away; it is for AuraFlow and its kin.",
         )

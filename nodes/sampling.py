@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ponystudio.api import (
     Annotated,
@@ -21,7 +21,9 @@ from ponystudio.api import (
 )
 from ponystudio.diffusion.loading.load import SHIFT, recognise
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
-from ponystudio.errors import MismatchedValues, NotANumber
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @node("core.set_shift", title="Flow shift", group="Sampling", exact=True)
@@ -72,47 +74,21 @@ def sample(
         ddim_end: Where DDIM ends: at no noise, or at the first entry of the model's table.
         rescale: Keeps strong guidance from burning out; 0.7 suits models without terminal SNR.
     """
-    import torch
+    from ponystudio.diffusion.sampling import run
 
-    from ponystudio.diffusion.families import family
-    from ponystudio.diffusion.sampling.run import check_size, in_vain
-    from ponystudio.diffusion.sampling.run import sample as run
+    family, largest = model.family, recognise(Path(model.path), "diffusion_models").largest
+    run.check_inputs(family, positive, negative, latent, largest)
 
-    kin = family(model.family)
-    for socket, prompt in (("positive", positive), ("negative", negative)):
-        if prompt.family != kin.name:
-            raise MismatchedValues(
-                f"The prompt is made for {family(prompt.family).title}, the model is {kin.title}.",
-                remedy="Make the prompt with the text encoder of this model's checkpoint.",
-                socket=socket,
-            )
-    if latent.family and not kin.shares_latents(latent.family):
-        raise MismatchedValues(
-            f"The latent is made for {family(latent.family).title}, the model is {kin.title}.",
-            remedy="Make the latent with a VAE of the model's family.",
-            socket="latent",
-        )
-
-    if kin.guidance and cfg != 1:
-        ctx.note(
-            f"{kin.title} was made for guidance 1: other values take twice as long, and are for"
-            " models that were trained further."
-        )
-    largest = recognise(Path(model.path), "diffusion_models").largest
-    check_size(kin, largest // kin.downscale, latent.values)
-
-    def sampled(precise: bool) -> Any:
-        nonlocal narrow
+    def attempt(precise: bool) -> Tensor:
         with ctx.models.open(model, precise=precise) as denoiser:
-            narrow = denoiser.dtype == torch.float16
-            for said in in_vain(denoiser, (positive, negative)):
-                ctx.note(said)
+            for text in run.ignored_inputs(denoiser, (positive, negative), cfg):
+                ctx.note(text)
 
-            def on_step(step: int, steps: int, denoised: object) -> None:
+            def on_step(step: int, steps: int, denoised: Tensor) -> None:
                 ctx.progress(step, steps)
                 ctx.preview(lambda: Image(denoiser.to_rgb(denoised)))
 
-            return run(
+            return run.sample(
                 denoiser,
                 positive,
                 negative,
@@ -132,12 +108,5 @@ def sample(
                 on_step=on_step,
             )
 
-    narrow = False
-    try:
-        values = sampled(precise=False)
-    except NotANumber as error:
-        if not narrow:
-            raise
-        ctx.note(f"{error.what} It was begun again in numbers that do not overflow.")
-        values = sampled(precise=True)
-    return replace(latent, values=values, family=model.family)
+    values = run.with_wider_numbers(attempt, ctx.note)
+    return replace(latent, values=values, family=family)

@@ -173,6 +173,10 @@ class NotANumber(RunError):
     pass
 
 
+class FloatOverflow(NotANumber):
+    """In fp16; numbers of a wider kind may do."""
+
+
 class Differs(RunError):
     pass
 

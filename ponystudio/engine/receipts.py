@@ -13,6 +13,7 @@ from typing import Any
 
 from ponystudio import __version__
 from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.diffusion.sampling.names import A1111_SCHEDULES, SAMPLER_SPECS
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.formats import graph_file as graph_format
@@ -106,6 +107,8 @@ class Receipts:
             size=size,
             catalog=self._catalog,
             hashes={**self._sha256, **self._autov3},
+            samplers={spec.name: spec.a1111_name for spec in SAMPLER_SPECS},
+            schedules=A1111_SCHEDULES,
             batch=batch,
             version=f"PonyStudio {__version__}",
         )

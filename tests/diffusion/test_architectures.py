@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from helpers import flows
 from ponystudio.diffusion.architectures import architecture
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.load import load
 from ponystudio.errors import DamagedFile, UnsupportedModel
 from ponystudio.library.convert import convert
@@ -38,11 +38,11 @@ def opened(path, **options):
 
 def asked(name, inputs):
     """What diffusers' own network says, asked as its pipeline does."""
-    module, kin = flows.network(name), flows.family_of(name)
+    module, family = flows.network(name), flows.family_of(name)
     x, t = inputs["x"], inputs["t"]
-    if kin == "auraflow":
+    if family == "auraflow":
         return module(x, encoder_hidden_states=inputs["context"], timestep=t).sample
-    if kin == "sd3":
+    if family == "sd3":
         return module(x, inputs["context"], inputs["pooled"], t).sample
     b, c, h, w = x.shape
     out = module(
@@ -58,9 +58,9 @@ def asked(name, inputs):
 
 
 def test_our_files_are_what_diffusers_reads(name):
-    kin = flows.family_of(name)
-    convert = getattr(single_file_utils, f"convert_{kin}_transformer_checkpoint_to_diffusers")
-    if kin == "flux":  # it holds the width of the released model as a constant
+    family = flows.family_of(name)
+    convert = getattr(single_file_utils, f"convert_{family}_transformer_checkpoint_to_diffusers")
+    if family == "flux":  # it holds the width of the released model as a constant
         code = convert.__code__
         width = 2 * flows.HEAD
         constants = tuple(width if x == 3072 else x for x in code.co_consts)
@@ -206,4 +206,4 @@ def test_the_largest_picture(name, cells, tmp_path):
 
 def test_every_family_names_an_architecture():
     for known in ("sd1", "sd2", "sdxl", "auraflow", "flux", "sd3"):
-        assert architecture(family(known).architecture).component in ("unet", "transformer")
+        assert architecture(find_family(known).architecture).component in ("unet", "transformer")

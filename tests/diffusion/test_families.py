@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from helpers import relatives
-from ponystudio.diffusion.families import families, family
+from ponystudio.diffusion.families import families, find_family
 from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.errors import ParamRange, WrongKind
@@ -174,8 +174,8 @@ class TestText:
 
 
 def test_families_that_share_latents():
-    assert family("sd2").shares_latents("sd1")
-    assert not family("sdxl").shares_latents("sd1")
+    assert find_family("sd2").shares_latents("sd1")
+    assert not find_family("sdxl").shares_latents("sd1")
     assert {"sd1", "sd2", "sdxl"} <= set(families())
 
 

@@ -57,7 +57,7 @@ def test_auraflow_streamed_is_the_whole_network_to_the_bit(tmp_path):
                 scheduler="auto",
             )
             run = time.perf_counter() - loaded
-            waited = denoiser.stream.ahead.waited if denoiser.stream else 0.0
+            waited = denoiser.stream.prefetch.wait_seconds if denoiser.stream else 0.0
             print(f"\nroom {room}: load {loaded - start:.1f} s, two steps {run:.1f} s", end="")
             print(f", {waited / run:.0%} of it waiting")
         return values

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.families import Family, family
+from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
 
-SD1 = family("sd1")
+SD1 = find_family("sd1")
 FLOW = replace(SD1, prediction="flow", schedule="simple", flow_shift=1.73)
 CPU = torch.device("cpu")
 
@@ -30,6 +30,7 @@ class FunctionDenoiser:
     guided: bool = False
     shift: float = 0.0
     device: torch.device = CPU
+    dtype: torch.dtype = torch.float32
     calls: list[tuple[Tensor, Tensor, Tensor, dict[str, Any]]] = field(default_factory=list)
 
     def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor:

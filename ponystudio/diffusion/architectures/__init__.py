@@ -45,8 +45,9 @@ class Architecture:
     holds no such denoiser. `config`: the arguments of `build`, read off shapes under our names,
     and hints. `call`: module, x [B,C,h,w], t [B] and what it is told → its output, like x; x is in
     the dtype of the module, t is float32. `aliases`: what others call its modules, for those that
-    our names are given of. `channels`: of the latents that it takes in. `largest`: the side of the
-    largest, in cells; 0 for no limit. `guided`: whether it is told its guidance.
+    our names are given of; `lora_aliases`: what makers of LoRAs call them besides. `channels`: of
+    the latents that it takes in. `largest`: the side of the largest, in cells; 0 for no limit.
+    `guided`: whether it is told its guidance.
     """
 
     component: str
@@ -55,6 +56,7 @@ class Architecture:
     build: Callable[[dict[str, Any]], nn.Module]
     call: Callable[[Any, Tensor, Tensor, DenoiserInputs], Tensor]
     aliases: Callable[[Iterable[str]], Table]
+    lora_aliases: Callable[[Iterable[str]], Table] = lambda _: ()
     channels: Callable[[Any], int] = lambda module: module.config.in_channels
     largest: Callable[[Any], int] = lambda _: 0
     guided: Callable[[Any], bool] = lambda _: False

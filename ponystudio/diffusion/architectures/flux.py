@@ -4,13 +4,14 @@ every attention, then blocks over both. Names on the left of the table are the o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, DenoiserInputs, Hints, Shapes
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.weights.fused_tensors import SWAPPED, THIRDS, FusedSlice
-from ponystudio.diffusion.weights.name_table import Naming, renamed
+from ponystudio.diffusion.weights.name_table import Naming, Table, renamed
 from ponystudio.diffusion.weights.network_config import allowed, heads, is_whole, side
 from ponystudio.diffusion.weights.tensor_names import TRANSFORMER_PREFIXES, count, part_of
 from ponystudio.errors import UnsupportedModel
@@ -51,6 +52,18 @@ def _table(names: Iterable[str]) -> Iterator[tuple[str, str, FusedSlice | None]]
         yield from _double(f"double_blocks.{i}", f"transformer_blocks.{i}")
     for i in range(count(listed, r"single_(?:transformer_)?blocks\.(\d{1,4})\.")):
         yield from _single(f"single_blocks.{i}", f"single_transformer_blocks.{i}")
+
+
+def _trainers(ours: Iterable[str]) -> Table:
+    """XLabs' names of the single blocks: theirs share the layer of q, k and v with nothing else."""
+    projections = ("attn.to_q", "attn.to_k", "attn.to_v")
+    for name in ours:
+        if match := re.fullmatch(r"single_transformer_blocks\.(\d+)\.(.+)", name):
+            block, layer = match.groups()
+            if layer == "proj_out":
+                yield f"single_blocks.{block}.proj", name, None
+            elif layer in projections:
+                yield f"single_blocks.{block}.qkv", name, THIRDS[projections.index(layer)]
 
 
 def _double(there: str, here: str) -> Iterator[tuple[str, str, FusedSlice | None]]:
@@ -161,6 +174,7 @@ ARCHITECTURE = Architecture(
     _build,
     _call,
     _table,
+    lora_aliases=_trainers,
     channels=lambda module: module.config.in_channels // 4,
     guided=lambda module: module.config.guidance_embeds,
 )

@@ -1,6 +1,8 @@
-"""The model families, one module each: `FAMILY` in a module of this package is all it takes.
+"""The model families, one module each, which says all of it in its `FAMILY`.
 
-Importing this loads no torch.
+One more family is such a module; a module of `architectures`, where its denoiser is built in a way
+of its own; and its rows in `library/recognition/denoiser_signatures.py`, by which its files are
+told. Importing this loads no torch.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower, TextEncoderSpec
+from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec, TextEncoderSpec
 from ponystudio.errors import UnsupportedModel
 
 
@@ -53,6 +55,7 @@ class Rgb:
 class Family:
     """What all models of one architecture share.
 
+    `title` and `short` name it to people; `position`: its place in lists that they choose from.
     `downscale`: pixels a latent cell spans, per side. `scaling_factor` and `shift`: the denoiser
     works on (latent − shift) · scaling_factor; latents elsewhere are in VAE units.
     `native`: the side in pixels of the pictures it was trained on. `clip_skip`: its layer of the
@@ -73,6 +76,8 @@ class Family:
 
     name: str
     title: str
+    short: str
+    position: int
     towers: tuple[TextEncoderSpec, ...]
     native: int
     scaling_factor: float
@@ -101,11 +106,11 @@ class Family:
     @property
     def wide_text(self) -> bool:
         """Whether fp16 is too narrow for its text encoders: T5's states grow beyond it."""
-        return any(isinstance(tower, T5Tower) for tower in self.towers)
+        return any(isinstance(tower, T5EncoderSpec) for tower in self.towers)
 
     def shares_latents(self, name: str) -> bool:
         """Whether the latents of that family mean the same here."""
-        other = family(name)
+        other = find_family(name)
         return (self.latent_channels, self.scaling_factor, self.shift) == (
             other.latent_channels,
             other.scaling_factor,
@@ -113,9 +118,9 @@ class Family:
         )
 
 
-def tower_prefix(kin: Family, tower: TextEncoderSpec) -> str:
+def tower_prefix(family: Family, tower: TextEncoderSpec) -> str:
     """What stands before the names of a tower's tensors: nothing where it is the only one."""
-    return f"{tower.name}." if len(kin.towers) > 1 else ""
+    return f"{tower.name}." if len(family.towers) > 1 else ""
 
 
 @cache
@@ -129,7 +134,7 @@ def families() -> Mapping[str, Family]:
     return MappingProxyType({family.name: family for family in known})
 
 
-def family(name: str) -> Family:
+def find_family(name: str) -> Family:
     """The family of that name ("sd1", ...); raises UnsupportedModel for one that is not here."""
     try:
         return families()[name]

@@ -8,6 +8,8 @@ from ponystudio.diffusion.families.text_encoder_specs import PILE_T5_XL
 FAMILY = Family(
     name="auraflow",
     title="AuraFlow",
+    short="AuraFlow",
+    position=6,
     towers=(PILE_T5_XL,),
     native=1024,
     # Its autoencoder is SDXL's, and so are its previews.

@@ -10,6 +10,8 @@ from ponystudio.diffusion.families.text_encoder_specs import CLIP_L, T5_XXL
 FAMILY = Family(
     name="flux",
     title="FLUX.1",
+    short="FLUX",
+    position=5,
     towers=(replace(CLIP_L, pooled=True), T5_XXL),
     joined="apart",
     native=1024,

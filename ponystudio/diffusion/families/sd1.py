@@ -8,6 +8,8 @@ from ponystudio.diffusion.families.text_encoder_specs import CLIP_L
 FAMILY = Family(
     name="sd1",
     title="Stable Diffusion 1",
+    short="SD 1.5",
+    position=1,
     towers=(CLIP_L,),
     native=512,
     scaling_factor=0.18215,

@@ -12,6 +12,8 @@ FAMILY = replace(
     sd1.FAMILY,
     name="sd2",
     title="Stable Diffusion 2",
+    short="SD 2",
+    position=2,
     towers=(CLIP_H,),
     native=768,
     clip_skip=2,

@@ -10,6 +10,8 @@ from ponystudio.diffusion.families.text_encoder_specs import CLIP_G, CLIP_L, T5_
 FAMILY = Family(
     name="sd3",
     title="Stable Diffusion 3",
+    short="SD 3",
+    position=4,
     towers=(
         replace(CLIP_L, normed=False, pooled=True, projected=True, may_lack=True),
         replace(CLIP_G, normed=False),

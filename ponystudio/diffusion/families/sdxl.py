@@ -10,6 +10,8 @@ from ponystudio.diffusion.families.text_encoder_specs import CLIP_G, CLIP_L
 FAMILY = Family(
     name="sdxl",
     title="SDXL",
+    short="SDXL",
+    position=3,
     # Both are read before their last norm.
     towers=(replace(CLIP_L, normed=False), replace(CLIP_G, normed=False)),
     native=1024,

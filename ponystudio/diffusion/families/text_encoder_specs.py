@@ -26,7 +26,7 @@ class TextEncoderSpec:
 
 
 @dataclass(frozen=True)
-class ClipTower(TextEncoderSpec):
+class ClipEncoderSpec(TextEncoderSpec):
     """One of CLIP's.
 
     `activation`: "quick_gelu" in OpenAI's CLIP, "gelu" in the larger ones of open_clip. `normed`:
@@ -46,7 +46,7 @@ class ClipTower(TextEncoderSpec):
 
 
 @dataclass(frozen=True)
-class T5Tower(TextEncoderSpec):
+class T5EncoderSpec(TextEncoderSpec):
     """An encoder of the T5 kind (Raffel et al. 2020), which reads a prompt of any length at once.
 
     `end`: the token at the end. `least`: shorter prompts are padded to so many tokens. `masked`:
@@ -63,9 +63,11 @@ class T5Tower(TextEncoderSpec):
     pieces: str = ""
 
 
-CLIP_L = ClipTower("clip_l", "CLIP-L", 768, activation="quick_gelu", whole=12)
-CLIP_H = ClipTower("clip_h", "OpenCLIP-H", 1024, pad=0, whole=24)
-CLIP_G = ClipTower("clip_g", "OpenCLIP-bigG", 1280, pad=0, pooled=True, projected=True, whole=32)
-T5_XXL = T5Tower("t5xxl", "T5-XXL", 4096, pieces="t5")
-PILE_T5_XL = T5Tower("pile_t5xl", "Pile-T5-XL", 2048, pad=1, end=2, masked=True, biased=True)
+CLIP_L = ClipEncoderSpec("clip_l", "CLIP-L", 768, activation="quick_gelu", whole=12)
+CLIP_H = ClipEncoderSpec("clip_h", "OpenCLIP-H", 1024, pad=0, whole=24)
+CLIP_G = ClipEncoderSpec(
+    "clip_g", "OpenCLIP-bigG", 1280, pad=0, pooled=True, projected=True, whole=32
+)
+T5_XXL = T5EncoderSpec("t5xxl", "T5-XXL", 4096, pieces="t5")
+PILE_T5_XL = T5EncoderSpec("pile_t5xl", "Pile-T5-XL", 2048, pad=1, end=2, masked=True, biased=True)
 TOWERS = (CLIP_L, CLIP_H, CLIP_G, T5_XXL, PILE_T5_XL)

@@ -51,8 +51,8 @@ class Block:
 class PrefetchStats:
     """Seconds that were spent waiting for blocks, and bytes of the file that came."""
 
-    waited: float = 0.0
-    came: int = 0
+    wait_seconds: float = 0.0
+    bytes_read: int = 0
 
 
 class _Stopped(Exception):
@@ -80,7 +80,7 @@ class Stream:
         self.deltas: dict[str, Deltas] = {}
         self.names = frozenset(name for block in blocks for name in block.names)
         self.blocks = tuple(blocks)
-        self.ahead = PrefetchStats()
+        self.prefetch = PrefetchStats()
         self._module, self._weights, self._rounds = module, weights, rounds
         self._shapes = {name: module.get_parameter(name).shape for name in self.names}
         self._following = dict(zip(blocks, [*blocks[1:], *blocks[:1]], strict=True))
@@ -107,7 +107,7 @@ class Stream:
 
         `check` is called while a block is waited for, and may raise Cancelled.
         """
-        self.ahead, self._check = PrefetchStats(), check
+        self.prefetch, self._check = PrefetchStats(), check
         self._fetch(self._first)
 
     def rest(self) -> None:
@@ -150,8 +150,8 @@ class Stream:
         self._last = block
         start = time.perf_counter()
         values = self._come(block)
-        self.ahead.waited += time.perf_counter() - start
-        self.ahead.came += self._stored(block)
+        self.prefetch.wait_seconds += time.perf_counter() - start
+        self.prefetch.bytes_read += self._stored(block)
         for name, value in values.items():
             assign(self._module, name, value)
         self._here = block

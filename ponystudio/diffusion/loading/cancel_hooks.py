@@ -22,7 +22,7 @@ def blocks(module: nn.Module) -> Iterator[nn.Module]:
 
 
 @contextmanager
-def watch(module: nn.Module, check: Callable[[], None]) -> Iterator[None]:
+def cancel_hooks(module: nn.Module, check: Callable[[], None]) -> Iterator[None]:
     """Within the `with`, `check` is called before every block runs; what it raises goes through.
 
     `check` raises Cancelled when the user asked to stop.

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ponystudio.diffusion.families import Family, families, family
+from ponystudio.diffusion.families import Family, families, find_family
 from ponystudio.diffusion.loading.model_parts import PARTS, Hints, ModelPart, Tensors
 from ponystudio.diffusion.loading.open_part import opened
 from ponystudio.diffusion.loading.text_encoder_files import together
@@ -112,11 +112,11 @@ def _load(
 
     quiet_libraries()
     info, how = read_header(path), PARTS[part]
-    told = family(options["family"]) if "family" in options else None
+    told = find_family(options["family"]) if "family" in options else None
     file, hints = together([path, *options["with"]], told) if told else opened(info, how)
     try:
-        kin = told or _kin(info, part, file)
-        found = how.naming(_own(file), kin)
+        family = told or _kin(info, part, file)
+        found = how.naming(_own(file), family)
         if not found.names:
             raise WrongKind(
                 f"There is no {how.noun} in this file.",
@@ -126,11 +126,11 @@ def _load(
             found = replace(found, names=tensor_names.averaged(found.names, file.tensors))
         weights = Weights(file, found)
         with torch.device("meta"):
-            module = _built(how, kin, weights.shapes, hints)
+            module = _built(how, family, weights.shapes, hints)
         coming = block_streaming.coming(module, dtype, room)
         come = {name for block in coming for name in block.names}
         fill(module, weights, come, how.noun, device, dtype, check)
-        network = how.wrap(module, kin, weights, info, options)
+        network = how.wrap(module, family, weights, info, options)
         if coming:
             network.stream = block_streaming.Stream(
                 module, weights, coming, device, dtype, rounds=network.rounds_patches
@@ -152,27 +152,30 @@ def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     from ponystudio.diffusion.weights.weights import Weights
 
     if info.family or part == "model":
-        return family(info.family)
+        return find_family(info.family)
     shapes: Mapping[str, tuple[int, ...]] = {}
     # Those of several text encoders first: one of theirs alone may be another family's.
-    for kin in sorted(families().values(), key=lambda kin: -len(kin.towers)):
-        shapes = Weights(file, PARTS[part].naming(_own(file), kin)).shapes
-        if PARTS[part].fits(shapes, kin):
-            return kin
+    for family in sorted(families().values(), key=lambda family: -len(family.towers)):
+        shapes = Weights(file, PARTS[part].naming(_own(file), family)).shapes
+        if PARTS[part].fits(shapes, family):
+            return family
     if channels := shapes.get(tensor_names.VAE_ROOT, ())[1:2]:
         raise UnsupportedModel(
             f"The latents of this autoencoder have {channels[0]} channels, and no model that can be"
             " run has such.",
             remedy="Use the VAE that comes with the model.",
         )
-    return family("")
+    return find_family("")
 
 
 def _built(
-    how: ModelPart, kin: Family, shapes: Mapping[str, tuple[int, ...]], hints: Mapping[str, Hints]
+    how: ModelPart,
+    family: Family,
+    shapes: Mapping[str, tuple[int, ...]],
+    hints: Mapping[str, Hints],
 ) -> nn.Module:
     try:
-        return how.build(how.config(shapes, kin, hints), kin)
+        return how.build(how.config(shapes, family, hints), family)
     except ModelFileError:
         raise
     except Exception as error:  # the libraries check what they are told, each in its own way

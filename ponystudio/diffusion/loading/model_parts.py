@@ -54,41 +54,41 @@ class ModelPart:
         return f"Take the {self.noun} from another file, with the node {self.node}."
 
 
-def _denoiser_naming(tensors: Tensors, kin: Family) -> Naming:
-    return architecture(kin.architecture).naming(tensors)
+def _denoiser_naming(tensors: Tensors, family: Family) -> Naming:
+    return architecture(family.architecture).naming(tensors)
 
 
-def _denoiser_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
-    how = architecture(kin.architecture)
-    return how.config(shapes, kin, hints[how.component])
+def _denoiser_config(shapes: Shapes, family: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+    how = architecture(family.architecture)
+    return how.config(shapes, family, hints[how.component])
 
 
-def _build_denoiser(arguments: dict[str, Any], kin: Family) -> nn.Module:
-    return architecture(kin.architecture).build(arguments)
+def _build_denoiser(arguments: dict[str, Any], family: Family) -> nn.Module:
+    return architecture(family.architecture).build(arguments)
 
 
 def _denoiser(
-    module: Any, kin: Family, weights: Weights, info: ModelFile, options: Mapping[str, Any]
+    module: Any, family: Family, weights: Weights, info: ModelFile, options: Mapping[str, Any]
 ) -> Network[Any]:
     from ponystudio.diffusion.loading.denoiser import Denoiser
 
-    said = info.config.get(architecture(kin.architecture).component)
-    rgb = network_config.rgb(kin, said) if isinstance(said, dict) else None
+    said = info.config.get(architecture(family.architecture).component)
+    rgb = network_config.rgb(family, said) if isinstance(said, dict) else None
     said_by_user = PREDICTIONS.get(options.get("prediction", ""))
     prediction, zsnr = said_by_user or (info.prediction, info.zsnr)
-    return Denoiser(module, kin, weights, prediction=prediction, zsnr=zsnr, rgb=rgb)
+    return Denoiser(module, family, weights, prediction=prediction, zsnr=zsnr, rgb=rgb)
 
 
 def _vae_naming(tensors: Tensors, _: Family) -> Naming:
     return Naming(tensor_names.vae(tensors))
 
 
-def _vae_fits(shapes: Shapes, kin: Family) -> bool:
-    return shapes.get(tensor_names.VAE_ROOT, ())[1:2] == (kin.latent_channels,)
+def _vae_fits(shapes: Shapes, family: Family) -> bool:
+    return shapes.get(tensor_names.VAE_ROOT, ())[1:2] == (family.latent_channels,)
 
 
-def _vae_config(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
-    return network_config.vae(shapes, kin, hints["vae"])
+def _vae_config(shapes: Shapes, family: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+    return network_config.vae(shapes, family, hints["vae"])
 
 
 def _build_vae(arguments: dict[str, Any], _: Family) -> nn.Module:
@@ -98,11 +98,11 @@ def _build_vae(arguments: dict[str, Any], _: Family) -> nn.Module:
 
 
 def _autoencoder(
-    module: Any, kin: Family, weights: Weights, _info: ModelFile, _options: Mapping[str, Any]
+    module: Any, family: Family, weights: Weights, _info: ModelFile, _options: Mapping[str, Any]
 ) -> Network[Any]:
     from ponystudio.diffusion.images.vae import Autoencoder
 
-    return Autoencoder(module, kin, weights)
+    return Autoencoder(module, family, weights)
 
 
 PARTS = {

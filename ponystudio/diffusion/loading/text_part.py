@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.families import Family, tower_prefix
-from ponystudio.diffusion.families.text_encoder_specs import ClipTower, T5Tower, TextEncoderSpec
+from ponystudio.diffusion.families.text_encoder_specs import (
+    ClipEncoderSpec,
+    T5EncoderSpec,
+    TextEncoderSpec,
+)
 from ponystudio.diffusion.weights import network_config
 from ponystudio.diffusion.weights.fused_tensors import FusedSlice
 from ponystudio.diffusion.weights.name_table import Naming
@@ -33,60 +37,61 @@ COMPONENTS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 TABLES = ("embeddings.token_embedding", "embed_tokens")
 
 
-def naming(tensors: Mapping[str, TensorInfo], kin: Family) -> Naming:
+def naming(tensors: Mapping[str, TensorInfo], family: Family) -> Naming:
     """Those of every tower that is there, under the tower's name where there are several."""
-    found = of_towers(text_encoders(tensors), kin.towers)
+    found = of_towers(text_encoders(tensors), family.towers)
     names: dict[str, str] = {}
-    cuts: dict[str, FusedSlice] = {}
-    for tower in kin.towers:
+    fused: dict[str, FusedSlice] = {}
+    for tower in family.towers:
         if tower.name in found:
-            prefix, part = tower_prefix(kin, tower), naming_of(tensors, found[tower.name], tower)
+            prefix, part = tower_prefix(family, tower), naming_of(tensors, found[tower.name], tower)
             names |= {prefix + name: key for name, key in part.names.items()}
-            cuts |= {prefix + name: cut for name, cut in part.cuts.items()}
-    return Naming(names, cuts)
+            fused |= {prefix + name: cut for name, cut in part.fused.items()}
+    return Naming(names, fused)
 
 
-def fits(shapes: Shapes, kin: Family) -> bool:
+def fits(shapes: Shapes, family: Family) -> bool:
     """Whether they are all of a family's, as wide as those are."""
     return all(
-        _width(inside(shapes, tower_prefix(kin, tower))) == tower.width for tower in kin.towers
+        _width(inside(shapes, tower_prefix(family, tower))) == tower.width
+        for tower in family.towers
     )
 
 
-def describe(shapes: Shapes, kin: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
+def describe(shapes: Shapes, family: Family, hints: Mapping[str, Hints]) -> dict[str, Any]:
     """The arguments of each tower that is there, by its name. Raises WrongKind where one is
     missing without which the family does not work."""
     arguments: dict[str, Any] = {}
-    for tower, component in zip(kin.towers, COMPONENTS, strict=False):
-        shapes_of_tower = inside(shapes, tower_prefix(kin, tower))
+    for tower, component in zip(family.towers, COMPONENTS, strict=False):
+        shapes_of_tower = inside(shapes, tower_prefix(family, tower))
         if shapes_of_tower:
             said = hints[component]
             arguments[tower.name] = (
                 network_config.clip(shapes_of_tower, tower, said)
-                if isinstance(tower, ClipTower)
+                if isinstance(tower, ClipEncoderSpec)
                 else network_config.t5(shapes_of_tower, said)
             )
         elif not tower.optional:
             raise WrongKind(
-                f"There is no {tower.noun} in this file, and {kin.title} reads it.",
+                f"There is no {tower.noun} in this file, and {family.title} reads it.",
                 remedy=f"Take the text encoder from another file, with the node {NODE}.",
             )
     return arguments
 
 
-def build(arguments: dict[str, Any], kin: Family) -> nn.Module:
+def build(arguments: dict[str, Any], family: Family) -> nn.Module:
     from torch import nn
 
     towers = {
         tower.name: _build(tower, arguments[tower.name])
-        for tower in kin.towers
+        for tower in family.towers
         if tower.name in arguments
     }
-    return nn.ModuleDict(towers) if len(kin.towers) > 1 else next(iter(towers.values()))
+    return nn.ModuleDict(towers) if len(family.towers) > 1 else next(iter(towers.values()))
 
 
 def wrap(
-    module: Any, kin: Family, weights: Weights, info: ModelFile, options: Mapping[str, Any]
+    module: Any, family: Family, weights: Weights, info: ModelFile, options: Mapping[str, Any]
 ) -> TextEncoder:
     import torch
 
@@ -101,10 +106,10 @@ def wrap(
     paths, chosen = [info.path, *options["with"]], options.get("tokenizer", "")
     pieces = {
         tower.name: of_model(tower, paths, weights.file, chosen)
-        for tower in kin.towers
-        if isinstance(tower, T5Tower) and (len(kin.towers) == 1 or tower.name in module)
+        for tower in family.towers
+        if isinstance(tower, T5EncoderSpec) and (len(family.towers) == 1 or tower.name in module)
     }
-    return TextEncoder(module, kin, weights, pieces)
+    return TextEncoder(module, family, weights, pieces)
 
 
 def inside(shapes: Shapes, prefix: str) -> Shapes:
@@ -123,7 +128,7 @@ def _width(shapes: Shapes) -> int:
 
 
 def _build(tower: TextEncoderSpec, arguments: Mapping[str, Any]) -> nn.Module:
-    if isinstance(tower, T5Tower):
+    if isinstance(tower, T5EncoderSpec):
         return _t5(arguments, biased=tower.biased)
     from transformers.models.clip.configuration_clip import CLIPTextConfig
     from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import Family, tower_prefix
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower, TextEncoderSpec
+from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec, TextEncoderSpec
 from ponystudio.diffusion.lora.lora_layers import flat
-from ponystudio.diffusion.weights.fused_tensors import THIRDS, FusedSlice
+from ponystudio.diffusion.weights.fused_tensors import FusedSlice
 from ponystudio.diffusion.weights.name_table import Table
 
 PREFIXES = (
@@ -32,7 +32,6 @@ TEXT_LAYER = re.compile(
 )
 # Early diffusers called the text encoder's projections q_proj … as the denoiser's.
 OLD_PROJECTION = re.compile(r"(q|k|v|out)_proj$")
-QKV = ("attn.to_q", "attn.to_k", "attn.to_v")
 
 
 class Place(NamedTuple):
@@ -68,28 +67,17 @@ def _denoiser(family: Family, ours: Iterable[str]) -> Table:
     own: Table = [(name, name, None) for name in ours]
     # Early attention processors name the projection alone, not its place in a list.
     early = [(name.removesuffix(".0"), name, None) for name in ours if "to_out" in name]
-    originals = architecture(family.architecture).aliases(ours)
-    xlabs = _xlabs(ours) if family.architecture == "flux" else ()
-    for theirs, layer, cut in chain(own, early, originals, xlabs):
+    known = architecture(family.architecture)
+    originals, trainers = known.aliases(ours), known.lora_aliases(ours)
+    for theirs, layer, cut in chain(own, early, originals, trainers):
         for prefix in PREFIXES:
             yield prefix + flat(theirs), layer, cut
-
-
-def _xlabs(ours: Iterable[str]) -> Table:
-    """Of the single blocks: theirs share the layer of q, k and v with nothing else."""
-    for name in ours:
-        if match := re.fullmatch(r"single_transformer_blocks\.(\d+)\.(.+)", name):
-            block, layer = match.groups()
-            if layer == "proj_out":
-                yield f"single_blocks.{block}.proj", name, None
-            elif layer in QKV:
-                yield f"single_blocks.{block}.qkv", name, THIRDS[QKV.index(layer)]
 
 
 def _text(family: Family, ours: Iterable[str]) -> Table:
     for number, tower in enumerate(family.towers, 1):
         root = tower_prefix(family, tower)
-        stem = "encoder." if isinstance(tower, T5Tower) else "text_model."
+        stem = "encoder." if isinstance(tower, T5EncoderSpec) else "text_model."
         starts = list(_starts(number, tower))
         for name in ours:
             if name.startswith(root):
@@ -106,6 +94,6 @@ def _starts(number: int, tower: TextEncoderSpec) -> Iterator[str]:
     if number == 1:
         yield from ("lora_te_", "text_encoder_", "te_", "")
     yield from (f"lora_te{number}_", f"text_encoder_{number}_", f"te{number}_")
-    if isinstance(tower, T5Tower):
+    if isinstance(tower, T5EncoderSpec):
         yield "lora_te3_"  # kohya counts it third beside one other too
     yield f"text_encoders_{tower.name}_transformer_"

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ponystudio.diffusion.families import Family
+from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling import parameterisation
 from ponystudio.diffusion.sampling.guidance import DenoiserProtocol, Guided, Prompt
 from ponystudio.diffusion.sampling.inpainting import Masked, mask_of_latent
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES, supports
 from ponystudio.diffusion.sampling.process import Denoise, Process
-from ponystudio.diffusion.sampling.samplers import BROWNIAN
-from ponystudio.diffusion.sampling.samplers import SAMPLERS as STEPS_OF
+from ponystudio.diffusion.sampling.samplers import BROWNIAN, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
 from ponystudio.errors import (
+    FloatOverflow,
     MismatchedValues,
     NotANumber,
     ParamChoice,
@@ -70,7 +71,7 @@ def sample(
     _check_choices(denoiser, steps, sampler, scheduler, noise, ddim_end)
     values = _fitted(denoiser, values)
     _check_channels(denoiser, values, mask, shown)
-    check_size(denoiser.family, denoiser.largest, values)
+    _check_size(denoiser.family, denoiser.largest, values)
     space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
     schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
     sigmas = sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
@@ -107,11 +108,11 @@ def sample(
 
     total = len(sigmas) - 1
     process = Process(D, space, between)
-    run = STEPS_OF[sampler](process, space.start(latent, first, sigmas[0]), sigmas)
+    run = samplers()[sampler](process, space.start(latent, first, sigmas[0]), sigmas)
     for step, (x, denoised) in enumerate(run, 1):
         # Waiting for the device here also keeps progress and cancel honest on GPUs.
         if not torch.isfinite(x).all():
-            raise NotANumber(
+            raise (FloatOverflow if denoiser.dtype == torch.float16 else NotANumber)(
                 f"The model gave values that are no numbers at step {step} of {total}.",
                 remedy="Choose the dtype bf16 or fp32, or try another model file.",
             )
@@ -155,17 +156,69 @@ def _fitted(denoiser: DenoiserProtocol, values: Tensor) -> Tensor:
     return values[:, :1].expand(-1, channels, -1, -1)
 
 
-def in_vain(denoiser: DenoiserProtocol, prompts: Iterable[Prompt]) -> list[str]:
-    """What is said to a denoiser that it does not hear, one plain sentence each."""
-    title, said = denoiser.family.title, []
+class Encoded(Protocol):
+    """A value that was made for the models of one family."""
+
+    @property
+    def family(self) -> str: ...
+
+
+class EncodedLatent(Encoded, Protocol):
+    @property
+    def values(self) -> Tensor: ...
+
+
+def check_inputs(
+    family: str, positive: Encoded, negative: Encoded, latent: EncodedLatent, largest: int
+) -> None:
+    """Raise MismatchedValues for what is made for other models than those of `family`, or larger
+    than the `largest` picture, in pixels a side, that the model knows (0: no limit)."""
+    ours = find_family(family)
+    for socket, prompt in (("positive", positive), ("negative", negative)):
+        if prompt.family != ours.name:
+            theirs = find_family(prompt.family).title
+            raise MismatchedValues(
+                f"The prompt is made for {theirs}, the model is {ours.title}.",
+                remedy="Make the prompt with the text encoder of this model's checkpoint.",
+                socket=socket,
+            )
+    if latent.family and not ours.shares_latents(latent.family):
+        theirs = find_family(latent.family).title
+        raise MismatchedValues(
+            f"The latent is made for {theirs}, the model is {ours.title}.",
+            remedy="Make the latent with a VAE of the model's family.",
+            socket="latent",
+        )
+    _check_size(ours, largest // ours.downscale, latent.values)
+
+
+def ignored_inputs(
+    denoiser: DenoiserProtocol, prompts: Iterable[Prompt], cfg: float
+) -> Iterator[str]:
+    """What a denoiser is given that it was not made for, one plain sentence each."""
+    family = denoiser.family
+    if family.guidance and cfg != 1:
+        yield (
+            f"{family.title} was made for guidance 1: other values take twice as long, and are for"
+            " models that were trained further."
+        )
     if denoiser.shift and denoiser.prediction != "flow":
-        said.append(f"A flow shift means nothing to {title}.")
+        yield f"A flow shift means nothing to {family.title}."
     if not denoiser.guided and any(prompt.guidance is not None for prompt in prompts):
-        said.append(f"The guidance of FLUX dev means nothing to this model of {title}.")
-    return said
+        yield f"The guidance of FLUX dev means nothing to this model of {family.title}."
 
 
-def check_size(family: Family, largest: int, values: Tensor) -> None:
+def with_wider_numbers(attempt: Callable[[bool], Tensor], note: Callable[[str], None]) -> Tensor:
+    """What `attempt(False)` gives; `attempt(True)`, in a dtype that does not overflow, where that
+    of the first did. `note` is told why it was begun again."""
+    try:
+        return attempt(False)
+    except FloatOverflow as error:
+        note(f"{error.what} It was begun again in numbers that do not overflow.")
+    return attempt(True)
+
+
+def _check_size(family: Family, largest: int, values: Tensor) -> None:
     """Raise MismatchedValues for a latent [B,C,h,w] with a side of more than `largest` cells."""
     height, width = (side * family.downscale for side in values.shape[-2:])
     if largest and max(values.shape[-2:]) > largest:

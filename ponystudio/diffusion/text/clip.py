@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.families.text_encoder_specs import END, ClipTower
+from ponystudio.diffusion.families.text_encoder_specs import END, ClipEncoderSpec
 from ponystudio.diffusion.text.clip_tokens import FRAMED, Chunk, ClipTokenizer
 from ponystudio.diffusion.text.conditioning import Encoded
 from ponystudio.diffusion.text.emphasis import moved, multiplied
@@ -28,7 +28,7 @@ class ClipEncoder:
     `towers` are the names of all text encoders that its model has.
     """
 
-    def __init__(self, tower: ClipTower, module: Any, towers: Collection[str]) -> None:
+    def __init__(self, tower: ClipEncoderSpec, module: Any, towers: Collection[str]) -> None:
         self._tower, self._towers = tower, towers
         self._projection = getattr(module, "text_projection", None)
         self._text = module if self._projection is None else module.text_model

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower, TextEncoderSpec
+from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec, TextEncoderSpec
 
 if TYPE_CHECKING:
     from ponystudio.diffusion.families import Family
@@ -67,7 +67,7 @@ def _beside(shares: Sequence[Encoded]) -> Encoded:
 
 
 def _in_a_row(clips: Encoded, t5: Encoded | None, tower: TextEncoderSpec) -> Encoded:
-    assert isinstance(tower, T5Tower)
+    assert isinstance(tower, T5EncoderSpec)
     nothing = clips.context.new_zeros(1, tower.least, tower.width)
     rows = [clips.context, nothing if t5 is None else t5.context]
     width = max(row.shape[-1] for row in rows)

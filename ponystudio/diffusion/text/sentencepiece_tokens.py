@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ponystudio_resources
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower
+from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec
 from ponystudio.errors import Cancelled, DamagedFile, MissingFile, UnsupportedModel
 from ponystudio.library.formats.tokenizers import FOLDER, beside, of_name
 
@@ -48,7 +48,7 @@ class SentencePieces:
         with _reading(self.where):
             return self.encode(text.encode("utf-8", "replace").decode("utf-8"))
 
-    def check(self, tower: T5Tower, rows: int) -> None:
+    def check(self, tower: T5EncoderSpec, rows: int) -> None:
         """Raise UnsupportedModel where it is not that of a text encoder of `rows` tokens."""
         if self.size > rows:
             reason = f"it has {self.size:,} tokens, and the text encoder knows {rows:,}"
@@ -142,7 +142,7 @@ def shipped(name: str) -> SentencePieces:
 
 
 def of_model(
-    tower: T5Tower, paths: Iterable[Path], file: WeightsFile, chosen: str = ""
+    tower: T5EncoderSpec, paths: Iterable[Path], file: WeightsFile, chosen: str = ""
 ) -> SentencePieces:
     """The tokenizer of a text encoder, of a model's files.
 

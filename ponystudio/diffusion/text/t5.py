@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower
+from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec
 from ponystudio.diffusion.text.clip_tokens import spelt
 from ponystudio.diffusion.text.conditioning import Encoded
 from ponystudio.diffusion.text.embedding_names import split_at_embeddings
@@ -23,7 +23,7 @@ class T5Encoder:
     Raises UnsupportedModel for a tokenizer that was made for another encoder.
     """
 
-    def __init__(self, tower: T5Tower, stack: Any, pieces: SentencePieces) -> None:
+    def __init__(self, tower: T5EncoderSpec, stack: Any, pieces: SentencePieces) -> None:
         pieces.check(tower, stack.config.vocab_size)
         self._tower, self._stack, self._pieces = tower, stack, pieces
 

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ponystudio.diffusion.families.text_encoder_specs import ClipTower, T5Tower, TextEncoderSpec
+from ponystudio.diffusion.families.text_encoder_specs import (
+    ClipEncoderSpec,
+    T5EncoderSpec,
+    TextEncoderSpec,
+)
 from ponystudio.diffusion.text.clip import ClipEncoder
 from ponystudio.diffusion.text.conditioning import Encoded, joined
 from ponystudio.diffusion.text.sentencepiece_tokens import SentencePieces, shipped
@@ -81,7 +85,7 @@ class TextEncoder(Network["nn.Module"]):
             if tower.name not in module:
                 return None
             module = module[tower.name]
-        if isinstance(tower, ClipTower):
+        if isinstance(tower, ClipEncoderSpec):
             return ClipEncoder(tower, module, {tower.name for tower in self.family.towers})
-        assert isinstance(tower, T5Tower)
+        assert isinstance(tower, T5EncoderSpec)
         return T5Encoder(tower, module, pieces.get(tower.name) or shipped(tower.pieces))

@@ -17,7 +17,7 @@ class Naming:
     """`names`: our name of a tensor → the stored one's. `cuts`: of those that are not all of it."""
 
     names: Mapping[str, str]
-    cuts: Mapping[str, FusedSlice] = field(default_factory=dict)
+    fused: Mapping[str, FusedSlice] = field(default_factory=dict)
 
 
 def renamed(part: Mapping[str, str], table: Table) -> Naming:
@@ -30,7 +30,7 @@ def renamed(part: Mapping[str, str], table: Table) -> Naming:
     for theirs, ours, cut in table:
         ours_of[theirs].append((ours, cut))
     names: dict[str, str] = {}
-    cuts: dict[str, FusedSlice] = {}
+    fused: dict[str, FusedSlice] = {}
     for name, key in part.items():
         module, _, leaf = name.rpartition(".")
         if name in ours_of:
@@ -40,5 +40,5 @@ def renamed(part: Mapping[str, str], table: Table) -> Naming:
         for ours, cut in found:
             names[ours] = key
             if cut is not None:
-                cuts[ours] = cut
-    return Naming(names, cuts)
+                fused[ours] = cut
+    return Naming(names, fused)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,28 @@ from ponystudio.diffusion.weights.weights import Weights, assign
 
 if TYPE_CHECKING:
     from ponystudio.diffusion.families import Family
-    from ponystudio.diffusion.loading.block_streaming import Stream
 
 Module = TypeVar("Module", bound=nn.Module)
+
+
+class BlockStream(Protocol):
+    """Those of a network's blocks that come from the file when they are needed
+    (loading.block_streaming.Stream): `names` are their tensors, `deltas` what LoRAs add to them,
+    `nbytes` what they take at most, `prefetch` how long was waited for how many bytes."""
+
+    deltas: dict[str, Any]
+
+    @property
+    def names(self) -> frozenset[str]: ...
+    @property
+    def blocks(self) -> Sequence[Any]: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def prefetch(self) -> Any: ...
+    def begin(self, check: Callable[[], None]) -> None: ...
+    def rest(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class Network(Generic[Module]):
@@ -35,7 +55,7 @@ class Network(Generic[Module]):
         self.module: Module = module.eval().requires_grad_(False)
         self.weights = weights
         self.patched: frozenset[str] = frozenset()
-        self.stream: Stream | None = None
+        self.stream: BlockStream | None = None
 
     @property
     def device(self) -> torch.device:

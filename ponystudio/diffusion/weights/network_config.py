@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ponystudio.diffusion.families import Family, Rgb
-from ponystudio.diffusion.families.text_encoder_specs import ClipTower
+from ponystudio.diffusion.families.text_encoder_specs import ClipEncoderSpec
 from ponystudio.diffusion.weights.tensor_names import Level, count, topology
 from ponystudio.errors import DamagedFile, UnsupportedModel
 
@@ -136,7 +136,7 @@ def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dic
     if ADDED not in shapes:
         return {}
     width = side(shapes, ADDED, 1)
-    clips = (tower for tower in family.towers if isinstance(tower, ClipTower))
+    clips = (tower for tower in family.towers if isinstance(tower, ClipEncoderSpec))
     pooled = sum(tower.width for tower in clips if tower.projected)
     each = arguments.get("addition_time_embed_dim") or (width - pooled) // SIZES
     if each < 1:
@@ -186,7 +186,7 @@ def vae(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, A
     return {**inferred, **allowed(hints, VAE_HINTS)}
 
 
-def clip(shapes: Shapes, tower: ClipTower, hints: Mapping[str, Any]) -> dict[str, Any]:
+def clip(shapes: Shapes, tower: ClipEncoderSpec, hints: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of transformers' CLIPTextConfig, and whether it is `projected`.
 
     `shapes` has the names of a bare text encoder, and its projection.

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ponystudio.diffusion.families.text_encoder_specs import (
     TOWERS,
-    ClipTower,
-    T5Tower,
+    ClipEncoderSpec,
+    T5EncoderSpec,
     TextEncoderSpec,
 )
 from ponystudio.diffusion.weights.fused_tensors import THIRDS, TRANSPOSED, FusedSlice
@@ -91,8 +91,8 @@ class TextEncoderTensors:
     def may_be(self, tower: TextEncoderSpec) -> bool:
         """Whether it is of a tower's kind, of whatever width."""
         if self.layout in (CLIP, OPEN_CLIP):
-            return isinstance(tower, ClipTower)
-        return isinstance(tower, T5Tower) and self.biased in (tower.biased, None)
+            return isinstance(tower, ClipEncoderSpec)
+        return isinstance(tower, T5EncoderSpec) and self.biased in (tower.biased, None)
 
     def is_exactly(self, tower: TextEncoderSpec) -> bool:
         return self.may_be(tower) and self.width == tower.width
@@ -136,7 +136,7 @@ def of_towers(
         else:
             free.append(tower)
     relatives = [one for one in found if not any(map(one.is_exactly, TOWERS))]
-    for kind in (ClipTower, T5Tower):
+    for kind in (ClipEncoderSpec, T5EncoderSpec):
         mine = [tower for tower in free if isinstance(tower, kind)]
         placed |= _by_order([one for one in relatives if any(map(one.may_be, mine))], mine)
     return placed
@@ -164,7 +164,7 @@ def naming(tensors: Iterable[str], found: TextEncoderTensors, tower: TextEncoder
         if shared := stack.pop("shared.weight", None):
             stack[EMBEDDED] = shared  # which may stand there a second time
         return Naming(stack)
-    assert isinstance(tower, ClipTower)
+    assert isinstance(tower, ClipEncoderSpec)
     if found.layout == OPEN_CLIP:
         return _open_clip(part, tower)
     return _clip(part, tower, found.prefix, set(listed))
@@ -179,7 +179,7 @@ def _biased(tensors: Tensors, layout: str, prefix: str) -> bool | None:
     return block + bias in tensors
 
 
-def _clip(part: Mapping[str, str], tower: ClipTower, prefix: str, stored: set[str]) -> Naming:
+def _clip(part: Mapping[str, str], tower: ClipEncoderSpec, prefix: str, stored: set[str]) -> Naming:
     # Fixed positions are kept by some.
     part = {name: key for name, key in part.items() if not name.endswith(".position_ids")}
     projection = prefix.removesuffix("text_model.") + PROJECTION
@@ -190,16 +190,16 @@ def _clip(part: Mapping[str, str], tower: ClipTower, prefix: str, stored: set[st
     return Naming({**part, PROJECTION: projection} if there else part)
 
 
-def _open_clip(part: Mapping[str, str], tower: ClipTower) -> Naming:
+def _open_clip(part: Mapping[str, str], tower: ClipEncoderSpec) -> Naming:
     names = dict(_open_clip_names(part, tower.projected and not tower.may_lack))
-    cuts: dict[str, FusedSlice] = {}
+    fused: dict[str, FusedSlice] = {}
     for ours, stored in names.items():
         if stored.endswith((".in_proj_weight", ".in_proj_bias")):
-            cuts[ours] = THIRDS[QKV.index(ours.rsplit(".", 2)[1])]
+            fused[ours] = THIRDS[QKV.index(ours.rsplit(".", 2)[1])]
         elif ours == PROJECTION:
             # open_clip multiplies from the other side, and stores a parameter, not a layer.
-            cuts[ours] = TRANSPOSED
-    return Naming(names, cuts)
+            fused[ours] = TRANSPOSED
+    return Naming(names, fused)
 
 
 def _open_clip_names(part: Mapping[str, str], projected: bool) -> Iterator[tuple[str, str]]:

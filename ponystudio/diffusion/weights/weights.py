@@ -124,7 +124,7 @@ class Weights:
     def stored(self, name: str, shape: torch.Size) -> StoredTensors:
         """The tensor as it is stored, seen as `shape`: a 1×1 convolution may be a linear layer."""
         key = self.naming.names[name]
-        cut, info = self.naming.cuts.get(name), self.file.tensors[key]
+        cut, info = self.naming.fused.get(name), self.file.tensors[key]
         if info.dtype in PACKED:
             rows = info.shape[0] if cut else 1
             whole_blocks = info.nbytes % (rows * PACKED[info.dtype][1]) == 0
@@ -196,7 +196,7 @@ class Weights:
 
     def _shape(self, name: str, key: str) -> tuple[int, ...]:
         shape = self.file.tensors[key].shape
-        cut = self.naming.cuts.get(name)
+        cut = self.naming.fused.get(name)
         return cut.shape(shape) if cut else shape
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ import torch
 from ponystudio.api import Recipe
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.loading import lora_patching
-from ponystudio.diffusion.loading.cancel_hooks import watch
+from ponystudio.diffusion.loading.cancel_hooks import cancel_hooks
 from ponystudio.diffusion.loading.load import SHIFT, load
 from ponystudio.diffusion.lora import lora_file, lora_layers
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
@@ -126,7 +126,11 @@ class WeightsPool:
             for path, layers in entry.unmatched.items():
                 note(path, _without_place(Path(path).name, layers))
             module = entry.network.module
-            with watch(module, check), self._streaming(entry, check), _with_shift(entry, recipe):
+            with (
+                cancel_hooks(module, check),
+                self._streaming(entry, check),
+                _with_shift(entry, recipe),
+            ):
                 yield entry.network
         finally:
             entry.users -= 1
@@ -145,7 +149,7 @@ class WeightsPool:
             yield
         finally:
             stream.rest()
-            came, waited = stream.ahead.came, round(stream.ahead.waited, 4)
+            came, waited = stream.prefetch.bytes_read, round(stream.prefetch.wait_seconds, 4)
             self._emit(WeightsEvent(Path(entry.path).name, "stream", came, waited))
 
     def held(self) -> tuple[int, int]:

@@ -18,37 +18,6 @@ from typing import Any, NamedTuple
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Graph, Node
 
-SAMPLER_NAMES = {
-    "euler": "Euler",
-    "euler_ancestral": "Euler a",
-    "heun": "Heun",
-    "dpm_2": "DPM2",
-    "dpm_2_ancestral": "DPM2 a",
-    "lms": "LMS",
-    "dpmpp_2m": "DPM++ 2M",
-    "dpmpp_2m_sde": "DPM++ 2M SDE",
-    "dpmpp_sde": "DPM++ SDE",
-    "dpmpp_2s_ancestral": "DPM++ 2S a",
-    "ddim": "DDIM",
-    "ddpm": "DDPM",
-    "uni_pc": "UniPC",
-    "uni_pc_bh2": "UniPC BH2",
-    "lcm": "LCM",
-}
-SCHEDULE_NAMES = {
-    "auto": "Automatic",
-    "normal": "Normal",
-    "karras": "Karras",
-    "exponential": "Exponential",
-    "sgm_uniform": "SGM Uniform",
-    # A1111's Simple takes such steps from a table of a thousand.
-    "linear": "Simple",
-    "simple": "Simple",
-    "ddim_uniform": "DDIM",
-    "beta": "Beta",
-    "kl_optimal": "KL Optimal",
-}
-
 PROMPT, NEGATIVE = "Prompt", "Negative prompt"
 # Names and blanks are bounded: a prompt that fills the last line must not take for ever.
 _PAIR = re.compile(r'\s{0,9}(\w[\w \-/]{1,99}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -63,6 +32,8 @@ def infotext(
     size: tuple[int, int],
     catalog: Mapping[str, NodeSpec] | None = None,
     hashes: Mapping[str, str] | None = None,
+    samplers: Mapping[str, str] | None = None,
+    schedules: Mapping[str, str] | None = None,
     batch: tuple[int, int] = (0, 1),
     version: str = "",
 ) -> str:
@@ -70,21 +41,24 @@ def infotext(
 
     `graph` is the one that ran, without bypassed and muted nodes. `size` is the picture's width
     and height, `catalog` tells the defaults of params that the graph leaves out, `hashes` maps
-    file params, as the graph writes them, to the files' SHA-256 (LoRAs: AutoV3); `batch` is the
-    picture's index and the size of its batch. "" if no sampler had a part in the picture.
+    file params, as the graph writes them, to the files' SHA-256 (LoRAs: AutoV3); `samplers` and
+    `schedules` say what A1111 calls them. `batch` is the picture's index and the size of its batch.
+    "" if no sampler had a part in the picture.
     """
     reader = _Reader(graph, catalog or {})
-    samplers = reader.samplers(node)
-    if not samplers:
+    runs = reader.samplers(node)
+    if not runs:
         return ""
-    known = hashes or {}
-    pairs = dict(_pairs(reader, node, samplers, size, known))
+    pairs = dict(_pairs(reader, node, runs, size, hashes or {}))
+    for name, known in (("Sampler", samplers), ("Schedule type", schedules)):
+        if name in pairs:
+            pairs[name] = (known or {}).get(pairs[name], pairs[name])
     if batch[1] > 1:
         pairs |= {"Batch size": batch[1], "Batch pos": batch[0]}
     if version:
         pairs["Version"] = version
-    positive, negative = (reader.prompt(samplers[0], side) for side in ("positive", "negative"))
-    tags = " ".join(_lora_tag(lora) for lora in reader.loras(samplers[0]))
+    positive, negative = (reader.prompt(runs[0], side) for side in ("positive", "negative"))
+    tags = " ".join(_lora_tag(lora) for lora in reader.loras(runs[0]))
     prompt = " ".join(part for part in (reader.value(positive, "text", ""), tags) if part)
     lines = [prompt] if prompt else []
     if unwanted := reader.value(negative, "text", ""):
@@ -186,19 +160,17 @@ class _Reader:
 def _pairs(
     reader: _Reader,
     node: str,
-    samplers: list[Node],
+    runs: list[Node],
     size: tuple[int, int],
     hashes: Mapping[str, str],
 ) -> Iterator[tuple[str, Any]]:
     """What stands in the last line, without what is not known."""
-    first, last = samplers[0], samplers[-1]
+    first, last = runs[0], runs[-1]
     canvas = reader.first(first, "latent", "core.empty_latent")
     checkpoint = reader.value(reader.first(first, "model", "core.load_checkpoint"), "file")
     vae = reader.value(reader.first(reader.graph.nodes.get(node), "", "core.load_vae"), "file")
     loras = [lora.file for lora in reader.loras(first)]
     positive = reader.prompt(first, "positive")
-    sampler = reader.value(first, "sampler")
-    scheduler = reader.value(first, "scheduler")
     width = reader.value(canvas, "width", size[0])
     height = reader.value(canvas, "height", size[1])
     strength = reader.value(last, "denoise", 1.0)
@@ -207,8 +179,8 @@ def _pairs(
     )
     found: dict[str, Any] = {
         "Steps": reader.value(first, "steps"),
-        "Sampler": SAMPLER_NAMES.get(sampler, sampler),
-        "Schedule type": SCHEDULE_NAMES.get(scheduler, scheduler),
+        "Sampler": reader.value(first, "sampler"),
+        "Schedule type": reader.value(first, "scheduler"),
         "CFG scale": reader.value(first, "cfg"),
         "Seed": reader.value(first, "seed"),
         "Size": f"{width}x{height}",

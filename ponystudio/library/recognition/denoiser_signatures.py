@@ -1,7 +1,10 @@
-"""Which denoiser is among these tensors, told by their names and shapes alone."""
+"""What tells the families of denoisers apart: names and shapes of tensors, those of LoRAs that were
+trained for them, and words of metadata. One more family is its rows here.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import isqrt
@@ -124,6 +127,43 @@ OTHERS = {
     "noise_refiner.": "lumina2",
     "llm_adapter.": "anima",
     "head.modulation": "wan",
+}
+# What people call the families that are recognised and not run.
+OTHER_TITLES = {
+    "sdxl_refiner": "SDXL refiner",
+    "chroma": "Chroma",
+    "flux2": "FLUX.2",
+    "hunyuan_video": "Hunyuan Video",
+    "qwen_image": "Qwen Image",
+    "z_image": "Z-Image",
+    "lumina2": "Lumina 2",
+    "anima": "Anima",
+    "wan": "Wan",
+}
+# Layers that only the LoRAs of one family change, under its original names and diffusers', the
+# special first.
+LORA_LAYERS = (
+    (re.compile(r"joint_transformer_blocks|(double|single)_layers"), "auraflow"),
+    (re.compile(r"single_transformer_blocks[._]\d+[._](ff|norm1|attn[._]to_out)"), "auraflow"),
+    (re.compile(r"joint_blocks"), "sd3"),
+    (re.compile(r"(double|single)_blocks"), "flux"),
+    (re.compile(r"single_transformer_blocks[._]\d+[._](norm[._]|proj_)"), "flux"),
+    (re.compile(r"(^|[._])transformer_blocks[._]\d+[._](img|txt)_m(lp|od)"), "qwen_image"),
+)
+# What the metadata of LoRAs call the families they were trained for, the special first.
+LORA_BASES = {
+    "sd_v1": "sd1",
+    "sd_v2": "sd2",
+    "sdxl": "sdxl",
+    "stable-diffusion-v1": "sd1",
+    "stable-diffusion-v2": "sd2",
+    "stable-diffusion-xl": "sdxl",
+    "stable-diffusion-3": "sd3",
+    "sd3": "sd3",
+    "auraflow": "auraflow",
+    "flux2": "flux2",
+    "flux-2": "flux2",
+    "flux": "flux",
 }
 
 

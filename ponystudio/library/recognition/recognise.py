@@ -16,7 +16,12 @@ from ponystudio.library.formats.diffusers_folder import ModelFolder, open_folder
 from ponystudio.library.formats.tensor_info import BESIDE, TensorInfo
 from ponystudio.library.formats.weights_file import WeightsFile, open_weights
 from ponystudio.library.recognition import signatures
-from ponystudio.library.recognition.denoiser_signatures import DenoiserSignature, Tensors, denoiser
+from ponystudio.library.recognition.denoiser_signatures import (
+    LORA_BASES,
+    DenoiserSignature,
+    Tensors,
+    denoiser,
+)
 from ponystudio.library.recognition.model_file import ModelFile, Part, check_kind
 from ponystudio.library.recognition.prediction import prediction
 
@@ -36,20 +41,6 @@ COMPONENTS = {
     "text_encoder_3": "clip",
 }
 PARTS = {"model": "its denoiser", "vae": "its autoencoder", "clip": "a text encoder"}
-LORA_BASES = {
-    "sd_v1": "sd1",
-    "sd_v2": "sd2",
-    "sdxl": "sdxl",
-    "stable-diffusion-v1": "sd1",
-    "stable-diffusion-v2": "sd2",
-    "stable-diffusion-xl": "sdxl",
-    "stable-diffusion-3": "sd3",
-    "sd3": "sd3",
-    "auraflow": "auraflow",
-    "flux2": "flux2",
-    "flux-2": "flux2",
-    "flux": "flux",
-}
 
 
 def recognise(path: Path) -> ModelFile:

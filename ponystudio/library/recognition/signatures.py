@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ponystudio.library.recognition.denoiser_signatures import CONTEXTS, Tensors
+from ponystudio.library.recognition.denoiser_signatures import CONTEXTS, LORA_LAYERS, Tensors
 
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
 # Under what text encoders stand beside other parts.
@@ -35,15 +35,6 @@ LORA = re.compile(
     re.IGNORECASE,
 )
 DOWNWARD = re.compile(r"lora[._](down|A)\b|_lora\d?\.down|hada_w1_b$")
-# Layers that only one family has, under its original names and diffusers', the special first.
-LORA_LAYERS = (
-    (re.compile(r"joint_transformer_blocks|(double|single)_layers"), "auraflow"),
-    (re.compile(r"single_transformer_blocks[._]\d+[._](ff|norm1|attn[._]to_out)"), "auraflow"),
-    (re.compile(r"joint_blocks"), "sd3"),
-    (re.compile(r"(double|single)_blocks"), "flux"),
-    (re.compile(r"single_transformer_blocks[._]\d+[._](norm[._]|proj_)"), "flux"),
-    (re.compile(r"(^|[._])transformer_blocks[._]\d+[._](img|txt)_m(lp|od)"), "qwen_image"),
-)
 # Layers that diffusers names alike in SD3 and in FLUX; what they read is so wide in FLUX.
 JOINT_LAYER = re.compile(
     r"(?<!single_)transformer_blocks[._]\d+[._](attn[._]|norm1_context|ff_context[._]net[._]0)"

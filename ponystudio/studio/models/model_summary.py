@@ -7,26 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from PySide6.QtGui import QImage
 
+from ponystudio.diffusion.families import families
 from ponystudio.library.folder_layouts import PICTURES
+from ponystudio.library.recognition.denoiser_signatures import OTHER_TITLES
 from ponystudio.qt.i18n import tr
 
-_FAMILIES = {
-    "sd1": "SD 1.5",
-    "sd2": "SD 2",
-    "sdxl": "SDXL",
-    "sdxl_refiner": "SDXL refiner",
-    "auraflow": "AuraFlow",
-    "flux": "FLUX",
-    "sd3": "SD 3",
-    "chroma": "Chroma",
-    "flux2": "FLUX.2",
-    "hunyuan_video": "Hunyuan Video",
-    "qwen_image": "Qwen Image",
-    "z_image": "Z-Image",
-    "lumina2": "Lumina 2",
-    "anima": "Anima",
-    "wan": "Wan",
-}
 # Files of these kinds belong to a model of one family.
 _FOLLOWING = {"loras", "controlnet", "embeddings"}
 
@@ -74,7 +59,8 @@ def title_of(name: str) -> str:
 
 
 def family_title(family: str) -> str:
-    return _FAMILIES.get(family, family)
+    known = families().get(family)
+    return known.short if known else OTHER_TITLES.get(family, family)
 
 
 def mismatch(kind: str, fact: ModelSummary, family: str, short: bool = False) -> str:

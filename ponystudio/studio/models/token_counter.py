@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.diffusion.families import families
-from ponystudio.diffusion.families.text_encoder_specs import T5Tower
+from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec
 from ponystudio.diffusion.text.prompt_syntax import notes, parse
 from ponystudio.diffusion.weights.embedding_tensors import Bundled, bundled, count_vectors
 from ponystudio.errors import PonyStudioError
@@ -178,15 +178,15 @@ def tokens_of(prompt: PromptState, embeddings: Mapping[str, int] | None = None) 
     return Tokens([found], _room(tower, len(found)), bool(tower.pieces))
 
 
-def _reads_at_once(family: str) -> T5Tower | None:
+def _reads_at_once(family: str) -> T5EncoderSpec | None:
     """The text encoder whose states are the prompt, where it reads any length at once."""
-    kin = families().get(family)
-    if kin is None or kin.joined == "in a row":  # that one's chunks count too
+    known = families().get(family)
+    if known is None or known.joined == "in a row":  # that one's chunks count too
         return None
-    return next((tower for tower in kin.towers if isinstance(tower, T5Tower)), None)
+    return next((tower for tower in known.towers if isinstance(tower, T5EncoderSpec)), None)
 
 
-def _room(tower: T5Tower, tokens: int) -> int:
+def _room(tower: T5EncoderSpec, tokens: int) -> int:
     return max(tower.least - 1, tokens)  # one is the end
 
 

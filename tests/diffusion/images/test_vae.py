@@ -8,13 +8,13 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.images import vae
 from ponystudio.diffusion.images.vae import Autoencoder
-from ponystudio.diffusion.loading.cancel_hooks import watch
+from ponystudio.diffusion.loading.cancel_hooks import cancel_hooks
 from ponystudio.errors import Cancelled, MismatchedValues
 
-SD1 = family("sd1")
+SD1 = find_family("sd1")
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_cancel_is_noticed_between_blocks(autoencoder):
         if len(calls) == 5:
             raise Cancelled
 
-    with watch(autoencoder.module, check), pytest.raises(Cancelled):
+    with cancel_hooks(autoencoder.module, check), pytest.raises(Cancelled):
         autoencoder.decode(torch.randn(1, 4, 4, 4))
     assert len(calls) == 5
     autoencoder.decode(torch.randn(1, 4, 4, 4))

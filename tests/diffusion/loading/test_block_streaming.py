@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from helpers import checkpoints, flows
 from ponystudio.diffusion.loading import block_streaming, lora_patching
-from ponystudio.diffusion.loading.cancel_hooks import watch
+from ponystudio.diffusion.loading.cancel_hooks import cancel_hooks
 from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.lora import lora_file
 from ponystudio.errors import Cancelled, DamagedFile
@@ -153,10 +153,10 @@ class TestMemory:
         streamed = opened(0)
         streamed.stream.begin()
         streamed(**flows.told(name))
-        ahead = streamed.stream.ahead
+        ahead = streamed.stream.prefetch
         # In fp32, as it is stored: what is stored as one tensor came once.
-        assert ahead.came == sum(block.nbytes for block in streamed.stream.blocks)
-        assert ahead.waited > 0
+        assert ahead.bytes_read == sum(block.nbytes for block in streamed.stream.blocks)
+        assert ahead.wait_seconds > 0
 
 
 class TestTrouble:
@@ -170,7 +170,7 @@ class TestTrouble:
                 raise Cancelled("Cancelled.")
 
         streamed.stream.begin()
-        with pytest.raises(Cancelled), watch(streamed.module, check):
+        with pytest.raises(Cancelled), cancel_hooks(streamed.module, check):
             streamed(**inputs)
         streamed.stream.rest()
         assert in_memory(streamed).isdisjoint(streamed.stream.names)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
-from ponystudio.diffusion.families import families, family
-from ponystudio.diffusion.loading.cancel_hooks import blocks, watch
+from ponystudio.diffusion.families import families, find_family
+from ponystudio.diffusion.loading.cancel_hooks import blocks, cancel_hooks
 from ponystudio.diffusion.loading.denoiser import Denoiser
 from ponystudio.errors import Cancelled, UnsupportedModel
 
-SD1 = family("sd1")
+SD1 = find_family("sd1")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ class TestProperties:
 class TestWatching:
     def test_every_block_is_watched_and_nothing_afterwards(self, denoiser, module, inputs):
         seen = []
-        with watch(module, lambda: seen.append(None)):
+        with cancel_hooks(module, lambda: seen.append(None)):
             denoiser(*inputs)
         names = {id(inside): name for name, inside in module.named_modules()}
         watched = {names[id(block)] for block in blocks(module)}
@@ -97,7 +97,7 @@ class TestWatching:
             if next(countdown) == 9:
                 raise Cancelled
 
-        with pytest.raises(Cancelled), watch(module, check):
+        with pytest.raises(Cancelled), cancel_hooks(module, check):
             denoiser(*inputs)
         assert torch.equal(denoiser(*inputs), before)
 
@@ -110,7 +110,7 @@ class TestFamilies:
     @pytest.mark.parametrize("name", ["", "chroma", "../sd1"])
     def test_others_are_refused(self, name):
         with pytest.raises(UnsupportedModel, match="Stable Diffusion 1"):
-            family(name)
+            find_family(name)
 
     def test_a_rough_picture(self, denoiser):
         values = torch.zeros(2, 4, 3, 5)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from helpers import encoders, flows
 from helpers.sparse import write_sparse
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.loading.text_encoder_files import check, nouns
 from ponystudio.errors import DamagedFile, MissingFile, UnsupportedModel, WrongKind
@@ -225,7 +225,7 @@ class TestRefusals:
     def test_what_does_not_fit(self, true_widths, name, files, at, said):
         paths = [true_widths / f"{file}.safetensors" for file in files]
         with pytest.raises(WrongKind) as caught:
-            check(paths, family(name))
+            check(paths, find_family(name))
         assert said in str(caught.value)
         assert at in caught.value.where
         assert "\n" not in str(caught.value)
@@ -236,19 +236,19 @@ class TestRefusals:
         second = write_sparse(tmp_path / "again.safetensors", SHAPES["clip_l"])
         for paths in permutations([first, second]):
             with pytest.raises(WrongKind, match="This file holds CLIP-L, and so does") as caught:
-                check(paths, family("sdxl"))
+                check(paths, find_family("sdxl"))
             assert caught.value.where == str(paths[1])
             assert paths[0].name in caught.value.what
 
     def test_a_file_that_is_not_there(self, true_widths, tmp_path):
         with pytest.raises(MissingFile):
-            check([true_widths / "clip_l.safetensors", tmp_path / "gone"], family("sdxl"))
+            check([true_widths / "clip_l.safetensors", tmp_path / "gone"], find_family("sdxl"))
 
     def test_those_that_fit_pass(self, true_widths):
         paths = [true_widths / f"{name}.safetensors" for name in ("t5xxl", "clip_g", "clip_l")]
-        check(paths, family("sd3"))
-        check(paths[1:], family("sd3"))
-        check(paths[1:], family("sdxl"))
+        check(paths, find_family("sd3"))
+        check(paths[1:], find_family("sd3"))
+        check(paths[1:], find_family("sdxl"))
 
     def test_a_lost_tensor_is_named(self, root, tmp_path):
         state = encoders.state("flux", "t5xxl")
@@ -293,5 +293,5 @@ class TestRefusals:
 
 
 def test_nouns():
-    assert nouns(family("sd1")) == "CLIP-L"
-    assert nouns(family("sd3")) == "CLIP-L, OpenCLIP-bigG and T5-XXL"
+    assert nouns(find_family("sd1")) == "CLIP-L"
+    assert nouns(find_family("sd3")) == "CLIP-L, OpenCLIP-bigG and T5-XXL"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers import diffusers_config as full
-from ponystudio.diffusion.families import families, family
+from ponystudio.diffusion.families import families, find_family
 from ponystudio.diffusion.loading import text_part
 from ponystudio.errors import WrongKind
 
@@ -50,11 +50,11 @@ def shapes():
 
 
 def under_towers(shapes, name, without=""):
-    kin = family(name)
-    several = len(kin.towers) > 1
+    family = find_family(name)
+    several = len(family.towers) > 1
     return {
         (f"{tower.name}." if several else "") + key: shape
-        for tower in kin.towers
+        for tower in family.towers
         if tower.name != without
         for key, shape in shapes[tower.name].items()
     }
@@ -71,11 +71,11 @@ def under_towers(shapes, name, without=""):
     ],
 )
 def test_those_that_were_released(shapes, name, numbers):
-    kin, stored = family(name), under_towers(shapes, name)
-    assert text_part.fits(stored, kin)
-    arguments = text_part.describe(stored, kin, NO_HINTS)
+    family, stored = find_family(name), under_towers(shapes, name)
+    assert text_part.fits(stored, family)
+    arguments = text_part.describe(stored, family, NO_HINTS)
     with torch.device("meta"):
-        built = text_part.build(arguments, kin)
+        built = text_part.build(arguments, family)
     assert shapes_of(built) == stored
     assert sum(value.numel() for value in built.parameters()) == numbers
 
@@ -83,7 +83,7 @@ def test_those_that_were_released(shapes, name, numbers):
 def test_a_family_is_told_by_its_own_encoders_alone(shapes):
     for name in ("sdxl", "flux", "sd3", "auraflow"):
         stored = under_towers(shapes, name)
-        fitting = [kin.name for kin in families().values() if text_part.fits(stored, kin)]
+        fitting = [family.name for family in families().values() if text_part.fits(stored, family)]
         assert name in fitting
         assert not {"sd1", "sd2"} & set(fitting)
 
@@ -92,8 +92,8 @@ def test_only_what_is_optional_may_be_missing(shapes):
     for name, tower in (("sdxl", "clip_g"), ("flux", "t5xxl"), ("sd3", "clip_l")):
         stored = under_towers(shapes, name, without=tower)
         with pytest.raises(WrongKind, match=r"There is no .* in this file.*core\.load_clip"):
-            text_part.describe(stored, family(name), NO_HINTS)
+            text_part.describe(stored, find_family(name), NO_HINTS)
     stored = under_towers(shapes, "sd3", without="t5xxl")
-    arguments = text_part.describe(stored, family("sd3"), NO_HINTS)
+    arguments = text_part.describe(stored, find_family("sd3"), NO_HINTS)
     with torch.device("meta"):
-        assert list(text_part.build(arguments, family("sd3"))) == ["clip_l", "clip_g"]
+        assert list(text_part.build(arguments, find_family("sd3"))) == ["clip_l", "clip_g"]

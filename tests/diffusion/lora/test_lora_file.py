@@ -13,11 +13,11 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from helpers import relatives
 from helpers.checkpoints import micro, micro_lora
 from helpers.paths import DATA, needs_data
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.lora import lora_file
 from ponystudio.errors import DamagedFile, MismatchedValues, UnsupportedModel, WrongKind
 
-SD1, SDXL = family("sd1"), family("sdxl")
+SD1, SDXL = find_family("sd1"), find_family("sdxl")
 QUERY = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 QUERY_LDM = "input_blocks.4.1.transformer_blocks.0.attn1.to_q"
 OUT = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0"

@@ -13,7 +13,7 @@ from diffusers import FluxPipeline, FluxTransformer2DModel
 from safetensors.torch import save_file
 
 from helpers import flows
-from ponystudio.diffusion.families import families, family
+from ponystudio.diffusion.families import families, find_family
 from ponystudio.diffusion.loading import lora_patching
 from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.lora import lora_file
@@ -362,7 +362,7 @@ class TestAgainstDiffusers:
         save_file(tensors, tmp_path / "lora.safetensors")
         module = diffusers_flux()
         with closing(lora_file.read(tmp_path / "lora.safetensors")) as file:
-            deltas = file.for_module("model", module, family("flux")).deltas
+            deltas = file.for_module("model", module, find_family("flux")).deltas
         converted, alphas = FluxPipeline.lora_state_dict(dict(tensors), return_alphas=True)
         assert not alphas
         theirs = {
@@ -467,14 +467,14 @@ class TestOtherBases:
 
     @pytest.mark.parametrize("base", TELLING)
     def test_do_not_fit_the_network(self, base, name, denoiser, tmp_path):
-        kin = denoiser.family
+        family = denoiser.family
         with (
             closing(lora_file.read(written(tmp_path, *TELLING[base]))) as file,
             pytest.raises(MismatchedValues) as caught,
         ):
-            file.for_module("model", denoiser.module, kin)
-        made_for = f"another model of {base}" if kin.title == base else base
-        said = re.escape(f"made for {made_for} and does not fit this model ({kin.title}): ")
+            file.for_module("model", denoiser.module, family)
+        made_for = f"another model of {base}" if family.title == base else base
+        said = re.escape(f"made for {made_for} and does not fit this model ({family.title}): ")
         assert re.search(said, caught.value.what)
         assert "\n" not in str(caught.value)
 
@@ -505,4 +505,6 @@ class TestOtherBases:
             file.for_module("model", flux.module, flux.family)
 
     def test_known_families_are_all_that_run(self):
-        assert {family(n).title for n in ("sd1", "sdxl", "flux", "auraflow", "sd3")} == set(TELLING)
+        assert {find_family(n).title for n in ("sd1", "sdxl", "flux", "auraflow", "sd3")} == set(
+            TELLING
+        )

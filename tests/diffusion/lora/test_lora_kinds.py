@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from helpers import checkpoints
 from helpers.paths import DATA, needs_data
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading import lora_patching
 from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.lora import lora_file
@@ -155,7 +155,7 @@ def test_a_published_file_adds_its_products_where_it_says():
     with torch.device("meta"):
         unet = UNet2DConditionModel(cross_attention_dim=768)
     file = lora_file.read(path)
-    deltas = file.for_module("model", unet, family("sd1")).deltas
+    deltas = file.for_module("model", unet, find_family("sd1")).deltas
     assert 2 * len(deltas) == len(stored) == 256
     for name, delta in deltas.items():
         attention, _, projection = name.removesuffix(".weight").removesuffix(".0").rpartition(".")

@@ -17,7 +17,7 @@ from transformers import (
     UMT5EncoderModel,
 )
 
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.lora import lora_file
 from ponystudio.diffusion.lora.lora_names import TEXT_LAYER, table
 from ponystudio.errors import MismatchedValues
@@ -114,7 +114,7 @@ def test_layers_of_text_encoders(name, tower, prefix, tmp_path):
         tensors |= pair(prefix.format(tower) + called, out, inner)
         wanted.add(f"{ours}.weight" if len(TOWERS[name]) == 1 else f"{tower}.{ours}.weight")
     with read(tensors, tmp_path / "lora.safetensors") as file:
-        found = file.for_module("clip", network(name), family(name))
+        found = file.for_module("clip", network(name), find_family(name))
         assert set(found.deltas) == wanted
         assert not found.unmatched
         assert all(TEXT_LAYER.match(layer) for layer in file.layers)
@@ -126,7 +126,7 @@ def test_the_encoders_of_sd3_are_not_mixed_up(tmp_path):
         layer = f"lora_te{number}_text_model_encoder_layers_0_self_attn_q_proj"
         tensors |= pair(layer, 16, 16)
     with read(tensors, tmp_path / "lora.safetensors") as file:
-        found = file.for_module("clip", network("sd3"), family("sd3"))
+        found = file.for_module("clip", network("sd3"), find_family("sd3"))
     assert sorted(found.deltas) == [
         "clip_g.text_model.encoder.layers.0.self_attn.q_proj.weight",
         "clip_l.encoder.layers.0.self_attn.q_proj.weight",
@@ -140,7 +140,7 @@ class TestAnEncoderThatIsNotThere:
         del module["t5xxl"]
         layer = "lora_te3_encoder_block_0_layer_0_SelfAttention_q"
         with read(pair(layer, 24, 24), tmp_path / "lora.safetensors") as file:
-            found = file.for_module("clip", module, family("sd3"))
+            found = file.for_module("clip", module, find_family("sd3"))
         assert not found.deltas
         assert found.unmatched == (layer,)
 
@@ -152,7 +152,7 @@ class TestAnEncoderThatIsNotThere:
             read(pair(layer, 24, 24), tmp_path / "lora.safetensors") as file,
             pytest.raises(MismatchedValues, match=r"does not fit this model \(Stable Diffusion 1"),
         ):
-            file.for_module("clip", module, family("sd1"))
+            file.for_module("clip", module, find_family("sd1"))
 
 
 def test_no_layer_of_a_denoiser_is_taken_for_a_text_encoders():
@@ -161,7 +161,7 @@ def test_no_layer_of_a_denoiser_is_taken_for_a_text_encoders():
         "encoder_hid_proj.weight",
         "t_embedder.0.weight",
     ]
-    for name in table("model", family("sdxl"), parameters):
+    for name in table("model", find_family("sdxl"), parameters):
         assert not TEXT_LAYER.match(name)
 
 
@@ -176,5 +176,5 @@ def test_settings_of_peft_for_the_third_encoder(tmp_path):
     said = '{"text_encoder_3.lora_alpha": 6, "text_encoder_3.use_rslora": true}'
     save_file(tensors, path, metadata={"lora_adapter_metadata": said})
     with closing(lora_file.read(path)) as file:
-        (change,) = file.for_module("clip", network("sd3"), family("sd3")).deltas.values()
+        (change,) = file.for_module("clip", network("sd3"), find_family("sd3")).deltas.values()
     assert change.scale == 3

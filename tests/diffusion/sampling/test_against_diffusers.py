@@ -14,7 +14,7 @@ from ponystudio.diffusion.sampling.guidance import Guided
 from ponystudio.diffusion.sampling.noise import between
 from ponystudio.diffusion.sampling.parameterisation import VP
 from ponystudio.diffusion.sampling.process import Process
-from ponystudio.diffusion.sampling.samplers import SAMPLERS
+from ponystudio.diffusion.sampling.samplers import samplers
 from ponystudio.diffusion.sampling.schedules import sigmas
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of.
@@ -60,7 +60,7 @@ def ours(unet, prompts, sampler, schedule, prediction="eps"):
     process = Process(
         Guided(network, space, positive, negative, CFG, batch=1), space, between(x, 4)
     )
-    states = [x for x, _ in SAMPLERS[sampler](process, x, levels)]
+    states = [x for x, _ in samplers()[sampler](process, x, levels)]
     return [space.finish(x, σ) for x, σ in zip(states, levels[1:], strict=True)]
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from helpers.denoisers import FunctionDenoiser, FunctionPrompt, prompt
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.guidance import Guided, rescaled
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.errors import MismatchedValues
@@ -16,9 +16,9 @@ def context_mean(x, t, context):
     return context.mean(dim=(1, 2)).view(-1, 1, 1, 1).expand_as(x)
 
 
-def guided(positive, negative, cfg, *, batch=1, space=SPACE, kin="sd1", told=False, **options):
+def guided(positive, negative, cfg, *, batch=1, space=SPACE, family="sd1", told=False, **options):
     network = FunctionDenoiser(
-        context_mean, prediction=space.prediction, family=family(kin), guided=told
+        context_mean, prediction=space.prediction, family=find_family(family), guided=told
     )
     return network, Guided(network, space, positive, negative, cfg, batch=batch, **options)
 
@@ -140,7 +140,7 @@ def test_sizes_are_the_pictures_unless_the_prompt_names_others():
     pooled = torch.zeros(1, 5)
     plain = FunctionPrompt(torch.zeros(1, 77, 3), pooled=pooled)
     named = FunctionPrompt(torch.zeros(1, 77, 3), pooled=pooled, sizes=(1, 2, 3, 4, 5, 6))
-    network, D = guided(named, plain, 7.5, batch=1, sizes=(64, 32, 0, 0, 64, 32), kin="sdxl")
+    network, D = guided(named, plain, 7.5, batch=1, sizes=(64, 32, 0, 0, 64, 32), family="sdxl")
     D(torch.zeros(1, 4, 8, 4), σ)
     (call,) = network.calls
     assert call[3]["sizes"].tolist() == [[64, 32, 0, 0, 64, 32], [1, 2, 3, 4, 5, 6]]

@@ -1,16 +1,27 @@
 import subprocess
 import sys
 
-from ponystudio.diffusion.sampling.names import SAMPLERS, SCHEDULES, supports
-from ponystudio.diffusion.sampling.samplers import BROWNIAN
-from ponystudio.diffusion.sampling.samplers import SAMPLERS as STEPS_OF
+from ponystudio.diffusion.sampling.names import (
+    A1111_SCHEDULES,
+    SAMPLER_SPECS,
+    SAMPLERS,
+    SCHEDULES,
+    supports,
+)
+from ponystudio.diffusion.sampling.samplers import BROWNIAN, samplers
 from ponystudio.diffusion.sampling.schedules import SCHEDULES as LEVELS_OF
 
 
 def test_every_name_has_its_mathematics_and_no_more():
-    assert set(SAMPLERS) == set(STEPS_OF)
+    assert tuple(samplers()) == SAMPLERS
+    assert all(map(callable, samplers().values()))
     assert set(SCHEDULES) == {"auto", *LEVELS_OF}
     assert set(SAMPLERS) >= BROWNIAN
+
+
+def test_every_sampler_has_a_name_of_its_own_in_a1111s_words():
+    assert len({spec.a1111_name for spec in SAMPLER_SPECS}) == len(SAMPLERS)
+    assert set(A1111_SCHEDULES) == set(SCHEDULES)
 
 
 def test_auto_is_offered_first():

@@ -6,7 +6,7 @@ import torch
 
 from helpers.denoisers import FLOW, FunctionDenoiser
 from helpers.paths import PARITY
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow, of
 
 REFERENCE = json.loads((PARITY / "sigmas.json").read_text())
@@ -194,7 +194,9 @@ def test_the_denoiser_says_which():
 # Tokens of a picture, four cells each, and the shift that FLUX dev gives them.
 @pytest.mark.parametrize(("tokens", "mu"), [(256, 0.5), (1024, 0.63), (2304, 0.8467), (4096, 1.15)])
 def test_guided_models_bend_time_by_the_size_of_the_picture(tokens, mu):
-    dev = FunctionDenoiser(torch.zeros_like, prediction="flow", family=family("flux"), guided=True)
+    dev = FunctionDenoiser(
+        torch.zeros_like, prediction="flow", family=find_family("flux"), guided=True
+    )
     space = of(dev, 4 * tokens)
     assert space.shift == pytest.approx(math.exp(mu), rel=1e-4)
     assert len(space.table) == 10_000
@@ -203,8 +205,8 @@ def test_guided_models_bend_time_by_the_size_of_the_picture(tokens, mu):
 
 
 def test_a_shift_of_ones_own_is_taken_instead():
-    for kin in ("flux", "sd3", "auraflow"):
+    for family in ("flux", "sd3", "auraflow"):
         denoiser = FunctionDenoiser(
-            torch.zeros_like, prediction="flow", family=family(kin), guided=True, shift=2.5
+            torch.zeros_like, prediction="flow", family=find_family(family), guided=True, shift=2.5
         )
         assert of(denoiser, 4096).shift == 2.5

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.denoisers import FLOW, SD1, FunctionDenoiser, prompt
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.names import SAMPLERS, SCHEDULES
 from ponystudio.diffusion.sampling.noise import first
 from ponystudio.diffusion.sampling.parameterisation import VP
@@ -312,7 +312,7 @@ def test_latents_of_another_depth_are_refused():
 
 
 def test_an_empty_latent_has_as_many_channels_as_it_takes():
-    model = network(prediction="flow", family=family("flux"), in_channels=16)
+    model = network(prediction="flow", family=find_family("flux"), in_channels=16)
     empty = run(model, values=torch.zeros(1, 4, 8, 8))
     assert empty.shape == (1, 16, 8, 8)
     assert torch.equal(empty, run(model, values=torch.zeros(1, 16, 8, 8)))

@@ -9,7 +9,7 @@ from helpers.denoisers import Gaussian
 from ponystudio.diffusion.sampling.noise import between, brownian, first
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.diffusion.sampling.process import Process
-from ponystudio.diffusion.sampling.samplers import BROWNIAN, SAMPLERS
+from ponystudio.diffusion.sampling.samplers import BROWNIAN, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas
 
 SPACES = {"vp": VP(), "flow": Flow(1.73)}
@@ -20,7 +20,7 @@ ORDERS = {
     "lms": 2, "uni_pc": 3, "uni_pc_bh2": 3,
 }  # fmt: skip
 # lcm jumps to means and so loses spread.
-STOCHASTIC = sorted(set(SAMPLERS) - set(ORDERS) - {"lcm"})
+STOCHASTIC = sorted(set(samplers()) - set(ORDERS) - {"lcm"})
 CALLS = {
     "heun": lambda n: 2 * n - 1,
     "dpm_2": lambda n: 2 * n - 1,
@@ -47,7 +47,7 @@ def start(space, levels):
 
 def run(sampler, D, space, x, levels, noise=no_noise):
     """All (x, D) that a sampler yields."""
-    return list(SAMPLERS[sampler](Process(D, space, noise), x, levels))
+    return list(samplers()[sampler](Process(D, space, noise), x, levels))
 
 
 def supported(samplers):
@@ -180,7 +180,7 @@ def test_consistency_noises_the_picture_again(space):
 # What holds for all
 
 
-@pytest.mark.parametrize(("sampler", "space"), supported(SAMPLERS))
+@pytest.mark.parametrize(("sampler", "space"), supported(samplers()))
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 8])
 def test_every_step_is_reported_and_the_network_called_no_more_than_needed(sampler, space, steps):
     space = SPACES[space]
@@ -200,7 +200,7 @@ def test_every_step_is_reported_and_the_network_called_no_more_than_needed(sampl
     assert all(a > b for a, b in pairwise(calls)) or sampler in CALLS
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", samplers())
 def test_one_step_is_the_denoised_picture(sampler):
     space, x = VP(), torch.randn(1, 4, 8, 8) * 14
     levels = sigmas(space, "normal", 1)
@@ -209,7 +209,7 @@ def test_one_step_is_the_denoised_picture(sampler):
     assert torch.allclose(result, D, atol=5e-3), "uni_pc ends at σ = 0.001"
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", samplers())
 def test_tensors_that_went_out_are_never_written(sampler):
     space, levels = VP(), sigmas(VP(), "karras", 6)
     x = torch.randn(1, 4, 8, 8) * 14
@@ -217,7 +217,7 @@ def test_tensors_that_went_out_are_never_written(sampler):
     noise = noise_for(sampler, x, levels)
     kept = [
         (x, D, x.clone(), D.clone())
-        for x, D in SAMPLERS[sampler](Process(D_of(space), space, noise), x, levels)
+        for x, D in samplers()[sampler](Process(D_of(space), space, noise), x, levels)
     ]
     assert torch.equal(x, before)
     assert levels._version == versions

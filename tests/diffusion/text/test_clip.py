@@ -16,7 +16,7 @@ import ponystudio_resources
 from helpers import relatives
 from helpers.make_checkpoint import tensors
 from helpers.paths import DATA, needs_data
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.text import clip as module_under_test
 from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.diffusion.text.text_encoder import TextEncoder
@@ -52,7 +52,7 @@ def network():
 
 @pytest.fixture
 def encoder(network):
-    return TextEncoder(network, family("sd1"))
+    return TextEncoder(network, find_family("sd1"))
 
 
 @cache
@@ -93,7 +93,7 @@ def test_eager_attention_gives_the_same(network, encoder):
 
 
 def test_clip_skip_0_is_the_familys_own(network):
-    encoder = TextEncoder(network, replace(family("sd1"), clip_skip=2))
+    encoder = TextEncoder(network, replace(find_family("sd1"), clip_skip=2))
     assert torch.equal(encoder.encode("a").context, encoder.encode("a", clip_skip=2).context)
     assert not torch.equal(encoder.encode("a").context, encoder.encode("a", clip_skip=1).context)
 
@@ -214,7 +214,7 @@ def test_a_published_embedding_is_read_by_its_name():
     (vector,) = torch.load(file, weights_only=True).values()
     torch.manual_seed(0)
     config = CLIPTextConfig(hidden_size=768, num_attention_heads=1, num_hidden_layers=1)
-    encoder = TextEncoder(CLIPTextModel(config).eval(), family("sd1"))
+    encoder = TextEncoder(CLIPTextModel(config).eval(), find_family("sd1"))
     table = encoder.module.embeddings.token_embedding.weight
     table.data[ClipTokenizer().ids("pony")] = vector
     expected = encoder.encode("a (pony:1.2), b").context
@@ -235,7 +235,7 @@ def two():
         table.token_embedding.weight[ids].detach().clone()
         for table, ids in zip(tables, words, strict=True)
     ]
-    return TextEncoder(module, family("sdxl")), vectors
+    return TextEncoder(module, find_family("sdxl")), vectors
 
 
 class TestEmbeddingsOfSdxl:
@@ -309,7 +309,7 @@ def test_states_of_the_reference():
         )
     network.load_state_dict(weights, assign=True)
     network.embeddings.position_ids = torch.arange(77)[None]
-    encoder = TextEncoder(network, family("sd1"))
+    encoder = TextEncoder(network, find_family("sd1"))
     cases = json.loads((PARITY / "tokens.json").read_text("utf-8"))
     # Empty, weighted, negative weight, two chunks, beyond ASCII; all 22 would take half a minute.
     for case in (cases[number] for number in ("0", "4", "7", "15", "19")):

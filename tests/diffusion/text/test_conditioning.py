@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.text.conditioning import Encoded, joined
 
 
@@ -20,26 +20,28 @@ def share(value, n=77, width=2, pooled=0, padding=False):
 
 def test_one_encoder_alone_is_the_prompt():
     alone = share(1, padding=True)
-    assert joined([alone], family("sd1")) is alone
-    assert joined([alone], family("auraflow")) is alone
+    assert joined([alone], find_family("sd1")) is alone
+    assert joined([alone], find_family("auraflow")) is alone
 
 
 class TestBeside:
     def test_states_and_padding_stand_side_by_side(self):
-        found = joined([share(1, padding=True), share(2, 77, 3, 4, padding=True)], family("sdxl"))
+        found = joined(
+            [share(1, padding=True), share(2, 77, 3, 4, padding=True)], find_family("sdxl")
+        )
         assert found.context[0, 5].tolist() == [1, 1, 2, 2, 2]
         assert found.padding[0, 5].tolist() == [-1, -1, -2, -2, -2]
         assert found.pooled.tolist() == [[2.5] * 4]
 
     def test_the_shorter_is_filled_with_zeros(self):
-        found = joined([share(1, 154), share(2, 77)], family("sdxl"))
+        found = joined([share(1, 154), share(2, 77)], find_family("sdxl"))
         assert found.context[0, :, 0].tolist() == [1] * 154
         assert found.context[0, :, 2].tolist() == [2] * 77 + [0] * 77
         assert found.padding is found.pooled is None
 
 
 def test_apart():
-    found = joined([share(1, pooled=3, padding=True), share(2, 256, 5)], family("flux"))
+    found = joined([share(1, pooled=3, padding=True), share(2, 256, 5)], find_family("flux"))
     assert torch.equal(found.context, torch.full((1, 256, 5), 2.0))
     assert found.pooled.tolist() == [[1.5] * 3]
     assert found.padding is None
@@ -48,7 +50,7 @@ def test_apart():
 class TestInARow:
     def test_t5_stands_behind_clip_widened(self):
         clips = [share(1, 77, 2, 2, padding=True), share(2, 154, 3, 3, padding=True)]
-        found = joined([*clips, share(3, 80, 9)], family("sd3"))
+        found = joined([*clips, share(3, 80, 9)], find_family("sd3"))
         assert found.context.shape == (1, 154 + 80, 9)
         assert found.context[0, 0].tolist() == [1, 1, 2, 2, 2, 0, 0, 0, 0]
         assert found.context[0, 100].tolist() == [0, 0, 2, 2, 2, 0, 0, 0, 0]
@@ -58,13 +60,13 @@ class TestInARow:
 
     def test_without_t5_zeros_stand_there(self):
         clips = [share(1, pooled=2), share(2, pooled=2)]
-        found = joined([*clips, None], family("sd3"))
+        found = joined([*clips, None], find_family("sd3"))
         assert found.context.shape == (1, 77 + 77, 4096)
         assert found.context[0, 0].tolist() == [1, 1, 2, 2] + [0] * 4092
         assert not found.context[:, 77:].any()
 
     def test_a_narrow_t5_is_widened_too(self):
-        found = joined([share(1), share(2), share(3, 77, 2)], family("sd3"))
+        found = joined([share(1), share(2), share(3, 77, 2)], find_family("sd3"))
         assert found.context[0, 77].tolist() == [3, 3, 0, 0]
 
 
@@ -79,6 +81,6 @@ def test_zeros_have_the_same_shapes():
 
 @pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl", "sd3", "flux", "auraflow"])
 def test_every_familys_way_is_known(name):
-    kin = family(name)
-    shares = [share(1, pooled=2) for _ in kin.towers]
-    assert joined(shares, kin).context.any()
+    family = find_family(name)
+    shares = [share(1, pooled=2) for _ in family.towers]
+    assert joined(shares, family).context.any()

@@ -14,12 +14,12 @@ from transformers import (
     UMT5EncoderModel,
 )
 
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.families.text_encoder_specs import CLIP_L
 from ponystudio.diffusion.weights import network_config
 from ponystudio.errors import DamagedFile, UnsupportedModel
 
-SD1 = family("sd1")
+SD1 = find_family("sd1")
 CROSS, PLAIN = "CrossAttn{}Block2D", "{}Block2D"
 
 UNETS = {
@@ -197,6 +197,6 @@ def test_a_vector_narrower_than_the_pooled_prompt_is_no_sdxl():
         )
     shapes = {name: tuple(value.shape) for name, value in unet.named_parameters()}
     with pytest.raises(UnsupportedModel, match=r"112 numbers .* has 1280"):
-        network_config.unet(shapes, family("sdxl"), {})
-    told = network_config.unet(shapes, family("sdxl"), {"addition_time_embed_dim": 8})
+        network_config.unet(shapes, find_family("sdxl"), {})
+    told = network_config.unet(shapes, find_family("sdxl"), {"addition_time_embed_dim": 8})
     assert told["projection_class_embeddings_input_dim"] == 112

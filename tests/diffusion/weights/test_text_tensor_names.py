@@ -8,7 +8,7 @@ from transformers import CLIPTextModel
 
 from helpers import encoders, relatives
 from helpers.checkpoints import _diffusers_weights, weights
-from ponystudio.diffusion.families import family
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.families.text_encoder_specs import (
     CLIP_G,
     CLIP_H,
@@ -24,14 +24,14 @@ from ponystudio.diffusion.weights.text_tensor_names import (
     text_encoders,
 )
 
-SD3_L = family("sd3").towers[0]
+SD3_L = find_family("sd3").towers[0]
 
 
 def same(ours, stored, theirs):
     """The same names, and behind each the same numbers."""
     assert ours.names.keys() == theirs.keys()
     for name, key in ours.names.items():
-        cut = ours.cuts.get(name)
+        cut = ours.fused.get(name)
         assert torch.equal(cut.of(stored[key]) if cut else stored[key], theirs[name]), name
 
 
@@ -72,7 +72,7 @@ class TestClip:
         stored = under("conditioner.embedders.1.model.", dict(relatives.open_clip(clip_g)))
         ours = naming(stored, only(stored), CLIP_G)
         same(ours, stored, clip_g.state_dict())
-        assert ours.cuts["text_projection.weight"] == TRANSPOSED
+        assert ours.fused["text_projection.weight"] == TRANSPOSED
 
     def test_a_projection_that_nobody_reads_is_left(self):
         clip_g = relatives.relative("sdxl").texts[1]
@@ -203,14 +203,14 @@ class TestTowers:
         ],
     )
     def test_widths_tell(self, name, found, names):
-        placed = of_towers(found, family(name).towers)
+        placed = of_towers(found, find_family(name).towers)
         assert sorted(placed) == sorted(names)
         ordered = sorted(placed.values(), key=lambda one: one.width)
-        assert [placed[t.name] for t in family(name).towers if t.name in placed] == ordered
+        assert [placed[t.name] for t in find_family(name).towers if t.name in placed] == ordered
 
     def test_of_two_alike_the_first_counts(self):
         first, second = clip(768, "a."), clip(768, "b.")
-        assert of_towers([first, second], family("sd1").towers) == {"clip_l": first}
+        assert of_towers([first, second], find_family("sd1").towers) == {"clip_l": first}
 
     def test_nouns(self):
         assert clip(1280).noun == "OpenCLIP-bigG"
