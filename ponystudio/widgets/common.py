@@ -45,9 +45,9 @@ class IconButton(QPushButton):
         self._color = "text2"
         self.setProperty("kind", "icon")
         self.rename(name, keys)
-        self._look()
-        theme.hub.changed.connect(self._look)
-        self.toggled.connect(self._look)
+        self._restyle()
+        theme.hub.changed.connect(self._restyle)
+        self.toggled.connect(self._restyle)
         if run is not None:
             self.clicked.connect(lambda: run())
 
@@ -55,7 +55,7 @@ class IconButton(QPushButton):
         self.setAccessibleName(name)
         self.setToolTip(f"{name} ({keys})" if keys else name)
 
-    def _look(self) -> None:
+    def _restyle(self) -> None:
         on = self.isCheckable() and self.isChecked()
         self.setIcon(theme.icon(self.icon_name, self._on_color if on else self._color))
         self.setIconSize(QSize(px(16), px(16)))
@@ -219,7 +219,7 @@ class EmptyState(QWidget):
         box.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
         box.addStretch(3)
 
-    def say(self, sentence: str, button: str, run: Callable[[], object]) -> None:
+    def show_message(self, sentence: str, button: str, run: Callable[[], object]) -> None:
         self.sentence.setText(sentence)
         self.button.set_look(button)
         self._run = run

@@ -10,7 +10,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 _START, _WORD, _RUN, _FAR = 16, 10, 6, 1
-_SAID = 40  # a hit in the other words; a title that is met by word beginnings is worth more
+_OTHER_WORDS = 40  # a hit in the other words; a title that is met by word beginnings is worth more
 _WORDS = re.compile(r"\w+")
 
 
@@ -52,7 +52,7 @@ def ranked(
         title, *others = texts(item)
         best = match(query, title)
         for rank, other in enumerate(others, 1):
-            score = _SAID // rank if _says(query, other) else 0
+            score = _OTHER_WORDS // rank if _begins_words(query, other) else 0
             if score and (best is None or score > best.score):
                 best = Match(score, best.places if best else ())
         if best:
@@ -61,11 +61,11 @@ def ranked(
     return [(item, hit) for _, _, item, hit in found]
 
 
-def _says(query: str, text: str) -> bool:
+def _begins_words(query: str, text: str) -> bool:
     """Whether all words of the query begin words of the text."""
-    said = _WORDS.findall(text.lower())
+    known = _WORDS.findall(text.lower())
     wanted = query.lower().split()
-    return bool(wanted) and all(any(w.startswith(word) for w in said) for word in wanted)
+    return bool(wanted) and all(any(w.startswith(word) for w in known) for word in wanted)
 
 
 def _letters(word: str, text: str) -> Match | None:

@@ -78,7 +78,7 @@ class GalleryPage(QFrame):
         self._pages.addWidget(self._empty)
         self._pages.addWidget(self.overview)
         sentence = self.tr("Results appear here as you run.")
-        self._empty.say(sentence, self.tr("Look again"), self.listing.index.scan)
+        self._empty.show_message(sentence, self.tr("Look again"), self.listing.index.scan)
 
     def _connect(self) -> None:
         toolbar, view, film = self.toolbar, self.view, self.film

@@ -143,13 +143,15 @@ class ResultsStrip(QFrame):
         self.count_label.setText(count or (number(listing.all) if listing.all else ""))
         self._pages.setCurrentIndex(0 if listing.pictures or not listing.ready else 1)
         if query.text:
-            self.empty.say(self.tr("No result matches."), self.tr("Clear search"), self._clear)
+            self.empty.show_message(
+                self.tr("No result matches."), self.tr("Clear search"), self._clear
+            )
         elif query.starred:
-            self.empty.say(
+            self.empty.show_message(
                 self.tr("Nothing is starred yet."), self.tr("Show all"), self.star_button.click
             )
         else:
-            self.empty.say(
+            self.empty.show_message(
                 self.tr("Results appear here as you run."),
                 self.tr("Output folder"),
                 self._open_folder,

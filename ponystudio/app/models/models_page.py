@@ -132,10 +132,10 @@ class ModelsPage(QFrame):
         self.empty.setVisible(known and not shown)
         if total:
             nothing = self.tr("No file is so.")
-            self.empty.say(nothing, self.tr("Show all"), self.filters.clear)
+            self.empty.show_message(nothing, self.tr("Show all"), self.filters.clear)
         else:
             none = self.tr("No model folder yet. Add one, or use the starter model.")
-            self.empty.say(none, self.tr("Add a folder"), self.folders_requested.emit)
+            self.empty.show_message(none, self.tr("Add a folder"), self.folders_requested.emit)
 
     def _show_chosen(self) -> None:
         entry, fact = self._entry(), self.chosen()

@@ -50,9 +50,9 @@ class CanvasCommands(QObject, EventHandler):
         self.gestures.text_requested.connect(self.edit.in_place.edit)
         self.gestures.output_requested.connect(self.edit.view_output)
         self.gestures.menu_requested.connect(self.menus.open)
-        self.gestures.hint_changed.connect(self.hint.say)
+        self.gestures.hint_changed.connect(self.hint.show_text)
         self.edit.pasted.connect(self.gestures.dropped)
-        self.keyboard.hint_changed.connect(self.hint.say)
+        self.keyboard.hint_changed.connect(self.hint.show_text)
         self.keyboard.menu_requested.connect(self.menus.open)
         self.keyboard.nudge_requested.connect(self.edit.selection.nudge)
 

@@ -7,7 +7,7 @@ from ponystudio.graph.model import Graph
 
 _SOURCES = ("checkpoints", "diffusion_models")
 _CARRIERS = ("model", "clip")
-_SAID = "family"
+_NAMED_BY = "family"
 _FARTHEST = 64
 
 
@@ -16,8 +16,8 @@ def model_family(ctx: FieldContext) -> str:
     found = _source(ctx)
     if found is None or isinstance(found, str):
         return found or ""
-    fact = ctx.services.facts.get(*found)
-    return fact.family if fact is not None and not fact.problem else ""
+    summary = ctx.services.facts.get(*found)
+    return summary.family if summary is not None and not summary.problem else ""
 
 
 def _source(ctx: FieldContext) -> tuple[str, str] | str | None:
@@ -32,7 +32,7 @@ def _source(ctx: FieldContext) -> tuple[str, str] | str | None:
         for param in spec.params if spec else ():
             if param.type == "file" and param.kind in _SOURCES:
                 return param.kind, str(there.params.get(param.name, param.default))
-            if param.name == _SAID and param.choices:
+            if param.name == _NAMED_BY and param.choices:
                 return str(there.params.get(param.name, param.default))
         node = upstream
     return None

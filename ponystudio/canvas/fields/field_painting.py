@@ -131,8 +131,8 @@ def from_wire(painter: QPainter, rect: QRectF, ctx: FieldContext, label: str) ->
     label = text_layout.elided(label, "body", int(room * 0.55))
     painter.setPen(ctx.theme.color("text2"))
     used = text_layout.draw(painter, rect.left() + TEXT_INSET, middle, label, "body")
-    said = tr("from {node}").format(node=title)
-    shown = text_layout.elided(said, "caption", int(room - used - GAP))
+    text = tr("from {node}").format(node=title)
+    shown = text_layout.elided(text, "caption", int(room - used - GAP))
     painter.setPen(ctx.theme.color("text3"))
     text_layout.draw_right(painter, rect.right() - TEXT_INSET, middle, shown, "caption")
 
@@ -215,9 +215,9 @@ def tooltip(ctx: FieldContext) -> str:
     if spec.help:
         lines.append(spec.help)
     if spec.type in ("int", "float") and spec.low is not None and spec.high is not None:
-        said = tr("{low} to {high}, usually {default}")
+        text = tr("{low} to {high}, usually {default}")
         lines.append(
-            said.format(
+            text.format(
                 low=text_of(spec.low), high=text_of(spec.high), default=text_of(spec.default)
             )
         )

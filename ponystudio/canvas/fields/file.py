@@ -44,18 +44,18 @@ class FileField(Field):
             field_painting.drop_ring(painter, rect, ctx)
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
-        fact = self.fact(ctx)
+        summary = self.summary(ctx)
         x = rect.left() + field_painting.TEXT_INSET
-        if fact is not None and fact.thumb is not None:
+        if summary is not None and summary.thumb is not None:
             place = QRectF(rect.left() + 5, rect.top() + 5, PREVIEW, PREVIEW)
-            field_painting.thumb(painter, place, fact.thumb)
+            field_painting.thumb(painter, place, summary.thumb)
             x = place.right() + 8
         room = int(rect.right() - _RIGHT - x)
         painter.setPen(ctx.theme.color("text"))
         title = text_layout.elided(self.title(ctx), "body", room, True)
         text_layout.draw(painter, x, rect.top() + 14, title, "body")
         trouble = self.trouble(ctx)
-        line = trouble or (fact.line if fact is not None else "…")
+        line = trouble or (summary.line if summary is not None else "…")
         painter.setPen(ctx.theme.color("err" if trouble else "text3"))
         text_layout.draw(
             painter, x, rect.top() + 30.5, text_layout.elided(line, "caption", room), "caption"
@@ -75,28 +75,28 @@ class FileField(Field):
         return str(ctx.value)
 
     def accessible_text(self, ctx: FieldContext) -> str:
-        fact = self.fact(ctx)
-        line = self.trouble(ctx) or (fact.line if fact is not None else "")
+        summary = self.summary(ctx)
+        line = self.trouble(ctx) or (summary.line if summary is not None else "")
         return ", ".join(word for word in (self.label, self.title(ctx), line) if word)
 
     def tooltip(self, ctx: FieldContext, part: str = "") -> str:
-        fact = self.fact(ctx)
-        lines = [str(fact.path) if fact and fact.path else str(ctx.value)]
-        if fact and (trouble := mismatch(self.spec.kind, fact, model_family(ctx))):
-            lines.insert(0, f"{trouble}. {fact.remedy}".strip())
+        summary = self.summary(ctx)
+        lines = [str(summary.path) if summary and summary.path else str(ctx.value)]
+        if summary and (trouble := mismatch(self.spec.kind, summary, model_family(ctx))):
+            lines.insert(0, f"{trouble}. {summary.remedy}".strip())
         lines.append(super().tooltip(ctx, part))
         return "\n".join(line for line in lines if line)
 
     # Values
 
-    def fact(self, ctx: FieldContext) -> ModelSummary | None:
+    def summary(self, ctx: FieldContext) -> ModelSummary | None:
         """What is known of the chosen file; None while it is found out."""
         return ctx.services.facts.get(self.spec.kind, str(ctx.value))
 
     def trouble(self, ctx: FieldContext) -> str:
         """Why the chosen file does not serve, in two or three words."""
-        fact = self.fact(ctx)
-        return mismatch(self.spec.kind, fact, model_family(ctx), short=True) if fact else ""
+        summary = self.summary(ctx)
+        return mismatch(self.spec.kind, summary, model_family(ctx), short=True) if summary else ""
 
     # Events
 
@@ -131,8 +131,8 @@ class FileField(Field):
         return True
 
     def actions(self, ctx: FieldContext, part: str, host: Host) -> list[ActionSpec]:
-        fact = self.fact(ctx)
-        path = fact.path if fact else None
+        summary = self.summary(ctx)
+        path = summary.path if summary else None
         return [
             ActionSpec(
                 "file.show",

@@ -35,13 +35,13 @@ class FilePopup(ListPopup):
 
     def __init__(self, kind: str, current: str, facts: FileFacts, family: str) -> None:
         self.kind, self.facts, self.family = kind, facts, family
-        title = tr("Search {kind}").format(kind=_called(kind))
+        title = tr("Search {kind}").format(kind=_plural(kind))
         super().__init__(facts.names(kind) or (), current, title)
         self.setAccessibleName(tr("Files"))
         self._add_foot()
         self.nothing.setWordWrap(True)
         self._say_nothing()
-        facts.changed.connect(self._known)
+        facts.changed.connect(self._facts_changed)
         facts.refresh(kind)
 
     def name(self, entry: Any) -> str:
@@ -52,12 +52,12 @@ class FilePopup(ListPopup):
 
     def paint_row(self, painter: QPainter, rect: QRectF, entry: Any, current: bool) -> None:
         del current
-        fact = self.facts.get(self.kind, entry)
-        reason = mismatch(self.kind, fact, self.family) if fact else ""
+        summary = self.facts.get(self.kind, entry)
+        reason = mismatch(self.kind, summary, self.family) if summary else ""
         look = self.look
         place = QRectF(rect.left() + 5, rect.top() + 5, 34, 34)
-        if fact and fact.thumb is not None:
-            field_painting.thumb(painter, place, fact.thumb, 0.35 if reason else 1.0)
+        if summary and summary.thumb is not None:
+            field_painting.thumb(painter, place, summary.thumb, 0.35 if reason else 1.0)
         else:
             painter.setPen(QPen(look.color("line"), 1))
             painter.setBrush(look.color("field"))
@@ -69,7 +69,7 @@ class FilePopup(ListPopup):
         painter.setPen(look.color("text3" if reason else "text"))
         title = text_layout.elided(title_of(entry), "body", room, True)
         text_layout.draw(painter, x, rect.top() + 14, title, "body")
-        line = reason or (fact.line if fact else "…")
+        line = reason or (summary.line if summary else "…")
         folder = PurePosixPath(entry).parent.as_posix()
         if folder != "." and not reason:
             line = f"{line} · {folder}" if line else folder
@@ -117,14 +117,14 @@ class FilePopup(ListPopup):
         if names is None:
             self.nothing.setText(tr("Looking…"))
         elif not names:
-            self.nothing.setText(_none(self.kind))
+            self.nothing.setText(_empty_text(self.kind))
         else:
             self.nothing.setText(tr("Nothing found"))
         empty = not self.rows.shown
         self.list.setVisible(not empty)
         self.nothing.setVisible(empty)
 
-    def _known(self) -> None:
+    def _facts_changed(self) -> None:
         if self.done:
             return
         names = self.facts.names(self.kind) or []
@@ -146,7 +146,7 @@ class FilePopup(ListPopup):
         dialog.setNameFilter(tr("Files ({suffixes})").format(suffixes=suffixes))
         dialog.fileSelected.connect(self.browsed.emit)
         # The popup is gone by then, but not its connections: the dialog keeps it.
-        self.kept_by(dialog)
+        self.stay_until_gone(dialog)
         self.close_once()
         dialog.open()
 
@@ -163,7 +163,7 @@ class FilePopup(ListPopup):
         return hint
 
 
-def _called(kind: str) -> str:
+def _plural(kind: str) -> str:
     """The files of a kind, in the plural."""
     return {
         "checkpoints": tr("checkpoints"),
@@ -179,7 +179,7 @@ def _called(kind: str) -> str:
     }.get(kind, tr("files"))
 
 
-def _none(kind: str) -> str:
+def _empty_text(kind: str) -> str:
     """What to do where there is no file of a kind."""
     if kind == "input":
         return tr("No pictures yet. Drop one on the field, or browse for one.")
@@ -187,8 +187,8 @@ def _none(kind: str) -> str:
         return tr(
             "No latents yet. The node Save latent writes them into the output folder: browse there."
         )
-    said = tr("No {kind} yet. Put one into the model folder, or browse for one.")
-    return said.format(kind=_called(kind))
+    text = tr("No {kind} yet. Put one into the model folder, or browse for one.")
+    return text.format(kind=_plural(kind))
 
 
 def _flat(look: theme.Theme) -> str:

@@ -158,7 +158,8 @@ class LineEditor(InPlaceEditor):
     ) -> None:
         super().__init__(look)
         self.whole_field, self._label = whole_field, label if whole_field else ""
-        self._reason = ""
+        self.problem = ""
+        """Why the text is no value, shown below the field."""
         self._balloon: QLabel | None = None
         self._read, self._write, self._step, self._mono = read, write, step, mono
         self._before = text if not typed else None
@@ -189,7 +190,7 @@ class LineEditor(InPlaceEditor):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
-        painter = self.paint_box("err" if self._reason else "accent")
+        painter = self.paint_box("err" if self.problem else "accent")
         if self._label_width():
             painter.scale(self.zoom, self.zoom)
             painter.setPen(self.look.color("text3"))
@@ -200,13 +201,13 @@ class LineEditor(InPlaceEditor):
     def commit(self) -> None:
         """Keep the value; what makes none is let go."""
         if not self.done:
-            self._keep()
+            self._accept()
             self.close_once()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
             if runs(event):
-                self._keep()  # Ctrl+Enter runs the graph, with what was typed
+                self._accept()  # Ctrl+Enter runs the graph, with what was typed
             elif not Qt.Key.Key_F1 <= event.key() <= Qt.Key.Key_F35:
                 event.accept()  # keys type, and are no shortcuts of the window
             return False
@@ -217,12 +218,12 @@ class LineEditor(InPlaceEditor):
     def _key(self, event: QKeyEvent) -> bool:
         key = Qt.Key(event.key())
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if self._keep():
+            if self._accept():
                 self.close_once()
         elif key == Qt.Key.Key_Escape:
             self.cancel()
         elif key in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
-            if self._keep():
+            if self._accept():
                 self.close_once()
                 self.tabbed.emit(1 if key == Qt.Key.Key_Tab else -1)
         elif self._step and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
@@ -240,7 +241,7 @@ class LineEditor(InPlaceEditor):
         self.line.setText(self._step.text(self._step.stepped(now, by, modifiers)))
         self.line.selectAll()
 
-    def _keep(self) -> bool:
+    def _accept(self) -> bool:
         """Hand the value over; False, with the reason shown, if the text makes none."""
         text = self.line.text()
         if text == self._before:
@@ -248,18 +249,18 @@ class LineEditor(InPlaceEditor):
         try:
             value = self._read(text)
         except ValueError as error:
-            self._say(str(error))
+            self._show_problem(str(error))
             return False
         self._write(value)
         return True
 
     def _edited(self) -> None:
-        if self._reason:
-            self._say("")
+        if self.problem:
+            self._show_problem("")
 
-    def _say(self, reason: str) -> None:
+    def _show_problem(self, reason: str) -> None:
         """Tell below the field why this is no value."""
-        self._reason = reason
+        self.problem = reason
         if self._balloon is None and self.parentWidget() is not None:
             self._balloon = balloon(self)
         if self._balloon is not None:

@@ -45,7 +45,7 @@ class NumberField(Field):
             return None
         return float(self.spec.low), float(self.spec.high)
 
-    def held(self, value: float) -> int | float:
+    def clamped(self, value: float) -> int | float:
         """The nearest value that the param may have."""
         if self.spec.low is not None:
             value = max(self.spec.low, value)
@@ -64,7 +64,7 @@ class NumberField(Field):
     def stepped(self, value: Any, steps: float, modifiers: Qt.KeyboardModifier) -> int | float:
         """The value some steps on, on the grid of the step."""
         step = self.step_for(modifiers)
-        return self.held(snapped(_numeric(value, self.spec.default) + steps * step, step))
+        return self.clamped(snapped(_numeric(value, self.spec.default) + steps * step, step))
 
     # Looks
 
@@ -146,15 +146,15 @@ class NumberField(Field):
             raise ValueError(tr("This is no number. Try 512 or 512*1.5")) from None
         low, high = self.spec.low, self.spec.high
         if (low is not None and value < low) or (high is not None and value > high):
-            said = tr("Use {low} to {high}")
+            text = tr("Use {low} to {high}")
             raise ValueError(
-                said.format(low=field_painting.text_of(low), high=field_painting.text_of(high))
+                text.format(low=field_painting.text_of(low), high=field_painting.text_of(high))
                 if low is not None and high is not None
                 else tr("Use at least {low}").format(low=field_painting.text_of(low))
                 if low is not None
                 else tr("Use at most {high}").format(high=field_painting.text_of(high))
             )
-        return self.held(value)
+        return self.clamped(value)
 
 
 class NumberDrag:
@@ -185,7 +185,7 @@ class NumberDrag:
         # The ends of the span can be reached even where they are off the step's grid.
         ends = (self.low, self.high)
         value = self.raw if self.raw in ends else snapped(self.raw, step)
-        self.host.set_value(self.ctx, self.field.held(value), self.merge)
+        self.host.set_value(self.ctx, self.field.clamped(value), self.merge)
 
     def release(self, pos: QPointF) -> None: ...
 

@@ -43,7 +43,7 @@ class Popup(QFrame):
         self.done = False
         self._swallowing = False
         self._anchor = QRect()
-        self._keeper: QWidget | None = None
+        self._owner: QWidget | None = None
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.look = theme.current()
 
@@ -93,9 +93,9 @@ class Popup(QFrame):
                 self._gone()
             self.closed.emit()
 
-    def kept_by(self, other: QWidget) -> None:
+    def stay_until_gone(self, other: QWidget) -> None:
         """Stay, hidden, until this widget goes."""
-        self._keeper = other
+        self._owner = other
         other.destroyed.connect(self.deleteLater)
 
     def resize_to_rows(self) -> None:
@@ -106,7 +106,7 @@ class Popup(QFrame):
 
     def _gone(self) -> None:
         _app().removeEventFilter(self)
-        if self._keeper is None:
+        if self._owner is None:
             self.deleteLater()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

@@ -20,20 +20,21 @@ _TITLE = 236
 
 
 class PresetPopup(ListPopup):
-    """`said` stands below the list: what is wrong with a person's own. Del forgets one of those."""
+    """`problem` is what is wrong with a person's own presets, said below the list. Del forgets one
+    of those."""
 
     width_hint = 520
 
-    def __init__(self, known: Sequence[Preset], current: Preset | None, said: str = "") -> None:
+    def __init__(self, known: Sequence[Preset], current: Preset | None, problem: str = "") -> None:
         super().__init__(known, current, tr("Search presets"))
         self.setAccessibleName(tr("Presets"))
-        self._said = QLabel(self)
-        self._said.setWordWrap(True)
-        self._said.setFont(theme.font("caption"))
-        self._say(said)
+        self.notice = QLabel(self)
+        self.notice.setWordWrap(True)
+        self.notice.setFont(theme.font("caption"))
+        self._show_notice(problem)
         layout = self.layout()
         assert isinstance(layout, QVBoxLayout)
-        layout.addWidget(self._said)
+        layout.addWidget(self.notice)
 
     def name(self, entry: Preset) -> str:
         return f"{entry.title}, {entry.text}"
@@ -53,17 +54,17 @@ class PresetPopup(ListPopup):
         text_layout.draw(painter, left + _TITLE, middle, words, "mono_caption")
 
     def extra_height(self) -> int:
-        if self._said.isHidden():
+        if self.notice.isHidden():
             return 0
-        return self._said.heightForWidth(self.scaled(self.width_hint) - 12) + 6
+        return self.notice.heightForWidth(self.scaled(self.width_hint) - 12) + 6
 
-    def _say(self, wrong: str = "") -> None:
+    def _show_notice(self, wrong: str = "") -> None:
         """What is wrong, else how to get rid of ones of one's own."""
         own = any(entry.own for entry in self.rows.entries)
-        self._said.setText(wrong or (tr("Del forgets one of your own.") if own else ""))
+        self.notice.setText(wrong or (tr("Del forgets one of your own.") if own else ""))
         token = "err" if wrong else "text3"
-        self._said.setStyleSheet(f"color: {self.look.color(token).name()};")
-        self._said.setVisible(bool(self._said.text()))
+        self.notice.setStyleSheet(f"color: {self.look.color(token).name()};")
+        self.notice.setVisible(bool(self.notice.text()))
 
     def _key(self, event: QKeyEvent) -> bool:
         if event.key() == Qt.Key.Key_Delete and not self.search.text():
@@ -77,10 +78,10 @@ class PresetPopup(ListPopup):
         try:
             prompt_presets.forget(entry)
         except PonyStudioError as error:
-            self._say(str(error))
+            self._show_notice(str(error))
         else:
             row = self.list.currentIndex().row()
             self.rows.set_entries([other for other in self.rows.entries if other != entry])
             self._select(row)
-            self._say()
+            self._show_notice()
         self.resize_to_rows()

@@ -13,7 +13,7 @@ from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch
 from ponystudio.canvas.fields.family import model_family
 from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.file import loras_behind
-from ponystudio.canvas.fields.prompt_layout import LINE, PromptLayout, laid, line_count
+from ponystudio.canvas.fields.prompt_layout import LINE, PromptLayout, lay_out, line_count
 from ponystudio.canvas.fields.prompt_painting import (
     COUNTER,
     INSET,
@@ -78,7 +78,7 @@ class PromptField(Field):
             hint = tr("Type a prompt") if self.prompt else self.label
             text_layout.draw(painter, origin.x(), origin.y() + LINE / 2, hint, "prompt")
         else:
-            found = laid(text, round(rect.width() - 2 * INSET), dialect, ctx.theme.name)
+            found = lay_out(text, round(rect.width() - 2 * INSET), dialect, ctx.theme.name)
             self._paint_text(painter, origin, rect, ctx, found)
         if self.prompt:
             count = self.count(ctx)
@@ -116,7 +116,7 @@ class PromptField(Field):
         self, painter: QPainter, origin: QPointF, rect: QRectF, ctx: FieldContext, count: Count
     ) -> None:
         text = str(ctx.value)
-        found = laid(text, round(rect.width() - 2 * INSET), self.dialect(ctx), ctx.theme.name)
+        found = lay_out(text, round(rect.width() - 2 * INSET), self.dialect(ctx), ctx.theme.name)
         room = self.lines_in(rect.height())
         for place in count.breaks:
             line, x = found.place(break_place(text, place))
@@ -140,8 +140,8 @@ class PromptField(Field):
 
     def accessible_text(self, ctx: FieldContext) -> str:
         count = self.count(ctx) if self.prompt else None
-        said = f"{self.label}, {ctx.value}"
-        return f"{said}, {counted(count)}" if count else said
+        text = f"{self.label}, {ctx.value}"
+        return f"{text}, {count_text(count)}" if count else text
 
     def tooltip(self, ctx: FieldContext, part: str = "") -> str:
         lines = [super().tooltip(ctx, part)]
@@ -197,5 +197,5 @@ class _Selecting:
     def cancel(self) -> None: ...
 
 
-def counted(count: Count) -> str:
+def count_text(count: Count) -> str:
     return tr("{tokens} of {room} tokens").format(tokens=count.tokens, room=count.room)

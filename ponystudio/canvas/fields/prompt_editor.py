@@ -33,7 +33,7 @@ from ponystudio.studio.models.token_counter import Count
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
 
-SPELL_MS = 1500
+PAUSE_MS = 1500
 WEIGHT_STEP = 0.1
 _LINE_HEIGHT = QTextBlockFormat.LineHeightTypes.FixedHeight
 
@@ -67,15 +67,15 @@ class PromptEditor(InPlaceEditor):
         self._writing = False
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
-        self._pause.setInterval(SPELL_MS)
-        self._pause.timeout.connect(self._new_spell)
+        self._pause.setInterval(PAUSE_MS)
+        self._pause.timeout.connect(self.begin_step)
         self.marks = _Marks(self.text.document(), self)
         self._fill(str(ctx.value))
         self.text.moveCursor(QTextCursor.MoveOperation.End)
         self.text.textChanged.connect(self._typed)
         self.text.installEventFilter(self)
         if field.prompt:
-            ctx.services.counts.changed.connect(self._counted)
+            ctx.services.counts.changed.connect(self._on_counts_changed)
 
     @property
     def plain(self) -> str:
@@ -123,7 +123,7 @@ class PromptEditor(InPlaceEditor):
         while tail < most and text[-1 - tail] == now[-1 - tail]:
             tail += 1
         self._replace(start, len(now) - tail, text[start : len(text) - tail])
-        self._new_spell()
+        self.begin_step()
 
     def weigh(self, by: float) -> None:
         """More or less attention for the selection, or for the word at the cursor."""
@@ -201,7 +201,7 @@ class PromptEditor(InPlaceEditor):
         self._pause.start()
         self.update()
 
-    def _new_spell(self) -> None:
+    def begin_step(self) -> None:
         self.merge = gesture(f"type {self.ctx.spec.name}")
 
     def _fill(self, text: str) -> None:
@@ -232,7 +232,7 @@ class PromptEditor(InPlaceEditor):
         cursor.mergeBlockFormat(form)
         self._writing = False
 
-    def _counted(self) -> None:
+    def _on_counts_changed(self) -> None:
         self.update()
         self.text.viewport().update()
 
@@ -308,7 +308,7 @@ class _Marks(QSyntaxHighlighter):
     def __init__(self, document: QTextDocument, editor: PromptEditor) -> None:
         super().__init__(document)
         self._editor = editor
-        self._spans: list[tuple[int, int]] = []
+        self.spans: list[tuple[int, int]] = []
         self._look = QTextCharFormat()
         self._look.setForeground(editor.look.color("accent"))
         self._look.setBackground(editor.look.color("tint"))
@@ -320,13 +320,13 @@ class _Marks(QSyntaxHighlighter):
             return
         dialect = self._editor.field.dialect(self._editor.now)
         spans = prompt_weights.spans(self.document().toPlainText(), dialect)
-        if spans != self._spans:
-            self._spans = spans
+        if spans != self.spans:
+            self.spans = spans
             self.rehighlight()
 
     def highlightBlock(self, text: str) -> None:
         offset = self.currentBlock().position()
-        for start, end in self._spans:
+        for start, end in self.spans:
             first, last = max(start - offset, 0), min(end - offset, len(text))
             if first < last:
                 self.setFormat(first, last - first, self._look)

@@ -69,7 +69,7 @@ def actions(target: Target, host: Host) -> list[ActionSpec]:
     ]
 
 
-def choose(ctx: FieldContext, host: Host, current: Preset | None = None, said: str = "") -> None:
+def choose(ctx: FieldContext, host: Host, current: Preset | None = None, problem: str = "") -> None:
     """A list of presets opens; the chosen one goes to the cursor, else to the end."""
     editor = host.editor_of(ctx)
     start, end = editor.selection() if editor else (len(str(ctx.value)),) * 2
@@ -77,8 +77,8 @@ def choose(ctx: FieldContext, host: Host, current: Preset | None = None, said: s
     try:
         known = prompt_presets.own()
     except PonyStudioError as error:
-        said = str(error)
-    popup = PresetPopup([*known, *prompt_presets.shipped()], current, said)
+        problem = str(error)
+    popup = PresetPopup([*known, *prompt_presets.shipped()], current, problem)
     popup.chosen.connect(lambda preset: _insert(ctx, host, preset, start, end, editor is not None))
     host.open_popup(ctx, popup, host.rect_of(ctx))
 
@@ -91,7 +91,7 @@ def keep(ctx: FieldContext, host: Host) -> None:
     try:
         choose(ctx, host, prompt_presets.keep(text[start:end] or text))
     except PonyStudioError as error:
-        choose(ctx, host, said=str(error))
+        choose(ctx, host, problem=str(error))
 
 
 def _insert(

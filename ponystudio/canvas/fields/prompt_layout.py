@@ -49,19 +49,19 @@ def line_count(text: str, width: float) -> int:
         # A line and the next one's first word are wider than the room: four lines would take
         # more than twice the width.
         return 1
-    return _counted(text, round(width))
+    return _count_lines(text, round(width))
 
 
 @lru_cache(maxsize=4096)
-def _counted(text: str, width: int) -> int:
+def _count_lines(text: str, width: int) -> int:
     # A line that is begun counts: the cursor stands there.
-    return _broken(text, width).lineCount() + text.endswith("\n")
+    return _break_lines(text, width).lineCount() + text.endswith("\n")
 
 
 @lru_cache(maxsize=256)
-def laid(text: str, width: int, dialect: str, theme_name: str) -> PromptLayout:
+def lay_out(text: str, width: int, dialect: str, theme_name: str) -> PromptLayout:
     """The lines of a text; `dialect` "" for one without weights."""
-    layout = _broken(text, width)
+    layout = _break_lines(text, width)
     weighted = prompt_weights.spans(text, dialect) if dialect else []
     look = QTextCharFormat()
     look.setForeground(theme.current().color("accent"))
@@ -78,7 +78,7 @@ def laid(text: str, width: int, dialect: str, theme_name: str) -> PromptLayout:
     return PromptLayout(layout, layout.lineCount(), boxes)
 
 
-def _broken(text: str, width: int) -> QTextLayout:
+def _break_lines(text: str, width: int) -> QTextLayout:
     layout = QTextLayout(text.replace("\n", _SEPARATOR), theme.current().font(ROLE))
     option = QTextOption()
     option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)

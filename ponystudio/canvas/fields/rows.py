@@ -116,13 +116,13 @@ class RowsField(Field):
         painter.setPen(pen)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(place.adjusted(0.5, 0.5, -0.5, -0.5), 4.5, 4.5)
-        said = self._add_text()
-        width = text_layout.width(said, "body")
+        text = self._add_text()
+        width = text_layout.width(text, "body")
         x = place.center().x() - (width + 20) / 2
         color = ctx.theme.color("text" if hovered else "text2")
         field_painting.icon(painter, QRectF(x, place.top(), 14, row_height()), "plus", color, 12)
         painter.setPen(color)
-        text_layout.draw(painter, x + 20, place.center().y(), said, "body")
+        text_layout.draw(painter, x + 20, place.center().y(), text, "body")
 
     def _add_text(self) -> str:
         kinds = {"loras": "LoRA", "embeddings": tr("embedding"), "controlnet": "ControlNet"}

@@ -202,7 +202,7 @@ class GestureController(QObject, EventHandler):
         box, link = refusal_rects(self.view, shown)
         self._drop_refusal()
         if link.contains(event.position()):
-            self.ops.put_between(*remedy)
+            self.ops.insert_bridge(*remedy)
         return bool(box.contains(event.position()))
 
     def _drop_refusal(self, _: object = None) -> bool:
@@ -216,7 +216,7 @@ class GestureController(QObject, EventHandler):
         """Do what the refusal in sight offers; by keyboard Enter."""
         remedy = self._remedy
         self._drop_refusal()
-        return bool(remedy and self.ops.put_between(*remedy))
+        return bool(remedy and self.ops.insert_bridge(*remedy))
 
     # Scrolling while something is dragged past the edge
 

@@ -128,7 +128,7 @@ class GraphOperations(QObject):
     def request_node(self, at: QPointF, ends: Sequence[SocketRef]) -> None:
         self.node_requested.emit(at, ends)
 
-    def put_between(self, bridge: Bridge, pair: Pair) -> str:
+    def insert_bridge(self, bridge: Bridge, pair: Pair) -> str:
         """A conversion between two sockets, halfway between their cards."""
         start = self.store.output_pos(pair.source, pair.output)
         end = self.store.input_pos(pair.target, pair.input)

@@ -51,7 +51,7 @@ class Move(Gesture):
             self._select("add" if self.press.shift or self.press.ctrl else "set")
         if self.press.alt:
             self._copy()
-        self._take_hold()
+        self._note_positions()
 
     def _hit_is_selected(self) -> bool:
         if self.hit.node:
@@ -82,7 +82,7 @@ class Move(Gesture):
             self.hit = Hit(self.hit.part, index=pasted.frames[frames.index(self.hit.index)])
         self.store.select(pasted.nodes, frames=pasted.frames, notes=pasted.notes)
 
-    def _take_hold(self) -> None:
+    def _note_positions(self) -> None:
         """Note where everything is that comes along."""
         ids, frames, notes = self._selection()
         moving = dict.fromkeys(id for id in ids if not self.ops.pinned(id))

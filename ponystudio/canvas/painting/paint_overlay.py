@@ -116,17 +116,17 @@ def _above(store: ItemStore, found: list[WireItem]) -> Iterator[QRectF]:
     for wire in found:
         near |= store.node_index.near(wire.box)
         for x, y in wire.dots:
-            yield _around(QPointF(x, y), metrics.DOT_RADIUS + 2)
+            yield _square(QPointF(x, y), metrics.DOT_RADIUS + 2)
     for id in near:
         item = store.node_items[id]
         yield item.rect.adjusted(-1, -1, 1, metrics.SHADOW)
         for row in (*item.layout.inputs, *item.layout.outputs):
-            yield _around(item.pos() + row.centre, 8)
+            yield _square(item.pos() + row.centre, 8)
         if item.message:
             yield item.message.rect.adjusted(-1, -metrics.MESSAGE_GAP, 1, metrics.SHADOW)
 
 
-def _around(at: QPointF, reach: float) -> QRectF:
+def _square(at: QPointF, reach: float) -> QRectF:
     return QRectF(at.x() - reach, at.y() - reach, 2 * reach, 2 * reach)
 
 

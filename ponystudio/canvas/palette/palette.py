@@ -62,8 +62,8 @@ class Palette(QFrame):
         self.search.installEventFilter(self)
         self.chip.clicked.connect(self.drop_filter)
         self.list.clicked.connect(lambda _: self._choose())
-        theme.hub.changed.connect(self._dress)
-        self._dress()
+        theme.hub.changed.connect(self._restyle)
+        self._restyle()
         self.hide()
 
     # For those who open it
@@ -223,7 +223,7 @@ class Palette(QFrame):
         column.addWidget(PaletteLine(self))
         column.addWidget(self.foot)
 
-    def _dress(self) -> None:
+    def _restyle(self) -> None:
         look, unit = theme.current(), theme.scale()
         self._head.setContentsMargins(*(round(v * unit) for v in (12, 6, 8, 6)))
         self._head.setSpacing(round(8 * unit))

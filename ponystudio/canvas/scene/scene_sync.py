@@ -71,7 +71,7 @@ class SceneSync(QObject):
         self._hang_message(self._store.node_items[node])
         self._store.damage_node(node)
 
-    # What it hears
+    # What it follows
 
     def _document_changed(self, change: Change) -> None:
         self._selection_lost = False
@@ -148,8 +148,8 @@ class SceneSync(QObject):
         self.automatic_positions.clear()
         graph = self._document.graph
         used = _used_outputs(graph.nodes.values())
-        lost = {id for id in graph.nodes if self._make_node(id, used.get(id, frozenset()))}
-        self._place_the_lost(lost)
+        unplaced = {id for id in graph.nodes if self._make_node(id, used.get(id, frozenset()))}
+        self._place_new_cards(unplaced)
         for id in graph.nodes:
             self._follow_links(id)
         self._follow_frames()
@@ -162,7 +162,7 @@ class SceneSync(QObject):
         gone = [id for id in change.nodes if id not in graph.nodes]
         rewired = _sources_touched(change)
         moved: set[str] = set()
-        lost: set[str] = set()
+        unplaced: set[str] = set()
         places: list[QRectF] = []
         for id in gone:
             self._drop_wires([key for key in store.wires_of.get(id, ()) if key[0] == id])
@@ -176,12 +176,12 @@ class SceneSync(QObject):
             before = store.node_items.get(id)
             old = before.rect if before else None
             if self._make_node(id, used.get(id)):
-                lost.add(id)
+                unplaced.add(id)
             moved.add(id)
             new = store.node_items[id].rect
             if new != old:
                 places += [new] if old is None else [old, new]
-        self._place_the_lost(lost)
+        self._place_new_cards(unplaced)
         for id in change.nodes & graph.nodes.keys():
             self._follow_links(id)
         for key in {key for id in moved for key in store.wires_of.get(id, ())}:
@@ -250,12 +250,12 @@ class SceneSync(QObject):
         self._store.node_index.drop(id)
         self._drop_wires(list(self._store.wires_of.pop(id, ())))
 
-    def _place_the_lost(self, lost: set[str]) -> None:
+    def _place_new_cards(self, unplaced: set[str]) -> None:
         """Lay out the new cards of which the view does not say where they are."""
-        if not lost:
+        if not unplaced:
             return
         document, cards = self._document, self._store.node_items
-        ids = [id for id in document.graph.nodes if id in lost]
+        ids = [id for id in document.graph.nodes if id in unplaced]
         sizes = {id: (cards[id].rect.width(), cards[id].rect.height()) for id in ids}
         taken = [
             (item.x, item.y, item.rect.width(), item.rect.height())

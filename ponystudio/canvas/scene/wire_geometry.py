@@ -25,7 +25,7 @@ def curves(source: QPointF, target: QPointF, dots: Sequence[Point] = ()) -> list
     result = []
     for i in range(last):
         a, b = points[i], points[i + 1]
-        reach = _between(a, b)
+        reach = _tension(a, b)
         ax, ay = (1.0, 0.0) if i == 0 else _heading(points[i - 1], a, b)
         bx, by = (1.0, 0.0) if i + 1 == last else _heading(a, b, points[i + 2])
         result.append(
@@ -107,7 +107,7 @@ def _direct(a: Point, b: Point) -> Curve:
     return a, (a[0] + k, a[1]), (b[0] - k, b[1]), b
 
 
-def _between(a: Point, b: Point) -> float:
+def _tension(a: Point, b: Point) -> float:
     """Tension at a dot; never so much that a short piece would loop."""
     k = max(16.0, min(90.0, abs(b[0] - a[0]) / 2))
     return min(k, max(16.0, math.dist(a, b) / 2))

@@ -43,7 +43,7 @@ class Camera:
             return None
         return cls(QPointF(*center), bounded(zoom)) if math.isfinite(zoom) else None
 
-    def toward(self, other: Camera, share: float) -> Camera:
+    def interpolate(self, other: Camera, share: float) -> Camera:
         """Between two cameras, so that the way on screen is even."""
         zoom = zoom_between(self.zoom, other.zoom, share)
         if abs(other.zoom - self.zoom) < 1e-6:

@@ -69,7 +69,7 @@ class CameraView(QGraphicsView):
         return self._end if self._animation.active else None
 
     def _move_on(self, share: float) -> None:
-        self.set_camera(self._start.toward(self._end, share))
+        self.set_camera(self._start.interpolate(self._end, share))
 
     def _arrive(self) -> None:
         self.set_camera(self._end)

@@ -38,9 +38,9 @@ class Minimap(QWidget):
         self._timer.timeout.connect(self._redraw)
         self.setAccessibleName(self.tr("Minimap"))
         self.setCursor(Qt.CursorShape.ArrowCursor)
-        view.graph_scene.sync.content_changed.connect(self._stale)
-        self._store.selection_changed.connect(self._stale)
-        self._states.changed.connect(self._stale)
+        view.graph_scene.sync.content_changed.connect(self._schedule_redraw)
+        self._store.selection_changed.connect(self._schedule_redraw)
+        self._states.changed.connect(self._schedule_redraw)
         theme.hub.changed.connect(self.lay_out)
         view.camera_changed.connect(self._moved)
         view.resized.connect(self.lay_out)
@@ -63,7 +63,7 @@ class Minimap(QWidget):
         above = 2 * _MARGIN + theme.density().button + 4  # the zoom bar is there
         bottom = self._view.viewport().height() - round(above * unit)
         self.setGeometry(round(_MARGIN * unit), bottom - height, width, height)
-        self._redraw() if self._world.isNull() else self._stale()
+        self._redraw() if self._world.isNull() else self._schedule_redraw()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
@@ -95,7 +95,7 @@ class Minimap(QWidget):
         if not self._world.isNull():
             self._view.set_camera(Camera(self._from_map(pos + self._grip), self._view.zoom))
 
-    def _stale(self) -> None:
+    def _schedule_redraw(self) -> None:
         if self._on and not self._timer.isActive():
             self._timer.start()
 

@@ -13,7 +13,7 @@ _HIGH, _FOOT = 34, 16
 
 
 class StatusHint(QWidget):
-    """`say` shows a text, in which *stars* mark what is semibold; "" hides it."""
+    """`show_text` shows one line, in which *stars* mark what is semibold; "" hides it."""
 
     def __init__(self, viewport: QWidget) -> None:
         super().__init__(viewport)
@@ -22,7 +22,7 @@ class StatusHint(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
-    def say(self, text: str) -> None:
+    def show_text(self, text: str) -> None:
         parts = [(part, i % 2 == 1) for i, part in enumerate(text.split("*")) if part]
         if parts == self._parts:
             return

@@ -69,7 +69,7 @@ class GraphView(CameraView):
         self.set_handlers()
         scene.overlay_changed.connect(self._show_overlay)
         scene.drag_changed.connect(self._show_overlay)
-        scene.focus_changed.connect(self._say_focus)
+        scene.focus_changed.connect(self._announce_focus)
         theme.hub.changed.connect(self._theme_changed)
         self.set_camera(Camera(QPointF(), 1.0))
 
@@ -111,7 +111,7 @@ class GraphView(CameraView):
     def _show_overlay(self) -> None:
         self.viewport().update()
 
-    def _say_focus(self) -> None:
+    def _announce_focus(self) -> None:
         """Tell screen readers what the keyboard is on."""
         focus = self.graph_scene.focus
         self.setAccessibleDescription(screen_reader_texts.focused(self.graph_scene, focus))

@@ -35,9 +35,9 @@ class ZoomBar(QWidget):
             row.addWidget(button)
         view.camera_changed.connect(self._show_zoom)
         view.resized.connect(self.lay_out)
-        theme.hub.changed.connect(self._dress)
+        theme.hub.changed.connect(self._restyle)
         self.setCursor(Qt.CursorShape.ArrowCursor)
-        self._dress()
+        self._restyle()
 
     def lay_out(self) -> None:
         margin = round(MARGIN * theme.scale())
@@ -58,7 +58,7 @@ class ZoomBar(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         return button
 
-    def _dress(self) -> None:
+    def _restyle(self) -> None:
         unit, look = theme.scale(), theme.current()
         colors = tuple(look.color(name).name() for name in ("text2", "hover", "tint"))
         self.setStyleSheet(

@@ -95,14 +95,14 @@ def test_trouble_is_shown_on_the_field(studio, loras, qtbot):
 
 
 def test_a_file_from_anywhere_is_browsed_for(studio, loras, tmp_path, qtbot, monkeypatch):
-    from PySide6.QtWidgets import QFileDialog
+    from PySide6.QtWidgets import QFileDialog, QPushButton
 
     opened = []
     monkeypatch.setattr(QFileDialog, "open", lambda dialog: opened.append(dialog))
     outside = tmp_path / "mine.safetensors"
     write_lora(outside)
     studio.click(studio.at("file", 0.5, 22))
-    studio.popup._browse()
+    next(b for b in studio.popup.findChildren(QPushButton) if "Browse" in b.text()).click()
     assert studio.popup is None
     (dialog,) = opened
     dialog.fileSelected.emit(str(outside))

@@ -94,9 +94,9 @@ def test_what_is_out_of_range_is_said_and_not_kept(studio):
     studio.type("101")
     studio.key(KEY.Key_Return)
     assert studio.editor is not None
-    assert "0" in studio.editor._balloon.text()
+    assert "0" in studio.editor.problem
     studio.type("0")
-    assert not studio.editor._balloon.isVisible()
+    assert studio.editor.problem == ""
     studio.key(KEY.Key_Escape)
     assert studio.steps == 0
 

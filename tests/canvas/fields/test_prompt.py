@@ -6,7 +6,6 @@ from PySide6.QtTest import QTest
 
 from ponystudio.canvas.fields import prompt_layout
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.studio.models.token_counter import PromptState
 
 KEY, HELD = Qt.Key, Qt.KeyboardModifier
 LONG = "a unicorn with a (rainbow mane:1.2) in tall grass, " * 12
@@ -45,7 +44,7 @@ def test_a_right_press_in_the_text_leaves_it_open_for_its_menu(studio, prompt):
 def test_a_spell_of_typing_is_one_step(studio, prompt):
     editor = prompt("a")
     studio.type(" unicorn")
-    editor._new_spell()
+    editor.begin_step()
     studio.type(", 3d")
     assert studio.steps == 3
     studio.key(KEY.Key_Z, HELD.ControlModifier)
@@ -59,18 +58,16 @@ def test_a_spell_of_typing_is_one_step(studio, prompt):
 
 
 def test_what_has_no_effect_is_said_at_the_counter(studio, qtbot):
-    def tip(text):
-        studio.document.do(SetParam("p", "text", text), "Set")
-        spec = studio.document.spec("p").param_by_name["text"]
-        field, ctx = studio.scene.sync.field(spec), studio.host.context("p", spec)
-        field.tooltip(ctx)
-        qtbot.waitUntil(lambda: PromptState(text, "a1111") in studio.host.services.counts._known)
-        return field.tooltip(ctx)
+    def tip():
+        place = studio.place("text", "p")
+        return place.field.tooltip(studio.host.context("p", place.spec))
 
-    assert "<lora:mane:0.8>: left out of the text" in tip("a pony <lora:mane:0.8>")
-    assert "Use an Apply LoRA node" in tip("a pony <lora:mane:0.8>")
+    studio.document.do(SetParam("p", "text", "a pony <lora:mane:0.8>"), "Set")
+    qtbot.waitUntil(lambda: "<lora:mane:0.8>: left out of the text" in tip())
+    assert "Use an Apply LoRA node" in tip()
     shown = studio.view.grab().toImage()
-    assert "left out" not in tip("a pony")
+    studio.document.do(SetParam("p", "text", "a pony"), "Set")
+    qtbot.waitUntil(lambda: "left out" not in tip())
     assert studio.view.grab().toImage() != shown
 
 
@@ -129,7 +126,7 @@ def test_the_editor_breaks_lines_as_the_card_does(studio, prompt):
         studio.view.zoom_at(zoom / studio.view.zoom, studio.view.rect().center())
         layout = editor.text.document().firstBlock().layout()
         lines = [layout.lineAt(i).textStart() for i in range(layout.lineCount())]
-        laid = prompt_layout.laid(LONG, width, "a1111", "dark").layout
+        laid = prompt_layout.lay_out(LONG, width, "a1111", "dark").layout
         assert lines == [laid.lineAt(i).textStart() for i in range(laid.lineCount())], zoom
 
 
@@ -142,7 +139,7 @@ def test_a_long_prompt_is_cut_and_never_taller_than_its_most(studio):
 @pytest.mark.parametrize("width", [142.0, 222.0, 462.0])
 @pytest.mark.parametrize("text", ["a", "a b " * 20, LONG, "x" * 300, "a\nb\nc\nd\ne", ""])
 def test_lines_are_counted_where_it_matters(qapp, width, text):
-    exact = prompt_layout._broken(text, round(width)).lineCount()
+    exact = prompt_layout.lay_out(text, round(width), "", "dark").lines
     assert max(3, prompt_layout.line_count(text, width)) == max(3, exact)
 
 
@@ -175,7 +172,7 @@ def test_plain_text_is_neither_weighed_nor_counted(studio):
     studio.click(studio.at("note", 0.9, 14, node="p"))
     studio.key(KEY.Key_Up, HELD.ControlModifier)
     assert studio.value("note", "p") == "(a:1.2)"
-    assert studio.editor.marks._spans == []
+    assert studio.editor.marks.spans == []
 
 
 def test_another_edit_of_the_text_keeps_the_cursor(studio, prompt):

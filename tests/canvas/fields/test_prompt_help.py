@@ -131,7 +131,7 @@ def test_a_preset_of_ones_own(studio):
     kept = prompt_presets.own()[0]
     assert (kept.title, studio.popup.current) == ("rainbow mane", kept)
     assert studio.popup.rows.shown[0] == kept
-    assert studio.popup._said.text().startswith("Del ")
+    assert studio.popup.notice.text().startswith("Del ")
     QTest.keyClick(studio.popup.search, KEY.Key_Escape)
     say(studio, "a cat")
     menu(studio)["prompt.preset"].run()
@@ -141,7 +141,7 @@ def test_a_preset_of_ones_own(studio):
     QTest.keyClick(studio.popup.search, KEY.Key_Delete)
     assert prompt_presets.own() == []
     assert studio.popup.rows.shown[0] == LADDER
-    assert studio.popup._said.text() == ""
+    assert studio.popup.notice.text() == ""
     # Those that ship are there to stay.
     QTest.keyClick(studio.popup.search, KEY.Key_Delete)
     assert studio.popup.rows.shown[0] == LADDER
@@ -152,8 +152,8 @@ def test_a_damaged_file_of_presets_is_told_in_the_list(studio):
     prompt_presets.own_file().write_text("torn", "utf-8")
     say(studio, "a pony")
     menu(studio)["prompt.keep"].run()
-    assert "presets cannot be read" in studio.popup._said.text()
-    assert str(prompt_presets.own_file()) in studio.popup._said.text()
+    assert "presets cannot be read" in studio.popup.notice.text()
+    assert str(prompt_presets.own_file()) in studio.popup.notice.text()
     assert len(studio.popup.rows.shown) == len(prompt_presets.shipped())
     assert prompt_presets.own_file().read_text("utf-8") == "torn"
 
