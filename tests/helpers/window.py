@@ -69,6 +69,19 @@ def press(widget: QWidget, key: Qt.Key, modifiers: Qt.KeyboardModifier = NONE) -
     QTest.keyClick(widget, key, modifiers)
 
 
+def shown(qtbot: Any, widget: QWidget, width: int, height: int) -> Any:
+    """The widget, this large, on a host that is shown."""
+    host = QWidget()
+    host.resize(2000, 500)
+    widget.setParent(host)
+    widget.resize(width, height)
+    qtbot.addWidget(host)
+    host.show()
+    qtbot.waitExposed(host)
+    widget.host = host  # kept as long as the widget
+    return widget
+
+
 def picture(path: Path) -> Path:
     """A small picture file."""
     from PIL import Image

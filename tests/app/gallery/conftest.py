@@ -1,5 +1,7 @@
 """What tests of pictures begin with."""
 
+from helpers.gallery import gallery
 from helpers.result_library import output, results, scanned, toasts
+from helpers.strip import strip
 
-__all__ = ["output", "results", "scanned", "toasts"]
+__all__ = ["gallery", "output", "results", "scanned", "strip", "toasts"]

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QScrollAr
 
 from helpers.window import open_window
 from ponystudio.app.actions.action_registry import ActionRegistry
-from ponystudio.app.settings.folder_list import FolderList
 from ponystudio.app.settings.settings_panel import SettingsPanel
 from ponystudio.studio.settings import SETTINGS, Setting, Settings
 
@@ -78,17 +77,6 @@ def test_a_name_that_no_file_can_have_is_refused_in_words(window, panel):
     assert window.settings.get("file_name_pattern") == "ponies/unicorn"
     shown = [w.text() for w in panel.findChildren(QLabel) if w.isVisible()]
     assert not any("leads out" in text for text in shown)
-
-
-def test_model_folders_are_listed_and_taken_out(window, panel, home):
-    folders = panel.findChild(FolderList)
-    assert not folders.list.isVisible()
-    assert not folders.remove.isEnabled()
-    window.settings.set("model_folders", [str(home / "a"), str(home / "b")])
-    assert folders.list.isVisible()
-    folders.list.setCurrentRow(0)
-    QTest.mouseClick(folders.remove, LEFT)
-    assert window.settings.get("model_folders") == [str(home / "b")]
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5])

@@ -1,83 +1,86 @@
-"""From `<lora:…>` in a prompt to the nodes that apply them: by a button, by the menu, undone."""
+"""What inspector, node panel and results ask of the canvas in front."""
 
 from __future__ import annotations
 
-import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtTest import QTest
 
 from helpers.running import until
-from helpers.window import open_window
-from ponystudio.graph.editing.edits import SetParam
-from ponystudio.widgets.primitives import PaintedButton
-
-LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def window(home):
-    folder = home / "mine" / "loras" / "style"
-    folder.mkdir(parents=True)
-    (folder / "mane.safetensors").write_bytes(b"")
-    with open_window(model_folders=[str(home / "mine")]) as window:
-        window.new_default()
-        until(lambda: "positive" in window.documents.current.graph.nodes)
-        yield window
+from helpers.studio import text_to_picture
+from helpers.window import CTRL, picture, press, show_graph
+from ponystudio.studio.documents.node_state import Problem
+from ponystudio_resources import path as resource
 
 
-def say(window, text):
-    window.documents.current.do(SetParam("positive", "text", text), "Set")
-    window.page.scene.store.select(["positive"])
+def said(window) -> list[str]:
+    return [toast.title for toast in window.toasts.shown]
 
 
-def button(window):
-    for found in window.inspector.findChildren(PaintedButton):
-        if found.accessibleName() == "Make LoRA nodes" and found.isVisible():
-            return found
-    return None
+def test_f8_walks_through_what_is_wrong(window):
+    show_graph(window, text_to_picture())
+    states = window.documents.current.states
+    for node in ("decode", "sampler"):
+        states.update(node, faults=(Problem("Wrong", "Wrong here"),))
+    seen = []
+    for _ in range(3):
+        press(window.page.view, Qt.Key.Key_F8)
+        seen += window.page.scene.store.selected_nodes()
+    assert seen[0] == seen[2]
+    assert set(seen) == {"decode", "sampler"}
 
 
-def test_the_button_makes_one_step(window):
-    document = window.documents.current
-    before = document.graph
-    say(window, "a pony, <lora:mane:0.8>, hat <lora:nowhere:1:0.5>")
-    until(lambda: button(window) is not None)
-    told = document.graph
-    QTest.mouseClick(button(window), LEFT)
-    until(lambda: document.graph is not told)
-    added = document.graph.nodes.keys() - before.nodes.keys()
-    (stack,) = (document.graph.nodes[id] for id in added)
-    assert [row["file"] for row in stack.params["loras"]] == ["style/mane.safetensors", "nowhere"]
-    assert document.graph.nodes["positive"].params["text"] == "a pony, hat"
-    assert window.page.scene.store.selected_nodes() == [stack.id]
-    source = window.page.scene.store.node_items["checkpoint"].rect
-    card = window.page.scene.store.node_items[stack.id].rect
-    readers = ("positive", "negative", "sampler")
-    assert source.right() < card.left()
-    assert all(card.right() < window.page.scene.store.node_items[id].rect.left() for id in readers)
-    assert document.undo_text == "Make LoRA nodes"
-    document.undo()
-    assert document.graph.nodes == told.nodes
+def test_a_seed_that_belongs_nowhere_is_said(window, home):
+    path = picture(home / "plain.png")
+    window.results.actions.use_seed_requested.emit(2**63 + 1, path, None)
+    assert said(window) == ["No seed was changed"]
+    window.results.actions.apply_values_requested.emit(path, None)
+    assert said(window)[-1] == "Nothing to take over"
 
 
-def test_the_menu_has_it_where_there_are_tags(window):
-    document = window.documents.current
-    say(window, "a pony")
-    actions = {action.id: action for action in window.page.commands.actions()}
-    assert not actions["prompt.loras"].enabled()
-    assert button(window) is None
-    say(window, "a pony <lora:mane:1>")
-    assert actions["prompt.loras"].enabled()
-    actions["prompt.loras"].run()
-    until(lambda: "lora" in document.graph.nodes)
-    assert document.graph.nodes["lora"].params["file"] == "style/mane.safetensors"
+def test_the_only_seed_takes_a_large_one(window, home):
+    show_graph(window, text_to_picture())
+    path = picture(home / "plain.png")
+    window.results.actions.use_seed_requested.emit(2**64 - 1, path, None)
+    assert window.documents.current.graph.nodes["sampler"].params["seed"] == 2**64 - 1
+    assert not said(window)
 
 
-def test_without_a_text_encoder_it_says_so(window):
-    window.page.scene.store.select(["checkpoint"])
-    window.actions_.run("edit.delete")
-    until(lambda: "checkpoint" not in window.documents.current.graph.nodes)
-    say(window, "a pony <lora:mane:1>")
-    until(lambda: button(window) is not None)
-    QTest.mouseClick(button(window), LEFT)
-    until(lambda: [toast.title for toast in window.toasts.shown] == ["No LoRA node was made"])
+def test_a_chosen_node_is_added_where_one_looks(window):
+    window.nodes.search.setText("decode")
+    press(window.nodes.search, Qt.Key.Key_Return)
+    (node,) = window.documents.current.graph.nodes.values()
+    assert node.type == "core.decode_latent"
+    assert window.page.view.hasFocus()
+    press(window.page.view, Qt.Key.Key_Z, CTRL)
+    assert not window.documents.current.graph.nodes
+
+
+def test_its_help_opens_the_panel_on_that_node(window):
+    show_graph(window, text_to_picture())
+    window.inspector.help_requested.emit("sampler")
+    assert window.shell.panel == "help"
+    assert window.rail.buttons["help"].isChecked()
+    assert window.shell.panels.currentWidget().choice.currentData() == "core.sample"
+
+
+def test_bypass_is_a_step_that_can_be_undone(window):
+    show_graph(window, text_to_picture())
+    window.inspector.bypass_requested.emit("sampler")
+    assert window.documents.current.graph.nodes["sampler"].mode == "bypassed"
+    window.documents.current.undo()
+    assert window.documents.current.graph.nodes["sampler"].mode == "normal"
+
+
+def test_what_is_added_from_beside_the_canvas_covers_nothing(window):
+    show_graph(window, text_to_picture(), "Ponies")
+    page, document = window.page, window.documents.current
+    before = set(document.graph.nodes)
+    window.canvas_requests.add_node(window.documents.catalog["core.load_vae"])
+    upscaler = resource("models", "upscale_models", "realesrgan-x4plus-anime.safetensors")
+    window.canvas_requests.open_files([upscaler, upscaler])
+    window.drop_handler.wait()
+    until(lambda: len(document.graph.nodes) == len(before) + 3)
+    cards = {id: item.rect for id, item in page.scene.store.node_items.items()}
+    for id in cards.keys() - before:
+        assert [other for other in cards if cards[other].intersects(cards[id])] == [id]
+    (shown,) = page.scene.store.selected_nodes()
+    until(lambda: page.view.visible_rect().contains(cards[shown]))

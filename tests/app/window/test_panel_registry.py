@@ -39,20 +39,6 @@ def test_each_opens_fits_its_width_and_closes(home, name, scale):
         assert not panel.isVisible()
 
 
-def test_the_rail_opens_and_shows_what_is_open(window):
-    QTest.mouseClick(window.rail.buttons["help"], LEFT)
-    checked = {name for name, button in window.rail.buttons.items() if button.isChecked()}
-    assert checked == {"help"}
-    QTest.mouseClick(window.rail.buttons["help"], LEFT)
-    assert not any(button.isChecked() for button in window.rail.buttons.values())
-
-
-def test_every_icon_says_what_it_is(window):
-    for name, button in window.rail.buttons.items():
-        assert button.accessibleName(), name
-        assert button.toolTip(), name
-
-
 def test_keys_open_them(window):
     press(window.page.view, Qt.Key.Key_F1)
     assert window.shell.panel == "help"

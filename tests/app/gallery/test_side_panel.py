@@ -1,0 +1,39 @@
+"""What is known of a picture, and what may be done with it."""
+
+from __future__ import annotations
+
+from PIL import Image
+from PySide6.QtWidgets import QLabel
+
+from helpers.gallery import film_click
+from ponystudio.graph.formats.receipt import Verdict
+
+
+def test_a_picture_is_verified_and_its_details_say_so(gallery, results, qtbot):
+    def said():
+        return [label.text() for label in gallery.side.findChildren(QLabel) if label.isVisible()]
+
+    path = gallery.current().path
+    with qtbot.waitSignal(results.actions.verify_requested) as signal:
+        gallery.side.verify_button.click()
+    assert signal.args[0] == path
+    assert not any("made again" in text for text in said())
+    results.have_verdict(path, Verdict("", ()))
+    assert any("The same in every pixel" in text for text in said())
+    results.have_verdict(path, Verdict("1 % of its pixels differ", ("torch was 1, is 2",)))
+    assert any("1 % of its pixels differ" in text for text in said())
+    assert any("torch was 1, is 2" in text for text in said())
+    results.changed_on_disk(path)
+    film_click(gallery, 1)
+    film_click(gallery, 0)
+    assert gallery.current().path == path
+    assert not any("made again" in text for text in said())
+
+
+def test_what_does_not_tell_how_it_was_made_cannot_be_verified(gallery, results, output, qtbot):
+    Image.new("RGB", (8, 8)).save(output / "plain.png")
+    results.index.add(output / "plain.png")
+    qtbot.waitUntil(lambda: gallery.listing.row(output / "plain.png") >= 0)
+    gallery.show_paths([output / "plain.png"])
+    qtbot.waitUntil(lambda: gallery.current().name == "plain.png")
+    assert not gallery.side.verify_button.isEnabled()

@@ -1,0 +1,26 @@
+"""What the inspector's pages are made of."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+
+from helpers.running import until
+from helpers.studio import text_to_picture
+from helpers.window import show_graph, texts
+from ponystudio.app.inspector.page_parts import Value
+from ponystudio.graph.editing.edits import SetParam
+
+
+def test_long_names_of_files_break_and_are_copied_whole(window):
+    name = "a_very_long_name_of_a_model-000010.safetensors"
+    show_graph(window, text_to_picture())
+    window.page.scene.store.select(["checkpoint"])
+    window.documents.current.do(SetParam("checkpoint", "file", name), "Change file")
+    until(lambda: "very_" in texts(window.inspector))
+    value = next(v for v in window.inspector.findChildren(Value) if "very_" in v.text())
+    assert value.minimumSizeHint().width() < 180
+    value.setSelection(0, len(value.text()))
+    QTest.keyClick(value, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QGuiApplication.clipboard().text() == name
