@@ -30,6 +30,7 @@ from ponystudio.graph.editing.edits import (
     SetView,
 )
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.qt.event_loop import event_loop
 from ponystudio.studio.documents import journal
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.editable_graph import EditableGraph
@@ -122,7 +123,11 @@ def start() -> Graph:
 
 def edit(folder: Path, seed: int) -> None:
     """Go on in this folder until killed."""
-    app = QCoreApplication([])
+    with event_loop(app := QCoreApplication([]), already_running=True):
+        _go_on(app, folder, seed)
+
+
+def _go_on(app: QCoreApplication, folder: Path, seed: int) -> None:
     journal.MANY_LINES = 40  # so that journals are shortened under fire, too
     journal.FAR_TOO_MANY = 3
     documents = Documents(folder)

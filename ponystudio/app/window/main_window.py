@@ -46,6 +46,7 @@ from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.studio.documents.document import Document
+from ponystudio.studio.documents.document_notices import closed_title
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.saving import folders_beside
 from ponystudio.studio.documents.templates import DEFAULT, template
@@ -282,7 +283,7 @@ class MainWindow(QMainWindow):
         self.panels.rescale()
 
     def _opened(self, document: Document) -> None:
-        self.toasts.withdraw(self.documents.closed_words(document))
+        self.toasts.withdraw(closed_title(document))
         self.runner.watch(document)
 
     def _document_shown(self, document: Document | None) -> None:

@@ -7,38 +7,45 @@ when the program ended, however it ended, are opened again by `restore`.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from ponystudio.errors import PonyStudioError
+from ponystudio.errors import GraphError, PonyStudioError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats.edit_codec import difference
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.notification import Notification
-from ponystudio.studio.documents import open_documents
+from ponystudio.studio.documents import document_notices as notices
+from ponystudio.studio.documents import open_documents, opening, saving
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.file_lock import FileLock
 from ponystudio.studio.documents.journal import Journal
 from ponystudio.studio.documents.journal_format import SUFFIX
 from ponystudio.studio.documents.journal_writer import JournalWriter
 from ponystudio.studio.documents.open_documents import OpenDocuments
-from ponystudio.studio.documents.opener import Opener
+from ponystudio.studio.documents.opening import LoadedFile, RecoveredDocument, absolute
 from ponystudio.studio.documents.recent_files import RecentFile, RecentFiles
-from ponystudio.studio.documents.saver import Saver
+from ponystudio.studio.documents.saving import SaveJob
 from ponystudio.studio.documents.templates import Template
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Documents(QObject):
     """`folder` is the data folder; `folders` tells the model folders.
 
-    `opened`, `closed`, `title_changed`, `dirty_changed` and `saved` carry the document,
+    `opened`, `closed`, `title_changed` and `dirty_changed` carry the document,
     `current_changed` it or None, `path_wanted` one that needs a file to be saved in, `notice` a
     Notice for a toast. `restored` comes once, after `restore`. The documents are in the order of
     their tabs.
@@ -50,11 +57,10 @@ class Documents(QObject):
     moved = Signal()
     title_changed = Signal(object)
     dirty_changed = Signal(object)
-    saved = Signal(object)
     path_wanted = Signal(object)
     notice = Signal(object)
     restored = Signal()
-    _kept = Signal(object)
+    _write_failed = Signal(object)
 
     def __init__(
         self,
@@ -71,16 +77,15 @@ class Documents(QObject):
         self._documents: list[Document] = []
         self._current: Document | None = None
         self._stopped = False
-        self._kept.connect(self._tell_kept)
-        self._writer = JournalWriter(self._kept.emit)
+        self._write_failed.connect(self._tell_writing)
+        self._writer = JournalWriter(self._write_failed.emit)
         self._reading = BackgroundTasks("documents-reading", parent=self)
         self._saving = BackgroundTasks("documents-saving", parent=self)
         self._session_due = QTimer(self, singleShot=True, interval=0)
-        self._session_due.timeout.connect(self._keep_session)
+        self._session_due.timeout.connect(self._store_session)
         self.recent = RecentFiles(folder / "recent.json", self._writer.do_slowly, self)
         self.recent.forgotten.connect(self._delete_journal)
-        self._opener = Opener(self, self._reading)
-        self._saver = Saver(self, self._saving)
+        self._moving: list[Document] = []  # to another file, before it is begun
 
     # --- What is open -----------------------------------------------------------------------------
 
@@ -120,7 +125,7 @@ class Documents(QObject):
         self.moved.emit()
         self._session_due.start()
 
-    # --- Opening and closing ----------------------------------------------------------------------
+    # --- Opening ----------------------------------------------------------------------------------
 
     def new(self, template: Template | None = None) -> Document:
         """An empty document, or one that begins as a template. Raises GraphFileError."""
@@ -130,33 +135,158 @@ class Documents(QObject):
 
     def new_from(self, graph: Graph, title: str) -> Document:
         """A document without a file that begins with this graph."""
-        document = self.make()
-        document.start(graph, self.free_title(title))
-        self.add(document)
+        document = self._make()
+        document.start(graph, self._free_title(title))
+        self._add(document)
         return document
 
     def open(self, path: Path) -> None:
         """Open a graph file, or the graph that a picture carries; `opened` or `notice` follows."""
-        self._opener.open(path)
+        path = absolute(path)
+        if (there := self.at(path)) is not None:
+            self.set_current(there)
+        else:
+            self._reading.start(self._open(path), partial(self._not_opened, path.name))
 
     def open_now(self, path: Path) -> Document:
         """As `open`, at once. Raises GraphFileError."""
-        return self._opener.open_now(path)
+        path = absolute(path)
+        if (there := self.at(path)) is not None:
+            self.set_current(there)
+            return there
+        return self._add_loaded(self._after_flush(opening.load, path, self._unsaved_journal(path)))
 
     def reopen(self, entry: RecentFile | None = None) -> None:
         """Open what stands under `recent`; without an entry, what was closed last with unsaved
         work."""
         entry = entry or self.recent.last_unsaved()
-        if entry is not None:
-            self._opener.reopen(entry)
+        if entry is None:
+            return
+        if entry.id:
+            self._reading.start(self._reopen(entry), partial(self._not_opened, entry.title))
+        else:
+            self.open(Path(entry.path))
 
     def restore(self) -> None:
         """Open again what was open last, the one that was shown first; `restored` follows."""
-        self._opener.restore(self._session_file, self._folder)
+        self._reading.start(self._restore(), lambda _: self.restored.emit())
+
+    def _after_flush(self, read: Callable[..., T], *arguments: Any) -> T:
+        """In the thread: read once what was closed before is on the disk and free for others."""
+        self.flush()
+        return read(*arguments)
+
+    async def _open(self, path: Path) -> None:
+        unsaved = self._unsaved_journal(path)
+        self._add_loaded(await in_background(self._after_flush, opening.load, path, unsaved))
+
+    def _unsaved_journal(self, path: Path) -> Path | None:
+        """The journal of what was done to this file and not saved."""
+        entry = self.recent.last_unsaved(path)
+        return self._journal_path(entry.id) if entry else None
+
+    def _add_loaded(self, loaded: LoadedFile) -> Document:
+        path, stored = loaded.path, loaded.stored
+        if path is not None and (there := self.at(path)) is not None:  # it was asked for twice
+            loaded.release()
+            self.set_current(there)
+            return there
+        document = self._make(stored.id if stored else "", loaded.stored_lock)
+        if stored is not None:
+            document.resume(stored)
+            self.recent.taken(document.id)
+        else:
+            title = loaded.title if path else self._free_title(loaded.title)
+            document.start(loaded.graph, title, path, loaded.digest)
+        document.lock = loaded.lock
+        document.set_read_only(notices.read_only_reason(loaded.holder, loaded.protected))
+        if path is not None:
+            self.recent.add(document.title, path)
+        self._add(document)
+        if stored is not None:
+            show_saved = partial(self.revert, document)
+            self.notice.emit(notices.unsaved_work_is_back(document, show_saved))
+        elif path is not None and (left := self.recent.last_unsaved(path)):
+            self.notice.emit(notices.other_work_is_kept(document, partial(self.reopen, left)))
+        return document
+
+    def _not_opened(self, name: str, error: PonyStudioError) -> None:
+        self.notice.emit(notices.not_opened(name, error))
+
+    async def _reopen(self, entry: RecentFile) -> None:
+        journal = self._journal_path(entry.id)
+        recovered = await in_background(self._after_flush, opening.recover, journal)
+        there = next((document for document in self if document.id == entry.id), None)
+        if there is not None:
+            self.set_current(there)
+        elif recovered is None:
+            self.notice.emit(notices.not_reopened(entry.title))
+        else:
+            self._add_recovered(recovered)
+        self.recent.taken(entry.id)
+
+    async def _restore(self) -> None:
+        shelved = frozenset(entry.id for entry in self.recent.entries() if entry.id)
+        session, ids = await in_background(
+            open_documents.survey, self._session_file, self._folder, shelved
+        )
+        back = 0
+        for id in ids:
+            try:
+                recovered = await in_background(opening.recover, self._journal_path(id))
+            except Exception:  # the others are to be opened all the same
+                log.exception("A journal cannot be read.")
+                continue
+            if recovered is not None and self._restore_one(recovered, session, current=not back):
+                back += 1
+        if back and not session.clean:
+            self.notice.emit(notices.all_is_back())
+        self.restored.emit()
+
+    def _restore_one(
+        self, recovered: RecoveredDocument, session: OpenDocuments, *, current: bool
+    ) -> bool:
+        """Open it among the others in the order of their tabs, unless it was closed already."""
+        stored = recovered.stored
+        if stored.closed or stored.pristine:
+            # Closed in the last moment: it stands under recent, or is not needed any more.
+            recovered.release()
+            if not stored.dirty:
+                self._delete_journal(stored.id)
+            elif all(entry.id != stored.id for entry in self.recent.entries()):
+                self.recent.add(stored.title, stored.path, stored.id)
+            return False
+        ranks = {id: rank for rank, id in enumerate(session.open)}
+        rank = ranks.get(stored.id, len(ranks))
+        before = [d for d in self._documents if ranks.get(d.id, len(ranks)) <= rank]
+        # The one that was shown comes first and stays in front, whatever comes after it.
+        self._add_recovered(recovered, len(before), current=current)
+        return True
+
+    def _add_recovered(
+        self, recovered: RecoveredDocument, index: int | None = None, *, current: bool = True
+    ) -> None:
+        stored = recovered.stored
+        taken = stored.path is not None and self.at(stored.path) is not None
+        document = self._make(stored.id, recovered.journal_lock)
+        document.resume(stored)
+        if recovered.fresh is not None and not taken:
+            document.follow_file(recovered.fresh, recovered.digest)
+        if taken:  # opened again meanwhile
+            document.rename(None, self._free_title(stored.title))
+        else:
+            document.lock = recovered.lock
+            reason = notices.read_only_reason(recovered.holder, recovered.protected)
+            document.set_read_only(reason)
+        self._add(document, index, current=current)
+        for notice in notices.recovery(document, recovered):
+            self.notice.emit(notice)
+
+    # --- Closing ----------------------------------------------------------------------------------
 
     def close(self, document: Document) -> None:
         """Close it without asking: unsaved work can be opened again."""
-        if self._saver.is_at(document):
+        if self._is_saving(document):
             self._saving.wait()
         index = self._documents.index(document)
         document.note_camera()
@@ -164,7 +294,7 @@ class Documents(QObject):
         if document is self._current:
             rest = self._documents[index : index + 1] or self._documents[-1:]
             self.set_current(rest[0] if rest else None)
-        notice = self._put_away(document)
+        notice = self._close_journal(document)
         self._session_due.start()
         self.closed.emit(document)
         if notice is not None:
@@ -180,19 +310,97 @@ class Documents(QObject):
     # --- Saving -----------------------------------------------------------------------------------
 
     def save(self, document: Document, *, force: bool = False) -> bool:
-        """Save it into its file; `saved` or `notice` follows. False if it needs another file first:
-        then `path_wanted` was emitted. `force`: also over what another program has written."""
-        return self._saver.save(document, force=force)
+        """Save it into its file; if that fails `notice` follows. False if it needs another file
+        first: then `path_wanted` was emitted. `force`: also over what another program wrote."""
+        if document.path is None or document.read_only:
+            if document.read_only:
+                self.notice.emit(notices.read_only(document))
+            self.path_wanted.emit(document)
+            return False
+        job = self._begin_save(document, document.path, None if force else document.wrote)
+        failed = partial(self._not_saved, document, job.path)
+        self._saving.start(self._save(document, job), failed)
+        return True
 
     def save_as(self, document: Document, path: Path) -> None:
         """Save it into another file, which the user has chosen, and go on with that."""
-        self._saver.save_as(document, path)
+        path = absolute(path)
+        if path == document.path and not document.read_only:
+            self.save(document, force=True)
+            return
+        other = self.at(path)
+        if other is not None and other is not document:
+            self.notice.emit(notices.open_in_other_tab(path))
+            return
+        self._moving.append(document)
+        failed = partial(self._not_saved, document, path)
+        self._saving.start(self._save_as(document, path), failed)
 
     def save_all(self) -> None:
         """Save all that is not saved; those without a file come to `path_wanted` one by one."""
         for document in self:
             if document.dirty:
                 self.save(document)
+
+    def _is_saving(self, document: Document) -> bool:
+        """Whether a save of it is on its way."""
+        return document.saving or document in self._moving
+
+    def _begin_save(
+        self, document: Document, path: Path, replaceable: Callable[[str], bool] | None
+    ) -> SaveJob:
+        """What is saved is the graph of now, whatever is done to it meanwhile."""
+        number = document.begin_saving()
+        return SaveJob(
+            number,
+            document.graph,
+            document.current_camera(),
+            document.catalog,
+            path,
+            replaceable,
+            saving.folders_beside(self.folders(), path) if self.folders else None,
+            partial(document.about_to_save, number),
+        )
+
+    async def _save(self, document: Document, job: SaveJob, lock: FileLock | None = None) -> None:
+        """`lock` is that on another file than the document's."""
+        try:
+            digest = await in_background(saving.write, job)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            document.was_not_saved()
+            raise
+        if job.path != document.path or lock is not None:
+            document.set_lock(lock)
+            document.set_read_only("")
+        document.was_saved(job.number, job.graph, job.path, digest)
+        self.recent.add(document.title, job.path)
+
+    async def _save_as(self, document: Document, path: Path) -> None:
+        folders = self.folders() if self.folders else None
+        graph, catalog, old = document.graph, document.catalog, document.path
+        try:
+            destination = await in_background(
+                saving.prepare_destination, graph, catalog, old, path, folders
+            )
+        finally:
+            self._moving.remove(document)
+        if destination.holder is not None:
+            self.notice.emit(notices.locked(document, path))
+            return
+        try:
+            document.do_all(destination.edits, self.tr("Names of files"))
+        except GraphError:
+            pass  # it was edited meanwhile; the names are told as missing if they are
+        await self._save(document, self._begin_save(document, path, None), destination.lock)
+
+    def _not_saved(self, document: Document, path: Path, error: PonyStudioError) -> None:
+        over = partial(self.save, document, force=True)
+        elsewhere = partial(self.path_wanted.emit, document)
+        self.notice.emit(notices.not_saved(document, path, error, over, elsewhere))
+
+    # --- The end ----------------------------------------------------------------------------------
 
     def wait(self) -> None:
         """Until all that was asked for is opened or saved."""
@@ -211,7 +419,7 @@ class Documents(QObject):
         self._reading.finish()
         self._saving.finish()
         self._session_due.stop()
-        self._keep_session(clean=True)
+        self._store_session(clean=True)
         for document in self._documents:
             if document.pristine:
                 document.journal.delete()
@@ -223,23 +431,25 @@ class Documents(QObject):
             document.unlock()
         return done
 
-    # --- For Opener and Saver ---------------------------------------------------------------------
+    # --- Making and keeping -----------------------------------------------------------------------
 
-    def make(self, id: str = "", journal_lock: FileLock | None = None) -> Document:
+    def _make(self, id: str = "", journal_lock: FileLock | None = None) -> Document:
         """A document that is not open yet, new or with the journal of this id."""
         id = id or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-        journal = Journal(self._writer, self.journal_path(id))
+        journal = Journal(self._writer, self._journal_path(id))
         document = Document(id, journal, self._catalog, self)
-        document.journal_lock = journal_lock or FileLock(self.journal_path(id).with_suffix(".lock"))
+        document.journal_lock = journal_lock or FileLock(
+            self._journal_path(id).with_suffix(".lock")
+        )
         try:
             document.journal_lock.acquire()
         except OSError as error:  # the journal will say so, again and again
-            self._tell_kept(PonyStudioError(f"{error.strerror}."))
+            self._tell_writing(PonyStudioError(f"{error.strerror}."))
         document.title_changed.connect(partial(self.title_changed.emit, document))
         document.dirty_changed.connect(partial(self.dirty_changed.emit, document))
         return document
 
-    def add(self, document: Document, index: int | None = None, *, current: bool = True) -> None:
+    def _add(self, document: Document, index: int | None = None, *, current: bool = True) -> None:
         """Open it: after the others, or at this place; an empty one in front gives way."""
         empty = self._current if self._current and self._current.pristine else None
         self._documents.insert(len(self._documents) if index is None else index, document)
@@ -247,13 +457,13 @@ class Documents(QObject):
         self._session_due.start()
         if current:
             self.set_current(document)
-            if empty is not None and not document.pristine:
+            if empty is not None and not document.pristine and not self._is_saving(empty):
                 self.close(empty)
 
-    def journal_path(self, id: str) -> Path:
+    def _journal_path(self, id: str) -> Path:
         return self._folder / f"{id}{SUFFIX}"
 
-    def free_title(self, title: str) -> str:
+    def _free_title(self, title: str) -> str:
         """The title, with a number if an open document has it already."""
         taken = {document.title for document in self._documents}
         number, free = 1, title
@@ -262,9 +472,7 @@ class Documents(QObject):
             free = f"{title} {number}"
         return free
 
-    # --- Keeping ----------------------------------------------------------------------------------
-
-    def _put_away(self, document: Document) -> Notification | None:
+    def _close_journal(self, document: Document) -> Notification | None:
         """Keep what is in no file; what is to be told of it."""
         notice = None
         if document.dirty:
@@ -272,34 +480,21 @@ class Documents(QObject):
             document.journal.close()
             self.recent.add(document.title, document.path, document.id)
             reopen = partial(self.reopen, self.recent.last_unsaved())
-            notice = Notification(
-                self.closed_words(document),
-                self.tr("What was not saved is kept."),
-                ((self.tr("Open again"), reopen),),
-            )
+            notice = notices.closed(document, reopen)
         else:
             document.journal.delete()
         document.set_lock(None)
         self._writer.do(document.unlock)
         return notice
 
-    def closed_words(self, document: Document) -> str:
-        """The title of the notice that it is closed."""
-        return self.tr("%1 is closed").replace("%1", document.title)
-
     def _delete_journal(self, id: str) -> None:
-        Journal(self._writer, self.journal_path(id)).delete()
+        Journal(self._writer, self._journal_path(id)).delete()
 
-    def _keep_session(self, *, clean: bool = False) -> None:
+    def _store_session(self, *, clean: bool = False) -> None:
         current = self._current.id if self._current else ""
         ids = tuple(document.id for document in self._documents if not document.pristine)
         session = OpenDocuments(ids, current, clean)
         self._writer.do_slowly(partial(open_documents.store, self._session_file, session))
 
-    def _tell_kept(self, error: PonyStudioError | None) -> None:
-        if error is None:
-            title = self.tr("Changes are kept safe again")
-            self.notice.emit(Notification(title, kind="ok"))
-        else:
-            title = self.tr("What you do now could be lost")
-            self.notice.emit(Notification.of(title, error))
+    def _tell_writing(self, error: PonyStudioError | None) -> None:
+        self.notice.emit(notices.journal_writing(error))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ponystudio.graph import atomic_write
-from ponystudio.studio.documents.opening import journals
+from ponystudio.studio.documents.journal_format import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,12 @@ def survey(
     others = [id for id in there if id not in session.open and id not in shelved]
     ids = sorted([*listed, *others], key=lambda id: id != session.current)
     return session, tuple(ids)
+
+
+def journals(folder: Path) -> Iterator[Path]:
+    """All journals in a folder, oldest first."""
+    try:
+        found = [(path.stat().st_mtime, path) for path in folder.glob(f"*{SUFFIX}")]
+    except OSError:
+        return
+    yield from (path for _, path in sorted(found))

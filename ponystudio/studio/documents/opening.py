@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import file_lock
 from ponystudio.studio.documents.file_lock import FileLock, LockHolder
-from ponystudio.studio.documents.journal_format import SUFFIX, NewerJournal, StoredDocument, replay
+from ponystudio.studio.documents.journal_format import NewerJournal, StoredDocument, replay
 
 
 @dataclass
@@ -35,6 +34,9 @@ class LoadedFile:
     stored: StoredDocument | None = None
     stored_lock: FileLock | None = None
 
+    def release(self) -> None:
+        _release(self.lock, self.stored_lock)
+
 
 @dataclass
 class RecoveredDocument:
@@ -51,6 +53,15 @@ class RecoveredDocument:
     gone: bool = False
     fresh: Graph | None = None
     digest: str = ""
+
+    def release(self) -> None:
+        _release(self.lock, self.journal_lock)
+
+
+def _release(*locks: FileLock | None) -> None:
+    for lock in locks:
+        if lock is not None:
+            lock.release()
 
 
 def load(path: Path, journal: Path | None = None) -> LoadedFile:
@@ -88,7 +99,7 @@ def _find_unsaved(loaded: LoadedFile, journal: Path) -> None:
 def recover(journal: Path, *, with_file: bool = True) -> RecoveredDocument | None:
     """The document in a journal; None if another process has it or nothing can be read.
 
-    What cannot be read is put aside under another name, never deleted.
+    What cannot be read is kept under another name, never deleted.
     """
     guard = FileLock(journal.with_suffix(".lock"))
     try:
@@ -99,17 +110,17 @@ def recover(journal: Path, *, with_file: bool = True) -> RecoveredDocument | Non
         guard.release()
         return None
     if stored is None or stored.lost:
-        _put_aside(journal, keep=stored is not None)
+        _keep_damaged(journal, keep=stored is not None)
     if stored is None:
         guard.release()
         return None
     recovered = RecoveredDocument(stored, guard)
     if with_file and stored.path is not None:
-        _compare(recovered, stored.path)
+        _compare_with_file(recovered, stored.path)
     return recovered
 
 
-def _compare(recovered: RecoveredDocument, path: Path) -> None:
+def _compare_with_file(recovered: RecoveredDocument, path: Path) -> None:
     """Is the file still the one that the journal speaks of?"""
     stored = recovered.stored
     recovered.lock, recovered.holder = lock_for_writing(path)
@@ -131,7 +142,7 @@ def _compare(recovered: RecoveredDocument, path: Path) -> None:
                 stored.saved = None
 
 
-def _put_aside(journal: Path, *, keep: bool) -> None:
+def _keep_damaged(journal: Path, *, keep: bool) -> None:
     aside = journal.with_suffix(".damaged")
     try:
         if journal.stat().st_size == 0:
@@ -142,15 +153,6 @@ def _put_aside(journal: Path, *, keep: bool) -> None:
             journal.replace(aside)
     except OSError:
         pass  # it stays where it is
-
-
-def journals(folder: Path) -> Iterator[Path]:
-    """All journals in a folder, oldest first."""
-    try:
-        found = [(path.stat().st_mtime, path) for path in folder.glob(f"*{SUFFIX}")]
-    except OSError:
-        return
-    yield from (path for _, path in sorted(found))
 
 
 def lock_for_writing(path: Path) -> tuple[FileLock | None, LockHolder | None]:
@@ -175,3 +177,8 @@ def digest_of(path: Path) -> str:
 def with_camera(graph: Graph, camera: object) -> Graph:
     """The graph as it goes into a file: with where the view stands."""
     return graph if camera is None else replace(graph, view={**graph.view, "camera": camera})
+
+
+def absolute(path: Path) -> Path:
+    """Without following links: a file is known by the name that the user gave it."""
+    return Path(os.path.abspath(path))  # noqa: PTH100

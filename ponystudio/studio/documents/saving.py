@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from ponystudio.graph.formats.graph_file import dumps
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.folder_layouts import is_network
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.studio.documents.opening import digest_of, with_camera
+from ponystudio.studio.documents.file_lock import FileLock, LockHolder
+from ponystudio.studio.documents.opening import digest_of, lock_for_writing, with_camera
 
 Rename = Callable[[str, str], str]
 
@@ -27,12 +28,13 @@ class ChangedOnDisk(BadInput):
 
 @dataclass(frozen=True)
 class SaveJob:
-    """One save, as values. `replaceable` tells by its SHA-256 what content may be replaced, None:
-    any.
+    """The save of one state, as values. `replaceable` tells by its SHA-256 what content may be
+    replaced, None: any.
 
     `announce` is called with the new content's SHA-256 just before the file is replaced.
     """
 
+    number: int
     graph: Graph
     camera: Mapping[str, Any] | None
     catalog: Catalog
@@ -42,26 +44,47 @@ class SaveJob:
     announce: Callable[[str], None]
 
 
-def write(saving: SaveJob) -> str:
+@dataclass(frozen=True)
+class Destination:
+    """Another file to save into: the lock on it, or who has it instead, and what makes names of
+    files lead to the same files from there."""
+
+    lock: FileLock | None
+    holder: LockHolder | None
+    edits: Sequence[SetParam] = ()
+
+
+def prepare_destination(
+    graph: Graph, catalog: Catalog, old: Path | None, new: Path, folders: ModelFolders | None
+) -> Destination:
+    """Lock a file that a graph is about to move into from `old`."""
+    lock, holder = lock_for_writing(new)
+    if holder is not None or folders is None or old is None or old.parent == new.parent:
+        return Destination(lock, holder)
+    before, after = folders_beside(folders, old), folders_beside(folders, new)
+    return Destination(lock, holder, rename_files(graph, catalog, before, after))
+
+
+def write(job: SaveJob) -> str:
     """Put it into the file, whole or not at all, and give the content's SHA-256.
 
     Raises ChangedOnDisk, NotWritable, StorageFull.
     """
-    there = "" if saving.replaceable is None else digest_of(saving.path)
-    if there and saving.replaceable is not None and not saving.replaceable(there):
+    there = "" if job.replaceable is None else digest_of(job.path)
+    if there and job.replaceable is not None and not job.replaceable(there):
         raise ChangedOnDisk(
             "Another program has changed the file since.",
-            where=str(saving.path),
+            where=str(job.path),
             remedy="Your version is safe: save it over the other one, or under another name.",
         )
-    graph = with_camera(saving.graph, saving.camera)
-    if saving.folders is not None:
-        for edit in rename_files(graph, saving.catalog, saving.folders, saving.folders):
+    graph = with_camera(job.graph, job.camera)
+    if job.folders is not None:
+        for edit in rename_files(graph, job.catalog, job.folders, job.folders):
             graph, _ = edit.apply(graph)
-    data = dumps(graph, saving.catalog).encode("utf-8")
+    data = dumps(graph, job.catalog).encode("utf-8")
     digest = hashlib.sha256(data).hexdigest()
-    saving.announce(digest)
-    atomic_write.write_bytes(saving.path, data)
+    job.announce(digest)
+    atomic_write.write_bytes(job.path, data)
     return digest
 
 
