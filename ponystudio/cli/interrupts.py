@@ -12,7 +12,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 # How long Ctrl+C may go unnoticed on systems where waiting cannot be interrupted.
-GLANCE = 0.2
+CANCEL_CHECK_SECONDS = 0.2
 
 
 def cancellable(work: Callable[[threading.Event], T]) -> T:
@@ -33,7 +33,7 @@ def cancellable(work: Callable[[threading.Event], T]) -> T:
     try:
         with ThreadPoolExecutor(1, thread_name_prefix="run") as pool:
             future = pool.submit(work, cancel)
-            while not wait([future], GLANCE).done:
+            while not wait([future], CANCEL_CHECK_SECONDS).done:
                 pass
             return future.result()
     finally:

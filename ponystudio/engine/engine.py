@@ -102,21 +102,21 @@ class Engine:
             DiskCache(
                 cache_dir,
                 limit=LIMIT if cache_bytes is None else cache_bytes,
-                on_trouble=lambda text: self._emit(Memory(text)),
+                on_failure=lambda text: self._emit(Memory(text)),
             )
             if cache_dir is not None
             else None
         )
-        there = choice.within(device_memory(choice.device))
+        memory = choice.within(device_memory(choice.device))
         self.results = ResultCache(
-            device_bytes=int(there * DEVICE_RESULTS_SHARE),
+            device_bytes=int(memory * DEVICE_RESULTS_SHARE),
             memory_bytes=int(main_memory.total() * MEMORY_RESULTS_SHARE),
             disk=self._disk,
         )
         self._allocation_limit = AllocationLimit(active=choice.kind == "cpu")
         self.pool = WeightsPool(
             choice,
-            budget=int(there * WEIGHTS_SHARE),
+            budget=int(memory * WEIGHTS_SHARE),
             emit=lambda event: self._emit(event),
             allocation_limit=self._allocation_limit,
         )
@@ -197,7 +197,7 @@ class Engine:
     def memory(self) -> MemoryUse:
         """Who has how much memory now; may be asked from any thread."""
         device = self.choice.device
-        on_device, elsewhere = self.pool.held()
+        on_device, elsewhere = self.pool.used_bytes()
         results, main_results = self.results.used
         if device.type == "cpu":
             on_device, elsewhere = on_device + elsewhere, 0

@@ -68,9 +68,9 @@ class Execution:
                 start = time.perf_counter()
                 outputs, context = self._run(step)
                 seconds = time.perf_counter() - start
-                services.receipts.took(step.node.id, seconds)
+                services.receipts.record_seconds(step.node.id, seconds)
                 # What a network made is dear: to make it again, weights must be loaded again.
-                self._keep(step, outputs, max(seconds, WRITE_FROM * bool(context.models.opened)))
+                self._store(step, outputs, max(seconds, WRITE_FROM * bool(context.models.opened)))
                 services.history.record(scope, step.node.id, step.key)
                 if step.spec.effects:
                     identity = self._keys.identity(step.node.id)
@@ -117,7 +117,7 @@ class Execution:
                 denoiser_on_cpu=self._services.request.denoiser_on_cpu,
             )
         except (Exception, SystemExit) as error:  # a node is anybody's code, as a pack is
-            raise _placed(error, step, kind) from error
+            raise _as_run_error(error, step, kind) from error
         if fallbacks.known.get(digest) != known:
             self._keys = self._rekey()
         return result
@@ -196,7 +196,7 @@ class Execution:
             return self._values[link][0]
         return self._results.get(self._plan.keys.of(link.source, link.output))
 
-    def _keep(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
+    def _store(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
         """Cache the outputs, hold them for later steps, let go of what no later step reads."""
         for name, value in outputs.items():
             link, key = Link(step.node.id, name), self._keys.of(step.node.id, name)
@@ -231,29 +231,29 @@ def _outputs(step: Step, returned: Any) -> dict[str, Any]:
             remedy="Tell the author of the node.",
         )
     for output, value in zip(step.spec.outputs, values, strict=True):
-        if not _is(value, output.type):
+        if not _has_type(value, output.type):
             raise NodeFailed(
                 f"{step.spec.id} declares {output.name} as {output.type} and returned "
                 f"{type(value).__name__}.",
                 node=step.node.id,
                 socket=output.name,
-                remedy=_at_fault(step),
+                remedy=_fault_of_pack(step),
             )
     return dict(zip(names, values, strict=True))
 
 
-def _is(value: Any, type_name: str) -> bool:
+def _has_type(value: Any, type_name: str) -> bool:
     """Whether a value may leave a socket of this type; a float's is given no int, nor a bool."""
     if plain := _PLAIN_TYPES.get(type_name):
         return type(value) is plain
     return type_name == "any" or any(socket_type(kind) == type_name for kind in type(value).__mro__)
 
 
-def _at_fault(step: Step) -> str:
+def _fault_of_pack(step: Step) -> str:
     return f"This is a fault in the node pack {step.spec.pack or 'that it comes from'}."
 
 
-def _line(error: BaseException, kind: NodeType) -> str:
+def _source_line(error: BaseException, kind: NodeType) -> str:
     """Where in its pack's own source a node failed: " (prints.py, line 12)"."""
     pack = kind.function.__module__.partition(".")[0]
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
@@ -262,7 +262,7 @@ def _line(error: BaseException, kind: NodeType) -> str:
     return ""
 
 
-def _placed(error: Exception | SystemExit, step: Step, kind: NodeType) -> RunError:
+def _as_run_error(error: Exception | SystemExit, step: Step, kind: NodeType) -> RunError:
     """The error as one of a run, with the node's id."""
     id = step.node.id
     socket = error.socket if isinstance(error, PonyStudioError) else ""
@@ -279,11 +279,11 @@ def _placed(error: Exception | SystemExit, step: Step, kind: NodeType) -> RunErr
         full.node, full.where = id, f"{id}: {full.where}"
         assert isinstance(full, RunError)
         return full
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return NodeFailed(
-        f"{step.spec.title} failed{_line(error, kind)}: {said}.",
+        f"{step.spec.title} failed{_source_line(error, kind)}: {text}.",
         node=id,
-        remedy=_at_fault(step),
+        remedy=_fault_of_pack(step),
     )
 
 

@@ -110,7 +110,7 @@ def _import(pack: str, name: str) -> ModuleType | PackProblem:
         return importlib.import_module(name)
     # A pack is anybody's code: even sys.exit() at its top must not end the studio.
     except (Exception, SystemExit) as error:
-        return PackProblem(pack, f"{name}: {_said(error)}")
+        return PackProblem(pack, f"{name}: {_error_text(error)}")
 
 
 def _import_file(path: Path) -> ModuleType | PackProblem:
@@ -124,9 +124,9 @@ def _import_file(path: Path) -> ModuleType | PackProblem:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        return PackProblem(path.name, _said(error))
+        return PackProblem(path.name, _error_text(error))
     return module
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -26,9 +26,9 @@ from ponystudio.library.formats.content_id import Identity, content_id, hashes, 
 from ponystudio.library.model_folders import ModelFolders
 
 # Kinds of files that are no models, and are not named by hash.
-INPUTS = ("input", "latents")
+INPUT_KINDS = ("input", "latents")
 # Seconds in which a cancel is seen while hashes are waited for.
-GLANCE = 0.1
+CANCEL_CHECK_SECONDS = 0.1
 
 
 class Receipts:
@@ -71,9 +71,9 @@ class Receipts:
         while self._hashing is not None and self._hashing.is_alive():
             if self._cancel.is_set():
                 raise Cancelled("Cancelled.")
-            self._hashing.join(GLANCE)
+            self._hashing.join(CANCEL_CHECK_SECONDS)
 
-    def took(self, node: str, seconds: float) -> None:
+    def record_seconds(self, node: str, seconds: float) -> None:
         """How long a node of this run took."""
         self._seconds[node] = round(seconds, 4)
 
@@ -144,8 +144,8 @@ class Receipts:
         return {
             name: (spec.kind, self._folders.resolve(spec.kind, name))
             for param, value in self._params(ids)
-            for spec, name in _named(param, value)
-            if spec.kind not in INPUTS
+            for spec, name in _files_of_param(param, value)
+            if spec.kind not in INPUT_KINDS
         }
 
     def _seeds(self, ids: Iterable[str]) -> dict[str, int]:
@@ -165,7 +165,7 @@ class Receipts:
                     yield param, coerce(param, node.params.get(param.name, param.default))
 
 
-def _named(param: ParamSpec, value: Any) -> Iterator[tuple[ParamSpec, str]]:
+def _files_of_param(param: ParamSpec, value: Any) -> Iterator[tuple[ParamSpec, str]]:
     """The files that a param names, itself or in rows that are on: whose spec, and the name."""
     if param.type == "file":
         yield param, value
@@ -173,7 +173,7 @@ def _named(param: ParamSpec, value: Any) -> Iterator[tuple[ParamSpec, str]]:
         for row in value:
             if row["on"]:
                 for column in param.fields:
-                    yield from _named(column, row[column.name])
+                    yield from _files_of_param(column, row[column.name])
 
 
 @lru_cache(maxsize=256)

@@ -31,9 +31,9 @@ ENTRY_LIMIT = 256 * 2**20
 # Results that wait to be written; when a slow disk lags further behind, later ones are not kept.
 BACKLOG = 1 * 2**30
 # What is evicted at once goes this far below the limit, so that it is not done for every entry.
-ROOM = 0.9
+EVICT_TO = 0.9
 # Seconds to wait for another process that writes to the index.
-LOCK_PATIENCE = 10.0
+LOCK_TIMEOUT = 10.0
 _STALE_DRAFT = 3600.0
 
 _SCHEMA = """
@@ -52,7 +52,7 @@ PREIMAGES = 50_000
 
 
 @dataclass(frozen=True)
-class _Write:
+class _WriteJob:
     key: str
     value: Any
     seconds: float
@@ -62,7 +62,7 @@ class _Write:
 class DiskCache:
     """Results in `folder`, at most `limit` bytes of them and none above `entry_limit`.
 
-    Writing and accounting happen on a thread of its own; `flush` waits for them. `on_trouble` is
+    Writing and accounting happen on a thread of its own; `flush` waits for them. `on_failure` is
     told, once, when results can no longer be kept (a full disk).
     """
 
@@ -72,10 +72,10 @@ class DiskCache:
         *,
         limit: int = LIMIT,
         entry_limit: int = ENTRY_LIMIT,
-        on_trouble: Callable[[str], None] = lambda _: None,
+        on_failure: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._folder, self._limit, self._entry_limit = folder, limit, entry_limit
-        self._on_trouble = on_trouble
+        self._on_failure = on_failure
         self._broken = False
         self._lock = threading.Lock()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -88,7 +88,7 @@ class DiskCache:
             self._known = {path.stem for path in self._files()}
             self._index = self._open_index()
         except (OSError, sqlite3.Error) as error:
-            self._give_up(str(error))
+            self._stop_writing(str(error))
             self._index = sqlite3.connect(":memory:", check_same_thread=False)
             self._index.executescript(_SCHEMA)
         self._thread = threading.Thread(target=self._work, name="disk cache", daemon=True)
@@ -132,7 +132,7 @@ class DiskCache:
                 return
             self._backlog += size
         self._unreadable.discard(key)
-        job = _Write(key, value, seconds, size)
+        job = _WriteJob(key, value, seconds, size)
         self._jobs.put(lambda: self._write(job))
 
     def forget(self, key: str) -> None:
@@ -168,10 +168,10 @@ class DiskCache:
         self._jobs.put(lambda: self._remember(scope, node, digest, preimages))
 
     def last(self, scope: str, node: str) -> str | None:
-        return self._text("SELECT digest FROM last WHERE scope = ? AND node = ?", scope, node)
+        return self._query_text("SELECT digest FROM last WHERE scope = ? AND node = ?", scope, node)
 
     def preimage(self, digest: str) -> str | None:
-        return self._text("SELECT text FROM preimages WHERE digest = ?", digest)
+        return self._query_text("SELECT text FROM preimages WHERE digest = ?", digest)
 
     # --- The thread -------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class DiskCache:
                 self._renew_index()
             del job  # it holds a result, which may leave the memory now
 
-    def _write(self, job: _Write) -> None:
+    def _write(self, job: _WriteJob) -> None:
         with self._backlog_lock:
             self._backlog -= job.size
         if self._broken:
@@ -214,7 +214,7 @@ class DiskCache:
             path.parent.mkdir(exist_ok=True)
             write_bytes(path, data)
         except (OSError, PonyStudioError) as error:
-            self._give_up(error.what if isinstance(error, PonyStudioError) else str(error))
+            self._stop_writing(error.what if isinstance(error, PonyStudioError) else str(error))
             return
         self._known.add(job.key)
         self._account(job.key, len(data), job.seconds)
@@ -244,7 +244,7 @@ class DiskCache:
             leaving = []
             (clock,) = self._index.execute("SELECT priority FROM clock").fetchone()
             for key, size, priority in rows:
-                if total <= self._limit * ROOM:
+                if total <= self._limit * EVICT_TO:
                     break
                 try:
                     self._path(key).unlink(missing_ok=True)
@@ -292,7 +292,7 @@ class DiskCache:
 
     def _connected(self) -> sqlite3.Connection:
         index = sqlite3.connect(
-            self._folder / "index.sqlite", timeout=LOCK_PATIENCE, check_same_thread=False
+            self._folder / "index.sqlite", timeout=LOCK_TIMEOUT, check_same_thread=False
         )
         try:
             index.execute("PRAGMA journal_mode = WAL")
@@ -326,9 +326,9 @@ class DiskCache:
             except (OSError, sqlite3.Error) as error:
                 self._index = sqlite3.connect(":memory:", check_same_thread=False)
                 self._index.executescript(_SCHEMA)
-                self._give_up(str(error))
+                self._stop_writing(str(error))
 
-    def _text(self, query: str, *values: str) -> str | None:
+    def _query_text(self, query: str, *values: str) -> str | None:
         try:
             with self._lock:
                 row = self._index.execute(query, values).fetchone()
@@ -344,10 +344,10 @@ class DiskCache:
     def _files(self) -> Iterator[Path]:
         return self._folder.glob("??/*.safetensors")
 
-    def _give_up(self, reason: str) -> None:
+    def _stop_writing(self, reason: str) -> None:
         if not self._broken:
             self._broken = True
-            self._on_trouble(f"results are no longer kept on disk: {reason}")
+            self._on_failure(f"results are no longer kept on disk: {reason}")
 
 
 def _adopt(index: sqlite3.Connection, path: Path) -> None:

@@ -12,8 +12,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import torch
 
 from ponystudio.api import Recipe
-from ponystudio.engine.cache.disk_cache import ROOM, DiskCache
-from ponystudio.engine.cache.tensor_walk import moved, on_device, storages, weight
+from ponystudio.engine.cache.disk_cache import EVICT_TO, DiskCache
+from ponystudio.engine.cache.tensor_walk import on_device, storages, to_device, weight
 from ponystudio.engine.protocol.run_events import Tier
 from ponystudio.errors import BadInput
 from ponystudio.library.formats.content_id import content_id
@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _alone(
+def _locked(
     method: Callable[Concatenate[ResultCache, P], T],
 ) -> Callable[Concatenate[ResultCache, P], T]:
     """One thread at a time: plans are made while a run goes on."""
@@ -72,24 +72,24 @@ class ResultCache:
         """Bytes on the device and in the main memory; may be asked from any thread."""
         return self._used[True], self._used[False]
 
-    @_alone
+    @_locked
     def known_tier(self, key: str) -> Tier | None:
         """Where the result is, as far as this process knows."""
-        if entry := self._alive(key):
+        if entry := self._valid_entry(key):
             return "device" if entry.device else "memory"
         return "disk" if self._disk is not None and self._disk.known(key) else None
 
-    @_alone
+    @_locked
     def tier(self, key: str) -> Tier | None:
         """Where the result is, looked for on the disk too."""
-        if entry := self._alive(key):
+        if entry := self._valid_entry(key):
             return "device" if entry.device else "memory"
         return "disk" if self._disk is not None and self._disk.has(key) else None
 
-    @_alone
+    @_locked
     def get(self, key: str) -> Any:
         """The result. Raises KeyError if it is gone, or damaged on the disk."""
-        if entry := self._alive(key):
+        if entry := self._valid_entry(key):
             entry.priority = self._clock + _worth(entry)
             return entry.value
         if self._disk is None:
@@ -98,7 +98,7 @@ class ResultCache:
         self._insert(key, value, WRITE_FROM, pins=0)
         return value
 
-    @_alone
+    @_locked
     def put(self, key: str, value: Any, seconds: float) -> None:
         """Keep a result that took `seconds` to make; on the disk too if that was long.
 
@@ -109,12 +109,12 @@ class ResultCache:
         if self._disk is not None and seconds >= WRITE_FROM and not files:
             self._disk.write(key, value, seconds)
 
-    @_alone
+    @_locked
     def pin(self, keys: Iterable[str]) -> bool:
         """Hold these in memory, from the disk if need be; False, and none held, if one is gone."""
         held: list[str] = []
         for key in keys:
-            if entry := self._alive(key):
+            if entry := self._valid_entry(key):
                 entry.pins += 1
             elif not self._read_pinned(key):
                 self.unpin(held)
@@ -122,20 +122,20 @@ class ResultCache:
             held.append(key)
         return True
 
-    @_alone
+    @_locked
     def unpin(self, keys: Iterable[str]) -> None:
         for key in keys:
             if key in self._entries:
                 self._entries[key].pins -= 1
         self._shrink()
 
-    @_alone
+    @_locked
     def drop(self, key: str) -> None:
         """Forget a result in memory."""
         if entry := self._entries.pop(key, None):
             self._used[entry.device] -= entry.size
 
-    @_alone
+    @_locked
     def forget_changed(self, value: Any) -> None:
         """Forget every result that shares memory with a value, on the disk too.
 
@@ -148,7 +148,7 @@ class ResultCache:
                 if self._disk is not None:
                     self._disk.forget(key)
 
-    @_alone
+    @_locked
     def drop_unpinned(self, *, device: bool) -> int:
         """Give the memory of what no run needs back; the number of bytes."""
         leaving = [k for k, e in self._entries.items() if e.device is device and not e.pins]
@@ -157,7 +157,7 @@ class ResultCache:
             self.drop(key)
         return before - self._used[device]
 
-    @_alone
+    @_locked
     def clear(self) -> None:
         """Forget everything, on the disk too, but what is pinned stays in memory."""
         for key in [key for key, entry in self._entries.items() if not entry.pins]:
@@ -165,10 +165,10 @@ class ResultCache:
         if self._disk is not None:
             self._disk.clear()
 
-    def _alive(self, key: str) -> _CachedResult | None:
+    def _valid_entry(self, key: str) -> _CachedResult | None:
         """The entry; that of a recipe lives only as long as its files hold what it says."""
         entry = self._entries.get(key)
-        if entry is None or entry.pins or all(_holds(*file) for file in entry.files):
+        if entry is None or entry.pins or all(_is_unchanged(*file) for file in entry.files):
             return entry
         self.drop(key)
         return None
@@ -201,7 +201,7 @@ class ResultCache:
         """From the device to the memory, from the memory out: the disk has what is worth it."""
         for key, entry in self._leaving(device=True):
             self.drop(key)
-            entry.value = moved(entry.value, torch.device("cpu"))
+            entry.value = to_device(entry.value, torch.device("cpu"))
             self._add(key, entry)
         for key, _ in self._leaving(device=False):
             self.drop(key)
@@ -211,7 +211,7 @@ class ResultCache:
             return
         free = [(k, e) for k, e in self._entries.items() if e.device is device and not e.pins]
         for key, entry in sorted(free, key=lambda item: item[1].priority):
-            if self._used[device] <= self._limits[device] * ROOM:
+            if self._used[device] <= self._limits[device] * EVICT_TO:
                 return
             self._clock = max(self._clock, entry.priority)
             yield key, entry
@@ -227,7 +227,7 @@ def _files(value: Any) -> Iterator[tuple[str, str]]:
         yield from value.files
 
 
-def _holds(path: str, content: str) -> bool:
+def _is_unchanged(path: str, content: str) -> bool:
     try:
         return content_id(Path(path)) == content
     except BadInput:

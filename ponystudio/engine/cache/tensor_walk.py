@@ -26,7 +26,7 @@ def tensors_of(value: Any) -> Iterator[Tensor]:
             yield from tensors_of(getattr(value, field.name))
 
 
-def moved(value: Any, device: torch.device) -> Any:
+def to_device(value: Any, device: torch.device) -> Any:
     """The value with every tensor on `device`; what lies there already is shared, not copied."""
     return _mapped(value, lambda tensor: tensor.to(device))
 

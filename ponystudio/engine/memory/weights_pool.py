@@ -26,10 +26,9 @@ from ponystudio.engine.memory.devices import (
     release_cached,
     taken_memory,
 )
+from ponystudio.engine.memory.size_prediction import predicted_size
 from ponystudio.engine.protocol.run_events import Event, WeightsEvent
-from ponystudio.errors import ModelFileError
 from ponystudio.library.formats import main_memory
-from ponystudio.library.recognition.recognise import recognise
 
 Check = Callable[[], None]
 
@@ -73,7 +72,7 @@ class _PooledNetwork:
     patches: dict[str, float] = field(default_factory=dict)
     unmatched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     users: int = 0
-    used: int = 0
+    last_used: int = 0
 
 
 class WeightsPool:
@@ -119,7 +118,7 @@ class WeightsPool:
         effect.
         """
         dtype = self._dtype(recipe, precise)
-        entry = self._prepared(recipe, check, device or self._choice.device, dtype)
+        entry = self._find_or_load(recipe, check, device or self._choice.device, dtype)
         entry.users += 1
         try:
             self._patch(entry, recipe, check)
@@ -135,7 +134,7 @@ class WeightsPool:
         finally:
             entry.users -= 1
             self._clock += 1
-            entry.used = self._clock
+            entry.last_used = self._clock
 
     @contextmanager
     def _streaming(self, entry: _PooledNetwork, check: Check) -> Iterator[None]:
@@ -152,7 +151,7 @@ class WeightsPool:
             came, waited = stream.prefetch.bytes_read, round(stream.prefetch.wait_seconds, 4)
             self._emit(WeightsEvent(Path(entry.path).name, "stream", came, waited))
 
-    def held(self) -> tuple[int, int]:
+    def used_bytes(self) -> tuple[int, int]:
         """Bytes of weights where they belong, and of those that were taken off the device.
 
         May be asked from any thread.
@@ -188,7 +187,7 @@ class WeightsPool:
             if path is None or Path(entry.path) == path:
                 self._close(entry)
 
-    def _prepared(
+    def _find_or_load(
         self, recipe: Recipe, check: Check, device: torch.device, dtype: torch.dtype
     ) -> _PooledNetwork:
         # How time is bent is no matter of weights.
@@ -204,7 +203,7 @@ class WeightsPool:
             if entry.network.device.type != entry.home.type:
                 self._move_to_device(entry)
             return entry
-        needed = _predicted(recipe, dtype)
+        needed = predicted_size(recipe, dtype)
         self._make_room(needed, device)
         room = self._room(recipe, needed, device)
         start = time.perf_counter()
@@ -220,7 +219,7 @@ class WeightsPool:
             )
         entry = _PooledNetwork(key, network, recipe.path, device, network.nbytes)
         self._entries.append(entry)
-        self._tell(entry, "load", entry.nbytes, start)
+        self._report(entry, "load", entry.nbytes, start)
         return entry
 
     def _dtype(self, recipe: Recipe, precise: bool) -> torch.dtype:
@@ -239,8 +238,8 @@ class WeightsPool:
         brief = recipe.part == "clip" and device.type == "cpu" and needed > free * BRIEF_SHARE
         if recipe.part not in STREAMED or (self._fits(needed, device) and not halved and not brief):
             return None
-        there = min(self._budget - self._held_on(device), free) - WORK
-        return 0 if brief or halved >= MOST_HALVED else max(0, min(needed, there)) >> halved
+        left = min(self._budget - self._used_on(device), free) - WORK
+        return 0 if brief or halved >= MOST_HALVED else max(0, min(needed, left)) >> halved
 
     def _patch(self, entry: _PooledNetwork, recipe: Recipe, check: Check) -> None:
         wanted = _strengths(recipe)
@@ -258,13 +257,13 @@ class WeightsPool:
             done = lora_patching.apply(entry.network, patches, check=check)
         entry.patches = wanted
         entry.unmatched = done.unmatched
-        self._tell(entry, "patch" if wanted else "unpatch", done.nbytes, start)
+        self._report(entry, "patch" if wanted else "unpatch", done.nbytes, start)
 
     def _move_to_device(self, entry: _PooledNetwork) -> None:
         self._make_room(entry.nbytes, entry.home)
         start = time.perf_counter()
         entry.network.to(entry.home)
-        self._tell(entry, "load", entry.nbytes, start)
+        self._report(entry, "load", entry.nbytes, start)
 
     def _make_room(self, needed: int | None, device: torch.device | None = None) -> int:
         """Offload idle networks until `needed` bytes fit (None: all of them)."""
@@ -276,16 +275,16 @@ class WeightsPool:
                 continue  # main memory is not what is short
             freed += entry.nbytes
             belongs = entry.home.type == "cpu" or entry.network.stream is not None
-            if belongs or not self._main_memory_takes(entry.nbytes):
+            if belongs or not self._fits_main_memory(entry.nbytes):
                 self._close(entry)
             else:
                 start = time.perf_counter()
                 entry.network.to("cpu")
                 release_cached(entry.home)
-                self._tell(entry, "offload", entry.nbytes, start)
+                self._report(entry, "offload", entry.nbytes, start)
         return freed
 
-    def _main_memory_takes(self, nbytes: int) -> bool:
+    def _fits_main_memory(self, nbytes: int) -> bool:
         """Whether there is room for what leaves the device, once the oldest there made some."""
         for entry in [entry for entry in self._idle() if _is_offloaded(entry)]:
             if main_memory.available() >= nbytes + RESERVE:
@@ -294,8 +293,8 @@ class WeightsPool:
         return main_memory.available() >= nbytes + RESERVE
 
     def _fits(self, needed: int, device: torch.device) -> bool:
-        held = self._held_on(device)
-        return held + needed <= self._budget and needed <= self._free(device)
+        used_bytes = self._used_on(device)
+        return used_bytes + needed <= self._budget and needed <= self._free(device)
 
     def _free(self, device: torch.device) -> int:
         free = free_device_memory(device)
@@ -303,7 +302,7 @@ class WeightsPool:
             return free
         return min(free, self._choice.memory - taken_memory(device))
 
-    def _held_on(self, device: torch.device) -> int:
+    def _used_on(self, device: torch.device) -> int:
         return sum(e.nbytes for e in self._entries if e.network.device.type == device.type)
 
     def _close(self, entry: _PooledNetwork) -> None:
@@ -311,13 +310,13 @@ class WeightsPool:
         self._entries.remove(entry)
         entry.network.close()
         release_cached(entry.home)
-        self._tell(entry, "close", entry.nbytes, start)
+        self._report(entry, "close", entry.nbytes, start)
 
     def _idle(self) -> list[_PooledNetwork]:
         """Those that nobody has open, the least recently used first."""
-        return sorted((e for e in self._entries if not e.users), key=lambda entry: entry.used)
+        return sorted((e for e in self._entries if not e.users), key=lambda entry: entry.last_used)
 
-    def _tell(self, entry: _PooledNetwork, action: str, nbytes: int, start: float) -> None:
+    def _report(self, entry: _PooledNetwork, action: str, nbytes: int, start: float) -> None:
         seconds = time.perf_counter() - start
         self._emit(WeightsEvent(Path(entry.path).name, action, nbytes, round(seconds, 4)))
 
@@ -346,22 +345,6 @@ def _strengths(recipe: Recipe) -> dict[str, float]:
     for patch in recipe.patches:
         sums[patch.content] = sums.get(patch.content, 0.0) + patch.strength
     return {content: strength for content, strength in sums.items() if strength}
-
-
-def _predicted(recipe: Recipe, dtype: torch.dtype) -> int:
-    """Bytes that the part will take, of all files that it is in."""
-    others = [str(value) for name, value in recipe.options if name == "with"]
-    return sum(_bytes_of(Path(path), recipe.part, dtype) for path in (recipe.path, *others))
-
-
-def _bytes_of(path: Path, part: str, dtype: torch.dtype) -> int:
-    try:
-        found = recognise(path).parts.get(part)
-    except ModelFileError:
-        found = None
-    if found is not None:
-        return int(found.parameters * dtype.itemsize)
-    return path.stat().st_size if path.is_file() else 0
 
 
 def _without_place(file: str, layers: Sequence[str]) -> str:

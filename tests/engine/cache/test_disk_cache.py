@@ -144,7 +144,7 @@ def test_what_cannot_be_removed_does_not_stop_the_others(tmp_path, cache):
 def test_an_index_that_another_process_locks_is_left_to_it(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     DiskCache(folder).close()
-    monkeypatch.setattr(module, "LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(module, "LOCK_TIMEOUT", 0.05)
     other = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     inode = (folder / "index.sqlite").stat().st_ino
@@ -196,7 +196,7 @@ def test_clear_removes_everything(tmp_path, cache):
 def test_a_place_that_cannot_be_used_is_told_once_and_harms_nothing(tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     told = []
-    cache = DiskCache(tmp_path / "cache", on_trouble=told.append)
+    cache = DiskCache(tmp_path / "cache", on_failure=told.append)
     try:
         put(cache, "aa0.x")
         put(cache, "aa1.x")

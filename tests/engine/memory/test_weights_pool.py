@@ -44,16 +44,21 @@ def make_pool(events, monkeypatch):
     monkeypatch.setattr(module, "free_device_memory", lambda _: 10**9)
     monkeypatch.setattr(module.main_memory, "available", lambda: 10**10)
     monkeypatch.setattr(module, "release_cached", lambda _: None)
-    monkeypatch.setattr(module, "_predicted", lambda *_: SIZE)
+    monkeypatch.setattr(module, "predicted_size", lambda *_: SIZE)
 
-    def make(device="cpu", budget=10**9):
-        parts = dict.fromkeys(("model", "clip", "vae"), torch.float32)
+    def make(
+        device="cpu",
+        budget=10**9,
+        dtype=torch.float32,
+        load=lambda path, part, device, **_: Network(device),
+    ):
+        parts = dict.fromkeys(("model", "clip", "vae"), dtype)
         return WeightsPool(
             DeviceChoice(torch.device(device), device, parts, "a test"),
             budget=budget,
             emit=lambda event: events.append((event.file, event.action)),
             allocation_limit=AllocationLimit(active=False),
-            loader=lambda path, part, device, **_: Network(device),
+            loader=load,
         )
 
     return make
@@ -279,20 +284,21 @@ def rooms(make_pool, monkeypatch):
 
     monkeypatch.setattr(module, "WORK", SIZE // 4)
 
-    def make(budget, device="cuda", free=10**10):
+    def make(budget, device="cuda", free=10**10, fails_whole=False):
         monkeypatch.setattr(module, "free_device_memory", lambda _: free)
-        pool, given, networks = make_pool(device, budget), [], []
+        given, networks = [], []
 
         def load(path, part, device, room, **_):
             given.append(room)
+            if room is None and fails_whole:
+                raise torch.OutOfMemoryError("CUDA out of memory")
             networks.append(Network(device))
             if room is not None:
                 networks[-1].stream = Stream()
                 networks[-1].nbytes = min(room, SIZE)
             return networks[-1]
 
-        pool._load = load
-        return pool, given, networks
+        return make_pool(device, budget, load=load), given, networks
 
     return make
 
@@ -313,15 +319,16 @@ def test_what_does_not_fit_gets_what_is_left_beside_the_work(rooms, events):
     assert events[-1] == ("a.safetensors", "stream")
 
 
-def test_text_encoders_leave_before_the_denoiser_comes_in_blocks(rooms, events):
+def test_text_encoders_leave_before_the_denoiser_comes_in_blocks(rooms, events, monkeypatch):
+    sizes = {"model": SIZE + 4, "clip": SIZE}
+    monkeypatch.setattr(module, "predicted_size", lambda recipe, _: sizes[recipe.part])
     pool, given, _ = rooms(SIZE)
     with pool.open(Clip("/t.safetensors", "t", "flux"), check=go):
         pass
-    pool._budget = SIZE - 4  # for which the denoiser alone is too large
     with pool.open(model(), check=go):
         pass
     assert events[1] == ("t.safetensors", "offload")
-    assert given == [None, SIZE * 3 // 4 - 4]
+    assert given == [None, SIZE * 3 // 4]
 
 
 @pytest.mark.parametrize(("device", "expected"), [("cpu", 0), ("cuda", None)])
@@ -362,16 +369,7 @@ def test_rooms_are_halved_and_at_last_none(rooms):
 
 
 def test_what_never_came_to_be_gets_a_smaller_room_too(rooms):
-    pool, given, _ = rooms(10**10)
-    load = pool._load
-
-    def fails_whole(*args, room, **more):
-        if room is None:
-            given.append(room)
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return load(*args, room=room, **more)
-
-    pool._load = fails_whole
+    pool, given, _ = rooms(10**10, fails_whole=True)
     with pytest.raises(torch.OutOfMemoryError), pool.open(model(), check=go):
         pass
     assert pool.halve_rooms(OPENED)
@@ -428,11 +426,13 @@ def test_another_shift_of_time_is_no_other_network(rooms):
         (Clip("/a", "a", "auraflow"), torch.bfloat16),
     ],
 )
-def test_networks_that_overflow_fp16_get_what_is_wider(recipe, expected, events, monkeypatch):
+def test_networks_that_overflow_fp16_get_what_is_wider(recipe, expected, make_pool, monkeypatch):
     monkeypatch.setattr(DeviceChoice, "wide", torch.bfloat16)
-    parts = dict.fromkeys(("model", "clip", "vae"), torch.float16)
-    choice = DeviceChoice(torch.device("cuda"), "cuda", parts, "a test")
-    pool = WeightsPool(
-        choice, budget=1, emit=events.append, allocation_limit=AllocationLimit(active=False)
-    )
-    assert pool._dtype(recipe, precise=False) == expected
+    dtypes = []
+
+    def load(path, part, device, dtype, **_):
+        dtypes.append(dtype)
+        return Network(device)
+
+    with make_pool("cuda", dtype=torch.float16, load=load).open(recipe, check=go):
+        assert dtypes == [expected]
