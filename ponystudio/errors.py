@@ -52,16 +52,6 @@ class PonyStudioError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.what, self.where, self.remedy, self.node, self.socket))
 
-    def as_json(self) -> dict[str, str]:
-        return {
-            "reason": type(self).__name__,
-            "what": self.what,
-            "where": self.where,
-            "remedy": self.remedy,
-            "node": self.node,
-            "socket": self.socket,
-        }
-
 
 def _rebuild(
     cls: type[PonyStudioError], what: str, where: str, remedy: str, node: str, socket: str

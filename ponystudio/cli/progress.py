@@ -11,7 +11,6 @@ from typing import Any, Self, TextIO
 from tqdm import tqdm
 
 from ponystudio.engine.protocol.run_events import JsonEvent, RunFailed
-from ponystudio.errors import Cancelled, PonyStudioError
 
 # tqdm would start a thread to watch over slow bars; ours move at every step.
 tqdm.monitor_interval = 0
@@ -67,16 +66,10 @@ class JsonLines(RunDisplay):
         """What ends it before there is a run, or past it, is told here: no end goes untold."""
         if error is None or self._failed:
             return
-        if isinstance(error, PonyStudioError):
-            event = RunFailed.of(error)
-        elif isinstance(error, Cancelled | KeyboardInterrupt):
-            event = RunFailed("", "Cancelled.", "", "Cancelled")
-        else:
-            event = RunFailed("", f"{type(error).__name__}: {error}", "", type(error).__name__)
-        self(event.as_json())
+        self(RunFailed.of(error).as_json())
 
     def show_event(self, event: JsonEvent) -> None:
-        self._failed = self._failed or event["event"] == RunFailed.name
+        self._failed = self._failed or event["event"] == "run_failed"
         print(json.dumps(event), file=self._stream, flush=True)
 
     def show_plan(self, planned: Mapping[str, str]) -> None:

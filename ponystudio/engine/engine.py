@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event as Flag
-from typing import Any
 
 import torch
 
@@ -34,6 +32,7 @@ from ponystudio.engine.plan import (
 )
 from ponystudio.engine.protocol.run_events import Event, Memory, RunFailed, RunFinished, RunStarted
 from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import MemoryUse
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.run_files import RunFiles
 from ponystudio.engine.run_planner import RunPlanner
@@ -48,27 +47,6 @@ from ponystudio.library.model_index import ModelIndex
 WEIGHTS_SHARE, DEVICE_RESULTS_SHARE, MEMORY_RESULTS_SHARE = 0.9, 0.1, 0.2
 
 Emit = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class MemoryUse:
-    """Who has how many bytes of the device's memory; `main_...` of the main memory.
-
-    `device` is its name in short. Where the device is the CPU the two are the same.
-    """
-
-    device: str
-    total: int
-    free: int
-    weights: int
-    results: int
-    main_total: int
-    main_free: int
-    main_weights: int
-    main_results: int
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Engine:
@@ -177,7 +155,7 @@ class Engine:
             self._emit(RunFailed.of(error))
             raise
         except Cancelled:
-            self._emit(RunFailed("", "Cancelled.", "", "Cancelled"))
+            self._emit(RunFailed.of(Cancelled()))
             raise
         else:
             self._emit(RunFinished(round(time.perf_counter() - start, 4)))

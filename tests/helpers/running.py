@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,16 @@ from PySide6.QtCore import QCoreApplication, QEventLoop
 from helpers import worker_nodes
 from helpers.documents import document_of_graph
 from ponystudio.api.spec import NodeSpec, ParamSpec
+from ponystudio.engine.protocol.run_events import Event
+from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_commands import WorkerSettings
+from ponystudio.engine.protocol.worker_messages import RunMessage, WorkerReady
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.runs.run_folders import RunFolders
 from ponystudio.studio.runs.runner import Runner
-from ponystudio.studio.worker.worker_process import Submission, WorkerSettings
+from ponystudio.studio.worker.worker_process import ProcessMessage
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 SOON = 60.0
@@ -55,34 +59,26 @@ class PlayedLink(WorkerSession):
 
     def __init__(self) -> None:
         super().__init__()
-        self.submitted: dict[int, Submission] = {}
-        self.asked: dict[int, Submission] = {}
+        self.submitted: dict[int, RunRequest] = {}
+        self.asked: dict[int, RunRequest] = {}
         self.cancelled: list[int] = []
         self.killed = 0
         self._number = 0
 
     def become_ready(self, catalog: Catalog, families: tuple[str, ...] = ()) -> None:
-        self._on_ready(
-            {
-                "event": "hello",
-                "device": "CPU, fp32",
-                "device_title": "CPU",
-                "families": list(families),
-                "catalog": catalog.to_json(),
-            }
-        )
+        self.receive(WorkerReady("CPU, fp32", "CPU", "", list(families), catalog.to_json()))
 
     def start(self) -> None:
         pass
 
-    def submit(self, submission: Submission) -> int:
+    def submit(self, request: RunRequest) -> int:
         self._number += 1
-        self.submitted[self._number] = submission
+        self.submitted[self._number] = request
         return self._number
 
-    def plan(self, submission: Submission) -> int:
+    def plan(self, request: RunRequest) -> int:
         self._number += 1
-        self.asked[self._number] = submission
+        self.asked[self._number] = request
         return self._number
 
     def upgrade(self, graph: Graph) -> int:
@@ -103,10 +99,13 @@ class PlayedLink(WorkerSession):
         """The number of the last run."""
         return max(self.submitted, default=0)
 
-    def tell(self, event: str, blob: bytes = b"", run: int | None = None, **more: Any) -> None:
-        """As if the worker had said it, of the last run."""
-        message: Mapping[str, Any] = {"event": event, "run": run or self.run, **more}
-        self._dispatch(self._generation, message, blob)
+    def tell(self, event: Event, run: int | None = None) -> None:
+        """As if this happened in the last run."""
+        self.receive(RunMessage(run or self.run, event))
+
+    def receive(self, message: ProcessMessage) -> None:
+        """As if the worker had said it."""
+        self._dispatch(self._generation, message)
 
 
 def runner_for(link: WorkerSession, root: Path, **more: Any) -> Runner:

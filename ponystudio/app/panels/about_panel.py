@@ -52,8 +52,8 @@ class AboutPanel(QWidget):
     def _copy(self) -> None:
         lines = [f"PonyStudio {__version__}", platform.platform()]
         lines += [f"{name} {version}" for name, version, _ in self._rows]
-        if device := self._link.about.get("device"):
-            lines.append(str(device))
+        if device := self._link.device_choice:
+            lines.append(device)
         QGuiApplication.clipboard().setText("\n".join(lines))
 
 

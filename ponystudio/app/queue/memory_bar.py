@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QContextMenuEvent, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QWidget
 
+from ponystudio.engine.protocol.worker_messages import MemoryUse
 from ponystudio.studio.runs.run_texts import memory
 from ponystudio.studio.worker.worker_session import WorkerSession
 from ponystudio.widgets import theme
@@ -66,27 +64,27 @@ class MemoryBar(QWidget):
         if not use:
             return self.tr("Memory in use is known when the engine is ready")
         lines = [
-            str(self._link.about.get("device", "")),
-            self.tr("Weights {size}").format(size=memory(use["weights"])),
-            self.tr("Results {size}").format(size=memory(use["results"])),
+            self._link.device_choice,
+            self.tr("Weights {size}").format(size=memory(use.weights)),
+            self.tr("Results {size}").format(size=memory(use.results)),
             self.tr("{free} free of {total}").format(
-                free=memory(use["free"]), total=memory(use["total"])
+                free=memory(use.free), total=memory(use.total)
             ),
         ]
-        if use.get("main_weights") or use.get("main_results"):
-            both = use["main_weights"] + use["main_results"]
+        if use.main_weights or use.main_results:
+            both = use.main_weights + use.main_results
             lines.append(self.tr("In main memory {size}").format(size=memory(both)))
         return "\n".join(line for line in lines if line)
 
 
-def shares(use: Mapping[str, Any]) -> tuple[float, float, float]:
+def shares(use: MemoryUse) -> tuple[float, float, float]:
     """(weights, results, others) of the whole, which together are what is not free.
 
     Weights that are mapped count as free to the system: then they take from the free part.
     """
-    total = max(1, int(use["total"]))
-    weights, results = use["weights"] / total, use["results"] / total
-    others = 1.0 - use["free"] / total - weights - results
+    total = max(1, use.total)
+    weights, results = use.weights / total, use.results / total
+    others = 1.0 - use.free / total - weights - results
     return min(weights, 1.0), min(results, 1.0 - min(weights, 1.0)), max(0.0, others)
 
 
@@ -113,7 +111,7 @@ class _Gauge(QWidget):
         painter.drawText(
             QRectF(px(22), top, self.width(), line), middle, self._link.device or self.tr("Engine")
         )
-        use = self._link.memory_in_use if self._link.is_ready else {}
+        use = self._link.memory_in_use if self._link.is_ready else None
         if use:
             self._paint_free(painter, use, top)
         bar = QRectF(0, top + line + px(7), self.width(), px(7))
@@ -127,11 +125,11 @@ class _Gauge(QWidget):
             ]
         draw_bar(painter, bar, parts)
 
-    def _paint_free(self, painter: QPainter, use: Mapping[str, Any], top: float) -> None:
+    def _paint_free(self, painter: QPainter, use: MemoryUse, top: float) -> None:
         look = theme.current()
-        total = memory(use["total"]).split(" ")[0]
+        total = memory(use.total).split(" ")[0]
         pieces = [
-            (memory(use["free"]), "mono", "text"),
+            (memory(use.free), "mono", "text"),
             (self.tr("free of"), "body", "text2"),
             (total, "mono", "text"),
         ]
@@ -158,10 +156,10 @@ class _Legend(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.current()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        use = self._link.memory_in_use if self._link.is_ready else {}
+        use = self._link.memory_in_use if self._link.is_ready else None
         rows = (
-            (self.tr("Weights"), "model", use.get("weights")),
-            (self.tr("Results"), "image", use.get("results")),
+            (self.tr("Weights"), "model", use.weights if use else None),
+            (self.tr("Results"), "image", use.results if use else None),
         )
         for row, (label, socket, count) in enumerate(rows):
             top = self.height() / 2 + px(17) * (row - 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer
 
 from ponystudio.app.window.desktop_notify import DesktopNotifier
+from ponystudio.engine.protocol.worker_commands import WorkerSettings
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.studio.results.thumbnail_cache import trim
@@ -19,7 +20,6 @@ from ponystudio.studio.runs.run_folders import RunFolders
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.runs.seeds import SeedMode
 from ponystudio.studio.settings import Settings
-from ponystudio.studio.worker.worker_process import WorkerSettings
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Settings that only a new worker can take.

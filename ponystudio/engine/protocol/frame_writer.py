@@ -1,4 +1,4 @@
-"""What waits to be told: in order, with only the latest of what is outdated soon."""
+"""What waits to be sent: in order, with only the latest of what is outdated soon."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO
 
-from ponystudio.engine.protocol.frames import Frame, write_frame
+from ponystudio.engine.protocol.frames import write_frame
+from ponystudio.engine.protocol.message_codec import encode
+from ponystudio.engine.protocol.worker_commands import Command
+from ponystudio.engine.protocol.worker_messages import Message
 
 # Progress and previews a second.
 RATE = 30
 
-Make = Callable[[], Frame]
+Make = Callable[[], Command | Message]
 
 
 class FrameWriter:
-    """A thread that writes frames to a pipe, so that whoever tells something never waits for it.
+    """A thread that writes frames to a pipe, so that whoever sends something never waits for it.
 
     `on_broken` is called when nobody reads the pipe any more.
     """
@@ -33,15 +36,15 @@ class FrameWriter:
     def start(self) -> None:
         self._thread.start()
 
-    def send(self, frame: Frame) -> None:
-        """Tell this, after all that was told before."""
+    def send(self, message: Command | Message) -> None:
+        """Send this, after all that was sent before."""
         with self._changed:
-            self._waiting[object()] = lambda: frame
+            self._waiting[object()] = lambda: message
             self._urgent = True
             self._changed.notify()
 
     def send_latest(self, key: object, make: Make) -> None:
-        """Tell this in place of what waits under the same key; `make` runs on the thread.
+        """Send this in place of what waits under the same key; `make` runs on the thread.
 
         It stands where the first under this key stood, so it never overtakes nor falls behind.
         """
@@ -50,13 +53,13 @@ class FrameWriter:
             self._changed.notify()
 
     def end(self) -> None:
-        """Tell what still waits, then close the pipe; returns at once."""
+        """Send what still waits, then close the pipe; returns at once."""
         with self._changed:
             self._closed = True
             self._changed.notify()
 
     def join(self) -> None:
-        """Wait until all is told, after `end`, or nobody reads any more."""
+        """Wait until all is sent, after `end`, or nobody reads any more."""
         self._thread.join()
 
     def _work(self) -> None:
@@ -78,11 +81,11 @@ class FrameWriter:
                 batch, self._waiting = self._waiting, {}
                 self._urgent = False
             for make in batch.values():
-                write_frame(self._stream, make())
+                write_frame(self._stream, encode(make()))
             self._pause()
 
     def _pause(self) -> None:
-        """Let what is outdated soon gather, unless something of weight is told."""
+        """Let what is outdated soon gather, unless something of weight waits."""
         end = time.monotonic() + 1 / RATE
         with self._changed:
             while not (self._urgent or self._closed):

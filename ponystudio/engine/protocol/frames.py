@@ -26,7 +26,7 @@ _HEAD = struct.Struct(">II")
 
 @dataclass(frozen=True)
 class Frame:
-    """One message; `message` has its name under "event" (from the worker) or "command" (to it)."""
+    """One message as JSON, and the bytes that came along; `message_codec` says what it means."""
 
     message: Mapping[str, Any]
     blob: bytes = b""
@@ -52,7 +52,7 @@ def read_frame(stream: BinaryIO) -> Frame | None:
         return None
     length, blob_length = _HEAD.unpack(head)
     if length > MAX_JSON or blob_length > MAX_BLOB:
-        raise _garbled(f"a frame of {length} and {blob_length} bytes")
+        raise garbled(f"a frame of {length} and {blob_length} bytes")
     body = _exactly(stream, length)
     blob = _exactly(stream, blob_length)
     if body is None or blob is None:
@@ -60,9 +60,9 @@ def read_frame(stream: BinaryIO) -> Frame | None:
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
-        raise _garbled("what is no JSON") from None
+        raise garbled("what is no JSON") from None
     if not isinstance(message, dict):
-        raise _garbled("JSON that is no object")
+        raise garbled("JSON that is no object")
     return Frame(message, blob)
 
 
@@ -78,5 +78,6 @@ def _exactly(stream: BinaryIO, length: int) -> bytes | None:
     return b"".join(pieces)
 
 
-def _garbled(what: str) -> WorkerDied:
+def garbled(what: str) -> WorkerDied:
+    """The error of bytes that make no sense."""
     return WorkerDied(f"The other process sent {what}.", remedy="Start the worker again.")

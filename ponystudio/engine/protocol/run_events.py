@@ -1,33 +1,42 @@
-"""What a run tells, as it happens. As JSON these are the lines of `ponystudio run --events`."""
+"""What happens in a run. As JSON the events are the lines of `ponystudio run --events`.
+
+One more event is a class here, in `Event`, and a case in whoever handles it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from ponystudio.errors import PonyStudioError
+from msgspec import Struct, to_builtins
+
+from ponystudio.engine.protocol.error_info import ErrorInfo
 
 Tier = Literal["device", "memory", "disk"]
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-@dataclass(frozen=True)
-class Event:
-    """`name` is the class's in snake case (RunStarted is "run_started") unless it says another."""
+def _snake(name: str) -> str:
+    return _CAPITAL.sub("_", name).lower()
 
-    name: ClassVar[str]
 
-    def __init_subclass__(cls, name: str = "") -> None:
-        cls.name = name or _CAPITAL.sub("_", cls.__name__).lower()
+class RunEvent(Struct, frozen=True, tag_field="event", tag=_snake):
+    """Its name is the class's in snake case (RunStarted is "run_started") unless it says another
+    `tag`."""
 
     def as_json(self) -> dict[str, Any]:
-        return {"event": self.name, **vars(self)}
+        """{"event": its name, then its fields}."""
+        return dict(to_builtins(self))
 
 
-@dataclass(frozen=True)
-class RunStarted(Event):
+class PictureEvent(RunEvent, frozen=True):
+    """Brings a picture, which travels beside the JSON; b"" where there is none."""
+
+    jpeg: bytes = b""
+
+
+class RunStarted(RunEvent, frozen=True):
     """`device` says in words what was chosen, and why."""
 
     nodes: int
@@ -35,32 +44,59 @@ class RunStarted(Event):
     device: str
 
 
-@dataclass(frozen=True)
-class NodeStarted(Event):
+class RunPlanned(RunEvent, frozen=True):
+    """`steps`: the nodes that will run, in order; `keys`: what results are known by in short."""
+
+    steps: list[str]
+    keys: Mapping[str, str] = {}
+
+
+class NodesLeftOut(RunEvent, frozen=True, tag="left_out"):
+    """What depends on these errors is not run; the rest is."""
+
+    errors: list[ErrorInfo]
+
+
+class NodeStarted(RunEvent, frozen=True):
     """`why` it runs again, in a few words."""
 
     node: str
     why: str
 
 
-@dataclass(frozen=True)
-class Progress(Event):
+class Progress(RunEvent, frozen=True):
     node: str
     step: int
     steps: int
 
 
-@dataclass(frozen=True)
-class NodeFinished(Event):
+class NodePreview(PictureEvent, frozen=True, tag="preview", kw_only=True):
+    """How far a node is."""
+
+    node: str
+
+
+class NodeResult(PictureEvent, frozen=True, tag="result", kw_only=True):
+    """What a node gave at one `output`, in short; `text` where that says more than `shapes`."""
+
+    node: str
+    output: str
+    type: str = ""
+    shapes: list[list[int]] = []
+    text: str = ""
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+class NodeFinished(RunEvent, frozen=True):
     """`cached` is where the result was found, False if it was made now."""
 
     node: str
-    cached: Tier | Literal[False]
+    cached: Tier | bool
     seconds: float
 
 
-@dataclass(frozen=True)
-class WeightsEvent(Event, name="weights"):
+class WeightsEvent(RunEvent, frozen=True, tag="weights"):
     """`action`: load, patch, unpatch, offload, close, or stream: after a use in which blocks came
     as they were needed, the `bytes` that came, and the `seconds` that were spent waiting for them.
     `bytes` of weights that it concerned."""
@@ -71,8 +107,7 @@ class WeightsEvent(Event, name="weights"):
     seconds: float
 
 
-@dataclass(frozen=True)
-class Output(Event):
+class Output(RunEvent, frozen=True):
     """`unchanged`: the file of an earlier run still stands and was not written again."""
 
     node: str
@@ -80,40 +115,61 @@ class Output(Event):
     unchanged: bool = False
 
 
-@dataclass(frozen=True)
-class Memory(Event):
+class Memory(RunEvent, frozen=True):
     """What is done because memory runs short."""
 
     action: str
     node: str = ""
 
 
-@dataclass(frozen=True)
-class Note(Event):
+class Note(RunEvent, frozen=True):
     """What a user may want to know and is no error: what of a prompt has no effect, say."""
 
     node: str
     text: str
 
 
-@dataclass(frozen=True)
-class RunFinished(Event):
+class RunFinished(RunEvent, frozen=True):
     seconds: float
 
 
-@dataclass(frozen=True)
-class RunFailed(Event):
-    """`reason` is the error's class ("Cancelled" when the user stopped the run)."""
+class RunRefused(RunEvent, frozen=True, tag="refused"):
+    """Nothing runs because of these errors."""
 
-    node: str
-    error: str
-    hint: str
-    reason: str = ""
+    errors: list[ErrorInfo]
+
+
+class RunFailed(RunEvent, frozen=True):
+    """The run ended early; its error's `reason` is "Cancelled" when the user stopped it."""
+
+    error: ErrorInfo
 
     @classmethod
-    def of(cls, error: PonyStudioError) -> RunFailed:
-        place = f"{error.where}: " if error.where else ""
-        return cls(error.node, f"{place}{error.what}", error.remedy, type(error).__name__)
+    def of(cls, error: BaseException) -> RunFailed:
+        return cls(ErrorInfo.of(error))
+
+    def as_json(self) -> dict[str, Any]:
+        """{"event", "node", "error": where and what, "hint", "reason"}."""
+        error = self.error
+        event = {"event": "run_failed", "node": error.node, "error": error.text}
+        return {**event, "hint": error.remedy, "reason": error.reason}
 
 
+Event = (
+    RunStarted
+    | RunPlanned
+    | NodesLeftOut
+    | NodeStarted
+    | Progress
+    | NodePreview
+    | NodeResult
+    | NodeFinished
+    | WeightsEvent
+    | Output
+    | Memory
+    | Note
+    | RunFinished
+    | RunRefused
+    | RunFailed
+)
 JsonEvent = Mapping[str, Any]

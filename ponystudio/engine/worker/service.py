@@ -1,250 +1,136 @@
-"""What the worker does with its engine: commands in, events and small pictures out."""
+"""What the worker does with its engine: runs, plans and upgrades."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Event as Flag
 from threading import Lock
-from typing import Any
 
 import torch
-from PIL.Image import Image as Picture
-from torch.nn.functional import interpolate
 
-from ponystudio.api import Image, Recipe
 from ponystudio.diffusion.families import families
-from ponystudio.diffusion.images.picture_file import to_picture
-from ponystudio.engine.cache.tensor_walk import tensors_of, weight
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose, short_title
 from ponystudio.engine.node_packs import load_packs
-from ponystudio.engine.plan import Plan, Step
+from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.frame_writer import FrameWriter
-from ponystudio.engine.protocol.frames import Frame
-from ponystudio.engine.protocol.run_events import Event, Progress
+from ponystudio.engine.protocol.run_events import NodesLeftOut, RunRefused
 from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.run_services import RunObserver
+from ponystudio.engine.protocol.worker_commands import PlanRun, UpgradeGraph, WorkerSettings
+from ponystudio.engine.protocol.worker_messages import PlanAnswer, UpgradeAnswer, WorkerReady
+from ponystudio.engine.worker.run_reporter import RunReporter
 from ponystudio.errors import BadInput, PonyStudioError
-from ponystudio.graph.formats import graph_file as graph_format
+from ponystudio.graph.formats.graph_file import share_nodes
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
-from ponystudio.library.model_folders import ModelFolders
 
-# Longest side of pictures that only show how far a run is, or what a node gave.
-THUMBNAIL = 256
-QUALITY = 85
 # Documents whose last graph is kept, to know what of the next one is the same.
 REMEMBERED = 16
 
 
-class Service(RunObserver):
-    """`execute` is for the executor's thread; `answer`, `report_memory` for any other one too."""
+class Service:
+    """`run`, `clear_cache`, `unload` are for the executor's thread; the rest for any other too."""
 
-    def __init__(self, settings: Mapping[str, Any], outbox: FrameWriter, previews: Flag) -> None:
-        """`settings` is the start command; `previews` is set while they are wanted.
-
-        Raises UsageError for a device that is not here.
-        """
+    def __init__(self, settings: WorkerSettings, outbox: FrameWriter, previews: Flag) -> None:
+        """`previews` is set while they are wanted. Raises UsageError for an absent device."""
         self._outbox, self._previews = outbox, previews
-        self._run: int | None = None
-        self._between: Callable[[], None] = lambda: None
+        self._reporter = self._new_reporter()
         self._last_graphs: dict[str, Graph] = {}
         self._graphs_lock = Lock()
-        nodes, cache = settings.get("nodes"), settings.get("cache_dir")
         self.engine = Engine(
-            load_packs(Path(nodes) if nodes else None),
-            choose(
-                settings.get("device", "auto"),
-                settings.get("dtype", "auto"),
-                settings.get("memory", 0),
-            ),
-            cache_dir=Path(cache) if cache else None,
-            cache_bytes=settings.get("cache_bytes"),
-            emit=self._emit,
+            load_packs(settings.nodes),
+            choose(settings.device, settings.dtype, settings.memory),
+            cache_dir=settings.cache_dir,
+            cache_bytes=settings.cache_bytes,
+            emit=lambda event: self._reporter.emit(event),
         )
 
-    def hello(self) -> dict[str, Any]:
-        return {
-            "device": self.engine.choice.why,
-            "device_title": short_title(self.engine.choice),
-            "torch": torch.__version__,
-            "families": sorted(families()),
-            "catalog": self.engine.packs.catalog.to_json(),
-        }
+    def ready_message(self) -> WorkerReady:
+        return WorkerReady(
+            device=self.engine.choice.why,
+            device_title=short_title(self.engine.choice),
+            torch=str(torch.__version__),
+            families=sorted(families()),
+            catalog=self.engine.packs.catalog.to_json(),
+        )
 
-    def execute(
-        self, message: Mapping[str, Any], cancel: Flag, between: Callable[[], None] = lambda: None
+    def clear_cache(self) -> None:
+        self.engine.clear()
+        self.report_memory()
+
+    def unload(self) -> None:
+        self.engine.unload()
+        self.report_memory()
+
+    def run(
+        self, number: int, request: RunRequest, cancel: Flag, between_nodes: Callable[[], None]
     ) -> None:
-        """Carry out one command; `between` is called before each node of a run."""
-        command = message["command"]
-        if command == "clear":
-            self.engine.clear()
-            self.report_memory()
-        elif command == "unload":
-            self.engine.unload()
-            self.report_memory()
-        elif command == "submit":
-            self._run = int(message["run"])
-            try:
-                self._run_graph(message, cancel, between)
-            finally:
-                self._run = None
-            self.report_memory()
-
-    def answer(self, message: Mapping[str, Any]) -> None:
-        """Answer a plan or an upgrade."""
-        if message["command"] == "upgrade":
-            self._upgrade(message)
-        else:
-            self._plan(message)
-
-    def _upgrade(self, message: Mapping[str, Any]) -> None:
-        packs = self.engine.packs
-        graph = graph_format.from_json(message["graph"])
-        graph, notes = upgrade_nodes(graph, packs.upgrades, packs.catalog)
-        answer = {"event": "upgraded", "graph": graph_format.to_json(graph), "notes": notes}
-        self._outbox.send(Frame({**answer, "run": int(message["run"])}))
-
-    def _plan(self, message: Mapping[str, Any]) -> None:
-        """Tell what a run would do, as far as the graph has no errors."""
-        errors: list[PonyStudioError] = []
-        nodes: Mapping[str, str] = {}
-        keys: Mapping[str, str] = {}
+        """Run what of it has no errors. Raises Cancelled, after saying so."""
+        self._reporter = self._new_reporter(number, between_nodes)
         try:
-            nodes, keys, errors = self.engine.preview_plan(self._request(message))
-        except BadInput as error:
-            errors = [error]
-        reports = [error.as_json() for error in errors]
-        answer = {"event": "planned", "nodes": nodes, "keys": keys, "errors": reports}
-        if errors and not nodes:
-            answer = {"event": "refused", "errors": reports}
-        self._outbox.send(Frame({**answer, "run": int(message["run"])}))
+            self._run(request, cancel)
+        except PonyStudioError:
+            pass  # the engine has said so
+        finally:
+            self._reporter = self._new_reporter()
+            self.report_memory()
+
+    def answer(self, command: PlanRun | UpgradeGraph) -> None:
+        match command:
+            case UpgradeGraph(number, graph):
+                packs = self.engine.packs
+                graph, notes = upgrade_nodes(graph, packs.upgrades, packs.catalog)
+                self._outbox.send(UpgradeAnswer(number, graph, notes))
+            case PlanRun(number, request):
+                self._outbox.send(self._plan(number, request))
 
     def report_memory(self) -> None:
-        message = {"event": "memory_use", **self.engine.memory().as_json()}
-        self._outbox.send_latest("memory_use", lambda: Frame(message))
+        use = self.engine.memory()
+        self._outbox.send_latest("memory_use", lambda: use)
 
-    def _run_graph(
-        self, message: Mapping[str, Any], cancel: Flag, between: Callable[[], None]
-    ) -> None:
+    def _plan(self, number: int, request: RunRequest) -> PlanAnswer:
+        """What a run would do, as far as the graph has no errors."""
         try:
-            request, errors = self.engine.runnable_part(self._request(message))
+            nodes, keys, errors = self.engine.preview_plan(self._prepare(request))
         except BadInput as error:
-            request, errors = None, [error]
-        reports = [error.as_json() for error in errors]
-        if request is None:
-            self._send({"event": "refused", "errors": reports})
-            return
-        if reports:
-            self._send({"event": "left_out", "errors": reports})
-        try:
-            self._between = between
-            self.engine.run(request, cancel=cancel, observer=self)
-        except PonyStudioError:
-            pass  # the engine has told of it
+            return PlanAnswer(number, {}, {}, [ErrorInfo.of(error)])
+        return PlanAnswer(number, nodes, keys, [*map(ErrorInfo.of, errors)])
 
-    def _request(self, message: Mapping[str, Any]) -> RunRequest:
-        scope = str(message.get("scope", ""))
-        graph = graph_format.from_json(message["graph"])
-        ignore_cache = bool(message.get("anew", False))
-        if ignore_cache:  # of a picture: no document, whose old nodes are upgraded on opening
+    def _run(self, request: RunRequest, cancel: Flag) -> None:
+        part: RunRequest | None = None
+        errors: Sequence[PonyStudioError]
+        try:
+            part, errors = self.engine.runnable_part(self._prepare(request))
+        except BadInput as error:
+            errors = [error]
+        if part is None:
+            self._reporter.emit(RunRefused([*map(ErrorInfo.of, errors)]))
+            return
+        if errors:
+            self._reporter.emit(NodesLeftOut([*map(ErrorInfo.of, errors)]))
+        self.engine.run(part, cancel=cancel, observer=self._reporter)
+
+    def _prepare(self, request: RunRequest) -> RunRequest:
+        """The request with the nodes of its document's last graph wherever they are equal: what did
+        not change is checked and keyed already."""
+        graph = request.graph
+        if request.ignore_cache:  # of a picture, which was opened by nobody: its nodes may be old
             packs = self.engine.packs
             graph, _ = upgrade_nodes(graph, packs.upgrades, packs.catalog)
         with self._graphs_lock:
-            if scope in self._last_graphs:  # what did not change is checked and keyed already
-                graph = graph_format.share_nodes(graph, self._last_graphs[scope])
-            self._last_graphs.pop(scope, None)
-            self._last_graphs[scope] = graph
+            last = self._last_graphs.pop(request.scope, None)
+            if last is not None:
+                graph = share_nodes(graph, last)
+            self._last_graphs[request.scope] = graph
             while len(self._last_graphs) > REMEMBERED:
                 del self._last_graphs[next(iter(self._last_graphs))]
-        targets, graph_dir = message.get("targets"), message.get("graph_dir")
-        return RunRequest(
-            graph=graph,
-            folders=ModelFolders(
-                [Path(root) for root in message["models"]], Path(graph_dir) if graph_dir else None
-            ),
-            output=Path(message["output"]),
-            previews=Path(message["previews"]),
-            targets=None if targets is None else tuple(targets),
-            scope=scope,
-            always_write=bool(message.get("always_write", False)),
-            denoiser_on_cpu=bool(message.get("denoiser_on_cpu", False)),
-            titled=True,
-            ignore_cache=ignore_cache,
+        return replace(request, graph=graph)
+
+    def _new_reporter(
+        self, number: int = 0, between_nodes: Callable[[], None] = lambda: None
+    ) -> RunReporter:
+        """Number 0 is of what happens between runs."""
+        return RunReporter(
+            number, self._outbox, self._previews.is_set, between_nodes, self.report_memory
         )
-
-    def _emit(self, event: Event) -> None:
-        if isinstance(event, Progress):
-            frame = Frame({**event.as_json(), "run": self._run})
-            self._outbox.send_latest(("progress", self._run, event.node), lambda: frame)
-        else:
-            self._send(event.as_json())
-
-    def _send(self, message: Mapping[str, Any], blob: bytes = b"") -> None:
-        self._outbox.send(Frame({**message, "run": self._run}, blob))
-
-    def between_nodes(self) -> None:
-        self._between()
-
-    def on_preview(self, node: str, make: Callable[[], Image]) -> None:
-        if self._previews.is_set():
-            message = {"event": "preview", "node": node, "run": self._run}
-            self._outbox.send_latest(
-                ("preview", self._run, node), _with_jpeg(message, _thumbnail(make()))
-            )
-
-    def on_plan(self, plan: Plan) -> None:
-        """Which nodes will run: only then can it be said how long it will take."""
-        steps = [step.node.id for step in plan.steps]
-        self._send({"event": "run_planned", "steps": steps, "keys": plan.short_keys})
-
-    def on_result(self, step: Step, outputs: Mapping[str, Any], seconds: float) -> None:
-        """What the node gave, in short, and a small picture of pictures."""
-        for name, value in outputs.items():
-            message = {
-                "event": "result",
-                "run": self._run,
-                "node": step.node.id,
-                "output": name,
-                "type": step.spec.output_by_name[name].type,
-                "shapes": [list(tensor.shape) for tensor in tensors_of(value)],
-                "text": _in_words(value),
-                "bytes": weight(value),
-                "seconds": round(seconds, 4),
-            }
-            key = ("result", self._run, step.node.id, name)
-            if isinstance(value, Image):
-                self._outbox.send_latest(key, _with_jpeg(message, _thumbnail(value)))
-            else:
-                frame = Frame(message)
-                self._outbox.send_latest(key, lambda frame=frame: frame)  # type: ignore[misc]
-        self.report_memory()
-
-
-def _in_words(value: Any) -> str:
-    """A value in words, where it is not best told by its shape."""
-    if isinstance(value, Recipe):
-        patches = f" + {len(value.patches)} LoRA" if value.patches else ""
-        return f"{Path(value.path).stem}{patches}"
-    return repr(value)[:200] if isinstance(value, str | int | float) else ""
-
-
-def _thumbnail(image: Image) -> Picture:
-    """The first picture of a batch, no longer than THUMBNAIL a side, off the device."""
-    pixels = image.pixels[:1].float()
-    longest = max(pixels.shape[-2:])
-    if longest > THUMBNAIL:
-        sides = [max(1, side * THUMBNAIL // longest) for side in pixels.shape[-2:]]
-        pixels = interpolate(pixels, size=sides, mode="area")
-    return to_picture(pixels[0])
-
-
-def _with_jpeg(message: Mapping[str, Any], picture: Picture) -> Callable[[], Frame]:
-    def make() -> Frame:
-        file = io.BytesIO()
-        picture.save(file, "JPEG", quality=QUALITY)
-        return Frame(message, file.getvalue())
-
-    return make

@@ -4,13 +4,8 @@ It is started with two pipes as its standard input and output, and takes them ov
 else, so that no print of a library can reach them. It ends within a second of the end of its
 input, whatever it is doing.
 
-Commands: start {device, dtype, memory, cache_dir, cache_bytes, nodes}, submit {run, ...}, plan
-{run, ...}, upgrade {run, graph}, cancel {run}, previews {on}, clear {}, unload {}. Plans and
-upgrades are answered while a run goes on; clear and unload are done before its next node.
-Everything it tells has "event"; what belongs to a run has "run". Besides the events of a run there
-are hello or unusable {error}, heartbeat, memory_use {...}, refused {errors}, left_out {errors}
-(what depends on them is not run, the rest is), planned {nodes, keys, errors}, upgraded {graph,
-notes}, run_planned {steps, keys}, preview and result, the last two with a JPEG.
+`engine.protocol.worker_commands` are what it is asked, `worker_messages` what it says. Plans and
+upgrades are answered while a run goes on; what is to be cleared is before its next node.
 
 Only light modules are imported here: torch comes when the pipes are safe.
 """
@@ -25,11 +20,24 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
+from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.frame_writer import FrameWriter
-from ponystudio.engine.protocol.frames import HEARTBEAT, Frame, read_frame
+from ponystudio.engine.protocol.frames import HEARTBEAT
+from ponystudio.engine.protocol.message_codec import UnreadableCommand, read_command
+from ponystudio.engine.protocol.run_events import RunFailed, RunRefused
+from ponystudio.engine.protocol.worker_commands import (
+    CancelRun,
+    ClearCache,
+    PlanRun,
+    ShowPreviews,
+    StartEngine,
+    SubmitRun,
+    UnloadWeights,
+    UpgradeGraph,
+)
+from ponystudio.engine.protocol.worker_messages import Heartbeat, RunMessage, WorkerUnusable
 from ponystudio.errors import Cancelled, PonyStudioError, WorkerDied
 
 if TYPE_CHECKING:
@@ -39,8 +47,6 @@ if TYPE_CHECKING:
 NICENESS = 5
 # Seconds between two words about the memory in use, when nothing happens.
 MEMORY_EVERY = 2.0
-_BETWEEN_NODES = ("clear", "unload")
-_REQUESTS = ("plan", "upgrade")
 
 
 def main() -> int:
@@ -97,7 +103,7 @@ def lower_priority() -> None:
 
 
 class Worker:
-    """Reads commands on one thread, executes them on the calling one, answers through the outbox.
+    """Reads commands on one thread, runs graphs on the calling one, answers through the outbox.
 
     Plans are made on a thread of their own, so that they need not wait for a run.
     """
@@ -105,9 +111,9 @@ class Worker:
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming = incoming
         self._outbox = FrameWriter(outgoing, on_broken=lambda: os._exit(0))
-        self._commands: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-        self._requests: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-        self._pending: deque[Mapping[str, Any]] = deque()
+        self._runs: queue.SimpleQueue[StartEngine | SubmitRun | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[PlanRun | UpgradeGraph] = queue.SimpleQueue()
+        self._pending: deque[ClearCache | UnloadWeights] = deque()
         self._cancelled: set[int] = set()
         self._cancel_flag = threading.Event()
         self._running: int | None = None
@@ -121,111 +127,118 @@ class Worker:
         self._outbox.start()
         service: Service | None = None
         while True:
-            message = self._commands.get()
-            if message["command"] == "start" and service is None:
-                service = self._start_service(message)
-                if service is not None:
-                    threading.Thread(
-                        target=self._answer_requests, args=(service,), name="plans", daemon=True
-                    ).start()
-            elif service is not None:
-                self._run_pending(service)
-                if message["command"] not in _BETWEEN_NODES:
-                    self._execute(service, message)
+            command = self._runs.get()
+            if service is None:
+                if isinstance(command, StartEngine):
+                    service = self._start_service(command)
+                continue
+            self._run_pending(service)
+            if isinstance(command, SubmitRun):
+                self._run(service, command)
 
-    def _start_service(self, message: Mapping[str, Any]) -> Service | None:
-        """The engine, or None after telling why there can be none."""
+    def _start_service(self, command: StartEngine) -> Service | None:
+        """The engine, or None after saying why there can be none."""
         from ponystudio.engine.worker.service import Service
 
         try:
-            service = Service(message, self._outbox, self._previews)
+            service = Service(command.settings, self._outbox, self._previews)
         except PonyStudioError as error:
-            self._outbox.send(Frame({"event": "unusable", "error": str(error)}))
+            self._outbox.send(WorkerUnusable(str(error)))
             return None
-        self._outbox.send(Frame({"event": "hello", **service.hello()}))
+        self._outbox.send(service.ready_message())
         service.report_memory()
+        answering = threading.Thread(
+            target=self._answer_requests, args=(service,), name="plans", daemon=True
+        )
+        answering.start()
         return service
 
-    def _execute(self, service: Service, message: Mapping[str, Any]) -> None:
-        run = int(message.get("run", 0))
-        if not self._begin_run(run):
-            self._outbox.send(_failed(run, "Cancelled", "Cancelled.", ""))
+    def _run(self, service: Service, command: SubmitRun) -> None:
+        number = command.number
+        if not self._begin_run(number):
+            self._outbox.send(RunMessage(number, RunFailed.of(Cancelled())))
             return
         try:
-            service.execute(message, self._cancel_flag, between=lambda: self._run_pending(service))
+            service.run(
+                number, command.request, self._cancel_flag, lambda: self._run_pending(service)
+            )
         except Cancelled:
-            pass  # the engine has told of it
+            pass  # the engine has said so
         except Exception as error:  # a fault of ours must not end the process
-            self._outbox.send(_at_fault(run, error))
+            self._report_fault(number, error)
         finally:
             with self._lock:
                 self._running = None
 
     def _run_pending(self, service: Service) -> None:
-        """What was asked for on the side."""
+        """What is to be done before the next node."""
         while self._pending:
             with contextlib.suppress(Exception):  # a fault of ours must not end the run
-                service.execute(self._pending.popleft(), self._cancel_flag)
+                match self._pending.popleft():
+                    case ClearCache():
+                        service.clear_cache()
+                    case UnloadWeights():
+                        service.unload()
 
     def _answer_requests(self, service: Service) -> None:
-        """Answer plans, and tell of the memory in between."""
+        """Answer plans and upgrades, and report the memory in between."""
         while True:
             try:
-                message = self._requests.get(timeout=MEMORY_EVERY)
+                command = self._requests.get(timeout=MEMORY_EVERY)
             except queue.Empty:
-                with contextlib.suppress(Exception):  # it is told again soon
+                with contextlib.suppress(Exception):  # it is reported again soon
                     service.report_memory()
                 continue
             try:
-                service.answer(message)
+                service.answer(command)
             except Exception as error:  # a fault of ours must not end the process
-                self._outbox.send(_at_fault(int(message["run"]), error))
+                self._report_fault(command.number, error)
 
-    def _begin_run(self, run: int) -> bool:
+    def _begin_run(self, number: int) -> bool:
         """Take up a run; False if it was cancelled while it waited."""
         with self._lock:
             self._cancel_flag.clear()
-            self._running = run
-            cancelled = run in self._cancelled
-            self._cancelled.discard(run)
+            self._running = number
+            cancelled = number in self._cancelled
+            self._cancelled.discard(number)
             return not cancelled
 
     def _read(self) -> None:
         """Commands in; the end of the pipe, or nonsense on it, ends the process at once."""
         try:
-            while (frame := read_frame(self._incoming)) is not None:
-                if frame.message.get("command") == "cancel":
-                    self._cancel_run(int(frame.message["run"]))
-                elif frame.message.get("command") == "previews":
-                    (self._previews.set if frame.message["on"] else self._previews.clear)()
-                elif frame.message.get("command") in _REQUESTS:
-                    self._requests.put(frame.message)
-                else:
-                    if frame.message.get("command") in _BETWEEN_NODES:
-                        self._pending.append(frame.message)
-                    self._commands.put(frame.message)
-        except (OSError, WorkerDied, KeyError, ValueError):
+            while (command := read_command(self._incoming)) is not None:
+                match command:
+                    case CancelRun(number):
+                        self._cancel_run(number)
+                    case ShowPreviews(on):
+                        (self._previews.set if on else self._previews.clear)()
+                    case PlanRun() | UpgradeGraph():
+                        self._requests.put(command)
+                    case ClearCache() | UnloadWeights():
+                        self._pending.append(command)
+                        self._runs.put(None)  # so that it is done while no run goes on
+                    case StartEngine() | SubmitRun():
+                        self._runs.put(command)
+                    case UnreadableCommand(number, error):
+                        self._outbox.send(RunMessage(number, RunRefused([error])))
+        except (OSError, WorkerDied):
             pass
         os._exit(0)
 
-    def _cancel_run(self, run: int) -> None:
+    def _cancel_run(self, number: int) -> None:
         with self._lock:
-            if run == self._running:
+            if number == self._running:
                 self._cancel_flag.set()
             else:
-                self._cancelled.add(run)
+                self._cancelled.add(number)
 
     def _send_heartbeats(self) -> None:
         while True:
-            self._outbox.send_latest("heartbeat", lambda: Frame({"event": "heartbeat"}))
+            self._outbox.send_latest("heartbeat", Heartbeat)
             time.sleep(HEARTBEAT)
 
-
-def _at_fault(run: int, error: Exception) -> Frame:
-    text = f"The engine failed ({type(error).__name__}: {error})."
-    return _failed(run, type(error).__name__, text, "Please report this.")
-
-
-def _failed(run: int, reason: str, error: str, hint: str) -> Frame:
-    message = {"event": "run_failed", "node": "", "error": error, "hint": hint, "reason": reason}
-    return Frame({**message, "run": run})
+    def _report_fault(self, number: int, error: Exception) -> None:
+        reason = type(error).__name__
+        what = f"The engine failed ({reason}: {error})."
+        failed = RunFailed(ErrorInfo(reason, what, remedy="Please report this."))
+        self._outbox.send(RunMessage(number, failed))

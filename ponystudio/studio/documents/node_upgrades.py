@@ -6,14 +6,12 @@ That takes their packs' code, which only the worker runs; so it happens when the
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from ponystudio.errors import GraphError, GraphFileError
+from ponystudio.engine.protocol.worker_messages import Answer, UpgradeAnswer
+from ponystudio.errors import GraphError
 from ponystudio.graph.editing.edits import ReplaceNode
-from ponystudio.graph.formats.graph_file import from_json
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.worker.worker_session import WorkerSession
@@ -61,15 +59,13 @@ class NodeUpgrader(QObject):
         spec = self._link.catalog.get(document.graph.nodes[id].type)
         return spec is not None and document.graph.nodes[id].version < spec.version
 
-    def _on_message(self, message: Mapping[str, Any], _blob: bytes) -> None:
-        if message["event"] != "upgraded":
-            return
-        asked = self._asked.pop(int(message["run"]), None)
-        if asked is None:
+    def _on_message(self, message: Answer) -> None:
+        asked = self._asked.pop(message.number, None)
+        if asked is None or not isinstance(message, UpgradeAnswer):
             return
         document, before = asked
-        with contextlib.suppress(GraphError, GraphFileError):
-            after = from_json(message["graph"]).nodes
+        after = message.graph.nodes
+        with contextlib.suppress(GraphError):
             edits = [
                 ReplaceNode(after[id])
                 for id, node in before.nodes.items()
@@ -79,4 +75,4 @@ class NodeUpgrader(QObject):
             ]
             if edits:
                 document.do_all(edits, self.tr("Upgrade nodes"))
-                self.upgraded.emit(document, list(message["notes"]))
+                self.upgraded.emit(document, message.notes)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtGui import QImage
 
+from ponystudio.engine.protocol.error_info import ErrorInfo
+from ponystudio.engine.protocol.run_events import NodeResult
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.documents.node_state import REST, NodeState, Problem
@@ -81,10 +83,10 @@ class NodeStateWriter:
         if self._phase(id) == "running":
             self._update(id, picture=picture, live=True, stale=False)
 
-    def on_result(self, message: Mapping[str, Any], picture: QImage | None) -> None:
-        id = str(message["node"])
+    def on_result(self, result: NodeResult, picture: QImage | None) -> None:
+        id = result.node
         outputs = dict(self._state(id).outputs)
-        outputs[str(message["output"])] = summary(message)
+        outputs[result.output] = summary(result)
         self._update(id, outputs=tuple(outputs.items()))
         if picture is not None and not picture.isNull():
             self.set_picture(id, picture)
@@ -177,44 +179,35 @@ class NodeStateWriter:
             self._document.states.update(id, **changes)
 
 
-def summary(message: Mapping[str, Any]) -> str:
+def summary(result: NodeResult) -> str:
     """What a node gave, in short: "1×4×64×64, 64 KB"."""
-    if message.get("text"):
-        return str(message["text"])
-    shapes = message.get("shapes") or []
-    count = int(message.get("bytes", 0))
-    parts = ["×".join(map(str, shapes[0]))] if shapes else []
-    if count:
-        parts.append(size(count))
+    if result.text:
+        return result.text
+    parts = ["×".join(map(str, result.shapes[0]))] if result.shapes else []
+    if result.bytes:
+        parts.append(size(result.bytes))
     return ", ".join(parts)
 
 
-def problem_of(message: Mapping[str, Any]) -> Problem:
+def problem_of(error: ErrorInfo) -> Problem:
     """The failure of a run, without its place, which the card itself is."""
-    node, what = str(message.get("node", "")), str(message.get("error", ""))
-    place, colon, rest = what.partition(": ")
-    socket = ""
-    if colon and node and (place == node or place.startswith(f"{node}.")):
-        what, socket = rest, place[len(node) + 1 :]
+    what, place = error.text, f"{error.node}.{error.socket}" if error.socket else error.node
+    if place and error.where.startswith(place):
+        what = what[len(place) :].removeprefix(": ")
     return Problem(
         what=what[:1].upper() + what[1:],
-        remedy=remedy_in_window(str(message.get("hint", ""))),
-        reason=str(message.get("reason", "")),
-        socket=socket,
-        details=str(message.get("error", "")),
+        remedy=remedy_in_window(error.remedy),
+        reason=error.reason,
+        socket=error.socket,
+        details=error.text,
     )
 
 
-def faults_of(errors: list[Mapping[str, Any]]) -> dict[str, tuple[Problem, ...]]:
+def faults_of(errors: Iterable[ErrorInfo]) -> dict[str, tuple[Problem, ...]]:
     """The errors of a check by node; those of none under ""."""
     found: dict[str, tuple[Problem, ...]] = {}
     for error in errors:
-        node = str(error.get("node", ""))
-        problem = Problem(
-            str(error.get("what", "")),
-            remedy_in_window(str(error.get("remedy", ""))),
-            str(error.get("reason", "")),
-            str(error.get("socket", "")),
-        )
-        found[node] = (*found.get(node, ()), problem)
+        remedy = remedy_in_window(error.remedy)
+        problem = Problem(error.what, remedy, error.reason, error.socket)
+        found[error.node] = (*found.get(error.node, ()), problem)
     return found

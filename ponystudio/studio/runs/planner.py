@@ -11,6 +11,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
 
+from ponystudio.engine.protocol.run_events import RunRefused
+from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import PlanAnswer, RunMessage
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective, without_errors
@@ -22,7 +25,6 @@ from ponystudio.studio.documents.editable_graph import Change
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.node_state_writer import PreviewPictures, faults_of
 from ponystudio.studio.runs.run_texts import in_window, plan_texts
-from ponystudio.studio.worker.worker_process import Submission
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Milliseconds without an edit after which the graph is looked at.
@@ -49,7 +51,7 @@ class PlanRequest:
 class Planner(QObject):
     """Writes `tier`, `reason` and `faults` of the documents that it watches.
 
-    `submission` makes the question for the worker out of a document and the nodes to plan.
+    `request` makes the question for the worker out of a document and the nodes to plan.
     `checked` is emitted with a document when its faults are known; `graph_faults` has those that
     belong to no node.
     """
@@ -61,18 +63,18 @@ class Planner(QObject):
         self,
         link: WorkerSession,
         pictures: PreviewPictures,
-        submission: Callable[[Document, Sequence[str]], Submission],
+        request: Callable[[Document, Sequence[str]], RunRequest],
         models: Callable[[], Sequence[Path]],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._link, self._pictures = link, pictures
-        self._submission, self._models = submission, models
+        self._request, self._models = request, models
         self._timers: dict[Document, QTimer] = {}
         self._pending: dict[int, PlanRequest] = {}
         # Checks that go on, and what was answered before it was known what they asked.
         self._checks_running = 0
-        self._early_answers: dict[int, Mapping[str, Any]] = {}
+        self._early_answers: dict[int, RunMessage | PlanAnswer] = {}
         self._to_replan: set[Document] = set()
         self._faults: dict[Document, Faults] = {}
         self._listeners: dict[Document, list[tuple[Any, Any]]] = {}
@@ -139,7 +141,7 @@ class Planner(QObject):
         """Off the GUI thread: large graphs take a while to check, and to spell out."""
         request = PlanRequest(document, document.graph, document.catalog)
         folders = ModelFolders(list(self._models()), document.folder)
-        families = self._link.about.get("families")
+        families = self._link.about.families if self._link.about else None
         ask = self._plan_request(document) if self._link.is_ready else None
         if any(other.document is document for other in self._pending.values()):
             ask = None  # one question at a time
@@ -159,8 +161,8 @@ class Planner(QObject):
         self._pool.start(work)
 
     def _plan_request(self, document: Document) -> Callable[[Sequence[str]], int]:
-        submission = self._submission(document, ())
-        return lambda targets: self._link.plan(replace(submission, targets=targets))
+        request = self._request(document, ())
+        return lambda targets: self._link.plan(replace(request, targets=tuple(targets)))
 
     def _have_checked(self, request: PlanRequest, faults: Faults, number: int | None) -> None:
         document, graph = request.document, request.graph
@@ -183,36 +185,37 @@ class Planner(QObject):
         elif number is not None:
             self._pending[number] = request
             if early is not None:
-                self.take(early)
+                self.on_answer(early)
 
-    def take(self, message: Mapping[str, Any]) -> None:
+    def on_answer(self, message: RunMessage | PlanAnswer) -> None:
         """What may be the worker's answer to a plan."""
-        number = int(message.get("run", 0) or 0)
-        request = self._pending.pop(number, None)
+        request = self._pending.pop(message.number, None)
         if request is None:
             if self._checks_running:  # it overtook the news that it was asked for
-                self._early_answers[number] = message
+                self._early_answers[message.number] = message
             return
         document = request.document
-        if message["event"] == "planned":
-            self._write(request, message)
-        elif message["event"] == "refused":
-            for id in document.graph.nodes:
-                _set_plan(document, id, "", "")
-        if message.get("errors"):
-            self._add_faults(request, faults_of(message["errors"]))
+        match message:
+            case PlanAnswer(nodes=nodes, keys=keys, errors=errors):
+                self._write(request, nodes, keys)
+                self._add_faults(request, faults_of(errors))
+            case RunMessage(event=RunRefused(errors)):
+                self._write(request, {}, {})
+                self._add_faults(request, faults_of(errors))
         if document in self._to_replan:
             self._to_replan.discard(document)
             self._timers[document].start(PAUSE)
 
-    def _write(self, request: PlanRequest, message: Mapping[str, Any]) -> None:
-        document, keys = request.document, message.get("keys", {})
-        words = plan_texts(message["nodes"], request.graph, request.catalog)
+    def _write(
+        self, request: PlanRequest, nodes: Mapping[str, str], keys: Mapping[str, str]
+    ) -> None:
+        document = request.document
+        words = plan_texts(nodes, request.graph, request.catalog)
         for id in document.graph.nodes:
             tier, reason = words.get(id, ("", ""))
             more: dict[str, Any] = {}
             state = document.states[id]
-            if state.phase == "rest" and message["nodes"].get(id) == NOT_NEEDED:
+            if state.phase == "rest" and nodes.get(id) == NOT_NEEDED:
                 more = {"phase": "done"}  # in an earlier process: what it was for still stands
             elif state.phase in ("rest", "done"):
                 picture = self._pictures.get(keys.get(id, "")) if tier else None

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.graph.model import Graph
-from ponystudio.studio.worker.worker_process import Submission
+from ponystudio.library.model_folders import ModelFolders
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class RunFolders:
     output: Callable[[], Path]
     previews: Path
 
-    def submission(
+    def request(
         self,
         graph: Graph,
         graph_dir: Path | None,
@@ -27,17 +28,18 @@ class RunFolders:
         *,
         denoiser_on_cpu: bool = False,
         output_override: Path | None = None,
-    ) -> Submission:
+    ) -> RunRequest:
         """A run of a graph, with these folders as they are now; with an `output_override` all is
         made again, and written there."""
-        return Submission(
+        return RunRequest(
             graph=graph,
-            models=list(self.models()),
+            folders=ModelFolders(list(self.models()), graph_dir),
             output=output_override or self.output(),
             previews=output_override or self.previews,
-            graph_dir=graph_dir,
-            targets=targets,
+            targets=None if targets is None else tuple(targets),
             scope=scope,
             denoiser_on_cpu=denoiser_on_cpu,
-            anew=output_override is not None,
+            always_write=False,
+            titled=True,
+            ignore_cache=output_override is not None,
         )

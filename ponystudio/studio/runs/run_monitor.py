@@ -1,33 +1,74 @@
-"""One run as it goes on: from what the worker tells to states, progress and what is learned."""
+"""One run as it goes on: from its events to states, progress and what is learned."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Literal, assert_never
 
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
+from ponystudio.engine.protocol.error_info import CANCELLED, ErrorInfo
+from ponystudio.engine.protocol.run_events import (
+    Event,
+    Memory,
+    NodeFinished,
+    NodePreview,
+    NodeResult,
+    NodesLeftOut,
+    NodeStarted,
+    Note,
+    Output,
+    Progress,
+    RunFailed,
+    RunFinished,
+    RunPlanned,
+    RunRefused,
+    RunStarted,
+    Tier,
+    WeightsEvent,
+)
 from ponystudio.errors import GraphError
 from ponystudio.graph.topology import ancestors, dependents, effective
 from ponystudio.graph.validation import effective_targets
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.runs.duration_estimates import Work, works
+from ponystudio.studio.runs.duration_estimates import Estimates, Work, works
 from ponystudio.studio.runs.job_queue import Job
-from ponystudio.studio.runs.node_state_writer import NodeStateWriter, faults_of, problem_of
+from ponystudio.studio.runs.node_state_writer import (
+    NodeStateWriter,
+    PreviewPictures,
+    faults_of,
+    problem_of,
+)
 from ponystudio.studio.runs.progress_estimate import ProgressEstimate
 from ponystudio.studio.runs.run_texts import title
+from ponystudio.studio.worker.worker_session import WorkerSession
 
-if TYPE_CHECKING:
-    from ponystudio.studio.runs.runner import Runner
+Outcome = Literal["done", "stopped", "failed"]
+Faults = Mapping[str, tuple[Problem, ...]]
 
 
-class RunMonitor:
-    """`on_message` takes each message of the run; it returns how the run ended, or ""."""
+class RunMonitor(QObject):
+    """Takes each event of a run of `job`.
 
-    def __init__(self, job: Job, runner: Runner) -> None:
-        self.job, self._runner = job, runner
+    `node_done`: a node ran; `nodes_left_out` brings the first Problem of each node that the run
+    does without, none when it is known that it does without none; `output_made` (node, path,
+    unchanged) of every picture file; `memory_short` (node, action) of every fallback.
+    """
+
+    node_done = Signal()
+    nodes_left_out = Signal(object)
+    output_made = Signal(str, str, bool)
+    memory_short = Signal(str, str)
+
+    def __init__(
+        self, job: Job, session: WorkerSession, estimates: Estimates, pictures: PreviewPictures
+    ) -> None:
+        super().__init__()
+        self.job = job
+        self._session, self._estimates, self._pictures = session, estimates, pictures
         self.document: Document | None = None
         self.problem: Problem | None = None
         self.shown_on_a_node = False
@@ -35,18 +76,18 @@ class RunMonitor:
         self.keys: Mapping[str, str] = {}
         """What the results are known by, once the run is planned."""
         self._graph = job.graph_now
-        self._catalog = runner.link.catalog
+        self._catalog = session.catalog
         self._works = works(self._graph, self._catalog)
         self._states: NodeStateWriter | None = None
         self._estimate: ProgressEstimate | None = None
-        self._loading = 0.0
+        self._loading_seconds = 0.0
         self._steps: list[str] = []
 
     def update_catalog(self) -> None:
         """The worker is there: it may know other nodes than those of the last start, with which
         the run was begun."""
-        if self._catalog is not self._runner.link.catalog:
-            self._catalog = self._runner.link.catalog
+        if self._catalog is not self._session.catalog:
+            self._catalog = self._session.catalog
             self._works = works(self._graph, self._catalog)
             self.set_document(self.document)
             self.start()
@@ -56,20 +97,48 @@ class RunMonitor:
         self.document = document
         self._states = None
         if document is not None:
-            self._states = NodeStateWriter(
-                document, self._possible_nodes(), self._runner.pictures.known
-            )
+            self._states = NodeStateWriter(document, self._possible_nodes(), self._pictures)
 
     def start(self) -> None:
         if self._states is not None:
             self._states.start()
 
-    def on_message(self, message: Mapping[str, Any], blob: bytes) -> str:
-        handler = getattr(self, f"_{message['event']}", None)
-        if handler is None:
-            return ""
-        ended = handler(message, blob)
-        return ended if isinstance(ended, str) else ""
+    def on_event(self, event: Event) -> Outcome | None:
+        """Take an event; how the run ended, if it did."""
+        match event:
+            case RunStarted():
+                self._on_started(event)
+            case NodesLeftOut(errors):
+                self._on_left_out(faults_of(errors))
+            case RunPlanned():
+                self._on_planned(event)
+            case NodeStarted(node, why):
+                self._on_node_started(node, why)
+            case Progress(node, step, steps):
+                self._on_progress(node, step, steps)
+            case NodePreview(node=node, jpeg=jpeg):
+                self._on_preview(node, QImage.fromData(jpeg))
+            case NodeResult():
+                self._on_result(event)
+            case WeightsEvent(seconds=seconds):
+                self._loading_seconds += seconds
+            case NodeFinished(node, cached, seconds):
+                self._on_node_finished(node, cached, seconds)
+            case Output(node, path, unchanged):
+                self.output_made.emit(node, path, unchanged)
+            case Note(node, text):
+                self._on_note(node or self.job.node, text)
+            case Memory(action, node):
+                self.memory_short.emit(node, action)
+            case RunFinished(seconds):
+                return self._on_finished(seconds)
+            case RunFailed(error):
+                return self._on_failed(error)
+            case RunRefused(errors):
+                return self._on_refused(faults_of(errors))
+            case _:
+                assert_never(event)
+        return None
 
     def stop(self) -> None:
         """It is no longer made."""
@@ -82,50 +151,44 @@ class RunMonitor:
         if self._states is not None:
             self._states.set_picture(node, picture)
 
-    # --- Messages, by their names -----------------------------------------------------------------
+    # --- Events -----------------------------------------------------------------------------------
 
-    def _left_out(self, message: Mapping[str, Any], _: bytes) -> None:
-        """Some of what was asked for has errors: it is told of there, and the rest runs."""
-        faults = faults_of(message["errors"])
+    def _on_started(self, event: RunStarted) -> None:
+        self.job.nodes = event.nodes
+        if not self.job.left_out:
+            self.nodes_left_out.emit({})
+
+    def _on_left_out(self, faults: Faults) -> None:
+        """Some of what was asked for has errors: it is shown there, and the rest runs."""
         self.job.left_out = len(faults)
         if self._states is not None:
             self._states.leave_out(faults, self._blocked(faults))
-        first_faults = {id: problems[0] for id, problems in faults.items()}
-        self._runner.note_left_out(self.document, first_faults)
+        self.nodes_left_out.emit({id: problems[0] for id, problems in faults.items()})
 
-    def _run_started(self, message: Mapping[str, Any], _: bytes) -> None:
-        self.job.nodes = int(message["nodes"])
-        if not self.job.left_out:
-            self._runner.note_left_out(self.document, {})
-
-    def _run_planned(self, message: Mapping[str, Any], _: bytes) -> None:
-        steps = self._steps = [str(id) for id in message["steps"]]
-        self.keys = message.get("keys", {})
-        device = self._runner.link.device
-        nodes = self._graph.nodes
+    def _on_planned(self, event: RunPlanned) -> None:
+        self._steps, self.keys = [*event.steps], event.keys
+        device, nodes = self._session.device, self._graph.nodes
         expected = {
-            id: self._runner.estimates.of(device, nodes[id].type, self._work(id)).seconds
-            for id in steps
+            id: self._estimates.of(device, nodes[id].type, self._work(id)).seconds
+            for id in self._steps
             if id in nodes
         }
-        self._estimate = ProgressEstimate(steps, expected)
+        self._estimate = ProgressEstimate(self._steps, expected)
         if self._states is not None:
-            self._states.on_planned(set(steps), self.keys)
+            self._states.on_planned(set(self._steps), self.keys)
         self._update_progress()
 
-    def _node_started(self, message: Mapping[str, Any], _: bytes) -> None:
-        id = str(message["node"])
+    def _on_node_started(self, id: str, why: str) -> None:
         self.job.node, self.job.node_title = id, title(self._graph, self._catalog, id)
         self.job.step = self.job.steps = 0
-        self._loading = 0.0
+        self._loading_seconds = 0.0
         if self._estimate is not None:
             self._estimate.start(id)
         if self._states is not None:
-            self._states.on_started(id, str(message["why"]))
+            self._states.on_started(id, why)
         self._update_progress()
 
-    def _progress(self, message: Mapping[str, Any], _: bytes) -> None:
-        id, step, steps = str(message["node"]), int(message["step"]), int(message["steps"])
+    def _on_progress(self, id: str, step: int, steps: int) -> None:
         left = None
         if self._estimate is not None:
             self._estimate.progress(id, step, steps)
@@ -136,67 +199,53 @@ class RunMonitor:
             self._states.on_progress(id, step, steps, left)
         self._update_progress()
 
-    def _preview(self, message: Mapping[str, Any], blob: bytes) -> None:
-        picture = QImage.fromData(blob)
+    def _on_preview(self, id: str, picture: QImage) -> None:
         if not picture.isNull():
             self.job.picture = picture
             if self._states is not None:
-                self._states.on_preview(str(message["node"]), picture)
+                self._states.on_preview(id, picture)
 
-    def _result(self, message: Mapping[str, Any], blob: bytes) -> None:
-        picture = QImage.fromData(blob) if blob else None
+    def _on_result(self, result: NodeResult) -> None:
+        picture = QImage.fromData(result.jpeg) if result.jpeg else None
         if picture is not None and not picture.isNull():
             self.job.picture = picture
         if self._states is not None:
-            self._states.on_result(message, picture)
+            self._states.on_result(result, picture)
 
-    def _weights(self, message: Mapping[str, Any], _: bytes) -> None:
-        self._loading += float(message["seconds"])
-
-    def _node_finished(self, message: Mapping[str, Any], _: bytes) -> None:
-        id, cached, seconds = str(message["node"]), message["cached"], float(message["seconds"])
+    def _on_node_finished(self, id: str, cached: Tier | bool, seconds: float) -> None:
         if id in self._steps:
             self._steps.remove(id)
         self.job.nodes_done += 1
         self.job.nodes_cached += bool(cached)
         if not cached:
-            self._learn_duration(id, seconds - self._loading)
+            self._learn_duration(id, seconds - self._loading_seconds)
         if self._estimate is not None:
             self._estimate.finish(id)
         if self._states is not None:
             self._states.on_finished(id, cached, seconds)
         self._update_progress()
         if not cached:
-            self._runner.node_done(self.document)
+            self.node_done.emit()
 
-    def _output(self, message: Mapping[str, Any], _: bytes) -> None:
-        unchanged = bool(message.get("unchanged", False))
-        self._runner.output_made(self, str(message["node"]), str(message["path"]), unchanged)
+    def _on_note(self, id: str, text: str) -> None:
+        if self._states is not None and id:
+            self._states.add_note(id, text)
 
-    def _note(self, message: Mapping[str, Any], _: bytes) -> None:
-        node = str(message["node"]) or self.job.node
-        if self._states is not None and node:
-            self._states.add_note(node, str(message["text"]))
-
-    def _memory(self, message: Mapping[str, Any], _: bytes) -> None:
-        node, action = str(message.get("node", "")), str(message["action"])
-        self._runner.note_fallback(self.document, node, action)
-
-    def _run_finished(self, message: Mapping[str, Any], _: bytes) -> str:
+    def _on_finished(self, seconds: float) -> Outcome:
         self.job.fraction, self.job.left = 1.0, 0.0
-        self.job.seconds += float(message["seconds"])
+        self.job.seconds += seconds
         if self._states is not None:
             self._states.end()
         return "done"
 
-    def _run_failed(self, message: Mapping[str, Any], _: bytes) -> str:
-        if message.get("reason") == "Cancelled" or self.job.cancel_requested:
+    def _on_failed(self, error: ErrorInfo) -> Outcome:
+        if error.reason == CANCELLED or self.job.cancel_requested:
             self.stop()
             return "stopped"
-        self.problem = problem_of(message)
+        self.problem = problem_of(error)
         self.failure = self.problem.what
         # A worker that dies may have had no time to say what it was at.
-        node = str(message.get("node", "")) or next(iter(self._steps), self.job.node)
+        node = error.node or next(iter(self._steps), self.job.node)
         if node in self._graph.nodes:
             name = title(self._graph, self._catalog, node)
             self.failure = tr("{node} failed").format(node=name)
@@ -205,8 +254,7 @@ class RunMonitor:
             self.shown_on_a_node = bool(node) and node in self._graph.nodes
         return "failed"
 
-    def _refused(self, message: Mapping[str, Any], _: bytes) -> str:
-        faults = faults_of(message["errors"])
+    def _on_refused(self, faults: Faults) -> Outcome:
         self.problem = next(iter(faults.values()))[0] if faults else None
         node = next(iter(faults), "")
         if self.problem is not None and node in self._graph.nodes:
@@ -229,8 +277,8 @@ class RunMonitor:
     def _learn_duration(self, id: str, seconds: float) -> None:
         node = self._graph.nodes.get(id)
         if node is not None:
-            device = self._runner.link.device
-            self._runner.estimates.learn(device, node.type, self._work(id), max(0.0, seconds))
+            device = self._session.device
+            self._estimates.learn(device, node.type, self._work(id), max(0.0, seconds))
 
     def _work(self, id: str) -> Work:
         return self._works.get(id, Work())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
+from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import Answer, RunMessage, UpgradeAnswer
+from ponystudio.errors import WorkerDied
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.node_state import Problem
@@ -21,9 +23,8 @@ from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
 from ponystudio.studio.runs.node_previews import NodePreviews
 from ponystudio.studio.runs.planner import Planner
 from ponystudio.studio.runs.run_folders import RunFolders
-from ponystudio.studio.runs.run_monitor import RunMonitor
+from ponystudio.studio.runs.run_monitor import Outcome, RunMonitor
 from ponystudio.studio.runs.seeds import SeedMode
-from ponystudio.studio.worker.worker_process import Submission
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Milliseconds after which a Stop without effect may be pressed harder.
@@ -299,10 +300,10 @@ class Runner(QObject):
         job.status = "running"
         job.begin_picture()
         self.fallbacks = []
-        self._monitor = RunMonitor(job, self)
+        self._monitor = self._new_monitor(job)
         self._monitor.set_document(self._documents.get(job.scope))
         self._monitor.start()
-        submission = self.folders.submission(
+        request = self.folders.request(
             job.graph_now,
             job.graph_dir,
             job.targets,
@@ -310,37 +311,46 @@ class Runner(QObject):
             denoiser_on_cpu=job.denoiser_on_cpu,
             output_override=job.output_override,
         )
-        job.number = self.link.submit(submission)
+        job.number = self.link.submit(request)
         self.queue.changed.emit()
 
-    def _plan_request(self, document: Document, targets: Sequence[str]) -> Submission:
-        scope = document.id
-        return self.folders.submission(document.graph, document.folder, targets, scope)
+    def _plan_request(self, document: Document, targets: Sequence[str]) -> RunRequest:
+        return self.folders.request(document.graph, document.folder, targets, document.id)
 
-    def _on_message(self, message: Mapping[str, Any], blob: bytes) -> None:
+    def _new_monitor(self, job: Job) -> RunMonitor:
+        monitor = RunMonitor(job, self.link, self.estimates, self.pictures.known)
+        monitor.node_done.connect(partial(self._on_node_done, monitor))
+        monitor.nodes_left_out.connect(partial(self._on_left_out, monitor))
+        monitor.output_made.connect(partial(self._on_output, monitor))
+        monitor.memory_short.connect(partial(self._on_memory_short, monitor))
+        return monitor
+
+    def _on_message(self, message: Answer) -> None:
         monitor = self._monitor
-        if monitor is None or message.get("run") != monitor.job.number:
-            if message["event"] in ("planned", "refused", "run_failed"):
-                self.planner.take(message)
-            return
-        ended = monitor.on_message(message, blob)
-        if ended:
-            self._on_run_ended(monitor, ended, message)
-        elif not self._progress_timer.isActive():
-            self._progress_timer.start()
+        match message:
+            case UpgradeAnswer():
+                pass  # the upgrader's
+            case RunMessage(number, event) if monitor is not None and number == monitor.job.number:
+                outcome = monitor.on_event(event)
+                if outcome is not None:
+                    self._on_run_ended(monitor, outcome)
+                elif not self._progress_timer.isActive():
+                    self._progress_timer.start()
+            case _:
+                self.planner.on_answer(message)
 
     def _emit_progress(self) -> None:
         if self._monitor is not None:
             self.queue.job_changed.emit(self._monitor.job)
 
-    def _on_run_ended(self, monitor: RunMonitor, how: str, message: Mapping[str, Any]) -> None:
+    def _on_run_ended(self, monitor: RunMonitor, how: Outcome) -> None:
         """One picture is made, or is not to be."""
         job, self._monitor = monitor.job, None
         document = monitor.document
         self._stop_timer.stop()
         self.stop_offered.emit(False)
         job.number = None
-        died = message.get("reason") == "WorkerDied"
+        died = monitor.problem is not None and monitor.problem.reason == WorkerDied.__name__
         self._deaths = self._deaths + 1 if died and not job.cancel_requested else 0
         # A dead worker costs one picture; what fails by itself would fail again.
         again = how == "done" or (died and not job.cancel_requested and self._deaths < 2)
@@ -385,25 +395,25 @@ class Runner(QObject):
                 self.job_done.emit(monitor.job, "stopped")
             self._start_next()
 
-    def note_fallback(self, document: Document | None, node: str, action: str) -> None:
-        """The run had to answer a lack of memory."""
-        self.fallbacks.append(action)
-        self.memory_short.emit(document, node, action)
+    # --- What the run monitor says ----------------------------------------------------------------
 
-    # --- What the run monitor calls ---------------------------------------------------------------
+    def _on_node_done(self, monitor: RunMonitor) -> None:
+        if monitor.document is not None:
+            self.planner.plan_soon(monitor.document)
 
-    def node_done(self, document: Document | None) -> None:
-        if document is not None:
-            self.planner.plan_soon(document)
-
-    def note_left_out(self, document: Document | None, problems: Mapping[str, Problem]) -> None:
+    def _on_left_out(self, monitor: RunMonitor, problems: Mapping[str, Problem]) -> None:
         """What a run does without; somebody who forgot a node is not told at every run."""
+        document = monitor.document
         if document is not None and self._left_out.get(document, set()) != problems.keys():
             self._left_out[document] = set(problems)
             if problems:
                 self.left_out.emit(document, problems)
 
-    def output_made(self, monitor: RunMonitor, node: str, path: str, unchanged: bool) -> None:
+    def _on_memory_short(self, monitor: RunMonitor, node: str, action: str) -> None:
+        self.fallbacks.append(action)
+        self.memory_short.emit(monitor.document, node, action)
+
+    def _on_output(self, monitor: RunMonitor, node: str, path: str, unchanged: bool) -> None:
         if monitor.job.output_override is not None:
             monitor.job.made.append((node, Path(path)))
             return

@@ -1,6 +1,6 @@
-"""The studio's side of the worker: start it, watch it, start it again; queue runs and hear of them.
+"""The studio's side of the worker: start it, watch it, start it again; ask it and hear its answers.
 
-Qt-free. Events reach the callback on the session's reader thread.
+Qt-free. Messages reach the callback on the process's reader thread.
 """
 
 from __future__ import annotations
@@ -10,16 +10,38 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
+from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.frame_writer import FrameWriter
-from ponystudio.engine.protocol.frames import Frame, read_frame
-from ponystudio.errors import WorkerDied
-from ponystudio.graph.formats.graph_file import to_json
+from ponystudio.engine.protocol.message_codec import read_message
+from ponystudio.engine.protocol.run_events import RunFailed, RunFinished, RunRefused
+from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_commands import (
+    CancelRun,
+    ClearCache,
+    Command,
+    PlanRun,
+    ShowPreviews,
+    StartEngine,
+    SubmitRun,
+    UnloadWeights,
+    UpgradeGraph,
+    WorkerSettings,
+)
+from ponystudio.engine.protocol.worker_messages import (
+    Answer,
+    Heartbeat,
+    MemoryUse,
+    PlanAnswer,
+    RunMessage,
+    UpgradeAnswer,
+    WorkerReady,
+    WorkerUnusable,
+)
+from ponystudio.errors import Cancelled, WorkerDied
 from ponystudio.graph.model import Graph
 
 # Seconds without a sign of life after which the worker is killed; loading its libraries from a
@@ -31,57 +53,27 @@ START_ATTEMPTS = 3
 SHUTDOWN_TIMEOUT = 2.0
 REMEDY = "See `ponystudio doctor` for what there is to compute with."
 
-OnEvent = Callable[[Mapping[str, Any], bytes], None]
-_ENDS = ("run_finished", "run_failed", "refused")
-_ANSWERS = ("planned", "upgraded", *_ENDS)
-# Never the same twice, in another session neither: a late answer must not be taken for another's.
+# Never the same twice, in another process neither: a late answer must not be taken for another's.
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class WorkerSettings:
-    """What the worker computes with; a change needs a new session.
+class WorkerExited:
+    """The worker ended unexpectedly, for this reason; another is started."""
 
-    `cache_bytes` is how much is kept on disk, None the engine's default. `memory`: bytes that the
-    engine may take of its device's, 0 for what there is.
-    """
-
-    device: str = "auto"
-    dtype: str = "auto"
-    cache_dir: Path | None = None
-    cache_bytes: int | None = None
-    memory: int = 0
-    nodes: Path | None = None
+    code: int
+    reason: str
 
 
 @dataclass(frozen=True)
-class Submission:
-    """One run: what `engine.protocol.run_request.RunRequest` is on the other side."""
+class WorkerFailed:
+    """There can be no worker, for this reason."""
 
-    graph: Graph
-    models: Sequence[Path]
-    output: Path
-    previews: Path
-    graph_dir: Path | None = None
-    targets: Sequence[str] | None = None
-    scope: str = ""
-    always_write: bool = False
-    denoiser_on_cpu: bool = False
-    anew: bool = False
+    reason: str
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "graph": to_json(self.graph),
-            "models": [str(path) for path in self.models],
-            "output": str(self.output),
-            "previews": str(self.previews),
-            "graph_dir": str(self.graph_dir) if self.graph_dir else None,
-            "targets": None if self.targets is None else list(self.targets),
-            "scope": self.scope,
-            "always_write": self.always_write,
-            "denoiser_on_cpu": self.denoiser_on_cpu,
-            "anew": self.anew,
-        }
+
+ProcessMessage = WorkerReady | MemoryUse | Answer | WorkerExited | WorkerFailed
+OnMessage = Callable[[ProcessMessage], None]
 
 
 def worker_command() -> list[str]:
@@ -93,7 +85,7 @@ def worker_command() -> list[str]:
 
 @dataclass(eq=False)
 class _Subprocess:
-    """One life of the worker."""
+    """One process of the worker."""
 
     popen: subprocess.Popen[bytes]
     outbox: FrameWriter
@@ -107,16 +99,16 @@ class _Subprocess:
 
 
 class WorkerProcess:
-    """A worker that is there as long as the session is open.
+    """A worker that is there from `start` to `close`.
 
-    Runs are done one after the other. When the worker dies, the run it was at fails as WorkerDied,
-    a new worker is started, and the queue goes on. Methods may be called from any thread.
+    What is asked before it is ready is handed over then. When it dies, all that it was asked fails
+    as WorkerDied, and a new one is started. Methods may be called from any thread.
     """
 
     def __init__(
         self,
-        on_event: OnEvent,
-        settings: WorkerSettings = WorkerSettings(),
+        on_message: OnMessage,
+        settings: WorkerSettings | None = None,
         *,
         command: Sequence[str] | None = None,
         log: IO[Any] | int | None = None,
@@ -126,67 +118,64 @@ class WorkerProcess:
 
         `before_start` is called before the worker is started: to close the one before it, say.
         """
-        self._on_event, self._settings, self._log = on_event, settings, log
+        self._on_message, self._log = on_message, log
+        self._settings = settings or WorkerSettings()
         self._before_start = before_start
         self._command = list(command or worker_command())
         self._lock = threading.RLock()
-        self._queue: deque[tuple[int, Submission]] = deque()
-        self._current: int | None = None
-        self._requests: dict[int, Mapping[str, Any]] = {}
-        self._previews: Mapping[str, Any] = {"command": "previews", "on": True}
+        self._unanswered: dict[int, SubmitRun | PlanRun | UpgradeGraph] = {}
+        self._previews = ShowPreviews(True)
         self._process: _Subprocess | None = None
         self._failed_starts = 0
         self._closing = threading.Event()
         self._failed_reason = ""
         self._threads: list[threading.Thread] = []
 
+    @property
+    def pid(self) -> int | None:
+        """The process's, while there is one."""
+        with self._lock:
+            return None if self._process is None else self._process.popen.pid
+
     def start(self) -> None:
-        """Start the worker; the event "hello" says when it is ready, and brings the catalog."""
+        """Start the worker; WorkerReady says when it is ready, and brings the catalog."""
         for work in (self._supervise, self._kill_silent):
-            thread = threading.Thread(target=work, name=f"session {work.__name__}", daemon=True)
+            thread = threading.Thread(target=work, name=f"worker {work.__name__}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
-    def submit(self, submission: Submission) -> int:
-        """Put a run into the queue; the number that its events carry."""
-        with self._lock:
-            number = next(_numbers)
-            if not self._failed_reason:
-                self._queue.append((number, submission))
-                self._start_next()
-                return number
-        self._report_failure(number, "WorkerDied", self._failed_reason, REMEDY)
-        return number
+    def submit(self, request: RunRequest) -> int:
+        """Run a graph, after what was submitted before; the number of its events."""
+        return self._ask(lambda number: SubmitRun(number, request))
 
-    def plan(self, submission: Submission) -> int:
+    def plan(self, request: RunRequest) -> int:
         """Ask what a run would do.
 
-        Answered, also while the worker is at a run, by "planned" with all that it can say and the
-        errors that are in the way of the rest, "refused" or "run_failed" with this number.
+        Answered, also while the worker is at a run, by PlanAnswer with this number, RunRefused or
+        RunFailed.
         """
-        return self._request({"command": "plan", **submission.as_json()})
+        return self._ask(lambda number: PlanRun(number, request))
 
     def upgrade(self, graph: Graph) -> int:
         """Ask for a graph's old nodes in the versions that are installed, which takes their code.
 
-        Answered by "upgraded" {graph, notes}, or as `plan` is.
+        Answered by UpgradeAnswer, otherwise as `plan` is.
         """
-        return self._request({"command": "upgrade", "graph": to_json(graph)})
+        return self._ask(lambda number: UpgradeGraph(number, graph))
 
-    def cancel(self, run: int) -> None:
-        """Stop a run at its next block or step, or take it out of the queue."""
+    def cancel(self, number: int) -> None:
+        """Stop a run at its next block or step, or before it begins."""
         with self._lock:
-            if run == self._current:
-                self._send({"command": "cancel", "run": run})
+            if number not in self._unanswered:
                 return
-            waiting = [item for item in self._queue if item[0] == run]
-            for item in waiting:
-                self._queue.remove(item)
-        for _ in waiting:
-            self._report_failure(run, "Cancelled", "Cancelled.", "")
+            if self._is_ready:
+                self._send(CancelRun(number))
+                return
+            del self._unanswered[number]
+        self._on_message(RunMessage(number, RunFailed.of(Cancelled())))
 
     def stop_now(self) -> None:
-        """Kill the worker; the run it was at fails, the queue goes on with a new one."""
+        """Kill the worker; what it was asked fails, another is started."""
         with self._lock:
             if self._process is not None:
                 self._process.popen.kill()
@@ -194,25 +183,25 @@ class WorkerProcess:
     def show_previews(self, on: bool) -> None:
         """Whether runs show how far they are in small pictures; at first they do."""
         with self._lock:
-            self._previews = {"command": "previews", "on": on}
+            self._previews = ShowPreviews(on)
             self._send(self._previews)
 
     def clear_cache(self) -> None:
         """Forget every result; during a run what it does not need."""
-        self._send({"command": "clear"})
+        self._send(ClearCache())
 
     def unload(self) -> None:
         """Let go of the weights that no node is using."""
-        self._send({"command": "unload"})
+        self._send(UnloadWeights())
 
     def close(self) -> None:
-        """End the worker and wait for it; what waits in the queue is dropped."""
+        """End the worker and wait for it; what it was asked is dropped."""
         self._closing.set()
         with self._lock:
-            self._queue.clear()
+            self._unanswered.clear()
             process = self._process
         if process is not None:
-            process.outbox.end()  # the end of its input is the worker's word to go
+            process.outbox.end()  # at the end of its input the worker leaves
             try:
                 process.popen.wait(SHUTDOWN_TIMEOUT)
             except subprocess.TimeoutExpired:
@@ -228,10 +217,10 @@ class WorkerProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # --- The worker's lives -----------------------------------------------------------------------
+    # --- One process after the other --------------------------------------------------------------
 
     def _supervise(self) -> None:
-        """Start the worker, hear it out, and do so again until the session closes."""
+        """Start the worker, read to its end, and do so again until this is closed."""
         self._before_start()
         while not self._closing.is_set() and not self._failed_reason:
             try:
@@ -259,49 +248,40 @@ class WorkerProcess:
             stderr=self._log,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        # When nobody listens any more the process is dead, which the reader sees.
+        # When nobody reads any more the process is dead, which the reader sees.
         outbox = FrameWriter(cast(BinaryIO, popen.stdin), on_broken=lambda: None)
         outbox.start()
         process = _Subprocess(popen, outbox)
-        cache, nodes = self._settings.cache_dir, self._settings.nodes
-        start = {
-            "command": "start",
-            "device": self._settings.device,
-            "dtype": self._settings.dtype,
-            "cache_dir": str(cache) if cache else None,
-            "cache_bytes": self._settings.cache_bytes,
-            "memory": self._settings.memory,
-            "nodes": str(nodes) if nodes else None,
-        }
         with self._lock:
             self._process = process
-            for message in (start, self._previews, *self._requests.values()):
-                self._send(message)
+            self._send(StartEngine(self._settings))
+            self._send(self._previews)
             if self._closing.is_set():  # close() came before there was a process to end
                 outbox.end()
         return process
 
     def _read(self, process: _Subprocess) -> None:
         stream = cast(BinaryIO, process.popen.stdout)
-        while (frame := read_frame(stream)) is not None:
+        while (message := read_message(stream)) is not None:
             process.last_seen = time.monotonic()
-            event = frame.message.get("event")
-            if event == "heartbeat":
-                continue
-            if event == "unusable":
-                self._fail(str(frame.message["error"]))
-                return
-            self._on_event(frame.message, frame.blob)
+            match message:
+                case Heartbeat():
+                    continue
+                case WorkerUnusable(error):
+                    self._fail(error)
+                    return
+            self._on_message(message)
             with self._lock:
-                if event in _ANSWERS:
-                    self._requests.pop(int(frame.message["run"]), None)
-                if event == "hello":
-                    process.ready = True
-                    self._failed_starts = 0
-                    self._start_next()
-                elif event in _ENDS and frame.message.get("run") == self._current:
-                    self._current = None
-                    self._start_next()
+                match message:
+                    case WorkerReady():
+                        process.ready = True
+                        self._failed_starts = 0
+                        for command in self._unanswered.values():
+                            self._send(command)
+                    case PlanAnswer(number) | UpgradeAnswer(number):
+                        self._unanswered.pop(number, None)
+                    case RunMessage(number, RunFinished() | RunRefused() | RunFailed()):
+                        self._unanswered.pop(number, None)
 
     def _reap(self, process: _Subprocess) -> None:
         code = process.popen.wait()
@@ -310,31 +290,29 @@ class WorkerProcess:
         cast(BinaryIO, process.popen.stdout).close()
         with self._lock:
             self._process = None
-            lost = [] if self._current is None else [self._current]
-            lost += self._requests
-            self._current = None
-            self._requests.clear()
+            lost = [*self._unanswered] if process.ready else []  # the next one is asked the rest
+            for number in lost:
+                del self._unanswered[number]
         if self._closing.is_set() or self._failed_reason:
             return
-        self._on_event({"event": "worker_died", "code": code, "reason": _cause(code)}, b"")
+        reason = _exit_reason(code)
+        self._on_message(WorkerExited(code, reason))
         for number in lost:
             self._report_failure(
                 number,
-                "WorkerDied",
-                f"The engine ended unexpectedly ({_cause(code)}).",
+                f"The engine ended unexpectedly ({reason}).",
                 "It was started again. If this repeats, make the picture smaller.",
             )
 
     def _fail(self, reason: str) -> None:
-        """No worker, no runs: everything that waits fails."""
-        self._on_event({"event": "worker_failed", "error": reason}, b"")
+        """No worker, no answers: all that was asked fails."""
+        self._on_message(WorkerFailed(reason))
         with self._lock:
             self._failed_reason = reason
-            waiting = [*(number for number, _ in self._queue), *self._requests]
-            self._queue.clear()
-            self._requests.clear()
-        for number in waiting:
-            self._report_failure(number, "WorkerDied", reason, REMEDY)
+            lost = [*self._unanswered]
+            self._unanswered.clear()
+        for number in lost:
+            self._report_failure(number, reason, REMEDY)
 
     def _kill_silent(self) -> None:
         """Kill a worker that gives no sign of life."""
@@ -343,37 +321,34 @@ class WorkerProcess:
                 if self._process is not None and self._process.is_silent:
                     self._process.popen.kill()
 
-    # --- Runs -------------------------------------------------------------------------------------
+    # --- Commands ---------------------------------------------------------------------------------
 
-    def _start_next(self) -> None:
-        """Hand the next run to an idle worker."""
-        ready = self._process is not None and self._process.ready
-        if ready and self._current is None and self._queue:
-            self._current, submission = self._queue.popleft()
-            self._send({"command": "submit", "run": self._current, **submission.as_json()})
+    @property
+    def _is_ready(self) -> bool:
+        return self._process is not None and self._process.ready
 
-    def _request(self, message: Mapping[str, Any]) -> int:
-        """A question, which is asked again of the next worker if this one is not ready yet."""
+    def _ask(self, command: Callable[[int], SubmitRun | PlanRun | UpgradeGraph]) -> int:
         with self._lock:
             number = next(_numbers)
             if not self._failed_reason:
-                self._requests[number] = {**message, "run": number}
-                self._send(self._requests[number])
+                self._unanswered[number] = command(number)
+                if self._is_ready:
+                    self._send(self._unanswered[number])
                 return number
-        self._report_failure(number, "WorkerDied", self._failed_reason, REMEDY)
+        self._report_failure(number, self._failed_reason, REMEDY)
         return number
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send(self, command: Command) -> None:
         with self._lock:
             if self._process is not None:
-                self._process.outbox.send(Frame(message))
+                self._process.outbox.send(command)
 
-    def _report_failure(self, run: int, reason: str, error: str, hint: str) -> None:
-        message = {"event": "run_failed", "run": run, "node": "", "error": error, "hint": hint}
-        self._on_event({**message, "reason": reason}, b"")
+    def _report_failure(self, number: int, what: str, remedy: str) -> None:
+        failed = RunFailed(ErrorInfo(WorkerDied.__name__, what, remedy=remedy))
+        self._on_message(RunMessage(number, failed))
 
 
-def _cause(code: int) -> str:
+def _exit_reason(code: int) -> str:
     if code == -9:
         return "it was killed, perhaps by the system for lack of memory"
     return f"signal {-code}" if code < 0 else f"exit code {code}"

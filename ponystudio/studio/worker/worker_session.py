@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import assert_never
 
 from PySide6.QtCore import QObject, Qt, Signal
 
+from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_commands import WorkerSettings
+from ponystudio.engine.protocol.worker_messages import (
+    MemoryUse,
+    PlanAnswer,
+    RunMessage,
+    UpgradeAnswer,
+    WorkerReady,
+)
 from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph
 from ponystudio.studio.worker.catalog_cache import CatalogCache
-from ponystudio.studio.worker.worker_process import Submission, WorkerProcess, WorkerSettings
-
-# The log begins anew when it is longer than this, looked at whenever the worker tells of its
-# memory; one older log is kept.
-LOG_LIMIT = 4 * 2**20
+from ponystudio.studio.worker.worker_log import WorkerLog
+from ponystudio.studio.worker.worker_process import (
+    ProcessMessage,
+    WorkerExited,
+    WorkerFailed,
+    WorkerProcess,
+)
 
 
 class WorkerSession(QObject):
-    """Owns the session. `start` it after the first paint, `close` it before the application ends.
+    """Owns the process. `start` it after the first paint, `close` it before the application ends.
 
-    `hello` brings what the worker said when it was ready ({device, torch, catalog, families}),
-    `message_received` each of its other messages with the bytes that came along, `died` the reason
-    why a worker ended unexpectedly (another is started), `failed` why there can be none. `memory`
-    brings {device, total, free, weights, results, ...} in bytes, `catalog_changed` a Catalog that
-    is not the one known before.
+    `hello` brings the WorkerReady, `message_received` each RunMessage, PlanAnswer or UpgradeAnswer,
+    `died` the reason why a worker ended unexpectedly (another is started), `failed` why there can
+    be none. `memory` brings a MemoryUse, `catalog_changed` a Catalog that is not the one known
+    before.
     """
 
     hello = Signal(object)
-    message_received = Signal(object, object)
+    message_received = Signal(object)
     died = Signal(str)
     failed = Signal(str)
     memory = Signal(object)
@@ -42,7 +49,7 @@ class WorkerSession(QObject):
     ready_changed = Signal(bool)
     restarted = Signal()
 
-    _queued = Signal(int, object, object)
+    _queued = Signal(int, object)
 
     def __init__(
         self,
@@ -58,16 +65,15 @@ class WorkerSession(QObject):
         super().__init__(parent)
         self._settings, self._command = settings or WorkerSettings(), command
         self._catalog_cache = CatalogCache(catalog_file)
-        self.log_file = log_file
+        self.log_file, self._log = log_file, WorkerLog(log_file)
         self.catalog: Catalog = self._catalog_cache.read()
-        self.about: Mapping[str, Any] = {}
-        self.memory_in_use: Mapping[str, Any] = {}
+        self.about: WorkerReady | None = None
+        self.memory_in_use: MemoryUse | None = None
         self.failure = ""
         self._ready = self._kill_requested = False
-        self._session: WorkerProcess | None = None
-        self._log: IO[Any] | None = None
+        self._process: WorkerProcess | None = None
         self._generation = 0
-        # Queued, for the session speaks on a thread of its own.
+        # Queued, for the process is read on a thread of its own.
         self._queued.connect(self._dispatch, Qt.ConnectionType.QueuedConnection)
 
     @property
@@ -82,10 +88,15 @@ class WorkerSession(QObject):
     @property
     def device(self) -> str:
         """The device in short ("CUDA 0"), or ""."""
-        return str(self.about.get("device_title", ""))
+        return self.about.device_title if self.about else ""
+
+    @property
+    def device_choice(self) -> str:
+        """The device that was chosen, and why; or ""."""
+        return self.about.device if self.about else ""
 
     def start(self) -> None:
-        if self._session is None:
+        if self._process is None:
             self._launch(lambda: None)
 
     def restart(self, settings: WorkerSettings | None = None) -> None:
@@ -93,7 +104,7 @@ class WorkerSession(QObject):
         at is lost."""
         if settings is not None:
             self._settings = settings
-        before = self._session
+        before = self._process
         if before is not None:  # which stays until there is another: plans come from other threads
             self._launch(before.close)  # which may take seconds
         self._set_ready(False)
@@ -102,112 +113,103 @@ class WorkerSession(QObject):
 
     def close(self) -> None:
         """End the worker and wait for it."""
-        session, self._session = self._session, None
+        process, self._process = self._process, None
         self._generation += 1
         self._set_ready(False)
-        if session is not None:
-            session.close()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        if process is not None:
+            process.close()
+        self._log.close()
 
     def _launch(self, before_start: Callable[[], None]) -> None:
         self._generation += 1
         generation = self._generation
 
-        def tell(message: Mapping[str, Any], blob: bytes) -> None:
+        def on_message(message: ProcessMessage) -> None:
             with contextlib.suppress(RuntimeError):  # the application is gone already
-                self._queued.emit(generation, message, blob)
+                self._queued.emit(generation, message)
 
         self.failure, self._kill_requested = "", False
-        if self._log is None:
-            self._log = _open_log(self.log_file)
-        log = self._log if self._log is not None else subprocess.DEVNULL
-        self._session = WorkerProcess(
-            tell, self._settings, command=self._command, log=log, before_start=before_start
+        self._process = WorkerProcess(
+            on_message,
+            self._settings,
+            command=self._command,
+            log=self._log.open(),
+            before_start=before_start,
         )
-        self._session.start()
+        self._process.start()
 
     # --- Commands ---------------------------------------------------------------------------------
 
-    def submit(self, submission: Submission) -> int:
+    def submit(self, request: RunRequest) -> int:
         """Run a graph; the number that its events carry. Starts the worker if need be."""
-        return self._require_session().submit(submission)
+        return self._require_process().submit(request)
 
-    def plan(self, submission: Submission) -> int:
-        """Ask what a run would do; answered by "planned" or "refused", also during a run."""
-        return self._require_session().plan(submission)
+    def plan(self, request: RunRequest) -> int:
+        """Ask what a run would do; answered by PlanAnswer, also during a run."""
+        return self._require_process().plan(request)
 
     def upgrade(self, graph: Graph) -> int:
-        """Ask for old nodes in their new versions; answered by "upgraded"."""
-        return self._require_session().upgrade(graph)
+        """Ask for old nodes in their new versions; answered by UpgradeAnswer."""
+        return self._require_process().upgrade(graph)
 
     def cancel(self, number: int) -> None:
-        if self._session is not None:
-            self._session.cancel(number)
+        if self._process is not None:
+            self._process.cancel(number)
 
     def stop_now(self) -> None:
         """Kill the worker; another is started, and `died` is not emitted."""
-        if self._session is not None:
+        if self._process is not None:
             self._kill_requested = True
-            self._session.stop_now()
+            self._process.stop_now()
 
     def show_previews(self, on: bool) -> None:
-        self._require_session().show_previews(on)
+        self._require_process().show_previews(on)
 
     def unload(self) -> None:
         """Take the weights that no node is using out of the memory."""
-        if self._session is not None:
-            self._session.unload()
+        if self._process is not None:
+            self._process.unload()
 
     def clear_cache(self) -> None:
         """Forget every result, in memory and on disk."""
-        self._require_session().clear_cache()
+        self._require_process().clear_cache()
 
-    def _require_session(self) -> WorkerProcess:
+    def _require_process(self) -> WorkerProcess:
         self.start()
-        assert self._session is not None
-        return self._session
+        assert self._process is not None
+        return self._process
 
-    # --- What it tells ----------------------------------------------------------------------------
+    # --- Messages ---------------------------------------------------------------------------------
 
-    def _dispatch(self, generation: int, message: Mapping[str, Any], blob: bytes) -> None:
+    def _dispatch(self, generation: int, message: ProcessMessage) -> None:
         if generation != self._generation:
             return  # of a worker that was replaced
-        kind = message["event"]
-        if kind == "hello":
-            self._on_ready(message)
-        elif kind == "worker_died":
-            self._set_ready(False)
-            if not self._kill_requested:
-                why = str(message.get("reason", ""))
-                self.died.emit(self.tr("It ended unexpectedly (%1).").replace("%1", why))
-            self._kill_requested = False
-        elif kind == "worker_failed":
-            self._set_ready(False)
-            self.failure = str(message["error"])
-            self.failed.emit(self.failure)
-        elif kind == "memory_use":
-            self._limit_log()
-            self.memory_in_use = message
-            self.memory.emit(message)
-        else:
-            self.message_received.emit(message, blob)
+        match message:
+            case WorkerReady():
+                self._on_ready(message)
+            case WorkerExited(reason=reason):
+                self._set_ready(False)
+                if not self._kill_requested:
+                    text = self.tr("It ended unexpectedly (%1).").replace("%1", reason)
+                    self.died.emit(text)
+                self._kill_requested = False
+            case WorkerFailed(reason):
+                self._set_ready(False)
+                self.failure = reason
+                self.failed.emit(reason)
+            case MemoryUse():
+                self._log.limit()
+                self.memory_in_use = message
+                self.memory.emit(message)
+            case RunMessage() | PlanAnswer() | UpgradeAnswer():
+                self.message_received.emit(message)
+            case _:
+                assert_never(message)
 
-    def _limit_log(self) -> None:
-        """The worker has the file open, so it is emptied where it is."""
-        if self._log is None or self.log_file is None:
-            return
-        with contextlib.suppress(OSError):
-            if os.fstat(self._log.fileno()).st_size > LOG_LIMIT:
-                shutil.copyfile(self.log_file, _older(self.log_file))
-                self._log.truncate(0)
-                self._log.seek(0)  # where the worker goes on, on systems that share the place
-
-    def _on_ready(self, message: Mapping[str, Any]) -> None:
+    def _on_ready(self, message: WorkerReady) -> None:
         self.about = message
         with contextlib.suppress(BadInput):
-            found = Catalog.from_json(message["catalog"])
+            found = Catalog.from_json(message.catalog)
             if found.to_json() != self.catalog.to_json():
                 self.catalog = found
                 self._catalog_cache.write(found)
@@ -219,19 +221,3 @@ class WorkerSession(QObject):
         if ready != self._ready:
             self._ready = ready
             self.ready_changed.emit(ready)
-
-
-def _open_log(path: Path | None) -> IO[Any] | None:
-    if path is None:
-        return None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and path.stat().st_size > LOG_LIMIT:
-            path.replace(_older(path))
-        return path.open("ab")
-    except OSError:
-        return None  # what the worker prints is a help, not a need
-
-
-def _older(log: Path) -> Path:
-    return log.with_suffix(".old.log")

@@ -9,6 +9,7 @@ from PySide6.QtTest import QTest
 from helpers.running import until
 from helpers.window import shown
 from ponystudio.app.queue.bottom_bar import BottomBar
+from ponystudio.engine.protocol.run_events import RunFinished
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -29,7 +30,7 @@ def test_pause(bar, runner, document, link):
     chips(bar, 1)
     QTest.mouseClick(bar.pause, LEFT)
     assert runner.paused
-    link.tell("run_finished", seconds=1.0)
+    link.tell(RunFinished(seconds=1.0))
     assert [piece[0] for piece in bar.progress.words()[0]] == ["Paused", "1 job waits"]
     QTest.mouseClick(bar.pause, LEFT)
     assert not runner.paused

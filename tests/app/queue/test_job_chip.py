@@ -11,6 +11,7 @@ from helpers.running import until
 from helpers.window import shown
 from ponystudio.app.queue.bottom_bar import BottomBar
 from ponystudio.app.queue.job_chip import JobChip, longest_within
+from ponystudio.engine.protocol.run_events import NodeStarted, Progress, RunStarted
 from ponystudio.widgets import theme
 
 LEFT = Qt.MouseButton.LeftButton
@@ -45,9 +46,9 @@ def test_what_a_chip_says_is_shorter_where_there_is_less_room(qtbot, runner, doc
     try:
         runner.run(document, count=12)
         runner.run(document, count=12)
-        link.tell("run_started", nodes=2, steps=1, device="")
-        link.tell("node_started", node="end", why="x")
-        link.tell("progress", node="end", step=118, steps=1250)
+        link.tell(RunStarted(nodes=2, steps=1, device=""))
+        link.tell(NodeStarted(node="end", why="x"))
+        link.tell(Progress(node="end", step=118, steps=1250))
         running, waiting = runner.queue.jobs
         metrics = QFontMetricsF(theme.font("caption"))
         for job, words in (

@@ -8,12 +8,10 @@ from PySide6.QtTest import QTest
 
 from helpers.window import shown
 from ponystudio.app.queue.bottom_bar import BottomBar
+from ponystudio.engine.protocol.worker_messages import MemoryUse
 
 LEFT = Qt.MouseButton.LeftButton
-USE = {
-    "device": "CPU", "total": 16 * 2**30, "free": 8 * 2**30, "weights": 2 * 2**30,
-    "results": 2**30, "main_total": 0, "main_free": 0, "main_weights": 0, "main_results": 0,
-}  # fmt: skip
+USE = MemoryUse("CPU", 16 * 2**30, 8 * 2**30, 2 * 2**30, 2**30, 0, 0, 0, 0)
 
 
 @pytest.fixture
@@ -22,7 +20,7 @@ def bar(qtbot, runner, document):
 
 
 def test_memory(bar, link):
-    link.tell("memory_use", **USE)
+    link.receive(USE)
     assert "Weights 2.0 GB" in bar.memory.describe()
     assert "8.0 GB free of 16.0 GB" in bar.memory.describe()
     QTest.mouseClick(bar.memory.unload, LEFT)

@@ -8,6 +8,8 @@ from PySide6.QtTest import QTest
 
 from helpers.window import shown
 from ponystudio.app.queue.run_bar import RunBar
+from ponystudio.engine.protocol.error_info import ErrorInfo
+from ponystudio.engine.protocol.run_events import RunFailed
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -32,7 +34,7 @@ def test_run_becomes_queue_and_stop_comes(bar, runner, link):
     assert bar.stop.text() == "Stop now"
     QTest.mouseClick(bar.stop, LEFT)
     assert link.killed == 1
-    link.tell("run_failed", node="", error="", hint="", reason="WorkerDied")
+    link.tell(RunFailed(ErrorInfo("WorkerDied", "")))
     assert not bar.stop.isVisible()
 
 

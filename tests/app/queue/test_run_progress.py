@@ -7,7 +7,19 @@ import pytest
 from helpers.running import until
 from helpers.window import shown
 from ponystudio.app.queue.bottom_bar import BottomBar
+from ponystudio.engine.protocol.error_info import ErrorInfo
+from ponystudio.engine.protocol.run_events import (
+    NodeFinished,
+    NodeStarted,
+    Progress,
+    RunFailed,
+    RunFinished,
+    RunPlanned,
+    RunRefused,
+    RunStarted,
+)
 from ponystudio.graph.editing.edits import SetParam
+from ponystudio.studio.worker.worker_process import WorkerFailed
 
 
 @pytest.fixture
@@ -24,21 +36,21 @@ def chips(bar, count):
 def test_progress_in_words(bar, runner, document, link):
     assert bar.progress.words()[0][0][0] == "Ready"
     runner.run(document)
-    link.tell("run_started", nodes=2, steps=1, device="")
-    link.tell("run_planned", steps=["end"])
-    link.tell("node_finished", node="d", cached="memory", seconds=0.0)
-    link.tell("node_started", node="end", why="x")
-    link.tell("progress", node="end", step=13, steps=20)
+    link.tell(RunStarted(nodes=2, steps=1, device=""))
+    link.tell(RunPlanned(steps=["end"]))
+    link.tell(NodeFinished(node="d", cached="memory", seconds=0.0))
+    link.tell(NodeStarted(node="end", why="x"))
+    link.tell(Progress(node="end", step=13, steps=20))
     left, right = bar.progress.words()
     assert left[1][0] == "1 of 2 nodes, all from the cache"
     assert right[0][0] == "ready in about"
     (chip,) = chips(bar, 1)
     assert chip.state() == "Steps, step 13 of 20"
-    link.tell("node_finished", node="end", cached=False, seconds=6.4)
-    link.tell("run_finished", seconds=6.44)
+    link.tell(NodeFinished(node="end", cached=False, seconds=6.4))
+    link.tell(RunFinished(seconds=6.44))
     assert bar.progress.words()[0][0][0] == "Done in 6.4 s"
     runner.run(document)
-    link.tell("run_failed", node="end", error="end: Too much.", hint="", reason="NodeFailed")
+    link.tell(RunFailed(ErrorInfo("NodeFailed", "Too much.", where="end", node="end")))
     assert bar.progress.words()[0][0] == ("Steps failed", "body", "err")
 
 
@@ -49,18 +61,18 @@ def test_a_failure_is_told_until_its_cause_is_changed(bar, runner, document, lin
         return bar.progress.words()[0][0][0]
 
     runner.run(document)
-    error = {"what": "Nothing here.", "reason": "MissingInput", "node": "end", "socket": "a"}
-    link.tell("refused", errors=[error])
+    error = ErrorInfo("MissingInput", "Nothing here.", node="end", socket="a")
+    link.tell(RunRefused(errors=[error]))
     assert check() == "Not run. Steps: Nothing here"
     document.do(SetParam("d", "seed", 6), "Change seed")
     assert check() == "Ready"
     runner.run(document)
-    link.tell("refused", errors=[{"what": "Nothing to run.", "reason": "NothingToRun"}])
+    link.tell(RunRefused(errors=[ErrorInfo("NothingToRun", "Nothing to run.")]))
     assert check() == "Nothing to run."
     document.undo()
     assert check() == "Ready"
 
 
 def test_the_engine_speaks_for_itself(bar, runner, link):
-    link.tell("worker_failed", error="There is no cuda.")
+    link.receive(WorkerFailed("There is no cuda."))
     assert bar.progress.words()[0][0][:1] == ("There is no cuda.",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ponystudio.app.window.desktop_notify import DesktopNotifier
+from ponystudio.engine.protocol.run_events import RunFinished
 
 
 def test_who_looks_elsewhere_is_told_once_at_the_end(runner, document, link):
@@ -11,11 +12,11 @@ def test_who_looks_elsewhere_is_told_once_at_the_end(runner, document, link):
     runner.run(document, count=2)
     runner.run(document)
     for _ in range(3):
-        link.tell("run_finished", seconds=4.0)
+        link.tell(RunFinished(seconds=4.0))
     assert told == [("Pictures are ready", "3 pictures in 12 s")]
     runner.run(document)
-    link.tell("run_finished", seconds=0.1)  # nobody had time to look away
+    link.tell(RunFinished(seconds=0.1))  # nobody had time to look away
     notifier.set_on(False)
     runner.run(document)
-    link.tell("run_finished", seconds=60.0)
+    link.tell(RunFinished(seconds=60.0))
     assert len(told) == 1

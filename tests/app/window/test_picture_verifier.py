@@ -11,6 +11,8 @@ from PIL import Image
 from helpers.pictures import drawn, save_picture, text_to_picture
 from helpers.running import PlayedLink, runner_for, tiny_catalog, until
 from ponystudio.app.window.picture_verifier import PictureVerifier
+from ponystudio.engine.protocol.error_info import ErrorInfo
+from ponystudio.engine.protocol.run_events import Output, RunFailed, RunFinished, RunRefused
 from ponystudio.graph.formats.embedded_metadata import RECEIPT, embed, read_fields
 from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore
@@ -76,8 +78,8 @@ def finish(link, picture, again=None, change=lambda receipt: None):
     with Image.open(place) as image:
         image.load()
         embed(image, place, "png", {**fields, RECEIPT: json.dumps(receipt)})
-    link.tell("output", node="save", path=str(place))
-    link.tell("run_finished", seconds=1.0)
+    link.tell(Output(node="save", path=str(place)))
+    link.tell(RunFinished(seconds=1.0))
     return place
 
 
@@ -86,7 +88,7 @@ def test_the_same_picture(verifier, link, runner, notices, picture, store, tmp_p
     verifier.verified.connect(lambda path, verdict: verdicts.append((path, verdict.unlike)))
     runner.picture_made.connect(lambda *what: made.append(what))
     asked = began(verifier, link, picture)
-    assert asked.anew
+    assert asked.ignore_cache
     assert asked.targets == ("save",)
     assert asked.graph.nodes == text_to_picture().nodes
     assert asked.graph_dir == picture.parent
@@ -123,8 +125,9 @@ def test_another_picture_and_its_causes(verifier, link, notices, picture):
 
 def test_a_run_that_fails_says_why(verifier, link, notices, picture):
     folder = began(verifier, link, picture).output
-    error = {"node": "checkpoint", "what": "There is no starter.", "remedy": "Get it."}
-    link.tell("refused", errors=[{"reason": "MissingFile", "where": "", "socket": "", **error}])
+    what = "There is no starter."
+    error = ErrorInfo("MissingFile", what, remedy="Get it.", node="checkpoint")
+    link.tell(RunRefused(errors=[error]))
     until(lambda: notices)
     (notice,) = notices
     assert (notice.title, notice.kind) == ("fox.png was not verified", "warn")
@@ -135,14 +138,14 @@ def test_a_run_that_fails_says_why(verifier, link, notices, picture):
 def test_who_stops_it_is_told_nothing(verifier, link, runner, notices, picture):
     folder = began(verifier, link, picture).output
     runner.cancel_current()
-    link.tell("run_failed", node="", error="Cancelled.", hint="", reason="Cancelled")
+    link.tell(RunFailed(ErrorInfo("Cancelled", "Cancelled.")))
     until(lambda: not folder.exists())
     assert notices == []
 
 
 def test_a_run_without_the_picture(verifier, link, notices, picture):
     began(verifier, link, picture)
-    link.tell("run_finished", seconds=1.0)
+    link.tell(RunFinished(seconds=1.0))
     until(lambda: notices)
     assert "there are 0 pictures" in notices[0].text
 

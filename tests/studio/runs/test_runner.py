@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 from PySide6.QtGui import QImage
 
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
 from ponystudio.app.window.services import Services
+from ponystudio.engine.protocol.error_info import ErrorInfo
+from ponystudio.engine.protocol.run_events import (
+    NodeFinished,
+    NodesLeftOut,
+    NodeStarted,
+    Note,
+    Output,
+    RunFailed,
+    RunFinished,
+    RunPlanned,
+    RunRefused,
+    RunStarted,
+    WeightsEvent,
+)
+from ponystudio.engine.protocol.worker_messages import PlanAnswer
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import RemoveNode, SetParam, SetView
-from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore
 from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
 from ponystudio.studio.runs.run_monitor import RunMonitor
 from ponystudio.studio.settings import Settings
-from ponystudio.studio.worker.worker_process import WorkerProcess
-from ponystudio.studio.worker.worker_session import WorkerSession, _open_log
+from ponystudio.studio.worker.worker_process import WorkerFailed
 
 CATALOG = tiny_catalog()
 
@@ -58,7 +69,7 @@ def sent_seed(link, number=None):
 
 
 def finish(link):
-    link.tell("run_finished", seconds=1.0)
+    link.tell(RunFinished(seconds=1.0))
 
 
 class TestSeeds:
@@ -162,7 +173,7 @@ class TestQueue:
         runner.run(document)
         later = runner.run(document)
         document.do(RemoveNode("end"), "Delete")
-        link.tell("node_started", node="end", why="x")
+        link.tell(NodeStarted(node="end", why="x"))
         finish(link)
         assert "end" in link.submitted[link.run].graph.nodes
         assert runner.queue.running is later
@@ -174,7 +185,7 @@ class TestQueue:
         runner.cancel(waiting)
         runner.cancel(running)
         assert link.cancelled == [running.number]
-        link.tell("run_failed", node="", error="Cancelled.", hint="", reason="Cancelled")
+        link.tell(RunFailed(ErrorInfo("Cancelled", "Cancelled.")))
         assert how == [(waiting, "stopped"), (running, "stopped")]
         assert not runner.queue.jobs
 
@@ -206,7 +217,7 @@ class TestQueue:
         again.resume()
         assert len(link.submitted) == before + 1
         again.cancel_current()
-        link.tell("run_failed", node="", error="", hint="", reason="Cancelled")
+        link.tell(RunFailed(ErrorInfo("Cancelled", "")))
         again.close()
         store.close()
 
@@ -229,8 +240,8 @@ class TestQueue:
         runner.refused.connect(lambda document, problem: refused.append(problem.what))
         runner.run(document)
         runner.run(document)
-        link.tell("worker_failed", error="No such device.")
-        link.tell("run_failed", node="", error="No such device.", hint="", reason="WorkerDied")
+        link.receive(WorkerFailed("No such device."))
+        link.tell(RunFailed(ErrorInfo("WorkerDied", "No such device.")))
         assert len(runner.queue.jobs) == 1
         assert runner.paused
         assert "No such device." in refused
@@ -249,9 +260,9 @@ def test_a_run_that_was_begun_before_the_worker_told_its_nodes_is_shown(qapp, tm
     assert document.states["end"].phase == "rest"  # nobody knows that it does something
     link.become_ready(CATALOG)
     assert {document.states[id].phase for id in ("d", "end")} == {"waiting"}
-    link.tell("run_started", nodes=2, steps=2, device="")
-    link.tell("run_planned", steps=["d", "end"])
-    link.tell("node_started", node="end", why="not run before")
+    link.tell(RunStarted(nodes=2, steps=2, device=""))
+    link.tell(RunPlanned(steps=["d", "end"]))
+    link.tell(NodeStarted(node="end", why="not run before"))
     assert document.states["end"].phase == "running"
     assert runner.queue.running.node_title == "Steps"
     finish(link)
@@ -261,12 +272,10 @@ def test_a_run_that_was_begun_before_the_worker_told_its_nodes_is_shown(qapp, tm
 class TestStates:
     def test_a_failure_is_shown_at_its_node_and_what_waited_says_so(self, runner, document, link):
         runner.run(document)
-        link.tell("run_planned", steps=["d", "end"])
-        link.tell("node_started", node="d", why="not run before")
+        link.tell(RunPlanned(steps=["d", "end"]))
+        link.tell(NodeStarted(node="d", why="not run before"))
         assert document.states["d"].phase == "running"
-        link.tell(
-            "run_failed", node="d", error="d.seed: too large.", hint="Make it less.", reason="X"
-        )
+        link.tell(RunFailed(ErrorInfo("X", "too large.", "d.seed", "Make it less.", "d", "seed")))
         problem = document.states["d"].problem
         assert (problem.what, problem.remedy, problem.socket) == (
             "Too large.",
@@ -281,8 +290,8 @@ class TestStates:
 
     def test_what_is_refused_lands_at_its_socket(self, runner, document, link):
         runner.run(document)
-        error = {"what": "Nothing here.", "remedy": "", "reason": "MissingInput", "node": "end"}
-        link.tell("refused", errors=[{**error, "socket": "a"}])
+        error = ErrorInfo("MissingInput", "Nothing here.", node="end", socket="a")
+        link.tell(RunRefused(errors=[error]))
         assert [fault.socket for fault in document.states["end"].faults] == ["a"]
         assert document.states["end"].phase == "failed"
         assert document.states["end"].problem.what == "Nothing here."
@@ -292,9 +301,9 @@ class TestStates:
 
     def test_what_needs_a_refused_node_did_not_run(self, runner, document, link):
         runner.run(document)
-        link.tell("run_finished", seconds=1.0)
+        link.tell(RunFinished(seconds=1.0))
         runner.run(document)
-        link.tell("refused", errors=[{"what": "No.", "reason": "MissingFile", "node": "d"}])
+        link.tell(RunRefused(errors=[ErrorInfo("MissingFile", "No.", node="d")]))
         assert document.states["end"].phase == "not_run"
         assert document.states["end"].reason == "Not run: Dice is not ready"
         document.do(SetParam("d", "seed", 1), "Change seed")
@@ -311,12 +320,12 @@ class TestStates:
         runner.watch(document)
         told = []
         runner.left_out.connect(lambda of, problems: told.append((of, problems)))
-        error = {"what": "Nothing here.", "reason": "MissingInput", "node": "half", "socket": "a"}
+        error = ErrorInfo("MissingInput", "Nothing here.", node="half", socket="a")
         for _ in range(2):
             job = runner.run(document)
-            link.tell("left_out", errors=[error])
-            link.tell("run_started", nodes=2, steps=2, device="")
-            link.tell("run_planned", steps=["d", "end"])
+            link.tell(NodesLeftOut(errors=[error]))
+            link.tell(RunStarted(nodes=2, steps=2, device=""))
+            link.tell(RunPlanned(steps=["d", "end"]))
             assert {id: document.states[id].phase for id in document.graph.nodes} == {
                 "d": "waiting",
                 "end": "waiting",
@@ -331,10 +340,10 @@ class TestStates:
         # Not at every run, but again when it comes back.
         assert [list(problems) for _, problems in told] == [["half"]]
         runner.run(document)
-        link.tell("run_started", nodes=2, steps=2, device="")
+        link.tell(RunStarted(nodes=2, steps=2, device=""))
         finish(link)
         runner.run(document)
-        link.tell("left_out", errors=[error])
+        link.tell(NodesLeftOut(errors=[error]))
         finish(link)
         assert len(told) == 2
         assert told[0][0] is document
@@ -357,7 +366,7 @@ class TestStates:
         told = []
         runner.refused.connect(lambda document, problem: told.append(problem))
         runner.run(document)
-        link.tell("refused", errors=[{"what": "Nothing to run.", "reason": "NothingToRun"}])
+        link.tell(RunRefused(errors=[ErrorInfo("NothingToRun", "Nothing to run.")]))
         assert [problem.what for problem in told] == ["Nothing to run."]
 
     def test_a_note_stays_with_what_is_kept_and_goes_when_it_runs_again(
@@ -367,13 +376,13 @@ class TestStates:
 
         def run(steps, said=()):
             runner.run(document)
-            link.tell("run_started", nodes=2, steps=len(steps), device="")
-            link.tell("run_planned", steps=steps)
+            link.tell(RunStarted(nodes=2, steps=len(steps), device=""))
+            link.tell(RunPlanned(steps=steps))
             for node in steps:
-                link.tell("node_started", node=node, why="x")
+                link.tell(NodeStarted(node=node, why="x"))
                 for text in said:
-                    link.tell("note", node=node, text=text)
-                link.tell("node_finished", node=node, cached=False, seconds=1.0)
+                    link.tell(Note(node=node, text=text))
+                link.tell(NodeFinished(node=node, cached=False, seconds=1.0))
             notes.append(document.states["d"].notes)
             finish(link)
             notes.append(document.states["d"].notes)
@@ -391,25 +400,25 @@ class TestStates:
         document.states.update("end", picture=old, phase="done")
         runner.run(document)
         assert document.states["end"].stale
-        link.tell("node_started", node="end", why="x")
+        link.tell(NodeStarted(node="end", why="x"))
         watch = runner._monitor
         assert isinstance(watch, RunMonitor)
         watch._states.on_preview("end", live)
         assert document.states["end"].live
-        link.tell("run_failed", node="", error="", hint="", reason="Cancelled")
+        link.tell(RunFailed(ErrorInfo("Cancelled", "")))
         assert document.states["end"].picture == old
         assert not document.states["end"].live
 
     def test_time_left_is_learned(self, runner, document, link):
         for _ in range(3):
             runner.run(document)
-            link.tell("run_started", nodes=2, steps=2, device="")
-            link.tell("run_planned", steps=["d", "end"])
-            link.tell("node_started", node="d", why="x")
-            link.tell("node_finished", node="d", cached=False, seconds=3.0)
-            link.tell("node_started", node="end", why="x")
+            link.tell(RunStarted(nodes=2, steps=2, device=""))
+            link.tell(RunPlanned(steps=["d", "end"]))
+            link.tell(NodeStarted(node="d", why="x"))
+            link.tell(NodeFinished(node="d", cached=False, seconds=3.0))
+            link.tell(NodeStarted(node="end", why="x"))
             job = runner.queue.running
-            link.tell("node_finished", node="end", cached=False, seconds=1.0)
+            link.tell(NodeFinished(node="end", cached=False, seconds=1.0))
             finish(link)
         assert 0.7 < job.fraction <= 1
         assert runner.costs(document, ["d"])[0].seconds == pytest.approx(3.0)
@@ -418,8 +427,8 @@ class TestStates:
     def test_that_a_node_takes_no_time_is_learned_too(self, runner, document, link):
         assert runner.costs(document, ["d"])[0].runs == 0
         runner.run(document)
-        link.tell("weights", file="a", action="loaded", bytes=1, seconds=0.2)
-        link.tell("node_finished", node="d", cached=False, seconds=0.0)
+        link.tell(WeightsEvent(file="a", action="loaded", bytes=1, seconds=0.2))
+        link.tell(NodeFinished(node="d", cached=False, seconds=0.0))
         finish(link)
         (cost,) = runner.costs(document, ["d"])
         assert (cost.seconds, cost.runs) == (0.0, 1)
@@ -429,7 +438,7 @@ class TestStates:
     ):
         runner.run(document)
         runner.unwatch(document)
-        link.tell("node_started", node="d", why="x")
+        link.tell(NodeStarted(node="d", why="x"))
         finish(link)
         assert document.states["d"].phase == "waiting"  # nobody wrote it any more
 
@@ -449,47 +458,6 @@ class TestStates:
         document = document_of(make("d", "dice", seed=5), catalog=own)
         runner.watch(document)
         assert document.catalog is own
-
-
-def test_the_log_of_a_worker_that_goes_on_and_on_is_bounded(qapp, tmp_path, monkeypatch):
-    """While another process writes to it."""
-    monkeypatch.setattr("ponystudio.studio.worker.worker_session.LOG_LIMIT", 1000)
-    write = "import sys\nfor line in sys.stdin: print(line.strip() * 400, flush=True)"
-    link = WorkerSession(log_file=tmp_path / "engine.log", command=[sys.executable, "-c", write])
-    log = link._log = _open_log(link.log_file)
-    with subprocess.Popen(link._command, stdin=subprocess.PIPE, stdout=log, text=True) as worker:
-        for letter in "abcd":
-            before = link.log_file.stat().st_size
-            print(letter, file=worker.stdin, flush=True)
-            until(lambda before=before: link.log_file.stat().st_size >= before + 401)
-            link._dispatch(link._generation, {"event": "memory_use"}, b"")
-        worker.stdin.close()
-    assert link.log_file.read_text() == "d" * 400 + "\n"
-    older = (tmp_path / "engine.old.log").read_text()
-    assert older == "".join(letter * 400 + "\n" for letter in "abc")
-    link.close()
-
-
-def test_answers_of_an_earlier_worker_are_nobody_elses():
-    numbers = [WorkerProcess(lambda *_: None).upgrade(Graph()) for _ in range(2)]
-    assert len(set(numbers)) == 2
-
-
-def test_a_question_during_a_restart_starts_no_further_worker(qapp, monkeypatch):
-    class Counted(WorkerProcess):
-        begun = 0
-
-        def start(self) -> None:
-            Counted.begun += 1
-
-    monkeypatch.setattr("ponystudio.studio.worker.worker_session.WorkerProcess", Counted)
-    link = WorkerSession()
-    link.start()
-    link._on_ready({"catalog": CATALOG.to_json()})
-    link.ready_changed.connect(lambda _: link.upgrade(Graph()))
-    link.restart()
-    assert Counted.begun == 2
-    link.close()
 
 
 class TestPicturesOfAnEarlierProcess:
@@ -517,8 +485,8 @@ class TestPicturesOfAnEarlierProcess:
         document = self.document(link)
         runner.watch(document)
         runner.run(document)
-        link.tell("run_planned", steps=["d", "end"], keys={"d": "kd", "end": "ke"})
-        link.tell("output", node="end", path=str(saved))
+        link.tell(RunPlanned(steps=["d", "end"], keys={"d": "kd", "end": "ke"}))
+        link.tell(Output(node="end", path=str(saved)))
         finish(link)
         until(lambda: document.states["end"].picture is not None)
         assert not document.states["end"].stale
@@ -541,7 +509,7 @@ class TestPicturesOfAnEarlierProcess:
         # The plan finds that the result is still that one.
         until(lambda: link.asked)
         nodes = {"d": "not needed", "end": "skipped: its files still stand"}
-        link.tell("planned", run=max(link.asked), errors=[], nodes=nodes, keys={"end": "ke"})
+        link.receive(PlanAnswer(max(link.asked), nodes, {"end": "ke"}, []))
         until(lambda: not document.states["end"].stale)
         assert document.states["end"].tier == "disk"
         assert document.states["d"].phase == "done"

@@ -17,12 +17,37 @@ import psutil
 import pytest
 
 from helpers import worker_nodes
+from ponystudio.engine.protocol.run_events import (
+    NodePreview,
+    NodeResult,
+    NodeStarted,
+    Output,
+    Progress,
+    RunEvent,
+    RunFailed,
+    RunFinished,
+    RunPlanned,
+    RunRefused,
+    RunStarted,
+)
+from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_commands import WorkerSettings
+from ponystudio.engine.protocol.worker_messages import (
+    MemoryUse,
+    PlanAnswer,
+    RunMessage,
+    UpgradeAnswer,
+    WorkerReady,
+)
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.plain_json import DEPTH
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.worker import worker_process as module
 from ponystudio.studio.worker.worker_process import (
-    Submission,
+    ProcessMessage,
+    WorkerExited,
+    WorkerFailed,
     WorkerProcess,
-    WorkerSettings,
     worker_command,
 )
 
@@ -40,12 +65,11 @@ def ending_in(type: str, **params: Any) -> Graph:
 
 
 class Listener:
-    """A session with all that it told, and ways to wait for more."""
+    """A worker with all that it said, and ways to wait for more."""
 
     def __init__(self, root: Path, **more: Any) -> None:
         self.root = root
-        self.events: list[dict[str, Any]] = []
-        self.blobs: list[bytes] = []
+        self.messages: list[ProcessMessage] = []
         self._changed = threading.Condition()
         nodes = root / "nodes"
         nodes.mkdir(exist_ok=True)
@@ -53,54 +77,75 @@ class Listener:
         settings = WorkerSettings("cpu", "fp32", cache_dir=root / "cache", nodes=nodes)
         # A file: what the worker prints is looked at, and never fills a pipe.
         self.log = (root / "log.txt").open("w+")
-        self.session = WorkerProcess(self._hear, settings, log=self.log, **more)
+        self.worker = WorkerProcess(self._on_message, settings, log=self.log, **more)
 
-    def _hear(self, message: Any, blob: bytes) -> None:
+    def _on_message(self, message: ProcessMessage) -> None:
         with self._changed:
-            self.events.append(dict(message))
-            self.blobs.append(blob)
+            self.messages.append(message)
             self._changed.notify_all()
 
-    def wait(self, *wanted: str, run: int | None = None, seconds: float = SOON) -> dict[str, Any]:
-        """The first event of one of these names (of this run)."""
-        return self.wait_for(
-            lambda e: e["event"] in wanted and (run is None or e.get("run") == run), seconds
-        )
-
-    def wait_for(self, test: Callable[[dict[str, Any]], bool], seconds: float) -> dict[str, Any]:
+    def wait_for(self, test: Callable[[Any], object], seconds: float = SOON) -> Any:
+        """The first message of which this is true."""
         deadline = time.monotonic() + seconds
         with self._changed:
             while True:
-                for event in self.events:
-                    if test(event):
-                        return event
+                for message in self.messages:
+                    if test(message):
+                        return message
                 left = deadline - time.monotonic()
-                assert left > 0, self.events[-10:]
+                assert left > 0, self.messages[-10:]
                 self._changed.wait(left)
 
+    def ready(self) -> WorkerReady:
+        return self.wait_for(lambda message: isinstance(message, WorkerReady), 120)
+
     def submit(self, graph: Graph, **more: Any) -> int:
-        return self.session.submit(self.submission(graph, **more))
+        return self.worker.submit(self.request(graph, **more))
 
-    def submission(self, graph: Graph, **more: Any) -> Submission:
-        return Submission(graph, [self.root], self.root / "output", self.root / "previews", **more)
+    def request(self, graph: Graph, **more: Any) -> RunRequest:
+        output, previews = self.root / "output", self.root / "previews"
+        more = {"always_write": False, "titled": True, **more}
+        return RunRequest(graph, ModelFolders([self.root]), output, previews, **more)
 
-    def done(self, run: int) -> dict[str, Any]:
-        return self.wait("run_finished", "run_failed", "refused", run=run)
+    def wait(self, run: int, *kinds: type, node: str | None = None) -> Any:
+        """The first event of one of these kinds (about this node) of a run."""
 
-    def of(self, run: int, event: str) -> list[dict[str, Any]]:
-        return [e for e in self.events if e.get("run") == run and e["event"] == event]
+        def test(message: Any) -> bool:
+            return (
+                isinstance(message, RunMessage)
+                and message.number == run
+                and isinstance(message.event, kinds)
+                and (node is None or message.event.node == node)
+            )
+
+        return self.wait_for(test).event
+
+    def done(self, run: int) -> Any:
+        """The event that it ends with."""
+        return self.wait(run, RunFinished, RunFailed, RunRefused)
+
+    def answer(self, number: int, seconds: float = SOON) -> Any:
+        """The answer to a plan or an upgrade."""
+        return self.wait_for(lambda message: getattr(message, "number", 0) == number, seconds)
+
+    def events(self, run: int, kind: type = RunEvent) -> list[Any]:
+        events = [m.event for m in self.messages if isinstance(m, RunMessage) and m.number == run]
+        return [event for event in events if isinstance(event, kind)]
+
+    def memory(self) -> list[MemoryUse]:
+        return [message for message in self.messages if isinstance(message, MemoryUse)]
 
     def process(self) -> psutil.Process:
-        life = self.session._process
-        assert life is not None
-        return psutil.Process(life.popen.pid)
+        pid = self.worker.pid
+        assert pid is not None
+        return psutil.Process(pid)
 
     def __enter__(self) -> Listener:
-        self.session.start()
+        self.worker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.session.close()
+        self.worker.close()
         self.log.close()
 
 
@@ -108,7 +153,7 @@ class Listener:
 def _shared(tmp_path_factory):
     """One worker for all tests that leave it alive: starting one takes seconds."""
     with Listener(tmp_path_factory.mktemp("session")) as listener:
-        listener.wait("hello", seconds=120)
+        listener.ready()
         yield listener
 
 
@@ -121,23 +166,23 @@ class TestLife:
     """The tests that share a worker."""
 
     def test_hello_brings_device_and_catalog(self, listener):
-        hello = listener.wait("hello")
-        assert "fp32" in hello["device"]
-        ids = {item["id"] for item in hello["catalog"]["nodes"]}
+        ready = listener.ready()
+        assert "fp32" in ready.device
+        ids = {item["id"] for item in ready.catalog["nodes"]}
         assert {"core.sample", "tiny.number"} <= ids
 
     def test_a_run_saves_and_tells_in_order(self, listener):
         graph = Graph.of(make("p", "picture"), make("save", "save", image=("p", "image")))
         run = listener.submit(graph)
-        assert listener.done(run)["event"] == "run_finished"
-        told = [e["event"] for e in listener.events if e.get("run") == run]
-        assert told[0] == "run_started"
-        assert told[-1] == "run_finished"
-        (output,) = listener.of(run, "output")
-        assert Path(output["path"]).read_bytes().startswith(b"\x89PNG")
-        (result,) = listener.of(run, "result")
-        assert result["shapes"] == [[1, 3, 64, 64]]
-        assert listener.blobs[listener.events.index(result)].startswith(b"\xff\xd8")
+        assert isinstance(listener.done(run), RunFinished)
+        events = listener.events(run)
+        assert isinstance(events[0], RunStarted)
+        assert isinstance(events[-1], RunFinished)
+        (output,) = listener.events(run, Output)
+        assert Path(output.path).read_bytes().startswith(b"\x89PNG")
+        (result,) = listener.events(run, NodeResult)
+        assert result.shapes == [[1, 3, 64, 64]]
+        assert result.jpeg.startswith(b"\xff\xd8")
 
     def test_an_unchanged_save_is_skipped(self, listener):
         graph = Graph.of(
@@ -146,21 +191,28 @@ class TestLife:
         listener.done(listener.submit(graph))
         run = listener.submit(graph)
         listener.done(run)
-        assert listener.of(run, "node_started") == []
-        assert [e["unchanged"] for e in listener.of(run, "output")] == [True]
+        assert listener.events(run, NodeStarted) == []
+        assert [event.unchanged for event in listener.events(run, Output)] == [True]
 
     def test_anew_all_runs_again_and_old_nodes_are_made_new(self, listener):
         old = Node("n", "tiny.grown", version=1, params={"half": 2.0})
         graph = Graph.of(old, make("end", "steps", a=("n", "float"), count=1, pause=0.0))
-        assert listener.done(listener.submit(graph))["event"] == "refused"
+        assert isinstance(listener.done(listener.submit(graph)), RunRefused)
         for _ in range(2):
-            run = listener.submit(graph, anew=True)
-            assert listener.done(run)["event"] == "run_finished"
-            assert [e["node"] for e in listener.of(run, "node_started")] == ["n", "end"]
+            run = listener.submit(graph, ignore_cache=True)
+            assert isinstance(listener.done(run), RunFinished)
+            assert [event.node for event in listener.events(run, NodeStarted)] == ["n", "end"]
+
+    def test_old_nodes_are_upgraded_with_a_note(self, listener):
+        old = Graph.of(Node("n", "tiny.grown", version=1, params={"half": 2.0}))
+        answer = listener.answer(listener.worker.upgrade(old))
+        assert isinstance(answer, UpgradeAnswer)
+        assert answer.graph.nodes["n"].params == {"value": 4.0}
+        assert len(answer.notes) == 1
 
     def test_prints_of_nodes_and_libraries_never_reach_the_pipe(self, listener):
         run = listener.submit(ending_in("steps", count=1, pause=0.0))
-        assert listener.done(run)["event"] == "run_finished"
+        assert isinstance(listener.done(run), RunFinished)
         log = Path(listener.log.name).read_text()
         assert "a print that must not reach the pipe" in log
         assert "nor this one" in log
@@ -168,173 +220,189 @@ class TestLife:
     def test_progress_and_previews_are_coalesced_but_never_late(self, listener):
         run = listener.submit(ending_in("steps", count=200, pause=0.001))
         listener.done(run)
-        progress = [e["step"] for e in listener.of(run, "progress")]
+        progress = [event.step for event in listener.events(run, Progress)]
         assert progress == sorted(progress)
         assert progress[-1] == 200
         assert len(progress) < 60
-        assert 1 <= len(listener.of(run, "preview")) < 60
-        told = [e["event"] for e in listener.events if e.get("run") == run]
-        assert told.index("run_finished") == len(told) - 1
+        assert 1 <= len(listener.events(run, NodePreview)) < 60
+        kinds = [type(event) for event in listener.events(run)]
+        assert kinds.index(RunFinished) == len(kinds) - 1
 
     def test_errors_of_the_graph_are_all_told_with_their_places(self, listener):
         run = listener.submit(Graph.of(make("end", "steps", count="many")))
         refused = listener.done(run)
-        assert refused["event"] == "refused"
-        assert {(e["reason"], e["where"]) for e in refused["errors"]} == {
+        assert isinstance(refused, RunRefused)
+        assert {(error.reason, error.where) for error in refused.errors} == {
             ("ParamType", "end.count"),
             ("MissingInput", "end.a"),
         }
 
-    def test_cancel_stops_the_run_and_the_queue_goes_on(self, listener):
+    def test_a_graph_that_cannot_be_read_is_refused_and_the_worker_stays(self, listener):
+        deep: Any = 1.0
+        for _ in range(DEPTH + 1):
+            deep = [deep]
+        process = listener.process()
+        run = listener.submit(ending_in("steps", count=deep))
+        (error,) = listener.done(run).errors
+        assert error.reason == "GraphFileError"
+        assert listener.process() == process
+
+    def test_cancel_stops_the_run_and_the_next_goes_on(self, listener):
         first = listener.submit(ending_in("steps", count=100_000))
         second = listener.submit(ending_in("steps", count=100_001))
         third = listener.submit(ending_in("steps", count=1, pause=0.0))
-        listener.wait("progress", run=first)
-        listener.session.cancel(second)
-        assert listener.done(second)["reason"] == "Cancelled"
+        listener.wait(first, Progress)
+        listener.worker.cancel(second)
         start = time.monotonic()
-        listener.session.cancel(first)
-        assert listener.done(first)["reason"] == "Cancelled"
+        listener.worker.cancel(first)
+        assert listener.done(first).error.reason == "Cancelled"
         assert time.monotonic() - start < 2
-        assert listener.done(third)["event"] == "run_finished"
+        assert listener.done(second).error.reason == "Cancelled"
+        assert listener.events(second, RunStarted) == []
+        assert isinstance(listener.done(third), RunFinished)
 
     def test_a_plan_says_what_would_run_and_why(self, listener):
         graph = ending_in("steps", count=1, pause=0.0)
         listener.done(listener.submit(graph))
         changed = graph.with_nodes([make("n", "number", value=123.0)])
-        number = listener.session.plan(listener.submission(changed))
-        planned = listener.wait("planned", run=number)["nodes"]
-        assert planned == {
+        planned = listener.answer(listener.worker.plan(listener.request(changed)))
+        assert planned.nodes == {
             "n": "runs: value changed",
             "end": "runs: upstream: a: value changed",
         }
 
     def test_plans_are_answered_during_a_run_and_cover_what_has_no_errors(self, listener):
         run = listener.submit(ending_in("steps", count=100_002))
-        listener.wait("progress", run=run)
+        listener.wait(run, Progress)
         graph = Graph.of(
             make("fresh", "picture", level=0.7),
             make("fresh_save", "save", image=("fresh", "image")),
             make("bad", "steps", count="many", a=("gone", "float")),
         )
-        number = listener.session.plan(listener.submission(graph))
-        planned = listener.wait("planned", run=number)
-        assert planned["nodes"] == {
+        planned = listener.answer(listener.worker.plan(listener.request(graph)))
+        assert planned.nodes == {
             "fresh": "runs: not run before",
             "fresh_save": "runs: not run before",
         }
-        assert {e["where"] for e in planned["errors"]} == {"bad.count", "bad.a"}
-        assert listener.of(run, "run_finished") == []
-        listener.session.cancel(run)
-        assert listener.done(run)["reason"] == "Cancelled"
+        assert {error.where for error in planned.errors} == {"bad.count", "bad.a"}
+        assert listener.events(run, RunFinished) == []
+        listener.worker.cancel(run)
+        assert listener.done(run).error.reason == "Cancelled"
 
     def test_memory_is_told_of_and_weights_are_let_go_of_between_nodes(self, listener):
-        told = len([e for e in listener.events if e["event"] == "memory_use"])
-        listener.session.unload()
-        listener.session.clear_cache()
-        listener.wait_for(
-            lambda _: len([e for e in listener.events if e["event"] == "memory_use"]) > told, SOON
-        )
-        use = [e for e in listener.events if e["event"] == "memory_use"][-1]
-        assert use["device"] == "CPU"
-        assert 0 < use["free"] <= use["total"]
-        assert use["weights"] == 0
+        before = len(listener.memory())
+        listener.worker.unload()
+        listener.worker.clear_cache()
+        listener.wait_for(lambda _: len(listener.memory()) > before)
+        use = listener.memory()[-1]
+        assert use.device == "CPU"
+        assert 0 < use.free <= use.total
+        assert use.weights == 0
 
     def test_a_run_tells_what_will_run(self, listener):
         run = listener.submit(ending_in("steps", count=1, pause=0.0))
         listener.done(run)
-        (planned,) = listener.of(run, "run_planned")
-        assert planned["steps"][-1] == "end"
+        (planned,) = listener.events(run, RunPlanned)
+        assert planned.steps[-1] == "end"
 
     def test_it_runs_below_normal_priority_and_ignores_ctrl_c(self, listener):
         process = listener.process()
         assert process.nice() > psutil.Process().nice()
         process.send_signal(signal.SIGINT)
         run = listener.submit(ending_in("steps", count=1, pause=0.0))
-        assert listener.done(run)["event"] == "run_finished"
+        assert isinstance(listener.done(run), RunFinished)
         assert listener.process() == process
 
 
-def test_a_worker_that_dies_fails_its_run_and_the_queue_goes_on_with_another(tmp_path):
+def test_a_worker_that_dies_fails_its_run_and_another_does_the_next(tmp_path):
     with Listener(tmp_path) as listener:
-        dying = listener.submit(ending_in("die"))
+        failed = listener.done(listener.submit(ending_in("die"))).error
+        assert failed.reason == "WorkerDied"
+        assert "exit code 7" in failed.what
         after = listener.submit(ending_in("steps", count=1, pause=0.0))
-        failed = listener.done(dying)
-        assert failed["reason"] == "WorkerDied"
-        assert "exit code 7" in failed["error"]
-        assert listener.done(after)["event"] == "run_finished"
+        assert isinstance(listener.done(after), RunFinished)
 
         stuck = listener.submit(ending_in("kernel"))
-        listener.wait_for(lambda e: e.get("node") == "end" and e.get("run") == stuck, SOON)
-        listener.session.stop_now()
-        assert listener.done(stuck)["reason"] == "WorkerDied"
+        listener.wait(stuck, NodeStarted, node="end")
+        listener.worker.stop_now()
+        assert listener.done(stuck).error.reason == "WorkerDied"
 
 
 def test_what_is_asked_before_there_is_a_worker_is_answered_and_settings_outlive_it(tmp_path):
     with Listener(tmp_path) as listener:
-        listener.session.show_previews(False)
-        early = listener.session.plan(listener.submission(ending_in("steps", count=1)))
-        assert listener.wait("planned", "run_failed", run=early, seconds=120)["event"] == "planned"
+        listener.worker.show_previews(False)
+        cancelled = listener.submit(ending_in("steps", count=1))
+        early = listener.worker.plan(listener.request(ending_in("steps", count=1)))
+        listener.worker.cancel(cancelled)
+        assert listener.done(cancelled).error.reason == "Cancelled"
+        assert isinstance(listener.answer(early, 120), PlanAnswer)
 
         stuck = listener.submit(ending_in("hang"))
         time.sleep(1.0)  # from now on no thread of it gets a word in
-        lost = listener.session.plan(listener.submission(ending_in("steps", count=1)))
-        listener.session.stop_now()
-        assert listener.done(stuck)["reason"] == "WorkerDied"
-        assert listener.done(lost)["reason"] == "WorkerDied"
+        lost = listener.worker.plan(listener.request(ending_in("steps", count=1)))
+        listener.worker.stop_now()
+        assert listener.done(stuck).error.reason == "WorkerDied"
+        assert listener.done(lost).error.reason == "WorkerDied"
 
         run = listener.submit(ending_in("steps", count=20, pause=0.01))
-        assert listener.done(run)["event"] == "run_finished"
-        assert listener.of(run, "preview") == []
+        assert isinstance(listener.done(run), RunFinished)
+        assert listener.events(run, NodePreview) == []
 
 
 def test_a_worker_without_heartbeat_is_killed(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "HEARTBEAT_TIMEOUT", 3.0)
     with Listener(tmp_path) as listener:
         hung = listener.submit(ending_in("hang"))
-        assert listener.done(hung)["reason"] == "WorkerDied"
+        assert listener.done(hung).error.reason == "WorkerDied"
 
 
 def test_the_worker_leaves_within_a_second_of_the_end_of_its_input(tmp_path):
     with Listener(tmp_path) as listener:
         run = listener.submit(ending_in("kernel"))
-        listener.wait_for(lambda e: e.get("node") == "end" and e.get("run") == run, SOON)
+        listener.wait(run, NodeStarted, node="end")
         process = listener.process()
         start = time.monotonic()
-        listener.session.close()
+        listener.worker.close()
         assert time.monotonic() - start < 1.5
         assert not process.is_running()
-        assert listener.session._process is None
+        assert listener.worker.pid is None
 
 
 def test_a_device_that_is_not_here_is_said_once_and_nothing_runs(tmp_path):
-    events: list[Any] = []
-    told = threading.Event()
+    messages: list[Any] = []
+    said = threading.Event()
 
-    def hear(message: Any, _: bytes) -> None:
-        events.append(message)
-        told.set()
+    def on_message(message: ProcessMessage) -> None:
+        messages.append(message)
+        said.set()
 
-    with WorkerProcess(hear, WorkerSettings(device="cuda:99")) as session:
-        assert told.wait(SOON)
-        number = session.submit(Submission(Graph(), [], tmp_path, tmp_path))
-    assert events[0]["event"] == "worker_failed"
-    assert [e["reason"] for e in events if e.get("run") == number] == ["WorkerDied"]
+    request = RunRequest(Graph(), ModelFolders([]), tmp_path, tmp_path)
+    with WorkerProcess(on_message, WorkerSettings(device="cuda:99")) as worker:
+        assert said.wait(SOON)
+        number = worker.submit(request)
+    failed, answer = messages
+    assert isinstance(failed, WorkerFailed)
+    assert (answer.number, answer.event.error.reason) == (number, "WorkerDied")
 
 
-def test_a_worker_that_cannot_start_is_given_up(tmp_path):
-    events: list[Any] = []
+def test_a_worker_that_cannot_start_is_given_up():
+    messages: list[ProcessMessage] = []
     failed = threading.Event()
 
-    def hear(message: Any, _: bytes) -> None:
-        events.append(message)
-        if message["event"] == "worker_failed":
+    def on_message(message: ProcessMessage) -> None:
+        messages.append(message)
+        if isinstance(message, WorkerFailed):
             failed.set()
 
-    with WorkerProcess(hear, command=[sys.executable, "-c", "raise SystemExit(3)"]) as session:
+    with WorkerProcess(on_message, command=[sys.executable, "-c", "raise SystemExit(3)"]) as worker:
         assert failed.wait(SOON)
-        assert session._process is None
-    assert [e["event"] for e in events] == ["worker_died"] * 2 + ["worker_died", "worker_failed"]
+        assert worker.pid is None
+    assert [type(message) for message in messages] == [WorkerExited] * 3 + [WorkerFailed]
+
+
+def test_answers_of_an_earlier_worker_are_nobody_elses():
+    numbers = [WorkerProcess(lambda _: None).upgrade(Graph()) for _ in range(2)]
+    assert len(set(numbers)) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX pipes")

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import sys
+
+from helpers.running import PlayedLink, tiny_catalog, until
+from ponystudio.engine.protocol.worker_messages import MemoryUse
+from ponystudio.graph.model import Graph
+from ponystudio.studio.worker.worker_process import WorkerExited, WorkerFailed
+from ponystudio.studio.worker.worker_session import WorkerSession
+
+# A worker that says that it is ready, and then nothing; its file gets a letter at each start.
+READY = """
+import sys
+from ponystudio.engine.protocol.frames import write_frame
+from ponystudio.engine.protocol.message_codec import encode
+from ponystudio.engine.protocol.worker_messages import WorkerReady
+from ponystudio.graph.catalog import Catalog
+open(sys.argv[1], "a").write("x")
+ready = WorkerReady("CPU, fp32", "CPU", "", [], Catalog([]).to_json())
+write_frame(sys.stdout.buffer, encode(ready))
+sys.stdin.read()
+"""
+
+
+def test_a_question_during_a_restart_starts_no_further_worker(qapp, tmp_path):
+    starts = tmp_path / "starts"
+    session = WorkerSession(command=[sys.executable, "-c", READY, str(starts)])
+    session.start()
+    until(lambda: session.is_ready)
+    asking = session.ready_changed.connect(lambda _: session.upgrade(Graph()))
+    session.restart()
+    assert not session.is_ready
+    until(lambda: session.is_ready)
+    assert starts.read_text() == "xx"
+    session.disconnect(asking)
+    session.close()
+
+
+def test_it_says_what_the_worker_said(qapp):
+    session = PlayedLink()
+    said = []
+    session.ready_changed.connect(said.append)
+    session.died.connect(said.append)
+    session.failed.connect(said.append)
+    session.memory.connect(said.append)
+    session.become_ready(tiny_catalog())
+    use = MemoryUse("CPU", 4, 3, 2, 1, 4, 3, 2, 1)
+    session.receive(use)
+    session.receive(WorkerExited(7, "exit code 7"))
+    session.receive(WorkerFailed("No such device."))
+    assert said == [
+        True,
+        use,
+        False,
+        "It ended unexpectedly (exit code 7).",
+        "No such device.",
+    ]
+    assert session.memory_in_use == use
+    assert (session.device, session.device_choice) == ("CPU", "CPU, fp32")
+    assert session.failure == "No such device."
+
+
+def test_a_catalog_that_is_new_is_kept_for_the_next_start(qapp, tmp_path):
+    changed = []
+    for _ in range(2):
+        session = WorkerSession(
+            command=[sys.executable, "-c", READY, str(tmp_path / "starts")],
+            catalog_file=tmp_path / "catalog.json",
+        )
+        session.catalog_changed.connect(changed.append)
+        session.start()
+        until(lambda session=session: session.is_ready)
+        assert list(session.catalog) == []
+        session.close()
+    assert len(changed) == 1
