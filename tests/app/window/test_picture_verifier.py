@@ -91,7 +91,7 @@ def test_the_same_picture(verifier, link, runner, notices, picture, store, tmp_p
     assert asked.ignore_cache
     assert asked.targets == ("save",)
     assert asked.graph.nodes == text_to_picture().nodes
-    assert asked.graph_dir == picture.parent
+    assert asked.folders.graph_dir == picture.parent
     assert asked.output != tmp_path / "output"
     (job,) = runner.queue.jobs
     assert job.title == "Verify fox.png"

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import io
+import os
+import threading
+
+from ponystudio.engine.protocol.frame_writer import FrameWriter
+from ponystudio.engine.protocol.message_codec import read_message
+from ponystudio.engine.protocol.run_events import Note, Progress
+from ponystudio.engine.protocol.worker_messages import RunMessage
+
+
+class Kept(io.BytesIO):
+    """Holds what was written when it is closed."""
+
+    def close(self) -> None:
+        self.data = self.getvalue()
+        super().close()
+
+
+def written(stream: Kept) -> list[object]:
+    back = io.BytesIO(stream.data)
+    return list(iter(lambda: read_message(back), None))
+
+
+def progress(step: int) -> RunMessage:
+    return RunMessage(1, Progress("a", step, 9))
+
+
+def test_all_is_sent_in_order_and_of_what_is_outdated_the_latest():
+    stream, note = Kept(), RunMessage(1, Note("a", "b"))
+    writer = FrameWriter(stream, on_broken=lambda: None)
+    for step in range(9):
+        writer.send_latest("progress", lambda step=step: progress(step))
+    writer.send(note)
+    writer.send_latest("progress", lambda: progress(9))
+    writer.end()
+    writer.start()
+    writer.join()
+    assert written(stream) == [progress(9), note]
+
+
+def test_nobody_waits_for_a_pipe_that_nobody_reads():
+    reading, writing = os.pipe()
+    broken = threading.Event()
+    writer = FrameWriter(os.fdopen(writing, "wb", buffering=0), on_broken=broken.set)
+    writer.start()
+    for step in range(10_000):
+        writer.send(progress(step))
+    os.close(reading)
+    assert broken.wait(10)
+    writer.join()
