@@ -76,6 +76,10 @@ class Hands:
         QTest.mouseDClick(self.view.viewport(), LEFT, keys, self.at(place))
         QTest.mouseRelease(self.view.viewport(), LEFT, keys, self.at(place))
 
+    def keys(self, *keys) -> None:
+        for key in keys:
+            self.key(key)
+
     def key(self, key, keys=NONE, widget=None) -> None:
         QTest.keyClick(widget or self.view, key, keys)
 

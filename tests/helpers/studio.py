@@ -50,6 +50,12 @@ class Canvas:
     def palette(self):
         return self.commands.edit.chooser.palette
 
+    @property
+    def focus(self) -> tuple[str, str, str] | None:
+        """Kind, node and name of what the keyboard is on."""
+        ref = self.scene.focus
+        return (ref.kind, ref.node, ref.name) if ref else None
+
     def undo(self) -> None:
         self.document.undo()
 

@@ -14,6 +14,7 @@ from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view.camera import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.editable_graph import EditableGraph
@@ -48,6 +49,8 @@ SPEC = NodeSpec(
         ),
     ),
 )
+
+
 PROMPT = NodeSpec(
     "test.prompt",
     1,
@@ -197,3 +200,13 @@ def studio(qtbot, models):
     found.view.editors.close()
     found.host.close_popup()
     theme.set_reduced_motion(False)
+
+
+@pytest.fixture
+def prompt(studio):
+    def start(text):
+        studio.document.do(SetParam("p", "text", text), "Set")
+        studio.click(studio.at("text", 0.9, 50, node="p"))
+        return studio.editor
+
+    return start

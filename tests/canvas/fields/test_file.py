@@ -1,58 +1,24 @@
 """Files on cards: what they are, chosen from a list, dropped, refused with a reason."""
 
+import json
+
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
+import ponystudio_resources
 from helpers.lora_files import write_lora, write_loras
-from ponystudio.canvas.fields.file_popup import FilePopup
-from ponystudio.graph.editing.edits import SetParam
-from ponystudio.library.model_folders import ModelFolders
-from ponystudio.studio.models.model_files import FileFacts
+from ponystudio.canvas.fields.file import loras_behind
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.editing.edits import Disconnect, SetMode, SetParam
+from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.studio.documents.editable_graph import EditableGraph
 
 
 @pytest.fixture
 def loras(models):
     return write_loras(models)
-
-
-@pytest.fixture
-def facts(models):
-    found = FileFacts(lambda: ModelFolders([models]))
-    yield found
-    found.close()
-
-
-@pytest.mark.parametrize(
-    ("kind", "said"),
-    [("latents", "No latents yet. The node Save latent"), ("vae", "No VAEs yet. Put one into")],
-)
-def test_an_empty_list_says_what_to_do(qtbot, facts, kind, said):
-    popup = FilePopup(kind, "", facts, "")
-    qtbot.addWidget(popup)
-    qtbot.waitUntil(lambda: popup.nothing.text().startswith(said))
-    assert popup.list.isHidden()
-    assert not popup.nothing.isHidden()
-
-
-def test_the_list_shows_what_there_is_and_chooses(studio, loras, qtbot):
-    studio.click(studio.at("file", 0.5, 22))
-    popup = studio.popup
-    qtbot.waitUntil(lambda: len(popup.rows.shown) == 3)
-    studio.view.grab()
-    studio.type("fil")
-    assert popup.rows.shown == ["styles/film.safetensors"]
-    studio.key(Qt.Key.Key_Return)
-    assert studio.value("file") == "styles/film.safetensors"
-    assert studio.steps == 1
-
-
-def test_a_field_with_no_files_to_choose_says_so(studio, qtbot):
-    studio.click(studio.at("file", 0.5, 22))
-    qtbot.waitUntil(lambda: "No LoRAs yet" in studio.popup.nothing.text())
-    assert studio.popup.nothing.isVisible()
-    studio.view.grab()
 
 
 def drop_event(kind, studio, at, path):
@@ -94,28 +60,42 @@ def test_trouble_is_shown_on_the_field(studio, loras, qtbot):
     assert "gone" in field.tooltip(studio.host.context("a", spec))
 
 
-def test_a_file_from_anywhere_is_browsed_for(studio, loras, tmp_path, qtbot, monkeypatch):
-    from PySide6.QtWidgets import QFileDialog, QPushButton
+@pytest.fixture
+def document(qapp):
+    path = ponystudio_resources.path("catalog.json")
 
-    opened = []
-    monkeypatch.setattr(QFileDialog, "open", lambda dialog: opened.append(dialog))
-    outside = tmp_path / "mine.safetensors"
-    write_lora(outside)
-    studio.click(studio.at("file", 0.5, 22))
-    next(b for b in studio.popup.findChildren(QPushButton) if "Browse" in b.text()).click()
-    assert studio.popup is None
-    (dialog,) = opened
-    dialog.fileSelected.emit(str(outside))
-    dialog.close()
-    assert studio.value("file") == outside.as_posix()
+    def node(id, type, clip="", **params):
+        inputs = {"clip": Link(clip, "clip")} if clip else {}
+        return Node(id, f"core.{type}", params=params, inputs=inputs)
+
+    rows = [{"on": on, "file": name} for on, name in ((True, "b.pt"), (False, "c.pt"), (True, ""))]
+    return EditableGraph(
+        Graph.of(
+            node("checkpoint", "load_checkpoint", file="m.safetensors"),
+            node("one", "apply_lora", "checkpoint", file="a.pt"),
+            node("stack", "apply_loras", "one", loras=[*rows, {"on": True, "file": "a.pt"}]),
+            node("beside", "apply_lora", "checkpoint", file="d.pt"),
+            node("prompt", "encode_prompt", "stack", text="a pony"),
+        ),
+        Catalog.from_json(json.loads(path.read_text("utf-8"))),
+    )
 
 
-def test_tab_goes_from_the_list_to_its_buttons(studio, loras, qtbot):
-    studio.click(studio.at("file", 0.5, 22))
-    popup = studio.popup
-    qtbot.waitUntil(lambda: len(popup.rows.shown) == 3)
-    studio.key(Qt.Key.Key_Tab)
-    assert popup.focusWidget().text() == "Browse…"
-    studio.key(Qt.Key.Key_Escape)
-    assert studio.popup is None
-    assert studio.value("file") == ""
+def test_those_on_the_way_of_its_clip(document):
+    assert loras_behind(document, "prompt") == ("b.pt", "a.pt")
+    assert loras_behind(document, "beside") == ("d.pt",)
+    assert loras_behind(document, "checkpoint") == ()
+
+
+def test_what_is_bypassed_brings_nothing_but_passes_on(document):
+    document.do(SetMode("stack", "bypassed"), "Bypass")
+    assert loras_behind(document, "prompt") == ("a.pt",)
+    document.do(Disconnect("prompt", "clip"), "Disconnect")
+    assert loras_behind(document, "prompt") == ()
+
+
+@pytest.mark.parametrize("odd", [None, 1, "x", [1], [{"file": 2}], [{}]])
+def test_odd_values_are_passed_over(document, odd):
+    document.do(SetParam("stack", "loras", odd), "Set")
+    document.do(SetParam("one", "file", odd), "Set")
+    assert loras_behind(document, "prompt") == (("x",) if odd == "x" else ())

@@ -12,7 +12,11 @@ from ponystudio.studio.models import prompt_presets
 from ponystudio.studio.models.token_counter import PromptState
 
 KEY = Qt.Key
+
+
 CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+
+
 LADDER = prompt_presets.shipped()[0]
 
 
@@ -43,6 +47,11 @@ def editing(studio, text, start=0, end=0):
 
 def text_of(studio):
     return studio.value("text", "p")
+
+
+def choose(studio, words):
+    QTest.keyClicks(studio.popup.search, words)
+    QTest.keyClick(studio.popup.search, KEY.Key_Return)
 
 
 def test_underscores_and_back_are_steps_that_can_be_undone(studio):
@@ -92,11 +101,6 @@ def test_names_of_embeddings_are_no_tags(studio, models, qtbot):
     assert text_of(studio) == "bad_hands_v4, bad feet"
 
 
-def choose(studio, words):
-    QTest.keyClicks(studio.popup.search, words)
-    QTest.keyClick(studio.popup.search, KEY.Key_Return)
-
-
 def test_a_preset_from_the_menu(studio):
     say(studio, "a pony")
     menu(studio)["prompt.preset"].run()
@@ -115,47 +119,6 @@ def test_a_preset_by_key_goes_to_the_cursor_and_writing_goes_on(studio, commands
     assert text_of(studio) == "a pony, rating_safe, a hill"
     studio.type("!")
     assert text_of(studio) == "a pony, rating_safe!, a hill"
-
-
-def test_esc_in_the_list_changes_nothing(studio):
-    say(studio, "a pony")
-    before = studio.steps
-    menu(studio)["prompt.preset"].run()
-    QTest.keyClick(studio.popup.search, KEY.Key_Escape)
-    assert (studio.popup, studio.steps) == (None, before)
-
-
-def test_a_preset_of_ones_own(studio):
-    editing(studio, "a pony, rainbow mane, a hill", 8, 20)
-    menu(studio)["prompt.keep"].run()
-    kept = prompt_presets.own()[0]
-    assert (kept.title, studio.popup.current) == ("rainbow mane", kept)
-    assert studio.popup.rows.shown[0] == kept
-    assert studio.popup.notice.text().startswith("Del ")
-    QTest.keyClick(studio.popup.search, KEY.Key_Escape)
-    say(studio, "a cat")
-    menu(studio)["prompt.preset"].run()
-    choose(studio, "rainb")
-    assert text_of(studio) == "a cat, rainbow mane"
-    menu(studio)["prompt.preset"].run()
-    QTest.keyClick(studio.popup.search, KEY.Key_Delete)
-    assert prompt_presets.own() == []
-    assert studio.popup.rows.shown[0] == LADDER
-    assert studio.popup.notice.text() == ""
-    # Those that ship are there to stay.
-    QTest.keyClick(studio.popup.search, KEY.Key_Delete)
-    assert studio.popup.rows.shown[0] == LADDER
-
-
-def test_a_damaged_file_of_presets_is_told_in_the_list(studio):
-    prompt_presets.own_file().parent.mkdir(parents=True)
-    prompt_presets.own_file().write_text("torn", "utf-8")
-    say(studio, "a pony")
-    menu(studio)["prompt.keep"].run()
-    assert "presets cannot be read" in studio.popup.notice.text()
-    assert str(prompt_presets.own_file()) in studio.popup.notice.text()
-    assert len(studio.popup.rows.shown) == len(prompt_presets.shipped())
-    assert prompt_presets.own_file().read_text("utf-8") == "torn"
 
 
 def test_what_is_kept_is_a_file_that_people_can_write(studio):

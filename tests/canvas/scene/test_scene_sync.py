@@ -1,0 +1,211 @@
+"""Items are what the document says, after every edit."""
+
+from __future__ import annotations
+
+import gc
+import json
+
+import pytest
+import shiboken6
+from PySide6.QtCore import QPointF, QRectF
+
+from helpers.scenes import CATALOG, node
+from ponystudio.canvas.scene import hit_test, scene_sync
+from ponystudio.canvas.scene.items import NodeItem, SocketRef
+from ponystudio.canvas.scene.scene import GraphScene
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.editing.edits import (
+    REMOVED,
+    AddNode,
+    Connect,
+    Disconnect,
+    RemoveNode,
+    RenameNode,
+    SetMode,
+    SetParam,
+    SetTitle,
+    SetView,
+)
+from ponystudio.graph.formats import graph_file as graph_format
+from ponystudio.graph.model import Graph, Node
+from ponystudio.studio.documents.editable_graph import EditableGraph
+from ponystudio.widgets import metrics, theme
+from ponystudio_resources import path
+
+
+def facts(item: NodeItem) -> tuple[object, ...]:
+    found = item.layout
+    rows = [row.rect for row in found.params]
+    return item.rect, found.inputs, found.outputs, rows, found.status, item.used, item.title
+
+
+def mirrored(scene: GraphScene) -> None:
+    """The scene is what a new one of the same document would be."""
+    fresh = GraphScene(scene.document)
+    assert scene.store.node_items.keys() == fresh.store.node_items.keys()
+    for id, item in scene.store.node_items.items():
+        assert facts(item) == facts(fresh.store.node_items[id])
+    assert {
+        k: (w.source, w.output, w.type, w.curves) for k, w in scene.store.wire_items.items()
+    } == {k: (w.source, w.output, w.type, w.curves) for k, w in fresh.store.wire_items.items()}
+    assert {id: keys for id, keys in scene.store.wires_of.items() if keys} == {
+        id: keys for id, keys in fresh.store.wires_of.items() if keys
+    }
+    assert [f.rect for f in scene.store.frame_items] == [f.rect for f in fresh.store.frame_items]
+    fresh.deleteLater()
+
+
+EDITS = [
+    AddNode(node("new", "t.source"), {"pos": [0, 400]}),
+    AddNode(node("lost", "t.source")),
+    RemoveNode("sample"),
+    RemoveNode("source"),
+    Disconnect("sample", "latent"),
+    Connect("source", "latent", "second", "latent"),
+    Connect("source", "model", "second", "model"),
+    Connect("source", "latent", "second", "steps"),
+    SetView(("nodes", "sample", "pos"), [320, 160]),
+    SetView(("nodes", "sample", "collapsed"), True),
+    SetView(("nodes", "sample", "width"), 320),
+    SetView(("nodes", "sample", "dots"), {"latent": [[280, 200]]}),
+    SetView(("nodes", "sample", "pos"), "nonsense"),
+    SetView(("nodes", "sample"), REMOVED),
+    SetTitle("sample", "First pass"),
+    SetMode("sample", "muted"),
+    RenameNode("sample", "renamed"),
+    SetView(("frames",), [{"pos": [-20, -60], "size": [900, 500], "title": "All"}]),
+    SetView(("notes",), [{"pos": [0, 600], "text": "**hello**"}]),
+]
+
+
+@pytest.fixture
+def bare(qapp) -> EditableGraph:
+    """A graph of which nothing says where its cards are."""
+    graph = graph_format.read(path("graphs") / "text-to-picture.json")
+    catalog = json.loads(path("catalog.json").read_text(encoding="utf-8"))
+    return EditableGraph(Graph(graph.nodes), Catalog.from_json(catalog))
+
+
+def places(scene: GraphScene) -> dict[str, tuple[float, float]]:
+    return {id: (item.x, item.y) for id, item in scene.store.node_items.items()}
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=repr)
+def test_the_scene_follows_every_edit_and_its_undo(scene: GraphScene, edit) -> None:
+    scene.document.do(edit, "Edit")
+    if "lost" not in scene.store.node_items and "nonsense" not in repr(edit):
+        mirrored(scene)
+    scene.document.undo()
+    if "Removed" not in repr(edit):
+        mirrored(scene)
+    scene.document.redo()
+
+
+def test_a_card_without_a_place_gets_one(qapp) -> None:
+    scene = GraphScene(
+        EditableGraph(Graph.of(node("a", "t.source"), node("b", "t.sample")), CATALOG)
+    )
+    first, second = scene.store.node_items.values()
+    assert not first.rect.intersects(second.rect)
+
+
+def test_another_catalog_changes_the_cards(scene: GraphScene) -> None:
+    scene.store.select(["sample"])
+    scene.document.set_catalog(Catalog([]))
+    assert scene.store.node_items["sample"].spec is None
+    assert scene.store.selected_nodes() == ["sample"]
+    assert len(scene.store.wire_items) == 3
+    mirrored(scene)
+
+
+def test_only_what_changed_is_painted_again(scene: GraphScene) -> None:
+    seen: list[QRectF | None] = []
+    scene.store.damaged.connect(lambda rects: seen.extend([None] if rects is None else rects))
+    scene.document.states.update("sample", phase="running", step=1, steps=20)
+    assert seen
+    assert None not in seen
+    area = QRectF()
+    for rect in seen:
+        area = area.united(rect or QRectF())
+    assert area.contains(scene.store.node_items["sample"].rect)
+    assert not area.contains(scene.store.node_items["source"].rect)
+
+
+def test_progress_paints_the_status_line_alone(scene: GraphScene) -> None:
+    scene.document.states.update("sample", phase="running", step=1, steps=20)
+    seen: list[QRectF | None] = []
+    scene.store.damaged.connect(lambda rects: seen.extend([None] if rects is None else rects))
+    scene.document.states.update("sample", step=2, left=3.0)
+    assert seen == [scene.store.node_items["sample"].layout.status.translated(320, 0)]
+
+
+def test_a_graph_without_a_view_is_laid_out_from_left_to_right(bare: EditableGraph) -> None:
+    scene = GraphScene(bare)
+    for wire in scene.store.wire_items.values():
+        source, target = scene.store.node_items[wire.source], scene.store.node_items[wire.target]
+        assert source.rect.right() < target.rect.left()
+        assert wire.source_pos.x() == source.rect.right()
+    rects = [item.rect for item in scene.store.node_items.values()]
+    assert not any(a.intersects(b) for i, a in enumerate(rects) for b in rects[:i])
+    assert bare.graph.view == {}
+
+
+def test_cards_laid_out_here_stay_while_they_are_edited(bare: EditableGraph) -> None:
+    scene = GraphScene(bare)
+    before = places(scene)
+    bare.do(SetParam("sampler", "steps", 4), "Steps")
+    assert places(scene) == before
+    bare.do(AddNode(Node("late", "core.sample")), "Add")
+    late = scene.store.node_items["late"].rect
+    assert late.top() > max(y for _, y in before.values())
+    bare.do(SetView(("nodes", "sampler", "pos"), [-800, 0]), "Move")
+    assert places(scene)["sampler"] == (-800, 0)
+    bare.undo()
+    bare.undo()
+    assert places(scene) == before
+
+
+def test_of_many_changes_views_are_told_at_once(
+    scene: GraphScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene_sync, "_MANY", 1)
+    told: list[list[QRectF] | None] = []
+    scene.store.damaged.connect(told.append)
+    moves = [
+        SetView(("nodes", id, "pos"), [8, 800 * i]) for i, id in enumerate(scene.store.node_items)
+    ]
+    scene.document.do_all(moves, "Move")
+    assert told == [None]
+    mirrored(scene)
+
+
+def test_a_large_graph_is_not_looked_through_for_garbage_while_it_is_open(
+    document: EditableGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene_sync, "_LARGE", 1)
+    scene = GraphScene(document)
+    assert gc.get_freeze_count() > 0
+    shiboken6.delete(scene)
+    assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "gap", "hit"),
+    [("comfortable", 24, 4, (28, 24)), ("compact", 22, 2, (28, 22)), ("touch", 32, 4, (40, 40))],
+)
+def test_cards_follow_the_density(document, name, row, gap, hit):
+    scene = GraphScene(document)
+    theme.set_density(metrics.DENSITIES[name])
+    try:
+        layout = scene.store.node_items["sample"].layout
+        first, second = (param.rect for param in layout.params)
+        one, two = layout.inputs[:2]
+        assert (first.height(), second.top() - first.bottom()) == (row, gap)
+        assert two.centre.y() - one.centre.y() == row
+        assert (one.hit.width(), one.hit.height()) == hit
+        aside = scene.store.input_pos("sample", "latent") - QPointF(hit[0] / 2 - 1, 0)
+        assert hit_test.socket_at(scene.store, aside) == SocketRef(
+            "sample", "latent", False, "latent"
+        )
+    finally:
+        theme.set_density(metrics.COMFORTABLE)
