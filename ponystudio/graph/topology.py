@@ -1,7 +1,8 @@
 """What depends on what.
 
 Plain loops over the graph's own mappings: building a networkx graph first costs several times
-what these walks do, and both happen before every run.
+what these walks do, and both happen before every run. The circle that people are told of is the one
+that the walk met: a second search would only find it again.
 """
 
 from __future__ import annotations

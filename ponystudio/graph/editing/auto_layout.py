@@ -1,17 +1,21 @@
 """Where cards go: layers from left to right, rows, columns, frames around.
 
-All of it is about boxes by node id and gives new top left corners, on the grid of 8.
+All of it is about boxes by node id and gives new top left corners, on the grid of 8. networkx is
+loaded when something is laid out: it takes a quarter of a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.editing.edits import Edit, SetView
 from ponystudio.graph.model import Graph
-from ponystudio.graph.topology import find_cycle, order
+from ponystudio.graph.topology import dependents
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
 
 Point = tuple[float, float]
 Size = tuple[float, float]
@@ -72,14 +76,17 @@ def layered(
     Parts that no wire joins come one below the other. Sources lie in the order of the sockets that
     they feed, as far as `specs` knows it.
     """
+    if not boxes:
+        return {}
     ports = _ports(graph, boxes, specs or {})
-    feeds = _feeds(graph, boxes)
+    wires = _wires(graph, boxes)
+    depths = _depths(wires)
     x0, y = _snap(corner[0]), float(_snap(corner[1]))
     result: dict[str, Point] = {}
-    for part in _parts(boxes, feeds):
-        layers = _ordered(_layers(graph, part, feeds), boxes, feeds, ports)
+    for part in _parts(boxes, wires):
+        layers = _ordered(_layers(part, wires, depths), boxes, wires, ports)
         xs = _columns(layers, boxes, x0)
-        ys = _heights(layers, boxes, feeds)
+        ys = _heights(layers, boxes, wires)
         shift = y - min(ys.values())
         for layer, x in zip(layers, xs, strict=True):
             for id in layer:
@@ -155,10 +162,8 @@ def make_room(graph: Graph, boxes: Mapping[str, Box], node: str) -> dict[str, Po
     Nothing moves where a wire leads backwards, or where there is room already.
     """
     x, y, w, h = boxes[node]
-    feeds = _feeds(graph, boxes)
-    before = [boxes[id] for id in feeds[node]]
-    readers = _readers(feeds, boxes)
-    after = [boxes[id] for id in readers[node]]
+    before = [boxes[id] for id in graph.nodes[node].sources if id in boxes and id != node]
+    after = [boxes[id] for id in boxes if id != node and node in graph.nodes[id].sources]
     if not after or not before or min(b[0] for b in after) < max(b[0] for b in before):
         return {}
     beside = [b for b in before if b[1] < y + h and y < b[1] + b[3]]
@@ -167,13 +172,7 @@ def make_room(graph: Graph, boxes: Mapping[str, Box], node: str) -> dict[str, Po
     need = _up(new_x + w + GAP_Y - min(b[0] for b in after))
     if need <= 0:
         return result
-    found, pending = {node}, [node]
-    while pending:
-        for id in readers[pending.pop()]:
-            if id not in found:
-                found.add(id)
-                pending.append(id)
-    for id in found - {node}:
+    for id in (dependents(graph, [node]) - {node}) & boxes.keys():
         result[id] = (boxes[id][0] + need, boxes[id][1])
     return result
 
@@ -187,60 +186,57 @@ def free_place(box: Box, taken: Iterable[Box], gap: float = GAP_Y) -> Point:
     return _snap(x), _up(y)
 
 
-_Feeds = dict[str, list[str]]
+def _wires(graph: Graph, ids: Iterable[str]) -> DiGraph[str]:
+    """These nodes and the wires between them, without those that close a circle, which only a
+    damaged file has."""
+    import networkx
+
+    wires: DiGraph[str] = networkx.DiGraph()
+    wires.add_nodes_from(ids)
+    for id in ids:
+        sources = graph.nodes[id].sources
+        wires.add_edges_from((source, id) for source in sources if source in wires and source != id)
+    while not networkx.is_directed_acyclic_graph(wires):
+        wires.remove_edge(*networkx.find_cycle(wires)[-1])
+    return wires
 
 
-def _feeds(graph: Graph, ids: Collection[str]) -> _Feeds:
-    """By node the nodes among these that feed it."""
-    return {
-        id: [source for source in graph.nodes[id].sources if source in ids and source != id]
-        for id in ids
-    }
-
-
-def _parts(boxes: Mapping[str, Box], feeds: _Feeds) -> list[list[str]]:
+def _parts(boxes: Mapping[str, Box], wires: DiGraph[str]) -> list[list[str]]:
     """The parts that wires join, from top to bottom; single nodes last, all of them as one."""
-    near: dict[str, set[str]] = {id: set(sources) for id, sources in feeds.items()}
-    for id, sources in feeds.items():
-        for source in sources:
-            near[source].add(id)
-    left, parts = dict.fromkeys(boxes), []
-    while left:
-        start = next(iter(left))
-        found, pending = {start}, [start]
-        while pending:
-            for id in near[pending.pop()] - found:
-                found.add(id)
-                pending.append(id)
-        parts.append([id for id in left if id in found])
-        for id in found:
-            del left[id]
+    import networkx
+
+    rank = {id: number for number, id in enumerate(boxes)}
+    parts = [
+        sorted(part, key=rank.__getitem__) for part in networkx.weakly_connected_components(wires)
+    ]
     joined = [part for part in parts if len(part) > 1]
     joined.sort(key=lambda part: min((boxes[id][1], boxes[id][0]) for id in part))
     single = [part[0] for part in parts if len(part) == 1]
     return [*joined, single] if single else joined
 
 
-def _layers(graph: Graph, part: list[str], feeds: _Feeds) -> list[list[str]]:
-    """Each node right of all that feed it; what has slack stays near its readers."""
-    if len(part) > 1 and not any(feeds[id] for id in part):
-        return [[id] for id in part][:8] if len(part) <= 8 else _rows(part)
-    some = set(part)
-    sequence = part if find_cycle(graph, some) else order(graph, some)
-    depth: dict[str, int] = {}
-    readers: dict[str, list[str]] = {id: [] for id in part}
-    for id in sequence:
-        depth[id] = max((depth.get(source, 0) + 1 for source in feeds[id]), default=0)
-        for source in feeds[id]:
-            readers[source].append(id)
-    for id in reversed(sequence):
-        # A long wire is better at the end of few inputs than of many outputs.
-        if readers[id] and len(feeds[id]) <= len(readers[id]):
-            depth[id] = max(depth[id], min(depth[reader] for reader in readers[id]) - 1)
-    layers: list[list[str]] = [[] for _ in range(max(depth.values()) + 1)]
+def _depths(wires: DiGraph[str]) -> dict[str, int]:
+    """By node its layer: right of all that feed it; what has slack stays near its readers."""
+    import networkx
+
+    generations = list(networkx.topological_generations(wires))
+    depths = {id: number for number, layer in enumerate(generations) for id in layer}
+    for layer in reversed(generations):
+        for id in layer:
+            readers = wires.succ[id]
+            # A long wire is better at the end of few inputs than of many outputs.
+            if readers and len(wires.pred[id]) <= len(readers):
+                depths[id] = max(depths[id], min(depths[reader] for reader in readers) - 1)
+    return depths
+
+
+def _layers(part: list[str], wires: DiGraph[str], depths: Mapping[str, int]) -> list[list[str]]:
+    if len(part) > 1 and not any(wires.pred[id] for id in part):
+        return [[id] for id in part] if len(part) <= 8 else _rows(part)
+    layers: dict[int, list[str]] = {}
     for id in part:
-        layers[depth[id]].append(id)
-    return [layer for layer in layers if layer]
+        layers.setdefault(depths[id], []).append(id)
+    return [layers[depth] for depth in sorted(layers)]
 
 
 def _rows(part: list[str]) -> list[list[str]]:
@@ -266,16 +262,17 @@ def _ports(graph: Graph, ids: Collection[str], specs: Specs) -> dict[tuple[str, 
 def _ordered(
     layers: list[list[str]],
     boxes: Mapping[str, Box],
-    feeds: _Feeds,
+    wires: DiGraph[str],
     ports: Mapping[tuple[str, str], float],
 ) -> list[list[str]]:
     """The order within layers that keeps neighbours near, by sweeps of barycentres."""
-    readers = _readers(feeds, [id for layer in layers for id in layer])
+    rank = {id: number for number, id in enumerate(id for layer in layers for id in layer)}
+    readers = {id: sorted(wires.succ[id], key=rank.__getitem__) for id in rank}
     layers = [sorted(layer, key=lambda id: boxes[id][1]) for layer in layers]
     place = {id: float(i) for layer in layers for i, id in enumerate(layer)}
 
     def from_feeds(id: str) -> float:
-        return _mean([place[n] for n in feeds[id]], place[id])
+        return _mean([place[n] for n in wires.pred[id]], place[id])
 
     def from_readers(id: str) -> float:
         return _mean([place[n] + ports[id, n] for n in readers[id]], place[id])
@@ -288,14 +285,6 @@ def _ordered(
     return layers
 
 
-def _readers(feeds: _Feeds, ids: Iterable[str]) -> _Feeds:
-    found: _Feeds = {id: [] for id in ids}
-    for id in found:
-        for source in feeds[id]:
-            found[source].append(id)
-    return found
-
-
 def _columns(layers: list[list[str]], boxes: Mapping[str, Box], x: float) -> list[float]:
     xs = []
     for layer in layers:
@@ -304,15 +293,16 @@ def _columns(layers: list[list[str]], boxes: Mapping[str, Box], x: float) -> lis
     return xs
 
 
-def _heights(layers: list[list[str]], boxes: Mapping[str, Box], feeds: _Feeds) -> dict[str, float]:
+def _heights(
+    layers: list[list[str]], boxes: Mapping[str, Box], wires: DiGraph[str]
+) -> dict[str, float]:
     """Heights on which rows are straight: each node level with the topmost of its neighbours."""
     ys: dict[str, float] = {}
-    readers = _readers(feeds, [id for layer in layers for id in layer])
     for layer in layers:
-        wanted = {id: min((ys[s] for s in feeds[id] if s in ys), default=0.0) for id in layer}
+        wanted = {id: min((ys[s] for s in wires.pred[id] if s in ys), default=0.0) for id in layer}
         _stack(layer, wanted, boxes, ys)
     for layer in reversed(layers):
-        wanted = {id: min((ys[r] for r in readers[id]), default=ys[id]) for id in layer}
+        wanted = {id: min((ys[r] for r in wires.succ[id]), default=ys[id]) for id in layer}
         _stack(layer, wanted, boxes, ys)
     return ys
 

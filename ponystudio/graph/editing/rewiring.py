@@ -22,7 +22,7 @@ from ponystudio.graph.editing.edits import (
 from ponystudio.graph.editing.node_ids import fresh_id
 from ponystudio.graph.editing.wiring import Bridge, Pair, Specs, Wire
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.graph.topology import ancestors, bypass_input
+from ponystudio.graph.topology import ancestors, bypass_input, dependents
 
 # From so many nodes on they go in one edit of the whole graph.
 _MANY = 64
@@ -105,7 +105,7 @@ def tools(
 ) -> dict[str, Link]:
     """For the tools a new node needs (its vae, say) those that its neighbours use."""
     found: dict[str, Link] = {}
-    after = _downstream(graph, pair.target)
+    after = dependents(graph, [pair.target])
     near = [id for id in _by_nearness(graph, pair) if id not in after]
     for socket in spec.inputs:
         if socket.name in fed or socket.optional or socket.type not in wiring.TOOLS:
@@ -128,22 +128,6 @@ def tools(
         if link := next(used, None) or next(offered, None):
             found[socket.name] = link
     return found
-
-
-def _downstream(graph: Graph, id: str) -> set[str]:
-    """The node and all that need it."""
-    after = {id}
-    pending = [id]
-    readers: dict[str, list[str]] = {}
-    for node in graph.nodes.values():
-        for source in node.sources:
-            readers.setdefault(source, []).append(node.id)
-    while pending:
-        for reader in readers.get(pending.pop(), ()):
-            if reader not in after:
-                after.add(reader)
-                pending.append(reader)
-    return after
 
 
 def _by_nearness(graph: Graph, pair: Pair) -> list[str]:
