@@ -21,7 +21,7 @@ class GarbageCollector(QObject):
         self._was_enabled = gc.isenabled()
         gc.disable()
         self._timer = QTimer(self, interval=EVERY)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self._collect)
         self._timer.start()
 
     def close(self) -> None:
@@ -30,7 +30,7 @@ class GarbageCollector(QObject):
         if self._was_enabled:
             gc.enable()
 
-    def _look(self) -> None:
+    def _collect(self) -> None:
         """The oldest generation that is due, as counts and thresholds say."""
         counts, limits = gc.get_count(), gc.get_threshold()
         due = [

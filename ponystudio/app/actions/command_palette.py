@@ -100,7 +100,7 @@ class CommandPalette(QFrame):
 
     def _fill(self) -> None:
         self.list.clear()
-        for spec, found in self._found(self.search.text().strip()):
+        for spec, found in self._matches(self.search.text().strip()):
             item = QListWidgetItem(_name(spec))
             set_command(item, spec, found.places)
             if spec.enabled is not None and not spec.enabled():
@@ -112,7 +112,7 @@ class CommandPalette(QFrame):
         self.list.setFixedHeight(min(ROWS, self.list.count()) * px(theme.density().list_row))
         self.setFixedHeight(self.sizeHint().height())
 
-    def _found(self, wanted: str) -> list[tuple[ActionSpec, Match]]:
+    def _matches(self, wanted: str) -> list[tuple[ActionSpec, Match]]:
         """What can be done now comes before what cannot."""
         specs = [spec for spec in self._actions.specs() if spec.id != "app.commands"]
         found = [(spec, met) for spec in specs if (met := match(wanted, _name(spec))) is not None]

@@ -157,7 +157,7 @@ class GalleryPage(QFrame):
         self.comparer.compare(*paths)
         chosen = (pairing.a if compared else None, pairing.b)
         self._results.shown = [path for path in chosen if path is not None]
-        self._tell()
+        self._emit_status()
 
     def _listed(self) -> None:
         if not self.listing.ready:
@@ -174,7 +174,7 @@ class GalleryPage(QFrame):
         else:
             self._set(self._pairing.existing(order))
 
-    def _tell(self) -> None:
+    def _emit_status(self) -> None:
         chosen = 2 if self._pairing.a is not None and self._pairing.mode != "one" else 1
         fact = self.tr("%d of %s results selected") % (chosen, number(self.listing.total))
         keys = (

@@ -176,7 +176,7 @@ class Differences(QWidget):
         self._rows.addWidget(Hairline())
         if finding.graphs is None:
             self._count.say("")
-            self._same.setText(spanned(self._lack(finding.lacking), "text2"))
+            self._same.setText(spanned(self._missing_text(finding.lacking), "text2"))
             return
         found = finding.graphs.differences
         for difference in found:
@@ -189,7 +189,7 @@ class Differences(QWidget):
         self._same.setText(spanned("✓  ", "ok") + spanned(same, "text2") if same else "")
         self._same.setVisible(bool(same))
 
-    def _lack(self, lacking: str) -> str:
+    def _missing_text(self, lacking: str) -> str:
         return {
             "A": self.tr("A carries no graph to compare."),
             "B": self.tr("B carries no graph to compare."),

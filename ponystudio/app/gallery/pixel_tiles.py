@@ -22,7 +22,7 @@ class Pixels(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.share = label("", "mono_caption", "text2")
-        self._found: PixelDifference | None = None
+        self._difference: PixelDifference | None = None
         self._images = [_Tile(name) for name in ("A", "B", self.tr("Difference"))]
         self.heat_tile = self._images[2]
         self.heat_tile.setCheckable(True)
@@ -46,21 +46,21 @@ class Pixels(QWidget):
     def show_pixels(
         self, a: QPixmap | None, b: QPixmap | None, found: PixelDifference | None
     ) -> None:
-        if found is not self._found:
-            self._found = found
+        if found is not self._difference:
+            self._difference = found
             self.heat_tile.setChecked(False)
         self.heat_tile.setEnabled(found is not None)
-        self.share.setText(self._told(found))
-        self.share.setToolTip(self._more(found))
+        self.share.setText(self._share_text(found))
+        self.share.setToolTip(self._details_text(found))
         heat = QPixmap.fromImage(found.picture) if found is not None else None
         for tile, pixmap in zip(self._images, (a, b, heat), strict=True):
             tile.show_pixmap(pixmap)
 
     def _toggled(self, on: bool) -> None:
-        shown = self._found.picture if on and self._found is not None else None
+        shown = self._difference.picture if on and self._difference is not None else None
         self.heat_toggled.emit(shown)
 
-    def _told(self, found: PixelDifference | None) -> str:
+    def _share_text(self, found: PixelDifference | None) -> str:
         if found is None:
             return self.tr("Counting")
         if found.largest == 0 and not found.scaled:
@@ -69,7 +69,7 @@ class Pixels(QWidget):
         text = f"{percent:.0f}" if percent >= 10 or percent == 0 else f"{percent:.2g}"
         return self.tr("%s %% differ by more than %d/255") % (text, THRESHOLD)
 
-    def _more(self, found: PixelDifference | None) -> str:
+    def _details_text(self, found: PixelDifference | None) -> str:
         if found is None:
             return ""
         text = self.tr("Largest difference %d of 255") % found.largest

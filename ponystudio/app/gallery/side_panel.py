@@ -94,12 +94,12 @@ class SidePanel(QScrollArea):
         actions = self._results.actions
         self.star_button.clicked.connect(self._star)
         self.trash_button.clicked.connect(self._trash)
-        self.graph_button.clicked.connect(lambda: self._with(actions.open_graph))
-        self.seed_button.clicked.connect(lambda: self._with(actions.use_seed))
-        self.verify_button.clicked.connect(lambda: self._with(actions.verify))
-        self.copy_button.clicked.connect(lambda: self._with(actions.copy_image))
+        self.graph_button.clicked.connect(lambda: self._act(actions.open_graph))
+        self.seed_button.clicked.connect(lambda: self._act(actions.use_seed))
+        self.verify_button.clicked.connect(lambda: self._act(actions.verify))
+        self.copy_button.clicked.connect(lambda: self._act(actions.copy_image))
         self.pixels.heat_toggled.connect(self.heat_toggled)
-        self.apply_button.clicked.connect(lambda: self._with(actions.apply_values))
+        self.apply_button.clicked.connect(lambda: self._act(actions.apply_values))
         self._results.verified.connect(self._verified)
         self._comparer.changed.connect(self._compared)
         self._results.thumbnails.ready.connect(self._thumbnail_ready)
@@ -174,6 +174,6 @@ class SidePanel(QScrollArea):
         if self._picture is not None:
             self.trash_requested.emit(self._picture)
 
-    def _with(self, run: object) -> None:
+    def _act(self, run: object) -> None:
         if self._picture is not None and callable(run):
             run(self._picture)

@@ -108,8 +108,8 @@ class ZoomButton(QPushButton):
             )
         self._menu = menu
         self.clicked.connect(self._open)
-        self._look()
-        theme.hub.changed.connect(self._look)
+        self._restyle()
+        theme.hub.changed.connect(self._restyle)
         self.show_zoom(100, False)
 
     def show_zoom(self, percent: float, fits: bool) -> None:
@@ -121,7 +121,7 @@ class ZoomButton(QPushButton):
     def _open(self) -> None:
         self._menu.popup(self.mapToGlobal(self.rect().bottomLeft()))
 
-    def _look(self) -> None:
+    def _restyle(self) -> None:
         self.setIcon(theme.icon("down", "text2"))
         self.setIconSize(QSize(px(16), px(16)))
         self.setFixedHeight(px(theme.density().button))

@@ -53,7 +53,7 @@ class TokenView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tokens = Tokens()
-        self._asked = self.shown_prompt = PromptState("", "")
+        self._requested = self.shown_prompt = PromptState("", "")
         self.boxes: list[Box] = []
         self._height = px(HEAD)
         policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
@@ -65,12 +65,12 @@ class TokenView(QWidget):
 
     def show_prompt(self, counts: Counts, prompt: PromptState) -> None:
         """What is shown stays until the tokens of this prompt are known."""
-        if prompt != self._asked:
-            self._asked = prompt
-            counts.pieces(prompt, self, lambda tokens: self._have(prompt, tokens))
+        if prompt != self._requested:
+            self._requested = prompt
+            counts.pieces(prompt, self, lambda tokens: self._show_tokens(prompt, tokens))
 
-    def _have(self, prompt: PromptState, tokens: Tokens) -> None:
-        if prompt == self._asked:
+    def _show_tokens(self, prompt: PromptState, tokens: Tokens) -> None:
+        if prompt == self._requested:
             self.shown_prompt, self.tokens = prompt, tokens
             self._lay_out()
 
@@ -180,7 +180,7 @@ class TokenView(QWidget):
     def _paint_piece(self, painter: QPainter, box: Box, piece: Piece) -> None:
         look = theme.current()
         edge = look.color("accent") if piece.name else None
-        draw_box(painter, box.rect, px(3), _ground(piece.weight), edge)
+        draw_box(painter, box.rect, px(3), _weight_color(piece.weight), edge)
         painter.setFont(theme.font("body"))
         painter.setPen(look.color("text" if piece.weight >= 1 else "text2"))
         inside, text = box.rect.adjusted(px(4), 0, -px(4), 0), box.text
@@ -240,7 +240,7 @@ def _count(chunk: Sequence[Piece]) -> int:
     return sum(piece.count for piece in chunk)
 
 
-def _ground(weight: float) -> QColor:
+def _weight_color(weight: float) -> QColor:
     """From quiet to tint with the weight; paler below 1."""
     look = theme.current()
     plain = look.color("hover")

@@ -49,7 +49,7 @@ class FilterBar(QWidget):
         self._lay_out()
         self._connect()
 
-    def wish(self) -> ModelFilter:
+    def model_filter(self) -> ModelFilter:
         chosen = self._kinds.checkedButton()
         families = [b for b in self._families.buttons() if b.isChecked()]
         return ModelFilter(

@@ -44,7 +44,7 @@ class HashRow(QWidget):
         self.stop.clicked.connect(self._stop)
         self.short.clicked.connect(lambda: self.copied.emit(self._sha256[:AUTOV2]))
         self.whole.clicked.connect(lambda: self.copied.emit(self._sha256))
-        hasher.progressed.connect(self._told)
+        hasher.progressed.connect(self._show_progress)
         hasher.done.connect(self._done)
         hasher.failed.connect(self._failed)
 
@@ -83,7 +83,7 @@ class HashRow(QWidget):
             self._hasher.give_up(self._path)
             self._show()
 
-    def _told(self, path: Path, share: float) -> None:
+    def _show_progress(self, path: Path, share: float) -> None:
         if path == self._path and self._hasher.wants(path):
             self._value.setText(f"{share:.0%}")
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from ponystudio.app.models.hash_row import HashRow
 from ponystudio.app.models.model_cards import KINDS, draw_filling, kind_titles
-from ponystudio.app.models.model_texts import about_file, of_itself, what_it_is
+from ponystudio.app.models.model_texts import about_file, own_notes, what_it_is
 from ponystudio.library.recognition.model_file import ModelFile
 from ponystudio.library.recognition.model_notes import ModelNotes
 from ponystudio.studio.models.hashing import Hasher
@@ -171,7 +171,7 @@ class ModelDetails(ScrollColumn):
         self.file_lines.show_lines(about_file(fact, model) if fact else [])
         self.what_lines.show_lines(what_it_is(model) if model else [])
         self.what.setVisible(model is not None)
-        lines = of_itself(self._own)
+        lines = own_notes(self._own)
         self.itself_lines.show_lines(lines)
         self.notes.setText(self._own.notes)
         self.notes.setVisible(bool(self._own.notes))

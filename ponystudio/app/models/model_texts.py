@@ -71,7 +71,7 @@ def about_file(fact: ModelSummary, model: ModelFile | None) -> list[Line]:
     ]
 
 
-def of_itself(said: ModelNotes) -> list[Line]:
+def own_notes(said: ModelNotes) -> list[Line]:
     """What its maker says."""
     return _lines(
         (tr("title"), said.title),

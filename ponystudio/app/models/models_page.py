@@ -95,7 +95,7 @@ class ModelsPage(QFrame):
         # What is asked for last is looked into first: the beginning of the list.
         facts = {entry: self._facts.get(entry.kind, entry.name) for entry in reversed(entries)}
         self.filters.offer(facts.items(), family)
-        wish = self.filters.wish()
+        wish = self.filters.model_filter()
         shown = [entry for entry, _ in wish.of(entries, facts.__getitem__)]
         context = ModelListContext(family, frozenset(self._in_use()), wish.stars)
         entry, place = self._entry(), self.list.verticalScrollBar().value()
@@ -104,8 +104,8 @@ class ModelsPage(QFrame):
             self.list.setCurrentIndex(self.model.index(row))
             self.list.verticalScrollBar().setValue(place)
         known = any(self._facts.names(kind) is not None for kind in KINDS)
-        self._count.setText(self._counted(len(shown), len(entries)))
-        self._tell_empty(known, len(entries), len(shown))
+        self._count.setText(self._count_text(len(shown), len(entries)))
+        self._show_empty(known, len(entries), len(shown))
         self._show_chosen()
 
     def chosen(self) -> ModelSummary | None:
@@ -122,12 +122,12 @@ class ModelsPage(QFrame):
     def _in_use(self) -> set[str]:
         return {ModelEntry(kind, name).key for kind, name in self._actions.in_use()}
 
-    def _counted(self, shown: int, total: int) -> str:
+    def _count_text(self, shown: int, total: int) -> str:
         if shown != total:
             return self.tr("%1 of %2 files").replace("%1", str(shown)).replace("%2", str(total))
         return self.tr("1 file") if total == 1 else self.tr("%1 files").replace("%1", str(total))
 
-    def _tell_empty(self, known: bool, total: int, shown: int) -> None:
+    def _show_empty(self, known: bool, total: int, shown: int) -> None:
         self.list.setVisible(bool(shown) or not known)
         self.empty.setVisible(known and not shown)
         if total:

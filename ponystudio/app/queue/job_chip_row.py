@@ -53,7 +53,7 @@ class JobChipRow(QWidget):
         return fitting * px(WIDTH + GAP) - px(GAP) + px(MORE)
 
     def refresh(self) -> None:
-        match_chips(self._chips, self._runner.queue.jobs, self._made)
+        match_chips(self._chips, self._runner.queue.jobs, self._make_chip)
         self._arrange()
         self.updateGeometry()
 
@@ -76,7 +76,7 @@ class JobChipRow(QWidget):
             right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
             painter.drawText(self.rect(), right, f"+{hidden}")
 
-    def _made(self, job: Job) -> JobChip:
+    def _make_chip(self, job: Job) -> JobChip:
         chip = JobChip(job, self)
         chip.closed.connect(lambda: self._runner.cancel(job))
         chip.moved.connect(lambda left: self._drag(chip, left))

@@ -69,7 +69,7 @@ class QueuePanel(QWidget):
 
     def refresh(self) -> None:
         jobs = self._runner.queue.jobs
-        match_chips(self._chips, jobs, self._made)
+        match_chips(self._chips, jobs, self._make_chip)
         self._list.arrange(self.chips)
         self.hint.setVisible(not jobs)
         self.pause.setVisible(bool(jobs))
@@ -80,7 +80,7 @@ class QueuePanel(QWidget):
         self.pause.setAccessibleName(words)
         self.pause.setToolTip(words)
 
-    def _made(self, job: Job) -> JobChip:
+    def _make_chip(self, job: Job) -> JobChip:
         chip = JobChip(job, self._list, upright=True)
         chip.closed.connect(lambda: self._runner.cancel(job))
         chip.moved.connect(lambda top: self._drag(chip, top))

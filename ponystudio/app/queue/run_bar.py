@@ -62,7 +62,7 @@ class RunBar(QWidget):
             "primary", self.tr("Run"), "run", hint=RUN_KEYS, reserve=[self.tr("Queue")]
         )
         self.start.clicked.connect(self._run)
-        self._harder = False
+        self._offers_stop_now = False
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(px(8))
@@ -90,8 +90,8 @@ class RunBar(QWidget):
         running = self._runner.queue.running
         self.stop.setVisible(running is not None)
         if running is None:
-            self._harder = False
-        if self._harder:
+            self._offers_stop_now = False
+        if self._offers_stop_now:
             self.stop.set_look(self.tr("Stop now"), "stop")
             self.stop.setToolTip(
                 self.tr("The engine is in the middle of something. End it and start it anew")
@@ -104,12 +104,12 @@ class RunBar(QWidget):
             return
         self.stop.setEnabled(True)
 
-    def _offer(self, harder: bool) -> None:
-        self._harder = harder
+    def _offer(self, now: bool) -> None:
+        self._offers_stop_now = now
         self._refresh_stop()
 
     def _stop_clicked(self) -> None:
-        if self._harder:
+        if self._offers_stop_now:
             self._runner.stop_now()
         else:
             self._runner.cancel_current()
@@ -233,12 +233,12 @@ class SeedModeButton(QAbstractButton):
         self._refresh()
 
     @staticmethod
-    def words(mode: SeedMode) -> str:
+    def text_of_mode(mode: SeedMode) -> str:
         return {"fixed": tr("fixed"), "next": tr("+1"), "random": tr("random")}[mode]
 
     def sizeHint(self) -> QSize:
         body = QFontMetricsF(theme.font("body"))
-        widest = max(body.horizontalAdvance(self.words(mode)) for mode in MODES)
+        widest = max(body.horizontalAdvance(self.text_of_mode(mode)) for mode in MODES)
         label = body.horizontalAdvance(self.tr("Seed"))
         return QSize(px(12 + 6 + 8 + 16 + 10) + round(label + widest), px(theme.density().button))
 
@@ -257,7 +257,7 @@ class SeedModeButton(QAbstractButton):
         left += QFontMetricsF(body).horizontalAdvance(label) + px(6)
         painter.setPen(look.color("text"))
         painter.drawText(
-            QRectF(left, 0, 200, self.height()), middle, self.words(self._runner.seed_mode)
+            QRectF(left, 0, 200, self.height()), middle, self.text_of_mode(self._runner.seed_mode)
         )
         ink = look.color("text" if self.underMouse() else "text2")
         draw_icon(painter, "down", QPointF(self.width() - px(18), self.height() / 2), ink)
@@ -265,7 +265,7 @@ class SeedModeButton(QAbstractButton):
             draw_ring(painter, QRectF(self.rect()), px(6))
 
     def _refresh(self) -> None:
-        self.setAccessibleName(self.tr("Seed") + " " + self.words(self._runner.seed_mode))
+        self.setAccessibleName(self.tr("Seed") + " " + self.text_of_mode(self._runner.seed_mode))
         self.setToolTip(_explained(self._runner.seed_mode))
         self.updateGeometry()
         self.update()
@@ -274,7 +274,9 @@ class SeedModeButton(QAbstractButton):
         self.menu = menu = QMenu(self)
         group = QActionGroup(menu)
         for mode in MODES:
-            action = QAction(f"{self.words(mode)}    {_explained(mode)}", menu, checkable=True)
+            action = QAction(
+                f"{self.text_of_mode(mode)}    {_explained(mode)}", menu, checkable=True
+            )
             action.setChecked(mode == self._runner.seed_mode)
             action.triggered.connect(lambda _, mode=mode: self._runner.set_seed_mode(mode))
             group.addAction(action)

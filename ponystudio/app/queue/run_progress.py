@@ -57,7 +57,7 @@ class RunProgress(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(px(160), px(40))
 
-    def words(self) -> tuple[list[Piece], list[Piece]]:
+    def texts(self) -> tuple[list[Piece], list[Piece]]:
         """What stands on the left, and on the right."""
         runner, job = self._runner, self._runner.queue.running
         if job is not None:
@@ -115,7 +115,7 @@ class RunProgress(QWidget):
         job = self._runner.queue.running
         line = px(17)
         top = (self.height() - line - px(8) - px(BAR)) / 2 if job else (self.height() - line) / 2
-        left, right = self.words()
+        left, right = self.texts()
         taken = self._draw(painter, right, top, None)
         self._draw(painter, left, top, self.width() - taken - px(12))
         if job is not None:
@@ -159,7 +159,7 @@ class RunProgress(QWidget):
     def _refresh(self) -> None:
         if self._runner.queue.running is not None:
             self._problem = None
-        left, right = self.words()
+        left, right = self.texts()
         text = " ".join(piece[0] for piece in (*left, *right) if piece[0])
         self.setAccessibleName(text)
         self.setToolTip(text if self._problem is not None else "")

@@ -40,9 +40,9 @@ class KeyEditor(QWidget):
         self.field = KeySequenceField()
         self.field.setPlaceholderText(self.tr("Click here and press the keys"))
         self.field.setAccessibleName(self.tr("New keys"))
-        self.said = QLabel()
-        self.said.setProperty("role", "caption")
-        self.said.setWordWrap(True)
+        self.warning = QLabel()
+        self.warning.setProperty("role", "caption")
+        self.warning.setWordWrap(True)
         self.bind = QPushButton(self.tr("Use these keys"))
         self.reset = QPushButton(self.tr("Back to the preset"))
         row = QHBoxLayout()
@@ -52,7 +52,7 @@ class KeyEditor(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(px(4))
-        for widget in (self.search, self.list, self.field, self.said):
+        for widget in (self.search, self.list, self.field, self.warning):
             column.addWidget(widget)
         column.addLayout(row)
         self.search.textChanged.connect(self.refresh)
@@ -94,12 +94,12 @@ class KeyEditor(QWidget):
     def _warn(self) -> None:
         clashes = ", ".join(spec.title for spec in self._clashes())
         text = self.tr("Now used for: %1").replace("%1", clashes)
-        self.said.setText(text if clashes else "")
+        self.warning.setText(text if clashes else "")
 
     def _bind(self) -> None:
         spec, keys = self.chosen(), self._typed()
         if spec is None or not keys:
-            self.said.setText(self.tr("Choose a command, then press its keys."))
+            self.warning.setText(self.tr("Choose a command, then press its keys."))
             return
         for other in self._clashes():
             left = [key for key in other.keys if QKeySequence(key) != QKeySequence(keys)]

@@ -30,7 +30,7 @@ class DesktopNotifier(QObject):
     ) -> None:
         super().__init__(parent)
         self._runner = runner
-        self._send = send or self._by_the_system
+        self._send = send or self._send_to_desktop
         self._on = True
         self._made = self._failed = 0
         self._seconds = 0.0
@@ -72,7 +72,7 @@ class DesktopNotifier(QObject):
                 text = f"{self._title}: {text}"
         self._send(title, text)
 
-    def _by_the_system(self, title: str, text: str) -> None:
+    def _send_to_desktop(self, title: str, text: str) -> None:
         """Silently nothing where there is no way."""
         sender = shutil.which("notify-send") if sys.platform.startswith("linux") else None
         if sender is not None:

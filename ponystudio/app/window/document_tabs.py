@@ -24,7 +24,7 @@ class DocumentTabs(QTabBar):
         super().__init__(parent)
         self._documents = documents
         self._running: set[Document] = set()
-        self._under = QPoint(-1, -1)
+        self._pointer = QPoint(-1, -1)
         self.setMovable(True)
         self.setExpanding(False)
         self.setDrawBase(False)
@@ -123,7 +123,7 @@ class DocumentTabs(QTabBar):
     def _paint_tab(self, painter: QPainter, index: int) -> None:
         look, rect = theme.current(), QRectF(self.tabRect(index))
         current = index == self.currentIndex()
-        hovered = self.tabRect(index).contains(self._under)
+        hovered = self.tabRect(index).contains(self._pointer)
         if current:
             painter.fillRect(rect, look.color("canvas"))
             painter.fillRect(QRectF(rect.left(), 0, rect.width(), px(2)), look.color("accent"))
@@ -153,7 +153,7 @@ class DocumentTabs(QTabBar):
         )
         painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, text)
         close = QRectF(self.close_rect(index))
-        if close.contains(QPointF(self._under)):
+        if close.contains(QPointF(self._pointer)):
             draw_box(painter, close, px(5), look.color("hover"), None)
         if document is not None and document.dirty and not hovered:
             painter.setPen(Qt.PenStyle.NoPen)
@@ -169,12 +169,12 @@ class DocumentTabs(QTabBar):
     # Hands
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._under = event.position().toPoint()
+        self._pointer = event.position().toPoint()
         self.update()
         super().mouseMoveEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:
-        self._under = QPoint(-1, -1)
+        self._pointer = QPoint(-1, -1)
         self.update()
         super().leaveEvent(event)
 

@@ -135,7 +135,7 @@ class DropHandler(QObject):
     ) -> None:
         self._files.do(
             lambda: [job() for job in jobs],
-            partial(self._decided, document, at, pointer, room),
+            partial(self._examined, document, at, pointer, room),
             partial(self._refused, ""),
         )
 
@@ -159,15 +159,15 @@ class DropHandler(QObject):
         if mime.hasImage():
             image = mime.imageData()
             if isinstance(image, QImage) and not image.isNull():
-                return [partial(_kept, image.copy(), self._folder(), judge)]
+                return [partial(_saved_picture, image.copy(), self._folder(), judge)]
         if mime.hasUrls():
-            return [_elsewhere]
+            return [_web_address]
         return [partial(judge.text, mime.text())] if mime.text().strip() else []
 
     def _folder(self) -> Path:
         return self._pictures or Path(self._folders().roots[0]) / "input"
 
-    def _decided(
+    def _examined(
         self,
         document: Document,
         at: QPointF,
@@ -211,13 +211,13 @@ class DropHandler(QObject):
         self.notice.emit(Notification.of(title, error))
 
 
-def _elsewhere() -> Dropped:
+def _web_address() -> Dropped:
     from ponystudio.app.window.drop_contents import Dropped
 
     return Dropped("", (), BadInput("It lies on the web.", remedy="Save it first, then drop it."))
 
 
-def _kept(image: QImage, folder: Path, judge: DropJudge) -> Dropped:
+def _saved_picture(image: QImage, folder: Path, judge: DropJudge) -> Dropped:
     """A picture without a file gets one, since graphs name their inputs."""
     path = folder / f"dropped-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.png"
     try:

@@ -45,7 +45,7 @@ class FileDialogs(QObject):
             self.tr("Pictures (*.png *.jpg *.jpeg *.webp)"),
             self.tr("All files (*)"),
         ]
-        dialog = self._made(self.tr("Open"), filters)
+        dialog = self._make_dialog(self.tr("Open"), filters)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         self._ask(dialog, self._open_all)
 
@@ -65,7 +65,7 @@ class FileDialogs(QObject):
         self._ask_where(document)
 
     def _ask_where(self, document: Document) -> None:
-        dialog = self._made(self.tr("Save as"), [self.tr("Graphs (*.json)")])
+        dialog = self._make_dialog(self.tr("Save as"), [self.tr("Graphs (*.json)")])
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
         dialog.setDefaultSuffix(SUFFIX)
@@ -78,14 +78,14 @@ class FileDialogs(QObject):
 
     def folder(self, title: str, chosen: Callable[[Path], object]) -> None:
         """Ask for a folder, e.g. one of models."""
-        dialog = self._made(title, [])
+        dialog = self._make_dialog(title, [])
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         self._ask(dialog, lambda paths: chosen(paths[0]))
 
     def file(self, title: str, filters: Sequence[str], chosen: Callable[[Path], object]) -> None:
         """Ask for one file, e.g. one for a param."""
-        dialog = self._made(title, filters)
+        dialog = self._make_dialog(title, filters)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         self._ask(dialog, lambda paths: chosen(paths[0]))
 
@@ -97,8 +97,8 @@ class FileDialogs(QObject):
         if document in tuple(self._documents):  # else it was closed meanwhile
             self._documents.save_as(document, path)
 
-    def _made(self, title: str, filters: Sequence[str]) -> QFileDialog:
-        dialog = QFileDialog(self._window, title, str(self._start()))
+    def _make_dialog(self, title: str, filters: Sequence[str]) -> QFileDialog:
+        dialog = QFileDialog(self._window, title, str(self._start_folder()))
         if filters:
             dialog.setNameFilters(list(filters))
         return dialog
@@ -125,7 +125,7 @@ class FileDialogs(QObject):
         dialog.finished.connect(finished)
         dialog.open()
 
-    def _start(self) -> Path:
+    def _start_folder(self) -> Path:
         """Where the last file was, or the current document's, or where documents are kept."""
         current = self._documents.current
         if self._folder is not None:

@@ -156,7 +156,7 @@ class MainWindow(QMainWindow):
                     self.settings,
                     self.results,
                     self.page_switcher,
-                    self.shell.toggle_alone,
+                    self.shell.toggle_focus_mode,
                     requests.walk_problems,
                 ),
                 *app_actions(
@@ -318,7 +318,7 @@ class MainWindow(QMainWindow):
         self.rail.show_open({self.shell.panel, self.page_switcher.in_front})
 
     def _show_tokens(self) -> None:
-        self.shell.set_alone(False)
+        self.shell.set_focus_mode(False)
         self.inspector.show_tokens()
 
     # --- What is asked for ------------------------------------------------------------------------

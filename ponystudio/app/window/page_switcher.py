@@ -60,7 +60,7 @@ class PageSwitcher(QObject):
 
     def leave(self) -> None:
         """The canvas takes the place again."""
-        self._layout.show_beside(True)
+        self._layout.show_right(True)
         self.status_changed.emit("", "")
         self.changed.emit()
 
@@ -165,6 +165,6 @@ class PageSwitcher(QObject):
         if self._layout.pages.indexOf(page) < 0:
             self._layout.pages.addWidget(page)
         self._layout.pages.setCurrentWidget(page)
-        self._layout.show_beside(False)
+        self._layout.show_right(False)
         page.setFocus()
         self.changed.emit()

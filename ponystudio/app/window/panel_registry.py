@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QWidget
 
 from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.panels.node_panel import NodePanel
-from ponystudio.app.settings.settings_panel import AskFolder
 from ponystudio.app.window.window_layout import LEFT, WindowLayout
 from ponystudio.qt.i18n import tr
 from ponystudio.qt.notification import Notification
@@ -24,6 +23,9 @@ from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets.action import ActionSpec
+
+if TYPE_CHECKING:  # each panel is imported when it is first opened
+    from ponystudio.app.settings.settings_panel import AskFolder
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def _focus(panel: QWidget, place: tuple[type[QWidget], str] | None) -> None:
             return
 
 
-# How each is made. Imported when it is first opened: the window need not wait for them.
+# How each is made: imported only then, so that the window need not wait for it.
 
 
 def _nodes(parts: PanelParts) -> QWidget:

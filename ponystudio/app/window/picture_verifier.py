@@ -56,18 +56,18 @@ class PictureVerifier(QObject):
                 made = [path for node, path in job.made if node == receipt.node]
                 verdict = await in_background(_compare, picture, receipt, made)
         if how == "done":
-            self._tell(picture, verdict)
+            self._notify_verdict(picture, verdict)
         elif how == "failed":
             problem = job.problem
             said = f"{problem.what} {problem.remedy}" if problem else job.failure
-            self._say_why(picture, said.strip())
+            self._notify_failure(picture, said.strip())
 
     def _job_done(self, job: Job, how: str) -> None:
         run = self._runs.pop(job, None)
         if run is not None and not run.done():  # else nobody waits any more
             run.set_result(how)
 
-    def _tell(self, picture: Path, verdict: Verdict) -> None:
+    def _notify_verdict(self, picture: Path, verdict: Verdict) -> None:
         if verdict.unlike:
             title = self.tr("%1 is another picture now").replace("%1", picture.name)
             self.notice.emit(Notification(title, f"{verdict.unlike}. {verdict.why}", kind="warn"))
@@ -79,9 +79,11 @@ class PictureVerifier(QObject):
         self.verified.emit(picture, verdict)
 
     def _cannot(self, picture: Path, error: PonyStudioError) -> None:
-        self._say_why(picture, " ".join(filter(None, (error.what, remedy_in_window(error.remedy)))))
+        self._notify_failure(
+            picture, " ".join(filter(None, (error.what, remedy_in_window(error.remedy))))
+        )
 
-    def _say_why(self, picture: Path, why: str) -> None:
+    def _notify_failure(self, picture: Path, why: str) -> None:
         title = self.tr("%1 was not verified").replace("%1", picture.name)
         self.notice.emit(Notification(title, why, kind="warn"))
 

@@ -145,11 +145,11 @@ def view_actions(
     settings: Settings,
     results: ResultLibrary,
     pages: PageSwitcher,
-    toggle_alone: Callable[[], object],
+    toggle_focus_mode: Callable[[], object],
     walk_problems: Callable[[], object],
 ) -> list[ActionSpec]:
     """What is seen, but for the panels."""
-    group = tr("View")
+    group, keys = tr("View"), ("Shift+F", "F11")
 
     def flip_theme() -> None:
         settings.set("theme", "light" if theme.current().dark else "dark")
@@ -158,9 +158,7 @@ def view_actions(
         return len(results.index.latest(2)) == 2
 
     return [
-        ActionSpec(
-            "panel.focus", tr("Only the canvas"), toggle_alone, ("Shift+F", "F11"), group, "fit"
-        ),
+        ActionSpec("panel.focus", tr("Only the canvas"), toggle_focus_mode, keys, group, "fit"),
         ActionSpec("view.theme", tr("Dark or light theme"), flip_theme, (), group, "flick"),
         ActionSpec(
             "view.compare",

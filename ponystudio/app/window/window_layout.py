@@ -52,7 +52,7 @@ class WindowLayout(QWidget):
         self.setProperty("surface", "panel")
         self._rail, self._bottom = rail, bottom
         self._panel, self._panel_width, self._canvas_only = "", LEFT, False
-        self._alone = self._beside = False
+        self._focus_mode = self._right_shown = False
         self._right_width = px(RIGHT)
         self._scale = theme.scale()
         self.panels = QStackedWidget()
@@ -70,7 +70,7 @@ class WindowLayout(QWidget):
         self.middle.setHandleWidth(1)
         self.middle.setChildrenCollapsible(False)
         self._lay_out(top)
-        self.show_beside(True)
+        self.show_right(True)
         theme.hub.changed.connect(self._restyle)
         self._restyle()
 
@@ -103,7 +103,7 @@ class WindowLayout(QWidget):
         self.panels.setCurrentWidget(widget)
         self._note_width()
         self._panel, self._panel_width, self._canvas_only = name, width, canvas_only
-        self._alone = False
+        self._focus_mode = False
         self._apply()
 
     def close_panel(self) -> None:
@@ -111,36 +111,36 @@ class WindowLayout(QWidget):
         self._panel = ""
         self._apply()
 
-    def show_beside(self, on: bool) -> None:
+    def show_right(self, on: bool) -> None:
         """Whether inspector and results stand beside the page that is shown."""
-        if on != self._beside:
+        if on != self._right_shown:
             self._note_width()
-            self._beside = on
+            self._right_shown = on
             self._apply()
 
     @property
-    def alone(self) -> bool:
+    def focus_mode(self) -> bool:
         """Whether only the page is shown, under its tabs."""
-        return self._alone
+        return self._focus_mode
 
-    def toggle_alone(self) -> None:
+    def toggle_focus_mode(self) -> None:
         """Only the page, or everything again."""
-        self.set_alone(not self._alone)
+        self.set_focus_mode(not self._focus_mode)
 
-    def set_alone(self, on: bool) -> None:
+    def set_focus_mode(self, on: bool) -> None:
         """Hide all around the page; what was open is there again afterwards."""
         self._note_width()
-        self._alone = on
+        self._focus_mode = on
         self._apply()
 
     def _apply(self) -> None:
-        around = not self._alone
+        around = not self._focus_mode
         self._rail.setVisible(around)
         self._bottom.setVisible(around)
         self.panels.setFixedWidth(px(self._panel_width))
-        useless = self._canvas_only and not self._beside
+        useless = self._canvas_only and not self._right_shown
         self.panels.setVisible(around and bool(self._panel) and not useless)
-        self.right.setVisible(around and self._beside)
+        self.right.setVisible(around and self._right_shown)
         self._set_widths()
 
     # Sizes

@@ -156,7 +156,7 @@ def test_asked_for_they_come_into_sight_and_lead_back_into_the_text(window):
     page = window.page
     text = "a pony, " * 60 + "unicorns <lora:mane:0.5>"
     page.document.do(SetParam("positive", "text", text), "Set")
-    window.shell.toggle_alone()
+    window.shell.toggle_focus_mode()
     page.scene.store.select(["positive"])
     assert window.actions_.run("prompt.tokens")
     tokens = window.inspector.tokens

@@ -31,6 +31,6 @@ def test_pause(bar, runner, document, link):
     QTest.mouseClick(bar.pause, LEFT)
     assert runner.paused
     link.tell(RunFinished(seconds=1.0))
-    assert [piece[0] for piece in bar.progress.words()[0]] == ["Paused", "1 job waits"]
+    assert [piece[0] for piece in bar.progress.texts()[0]] == ["Paused", "1 job waits"]
     QTest.mouseClick(bar.pause, LEFT)
     assert not runner.paused

@@ -34,31 +34,31 @@ def chips(bar, count):
 
 
 def test_progress_in_words(bar, runner, document, link):
-    assert bar.progress.words()[0][0][0] == "Ready"
+    assert bar.progress.texts()[0][0][0] == "Ready"
     runner.run(document)
     link.tell(RunStarted(nodes=2, steps=1, device=""))
     link.tell(RunPlanned(steps=["end"]))
     link.tell(NodeFinished(node="d", cached="memory", seconds=0.0))
     link.tell(NodeStarted(node="end", why="x"))
     link.tell(Progress(node="end", step=13, steps=20))
-    left, right = bar.progress.words()
+    left, right = bar.progress.texts()
     assert left[1][0] == "1 of 2 nodes, all from the cache"
     assert right[0][0] == "ready in about"
     (chip,) = chips(bar, 1)
     assert chip.state() == "Steps, step 13 of 20"
     link.tell(NodeFinished(node="end", cached=False, seconds=6.4))
     link.tell(RunFinished(seconds=6.44))
-    assert bar.progress.words()[0][0][0] == "Done in 6.4 s"
+    assert bar.progress.texts()[0][0][0] == "Done in 6.4 s"
     runner.run(document)
     link.tell(RunFailed(ErrorInfo("NodeFailed", "Too much.", where="end", node="end")))
-    assert bar.progress.words()[0][0] == ("Steps failed", "body", "err")
+    assert bar.progress.texts()[0][0] == ("Steps failed", "body", "err")
 
 
 def test_a_failure_is_told_until_its_cause_is_changed(bar, runner, document, link, qtbot):
     def check() -> str:
         with qtbot.waitSignal(runner.planner.checked):
             runner.planner.plan_all()
-        return bar.progress.words()[0][0][0]
+        return bar.progress.texts()[0][0][0]
 
     runner.run(document)
     error = ErrorInfo("MissingInput", "Nothing here.", node="end", socket="a")
@@ -75,4 +75,4 @@ def test_a_failure_is_told_until_its_cause_is_changed(bar, runner, document, lin
 
 def test_the_engine_speaks_for_itself(bar, runner, link):
     link.receive(WorkerFailed("There is no cuda."))
-    assert bar.progress.words()[0][0][:1] == ("There is no cuda.",)
+    assert bar.progress.texts()[0][0][:1] == ("There is no cuda.",)

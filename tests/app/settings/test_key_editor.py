@@ -36,12 +36,12 @@ def test_keys_are_bound_anew_and_taken_from_others(window, keys):
     QTest.keyClick(keys.field, Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
     assert keys.field.text() == "Ctrl+N"
     assert len(window.documents) == 1  # they are written down, not done
-    assert keys.said.text() == "Now used for: New graph"
+    assert keys.warning.text() == "Now used for: New graph"
     QTest.mouseClick(keys.bind, LEFT)
     spec = window.actions_.spec
     assert spec("app.commands").keys == ("Ctrl+N",)
     assert spec("file.new").keys == ("Ctrl+T",)
-    assert keys.said.text() == ""
+    assert keys.warning.text() == ""
     QTest.mouseClick(keys.reset, LEFT)
     assert spec("app.commands").keys == ("Ctrl+Shift+P",)
 
@@ -52,7 +52,7 @@ def test_what_is_no_key_binds_nothing(window, keys):
     QTest.keyClick(keys.field, Qt.Key.Key_M)
     QTest.keyClick(keys.field, Qt.Key.Key_Backspace)
     QTest.keyClick(keys.field, Qt.Key.Key_Return)
-    assert keys.said.text() == "Choose a command, then press its keys."
+    assert keys.warning.text() == "Choose a command, then press its keys."
     assert window.settings.get("keys") == {}
 
 

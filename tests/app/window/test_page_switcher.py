@@ -10,7 +10,7 @@ from helpers.window import picture, press
 
 
 def words(window) -> list[str]:
-    left, right = window.bottom.progress.words()
+    left, right = window.bottom.progress.texts()
     return [piece[0] for piece in (*left, *right)]
 
 

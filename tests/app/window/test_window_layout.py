@@ -34,18 +34,18 @@ def test_only_the_canvas_and_everything_again(window):
 
 def test_only_a_page_and_everything_again(window):
     window.toggle_panel("gallery")
-    window.shell.toggle_alone()
-    window.shell.toggle_alone()
+    window.shell.toggle_focus_mode()
+    window.shell.toggle_focus_mode()
     assert not window.shell.right.isVisible()
-    window.shell.toggle_alone()
+    window.shell.toggle_focus_mode()
     window.toggle_panel("gallery")
     assert not window.shell.right.isVisible()
-    window.shell.toggle_alone()
+    window.shell.toggle_focus_mode()
     assert window.shell.right.isVisible()
 
 
 def test_a_panel_that_is_opened_ends_it(window):
-    window.shell.toggle_alone()
+    window.shell.toggle_focus_mode()
     window.toggle_panel("help")
     assert window.rail.isVisible()
     assert window.shell.panel == "help"
