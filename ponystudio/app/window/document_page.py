@@ -22,6 +22,7 @@ from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme
+from ponystudio.widgets.action import ActionSpec
 from ponystudio.widgets.primitives import px
 
 _CENTRE = Qt.AlignmentFlag.AlignHCenter
@@ -42,6 +43,7 @@ class DocumentPage(QWidget):
         runner: Runner,
         services: FieldServices,
         drops: DropHandler,
+        keys_of: Callable[[ActionSpec], tuple[str, ...]] = lambda spec: spec.keys,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -51,7 +53,7 @@ class DocumentPage(QWidget):
         )
         self.scene = GraphScene(document, self.services, self)
         self.view = GraphView(self.scene)
-        self.commands = CanvasCommands(self.view)
+        self.commands = CanvasCommands(self.view, keys_of)
         self._fitted = False
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -68,10 +70,6 @@ class DocumentPage(QWidget):
         """Their loaders, in the middle of what is seen or where there is room."""
         at = self.view.visible_rect().center()
         self._drops.take(paths, self.document, at, self.commands.ops.room_for)
-
-    def set_keys(self, keys_of: Callable[..., tuple[str, ...]]) -> None:
-        """By which the canvas's commands know their keys."""
-        self.commands.keys_of = keys_of
 
     def fit_first(self) -> None:
         """When it is first shown: the whole graph, or where its camera was saved."""

@@ -179,9 +179,9 @@ class MainWindow(QMainWindow):
         return self.page.selected() if self.page else []
 
     def _make_page(self, document: Document) -> DocumentPage:
-        page = DocumentPage(document, self.runner, self.field_services, self.drop_handler)
-        requests = self.canvas_requests
-        page.set_keys(self.actions_.keys_of)
+        requests, keys_of = self.canvas_requests, self.actions_.keys_of
+        services, drops = self.field_services, self.drop_handler
+        page = DocumentPage(document, self.runner, services, drops, keys_of)
         self.settings.on("shapes_on_wires", page.scene.set_shapes_on_wires, now=True)
         page.selection_changed.connect(self._selection_changed)
         page.template_requested.connect(self.new_default)

@@ -24,14 +24,16 @@ class CanvasCommands(QObject, EventHandler):
     """All that edits a view's document, put together: commands, gestures, keyboard, menus.
 
     Making one gives the view its gestures. The keys of `actions`, and of the view's own, work while
-    the canvas has the keyboard.
+    the canvas has the keyboard; `keys_of` tells them where they can be bound anew.
     """
 
-    def __init__(self, view: GraphView) -> None:
+    def __init__(
+        self,
+        view: GraphView,
+        keys_of: Callable[[ActionSpec], tuple[str, ...]] = lambda spec: spec.keys,
+    ) -> None:
         super().__init__(view)
-        self.view = view
-        self.keys_of: Callable[[ActionSpec], tuple[str, ...]] = lambda spec: spec.keys
-        """The keys of a command, where they can be bound anew."""
+        self.view, self.keys_of = view, keys_of
         self.ops = GraphOperations(view.graph_scene, self)
         self.edit = EditCommands(view, self.ops)
         self.hint = StatusHint(view.viewport())

@@ -8,7 +8,6 @@ import pytest
 from PySide6.QtGui import QImage
 
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
-from ponystudio.app.window.services import Services
 from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.run_events import (
     NodeFinished,
@@ -31,7 +30,6 @@ from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore
 from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
 from ponystudio.studio.runs.run_monitor import RunMonitor
-from ponystudio.studio.settings import Settings
 from ponystudio.studio.worker.worker_process import WorkerFailed
 
 CATALOG = tiny_catalog()
@@ -523,21 +521,6 @@ class TestPicturesOfAnEarlierProcess:
         until(lambda: link.asked)
         assert document.states["end"].picture is None
         runner.close()
-
-
-def test_the_oldest_of_what_was_only_shown_goes_at_the_next_start(qapp, monkeypatch):
-    monkeypatch.setattr("ponystudio.app.window.services.PREVIEWS_BYTES", 500)
-    running = Services(Settings())
-    monkeypatch.setattr(running.link, "start", lambda: None)
-    monkeypatch.setattr(running.link, "show_previews", lambda on: None)
-    folder = running.runner.folders.previews
-    folder.mkdir(parents=True)
-    for number in range(10):
-        (folder / f"{number}.png").write_bytes(b"x" * 100)
-        os.utime(folder / f"{number}.png", (number, number))
-    running.start()
-    running.close()
-    assert sorted(path.name for path in folder.iterdir()) == [f"{n}.png" for n in range(6, 10)]
 
 
 def test_last_seeds_are_kept(tmp_path):
