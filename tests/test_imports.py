@@ -18,6 +18,7 @@ LIGHT_PACKAGES = (
     "ponystudio.graph",
     "ponystudio.library",
     "ponystudio.cli",
+    "ponystudio.engine.protocol",
     "ponystudio.diffusion.architectures",
     "ponystudio.diffusion.families",
     "ponystudio_nodes",
@@ -25,9 +26,7 @@ LIGHT_PACKAGES = (
 LIGHT_MODULES = (
     "ponystudio.errors",
     "ponystudio.__main__",
-    "ponystudio.engine.protocol.frames",
     "ponystudio.engine.node_packs",
-    "ponystudio.engine.protocol.run_events",
     "ponystudio.diffusion.loading.load",
     "ponystudio.diffusion.weights.tensor_names",
     "ponystudio.diffusion.weights.network_config",

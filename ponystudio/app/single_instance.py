@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import Struct, ValidationError, convert, to_builtins
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
@@ -22,6 +23,13 @@ from ponystudio.studio.documents.file_lock import FileLock
 ANSWER_TIMEOUT = 5.0
 MOST = 2**20
 _STEP = 0.1
+
+
+class _OpenRequest(Struct, frozen=True):
+    """What a second start hands over."""
+
+    files: list[str]
+    token: str
 
 
 class SingleInstance(QObject):
@@ -60,11 +68,11 @@ class SingleInstance(QObject):
 
     def hand_over(self, files: Sequence[Path], timeout: float = ANSWER_TIMEOUT) -> bool:
         """Give the files to the first one; False if it does not answer."""
-        message = {
-            "files": [os.path.abspath(path) for path in files],  # noqa: PTH100
-            "token": os.environ.get("XDG_ACTIVATION_TOKEN", ""),
-        }
-        data = json.dumps(message).encode("ascii") + b"\n"
+        request = _OpenRequest(
+            [os.path.abspath(path) for path in files],  # noqa: PTH100
+            os.environ.get("XDG_ACTIVATION_TOKEN", ""),
+        )
+        data = json.dumps(to_builtins(request)).encode("ascii") + b"\n"
         deadline = time.monotonic() + timeout
         while True:
             if self._sent(data, max(deadline - time.monotonic(), _STEP)):
@@ -121,15 +129,13 @@ class SingleInstance(QObject):
         if not socket.canReadLine():
             return
         try:
-            message = json.loads(bytes(socket.readLine().data()))
-            files = [Path(path) for path in message["files"] if isinstance(path, str)]
-            token = str(message["token"])
-        except (ValueError, LookupError, TypeError, RecursionError):
+            request = convert(json.loads(bytes(socket.readLine().data())), _OpenRequest)
+        except (ValueError, ValidationError, RecursionError):
             socket.abort()
             return
         socket.write(b"ok")
         socket.flush()
-        self.files_received.emit(files, token)
+        self.files_received.emit([Path(path) for path in request.files], request.token)
 
 
 def _name(folder: Path) -> str:

@@ -1,4 +1,5 @@
-"""The worker process: main loop and service.
+"""The worker process: reads commands, runs graphs, answers with messages.
 
-May import all of the engine. Start at `worker_main.py`.
+May import all of the engine. Start at `worker_main.py`; one more command is a class in
+`engine/protocol/worker_commands.py` and a case in `Worker`.
 """

@@ -1,4 +1,4 @@
-"""The worker process: spawned, heard, reaped, and as signals.
+"""The worker as the studio sees it: its process, and a session of it in signals.
 
-May import `engine.protocol`. Start at `worker_process.py`.
+May import `engine.protocol`. Start at `worker_session.py`.
 """
