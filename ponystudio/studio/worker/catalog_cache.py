@@ -24,7 +24,7 @@ class CatalogCache:
                 data = json.loads(self._file.read_text("utf-8"))
                 if data.pop("ponystudio") == __version__:
                     return Catalog.from_json(data)
-        except (OSError, ValueError, KeyError, AttributeError, BadInput):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, BadInput):
             pass  # none yet, or a damaged one
         return shipped()
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -48,7 +46,6 @@ from ponystudio.studio.worker.worker_process import (
     WorkerExited,
     WorkerFailed,
     WorkerProcess,
-    worker_command,
 )
 
 SOON = 30.0
@@ -403,30 +400,3 @@ def test_a_worker_that_cannot_start_is_given_up():
 def test_answers_of_an_earlier_worker_are_nobody_elses():
     numbers = [WorkerProcess(lambda _: None).upgrade(Graph()) for _ in range(2)]
     assert len(set(numbers)) == 2
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX pipes")
-def test_without_a_standard_error_the_pipes_are_taken_over_all_the_same():
-    code = (
-        "import os, sys; from ponystudio.engine.worker.worker_main import take_over_pipes\n"
-        "incoming, outgoing = take_over_pipes()\n"
-        "print('lost'); print('lost too', file=sys.stderr, flush=True)\n"
-        "outgoing.write(incoming.read())"
-    )
-    process = subprocess.run(
-        ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code],
-        input=b"through the pipe",
-        stdout=subprocess.PIPE,
-        timeout=60,
-    )
-    assert process.returncode == 0
-    assert process.stdout == b"through the pipe"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX pipes")
-def test_nonsense_on_the_pipe_ends_the_worker():
-    process = subprocess.run(
-        worker_command(), input=b"GET / HTTP/1.1\r\n\r\n", capture_output=True, timeout=60
-    )
-    assert process.returncode == 0
-    assert process.stderr == b""

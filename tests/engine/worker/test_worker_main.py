@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ponystudio.engine.protocol.frames import write_frame
+from ponystudio.engine.protocol.message_codec import encode, read_message
+from ponystudio.engine.protocol.worker_commands import StartEngine, WorkerSettings
+from ponystudio.engine.protocol.worker_messages import Heartbeat, WorkerUnusable
+
+WORKER = [sys.executable, "-m", "ponystudio", "worker"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX pipes")
+def test_without_a_standard_error_the_pipes_are_taken_over_all_the_same():
+    code = (
+        "import os, sys; from ponystudio.engine.worker.worker_main import take_over_pipes\n"
+        "incoming, outgoing = take_over_pipes()\n"
+        "print('lost'); print('lost too', file=sys.stderr, flush=True)\n"
+        "outgoing.write(incoming.read())"
+    )
+    process = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, code],
+        input=b"through the pipe",
+        stdout=subprocess.PIPE,
+        timeout=60,
+    )
+    assert process.returncode == 0
+    assert process.stdout == b"through the pipe"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX pipes")
+def test_nonsense_on_the_pipe_ends_the_worker():
+    process = subprocess.run(
+        WORKER, input=b"GET / HTTP/1.1\r\n\r\n", capture_output=True, timeout=60
+    )
+    assert process.returncode == 0
+    assert process.stderr == b""
+
+
+def test_a_device_that_is_not_here_is_said_and_the_worker_stays_alive():
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(WORKER, **pipes) as process:
+        write_frame(process.stdin, encode(StartEngine(WorkerSettings("cuda:99"))))
+        while isinstance(message := read_message(process.stdout), Heartbeat):
+            pass
+        assert isinstance(message, WorkerUnusable)
+        assert isinstance(read_message(process.stdout), Heartbeat)
+        process.stdin.close()
+        assert process.wait(10) == 0
