@@ -1,4 +1,4 @@
-"""What is there again at the next start: texts in files, and small facts about each document."""
+"""What is there again at the next start: texts and values in files, small facts about documents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.atomic_write import write_text
 
@@ -15,6 +17,22 @@ DOCUMENTS = 200
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
+
+
+def read_json(file: Path, type: type[T]) -> T | None:
+    """The value in a JSON file; None if there is none of this type."""
+    try:
+        return msgspec.convert(json.loads(file.read_bytes()), type)
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return None
+
+
+def write_json(file: Path, value: object) -> None:
+    """Write a value into a file, whole. ASCII alone: names of files may be no Unicode, which
+    msgspec's own writer refuses. Raises OSError, NotWritable, StorageFull."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(msgspec.to_builtins(value), indent=1) + "\n")
 
 
 def save_text(file: Path | None, text: str | None) -> None:

@@ -194,7 +194,7 @@ class Documents(QObject):
         document = self._make(stored.id if stored else "", loaded.stored_lock)
         if stored is not None:
             document.resume(stored)
-            self.recent.taken(document.id)
+            self.recent.take_unsaved(document.id)
         else:
             title = loaded.title if path else self._free_title(loaded.title)
             document.start(loaded.graph, title, path, loaded.digest)
@@ -223,7 +223,7 @@ class Documents(QObject):
             self.notice.emit(notices.not_reopened(entry.title))
         else:
             self._add_recovered(recovered)
-        self.recent.taken(entry.id)
+        self.recent.take_unsaved(entry.id)
 
     async def _restore(self) -> None:
         shelved = frozenset(entry.id for entry in self.recent.entries() if entry.id)

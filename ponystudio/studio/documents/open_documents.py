@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ponystudio.graph import atomic_write
 from ponystudio.studio.documents.journal_format import SUFFIX
+from ponystudio.studio.json_store import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -24,24 +23,11 @@ class OpenDocuments:
 
 
 def read(file: Path) -> OpenDocuments:
-    try:
-        data = json.loads(file.read_bytes())
-        return OpenDocuments(
-            tuple(map(str, data["open"])), str(data["current"]), data["clean"] is True
-        )
-    except (OSError, ValueError, LookupError, TypeError):
-        return OpenDocuments()
+    return read_json(file, OpenDocuments) or OpenDocuments()
 
 
 def store(file: Path, session: OpenDocuments) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    data = {
-        "version": 1,
-        "open": session.open,
-        "current": session.current,
-        "clean": session.clean,
-    }
-    atomic_write.write_text(file, json.dumps(data, indent=1) + "\n")
+    write_json(file, {"version": 1, **asdict(session)})
 
 
 def survey(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from ponystudio.graph import atomic_write
+from ponystudio.studio.json_store import read_json, write_json
 
 MOST_FILES = 40
 MOST_UNSAVED = 100
@@ -32,6 +30,14 @@ class RecentFile:
         return bool(self.id)
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """The file as it is written."""
+
+    version: int = 1
+    entries: tuple[RecentFile, ...] = ()
+
+
 class RecentFiles(QObject):
     """Newest first. Entries are told as they were: nobody looks whether a file is still there.
 
@@ -48,7 +54,7 @@ class RecentFiles(QObject):
         super().__init__(parent)
         self._file = file
         self._write = write
-        self._entries = _read(file)
+        self._entries = (read_json(file, _Stored) or _Stored()).entries
 
     def entries(self) -> tuple[RecentFile, ...]:
         return self._entries
@@ -61,7 +67,7 @@ class RecentFiles(QObject):
         )
         self._set((entry, *others))
 
-    def taken(self, id: str) -> None:
+    def take_unsaved(self, id: str) -> None:
         """The unsaved work of this id is open again: its journal is no longer ours to forget."""
         self._set(tuple(entry for entry in self._entries if entry.id != id))
 
@@ -83,7 +89,7 @@ class RecentFiles(QObject):
         if kept == self._entries:
             return
         self._entries = kept
-        self._write(lambda: _store(self._file, kept))
+        self._write(lambda: write_json(self._file, _Stored(entries=kept)))
         for id in gone:
             self.forgotten.emit(id)
         self.changed.emit()
@@ -95,20 +101,3 @@ def _limited(entries: tuple[RecentFile, ...]) -> tuple[RecentFile, ...]:
     unsaved = [entry for entry in entries if entry.id and entry.time > oldest][:MOST_UNSAVED]
     kept = {*files, *unsaved}
     return tuple(entry for entry in entries if entry in kept)
-
-
-def _store(file: Path, entries: tuple[RecentFile, ...]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    data = {"version": 1, "entries": [asdict(entry) for entry in entries]}
-    atomic_write.write_text(file, json.dumps(data, indent=1) + "\n")
-
-
-def _read(file: Path) -> tuple[RecentFile, ...]:
-    try:
-        entries: list[dict[str, Any]] = json.loads(file.read_bytes())["entries"]
-        return tuple(
-            RecentFile(str(e["title"]), str(e["path"]), str(e["id"]), float(e["time"]))
-            for e in entries
-        )
-    except (OSError, ValueError, LookupError, TypeError):
-        return ()
