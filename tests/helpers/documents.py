@@ -1,4 +1,4 @@
-"""Documents of which nothing is written."""
+"""Documents of which nothing is written, and what is done to some."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from itertools import count
 from pathlib import Path
 
 from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.document import Document
+from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.journal import Journal
 from ponystudio.studio.documents.journal_writer import JournalWriter
 
@@ -30,3 +32,15 @@ def document_of_graph(graph: Graph, catalog: Catalog) -> Document:
     document = Document(id, Journal(IdleWriter(), Path(f"{id}.journal")), catalog)
     document.start(graph, "")
     return document
+
+
+def titles(documents: Documents) -> list[str]:
+    return [document.title for document in documents]
+
+
+def seed(document) -> object:
+    return document.graph.nodes["sample"].params["seed"]
+
+
+def change(document, value: int) -> None:
+    document.do(SetParam("sample", "seed", value), "Change seed")

@@ -13,7 +13,7 @@ from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats.edit_codec import difference
 from ponystudio.graph.model import Graph
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import Change, EditableGraph, Record
+from ponystudio.studio.documents.editable_graph import EditableGraph, Record
 from ponystudio.studio.documents.file_lock import FileLock
 from ponystudio.studio.documents.journal import AppliedEdit, Journal
 from ponystudio.studio.documents.journal_format import Line, StoredDocument, header
@@ -27,13 +27,12 @@ class Document(EditableGraph):
 
     `path` is None until it is saved. `dirty`: the graph differs from the one in its file (or, for
     one without a file, from the one it began with). `read_only` says why it cannot be saved where
-    it lies, or "". `problems` are those of the document as a whole. `camera_of`, set by its view,
-    tells {center, zoom}; `camera` is where the view should begin.
+    it lies, or "". `camera_of`, set by its view, tells {center, zoom}; `camera` is where the view
+    should begin.
     """
 
     title_changed = Signal()
     dirty_changed = Signal()
-    problems_changed = Signal()
 
     def __init__(
         self, id: str, journal: Journal, catalog: Catalog, parent: QObject | None = None
@@ -48,7 +47,6 @@ class Document(EditableGraph):
         self._path: Path | None = None
         self._title = ""
         self._read_only = ""
-        self._problems: tuple[Problem, ...] = ()
         self._saved: Graph | None = self.graph
         self._digest = ""
         self._dirty = False
@@ -58,8 +56,6 @@ class Document(EditableGraph):
         self._announced: set[str] = set()
         self._last_save: Line | None = None
         self.changed.connect(self._update_dirty)
-        self.changed.connect(self._update_problems)
-        self.catalog_changed.connect(self._update_problems)
         self.recorded.connect(self._write_record)
 
     @property
@@ -84,8 +80,9 @@ class Document(EditableGraph):
         return self._read_only
 
     @property
-    def problems(self) -> tuple[Problem, ...]:
-        return self._problems
+    def problems(self) -> list[Problem]:
+        """What keeps the document as a whole from working here."""
+        return _problems(self.graph, self.catalog)
 
     @property
     def digest(self) -> str:
@@ -254,28 +251,8 @@ class Document(EditableGraph):
             self._dirty = dirty
             self.dirty_changed.emit()
 
-    def _update_problems(self, change: Change | None = None) -> None:
-        if change is not None and not _of_other_kinds(change):
-            return
-        problems = tuple(_problems(self.graph, self.catalog))
-        if problems != self._problems:
-            self._problems = problems
-            self.problems_changed.emit()
-
-
-def _of_other_kinds(change: Change) -> bool:
-    """Whether nodes came, went or became others: a param's value makes no such difference."""
-    before, after = change.before.nodes, change.after.nodes
-    return any(
-        (old := before.get(id)) is None
-        or (new := after.get(id)) is None
-        or (old.type, old.version) != (new.type, new.version)
-        for id in change.nodes
-    )
-
 
 def _problems(graph: Graph, catalog: Catalog) -> list[Problem]:
-    """What keeps the document as a whole from working here."""
     if not catalog:
         return []
     types = {node.type for node in graph.nodes.values()}

@@ -114,14 +114,15 @@ def test_text_after_the_pixels_and_compressed_text(tmp_path: Path) -> None:
     assert read_fields(path) == {"late": "später 🦄", "old": "zipped"}
 
 
-def test_xmp_as_other_tools_rewrite_it() -> None:
-    text = json.dumps({"a": 'b"<'})
+def test_xmp_as_other_tools_rewrite_it(tmp_path: Path) -> None:
     packet = (
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description xmlns:p="urn:x-ponystudio:1.0:" '
         "p:fields='{&quot;a&quot;: &quot;b\\&quot;&lt;&quot;}'/></rdf:RDF>"
     )
-    assert json.loads(text) == embedded_metadata._xmp_fields(packet.encode())
+    path = tmp_path / "p.webp"
+    path.write_bytes(b"RIFF\0\0\0\0WEBPXMP " + riff(packet.encode()))
+    assert read_fields(path) == {"a": 'b"<'}
 
 
 def test_no_graph_is_said(tmp_path: Path) -> None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import os
-import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.graphs import picture
+from helpers.journals import replayed, start, told, told_of
 from helpers.random_edits import EDITS
-from ponystudio.errors import GraphError, StorageFull
+from ponystudio.errors import GraphError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import (
     AddNode,
@@ -24,55 +20,13 @@ from ponystudio.graph.editing.edits import (
     SetView,
     edit_between,
 )
-from ponystudio.graph.editing.undo_history import LIMIT, states
+from ponystudio.graph.editing.undo_history import LIMIT
 from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents import journal as journal_module
-from ponystudio.studio.documents import journal_writer as writer_module
 from ponystudio.studio.documents.document import Document
-from ponystudio.studio.documents.editable_graph import EditableGraph, gesture
+from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.studio.documents.journal import Journal
-from ponystudio.studio.documents.journal_format import packed, replay
 from ponystudio.studio.documents.journal_writer import JournalWriter
-
-
-def start() -> Graph:
-    view = {"nodes": {"load": {"pos": [0, 0]}, "save": {"pos": [9, 9]}}, "frames": [{"title": "A"}]}
-    return replace(picture(), view=view, extra={"kept": 1})
-
-
-@pytest.fixture
-def writer():
-    writer = JournalWriter()
-    yield writer
-    writer.stop()
-
-
-@pytest.fixture
-def document(qapp, writer, tmp_path):
-    document = Document("one", Journal(writer, tmp_path / "one.journal"), Catalog(()))
-    document.start(start(), "Mine")
-    return document
-
-
-def replayed(document: Document):
-    document.journal.writer.settle()
-    stored = replay(document.journal.path)
-    assert stored is not None
-    return stored
-
-
-def told(document: EditableGraph):
-    """All that a person could notice of a document's past and future."""
-    history = document.undo_record()
-    texts = [(step.text, step.merge) for step in history.steps]
-    return texts, history.index, history.sealed, states(document.graph, history)
-
-
-def told_of(stored):
-    history = stored.history.record()
-    texts = [(step.text, step.merge) for step in history.steps]
-    return texts, history.index, history.sealed, states(stored.graph, history)
-
 
 ACTIONS = st.lists(
     st.one_of(
@@ -167,49 +121,6 @@ def test_an_edit_that_nobody_can_write_is_kept_as_what_it_did(document):
     assert told_of(replayed(document)) == told(document)
 
 
-def test_a_torn_tail_is_left_out_and_written_over(document, writer):
-    document.do(SetParam("load", "file", "b"), "Change")
-    document.do(SetParam("load", "file", "c"), "Change")
-    replayed(document)
-    path = document.journal.path
-    document.journal.close()
-    writer.flush()
-    whole = path.read_bytes()
-    for cut in range(1, 60):
-        path.write_bytes(whole[:-cut])
-        stored = replay(path)
-        assert not stored.lost
-        assert stored.graph.nodes["load"].params["file"] == "b"
-    again = Document("one", Journal(writer, path), Catalog(()))
-    again.resume(stored)
-    again.do(SetParam("load", "file", "d"), "Change")
-    stored = replayed(again)
-    assert told_of(stored) == told(again)
-    assert stored.graph.nodes["load"].params["file"] == "d"
-
-
-def test_damage_in_the_middle_is_told_and_what_is_before_it_kept(document, writer):
-    for name in "bcde":
-        document.do(SetParam("load", "file", name), "Change")
-    replayed(document)
-    document.journal.close()
-    writer.flush()
-    path = document.journal.path
-    lines = path.read_bytes().splitlines(keepends=True)
-    lines[5] = lines[5].replace(b"set_param", b"set_paraM")
-    path.write_bytes(b"".join(lines))
-    stored = replay(path)
-    assert stored.lost
-    assert stored.graph.nodes["load"].params["file"] in "bc"
-
-
-@pytest.mark.parametrize("data", [b"", b"nonsense", b"00000000 {}\n", packed({"do": 1})])
-def test_what_is_no_journal_gives_nothing(tmp_path, data):
-    path = tmp_path / "x.journal"
-    path.write_bytes(data)
-    assert replay(path) is None
-
-
 def test_a_long_journal_is_shortened_to_its_steps(document, monkeypatch):
     monkeypatch.setattr(journal_module, "MANY_LINES", 50)
     for number in range(600):
@@ -252,52 +163,6 @@ def test_a_save_on_its_way_survives_a_compaction(document):
     stored = replayed(document)
     assert stored.saved == graph
     assert stored.dirty
-
-
-def test_a_full_disk_is_told_once_and_nothing_is_lost(qapp, tmp_path, monkeypatch):
-    told_errors = []
-    writer = JournalWriter(told_errors.append)
-    document = Document("one", Journal(writer, tmp_path / "one.journal"), Catalog(()))
-    document.start(start(), "Mine")
-    writer.flush()
-    full = [True]
-
-    class Disk(io.FileIO):
-        def write(self, data):
-            if full[0]:
-                super().write(data[:20])  # half a line, then the disk is full
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return super().write(data)
-
-    document.journal.close()
-    monkeypatch.setattr(os, "fdopen", lambda handle, mode, **_: Disk(handle, mode))
-    for name in "bcd":
-        document.do(SetParam("load", "file", name), "Change")
-        writer.flush()
-    assert [type(error) for error in told_errors] == [StorageFull]
-    full[0] = False
-    document.do(SetParam("load", "file", "e"), "Change")
-    assert writer.stop()
-    assert told_errors[1:] == [None]
-    stored = replay(document.journal.path)
-    assert told_of(stored) == told(document)
-
-
-def test_too_many_open_files_end_no_thread(document, writer, monkeypatch):
-    open_handle = Journal.open_handle
-
-    def refused(journal: Journal) -> int | None:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(Journal, "open_handle", refused)
-    monkeypatch.setattr(writer_module, "SYNCING", 0.05)
-    document.do(SetParam("sample", "seed", 1), "Change seed")
-    document.journal.flush()
-    time.sleep(0.3)
-    monkeypatch.setattr(Journal, "open_handle", open_handle)
-    document.do(SetParam("sample", "seed", 2), "Change seed")
-    assert writer.flush()
-    assert replayed(document).graph.nodes["sample"].params["seed"] == 2
 
 
 def test_a_document_put_in_place_of_another_begins_anew(document):

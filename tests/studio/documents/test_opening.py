@@ -1,0 +1,140 @@
+"""What is opened: files, pictures, journals, and who may write them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from helpers.documents import change, seed
+from helpers.graphs import node, picture
+from ponystudio.errors import GraphFileError
+from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats.embedded_metadata import GRAPH, embed
+from ponystudio.studio.documents.file_lock import for_file
+from ponystudio.studio.documents.journal_format import packed
+
+
+def test_a_picture_opens_as_a_document_of_its_own(studio, tmp_path):
+    path = tmp_path / "unicorn_00001.png"
+    embed(Image.new("RGB", (8, 8)), path, "png", {GRAPH: graph_file.dumps(picture())})
+    document = studio.documents.open_now(path)
+    assert (document.title, document.path, document.dirty) == ("unicorn_00001", None, False)
+    assert document.graph.nodes == picture().nodes
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "no PonyStudio graph"),
+        ('{"last_node_id": 3, "nodes": []}', "ComfyUI workflow"),
+        ("not json", "no JSON"),
+    ],
+)
+def test_what_cannot_be_opened_is_told_and_changes_nothing(studio, tmp_path, text, words):
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    told = []
+    studio.documents.notice.connect(lambda notice: told.append(notice.text))
+    studio.documents.open(path)
+    studio.documents.wait()
+    assert words in told[0]
+    assert len(studio.documents) == 0
+    with pytest.raises(GraphFileError):
+        studio.documents.open_now(path)
+
+
+def test_opening_the_file_brings_back_what_was_not_saved(studio, file):
+    documents = studio.documents
+    change(documents.open_now(file), 5)
+    documents.close(documents.current)
+    documents = studio.again()
+    document = documents.open_now(file)
+    assert seed(document) == 5
+    assert studio.notices == ["What was not saved in graph is back"]
+    studio.actions["Show what is saved"]()
+    assert seed(document) == 1
+    assert not document.dirty
+    document.undo()
+    assert seed(document) == 5
+
+
+def test_a_file_that_others_changed_does_not_get_old_work_laid_over_it(studio, file):
+    documents = studio.documents
+    change(documents.open_now(file), 5)
+    documents.close(documents.current)
+    graph_file.write(picture().with_nodes([node("more", "t.number")]), file)
+    document = documents.open_now(file)
+    assert "more" in document.graph.nodes
+    assert not document.dirty
+    assert studio.notices[-1] == "graph was changed by another program"
+    studio.actions["Open that"]()
+    documents.wait()
+    assert seed(documents.current) == 5
+    assert documents.current.path is None, "its file is open in the other tab"
+
+
+def test_one_writer_at_a_time(studio, file, tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path;"
+        "from ponystudio.studio.documents.file_lock import for_file;"
+        "lock = for_file(Path(sys.argv[1])); print(lock.acquire(), flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, str(file)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert other.stdout.readline() == "True\n"
+        document = studio.documents.open_now(file)
+        assert document.read_only == f"It is open in another PonyStudio (process {other.pid})."
+        change(document, 3)
+        asked = []
+        studio.documents.path_wanted.connect(asked.append)
+        assert not studio.documents.save(document)
+        assert asked == [document]
+        studio.documents.save_as(document, tmp_path / "mine.json")
+        studio.documents.wait()
+        assert (document.read_only, document.dirty) == ("", False)
+    finally:
+        other.kill()
+        other.wait()
+        other.stdout.close()
+    lock = for_file(file)
+    assert lock.acquire(), "a dead process keeps no lock"
+    lock.release()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everything")
+def test_a_write_protected_file_is_read_only(studio, file):
+    file.chmod(0o444)
+    assert studio.documents.open_now(file).read_only
+
+
+def test_damaged_journals_are_put_aside_and_told(studio, file):
+    document = studio.documents.open_now(file)
+    for number in range(5):
+        change(document, number + 10)
+        studio.documents.flush()
+    path = document.journal.path
+    studio.end()
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[5] = b"0" + lines[5][1:] if lines[5][:1] != b"0" else b"1" + lines[5][1:]
+    path.write_bytes(b"".join(lines))
+    studio.start()
+    assert 10 <= seed(studio.documents.current) < 14
+    assert studio.notices == ["The last changes to graph are lost"]
+    assert path.with_suffix(".damaged").exists()
+
+
+def test_a_journal_of_a_newer_version_is_left_alone(studio, file):
+    document = studio.documents.open_now(file)
+    path = document.journal.path
+    studio.end()
+    newer = packed({"format": "ponystudio.journal", "version": 2}) + path.read_bytes()
+    path.write_bytes(newer)
+    studio.start()
+    assert len(studio.documents) == 0
+    assert path.read_bytes() == newer
