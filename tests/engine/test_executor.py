@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 
 import pytest
-import torch
 
-from helpers.engine_nodes import CALLS, SEEN, Studio, graph, make, names
+from helpers.engine_nodes import CALLS, SEEN, Studio, graph, make
 from ponystudio.errors import (
     Cancelled,
     ChangedInput,
@@ -20,9 +18,6 @@ from ponystudio.errors import (
     OutOfMemory,
     UnsafePath,
 )
-from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT, read_fields
-from ponystudio.graph.formats.graph_file import loads
-from ponystudio.library.model_index import ModelIndex
 
 
 @pytest.fixture
@@ -239,59 +234,11 @@ def test_cancel_ends_the_run_inside_a_node(studio):
     ]
 
 
-def test_pictures_are_numbered_and_carry_graph_and_receipt(studio, tmp_path):
-    g = graph(
-        make("grey", "grey", batch=2),
-        make("save", "save", image=("grey", "image"), prefix="sub/pony"),
-    )
-    studio.run(g)
-    studio.run(g)
-    folder = tmp_path / "output" / "sub"
-    assert names(folder.iterdir()) == [f"pony_0000{i}.png" for i in (1, 2, 3, 4)]
-    assert studio.told("output", "path") == [str(folder / f"pony_0000{i}.png") for i in (3, 4)]
-    fields = read_fields(folder / "pony_00002.png")
-    assert loads(fields[GRAPH]).nodes.keys() == g.nodes.keys()
-    receipt = json.loads(fields[RECEIPT])
-    assert receipt["batch"] == {"index": 1, "size": 2}
-    assert receipt["environment"]["torch"] == torch.__version__
-    # Of the second run: its grey was there already.
-    assert receipt["seconds"].keys() == {"grey"}
-    later = json.loads(read_fields(folder / "pony_00004.png")[RECEIPT])
-    assert later["seconds"] == {}
-
-
-def test_an_unchanged_save_is_skipped_only_where_asked(studio, tmp_path):
-    g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
-    studio.run(g, always_write=False)
-    assert studio.run(g, always_write=False) == []
-    assert [e["unchanged"] for e in studio.events if e["event"] == "output"] == [True]
-    assert studio.run(g) == ["save"]
-    (tmp_path / "output" / "picture_00002.png").unlink()
-    assert studio.run(g, always_write=False) == ["save"]
-
-
-def test_anew_uses_nothing_that_is_there(studio):
+def test_what_is_there_is_ignored_where_asked(studio):
     g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
     assert studio.run(g) == ["grey", "save"]
     assert studio.run(g, always_write=False, ignore_cache=True) == ["grey", "save"]
     assert studio.run(g) == ["save"]
-
-
-def test_what_was_saved_before_a_restart_stands(tmp_path):
-    g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
-    for again in (False, True):
-        with Studio(tmp_path, cache=True) as studio:
-            ran = studio.run(g, scope="one", always_write=False)
-            assert ran == ([] if again else ["grey", "save"])
-            paths = studio.told("output", "path")
-            assert paths == [str(tmp_path / "output" / "picture_00001.png")]
-    with Studio(tmp_path, cache=True) as studio:
-        # Another document has saved nothing yet, and what was deleted is made again.
-        assert "save" in studio.run(g, scope="other", always_write=False)
-        (tmp_path / "output" / "picture_00001.png").unlink()
-        assert "save" in studio.run(g, scope="one", always_write=False)
-        changed = g.with_nodes([make("grey", "grey", level=0.7)])
-        assert "save" in studio.run(changed, scope="one", always_write=False)
 
 
 @pytest.mark.parametrize(
@@ -314,67 +261,6 @@ def test_no_permission_to_write(studio, tmp_path):
     with pytest.raises(NotWritable) as error:
         studio.run(g)
     assert error.value.node == "save"
-
-
-def test_a_file_that_changes_is_read_again(studio, tmp_path):
-    (tmp_path / "input").mkdir()
-    file = tmp_path / "input" / "a.txt"
-    file.write_text("one")
-    g = graph(make("read", "read", file="a.txt"))
-    assert studio.run(g, targets=("read",)) == ["read"]
-    assert studio.run(g, targets=("read",)) == []
-    file.write_text("three")
-    assert studio.run(g, targets=("read",)) == ["read"]
-
-
-def test_a_file_that_changes_is_read_again_where_a_row_names_it(studio, tmp_path):
-    (tmp_path / "input").mkdir()
-    file = tmp_path / "input" / "a.txt"
-    file.write_text("one")
-    g = graph(make("read", "read_rows", files=[{"file": "a.txt"}]))
-    assert studio.run(g, targets=("read",)) == ["read"]
-    assert studio.run(g, targets=("read",)) == []
-    file.write_text("three")
-    assert studio.run(g, targets=("read",)) == ["read"]
-    file.unlink()
-    assert [
-        type(e).__name__ for e in studio.engine.check(studio.request(g, targets=("read",)))
-    ] == ["MissingFile"]
-
-
-def test_a_node_gets_its_rows_that_are_on_with_their_files_found(studio, tmp_path):
-    (tmp_path / "input").mkdir()
-    for name in "ab":
-        (tmp_path / "input" / f"{name}.txt").write_text(name)
-    rows = [{"file": "b.txt"}, {"file": "gone.txt", "on": False}, {"file": "a.txt"}]
-    SEEN.clear()
-    studio.run(graph(make("read", "read_rows", files=rows)), targets=("read",))
-    assert SEEN == [[tmp_path / "input" / "b.txt", tmp_path / "input" / "a.txt"]]  # noqa: SIM300
-
-
-def test_a_file_named_by_a_wire_is_always_read(studio, tmp_path):
-    (tmp_path / "input").mkdir()
-    (tmp_path / "input" / "a.txt").write_text("one")
-    g = graph(make("name", "name", text="a.txt"), make("read", "read", file=("name", "text")))
-    assert studio.run(g, targets=("read",)) == ["name", "read"]
-    assert studio.run(g, targets=("read",)) == ["read"]
-    assert "wire" in studio.told("node_started", "why")[0]
-
-
-def test_an_embedding_that_a_prompt_names_counts_for_its_result(studio, tmp_path):
-    (tmp_path / "embeddings").mkdir()
-    file = tmp_path / "embeddings" / "easyPony.pt"
-    file.write_bytes(b"one")
-    g = graph(
-        make("with", "prompt", text="a photo, EasyPony"),
-        make("hidden", "prompt", text=r"easy<lora:style:1>\Pony"),
-        make("without", "prompt", text="a photo"),
-    )
-    targets = ("with", "hidden", "without")
-    assert sorted(studio.run(g, targets=targets)) == ["hidden", "with", "without"]
-    assert studio.run(g, targets=targets) == []
-    file.write_bytes(b"three")
-    assert sorted(studio.run(g, targets=targets)) == ["hidden", "with"]
 
 
 def test_short_of_memory_the_node_is_asked_to_be_frugal_and_its_result_is_known_apart(studio):
@@ -411,23 +297,3 @@ def test_out_of_memory_for_good_is_a_plain_error(studio):
         studio.engine.results.tier(studio.engine.plan(studio.request(SUM)).keys.of("sum", "float"))
         is None
     )
-
-
-def test_a_cancelled_run_does_not_wait_for_hashes(tmp_path, monkeypatch):
-    cancel, release = threading.Event(), threading.Event()
-    monkeypatch.setattr(ModelIndex, "sha256", lambda *_: str(release.wait(30)))
-    (tmp_path / "voices").mkdir()
-    (tmp_path / "voices" / "a.txt").write_text("one")
-    g = graph(
-        make("model", "model_file", file="a.txt"),
-        make("slow", "slow", a=("model", "float"), seconds=0.0),
-        make("save", "save", image=("slow", "image")),
-    )
-    with Studio(tmp_path, cache=True) as studio:
-        threading.Timer(0.3, cancel.set).start()
-        start = time.monotonic()
-        with pytest.raises(Cancelled):
-            studio.run(g, cancel=cancel)
-        release.set()
-        assert time.monotonic() - start < 5
-        assert not list(tmp_path.rglob("*.png"))

@@ -232,6 +232,9 @@ class Studio:
         self.engine.run(request, cancel=cancel)
         return self.told("node_started")
 
+    def explain(self, graph: Graph, **more: Any) -> dict[str, str]:
+        return self.engine.explain(self.request(graph, **more))
+
     def told(self, event: str, field: str = "node") -> list[Any]:
         return [item[field] for item in self.events if item["event"] == event]
 

@@ -148,8 +148,9 @@ class WeightsPool:
             yield
         finally:
             stream.rest()
-            came, waited = stream.prefetch.bytes_read, round(stream.prefetch.wait_seconds, 4)
-            self._emit(WeightsEvent(Path(entry.path).name, "stream", came, waited))
+            seconds = round(stream.prefetch.wait_seconds, 4)
+            file = Path(entry.path).name
+            self._emit(WeightsEvent(file, "stream", stream.prefetch.bytes_read, seconds))
 
     def used_bytes(self) -> tuple[int, int]:
         """Bytes of weights where they belong, and of those that were taken off the device.

@@ -269,7 +269,8 @@ def test_a_cancel_is_seen_inside_the_network(files, real):
 
 class Stream:
     def __init__(self):
-        self.calls, self.ahead = [], SimpleNamespace(came=7, waited=0.5)
+        self.calls = []
+        self.prefetch = SimpleNamespace(bytes_read=7, wait_seconds=0.5)
 
     def begin(self, check):
         self.calls.append("begin")
