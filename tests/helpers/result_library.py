@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.studio.results.result_table import Query
 
 
-class Toasts:
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.shown: list[dict[str, Any]] = []
-
-    def show(self, title, text="", actions=(), kind="info"):
-        self.shown.append({"title": title, "text": text, "actions": list(actions), "kind": kind})
-
-
 @pytest.fixture
-def toasts() -> Toasts:
-    return Toasts()
+def notices() -> list[Notification]:
+    """What was said."""
+    return []
 
 
 @pytest.fixture
@@ -35,8 +26,9 @@ def output(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def results(qapp, tmp_path, output, toasts) -> Iterator[ResultLibrary]:
-    results = ResultLibrary(tmp_path / "data", tmp_path / "cache", output, toasts)
+def results(qapp, tmp_path, output, notices) -> Iterator[ResultLibrary]:
+    results = ResultLibrary(tmp_path / "data", tmp_path / "cache", output)
+    results.actions.notice.connect(notices.append)
     yield results
     results.close()
     results.deleteLater()

@@ -106,7 +106,7 @@ class MainWindow(QMainWindow):
         self.runner = self.services.runner
         self.documents = Documents(data, self._catalog(), self.services.model_folders, self)
         self.field_services = FieldServices(self._folders, index_path=cache / "models.sqlite")
-        self.results = ResultLibrary(data, cache, self.settings.output_folder(), None, self)
+        self.results = ResultLibrary(data, cache, self.settings.output_folder(), self)
         self.drop_handler = DropHandler(self.documents, self, data / "pasted")
         self.dialogs = FileDialogs(self.documents, self)
         self.actions_ = ActionRegistry(self, self.settings)
@@ -129,7 +129,6 @@ class MainWindow(QMainWindow):
     def _make_controllers(self) -> None:
         """What does things with the parts."""
         self.notifications = Notifications(self.toasts, self.runner)
-        self.results.actions.set_toasts(self.toasts)
         self.verifier = PictureVerifier(self.runner, self)
         self.canvases = DocumentPages(self.documents, self.shell.pages, self._make_page)
         self.canvas_requests = CanvasRequests(self.documents, self.canvases, self.runner, self)
@@ -222,7 +221,7 @@ class MainWindow(QMainWindow):
         results.actions.use_seed_requested.connect(requests.use_seed)
         results.actions.apply_values_requested.connect(requests.apply_values)
         self.verifier.verified.connect(results.have_verdict)
-        for source in (documents, self.drop_handler, self.verifier, requests):
+        for source in (documents, self.drop_handler, self.verifier, requests, results.actions):
             source.notice.connect(self.notifications.show)
         self.notifications.node_requested.connect(requests.go_to)
         requests.help_requested.connect(self.show_help)

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
 
 from PySide6.QtCore import QFile, QMimeData, QObject, QStandardPaths, QUrl, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.qt.file_manager import show_in_folder
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.results.picture_record import PictureRecord, read_graph
 from ponystudio.studio.results.result_index import ResultIndex
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
-
-Kind = Literal["info", "ok", "warn"]
-Remedy = tuple[str, Callable[[], object]]
-
-
-class ToastsProtocol(Protocol):
-    def show(
-        self,
-        title: str,
-        text: str = "",
-        actions: Sequence[Remedy] = (),
-        kind: Kind = "info",
-    ) -> object: ...
 
 
 class PictureActions(QObject):
@@ -36,7 +23,8 @@ class PictureActions(QObject):
     `open_graph_requested` (path), `use_seed_requested` (seed as a Python int, path, graph),
     `apply_values_requested` (path, graph): take the params of that picture's graph, None if it has
     none, into the present one; `verify_requested` (path): make it again and compare;
-    `view_requested` (list of paths): show one, or compare two, in the gallery.
+    `view_requested` (list of paths): show one, or compare two, in the gallery. `notice` carries a
+    Notification of what was done.
     """
 
     open_graph_requested = Signal(object)
@@ -44,20 +32,17 @@ class PictureActions(QObject):
     apply_values_requested = Signal(object, object)
     verify_requested = Signal(object)
     view_requested = Signal(list)
+    notice = Signal(object)
 
     def __init__(
         self,
         index: ResultIndex,
         thumbnails: ThumbnailCache,
-        toasts: ToastsProtocol | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._index, self._thumbnails, self._toasts = index, thumbnails, toasts
+        self._index, self._thumbnails = index, thumbnails
         self._work = BackgroundTasks("picture files")
-
-    def set_toasts(self, toasts: ToastsProtocol) -> None:
-        self._toasts = toasts
 
     def close(self) -> None:
         self._work.close()
@@ -114,11 +99,9 @@ class PictureActions(QObject):
         for path in gone:
             self._thumbnails.forget(path)
         if stayed:
-            self._toast(
-                self.tr("Not moved to the trash"),
-                self.tr("The system took no trash for %s; the file stays.") % ", ".join(stayed),
-                kind="warn",
-            )
+            title = self.tr("Not moved to the trash")
+            text = self.tr("The system took no trash for %s; the file stays.") % ", ".join(stayed)
+            self.notice.emit(Notification(title, text, kind="warn"))
         elif moved:
             self._show_moved(moved)
 
@@ -131,18 +114,16 @@ class PictureActions(QObject):
         )
         # Without a name in the trash the system alone can bring it back.
         known = all(str(place) not in ("", ".") for _, place in moved)
-        undo: list[Remedy] = [(self.tr("Undo"), lambda: self.restore(moved))] if known else []
-        self._toast(title, "", undo, "ok")
+        undo = (self.tr("Undo"), lambda: self.restore(moved))
+        self.notice.emit(Notification(title, "", (undo,) if known else (), "ok"))
 
     def restore(self, moved: Iterable[tuple[Path, Path]]) -> None:
         """Bring files back from the trash, as far as their old names are still free."""
         for path, place in moved:
             if path.exists() or not QFile.rename(str(place), str(path)):
-                self._toast(
-                    self.tr("%s is still in the trash") % path.name,
-                    self.tr("Another file took its name, or the trash was emptied."),
-                    kind="warn",
-                )
+                title = self.tr("%s is still in the trash") % path.name
+                text = self.tr("Another file took its name, or the trash was emptied.")
+                self.notice.emit(Notification(title, text, kind="warn"))
                 continue
             # Trash folders of the desktop standard keep a note beside the file.
             note = place.parent.parent / "info" / f"{place.name}.trashinfo"
@@ -150,19 +131,14 @@ class PictureActions(QObject):
             self._thumbnails.forget(path)
             self._index.add(path)
 
-    def _toast(
-        self, title: str, text: str, actions: Sequence[Remedy] = (), kind: Kind = "info"
-    ) -> None:
-        if self._toasts is not None:
-            self._toasts.show(title, text, actions=list(actions), kind=kind)
-
     def _to_clipboard(self, path: Path, image: QImage) -> None:
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(str(path))])
         if not image.isNull():
             data.setImageData(image)
         QGuiApplication.clipboard().setMimeData(data)
-        self._toast(self.tr("%s is on the clipboard") % path.name, "", kind="ok")
+        title = self.tr("%s is on the clipboard") % path.name
+        self.notice.emit(Notification(title, kind="ok"))
 
 
 def _trashed(path: Path) -> tuple[bool, str]:

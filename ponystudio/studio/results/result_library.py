@@ -13,7 +13,7 @@ from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.results.comparison import Comparer
 from ponystudio.studio.results.image_loader import ImageLoader
-from ponystudio.studio.results.picture_actions import PictureActions, ToastsProtocol
+from ponystudio.studio.results.picture_actions import PictureActions
 from ponystudio.studio.results.result_index import ResultIndex
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.studio.worker.catalog_cache import shipped
@@ -34,14 +34,13 @@ class ResultLibrary(QObject):
         data_folder: Path,
         cache_folder: Path,
         output_folder: Path,
-        toasts: ToastsProtocol | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self.index = ResultIndex(data_folder / "results.sqlite", output_folder, self)
         self.thumbnails = ThumbnailCache(cache_folder / "thumbnails", self)
         self.loader = ImageLoader(self)
-        self.actions = PictureActions(self.index, self.thumbnails, toasts, self)
+        self.actions = PictureActions(self.index, self.thumbnails, self)
         self.verdicts: dict[Path, Verdict] = {}
         """Of pictures that were made again since the app began."""
         self.shown: list[Path] = []

@@ -36,15 +36,15 @@ def test_the_menu_offers_what_fits(strip, results, qtbot):
     assert len(signal.args[0]) == 2
 
 
-def test_a_picture_goes_to_the_trash_and_comes_back(strip, results, toasts, output, qtbot):
+def test_a_picture_goes_to_the_trash_and_comes_back(strip, results, notices, output, qtbot):
     click(strip, 0)
     results.actions.star(strip.selected(), True)
     qtbot.waitUntil(lambda: strip.listing.pictures[0].starred)
     QTest.keyClick(strip.grid, Qt.Key.Key_Delete)
     qtbot.waitUntil(lambda: len(strip.listing.pictures) == 6)
     assert not (output / "p0.png").exists()
-    assert toasts.shown[-1]["title"] == "p0.png is in the trash"
-    text, undo = toasts.shown[-1]["actions"][0]
+    assert notices[-1].title == "p0.png is in the trash"
+    text, undo = notices[-1].actions[0]
     assert text == "Undo"
     undo()
     qtbot.waitUntil(lambda: len(strip.listing.pictures) == 7)
@@ -52,10 +52,10 @@ def test_a_picture_goes_to_the_trash_and_comes_back(strip, results, toasts, outp
     assert strip.listing.pictures[0].starred
 
 
-def test_the_image_is_copied_as_pixels_and_as_a_file(strip, results, toasts, qtbot):
+def test_the_image_is_copied_as_pixels_and_as_a_file(strip, results, notices, qtbot):
     click(strip, 3)
     QTest.keyClick(strip.grid, Qt.Key.Key_C, CONTROL)
-    qtbot.waitUntil(lambda: bool(toasts.shown))
+    qtbot.waitUntil(lambda: bool(notices))
     data = QApplication.clipboard().mimeData()
     assert data.hasImage()
     assert [url.fileName() for url in data.urls()] == ["p3.png"]

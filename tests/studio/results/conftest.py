@@ -1,5 +1,5 @@
 """What tests of pictures begin with."""
 
-from helpers.result_library import output, results, scanned, toasts
+from helpers.result_library import notices, output, results, scanned
 
-__all__ = ["output", "results", "scanned", "toasts"]
+__all__ = ["notices", "output", "results", "scanned"]
