@@ -99,7 +99,8 @@ class RunContext:
 
     def progress(self, step: int, steps: int) -> None:
         self.check_cancelled()
-        self._services.emit(Progress(self.node, step, steps))
+        # What a pack gives is anything: it must not end the process that reads the event.
+        self._services.emit(Progress(self.node, int(step), int(steps)))
 
     def preview(self, image: Callable[[], Image]) -> None:
         now = time.monotonic()
@@ -108,10 +109,10 @@ class RunContext:
             self._services.observer.on_preview(self.node, image)
 
     def short_of_memory(self, action: str) -> None:
-        self._services.emit(Memory(action, self.node))
+        self._services.emit(Memory(str(action), self.node))
 
     def note(self, text: str) -> None:
-        self._services.emit(Note(self.node, text))
+        self._services.emit(Note(self.node, str(text)))
 
     def save_picture(
         self,

@@ -38,6 +38,13 @@ def steps(a: float, *, count: int = 100, pause: float = 0.01, ctx: Context) -> N
         ctx.progress(step + 1, count)
 
 
+@node("tiny.loose", effects=True)
+def loose(a: float, *, ctx: Context) -> None:
+    """Says what is not of the types that it should be."""
+    ctx.progress(a / 2, 2.0)  # type: ignore[arg-type]
+    ctx.note(ValueError("odd"))  # type: ignore[arg-type]
+
+
 @node("tiny.save", effects=True)
 def save(image: Image, *, ctx: Context) -> None:
     ctx.save_picture(image, prefix="tiny", format="png")

@@ -19,6 +19,7 @@ from ponystudio.engine.protocol.run_events import (
     NodePreview,
     NodeResult,
     NodeStarted,
+    Note,
     Output,
     Progress,
     RunEvent,
@@ -224,6 +225,14 @@ class TestLife:
         assert 1 <= len(listener.events(run, NodePreview)) < 60
         kinds = [type(event) for event in listener.events(run)]
         assert kinds.index(RunFinished) == len(kinds) - 1
+
+    def test_what_a_pack_says_in_other_types_ends_no_worker(self, listener):
+        process = listener.process()
+        run = listener.submit(ending_in("loose"))
+        assert isinstance(listener.done(run), RunFinished)
+        assert listener.events(run, Progress) == [Progress("end", 0, 2)]
+        assert [event.text for event in listener.events(run, Note)] == ["odd"]
+        assert listener.process() == process
 
     def test_errors_of_the_graph_are_all_told_with_their_places(self, listener):
         run = listener.submit(Graph.of(make("end", "steps", count="many")))
