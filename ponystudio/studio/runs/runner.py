@@ -319,10 +319,10 @@ class Runner(QObject):
 
     def _new_monitor(self, job: Job) -> RunMonitor:
         monitor = RunMonitor(job, self.link, self.estimates, self.pictures.known)
-        monitor.node_done.connect(partial(self._on_node_done, monitor))
-        monitor.nodes_left_out.connect(partial(self._on_left_out, monitor))
-        monitor.output_made.connect(partial(self._on_output, monitor))
-        monitor.memory_short.connect(partial(self._on_memory_short, monitor))
+        monitor.node_done.connect(self._on_node_done)
+        monitor.nodes_left_out.connect(self._on_left_out)
+        monitor.output_made.connect(self._on_output)
+        monitor.memory_short.connect(self._on_memory_short)
         return monitor
 
     def _on_message(self, message: Answer) -> None:
@@ -395,25 +395,29 @@ class Runner(QObject):
                 self.job_done.emit(monitor.job, "stopped")
             self._start_next()
 
-    # --- What the run monitor says ----------------------------------------------------------------
+    # --- What the present run's monitor says ------------------------------------------------------
 
-    def _on_node_done(self, monitor: RunMonitor) -> None:
-        if monitor.document is not None:
-            self.planner.plan_soon(monitor.document)
+    def _on_node_done(self) -> None:
+        if self._monitor is not None and self._monitor.document is not None:
+            self.planner.plan_soon(self._monitor.document)
 
-    def _on_left_out(self, monitor: RunMonitor, problems: Mapping[str, Problem]) -> None:
+    def _on_left_out(self, problems: Mapping[str, Problem]) -> None:
         """What a run does without; somebody who forgot a node is not told at every run."""
-        document = monitor.document
+        document = None if self._monitor is None else self._monitor.document
         if document is not None and self._left_out.get(document, set()) != problems.keys():
             self._left_out[document] = set(problems)
             if problems:
                 self.left_out.emit(document, problems)
 
-    def _on_memory_short(self, monitor: RunMonitor, node: str, action: str) -> None:
-        self.fallbacks.append(action)
-        self.memory_short.emit(monitor.document, node, action)
+    def _on_memory_short(self, node: str, action: str) -> None:
+        if self._monitor is not None:
+            self.fallbacks.append(action)
+            self.memory_short.emit(self._monitor.document, node, action)
 
-    def _on_output(self, monitor: RunMonitor, node: str, path: str, unchanged: bool) -> None:
+    def _on_output(self, node: str, path: str, unchanged: bool) -> None:
+        monitor = self._monitor
+        if monitor is None:
+            return
         if monitor.job.output_override is not None:
             monitor.job.made.append((node, Path(path)))
             return

@@ -77,10 +77,6 @@ class WorkerSession(QObject):
         self._queued.connect(self._dispatch, Qt.ConnectionType.QueuedConnection)
 
     @property
-    def settings(self) -> WorkerSettings:
-        return self._settings
-
-    @property
     def is_ready(self) -> bool:
         """Whether the worker has said hello."""
         return self._ready

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 
 import pytest
 from PySide6.QtGui import QImage
@@ -528,3 +530,14 @@ def test_last_seeds_are_kept(tmp_path):
     seeds.note("a", {("n", "seed"): 2**64 - 1})
     seeds.save()
     assert LastSeeds(tmp_path / "seeds.json").of("a") == {("n", "seed"): 2**64 - 1}
+
+
+def test_a_run_that_is_over_is_let_go_of(runner, document, link):
+    """It holds its graph and pictures."""
+    job = runner.run(document)
+    over = weakref.ref(job)
+    link.tell(NodeStarted(node="end", why="x"))
+    finish(link)
+    del job
+    gc.collect()
+    assert over() is None
