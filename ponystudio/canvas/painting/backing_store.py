@@ -7,7 +7,7 @@ that takes long to paint is shown scaled, and painted anew when the zoom rests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QTimer
@@ -45,7 +45,7 @@ class BackingStore(QObject):
         self._rest.timeout.connect(self._rested)
         self._store.damaged.connect(self.damage)
 
-    def damage(self, rects: list[QRectF] | None) -> None:
+    def damage(self, rects: Sequence[QRectF] | None) -> None:
         """Parts of the scene look different now; None: all of it."""
         if rects is None:
             self._all = True

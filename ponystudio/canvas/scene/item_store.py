@@ -43,7 +43,7 @@ class ParamPlace:
 class ItemStore(QObject):
     """The items, which only SceneSync makes, moves and drops, and the selection among them.
 
-    `damaged` carries the rects (a list of QRectF, scene px) that must be painted again, or None
+    `damaged` carries the rects (a sequence of QRectF, scene px) that must be painted again, or None
     for everything.
     """
 
@@ -68,16 +68,16 @@ class ItemStore(QObject):
 
     # What must be painted again
 
-    def damage(self, rect: QRectF | None = None) -> None:
-        """A part looks different now; None: all of it."""
-        if rect is None:
+    def damage(self, *rects: QRectF) -> None:
+        """These parts look different now; without any: all of it."""
+        if not rects:
             self._everything = True
             if self._pending is None:
                 self._report()
         elif self._pending is not None:
-            self._pending.append(rect)
-        elif not self._everything:
-            self.damaged.emit([rect])
+            self._pending += rects
+        else:
+            self.damaged.emit(rects)
 
     def damage_node(self, node: str) -> None:
         if not self._everything and (item := self.node_items.get(node)):
@@ -86,8 +86,7 @@ class ItemStore(QObject):
     def damage_wire(self, key: WireKey | None) -> None:
         if not key or self._everything or not (item := self.wire_items.get(key)):
             return
-        for box in item.boxes(CARD_MARGIN) if self.detail == "full" else (item.box,):
-            self.damage(box)
+        self.damage(*(item.boxes(CARD_MARGIN) if self.detail == "full" else (item.box,)))
 
     @contextmanager
     def damage_at_once(self, everything: bool = False) -> Iterator[None]:

@@ -99,7 +99,8 @@ class SceneSync(QObject):
 
     def _states_changed(self, node: str) -> None:
         if node:
-            self._state_changed(node)
+            with self._store.damage_at_once():
+                self._state_changed(node)
             return
         with self._store.damage_at_once(everything=True):
             for item in self._store.node_items.values():
