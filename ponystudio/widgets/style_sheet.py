@@ -167,7 +167,7 @@ QSlider::handle:horizontal {
 """)
 
 # The colours, and the lengths in px at 100 %, that the sheet names.
-_COLORS = (
+COLORS = (
     *("canvas", "panel", "card", "field", "hover", "tint", "line", "line2", "text", "text2"),
     *("text3", "accent", "fill", "onfill", "ok", "warn", "err", "okbg", "warnbg", "errbg"),
 )
@@ -177,14 +177,14 @@ _LENGTHS = (3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24)
 def apply(app: QApplication) -> None:
     """Give the app its look, now and whenever theme or scale change."""
     app.setStyle("Fusion")
-    _refresh(app)
-    theme.hub.changed.connect(lambda: _refresh(app))
+    refresh(app)
+    theme.hub.changed.connect(lambda: refresh(app))
 
 
 def sheet() -> str:
     """The style sheet of the present theme and scale."""
     now, scale = theme.current(), theme.scale()
-    colors = {name: now.color(name).name() for name in _COLORS}
+    colors = {name: now.color(name).name() for name in COLORS}
     brighter = theme.mixed(now.color("fill"), now.color("text"), 0.12).name()
     lengths = {f"p{n}": round(n * scale) for n in _LENGTHS}
     dense = theme.density()
@@ -206,7 +206,8 @@ def _fonts() -> str:
     return "\n".join(rules)
 
 
-def _refresh(app: QApplication) -> None:
+def refresh(app: QApplication) -> None:
+    """Give the app the look of the present theme and scale."""
     app.setPalette(_palette())
     app.setFont(theme.font("body"))
     app.setStyleSheet(sheet())

@@ -261,6 +261,11 @@ def mixed(ground: QColor, other: QColor, share: float) -> QColor:
     )
 
 
+def icon_names() -> tuple[str, ...]:
+    """The icons that the look has, by their names in look.json."""
+    return tuple(_look()["icons_16"])
+
+
 @cache
 def icon_path(name: str) -> QPainterPath:
     known = _look()["icons_16"]

@@ -16,7 +16,7 @@ def _dark(qapp):
 
 
 def test_all_icons_parse() -> None:
-    for name in theme._look()["icons_16"]:
+    for name in theme.icon_names():
         box = theme.icon_path(name).boundingRect()
         assert not box.isEmpty() or name in ("drag", "more")
         assert box.left() >= 0

@@ -19,7 +19,7 @@ def dressed(qapp):
     before = (qapp.styleSheet(), QPalette(qapp.palette()), qapp.font())
 
     def refresh():
-        style_sheet._refresh(qapp)
+        style_sheet.refresh(qapp)
 
     refresh()
     theme.hub.changed.connect(refresh)
@@ -36,7 +36,7 @@ def dressed(qapp):
 def test_all_colours_are_of_the_theme(qapp, name):
     theme.use(name)
     try:
-        known = {theme.current().color(token).name() for token in style_sheet._COLORS}
+        known = {theme.current().color(token).name() for token in style_sheet.COLORS}
         mixed = theme.mixed(theme.current().color("fill"), theme.current().color("text"), 0.12)
         found = set(re.findall(r"#[0-9a-f]{6}\b", style_sheet.sheet()))
         assert found <= known | {mixed.name()}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QAccessible, QKeyEvent, QPainter
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
@@ -115,6 +115,12 @@ class Field:
 
     The methods that take events return True (or a Drag) when they took them.
     """
+
+    role = QAccessible.Role.EditableText
+    typed = False
+    """Whether Tab in another param's editor goes on to it."""
+    narrow = False
+    """Whether a column of it needs no more room than a number."""
 
     def __init__(self, spec: ParamSpec) -> None:
         self.spec = spec

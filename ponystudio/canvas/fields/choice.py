@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QAccessible, QKeyEvent, QPainter
 
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.base import TURNS, Drag, Field, Host, Touch
@@ -19,6 +19,8 @@ _CHEVRON = 27.0
 
 class ChoiceField(Field):
     """A combo box."""
+
+    role = QAccessible.Role.ComboBox
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         field_painting.labelled(painter, rect, ctx, self.label, self.shown(ctx), "body", _CHEVRON)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QAccessible, QPainter
 
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch
@@ -28,6 +28,8 @@ _RIGHT = 28.0
 
 class FileField(Field):
     """One file of a kind."""
+
+    role = QAccessible.Role.ComboBox
 
     def height(self, width: float, value: object) -> float:
         return HEIGHT

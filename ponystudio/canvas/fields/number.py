@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QKeyEvent, QPainter
+from PySide6.QtGui import QAccessible, QKeyEvent, QPainter
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
@@ -28,6 +28,10 @@ _TYPED = frozenset("0123456789-+=*/")
 
 class NumberField(Field):
     """An int or a float."""
+
+    role = QAccessible.Role.SpinBox
+    typed = True
+    narrow = True
 
     def __init__(self, spec: ParamSpec) -> None:
         super().__init__(spec)

@@ -10,12 +10,11 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QPoint,
     QRect,
-    QRectF,
     QSize,
     Qt,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QFrame,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from ponystudio.widgets import metrics, theme
 from ponystudio.widgets.fade_in import fade_in
+from ponystudio.widgets.popup_background import paint_ground
 
 MARGIN = 6
 _Index = QModelIndex | QPersistentModelIndex
@@ -168,11 +168,8 @@ class Popup(QFrame):
     def paintEvent(self, event: QPaintEvent) -> None:
         del event
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(self.look.color("line2"), 1.0))
-        painter.setBrush(self.look.color("panel"))
-        radius = metrics.RADIUS
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
+        paint_ground(painter, self, line="line2", radius=metrics.RADIUS)
+        painter.end()
 
 
 def _app() -> QCoreApplication:

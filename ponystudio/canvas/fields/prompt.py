@@ -48,6 +48,8 @@ def prompt_in(ctx: FieldContext) -> PromptState:
 class PromptField(Field):
     """`prompt`: weighted words are marked and tokens counted; otherwise it is plain text."""
 
+    typed = True
+
     def __init__(self, spec: ParamSpec) -> None:
         super().__init__(spec)
         self.prompt = spec.prompt

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QAccessible, QKeyEvent, QPainter, QPen
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields import field_painting
@@ -23,7 +23,6 @@ _TICK = 20.0
 _REMOVE = 20.0
 _NUMBER = 52.0
 _SPACE = 4.0
-_NARROW = frozenset({"int", "float", "bool"})
 
 
 class RowsField(Field):
@@ -31,6 +30,8 @@ class RowsField(Field):
 
     Parts are "add" and, for each row, "0.on", "0.file", ..., "0.remove".
     """
+
+    role = QAccessible.Role.List
 
     def __init__(self, spec: ParamSpec, field_of: Callable[[ParamSpec], Field]) -> None:
         super().__init__(spec)
@@ -65,7 +66,7 @@ class RowsField(Field):
     def _cells(self, rect: QRectF, top: float) -> list[tuple[str, QRectF]]:
         """Numbers are narrow; the rest shares what is left."""
         left, right = rect.left() + _TICK, rect.right() - _REMOVE
-        narrow = [f.name for f in self.spec.fields if f.type in _NARROW]
+        narrow = [name for name, field in self.columns.items() if field.narrow]
         wide = len(self.spec.fields) - len(narrow)
         free = right - left - len(narrow) * _NUMBER - (len(self.spec.fields) - 1) * _SPACE
         result, x = [], left

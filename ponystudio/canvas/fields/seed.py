@@ -10,7 +10,7 @@ import secrets
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QAccessible, QColor, QKeyEvent, QPainter, QPen
 
 from ponystudio.api.params import SEED_MAX
 from ponystudio.canvas.fields import field_painting
@@ -31,6 +31,9 @@ _ROLLED = 10**10
 
 class SeedField(Field):
     """A seed; the wheel and the arrows with focus count by one."""
+
+    role = QAccessible.Role.SpinBox
+    typed = True
 
     def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
         hand = Qt.CursorShape.PointingHandCursor

@@ -17,6 +17,8 @@ from ponystudio.graph.coercion import coerce
 class TextField(Field):
     """A name or a few words."""
 
+    typed = True
+
     def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
         return (FieldPart("value", rect, cursor=Qt.CursorShape.IBeamCursor),)
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QAccessible, QPainter
 
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch
@@ -16,6 +16,9 @@ _WIDTH, _HEIGHT = 26.0, 14.0
 
 class ToggleField(Field):
     """A bool."""
+
+    role = QAccessible.Role.CheckBox
+    narrow = True
 
     def parts(self, rect: QRectF, ctx: FieldContext) -> tuple[FieldPart, ...]:
         return (FieldPart("value", rect, cursor=Qt.CursorShape.PointingHandCursor),)

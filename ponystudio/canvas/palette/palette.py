@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.palette.palette_entries import PaletteEntry, SocketFilter, rows
 from ponystudio.canvas.palette.palette_list import ROW, RowList
-from ponystudio.canvas.palette.palette_parts import Chip, Foot, PaletteLine
+from ponystudio.canvas.palette.palette_parts import Chip, Foot
 from ponystudio.widgets import theme
+from ponystudio.widgets.common import Hairline
 from ponystudio.widgets.fade_in import fade_in
 from ponystudio.widgets.popup_background import paint_ground
 
@@ -217,10 +218,10 @@ class Palette(QFrame):
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addLayout(self._head)
-        column.addWidget(PaletteLine(self))
+        column.addWidget(Hairline(self))
         column.addWidget(self.list, 1)
         column.addWidget(self.empty, 1)
-        column.addWidget(PaletteLine(self))
+        column.addWidget(Hairline(self))
         column.addWidget(self.foot)
 
     def _restyle(self) -> None:

@@ -107,17 +107,3 @@ class Foot(QWidget):
         area = QRectF(left, 0, self.width(), self.height())
         painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, text)
         return left + metrics.horizontalAdvance(text)
-
-
-class PaletteLine(QWidget):
-    """A hairline."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setFixedHeight(1)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        del event
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), theme.current().color("line"))
-        painter.end()

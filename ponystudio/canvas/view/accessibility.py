@@ -28,15 +28,6 @@ _ROLES = {
     "output": _Role.Button,
     "wire": _Role.Link,
 }
-_PARAM_ROLES = {
-    "int": _Role.SpinBox,
-    "float": _Role.SpinBox,
-    "seed": _Role.SpinBox,
-    "bool": _Role.CheckBox,
-    "choice": _Role.ComboBox,
-    "file": _Role.ComboBox,
-    "rows": _Role.List,
-}
 
 
 def announce(view: CameraView, focus: FocusRef | None) -> None:
@@ -181,7 +172,7 @@ class PartInterface(QAccessibleInterface):
         if self.focus.kind != "param":
             return _ROLES[self.focus.kind]
         row = keyboard_focus.param(self.scene.store, self.focus) if self.scene else None
-        return _PARAM_ROLES.get(row.spec.type if row else "", _Role.EditableText)
+        return row.field.role if row else _Role.EditableText
 
     def state(self) -> QAccessible.State:
         state = QAccessible.State()

@@ -20,8 +20,6 @@ from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import Change, gesture
 from ponystudio.studio.models.field_services import FieldServices
 
-_TYPED = ("int", "float", "seed", "text")
-
 
 class FieldHost(QObject):
     """The `Host` of a view's fields. One editor and one popup are open at a time."""
@@ -175,14 +173,14 @@ class FieldHost(QObject):
 
     def _edit_next(self, node: str, name: str, by: int) -> None:
         """Tab out of an editor: on to the next param that can be typed into."""
-        specs = [place.spec for place in self._scene.store.params(node)]
-        names = [spec.name for spec in specs]
+        places = self._scene.store.params(node)
+        names = [place.spec.name for place in places]
         if name not in names:
             return
         start = names.index(name)
-        for step in range(1, len(names)):
-            spec = specs[(start + by * step) % len(names)]
-            if spec.type in _TYPED and self.edit(node, spec.name):
+        for step in range(1, len(places)):
+            place = places[(start + by * step) % len(places)]
+            if place.field.typed and self.edit(node, place.spec.name):
                 return
 
     def _document_changed(self, change: Change) -> None:
