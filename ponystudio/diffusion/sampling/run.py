@@ -156,20 +156,20 @@ def _fitted(denoiser: DenoiserProtocol, values: Tensor) -> Tensor:
     return values[:, :1].expand(-1, channels, -1, -1)
 
 
-class Encoded(Protocol):
+class OfFamily(Protocol):
     """A value that was made for the models of one family."""
 
     @property
     def family(self) -> str: ...
 
 
-class EncodedLatent(Encoded, Protocol):
+class LatentOfFamily(OfFamily, Protocol):
     @property
     def values(self) -> Tensor: ...
 
 
 def check_inputs(
-    family: str, positive: Encoded, negative: Encoded, latent: EncodedLatent, largest: int
+    family: str, positive: OfFamily, negative: OfFamily, latent: LatentOfFamily, largest: int
 ) -> None:
     """Raise MismatchedValues for what is made for other models than those of `family`, or larger
     than the `largest` picture, in pixels a side, that the model knows (0: no limit)."""
