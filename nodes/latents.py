@@ -92,7 +92,7 @@ def encode_for_inpainting(
         image: The picture; it is cut to a multiple of 8 around its centre.
         mask: White where it is to be painted anew.
     """
-    from ponystudio.diffusion.loading.inpainting_input import with_hole
+    from ponystudio.diffusion.images.vae import with_hole
 
     shown = with_hole(image.pixels, mask.values)
     with ctx.models.open(vae) as autoencoder:

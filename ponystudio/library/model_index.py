@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ponystudio.errors import ModelFileError, NotWritable
-from ponystudio.library.formats.closing import Closing
 from ponystudio.library.formats.content_id import content_id, hashes, identity
+from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.recognition.model_file import ModelFile, Part
 from ponystudio.library.recognition.recognise import recognise
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.library.formats.gguf_file import KINDS
-from ponystudio.library.formats.tensor_info import ITEM_SIZES, PACKED
-from ponystudio.library.formats.tensor_layout import aligned
+from ponystudio.library.formats.tensor_info import ITEM_SIZES, PACKED, aligned
 
 NUMBERS = {kind: number for number, kind in KINDS.items()}
 Shapes = Mapping[str, Sequence[int]]

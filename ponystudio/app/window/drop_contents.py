@@ -21,8 +21,13 @@ from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH, read_fields
 from ponystudio.graph.formats.graph_file import is_picture
 from ponystudio.graph.model import Graph, Node
-from ponystudio.library.folder_layouts import EXTRA_PATHS, PICTURES, WEIGHTS, is_network
-from ponystudio.library.model_folders import ModelFolders
+from ponystudio.library.model_folders import (
+    EXTRA_PATHS,
+    PICTURES,
+    WEIGHTS,
+    ModelFolders,
+    is_network,
+)
 from ponystudio.library.recognition.model_file import ACCEPTED
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.studio.models.model_loaders import loader, with_file

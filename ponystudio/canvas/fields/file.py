@@ -13,7 +13,7 @@ from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch
 from ponystudio.canvas.fields.family import model_family
 from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.library.file_checks import files_of
-from ponystudio.library.folder_layouts import SUFFIXES, WEIGHTS
+from ponystudio.library.model_folders import SUFFIXES, WEIGHTS
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import EditableGraph

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.list_popup import ListPopup
 from ponystudio.canvas.fields.popup_base import MARGIN
-from ponystudio.library.folder_layouts import SUFFIXES, WEIGHTS
+from ponystudio.library.model_folders import SUFFIXES, WEIGHTS
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.models.model_files import FileFacts
 from ponystudio.studio.models.model_summary import mismatch, title_of

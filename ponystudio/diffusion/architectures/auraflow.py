@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, DenoiserInputs, Hints, Shapes
 from ponystudio.diffusion.families import Family
-from ponystudio.diffusion.weights.fused_tensors import SWAPPED, FusedSlice
-from ponystudio.diffusion.weights.name_table import Naming, renamed
+from ponystudio.diffusion.weights.name_table import SWAPPED, FusedSlice, Naming, renamed
 from ponystudio.diffusion.weights.network_config import allowed, heads, is_whole, side
 from ponystudio.diffusion.weights.tensor_names import TRANSFORMER_PREFIXES, count, part_of
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, DenoiserInputs
 from ponystudio.diffusion.weights import network_config, tensor_names
-from ponystudio.diffusion.weights.fused_tensors import FusedSlice
-from ponystudio.diffusion.weights.name_table import Naming
+from ponystudio.diffusion.weights.name_table import FusedSlice, Naming
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

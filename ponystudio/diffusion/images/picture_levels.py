@@ -1,16 +1,20 @@
-"""Pictures of files as numbers, without torch: the studio compares them, too."""
+"""Pictures of files as numbers, without torch: the studio compares them, too.
+
+Of PNG with 16 bits a channel Pillow keeps only the upper 8 (except for plain grey), so these are
+written and read here, by the PNG specification, sections 9 (filtering) and 11 (chunks).
+"""
 
 from __future__ import annotations
 
 import struct
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
 
-from ponystudio.diffusion.images.png16 import read_png16
 from ponystudio.errors import DamagedFile
 
 # Others of Pillow's readers start programs (EPS) or are seldom looked at by anybody.
@@ -84,3 +88,88 @@ def _of_pillow(picture: Image.Image) -> np.ndarray:
         return (np.asarray(picture)[..., None] / np.float32(65535)).clip(0, 1)
     picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     return np.asarray(picture) / np.float32(255)
+
+
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+
+
+def read_png16(path: Path, size: tuple[int, int]) -> np.ndarray | None:
+    """float32 [H,W,C] in 0..1, C = 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA.
+
+    None for a PNG that is not 16 bits deep, or that is interlaced or has a transparent colour,
+    both of which are rare at this depth. `size` is the width and height that the caller has found
+    bearable. Raises ValueError for a damaged one.
+    """
+    packed = bytearray()
+    with path.open("rb") as file:
+        file.seek(8)
+        width = height = channels = 0
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"IHDR":
+                width, height, depth, colour, _, _, interlaced = struct.unpack(
+                    ">IIBBBBB", file.read(13)
+                )
+                if depth != 16 or interlaced or colour not in CHANNELS:
+                    return None
+                channels = CHANNELS[colour]
+            elif kind == b"tRNS":
+                return None
+            elif kind == b"IDAT":
+                packed += file.read(length)
+            elif kind == b"IEND":
+                break
+            else:
+                file.seek(length, 1)
+            file.seek(4, 1)
+    if (width, height) != size:
+        raise ValueError("it tells two sizes")
+    rows = _inflated(bytes(packed), height, 1 + width * channels * 2)
+    levels = _unfiltered(rows[:, 0], rows[:, 1:].reshape(height, width, channels * 2))
+    return levels.view(">u2").astype(np.float32) / 65535
+
+
+def _inflated(packed: bytes, height: int, row: int) -> np.ndarray:
+    try:
+        data = zlib.decompressobj().decompress(packed, max(height * row, 1))
+    except zlib.error as error:
+        raise ValueError(f"its pixels are damaged ({error})") from None
+    if len(data) != height * row or not data:
+        raise ValueError("its pixels are cut off")
+    return np.frombuffer(data, np.uint8).reshape(height, row)
+
+
+def _unfiltered(filters: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Undo the filter of each row; `rows` is [H,W,bytes a pixel].
+
+    A pixel needs its left, upper and upper left neighbours, so one diagonal of the picture is
+    done after the other. In a flat array with a border of zeros its pixels lie W apart.
+    """
+    if filters.max(initial=0) > 4:
+        raise ValueError("it uses an unknown filter")
+    height, width, depth = rows.shape
+    bordered = np.zeros((height + 1, width + 1, depth), np.int16)
+    bordered[1:, 1:] = rows
+    flat = bordered.reshape(-1, depth)
+    for k in range(height + width - 1):
+        first, last = max(0, k - width + 1), min(height - 1, k)
+        a, b, c, x = (
+            flat[k + first * width + offset : k + last * width + offset + 1 : width]
+            for offset in (width + 1, 1, 0, width + 2)
+        )
+        x += _predicted(filters[first : last + 1, None], a, b, c)
+        x &= 255
+    return bordered[1:, 1:].astype(np.uint8)
+
+
+def _predicted(
+    filters: np.ndarray, left: np.ndarray, up: np.ndarray, upper_left: np.ndarray
+) -> np.ndarray:
+    p = left + up - upper_left
+    off = [abs(p - neighbour) for neighbour in (left, up, upper_left)]
+    paeth = np.where(
+        (off[0] <= off[1]) & (off[0] <= off[2]), left, np.where(off[1] <= off[2], up, upper_left)
+    )
+    return np.select(
+        [filters == kind for kind in range(1, 5)], [left, up, (left + up) >> 1, paeth], 0
+    )

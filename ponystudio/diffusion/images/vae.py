@@ -1,4 +1,6 @@
-"""Between pictures and latents: the autoencoder, tile by tile where memory asks for it."""
+"""Between pictures and latents: the autoencoder, tile by tile where memory asks for it; and what a
+model for inpainting is shown of a picture, which is everything but the hole.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.weights.network import Network
@@ -191,3 +194,12 @@ def _ramp(span: range, size: int, overlap: int, grain: int) -> Tensor:
 
 def _values(span: range, grain: int) -> slice:
     return slice(span.start * grain, span.stop * grain)
+
+
+GREY = 0.5
+
+
+def with_hole(pixels: Tensor, mask: Tensor) -> Tensor:
+    """Pictures float32 [B,3,H,W] in 0..1, grey wherever the mask [B or 1,1,h,w] is over 0.5."""
+    hole = interpolate(mask.to(pixels), size=pixels.shape[-2:], mode="bilinear").round()
+    return pixels * (1 - hole) + GREY * hole

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.families import Family, families, find_family
-from ponystudio.diffusion.loading.model_parts import PARTS, Hints, ModelPart, Tensors
-from ponystudio.diffusion.loading.open_part import opened
+from ponystudio.diffusion.loading.model_parts import PARTS, Hints, ModelPart, Tensors, opened
 from ponystudio.diffusion.loading.text_encoder_files import together
 from ponystudio.diffusion.weights import tensor_names
 from ponystudio.errors import ModelFileError, UnsupportedModel, WrongKind
@@ -107,8 +106,7 @@ def _load(
     import torch
 
     from ponystudio.diffusion.loading import block_streaming
-    from ponystudio.diffusion.weights.fill_module import fill
-    from ponystudio.diffusion.weights.weights import Weights
+    from ponystudio.diffusion.weights.weights import Weights, fill
 
     quiet_libraries()
     info, how = read_header(path), PARTS[part]

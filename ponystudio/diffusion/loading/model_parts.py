@@ -1,4 +1,5 @@
-"""The parts of a model: how each is found in a file, described, built and wrapped.
+"""The parts of a model: how each is found in a file, described, built and wrapped; and files and
+diffusers folders, opened for one of them.
 
 Importing this loads no torch.
 """
@@ -15,6 +16,10 @@ from ponystudio.diffusion.families.predictions import PREDICTIONS
 from ponystudio.diffusion.loading import text_part
 from ponystudio.diffusion.weights import network_config, tensor_names
 from ponystudio.diffusion.weights.name_table import Naming
+from ponystudio.errors import WrongKind
+from ponystudio.library.formats.diffusers_folder import open_folder
+from ponystudio.library.formats.weights_file import WeightsFile, joined, open_weights
+from ponystudio.library.recognition.recognise import ModelFile
 
 if TYPE_CHECKING:
     from torch import nn
@@ -137,3 +142,29 @@ PARTS = {
         _autoencoder,
     ),
 }
+
+
+def opened(info: ModelFile, how: ModelPart) -> tuple[WeightsFile, dict[str, Hints]]:
+    """The file that holds a part, and what is said about its components beside the tensors.
+
+    The components of a folder are one file, each under its name. Raises WrongKind for a folder
+    without any, and what `open_weights` and `open_folder` raise.
+    """
+    path, said = info.path, {name: info.config.get(name) for name in how.components}
+    hints: dict[str, Hints] = {
+        name: value if isinstance(value, dict) else {} for name, value in said.items()
+    }
+    if not path.is_dir():
+        return open_weights(path), hints
+    folder = open_folder(path, how.components)
+    if "" in folder.components:  # a folder of one component alone
+        hints = {name: {**folder.configs[""], **hints[name]} for name in hints}
+        return folder.components[""], hints
+    present = [name for name in how.components if name in folder.components]
+    hints |= {name: {**folder.configs[name], **hints[name]} for name in present}
+    if len(present) == 1:
+        return folder.components[present[0]], hints
+    if present:
+        return joined(path, [(f"{name}.", folder.components[name]) for name in present]), hints
+    folder.close()
+    raise WrongKind(f"There is no {how.noun} in this folder.", remedy=how.elsewhere)

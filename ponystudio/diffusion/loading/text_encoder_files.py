@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ponystudio.diffusion.families import Family
-from ponystudio.diffusion.loading.model_parts import PARTS, Hints
-from ponystudio.diffusion.loading.open_part import opened
+from ponystudio.diffusion.loading.model_parts import PARTS, Hints, opened
 from ponystudio.diffusion.weights.text_tensor_names import (
     TextEncoderTensors,
     of_towers,

@@ -14,8 +14,7 @@ from ponystudio.diffusion.families.text_encoder_specs import (
     TextEncoderSpec,
 )
 from ponystudio.diffusion.weights import network_config
-from ponystudio.diffusion.weights.fused_tensors import FusedSlice
-from ponystudio.diffusion.weights.name_table import Naming
+from ponystudio.diffusion.weights.name_table import FusedSlice, Naming
 from ponystudio.diffusion.weights.text_tensor_names import naming as naming_of
 from ponystudio.diffusion.weights.text_tensor_names import of_towers, text_encoders
 from ponystudio.errors import WrongKind

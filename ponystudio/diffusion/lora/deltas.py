@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from ponystudio.diffusion.weights.fused_tensors import FusedSlice
+from ponystudio.diffusion.weights.name_table import FusedSlice
 
 if TYPE_CHECKING:
     from torch import Tensor

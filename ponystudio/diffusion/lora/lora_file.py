@@ -17,7 +17,7 @@ from ponystudio.diffusion.families import Family, families
 from ponystudio.diffusion.lora.deltas import Delta, delta, rank_of
 from ponystudio.diffusion.lora.lora_layers import contents, flat, listed
 from ponystudio.diffusion.lora.lora_names import TEXT_LAYER, Place, table
-from ponystudio.diffusion.weights.fused_tensors import FusedSlice
+from ponystudio.diffusion.weights.name_table import FusedSlice
 from ponystudio.errors import MismatchedValues, UnsupportedModel
 from ponystudio.library.recognition.signatures import lora_family
 

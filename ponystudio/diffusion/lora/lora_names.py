@@ -19,8 +19,7 @@ from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import Family, tower_prefix
 from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec, TextEncoderSpec
 from ponystudio.diffusion.lora.lora_layers import flat
-from ponystudio.diffusion.weights.fused_tensors import FusedSlice
-from ponystudio.diffusion.weights.name_table import Table
+from ponystudio.diffusion.weights.name_table import FusedSlice, Table
 
 PREFIXES = (
     *("lora_unet_", "lora_transformer_", "lycoris_", "unet_", "transformer_", "diffusion_model_"),

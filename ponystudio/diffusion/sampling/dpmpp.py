@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.sampling.process import Process, Steps
+from ponystudio.diffusion.sampling.samplers import Process, Steps
 
 
 def dpmpp_2m(p: Process, x: Tensor, sigmas: Tensor) -> Steps:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
-from ponystudio.diffusion.sampling.process import Process, Steps
+from ponystudio.diffusion.sampling.samplers import Process, Steps
 
 
 def euler(p: Process, x: Tensor, sigmas: Tensor) -> Steps:

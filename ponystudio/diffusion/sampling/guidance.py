@@ -1,19 +1,23 @@
 """Classifier-free guidance (Ho & Salimans 2022): D(x, σ) of a network and two prompts.
 
 Rescaled (Lin et al. 2023, section 3.4) the guided velocity gets the spread of the unguided one, so
-that models of v whose noise has no signal left do not burn out.
+that models of v whose noise has no signal left do not burn out. Repainting by mask works with any
+model: what is not masked is put back at every step.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation, Predictor
+from ponystudio.diffusion.sampling.samplers import Denoise
 from ponystudio.errors import MismatchedValues
 
 # Repeating tokens changes no result but costs time; beyond this factor two calls are cheaper.
@@ -179,3 +183,33 @@ def _same_length(contexts: list[Tensor], paddings: Sequence[Tensor | None]) -> l
     if common > _MOST_REPEATS * min(lengths):
         return contexts
     return [c.repeat(1, common // n, 1) for c, n in zip(contexts, lengths, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """D(x, σ) that sees and leaves `latent` wherever `mask` is 0, at the noise level of x.
+
+    All [B,C,h,w] but `mask`, [B,1,h,w] in 0..1; between the two it blends.
+    """
+
+    D: Denoise
+    space: Parameterisation
+    mask: Tensor
+    latent: Tensor
+    noise: Tensor
+
+    def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
+        m = self.mask
+        x = x * m + self.space.renoise(self.latent, self.noise, σ) * (1 - m)
+        return self.D(x, σ) * m + self.latent * (1 - m)
+
+
+def mask_of_latent(mask: Tensor, latent: Tensor) -> Tensor:
+    """A mask [1 or B,1,H,W] of pixels as [B,1,h,w], for each cell of a latent [B,C,h,w]."""
+    if len(mask) not in (1, len(latent)):
+        raise MismatchedValues(
+            f"{len(mask)} masks cannot apply to {len(latent)} latents.",
+            remedy="Use one mask for all latents, or one for each.",
+        )
+    mask = interpolate(mask.to(latent), size=latent.shape[-2:], mode="bilinear")
+    return mask.expand(len(latent), -1, -1, -1)

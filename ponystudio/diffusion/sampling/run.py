@@ -12,11 +12,15 @@ from torch.nn.functional import interpolate
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling import parameterisation
-from ponystudio.diffusion.sampling.guidance import DenoiserProtocol, Guided, Prompt
-from ponystudio.diffusion.sampling.inpainting import Masked, mask_of_latent
+from ponystudio.diffusion.sampling.guidance import (
+    DenoiserProtocol,
+    Guided,
+    Masked,
+    Prompt,
+    mask_of_latent,
+)
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES, supports
-from ponystudio.diffusion.sampling.process import Denoise, Process
-from ponystudio.diffusion.sampling.samplers import BROWNIAN, samplers
+from ponystudio.diffusion.sampling.samplers import BROWNIAN, Denoise, Process, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
 from ponystudio.errors import (
     FloatOverflow,

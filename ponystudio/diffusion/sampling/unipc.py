@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.sampling.process import Process, Steps
+from ponystudio.diffusion.sampling.samplers import Process, Steps
 
 # λ is infinite at σ = 0, so the last step ends a little above it.
 _LAST_SIGMA = 0.001

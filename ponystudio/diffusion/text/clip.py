@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ponystudio.diffusion.families.text_encoder_specs import END, ClipEncoderSpec
 from ponystudio.diffusion.text.clip_tokens import FRAMED, Chunk, ClipTokenizer
-from ponystudio.diffusion.text.conditioning import Encoded
-from ponystudio.diffusion.text.emphasis import moved, multiplied
+from ponystudio.diffusion.text.conditioning import Encoded, moved, multiplied
 from ponystudio.diffusion.text.prompt_syntax import parse
 from ponystudio.diffusion.text.textual_inversion import read_embedding
 from ponystudio.diffusion.weights.embedding_tensors import Bundled

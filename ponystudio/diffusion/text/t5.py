@@ -10,9 +10,8 @@ from torch import Tensor
 
 from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec
 from ponystudio.diffusion.text.clip_tokens import spelt
-from ponystudio.diffusion.text.conditioning import Encoded
+from ponystudio.diffusion.text.conditioning import Encoded, moved
 from ponystudio.diffusion.text.embedding_names import split_at_embeddings
-from ponystudio.diffusion.text.emphasis import moved
 from ponystudio.diffusion.text.prompt_syntax import Break, parse
 from ponystudio.diffusion.text.sentencepiece_tokens import SentencePieces
 

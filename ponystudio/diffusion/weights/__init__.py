@@ -1,4 +1,4 @@
 """Tensors of a file into a network: names, fused tensors, quantised blocks.
 
-May import `diffusion.families` and `library`. Start at `fill_module.py`.
+May import `diffusion.families` and `library`. Start at `weights.py`.
 """

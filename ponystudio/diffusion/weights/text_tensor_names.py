@@ -17,8 +17,7 @@ from ponystudio.diffusion.families.text_encoder_specs import (
     T5EncoderSpec,
     TextEncoderSpec,
 )
-from ponystudio.diffusion.weights.fused_tensors import THIRDS, TRANSPOSED, FusedSlice
-from ponystudio.diffusion.weights.name_table import Naming, renamed
+from ponystudio.diffusion.weights.name_table import THIRDS, TRANSPOSED, FusedSlice, Naming, renamed
 from ponystudio.diffusion.weights.tensor_names import below, count
 
 if TYPE_CHECKING:

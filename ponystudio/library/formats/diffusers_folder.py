@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.errors import DamagedFile, MissingFile, UnknownModel, UnsafeFile
-from ponystudio.library.formats.closing import Closing
+from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.formats.weights_file import WeightsFile, merged, open_weights
 
 INDEX = "model_index.json"

@@ -14,8 +14,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ponystudio.errors import DamagedFile, UnsupportedModel
-from ponystudio.library.formats.tensor_info import ITEM_SIZES, MOST_DIMENSIONS, PACKED, TensorInfo
-from ponystudio.library.formats.tensor_layout import aligned, check_places
+from ponystudio.library.formats.tensor_info import (
+    ITEM_SIZES,
+    MOST_DIMENSIONS,
+    PACKED,
+    TensorInfo,
+    aligned,
+    check_places,
+)
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)

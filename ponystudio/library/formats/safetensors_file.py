@@ -13,8 +13,12 @@ from collections import Counter
 from typing import Any
 
 from ponystudio.errors import DamagedFile, UnsupportedModel
-from ponystudio.library.formats.tensor_info import ITEM_SIZES, MOST_DIMENSIONS, TensorInfo
-from ponystudio.library.formats.tensor_layout import check_places
+from ponystudio.library.formats.tensor_info import (
+    ITEM_SIZES,
+    MOST_DIMENSIONS,
+    TensorInfo,
+    check_places,
+)
 
 LONGEST_HEADER = 100_000_000
 # The largest models have some thousands of tensors, of three brackets each.

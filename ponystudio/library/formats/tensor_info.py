@@ -1,10 +1,16 @@
-"""What every format tells of a tensor: its name, its numbers, and where in the file they lie."""
+"""What every format tells of a tensor: its name, its numbers, and where in the file they lie, which
+is one behind the other, and nothing else between.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
+
+from ponystudio.errors import DamagedFile
 
 # Bytes of one number, by the names of the safetensors format.
 ITEM_SIZES = {
@@ -102,3 +108,52 @@ def span(shape: Sequence[int], strides: Sequence[int]) -> int:
     if 0 in shape:
         return 0
     return 1 + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+
+
+REMEDY = "Download it again."
+
+
+def check_places(
+    tensors: Iterable[TensorInfo], body: int, size: int, where: str, alignment: int = 1
+) -> None:
+    """Raise DamagedFile for tensors, in the order of their places, that overlap or leave gaps.
+
+    They begin behind `body`, each at a multiple of `alignment`; the file is `size` bytes long.
+    """
+    end = body
+    for tensor in tensors:
+        start = aligned(end, alignment)
+        if tensor.start != start:
+            fault = "overlaps another tensor" if tensor.start < start else "follows a gap"
+            raise DamagedFile(f"{tensor.name!r} {fault}.", where=where, remedy=REMEDY)
+        end = start + tensor.nbytes
+    if end > size:
+        raise DamagedFile(
+            f"The file is {size:,} bytes long and should be {end:,}: it was cut short.",
+            where=where,
+            remedy=REMEDY,
+        )
+    if (rest := size - aligned(end, alignment)) > 0:
+        raise DamagedFile(
+            f"{rest:,} bytes at the end of the file belong to no tensor.",
+            where=where,
+            remedy=REMEDY,
+        )
+
+
+def aligned(position: int, alignment: int) -> int:
+    """The first multiple of `alignment` that is not below `position`."""
+    return position + -position % alignment
+
+
+class Closing(ABC):
+    """A context manager for itself: leaving it closes it."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -14,8 +14,7 @@ from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.formats.graph_file import dumps
 from ponystudio.graph.model import Graph, Node
-from ponystudio.library.folder_layouts import is_network
-from ponystudio.library.model_folders import ModelFolders
+from ponystudio.library.model_folders import ModelFolders, is_network
 from ponystudio.studio.documents.file_lock import FileLock, LockHolder
 from ponystudio.studio.documents.opening import digest_of, lock_for_writing, with_camera
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from PySide6.QtGui import QImage
 
 from ponystudio.diffusion.families import families
-from ponystudio.library.folder_layouts import PICTURES
+from ponystudio.library.model_folders import PICTURES
 from ponystudio.library.recognition.denoiser_signatures import OTHER_TITLES
 from ponystudio.qt.i18n import tr
 

@@ -7,7 +7,7 @@ import torch
 from torch import tensor
 
 from ponystudio.diffusion.lora.deltas import delta, rank_of
-from ponystudio.diffusion.weights.fused_tensors import SWAPPED, THIRDS
+from ponystudio.diffusion.weights.name_table import SWAPPED, THIRDS
 
 
 def made(scale=1.0, **roles):

@@ -13,8 +13,7 @@ from helpers.denoisers import FunctionDenoiser, FunctionPrompt
 from ponystudio.diffusion.sampling.guidance import Guided
 from ponystudio.diffusion.sampling.noise import between
 from ponystudio.diffusion.sampling.parameterisation import VP
-from ponystudio.diffusion.sampling.process import Process
-from ponystudio.diffusion.sampling.samplers import samplers
+from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of.

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ponystudio.diffusion.sampling.inpainting import Masked, mask_of_latent
+from ponystudio.diffusion.sampling.guidance import Masked, mask_of_latent
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.errors import MismatchedValues
 

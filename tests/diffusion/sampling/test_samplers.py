@@ -8,8 +8,7 @@ import torch
 from helpers.denoisers import Gaussian
 from ponystudio.diffusion.sampling.noise import between, brownian, first
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
-from ponystudio.diffusion.sampling.process import Process
-from ponystudio.diffusion.sampling.samplers import BROWNIAN, samplers
+from ponystudio.diffusion.sampling.samplers import BROWNIAN, Process, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas
 
 SPACES = {"vp": VP(), "flow": Flow(1.73)}

@@ -16,7 +16,7 @@ from ponystudio.diffusion.families.text_encoder_specs import (
     PILE_T5_XL,
     T5_XXL,
 )
-from ponystudio.diffusion.weights.fused_tensors import TRANSPOSED
+from ponystudio.diffusion.weights.name_table import TRANSPOSED
 from ponystudio.diffusion.weights.text_tensor_names import (
     TextEncoderTensors,
     naming,
