@@ -58,7 +58,7 @@ def order(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     links). Raises Cycle for one among these nodes.
     """
     wanted = graph.nodes.keys() if ids is None else set(ids)
-    found, cycle = _walked(graph)
+    found, cycle = _remembered_walk(graph)
     if cycle and ids is not None:
         found, cycle = _walk(graph, wanted)
     if cycle:
@@ -68,7 +68,7 @@ def order(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
 
 def find_cycle(graph: Graph, ids: Iterable[str] | None = None) -> list[str]:
     """Nodes that wait for each other, each one feeding the next and the last the first; or []."""
-    cycle = _walked(graph)[1]
+    cycle = _remembered_walk(graph)[1]
     return _walk(graph, set(ids))[1] if cycle and ids is not None else cycle
 
 
@@ -86,7 +86,7 @@ def cycle_error(cycle: list[str], title_of: Callable[[str], str] = str) -> Cycle
 _WALK, _EFFECTIVE = "_walk", "_effective"
 
 
-def _walked(graph: Graph) -> tuple[list[str], list[str]]:
+def _remembered_walk(graph: Graph) -> tuple[list[str], list[str]]:
     memory: tuple[list[str], list[str]] | None = graph.__dict__.get(_WALK)
     if memory is None:
         memory = graph.__dict__[_WALK] = _walk(graph, graph.nodes.keys())

@@ -13,7 +13,7 @@ import msgspec
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.atomic_write import write_text
 
-DOCUMENTS = 200
+MOST_DOCUMENTS = 200
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -77,7 +77,7 @@ class PerDocumentStore(Generic[K, V]):
             return
         self._known.setdefault(scope, {}).update(facts)
         self._known.move_to_end(scope)
-        while len(self._known) > DOCUMENTS:
+        while len(self._known) > MOST_DOCUMENTS:
             self._known.popitem(last=False)
         self._changed = True
 

@@ -14,7 +14,7 @@ import pytest
 
 from helpers import editing_run
 from ponystudio.graph.editing.undo_history import states
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.editable_graph import EditableGraph
 

@@ -16,8 +16,7 @@ from ponystudio.errors import BadInput, GraphFileError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, Edit, SetView
 from ponystudio.graph.editing.node_ids import fresh_id
-from ponystudio.graph.formats import clipboard
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import clipboard, graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH, read_fields
 from ponystudio.graph.formats.graph_file import is_picture
 from ponystudio.graph.model import Graph, Node

@@ -85,7 +85,7 @@ def apply_tags(
     """
     node = graph.nodes[prompt]
     spec = specs.get(node.type)
-    found = _tagged(node, spec) if spec else None
+    found = _prompt_with_tags(node, spec) if spec else None
     clip = _of_type(graph, specs, prompt, "clip")
     if found is None or clip is None:
         return None
@@ -98,13 +98,13 @@ def apply_tags(
         }
         for tag in tags(text)
     ]
-    said = SetParam(prompt, param, strip_tags(text))
+    text_edit = SetParam(prompt, param, strip_tags(text))
     stack = graph.nodes[clip.source]
     if stack.type == STACK and stack.mode == "normal":
         present = stack.params.get("loras", [])
         more = [{"on": True, **row} for row in rows]
         return LoraApplication(
-            stack.id, None, (said, SetParam(stack.id, "loras", [*present, *more]))
+            stack.id, None, (text_edit, SetParam(stack.id, "loras", [*present, *more]))
         )
     kind = specs.get(ONE if len(rows) == 1 else STACK)
     if kind is None:
@@ -114,7 +114,7 @@ def apply_tags(
     added = Node(new.id, new.type, new.version, {**new.params, **params})
     links = {"clip": clip, "model": _model(graph, specs, prompt, clip)}
     edits = [
-        said,
+        text_edit,
         AddNode(added, {"pos": list(beside(clip.source))}),
         *_led_through(graph, new.id, links),
     ]
@@ -156,7 +156,7 @@ def _of_type(graph: Graph, specs: Specs, id: str, type: str) -> Link | None:
     )
 
 
-def _tagged(node: Node, spec: NodeSpec) -> tuple[str, str] | None:
+def _prompt_with_tags(node: Node, spec: NodeSpec) -> tuple[str, str] | None:
     """The first prompt of a node's own that has tags: its param and its text."""
     for param in spec.params:
         text: Any = node.params.get(param.name, param.default)
@@ -165,9 +165,9 @@ def _tagged(node: Node, spec: NodeSpec) -> tuple[str, str] | None:
     return None
 
 
-def _tag(name: str, *said: str) -> Tag:
-    named = dict(part.split("=", 1) for part in said if "=" in part)
-    placed = [part for part in said if "=" not in part]
+def _tag(name: str, *strengths: str) -> Tag:
+    named = dict(part.split("=", 1) for part in strengths if "=" in part)
+    placed = [part for part in strengths if "=" not in part]
     clip = _number(named.get("te", placed[0] if placed else ""), 1.0)
     return Tag(
         name.strip(), _number(named.get("unet", placed[1] if len(placed) > 1 else ""), clip), clip

@@ -212,20 +212,20 @@ def outputs(graph: Graph, specs: Specs, node: str) -> list[tuple[str, str]]:
 
 
 def _inputs(
-    graph: Graph, specs: Specs, node: str, asked: str | None
+    graph: Graph, specs: Specs, node: str, only: str | None
 ) -> Iterator[tuple[str, str, bool]]:
     spec = _spec(graph, specs, node)
     if spec is None:
         yield from (
-            (name, "any", True) for name in graph.nodes[node].inputs if asked in (None, name)
+            (name, "any", True) for name in graph.nodes[node].inputs if only in (None, name)
         )
         return
     shown = _names(looks(graph, node).get("sockets"))
     for item in spec.inputs:
-        if asked in (None, item.name):
+        if only in (None, item.name):
             yield item.name, item.type, item.optional
     for param in spec.params:
-        wanted = asked == param.name or (asked is None and param.name in shown)
+        wanted = only == param.name or (only is None and param.name in shown)
         if wanted and takes_wire(param):
             yield param.name, param.socket_type, True
 

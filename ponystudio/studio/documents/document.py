@@ -51,9 +51,9 @@ class Document(EditableGraph):
         self._digest = ""
         self._dirty = False
         self._written = self.graph
-        self._seals = 0
+        self._save_number = 0
         self._saves_running = 0
-        self._announced: set[str] = set()
+        self._announced_digests: set[str] = set()
         self._last_save: Line | None = None
         self.changed.connect(self._update_dirty)
         self.recorded.connect(self._write_record)
@@ -120,7 +120,7 @@ class Document(EditableGraph):
         """Go on where a journal ends, with all that can be undone."""
         self._path, self._title, self._digest = stored.path, stored.title, stored.digest
         self._saved = stored.saved
-        self._seals = max(stored.marks, default=0)
+        self._save_number = max(stored.marks, default=0)
         self._last_save = {"saved": 0, "path": _text(stored.path), "sha256": stored.digest}
         self.camera = stored.camera or stored.graph.view.get("camera")
         self._written = stored.graph
@@ -138,26 +138,26 @@ class Document(EditableGraph):
     def begin_saving(self) -> int:
         """The number of the present state, which is about to be saved.
 
-        `was_saved` or `was_not_saved` must follow.
+        `finish_saving` or `saving_failed` must follow.
         """
         self.seal()
-        self._seals += 1
+        self._save_number += 1
         self._saves_running += 1
-        self._note({"seal": self._seals})
-        return self._seals
+        self._note({"seal": self._save_number})
+        return self._save_number
 
-    def about_to_save(self, number: int, digest: str) -> None:
+    def announce_saving(self, number: int, digest: str) -> None:
         """Called from the thread that writes the file: the journal must know of it first, for who
         is killed right after could not tell that file from one of another program."""
-        self._announced.add(digest)
+        self._announced_digests.add(digest)
         self._note({"saving": number, "sha256": digest})
         self.journal.flush()
 
     def wrote(self, digest: str) -> bool:
         """Whether a file of this content is this document's own, and no other program's work."""
-        return digest == self._digest or digest in self._announced
+        return digest == self._digest or digest in self._announced_digests
 
-    def was_saved(self, number: int, graph: Graph, path: Path, digest: str) -> None:
+    def finish_saving(self, number: int, graph: Graph, path: Path, digest: str) -> None:
         """The sealed state of this number, `graph`, is in the file now."""
         self._end_save()
         self._saved, self._digest = graph, digest
@@ -175,15 +175,15 @@ class Document(EditableGraph):
         elif self._path is not None:
             edit = difference(self.graph, graph)
             self.do(edit, self.tr("What another program changed"))
-            self.was_saved(self.begin_saving(), self.graph, self._path, digest)
+            self.finish_saving(self.begin_saving(), self.graph, self._path, digest)
 
-    def was_not_saved(self) -> None:
+    def saving_failed(self) -> None:
         self._end_save()
 
     def _end_save(self) -> None:
         self._saves_running -= 1
         if not self._saves_running:
-            self._announced.clear()
+            self._announced_digests.clear()
 
     def rename(self, path: Path | None, title: str) -> None:
         if (path, title) == (self._path, self._title):

@@ -77,7 +77,7 @@ class Documents(QObject):
         self._documents: list[Document] = []
         self._current: Document | None = None
         self._stopped = False
-        self._write_failed.connect(self._tell_writing)
+        self._write_failed.connect(self._notify_writing)
         self._writer = JournalWriter(self._write_failed.emit)
         self._reading = BackgroundTasks("documents-reading", parent=self)
         self._saving = BackgroundTasks("documents-saving", parent=self)
@@ -359,7 +359,7 @@ class Documents(QObject):
             path,
             replaceable,
             saving.folders_beside(self.folders(), path) if self.folders else None,
-            partial(document.about_to_save, number),
+            partial(document.announce_saving, number),
         )
 
     async def _save(self, document: Document, job: SaveJob, lock: FileLock | None = None) -> None:
@@ -369,12 +369,12 @@ class Documents(QObject):
         except BaseException:
             if lock is not None:
                 lock.release()
-            document.was_not_saved()
+            document.saving_failed()
             raise
         if job.path != document.path or lock is not None:
             document.set_lock(lock)
             document.set_read_only("")
-        document.was_saved(job.number, job.graph, job.path, digest)
+        document.finish_saving(job.number, job.graph, job.path, digest)
         self.recent.add(document.title, job.path)
 
     async def _save_as(self, document: Document, path: Path) -> None:
@@ -444,7 +444,7 @@ class Documents(QObject):
         try:
             document.journal_lock.acquire()
         except OSError as error:  # the journal will say so, again and again
-            self._tell_writing(PonyStudioError(f"{error.strerror}."))
+            self._notify_writing(PonyStudioError(f"{error.strerror}."))
         document.title_changed.connect(partial(self.title_changed.emit, document))
         document.dirty_changed.connect(partial(self.dirty_changed.emit, document))
         return document
@@ -496,5 +496,5 @@ class Documents(QObject):
         session = OpenDocuments(ids, current, clean)
         self._writer.do_slowly(partial(open_documents.store, self._session_file, session))
 
-    def _tell_writing(self, error: PonyStudioError | None) -> None:
+    def _notify_writing(self, error: PonyStudioError | None) -> None:
         self.notice.emit(notices.journal_writing(error))

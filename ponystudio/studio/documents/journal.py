@@ -24,7 +24,7 @@ from ponystudio.graph.editing.edits import Edit
 from ponystudio.graph.editing.undo_history import UndoRecord
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import journal_format
-from ponystudio.studio.documents.journal_format import Line, packed
+from ponystudio.studio.documents.journal_format import Line, pack
 from ponystudio.studio.documents.journal_writer import JournalWriter
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class AppliedEdit:
     before: Graph
     after: Graph
 
-    def followed_by(self, other: AppliedEdit) -> AppliedEdit | None:
+    def merged_with(self, other: AppliedEdit) -> AppliedEdit | None:
         """Both as one, if they are of one gesture: only its end needs to be written."""
         if not self.merge or other.merge != self.merge or other.before is not self.after:
             return None
@@ -82,14 +82,14 @@ class Journal:
         self._least_lines = 0
         self._least_bytes = 0
         self.writer = writer
-        self._new: deque[Entry | _Begin | _Compact] = deque()
-        self._guard = threading.Lock()
+        self._queue: deque[Entry | _Begin | _Compact] = deque()
+        self._queue_lock = threading.Lock()
         # What follows is the writer's thread's alone.
         self._file: BinaryIO | None = None
         self._intact_bytes: int | None = None
         self._unwritten: deque[bytes] = deque()
         self._compacting: _Compact | None = None
-        self._since: list[bytes] = []
+        self._appended_since: list[bytes] = []
 
     @property
     def long(self) -> bool:
@@ -106,7 +106,7 @@ class Journal:
     def begin(self, id: str, title: str, file: Path | None, graph: Graph) -> None:
         """Start the journal anew: this is the document."""
         now = time.time()
-        self._hand_over(_Begin(lambda: journal_format.header(id, title, file, graph, now)))
+        self._enqueue(_Begin(lambda: journal_format.header(id, title, file, graph, now)))
 
     def resume(self, lines: int, intact_bytes: int) -> None:
         """Go on with the journal that is there, of which so much is intact."""
@@ -116,7 +116,7 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Append a line, or what was done."""
         self.lines += 1
-        self._hand_over(entry)
+        self._enqueue(entry)
 
     def compact(
         self,
@@ -129,8 +129,8 @@ class Journal:
         """Write it anew with a line for every step of the undo history."""
         self.lines = self._least_lines = len(record.steps) + 4
         self.bytes = self._least_bytes = 0
-        self._hand_over(
-            _Compact(lambda: journal_format.compacted(head, graph, record, saved, last_save))
+        self._enqueue(
+            _Compact(lambda: journal_format.compacted_lines(head, graph, record, saved, last_save))
         )
 
     def flush(self) -> None:
@@ -144,10 +144,10 @@ class Journal:
     def delete(self) -> None:
         self.writer.do(self._delete)
 
-    def _hand_over(self, entry: Entry | _Begin | _Compact) -> None:
-        with self._guard:
-            first = not self._new
-            self._new.append(entry)
+    def _enqueue(self, entry: Entry | _Begin | _Compact) -> None:
+        with self._queue_lock:
+            first = not self._queue
+            self._queue.append(entry)
         if first:
             self.writer.do(self.write)
 
@@ -155,10 +155,10 @@ class Journal:
 
     def write(self) -> None:
         """Write what was added; what cannot be written now is tried again later."""
-        with self._guard:
-            new, self._new = self._new, deque()
+        with self._queue_lock:
+            entries, self._queue = self._queue, deque()
         run: list[Entry] = []
-        for entry in new:
+        for entry in entries:
             if isinstance(entry, _Begin):
                 self._compacting = None
                 run.append(entry.line())
@@ -177,29 +177,29 @@ class Journal:
         self.writer.retry_later(self, atomic_write.write_error(error, self.path))
 
     def _append_all(self, entries: Iterable[Entry]) -> None:
-        self._unwritten.extend(map(_packed, _joined(entries)))
+        self._unwritten.extend(map(_pack_entry, _merge_gestures(entries)))
         if not self._unwritten:
             return
         try:
-            file = self._opened()
+            file = self._open_file()
             while self._unwritten:
                 self._append(file, self._unwritten[0])
                 data = self._unwritten.popleft()
                 self.bytes += len(data)
                 if self._compacting is not None:
-                    self._since.append(data)
+                    self._appended_since.append(data)
         except OSError as error:
-            self._shut()
+            self._close_file()
             self.writer.retry_later(self, atomic_write.write_error(error, self.path))
         else:
             self.writer.sync_soon(self)
 
-    def _opened(self) -> BinaryIO:
+    def _open_file(self) -> BinaryIO:
         if self._file is None:
             if not self.path.exists():
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.writer.sync_folder_of(self.path)
-            self._file = os.fdopen(_created(self.path), "r+b", buffering=0)
+            self._file = os.fdopen(_open_private(self.path), "r+b", buffering=0)
             if self._intact_bytes is not None:  # what a crash left half is no part of it
                 self._file.truncate(self._intact_bytes)
                 self._intact_bytes = None
@@ -217,7 +217,7 @@ class Journal:
             self._intact_bytes = start
             raise
 
-    def _shut(self) -> None:
+    def _close_file(self) -> None:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()
@@ -229,15 +229,15 @@ class Journal:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 os.fsync(self._file.fileno())
-        self._shut()
+        self._close_file()
         if not self._unwritten:
             self.writer.forget(self)
 
     def _delete(self) -> None:
-        with self._guard:
-            self._new.clear()
+        with self._queue_lock:
+            self._queue.clear()
         self._compacting = None
-        self._shut()
+        self._close_file()
         self._unwritten.clear()
         self.writer.forget(self)
         self.path.unlink(missing_ok=True)
@@ -246,15 +246,15 @@ class Journal:
 
     def _begin_compacting(self, compact: _Compact) -> None:
         if not self._unwritten:  # a full disk is no time for it
-            self._compacting, self._since = compact, []
+            self._compacting, self._appended_since = compact, []
             self.writer.do_slowly(partial(self._draft, compact))
 
     def _draft(self, compact: _Compact) -> None:
         """On the writer's slow thread."""
         draft = self.path.with_suffix(f".{secrets.token_hex(4)}.draft")
         try:
-            with os.fdopen(_created(draft), "wb") as file:
-                file.writelines(packed(line) for line in compact.lines())
+            with os.fdopen(_open_private(draft), "wb") as file:
+                file.writelines(pack(line) for line in compact.lines())
                 file.flush()
                 os.fsync(file.fileno())
         except (OSError, PonyStudioError):
@@ -268,11 +268,11 @@ class Journal:
             if compact is self._compacting:
                 self._compacting = None
                 with draft.open("ab") as file:
-                    file.writelines(self._since)
-                self._shut()
+                    file.writelines(self._appended_since)
+                self._close_file()
                 draft.replace(self.path)
                 self.writer.sync_folder_of(self.path)
-                self.bytes = self._least_bytes = self._opened().tell()
+                self.bytes = self._least_bytes = self._open_file().tell()
                 self.writer.sync_soon(self)
         except OSError:
             pass  # the long one goes on
@@ -280,18 +280,18 @@ class Journal:
             draft.unlink(missing_ok=True)
 
 
-def _created(path: Path) -> int:
+def _open_private(path: Path) -> int:
     """What is in a journal is the user's alone."""
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
 
 
-def _joined(entries: Iterable[Entry]) -> Iterable[Entry]:
+def _merge_gestures(entries: Iterable[Entry]) -> Iterable[Entry]:
     """With edits of one gesture that follow each other as one."""
     last: Entry | None = None
     for entry in entries:
         both = None
         if isinstance(last, AppliedEdit) and isinstance(entry, AppliedEdit):
-            both = last.followed_by(entry)
+            both = last.merged_with(entry)
         if both is None and last is not None:
             yield last
         last = both or entry
@@ -299,13 +299,13 @@ def _joined(entries: Iterable[Entry]) -> Iterable[Entry]:
         yield last
 
 
-def _packed(entry: Entry) -> bytes:
+def _pack_entry(entry: Entry) -> bytes:
     try:
         if isinstance(entry, AppliedEdit):
-            entry = journal_format.done(
+            entry = journal_format.edit_line(
                 entry.edit, entry.text, entry.merge, entry.before, entry.after
             )
-        return packed(entry)
+        return pack(entry)
     except (TypeError, ValueError, RecursionError):
         # No JSON: no file could hold it. What comes after it is still worth keeping.
         log.exception("An edit cannot be written.")

@@ -91,13 +91,13 @@ def header(id: str, title: str, path: Path | None, graph: Graph, time: float) ->
     }
 
 
-def packed(line: Mapping[str, Any]) -> bytes:
+def pack(line: Mapping[str, Any]) -> bytes:
     """The line as it stands in the file. ASCII alone: half a surrogate pair is no obstacle."""
     data = json.dumps(line, allow_nan=False, separators=(",", ":"), default=dict).encode("ascii")
     return b"%08x %s\n" % (binascii.crc32(data), data)
 
 
-def done(edit: Edit, text: str, merge: str, before: Graph, after: Graph) -> Line:
+def edit_line(edit: Edit, text: str, merge: str, before: Graph, after: Graph) -> Line:
     """The line of an edit that led from one graph to the other, whatever the edit is.
 
     What cannot be written, is too long to write or would not lead there again is replaced by the
@@ -124,7 +124,7 @@ def _long(edit: Edit) -> bool:
     return isinstance(edit, Restore) and edit.view is not None
 
 
-def compacted(
+def compacted_lines(
     head: Line, graph: Graph, record: UndoRecord, saved: Graph | None, file: Line | None
 ) -> Iterator[Line]:
     """A journal of the same document with no more lines than its undo history has steps.
@@ -137,7 +137,7 @@ def compacted(
     for number, state in enumerate(past):
         if number:
             step = record.steps[number - 1]
-            line = done(step.edit, step.text, step.merge, past[number - 1], state)
+            line = edit_line(step.edit, step.text, step.merge, past[number - 1], state)
             yield {**line, "alone": True}
         if number == marked:
             yield {"mark": 0}

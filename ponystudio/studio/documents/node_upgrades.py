@@ -29,41 +29,41 @@ class NodeUpgrader(QObject):
         super().__init__(parent)
         self._link = link
         self._waiting: list[EditableGraph] = []
-        self._asked: dict[int, tuple[EditableGraph, Graph]] = {}
-        link.hello.connect(lambda _: self._ask_all())
+        self._requests: dict[int, tuple[EditableGraph, Graph]] = {}
+        link.hello.connect(lambda _: self._request_all())
         link.message_received.connect(self._on_message)
-        link.restarted.connect(self._ask_again)
+        link.restarted.connect(self._requeue)
 
     def watch(self, document: EditableGraph) -> None:
         self._waiting.append(document)
         if self._link.is_ready:
-            self._ask_all()
+            self._request_all()
 
     def unwatch(self, document: EditableGraph) -> None:
         self._waiting = [other for other in self._waiting if other is not document]
-        self._asked = {n: item for n, item in self._asked.items() if item[0] is not document}
+        self._requests = {n: item for n, item in self._requests.items() if item[0] is not document}
 
-    def _ask_all(self) -> None:
+    def _request_all(self) -> None:
         waiting, self._waiting = self._waiting, []
         for document in waiting:
             graph = document.graph
             if any(self._is_old(document, id) for id in graph.nodes):
-                self._asked[self._link.upgrade(graph)] = document, graph
+                self._requests[self._link.upgrade(graph)] = document, graph
 
-    def _ask_again(self) -> None:
+    def _requeue(self) -> None:
         """The worker that was asked is gone: the next one is asked when it is ready."""
-        self._waiting += [document for document, _ in self._asked.values()]
-        self._asked.clear()
+        self._waiting += [document for document, _ in self._requests.values()]
+        self._requests.clear()
 
     def _is_old(self, document: EditableGraph, id: str) -> bool:
         spec = self._link.catalog.get(document.graph.nodes[id].type)
         return spec is not None and document.graph.nodes[id].version < spec.version
 
     def _on_message(self, message: Answer) -> None:
-        asked = self._asked.pop(message.number, None)
-        if asked is None or not isinstance(message, UpgradeAnswer):
+        request = self._requests.pop(message.number, None)
+        if request is None or not isinstance(message, UpgradeAnswer):
             return
-        document, before = asked
+        document, before = request
         after = message.graph.nodes
         with contextlib.suppress(GraphError):
             edits = [

@@ -9,7 +9,6 @@ from helpers.models_page import chip, choose, names, texts
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import show_graph
-from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.studio.models.model_list import ENTRY
 
 LEFT = Qt.MouseButton.LeftButton

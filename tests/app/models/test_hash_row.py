@@ -11,7 +11,6 @@ from PySide6.QtTest import QTest
 from helpers.models_page import choose, names, texts
 from helpers.running import until
 from ponystudio.errors import DamagedFile
-from ponystudio.graph.formats import graph_file as graph_file
 
 LEFT = Qt.MouseButton.LeftButton
 

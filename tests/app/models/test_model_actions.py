@@ -10,7 +10,6 @@ from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import show_graph
 from ponystudio.graph.editing.edits import AddNode
-from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.graph.model import Node
 
 LEFT = Qt.MouseButton.LeftButton

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QApplication
 
 from helpers.models_page import choose
 from helpers.window import NONE
-from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.studio.models.model_list import ENTRY
 
 LEFT = Qt.MouseButton.LeftButton

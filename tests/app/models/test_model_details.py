@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QPushButton
 
 from helpers.models_page import chip, choose, names, texts
 from helpers.running import until
-from ponystudio.graph.formats import graph_file as graph_file
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QApplication
 
 from helpers.models_page import choose, names, texts
 from helpers.running import until
-from ponystudio.graph.formats import graph_file as graph_file
 
 LEFT = Qt.MouseButton.LeftButton
 UPSCALERS = ("realesr-animevideov3-x4", "realesrgan-x4plus-anime")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import open_window
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 
 
 def test_the_studio_starts_with_a_model(home):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.drops import png, text
 from helpers.graphs import picture
 from ponystudio.app.window.drop_contents import is_material
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH
 from ponystudio_resources import path as resource
 

@@ -9,8 +9,7 @@ from PySide6.QtGui import QImage
 
 from helpers.drops import png, text
 from helpers.graphs import picture
-from ponystudio.graph.formats import clipboard
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import clipboard, graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH
 from ponystudio_resources import path as resource
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLineEdit, QWidget
 from helpers.graphs import CATALOG, picture
 from ponystudio.app.window.file_dialogs import FileDialogs, file_name
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.studio.documents.documents import Documents
 
 

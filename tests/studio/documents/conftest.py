@@ -10,7 +10,7 @@ import pytest
 from helpers.graphs import CATALOG, picture
 from helpers.journals import start
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.journal import Journal

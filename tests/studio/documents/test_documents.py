@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.documents import change, seed, titles
 from helpers.graphs import CATALOG, node
 from ponystudio.graph.editing.edits import AddNode
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.studio.documents.documents import Documents
 
 

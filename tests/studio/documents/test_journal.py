@@ -62,7 +62,7 @@ def test_a_document_and_its_journal_tell_the_same(qapp, tmp_path_factory, action
                     document.go_to(index % (document.undo_count + 1))
                 case ("seal",):
                     document.begin_saving()
-                    document.was_not_saved()
+                    document.saving_failed()
                 case ("compact",):
                     document.compact()
                 case ("reopen",):
@@ -130,7 +130,7 @@ def test_a_long_journal_is_shortened_to_its_steps(document, monkeypatch):
     document.undo()
     before = told(document)
     document.begin_saving()
-    document.was_saved(1, document.graph, document.journal.path.with_name("a.json"), "digest")
+    document.finish_saving(1, document.graph, document.journal.path.with_name("a.json"), "digest")
     stored = replayed(document)
     assert stored.lines < 20
     assert stored.saved == document.graph
@@ -159,7 +159,7 @@ def test_a_save_on_its_way_survives_a_compaction(document):
     number, graph = document.begin_saving(), document.graph
     document.compact()
     document.do(SetParam("load", "file", "c"), "Change")
-    document.was_saved(number, graph, document.journal.path.with_name("a.json"), "digest")
+    document.finish_saving(number, graph, document.journal.path.with_name("a.json"), "digest")
     stored = replayed(document)
     assert stored.saved == graph
     assert stored.dirty

@@ -11,7 +11,7 @@ from ponystudio.graph.editing.edits import (
 )
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.journal import Journal
-from ponystudio.studio.documents.journal_format import packed, replay
+from ponystudio.studio.documents.journal_format import pack, replay
 
 
 def test_a_torn_tail_is_left_out_and_written_over(document, writer):
@@ -50,7 +50,7 @@ def test_damage_in_the_middle_is_told_and_what_is_before_it_kept(document, write
     assert stored.graph.nodes["load"].params["file"] in "bc"
 
 
-@pytest.mark.parametrize("data", [b"", b"nonsense", b"00000000 {}\n", packed({"do": 1})])
+@pytest.mark.parametrize("data", [b"", b"nonsense", b"00000000 {}\n", pack({"do": 1})])
 def test_what_is_no_journal_gives_nothing(tmp_path, data):
     path = tmp_path / "x.journal"
     path.write_bytes(data)

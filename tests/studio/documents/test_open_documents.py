@@ -7,7 +7,7 @@ import json
 from helpers.documents import change, seed, titles
 from helpers.graphs import node, picture
 from ponystudio.graph.editing.edits import AddNode
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.templates import template
 

@@ -12,10 +12,10 @@ from PIL import Image
 from helpers.documents import change, seed
 from helpers.graphs import node, picture
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH, embed
 from ponystudio.studio.documents.file_lock import for_file
-from ponystudio.studio.documents.journal_format import packed
+from ponystudio.studio.documents.journal_format import pack
 
 
 def test_a_picture_opens_as_a_document_of_its_own(studio, tmp_path):
@@ -133,7 +133,7 @@ def test_a_journal_of_a_newer_version_is_left_alone(studio, file):
     document = studio.documents.open_now(file)
     path = document.journal.path
     studio.end()
-    newer = packed({"format": "ponystudio.journal", "version": 2}) + path.read_bytes()
+    newer = pack({"format": "ponystudio.journal", "version": 2}) + path.read_bytes()
     path.write_bytes(newer)
     studio.start()
     assert len(studio.documents) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.documents import change
 from helpers.graphs import CATALOG, node, picture
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.graph.formats import graph_file as graph_file
+from ponystudio.graph.formats import graph_file
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.documents import Documents
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.studio.documents.templates import template, templates
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.formats import graph_file as graph_file
 from ponystudio.studio.models.model_loaders import loader, with_file
 from ponystudio_resources import path as resource
 
