@@ -10,16 +10,18 @@ from typing import Protocol
 
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.engine.protocol.run_events import Tier
+from ponystudio.engine.protocol.run_reasons import (
+    NOT_KEPT,
+    NOT_NEEDED,
+    READS_LINKED_FILE,
+    SAVES,
+)
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.result_keys import Content, Environment, NodeKey, Preimage, result_keys, why
 from ponystudio.graph.topology import ancestors, effective, order
 
 # A node's suffix, made by `key_suffix`, or "".
 KeySuffixes = Callable[[Node, NodeSpec, NodeKey], str]
-
-EFFECT = "it saves or shows something"
-VOLATILE = "it reads a file that a wire names"
-GONE = "its result was not kept"
 
 
 class ResultLookup(Protocol):
@@ -143,20 +145,20 @@ class Plan:
         texts: dict[str, str] = {id: f"cached: {tier}" for id, tier in self.cached.items()}
         texts |= dict.fromkeys(self.unchanged, "skipped: its files still stand")
         texts |= {step.node.id: f"runs: {self.why(step, past)}" for step in self.steps}
-        return {id: texts.get(id, "not needed") for id in self.inputs.order}
+        return {id: texts.get(id, NOT_NEEDED) for id in self.inputs.order}
 
     def why(self, step: Step, past: RunHistory) -> str:
         """Why a node runs again, in a few words."""
         effects = bool(step.spec.effects)
         if not step.kept and not effects:
-            return VOLATILE
+            return READS_LINKED_FILE
 
         def lookup(digest: str) -> Preimage | None:
             key = self.keys.by_digest.get(digest)
             return key.preimages[digest] if key else past.preimage(digest)
 
         changed = why(past.last(step.node.id), step.key.preimage, lookup)
-        return changed or (EFFECT if effects else GONE)
+        return changed or (SAVES if effects else NOT_KEPT)
 
 
 def plan_inputs(

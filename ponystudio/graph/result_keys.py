@@ -34,6 +34,10 @@ Content = Callable[[ParamSpec, str], str]
 # What names it (a param, or a column of one's row), its spec, and the name of the file.
 _File = tuple[str, ParamSpec, str]
 
+# Reasons of `why` that programs know.
+NEVER_RUN = "not run before"
+CODE_CHANGED, VERSION_CHANGED = "code changed", "node version changed"
+
 _WHOLE = ""
 _spelt = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
@@ -246,7 +250,7 @@ def why(
     without it only the socket is named.
     """
     if old is None:
-        return "not run before"
+        return NEVER_RUN
     reasons = _own_reasons(old, new)
     # Other code or another device is the same for everything upstream; saying so once is enough.
     if old["type"] == new["type"] and not _differing(old["environment"], new["environment"]):
@@ -266,7 +270,7 @@ def _own_reasons(old: Preimage, new: Preimage) -> list[str]:
         return [f"was {old['type']}"]
     reasons = [f"{name} changed" for name in _differing(old["environment"], new["environment"])]
     if old["version"] != new["version"]:
-        reasons.append("node version changed")
+        reasons.append(VERSION_CHANGED)
     linked = {**old["inputs"], **new["inputs"]}  # of these params only the link counts
     for section, change in (("files", ": other content"), ("params", " changed")):
         names = _differing(old[section], new[section])

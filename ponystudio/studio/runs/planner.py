@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, QThreadPool, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from ponystudio.engine.protocol.run_events import RunRefused
+from ponystudio.engine.protocol.run_reasons import NOT_NEEDED
 from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.engine.protocol.worker_messages import PlanAnswer, RunMessage
 from ponystudio.graph.catalog import Catalog
@@ -20,6 +20,7 @@ from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, titles
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.editable_graph import Change
 from ponystudio.studio.documents.node_state import Problem
@@ -31,8 +32,6 @@ from ponystudio.studio.worker.worker_session import WorkerSession
 PAUSE = 150
 # The same while a run goes on in a graph of so many nodes.
 LARGE, PAUSE_IF_LARGE = 300, 1500
-# What the worker says of a node whose result nothing that runs would use.
-NOT_NEEDED = "not needed"
 # In place of a question's number: there was nothing to ask.
 NOTHING = -1
 
@@ -57,7 +56,6 @@ class Planner(QObject):
     """
 
     checked = Signal(object)
-    _found = Signal(object, object, object)
 
     def __init__(
         self,
@@ -78,9 +76,7 @@ class Planner(QObject):
         self._to_replan: set[Document] = set()
         self._faults: dict[Document, Faults] = {}
         self._listeners: dict[Document, list[tuple[Any, Any]]] = {}
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
-        self._found.connect(self._have_checked)
+        self._tasks = BackgroundTasks("planner", parent=self)
         link.ready_changed.connect(self._on_ready_changed)
 
     def watch(self, document: Document) -> None:
@@ -128,7 +124,7 @@ class Planner(QObject):
     def close(self) -> None:
         for document in list(self._timers):
             self.unwatch(document)
-        self._pool.waitForDone()
+        self._tasks.close()
 
     # --- The check, and the question --------------------------------------------------------------
 
@@ -149,23 +145,22 @@ class Planner(QObject):
 
         self._checks_running += 1
 
-        def work() -> None:
+        def work() -> tuple[Faults, int | None]:
             faults = _check(request.graph, request.catalog, folders, families)
-            number: int | None = None
-            if ask is not None:
-                targets = plannable(request.graph, request.catalog, faults)
-                number = ask(targets) if targets else NOTHING
-            with contextlib.suppress(RuntimeError):  # the application is gone already
-                self._found.emit(request, faults, number)
+            if ask is None:
+                return faults, None
+            targets = plannable(request.graph, request.catalog, faults)
+            return faults, ask(targets) if targets else NOTHING
 
-        self._pool.start(work)
+        self._tasks.do(work, partial(self._on_checked, request))
 
     def _plan_request(self, document: Document) -> Callable[[Sequence[str]], int]:
         request = self._request(document, ())
         return lambda targets: self._link.plan(replace(request, targets=tuple(targets)))
 
-    def _have_checked(self, request: PlanRequest, faults: Faults, number: int | None) -> None:
+    def _on_checked(self, request: PlanRequest, checked: tuple[Faults, int | None]) -> None:
         document, graph = request.document, request.graph
+        faults, number = checked
         early = None if number is None else self._early_answers.pop(number, None)
         self._checks_running -= 1
         if not self._checks_running:

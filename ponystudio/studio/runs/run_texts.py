@@ -12,7 +12,9 @@ from functools import partial
 from typing import cast
 
 from ponystudio.api.spec import NodeSpec
+from ponystudio.engine.protocol import run_reasons
 from ponystudio.graph.model import Graph
+from ponystudio.graph.result_keys import CODE_CHANGED, NEVER_RUN, VERSION_CHANGED
 from ponystudio.graph.topology import effective
 from ponystudio.qt.i18n import tr
 from ponystudio.qt.notification import Row
@@ -148,17 +150,17 @@ def remedy_in_window(remedy: str) -> str:
 def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
     """(whether the reason is the node's own and worth more than a cause above it, in words)."""
     known = {
-        "it saves or shows something": (True, tr("Result was not kept")),
-        "it reads a file that a wire names": (True, tr("Always runs")),
-        "its result was not kept": (True, tr("Result was not kept")),
-        "not run before": (True, tr("Not run yet")),
+        run_reasons.SAVES: (True, tr("Result was not kept")),
+        run_reasons.READS_LINKED_FILE: (True, tr("Always runs")),
+        run_reasons.NOT_KEPT: (True, tr("Result was not kept")),
+        NEVER_RUN: (True, tr("Not run yet")),
     }
     if text in known:
         return known[text]
     parts = [part for part in _parts(text) if not part.startswith("upstream:")]
     if not parts:
         return False, tr("Will run: input changed")
-    if any(part in ("code changed", "node version changed") for part in parts):
+    if CODE_CHANGED in parts or VERSION_CHANGED in parts:
         return True, tr("Node was updated")
     changed = [part.removesuffix(_CHANGED) for part in parts if part.endswith(_CHANGED)]
     if len(changed) == len(parts):

@@ -7,12 +7,14 @@ import os
 import weakref
 
 import pytest
+from PySide6.QtCore import QBuffer
 from PySide6.QtGui import QImage
 
 from helpers.running import PlayedLink, document_of, make, runner_for, tiny_catalog, until
 from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.run_events import (
     NodeFinished,
+    NodePreview,
     NodesLeftOut,
     NodeStarted,
     Note,
@@ -31,7 +33,6 @@ from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore
 from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
-from ponystudio.studio.runs.run_monitor import RunMonitor
 from ponystudio.studio.worker.worker_process import WorkerFailed
 
 CATALOG = tiny_catalog()
@@ -66,6 +67,12 @@ def seed(document):
 
 def sent_seed(link, number=None):
     return link.submitted[number or link.run].graph.nodes["d"].params["seed"]
+
+
+def encoded(picture):
+    data = QBuffer()
+    picture.save(data, "JPEG")
+    return bytes(data.data())
 
 
 def finish(link):
@@ -393,17 +400,12 @@ class TestStates:
         assert notes == [("No effect.",)] * 4 + [()] * 2
 
     def test_a_stop_leaves_pictures_as_they_were(self, runner, document, link):
-        old, live = (
-            QImage(2, 2, QImage.Format.Format_RGB32),
-            QImage(3, 3, QImage.Format.Format_RGB32),
-        )
+        old = QImage(2, 2, QImage.Format.Format_RGB32)
         document.states.update("end", picture=old, phase="done")
         runner.run(document)
         assert document.states["end"].stale
         link.tell(NodeStarted(node="end", why="x"))
-        watch = runner._monitor
-        assert isinstance(watch, RunMonitor)
-        watch._states.on_preview("end", live)
+        link.tell(NodePreview(node="end", jpeg=encoded(QImage(3, 3, QImage.Format.Format_RGB32))))
         assert document.states["end"].live
         link.tell(RunFailed(ErrorInfo("Cancelled", "")))
         assert document.states["end"].picture == old
@@ -445,13 +447,15 @@ class TestStates:
     def test_a_picture_that_is_read_after_its_document_was_closed_goes_nowhere(
         self, runner, document, link, tmp_path
     ):
+        path = tmp_path / "end.png"
+        QImage(2, 2, QImage.Format.Format_RGB32).save(str(path))
         runner.run(document)
-        watch = runner._monitor
+        link.tell(Output(node="end", path=str(path)))
         finish(link)
         runner.unwatch(document)
-        runner._have_picture(watch, "end", QImage(2, 2, QImage.Format.Format_RGB32))
+        runner.pictures.work.wait()
         assert document.states["end"].picture is None
-        assert not runner._latest
+        assert runner.run(document).picture is None
 
     def test_a_document_keeps_the_catalog_that_it_was_given(self, runner, link):
         own = Catalog(link.catalog.values())
