@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QEventLoop
+from PySide6.QtCore import QBuffer, QCoreApplication, QEventLoop
+from PySide6.QtGui import QImage
 
 from helpers import worker_nodes
 from helpers.documents import document_of_graph
 from ponystudio.api.spec import NodeSpec, ParamSpec
-from ponystudio.engine.protocol.run_events import Event
+from ponystudio.engine.protocol.run_events import Event, RunFinished
 from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.engine.protocol.worker_commands import WorkerSettings
 from ponystudio.engine.protocol.worker_messages import RunMessage, WorkerReady
@@ -125,3 +126,15 @@ def tiny_catalog() -> Catalog:
 
 def document_of(*nodes: Node, catalog: Catalog | None = None) -> Document:
     return document_of_graph(Graph.of(*nodes), catalog or tiny_catalog())
+
+
+def encoded(picture: QImage) -> bytes:
+    """As the worker sends pictures."""
+    data = QBuffer()
+    picture.save(data, "JPEG")
+    return bytes(data.data())
+
+
+def finish(link: PlayedLink) -> None:
+    """The last run is done."""
+    link.tell(RunFinished(seconds=1.0))

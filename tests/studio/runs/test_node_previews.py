@@ -1,12 +1,20 @@
-"""Pictures on cards, as far as the tests of the runner do not tell of them."""
+"""Pictures on cards: of this run, and again after a restart."""
 
 from __future__ import annotations
 
+import os
+
+import pytest
 import shiboken6
 from PySide6.QtGui import QImage
 
-from helpers.running import document_of, make, tiny_catalog
-from ponystudio.studio.runs.last_run import LastPicture
+from helpers.running import document_of, finish, make, runner_for, tiny_catalog, until
+from ponystudio.engine.protocol.run_events import (
+    Output,
+    RunPlanned,
+)
+from ponystudio.engine.protocol.worker_messages import PlanAnswer
+from ponystudio.studio.runs.last_run import LastPicture, LastPictures
 from ponystudio.studio.runs.node_previews import LONGEST, NodePreviews, small_copy
 
 
@@ -38,3 +46,68 @@ def test_copies_are_small_and_what_is_gone_is_none(tmp_path):
     copy, written = small_copy(str(tmp_path / "gone.png"))
     assert copy.isNull()
     assert written == 0
+
+
+class TestPicturesOfAnEarlierProcess:
+    """A card shows what its node last saved, until something newer is known."""
+
+    @pytest.fixture
+    def saved(self, tmp_path):
+        path = tmp_path / "end_00001.png"
+        picture = QImage(8, 4, QImage.Format.Format_RGB32)
+        picture.fill(0xFF336699)
+        assert picture.save(str(path))
+        return path
+
+    def document(self, link):
+        document = document_of(
+            make("d", "dice", seed=5), make("end", "steps", a=("d", "float")), catalog=link.catalog
+        )
+        document.id = "the-same-after-a-restart"
+        return document
+
+    def made(self, link, tmp_path, saved):
+        """A process that has run the document and ended."""
+        file = tmp_path / "last-pictures.json"
+        runner = runner_for(link, tmp_path, last_pictures=LastPictures(file))
+        document = self.document(link)
+        runner.watch(document)
+        runner.run(document)
+        link.tell(RunPlanned(steps=["d", "end"], keys={"d": "kd", "end": "ke"}))
+        link.tell(Output(node="end", path=str(saved)))
+        finish(link)
+        until(lambda: document.states["end"].picture is not None)
+        assert not document.states["end"].stale
+        runner.close()
+        return file
+
+    def again(self, link, tmp_path, file):
+        link.asked.clear()
+        runner = runner_for(link, tmp_path, last_pictures=LastPictures(file))
+        document = self.document(link)
+        runner.watch(document)
+        return runner, document
+
+    def test_it_is_shown_again_as_of_the_last_run(self, link, tmp_path, saved):
+        runner, document = self.again(link, tmp_path, self.made(link, tmp_path, saved))
+        until(lambda: document.states["end"].picture is not None)
+        assert document.states["end"].picture.size().toTuple() == (8, 4)
+        assert document.states["end"].stale
+        assert document.states["d"].picture is None
+        # The plan finds that the result is still that one.
+        until(lambda: link.asked)
+        nodes = {"d": "not needed", "end": "skipped: its files still stand"}
+        link.receive(PlanAnswer(max(link.asked), nodes, {"end": "ke"}, []))
+        until(lambda: not document.states["end"].stale)
+        assert document.states["end"].tier == "disk"
+        assert document.states["d"].phase == "done"
+        runner.close()
+
+    def test_a_file_that_was_written_since_is_another_picture(self, link, tmp_path, saved):
+        file = self.made(link, tmp_path, saved)
+        os.utime(saved, (1, 1))
+        runner, document = self.again(link, tmp_path, file)
+        runner.pictures.work.wait()
+        until(lambda: link.asked)
+        assert document.states["end"].picture is None
+        runner.close()
