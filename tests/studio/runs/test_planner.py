@@ -1,0 +1,67 @@
+"""What is wrong with a graph, and what its next run would do, told after every edit."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.running import document_of, make, until
+from ponystudio.engine.protocol.run_reasons import NOT_NEEDED
+from ponystudio.engine.protocol.worker_messages import PlanAnswer
+from ponystudio.graph.editing.edits import RemoveNode, SetParam
+
+
+@pytest.fixture
+def asked(document, link):
+    """The number of the question about the document, once it was asked."""
+    until(lambda: link.asked)
+    return max(link.asked)
+
+
+def answer(link, number, keys=(), **nodes):
+    link.receive(PlanAnswer(number, nodes, dict(keys), []))
+
+
+def test_a_faulty_node_says_so_and_the_rest_is_planned(runner, link):
+    document = document_of(
+        make("d", "dice", seed=5),
+        make("end", "steps", a=("d", "float")),
+        make("half", "steps"),
+        catalog=link.catalog,
+    )
+    checked = []
+    runner.planner.checked.connect(checked.append)
+    runner.watch(document)
+    until(lambda: checked)
+    assert document.states["half"].faults
+    assert not document.states["end"].faults
+    assert link.asked[max(link.asked)].targets == ("end",)
+
+
+def test_the_answer_stands_on_the_cards(document, link, asked):
+    answer(link, asked, d="cached: memory", end="runs: its result was not kept")
+    states = {id: (document.states[id].tier, document.states[id].reason) for id in ("d", "end")}
+    assert states == {"d": ("memory", ""), "end": ("", "Result was not kept")}
+
+
+def test_what_nothing_needs_was_done_before(document, link, asked):
+    answer(link, asked, d=NOT_NEEDED, end="skipped: its files still stand")
+    assert document.states["d"].phase == "done"
+    assert document.states["end"].tier == "disk"
+
+
+def test_one_question_at_a_time_and_another_after_an_edit(runner, document, link, asked):
+    document.do(SetParam("d", "seed", 6), "Seed")
+    document.do(SetParam("d", "seed", 7), "Seed")
+    checked = []
+    runner.planner.checked.connect(checked.append)
+    until(lambda: checked)  # it was checked again, and nothing more was asked
+    assert list(link.asked) == [asked]
+    answer(link, asked, d="runs: not run before", end="runs: not run before")
+    until(lambda: len(link.asked) > 1)
+    assert link.asked[max(link.asked)].graph.nodes["d"].params["seed"] == 7
+
+
+def test_answers_of_what_was_removed_harm_nothing(document, link, asked):
+    document.do(RemoveNode("end"), "Remove")
+    answer(link, asked, d="cached: memory", end="runs: not run before")
+    assert document.states["d"].tier == "memory"
