@@ -24,7 +24,7 @@ from ponystudio.app.gallery.viewer_camera import ViewerCamera, contained
 from ponystudio.studio.results.compared_pair import Mode
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_library import ResultLibrary
-from ponystudio.studio.results.result_texts import label, told
+from ponystudio.studio.results.result_texts import described, label
 from ponystudio.widgets import theme
 from ponystudio.widgets.camera import CameraAnimation
 from ponystudio.widgets.primitives import px
@@ -93,7 +93,7 @@ class PictureStage(QWidget):
             self._camera = ViewerCamera()
         self._set_mode(mode if a is not None else "one")
         self._heat = None
-        self.setAccessibleDescription(told(b) if b is not None else "")
+        self.setAccessibleDescription(described(b) if b is not None else "")
         self.zoom_changed.emit()
         self.update()
 

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_list import ResultList
-from ponystudio.studio.results.result_texts import told
+from ponystudio.studio.results.result_texts import described
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import paint_icon, rounded
@@ -135,7 +135,7 @@ class ThumbnailBase(QAbstractScrollArea):
         if (picture := self.current) is not None:
             row = self.listing.row(picture.path)
             place = self.tr("%d of %d") % (row + 1, len(self.pictures))
-            self.setAccessibleDescription(f"{told(picture)}\n{place}")
+            self.setAccessibleDescription(f"{described(picture)}\n{place}")
             if QAccessible.isActive():
                 event = QAccessibleEvent(self, QAccessible.Event.DescriptionChanged)
                 QAccessible.updateAccessibility(event)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
 from ponystudio.app.gallery.thumbnail_base import ThumbnailBase
 from ponystudio.studio.results.result_list import ResultList
-from ponystudio.studio.results.result_texts import told
+from ponystudio.studio.results.result_texts import described
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets.primitives import px
 
@@ -130,7 +130,7 @@ class ThumbnailView(ThumbnailBase):
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             row = self.row_at(event.pos())
-            text = told(self.pictures[row]) if row >= 0 else ""
+            text = described(self.pictures[row]) if row >= 0 else ""
             QToolTip.showText(event.globalPos(), text, self.viewport())
             return True
         return super().viewportEvent(event)

@@ -284,9 +284,9 @@ def made_for(channels: int) -> str:
 
 def _rank(model: ModelFile) -> int:
     """What most of a LoRA's pairs have as their inner side; 0 if that cannot be told."""
-    said = model.metadata.get("ss_network_dim", "")
-    if said.isdigit():
-        return int(said)
+    network_dim = model.metadata.get("ss_network_dim", "")
+    if network_dim.isdigit():
+        return int(network_dim)
     try:
         with open_weights(model.path) as file:
             sides = [

@@ -69,8 +69,8 @@ def mismatch(kind: str, fact: ModelSummary, family: str, short: bool = False) ->
         return (short and fact.short) or fact.problem
     if kind not in _FOLLOWING or not family or not fact.family or fact.family == family:
         return ""
-    said = tr("For {theirs}, not {ours}") if short else tr("For {theirs}; the model is {ours}")
-    return said.format(theirs=family_title(fact.family), ours=family_title(family))
+    template = tr("For {theirs}, not {ours}") if short else tr("For {theirs}; the model is {ours}")
+    return template.format(theirs=family_title(fact.family), ours=family_title(family))
 
 
 def size_text(size: int) -> str:

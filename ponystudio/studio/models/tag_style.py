@@ -84,16 +84,16 @@ def _with_commas(text: str) -> str:
     parts = [part[0] for part in _PART.finditer(text)]
     if "," in parts:
         return text
-    said, last, between = "", "", ""
+    result, last, between = "", "", ""
     for part in parts:
         if part.isspace():
             between += part
             continue
         if between and last and _are_two_tags(last, part):
             between = "," + (between if "\n" in between else " ")
-        said += between + part
+        result += between + part
         last, between = part, ""
-    return said + between
+    return result + between
 
 
 def _are_two_tags(one: str, other: str) -> bool:

@@ -146,9 +146,9 @@ def count(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> C
     from ponystudio.diffusion.text import clip_tokens
 
     text, dialect = prompt.text, prompt.dialect
-    known, said = embeddings or {}, tuple(notes(text, dialect))
+    known, remarks = embeddings or {}, tuple(notes(text, dialect))
     if _reads_at_once(prompt.family):
-        return _at_once(prompt, known, said)
+        return _at_once(prompt, known, remarks)
     segments = parse(text, dialect)
     try:
         chunks = clip_tokens.ClipTokenizer().chunks(
@@ -156,13 +156,13 @@ def count(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> C
         )
     except PonyStudioError as error:
         numbers = _numbers(clip_tokens.ClipTokenizer(), parse(_plain(text), dialect), dialect)
-        return Count(*numbers, (), error.what, said)
+        return Count(*numbers, (), error.what, remarks)
     lengths = [length(chunk) for chunk in chunks]
     breaks: tuple[int, ...] = ()
     if len(chunks) > 1:
         places = [start for start, _ in spans(text, segments, dialect, known)]
         breaks = tuple(_break_places(lengths, places))
-    return Count(sum(lengths), len(chunks), breaks, "", said)
+    return Count(sum(lengths), len(chunks), breaks, "", remarks)
 
 
 def tokens_of(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> Tokens:
@@ -196,13 +196,13 @@ def _of_nothing(family: str) -> Count:
     return Count(0, size=_room(tower, 0), exact=bool(tower.pieces)) if tower else Count(0)
 
 
-def _at_once(prompt: PromptState, known: Mapping[str, int], said: tuple[str, ...]) -> Count:
+def _at_once(prompt: PromptState, known: Mapping[str, int], remarks: tuple[str, ...]) -> Count:
     problem = ""
     try:
         found = tokens_of(prompt, known)
     except PonyStudioError as error:
         found, problem = tokens_of(prompt._replace(text=_plain(prompt.text))), error.what
-    return Count(len(found.chunks[0]), 1, (), problem, said, found.size, found.exact)
+    return Count(len(found.chunks[0]), 1, (), problem, remarks, found.size, found.exact)
 
 
 def _plain(text: str) -> str:

@@ -102,7 +102,7 @@ def precision(dtype: str) -> str:
     return parts.get("model", dtype)
 
 
-def told(picture: PictureRecord) -> str:
+def described(picture: PictureRecord) -> str:
     """A picture for the ear and for tooltips."""
     lines = [picture.prompt or picture.name]
     facts = []

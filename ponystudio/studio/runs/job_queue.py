@@ -191,5 +191,5 @@ class JobQueue(QObject):
 
     def _keep_order(self) -> None:
         if self._store is not None:
-            kept = [(job.id, job.done) for job in self._jobs if job.output_override is None]
-            self._store.keep_order(kept)
+            order = [(job.id, job.done) for job in self._jobs if job.output_override is None]
+            self._store.keep_order(order)

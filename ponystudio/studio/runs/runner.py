@@ -364,8 +364,8 @@ class Runner(QObject):
             if how == "failed":
                 job.failure, job.problem = monitor.failure, monitor.problem
             self.job_done.emit(job, how)
-        told = monitor.shown_on_a_node or job.output_override is not None
-        if how == "failed" and monitor.problem is not None and not told:
+        shown = monitor.shown_on_a_node or job.output_override is not None
+        if how == "failed" and monitor.problem is not None and not shown:
             self.refused.emit(document, monitor.problem)
         if document is not None:
             self.planner.plan_soon(document)
@@ -436,6 +436,6 @@ class Runner(QObject):
         self.queue.job_changed.emit(monitor.job)
 
     def _save_learned(self) -> None:
-        for kept in (self.estimates, self.last_seeds, self.pictures.last):
-            if (text := kept.text()) is not None:
-                self.pictures.work.do(partial(kept.save, text))
+        for store in (self.estimates, self.last_seeds, self.pictures.last):
+            if (text := store.text()) is not None:
+                self.pictures.work.do(partial(store.save, text))
