@@ -22,11 +22,17 @@ def labels(toast) -> list[str]:
     return [label.text() for label in toast.findChildren(QLabel)]
 
 
+def memory_short(runner, document, node: str, action: str) -> None:
+    """As if a run had to do this."""
+    runner.fallbacks.append(action)
+    runner.memory_short.emit(document, node, action)
+
+
 def test_the_memory_ladder_lists_its_rungs_with_what_they_freed(window):
     document, runner = window.documents.current, window.runner
     node = next(iter(document.graph.nodes))
-    runner.note_fallback(document, node, "took idle weights off the device (412 MiB)")
-    runner.note_fallback(document, node, "works in smaller pieces")
+    memory_short(runner, document, node, "took idle weights off the device (412 MiB)")
+    memory_short(runner, document, node, "works in smaller pieces")
     (toast,) = window.toasts.shown
     said = labels(toast)
     assert said[:2] == ["Memory was short", "Ponies, Load checkpoint"]
@@ -42,7 +48,7 @@ def test_the_memory_ladder_lists_its_rungs_with_what_they_freed(window):
 
 
 def test_a_full_disk_is_no_rung(window):
-    window.runner.note_fallback(None, "", "results are no longer kept on disk: it is full")
+    memory_short(window.runner, None, "", "results are no longer kept on disk: it is full")
     (toast,) = window.toasts.shown
     assert labels(toast)[0] == "The disk takes no results"
     assert all(sign == "spare" for sign, _, _ in fallback_rows(window.runner.fallbacks))
