@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.document import Document
@@ -17,7 +18,6 @@ def run_actions(
     selected: Callable[[], Sequence[str]],
 ) -> list[ActionSpec]:
     """For the document in front and the nodes selected in it."""
-    group = tr("Run")
 
     def with_document(act: Callable[[Document], object]) -> Callable[[], None]:
         def run() -> None:
@@ -27,123 +27,97 @@ def run_actions(
 
         return run
 
-    def there() -> bool:
+    def has_document() -> bool:
         return current() is not None
 
-    def to_here(document: Document) -> None:
-        nodes = selected()
-        if nodes:
+    def has_selection() -> bool:
+        return has_document() and bool(selected())
+
+    def run_selected(document: Document) -> None:
+        if nodes := selected():
             runner.run_selection(document, nodes)
 
     def running() -> bool:
         return runner.is_running
 
+    def ready() -> bool:
+        return runner.link.is_ready
+
+    def has_mode(mode: SeedMode) -> bool:
+        return runner.seed_mode == mode
+
     def toggle_pause() -> None:
         runner.resume() if runner.paused else runner.pause()
 
-    def mode_action(mode: SeedMode, title: str) -> ActionSpec:
-        return ActionSpec(
-            f"run.seed_{mode}",
-            title,
-            lambda: runner.set_seed_mode(mode),
-            group=group,
-            checked=lambda: runner.seed_mode == mode,
-        )
+    def spec(
+        id: str,
+        title: str,
+        run: Callable[[], object],
+        icon: str = "",
+        *keys: str,
+        enabled: Callable[[], bool] | None = None,
+        checked: Callable[[], bool] | None = None,
+    ) -> ActionSpec:
+        return ActionSpec(f"run.{id}", title, run, keys, tr("Run"), icon, enabled, checked)
 
-    titles = {
+    run_first = with_document(lambda document: runner.run(document, front=True))
+    now, first = ("Ctrl+Return", "Ctrl+Enter"), ("Ctrl+Shift+Return", "Ctrl+Shift+Enter")
+    stop = ("Ctrl+Alt+Return", "Ctrl+Alt+Enter")
+    seeds = {
         "fixed": tr("Seeds stay fixed"),
         "next": tr("Seeds go up by 1"),
         "random": tr("Seeds are random"),
     }
     return [
-        ActionSpec(
-            "run.run",
-            tr("Run"),
-            with_document(runner.run),
-            ("Ctrl+Return", "Ctrl+Enter"),
-            group,
-            "run",
-            there,
+        spec("run", tr("Run"), with_document(runner.run), "run", *now, enabled=has_document),
+        spec(
+            "front", tr("Run before all that waits"), run_first, "run", *first, enabled=has_document
         ),
-        ActionSpec(
-            "run.front",
-            tr("Run before all that waits"),
-            with_document(lambda document: runner.run(document, front=True)),
-            ("Ctrl+Shift+Return", "Ctrl+Shift+Enter"),
-            group,
-            "run",
-            there,
-        ),
-        ActionSpec(
-            "run.selection",
+        spec(
+            "selection",
             tr("Run to the selected nodes"),
-            with_document(to_here),
-            (),
-            group,
+            with_document(run_selected),
             "run",
-            lambda: there() and bool(selected()),
+            enabled=has_selection,
         ),
-        ActionSpec(
-            "run.stop",
-            tr("Stop this run"),
-            runner.cancel_current,
-            ("Ctrl+Alt+Return", "Ctrl+Alt+Enter"),
-            group,
-            "stop",
-            running,
-        ),
-        ActionSpec(
-            "run.stop_now",
+        spec("stop", tr("Stop this run"), runner.cancel_current, "stop", *stop, enabled=running),
+        spec(
+            "stop_now",
             tr("Stop now: start the engine anew"),
             runner.stop_now,
-            (),
-            group,
             "stop",
-            running,
+            enabled=running,
         ),
-        ActionSpec(
-            "run.cancel_all",
+        spec(
+            "cancel_all",
             tr("Empty the queue"),
             runner.cancel_all,
-            (),
-            group,
             "delete",
-            lambda: bool(runner.queue.jobs),
+            enabled=lambda: bool(runner.queue.jobs),
         ),
-        ActionSpec(
-            "run.pause",
-            tr("Pause the queue"),
-            toggle_pause,
-            (),
-            group,
-            "pause",
-            checked=lambda: runner.paused,
+        spec("pause", tr("Pause the queue"), toggle_pause, "pause", checked=lambda: runner.paused),
+        *(
+            spec(
+                f"seed_{mode}",
+                seeds[mode],
+                partial(runner.set_seed_mode, mode),
+                checked=partial(has_mode, mode),
+            )
+            for mode in MODES
         ),
-        *(mode_action(mode, titles[mode]) for mode in MODES),
-        ActionSpec(
-            "run.unload",
+        spec(
+            "unload",
             tr("Unload models from the memory"),
             runner.link.unload,
-            (),
-            group,
             "unload",
-            lambda: runner.link.is_ready,
+            enabled=ready,
         ),
-        ActionSpec(
-            "run.clear_cache",
+        spec(
+            "clear_cache",
             tr("Clear the cache of results"),
             runner.clear_cache,
-            (),
-            group,
             "disk",
-            lambda: runner.link.is_ready,
+            enabled=ready,
         ),
-        ActionSpec(
-            "run.restart_engine",
-            tr("Start the engine anew"),
-            runner.link.restart,
-            (),
-            group,
-            "run_again",
-        ),
+        spec("restart_engine", tr("Start the engine anew"), runner.link.restart, "run_again"),
     ]
