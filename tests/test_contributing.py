@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import tomllib
@@ -87,6 +88,20 @@ def test_every_link_leads_to_a_file(page):
     links = re.findall(r"\]\(([^)#]+)\)", text(page))
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted(PACKAGE.rglob("__init__.py")),
+    ids=lambda page: page.parent.relative_to(ROOT).as_posix(),
+)
+def test_every_folder_says_what_it_is_for(page):
+    says = ast.get_docstring(ast.parse(text(page))) or ""
+    assert says, "what is it for, where to start, how to add one more of its kind?"
+    assert len(says.splitlines()) <= 10
+    bases = (page.parent, PACKAGE, ROOT)
+    missing = [n for n in NAMED.findall(says) if not any((base / n).exists() for base in bases)]
+    assert missing == []
 
 
 # --- ARCHITECTURE.md ------------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""The model library: networks, text encoding, sampling, LoRA, upscaling.
+"""The model library: networks, text encoding, sampling, LoRA, upscaling. Knows no graph.
 
-Importing the package itself loads no torch.
+May import `library` and `errors`; importing the package itself loads no torch. Start at
+`loading/load.py` for how a model comes to be, at `sampling/run.py` for how a picture does. Rooms,
+each knowing only those before it: `families`; `weights`; `sampling` and `architectures`; `lora`;
+`text`; `images`; `loading`.
 """

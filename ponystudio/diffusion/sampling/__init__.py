@@ -1,1 +1,5 @@
-"""Samplers, schedules, noise and guidance. Importing it loads no torch."""
+"""Samplers, schedules, noise and guidance. Importing it loads no torch.
+
+May import `diffusion.weights` and below. Start at `run.py`. One more sampler is its function and a
+row in `names.py`; one more schedule a function in `schedules.py` and its name in both.
+"""

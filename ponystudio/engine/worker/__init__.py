@@ -1,5 +1,5 @@
-"""The worker process: reads commands, runs graphs, answers with messages.
+"""The worker process: main loop and service.
 
-May import all of the engine. Start at `worker_main.py`; one more command is a class in
-`engine/protocol/worker_commands.py` and a case in `Worker`.
+May import all of the engine. Start at `worker_main.py`. One more command is a class in
+`engine/protocol/worker_commands.py` and a `case` here.
 """
