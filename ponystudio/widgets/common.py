@@ -229,17 +229,6 @@ class EmptyState(QWidget):
             self._run()
 
 
-def paint_icon(painter: QPainter, name: str, rect: QRect, color: QColor) -> None:
-    """An icon in the middle of a rectangle, 16 px at 100 %."""
-    side = theme.scale() * 16
-    painter.save()
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.translate(rect.x() + (rect.width() - side) / 2, rect.y() + (rect.height() - side) / 2)
-    painter.scale(theme.scale(), theme.scale())
-    painter.strokePath(theme.icon_path(name), theme.icon_pen(color))
-    painter.restore()
-
-
 def rounded(painter: QPainter, rect: QRect, radius: float, fill: QColor | None, edge: QPen) -> None:
     """A rounded rectangle with a crisp edge inside `rect`."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)

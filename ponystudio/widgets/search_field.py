@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, Qt, QTimer, Signal
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLineEdit, QWidget
 
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import paint_icon
-from ponystudio.widgets.primitives import px
+from ponystudio.widgets.primitives import draw_icon, px
 
 _TYPING_MS = 120
 
@@ -33,8 +32,8 @@ class SearchField(QLineEdit):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
-        box = QRect(px(8), 0, px(16), self.height())
-        paint_icon(QPainter(self), "search", box, theme.current().color("text3"))
+        middle = QRectF(px(8), 0, px(16), self.height()).center()
+        draw_icon(QPainter(self), "search", middle, theme.current().color("text3"))
 
     def clear_now(self) -> None:
         self.clear()

@@ -9,8 +9,7 @@ from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QPainterPath, QPain
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QWidget
 
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import paint_icon
-from ponystudio.widgets.primitives import px
+from ponystudio.widgets.primitives import draw_icon, px
 
 _HEIGHT, _RADIUS = 28, 6
 
@@ -100,7 +99,7 @@ class _Segment(QAbstractButton):
         ink = look.color("accent" if on else "text" if self.isEnabled() else "text3")
         icon = self.rect().adjusted(px(10), 0, 0, 0)
         icon.setWidth(px(16))
-        paint_icon(painter, self._icon_name, icon, ink)
+        draw_icon(painter, self._icon_name, icon.toRectF().center(), ink)
         painter.setFont(theme.font("body"))
         painter.setPen(ink)
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft

@@ -20,8 +20,8 @@ from ponystudio.studio.results.comparison import Finding
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_texts import decimal, device, precision, size
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import Hairline, Lines, Spacing, label, paint_icon, rounded, spanned
-from ponystudio.widgets.primitives import px
+from ponystudio.widgets.common import Hairline, Lines, Spacing, label, rounded, spanned
+from ponystudio.widgets.primitives import draw_icon, px
 
 
 class Facts(Lines):
@@ -139,7 +139,8 @@ class _Arrow(QWidget):
         self.setFixedWidth(px(20))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        paint_icon(QPainter(self), "right", self.rect(), theme.current().color("text3"))
+        middle = self.rect().toRectF().center()
+        draw_icon(QPainter(self), "right", middle, theme.current().color("text3"))
 
 
 class Differences(QWidget):

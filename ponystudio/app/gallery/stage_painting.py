@@ -11,8 +11,8 @@ from PySide6.QtGui import QBrush, QColor, QFontMetrics, QImage, QPainter, QPen, 
 from ponystudio.app.gallery.filmstrip import paint_mark
 from ponystudio.studio.results.image_loader import Pyramid
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import paint_icon, rounded
-from ponystudio.widgets.primitives import px
+from ponystudio.widgets.common import rounded
+from ponystudio.widgets.primitives import draw_icon, px
 
 # Above this, pixels are looked at one by one, and smoothing would invent some.
 _SQUARE_FROM = 3.0
@@ -89,7 +89,7 @@ def paint_divider(painter: QPainter, x: float, rect: QRectF, focused: bool) -> N
     painter.setPen(QPen(black, px(2)))
     painter.setBrush(white)
     painter.drawEllipse(handle)
-    paint_icon(painter, "compare", handle.toAlignedRect(), black)
+    draw_icon(painter, "compare", handle.toAlignedRect().toRectF().center(), black)
 
 
 def handle_rect(x: float, rect: QRectF) -> QRectF:

@@ -27,8 +27,8 @@ from ponystudio.studio.results.result_list import ResultList
 from ponystudio.studio.results.result_texts import described
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import paint_icon, rounded
-from ponystudio.widgets.primitives import px
+from ponystudio.widgets.common import rounded
+from ponystudio.widgets.primitives import draw_icon, px
 
 _CELLS_KEPT = 500
 
@@ -157,7 +157,7 @@ class ThumbnailBase(QAbstractScrollArea):
         else:
             rounded(painter, cell, px(4), look.color("field"), QPen(Qt.PenStyle.NoPen))
             if self._thumbnails.is_bad(picture.path):
-                paint_icon(painter, "alert", cell, look.color("text3"))
+                draw_icon(painter, "alert", cell.toRectF().center(), look.color("text3"))
         if row == self._hovered:
             rounded(painter, cell, px(4), None, QPen(look.color("text3"), 1))
         if picture.path in self._selected:
@@ -178,7 +178,7 @@ class ThumbnailBase(QAbstractScrollArea):
             return
         box = QRect(cell.right() - side - px(2), cell.top() + px(3), side, side)
         rounded(painter, box, px(4), look.color("panel"), QPen(Qt.PenStyle.NoPen))
-        paint_icon(painter, "star", box, look.color("warn"))
+        draw_icon(painter, "star", box.toRectF().center(), look.color("warn"))
 
     def _cell_pixmap(self, path: Path, size: QSize) -> QPixmap | None:
         """The thumbnail, cut to fill the cell, with round corners."""

@@ -12,11 +12,12 @@ from PySide6.QtCore import (
     QSize,
     Qt,
 )
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from ponystudio.canvas.palette.palette_entries import PaletteEntry, PaletteRow
 from ponystudio.widgets import theme
+from ponystudio.widgets.primitives import draw_icon
 
 ROW, HEADING = 44, 28
 _TILE = 26
@@ -146,17 +147,17 @@ def _paint_entry(
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(group.header)
     painter.drawRoundedRect(tile, 5 * unit, 5 * unit)
-    _paint_icon(painter, tile, entry.icon or group.icon, look.color("text"))
+    draw_icon(painter, entry.icon or group.icon, tile.center(), look.color("text"), 14)
     right = rect.right() - 12 * unit
     if chosen:
         right = _paint_return_key(painter, rect, right, look) - 8 * unit
     painter.setFont(theme.font("body"))
     painter.setPen(look.color("text2" if chosen else "text3"))
-    wide = QFontMetricsF(theme.font("body")).horizontalAdvance(group_title(entry))
+    wide = QFontMetricsF(theme.font("body")).horizontalAdvance(entry.group)
     painter.drawText(
         QRectF(right - wide, rect.top(), wide + 1, rect.height()),
         Qt.AlignmentFlag.AlignVCenter,
-        group_title(entry),
+        entry.group,
     )
     left = tile.right() + 8 * unit
     half = rect.height() / 2
@@ -170,10 +171,6 @@ def _paint_entry(
         Qt.AlignmentFlag.AlignVCenter,
         QFontMetricsF(caption).elidedText(entry.help, Qt.TextElideMode.ElideRight, room),
     )
-
-
-def group_title(entry: PaletteEntry) -> str:
-    return entry.group
 
 
 def paint_title(painter: QPainter, rect: QRectF, title: str, places: tuple[int, ...]) -> None:
@@ -198,16 +195,6 @@ def paint_title(painter: QPainter, rect: QRectF, title: str, places: tuple[int, 
             QRectF(x, rect.top(), wide + 2, rect.height()), Qt.AlignmentFlag.AlignVCenter, part
         )
         x, start = x + wide, end
-
-
-def _paint_icon(painter: QPainter, tile: QRectF, icon: str, color: QColor) -> None:
-    unit = theme.scale()
-    painter.save()
-    painter.translate(tile.center().x() - 7 * unit, tile.center().y() - 7 * unit)
-    painter.scale(unit * 14 / 16, unit * 14 / 16)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.strokePath(theme.icon_path(icon), theme.icon_pen(color))
-    painter.restore()
 
 
 def _paint_return_key(painter: QPainter, rect: QRectF, right: float, look: theme.Theme) -> float:

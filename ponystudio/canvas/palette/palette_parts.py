@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from ponystudio.canvas.palette.palette_entries import SocketFilter
 from ponystudio.widgets import theme
+from ponystudio.widgets.primitives import draw_icon
 
 
 class Chip(QToolButton):
@@ -54,9 +55,8 @@ class Chip(QToolButton):
         painter.setPen(look.color("text"))
         text = QRectF(26 * unit, 0, self.width() - 48 * unit, self.height())
         painter.drawText(text, Qt.AlignmentFlag.AlignVCenter, self._filter.text)
-        painter.translate(self.width() - 22 * unit, self.height() / 2 - 6 * unit)
-        painter.scale(unit * 0.75, unit * 0.75)
-        painter.strokePath(theme.icon_path("close"), theme.icon_pen(look.color("text2")))
+        cross = QPointF(self.width() - 16 * unit, self.height() / 2)
+        draw_icon(painter, "close", cross, look.color("text2"), 12)
         painter.end()
 
 

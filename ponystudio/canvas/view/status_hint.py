@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.widgets import theme
 from ponystudio.widgets.popup_background import paint_ground
+from ponystudio.widgets.primitives import draw_icon
 
 _HIGH, _FOOT = 34, 16
 
@@ -47,12 +48,7 @@ class StatusHint(QWidget):
         look, unit = theme.current(), theme.scale()
         painter = QPainter(self)
         paint_ground(painter, self, "card", "line2")
-        painter.save()
-        painter.translate(12 * unit, self.height() / 2 - 8 * unit)
-        painter.scale(unit, unit)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.strokePath(theme.icon_path("info"), theme.icon_pen(look.color("text2")))
-        painter.restore()
+        draw_icon(painter, "info", QPointF(20 * unit, self.height() / 2), look.color("text2"))
         x = 38 * unit
         for part, bold in self._parts:
             font = _font(bold)
