@@ -84,14 +84,6 @@ def test_a_zoom_is_sharp_once_it_rests(view: GraphView, qtbot) -> None:
     assert difference(shot(view), repainted(view)) <= 2
 
 
-def test_muting_paints_the_wires_anew(view: GraphView) -> None:
-    before = shot(view)
-    for mode in ("muted", "normal"):
-        view.graph_scene.document.do(SetMode("source", mode), "Mute")
-        assert difference(shot(view), repainted(view)) <= 2
-    assert difference(shot(view), before) <= 2
-
-
 def test_a_scene_outlives_its_view(qapp, document: EditableGraph) -> None:
     scene = GraphScene(document)
     view = GraphView(scene)
