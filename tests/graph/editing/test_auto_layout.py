@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,3 +157,14 @@ def test_what_comes_after_makes_room_for_a_node_in_a_wire():
     assert auto_layout.make_room(graph, moved, "new") == {}
     backwards = {**boxes, "b": (-400.0, 0.0, 240.0, 100.0)}
     assert auto_layout.make_room(graph, backwards, "new") == {}
+
+
+def test_networkx_is_loaded_only_where_something_is_laid_out():
+    code = (
+        "import sys; from ponystudio.graph import validation;"
+        "from ponystudio.graph.editing import auto_layout;"
+        "from ponystudio.graph.model import Graph;"
+        "auto_layout.missing_positions(Graph(), {}, []);"
+        "sys.exit('networkx' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
