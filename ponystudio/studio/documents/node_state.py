@@ -12,8 +12,6 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
-from ponystudio.errors import PonyStudioError
-
 Phase = Literal["rest", "waiting", "running", "done", "failed", "not_run"]
 Tier = Literal["", "device", "memory", "disk"]
 
@@ -31,10 +29,6 @@ class Problem:
     reason: str = ""
     socket: str = ""
     details: str = ""
-
-    @classmethod
-    def of(cls, error: PonyStudioError) -> Problem:
-        return cls(error.what, error.remedy, type(error).__name__, error.socket)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.run_events import RunRefused
 from ponystudio.engine.protocol.run_reasons import NOT_NEEDED
 from ponystudio.engine.protocol.run_request import RunRequest
@@ -25,7 +26,7 @@ from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.editable_graph import Change
 from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.node_state_writer import PreviewPictures, faults_of
-from ponystudio.studio.runs.run_texts import in_window, plan_texts
+from ponystudio.studio.runs.run_texts import plan_texts
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Milliseconds without an edit after which the graph is looked at.
@@ -254,10 +255,7 @@ def _check(
         *check(graph, catalog, title_of=titles(graph, catalog)),
         *check_files(graph, catalog, folders, effective(graph, catalog).nodes, families=families),
     ]
-    found: dict[str, tuple[Problem, ...]] = {}
-    for error in errors:
-        found[error.node] = (*found.get(error.node, ()), in_window(Problem.of(error)))
-    return found
+    return faults_of(map(ErrorInfo.of, errors))
 
 
 def _clear_stale_failures(document: Document, change: Change) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -18,7 +17,7 @@ from ponystudio.graph.result_keys import CODE_CHANGED, NEVER_RUN, VERSION_CHANGE
 from ponystudio.graph.topology import effective
 from ponystudio.qt.i18n import tr
 from ponystudio.qt.notification import Row
-from ponystudio.studio.documents.node_state import Problem, Tier
+from ponystudio.studio.documents.node_state import Tier
 
 # Longer names of nodes would have to be cut on a card.
 LONGEST = 18
@@ -123,13 +122,8 @@ def is_fallback(action: str) -> bool:
     return not action.startswith("results are no longer")
 
 
-def in_window(problem: Problem) -> Problem:
-    """The same problem with a remedy that speaks of settings in place of options."""
-    remedy = remedy_in_window(problem.remedy)
-    return problem if remedy == problem.remedy else replace(problem, remedy=remedy)
-
-
 def remedy_in_window(remedy: str) -> str:
+    """A remedy that speaks of settings in place of options."""
     if "--" not in remedy:
         return remedy
     for pattern, text in (

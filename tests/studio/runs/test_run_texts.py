@@ -8,10 +8,8 @@ from helpers.small_graph import CATALOG, GRAPH
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.model import Node
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.studio.documents.node_state import Problem
 from ponystudio.studio.runs.run_texts import (
     duration,
-    in_window,
     memory,
     plan_texts,
     reason_text,
@@ -118,12 +116,6 @@ def test_options_become_settings(told, said):
 def test_what_is_missing_is_told_so_too(tmp_path):
     with pytest.raises(PonyStudioError) as caught:
         ModelFolders([tmp_path]).resolve("checkpoints", "none.safetensors")
-    problem = in_window(Problem.of(caught.value))
-    assert problem.what
-    assert "--" not in problem.remedy
-    assert "settings" in problem.remedy
-
-
-def test_a_problem_without_options_stays_the_same():
-    problem = Problem("There is no file.", "Choose another.")
-    assert in_window(problem) is problem
+    remedy = remedy_in_window(caught.value.remedy)
+    assert "--" not in remedy
+    assert "settings" in remedy
