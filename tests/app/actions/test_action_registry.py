@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from helpers.window import CTRL, open_window, press
 from ponystudio.app.actions.action_registry import ActionRegistry, shown_keys
-from ponystudio.app.actions.key_presets import PRESETS
 from ponystudio.app.window.panel_registry import panel_specs
 from ponystudio.app.window.window_actions import menu_entries
 from ponystudio.studio.settings import Settings
@@ -115,43 +114,35 @@ class TestMenu:
         assert done == ["new"]
 
 
-class TestAllOfThem:
-    @pytest.fixture
-    def specs(self, home):
-        with open_window() as window:
-            yield window.actions_.specs()
+@pytest.fixture
+def specs(home):
+    with open_window() as window:
+        yield window.actions_.specs()
 
-    def test_ids_are_unique_and_keys_are_keys(self, specs):
-        ids = [spec.id for spec in specs]
-        assert len(ids) == len(set(ids))
-        for spec in specs:
-            assert spec.title
-            for keys in spec.keys:
-                assert QKeySequence(keys).toString(), (spec.id, keys)
 
-    def test_no_two_share_keys(self, specs):
-        taken: dict[str, str] = {}
-        for spec in specs:
-            for keys in spec.keys:
-                other = taken.setdefault(QKeySequence(keys).toString(), spec.id)
-                assert other == spec.id, keys
+def test_ids_are_unique_and_keys_are_keys(specs):
+    ids = [spec.id for spec in specs]
+    assert len(ids) == len(set(ids))
+    for spec in specs:
+        assert spec.title
+        for keys in spec.keys:
+            assert QKeySequence(keys).toString(), (spec.id, keys)
 
-    @pytest.mark.parametrize("preset", PRESETS)
-    def test_presets_name_what_there_is_and_share_no_keys(self, home, preset):
-        with open_window(key_preset=preset) as window:
-            specs = window.actions_.specs()
-        assert set(PRESETS[preset]) <= {spec.id for spec in specs}
-        taken: dict[str, str] = {}
-        for spec in specs:
-            for keys in spec.keys:
-                other = taken.setdefault(QKeySequence(keys).toString(), spec.id)
-                assert other == spec.id, keys
 
-    def test_the_menu_holds_what_there_is(self, specs):
-        known = {spec.id for spec in specs}
-        wanted = {id for _, ids in menu_entries(panel_specs()) for id in ids if id}
-        assert wanted <= known
+def test_no_two_share_keys(specs):
+    taken: dict[str, str] = {}
+    for spec in specs:
+        for keys in spec.keys:
+            other = taken.setdefault(QKeySequence(keys).toString(), spec.id)
+            assert other == spec.id, keys
 
-    def test_the_platform_writes_the_keys(self):
-        assert shown_keys(ActionSpec("a.b", "C", lambda: 0)) == ""
-        assert shown_keys(ActionSpec("a.b", "C", lambda: 0, ("Ctrl+K", "F5"))) == "Ctrl+K"
+
+def test_the_menu_holds_what_there_is(specs):
+    known = {spec.id for spec in specs}
+    wanted = {id for _, ids in menu_entries(panel_specs()) for id in ids if id}
+    assert wanted <= known
+
+
+def test_the_platform_writes_the_keys():
+    assert shown_keys(ActionSpec("a.b", "C", lambda: 0)) == ""
+    assert shown_keys(ActionSpec("a.b", "C", lambda: 0, ("Ctrl+K", "F5"))) == "Ctrl+K"
