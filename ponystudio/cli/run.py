@@ -66,7 +66,8 @@ def _run(opened: OpenedGraph, arguments: Namespace, display: RunDisplay) -> None
         "scope": str(arguments.graph.absolute()),
     }
     if arguments.dry_run:
-        display.show_plan(dry_run(opened.graph, **settings))
+        plans = dry_run(opened.graph, **settings)
+        display.show_plan({id: plan.text for id, plan in plans.items()})
     else:
         # What nodes print belongs to the notes; stdout is for paths and events.
         with redirect_stdout(sys.stderr):

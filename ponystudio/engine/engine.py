@@ -30,6 +30,7 @@ from ponystudio.engine.node_packs import NodePacks
 from ponystudio.engine.plan import (
     Plan,
 )
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import Event, Memory, RunFailed, RunFinished, RunStarted
 from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.engine.protocol.worker_messages import MemoryUse
@@ -131,13 +132,13 @@ class Engine:
 
     def preview_plan(
         self, request: RunRequest
-    ) -> tuple[dict[str, str], Mapping[str, str], list[PonyStudioError]]:
+    ) -> tuple[dict[str, NodePlan], Mapping[str, str], list[PonyStudioError]]:
         """What `explain` says of as much of the graph as has no errors, what its results are known
         by in short, and those errors. During a run, too."""
         return self._planner.preview(request)
 
-    def explain(self, request: RunRequest) -> dict[str, str]:
-        """For every node of the run, in its order: "runs: WHY", "cached: WHERE" or why neither."""
+    def explain(self, request: RunRequest) -> dict[str, NodePlan]:
+        """For every node of the run, in its order, what it would do with it."""
         return self._planner.explain(self.plan(request), request)
 
     def run(

@@ -10,6 +10,7 @@ from threading import Event as Flag
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import DeviceChoice, choose
 from ponystudio.engine.node_packs import NodePacks, load_packs
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import JsonEvent
 from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.graph.model import Graph
@@ -60,8 +61,8 @@ def dry_run(
     packs: NodePacks | None = None,
     targets: tuple[str, ...] | None = None,
     scope: str = "",
-) -> dict[str, str]:
-    """For every node, in the order of the run, whether it would run and why.
+) -> dict[str, NodePlan]:
+    """For every node, in the order of the run, what the run would do with it.
 
     Raises the first error of the check.
     """

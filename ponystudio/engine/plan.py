@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Protocol
 
 from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.engine.protocol.node_plan import CACHED, NOT_NEEDED, RUNS, UP_TO_DATE, NodePlan
 from ponystudio.engine.protocol.run_events import Tier
 from ponystudio.engine.protocol.run_reasons import (
+    FILES_STAND,
     NOT_KEPT,
-    NOT_NEEDED,
     READS_LINKED_FILE,
     SAVES,
 )
@@ -140,12 +141,13 @@ class Plan:
         """What each node's results are known by, short: for whoever keeps something with them."""
         return {id: key_suffix(self.keys.identity(id)) for id in self.inputs.order}
 
-    def explain(self, past: RunHistory) -> dict[str, str]:
-        """For every node, in order: "runs: WHY", "cached: WHERE" or why neither."""
-        texts: dict[str, str] = {id: f"cached: {tier}" for id, tier in self.cached.items()}
-        texts |= dict.fromkeys(self.unchanged, "skipped: its files still stand")
-        texts |= {step.node.id: f"runs: {self.why(step, past)}" for step in self.steps}
-        return {id: texts.get(id, NOT_NEEDED) for id in self.inputs.order}
+    def explain(self, past: RunHistory) -> dict[str, NodePlan]:
+        """For every node, in order, what the run will do with it."""
+        plans = {id: NodePlan(CACHED, tier) for id, tier in self.cached.items()}
+        plans |= dict.fromkeys(self.unchanged, NodePlan(UP_TO_DATE, FILES_STAND))
+        plans |= {step.node.id: NodePlan(RUNS, self.why(step, past)) for step in self.steps}
+        unneeded = NodePlan(NOT_NEEDED)
+        return {id: plans.get(id, unneeded) for id in self.inputs.order}
 
     def why(self, step: Step, past: RunHistory) -> str:
         """Why a node runs again, in a few words."""

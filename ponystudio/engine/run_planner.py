@@ -22,6 +22,7 @@ from ponystudio.engine.plan import (
     plan_inputs,
     plan_keys,
 )
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.engine.run_files import RunFiles, embedding_contents
 from ponystudio.errors import NothingToRun, PonyStudioError
@@ -114,13 +115,13 @@ class RunPlanner:
                 lambda node, identity: self._is_up_to_date(request, node, identity),
             )
 
-    def explain(self, plan: Plan, request: RunRequest) -> dict[str, str]:
-        """For every node of a plan, in its order: "runs: WHY", "cached: WHERE" or why neither."""
+    def explain(self, plan: Plan, request: RunRequest) -> dict[str, NodePlan]:
+        """For every node of a plan, in its order, what the run will do with it."""
         return plan.explain(self._history.of(request.scope))
 
     def preview(
         self, request: RunRequest
-    ) -> tuple[dict[str, str], Mapping[str, str], list[PonyStudioError]]:
+    ) -> tuple[dict[str, NodePlan], Mapping[str, str], list[PonyStudioError]]:
         """What `explain` says of as much of the graph as has no errors, what its results are known
         by in short, and those errors."""
         with self._lock:

@@ -64,7 +64,7 @@ def test_memory_is_known_and_a_clear_keeps_what_a_run_uses(studio):
     plan = engine.plan(studio.request(SUM, targets=("sum",)))
     assert engine.results.pin(plan.needed)
     engine.clear()
-    assert set(engine.explain(studio.request(SUM, targets=("sum",))).values()) == {
+    assert set(studio.explain(SUM, targets=("sum",)).values()) == {
         "cached: memory",
         "not needed",
     }

@@ -190,7 +190,7 @@ def test_without_a_cache_every_run_is_the_first(runs):
 def test_a_dry_run_touches_nothing(runs, tmp_path):
     said = dry_run(text_to_picture(), output=tmp_path / "output", **runs.settings)
     assert list(said)[-1] == "save"
-    assert said["sampler"] == "runs: not run before"
+    assert said["sampler"].text == "runs: not run before"
     assert not (tmp_path / "output").exists()
 
 

@@ -233,7 +233,8 @@ class Studio:
         return self.told("node_started")
 
     def explain(self, graph: Graph, **more: Any) -> dict[str, str]:
-        return self.engine.explain(self.request(graph, **more))
+        plans = self.engine.explain(self.request(graph, **more))
+        return {id: plan.text for id, plan in plans.items()}
 
     def told(self, event: str, field: str = "node") -> list[Any]:
         return [item[field] for item in self.events if item["event"] == event]

@@ -129,8 +129,8 @@ def test_another_tokenizer_beside_a_model_is_another_result(form, tmp_path):
             (tmp_path / "tokenizer.model").write_bytes(content)
             plans.append(engine.explain(request))
             engine.run(request, observer=Keep())
-    assert [said["prompt"].partition(":")[0] for said in plans] == ["runs", "cached"] * 2
-    assert plans[2]["clip"].endswith("other content")
+    assert [said["prompt"].status for said in plans] == ["runs", "cached"] * 2
+    assert plans[2]["clip"].detail.endswith("other content")
     before, after = contexts
     assert not torch.allclose(before, after)
 

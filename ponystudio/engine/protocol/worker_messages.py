@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from ponystudio.engine.protocol.error_info import ErrorInfo
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import Event
 from ponystudio.graph.model import Graph
 
@@ -68,7 +69,7 @@ class PlanAnswer(WorkerMessage, frozen=True):
     are in the way of the rest."""
 
     number: int
-    nodes: Mapping[str, str]
+    nodes: Mapping[str, NodePlan]
     keys: Mapping[str, str]
     errors: list[ErrorInfo]
 

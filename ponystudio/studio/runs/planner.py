@@ -11,8 +11,8 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from ponystudio.engine.protocol.error_info import ErrorInfo
+from ponystudio.engine.protocol.node_plan import NOT_NEEDED, NodePlan
 from ponystudio.engine.protocol.run_events import RunRefused
-from ponystudio.engine.protocol.run_reasons import NOT_NEEDED
 from ponystudio.engine.protocol.run_request import RunRequest
 from ponystudio.engine.protocol.worker_messages import PlanAnswer, RunMessage
 from ponystudio.graph.catalog import Catalog
@@ -203,7 +203,7 @@ class Planner(QObject):
             self._timers[document].start(PAUSE)
 
     def _write(
-        self, request: PlanRequest, nodes: Mapping[str, str], keys: Mapping[str, str]
+        self, request: PlanRequest, nodes: Mapping[str, NodePlan], keys: Mapping[str, str]
     ) -> None:
         document = request.document
         words = plan_texts(nodes, request.graph, request.catalog)
@@ -211,7 +211,7 @@ class Planner(QObject):
             tier, reason = words.get(id, ("", ""))
             more: dict[str, Any] = {}
             state = document.states[id]
-            if state.phase == "rest" and nodes.get(id) == NOT_NEEDED:
+            if state.phase == "rest" and id in nodes and nodes[id].status == NOT_NEEDED:
                 more = {"phase": "done"}  # in an earlier process: what it was for still stands
             elif state.phase in ("rest", "done"):
                 picture = self._pictures.get(keys.get(id, "")) if tier else None

@@ -12,6 +12,7 @@ from typing import cast
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.engine.protocol import run_reasons
+from ponystudio.engine.protocol.node_plan import CACHED, RUNS, UP_TO_DATE, NodePlan
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import CODE_CHANGED, NEVER_RUN, VERSION_CHANGED
 from ponystudio.graph.topology import effective
@@ -25,25 +26,24 @@ _CHANGED = " changed"
 
 
 def plan_texts(
-    statuses: Mapping[str, str], graph: Graph, catalog: Mapping[str, NodeSpec]
+    plans: Mapping[str, NodePlan], graph: Graph, catalog: Mapping[str, NodeSpec]
 ) -> dict[str, tuple[Tier, str]]:
     """For every node that was told of, but not for those that nothing needs to run: where its
     result lies, or why it will run."""
     running = effective(graph, catalog)
     words: dict[str, tuple[Tier, str]] = {}
     roots: dict[str, str] = {}
-    for id, text in statuses.items():  # in the order of the run
-        kind, _, rest = text.partition(": ")
-        if kind == "cached":
-            words[id] = cast(Tier, rest), ""
-        elif kind == "skipped":
+    for id, plan in plans.items():  # in the order of the run
+        if plan.status == CACHED:
+            words[id] = cast(Tier, plan.detail), ""
+        elif plan.status == UP_TO_DATE:
             words[id] = "disk", ""
-        elif kind == "runs":
+        elif plan.status == RUNS:
             node = running.nodes.get(id)
             sources = node.sources if node else ()
             spec = catalog.get(node.type) if node else None
             root = next((roots[source] for source in sources if source in roots), "")
-            own, reason = _reason(rest, spec)
+            own, reason = _reason(plan.detail, spec)
             if root and not own:
                 reason = tr("Will run: after {node}").format(node=title(graph, catalog, root))
             roots[id] = root if root and not own else id

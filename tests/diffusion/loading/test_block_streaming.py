@@ -197,7 +197,7 @@ class TestTrouble:
 
     @pytest.mark.parametrize("free", [0, 10**12])
     def test_pages_are_given_back_only_where_they_do_not_fit(self, name, opened, monkeypatch, free):
-        monkeypatch.setattr(block_streaming.memory, "available", lambda: free)
+        monkeypatch.setattr(block_streaming.main_memory, "available", lambda: free)
         streamed, gone = opened(0), []
         monkeypatch.setattr(streamed.stream._weights, "let_go", gone.append)
         streamed(**flows.told(name))

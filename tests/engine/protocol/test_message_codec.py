@@ -14,6 +14,7 @@ from ponystudio.engine.protocol.message_codec import (
     read_command,
     read_message,
 )
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import (
     Event,
     Memory,
@@ -111,7 +112,7 @@ MESSAGES = [
     WorkerUnusable("There is no cuda."),
     Heartbeat(),
     MemoryUse("CPU", 8, 7, 6, 5, 4, 3, 2, 1),
-    PlanAnswer(1, {"a": "runs: why"}, {"a": "key"}, [ERROR]),
+    PlanAnswer(1, {"a": NodePlan("runs", "why")}, {"a": "key"}, [ERROR]),
     UpgradeAnswer(2, GRAPH, ["a is new"]),
     *(RunMessage(3, event) for event in EVENTS),
 ]

@@ -9,6 +9,7 @@ import shiboken6
 from PySide6.QtGui import QImage
 
 from helpers.running import document_of, finish, make, runner_for, tiny_catalog, until
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import (
     Output,
     RunPlanned,
@@ -96,7 +97,7 @@ class TestPicturesOfAnEarlierProcess:
         assert document.states["d"].picture is None
         # The plan finds that the result is still that one.
         until(lambda: link.asked)
-        nodes = {"d": "not needed", "end": "skipped: its files still stand"}
+        nodes = {"d": NodePlan("not needed"), "end": NodePlan("skipped")}
         link.receive(PlanAnswer(max(link.asked), nodes, {"end": "ke"}, []))
         until(lambda: not document.states["end"].stale)
         assert document.states["end"].tier == "disk"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.running import document_of, make, until
-from ponystudio.engine.protocol.run_reasons import NOT_NEEDED
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.worker_messages import PlanAnswer
 from ponystudio.graph.editing.edits import RemoveNode, SetParam
 
@@ -18,7 +18,8 @@ def asked(document, link):
 
 
 def answer(link, number, keys=(), **nodes):
-    link.receive(PlanAnswer(number, nodes, dict(keys), []))
+    plans = {id: NodePlan(*text.split(": ", 1)) for id, text in nodes.items()}
+    link.receive(PlanAnswer(number, plans, dict(keys), []))
 
 
 def test_a_faulty_node_says_so_and_the_rest_is_planned(runner, link):
@@ -44,7 +45,7 @@ def test_the_answer_stands_on_the_cards(document, link, asked):
 
 
 def test_what_nothing_needs_was_done_before(document, link, asked):
-    answer(link, asked, d=NOT_NEEDED, end="skipped: its files still stand")
+    answer(link, asked, d="not needed", end="skipped: its files still stand")
     assert document.states["d"].phase == "done"
     assert document.states["end"].tier == "disk"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.small_graph import CATALOG, GRAPH
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.model import Node
 from ponystudio.library.model_folders import ModelFolders
@@ -19,8 +20,12 @@ from ponystudio.studio.runs.run_texts import (
 )
 
 
+def plans(**texts):
+    return {id: NodePlan(*text.split(": ", 1)) for id, text in texts.items()}
+
+
 def said(**told):
-    return plan_texts(told, GRAPH, CATALOG)
+    return plan_texts(plans(**told), GRAPH, CATALOG)
 
 
 def test_where_results_lie_and_why_nodes_run():
@@ -62,7 +67,7 @@ def test_reasons(told, said):
 def test_long_names_of_nodes_give_way_to_their_kind():
     named = Node("e", "empty", title="A latent with a very long name")
     words = plan_texts(
-        {"e": "runs: width changed", "s": "runs: upstream: latent: width changed"},
+        plans(e="runs: width changed", s="runs: upstream: latent: width changed"),
         GRAPH.with_nodes([named]),
         CATALOG,
     )

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from helpers import worker_nodes
+from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import (
     NodePreview,
     NodeResult,
@@ -273,8 +274,8 @@ class TestLife:
         changed = graph.with_nodes([make("n", "number", value=123.0)])
         planned = listener.answer(listener.worker.plan(listener.request(changed)))
         assert planned.nodes == {
-            "n": "runs: value changed",
-            "end": "runs: upstream: a: value changed",
+            "n": NodePlan("runs", "value changed"),
+            "end": NodePlan("runs", "upstream: a: value changed"),
         }
 
     def test_plans_are_answered_during_a_run_and_cover_what_has_no_errors(self, listener):
@@ -287,8 +288,8 @@ class TestLife:
         )
         planned = listener.answer(listener.worker.plan(listener.request(graph)))
         assert planned.nodes == {
-            "fresh": "runs: not run before",
-            "fresh_save": "runs: not run before",
+            "fresh": NodePlan("runs", "not run before"),
+            "fresh_save": NodePlan("runs", "not run before"),
         }
         assert {error.where for error in planned.errors} == {"bad.count", "bad.a"}
         assert listener.events(run, RunFinished) == []
