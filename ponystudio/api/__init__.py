@@ -12,18 +12,22 @@ from typing import Annotated
 
 from ponystudio.api.context import Context, Models
 from ponystudio.api.node import NodeType, Upgrade, node, nodes_in
-from ponystudio.api.params import (
+from ponystudio.api.spec import (
     SEED_MAX,
     Affects,
     Choice,
     Cosmetic,
     File,
+    InputSpec,
     Label,
+    NodeSpec,
+    OutputSpec,
+    ParamSpec,
     Range,
     Seed,
     Text,
+    can_feed,
 )
-from ponystudio.api.spec import InputSpec, NodeSpec, OutputSpec, ParamSpec, can_feed
 from ponystudio.api.values import (
     Clip,
     Conditioning,

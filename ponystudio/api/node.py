@@ -15,18 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ponystudio.api.params import (
+from ponystudio.api.spec import (
     SEED_MAX,
     Affects,
     Choice,
     Cosmetic,
     File,
+    InputSpec,
     Label,
+    NodeSpec,
+    OutputSpec,
+    ParamSpec,
     Range,
     Seed,
     Text,
 )
-from ponystudio.api.spec import InputSpec, NodeSpec, OutputSpec, ParamSpec
 
 F = TypeVar("F", bound=Callable[..., Any])
 

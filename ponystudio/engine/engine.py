@@ -32,8 +32,7 @@ from ponystudio.engine.plan import (
 )
 from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import Event, Memory, RunFailed, RunFinished, RunStarted
-from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.protocol.worker_messages import MemoryUse
+from ponystudio.engine.protocol.worker_messages import MemoryUse, RunRequest
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.run_files import RunFiles
 from ponystudio.engine.run_planner import RunPlanner

@@ -12,7 +12,7 @@ from ponystudio.engine.memory.devices import DeviceChoice, choose
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import JsonEvent
-from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 

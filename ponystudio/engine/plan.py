@@ -10,12 +10,12 @@ from typing import Protocol
 
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.engine.protocol.node_plan import CACHED, NOT_NEEDED, RUNS, UP_TO_DATE, NodePlan
-from ponystudio.engine.protocol.run_events import Tier
-from ponystudio.engine.protocol.run_reasons import (
+from ponystudio.engine.protocol.run_events import (
     FILES_STAND,
     NOT_KEPT,
     READS_LINKED_FILE,
     SAVES,
+    Tier,
 )
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.result_keys import Content, Environment, NodeKey, Preimage, result_keys, why

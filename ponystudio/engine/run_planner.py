@@ -23,7 +23,7 @@ from ponystudio.engine.plan import (
     plan_keys,
 )
 from ponystudio.engine.protocol.node_plan import NodePlan
-from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.engine.run_files import RunFiles, embedding_contents
 from ponystudio.errors import NothingToRun, PonyStudioError
 from ponystudio.graph.catalog import Catalog

@@ -18,7 +18,7 @@ from ponystudio.engine.memory.oom_fallbacks import OomFallbacks
 from ponystudio.engine.memory.weights_pool import WeightsPool
 from ponystudio.engine.plan import Plan, Step
 from ponystudio.engine.protocol.run_events import Event
-from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.run_files import RunFiles
 

@@ -1,4 +1,6 @@
-"""Small parts that strip, viewer and gallery share."""
+"""Small widgets that many rooms share: icon and text buttons, hairlines, lines of names and values,
+columns that scroll, windows that fade in.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,24 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Literal
 
-from PySide6.QtCore import QObject, QRect, QSize, Qt
+from PySide6.QtCore import (
+    QAbstractAnimation,
+    QEasingCurve,
+    QObject,
+    QPropertyAnimation,
+    QRect,
+    QSize,
+    Qt,
+)
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QFrame,
+    QGraphicsOpacityEffect,
     QGridLayout,
     QLabel,
     QLayout,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -240,3 +252,37 @@ def rounded(painter: QPainter, rect: QRect, radius: float, fill: QColor | None, 
         painter.fillPath(path, fill)
     if edge.style() != Qt.PenStyle.NoPen:
         painter.strokePath(path, edge)
+
+
+POPUP_MS, TOAST_MS = 90, 140
+
+
+def fade_in(widget: QWidget, ms: int = POPUP_MS) -> None:
+    """Let a widget, which was just shown, appear."""
+    if theme.reduced_motion():
+        return
+    effect = QGraphicsOpacityEffect(widget, opacity=0.0)
+    widget.setGraphicsEffect(effect)
+    animation = QPropertyAnimation(effect, b"opacity", widget)
+    animation.setDuration(ms)
+    animation.setStartValue(0.0)
+    animation.setEndValue(1.0)
+    animation.setEasingCurve(QEasingCurve.Type.OutCubic)
+    # An effect that stays would paint everything twice.
+    animation.finished.connect(lambda: widget.setGraphicsEffect(None))  # type: ignore[arg-type]
+    animation.start(QAbstractAnimation.DeletionPolicy.DeleteWhenStopped)
+
+
+class ScrollColumn(QScrollArea):
+    """`box` takes what stands in it."""
+
+    def __init__(self, margin: int = 12, spacing: int = 8, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        page = QFrame()
+        page.setProperty("surface", "panel")
+        self.box = QVBoxLayout(page)
+        Spacing(self.box, (margin, margin, margin, margin), spacing)
+        self.setWidget(page)

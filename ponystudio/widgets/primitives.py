@@ -1,4 +1,4 @@
-"""Small painted parts that the run bar and the bottom bar share."""
+"""Small painted parts of bars, and the background that popups share."""
 
 from __future__ import annotations
 
@@ -194,3 +194,15 @@ class Separator(QFrame):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         QPainter(self).fillRect(self.rect(), theme.current().color("line"))
+
+
+def paint_ground(
+    painter: QPainter, widget: QWidget, ground: str = "panel", line: str = "line", radius: int = 7
+) -> None:
+    """Fill a widget, with a line around and round corners; tokens of the look."""
+    look = theme.current()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(look.color(line), 1))
+    painter.setBrush(look.color(ground))
+    rect = QRectF(widget.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+    painter.drawRoundedRect(rect, radius, radius)

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from ponystudio.qt.notification import Row
 from ponystudio.widgets import theme
-from ponystudio.widgets.fade_in import TOAST_MS, fade_in
+from ponystudio.widgets.common import TOAST_MS, fade_in
 from ponystudio.widgets.primitives import PaintedButton, draw_box, draw_icon, px
 
 Kind = Literal["info", "ok", "warn"]

@@ -17,7 +17,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from ponystudio.canvas.scene.scene import GraphScene
-from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, SetView

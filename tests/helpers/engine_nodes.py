@@ -23,7 +23,7 @@ from ponystudio.api import (
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose
 from ponystudio.engine.node_packs import NodePacks
-from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.library.model_folders import ModelFolders
 

@@ -15,9 +15,12 @@ from helpers import worker_nodes
 from helpers.documents import document_of_graph
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.engine.protocol.run_events import Event, RunFinished
-from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.protocol.worker_commands import WorkerSettings
-from ponystudio.engine.protocol.worker_messages import RunMessage, WorkerReady
+from ponystudio.engine.protocol.worker_messages import (
+    RunMessage,
+    RunRequest,
+    WorkerReady,
+    WorkerSettings,
+)
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.studio.documents.document import Document

@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF
 from helpers.hands import Hands
 from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 from ponystudio.canvas.scene.scene import GraphScene
-from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing import auto_layout

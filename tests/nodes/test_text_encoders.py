@@ -17,7 +17,7 @@ from ponystudio.diffusion.loading.load import load
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose
 from ponystudio.engine.node_packs import load_packs
-from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.engine.run_services import RunObserver
 from ponystudio.errors import DamagedFile, MismatchedValues, MissingFile
 from ponystudio.graph.model import Graph

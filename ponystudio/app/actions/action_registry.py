@@ -3,6 +3,8 @@
 Those of the window are shortcuts of the window. Those of a canvas work while a canvas has the
 keyboard (so that M mutes there and types elsewhere) and are asked for anew each time, since the
 canvas in front changes.
+
+Presets are keys as hands know them from other tools: each names only what differs from ours.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
-from ponystudio.app.actions.key_presets import PRESETS
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
@@ -143,3 +144,45 @@ def shown_keys(spec: ActionSpec) -> str:
     if not spec.keys:
         return ""
     return QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
+
+
+Keys = Mapping[str, tuple[str, ...]]
+
+PRESETS: Mapping[str, Keys] = {
+    "ponystudio": {},
+    "comfyui": {
+        "edit.mute": ("Ctrl+M",),
+        "edit.bypass": ("Ctrl+B",),
+        "edit.collapse": ("Alt+C",),
+        "edit.pin": ("P",),
+        "edit.duplicate": ("Ctrl+D",),
+        "edit.add": ("Tab",),
+        "edit.delete": ("Del",),
+        "canvas.fit": (".",),
+        "panel.models": ("M",),
+        "panel.focus": ("F",),
+    },
+    "blender": {
+        "edit.add": ("Shift+A", "Tab"),
+        "edit.mute": ("M",),
+        "edit.collapse": ("H",),
+        "edit.delete": ("X", "Del"),
+        "edit.dissolve": ("Ctrl+X",),
+        "edit.cut": (),
+        "edit.frame": ("F", "Ctrl+J"),
+        "canvas.fit": ("Home",),
+        "canvas.fit_selection": (".",),
+        "edit.redo": ("Ctrl+Shift+Z",),
+    },
+    "nuke": {
+        "edit.add": ("Tab",),
+        "edit.bypass": ("D",),
+        "edit.duplicate": ("Alt+C",),
+        "edit.collapse": (),
+        "edit.frame": ("Shift+B",),
+        "edit.dissolve": ("Ctrl+Shift+X",),
+        "edit.tidy": ("L",),
+        "canvas.fit": ("F",),
+        "run.run": ("F5", "Ctrl+Return"),
+    },
+}

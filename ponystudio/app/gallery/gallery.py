@@ -10,12 +10,11 @@ from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
 from ponystudio.app.gallery.filmstrip import Filmstrip
-from ponystudio.app.gallery.picture_menu import picture_menu
-from ponystudio.app.gallery.picture_view import PictureView
+from ponystudio.app.gallery.picture_view import PictureView, picture_menu
 from ponystudio.app.gallery.results_strip import ResultsStrip
 from ponystudio.app.gallery.side_panel import SidePanel
 from ponystudio.app.gallery.toolbar import GalleryToolbar
-from ponystudio.studio.results.compared_pair import ComparedPair, Mode
+from ponystudio.studio.results.comparison import ComparedPair, Mode
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.studio.results.result_list import ResultList

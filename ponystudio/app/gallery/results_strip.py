@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.app.gallery.picture_menu import picture_menu
+from ponystudio.app.gallery.picture_view import picture_menu
 from ponystudio.app.gallery.thumbnail_grid import ThumbnailGrid
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_library import ResultLibrary

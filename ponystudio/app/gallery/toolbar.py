@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
-from ponystudio.studio.results.compared_pair import Mode
+from ponystudio.studio.results.comparison import Mode
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import IconButton, Spacing, label
 from ponystudio.widgets.primitives import px

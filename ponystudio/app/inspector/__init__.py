@@ -1,5 +1,4 @@
 """The selected node; the graph when none is.
 
-May import `canvas` and below. Start at `inspector.py`; one more part of a page is a `section` of
-it, or of `graph_page.py`.
+May import `canvas` and below. Start at `inspector.py`; one more part of a page is a `section`.
 """

@@ -23,7 +23,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.scene.card_status import status
 from ponystudio.graph.model import Node
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.node_state import NodeState, Problem
+from ponystudio.studio.documents.editable_graph import NodeState, Problem
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import px
 

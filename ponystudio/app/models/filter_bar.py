@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.app.models.model_cards import KINDS, RING, kind_titles
-from ponystudio.studio.models.model_filter import ModelEntry, ModelFilter
+from ponystudio.studio.models.model_list import ModelEntry, ModelFilter
 from ponystudio.studio.models.model_summary import ModelSummary, family_title
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import theme

@@ -12,8 +12,8 @@ from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Node
 from ponystudio.library.file_checks import files_of
 from ponystudio.studio.documents.documents import Documents
+from ponystudio.studio.models.field_services import loader, takes, with_file
 from ponystudio.studio.models.model_files import FileFacts
-from ponystudio.studio.models.model_loaders import loader, takes, with_file
 
 
 class ModelActions(QObject):

@@ -28,10 +28,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QListView, QStyle, QStyledItemDelegate, QWidget
 
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.models.model_filter import AUTOV2, ModelEntry
-from ponystudio.studio.models.model_list import ENTRY, FACT, ModelListContext
+from ponystudio.studio.models.model_files import PreviewPictureCache
+from ponystudio.studio.models.model_list import AUTOV2, ENTRY, FACT, ModelEntry, ModelListContext
 from ponystudio.studio.models.model_summary import ModelSummary, family_title, mismatch, size_text
-from ponystudio.studio.models.preview_pictures import PreviewPictureCache
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_box, draw_icon, draw_ring, px
 

@@ -15,11 +15,9 @@ from ponystudio.app.models.model_actions import ModelActions
 from ponystudio.app.models.model_cards import KINDS, RING, ModelCard, ModelCardList
 from ponystudio.app.models.model_details import ModelDetails
 from ponystudio.studio.models.hashing import Hasher
-from ponystudio.studio.models.model_files import FileFacts
-from ponystudio.studio.models.model_filter import ModelEntry
-from ponystudio.studio.models.model_list import ENTRY, FACT, ModelList, ModelListContext
+from ponystudio.studio.models.model_files import FileFacts, PreviewPictureCache
+from ponystudio.studio.models.model_list import ENTRY, FACT, ModelEntry, ModelList, ModelListContext
 from ponystudio.studio.models.model_summary import ModelSummary, title_of
-from ponystudio.studio.models.preview_pictures import PreviewPictureCache
 from ponystudio.studio.results.result_table import made_with
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import theme

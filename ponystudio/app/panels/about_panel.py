@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ponystudio import __version__
 from ponystudio.studio.worker.worker_session import WorkerSession
+from ponystudio.widgets.common import ScrollColumn
 from ponystudio.widgets.primitives import PaintedButton, px
-from ponystudio.widgets.scroll_column import ScrollColumn
 
 PARTS = (
     *("torch", "diffusers", "transformers", "tokenizers", "safetensors", "sentencepiece", "gguf"),

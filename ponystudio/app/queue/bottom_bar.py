@@ -1,17 +1,186 @@
-"""The bottom bar: the queue, how far the run is, and who has how much memory."""
+"""The bottom bar: the queue, how far the run is, and who has how much of the memory: weights,
+results, others, and what is free.
+"""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, QTimer
-from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer
+from PySide6.QtGui import QContextMenuEvent, QFontMetricsF, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QWidget
 
-from ponystudio.app.queue.job_chip_row import JobChipRow
-from ponystudio.app.queue.memory_bar import MemoryBar
+from ponystudio.app.queue.job_chip import JobChipRow
 from ponystudio.app.queue.run_progress import RunProgress
+from ponystudio.engine.protocol.worker_messages import MemoryUse
+from ponystudio.studio.runs.run_texts import memory
 from ponystudio.studio.runs.runner import Runner
+from ponystudio.studio.worker.worker_session import WorkerSession
 from ponystudio.widgets import theme
-from ponystudio.widgets.primitives import PaintedButton, Separator, px
+from ponystudio.widgets.primitives import PaintedButton, Separator, draw_bar, draw_icon, px
+
+# Below this width of the window the legend makes room.
+LEGEND_FROM = 1240
+BAR_FROM = 860
+
+
+class MemoryBar(QWidget):
+    def __init__(self, link: WorkerSession, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._link = link
+        self._menu: QMenu | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.gauge = _Gauge(link, self)
+        self.legend = _Legend(link, self)
+        self.unload = PaintedButton("plain", self.tr("Unload"), "unload")
+        self.unload.setToolTip(self.tr("Take the models that nothing is using out of the memory"))
+        self.unload.clicked.connect(link.unload)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(px(16))
+        for part in (self.gauge, self.legend, self.unload):
+            row.addWidget(part)
+        link.memory.connect(lambda _: self._refresh())
+        link.ready_changed.connect(lambda _: self._refresh())
+        self._refresh()
+
+    def set_room(self, width: int) -> None:
+        """The width of the window: in a narrow one the legend goes first, then the bar."""
+        self.legend.setVisible(width >= px(LEGEND_FROM))
+        self.gauge.setVisible(width >= px(BAR_FROM))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self._menu = menu = QMenu(self)
+        menu.addAction(self.tr("Unload models"), self._link.unload)
+        menu.addAction(self.tr("Clear the cache of results"), self._link.clear_cache)
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(event.globalPos())
+
+    def _refresh(self) -> None:
+        self.unload.setEnabled(self._link.is_ready)
+        words = self.describe()
+        self.gauge.setToolTip(words)
+        self.gauge.setAccessibleName(words)
+        self.legend.setToolTip(words)
+        self.gauge.update()
+        self.legend.update()
+
+    def describe(self) -> str:
+        """All of it in words, for the tooltip and for screen readers."""
+        use = self._link.memory_in_use
+        if not use:
+            return self.tr("Memory in use is known when the engine is ready")
+        lines = [
+            self._link.device_choice,
+            self.tr("Weights {size}").format(size=memory(use.weights)),
+            self.tr("Results {size}").format(size=memory(use.results)),
+            self.tr("{free} free of {total}").format(
+                free=memory(use.free), total=memory(use.total)
+            ),
+        ]
+        if use.main_weights or use.main_results:
+            both = use.main_weights + use.main_results
+            lines.append(self.tr("In main memory {size}").format(size=memory(both)))
+        return "\n".join(line for line in lines if line)
+
+
+def shares(use: MemoryUse) -> tuple[float, float, float]:
+    """(weights, results, others) of the whole, which together are what is not free.
+
+    Weights that are mapped count as free to the system: then they take from the free part.
+    """
+    total = max(1, use.total)
+    weights, results = use.weights / total, use.results / total
+    others = 1.0 - use.free / total - weights - results
+    return min(weights, 1.0), min(results, 1.0 - min(weights, 1.0)), max(0.0, others)
+
+
+class _Gauge(QWidget):
+    def __init__(self, link: WorkerSession, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._link = link
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(311), px(40))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.current()
+        line = px(17)
+        top = (self.height() - line - px(7) - px(7)) / 2
+        chip = QPointF(px(8), top + line / 2)
+        draw_icon(painter, "chip", chip, look.color("text2"))
+        strong = theme.font("group")
+        strong.setPixelSize(theme.font("body").pixelSize())
+        painter.setFont(strong)
+        painter.setPen(look.color("text"))
+        middle = Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(
+            QRectF(px(22), top, self.width(), line), middle, self._link.device or self.tr("Engine")
+        )
+        use = self._link.memory_in_use if self._link.is_ready else None
+        if use:
+            self._paint_free(painter, use, top)
+        bar = QRectF(0, top + line + px(7), self.width(), px(7))
+        parts = []
+        if use:
+            weights, results, others = shares(use)
+            parts = [
+                (weights, look.socket("model").color),
+                (results, look.socket("image").color),
+                (others, look.color("line2")),
+            ]
+        draw_bar(painter, bar, parts)
+
+    def _paint_free(self, painter: QPainter, use: MemoryUse, top: float) -> None:
+        look = theme.current()
+        total = memory(use.total).split(" ")[0]
+        pieces = [
+            (memory(use.free), "mono", "text"),
+            (self.tr("free of"), "body", "text2"),
+            (total, "mono", "text"),
+        ]
+        right = float(self.width())
+        for text, role, token in reversed(pieces):
+            font = theme.font(role)
+            width = QFontMetricsF(font).horizontalAdvance(text)
+            painter.setFont(font)
+            painter.setPen(look.color(token))
+            place = QRectF(right - width, top, width + 1, px(17))
+            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, text)
+            right -= width + px(4)
+
+
+class _Legend(QWidget):
+    def __init__(self, link: WorkerSession, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._link = link
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+
+    def sizeHint(self) -> QSize:
+        return QSize(px(113), px(40))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter, look = QPainter(self), theme.current()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        use = self._link.memory_in_use if self._link.is_ready else None
+        rows = (
+            (self.tr("Weights"), "model", use.weights if use else None),
+            (self.tr("Results"), "image", use.results if use else None),
+        )
+        for row, (label, socket, count) in enumerate(rows):
+            top = self.height() / 2 + px(17) * (row - 1)
+            square = QRectF(0, top + px(5), px(8), px(8))
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(look.socket(socket).color)
+            painter.drawRoundedRect(square, px(2), px(2))
+            painter.setFont(theme.font("caption"))
+            painter.setPen(look.color("text2"))
+            line = QRectF(px(14), top, self.width() - px(14), px(17))
+            painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, label)
+            painter.setFont(theme.font("mono_caption"))
+            painter.setPen(look.color("text"))
+            right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(line, right, "–" if count is None else memory(count))
+
 
 SETTLE = 30
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ponystudio.graph.model import Node
 from ponystudio.studio.documents.document import Document
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.studio.runs.job_queue import Job
 from ponystudio.studio.runs.run_texts import duration, rough_duration
 from ponystudio.studio.runs.runner import Runner

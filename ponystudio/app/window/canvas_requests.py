@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.app.inspector.graph_page import next_problem
+from ponystudio.app.inspector.inspector import next_problem
 from ponystudio.app.window.document_pages import DocumentPages
 from ponystudio.graph.editing.edits import SetMode
 from ponystudio.graph.model import Graph, Node
@@ -125,7 +125,7 @@ class CanvasRequests(QObject):
             self.help_requested.emit(node.type)
 
     def use_seed(self, seed: int, path: Path, graph: Graph | None) -> None:
-        from ponystudio.studio.results.apply_to_graph import use_seed
+        from ponystudio.studio.results.picture_actions import use_seed
 
         document = self._documents.current
         if document is not None and not use_seed(document, seed, path, graph):
@@ -133,7 +133,7 @@ class CanvasRequests(QObject):
             self.notice.emit(Notification(self.tr("No seed was changed"), text))
 
     def apply_values(self, path: Path, graph: Graph | None) -> None:
-        from ponystudio.studio.results.apply_to_graph import apply_values
+        from ponystudio.studio.results.picture_actions import apply_values
 
         document = self._documents.current
         if document is not None and not apply_values(document, path, graph):

@@ -29,7 +29,7 @@ from ponystudio.library.model_folders import (
 )
 from ponystudio.library.recognition.model_file import ACCEPTED
 from ponystudio.library.recognition.recognise import recognise
-from ponystudio.studio.models.model_loaders import loader, with_file
+from ponystudio.studio.models.field_services import loader, with_file
 
 Action = Literal["open", "nodes", "node", "note", "models"]
 _PROMPT = "core.encode_prompt"

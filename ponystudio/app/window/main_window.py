@@ -18,8 +18,7 @@ from ponystudio.app.queue.bottom_bar import BottomBar
 from ponystudio.app.queue.run_actions import run_actions
 from ponystudio.app.queue.run_bar import RunBar
 from ponystudio.app.window.canvas_requests import CanvasRequests
-from ponystudio.app.window.document_page import DocumentPage
-from ponystudio.app.window.document_pages import DocumentPages
+from ponystudio.app.window.document_pages import DocumentPage, DocumentPages
 from ponystudio.app.window.document_tabs import DocumentTabs
 from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.app.window.file_dialogs import FileDialogs
@@ -51,8 +50,8 @@ from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.saving import folders_beside
 from ponystudio.studio.documents.templates import DEFAULT, template
 from ponystudio.studio.models.field_services import FieldServices
-from ponystudio.studio.results.file_name_pattern import with_prefix
 from ponystudio.studio.results.result_library import ResultLibrary
+from ponystudio.studio.results.result_texts import with_prefix
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import metrics, theme
 from ponystudio.widgets.action import ActionSpec

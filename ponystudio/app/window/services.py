@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
 
-from ponystudio.app.window.desktop_notify import DesktopNotifier
-from ponystudio.engine.protocol.worker_commands import WorkerSettings
+from ponystudio.app.window.notifications import DesktopNotifier
+from ponystudio.engine.protocol.worker_messages import WorkerSettings
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.studio.results.thumbnail_cache import trim

@@ -15,8 +15,8 @@ from ponystudio.canvas.commands.keyboard_commands import KeyboardCommands
 from ponystudio.canvas.gestures.controller import GestureController
 from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.canvas.view.event_handler import EventHandler
-from ponystudio.canvas.view.status_hint import StatusHint
 from ponystudio.canvas.view.view import GraphView
+from ponystudio.canvas.view.zoom_bar import StatusHint
 from ponystudio.widgets.action import ActionSpec
 
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from ponystudio.canvas.commands.edit_commands import EditCommands
-from ponystudio.canvas.gestures.reroute_points import dot_index
+from ponystudio.canvas.gestures.connect import dot_index
 from ponystudio.canvas.scene.items import Hit, SocketRef
 from ponystudio.graph.editing import auto_layout, wiring
 from ponystudio.graph.editing.edits import SetView

@@ -13,8 +13,7 @@ from PySide6.QtWidgets import QWidget
 from ponystudio.canvas.gestures.connect import FittingSockets
 from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.canvas.scene import keyboard_focus
-from ponystudio.canvas.scene.items import FocusRef, SocketRef
-from ponystudio.canvas.scene.overlay import WireDrag
+from ponystudio.canvas.scene.items import FocusRef, SocketRef, WireDrag
 from ponystudio.canvas.view.event_handler import EventHandler
 from ponystudio.canvas.view.view import GraphView
 

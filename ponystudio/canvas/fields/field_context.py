@@ -1,4 +1,6 @@
-"""What a field is shown and edited with: one param of one node, as it is now."""
+"""What a field is shown and edited with: one param of one node, as it is now, and the family of
+models that the node works with, which is that of the checkpoint upstream.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ponystudio.api.spec import ParamSpec
-from ponystudio.studio.documents.editable_graph import EditableGraph
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.graph.model import Graph
+from ponystudio.studio.documents.editable_graph import EditableGraph, Problem
 from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.widgets import theme
 
@@ -97,3 +99,50 @@ def _problem(document: EditableGraph, node: str, name: str) -> Problem | None:
     return next(
         (item for item in problems if item.socket.split("[")[0].split(".")[0] == name), None
     )
+
+
+_SOURCES = ("checkpoints", "diffusion_models")
+_CARRIERS = ("model", "clip")
+_NAMED_BY = "family"
+_FARTHEST = 64
+
+
+def model_family(ctx: FieldContext) -> str:
+    """The family, "" where it is not known (yet) or nothing is wired."""
+    found = _source(ctx)
+    if found is None or isinstance(found, str):
+        return found or ""
+    summary = ctx.services.facts.get(*found)
+    return summary.family if summary is not None and not summary.problem else ""
+
+
+def _source(ctx: FieldContext) -> tuple[str, str] | str | None:
+    """The kind and name of the file that the model comes from, or the family that a node says."""
+    graph, node = ctx.document.graph, ctx.node
+    for _ in range(_FARTHEST):
+        upstream = _upstream(graph, node, ctx)
+        if upstream is None:
+            return None
+        there = graph.nodes[upstream]
+        spec = ctx.document.catalog.get(there.type)
+        for param in spec.params if spec else ():
+            if param.type == "file" and param.kind in _SOURCES:
+                return param.kind, str(there.params.get(param.name, param.default))
+            if param.name == _NAMED_BY and param.choices:
+                return str(there.params.get(param.name, param.default))
+        node = upstream
+    return None
+
+
+def _upstream(graph: Graph, node: str, ctx: FieldContext) -> str | None:
+    """The node that a model, or else a text encoder, comes from."""
+    there = graph.nodes.get(node)
+    spec = ctx.document.catalog.get(there.type) if there else None
+    if there is None or spec is None:
+        return None
+    for carrier in _CARRIERS:
+        for item in spec.inputs:
+            link = there.inputs.get(item.name)
+            if item.type == carrier and link is not None and link.source in graph.nodes:
+                return link.source
+    return None

@@ -22,8 +22,8 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.widgets import metrics, theme
-from ponystudio.widgets.fade_in import fade_in
-from ponystudio.widgets.popup_background import paint_ground
+from ponystudio.widgets.common import fade_in
+from ponystudio.widgets.primitives import paint_ground
 
 MARGIN = 6
 _Index = QModelIndex | QPersistentModelIndex

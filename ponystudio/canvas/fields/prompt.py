@@ -10,17 +10,19 @@ from PySide6.QtGui import QPainter
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch
-from ponystudio.canvas.fields.family import model_family
-from ponystudio.canvas.fields.field_context import FieldContext
+from ponystudio.canvas.fields.field_context import FieldContext, model_family
 from ponystudio.canvas.fields.file import loras_behind
-from ponystudio.canvas.fields.prompt_layout import LINE, PromptLayout, lay_out, line_count
-from ponystudio.canvas.fields.prompt_painting import (
+from ponystudio.canvas.fields.prompt_layout import (
     COUNTER,
     INSET,
+    LINE,
     PLAIN_FOOT,
     TOP,
+    PromptLayout,
     break_place,
     counter_rect,
+    lay_out,
+    line_count,
     paint_counter,
     paint_tick,
 )

@@ -22,7 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QTextEdit
 
 from ponystudio.canvas.fields import field_menu as menus
-from ponystudio.canvas.fields import prompt_painting, prompt_weights
+from ponystudio.canvas.fields import prompt_layout, prompt_weights
 from ponystudio.canvas.fields.base import Host
 from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.inplace_editor import InPlaceEditor, text_palette
@@ -94,7 +94,7 @@ class PromptEditor(InPlaceEditor):
         room = self.field.lines_in(self.height() / factor) * LINE * factor
         # A line of fixed height has its text at the bottom, on the card it is in the middle.
         lift = (LINE - text_layout.metrics("prompt").height()) / 2
-        left, top = prompt_painting.INSET * factor, (prompt_painting.TOP - lift) * factor
+        left, top = prompt_layout.INSET * factor, (prompt_layout.TOP - lift) * factor
         width = self.width() - 2 * left
         self.text.setGeometry(round(left), round(top), round(width + 1), round(room) + 1)
 
@@ -243,8 +243,8 @@ class PromptEditor(InPlaceEditor):
             painter.scale(self.zoom, self.zoom)
             whole = QRectF(0, 0, self.width() / self.zoom, self.height() / self.zoom)
             count = self.field.count(self.now)
-            prompt_painting.paint_counter(
-                painter, prompt_painting.counter_rect(whole), self.look, count
+            prompt_layout.paint_counter(
+                painter, prompt_layout.counter_rect(whole), self.look, count
             )
         painter.end()
 
@@ -293,12 +293,12 @@ class _Text(QTextEdit):
         text = self.toPlainText()
         for place in count.breaks:
             cursor = QTextCursor(self.document())
-            cursor.setPosition(min(prompt_painting.break_place(text, place), len(text)))
+            cursor.setPosition(min(prompt_layout.break_place(text, place), len(text)))
             where = QRectF(self.cursorRect(cursor))
             zoom = self._editor.zoom
             top = where.center().y() - LINE * zoom / 2
             at = QPointF(where.left(), top)
-            prompt_painting.paint_tick(painter, at, self._editor.look.color("warn"), zoom)
+            prompt_layout.paint_tick(painter, at, self._editor.look.color("warn"), zoom)
         painter.end()
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QAccessible, QColor, QKeyEvent, QPainter, QPen
 
-from ponystudio.api.params import SEED_MAX
+from ponystudio.api.spec import SEED_MAX
 from ponystudio.canvas.fields import field_painting
-from ponystudio.canvas.fields.arithmetic import evaluate
 from ponystudio.canvas.fields.base import TURNS, Drag, Field, FieldPart, Host, Touch
 from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.inplace_editor import LineEditor, Stepper
+from ponystudio.canvas.fields.number import evaluate
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec

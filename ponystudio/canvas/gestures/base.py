@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 
 from ponystudio.canvas.gestures.graph_operations import GraphOperations
-from ponystudio.canvas.painting.viewport import Viewport
+from ponystudio.canvas.painting.paint_context import Viewport
 from ponystudio.canvas.scene.items import Hit
 from ponystudio.canvas.view.camera_view import CameraView
 

@@ -14,13 +14,11 @@ from PySide6.QtGui import (
 )
 
 from ponystudio.canvas.gestures.base import SLACK, Gesture, Pointer
-from ponystudio.canvas.gestures.box_select import BoxSelect
-from ponystudio.canvas.gestures.connect import ConnectGesture
+from ponystudio.canvas.gestures.connect import ConnectGesture, DragDot, PullDot, dot_index
 from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.canvas.gestures.move import Move
-from ponystudio.canvas.gestures.reroute_points import DragDot, PullDot, dot_index
 from ponystudio.canvas.gestures.resize import Resize, edges_at
-from ponystudio.canvas.gestures.stroke_gestures import CutGesture, LazyConnect, Reroute
+from ponystudio.canvas.gestures.stroke_gestures import BoxSelect, CutGesture, LazyConnect, Reroute
 from ponystudio.canvas.painting.paint_overlay import refusal_rects
 from ponystudio.canvas.scene import hit_test
 from ponystudio.canvas.scene.items import Hit

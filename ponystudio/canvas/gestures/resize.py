@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 
 from ponystudio.canvas.gestures.base import Gesture, Pointer
 from ponystudio.canvas.gestures.graph_operations import GraphOperations
-from ponystudio.canvas.painting.viewport import Viewport
+from ponystudio.canvas.painting.paint_context import Viewport
 from ponystudio.canvas.scene.item_store import ItemStore, Mode
 from ponystudio.canvas.scene.items import Hit
 from ponystudio.graph.editing.edits import REMOVED, Edit, SetView

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QPoint, QRect, QRectF, QTimer
 from PySide6.QtGui import QPainter, QPixmap, QRegion, QTransform
 
 from ponystudio.canvas.painting import paint_scene
-from ponystudio.canvas.painting.viewport import Viewport
+from ponystudio.canvas.painting.paint_context import Viewport
 from ponystudio.canvas.scene.scene import GraphScene
 
 # How long a zoom must rest before its picture is painted sharp.

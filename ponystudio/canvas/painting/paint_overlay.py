@@ -16,13 +16,11 @@ from PySide6.QtGui import (
 )
 
 from ponystudio.canvas.painting import paint_socket
-from ponystudio.canvas.painting.paint_context import PaintContext
-from ponystudio.canvas.painting.viewport import Viewport
-from ponystudio.canvas.painting.wire_animation import GAP, WireAnimation
+from ponystudio.canvas.painting.paint_context import PaintContext, Viewport
+from ponystudio.canvas.painting.paint_wire import GAP, WireAnimation
 from ponystudio.canvas.scene import wire_geometry
 from ponystudio.canvas.scene.item_store import ItemStore
-from ponystudio.canvas.scene.items import FocusRef, SocketRef, WireItem
-from ponystudio.canvas.scene.overlay import Refusal
+from ponystudio.canvas.scene.items import FocusRef, Refusal, SocketRef, WireItem
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.widgets import metrics, text_layout, theme
 

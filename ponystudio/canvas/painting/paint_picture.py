@@ -9,7 +9,7 @@ from PySide6.QtGui import QImage, QPainter, QPixmap
 
 from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.node_state import NodeState
+from ponystudio.studio.documents.editable_graph import NodeState
 from ponystudio.widgets import metrics, text_layout, theme
 
 # Pictures at the sizes they were last painted in.

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, QPointF, QRect, QRectF
 from PySide6.QtGui import QPainter, QPixmap, QRegion, QTransform
 
 from ponystudio.canvas.painting import paint_card, paint_frame, paint_overview, paint_wire
-from ponystudio.canvas.painting.badge_fade import BadgeFades
+from ponystudio.canvas.painting.paint_card import BadgeFades
 from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.canvas.painting.paint_overview import OverviewPicture
 from ponystudio.canvas.scene.item_store import Detail, ItemStore

@@ -11,7 +11,7 @@ from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.canvas.scene.card_layout import Kind, SocketRow
 from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import NodeItem, SocketRef
-from ponystudio.studio.documents.node_state import NodeState
+from ponystudio.studio.documents.editable_graph import NodeState
 from ponystudio.widgets import metrics, text_layout
 
 _RIM = 3.0  # a rim of 1.5 px on either side of the outline

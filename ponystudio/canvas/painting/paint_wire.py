@@ -1,16 +1,21 @@
-"""How wires look close by."""
+"""How wires look close by, and the dots that move along them while a run goes on.
+
+Those lie over the kept picture, so that moving them paints nothing again.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtCore import QElapsedTimer, QObject, QPointF, QRect, QRectF, Qt, QTimer
+from PySide6.QtGui import QColor, QPainter, QPen, QRegion
 
 from ponystudio.canvas.painting import paint_socket
-from ponystudio.canvas.painting.paint_context import PaintContext
+from ponystudio.canvas.painting.paint_context import PaintContext, Viewport
+from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import WireItem
-from ponystudio.widgets import metrics
+from ponystudio.studio.documents.editable_graph import NodeStates
+from ponystudio.widgets import metrics, theme
 
 _SMOOTH_CASING = 0.8
 _DIMMED, _MUTED, _WAITING = 0.28, 0.40, 0.35
@@ -112,3 +117,73 @@ def _pen(rgb: int, width: float, dashes: tuple[float, ...] = ()) -> QPen:
     if dashes:
         pen.setDashPattern(list(dashes))
     return pen
+
+
+SPEED, GAP = 24.0, 14.0  # px a second, px from dot to dot
+_INTERVAL = 34  # at most 30 frames a second
+
+
+class WireAnimation(QObject):
+    """The wires into running nodes, and how far their dots have come."""
+
+    def __init__(self, view: Viewport, store: ItemStore, states: NodeStates) -> None:
+        super().__init__(view.viewport())
+        self._view, self._store, self._states = view, store, states
+        self._clock = QElapsedTimer()
+        self._timer = QTimer(self, interval=_INTERVAL)
+        self._timer.timeout.connect(self._step)
+        self._running: frozenset[str] = frozenset()
+        self._states.changed.connect(self._state_changed)
+        theme.hub.changed.connect(self._start_or_stop)
+        self._find_running()
+
+    @property
+    def active(self) -> bool:
+        """Whether the dots move now."""
+        return self._timer.isActive()
+
+    def wires(self) -> list[WireItem]:
+        """The wires that dots move on, as far as they show."""
+        if self._store.detail != "full":
+            return []
+        seen = self._view.visible_rect()
+        keys = {key for id in self._running for key in self._store.wires_of.get(id, ())}
+        found = (self._store.wire_items[key] for key in sorted(keys) if key[0] in self._running)
+        return [item for item in found if item.box.intersects(seen)]
+
+    @property
+    def offset(self) -> float:
+        """How far the dots have come since the last one was where they are."""
+        if theme.reduced_motion() or not self.active:
+            return 0.0
+        return (self._clock.elapsed() / 1000 * SPEED) % GAP
+
+    def _state_changed(self, node: str) -> None:
+        if not node:
+            self._find_running()
+        elif (self._states[node].phase == "running") != (node in self._running):
+            self._running ^= {node}
+            self._start_or_stop()
+
+    def _find_running(self) -> None:
+        states = self._states
+        self._running = frozenset(id for id in states if states[id].phase == "running")
+        self._start_or_stop()
+
+    def _start_or_stop(self) -> None:
+        if not self._running or theme.reduced_motion():
+            self._timer.stop()
+        elif not self._timer.isActive():
+            self._clock.start()
+            self._timer.start()
+
+    def _step(self) -> None:
+        if not self._view.viewport().isVisible():
+            return
+        region = QRegion()
+        for item in self.wires():
+            for box in item.boxes(3.0):
+                region += self._view.from_scene_rect(box).toAlignedRect()
+        region &= QRect(self._view.viewport().rect())
+        if not region.isEmpty():
+            self._view.viewport().update(region)

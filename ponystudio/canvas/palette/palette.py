@@ -19,12 +19,10 @@ from PySide6.QtWidgets import (
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.palette.palette_entries import PaletteEntry, SocketFilter, rows
-from ponystudio.canvas.palette.palette_list import ROW, RowList
-from ponystudio.canvas.palette.palette_parts import Chip, Foot
+from ponystudio.canvas.palette.palette_list import ROW, Chip, Foot, RowList
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import Hairline
-from ponystudio.widgets.fade_in import fade_in
-from ponystudio.widgets.popup_background import paint_ground
+from ponystudio.widgets.common import Hairline, fade_in
+from ponystudio.widgets.primitives import paint_ground
 
 WIDTH, HIGHEST = 380, 360
 

@@ -8,7 +8,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Node
 from ponystudio.graph.topology import bypass_input
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.node_state import NodeState
+from ponystudio.studio.documents.editable_graph import NodeState
 
 _TIERS = {"device": "chip", "memory": "ram", "disk": "disk"}
 

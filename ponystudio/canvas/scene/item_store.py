@@ -3,11 +3,11 @@ where, and what of it must be painted again."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from PySide6.QtCore import QObject, QPointF, QRectF, Signal
 
@@ -21,7 +21,64 @@ from ponystudio.canvas.scene.items import (
     WireItem,
     WireKey,
 )
-from ponystudio.canvas.scene.spatial_index import SpatialIndex
+
+Key = TypeVar("Key", bound=Hashable)
+Cell = tuple[int, int]
+
+SIZE = 1024
+
+
+class SpatialIndex(Generic[Key]):
+    """Keys by the cells they touch. A key is found if one of its cells is asked for, so ask the
+    thing itself whether it is really there."""
+
+    def __init__(self) -> None:
+        self._cells: dict[Cell, dict[Key, None]] = {}
+        self._where: dict[Key, frozenset[Cell]] = {}
+
+    def put(self, key: Key, rects: Iterable[QRectF]) -> None:
+        cells: set[Cell] = set()
+        for rect in rects:
+            cells.update(_cells(rect))
+        found = frozenset(cells)
+        if self._where.get(key) == found:
+            return
+        self.drop(key)
+        self._where[key] = found
+        for cell in found:
+            self._cells.setdefault(cell, {})[key] = None
+
+    def drop(self, key: Key) -> None:
+        for cell in self._where.pop(key, ()):
+            keys = self._cells[cell]
+            del keys[key]
+            if not keys:
+                del self._cells[cell]
+
+    def near(self, rect: QRectF) -> set[Key]:
+        """The keys in all cells that the rect touches."""
+        result: set[Key] = set()
+        left, top = int(rect.left() // SIZE), int(rect.top() // SIZE)
+        right, bottom = int(rect.right() // SIZE), int(rect.bottom() // SIZE)
+        if (right - left + 1) * (bottom - top + 1) > len(self._cells):
+            for (i, j), keys in self._cells.items():
+                if left <= i <= right and top <= j <= bottom:
+                    result.update(keys)
+            return result
+        for i in range(left, right + 1):
+            for j in range(top, bottom + 1):
+                if found := self._cells.get((i, j)):
+                    result.update(found)
+        return result
+
+
+def _cells(rect: QRectF) -> Iterator[Cell]:
+    left, top = int(rect.left() // SIZE), int(rect.top() // SIZE)
+    right, bottom = int(rect.right() // SIZE), int(rect.bottom() // SIZE)
+    if left == right and top == bottom:
+        return iter(((left, top),))
+    return ((i, j) for i in range(left, right + 1) for j in range(top, bottom + 1))
+
 
 Mode = Literal["set", "add", "toggle", "remove"]
 Detail = Literal["full", "middle", "far"]

@@ -1,4 +1,5 @@
-"""What stands in the scene: cards, wires, frames and notes, each mirroring its part of the graph.
+"""What stands in the scene: cards, wires, frames and notes, each mirroring its part of the graph;
+and what a gesture shows over them.
 
 They are plain values that painters read, no QGraphicsItems: Qt asks each of those for its box,
 through Python, with every event and frame, which thousands of them do not stand.
@@ -19,7 +20,7 @@ from ponystudio.canvas.scene import wire_geometry
 from ponystudio.canvas.scene.card_layout import CardLayout, SocketRow
 from ponystudio.canvas.scene.message_layout import Message
 from ponystudio.graph.model import Node
-from ponystudio.studio.documents.node_state import REST
+from ponystudio.studio.documents.editable_graph import REST
 from ponystudio.widgets import metrics
 
 Value = TypeVar("Value")
@@ -38,7 +39,6 @@ class lazy(Generic[Value]):  # a decorator
 
 
 WireKey = tuple[str, str]
-"""(target node, input)."""
 
 
 @dataclass(frozen=True)
@@ -274,3 +274,46 @@ def _rect(entry: Mapping[str, Any], size: tuple[float, float]) -> QRectF:
 
 
 _NO_LAYOUT: CardLayout = None  # type: ignore[assignment]  # set before the item is used
+
+
+@dataclass(frozen=True)
+class WireDrag:
+    """A wire, or several, being dragged.
+
+    `fixed` are the ends that stay, `pointer` (scene) is where the other end is, unless it is
+    caught by `target`. `fits` tells which sockets light up; all other sockets fade. `lifted` wires
+    are not drawn: they are the ones in hand. `insert` is a wire that the drop would be put into.
+    """
+
+    fixed: tuple[SocketRef, ...]
+    pointer: QPointF
+    fits: Callable[[SocketRef], bool]
+    target: SocketRef | None = None
+    lifted: frozenset[WireKey] = frozenset()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a drop is refused, at the pointer (scene), and the remedy as a link, or ""."""
+
+    pos: QPointF
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """All in scene px. `ghosts` are outlines of what would land there; `insert` the wire that a
+    dropped card would be put into; `link` a straight line from card to card (lazy connect)."""
+
+    rubber: QRectF | None = None
+    snap_lines: tuple[QLineF, ...] = ()
+    cut: tuple[QPointF, ...] = ()
+    reroute: tuple[QPointF, ...] = ()
+    link: QLineF | None = None
+    insert: WireKey | None = None
+    ghosts: tuple[QRectF, ...] = ()
+    refusal: Refusal | None = None
+
+
+NO_OVERLAY = Overlay()

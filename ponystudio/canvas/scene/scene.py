@@ -13,8 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QGraphicsScene
 
 from ponystudio.canvas.scene.item_store import ItemStore
-from ponystudio.canvas.scene.items import NOTHING, FocusRef, Hit
-from ponystudio.canvas.scene.overlay import NO_OVERLAY, Overlay, WireDrag
+from ponystudio.canvas.scene.items import NO_OVERLAY, NOTHING, FocusRef, Hit, Overlay, WireDrag
 from ponystudio.canvas.scene.scene_sync import SceneSync
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.models.field_services import FieldServices

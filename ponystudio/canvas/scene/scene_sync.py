@@ -16,8 +16,7 @@ from ponystudio.canvas.scene import card_layout, items, message_layout, wire_geo
 from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
 from ponystudio.graph.editing import auto_layout
-from ponystudio.studio.documents.editable_graph import Change, EditableGraph
-from ponystudio.studio.documents.node_state import NodeState
+from ponystudio.studio.documents.editable_graph import Change, EditableGraph, NodeState
 from ponystudio.widgets import theme
 
 # Damage of changes to more cards than these is reported as one.

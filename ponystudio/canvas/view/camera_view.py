@@ -2,17 +2,79 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from PySide6.QtCore import QPoint, QPointF, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QDropEvent, QResizeEvent, QSinglePointEvent, QTransform
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
 from ponystudio.canvas.scene import hit_test
-from ponystudio.canvas.scene.items import Hit
+from ponystudio.canvas.scene.items import Hit, position
 from ponystudio.canvas.scene.scene import GraphScene
-from ponystudio.canvas.view import camera
-from ponystudio.canvas.view.camera import Camera
 from ponystudio.widgets import theme
-from ponystudio.widgets.camera import CameraAnimation
+from ponystudio.widgets.camera import CameraAnimation, fitting_zoom, zoom_between
+
+MIN_ZOOM, MAX_ZOOM = 0.02, 4.0
+# Steps of the zoom keys; the wheel is free.
+STEPS = (
+    *(0.02, 0.03, 0.05, 0.1, 0.15, 0.25, 0.33, 0.5, 0.67, 0.75),
+    *(0.88, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0),
+)
+FIT_MARGIN = 48.0  # px on screen
+
+
+@dataclass(frozen=True)
+class Camera:
+    """The scene point in the middle of the view, and how large a scene px is shown."""
+
+    center: QPointF
+    zoom: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As a graph's view keeps it."""
+        at = [round(self.center.x(), 1), round(self.center.y(), 1)]
+        return {"center": at, "zoom": round(self.zoom, 4)}
+
+    @classmethod
+    def from_json(cls, entry: object) -> Camera | None:
+        """The inverse of `to_json`; None for anything else."""
+        if not isinstance(entry, Mapping):
+            return None
+        center, zoom = position(entry.get("center")), entry.get("zoom")
+        if center is None or isinstance(zoom, bool) or not isinstance(zoom, int | float):
+            return None
+        return cls(QPointF(*center), bounded(zoom)) if math.isfinite(zoom) else None
+
+    def interpolate(self, other: Camera, share: float) -> Camera:
+        """Between two cameras, so that the way on screen is even."""
+        zoom = zoom_between(self.zoom, other.zoom, share)
+        if abs(other.zoom - self.zoom) < 1e-6:
+            moved = share
+        else:
+            moved = (1 / self.zoom - 1 / zoom) / (1 / self.zoom - 1 / other.zoom)
+        return Camera(self.center + (other.center - self.center) * moved, zoom)
+
+
+def bounded(zoom: float) -> float:
+    return max(MIN_ZOOM, min(MAX_ZOOM, zoom))
+
+
+def fitting(rect: QRectF, size: QSizeF, highest: float = 1.0) -> Camera:
+    """The camera that shows all of a rect, not larger than `highest`."""
+    one, margins = QSizeF(1, 1), QSizeF(2 * FIT_MARGIN, 2 * FIT_MARGIN)
+    zoom = fitting_zoom(rect.size().expandedTo(one), (size - margins).expandedTo(one))
+    return Camera(rect.center(), bounded(min(zoom, highest)))
+
+
+def stepped(zoom: float, up: bool) -> float:
+    """The next step of the zoom keys."""
+    if up:
+        return next((step for step in STEPS if step > zoom * 1.001), MAX_ZOOM)
+    return next((step for step in reversed(STEPS) if step < zoom * 0.999), MIN_ZOOM)
+
 
 # Half the width of the world, in scene px.
 _WORLD = 1_000_000.0
@@ -48,7 +110,7 @@ class CameraView(QGraphicsView):
 
     def set_camera(self, to: Camera) -> None:
         """Look there at once."""
-        factor = camera.bounded(to.zoom) * theme.scale()
+        factor = bounded(to.zoom) * theme.scale()
         if factor != self.transform().m11():
             self.setTransform(QTransform.fromScale(factor, factor))
         middle = QPointF(self.viewport().rect().center())
@@ -82,7 +144,7 @@ class CameraView(QGraphicsView):
         """Zoom by a factor, keeping what is at this point of the viewport where it is."""
         self._animation.stop()
         fixed = self.to_scene(at)
-        zoom = camera.bounded(self.zoom * factor) * theme.scale()
+        zoom = bounded(self.zoom * factor) * theme.scale()
         if zoom != self.transform().m11():
             self.setTransform(QTransform.fromScale(zoom, zoom))
             self._scroll_to(fixed, at)
@@ -138,7 +200,7 @@ class CameraView(QGraphicsView):
     def _fit(self, rect: QRectF) -> None:
         if not rect.isNull():
             size = QSizeF(self.viewport().size()) / theme.scale()
-            self.jump(camera.fitting(rect, size))
+            self.jump(fitting(rect, size))
 
     def _scroll_to(self, scene: QPointF, at: QPointF) -> None:
         """Put a scene point at a point of the viewport, as near as whole px allow."""

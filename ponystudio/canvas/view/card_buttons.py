@@ -8,7 +8,7 @@ from PySide6.QtGui import QGuiApplication, QMouseEvent
 from ponystudio.canvas.scene.items import NOTHING, Hit
 from ponystudio.canvas.view.camera_view import CameraView
 from ponystudio.canvas.view.event_handler import EventHandler
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 
 
 class CardButtons(EventHandler):

@@ -7,10 +7,9 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWh
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.canvas.painting.paint_overview import overview_color
-from ponystudio.canvas.view.camera import Camera
-from ponystudio.canvas.view.camera_view import CameraView
+from ponystudio.canvas.view.camera_view import Camera, CameraView
 from ponystudio.widgets import theme
-from ponystudio.widgets.popup_background import paint_ground
+from ponystudio.widgets.primitives import paint_ground
 
 _SIZE = (196, 118)
 _MARGIN = 12

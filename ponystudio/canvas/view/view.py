@@ -28,13 +28,12 @@ from PySide6.QtWidgets import QFrame, QGraphicsView, QToolTip, QWidget
 
 from ponystudio.canvas.painting import paint_overlay
 from ponystudio.canvas.painting.backing_store import BackingStore
-from ponystudio.canvas.painting.wire_animation import WireAnimation
+from ponystudio.canvas.painting.paint_wire import WireAnimation
 from ponystudio.canvas.scene import hit_test, screen_reader_texts
 from ponystudio.canvas.scene.items import NOTHING
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view import accessibility, view_actions
-from ponystudio.canvas.view.camera import Camera
-from ponystudio.canvas.view.camera_view import CameraView
+from ponystudio.canvas.view.camera_view import Camera, CameraView
 from ponystudio.canvas.view.card_buttons import CardButtons
 from ponystudio.canvas.view.editor_overlay import EditorOverlay
 from ponystudio.canvas.view.event_handler import EventHandler

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF
 
-from ponystudio.canvas.view import camera
-from ponystudio.canvas.view.camera import Camera
-from ponystudio.canvas.view.camera_view import CameraView
+from ponystudio.canvas.view import camera_view
+from ponystudio.canvas.view.camera_view import Camera, CameraView
 from ponystudio.canvas.view.minimap import Minimap
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets.action import ActionSpec
@@ -19,7 +18,7 @@ def actions(view: CameraView, minimap: Minimap) -> list[ActionSpec]:
         view.jump(Camera(view.camera().center, zoom))
 
     def zoom_step(up: bool) -> None:
-        view.zoom_at(camera.stepped(view.zoom, up) / view.zoom, _middle(view))
+        view.zoom_at(camera_view.stepped(view.zoom, up) / view.zoom, _middle(view))
 
     def shift(dx: int, dy: int) -> None:
         view.pan(dx, dy)

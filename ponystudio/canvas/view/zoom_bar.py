@@ -1,16 +1,17 @@
-"""The small bar at a view's lower left: fit, zoom, minimap."""
+"""What lies in a view's lower left corner: fit, zoom and minimap, and the line that says what a key
+would do.
+"""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
-from ponystudio.canvas.view.camera import Camera
-from ponystudio.canvas.view.camera_view import CameraView
+from ponystudio.canvas.view.camera_view import Camera, CameraView
 from ponystudio.canvas.view.minimap import Minimap
 from ponystudio.widgets import theme
-from ponystudio.widgets.popup_background import paint_ground
+from ponystudio.widgets.primitives import draw_icon, paint_ground
 
 MARGIN = 12
 
@@ -79,3 +80,61 @@ class ZoomBar(QWidget):
 
     def _show_zoom(self) -> None:
         self._zoom.setText(f"{round(self._view.zoom * 100)} %")
+
+
+_HIGH, _FOOT = 34, 16
+
+
+class StatusHint(QWidget):
+    """`show_text` shows one line, in which *stars* mark what is semibold; "" hides it."""
+
+    def __init__(self, viewport: QWidget) -> None:
+        super().__init__(viewport)
+        self._viewport = viewport
+        self._parts: list[tuple[str, bool]] = []
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hide()
+
+    def show_text(self, text: str) -> None:
+        parts = [(part, i % 2 == 1) for i, part in enumerate(text.split("*")) if part]
+        if parts == self._parts:
+            return
+        self._parts = parts
+        self.setAccessibleName(text.replace("*", ""))
+        self.setVisible(bool(parts))
+        if parts:
+            self._lay_out()
+            self.update()
+
+    def _lay_out(self) -> None:
+        unit = theme.scale()
+        wide = sum(QFontMetricsF(_font(bold)).horizontalAdvance(part) for part, bold in self._parts)
+        area = self._viewport.rect()
+        width, height = round(wide + 52 * unit), round(_HIGH * unit)
+        bottom = area.height() - round(_FOOT * unit)
+        self.setGeometry((area.width() - width) // 2, bottom - height, width, height)
+        self.raise_()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        del event
+        look, unit = theme.current(), theme.scale()
+        painter = QPainter(self)
+        paint_ground(painter, self, "card", "line2")
+        draw_icon(painter, "info", QPointF(20 * unit, self.height() / 2), look.color("text2"))
+        x = 38 * unit
+        for part, bold in self._parts:
+            font = _font(bold)
+            painter.setFont(font)
+            painter.setPen(look.color("text" if bold else "text2"))
+            wide = QFontMetricsF(font).horizontalAdvance(part)
+            area = QRectF(x, 0, wide + 2, self.height())
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, part)
+            x += wide
+        painter.end()
+
+
+def _font(bold: bool) -> QFont:
+    font = QFont(theme.font("body"))
+    if bold:
+        font.setWeight(QFont.Weight.DemiBold)
+    return font

@@ -1,6 +1,10 @@
-"""What happens in a run. As JSON the events are the lines of `ponystudio run --events`.
+"""What happens in a run, its errors as they travel, and the fixed words of its plan.
 
-One more event is a class here, in `Event`, and a case in whoever handles it.
+As JSON the events are the lines of `ponystudio run --events`. One more event is a class here, in
+`Event`, and a case in whoever handles it.
+
+A plan's text of a node is "cached: TIER", "skipped: WHY", "runs: REASON" or NOT_NEEDED. A reason is
+one of the words here, or how the node differs from its last run: see `graph.result_keys.why`.
 """
 
 from __future__ import annotations
@@ -11,7 +15,37 @@ from typing import Any, Literal
 
 from msgspec import Struct, to_builtins
 
-from ponystudio.engine.protocol.error_info import ErrorInfo
+from ponystudio.errors import Cancelled, PonyStudioError
+
+CANCELLED = Cancelled.__name__
+
+
+class ErrorInfo(Struct, frozen=True):
+    """The fields of a PonyStudioError; `reason` is its class's name ("Cancelled" when the user
+    stopped what was going on)."""
+
+    reason: str
+    what: str
+    where: str = ""
+    remedy: str = ""
+    node: str = ""
+    socket: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> ErrorInfo:
+        """Any error; one that is none of ours is named with its class."""
+        reason = type(error).__name__
+        if isinstance(error, PonyStudioError):
+            return cls(reason, error.what, error.where, error.remedy, error.node, error.socket)
+        if isinstance(error, Cancelled | KeyboardInterrupt):
+            return cls(CANCELLED, "Cancelled.")
+        return cls(reason, f"{reason}: {error}")
+
+    @property
+    def text(self) -> str:
+        """Where, and what."""
+        return f"{self.where}: {self.what}" if self.where else self.what
+
 
 Tier = Literal["device", "memory", "disk"]
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -173,3 +207,8 @@ Event = (
     | RunFailed
 )
 JsonEvent = Mapping[str, Any]
+
+SAVES = "it saves or shows something"
+READS_LINKED_FILE = "it reads a file that a wire names"
+NOT_KEPT = "its result was not kept"
+FILES_STAND = "its files still stand"

@@ -22,22 +22,26 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, BinaryIO
 
-from ponystudio.engine.protocol.error_info import ErrorInfo
-from ponystudio.engine.protocol.frame_writer import FrameWriter
-from ponystudio.engine.protocol.frames import HEARTBEAT
-from ponystudio.engine.protocol.message_codec import UnreadableCommand, read_command
-from ponystudio.engine.protocol.run_events import RunFailed, RunRefused
-from ponystudio.engine.protocol.worker_commands import (
+from ponystudio.engine.protocol.frames import (
+    HEARTBEAT,
+    FrameWriter,
+    UnreadableCommand,
+    read_command,
+)
+from ponystudio.engine.protocol.run_events import ErrorInfo, RunFailed, RunRefused
+from ponystudio.engine.protocol.worker_messages import (
     CancelRun,
     ClearCache,
+    Heartbeat,
     PlanRun,
+    RunMessage,
     ShowPreviews,
     StartEngine,
     SubmitRun,
     UnloadWeights,
     UpgradeGraph,
+    WorkerUnusable,
 )
-from ponystudio.engine.protocol.worker_messages import Heartbeat, RunMessage, WorkerUnusable
 from ponystudio.errors import Cancelled, PonyStudioError, WorkerDied
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ponystudio.errors import GraphFileError
 from ponystudio.graph.editing.edits import AddNode, Edit, SetView, edit_between
 from ponystudio.graph.editing.node_ids import fresh_ids
 from ponystudio.graph.formats import graph_file as files
-from ponystudio.graph.formats.json_layout import lay_out
+from ponystudio.graph.formats.graph_file import lay_out
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import find_cycle, order
 

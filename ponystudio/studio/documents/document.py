@@ -13,11 +13,10 @@ from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats.edit_codec import difference
 from ponystudio.graph.model import Graph
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import EditableGraph, Record
+from ponystudio.studio.documents.editable_graph import EditableGraph, Problem, Record
 from ponystudio.studio.documents.file_lock import FileLock
 from ponystudio.studio.documents.journal import AppliedEdit, Journal
 from ponystudio.studio.documents.journal_format import Line, StoredDocument, header
-from ponystudio.studio.documents.node_state import Problem
 
 Camera = Mapping[str, Any]
 

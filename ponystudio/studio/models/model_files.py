@@ -1,17 +1,23 @@
-"""What is known of the files that params name: where they are, what they are, how they look.
+"""What is known of the files that params name: where they are, what they are, how they look as
+small pictures.
 
 Found out in the background, once each; asking again costs nothing.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QCoreApplication, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QImage, QImageReader
 
 from ponystudio.errors import MissingFile, PonyStudioError
@@ -24,8 +30,99 @@ from ponystudio.library.recognition.model_notes import ModelNotes, said_of
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.models.file_thumbnails import read_thumb, sidecar_thumb
 from ponystudio.studio.models.model_summary import ModelSummary
+
+THUMB = 102  # px: 34 at the finest screen
+_SIDECARS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp",
+             ".png", ".jpg", ".jpeg", ".webp", ".thumb.jpg")  # fmt: skip
+
+
+def read_thumb(path: Path, side: int = THUMB) -> QImage | None:
+    """A picture, as small as it is needed, upright."""
+    reader = QImageReader(str(path))
+    reader.setAutoTransform(True)
+    return _cropped(reader, side)
+
+
+def sidecar_thumb(path: Path, metadata: Any, side: int = THUMB) -> QImage | None:
+    """The picture beside a model file, or the one inside it."""
+    for suffix in _SIDECARS:
+        beside = path.with_suffix(suffix)
+        if beside != path and beside.is_file() and (image := read_thumb(beside, side)) is not None:
+            return image
+    inside = str(metadata.get("modelspec.thumbnail", ""))
+    if inside.startswith("data:image/") and "," in inside:
+        try:
+            data = base64.b64decode(inside.partition(",")[2], validate=False)
+        except binascii.Error:
+            return None
+        image = QImage.fromData(QByteArray(data))
+        if not image.isNull():
+            return _square(image, side)
+    return None
+
+
+def _cropped(reader: QImageReader, side: int) -> QImage | None:
+    if not reader.canRead():
+        return None
+    size = reader.size()
+    if size.isValid() and not size.isEmpty():
+        factor = side / min(size.width(), size.height())
+        if factor < 1:
+            reader.setScaledSize(
+                QSize(max(1, round(size.width() * factor)), max(1, round(size.height() * factor)))
+            )
+    image = reader.read()
+    return None if image.isNull() else _square(image, side)
+
+
+def _square(image: QImage, side: int) -> QImage:
+    """The middle of a picture, as a square."""
+    image = image.scaled(
+        side,
+        side,
+        Qt.AspectRatioMode.KeepAspectRatioByExpanding,
+        Qt.TransformationMode.SmoothTransformation,
+    )
+    left, top = (image.width() - side) // 2, (image.height() - side) // 2
+    return image.copy(left, top, side, side)
+
+
+MAX_PICTURES = 160
+_STEP = 64
+
+
+class PreviewPictureCache(QObject):
+    """`changed` when a sharper one is there."""
+
+    changed = Signal()
+
+    def __init__(self, facts: FileFacts, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._facts = facts
+        self._pictures: OrderedDict[tuple[Path, float, int], QImage | None] = OrderedDict()
+
+    def get(self, fact: ModelSummary | None, side: int) -> QImage | None:
+        """The picture at least that wide, a small one until it is read; None: there is none."""
+        if fact is None or fact.thumb is None or fact.path is None or side <= THUMB:
+            return fact.thumb if fact else None
+        side = -(-side // _STEP) * _STEP  # a window that is pulled wider asks for few sizes
+        key = (fact.path, fact.modified, side)
+        if key in self._pictures:
+            self._pictures.move_to_end(key)
+        else:
+            self._pictures[key] = None
+            self._facts.picture(fact.path, side, partial(self._have, key))
+            while len(self._pictures) > MAX_PICTURES:
+                self._pictures.popitem(last=False)
+        sharp = self._pictures[key]
+        return fact.thumb if sharp is None else sharp
+
+    def _have(self, key: tuple[Path, float, int], image: QImage | None) -> None:
+        if key in self._pictures and image is not None:
+            self._pictures[key] = image
+            self.changed.emit()
+
 
 _DTYPES = {"F16": "fp16", "F32": "fp32", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8",
            "F64": "fp64"}  # fmt: skip
@@ -33,7 +130,6 @@ _DTYPES = {"F16": "fp16", "F32": "fp32", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E
 _SCALE = re.compile(r"(?<![a-z0-9])(?:x([1-9])(?!\d)|([1-9])x)")
 _DOWN = re.compile(r"(lora_down|lora_A|lora\.down|down)\.weight$|\.lora_A\b")
 RECHECK_SECONDS = 2.0
-"""Seconds after which a file that was missing is looked for again, when it is asked for."""
 
 
 class FileFacts(QObject):

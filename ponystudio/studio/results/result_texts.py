@@ -1,15 +1,21 @@
-"""Pictures and times in words."""
+"""Pictures and times in words, and how the names of pictures begin where nobody says."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
 from PySide6.QtCore import QLocale
 
+from ponystudio.api.spec import NodeSpec, ParamSpec
+from ponystudio.errors import UnsafePath
+from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.file_prefix import checked_prefix
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.results.graph_diff import own_phrases
 from ponystudio.studio.results.picture_record import PictureRecord
+from ponystudio.studio.settings import BY_NAME
 
 _LABEL_CHARS = 34
 
@@ -118,3 +124,29 @@ def described(picture: PictureRecord) -> str:
     if picture.starred:
         lines.append(tr("Starred"))
     return "\n".join(lines)
+
+
+USUAL = BY_NAME["file_name_pattern"].default
+
+
+def with_prefix(catalog: Catalog, prefix: str) -> Catalog:
+    """The catalog with this prefix in nodes that would take the usual one; as it was if this
+    cannot be one."""
+    try:
+        checked_prefix(prefix)
+    except UnsafePath:
+        return catalog
+    return Catalog((_named(spec, prefix) for spec in catalog.values()), catalog.problems)
+
+
+def _named(spec: NodeSpec, prefix: str) -> NodeSpec:
+    if not any(map(_is_usual, spec.params)):
+        return spec
+    params = (
+        replace(param, default=prefix) if _is_usual(param) else param for param in spec.params
+    )
+    return replace(spec, params=tuple(params))
+
+
+def _is_usual(param: ParamSpec) -> bool:
+    return param.file_name and param.default == USUAL

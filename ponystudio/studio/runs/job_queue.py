@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from ponystudio.graph.model import Graph
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.studio.runs.job_store import JobStore, StoredJob
 from ponystudio.studio.runs.seeds import SeedSet, with_seeds
 

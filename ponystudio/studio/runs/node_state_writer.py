@@ -8,11 +8,9 @@ from typing import Any
 
 from PySide6.QtGui import QImage
 
-from ponystudio.engine.protocol.error_info import ErrorInfo
-from ponystudio.engine.protocol.run_events import NodeResult
+from ponystudio.engine.protocol.run_events import ErrorInfo, NodeResult
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import EditableGraph
-from ponystudio.studio.documents.node_state import REST, NodeState, Problem
+from ponystudio.studio.documents.editable_graph import REST, EditableGraph, NodeState, Problem
 from ponystudio.studio.runs.run_texts import reason_text, remedy_in_window, size, title
 
 # Small pictures that are kept for when their results are used again.

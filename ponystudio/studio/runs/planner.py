@@ -10,11 +10,9 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.node_plan import NOT_NEEDED, NodePlan
-from ponystudio.engine.protocol.run_events import RunRefused
-from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.protocol.worker_messages import PlanAnswer, RunMessage
+from ponystudio.engine.protocol.run_events import ErrorInfo, RunRefused
+from ponystudio.engine.protocol.worker_messages import PlanAnswer, RunMessage, RunRequest
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective, without_errors
@@ -23,8 +21,7 @@ from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.documents.document import Document
-from ponystudio.studio.documents.editable_graph import Change
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Change, Problem
 from ponystudio.studio.runs.node_state_writer import PreviewPictures, faults_of
 from ponystudio.studio.runs.run_texts import plan_texts
 from ponystudio.studio.worker.worker_session import WorkerSession

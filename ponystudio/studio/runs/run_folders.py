@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponystudio.engine.protocol.run_request import RunRequest
+from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 

@@ -8,8 +8,9 @@ from typing import Literal, assert_never
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
-from ponystudio.engine.protocol.error_info import CANCELLED, ErrorInfo
 from ponystudio.engine.protocol.run_events import (
+    CANCELLED,
+    ErrorInfo,
     Event,
     Memory,
     NodeFinished,
@@ -33,8 +34,8 @@ from ponystudio.graph.topology import ancestors, dependents, effective
 from ponystudio.graph.validation import effective_targets
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.document import Document
-from ponystudio.studio.documents.node_state import Problem
-from ponystudio.studio.runs.duration_estimates import Estimates, Work, works
+from ponystudio.studio.documents.editable_graph import Problem
+from ponystudio.studio.runs.duration_estimates import Estimates, ProgressEstimate, Work, works
 from ponystudio.studio.runs.job_queue import Job
 from ponystudio.studio.runs.node_state_writer import (
     NodeStateWriter,
@@ -42,7 +43,6 @@ from ponystudio.studio.runs.node_state_writer import (
     faults_of,
     problem_of,
 )
-from ponystudio.studio.runs.progress_estimate import ProgressEstimate
 from ponystudio.studio.runs.run_texts import title
 from ponystudio.studio.worker.worker_session import WorkerSession
 

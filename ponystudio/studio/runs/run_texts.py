@@ -11,14 +11,14 @@ from functools import partial
 from typing import cast
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.engine.protocol import run_reasons
+from ponystudio.engine.protocol import run_events
 from ponystudio.engine.protocol.node_plan import CACHED, RUNS, UP_TO_DATE, NodePlan
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import CODE_CHANGED, NEVER_RUN, VERSION_CHANGED
 from ponystudio.graph.topology import effective
 from ponystudio.qt.i18n import tr
 from ponystudio.qt.notification import Row
-from ponystudio.studio.documents.node_state import Tier
+from ponystudio.studio.documents.editable_graph import Tier
 
 # Longer names of nodes would have to be cut on a card.
 LONGEST = 18
@@ -144,9 +144,9 @@ def remedy_in_window(remedy: str) -> str:
 def _reason(text: str, spec: NodeSpec | None) -> tuple[bool, str]:
     """(whether the reason is the node's own and worth more than a cause above it, in words)."""
     known = {
-        run_reasons.SAVES: (True, tr("Result was not kept")),
-        run_reasons.READS_LINKED_FILE: (True, tr("Always runs")),
-        run_reasons.NOT_KEPT: (True, tr("Result was not kept")),
+        run_events.SAVES: (True, tr("Result was not kept")),
+        run_events.READS_LINKED_FILE: (True, tr("Always runs")),
+        run_events.NOT_KEPT: (True, tr("Result was not kept")),
         NEVER_RUN: (True, tr("Not run yet")),
     }
     if text in known:

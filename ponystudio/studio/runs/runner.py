@@ -9,12 +9,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
-from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.protocol.worker_messages import Answer, RunMessage, UpgradeAnswer
+from ponystudio.engine.protocol.worker_messages import Answer, RunMessage, RunRequest, UpgradeAnswer
 from ponystudio.errors import WorkerDied
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents.document import Document
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.studio.documents.node_upgrades import NodeUpgrader
 from ponystudio.studio.runs import seeds
 from ponystudio.studio.runs.duration_estimates import Estimate, Estimates

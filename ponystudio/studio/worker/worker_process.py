@@ -14,31 +14,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO, cast
 
-from ponystudio.engine.protocol.error_info import ErrorInfo
-from ponystudio.engine.protocol.frame_writer import FrameWriter
-from ponystudio.engine.protocol.message_codec import read_message
-from ponystudio.engine.protocol.run_events import RunFailed, RunFinished, RunRefused
-from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.protocol.worker_commands import (
+from ponystudio.engine.protocol.frames import FrameWriter, read_message
+from ponystudio.engine.protocol.run_events import ErrorInfo, RunFailed, RunFinished, RunRefused
+from ponystudio.engine.protocol.worker_messages import (
+    Answer,
     CancelRun,
     ClearCache,
     Command,
+    Heartbeat,
+    MemoryUse,
+    PlanAnswer,
     PlanRun,
+    RunMessage,
+    RunRequest,
     ShowPreviews,
     StartEngine,
     SubmitRun,
     UnloadWeights,
-    UpgradeGraph,
-    WorkerSettings,
-)
-from ponystudio.engine.protocol.worker_messages import (
-    Answer,
-    Heartbeat,
-    MemoryUse,
-    PlanAnswer,
-    RunMessage,
     UpgradeAnswer,
+    UpgradeGraph,
     WorkerReady,
+    WorkerSettings,
     WorkerUnusable,
 )
 from ponystudio.errors import Cancelled, WorkerDied

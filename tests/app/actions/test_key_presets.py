@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtGui import QKeySequence
 
 from helpers.window import open_window
-from ponystudio.app.actions.key_presets import PRESETS
+from ponystudio.app.actions.action_registry import PRESETS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from helpers.strip import CONTROL, click
-from ponystudio.app.gallery.picture_menu import picture_menu
+from ponystudio.app.gallery.picture_view import picture_menu
 
 
 def test_the_menu_offers_what_fits(strip, results, qtbot):

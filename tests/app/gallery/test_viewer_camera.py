@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPointF, QRectF, QSizeF
 
-from ponystudio.app.gallery.viewer_camera import ViewerCamera, contained
+from ponystudio.app.gallery.picture_stage import ViewerCamera, contained
 
 
 def test_the_camera_keeps_what_is_under_the_pointer_and_never_loses_the_picture():

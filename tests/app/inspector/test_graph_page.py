@@ -12,7 +12,7 @@ from helpers.studio import text_to_picture
 from helpers.window import show_graph, texts
 from ponystudio.graph.editing.edits import AddNode
 from ponystudio.graph.model import Node
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.studio.runs.duration_estimates import works
 
 LEFT = Qt.MouseButton.LeftButton

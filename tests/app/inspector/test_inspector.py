@@ -9,7 +9,7 @@ from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import press, show_graph, texts
 from ponystudio.graph.editing.edits import Connect, SetParam
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from PySide6.QtTest import QTest
 
 from helpers.window import shown
 from ponystudio.app.queue.run_bar import RunBar
-from ponystudio.engine.protocol.error_info import ErrorInfo
-from ponystudio.engine.protocol.run_events import RunFailed
+from ponystudio.engine.protocol.run_events import ErrorInfo, RunFailed
 
 LEFT = Qt.MouseButton.LeftButton
 

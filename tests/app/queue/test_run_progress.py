@@ -7,8 +7,8 @@ import pytest
 from helpers.running import until
 from helpers.window import shown
 from ponystudio.app.queue.bottom_bar import BottomBar
-from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.run_events import (
+    ErrorInfo,
     NodeFinished,
     NodeStarted,
     Progress,

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from helpers.window import open_window
-from ponystudio.app.settings.folder_list import FolderList
+from ponystudio.app.settings.settings_panel import FolderList
 
 LEFT = Qt.MouseButton.LeftButton
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import CTRL, picture, press, show_graph
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio_resources import path as resource
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponystudio.app.window.desktop_notify import DesktopNotifier
+from ponystudio.app.window.notifications import DesktopNotifier
 from ponystudio.engine.protocol.run_events import RunFinished
 
 

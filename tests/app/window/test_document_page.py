@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import show_graph
-from ponystudio.canvas.scene.error_actions import remedies
+from ponystudio.canvas.scene.message_layout import remedies
 from ponystudio.graph.editing.edits import SetMode
 
 

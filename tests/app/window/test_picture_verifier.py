@@ -11,8 +11,13 @@ from PIL import Image
 from helpers.pictures import drawn, save_picture, text_to_picture
 from helpers.running import PlayedLink, runner_for, tiny_catalog, until
 from ponystudio.app.window.picture_verifier import PictureVerifier
-from ponystudio.engine.protocol.error_info import ErrorInfo
-from ponystudio.engine.protocol.run_events import Output, RunFailed, RunFinished, RunRefused
+from ponystudio.engine.protocol.run_events import (
+    ErrorInfo,
+    Output,
+    RunFailed,
+    RunFinished,
+    RunRefused,
+)
 from ponystudio.graph.formats.embedded_metadata import RECEIPT, embed, read_fields
 from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore

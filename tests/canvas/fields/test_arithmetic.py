@@ -2,7 +2,7 @@
 
 import pytest
 
-from ponystudio.canvas.fields.arithmetic import evaluate
+from ponystudio.canvas.fields.number import evaluate
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,7 @@ import json
 import pytest
 
 import ponystudio_resources
-from ponystudio.canvas.fields.family import model_family
-from ponystudio.canvas.fields.field_context import FieldContext
+from ponystudio.canvas.fields.field_context import FieldContext, model_family
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.studio.documents.editable_graph import EditableGraph

@@ -1,7 +1,7 @@
 """How fields look."""
 
 from ponystudio.canvas.fields import field_painting
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.widgets import theme
 
 

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from helpers.lora_files import write_lora, write_loras
-from ponystudio.canvas.fields.file_popup import FilePopup
+from ponystudio.canvas.fields.file import FilePopup
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.models.model_files import FileFacts
 

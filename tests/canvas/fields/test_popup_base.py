@@ -19,7 +19,7 @@ def test_escape_and_clicks_elsewhere_only_close(studio):
 
 
 def test_a_popup_stays_inside_the_window(studio):
-    from ponystudio.canvas.view.camera import Camera
+    from ponystudio.canvas.view.camera_view import Camera
 
     rect = studio.rect("sampler")
     studio.view.set_camera(Camera(rect.center() - QPoint(240, 320), 1.0))

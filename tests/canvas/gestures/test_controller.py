@@ -70,7 +70,7 @@ def test_ctrl_shift_click_views_an_output(canvas, hands, qtbot):
 
 
 def test_far_away_gestures_still_work(qtbot):
-    from ponystudio.canvas.view.camera import Camera
+    from ponystudio.canvas.view.camera_view import Camera
 
     canvas = Canvas(qtbot, Graph.of(Node("a", "core.load_image"), Node("b", "core.save_image")))
     canvas.view.set_camera(Camera(QPointF(200, 100), 0.1))

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPointF
 
 from helpers.scenes import chain
 from ponystudio.canvas.scene.scene import GraphScene
-from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.widgets import theme

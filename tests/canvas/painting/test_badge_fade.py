@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.shots import on_screen, repainted, shot
-from ponystudio.canvas.painting import badge_fade
+from ponystudio.canvas.painting import paint_card
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.widgets import theme
 
@@ -13,7 +13,7 @@ def test_badges_cross_fade(view: GraphView, qtbot, monkeypatch) -> None:
     fades = view.backing_store.painter.badge_fades
     states.update("sample", phase="running", step=1, steps=20)
     qtbot.waitUntil(lambda: not fades.active)
-    monkeypatch.setattr(badge_fade, "CROSS_MS", 600_000)
+    monkeypatch.setattr(paint_card, "CROSS_MS", 600_000)
     states.update("sample", step=2)
     assert fades.of("sample") is None
     line = scene.store.node_items["sample"].layout.status.translated(320, 0)
@@ -26,7 +26,7 @@ def test_badges_cross_fade(view: GraphView, qtbot, monkeypatch) -> None:
     with monkeypatch.context() as halfway:
         halfway.setattr(fades, "of", lambda _: (old, 0.5))
         during = repainted(view).copy(words)
-    monkeypatch.setattr(badge_fade, "CROSS_MS", 1)
+    monkeypatch.setattr(paint_card, "CROSS_MS", 1)
     qtbot.waitUntil(lambda: fades.of("sample") is None)
     after = repainted(view).copy(words)
     assert before != after

@@ -5,8 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QLineF, QPointF, QRectF
 
 from helpers.shots import shot
-from ponystudio.canvas.scene.items import FocusRef
-from ponystudio.canvas.scene.overlay import Refusal
+from ponystudio.canvas.scene.items import FocusRef, Refusal
 from ponystudio.canvas.view.view import GraphView
 
 

@@ -6,10 +6,10 @@ import pytest
 from PySide6.QtCore import QPointF
 
 from helpers.shots import color_at, shot
-from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.editing.edits import SetMode
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.widgets import theme
 
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QPointF
 
 from helpers.shots import color_at
-from ponystudio.canvas.scene.items import SocketRef
-from ponystudio.canvas.scene.overlay import WireDrag
+from ponystudio.canvas.scene.items import SocketRef, WireDrag
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.editing.edits import ReplaceNode
 from ponystudio.widgets import theme

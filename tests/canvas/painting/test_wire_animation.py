@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF
 
 from helpers.shots import around, on_screen, shot
-from ponystudio.canvas.painting.wire_animation import WireAnimation
+from ponystudio.canvas.painting.paint_wire import WireAnimation
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.editing.edits import SetView
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 
 
 def test_dots_drift_only_while_something_runs(view: GraphView) -> None:

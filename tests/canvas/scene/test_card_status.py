@@ -7,7 +7,7 @@ import pytest
 from ponystudio.canvas.scene import card_status
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.graph.editing.edits import SetMode
-from ponystudio.studio.documents.node_state import NodeState, Problem
+from ponystudio.studio.documents.editable_graph import NodeState, Problem
 
 
 @pytest.mark.parametrize(

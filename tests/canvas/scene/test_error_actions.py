@@ -3,8 +3,8 @@
 import pytest
 
 from helpers.scenes import SAMPLE, node
-from ponystudio.canvas.scene.error_actions import remedies
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.canvas.scene.message_layout import remedies
+from ponystudio.studio.documents.editable_graph import Problem
 
 WIRED = {"latent": ("source", "latent")}
 

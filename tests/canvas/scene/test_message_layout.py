@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ponystudio.canvas.scene import hit_test
 from ponystudio.canvas.scene.scene import GraphScene
-from ponystudio.studio.documents.node_state import NodeState, Problem
+from ponystudio.studio.documents.editable_graph import NodeState, Problem
 
 
 def test_a_failed_node_has_a_message_that_takes_the_mouse(scene: GraphScene, qtbot) -> None:

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QRectF
 
-from ponystudio.canvas.scene.spatial_index import SIZE, SpatialIndex
+from ponystudio.canvas.scene.item_store import SIZE, SpatialIndex
 
 
 def test_things_are_found_by_the_cells_that_they_touch() -> None:

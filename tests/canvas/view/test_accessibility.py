@@ -13,7 +13,7 @@ from ponystudio.canvas.scene.items import FocusRef
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view import accessibility
 from ponystudio.canvas.view.accessibility import GraphInterface, PartInterface
-from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.editing.edits import RemoveNode, SetView
 

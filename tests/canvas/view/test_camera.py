@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QPointF
 
-from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import Camera
 
 
 def test_a_camera_is_kept_in_the_file() -> None:

@@ -7,9 +7,9 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QApplication
 
-from ponystudio.canvas.view.camera import MIN_ZOOM, Camera
+from ponystudio.canvas.view.camera_view import MIN_ZOOM, Camera
 from ponystudio.canvas.view.view import GraphView
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.widgets import theme
 
 

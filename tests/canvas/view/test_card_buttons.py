@@ -7,7 +7,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from ponystudio.canvas.view.view import GraphView
-from ponystudio.studio.documents.node_state import NodeState, Problem
+from ponystudio.studio.documents.editable_graph import NodeState, Problem
 
 
 def shot(view: GraphView) -> QImage:

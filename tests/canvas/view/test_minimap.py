@@ -8,7 +8,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from ponystudio.canvas.view.camera import Camera
+from ponystudio.canvas.view.camera_view import Camera
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.editing.edits import RemoveNode
 from ponystudio.widgets import metrics, theme

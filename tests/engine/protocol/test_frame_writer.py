@@ -4,8 +4,7 @@ import io
 import os
 import threading
 
-from ponystudio.engine.protocol.frame_writer import FrameWriter
-from ponystudio.engine.protocol.message_codec import read_message
+from ponystudio.engine.protocol.frames import FrameWriter, read_message
 from ponystudio.engine.protocol.run_events import Note, Progress
 from ponystudio.engine.protocol.worker_messages import RunMessage
 

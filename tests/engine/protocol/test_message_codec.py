@@ -6,16 +6,17 @@ from typing import get_args
 
 import pytest
 
-from ponystudio.engine.protocol.error_info import ErrorInfo
-from ponystudio.engine.protocol.frames import Frame, write_frame
-from ponystudio.engine.protocol.message_codec import (
+from ponystudio.engine.protocol.frames import (
+    Frame,
     UnreadableCommand,
     encode,
     read_command,
     read_message,
+    write_frame,
 )
 from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import (
+    ErrorInfo,
     Event,
     Memory,
     NodeFinished,
@@ -33,27 +34,25 @@ from ponystudio.engine.protocol.run_events import (
     RunStarted,
     WeightsEvent,
 )
-from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.protocol.worker_commands import (
+from ponystudio.engine.protocol.worker_messages import (
     CancelRun,
     ClearCache,
     Command,
-    PlanRun,
-    ShowPreviews,
-    StartEngine,
-    SubmitRun,
-    UnloadWeights,
-    UpgradeGraph,
-    WorkerSettings,
-)
-from ponystudio.engine.protocol.worker_messages import (
     Heartbeat,
     MemoryUse,
     Message,
     PlanAnswer,
+    PlanRun,
     RunMessage,
+    RunRequest,
+    ShowPreviews,
+    StartEngine,
+    SubmitRun,
+    UnloadWeights,
     UpgradeAnswer,
+    UpgradeGraph,
     WorkerReady,
+    WorkerSettings,
     WorkerUnusable,
 )
 from ponystudio.errors import WorkerDied

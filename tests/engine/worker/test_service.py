@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from helpers import worker_nodes
-from ponystudio.engine.protocol.frame_writer import FrameWriter
-from ponystudio.engine.protocol.message_codec import read_message
+from ponystudio.engine.protocol.frames import FrameWriter, read_message
 from ponystudio.engine.protocol.run_events import (
     NodePreview,
     NodeResult,
@@ -21,13 +20,15 @@ from ponystudio.engine.protocol.run_events import (
     RunRefused,
     RunStarted,
 )
-from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.protocol.worker_commands import PlanRun, UpgradeGraph, WorkerSettings
 from ponystudio.engine.protocol.worker_messages import (
     MemoryUse,
     PlanAnswer,
+    PlanRun,
     RunMessage,
+    RunRequest,
     UpgradeAnswer,
+    UpgradeGraph,
+    WorkerSettings,
 )
 from ponystudio.engine.worker.service import Service
 from ponystudio.graph.model import Graph, Link, Node

@@ -6,10 +6,13 @@ import sys
 
 import pytest
 
-from ponystudio.engine.protocol.frames import write_frame
-from ponystudio.engine.protocol.message_codec import encode, read_message
-from ponystudio.engine.protocol.worker_commands import StartEngine, WorkerSettings
-from ponystudio.engine.protocol.worker_messages import Heartbeat, WorkerUnusable
+from ponystudio.engine.protocol.frames import encode, read_message, write_frame
+from ponystudio.engine.protocol.worker_messages import (
+    Heartbeat,
+    StartEngine,
+    WorkerSettings,
+    WorkerUnusable,
+)
 
 WORKER = [sys.executable, "-m", "ponystudio", "worker"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ponystudio.studio.models.model_filter import ModelEntry, ModelFilter
+from ponystudio.studio.models.model_list import ModelEntry, ModelFilter
 from ponystudio.studio.models.model_summary import ModelSummary
 
 FILES = {

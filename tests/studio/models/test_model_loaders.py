@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ponystudio.graph.catalog import Catalog
-from ponystudio.studio.models.model_loaders import loader, with_file
+from ponystudio.studio.models.field_services import loader, with_file
 from ponystudio_resources import path as resource
 
 CATALOG = Catalog.from_json(json.loads(resource("catalog.json").read_text()))

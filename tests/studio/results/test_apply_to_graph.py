@@ -3,7 +3,7 @@ from __future__ import annotations
 from helpers.pictures import text_to_picture
 from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents.editable_graph import EditableGraph
-from ponystudio.studio.results.apply_to_graph import apply_values, seed_places, use_seed
+from ponystudio.studio.results.picture_actions import apply_values, seed_places, use_seed
 from ponystudio.studio.worker.catalog_cache import shipped
 
 LARGEST = 2**64 - 1

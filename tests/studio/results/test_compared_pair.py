@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ponystudio.studio.results.compared_pair import ComparedPair
+from ponystudio.studio.results.comparison import ComparedPair
 
 
 def test_pairs_are_made_and_kept(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.studio import CATALOG
-from ponystudio.studio.results.file_name_pattern import with_prefix
+from ponystudio.studio.results.result_texts import with_prefix
 
 
 def test_only_what_names_files_is_changed():

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import QPoint, QSize
 from PySide6.QtGui import QColor, QImage
 
-from ponystudio.studio.results.pixel_diff import compare
+from ponystudio.studio.results.comparison import compare
 
 
 def plain(size: tuple[int, int], color: str = "#808080") -> QImage:

@@ -7,8 +7,8 @@ from helpers.running import (
     runner_for,
     until,
 )
-from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.run_events import (
+    ErrorInfo,
     NodeStarted,
     RunFailed,
 )

@@ -4,8 +4,7 @@ import pytest
 from PySide6.QtGui import QImage
 
 from helpers.running import document_of, make
-from ponystudio.engine.protocol.error_info import ErrorInfo
-from ponystudio.engine.protocol.run_events import NodeResult
+from ponystudio.engine.protocol.run_events import ErrorInfo, NodeResult
 from ponystudio.studio.runs.node_state_writer import (
     NodeStateWriter,
     PreviewPictures,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ponystudio.studio.runs.progress_estimate import ProgressEstimate
+from ponystudio.studio.runs.duration_estimates import ProgressEstimate
 
 
 def test_a_run_in_parts():

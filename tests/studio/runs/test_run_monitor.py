@@ -11,8 +11,8 @@ from helpers.running import (
     finish,
     make,
 )
-from ponystudio.engine.protocol.error_info import ErrorInfo
 from ponystudio.engine.protocol.run_events import (
+    ErrorInfo,
     NodeFinished,
     NodePreview,
     NodesLeftOut,
@@ -28,7 +28,7 @@ from ponystudio.engine.protocol.run_events import (
 )
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import SetParam
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 
 
 def test_a_failure_is_shown_at_its_node_and_what_waited_says_so(runner, document, link):

@@ -21,7 +21,7 @@ from ponystudio.engine.protocol.run_events import (
     RunStarted,
 )
 from ponystudio.graph.editing.edits import SetParam, SetView
-from ponystudio.studio.documents.node_state import Problem
+from ponystudio.studio.documents.editable_graph import Problem
 
 CATALOG = tiny_catalog()
 

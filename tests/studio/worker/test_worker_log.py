@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from ponystudio.studio.worker.worker_log import WorkerLog
+from ponystudio.studio.worker.worker_session import WorkerLog
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch):
-    monkeypatch.setattr("ponystudio.studio.worker.worker_log.LOG_LIMIT", 1000)
+    monkeypatch.setattr("ponystudio.studio.worker.worker_session.LOG_LIMIT", 1000)
 
 
 def test_the_log_of_a_worker_that_goes_on_and_on_is_bounded(tmp_path):

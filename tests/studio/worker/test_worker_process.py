@@ -30,14 +30,14 @@ from ponystudio.engine.protocol.run_events import (
     RunRefused,
     RunStarted,
 )
-from ponystudio.engine.protocol.run_request import RunRequest
-from ponystudio.engine.protocol.worker_commands import WorkerSettings
 from ponystudio.engine.protocol.worker_messages import (
     MemoryUse,
     PlanAnswer,
     RunMessage,
+    RunRequest,
     UpgradeAnswer,
     WorkerReady,
+    WorkerSettings,
 )
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.plain_json import DEPTH

@@ -12,7 +12,7 @@ from ponystudio.studio.worker.worker_session import WorkerSession
 READY = """
 import sys
 from ponystudio.engine.protocol.frames import write_frame
-from ponystudio.engine.protocol.message_codec import encode
+from ponystudio.engine.protocol.frames import encode
 from ponystudio.engine.protocol.worker_messages import WorkerReady
 from ponystudio.graph.catalog import Catalog
 open(sys.argv[1], "a").write("x")
