@@ -129,7 +129,7 @@ def test_the_one_direction_is_that_of_the_contracts():
 
 
 def test_a_value_passes_sixteen_stops_at_most():
-    journeys = section(text(ARCHITECTURE), "Five journeys")
+    journeys = section(text(ARCHITECTURE), "Six journeys")
     assert len(re.findall(r"^\d+\. `", journeys, re.MULTILINE)) <= 16
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from ponystudio.cli.error_report import Refused
 from ponystudio.cli.graph_argument import OpenedGraph, add_graph_arguments, open_graph
-from ponystudio.cli.interrupts import cancellable
-from ponystudio.cli.progress import JsonLines, RunDisplay, TextReport
+from ponystudio.cli.progress import JsonLines, RunDisplay, TextReport, cancellable
 from ponystudio.errors import UsageError
 from ponystudio.library import user_folders
 

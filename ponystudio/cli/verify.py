@@ -12,8 +12,7 @@ from typing import Any
 
 from ponystudio.cli.error_report import Refused
 from ponystudio.cli.graph_argument import OpenedGraph, add_models_argument, open_graph
-from ponystudio.cli.interrupts import cancellable
-from ponystudio.cli.progress import TextReport
+from ponystudio.cli.progress import TextReport, cancellable
 from ponystudio.engine.verification import compare
 from ponystudio.errors import Differs, UsageError
 from ponystudio.graph.formats.receipt import Receipt, read_receipt

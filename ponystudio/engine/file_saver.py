@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ponystudio.errors import PonyStudioError, UnsafePath
 from ponystudio.graph.atomic_write import write_error
-from ponystudio.graph.file_prefix import checked_prefix
+from ponystudio.graph.output_names import checked_prefix
 
 DIGITS = 5
 

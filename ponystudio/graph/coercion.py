@@ -8,7 +8,7 @@ from typing import Any
 from ponystudio.api.spec import ParamSpec
 from ponystudio.errors import GraphError, ParamChoice, ParamRange, ParamType
 from ponystudio.graph.catalog import did_you_mean
-from ponystudio.graph.file_prefix import checked_prefix
+from ponystudio.graph.output_names import checked_prefix
 from ponystudio.graph.plain_json import finite, plain_text, shown, whole
 
 

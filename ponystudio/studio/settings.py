@@ -1,7 +1,7 @@
 """What a person may set, declared once and kept in one readable file.
 
 A setting is a row of `SETTINGS`: its default, where it stands in the settings panel, and its words.
-Whoever follows it connects with `Settings.on`.
+Whoever follows it connects with `Settings.on`: things without a widget in `app/window/services.py`.
 """
 
 from __future__ import annotations

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from ponystudio.cli.interrupts import cancellable
+from ponystudio.cli.progress import cancellable
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
 START = """
 import time
-from ponystudio.cli.interrupts import cancellable
+from ponystudio.cli.progress import cancellable
 
 def work(cancel):
     print("started", flush=True)

@@ -16,8 +16,7 @@ from ponystudio.app.gallery.side_panel import SidePanel
 from ponystudio.app.gallery.toolbar import GalleryToolbar
 from ponystudio.studio.results.comparison import ComparedPair, Mode
 from ponystudio.studio.results.picture_record import PictureRecord
-from ponystudio.studio.results.result_library import ResultLibrary
-from ponystudio.studio.results.result_list import ResultList
+from ponystudio.studio.results.result_library import ResultLibrary, ResultList
 from ponystudio.studio.results.result_texts import number
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec

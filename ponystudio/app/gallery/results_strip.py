@@ -16,8 +16,7 @@ from PySide6.QtWidgets import (
 from ponystudio.app.gallery.picture_view import picture_menu
 from ponystudio.app.gallery.thumbnail_grid import ThumbnailGrid
 from ponystudio.studio.results.picture_record import PictureRecord
-from ponystudio.studio.results.result_library import ResultLibrary
-from ponystudio.studio.results.result_list import ResultList
+from ponystudio.studio.results.result_library import ResultLibrary, ResultList
 from ponystudio.studio.results.result_texts import number
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import EmptyState, IconButton, label

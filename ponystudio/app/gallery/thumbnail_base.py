@@ -23,7 +23,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
 from ponystudio.studio.results.picture_record import PictureRecord
-from ponystudio.studio.results.result_list import ResultList
+from ponystudio.studio.results.result_library import ResultList
 from ponystudio.studio.results.result_texts import described
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets import theme

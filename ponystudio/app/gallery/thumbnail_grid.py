@@ -12,7 +12,7 @@ from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
 from ponystudio.app.gallery.thumbnail_view import ThumbnailView
-from ponystudio.studio.results.result_list import ResultList
+from ponystudio.studio.results.result_library import ResultList
 from ponystudio.studio.results.result_texts import day
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets import theme

@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
 from ponystudio.app.gallery.thumbnail_base import ThumbnailBase
-from ponystudio.studio.results.result_list import ResultList
+from ponystudio.studio.results.result_library import ResultList
 from ponystudio.studio.results.result_texts import described
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.widgets.primitives import px

@@ -16,16 +16,16 @@ from ponystudio.widgets.primitives import PaintedButton, px
 
 PARTS = (
     *("torch", "diffusers", "transformers", "tokenizers", "safetensors", "sentencepiece", "gguf"),
-    *("numpy", "scipy", "torchsde", "pillow", "networkx", "PySide6-Essentials"),
+    *("accelerate", "numpy", "scipy", "torchsde", "pillow", "networkx", "PySide6-Essentials"),
     *("platformdirs", "psutil", "tqdm", "PyYAML", "qasync"),
 )
 _CLASSIFIER = "License :: OSI Approved :: "
 
 
 class AboutPanel(QWidget):
-    def __init__(self, worker: WorkerSession, parent: QWidget | None = None) -> None:
+    def __init__(self, link: WorkerSession, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._worker = worker
+        self._link = link
         self.setAccessibleName(self.tr("About PonyStudio"))
         area = ScrollColumn()
         box = area.box
@@ -52,7 +52,7 @@ class AboutPanel(QWidget):
     def _copy(self) -> None:
         lines = [f"PonyStudio {__version__}", platform.platform()]
         lines += [f"{name} {version}" for name, version, _ in self._rows]
-        if device := self._worker.device_choice:
+        if device := self._link.device_choice:
             lines.append(device)
         QGuiApplication.clipboard().setText("\n".join(lines))
 

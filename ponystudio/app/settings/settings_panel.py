@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.settings.key_editor import KeyEditor
 from ponystudio.errors import UnsafePath
-from ponystudio.graph.file_prefix import checked_prefix
+from ponystudio.graph.output_names import checked_prefix
 from ponystudio.library import user_folders
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr

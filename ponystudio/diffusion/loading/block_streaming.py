@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ponystudio.diffusion.loading.lora_patching import with_deltas
 from ponystudio.diffusion.lora.deltas import Delta
-from ponystudio.diffusion.weights.weights import StoredTensors, Weights, assign
+from ponystudio.diffusion.weights.weights import FileTensor, Weights, assign
 from ponystudio.library.formats import main_memory
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Stream:
         with torch.no_grad(), self._mover.at_work(stored.values()):
             return {name: self._tensor(name, x) for name, x in stored.items()}
 
-    def _tensor(self, name: str, stored: StoredTensors) -> Tensor:
+    def _tensor(self, name: str, stored: FileTensor) -> Tensor:
         if self._stop.is_set():
             raise _Stopped
         if deltas := self.deltas.get(name):
@@ -228,7 +228,7 @@ class _Mover:
         self.before: Any = None
 
     @contextmanager
-    def at_work(self, tensors: Iterable[StoredTensors]) -> Iterator[None]:
+    def at_work(self, tensors: Iterable[FileTensor]) -> Iterator[None]:
         """Within it these may be moved; at its end they have arrived."""
         if self._stream is None:
             yield

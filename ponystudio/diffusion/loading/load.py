@@ -106,7 +106,8 @@ def _load(
     import torch
 
     from ponystudio.diffusion.loading import block_streaming
-    from ponystudio.diffusion.weights.weights import Weights, fill
+    from ponystudio.diffusion.weights.fill_module import fill
+    from ponystudio.diffusion.weights.weights import Weights
 
     quiet_libraries()
     info, how = read_header(path), PARTS[part]

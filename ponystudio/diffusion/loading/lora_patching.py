@@ -16,7 +16,7 @@ from torch import Tensor
 from ponystudio.diffusion.lora.deltas import Delta
 from ponystudio.diffusion.lora.lora_file import LoraFile
 from ponystudio.diffusion.weights.network import Network
-from ponystudio.diffusion.weights.weights import StoredTensors, assign
+from ponystudio.diffusion.weights.weights import FileTensor, assign
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _room(network: Network[Any], names: Iterable[str]) -> Tensor:
 
 
 def with_deltas(
-    stored: StoredTensors, deltas: Sequence[tuple[float, Delta]], room: Tensor, *, rounds: bool
+    stored: FileTensor, deltas: Sequence[tuple[float, Delta]], room: Tensor, *, rounds: bool
 ) -> Tensor:
     """W + Σ m·s·Δ on the device of `room`, float32 memory that it mostly is in.
 

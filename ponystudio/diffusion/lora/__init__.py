@@ -1,5 +1,5 @@
-"""LoRA and its kin: names of layers, kinds of deltas, files.
+"""LoRA and its kin: what a file holds, which layers of a network it matches, what it adds to them.
 
-May import `diffusion.weights` and below. Start at `lora_file.py`; one more kind is a class in
-`deltas.py`.
+May import `diffusion.weights` and below. Start at `lora_file.py`, where files are matched to
+modules (`LoraFile.for_module`); one more kind is a class in `deltas.py`.
 """

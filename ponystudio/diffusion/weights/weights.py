@@ -1,22 +1,18 @@
-"""From the bytes of a weights file to torch tensors, without a copy where none is needed, and into
-a network that was built without memory: all of them, and no others.
-
-Blocks of GGUF files, in which numbers share scales, are unpacked on any device.
-"""
+"""From the bytes of a weights file to torch tensors, without a copy where none is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ponystudio.diffusion.weights.gguf_dequantize import unpacked
 from ponystudio.diffusion.weights.name_table import Naming
-from ponystudio.errors import DamagedFile, UnsupportedModel
-from ponystudio.library.formats import tensor_values
+from ponystudio.errors import UnsupportedModel
 from ponystudio.library.formats.main_memory import let_go, read_ahead
 from ponystudio.library.formats.tensor_info import BESIDE, PACKED, SCALES
 
@@ -72,7 +68,7 @@ def tensors(file: WeightsFile) -> Iterator[tuple[str, Tensor]]:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredTensors:
+class FileTensor:
     """One of our tensors as it lies in its file.
 
     `data` is mapped: the numbers, or for a packed `kind` ("Q4_K", ...) bytes [rows, bytes of one].
@@ -125,7 +121,7 @@ class Weights:
     def __contains__(self, name: str) -> bool:
         return name in self.naming.names
 
-    def stored(self, name: str, shape: torch.Size) -> StoredTensors:
+    def stored(self, name: str, shape: torch.Size) -> FileTensor:
         """The tensor as it is stored, seen as `shape`: a 1×1 convolution may be a linear layer."""
         key = self.naming.names[name]
         cut, info = self.naming.fused.get(name), self.file.tensors[key]
@@ -139,7 +135,7 @@ class Weights:
                     remedy="Get the model in another kind, such as bf16 or Q8_0.",
                 )
             data = torch.frombuffer(self.file.buffer(key), dtype=torch.uint8).view(rows, -1)
-            return StoredTensors(data if cut is None else cut.of(data), shape, info.dtype)
+            return FileTensor(data if cut is None else cut.of(data), shape, info.dtype)
         data = tensor(self.file, key)
         scale = self._scale(key)
         if cut is not None:
@@ -147,7 +143,7 @@ class Weights:
             scale = cut.of(scale) if scale is not None and scale.numel() > 1 else scale
         if scale is None:
             data = data.reshape(shape)
-        return StoredTensors(data, shape, scale=scale)
+        return FileTensor(data, shape, scale=scale)
 
     def path_of(self, name: str) -> Path:
         """The file of a tensor; of one that is missing that of its nearest kin."""
@@ -219,108 +215,3 @@ def assign(module: torch.nn.Module, name: str, value: Tensor) -> None:
     if leaf in owner._parameters:
         value = torch.nn.Parameter(value, requires_grad=False)
     setattr(owner, leaf, value)
-
-
-# Numbers that are unpacked at a time: with all that stands between they fit a core's cache, which
-# is several times as fast as memory. Other devices would rather start fewer kernels.
-PIECE, LARGE_PIECE = 1 << 18, 1 << 24
-
-
-def unpacked(data: Tensor, kind: str) -> Tensor:
-    """The numbers of packed rows, on the device where they lie.
-
-    `data` is uint8 [rows, bytes of one], `kind` one of PACKED; the result is float32
-    [rows, numbers of one], to the bit what ggml's reference gives.
-    Source: diffusers' dequantisation in torch; gguf's in numpy, on the CPU, for what that lacks.
-    """
-    block, size = PACKED[kind]
-    blocks = data.reshape(-1, size)
-    result = torch.empty(len(blocks), block, dtype=torch.float32, device=data.device)
-    step = (PIECE if data.device.type == "cpu" else LARGE_PIECE) // block
-    for start in range(0, len(blocks), step):
-        piece = blocks[start : start + step]
-        result[start : start + step] = _unpacked(piece, kind).reshape(-1, block)
-    return result.view(len(data), data.shape[1] // size * block)
-
-
-def _unpacked(blocks: Tensor, kind: str) -> Tensor:
-    from diffusers.quantizers.gguf.utils import dequantize_functions
-    from gguf.constants import GGMLQuantizationType
-
-    in_torch = dequantize_functions.get(GGMLQuantizationType[kind])
-    if in_torch is None:
-        row = blocks.reshape(1, -1).cpu().numpy()
-        return torch.from_numpy(tensor_values.unpacked(row, kind)).to(blocks.device)
-    return in_torch(blocks, *PACKED[kind], dtype=torch.float32)
-
-
-# So many bytes are read ahead of what is cast: a disk is slow to start and fast to go on.
-AHEAD = 256 << 20
-
-
-def fill(
-    module: nn.Module,
-    weights: Weights,
-    come: Collection[str],
-    noun: str,
-    device: torch.device,
-    dtype: torch.dtype,
-    check: Callable[[], None],
-) -> None:
-    """Place the tensors in the order in which they lie in the file.
-
-    Those that `come` later stay without memory, as what they will be. `check` is called before
-    every tensor. Raises DamagedFile and UnsupportedModel, before anything is read, for a file that
-    does not fit the network; `noun` says what it is.
-    """
-    wanted = {name: value.shape for name, value in module.state_dict().items()}
-    _check_fit(weights, wanted, noun)
-    for name in come:
-        assign(module, name, torch.empty(wanted[name], dtype=dtype, device="meta"))
-    for name in _read_ahead(weights, wanted.keys() - set(come)):
-        check()
-        assign(module, name, weights.stored(name, wanted[name]).on(device, dtype))
-
-
-def _check_fit(weights: Weights, wanted: dict[str, torch.Size], noun: str) -> None:
-    shapes = weights.shapes
-    if missing := wanted.keys() - shapes.keys():
-        first = min(missing)
-        raise DamagedFile(
-            f"The {noun} lacks {len(missing)} of its tensors, among them {first!r}.",
-            where=str(weights.path_of(first)),
-            remedy="Get the file again: it is incomplete.",
-        )
-    if unknown := shapes.keys() - wanted.keys():
-        first = min(unknown)
-        raise UnsupportedModel(
-            f"The {noun} has {len(unknown)} tensors too many, among them {first!r}: "
-            "it is of another architecture.",
-            where=str(weights.path_of(first)),
-        )
-    for name, shape in wanted.items():
-        if _without_ones(shapes[name]) != _without_ones(shape):
-            raise UnsupportedModel(
-                f"The tensor {name!r} of the {noun} is {list(shapes[name])}, not {list(shape)}: "
-                "it is of another architecture.",
-                where=str(weights.path_of(name)),
-            )
-
-
-def _read_ahead(weights: Weights, names: Iterable[str]) -> Iterator[str]:
-    """The names as their tensors lie in the file, whose pages are asked for before their turn."""
-    ordered = sorted(names, key=weights.place)
-    following, asked = iter(ordered), 0
-    for name in ordered:
-        while asked <= AHEAD and (coming := next(following, None)) is not None:
-            asked += weights.read_ahead(coming)
-        yield name
-        asked -= weights.nbytes(name)
-
-
-def _without_ones(shape: Iterable[int]) -> list[int]:
-    """A 1×1 convolution and a linear layer are the same."""
-    sides = list(shape)
-    while len(sides) > 2 and sides[-1] == 1:
-        sides.pop()
-    return sides

@@ -11,7 +11,7 @@ from PySide6.QtCore import QLocale
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.errors import UnsafePath
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.file_prefix import checked_prefix
+from ponystudio.graph.output_names import checked_prefix
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.results.graph_diff import own_phrases
 from ponystudio.studio.results.picture_record import PictureRecord

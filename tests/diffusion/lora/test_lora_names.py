@@ -19,7 +19,7 @@ from transformers import (
 
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.lora import lora_file
-from ponystudio.diffusion.lora.lora_names import TEXT_LAYER, table
+from ponystudio.diffusion.lora.lora_file import TEXT_LAYER, table
 from ponystudio.errors import MismatchedValues
 
 CLIP = {"hidden_size": 16, "num_attention_heads": 1, "num_hidden_layers": 2}

@@ -9,8 +9,8 @@ import numpy
 import pytest
 import torch
 
-from ponystudio.diffusion.weights import weights
-from ponystudio.diffusion.weights.weights import unpacked
+from ponystudio.diffusion.weights import gguf_dequantize
+from ponystudio.diffusion.weights.gguf_dequantize import unpacked
 from ponystudio.library.formats.tensor_info import PACKED
 
 BLOCKS = 256
@@ -45,7 +45,7 @@ def test_every_kind(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["Q8_0", "Q4_K", "IQ3_S"])
 def test_in_pieces(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces that end within rows, and rows that are no contiguous bytes."""
-    monkeypatch.setattr(weights, "PIECE", 7 * PACKED[kind][0])
+    monkeypatch.setattr(gguf_dequantize, "PIECE", 7 * PACKED[kind][0])
     blocks, expected = random_blocks(kind)
     wide = torch.from_numpy(numpy.concatenate([blocks, blocks], 1))
     rows = wide[:, : blocks.shape[1]]

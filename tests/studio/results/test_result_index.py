@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from helpers.pictures import save_picture, text_to_picture
 from ponystudio.studio.results.result_index import Query, ResultIndex
-from ponystudio.studio.results.result_list import ResultList
+from ponystudio.studio.results.result_library import ResultList
 
 
 def ask(results, qtbot, query=None):

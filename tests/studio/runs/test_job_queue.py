@@ -18,65 +18,65 @@ from ponystudio.studio.runs.job_store import JobStore
 from ponystudio.studio.worker.worker_process import WorkerFailed
 
 
-def test_one_at_a_time_in_order_and_to_the_front(runner, document, worker):
+def test_one_at_a_time_in_order_and_to_the_front(runner, document, link):
     first, second, third = (runner.run(document) for _ in range(3))
     front = runner.run(document, front=True)
     assert list(runner.queue.jobs) == [first, front, second, third]
-    assert len(worker.submitted) == 1
+    assert len(link.submitted) == 1
     runner.queue.move(third, 1)
     runner.queue.move(third, 0)  # never before the running one
     assert list(runner.queue.jobs) == [first, third, front, second]
-    finish(worker)
+    finish(link)
     assert runner.queue.running is third
 
 
-def test_pause_finishes_the_present_picture_only(runner, document, worker):
+def test_pause_finishes_the_present_picture_only(runner, document, link):
     runner.run(document, count=2)
     runner.pause()
-    finish(worker)
-    assert len(worker.submitted) == 1
+    finish(link)
+    assert len(link.submitted) == 1
     assert runner.queue.running is None
     assert runner.queue.next.done == 1
     runner.resume()
-    assert len(worker.submitted) == 2
+    assert len(link.submitted) == 2
 
 
-def test_a_run_holds_its_graph_while_the_document_goes_on(runner, document, worker):
+def test_a_run_holds_its_graph_while_the_document_goes_on(runner, document, link):
     runner.run(document)
     later = runner.run(document)
     document.do(RemoveNode("end"), "Delete")
-    worker.tell(NodeStarted(node="end", why="x"))
-    finish(worker)
-    assert "end" in worker.submitted[worker.run].graph.nodes
+    link.tell(NodeStarted(node="end", why="x"))
+    finish(link)
+    assert "end" in link.submitted[link.run].graph.nodes
     assert runner.queue.running is later
 
 
-def test_stop_and_cancel(runner, document, worker):
+def test_stop_and_cancel(runner, document, link):
     how = []
     runner.job_done.connect(lambda job, text: how.append((job, text)))
     running, waiting = runner.run(document, count=4), runner.run(document)
     runner.cancel(waiting)
     runner.cancel(running)
-    assert worker.cancelled == [running.number]
-    worker.tell(RunFailed(ErrorInfo("Cancelled", "Cancelled.")))
+    assert link.cancelled == [running.number]
+    link.tell(RunFailed(ErrorInfo("Cancelled", "Cancelled.")))
     assert how == [(waiting, "stopped"), (running, "stopped")]
     assert not runner.queue.jobs
 
 
-def test_it_survives_the_process(runner, document, worker, tmp_path):
+def test_it_survives_the_process(runner, document, link, tmp_path):
     store = JobStore(tmp_path / "queue")
-    kept = runner_for(worker, tmp_path, queue=JobQueue(store))
+    kept = runner_for(link, tmp_path, queue=JobQueue(store))
     kept.watch(document)
     kept.run(document, count=3)
     last = kept.run(document, ["end"], denoiser_on_cpu=True)
     kept.queue.move(last, 1)
-    finish(worker)
+    finish(link)
     until(lambda: len(list((tmp_path / "queue").glob("job-*.json"))) == 2)
     store.close()
     kept.close()
 
     store = JobStore(tmp_path / "queue")
-    again = runner_for(worker, tmp_path, queue=JobQueue(store))
+    again = runner_for(link, tmp_path, queue=JobQueue(store))
     told = []
     again.restored.connect(told.append)
     again.restore()
@@ -87,11 +87,11 @@ def test_it_survives_the_process(runner, document, worker, tmp_path):
         (1, 0, ("end",)),
     ]
     assert [job.denoiser_on_cpu for job in again.queue.jobs] == [False, True]
-    before = len(worker.submitted)
+    before = len(link.submitted)
     again.resume()
-    assert len(worker.submitted) == before + 1
+    assert len(link.submitted) == before + 1
     again.cancel_current()
-    worker.tell(RunFailed(ErrorInfo("Cancelled", "")))
+    link.tell(RunFailed(ErrorInfo("Cancelled", "")))
     again.close()
     store.close()
 
@@ -111,13 +111,13 @@ def test_what_a_crash_left_beside_the_queue_is_removed(runner, document, tmp_pat
     assert {path.name for path in folder.iterdir()} == {"job-1.json", "order.json"}
 
 
-def test_an_engine_that_cannot_start_keeps_the_queue(runner, document, worker):
+def test_an_engine_that_cannot_start_keeps_the_queue(runner, document, link):
     refused = []
     runner.refused.connect(lambda document, problem: refused.append(problem.what))
     runner.run(document)
     runner.run(document)
-    worker.receive(WorkerFailed("No such device."))
-    worker.tell(RunFailed(ErrorInfo("WorkerDied", "No such device.")))
+    link.receive(WorkerFailed("No such device."))
+    link.tell(RunFailed(ErrorInfo("WorkerDied", "No such device.")))
     assert len(runner.queue.jobs) == 1
     assert runner.paused
     assert "No such device." in refused

@@ -3,7 +3,7 @@
 import pytest
 
 from ponystudio.errors import UnsafePath
-from ponystudio.graph.file_prefix import checked_prefix
+from ponystudio.graph.output_names import checked_prefix
 
 
 @pytest.mark.parametrize(

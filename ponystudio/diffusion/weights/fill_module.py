@@ -1,0 +1,82 @@
+"""Stored tensors into a network that was built without memory: all of them, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+import torch
+from torch import nn
+
+from ponystudio.diffusion.weights.weights import Weights, assign
+from ponystudio.errors import DamagedFile, UnsupportedModel
+
+# So many bytes are read ahead of what is cast: a disk is slow to start and fast to go on.
+AHEAD = 256 << 20
+
+
+def fill(
+    module: nn.Module,
+    weights: Weights,
+    come: Collection[str],
+    noun: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    check: Callable[[], None],
+) -> None:
+    """Place the tensors in the order in which they lie in the file.
+
+    Those that `come` later stay without memory, as what they will be. `check` is called before
+    every tensor. Raises DamagedFile and UnsupportedModel, before anything is read, for a file that
+    does not fit the network; `noun` says what it is.
+    """
+    wanted = {name: value.shape for name, value in module.state_dict().items()}
+    _check_fit(weights, wanted, noun)
+    for name in come:
+        assign(module, name, torch.empty(wanted[name], dtype=dtype, device="meta"))
+    for name in _read_ahead(weights, wanted.keys() - set(come)):
+        check()
+        assign(module, name, weights.stored(name, wanted[name]).on(device, dtype))
+
+
+def _check_fit(weights: Weights, wanted: dict[str, torch.Size], noun: str) -> None:
+    shapes = weights.shapes
+    if missing := wanted.keys() - shapes.keys():
+        first = min(missing)
+        raise DamagedFile(
+            f"The {noun} lacks {len(missing)} of its tensors, among them {first!r}.",
+            where=str(weights.path_of(first)),
+            remedy="Get the file again: it is incomplete.",
+        )
+    if unknown := shapes.keys() - wanted.keys():
+        first = min(unknown)
+        raise UnsupportedModel(
+            f"The {noun} has {len(unknown)} tensors too many, among them {first!r}: "
+            "it is of another architecture.",
+            where=str(weights.path_of(first)),
+        )
+    for name, shape in wanted.items():
+        if _without_ones(shapes[name]) != _without_ones(shape):
+            raise UnsupportedModel(
+                f"The tensor {name!r} of the {noun} is {list(shapes[name])}, not {list(shape)}: "
+                "it is of another architecture.",
+                where=str(weights.path_of(name)),
+            )
+
+
+def _read_ahead(weights: Weights, names: Iterable[str]) -> Iterator[str]:
+    """The names as their tensors lie in the file, whose pages are asked for before their turn."""
+    ordered = sorted(names, key=weights.place)
+    following, asked = iter(ordered), 0
+    for name in ordered:
+        while asked <= AHEAD and (coming := next(following, None)) is not None:
+            asked += weights.read_ahead(coming)
+        yield name
+        asked -= weights.nbytes(name)
+
+
+def _without_ones(shape: Iterable[int]) -> list[int]:
+    """A 1×1 convolution and a linear layer are the same."""
+    sides = list(shape)
+    while len(sides) > 2 and sides[-1] == 1:
+        sides.pop()
+    return sides
