@@ -75,14 +75,14 @@ def train(
     encoder = Encoder(profile, tokens).to(device)
     final = folder / "text.pt"
     if not final.exists():
-        _initialise(encoder.clip)
+        initialise(encoder.clip)
         _train(encoder, concepts, profile, Log(folder / "text.jsonl"))
         save(encoder.clip.state_dict(), final)
     encoder.clip.load_state_dict(torch.load(final, map_location=device))
     return encoder.eval().requires_grad_(False)
 
 
-def _initialise(clip: nn.Module) -> None:
+def initialise(clip: nn.Module) -> None:
     """Larger than CLIP's own, which is made for far longer training."""
     for name, parameter in clip.named_parameters():
         if "token_embedding" in name:

@@ -236,6 +236,11 @@ def font(role: str) -> QFont:
     return _font(role, _state.scale)
 
 
+def font_roles() -> tuple[str, ...]:
+    """What `font` knows fonts for."""
+    return tuple(_FONTS)
+
+
 def icon(name: str, color_token: str = "text2", size: int = 16) -> QIcon:
     return current().icon(name, color_token, size)
 

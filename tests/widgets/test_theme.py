@@ -58,7 +58,7 @@ def test_fonts_scale_for_widgets_and_not_for_the_canvas() -> None:
 
 
 def test_no_text_is_under_11_px() -> None:
-    assert all(theme.font(role).pixelSize() >= 11 for role in theme._FONTS)
+    assert all(theme.font(role).pixelSize() >= 11 for role in theme.font_roles())
 
 
 def test_icons_are_sharp_at_any_ratio() -> None:

@@ -34,6 +34,10 @@ def t5():
     return T5Encoder(T5, network("flux", "t5xxl").encoder, shipped("t5"))
 
 
+def tower_of(theirs):
+    return T5 if type(theirs).__name__ == "T5EncoderModel" else UMT5
+
+
 @torch.no_grad()
 def encoded(encoder, text, dialect="comfyui", embeddings=NOTHING):
     found = encoder.encode(text, dialect, 0, embeddings)
@@ -43,7 +47,7 @@ def encoded(encoder, text, dialect="comfyui", embeddings=NOTHING):
 
 def states(theirs, ids, least=16):
     """transformers' own, of ids with their end; the padding is masked for UMT5, seen by T5."""
-    is_t5 = type(theirs).__name__ == "T5EncoderModel"
+    is_t5 = tower_of(theirs) is T5
     pad = 0 if is_t5 else 1
     row = torch.tensor([ids + [pad] * (least - len(ids))])
     mask = None if is_t5 else (torch.arange(row.shape[1]) < len(ids)).long()[None]
@@ -71,13 +75,14 @@ def test_shorter_prompts_are_padded_and_longer_ones_are_whole(both):
 
 
 def test_padding_is_seen_by_t5_alone(both):
-    encoder, _, pieces = both
-    wider = T5Encoder(replace(encoder._tower, least=32), encoder._stack, pieces)
+    encoder, theirs, pieces = both
+    tower = tower_of(theirs)
+    wider = T5Encoder(replace(tower, least=32), theirs.encoder, pieces)
     n = len(pieces.ids("a pony")) + 1
     short, long = encoded(encoder, "a pony"), encoded(wider, "a pony")
     same = torch.allclose(short[:, :n], long[:, :n], atol=1e-5)
-    assert same == encoder._tower.masked
-    assert long[:, n:].any() != encoder._tower.masked
+    assert same == tower.masked
+    assert long[:, n:].any() != tower.masked
 
 
 class TestWords:
@@ -122,8 +127,9 @@ class TestWeights:
         words = "a pony on the hill and the moon with a red unicorn"
         n = len(shipped("t5").ids(words)) + 1
         assert n > 8
-        longer = T5Encoder(replace(T5, least=n), t5._stack, shipped("t5"))
-        shorter = T5Encoder(replace(T5, least=4), t5._stack, shipped("t5"))
+        stack = network("flux", "t5xxl").encoder
+        longer = T5Encoder(replace(T5, least=n), stack, shipped("t5"))
+        shorter = T5Encoder(replace(T5, least=4), stack, shipped("t5"))
         assert torch.equal(encoded(longer, f"({words}:0)"), encoded(shorter, f"({words}:0)"))
 
     def test_a1111_multiplies(self, both):
@@ -138,10 +144,10 @@ class TestWeights:
 
 class TestTokenizer:
     def test_of_more_tokens_than_the_encoder_knows_is_refused(self, both):
-        encoder, theirs, pieces = both
+        _, theirs, pieces = both
         larger = replace(pieces, size=theirs.config.vocab_size + 1)
         with pytest.raises(UnsupportedModel, match=r"has 32,129 tokens.*knows 32,128.*set_tokeniz"):
-            T5Encoder(encoder._tower, encoder._stack, larger)
+            T5Encoder(tower_of(theirs), theirs.encoder, larger)
 
     def test_of_another_encoder_is_refused(self):
         with pytest.raises(UnsupportedModel, match=r"not that of Pile-T5-XL.*token 1.*with 2"):

@@ -54,5 +54,5 @@ def encoder(profile, concepts):
 
     torch.manual_seed(0)
     encoder = text.Encoder(profile, captions.tokens(concepts, profile.styles))
-    text._initialise(encoder.clip)
+    text.initialise(encoder.clip)
     return encoder.eval().requires_grad_(False)
