@@ -14,7 +14,7 @@ UP_TO_DATE: NodeStatus = "skipped"
 NOT_NEEDED: NodeStatus = "not needed"
 
 
-class NodePlan(Struct, frozen=True):
+class NodePlan(Struct, frozen=True, gc=False):
     """`detail`: why it runs, in which tier its result is, or why it is skipped."""
 
     status: NodeStatus
