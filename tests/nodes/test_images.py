@@ -10,9 +10,7 @@ from PIL import Image as Pillow
 from helpers.node_context import FakeContext
 from ponystudio.api import Image, Mask
 from ponystudio.diffusion.images.resample import PICTURE_METHODS
-from ponystudio.errors import MismatchedValues
 from ponystudio_nodes.images import load_image, preview_image, save_image, scale_image
-from ponystudio_nodes.masks import invert_mask, mask_from_image
 
 
 def image(*shape: int) -> Image:
@@ -52,12 +50,6 @@ def test_an_opaque_alpha_is_not_saved() -> None:
     assert context.saved[0]["alpha"] is None
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 4, 5), (3, 1, 4, 4)])
-def test_an_alpha_of_another_picture_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(MismatchedValues, match=r"alpha.*image"):
-        save_image(image(2, 3, 4, 4), Mask(torch.zeros(shape)), ctx=FakeContext())
-
-
 def test_preview() -> None:
     context = FakeContext()
     shown = image(1, 3, 4, 4)
@@ -93,17 +85,3 @@ def test_zero_keeps_the_proportions() -> None:
     assert scale_image(tall, width=10, height=0).pixels.shape == (1, 3, 20, 10)
     assert scale_image(tall, width=0, height=10).pixels.shape == (1, 3, 10, 5)
     assert scale_image(tall, width=0, height=0) is tall
-
-
-def test_masks() -> None:
-    pixels = torch.zeros(1, 3, 1, 4)
-    pixels[0, 0, 0, 1] = pixels[0, 1, 0, 2] = pixels[0, 2, 0, 3] = 1
-    picture = Image(pixels)
-    weights = mask_from_image(picture, channel="brightness").values.flatten()
-    assert weights.tolist() == pytest.approx([0, 0.2126, 0.7152, 0.0722])
-    assert mask_from_image(Image(torch.ones(2, 3, 2, 2))).values.allclose(torch.ones(2, 1, 2, 2))
-    for place, channel in enumerate(("red", "green", "blue"), 1):
-        mask = mask_from_image(picture, channel=channel)
-        assert mask.values.shape == (1, 1, 1, 4)
-        assert mask.values.flatten().nonzero().item() == place
-        assert invert_mask(mask).values.flatten().tolist().index(0) == place

@@ -9,9 +9,8 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from ponystudio.diffusion.families import families, find_family
-from ponystudio.diffusion.loading.cancel_hooks import blocks, cancel_hooks
 from ponystudio.diffusion.loading.denoiser import Denoiser
-from ponystudio.errors import Cancelled, UnsupportedModel
+from ponystudio.errors import UnsupportedModel
 
 SD1 = find_family("sd1")
 
@@ -72,34 +71,6 @@ class TestProperties:
         assert denoiser.to("cpu") is denoiser
         denoiser.close()
         assert denoiser.device == torch.device("meta")
-
-
-class TestWatching:
-    def test_every_block_is_watched_and_nothing_afterwards(self, denoiser, module, inputs):
-        seen = []
-        with cancel_hooks(module, lambda: seen.append(None)):
-            denoiser(*inputs)
-        names = {id(inside): name for name, inside in module.named_modules()}
-        watched = {names[id(block)] for block in blocks(module)}
-        assert {"", "down_blocks.0.resnets.1", "mid_block.attentions.0"} <= watched
-        assert "down_blocks.0.attentions.0.transformer_blocks.0" in watched
-        assert "up_blocks.0.upsamplers.0" in watched
-        assert len(seen) > 30
-        count = len(seen)
-        denoiser(*inputs)
-        assert len(seen) == count
-
-    def test_cancel_leaves_inside_the_step_and_the_network_whole(self, denoiser, module, inputs):
-        before = denoiser(*inputs)
-        countdown = iter(range(10))
-
-        def check():
-            if next(countdown) == 9:
-                raise Cancelled
-
-        with pytest.raises(Cancelled), cancel_hooks(module, check):
-            denoiser(*inputs)
-        assert torch.equal(denoiser(*inputs), before)
 
 
 class TestFamilies:

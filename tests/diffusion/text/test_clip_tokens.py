@@ -11,9 +11,7 @@ import pytest
 
 import ponystudio_resources
 from ponystudio.diffusion.text.clip_tokens import COMMA, END, START, Chunk, ClipTokenizer, TokenRow
-from ponystudio.diffusion.text.embedding_names import EmbeddingNames, may_mean
 from ponystudio.diffusion.text.prompt_syntax import parse
-from ponystudio.errors import MissingFile
 
 PARITY = Path(__file__).parents[2] / "data" / "parity"
 REFERENCE = json.loads((PARITY / "tokens.json").read_text("utf-8"))
@@ -198,76 +196,6 @@ class TestA1111:
         assert lengths("word " * 70 + "bad", "a1111", bad=160) == [70, 75, 75, 10]
         rows = [row for chunk in chunks("bad", "a1111", bad=160) for row in body(chunk)]
         assert rows == [TokenRow("bad", i) for i in range(160)]
-
-
-class TestNames:
-    NAMES = ("EasyNegative.safetensors", "style/birb.pt", "birb.pt", "v1.5.pt", "A.pt", "a.pt")
-
-    @pytest.mark.parametrize(
-        ("word", "name"),
-        [
-            ("EasyNegative", "EasyNegative.safetensors"),
-            ("easynegative.safetensors", "EasyNegative.safetensors"),
-            ("birb", "birb.pt"),
-            ("style/birb", "style/birb.pt"),
-            ("v1.5", "v1.5.pt"),
-            ("A", "A.pt"),
-            ("a", "a.pt"),
-            ("birb.safetensors", None),
-            ("", None),
-        ],
-    )
-    def test_find(self, word, name):
-        assert EmbeddingNames(self.NAMES, ClipTokenizer().ids).find(word) == name
-
-    @pytest.mark.parametrize("dialect", ["a1111", "comfyui"])
-    @pytest.mark.parametrize("end", ["", ",", ".", " pony", ",pony", ", pony"])
-    def test_what_may_follow_a_name(self, dialect, end):
-        (chunk,) = chunks(f"embedding:birb{end}", dialect, **{"birb.pt": 1})
-        assert body(chunk) == [TokenRow("birb.pt", 0), *ClipTokenizer().ids(end)]
-
-    def test_an_unknown_embedding_is_refused_with_near_names(self):
-        with pytest.raises(MissingFile, match=r"'EasyNegativ'.*Did you mean EasyNegative\?"):
-            chunks("a, embedding:EasyNegativ, b", "comfyui", **{"EasyNegative.pt": 1})
-        with pytest.raises(MissingFile, match="embeddings folder"):
-            chunks("embedding:nothing", "a1111")
-
-    @pytest.mark.parametrize(
-        "text", ["embedding:", "embedding: , b", "embedding: embedding:", "an embedding of x"]
-    )
-    def test_the_word_alone_is_a_word(self, text):
-        assert chunks(text, "comfyui")[0].ids[1:3] == ClipTokenizer().ids(text)[:2]
-
-
-class TestMayMean:
-    @pytest.mark.parametrize(
-        "prompt",
-        [
-            "bad_hands",
-            "a Bad_Hands, b",
-            r"bad\_hands",
-            "bad<lora:x:1>_hands",
-            "bad _\nhands",
-            "(bad:1)_hands",
-            "[(bad)]_hands",
-            "((bad_hands:1.2))",
-            "embedding:neg/bad_hands.pt",
-        ],
-    )
-    def test_whatever_is_encoded_as_one_is_noticed(self, prompt):
-        name = "neg/bad_hands.pt"
-        assert any(
-            isinstance(item, TokenRow) for item in body(chunks(prompt, "a1111", **{name: 1})[0])
-        )
-        assert may_mean(prompt, name)
-
-    def test_spellings_of_accents_and_brackets(self):
-        assert may_mean("a cafe\u0301", "caf\u00e9.pt")
-        assert may_mean(r"girl \(cute\)", "girl (cute).safetensors")
-
-    def test_others_are_not(self):
-        assert not may_mean("good hands", "bad_hands.pt")
-        assert not may_mean("", "bad_hands.pt")
 
 
 def test_tokens_need_no_torch():

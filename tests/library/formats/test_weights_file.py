@@ -49,21 +49,6 @@ def test_every_wrapping(kind: str, written: dict[str, Path]) -> None:
         assert same(dict(tensors(file)), checkpoints.weights())
 
 
-def test_lightning_tells_of_itself(tmp_path: Path) -> None:
-    path = checkpoints.lightning(tmp_path / "a b=c.ckpt", ema=True, optimizer=True)
-    with open_weights(path) as file:
-        assert file.format == "pickle zip"
-        assert file.wrapper == "state_dict"
-        assert {"optimizer_states", "callbacks", "loops"} <= set(file.extra_keys)
-        assert file.metadata["epoch"] == "2"
-        assert file.metadata["global_step"] == "26400"
-        assert file.metadata["pytorch-lightning_version"] == "1.7.6"
-        assert file.tensors["model_ema.num_updates"].dtype == "I32"
-        averaged = dict(tensors(file))["model_ema.diffusion_modelinput_blocks00weight"]
-        weight = checkpoints.weights()["model.diffusion_model.input_blocks.0.0.weight"]
-        assert torch.equal(averaged, weight.float() * 1.5)
-
-
 def test_optimizer_bytes_are_never_read(written: dict[str, Path]) -> None:
     """Reading Adam's moments would map their pages."""
     path = written["lightning"]
@@ -77,28 +62,6 @@ def test_optimizer_bytes_are_never_read(written: dict[str, Path]) -> None:
     assert path.stat().st_size > 3 * stored
     # Read-ahead may touch a little more than what was asked for.
     assert touched < 2 * stored
-
-
-def test_views_of_one_storage(tmp_path: Path) -> None:
-    base = torch.arange(24.0).reshape(4, 6)
-    state = {
-        "whole": base,
-        "transposed": base.t(),
-        "column": base[:, 2],
-        "row": base[1],
-        "inner": base[1:3, 2:5],
-        "scalar": base[3, 5],
-        "none": base[:0],
-    }
-    for legacy in (False, True):
-        path = tmp_path / "views.pt"
-        torch.save(state, path, _use_new_zipfile_serialization=not legacy)
-        with open_weights(path) as file:
-            assert same(dict(tensors(file)), state)
-            assert file.tensors["whole"].strides is None
-            assert file.tensors["row"].strides is None
-            assert file.tensors["transposed"].strides == (1, 6)
-            assert file.tensors["column"].nbytes == (3 * 6 + 1) * 4
 
 
 @pytest.mark.parametrize(
@@ -127,47 +90,6 @@ def test_every_kind_of_number(dtype: torch.dtype, tmp_path: Path) -> None:
             found = dict(tensors(file))["x"]
             assert found.dtype == dtype
             assert torch.equal(found.float(), state["x"].float())
-
-
-def test_wrappers(tmp_path: Path) -> None:
-    one, two = {"conv_first.weight": torch.ones(1)}, {"conv_first.weight": torch.zeros(1)}
-    path = tmp_path / "net_g.pth"
-    torch.save({"params": one, "params_ema": two}, path)
-    with open_weights(path) as file:
-        assert (file.wrapper, file.siblings) == ("params_ema", ("params",))
-        assert dict(tensors(file))["conv_first.weight"] == 0
-    with open_weights(path, wrapper="params") as file:
-        assert (file.wrapper, file.siblings) == ("params", ("params_ema",))
-        assert dict(tensors(file))["conv_first.weight"] == 1
-
-
-def test_wrappers_in_wrappers(tmp_path: Path) -> None:
-    torch.save({"model": {"state_dict": {"a": torch.ones(2)}}, "epoch": 7}, tmp_path / "x.pt")
-    with open_weights(tmp_path / "x.pt") as file:
-        assert list(file.tensors) == ["a"]
-        assert file.metadata == {"epoch": "7"}
-
-
-def test_textual_inversion_of_a1111(tmp_path: Path) -> None:
-    class_name = torch.nn.ParameterDict({"*": torch.nn.Parameter(torch.ones(2, 768))})
-    state = {
-        "string_to_token": {"*": 265},
-        "string_to_param": class_name,
-        "name": "pony",
-        "step": 500,
-        "sd_checkpoint": None,
-    }
-    torch.save(state, tmp_path / "pony.pt")
-    with open_weights(tmp_path / "pony.pt") as file:
-        assert list(file.tensors) == ["string_to_param.*"]
-        assert torch.equal(dict(tensors(file))["string_to_param.*"], torch.ones(2, 768))
-        assert file.metadata["name"] == "pony"
-
-
-def test_lists_of_tensors(tmp_path: Path) -> None:
-    torch.save([torch.ones(2), {"a": torch.zeros(3)}], tmp_path / "list.pt")
-    with open_weights(tmp_path / "list.pt") as file:
-        assert list(file.tensors) == ["0", "1.a"]
 
 
 def test_writing_changes_neither_file_nor_others(tmp_path: Path) -> None:

@@ -7,44 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from helpers import checkpoints
 from helpers.gguf_writer import write_gguf
+from helpers.model_shapes import CONTEXT, SD1, SDXL, UNET, VAE
 from helpers.sparse import write_sparse
-from ponystudio.errors import MissingFile, UnknownModel, UnsupportedModel, WrongKind
-from ponystudio.library.recognition.model_file import ACCEPTED, INSTEAD, NOUNS
-from ponystudio.library.recognition.recognise import ModelFile, check_kind, recognise
+from ponystudio.errors import MissingFile, UnknownModel, UnsupportedModel
+from ponystudio.library.recognition.recognise import recognise
 
 Shapes = Mapping[str, Sequence[int]]
 
-UNET = "model.diffusion_model."
-CONTEXT = "1.transformer_blocks.0.attn2.to_k.weight"
-VAE = {
-    "first_stage_model.decoder.conv_in.weight": [512, 4, 3, 3],
-    "first_stage_model.encoder.conv_in.weight": [128, 3, 3, 3],
-}
-SD1 = {
-    f"{UNET}input_blocks.0.0.weight": [320, 4, 3, 3],
-    f"{UNET}input_blocks.1.1.proj_in.weight": [320, 320, 1, 1],
-    f"{UNET}input_blocks.1.{CONTEXT}": [320, 768],
-    **VAE,
-    "cond_stage_model.transformer.text_model.final_layer_norm.weight": [768],
-}
-SD2 = {
-    f"{UNET}input_blocks.0.0.weight": [320, 4, 3, 3],
-    f"{UNET}input_blocks.1.1.proj_in.weight": [320, 320],
-    f"{UNET}input_blocks.1.{CONTEXT}": [320, 1024],
-    **VAE,
-    "cond_stage_model.model.ln_final.weight": [1024],
-}
-SDXL = {
-    f"{UNET}input_blocks.0.0.weight": [320, 4, 3, 3],
-    f"{UNET}label_emb.0.0.weight": [1280, 2816],
-    f"{UNET}input_blocks.4.{CONTEXT}": [640, 2048],
-    **VAE,
-    "conditioner.embedders.0.transformer.text_model.final_layer_norm.weight": [768],
-}
 REFINER = {
     f"{UNET}input_blocks.0.0.weight": [384, 4, 3, 3],
     f"{UNET}label_emb.0.0.weight": [1536, 2560],
@@ -226,70 +198,6 @@ def test_kinds(name: str, tmp_path: Path) -> None:
     shapes, kind, family = KINDS[name]
     found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
     assert (found.kind, found.family) == (kind, family)
-
-
-LORAS = {
-    "lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight": "flux",
-    "lora_unet_single_blocks_0_linear1.lora_down.weight": "flux",
-    "transformer.single_transformer_blocks.0.proj_mlp.lora_A.weight": "flux",
-    "transformer.single_transformer_blocks.0.norm.linear.lora_A.weight": "flux",
-    "diffusion_model.double_blocks.0.img_mlp.0.lora_A.weight": "flux",
-    "lora_transformer_single_transformer_blocks_0_proj_out.lora_down.weight": "flux",
-    # Both FLUX and AuraFlow have these, of one width.
-    "transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": "",
-    "double_blocks.0.processor.qkv_lora1.down.weight": "flux",
-    "single_blocks.0.processor.proj_lora.down.weight": "flux",
-    "transformer.joint_transformer_blocks.0.attn.to_q.lora_A.weight": "auraflow",
-    "transformer.single_transformer_blocks.0.ff.linear_1.lora_A.weight": "auraflow",
-    "transformer.single_transformer_blocks.0.attn.to_out.0.lora_A.weight": "auraflow",
-    "lora_unet_double_layers_0_attn_w1q.lora_down.weight": "auraflow",
-    "diffusion_model.single_layers.0.attn.w1q.lora_A.weight": "auraflow",
-    "lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight": "sd3",
-    "transformer.transformer_blocks.0.attn.add_k_proj.lora_A.weight": "sd3",
-    "transformer.transformer_blocks.0.img_mlp.net.2.lora_A.weight": "qwen_image",
-    "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_k.lora_down.weight": "",
-    "lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": "sdxl",
-    "lora_te2_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight": "",
-    "lora_te3_encoder_block_0_layer_0_SelfAttention_q.lora_down.weight": "",
-}
-
-
-@pytest.mark.parametrize("name", LORAS)
-def test_whose_layers_a_lora_changes(name: str, tmp_path: Path) -> None:
-    up = name.replace("down", "up").replace("lora_A", "lora_B")
-    shapes = {name: [8, 1536], up: [1536, 8], f"{name.split('.lora')[0]}.alpha": []}
-    found = recognise(write_sparse(tmp_path / "l.safetensors", shapes))
-    assert (found.kind, found.family) == ("lora", LORAS[name])
-
-
-def test_a_lora_of_double_blocks_alone_tells_by_its_width(tmp_path: Path) -> None:
-    name = "transformer.transformer_blocks.0.attn.to_k"
-    shapes = {f"{name}.lora_A.weight": [8, 3072], f"{name}.lora_B.weight": [3072, 8]}
-    # What this one reads is of another width in any family.
-    shapes |= {
-        name.replace("attn.to_k", "ff_context.net.2") + ".lora_A.weight": [8, 12288],
-        name.replace("attn.to_k", "ff_context.net.2") + ".lora_B.weight": [3072, 8],
-    }
-    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == "flux"
-
-
-def test_a_lokr_of_double_blocks_alone_does_not_tell(tmp_path: Path) -> None:
-    name = "lycoris_transformer_blocks_0_attn_to_k"
-    shapes = {f"{name}.lokr_w1": [8, 8], f"{name}.lokr_w2": [384, 384]}
-    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == ""
-
-
-def test_text_encoders_alone_tell_by_how_many_there_are(tmp_path: Path) -> None:
-    shapes = {}
-    for name in ("lora_te2_text_model_encoder_layers_0_mlp_fc1", "lora_te3_encoder_block_0_x"):
-        shapes |= {f"{name}.lora_down.weight": [8, 64], f"{name}.lora_up.weight": [64, 8]}
-    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == "sd3"
-
-
-def test_a_lora_of_the_refiner(tmp_path: Path) -> None:
-    name = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
-    shapes = {f"{name}.lora_down.weight": [8, 1280], f"{name}.lora_up.weight": [768, 8]}
-    assert recognise(write_sparse(tmp_path / "l.safetensors", shapes)).family == "sdxl_refiner"
 
 
 @pytest.mark.parametrize(
@@ -495,107 +403,11 @@ def test_input_channels(cin: int, tmp_path: Path) -> None:
     assert any("inpainting" in line for line in found.why) == (cin == 9)
 
 
-@pytest.mark.parametrize(
-    ("metadata", "prediction", "zsnr"),
-    [
-        ({}, "eps", False),
-        ({"modelspec.prediction_type": "v"}, "v", False),
-        ({"modelspec.prediction_type": "epsilon"}, "eps", False),
-        ({"modelspec.architecture": "stable-diffusion-v2-768-v"}, "v", False),
-        ({"ss_v_parameterization": "True"}, "v", False),
-        ({"ss_zero_terminal_snr": "True"}, "v", True),
-        ({"modelspec.prediction_type": "v", "ss_zero_terminal_snr": "True"}, "v", True),
-    ],
-)
-def test_prediction_by_metadata(
-    metadata: dict[str, str], prediction: str, zsnr: bool, tmp_path: Path
-) -> None:
-    found = recognise(write_sparse(tmp_path / "m.safetensors", SD1, metadata))
-    assert (found.prediction, found.zsnr) == (prediction, zsnr)
-
-
-@pytest.mark.parametrize(
-    ("markers", "zsnr"),
-    [(["v_pred"], False), (["v_pred", "ztsnr"], True), (["edm_vpred.sigma_max"], False)],
-)
-def test_prediction_by_markers(markers: list[str], zsnr: bool, tmp_path: Path) -> None:
-    shapes = {**SDXL, **{name: [0] for name in markers}}
-    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
-    assert (found.prediction, found.zsnr) == ("v", zsnr)
-
-
 # Lists of lists, and mappings merged from mappings, that would fill any memory.
 LAUGHS = "a0: &a0 [x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
 )
 LAUGHS += "model:\n  params:\n    parameterization: *a11\n"
-MERGES = "a0: &a0 {x: y}\n" + "".join(
-    f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "prediction", "zsnr"),
-    [
-        ('model:\n  params:\n    parameterization: "v"\n', "v", False),
-        ("model:\n  params:\n    parameterization: v\n    zero_snr: true\n", "v", True),
-        ("model:\n  params:\n    parameterization: eps\n", "eps", False),
-        (
-            "model:\n  params:\n    denoiser_config:\n      params:\n        scaling_config:\n"
-            "          target: sgm.modules.VScaling\n",
-            "v",
-            False,
-        ),
-        ("model: [", "eps", False),
-        ("just text", "eps", False),
-        ("model: &a\n  params: *a\n", "eps", False),
-        ("model:\n  params:\n    parameterization: v\n    zero_snr: no\n", "v", False),
-        (LAUGHS, "eps", False),
-        (MERGES, "eps", False),
-        ("model: 1" + ":1" * 400 + ".5\n", "eps", False),
-        ("model: [" + "x," * 500_000 + "]\n", "eps", False),
-    ],
-)
-def test_prediction_by_sidecar(text: str, prediction: str, zsnr: bool, tmp_path: Path) -> None:
-    path = write_sparse(tmp_path / "fluffy.safetensors", SD1)
-    assert recognise(path).prediction == "eps"
-    (tmp_path / "fluffy.yaml").write_text(text)
-    found = recognise(path)
-    assert (found.prediction, found.zsnr) == (prediction, zsnr)
-
-
-def test_the_sidecar_wins(tmp_path: Path) -> None:
-    metadata = {"modelspec.prediction_type": "epsilon"}
-    path = write_sparse(tmp_path / "m.safetensors", SD1, metadata)
-    path.with_suffix(".yaml").write_text("model:\n  params:\n    parameterization: v\n")
-    assert recognise(path).prediction == "v"
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize(("spread", "prediction"), [(0.05, "eps"), (0.12, "v")])
-def test_prediction_of_sd2(
-    spread: float, prediction: str, dtype: torch.dtype, tmp_path: Path
-) -> None:
-    state = {name: torch.zeros(*shape, dtype=torch.float16) for name, shape in SD2.items()}
-    bias = torch.linspace(-1, 1, 320)
-    name = f"{UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias"
-    state[name] = (bias / bias.std(correction=0) * spread).to(dtype)
-    save_file(state, tmp_path / "m.safetensors")
-    found = recognise(tmp_path / "m.safetensors")
-    assert (found.family, found.prediction) == ("sd2", prediction)
-
-
-@pytest.mark.parametrize(("last", "zsnr"), [(0.0047, False), (0.0, True)])
-def test_zero_terminal_snr_by_stored_schedule(last: float, zsnr: bool, tmp_path: Path) -> None:
-    state = {name: torch.zeros(*shape, dtype=torch.float16) for name, shape in SD1.items()}
-    state["alphas_cumprod"] = torch.linspace(0.999, last, 1000)
-    save_file(state, tmp_path / "m.safetensors")
-    found = recognise(tmp_path / "m.safetensors")
-    assert (found.prediction, found.zsnr) == ("v" if zsnr else "eps", zsnr)
-    # Who says that it predicts noise all the same is believed.
-    save_file(state, tmp_path / "m.safetensors", {"modelspec.prediction_type": "epsilon"})
-    found = recognise(tmp_path / "m.safetensors")
-    assert (found.prediction, found.zsnr) == ("eps", zsnr)
 
 
 def test_config_of_the_file(tmp_path: Path) -> None:
@@ -667,31 +479,3 @@ def test_a_folder_of_transformers(index: str, variant: str, tmp_path: Path) -> N
     alone = folder / "transformer"
     (alone / "config.json").write_text("{}")
     assert recognise(alone).kind == "diffusion_model"
-
-
-def test_checkpoints_serve_for_their_parts(tmp_path: Path) -> None:
-    found = recognise(write_sparse(tmp_path / "m.safetensors", SD1))
-    for kind in ("checkpoints", "vae", "text_encoders", "diffusion_models"):
-        check_kind(found, kind)
-    bare = recognise(write_sparse(tmp_path / "v.safetensors", VAE))
-    check_kind(bare, "vae")
-    with pytest.raises(WrongKind, match="a VAE, not a checkpoint") as caught:
-        check_kind(bare, "checkpoints")
-    assert "core.load_vae" in caught.value.remedy
-
-
-def test_every_wrong_kind_has_words() -> None:
-    for kind in NOUNS:
-        for wanted, accepted in ACCEPTED.items():
-            model = ModelFile(Path("file"), "safetensors", kind)
-            if kind in accepted:
-                check_kind(model, wanted)
-            else:
-                with pytest.raises(WrongKind) as caught:
-                    check_kind(model, wanted)
-                assert caught.value.remedy == INSTEAD[kind]
-                assert NOUNS[kind] in caught.value.what
-
-
-def test_kinds_that_are_no_models_are_not_checked() -> None:
-    check_kind(ModelFile(Path("file"), "safetensors", "lora"), "input")

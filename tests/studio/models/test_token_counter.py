@@ -4,16 +4,13 @@ import base64
 import json
 import math
 import struct
-import threading
 
 import pytest
 from PIL import Image, PngImagePlugin
-from PySide6.QtCore import QCoreApplication
 
 from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.diffusion.text.prompt_syntax import parse
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.studio.models.token_counter import Counts, Embeddings, PromptState, count
 
 LONG = ", ".join(f"word{i} (weighted words:1.2)" for i in range(20))
@@ -144,20 +141,6 @@ def test_those_that_loras_bring_count_behind_them(tmp_path, qtbot):
     assert (counts.get(behind).tokens, counts.get(behind).problem) == (8, "")
     assert "twilight" in counts.get(beside).problem
     assert "twilight" in counts.embedding_names()
-
-
-def test_the_end_of_the_services_ends_what_is_being_found_out(qapp, tmp_path):
-    services = FieldServices(lambda: ModelFolders([tmp_path]))
-    told = []
-    services.counts.changed.connect(lambda: told.append("count"))
-    services.facts.changed.connect(lambda: told.append("fact"))
-    services.counts.get(PromptState("a unicorn", "a1111"))
-    services.facts.get("loras", "gone.safetensors")
-    services.close()
-    names = {thread.name for thread in threading.enumerate()}
-    assert not names & {"token counter", "model files"}
-    QCoreApplication.processEvents()
-    assert told == []
 
 
 class TestReadAtOnce:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+import pytest
+
+from helpers.studio import CATALOG
 from ponystudio.studio.results.picture_record import PictureRecord, read_picture
-from ponystudio.studio.results.result_texts import day, device, label, precision, when
+from ponystudio.studio.results.result_texts import day, device, label, precision, when, with_prefix
 
 
 def test_days_and_labels_in_words(tmp_path):
@@ -30,3 +33,18 @@ def test_days_and_labels_in_words(tmp_path):
     assert label(b, a) == "3d, seed 77, 30 steps"
     assert label(a, None) == "a.png"
     assert read_picture(tmp_path / "none.png") is None
+
+
+def test_only_what_names_files_is_changed():
+    named = with_prefix(CATALOG, "ponies/unicorn")
+    assert named["core.save_image"].param_by_name["prefix"].default == "ponies/unicorn"
+    assert named["core.save_image"].param_by_name["format"].default == "png"
+    assert list(named) == list(CATALOG)
+    for id, spec in CATALOG.items():
+        if id != "core.save_image":
+            assert named[id] is spec
+
+
+@pytest.mark.parametrize("prefix", ["", " ", "../up", "/root", "a/", "con"])
+def test_what_is_no_file_name_changes_nothing(prefix):
+    assert with_prefix(CATALOG, prefix) is CATALOG

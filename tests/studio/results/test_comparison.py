@@ -1,10 +1,12 @@
+"""Which pictures are compared, how, and in what their pixels differ."""
+
 from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QPoint, QSize
 from PySide6.QtGui import QColor, QImage
 
-from ponystudio.studio.results.comparison import compare
+from ponystudio.studio.results.comparison import ComparedPair, compare
 
 
 def plain(size: tuple[int, int], color: str = "#808080") -> QImage:
@@ -43,3 +45,14 @@ def test_pictures_of_different_sizes_are_compared_at_the_smaller_one():
     assert found.scaled
     assert found.size == QSize(128, 128)
     assert found.share == 0
+
+
+def test_pairs_are_made_and_kept(tmp_path):
+    a, b, c = (tmp_path / name for name in "abc")
+    pair = ComparedPair().clicked(b, False).clicked(a, True)
+    assert (pair.a, pair.b, pair.mode) == (b, a, "slide")
+    assert pair.clicked(c, False) == ComparedPair(b, c, "slide")
+    assert pair.existing([c, b]) == ComparedPair(None, b, "one")
+    assert ComparedPair().existing([]) == ComparedPair()
+    assert ComparedPair(None, a).with_mode("side", [a]).mode == "one"  # nothing to compare with
+    assert pair.marked(c).a == c

@@ -1,3 +1,5 @@
+"""Seeds and values of a picture, taken over into the present graph."""
+
 from __future__ import annotations
 
 from helpers.pictures import text_to_picture

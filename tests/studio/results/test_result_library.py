@@ -1,0 +1,14 @@
+"""What the app knows of its pictures, together."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from helpers.pictures import save_picture, text_to_picture
+
+
+def test_the_picture_of_a_node_belongs_to_its_document_not_to_an_address(results, output):
+    path = save_picture(output / "a.png", text_to_picture())
+    results.add(SimpleNamespace(id="one"), "save", path)
+    assert results.picture_of(SimpleNamespace(id="one"), "save") == path
+    assert results.picture_of(SimpleNamespace(id="two"), "save") is None
