@@ -10,6 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from ponystudio.diffusion.sampling.parameterisation import rounded
 from ponystudio.diffusion.sampling.samplers import Process, Steps
 
 
@@ -62,8 +63,7 @@ def dpmpp_sde(p: Process, x: Tensor, sigmas: Tensor) -> Steps:
         if σ_next == 0:
             x = D
         else:
-            λ, λ_next = p.space.half_log_snr(σ), p.space.half_log_snr(σ_next)
-            σ_mid = p.space.sigma_of_half_log_snr(λ + (λ_next - λ) * 0.5)
+            σ_mid = _midpoint(p, σ, σ_next)
             x_2 = _stochastic_step(p, x, D, σ, σ_mid)
             # With r = ½ the combination (1 − 1/2r)·D + 1/2r·D₂ is D₂ alone.
             x = _stochastic_step(p, x, p.D(x_2, σ_mid), σ, σ_next)
@@ -79,14 +79,19 @@ def dpmpp_2s_ancestral(p: Process, x: Tensor, sigmas: Tensor) -> Steps:
             x = D
         else:
             σ_down, scale, up = p.space.ancestral(σ, σ_next)
-            λ, λ_down = p.space.half_log_snr(σ), p.space.half_log_snr(σ_down)
-            h = λ_down - λ
-            σ_mid = p.space.sigma_of_half_log_snr(λ + h * 0.5)
+            h = p.space.half_log_snr(σ_down) - p.space.half_log_snr(σ)
+            σ_mid = _midpoint(p, σ, σ_down)
             x_2 = (σ_mid / σ) * x - p.space.alpha(σ_mid) * torch.expm1(-h * 0.5) * D
             D_2 = p.D(x_2, σ_mid)
             x = (σ_down / σ) * x - p.space.alpha(σ_down) * torch.expm1(-h) * D_2
             x = scale * x + p.noise(σ, σ_next) * up
         yield x, D
+
+
+def _midpoint(p: Process, σ: Tensor, σ_next: Tensor) -> Tensor:
+    """Of λ in float32: as the peers round it, so falls the nearest step of the training."""
+    λ, λ_next = (p.space.half_log_snr(level).float() for level in (σ, σ_next))
+    return rounded(p.space.sigma_of_half_log_snr((λ + (λ_next - λ) * 0.5).double()))
 
 
 def _stochastic_step(p: Process, x: Tensor, D: Tensor, σ: Tensor, σ_next: Tensor) -> Tensor:

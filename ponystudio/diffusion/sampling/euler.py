@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
+from ponystudio.diffusion.sampling.parameterisation import rounded
 from ponystudio.diffusion.sampling.samplers import Process, Steps
 
 
@@ -80,7 +81,7 @@ def dpm_2_ancestral(p: Process, x: Tensor, sigmas: Tensor) -> Steps:
 def lms(p: Process, x: Tensor, sigmas: Tensor, order: int = 4) -> Steps:
     """Linear multistep (Adams-Bashforth): integrates the polynomial through the last slopes."""
     slopes: list[Tensor] = []
-    levels = sigmas.double().numpy()
+    levels = sigmas.numpy()
     for i, (σ, σ_next) in enumerate(pairwise(sigmas)):
         D = p.D(x, σ)
         slopes = [(x - D) / σ, *slopes[: order - 1]]
@@ -100,7 +101,8 @@ def lcm(p: Process, x: Tensor, sigmas: Tensor) -> Steps:
 
 
 def _midpoint(σ: Tensor, σ_next: Tensor) -> Tensor:
-    return σ.log().lerp(σ_next.log(), 0.5).exp()
+    """Of log σ in float32: as the peers round it, so falls the nearest step of the training."""
+    return rounded(σ.log().float().lerp(σ_next.log().float(), 0.5).double().exp())
 
 
 def _adams(levels: np.ndarray, i: int, order: int) -> list[float]:

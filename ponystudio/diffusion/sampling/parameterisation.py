@@ -5,8 +5,11 @@ used in the coordinates of Karras et al. 2022, x_σ = x₀ + σ·ε; Flow (Lipma
 x_σ = (1−σ)·x₀ + σ·ε. Both are x_σ = α(σ)·x₀ + σ·ε, and samplers that are written with α and
 λ = log(α/σ) hold in both.
 
-σ is a 0-dimensional float32 tensor on the CPU throughout: so it is exact on every device, mixes
-with tensors of any device as a number does, and rounds as in the peers whose pictures we match.
+σ is a 0-dimensional float64 tensor on the CPU throughout. It mixes with tensors of any device as a
+number does, so what is computed of it rounds once, where it meets a picture, and every CPU has the
+same numbers: the last bits of float32 functions differ from one to the next. The levels of tables
+and schedules are rounded to float32, as in the peers whose pictures we match; what lies between is
+rounded as there only where the nearest step of the training may hang on it.
 """
 
 from __future__ import annotations
@@ -63,8 +66,8 @@ def of(denoiser: Predictor, cells: int) -> Parameterisation:
 class Parameterisation(ABC):
     """Noise levels of a model, and what σ means for it.
 
-    `prediction`: "eps", "v" or "flow". `table`: float32, the σ of each training step, ascending.
-    `end`: the last time, that `sigma` takes.
+    `prediction`: "eps", "v" or "flow". `table`: the σ of each training step, ascending, as
+    `rounded` gives them. `end`: the last time, that `sigma` takes.
     """
 
     prediction: str
@@ -83,11 +86,11 @@ class Parameterisation(ABC):
 
     @abstractmethod
     def t(self, σ: Tensor) -> Tensor:
-        """The network's time of σ, a 0-dimensional float32 tensor."""
+        """The network's time of σ, as it takes it: a 0-dimensional float32 tensor."""
 
     @abstractmethod
     def sigma(self, t: Tensor) -> Tensor:
-        """σ of times that need not be whole; inverse of `t` but for its rounding."""
+        """σ of float64 times that need not be whole; inverse of `t` but for its rounding."""
 
     # The network
 
@@ -159,20 +162,23 @@ class VP(Parameterisation):
         σ = _sigma_of_alpha_bar(torch.cumprod(1 - β, dim=0))
         if zsnr:
             σ = _without_terminal_snr(σ)
-        self.table = σ.float()
+        self.table = rounded(σ)
         self.end = betas.steps - 1.0
-        self._log_table = σ.log().float()
+        # Times halfway between two steps are common, and which of them the peers tell the network
+        # hangs on the last bits of float32 logarithms. So we go by these as well.
+        self._log_table = rounded(σ.log())
 
     def t(self, σ: Tensor) -> Tensor:
         """The nearest index of the table by log σ, since the network knows whole steps only."""
-        return (σ.log() - self._log_table).abs().argmin().float()
+        return (rounded(σ.log()) - self._log_table).abs().argmin().float()
 
     def sigma(self, t: Tensor) -> Tensor:
         """Interpolates log σ linearly in t."""
-        t = t.float().clamp(0, len(self.table) - 1)
+        # What is halfway but for a rounding is halfway.
+        t = t.round(decimals=9).clamp(0, len(self.table) - 1)
         w = t.frac()
         below, above = self._log_table[t.floor().long()], self._log_table[t.ceil().long()]
-        return ((1 - w) * below + w * above).exp()
+        return rounded((1 - w) * below + w * above).exp()
 
     def input_scale(self, σ: Tensor) -> Tensor:
         return (σ**2 + 1) ** 0.5
@@ -203,8 +209,12 @@ class VP(Parameterisation):
         return x / (1 + σ**2).sqrt()
 
     def ancestral(self, σ: Tensor, σ_next: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # In float32, whose basic operations are the same on every CPU: the midpoint of σ and σ_down
+        # is σ_next but for roundings, and these must be the peers' where it lies halfway in time.
+        σ, σ_next = σ.float(), σ_next.float()
         up = torch.minimum(σ_next, (σ_next**2 * (σ**2 - σ_next**2) / σ**2) ** 0.5)
-        return (σ_next**2 - up**2) ** 0.5, torch.ones(()), up
+        down = (σ_next**2 - up**2) ** 0.5
+        return down.double(), torch.ones_like(up).double(), up.double()
 
     def alpha(self, σ: Tensor) -> Tensor:
         return torch.ones_like(σ)
@@ -228,16 +238,17 @@ class Flow(Parameterisation):
     def __init__(self, shift: float = 1.0, time: float = 1000.0, steps: int = 1000) -> None:
         self.shift, self.time = shift, time
         self.end = time
-        self.table = self.sigma(torch.arange(1, steps + 1) / steps * time)
+        s = torch.arange(1, steps + 1, dtype=torch.float64) / steps
+        self.table = rounded(self.sigma(s * time))
 
     def t(self, σ: Tensor) -> Tensor:
-        return σ * self.time
+        return (σ * self.time).float()
 
     def sigma(self, t: Tensor) -> Tensor:
         """The noise level at an unshifted time. `t` is the network's, of shifted σ: the peers'
         schedules use the two as inverses although they are so for shift 1 only.
         """
-        s = t.float() / self.time
+        s = t / self.time
         return self.shift * s / (1 + (self.shift - 1) * s)
 
     def input_scale(self, σ: Tensor) -> Tensor:
@@ -273,8 +284,13 @@ class Flow(Parameterisation):
         return λ.neg().sigmoid()
 
     def with_finite_snr(self, sigmas: Tensor) -> Tensor:
-        almost_one = self.sigma(torch.tensor((1 - _FLOW_OFFSET) * self.time))
-        return sigmas.clamp(max=almost_one)
+        almost_one = torch.tensor((1 - _FLOW_OFFSET) * self.time, dtype=torch.float64)
+        return sigmas.clamp(max=rounded(self.sigma(almost_one)))
+
+
+def rounded(σ: Tensor) -> Tensor:
+    """float64 σ with the nearest values that float32 has."""
+    return σ.float().double()
 
 
 def _sigma_of_alpha_bar(alpha_bar: Tensor) -> Tensor:

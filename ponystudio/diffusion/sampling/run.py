@@ -60,13 +60,13 @@ def sample(
     """Denoise latents, guided by two prompts; the same arguments give the same result.
 
     `values` [B,C,h,w] and the result are in VAE units; the result is float32 on the denoiser's
-    device, where all arithmetic outside the network is float32 too. `seed` is taken modulo 2⁶⁴.
-    `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`. `mask`
-    [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown` is the latent of the picture with
-    a hole at the mask, which models for inpainting are shown. `rescale` in 0..1 is that of
-    guidance.Guided. `scheduler`, `noise`, `ddim_end` are of
-    names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first, `rows` that of
-    guidance.Guided. Whatever `on_step` raises ends the run.
+    device, where all arithmetic on latents outside the network is float32 too. `seed` is taken
+    modulo 2⁶⁴. `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`.
+    `mask` [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown` is the latent of the picture
+    with a hole at the mask, which models for inpainting are shown. `rescale` in 0..1 is that of
+    guidance.Guided. `scheduler`, `noise`, `ddim_end` are of names.SCHEDULES, NOISES, DDIM_ENDS;
+    `batch_index` is that of noise.first, `rows` that of guidance.Guided. Whatever `on_step` raises
+    ends the run.
 
     Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts,
     masks or latents that do not fit each other or the model, UnsupportedModel for a model that

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.sampling.parameterisation import Parameterisation
+from ponystudio.diffusion.sampling.parameterisation import Parameterisation, rounded
 from ponystudio.errors import ParamRange
 
 # These evaluate between or beyond the given levels, and gain nothing from a last tiny step.
@@ -30,13 +30,13 @@ _LONGEST = 1_000_000
 def sigmas(
     space: Parameterisation, schedule: str, steps: int, *, sampler: str = "", denoise: float = 1.0
 ) -> Tensor:
-    """The noise levels of a run: float32 on the CPU, strictly falling, ending with 0.
+    """The noise levels of a run, as `rounded` gives them on the CPU: strictly falling, to 0.
 
     `schedule`: one of names.SCHEDULES but "auto". `denoise` below 1 takes the last `steps` of a
     longer schedule; 0 gives no levels at all. Raises ParamRange where that would be too long.
     """
     if denoise <= 0:
-        return torch.empty(0)
+        return torch.empty(0, dtype=torch.float64)
     part = denoise <= _FULL
     n = int(min(steps / denoise, 2 * _LONGEST)) if part else steps
     if n > _LONGEST:
@@ -49,7 +49,7 @@ def sigmas(
     levels = SCHEDULES[schedule](space, n + 1 if discard else n)
     if discard and len(levels) > 1:
         levels = levels[:-1]
-    levels = torch.cat([levels, torch.zeros(1)])
+    levels = torch.cat([rounded(levels), torch.zeros(1, dtype=torch.float64)])
     if part:
         levels = levels[-(steps + 1) :]
     # With more steps than table entries some repeat; a step of no length is no step.
@@ -58,12 +58,12 @@ def sigmas(
 
 def normal(space: Parameterisation, n: int) -> Tensor:
     """Even in the network's time, both ends included."""
-    return space.sigma(torch.linspace(*_ends(space), n))
+    return space.sigma(_even(*_ends(space), n))
 
 
 def sgm_uniform(space: Parameterisation, n: int) -> Tensor:
     """Even in the network's time, the far end left to the final 0."""
-    return space.sigma(torch.linspace(*_ends(space), n + 1)[:-1])
+    return space.sigma(_even(*_ends(space), n + 1)[:-1])
 
 
 def linear(space: Parameterisation, n: int) -> Tensor:
@@ -71,18 +71,18 @@ def linear(space: Parameterisation, n: int) -> Tensor:
     models come with (Esser et al. 2024). For those it is what diffusers calls trailing, which for
     the others takes whole steps of the training.
     """
-    return space.sigma(space.end * (1 - torch.arange(n) / n))
+    return space.sigma(_even(space.end, 0, n + 1)[:-1])
 
 
 def karras(space: Parameterisation, n: int, ρ: float = 7.0) -> Tensor:
     """σ_i = (σ_max^⅟ρ + i/(n−1)·(σ_min^⅟ρ − σ_max^⅟ρ))^ρ (Karras et al. 2022, eq. 5)."""
     σ_min, σ_max = float(space.sigma_min) ** (1 / ρ), float(space.sigma_max) ** (1 / ρ)
-    return (σ_max + torch.linspace(0, 1, n) * (σ_min - σ_max)) ** ρ
+    return _even(σ_max, σ_min, n) ** ρ
 
 
 def exponential(space: Parameterisation, n: int) -> Tensor:
     """Even in log σ."""
-    return torch.linspace(math.log(space.sigma_max), math.log(space.sigma_min), n).exp()
+    return _even(math.log(space.sigma_max), math.log(space.sigma_min), n).exp()
 
 
 def simple(space: Parameterisation, n: int) -> Tensor:
@@ -101,14 +101,18 @@ def beta(space: Parameterisation, n: int, a: float = 0.6, b: float = 0.6) -> Ten
     from scipy.special import betaincinv
 
     quantiles = betaincinv(a, b, 1 - np.linspace(0, 1, n, endpoint=False))
-    levels = space.table[np.rint(quantiles * (len(space.table) - 1)).astype(int)]
-    return torch.unique_consecutive(levels)
+    # The median lies between two entries of an even number: it must be a tie to its last digit.
+    indices = np.rint(np.round(quantiles * (len(space.table) - 1), 6)).astype(int)
+    return torch.unique_consecutive(space.table[indices])
 
 
 def kl_optimal(space: Parameterisation, n: int) -> Tensor:
     """σ = tan(w·atan σ_min + (1−w)·atan σ_max), w = i/(n−1) (Sabour et al. 2024)."""
-    w = torch.arange(n) / max(n - 1, 1)
-    return (w * math.atan(space.sigma_min) + (1 - w) * math.atan(space.sigma_max)).tan()
+    return _even(math.atan(space.sigma_max), math.atan(space.sigma_min), n).tan()
+
+
+def _even(first: float, last: float, n: int) -> Tensor:
+    return torch.linspace(first, last, n, dtype=torch.float64)
 
 
 def _ends(space: Parameterisation) -> tuple[float, float]:

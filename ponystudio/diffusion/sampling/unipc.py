@@ -33,7 +33,7 @@ def _uni_pc(p: Process, x: Tensor, sigmas: Tensor, B: Callable[[float], float]) 
     serves the next step too. The order rises from 1 at the start and falls to 1 at the end.
     """
     levels = p.space.with_finite_snr(torch.where(sigmas == 0, _LAST_SIGMA, sigmas))
-    λ = p.space.half_log_snr(levels.double()).tolist()
+    λ = p.space.half_log_snr(levels).tolist()
     steps = len(levels) - 1
     past = [p.D(x, levels[0])]  # newest first
     for i, (σ, σ_next) in enumerate(pairwise(levels)):

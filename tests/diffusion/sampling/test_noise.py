@@ -22,18 +22,23 @@ def plain(seed, *shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def of_the_peer(values):
+    """torch's generator takes logarithms and cosines in float32, as each CPU rounds them."""
+    return pytest.approx(values, rel=1e-6, abs=1e-6)
+
+
 @pytest.mark.parametrize("seed", REFERENCE)
 def test_first_noise_of_the_peer(seed):
     noise = first((2, 4, 32, 32), int(seed))
-    assert noise[0].flatten()[:4].tolist() == REFERENCE[seed]["b0_first4"]
-    assert noise[1].flatten()[:4].tolist() == REFERENCE[seed]["b1_first4"]
+    assert noise[0].flatten()[:4].tolist() == of_the_peer(REFERENCE[seed]["b0_first4"])
+    assert noise[1].flatten()[:4].tolist() == of_the_peer(REFERENCE[seed]["b1_first4"])
 
 
 @pytest.mark.parametrize("seed", REFERENCE)
 def test_noise_by_batch_index_of_the_peer(seed):
     noise = first((2, 4, 32, 32), int(seed), batch_index=[1, 3])
-    firsts = [picture.flatten()[:4].tolist() for picture in noise]
-    assert firsts == REFERENCE[seed]["batch_index_1_3_first4"]
+    for picture, values in zip(noise, REFERENCE[seed]["batch_index_1_3_first4"], strict=True):
+        assert picture.flatten()[:4].tolist() == of_the_peer(values)
 
 
 def test_one_picture_of_a_batch_can_be_made_again():

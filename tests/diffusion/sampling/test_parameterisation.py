@@ -7,7 +7,7 @@ import torch
 from helpers.denoisers import FLOW, FunctionDenoiser
 from helpers.paths import PARITY
 from ponystudio.diffusion.families import find_family
-from ponystudio.diffusion.sampling.parameterisation import VP, Flow, of
+from ponystudio.diffusion.sampling.parameterisation import VP, Flow, of, rounded
 
 REFERENCE = json.loads((PARITY / "sigmas.json").read_text())
 SPACES = {
@@ -25,7 +25,7 @@ def space(request):
 
 
 def value(number):
-    return torch.tensor(float(number))
+    return torch.tensor(float(number), dtype=torch.float64)
 
 
 # Tables
@@ -33,7 +33,6 @@ def value(number):
 
 def test_table_of_the_peer_to_the_last_bit():
     table = VP().table
-    assert table.dtype == torch.float32
     assert [table[i].item() for i in (0, 1, 500, 998, 999)] == REFERENCE["sigmas_0_1_500_998_999"]
     assert VP().sigma_min.item() == REFERENCE["sigma_min"]
     assert VP().sigma_max.item() == REFERENCE["sigma_max"]
@@ -81,11 +80,21 @@ def test_time_of_sigma_is_the_nearest_whole_step():
         assert VP().t(value(σ)) == t
 
 
+@pytest.mark.parametrize(("halfway", "t"), [(832.5, 833), (499.5, 500), (333.5, 333), (166.5, 166)])
+def test_time_halfway_is_rounded_as_the_peers_round_it(halfway, t):
+    """What ComfyUI's float32 gives on x86 processors with and without AVX2 and AVX-512."""
+    assert VP().t(rounded(VP().sigma(value(halfway)))) == t
+
+
 def test_time_inverts_sigma_on_the_table():
     space = VP()
     for t in (0, 1, 17, 500, 998, 999):
         assert space.t(space.sigma(value(t))) == t
         assert torch.allclose(space.sigma(value(t)), space.table[t], rtol=1e-6)
+
+
+def test_networks_are_told_a_time_in_float32(space):
+    assert space.t(value(0.5)).dtype == torch.float32
 
 
 def test_sigma_between_entries_is_their_geometric_mean():
@@ -161,7 +170,7 @@ def test_half_log_snr_is_what_its_name_says(space):
 
 
 def test_flow_starts_a_little_later_where_lambda_would_be_infinite():
-    sigmas = torch.tensor([1.0, 0.5, 0.0])
+    sigmas = torch.tensor([1.0, 0.5, 0.0], dtype=torch.float64)
     finite = Flow(1.73).with_finite_snr(sigmas)
     assert 0.999 < finite[0] < 1
     assert torch.equal(finite[1:], sigmas[1:])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.paths import PARITY
-from ponystudio.diffusion.sampling.parameterisation import VP, Flow
+from ponystudio.diffusion.sampling.parameterisation import VP, Flow, rounded
 from ponystudio.diffusion.sampling.schedules import SCHEDULES, sigmas
 from ponystudio.errors import ParamRange
 
@@ -31,23 +31,34 @@ TEN_STEPS = {
 }
 
 
+# Units in the last place that float32 costs the peer: powers and tangents enlarge its roundings,
+# and what is picked from the table has none.
+ROUNDING = {"karras": 16, "kl_optimal": 16, "simple": 0, "ddim_uniform": 0, "beta": 0}
+
+
+def assert_of_the_peer(schedule, ours, theirs):
+    np.testing.assert_array_max_ulp(
+        ours.float().numpy(), np.array(theirs, np.float32), maxulp=ROUNDING.get(schedule, 4)
+    )
+
+
 @pytest.mark.parametrize("key", WHOLE)
-def test_levels_of_the_peer_to_the_last_bit(key):
+def test_levels_of_the_peer(key):
     schedule, steps = key.split("/")
-    assert sigmas(SPACES["vp"], schedule, int(steps)).tolist() == WHOLE[key]
+    assert_of_the_peer(schedule, sigmas(SPACES["vp"], schedule, int(steps)), WHOLE[key])
 
 
 @pytest.mark.parametrize("key", REFERENCE["ksampler"])
 def test_levels_of_the_peer_by_sampler_and_denoise(key):
     sampler, schedule, steps, denoise = key.split("/")
     levels = sigmas(SPACES["vp"], schedule, int(steps), sampler=sampler, denoise=float(denoise))
-    assert levels.tolist() == REFERENCE["ksampler"][key]
+    assert_of_the_peer(schedule, levels, REFERENCE["ksampler"][key])
 
 
 @pytest.mark.parametrize("schedule", TEN_STEPS)
 def test_ten_steps(schedule):
-    expected = torch.tensor([*map(float, TEN_STEPS[schedule].split()), 0.0])
-    assert torch.allclose(sigmas(SPACES["vp"], schedule, 10), expected, atol=6e-6)
+    expected = [*map(float, TEN_STEPS[schedule].split()), 0.0]
+    assert sigmas(SPACES["vp"], schedule, 10).tolist() == pytest.approx(expected, abs=6e-6)
 
 
 def test_ten_steps_of_shifted_flow():
@@ -64,17 +75,17 @@ def test_ten_steps_of_shifted_flow():
         0.16123,
         0,
     ]
-    assert torch.allclose(sigmas(Flow(1.73), "simple", 10), torch.tensor(expected), atol=6e-6)
+    assert sigmas(Flow(1.73), "simple", 10).tolist() == pytest.approx(expected, abs=6e-6)
 
 
 def test_linear_is_what_flow_models_come_with():
     """Ten steps of AuraFlow, and of FLUX dev at 1024 × 1024 with μ = 1.15."""
     aura = [1, 0.93965, 0.87374, 0.80146, 0.72184, 0.63370, 0.53560, 0.42576, 0.30192, 0.16123, 0]
-    assert torch.allclose(sigmas(Flow(1.73), "linear", 10), torch.tensor(aura), atol=6e-6)
+    assert sigmas(Flow(1.73), "linear", 10).tolist() == pytest.approx(aura, abs=6e-6)
     dev = [1, 0.96601, 0.92665, 0.88051, 0.82570, 0.75951, 0.67799, 0.57510, 0.44120, 0.25976, 0]
     levels = sigmas(Flow(math.exp(1.15), 1.0), "linear", 10)
-    assert torch.allclose(levels, torch.tensor(dev), atol=6e-6)
-    seven = Flow(3.0).sigma(1000 * torch.linspace(1, 1 / 7, 7))
+    assert levels.tolist() == pytest.approx(dev, abs=6e-6)
+    seven = Flow(3.0).sigma(1000 * torch.linspace(1, 1 / 7, 7, dtype=torch.float64))
     assert torch.allclose(sigmas(Flow(3.0), "linear", 7)[:-1], seven, atol=1e-6)
 
 
@@ -92,7 +103,7 @@ def test_four_steps_of_plain_flow():
 )
 def test_levels_fall_to_zero(space, schedule, steps, sampler, denoise):
     levels = sigmas(SPACES[space], schedule, steps, sampler=sampler, denoise=denoise)
-    assert levels.dtype == torch.float32
+    assert torch.equal(levels, rounded(levels))
     assert torch.isfinite(levels).all()
     assert (levels.diff() < 0).all()
     assert levels[-1] == 0
