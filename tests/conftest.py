@@ -21,8 +21,8 @@ import hypothesis
 import psutil
 import pytest
 
-# Some things end a moment after the call that ends them returns.
-PATIENCE = 3.0
+# Some things end a moment after the call that ends them returns; on a busy machine, a long one.
+PATIENCE = 10.0
 
 # A busy machine is no failure; what is too slow shows in the benchmarks.
 hypothesis.settings.register_profile("patient", deadline=None)

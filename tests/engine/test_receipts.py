@@ -59,5 +59,5 @@ def test_a_cancelled_run_does_not_wait_for_hashes(tmp_path, monkeypatch):
         with pytest.raises(Cancelled):
             studio.run(g, cancel=cancel)
         release.set()
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 15, "the hash takes 30 seconds"
         assert not list(tmp_path.rglob("*.png"))

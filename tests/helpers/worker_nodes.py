@@ -70,4 +70,5 @@ def kernel(a: float) -> None:
 @node("tiny.hang", effects=True)
 def hang(a: float) -> None:
     """Holds the interpreter's lock, so that there is no heartbeat."""
+    print("hangs", flush=True)
     ctypes.PyDLL(None).sleep(60)

@@ -67,6 +67,10 @@ class ResultIndex(QObject):
             self._folder = folder
             self.scan()
 
+    def is_watched(self, folder: Path) -> bool:
+        """Whether pictures that others put into the folder are noticed yet."""
+        return str(folder) in self._watcher.directories()
+
     def scan(self) -> None:
         """Look for pictures that came, changed or went, in the background."""
         folder = self._folder

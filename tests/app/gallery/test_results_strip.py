@@ -37,8 +37,8 @@ def test_a_long_list_goes_on_as_it_is_scrolled(results, output, scanned, qtbot, 
     strip.resize(280, 300)
     strip.show()
     qtbot.waitUntil(lambda: len(strip.listing.pictures) == 20)
-    qtbot.wait(30)
     bar = strip.grid.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0)
     bar.setValue(bar.maximum())
     qtbot.waitUntil(lambda: len(strip.listing.pictures) == 80)
     assert strip.listing.total == 80

@@ -20,7 +20,7 @@ def test_pictures_of_others_are_noticed(results, output, scanned, qtbot):
     listing = ResultList(results)
     scanned()
     qtbot.waitUntil(lambda: listing.ready)
-    qtbot.wait(20)  # until the folder is watched
+    qtbot.waitUntil(lambda: results.index.is_watched(output))
     save_picture(output / "a.png", text_to_picture())
     qtbot.waitUntil(lambda: len(listing.pictures) == 1, timeout=5000)
 

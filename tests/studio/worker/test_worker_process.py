@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from helpers import worker_nodes
+from ponystudio.engine.protocol.frames import RATE
 from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import (
     NodePreview,
@@ -97,6 +98,13 @@ class Listener:
 
     def ready(self) -> WorkerReady:
         return self.wait_for(lambda message: isinstance(message, WorkerReady), 120)
+
+    def wait_for_log(self, text: str) -> None:
+        """Until the worker has printed this."""
+        deadline = time.monotonic() + SOON
+        while text not in Path(self.log.name).read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def submit(self, graph: Graph, **more: Any) -> int:
         return self.worker.submit(self.request(graph, **more))
@@ -217,13 +225,15 @@ class TestLife:
         assert "nor this one" in log
 
     def test_progress_and_previews_are_coalesced_but_never_late(self, listener):
+        start = time.monotonic()
         run = listener.submit(ending_in("steps", count=200, pause=0.001))
         listener.done(run)
+        most = RATE * (time.monotonic() - start) + 10
         progress = [event.step for event in listener.events(run, Progress)]
         assert progress == sorted(progress)
         assert progress[-1] == 200
-        assert len(progress) < 60
-        assert 1 <= len(listener.events(run, NodePreview)) < 60
+        assert len(progress) < most
+        assert 1 <= len(listener.events(run, NodePreview)) < most
         kinds = [type(event) for event in listener.events(run)]
         assert kinds.index(RunFinished) == len(kinds) - 1
 
@@ -263,7 +273,7 @@ class TestLife:
         start = time.monotonic()
         listener.worker.cancel(first)
         assert listener.done(first).error.reason == "Cancelled"
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 10, "all its steps take a quarter of an hour"
         assert listener.done(second).error.reason == "Cancelled"
         assert listener.events(second, RunStarted) == []
         assert isinstance(listener.done(third), RunFinished)
@@ -345,6 +355,7 @@ def test_what_is_asked_before_there_is_a_worker_is_answered_and_settings_outlive
         assert isinstance(listener.answer(early, 120), PlanAnswer)
 
         stuck = listener.submit(ending_in("hang"))
+        listener.wait_for_log("hangs")
         time.sleep(1.0)  # from now on no thread of it gets a word in
         lost = listener.worker.plan(listener.request(ending_in("steps", count=1)))
         listener.worker.stop_now()
@@ -363,14 +374,15 @@ def test_a_worker_without_heartbeat_is_killed(tmp_path, monkeypatch):
         assert listener.done(hung).error.reason == "WorkerDied"
 
 
-def test_the_worker_leaves_within_a_second_of_the_end_of_its_input(tmp_path):
+def test_the_worker_leaves_by_itself_at_the_end_of_its_input(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SHUTDOWN_TIMEOUT", 40.0)  # then it is killed
     with Listener(tmp_path) as listener:
         run = listener.submit(ending_in("kernel"))
         listener.wait(run, NodeStarted, node="end")
         process = listener.process()
         start = time.monotonic()
         listener.worker.close()
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 20, "it leaves after a second"
         assert not process.is_running()
         assert listener.worker.pid is None
 
