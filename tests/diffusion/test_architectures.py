@@ -179,7 +179,9 @@ def test_norms_of_flux_that_are_called_weights(tmp_path):
     save_file(named, tmp_path / "named.safetensors", metadata=flows.hints("flux"))
     path = flows.write("flux", tmp_path / "model.safetensors")
     inputs = flows.told("flux")
-    assert torch.equal(opened(tmp_path / "named.safetensors")(**inputs), opened(path)(**inputs))
+    named = opened(tmp_path / "named.safetensors")
+    # Not to the bit: kernels differ by where in its page a tensor lies.
+    assert torch.allclose(named(**inputs), opened(path)(**inputs), **CLOSE)
 
 
 def test_time_is_told_exactly_in_half_precision(tmp_path):
