@@ -111,3 +111,24 @@ def test_nodes_answer_only_to_their_own_name(pytestconfig):
         text=True,
     )
     assert "import ponystudio_nodes" in result.stderr
+
+
+def test_the_window_waits_for_nothing_that_it_needs_later():
+    """What is imported when it is first used, since every start would pay for it."""
+    later = (
+        "networkx",
+        "wakepy",
+        "difflib",
+        "xml.etree.ElementTree",
+        "PySide6.QtNetwork",
+        "ponystudio.api.values",
+        "ponystudio.app.gallery.picture_view",
+        "ponystudio.app.window.drop_contents",
+        "ponystudio.diffusion.families",
+        "ponystudio.library.recognition.recognise",
+        "ponystudio.library.formats.weights_file",
+        "ponystudio.studio.results.comparison",
+    )
+    assert (
+        loaded("import ponystudio.app.studio_main, ponystudio.app.window.main_window", later) == []
+    )

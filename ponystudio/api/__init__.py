@@ -8,9 +8,8 @@ def darken(image: Image, *, by: Annotated[float, Range(0, 1)] = 0.5) -> Image:
     return Image(image.pixels * (1 - by))
 """
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from ponystudio.api.context import Context, Models
 from ponystudio.api.node import NodeType, Upgrade, node, nodes_in
 from ponystudio.api.spec import (
     SEED_MAX,
@@ -28,18 +27,21 @@ from ponystudio.api.spec import (
     Text,
     can_feed,
 )
-from ponystudio.api.values import (
-    Clip,
-    Conditioning,
-    Image,
-    Latent,
-    Mask,
-    Model,
-    Patch,
-    Recipe,
-    Upscaler,
-    Vae,
-)
+
+if TYPE_CHECKING:
+    from ponystudio.api.context import Context, Models
+    from ponystudio.api.values import (
+        Clip,
+        Conditioning,
+        Image,
+        Latent,
+        Mask,
+        Model,
+        Patch,
+        Recipe,
+        Upscaler,
+        Vae,
+    )
 
 __all__ = [
     "SEED_MAX",
@@ -74,3 +76,12 @@ __all__ = [
     "node",
     "nodes_in",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What a node computes with, loaded when it is first asked for: the window does without."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ponystudio.api import context, values
+
+    return getattr(values if hasattr(values, name) else context, name)

@@ -12,12 +12,15 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, ValidationError, convert, to_builtins
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from ponystudio.studio.documents.file_lock import FileLock
+
+if TYPE_CHECKING:  # the window is shown before the network is loaded
+    from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 # Seconds that a second start waits for a first one that is only just starting.
 ANSWER_TIMEOUT = 5.0
@@ -60,6 +63,8 @@ class SingleInstance(QObject):
 
     def listen(self) -> None:
         """Hear of second starts from now on; only for the first."""
+        from PySide6.QtNetwork import QLocalServer
+
         QLocalServer.removeServer(self.name)  # a crash leaves it; nobody else can be using it
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
@@ -92,6 +97,8 @@ class SingleInstance(QObject):
         self._lock.release()
 
     def _sent(self, data: bytes, timeout: float) -> bool:
+        from PySide6.QtNetwork import QLocalSocket
+
         socket = QLocalSocket()
         milliseconds = int(timeout * 1000)
         socket.connectToServer(self.name)
@@ -119,7 +126,7 @@ class SingleInstance(QObject):
     def _tidy(self) -> None:
         """Let go of those that are disconnected."""
         for socket in tuple(self._sockets):
-            if socket.state() == QLocalSocket.LocalSocketState.UnconnectedState:
+            if socket.state() == socket.LocalSocketState.UnconnectedState:
                 self._sockets.remove(socket)
                 socket.deleteLater()
 

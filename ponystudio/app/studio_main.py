@@ -25,6 +25,9 @@ from ponystudio.widgets import metrics, style_sheet, theme
 if TYPE_CHECKING:
     from ponystudio.app.window.main_window import MainWindow
 
+# Milliseconds after which other starts are heard, which wait for longer: the window comes first.
+LISTEN_DELAY = 200
+
 
 def main(files: Sequence[Path] = ()) -> int:
     """Open the studio with these files; hand them to the one that is open already, if one is."""
@@ -43,10 +46,10 @@ def main(files: Sequence[Path] = ()) -> int:
     with event_loop(app) as loop:
         window = restored_window(settings, files)
         instance.files_received.connect(lambda paths, _token: _open_files(window, paths))
-        instance.listen()
         window.show()
         window.activateWindow()
         QTimer.singleShot(0, window.start)
+        QTimer.singleShot(LISTEN_DELAY, instance.listen)
         _close_on_signals(window)
         if not files:
             window.documents.restored.connect(window.welcome)

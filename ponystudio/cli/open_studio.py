@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import gc
 import importlib
 import os
 import sys
@@ -14,9 +14,19 @@ def main(words: Sequence[str], commands: Sequence[str]) -> int:
     """`words` should be files; one that is none may be meant as one of the `commands`."""
     missing = next((word for word in words if not os.path.exists(word)), None)  # noqa: PTH110
     if missing is not None:
+        import difflib
+
         near = difflib.get_close_matches(missing, commands, 1)
         hint = f"Did you mean `{near[0]}`?" if near else "See `ponystudio --help`."
         return _refuse(f"{missing} is neither a command nor a file.", hint, 2)
+    gc.disable()  # what is imported is no garbage; the studio collects by itself
+    try:
+        return _open([Path(word) for word in words])
+    finally:
+        gc.enable()
+
+
+def _open(files: Sequence[Path]) -> int:
     try:
         studio = importlib.import_module("ponystudio.app.studio_main")
     except ImportError as error:  # Qt's wheels need libraries that not every system has
@@ -31,7 +41,7 @@ def main(words: Sequence[str], commands: Sequence[str]) -> int:
             "`ponystudio run GRAPH` makes the picture, `ponystudio --help` shows the rest.",
             2,
         )
-    code: int = studio.main([Path(word) for word in words])
+    code: int = studio.main(files)
     return code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -90,6 +89,8 @@ class Catalog(Mapping[str, NodeSpec]):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A remedy that names what was probably meant, or ""."""
+    import difflib
+
     matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(matches)}?" if matches else ""
 

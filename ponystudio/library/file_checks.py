@@ -11,8 +11,6 @@ from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.errors import BadInput, UnknownModel, UnsupportedModel
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.library.recognition.model_file import ACCEPTED, check_kind
-from ponystudio.library.recognition.recognise import recognise
 
 # Kinds of files of which the denoiser is what counts.
 DENOISERS = ("checkpoints", "diffusion_models")
@@ -75,6 +73,9 @@ def _file(param: ParamSpec, socket: str, value: Any) -> Iterator[tuple[str, str,
 
 
 def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput | None:
+    from ponystudio.library.recognition.model_file import ACCEPTED, check_kind
+    from ponystudio.library.recognition.recognise import recognise  # with the readers it takes
+
     if kind not in ACCEPTED:
         return None
     try:

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.app.gallery.picture_view import picture_menu
 from ponystudio.app.gallery.thumbnail_grid import ThumbnailGrid
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_library import ResultLibrary, ResultList
@@ -183,6 +182,8 @@ class ResultsStrip(QFrame):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def _show_menu(self, pictures: list[PictureRecord], place: QPoint) -> None:
+        from ponystudio.app.gallery.picture_view import picture_menu  # with all of the gallery
+
         if self._menu is not None:
             self._menu.deleteLater()
         self._menu = picture_menu(pictures, self._results.actions, self)

@@ -10,7 +10,7 @@ from PySide6.QtCore import QLocale
 from ponystudio.library.recognition.model_file import ModelFile
 from ponystudio.library.recognition.model_notes import ModelNotes
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.models.model_files import dtype_of, made_for
+from ponystudio.studio.models.file_reader import dtype_of, made_for
 from ponystudio.studio.models.model_summary import ModelSummary, family_title
 from ponystudio.widgets.common import spanned
 

@@ -26,7 +26,6 @@ from ponystudio.canvas.fields.prompt_layout import (
     paint_counter,
     paint_tick,
 )
-from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.models.token_counter import Count, PromptState
 from ponystudio.widgets import text_layout
@@ -37,6 +36,8 @@ FEWEST, MOST = 3, 12
 
 def dialect_of(ctx: FieldContext) -> str:
     """By whose rules a prompt is read: the node's own param says it."""
+    from ponystudio.diffusion.text.prompt_syntax import DIALECTS
+
     named = ctx.param("dialect")
     return named if named in DIALECTS else DIALECTS[0]
 

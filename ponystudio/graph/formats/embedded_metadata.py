@@ -17,10 +17,8 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from html import escape  # that of xml.sax loads an HTTP client
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-from xml.etree import ElementTree
 
 from ponystudio.errors import GraphFileError, NotWritable
 from ponystudio.graph.atomic_write import write_bytes
@@ -199,6 +197,8 @@ def _as_webp(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes
     if PARAMETERS in fields:
         metadata["exif"] = _exif(fields[PARAMETERS])
     if own:
+        from html import escape  # that of xml.sax loads an HTTP client
+
         metadata["xmp"] = (_XMP % escape(json.dumps(own), quote=False)).encode()
     file = io.BytesIO()
     # exact: the colours under full transparency are kept, too.
@@ -229,6 +229,8 @@ def _webp_fields(file: BinaryIO) -> dict[str, str]:
 def _xmp_fields(packet: bytes) -> dict[str, str]:
     if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:  # nothing honest declares entities in XMP
         return {}
+    from xml.etree import ElementTree  # seldom needed, so not before
+
     try:
         root = ElementTree.fromstring(packet.decode("utf-8", "replace").lstrip("\ufeff"))
     except (ElementTree.ParseError, ValueError):

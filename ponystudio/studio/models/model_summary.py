@@ -7,11 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from PySide6.QtGui import QImage
 
-from ponystudio.diffusion.families import families
 from ponystudio.library.model_folders import PICTURES
-from ponystudio.library.recognition.denoiser_signatures import OTHER_TITLES
 from ponystudio.qt.i18n import tr
 
+THUMB = 102  # px: 34 at the finest screen
 # Files of these kinds belong to a model of one family.
 _FOLLOWING = {"loras", "controlnet", "embeddings"}
 
@@ -59,6 +58,9 @@ def title_of(name: str) -> str:
 
 
 def family_title(family: str) -> str:
+    from ponystudio.diffusion.families import families
+    from ponystudio.library.recognition.denoiser_signatures import OTHER_TITLES
+
     known = families().get(family)
     return known.short if known else OTHER_TITLES.get(family, family)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -12,13 +13,15 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.formats.receipt import Verdict
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.documents.document import Document
-from ponystudio.studio.results.comparison import Comparer
 from ponystudio.studio.results.image_loader import ImageLoader
 from ponystudio.studio.results.picture_actions import PictureActions
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_index import Answer, Query, ResultIndex
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
 from ponystudio.studio.worker.catalog_cache import shipped
+
+if TYPE_CHECKING:
+    from ponystudio.studio.results.comparison import Comparer
 
 
 class ResultList(QObject):
@@ -147,6 +150,8 @@ class ResultLibrary(QObject):
 
     def comparer(self, parent: QObject) -> Comparer:
         """One for each view, for each compares a pair of its own."""
+        from ponystudio.studio.results.comparison import Comparer
+
         return Comparer(self.loader, self._comparing, lambda: self._catalog or shipped(), parent)
 
     def picture_of(self, document: Document, node: str) -> Path | None:

@@ -10,7 +10,6 @@ from PySide6.QtGui import QGuiApplication
 
 from helpers.lora_files import write_lora, write_loras
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.library.recognition.denoiser_signatures import PURPOSES
 from ponystudio.studio.models import model_files
 from ponystudio.studio.models.model_files import FileFacts
 
@@ -95,10 +94,3 @@ def test_files_of_one_name_beside_two_graphs_are_told_apart(qtbot, models, loras
     found.recheck()
     qtbot.waitUntil(lambda: found.get("loras", "mine.safetensors").detail == "rank 8")
     found.close()
-
-
-def test_what_a_model_was_made_for_is_what_the_library_says():
-    """In the words of the app; most models take in a latent alone and were made for none of it."""
-    assert all(model_files.made_for(channels) for channels in PURPOSES)
-    assert model_files.made_for(9) == model_files.made_for(96) == "inpainting"
-    assert model_files.made_for(4) == model_files.made_for(0) == ""
