@@ -4,7 +4,6 @@ ComfyUI and of A1111 keep each kind of file.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -127,6 +126,8 @@ class ModelFolders:
 
     def _near(self, kind: str, wanted: str) -> str:
         """Where it may have gone: into another folder, or under a name that is almost the same."""
+        import difflib
+
         known = self.names(kind)
         last = PurePosixPath(wanted).name.lower()
         moved = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -101,6 +100,8 @@ def values_edit(current: Graph, of: Graph) -> Edit | None:
 
 def words(before: str, after: str) -> tuple[list[Piece], list[Piece]]:
     """Both texts in pieces: what is only in the one or the other, word by word."""
+    import difflib
+
     old, new = (re.findall(r"\s+|\w+|[^\w\s]", text) for text in (before, after))
     left: list[Piece] = []
     right: list[Piece] = []

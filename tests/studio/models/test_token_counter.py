@@ -25,7 +25,7 @@ def test_those_that_loras_bring_count_behind_them(tmp_path, qtbot):
     )
     counts = Counts(lambda: ModelFolders([tmp_path]))
     behind = PromptState("a embedding:twilight", "a1111", ("mane.safetensors", "gone.safetensors"))
-    beside = behind._replace(loras=())
+    beside = PromptState(behind.text, behind.dialect)
     for prompt in (behind, beside):
         with qtbot.waitSignal(counts.changed):
             counts.get(prompt)
