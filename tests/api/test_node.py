@@ -25,7 +25,6 @@ from ponystudio.api import (
     Range,
     Seed,
     Text,
-    can_feed,
     node,
     nodes_in,
 )
@@ -177,10 +176,3 @@ class HalfRow(NamedTuple):
 
 
 def _rows_without_default(*, x: list[HalfRow] = []) -> Image: ...  # noqa: B006
-
-
-def test_what_feeds_what():
-    assert can_feed("int", "float")
-    assert can_feed("any", "latent")
-    assert not can_feed("float", "int")
-    assert not can_feed("image", "latent")
