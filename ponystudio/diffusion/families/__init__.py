@@ -2,7 +2,9 @@
 
 One more family is such a module; a module of `architectures`, where its denoiser is built in a way
 of its own; and its rows in `library/recognition/denoiser_signatures.py`, by which its files are
-told. Importing this loads no torch.
+told. Text encoders that no other family has are described in `text_encoder_specs.py`, and a new way
+to put together what they say is one more of `text.conditioning.joined`. Then the shipped catalog is
+written anew, since nodes list the families. Importing this loads no torch.
 """
 
 from __future__ import annotations
@@ -66,7 +68,8 @@ class Family:
     nothing else is said. `wide`: fp16 is too narrow for its denoiser.
     `architecture`: of the denoiser, one of `architectures`; `patch`: latent cells that one of its
     tokens spans, per side. `repeats`: its prompts may be lengthened by repeating their tokens.
-    `towers`: the text encoders; `joined`: how what they say is put together, one of `joining`.
+    `towers`: the text encoders; `joined`: how what they say is put together, as
+    `text.conditioning.joined` knows it.
     `least_skip`: the highest layer that is read, whatever `clip_skip` is asked for.
     `unet_heads`: attention heads on every level; 0: as many as have a width of 64.
     `sized`: the denoiser is told the size that a picture had, and where it was cut.
