@@ -1,13 +1,13 @@
-"""Drops on the canvas, from the mime data to the edit; looks into files in a thread."""
+"""Drops on the canvas, from the mime data to the edit; files are looked into on a thread."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Signal
 from PySide6.QtGui import QImage
@@ -18,7 +18,7 @@ from ponystudio.errors import BadInput, GraphError, NotWritable, PonyStudioError
 from ponystudio.graph.editing.auto_layout import Point
 from ponystudio.graph.formats.clipboard import MIME
 from ponystudio.library.model_folders import ModelFolders, default_roots
-from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents import saving
 from ponystudio.studio.documents.document import Document
@@ -66,7 +66,8 @@ class DropHandler(QObject):
     def drop(self, mime: QMimeData, document: Document, at: QPointF, pointer: QPoint) -> None:
         """Do what is to be done with it, at a place of the scene; where there is a choice, ask at
         the pointer (in pixels of the screen)."""
-        self._examine(self._jobs(mime, document), document, at, pointer)
+        jobs = self._jobs(mime, document)  # now: the mime data does not last
+        self._start(self._use(jobs, document, at, pointer))
 
     def take(
         self,
@@ -78,7 +79,8 @@ class DropHandler(QObject):
         """As if these were dropped there, or where there is room, but nothing is asked: the usual
         thing is done."""
         judge = self._judge(document)
-        self._examine([partial(judge.file, path) for path in paths], document, at, None, room)
+        jobs = [partial(judge.file, path) for path in paths]
+        self._start(self._use(jobs, document, at, room=room))
 
     def wait(self) -> None:
         self._files.wait()
@@ -125,19 +127,31 @@ class DropHandler(QObject):
             return self.tr("Add %1").replace("%1", choice.spec.title)
         return self.tr("Paste")
 
-    def _examine(
+    def _start(self, flow: Coroutine[Any, Any, None]) -> None:
+        self._files.start(flow, partial(self._refused, ""))
+
+    async def _use(
         self,
         jobs: Sequence[Callable[[], Dropped]],
         document: Document,
         at: QPointF,
-        pointer: QPoint | None,
+        pointer: QPoint | None = None,
         room: Room | None = None,
     ) -> None:
-        self._files.do(
-            lambda: [job() for job in jobs],
-            partial(self._examined, document, at, pointer, room),
-            partial(self._refused, ""),
-        )
+        from ponystudio.app.window.drop_contents import GRIP
+
+        found = await in_background(lambda: [job() for job in jobs])
+        for number, dropped in enumerate(found):
+            place = at + QPointF(_BESIDE, _BESIDE) * number
+            if dropped.refusal is not None:
+                self._refused(dropped.name, dropped.refusal)
+            elif pointer is not None and len(found) == 1 and len(dropped.choices) > 1:
+                self._ask(dropped.choices, document, place, pointer)
+            elif dropped.choices:
+                choice = dropped.choices[0]
+                if room is not None and choice.spec is not None:
+                    place = QPointF(*room(choice.spec, place)) + QPointF(*GRIP)
+                self.choose(choice, document, place)
 
     def _folders(self) -> ModelFolders:
         known = self._documents.folders
@@ -149,7 +163,7 @@ class DropHandler(QObject):
         return DropJudge(document.catalog, saving.folders_beside(self._folders(), document.path))
 
     def _jobs(self, mime: QMimeData, document: Document) -> list[Callable[[], Dropped]]:
-        """What to look at, taken out of the mime data, which does not last."""
+        """What to look at, taken out of the mime data."""
         judge = self._judge(document)
         if mime.hasFormat(MIME):
             return [partial(judge.text, bytes(mime.data(MIME).data()).decode("utf-8", "replace"))]
@@ -166,28 +180,6 @@ class DropHandler(QObject):
 
     def _folder(self) -> Path:
         return self._pictures or Path(self._folders().roots[0]) / "input"
-
-    def _examined(
-        self,
-        document: Document,
-        at: QPointF,
-        pointer: QPoint | None,
-        room: Room | None,
-        found: Sequence[Dropped],
-    ) -> None:
-        from ponystudio.app.window.drop_contents import GRIP
-
-        for number, dropped in enumerate(found):
-            place = at + QPointF(_BESIDE, _BESIDE) * number
-            if dropped.refusal is not None:
-                self._refused(dropped.name, dropped.refusal)
-            elif pointer is not None and len(found) == 1 and len(dropped.choices) > 1:
-                self._ask(dropped.choices, document, place, pointer)
-            elif dropped.choices:
-                choice = dropped.choices[0]
-                if room is not None and choice.spec is not None:
-                    place = QPointF(*room(choice.spec, place)) + QPointF(*GRIP)
-                self.choose(choice, document, place)
 
     def _ask(
         self, choices: Sequence[DropChoice], document: Document, at: QPointF, pointer: QPoint

@@ -13,7 +13,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 
 from ponystudio.graph.editing.edits import Compound, Edit, SetParam
 from ponystudio.graph.model import Graph
-from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr
 from ponystudio.qt.notification import Notification
@@ -61,18 +61,17 @@ class PictureActions(QObject):
         self.open_graph_requested.emit(picture.path)
 
     def use_seed(self, picture: PictureRecord) -> None:
-        seed, path = picture.seed, picture.path
-        if seed is not None:
-            self._work.do(
-                lambda: read_graph(path),
-                lambda graph: self.use_seed_requested.emit(seed, path, graph),
-            )
+        if picture.seed is not None:
+            self._work.start(self._use_seed(picture.seed, picture.path))
+
+    async def _use_seed(self, seed: int, path: Path) -> None:
+        self.use_seed_requested.emit(seed, path, await in_background(read_graph, path))
 
     def apply_values(self, picture: PictureRecord) -> None:
-        path = picture.path
-        self._work.do(
-            lambda: read_graph(path), lambda graph: self.apply_values_requested.emit(path, graph)
-        )
+        self._work.start(self._apply_values(picture.path))
+
+    async def _apply_values(self, path: Path) -> None:
+        self.apply_values_requested.emit(path, await in_background(read_graph, path))
 
     def verify(self, picture: PictureRecord) -> None:
         self.verify_requested.emit(picture.path)
@@ -82,8 +81,16 @@ class PictureActions(QObject):
 
     def copy_image(self, picture: PictureRecord) -> None:
         """Pixels for painting programs, the file for file managers and chat programs."""
-        path = picture.path
-        self._work.do(lambda: QImage(str(path)), lambda image: self._to_clipboard(path, image))
+        self._work.start(self._copy_image(picture.path))
+
+    async def _copy_image(self, path: Path) -> None:
+        image = await in_background(QImage, str(path))
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path))])
+        if not image.isNull():
+            data.setImageData(image)
+        QGuiApplication.clipboard().setMimeData(data)
+        self.notice.emit(Notification(self.tr("%s is on the clipboard") % path.name, kind="ok"))
 
     def copy_text(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
@@ -137,15 +144,6 @@ class PictureActions(QObject):
             note.unlink(missing_ok=True)
             self._thumbnails.forget(path)
             self._index.add(path)
-
-    def _to_clipboard(self, path: Path, image: QImage) -> None:
-        data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(path))])
-        if not image.isNull():
-            data.setImageData(image)
-        QGuiApplication.clipboard().setMimeData(data)
-        title = self.tr("%s is on the clipboard") % path.name
-        self.notice.emit(Notification(title, kind="ok"))
 
 
 def _trashed(path: Path) -> tuple[bool, str]:

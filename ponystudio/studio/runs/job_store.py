@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ponystudio.errors import BadInput, PonyStudioError
 from ponystudio.graph.atomic_write import write_text
 from ponystudio.graph.formats.graph_file import from_json, to_json
 from ponystudio.graph.model import Graph
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.runs.seeds import SeedSet
 
 ORDER = "order.json"
@@ -41,7 +41,7 @@ class JobStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="queue")
+        self._tasks = BackgroundTasks("queue")
 
     def load(self) -> list[tuple[StoredJob, int]]:
         """The jobs in order, with how many of their pictures were made.
@@ -82,15 +82,14 @@ class JobStore:
         self._do(lambda: write_text(self._made(self._folder / ORDER), text))
 
     def close(self) -> None:
-        self._thread.shutdown(wait=True)
+        self._tasks.finish()
 
     def _do(self, work: Callable[[], object]) -> None:
         def safely() -> None:
             with contextlib.suppress(OSError, PonyStudioError):
                 work()
 
-        with contextlib.suppress(RuntimeError):  # it is closed
-            self._thread.submit(safely)
+        self._tasks.do(safely)
 
     def _file(self, id: int) -> Path:
         return self._folder / f"job-{id}.json"
