@@ -9,24 +9,23 @@ from typing import Literal
 from ponystudio.errors import PonyStudioError
 
 NoticeKind = Literal["info", "ok", "warn"]
+Action = tuple[str, Callable[[], object]]
+"""(label, what it does)."""
 Row = tuple[Literal["done", "spare"], str, str]
 """(sign, text, number): one of several ways that were or could be taken, say."""
 
 
 @dataclass(frozen=True)
 class Notification:
-    """One message: `actions` are (label, what it does), `rows` stand below the text. The fields
-    are those that `Toasts.show` takes."""
+    """One message: `rows` stand below the text. The fields are those that `Toasts.show` takes."""
 
     title: str
     text: str = ""
-    actions: tuple[tuple[str, Callable[[], object]], ...] = ()
+    actions: tuple[Action, ...] = ()
     kind: NoticeKind = "info"
     rows: tuple[Row, ...] = ()
 
     @classmethod
-    def of(
-        cls, title: str, error: PonyStudioError, *actions: tuple[str, Callable[[], object]]
-    ) -> Notification:
+    def of(cls, title: str, error: PonyStudioError, *actions: Action) -> Notification:
         """An error in its own words: the remedy is part of the text."""
         return cls(title, " ".join(filter(None, (error.what, error.remedy))), actions, "warn")

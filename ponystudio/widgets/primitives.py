@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QFrame, QSizePolicy, QWidget
 
 from ponystudio.widgets import theme
 
-Kind = Literal["primary", "danger", "plain", "icon"]
+ButtonKind = Literal["primary", "danger", "plain", "icon"]
 
 
 def px(length: float) -> int:
@@ -73,7 +73,7 @@ class PaintedButton(QAbstractButton):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: ButtonKind,
         text: str = "",
         icon: str = "",
         *,

@@ -3,8 +3,7 @@ that stop something (those stand on their node)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
@@ -20,13 +19,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ponystudio.qt.notification import Row
+from ponystudio.qt.notification import Action, NoticeKind, Row
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import TOAST_MS, fade_in
 from ponystudio.widgets.primitives import PaintedButton, draw_box, draw_icon, px
 
-Kind = Literal["info", "ok", "warn"]
-Action = tuple[str, Callable[[], object]]
 Margins = tuple[float, float, float, float]
 
 WIDTH = 344
@@ -53,7 +50,7 @@ class Toasts(QObject):
         title: str,
         text: str = "",
         actions: Sequence[Action] = (),
-        kind: Kind = "info",
+        kind: NoticeKind = "info",
         rows: Sequence[Row] = (),
     ) -> Toast:
         """Say something; what says the same is replaced. Those with a warning stay until closed."""
@@ -122,7 +119,7 @@ class Toast(QWidget):
         title: str,
         text: str,
         actions: Sequence[Action],
-        kind: Kind,
+        kind: NoticeKind,
         rows: Sequence[Row],
     ) -> None:
         super().__init__(host)

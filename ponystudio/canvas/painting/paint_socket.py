@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 
 from ponystudio.canvas.painting.paint_context import PaintContext
-from ponystudio.canvas.scene.card_layout import Kind, SocketRow
+from ponystudio.canvas.scene.card_layout import SocketKind, SocketRow
 from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import NodeItem, SocketRef
 from ponystudio.studio.documents.editable_graph import NodeState
@@ -27,7 +27,7 @@ def paint_sockets(painter: QPainter, item: NodeItem, state: NodeState, brush: Pa
     blamed = _blamed(state)
     drag = brush.scene.drag
     for row in rows:
-        kind: Kind = row.kind
+        kind: SocketKind = row.kind
         if row.is_output:
             kind = "connected" if row.name in item.used else "optional"
         x, y = row.centre.x(), row.centre.y()
@@ -57,7 +57,7 @@ def _wired_type(store: ItemStore, item: NodeItem, row: SocketRow) -> str:
 def paint_shape(
     painter: QPainter,
     type: str,
-    kind: Kind,
+    kind: SocketKind,
     brush: PaintContext,
     is_list: bool = False,
     is_output: bool = False,
@@ -116,7 +116,7 @@ def _paint_names(
 
 
 def _paint_in_drag(
-    painter: QPainter, ref: SocketRef, kind: Kind, row: SocketRow, brush: PaintContext
+    painter: QPainter, ref: SocketRef, kind: SocketKind, row: SocketRow, brush: PaintContext
 ) -> None:
     """While a wire is dragged: what fits has a halo, what does not fades."""
     drag = brush.scene.drag

@@ -13,7 +13,7 @@ from ponystudio.canvas.fields.base import Field
 from ponystudio.graph.model import Node
 from ponystudio.widgets import metrics, theme
 
-Kind = Literal["connected", "required", "optional"]
+SocketKind = Literal["connected", "required", "optional"]
 
 
 Fields = Callable[[ParamSpec], Field]
@@ -33,7 +33,7 @@ class SocketRow:
     is_output: bool
     centre: QPointF
     hit: QRectF
-    kind: Kind
+    kind: SocketKind
     is_list: bool = False
     param: bool = False
 
@@ -143,7 +143,7 @@ class _Socket:
     title: str
     type: str
     is_output: bool
-    kind: Kind
+    kind: SocketKind
     param: bool = False
 
 
@@ -221,7 +221,7 @@ def _param_socket(node: Node, param: ParamSpec, looks: Mapping[str, Any]) -> _So
     linked = param.name in node.inputs
     if not linked and param.name not in looks.get("sockets", ()):
         return None
-    kind: Kind = "connected" if linked else "optional"
+    kind: SocketKind = "connected" if linked else "optional"
     title = param.title or param.name
     return _Socket(param.name, title, param.socket_type, False, kind, True)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from helpers.window import texts
+from ponystudio.app.panels.about_panel import PARTS
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -19,3 +23,9 @@ def test_about_names_versions_and_licences(window):
         assert words in said
     QTest.mouseClick(panel.copy, LEFT)
     assert QGuiApplication.clipboard().text().startswith("PonyStudio ")
+
+
+def test_the_parts_are_what_the_product_depends_on(pytestconfig):
+    project = tomllib.loads((pytestconfig.rootpath / "pyproject.toml").read_text("utf-8"))
+    declared = (re.match(r"[\w-]+", line)[0] for line in project["project"]["dependencies"])
+    assert sorted(map(str.lower, PARTS)) == sorted(map(str.lower, declared))
