@@ -16,7 +16,7 @@ from ponystudio.widgets.primitives import PaintedButton, px
 
 PARTS = (
     *("torch", "diffusers", "transformers", "tokenizers", "safetensors", "sentencepiece", "gguf"),
-    *("accelerate", "numpy", "scipy", "torchsde", "pillow", "networkx", "PySide6-Essentials"),
+    *("numpy", "scipy", "torchsde", "pillow", "networkx", "PySide6-Essentials"),
     *("msgspec", "filelock", "platformdirs", "psutil", "tqdm", "PyYAML", "qasync", "wakepy"),
 )
 _CLASSIFIER = "License :: OSI Approved :: "
