@@ -71,13 +71,13 @@ def _folders() -> Iterator[str]:
 
 def _state(folder: Path) -> str:
     """The folder, and whether it is there and how much room it has."""
-    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
-    if there is None:
+    existing = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    if existing is None:
         return f"{folder} (the disk is not there)"
-    room = f"{shutil.disk_usage(there).free / 2**30:,.0f} GiB free"
-    if not os.access(there, os.W_OK):
+    room = f"{shutil.disk_usage(existing).free / 2**30:,.0f} GiB free"
+    if not os.access(existing, os.W_OK):
         room = "may not be written"
-    return f"{folder} ({room}{'' if there == folder else ', not made yet'})"
+    return f"{folder} ({room}{'' if existing == folder else ', not made yet'})"
 
 
 def _nodes(packs: NodePacks) -> Iterator[str]:

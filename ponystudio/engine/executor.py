@@ -200,11 +200,11 @@ class Execution:
         """Cache the outputs, hold them for later steps, let go of what no later step reads."""
         for name, value in outputs.items():
             link, key = Link(step.node.id, name), self._keys.of(step.node.id, name)
-            if step.kept:
+            if step.cacheable:
                 self._results.put(key, value, seconds)
             if self._uses[link]:
                 self._values[link] = value, key
-                if step.kept and self._results.pin([key]):
+                if step.cacheable and self._results.pin([key]):
                     self._pinned[key] += 1
         done = Counter(step.node.inputs.values())
         self._uses.subtract(done)

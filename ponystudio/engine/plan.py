@@ -55,13 +55,13 @@ class RunHistory(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """A node that will run. `outputs` has the keys of its results; `kept`: they are cached."""
+    """A node that will run. `outputs` has the keys of its results, kept if it is `cacheable`."""
 
     node: Node
     spec: NodeSpec
     key: NodeKey
     outputs: Mapping[str, str]
-    kept: bool
+    cacheable: bool
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Plan:
     def why(self, step: Step, past: RunHistory) -> str:
         """Why a node runs again, in a few words."""
         effects = bool(step.spec.effects)
-        if not step.kept and not effects:
+        if not step.cacheable and not effects:
             return READS_LINKED_FILE
 
         def lookup(digest: str) -> Preimage | None:
@@ -225,7 +225,7 @@ def make_plan(
     inputs: PlanInputs,
     catalog: Mapping[str, NodeSpec],
     keys: Keys,
-    found: ResultLookup,
+    results: ResultLookup,
     unchanged: Callable[[str, str], bool] = lambda _node, _identity: False,
 ) -> Plan:
     """Plan a run, pruned backwards through the results that are there. O(nodes + links).
@@ -241,9 +241,9 @@ def make_plan(
     demand = {id: set(keys.outputs[id]) for id in inputs.targets}
     for id in reversed(inputs.order):
         outputs = keys.outputs[id]
-        asked = demand.get(id)
-        if asked is None:
-            if tier := _slowest(found.known_tier, outputs.values()):
+        demanded = demand.get(id)
+        if demanded is None:
+            if tier := _slowest(results.known_tier, outputs.values()):
                 cached[id] = tier
             continue
         node = nodes[id]
@@ -252,13 +252,13 @@ def make_plan(
             if spec.effects and unchanged(id, keys.identity(id)):
                 skipped.append(id)
                 continue
-            wanted = [outputs[name] for name in sorted(asked)]
-            if not spec.effects and (tier := _slowest(found.tier, wanted)):
+            wanted = [outputs[name] for name in sorted(demanded)]
+            if not spec.effects and (tier := _slowest(results.tier, wanted)):
                 cached[id] = tier
                 needed += wanted
                 continue
-        kept = not spec.effects and id not in volatile
-        steps.append(Step(node, spec, keys.nodes[id], outputs, kept))
+        cacheable = not spec.effects and id not in volatile
+        steps.append(Step(node, spec, keys.nodes[id], outputs, cacheable))
         for link in node.inputs.values():
             demand.setdefault(link.source, set()).add(link.output)
     steps.reverse()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.engine.cache.result_codec import Damaged, decode, encode
-from ponystudio.engine.cache.tensor_walk import weight
+from ponystudio.engine.cache.tensor_walk import size_in_bytes
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.atomic_write import write_bytes
 
@@ -126,7 +126,7 @@ class DiskCache:
 
     def write(self, key: str, value: Any, seconds: float) -> None:
         """Keep a result that took `seconds` to make, soon and in the background."""
-        size = weight(value)
+        size = size_in_bytes(value)
         with self._backlog_lock:
             if self._broken or size > self._entry_limit or self._backlog + size > BACKLOG:
                 return

@@ -13,7 +13,7 @@ import torch
 
 from ponystudio.api import Recipe
 from ponystudio.engine.cache.disk_cache import EVICT_TO, DiskCache
-from ponystudio.engine.cache.tensor_walk import on_device, storages, to_device, weight
+from ponystudio.engine.cache.tensor_walk import on_device, size_in_bytes, storages, to_device
 from ponystudio.engine.protocol.run_events import Tier
 from ponystudio.errors import BadInput
 from ponystudio.library.formats.content_id import content_id
@@ -191,7 +191,7 @@ class ResultCache:
         return entry
 
     def _add(self, key: str, entry: _CachedResult) -> None:
-        entry.size = weight(entry.value) + OVERHEAD
+        entry.size = size_in_bytes(entry.value) + OVERHEAD
         entry.device = on_device(entry.value)
         entry.priority = self._clock + _worth(entry)
         self._entries[key] = entry

@@ -31,7 +31,7 @@ def to_device(value: Any, device: torch.device) -> Any:
     return _mapped(value, lambda tensor: tensor.to(device))
 
 
-def weight(value: Any) -> int:
+def size_in_bytes(value: Any) -> int:
     """Bytes that the value keeps alive; shared memory counts once, and a view all of it."""
     return sum(storages(value).values()) + sys.getsizeof(value)
 

@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 from ponystudio.api import Image, Recipe
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.images.picture_file import to_picture
-from ponystudio.engine.cache.tensor_walk import tensors_of, weight
+from ponystudio.engine.cache.tensor_walk import size_in_bytes, tensors_of
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose, short_title
 from ponystudio.engine.node_packs import load_packs
@@ -217,7 +217,7 @@ class RunReporter(RunObserver):
                 type=step.spec.output_by_name[name].type,
                 shapes=[list(tensor.shape) for tensor in tensors_of(value)],
                 text=_in_words(value),
-                bytes=weight(value),
+                bytes=size_in_bytes(value),
                 seconds=round(seconds, 4),
             )
             picture = _thumbnail(value) if isinstance(value, Image) else None
