@@ -45,7 +45,7 @@ def shoot_all(app, folder: Path) -> None:
     camera.wait(lambda: window.page is not None)
     camera.shoot("empty")
     window.new_default()
-    camera.wait(lambda: window.services.link.is_ready)
+    camera.wait(lambda: window.services.worker.is_ready)
     camera.rest(1.0)
     camera.run(during="running")
     camera.shoot("finished")

@@ -15,7 +15,7 @@ import pytest
 from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtTest import QTest
 
-from helpers.running import document_of, make, real_link, runner_for, until
+from helpers.running import document_of, make, real_worker, runner_for, until
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view.view import GraphView
 
@@ -42,14 +42,14 @@ class Pulse(QObject):
 
 
 def test_input_while_the_worker_uses_all_cores(qtbot, tmp_path, capsys):
-    link = real_link(tmp_path)
+    worker = real_worker(tmp_path)
     (Path(tmp_path) / "nodes" / "burn.py").write_text(BURN)
-    link.start()
-    until(lambda: link.is_ready, 120)
-    runner = runner_for(link, tmp_path)
+    worker.start()
+    until(lambda: worker.is_ready, 120)
+    runner = runner_for(worker, tmp_path)
     nodes = [make("n", "number"), make("end", "burn", a=("n", "float"))]
     nodes += [make(f"other{i}", "number") for i in range(200)]
-    document = document_of(*nodes, catalog=link.catalog)
+    document = document_of(*nodes, catalog=worker.catalog)
     runner.watch(document)
     view = GraphView(GraphScene(document))
     view.resize(1600, 900)
@@ -85,7 +85,7 @@ def test_input_while_the_worker_uses_all_cores(qtbot, tmp_path, capsys):
     until(lambda: not runner.queue.jobs)
     runner.unwatch(document)
     runner.close()
-    link.close()
+    worker.close()
     waited.sort()
     result = {
         "pulses": len(waited),

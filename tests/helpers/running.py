@@ -47,7 +47,7 @@ def until(test: Callable[[], object], seconds: float = SOON) -> None:
         time.sleep(0.002)
 
 
-def real_link(root: Path) -> WorkerSession:
+def real_worker(root: Path) -> WorkerSession:
     """A worker of its own with the tiny nodes; the caller closes it."""
     nodes = root / "nodes"
     nodes.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def real_link(root: Path) -> WorkerSession:
     )
 
 
-class PlayedLink(WorkerSession):
+class PlayedWorker(WorkerSession):
     """A worker that does nothing until it is told what it does."""
 
     def __init__(self) -> None:
@@ -112,9 +112,9 @@ class PlayedLink(WorkerSession):
         self._dispatch(self._generation, message)
 
 
-def runner_for(link: WorkerSession, root: Path, **more: Any) -> Runner:
+def runner_for(worker: WorkerSession, root: Path, **more: Any) -> Runner:
     folders = RunFolders(lambda: [root], lambda: root / "output", root / "previews")
-    return Runner(link, folders, **more)
+    return Runner(worker, folders, **more)
 
 
 def tiny_catalog() -> Catalog:
@@ -138,6 +138,6 @@ def encoded(picture: QImage) -> bytes:
     return bytes(data.data())
 
 
-def finish(link: PlayedLink) -> None:
+def finish(worker: PlayedWorker) -> None:
     """The last run is done."""
-    link.tell(RunFinished(seconds=1.0))
+    worker.tell(RunFinished(seconds=1.0))

@@ -23,9 +23,9 @@ _CLASSIFIER = "License :: OSI Approved :: "
 
 
 class AboutPanel(QWidget):
-    def __init__(self, link: WorkerSession, parent: QWidget | None = None) -> None:
+    def __init__(self, worker: WorkerSession, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._link = link
+        self._worker = worker
         self.setAccessibleName(self.tr("About PonyStudio"))
         area = ScrollColumn()
         box = area.box
@@ -52,7 +52,7 @@ class AboutPanel(QWidget):
     def _copy(self) -> None:
         lines = [f"PonyStudio {__version__}", platform.platform()]
         lines += [f"{name} {version}" for name, version, _ in self._rows]
-        if device := self._link.device_choice:
+        if device := self._worker.device_choice:
             lines.append(device)
         QGuiApplication.clipboard().setText("\n".join(lines))
 

@@ -23,23 +23,23 @@ BAR_FROM = 860
 
 
 class MemoryBar(QWidget):
-    def __init__(self, link: WorkerSession, parent: QWidget | None = None) -> None:
+    def __init__(self, worker: WorkerSession, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._link = link
+        self._worker = worker
         self._menu: QMenu | None = None
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.gauge = _Gauge(link, self)
-        self.legend = _Legend(link, self)
+        self.gauge = _Gauge(worker, self)
+        self.legend = _Legend(worker, self)
         self.unload = PaintedButton("plain", self.tr("Unload"), "unload")
         self.unload.setToolTip(self.tr("Take the models that nothing is using out of the memory"))
-        self.unload.clicked.connect(link.unload)
+        self.unload.clicked.connect(worker.unload)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(px(16))
         for part in (self.gauge, self.legend, self.unload):
             row.addWidget(part)
-        link.memory.connect(lambda _: self._refresh())
-        link.ready_changed.connect(lambda _: self._refresh())
+        worker.memory.connect(lambda _: self._refresh())
+        worker.ready_changed.connect(lambda _: self._refresh())
         self._refresh()
 
     def set_room(self, width: int) -> None:
@@ -49,13 +49,13 @@ class MemoryBar(QWidget):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         self._menu = menu = QMenu(self)
-        menu.addAction(self.tr("Unload models"), self._link.unload)
-        menu.addAction(self.tr("Clear the cache of results"), self._link.clear_cache)
+        menu.addAction(self.tr("Unload models"), self._worker.unload)
+        menu.addAction(self.tr("Clear the cache of results"), self._worker.clear_cache)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(event.globalPos())
 
     def _refresh(self) -> None:
-        self.unload.setEnabled(self._link.is_ready)
+        self.unload.setEnabled(self._worker.is_ready)
         words = self.describe()
         self.gauge.setToolTip(words)
         self.gauge.setAccessibleName(words)
@@ -65,11 +65,11 @@ class MemoryBar(QWidget):
 
     def describe(self) -> str:
         """All of it in words, for the tooltip and for screen readers."""
-        use = self._link.memory_in_use
+        use = self._worker.memory_in_use
         if not use:
             return self.tr("Memory in use is known when the engine is ready")
         lines = [
-            self._link.device_choice,
+            self._worker.device_choice,
             self.tr("Weights {size}").format(size=memory(use.weights)),
             self.tr("Results {size}").format(size=memory(use.results)),
             self.tr("{free} free of {total}").format(
@@ -94,9 +94,9 @@ def shares(use: MemoryUse) -> tuple[float, float, float]:
 
 
 class _Gauge(QWidget):
-    def __init__(self, link: WorkerSession, parent: QWidget) -> None:
+    def __init__(self, worker: WorkerSession, parent: QWidget) -> None:
         super().__init__(parent)
-        self._link = link
+        self._worker = worker
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -114,9 +114,11 @@ class _Gauge(QWidget):
         painter.setPen(look.color("text"))
         middle = Qt.AlignmentFlag.AlignVCenter
         painter.drawText(
-            QRectF(px(22), top, self.width(), line), middle, self._link.device or self.tr("Engine")
+            QRectF(px(22), top, self.width(), line),
+            middle,
+            self._worker.device or self.tr("Engine"),
         )
-        use = self._link.memory_in_use if self._link.is_ready else None
+        use = self._worker.memory_in_use if self._worker.is_ready else None
         if use:
             self._paint_free(painter, use, top)
         bar = QRectF(0, top + line + px(7), self.width(), px(7))
@@ -150,9 +152,9 @@ class _Gauge(QWidget):
 
 
 class _Legend(QWidget):
-    def __init__(self, link: WorkerSession, parent: QWidget) -> None:
+    def __init__(self, worker: WorkerSession, parent: QWidget) -> None:
         super().__init__(parent)
-        self._link = link
+        self._worker = worker
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
 
     def sizeHint(self) -> QSize:
@@ -161,7 +163,7 @@ class _Legend(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter, look = QPainter(self), theme.current()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        use = self._link.memory_in_use if self._link.is_ready else None
+        use = self._worker.memory_in_use if self._worker.is_ready else None
         rows = (
             (self.tr("Weights"), "model", use.weights if use else None),
             (self.tr("Results"), "image", use.results if use else None),
@@ -194,7 +196,7 @@ class BottomBar(QWidget):
         self.pause = PaintedButton("icon", icon="pause", name=self.tr("Pause the queue"))
         self.pause.clicked.connect(self._toggle)
         self.progress = RunProgress(runner, self)
-        self.memory = MemoryBar(runner.link, self)
+        self.memory = MemoryBar(runner.worker, self)
         row = QHBoxLayout(self)
         row.setContentsMargins(px(12), 0, px(12), 0)
         row.setSpacing(px(16))

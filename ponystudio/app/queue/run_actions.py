@@ -41,7 +41,7 @@ def run_actions(
         return runner.is_running
 
     def ready() -> bool:
-        return runner.link.is_ready
+        return runner.worker.is_ready
 
     def has_mode(mode: SeedMode) -> bool:
         return runner.seed_mode == mode
@@ -108,7 +108,7 @@ def run_actions(
         spec(
             "unload",
             tr("Unload models from the memory"),
-            runner.link.unload,
+            runner.worker.unload,
             "unload",
             enabled=ready,
         ),
@@ -119,5 +119,5 @@ def run_actions(
             "disk",
             enabled=ready,
         ),
-        spec("restart_engine", tr("Start the engine anew"), runner.link.restart, "run_again"),
+        spec("restart_engine", tr("Start the engine anew"), runner.worker.restart, "run_again"),
     ]

@@ -41,8 +41,8 @@ class RunProgress(QWidget):
         runner.job_done.connect(self._job_done)
         runner.refused.connect(self._refused)
         runner.planner.checked.connect(self._checked)
-        runner.link.ready_changed.connect(lambda _: self._later())
-        runner.link.failed.connect(lambda _: self._later())
+        runner.worker.ready_changed.connect(lambda _: self._later())
+        runner.worker.failed.connect(lambda _: self._later())
         theme.hub.changed.connect(self._restyle)
         self._refresh()
 
@@ -62,8 +62,8 @@ class RunProgress(QWidget):
         runner, job = self._runner, self._runner.queue.running
         if job is not None:
             return self._of_run(job)
-        if runner.link.failure:
-            return [(runner.link.failure, "body", "err")], []
+        if runner.worker.failure:
+            return [(runner.worker.failure, "body", "err")], []
         if runner.paused and runner.queue.jobs:
             count = len(runner.queue.jobs)
             waiting = self.tr("1 job waits") if count == 1 else self.tr("{n} jobs wait")
@@ -78,7 +78,7 @@ class RunProgress(QWidget):
             fact, hint = self._page_status
             pieces = [(fact, "body", "text"), (hint, "body", "text3")]
             return [piece for piece in pieces if piece[0]], []
-        if not runner.link.is_ready:
+        if not runner.worker.is_ready:
             return [(self.tr("The engine is starting"), "body", "text3")], []
         token = "err" if self._failed else "text3"
         return [(self._last or self.tr("Ready"), "body", token)], []
@@ -86,7 +86,7 @@ class RunProgress(QWidget):
     def _of_run(self, job: Job) -> tuple[list[Piece], list[Piece]]:
         if job.status == "stopping":
             return [(self.tr("Stopping"), "group", "text")], []
-        if not self._runner.link.is_ready:
+        if not self._runner.worker.is_ready:
             return [(self.tr("Waiting for the engine to start"), "body", "text2")], []
         left = [
             (f"{int(job.fraction * 100)} %", "group", "text"),

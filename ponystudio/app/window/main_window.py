@@ -209,7 +209,7 @@ class MainWindow(QMainWindow):
         documents.opened.connect(self._opened)
         documents.closed.connect(self.runner.unwatch)
         documents.title_changed.connect(lambda _: self._retitle())
-        self.services.link.catalog_changed.connect(lambda _: self._catalog_changed())
+        self.services.worker.catalog_changed.connect(lambda _: self._catalog_changed())
         self.runner.picture_made.connect(results.add)
         self.runner.queue.changed.connect(self._show_queue)
         self.drop_handler.folder_dropped.connect(self.add_models)
@@ -265,7 +265,7 @@ class MainWindow(QMainWindow):
 
     def _catalog(self) -> Catalog:
         """What nodes there are, and how they are made new."""
-        return with_prefix(self.services.link.catalog, self.settings.get("file_name_pattern"))
+        return with_prefix(self.services.worker.catalog, self.settings.get("file_name_pattern"))
 
     def _catalog_changed(self) -> None:
         catalog = self._catalog()

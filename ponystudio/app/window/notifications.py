@@ -30,8 +30,8 @@ class Notifications(QObject):
     def __init__(self, toasts: Toasts, runner: Runner) -> None:
         super().__init__(toasts)
         self._toasts, self._runner = toasts, runner
-        runner.link.died.connect(self._engine_died)
-        runner.link.failed.connect(self._engine_failed)
+        runner.worker.died.connect(self._engine_died)
+        runner.worker.failed.connect(self._engine_failed)
         runner.memory_short.connect(self._memory_short)
         runner.left_out.connect(self._left_out)
         runner.restored.connect(self._queue_restored)

@@ -191,7 +191,7 @@ def _queue(parts: PanelParts) -> QWidget:
 def _log(parts: PanelParts) -> QWidget:
     from ponystudio.app.panels.log_panel import LogPanel
 
-    return LogPanel(parts.runner.link.log_file)
+    return LogPanel(parts.runner.worker.log_file)
 
 
 def _help(parts: PanelParts) -> QWidget:
@@ -209,4 +209,4 @@ def _settings(parts: PanelParts) -> QWidget:
 def _about(parts: PanelParts) -> QWidget:
     from ponystudio.app.panels.about_panel import AboutPanel
 
-    return AboutPanel(parts.runner.link)
+    return AboutPanel(parts.runner.worker)

@@ -33,7 +33,7 @@ SETTLE = 400
 
 
 class Services(QObject):
-    """The parts of the studio that have no widget: `link`, `runner`, `sleep_inhibitor` and
+    """The parts of the studio that have no widget: `worker`, `runner`, `sleep_inhibitor` and
     `notifier`, which follow the settings.
 
     `start` after the first paint, `close` before the application ends.
@@ -43,7 +43,7 @@ class Services(QObject):
         super().__init__(parent)
         self._settings = settings
         self._store = JobStore(user_folders.data() / "queue")
-        self.link = WorkerSession(
+        self.worker = WorkerSession(
             self._worker_settings(),
             catalog_file=user_folders.cache() / "catalog.json",
             log_file=user_folders.logs() / ENGINE_LOG,
@@ -52,7 +52,7 @@ class Services(QObject):
         queue = JobQueue(self._store, self)
         folders = RunFolders(self.models, settings.output_folder, user_folders.cache() / "previews")
         self.runner = Runner(
-            self.link,
+            self.worker,
             folders,
             queue=queue,
             estimates=Estimates(user_folders.cache() / "estimates.json"),
@@ -63,11 +63,11 @@ class Services(QObject):
         self.sleep_inhibitor = SleepInhibitor(queue, self)
         self.notifier = DesktopNotifier(self.runner, self)
         self._restart = QTimer(self, singleShot=True, interval=SETTLE)
-        self._restart.timeout.connect(lambda: self.link.restart(self._worker_settings()))
+        self._restart.timeout.connect(lambda: self.worker.restart(self._worker_settings()))
         settings.on("notify", self.notifier.set_on, now=True)
         settings.on("keep_awake", self.sleep_inhibitor.set_on, now=True)
         settings.on("seed_mode", self._set_seed_mode, now=True)
-        settings.on("previews", self.link.show_previews)
+        settings.on("previews", self.worker.show_previews)
         for name in ("model_folders", "output_folder"):
             settings.on(name, self._folders_changed)
         for name in _NEEDS_A_WORKER:
@@ -84,8 +84,8 @@ class Services(QObject):
 
     def start(self) -> None:
         """Start the worker, and take up the queue that was left."""
-        self.link.start()
-        self.link.show_previews(self._settings.get("previews"))
+        self.worker.start()
+        self.worker.show_previews(self._settings.get("previews"))
         self.runner.restore()
         self.runner.pictures.work.do(lambda: trim(self.runner.folders.previews, PREVIEWS_BYTES))
 
@@ -94,7 +94,7 @@ class Services(QObject):
         self.runner.close()
         self.sleep_inhibitor.close()
         self.notifier.close()
-        self.link.close()
+        self.worker.close()
         self._store.close()
 
     def _restart_soon(self, _value: object) -> None:

@@ -25,18 +25,18 @@ class NodeUpgrader(QObject):
 
     upgraded = Signal(object, object)
 
-    def __init__(self, link: WorkerSession, parent: QObject | None = None) -> None:
+    def __init__(self, worker: WorkerSession, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._link = link
+        self._worker = worker
         self._waiting: list[EditableGraph] = []
         self._requests: dict[int, tuple[EditableGraph, Graph]] = {}
-        link.hello.connect(lambda _: self._request_all())
-        link.message_received.connect(self._on_message)
-        link.restarted.connect(self._requeue)
+        worker.hello.connect(lambda _: self._request_all())
+        worker.message_received.connect(self._on_message)
+        worker.restarted.connect(self._requeue)
 
     def watch(self, document: EditableGraph) -> None:
         self._waiting.append(document)
-        if self._link.is_ready:
+        if self._worker.is_ready:
             self._request_all()
 
     def unwatch(self, document: EditableGraph) -> None:
@@ -48,7 +48,7 @@ class NodeUpgrader(QObject):
         for document in waiting:
             graph = document.graph
             if any(self._is_old(document, id) for id in graph.nodes):
-                self._requests[self._link.upgrade(graph)] = document, graph
+                self._requests[self._worker.upgrade(graph)] = document, graph
 
     def _requeue(self) -> None:
         """The worker that was asked is gone: the next one is asked when it is ready."""
@@ -56,7 +56,7 @@ class NodeUpgrader(QObject):
         self._requests.clear()
 
     def _is_old(self, document: EditableGraph, id: str) -> bool:
-        spec = self._link.catalog.get(document.graph.nodes[id].type)
+        spec = self._worker.catalog.get(document.graph.nodes[id].type)
         return spec is not None and document.graph.nodes[id].version < spec.version
 
     def _on_message(self, message: Answer) -> None:

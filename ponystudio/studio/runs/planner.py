@@ -57,14 +57,14 @@ class Planner(QObject):
 
     def __init__(
         self,
-        link: WorkerSession,
+        worker: WorkerSession,
         pictures: PreviewPictures,
         request: Callable[[Document, Sequence[str]], RunRequest],
         models: Callable[[], Sequence[Path]],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._link, self._pictures = link, pictures
+        self._worker, self._pictures = worker, pictures
         self._request, self._models = request, models
         self._timers: dict[Document, QTimer] = {}
         self._pending: dict[int, PlanRequest] = {}
@@ -75,7 +75,7 @@ class Planner(QObject):
         self._faults: dict[Document, Faults] = {}
         self._listeners: dict[Document, list[tuple[Any, Any]]] = {}
         self._tasks = BackgroundTasks("planner", parent=self)
-        link.ready_changed.connect(self._on_ready_changed)
+        worker.ready_changed.connect(self._on_ready_changed)
 
     def watch(self, document: Document) -> None:
         if document in self._timers:
@@ -135,8 +135,8 @@ class Planner(QObject):
         """Off the GUI thread: large graphs take a while to check, and to spell out."""
         request = PlanRequest(document, document.graph, document.catalog)
         folders = ModelFolders(list(self._models()), document.folder)
-        families = self._link.about.families if self._link.about else None
-        ask = self._plan_request(document) if self._link.is_ready else None
+        families = self._worker.about.families if self._worker.about else None
+        ask = self._plan_request(document) if self._worker.is_ready else None
         if any(other.document is document for other in self._pending.values()):
             ask = None  # one question at a time
             self._to_replan.add(document)
@@ -154,7 +154,7 @@ class Planner(QObject):
 
     def _plan_request(self, document: Document) -> Callable[[Sequence[str]], int]:
         request = self._request(document, ())
-        return lambda targets: self._link.plan(replace(request, targets=tuple(targets)))
+        return lambda targets: self._worker.plan(replace(request, targets=tuple(targets)))
 
     def _on_checked(self, request: PlanRequest, checked: tuple[Faults, int | None]) -> None:
         document, graph = request.document, request.graph

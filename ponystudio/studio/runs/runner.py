@@ -56,7 +56,7 @@ class Runner(QObject):
 
     def __init__(
         self,
-        link: WorkerSession,
+        worker: WorkerSession,
         folders: RunFolders,
         *,
         queue: JobQueue | None = None,
@@ -66,7 +66,7 @@ class Runner(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self.link, self.folders = link, folders
+        self.worker, self.folders = worker, folders
         self.queue = JobQueue(parent=self) if queue is None else queue
         self.estimates = estimates or Estimates()
         self.last_seeds = last_seeds or LastSeeds()
@@ -80,9 +80,9 @@ class Runner(QObject):
         self._deaths = 0
         # What the present or last run did against a lack of memory, in order.
         self.fallbacks: list[str] = []
-        self.upgrader = NodeUpgrader(link, self)
+        self.upgrader = NodeUpgrader(worker, self)
         self.planner = Planner(
-            link, self.pictures.known, self._plan_request, folders.models, parent=self
+            worker, self.pictures.known, self._plan_request, folders.models, parent=self
         )
         self._stop_timer = QTimer(self, singleShot=True, interval=STOP_OFFER_DELAY)
         self._stop_timer.timeout.connect(lambda: self.stop_offered.emit(True))
@@ -90,10 +90,10 @@ class Runner(QObject):
         self._progress_timer.timeout.connect(self._emit_progress)
         self._save_timer = QTimer(self, singleShot=True, interval=SAVE_INTERVAL)
         self._save_timer.timeout.connect(self._save_learned)
-        link.message_received.connect(self._on_message)
-        link.ready_changed.connect(self._on_ready_changed)
-        link.failed.connect(self._on_worker_failed)
-        link.restarted.connect(self._on_worker_restarted)
+        worker.message_received.connect(self._on_message)
+        worker.ready_changed.connect(self._on_ready_changed)
+        worker.failed.connect(self._on_worker_failed)
+        worker.restarted.connect(self._on_worker_restarted)
 
     # --- Documents --------------------------------------------------------------------------------
 
@@ -203,8 +203,8 @@ class Runner(QObject):
         return job
 
     def _enqueue(self, job: Job, front: bool = False) -> None:
-        if self.link.failure:
-            self.link.restart()  # perhaps it works now
+        if self.worker.failure:
+            self.worker.restart()  # perhaps it works now
         self.queue.set_paused(False)
         self.queue.add(job, front=front)
         self._start_next()
@@ -223,7 +223,7 @@ class Runner(QObject):
             self.job_done.emit(job, "stopped")
         elif job.number is not None:
             job.status, job.cancel_requested = "stopping", True
-            self.link.cancel(job.number)
+            self.worker.cancel(job.number)
             self._stop_timer.start()
             self.queue.job_changed.emit(job)
 
@@ -240,7 +240,7 @@ class Runner(QObject):
         job = self.queue.running
         if job is not None:
             job.status, job.cancel_requested = "stopping", True
-            self.link.stop_now()
+            self.worker.stop_now()
 
     @property
     def paused(self) -> bool:
@@ -251,8 +251,8 @@ class Runner(QObject):
         self.queue.set_paused(True)
 
     def resume(self) -> None:
-        if self.link.failure:
-            self.link.restart()
+        if self.worker.failure:
+            self.worker.restart()
         self.queue.set_paused(False)
         self._start_next()
 
@@ -267,7 +267,7 @@ class Runner(QObject):
 
     def clear_cache(self) -> None:
         """Forget every result; the cards tell soon."""
-        self.link.clear_cache()
+        self.worker.clear_cache()
         self.planner.plan_all()
 
     # --- What is known ----------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Runner(QObject):
 
     def costs(self, document: Document, nodes: Sequence[str]) -> list[Estimate]:
         """What nodes usually take at their present size; `runs` 0: it is not known."""
-        return self.estimates.of_nodes(self.link.device, document.graph, document.catalog, nodes)
+        return self.estimates.of_nodes(self.worker.device, document.graph, document.catalog, nodes)
 
     def close(self) -> None:
         """Before the application ends: what was learned is kept, nothing is told any more."""
@@ -310,14 +310,14 @@ class Runner(QObject):
             denoiser_on_cpu=job.denoiser_on_cpu,
             output_override=job.output_override,
         )
-        job.number = self.link.submit(request)
+        job.number = self.worker.submit(request)
         self.queue.changed.emit()
 
     def _plan_request(self, document: Document, targets: Sequence[str]) -> RunRequest:
         return self.folders.request(document.graph, document.folder, targets, document.id)
 
     def _new_monitor(self, job: Job) -> RunMonitor:
-        monitor = RunMonitor(job, self.link, self.estimates, self.pictures.known)
+        monitor = RunMonitor(job, self.worker, self.estimates, self.pictures.known)
         monitor.node_done.connect(self._on_node_done)
         monitor.nodes_left_out.connect(self._on_left_out)
         monitor.output_made.connect(self._on_output)

@@ -57,7 +57,7 @@ def test_what_a_run_would_do_and_how_long_it_takes(window, document):
     for id, seconds in (("sampler", 40.0), ("decode", 2.0), ("save", 0.0)):
         kind = document.graph.nodes[id].type
         work = works(document.graph, document.catalog)[id]
-        runner.estimates.learn(runner.link.device, kind, work, seconds)
+        runner.estimates.learn(runner.worker.device, kind, work, seconds)
         document.states.update(id, tier="", reason="Seed changed")
     until(lambda: "3 nodes, in about 42\u00a0s" in texts(window.inspector))
     assert f"{len(document.graph.nodes) - 3} nodes" in texts(window.inspector).split("\n")

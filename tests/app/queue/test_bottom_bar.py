@@ -25,12 +25,12 @@ def chips(bar, count):
     return bar.chips.chips
 
 
-def test_pause(bar, runner, document, link):
+def test_pause(bar, runner, document, worker):
     runner.run(document, count=2)
     chips(bar, 1)
     QTest.mouseClick(bar.pause, LEFT)
     assert runner.paused
-    link.tell(RunFinished(seconds=1.0))
+    worker.tell(RunFinished(seconds=1.0))
     assert [piece[0] for piece in bar.progress.texts()[0]] == ["Paused", "1 job waits"]
     QTest.mouseClick(bar.pause, LEFT)
     assert not runner.paused

@@ -28,7 +28,7 @@ def chips(bar, count):
     return bar.chips.chips
 
 
-def test_chips_are_closed_and_moved_by_keys(bar, runner, document, link):
+def test_chips_are_closed_and_moved_by_keys(bar, runner, document, worker):
     jobs = [runner.run(document) for _ in range(3)]
     bar.resize(2000, 56)
     _, second, third = chips(bar, 3)
@@ -41,14 +41,16 @@ def test_chips_are_closed_and_moved_by_keys(bar, runner, document, link):
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5])
-def test_what_a_chip_says_is_shorter_where_there_is_less_room(qtbot, runner, document, link, scale):
+def test_what_a_chip_says_is_shorter_where_there_is_less_room(
+    qtbot, runner, document, worker, scale
+):
     theme.set_scale(scale)
     try:
         runner.run(document, count=12)
         runner.run(document, count=12)
-        link.tell(RunStarted(nodes=2, steps=1, device=""))
-        link.tell(NodeStarted(node="end", why="x"))
-        link.tell(Progress(node="end", step=118, steps=1250))
+        worker.tell(RunStarted(nodes=2, steps=1, device=""))
+        worker.tell(NodeStarted(node="end", why="x"))
+        worker.tell(Progress(node="end", step=118, steps=1250))
         running, waiting = runner.queue.jobs
         metrics = QFontMetricsF(theme.font("caption"))
         for job, words in (

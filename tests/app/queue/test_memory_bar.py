@@ -19,11 +19,11 @@ def bar(qtbot, runner, document):
     return shown(qtbot, BottomBar(runner), 1400, 56)
 
 
-def test_memory(bar, link):
-    link.receive(USE)
+def test_memory(bar, worker):
+    worker.receive(USE)
     assert "Weights 2.0 GB" in bar.memory.describe()
     assert "8.0 GB free of 16.0 GB" in bar.memory.describe()
     QTest.mouseClick(bar.memory.unload, LEFT)
-    assert link.unloaded
+    assert worker.unloaded
     bar.resize(1000, 56)
     assert not bar.memory.legend.isVisible()

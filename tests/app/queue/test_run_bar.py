@@ -18,7 +18,7 @@ def bar(qtbot, runner, document):
     return shown(qtbot, RunBar(runner, lambda: document), 520, 32)
 
 
-def test_run_becomes_queue_and_stop_comes(bar, runner, link):
+def test_run_becomes_queue_and_stop_comes(bar, runner, worker):
     assert bar.start.text() == "Run"
     assert not bar.stop.isVisible()
     width = bar.start.width()
@@ -27,13 +27,13 @@ def test_run_becomes_queue_and_stop_comes(bar, runner, link):
     assert bar.start.text() == "Queue"
     assert bar.start.width() == width
     QTest.mouseClick(bar.stop, LEFT)
-    assert link.cancelled
+    assert worker.cancelled
     assert not bar.stop.isEnabled()
     runner.stop_offered.emit(True)
     assert bar.stop.text() == "Stop now"
     QTest.mouseClick(bar.stop, LEFT)
-    assert link.killed == 1
-    link.tell(RunFailed(ErrorInfo("WorkerDied", "")))
+    assert worker.killed == 1
+    worker.tell(RunFailed(ErrorInfo("WorkerDied", "")))
     assert not bar.stop.isVisible()
 
 

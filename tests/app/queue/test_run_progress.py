@@ -33,28 +33,28 @@ def chips(bar, count):
     return bar.chips.chips
 
 
-def test_progress_in_words(bar, runner, document, link):
+def test_progress_in_words(bar, runner, document, worker):
     assert bar.progress.texts()[0][0][0] == "Ready"
     runner.run(document)
-    link.tell(RunStarted(nodes=2, steps=1, device=""))
-    link.tell(RunPlanned(steps=["end"]))
-    link.tell(NodeFinished(node="d", cached="memory", seconds=0.0))
-    link.tell(NodeStarted(node="end", why="x"))
-    link.tell(Progress(node="end", step=13, steps=20))
+    worker.tell(RunStarted(nodes=2, steps=1, device=""))
+    worker.tell(RunPlanned(steps=["end"]))
+    worker.tell(NodeFinished(node="d", cached="memory", seconds=0.0))
+    worker.tell(NodeStarted(node="end", why="x"))
+    worker.tell(Progress(node="end", step=13, steps=20))
     left, right = bar.progress.texts()
     assert left[1][0] == "1 of 2 nodes, all from the cache"
     assert right[0][0] == "ready in about"
     (chip,) = chips(bar, 1)
     assert chip.state() == "Steps, step 13 of 20"
-    link.tell(NodeFinished(node="end", cached=False, seconds=6.4))
-    link.tell(RunFinished(seconds=6.44))
+    worker.tell(NodeFinished(node="end", cached=False, seconds=6.4))
+    worker.tell(RunFinished(seconds=6.44))
     assert bar.progress.texts()[0][0][0] == "Done in 6.4 s"
     runner.run(document)
-    link.tell(RunFailed(ErrorInfo("NodeFailed", "Too much.", where="end", node="end")))
+    worker.tell(RunFailed(ErrorInfo("NodeFailed", "Too much.", where="end", node="end")))
     assert bar.progress.texts()[0][0] == ("Steps failed", "body", "err")
 
 
-def test_a_failure_is_told_until_its_cause_is_changed(bar, runner, document, link, qtbot):
+def test_a_failure_is_told_until_its_cause_is_changed(bar, runner, document, worker, qtbot):
     def check() -> str:
         with qtbot.waitSignal(runner.planner.checked):
             runner.planner.plan_all()
@@ -62,17 +62,17 @@ def test_a_failure_is_told_until_its_cause_is_changed(bar, runner, document, lin
 
     runner.run(document)
     error = ErrorInfo("MissingInput", "Nothing here.", node="end", socket="a")
-    link.tell(RunRefused(errors=[error]))
+    worker.tell(RunRefused(errors=[error]))
     assert check() == "Not run. Steps: Nothing here"
     document.do(SetParam("d", "seed", 6), "Change seed")
     assert check() == "Ready"
     runner.run(document)
-    link.tell(RunRefused(errors=[ErrorInfo("NothingToRun", "Nothing to run.")]))
+    worker.tell(RunRefused(errors=[ErrorInfo("NothingToRun", "Nothing to run.")]))
     assert check() == "Nothing to run."
     document.undo()
     assert check() == "Ready"
 
 
-def test_the_engine_speaks_for_itself(bar, runner, link):
-    link.receive(WorkerFailed("There is no cuda."))
+def test_the_engine_speaks_for_itself(bar, runner, worker):
+    worker.receive(WorkerFailed("There is no cuda."))
     assert bar.progress.texts()[0][0][:1] == ("There is no cuda.",)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from helpers.pictures import drawn, save_picture, text_to_picture
-from helpers.running import PlayedLink, runner_for, tiny_catalog, until
+from helpers.running import PlayedWorker, runner_for, tiny_catalog, until
 from ponystudio.app.window.picture_verifier import PictureVerifier
 from ponystudio.engine.protocol.run_events import (
     ErrorInfo,
@@ -24,10 +24,10 @@ from ponystudio.studio.runs.job_store import JobStore
 
 
 @pytest.fixture
-def link(qapp):
-    link = PlayedLink()
-    link.become_ready(tiny_catalog())
-    return link
+def worker(qapp):
+    worker = PlayedWorker()
+    worker.become_ready(tiny_catalog())
+    return worker
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def runner(link, tmp_path, store):
-    runner = runner_for(link, tmp_path, queue=JobQueue(store))
+def runner(worker, tmp_path, store):
+    runner = runner_for(worker, tmp_path, queue=JobQueue(store))
     yield runner
     runner.close()
 
@@ -63,16 +63,16 @@ def picture(tmp_path):
     return save_picture(tmp_path / "old" / "fox.png", text_to_picture())
 
 
-def began(verifier, link, picture):
+def began(verifier, worker, picture):
     """The submission by which it is made again."""
     verifier.verify(picture)
-    until(lambda: link.submitted)
-    return link.submitted[link.run]
+    until(lambda: worker.submitted)
+    return worker.submitted[worker.run]
 
 
-def finish(link, picture, again=None, change=lambda receipt: None):
+def finish(worker, picture, again=None, change=lambda receipt: None):
     """The run saves a picture like this one, or with other pixels, or another receipt."""
-    place = link.submitted[link.run].output / "fox_00001.png"
+    place = worker.submitted[worker.run].output / "fox_00001.png"
     if again is None:
         shutil.copy(picture, place)
     else:
@@ -83,16 +83,16 @@ def finish(link, picture, again=None, change=lambda receipt: None):
     with Image.open(place) as image:
         image.load()
         embed(image, place, "png", {**fields, RECEIPT: json.dumps(receipt)})
-    link.tell(Output(node="save", path=str(place)))
-    link.tell(RunFinished(seconds=1.0))
+    worker.tell(Output(node="save", path=str(place)))
+    worker.tell(RunFinished(seconds=1.0))
     return place
 
 
-def test_the_same_picture(verifier, link, runner, notices, picture, store, tmp_path):
+def test_the_same_picture(verifier, worker, runner, notices, picture, store, tmp_path):
     verdicts, made = [], []
     verifier.verified.connect(lambda path, verdict: verdicts.append((path, verdict.unlike)))
     runner.picture_made.connect(lambda *what: made.append(what))
-    asked = began(verifier, link, picture)
+    asked = began(verifier, worker, picture)
     assert asked.ignore_cache
     assert asked.targets == ("save",)
     assert asked.graph.nodes == text_to_picture().nodes
@@ -100,7 +100,7 @@ def test_the_same_picture(verifier, link, runner, notices, picture, store, tmp_p
     assert asked.output != tmp_path / "output"
     (job,) = runner.queue.jobs
     assert job.title == "Verify fox.png"
-    finish(link, picture)
+    finish(worker, picture)
     until(lambda: verdicts)
     assert verdicts == [(picture, "")]
     (notice,) = notices
@@ -110,17 +110,17 @@ def test_the_same_picture(verifier, link, runner, notices, picture, store, tmp_p
     assert not runner.queue.jobs
 
 
-def test_it_does_not_outlive_the_process(verifier, link, picture, store, tmp_path):
-    began(verifier, link, picture)
+def test_it_does_not_outlive_the_process(verifier, worker, picture, store, tmp_path):
+    began(verifier, worker, picture)
     store.close()
     assert store.load() == []
     assert not list((tmp_path / "queue").glob("job-*"))
 
 
-def test_another_picture_and_its_causes(verifier, link, notices, picture):
-    began(verifier, link, picture)
+def test_another_picture_and_its_causes(verifier, worker, notices, picture):
+    began(verifier, worker, picture)
     older = lambda receipt: receipt["environment"].update(torch="3.0")  # noqa: E731
-    finish(link, picture, drawn(face="#ff8a32"), older)
+    finish(worker, picture, drawn(face="#ff8a32"), older)
     until(lambda: notices)
     (notice,) = notices
     assert (notice.title, notice.kind) == ("fox.png is another picture now", "warn")
@@ -128,11 +128,11 @@ def test_another_picture_and_its_causes(verifier, link, notices, picture):
     assert "torch was None, is 3.0" in notice.text
 
 
-def test_a_run_that_fails_says_why(verifier, link, notices, picture):
-    folder = began(verifier, link, picture).output
+def test_a_run_that_fails_says_why(verifier, worker, notices, picture):
+    folder = began(verifier, worker, picture).output
     what = "There is no starter."
     error = ErrorInfo("MissingFile", what, remedy="Get it.", node="checkpoint")
-    link.tell(RunRefused(errors=[error]))
+    worker.tell(RunRefused(errors=[error]))
     until(lambda: notices)
     (notice,) = notices
     assert (notice.title, notice.kind) == ("fox.png was not verified", "warn")
@@ -140,25 +140,25 @@ def test_a_run_that_fails_says_why(verifier, link, notices, picture):
     assert not folder.exists()
 
 
-def test_who_stops_it_is_told_nothing(verifier, link, runner, notices, picture):
-    folder = began(verifier, link, picture).output
+def test_who_stops_it_is_told_nothing(verifier, worker, runner, notices, picture):
+    folder = began(verifier, worker, picture).output
     runner.cancel_current()
-    link.tell(RunFailed(ErrorInfo("Cancelled", "Cancelled.")))
+    worker.tell(RunFailed(ErrorInfo("Cancelled", "Cancelled.")))
     until(lambda: not folder.exists())
     assert notices == []
 
 
-def test_a_run_without_the_picture(verifier, link, notices, picture):
-    began(verifier, link, picture)
-    link.tell(RunFinished(seconds=1.0))
+def test_a_run_without_the_picture(verifier, worker, notices, picture):
+    began(verifier, worker, picture)
+    worker.tell(RunFinished(seconds=1.0))
     until(lambda: notices)
     assert "there are 0 pictures" in notices[0].text
 
 
-def test_a_picture_that_does_not_tell(verifier, link, notices, tmp_path):
+def test_a_picture_that_does_not_tell(verifier, worker, notices, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
     verifier.verify(tmp_path / "plain.png")
     until(lambda: notices)
     assert notices[0].title == "plain.png was not verified"
     assert notices[0].text
-    assert not link.submitted
+    assert not worker.submitted

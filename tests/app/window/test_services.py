@@ -12,8 +12,8 @@ from ponystudio.studio.settings import Settings
 def test_the_oldest_of_what_was_only_shown_goes_at_the_next_start(qapp, monkeypatch):
     monkeypatch.setattr("ponystudio.app.window.services.PREVIEWS_BYTES", 500)
     running = Services(Settings())
-    monkeypatch.setattr(running.link, "start", lambda: None)
-    monkeypatch.setattr(running.link, "show_previews", lambda on: None)
+    monkeypatch.setattr(running.worker, "start", lambda: None)
+    monkeypatch.setattr(running.worker, "show_previews", lambda on: None)
     folder = running.runner.folders.previews
     folder.mkdir(parents=True)
     for number in range(10):
@@ -28,7 +28,7 @@ def test_settings_are_followed(home, monkeypatch):
     settings = Settings()
     services = Services(settings)
     restarts = []
-    monkeypatch.setattr(services.link, "restart", restarts.append)
+    monkeypatch.setattr(services.worker, "restart", restarts.append)
     settings.set("seed_mode", "fixed")
     assert services.runner.seed_mode == "fixed"
     services.runner.set_seed_mode("next")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.graphs import CATALOG
-from helpers.running import PlayedLink
+from helpers.running import PlayedWorker
 from ponystudio.engine.protocol.worker_messages import UpgradeAnswer
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Graph, Node
@@ -16,7 +16,7 @@ OLD = Graph.of(Node("s", "t.sample", version=1), Node("l", "t.load", version=1))
 NEW = Graph.of(Node("s", "t.sample", version=2, params={"steps": 9}), OLD.nodes["l"])
 
 
-class Link(PlayedLink):
+class Link(PlayedWorker):
     """Keeps what was asked of it."""
 
     def __init__(self) -> None:
@@ -33,10 +33,10 @@ class Link(PlayedLink):
 
 
 @pytest.fixture
-def link(qapp):
-    link = Link()
-    yield link
-    link.close()
+def worker(qapp):
+    worker = Link()
+    yield worker
+    worker.close()
 
 
 @pytest.fixture
@@ -50,18 +50,18 @@ def told():
 
 
 @pytest.fixture
-def upgrader(link, told):
-    upgrader = NodeUpgrader(link)
+def upgrader(worker, told):
+    upgrader = NodeUpgrader(worker)
     upgrader.upgraded.connect(lambda *what: told.append(what))
     return upgrader
 
 
-def test_it_waits_for_a_worker_and_is_one_step_to_undo(upgrader, link, document, told):
+def test_it_waits_for_a_worker_and_is_one_step_to_undo(upgrader, worker, document, told):
     upgrader.watch(document)
-    assert not link.upgrades
-    link.become_ready(CATALOG)
-    assert list(link.upgrades.values()) == [OLD]
-    link.answer(("s is new",))
+    assert not worker.upgrades
+    worker.become_ready(CATALOG)
+    assert list(worker.upgrades.values()) == [OLD]
+    worker.answer(("s is new",))
     assert document.graph.nodes == NEW.nodes
     assert document.undo_text == "Upgrade nodes"
     assert told == [(document, ["s is new"])]
@@ -69,34 +69,34 @@ def test_it_waits_for_a_worker_and_is_one_step_to_undo(upgrader, link, document,
     assert document.graph == OLD
 
 
-def test_what_is_new_is_not_asked_for(upgrader, link, told):
-    link.become_ready(CATALOG)
+def test_what_is_new_is_not_asked_for(upgrader, worker, told):
+    worker.become_ready(CATALOG)
     upgrader.watch(EditableGraph(NEW, CATALOG))
-    assert not link.upgrades
+    assert not worker.upgrades
 
 
-def test_what_was_edited_in_the_meantime_stays(upgrader, link, document, told):
-    link.become_ready(CATALOG)
+def test_what_was_edited_in_the_meantime_stays(upgrader, worker, document, told):
+    worker.become_ready(CATALOG)
     upgrader.watch(document)
     document.do(SetParam("s", "steps", 3), "Set")
-    link.answer()
+    worker.answer()
     assert document.graph.nodes["s"].version == 1
     assert told == []
 
 
-def test_a_document_that_is_closed_is_left_alone(upgrader, link, document, told):
-    link.become_ready(CATALOG)
+def test_a_document_that_is_closed_is_left_alone(upgrader, worker, document, told):
+    worker.become_ready(CATALOG)
     upgrader.watch(document)
     upgrader.unwatch(document)
-    link.answer()
+    worker.answer()
     assert (document.graph, told) == (OLD, [])
 
 
-def test_another_worker_is_asked_again(upgrader, link, document):
-    link.become_ready(CATALOG)
+def test_another_worker_is_asked_again(upgrader, worker, document):
+    worker.become_ready(CATALOG)
     upgrader.watch(document)
-    link.restarted.emit()
-    link.become_ready(CATALOG)
-    assert len(link.upgrades) == 2
-    link.answer()
+    worker.restarted.emit()
+    worker.become_ready(CATALOG)
+    assert len(worker.upgrades) == 2
+    worker.answer()
     assert document.graph.nodes == NEW.nodes

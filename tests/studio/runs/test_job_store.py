@@ -8,20 +8,20 @@ from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore
 
 
-def test_it_survives_the_process(runner, document, link, tmp_path):
+def test_it_survives_the_process(runner, document, worker, tmp_path):
     store = JobStore(tmp_path / "queue")
-    kept = runner_for(link, tmp_path, queue=JobQueue(store))
+    kept = runner_for(worker, tmp_path, queue=JobQueue(store))
     kept.watch(document)
     kept.run(document, count=3)
     last = kept.run(document, ["end"], denoiser_on_cpu=True)
     kept.queue.move(last, 1)
-    finish(link)
+    finish(worker)
     until(lambda: len(list((tmp_path / "queue").glob("job-*.json"))) == 2)
     store.close()
     kept.close()
 
     store = JobStore(tmp_path / "queue")
-    again = runner_for(link, tmp_path, queue=JobQueue(store))
+    again = runner_for(worker, tmp_path, queue=JobQueue(store))
     told = []
     again.restored.connect(told.append)
     again.restore()
@@ -32,11 +32,11 @@ def test_it_survives_the_process(runner, document, link, tmp_path):
         (1, 0, ("end",)),
     ]
     assert [job.denoiser_on_cpu for job in again.queue.jobs] == [False, True]
-    before = len(link.submitted)
+    before = len(worker.submitted)
     again.resume()
-    assert len(link.submitted) == before + 1
+    assert len(worker.submitted) == before + 1
     again.cancel_current()
-    link.tell(RunFailed(ErrorInfo("Cancelled", "")))
+    worker.tell(RunFailed(ErrorInfo("Cancelled", "")))
     again.close()
     store.close()
 

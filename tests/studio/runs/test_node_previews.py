@@ -60,55 +60,57 @@ class TestPicturesOfAnEarlierProcess:
         assert picture.save(str(path))
         return path
 
-    def document(self, link):
+    def document(self, worker):
         document = document_of(
-            make("d", "dice", seed=5), make("end", "steps", a=("d", "float")), catalog=link.catalog
+            make("d", "dice", seed=5),
+            make("end", "steps", a=("d", "float")),
+            catalog=worker.catalog,
         )
         document.id = "the-same-after-a-restart"
         return document
 
-    def made(self, link, tmp_path, saved):
+    def made(self, worker, tmp_path, saved):
         """A process that has run the document and ended."""
         file = tmp_path / "last-pictures.json"
-        runner = runner_for(link, tmp_path, last_pictures=LastPictures(file))
-        document = self.document(link)
+        runner = runner_for(worker, tmp_path, last_pictures=LastPictures(file))
+        document = self.document(worker)
         runner.watch(document)
         runner.run(document)
-        link.tell(RunPlanned(steps=["d", "end"], keys={"d": "kd", "end": "ke"}))
-        link.tell(Output(node="end", path=str(saved)))
-        finish(link)
+        worker.tell(RunPlanned(steps=["d", "end"], keys={"d": "kd", "end": "ke"}))
+        worker.tell(Output(node="end", path=str(saved)))
+        finish(worker)
         until(lambda: document.states["end"].picture is not None)
         assert not document.states["end"].stale
         runner.close()
         return file
 
-    def again(self, link, tmp_path, file):
-        link.asked.clear()
-        runner = runner_for(link, tmp_path, last_pictures=LastPictures(file))
-        document = self.document(link)
+    def again(self, worker, tmp_path, file):
+        worker.asked.clear()
+        runner = runner_for(worker, tmp_path, last_pictures=LastPictures(file))
+        document = self.document(worker)
         runner.watch(document)
         return runner, document
 
-    def test_it_is_shown_again_as_of_the_last_run(self, link, tmp_path, saved):
-        runner, document = self.again(link, tmp_path, self.made(link, tmp_path, saved))
+    def test_it_is_shown_again_as_of_the_last_run(self, worker, tmp_path, saved):
+        runner, document = self.again(worker, tmp_path, self.made(worker, tmp_path, saved))
         until(lambda: document.states["end"].picture is not None)
         assert document.states["end"].picture.size().toTuple() == (8, 4)
         assert document.states["end"].stale
         assert document.states["d"].picture is None
         # The plan finds that the result is still that one.
-        until(lambda: link.asked)
+        until(lambda: worker.asked)
         nodes = {"d": NodePlan("not needed"), "end": NodePlan("skipped")}
-        link.receive(PlanAnswer(max(link.asked), nodes, {"end": "ke"}, []))
+        worker.receive(PlanAnswer(max(worker.asked), nodes, {"end": "ke"}, []))
         until(lambda: not document.states["end"].stale)
         assert document.states["end"].tier == "disk"
         assert document.states["d"].phase == "done"
         runner.close()
 
-    def test_a_file_that_was_written_since_is_another_picture(self, link, tmp_path, saved):
-        file = self.made(link, tmp_path, saved)
+    def test_a_file_that_was_written_since_is_another_picture(self, worker, tmp_path, saved):
+        file = self.made(worker, tmp_path, saved)
         os.utime(saved, (1, 1))
-        runner, document = self.again(link, tmp_path, file)
+        runner, document = self.again(worker, tmp_path, file)
         runner.pictures.work.wait()
-        until(lambda: link.asked)
+        until(lambda: worker.asked)
         assert document.states["end"].picture is None
         runner.close()

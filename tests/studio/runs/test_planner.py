@@ -11,23 +11,23 @@ from ponystudio.graph.editing.edits import RemoveNode, SetParam
 
 
 @pytest.fixture
-def asked(document, link):
+def asked(document, worker):
     """The number of the question about the document, once it was asked."""
-    until(lambda: link.asked)
-    return max(link.asked)
+    until(lambda: worker.asked)
+    return max(worker.asked)
 
 
-def answer(link, number, keys=(), **nodes):
+def answer(worker, number, keys=(), **nodes):
     plans = {id: NodePlan(*text.split(": ", 1)) for id, text in nodes.items()}
-    link.receive(PlanAnswer(number, plans, dict(keys), []))
+    worker.receive(PlanAnswer(number, plans, dict(keys), []))
 
 
-def test_a_faulty_node_says_so_and_the_rest_is_planned(runner, link):
+def test_a_faulty_node_says_so_and_the_rest_is_planned(runner, worker):
     document = document_of(
         make("d", "dice", seed=5),
         make("end", "steps", a=("d", "float")),
         make("half", "steps"),
-        catalog=link.catalog,
+        catalog=worker.catalog,
     )
     checked = []
     runner.planner.checked.connect(checked.append)
@@ -35,34 +35,34 @@ def test_a_faulty_node_says_so_and_the_rest_is_planned(runner, link):
     until(lambda: checked)
     assert document.states["half"].faults
     assert not document.states["end"].faults
-    assert link.asked[max(link.asked)].targets == ("end",)
+    assert worker.asked[max(worker.asked)].targets == ("end",)
 
 
-def test_the_answer_stands_on_the_cards(document, link, asked):
-    answer(link, asked, d="cached: memory", end="runs: its result was not kept")
+def test_the_answer_stands_on_the_cards(document, worker, asked):
+    answer(worker, asked, d="cached: memory", end="runs: its result was not kept")
     states = {id: (document.states[id].tier, document.states[id].reason) for id in ("d", "end")}
     assert states == {"d": ("memory", ""), "end": ("", "Result was not kept")}
 
 
-def test_what_nothing_needs_was_done_before(document, link, asked):
-    answer(link, asked, d="not needed", end="skipped: its files still stand")
+def test_what_nothing_needs_was_done_before(document, worker, asked):
+    answer(worker, asked, d="not needed", end="skipped: its files still stand")
     assert document.states["d"].phase == "done"
     assert document.states["end"].tier == "disk"
 
 
-def test_one_question_at_a_time_and_another_after_an_edit(runner, document, link, asked):
+def test_one_question_at_a_time_and_another_after_an_edit(runner, document, worker, asked):
     document.do(SetParam("d", "seed", 6), "Seed")
     document.do(SetParam("d", "seed", 7), "Seed")
     checked = []
     runner.planner.checked.connect(checked.append)
     until(lambda: checked)  # it was checked again, and nothing more was asked
-    assert list(link.asked) == [asked]
-    answer(link, asked, d="runs: not run before", end="runs: not run before")
-    until(lambda: len(link.asked) > 1)
-    assert link.asked[max(link.asked)].graph.nodes["d"].params["seed"] == 7
+    assert list(worker.asked) == [asked]
+    answer(worker, asked, d="runs: not run before", end="runs: not run before")
+    until(lambda: len(worker.asked) > 1)
+    assert worker.asked[max(worker.asked)].graph.nodes["d"].params["seed"] == 7
 
 
-def test_answers_of_what_was_removed_harm_nothing(document, link, asked):
+def test_answers_of_what_was_removed_harm_nothing(document, worker, asked):
     document.do(RemoveNode("end"), "Remove")
-    answer(link, asked, d="cached: memory", end="runs: not run before")
+    answer(worker, asked, d="cached: memory", end="runs: not run before")
     assert document.states["d"].tier == "memory"

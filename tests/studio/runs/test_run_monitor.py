@@ -31,12 +31,12 @@ from ponystudio.graph.editing.edits import SetParam
 from ponystudio.studio.documents.editable_graph import Problem
 
 
-def test_a_failure_is_shown_at_its_node_and_what_waited_says_so(runner, document, link):
+def test_a_failure_is_shown_at_its_node_and_what_waited_says_so(runner, document, worker):
     runner.run(document)
-    link.tell(RunPlanned(steps=["d", "end"]))
-    link.tell(NodeStarted(node="d", why="not run before"))
+    worker.tell(RunPlanned(steps=["d", "end"]))
+    worker.tell(NodeStarted(node="d", why="not run before"))
     assert document.states["d"].phase == "running"
-    link.tell(RunFailed(ErrorInfo("X", "too large.", "d.seed", "Make it less.", "d", "seed")))
+    worker.tell(RunFailed(ErrorInfo("X", "too large.", "d.seed", "Make it less.", "d", "seed")))
     problem = document.states["d"].problem
     assert (problem.what, problem.remedy, problem.socket) == (
         "Too large.",
@@ -50,10 +50,10 @@ def test_a_failure_is_shown_at_its_node_and_what_waited_says_so(runner, document
     assert document.states["d"].problem is None
 
 
-def test_what_is_refused_lands_at_its_socket(runner, document, link):
+def test_what_is_refused_lands_at_its_socket(runner, document, worker):
     runner.run(document)
     error = ErrorInfo("MissingInput", "Nothing here.", node="end", socket="a")
-    link.tell(RunRefused(errors=[error]))
+    worker.tell(RunRefused(errors=[error]))
     assert [fault.socket for fault in document.states["end"].faults] == ["a"]
     assert document.states["end"].phase == "failed"
     assert document.states["end"].problem.what == "Nothing here."
@@ -62,24 +62,24 @@ def test_what_is_refused_lands_at_its_socket(runner, document, link):
     assert document.states["end"].phase == "rest"
 
 
-def test_what_needs_a_refused_node_did_not_run(runner, document, link):
+def test_what_needs_a_refused_node_did_not_run(runner, document, worker):
     runner.run(document)
-    link.tell(RunFinished(seconds=1.0))
+    worker.tell(RunFinished(seconds=1.0))
     runner.run(document)
-    link.tell(RunRefused(errors=[ErrorInfo("MissingFile", "No.", node="d")]))
+    worker.tell(RunRefused(errors=[ErrorInfo("MissingFile", "No.", node="d")]))
     assert document.states["end"].phase == "not_run"
     assert document.states["end"].reason == "Not run: Dice is not ready"
     document.do(SetParam("d", "seed", 1), "Change seed")
     assert document.states["end"].phase == "rest"
 
 
-def test_what_is_left_out_says_why_and_the_rest_runs(runner, link):
+def test_what_is_left_out_says_why_and_the_rest_runs(runner, worker):
     document = document_of(
         make("d", "dice", seed=5),
         make("end", "steps", a=("d", "float")),
         make("half", "steps"),
         make("after", "steps", a=("half", "float")),
-        catalog=link.catalog,
+        catalog=worker.catalog,
     )
     runner.watch(document)
     told = []
@@ -87,9 +87,9 @@ def test_what_is_left_out_says_why_and_the_rest_runs(runner, link):
     error = ErrorInfo("MissingInput", "Nothing here.", node="half", socket="a")
     for _ in range(2):
         job = runner.run(document)
-        link.tell(NodesLeftOut(errors=[error]))
-        link.tell(RunStarted(nodes=2, steps=2, device=""))
-        link.tell(RunPlanned(steps=["d", "end"]))
+        worker.tell(NodesLeftOut(errors=[error]))
+        worker.tell(RunStarted(nodes=2, steps=2, device=""))
+        worker.tell(RunPlanned(steps=["d", "end"]))
         assert {id: document.states[id].phase for id in document.graph.nodes} == {
             "d": "waiting",
             "end": "waiting",
@@ -99,27 +99,27 @@ def test_what_is_left_out_says_why_and_the_rest_runs(runner, link):
         assert document.states["half"].problem.socket == "a"
         assert document.states["half"].reason == ""
         assert document.states["after"].reason == "Not run: Steps is not ready"
-        finish(link)
+        finish(worker)
         assert job.left_out == 1
     # Not at every run, but again when it comes back.
     assert [list(problems) for _, problems in told] == [["half"]]
     runner.run(document)
-    link.tell(RunStarted(nodes=2, steps=2, device=""))
-    finish(link)
+    worker.tell(RunStarted(nodes=2, steps=2, device=""))
+    finish(worker)
     runner.run(document)
-    link.tell(NodesLeftOut(errors=[error]))
-    finish(link)
+    worker.tell(NodesLeftOut(errors=[error]))
+    finish(worker)
     assert len(told) == 2
     assert told[0][0] is document
 
 
-def test_what_is_left_out_keeps_its_seed(runner, link):
+def test_what_is_left_out_keeps_its_seed(runner, worker):
     document = document_of(
         make("d", "dice", seed=0),
         make("end", "steps", a=("d", "float")),
         make("other", "dice", seed=0),
         make("half", "steps", a=("other", "float")),
-        catalog=link.catalog,
+        catalog=worker.catalog,
     )
     runner.watch(document)
     document.states.update("half", faults=(Problem("Not ready"),))
@@ -128,28 +128,28 @@ def test_what_is_left_out_keeps_its_seed(runner, link):
     assert document.graph.nodes["other"].params["seed"] == 0
 
 
-def test_what_no_node_can_show_is_told(runner, document, link):
+def test_what_no_node_can_show_is_told(runner, document, worker):
     told = []
     runner.refused.connect(lambda document, problem: told.append(problem))
     runner.run(document)
-    link.tell(RunRefused(errors=[ErrorInfo("NothingToRun", "Nothing to run.")]))
+    worker.tell(RunRefused(errors=[ErrorInfo("NothingToRun", "Nothing to run.")]))
     assert [problem.what for problem in told] == ["Nothing to run."]
 
 
-def test_a_note_stays_with_what_is_kept_and_goes_when_it_runs_again(runner, document, link):
+def test_a_note_stays_with_what_is_kept_and_goes_when_it_runs_again(runner, document, worker):
     notes = []
 
     def run(steps, said=()):
         runner.run(document)
-        link.tell(RunStarted(nodes=2, steps=len(steps), device=""))
-        link.tell(RunPlanned(steps=steps))
+        worker.tell(RunStarted(nodes=2, steps=len(steps), device=""))
+        worker.tell(RunPlanned(steps=steps))
         for node in steps:
-            link.tell(NodeStarted(node=node, why="x"))
+            worker.tell(NodeStarted(node=node, why="x"))
             for text in said:
-                link.tell(Note(node=node, text=text))
-            link.tell(NodeFinished(node=node, cached=False, seconds=1.0))
+                worker.tell(Note(node=node, text=text))
+            worker.tell(NodeFinished(node=node, cached=False, seconds=1.0))
         notes.append(document.states["d"].notes)
-        finish(link)
+        finish(worker)
         notes.append(document.states["d"].notes)
 
     run(["d"], ["No effect.", "No effect."])
@@ -158,71 +158,71 @@ def test_a_note_stays_with_what_is_kept_and_goes_when_it_runs_again(runner, docu
     assert notes == [("No effect.",)] * 4 + [()] * 2
 
 
-def test_a_stop_leaves_pictures_as_they_were(runner, document, link):
+def test_a_stop_leaves_pictures_as_they_were(runner, document, worker):
     old = QImage(2, 2, QImage.Format.Format_RGB32)
     document.states.update("end", picture=old, phase="done")
     runner.run(document)
     assert document.states["end"].stale
-    link.tell(NodeStarted(node="end", why="x"))
-    link.tell(NodePreview(node="end", jpeg=encoded(QImage(3, 3, QImage.Format.Format_RGB32))))
+    worker.tell(NodeStarted(node="end", why="x"))
+    worker.tell(NodePreview(node="end", jpeg=encoded(QImage(3, 3, QImage.Format.Format_RGB32))))
     assert document.states["end"].live
-    link.tell(RunFailed(ErrorInfo("Cancelled", "")))
+    worker.tell(RunFailed(ErrorInfo("Cancelled", "")))
     assert document.states["end"].picture == old
     assert not document.states["end"].live
 
 
-def test_time_left_is_learned(runner, document, link):
+def test_time_left_is_learned(runner, document, worker):
     for _ in range(3):
         runner.run(document)
-        link.tell(RunStarted(nodes=2, steps=2, device=""))
-        link.tell(RunPlanned(steps=["d", "end"]))
-        link.tell(NodeStarted(node="d", why="x"))
-        link.tell(NodeFinished(node="d", cached=False, seconds=3.0))
-        link.tell(NodeStarted(node="end", why="x"))
+        worker.tell(RunStarted(nodes=2, steps=2, device=""))
+        worker.tell(RunPlanned(steps=["d", "end"]))
+        worker.tell(NodeStarted(node="d", why="x"))
+        worker.tell(NodeFinished(node="d", cached=False, seconds=3.0))
+        worker.tell(NodeStarted(node="end", why="x"))
         job = runner.queue.running
-        link.tell(NodeFinished(node="end", cached=False, seconds=1.0))
-        finish(link)
+        worker.tell(NodeFinished(node="end", cached=False, seconds=1.0))
+        finish(worker)
     assert 0.7 < job.fraction <= 1
     assert runner.costs(document, ["d"])[0].seconds == pytest.approx(3.0)
     assert runner.costs(document, ["d"])[0].runs == 3
 
 
-def test_that_a_node_takes_no_time_is_learned_too(runner, document, link):
+def test_that_a_node_takes_no_time_is_learned_too(runner, document, worker):
     assert runner.costs(document, ["d"])[0].runs == 0
     runner.run(document)
-    link.tell(WeightsEvent(file="a", action="loaded", bytes=1, seconds=0.2))
-    link.tell(NodeFinished(node="d", cached=False, seconds=0.0))
-    finish(link)
+    worker.tell(WeightsEvent(file="a", action="loaded", bytes=1, seconds=0.2))
+    worker.tell(NodeFinished(node="d", cached=False, seconds=0.0))
+    finish(worker)
     (cost,) = runner.costs(document, ["d"])
     assert (cost.seconds, cost.runs) == (0.0, 1)
 
 
 def test_a_document_opened_during_its_run_shows_it_and_a_closed_one_harms_nothing(
-    runner, document, link
+    runner, document, worker
 ):
     runner.run(document)
     runner.unwatch(document)
-    link.tell(NodeStarted(node="d", why="x"))
-    finish(link)
+    worker.tell(NodeStarted(node="d", why="x"))
+    finish(worker)
     assert document.states["d"].phase == "waiting"  # nobody wrote it any more
 
 
 def test_a_picture_that_is_read_after_its_document_was_closed_goes_nowhere(
-    runner, document, link, tmp_path
+    runner, document, worker, tmp_path
 ):
     path = tmp_path / "end.png"
     QImage(2, 2, QImage.Format.Format_RGB32).save(str(path))
     runner.run(document)
-    link.tell(Output(node="end", path=str(path)))
-    finish(link)
+    worker.tell(Output(node="end", path=str(path)))
+    finish(worker)
     runner.unwatch(document)
     runner.pictures.work.wait()
     assert document.states["end"].picture is None
     assert runner.run(document).picture is None
 
 
-def test_a_document_keeps_the_catalog_that_it_was_given(runner, link):
-    own = Catalog(link.catalog.values())
+def test_a_document_keeps_the_catalog_that_it_was_given(runner, worker):
+    own = Catalog(worker.catalog.values())
     document = document_of(make("d", "dice", seed=5), catalog=own)
     runner.watch(document)
     assert document.catalog is own

@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from helpers.running import (
-    PlayedLink,
+    PlayedWorker,
     document_of,
     finish,
     make,
@@ -30,57 +30,57 @@ def seed(document):
     return document.graph.nodes["d"].params["seed"]
 
 
-def sent_seed(link, number=None):
-    return link.submitted[number or link.run].graph.nodes["d"].params["seed"]
+def sent_seed(worker, number=None):
+    return worker.submitted[number or worker.run].graph.nodes["d"].params["seed"]
 
 
-def test_a_seed_set_by_hand_is_used_once_then_rolled(runner, document, link):
+def test_a_seed_set_by_hand_is_used_once_then_rolled(runner, document, worker):
     runner.run(document)
-    assert sent_seed(link) == seed(document) == 5
-    finish(link)
+    assert sent_seed(worker) == seed(document) == 5
+    finish(worker)
     runner.run(document)
-    assert sent_seed(link) == seed(document) != 5
+    assert sent_seed(worker) == seed(document) != 5
     assert runner.last_seed(document, "d", "seed") == seed(document)
 
 
-def test_a_seed_as_made_is_rolled_at_once(runner, link):
+def test_a_seed_as_made_is_rolled_at_once(runner, worker):
     document = document_of(
-        make("d", "dice", seed=0), make("end", "steps", a=("d", "float")), catalog=link.catalog
+        make("d", "dice", seed=0), make("end", "steps", a=("d", "float")), catalog=worker.catalog
     )
     runner.watch(document)
     runner.run(document)
-    assert sent_seed(link) == seed(document) != 0
+    assert sent_seed(worker) == seed(document) != 0
 
 
-def test_the_next_seed_wraps_round_at_64_bits(runner, document, link):
+def test_the_next_seed_wraps_round_at_64_bits(runner, document, worker):
     runner.set_seed_mode("next")
     document.do(SetParam("d", "seed", 2**64 - 1), "Change seed")
     runner.run(document)
-    assert sent_seed(link) == 2**64 - 1
-    finish(link)
+    assert sent_seed(worker) == 2**64 - 1
+    finish(worker)
     runner.run(document)
-    assert sent_seed(link) == seed(document) == 0
+    assert sent_seed(worker) == seed(document) == 0
 
 
 @pytest.mark.parametrize("how", ["fixed", "locked"])
-def test_fixed_and_locked_ones_stay(runner, document, link, how):
+def test_fixed_and_locked_ones_stay(runner, document, worker, how):
     if how == "fixed":
         runner.set_seed_mode("fixed")
     else:
         document.do(SetView(("nodes", "d", "locked"), ["seed"]), "Lock")
     for _ in range(2):
         runner.run(document)
-        assert sent_seed(link) == 5
-        finish(link)
+        assert sent_seed(worker) == 5
+        finish(worker)
 
 
-def test_a_fixed_seed_counts_up_in_a_batch_and_stays_shown(runner, document, link):
+def test_a_fixed_seed_counts_up_in_a_batch_and_stays_shown(runner, document, worker):
     runner.set_seed_mode("fixed")
     runner.run(document, count=3)
     seeds = []
     for _ in range(3):
-        seeds.append(sent_seed(link))
-        finish(link)
+        seeds.append(sent_seed(worker))
+        finish(worker)
     assert seeds == [5, 6, 7]
     assert seed(document) == 5
 
@@ -93,21 +93,21 @@ def test_rolling_adds_no_steps_to_undo_and_undo_brings_the_seed_back(runner, doc
     assert seed(document) == 5
 
 
-def test_a_run_that_will_be_refused_rolls_nothing(runner, document, link):
+def test_a_run_that_will_be_refused_rolls_nothing(runner, document, worker):
     runner.run(document)
-    finish(link)
+    finish(worker)
     document.states.update("end", faults=(Problem("Nothing is linked"),))
     runner.run(document)
-    assert sent_seed(link) == seed(document) == 5
+    assert sent_seed(worker) == seed(document) == 5
     assert runner.last_seed(document, "d", "seed") == 5
 
 
-def test_every_picture_of_a_batch_has_its_own(runner, document, link):
+def test_every_picture_of_a_batch_has_its_own(runner, document, worker):
     job = runner.run(document, count=3)
     seeds = []
     for _ in range(3):
-        seeds.append(sent_seed(link))
-        finish(link)
+        seeds.append(sent_seed(worker))
+        finish(worker)
     assert len(set(seeds)) == 3
     assert seeds[0] == 5
     assert seeds[-1] == seed(document)
@@ -117,32 +117,32 @@ def test_every_picture_of_a_batch_has_its_own(runner, document, link):
 
 def test_a_run_that_was_begun_before_the_worker_told_its_nodes_is_shown(qapp, tmp_path):
     """A queue that was left goes on at once, perhaps with nodes of a pack that is new here."""
-    link = PlayedLink()
-    runner = runner_for(link, tmp_path)
+    worker = PlayedWorker()
+    runner = runner_for(worker, tmp_path)
     document = document_of(
-        make("d", "dice", seed=5), make("end", "steps", a=("d", "float")), catalog=link.catalog
+        make("d", "dice", seed=5), make("end", "steps", a=("d", "float")), catalog=worker.catalog
     )
-    link.catalog_changed.connect(document.set_catalog)
+    worker.catalog_changed.connect(document.set_catalog)
     runner.watch(document)
     runner.run(document)
     assert document.states["end"].phase == "rest"  # nobody knows that it does something
-    link.become_ready(CATALOG)
+    worker.become_ready(CATALOG)
     assert {document.states[id].phase for id in ("d", "end")} == {"waiting"}
-    link.tell(RunStarted(nodes=2, steps=2, device=""))
-    link.tell(RunPlanned(steps=["d", "end"]))
-    link.tell(NodeStarted(node="end", why="not run before"))
+    worker.tell(RunStarted(nodes=2, steps=2, device=""))
+    worker.tell(RunPlanned(steps=["d", "end"]))
+    worker.tell(NodeStarted(node="end", why="not run before"))
     assert document.states["end"].phase == "running"
     assert runner.queue.running.node_title == "Steps"
-    finish(link)
+    finish(worker)
     runner.close()
 
 
-def test_a_run_that_is_over_is_let_go_of(runner, document, link):
+def test_a_run_that_is_over_is_let_go_of(runner, document, worker):
     """It holds its graph and pictures."""
     job = runner.run(document)
     over = weakref.ref(job)
-    link.tell(NodeStarted(node="end", why="x"))
-    finish(link)
+    worker.tell(NodeStarted(node="end", why="x"))
+    finish(worker)
     del job
     gc.collect()
     assert over() is None

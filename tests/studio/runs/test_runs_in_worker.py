@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from helpers.running import document_of, make, real_link, runner_for, until
+from helpers.running import document_of, make, real_worker, runner_for, until
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Node
 
 
 @pytest.fixture(scope="module")
-def link(tmp_path_factory, qapp):
-    link = real_link(tmp_path_factory.mktemp("running"))
-    link.start()
-    until(lambda: link.is_ready, 120)
-    yield link
-    link.close()
+def worker(tmp_path_factory, qapp):
+    worker = real_worker(tmp_path_factory.mktemp("running"))
+    worker.start()
+    until(lambda: worker.is_ready, 120)
+    yield worker
+    worker.close()
 
 
 @pytest.fixture
-def runner(link, tmp_path):
-    runner = runner_for(link, tmp_path)
+def runner(worker, tmp_path):
+    runner = runner_for(worker, tmp_path)
     yield runner
     runner.cancel_all()
     until(lambda: not runner.queue.jobs)
@@ -38,11 +38,11 @@ def ended(runner):
 
 
 @pytest.fixture
-def open_document(runner, link):
+def open_document(runner, worker):
     documents = []
 
     def open_one(*nodes):
-        document = document_of(*nodes, catalog=link.catalog)
+        document = document_of(*nodes, catalog=worker.catalog)
         documents.append(document)
         runner.watch(document)
         return document
@@ -52,11 +52,11 @@ def open_document(runner, link):
         runner.unwatch(document)
 
 
-def test_the_catalog_is_known_at_the_next_start(link, tmp_path_factory):
-    assert "tiny.number" in link.catalog
-    assert "core.sample" in link.catalog
-    again = real_link(link.log_file.parent.parent)
-    assert again.catalog.to_json() == link.catalog.to_json()
+def test_the_catalog_is_known_at_the_next_start(worker, tmp_path_factory):
+    assert "tiny.number" in worker.catalog
+    assert "core.sample" in worker.catalog
+    again = real_worker(worker.log_file.parent.parent)
+    assert again.catalog.to_json() == worker.catalog.to_json()
 
 
 def test_a_run_from_waiting_to_done(runner, ended, open_document):
@@ -151,7 +151,7 @@ def test_what_was_only_shown_is_up_to_date_after_its_run(runner, ended, open_doc
     assert document.states["show"].stale
 
 
-def test_nodes_of_an_older_version_are_upgraded(runner, link, open_document):
+def test_nodes_of_an_older_version_are_upgraded(runner, worker, open_document):
     old = Node("g", "tiny.grown", version=1, params={"half": 4.0})
     document = open_document(old, make("end", "steps", a=("g", "float"), count=1))
     until(lambda: document.graph.nodes["g"].version == 2)
@@ -181,16 +181,16 @@ def test_progress_previews_stop(runner, ended, open_document):
 
 def test_a_worker_that_dies_or_is_killed_costs_its_run_alone(tmp_path, qapp, monkeypatch):
     monkeypatch.setattr("ponystudio.studio.runs.runner.STOP_OFFER_DELAY", 100)
-    link = real_link(tmp_path)
-    runner = runner_for(link, tmp_path)
+    worker = real_worker(tmp_path)
+    runner = runner_for(worker, tmp_path)
     ended, offered = [], []
     runner.job_done.connect(lambda job, how: ended.append(how))
     runner.stop_offered.connect(offered.append)
-    link.start()
-    until(lambda: link.is_ready, 120)
+    worker.start()
+    until(lambda: worker.is_ready, 120)
 
     def opened(*nodes):
-        document = document_of(*nodes, catalog=link.catalog)
+        document = document_of(*nodes, catalog=worker.catalog)
         runner.watch(document)
         return document
 
@@ -221,8 +221,8 @@ def test_a_worker_that_dies_or_is_killed_costs_its_run_alone(tmp_path, qapp, mon
     )
     runner.run(again)
     until(lambda: again.states["end"].step > 2)
-    link.restart()
+    worker.restart()
     until(lambda: len(ended) == 4)
     assert ended[-1] == "done"
     runner.close()
-    link.close()
+    worker.close()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 
-from helpers.running import PlayedLink, tiny_catalog, until
+from helpers.running import PlayedWorker, tiny_catalog, until
 from ponystudio.engine.protocol.worker_messages import MemoryUse
 from ponystudio.graph.model import Graph
 from ponystudio.studio.worker.worker_process import WorkerExited, WorkerFailed
@@ -37,7 +37,7 @@ def test_a_question_during_a_restart_starts_no_further_worker(qapp, tmp_path):
 
 
 def test_it_says_what_the_worker_said(qapp):
-    session = PlayedLink()
+    session = PlayedWorker()
     said = []
     session.ready_changed.connect(said.append)
     session.died.connect(said.append)
