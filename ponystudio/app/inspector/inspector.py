@@ -26,7 +26,7 @@ from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.editable_graph import NodeState, Problem
 from ponystudio.studio.models.field_services import FieldServices
-from ponystudio.studio.models.token_counter import PromptState
+from ponystudio.studio.models.token_counts import PromptState
 from ponystudio.studio.runs.run_texts import rough_duration, title
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme

@@ -20,7 +20,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from ponystudio.canvas.fields.prompt_weights import shown
-from ponystudio.studio.models.token_counter import CHUNK, Counts, PromptState, Tokens
+from ponystudio.studio.models.token_counter import Counts
+from ponystudio.studio.models.token_counts import CHUNK, PromptState, Tokens
 from ponystudio.studio.models.token_pieces import Piece
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_box, px

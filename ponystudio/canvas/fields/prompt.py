@@ -27,7 +27,7 @@ from ponystudio.canvas.fields.prompt_layout import (
     paint_tick,
 )
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.models.token_counter import Count, PromptState
+from ponystudio.studio.models.token_counts import Count, PromptState
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
 

@@ -29,7 +29,7 @@ from ponystudio.canvas.fields.inplace_editor import InPlaceEditor, text_palette
 from ponystudio.canvas.fields.prompt_layout import LINE
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import gesture
-from ponystudio.studio.models.token_counter import Count
+from ponystudio.studio.models.token_counts import Count
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
 

@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 )
 
 from ponystudio.canvas.fields import field_painting, prompt_weights
-from ponystudio.studio.models.token_counter import CHUNK, Count
+from ponystudio.studio.models.token_counts import CHUNK, Count
 from ponystudio.widgets import text_layout, theme
 from ponystudio.widgets.theme import Theme
 

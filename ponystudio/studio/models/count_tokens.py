@@ -14,7 +14,7 @@ from ponystudio.diffusion.text.prompt_syntax import notes, parse
 from ponystudio.diffusion.weights.embedding_tensors import Bundled, bundled, count_vectors
 from ponystudio.errors import PonyStudioError
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.studio.models.token_counter import Count, PromptState, Tokens
+from ponystudio.studio.models.token_counts import Count, PromptState, Tokens
 from ponystudio.studio.models.token_pieces import length, pieces, pieces_at_once, spans
 
 # Counts for tokenizers that may not ship: pieces of about the same length.

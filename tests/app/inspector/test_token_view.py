@@ -11,7 +11,8 @@ from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.diffusion.text.prompt_syntax import parse
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.studio.models.token_counter import Counts, PromptState
+from ponystudio.studio.models.token_counter import Counts
+from ponystudio.studio.models.token_counts import PromptState
 from ponystudio.widgets import theme
 
 

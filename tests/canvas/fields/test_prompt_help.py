@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 from ponystudio.graph.editing.edits import Connect, SetParam
 from ponystudio.studio.models import prompt_presets
-from ponystudio.studio.models.token_counter import PromptState
+from ponystudio.studio.models.token_counts import PromptState
 
 KEY = Qt.Key
 

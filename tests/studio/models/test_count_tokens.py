@@ -11,7 +11,7 @@ from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.diffusion.text.prompt_syntax import parse
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.models.count_tokens import Embeddings, count
-from ponystudio.studio.models.token_counter import PromptState
+from ponystudio.studio.models.token_counts import PromptState
 
 LONG = ", ".join(f"word{i} (weighted words:1.2)" for i in range(20))
 
@@ -73,7 +73,8 @@ def test_counting_needs_no_torch():
     import sys
 
     code = (
-        "import sys; from ponystudio.studio.models.count_tokens import PromptState, count;"
+        "import sys; from ponystudio.studio.models.count_tokens import count;"
+        "from ponystudio.studio.models.token_counts import PromptState;"
         "print(count(PromptState('a unicorn', 'a1111')).tokens, 'torch' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

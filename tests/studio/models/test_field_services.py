@@ -10,7 +10,7 @@ from PySide6.QtCore import QCoreApplication
 from ponystudio.graph.catalog import Catalog
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.models.field_services import FieldServices, loader, with_file
-from ponystudio.studio.models.token_counter import PromptState
+from ponystudio.studio.models.token_counts import PromptState
 from ponystudio_resources import path as resource
 
 CATALOG = Catalog.from_json(json.loads(resource("catalog.json").read_text()))

@@ -2,7 +2,8 @@
 
 from helpers.sparse import write_sparse
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio.studio.models.token_counter import Counts, PromptState
+from ponystudio.studio.models.token_counter import Counts
+from ponystudio.studio.models.token_counts import PromptState
 
 
 def test_counts_arrive_later(qtbot, tmp_path):
