@@ -12,8 +12,7 @@ import torch
 from ponystudio.engine.cache.code_fingerprint import fingerprints
 from ponystudio.engine.cache.disk_cache import LIMIT, DiskCache
 from ponystudio.engine.cache.result_cache import ResultCache
-from ponystudio.engine.cache.run_history import RunHistoryFile
-from ponystudio.engine.cache.saved_outputs import SavedOutputs
+from ponystudio.engine.cache.run_history import RunHistoryFile, SavedOutputs
 from ponystudio.engine.executor import Execution
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import (
@@ -30,8 +29,14 @@ from ponystudio.engine.node_packs import NodePacks
 from ponystudio.engine.plan import (
     Plan,
 )
-from ponystudio.engine.protocol.node_plan import NodePlan
-from ponystudio.engine.protocol.run_events import Event, Memory, RunFailed, RunFinished, RunStarted
+from ponystudio.engine.protocol.run_events import (
+    Event,
+    Memory,
+    NodePlan,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+)
 from ponystudio.engine.protocol.worker_messages import MemoryUse, RunRequest
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.run_files import RunFiles

@@ -10,8 +10,7 @@ from threading import Event as Flag
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import DeviceChoice, choose
 from ponystudio.engine.node_packs import NodePacks, load_packs
-from ponystudio.engine.protocol.node_plan import NodePlan
-from ponystudio.engine.protocol.run_events import JsonEvent
+from ponystudio.engine.protocol.run_events import JsonEvent, NodePlan
 from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders

@@ -9,12 +9,16 @@ from functools import cached_property
 from typing import Protocol
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.engine.protocol.node_plan import CACHED, NOT_NEEDED, RUNS, UP_TO_DATE, NodePlan
 from ponystudio.engine.protocol.run_events import (
+    CACHED,
     FILES_STAND,
     NOT_KEPT,
+    NOT_NEEDED,
     READS_LINKED_FILE,
+    RUNS,
     SAVES,
+    UP_TO_DATE,
+    NodePlan,
     Tier,
 )
 from ponystudio.graph.model import Graph, Node

@@ -8,8 +8,7 @@ from threading import RLock
 
 from ponystudio.api import NodeSpec
 from ponystudio.engine.cache.result_cache import ResultCache
-from ponystudio.engine.cache.run_history import RunHistoryFile
-from ponystudio.engine.cache.saved_outputs import SavedOutputs
+from ponystudio.engine.cache.run_history import RunHistoryFile, SavedOutputs
 from ponystudio.engine.memory.oom_fallbacks import OomFallbacks
 from ponystudio.engine.plan import (
     EmptyCache,
@@ -22,7 +21,7 @@ from ponystudio.engine.plan import (
     plan_inputs,
     plan_keys,
 )
-from ponystudio.engine.protocol.node_plan import NodePlan
+from ponystudio.engine.protocol.run_events import NodePlan
 from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.engine.run_files import RunFiles, embedding_contents
 from ponystudio.errors import NothingToRun, PonyStudioError

@@ -10,8 +10,7 @@ from typing import Any
 
 from ponystudio.api import Image
 from ponystudio.engine.cache.result_cache import ResultCache
-from ponystudio.engine.cache.run_history import RunHistoryFile
-from ponystudio.engine.cache.saved_outputs import SavedOutputs
+from ponystudio.engine.cache.run_history import RunHistoryFile, SavedOutputs
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import DeviceChoice
 from ponystudio.engine.memory.oom_fallbacks import OomFallbacks

@@ -1,4 +1,4 @@
-"""What happens in a run, its errors as they travel, and the fixed words of its plan.
+"""What happens in a run, its errors as they travel, and what a plan says of one node.
 
 As JSON the events are the lines of `ponystudio run --events`. One more event is a class here, in
 `Event`, and a case in whoever handles it.
@@ -212,3 +212,22 @@ SAVES = "it saves or shows something"
 READS_LINKED_FILE = "it reads a file that a wire names"
 NOT_KEPT = "its result was not kept"
 FILES_STAND = "its files still stand"
+
+NodeStatus = Literal["runs", "cached", "skipped", "not needed"]
+
+RUNS: NodeStatus = "runs"
+CACHED: NodeStatus = "cached"
+UP_TO_DATE: NodeStatus = "skipped"
+NOT_NEEDED: NodeStatus = "not needed"
+
+
+class NodePlan(Struct, frozen=True, gc=False):
+    """`detail`: why it runs, in which tier its result is, or why it is skipped."""
+
+    status: NodeStatus
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        """ "runs: seed changed", "cached: disk", "not needed"."""
+        return f"{self.status}: {self.detail}" if self.detail else self.status

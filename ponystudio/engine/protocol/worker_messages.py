@@ -11,8 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ponystudio.engine.protocol.node_plan import NodePlan
-from ponystudio.engine.protocol.run_events import ErrorInfo, Event
+from ponystudio.engine.protocol.run_events import ErrorInfo, Event, NodePlan
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 

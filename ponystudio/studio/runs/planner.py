@@ -10,8 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from ponystudio.engine.protocol.node_plan import NOT_NEEDED, NodePlan
-from ponystudio.engine.protocol.run_events import ErrorInfo, RunRefused
+from ponystudio.engine.protocol.run_events import NOT_NEEDED, ErrorInfo, NodePlan, RunRefused
 from ponystudio.engine.protocol.worker_messages import PlanAnswer, RunMessage, RunRequest
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph

@@ -12,7 +12,7 @@ from typing import cast
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.engine.protocol import run_events
-from ponystudio.engine.protocol.node_plan import CACHED, RUNS, UP_TO_DATE, NodePlan
+from ponystudio.engine.protocol.run_events import CACHED, RUNS, UP_TO_DATE, NodePlan
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import CODE_CHANGED, NEVER_RUN, VERSION_CHANGED
 from ponystudio.graph.topology import effective

@@ -7,7 +7,7 @@ import torch
 
 from helpers.sparse import write_sparse
 from ponystudio.api import Clip, Model
-from ponystudio.engine.memory.size_prediction import predicted_size
+from ponystudio.engine.memory.weights_pool import predicted_size
 
 CLIP = {"text_model.encoder.layers.0.mlp.fc1.weight": [3072, 768]}
 DENOISER = {

@@ -14,12 +14,12 @@ from ponystudio.engine.protocol.frames import (
     read_message,
     write_frame,
 )
-from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import (
     ErrorInfo,
     Event,
     Memory,
     NodeFinished,
+    NodePlan,
     NodePreview,
     NodeResult,
     NodesLeftOut,

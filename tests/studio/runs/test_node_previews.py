@@ -9,8 +9,8 @@ import shiboken6
 from PySide6.QtGui import QImage
 
 from helpers.running import document_of, finish, make, runner_for, tiny_catalog, until
-from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import (
+    NodePlan,
     Output,
     RunPlanned,
 )

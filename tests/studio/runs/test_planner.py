@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.running import document_of, make, until
-from ponystudio.engine.protocol.node_plan import NodePlan
+from ponystudio.engine.protocol.run_events import NodePlan
 from ponystudio.engine.protocol.worker_messages import PlanAnswer
 from ponystudio.graph.editing.edits import RemoveNode, SetParam
 

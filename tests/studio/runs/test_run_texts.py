@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.small_graph import CATALOG, GRAPH
-from ponystudio.engine.protocol.node_plan import NodePlan
+from ponystudio.engine.protocol.run_events import NodePlan
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.model import Node
 from ponystudio.library.model_folders import ModelFolders

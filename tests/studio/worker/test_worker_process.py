@@ -16,8 +16,8 @@ import pytest
 
 from helpers import worker_nodes
 from ponystudio.engine.protocol.frames import RATE
-from ponystudio.engine.protocol.node_plan import NodePlan
 from ponystudio.engine.protocol.run_events import (
+    NodePlan,
     NodePreview,
     NodeResult,
     NodeStarted,
