@@ -77,6 +77,7 @@ class Documents(QObject):
         self._documents: list[Document] = []
         self._current: Document | None = None
         self._stopped = False
+        self._surveying = False
         self._write_failed.connect(self._notify_writing)
         self._writer = JournalWriter(self._write_failed.emit)
         self._reading = BackgroundTasks("documents-reading", parent=self)
@@ -169,6 +170,7 @@ class Documents(QObject):
 
     def restore(self) -> None:
         """Open again what was open last, the one that was shown first; `restored` follows."""
+        self._surveying = True
         self._reading.start(self._restore(), lambda _: self.restored.emit())
 
     def _after_flush(self, read: Callable[..., T], *arguments: Any) -> T:
@@ -227,9 +229,13 @@ class Documents(QObject):
 
     async def _restore(self) -> None:
         shelved = frozenset(entry.id for entry in self.recent.entries() if entry.id)
-        session, ids = await in_background(
-            open_documents.survey, self._session_file, self._folder, shelved
-        )
+        try:
+            session, ids = await in_background(
+                open_documents.survey, self._session_file, self._folder, shelved
+            )
+        finally:
+            self._surveying = False
+            self._session_due.start()
         back = 0
         for id in ids:
             try:
@@ -491,6 +497,8 @@ class Documents(QObject):
         Journal(self._writer, self._journal_path(id)).delete()
 
     def _store_session(self, *, clean: bool = False) -> None:
+        if self._surveying:  # what was open last is still to be read
+            return
         current = self._current.id if self._current else ""
         ids = tuple(document.id for document in self._documents if not document.pristine)
         session = OpenDocuments(ids, current, clean)

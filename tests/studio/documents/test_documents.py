@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from PySide6.QtTest import QTest
+
 from helpers.documents import change, seed, titles
 from helpers.graphs import CATALOG, node
 from ponystudio.graph.editing.edits import AddNode
@@ -55,6 +57,25 @@ def test_closing_asks_nothing_and_loses_nothing(studio, file):
     back.redo()
     assert seed(back) == 6
     assert not [entry for entry in documents.recent.entries() if entry.unsaved]
+
+
+def test_what_was_open_is_read_before_it_is_written_anew(studio, file):
+    """As the window starts: with an empty document, while what was open is still to be read."""
+    documents = studio.documents
+    first = documents.open_now(file)
+    documents.new().do(AddNode(node("a", "t.number")), "Add")
+    documents.set_current(first)
+    studio.end()
+    studio.documents = documents = Documents(studio.folder, CATALOG)
+    documents.notice.connect(lambda notice: studio.notices.append(notice.title))
+    documents.new()
+    documents.restore()
+    QTest.qWait(50)
+    documents.wait()
+    assert titles(documents) == ["graph", "Untitled"]
+    assert documents.current.path == file
+    assert studio.notices == []
+    assert titles(studio.again()) == ["graph", "Untitled"]
 
 
 def test_a_saved_document_leaves_nothing_behind(studio, file):
