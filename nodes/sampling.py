@@ -78,10 +78,12 @@ def sample(
 
     family, largest = model.family, recognise(Path(model.path), "diffusion_models").largest
     run.check_inputs(family, positive, negative, latent, largest)
+    for text in run.guidance_notes(family, cfg):
+        ctx.note(text)
 
     def attempt(precise: bool) -> Tensor:
         with ctx.models.open(model, precise=precise) as denoiser:
-            for text in run.ignored_inputs(denoiser, (positive, negative), cfg):
+            for text in run.ignored_inputs(denoiser, (positive, negative)):
                 ctx.note(text)
 
             def on_step(step: int, steps: int, denoised: Tensor) -> None:

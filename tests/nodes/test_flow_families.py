@@ -278,6 +278,26 @@ class TestFluxGuidance:
         assert torch.equal(found[0], ours("flux")[0])
 
 
+def test_what_flux_has_no_use_for_is_said(run):
+    """Of the sampler's guidance before the model is read, of its own by what the model is."""
+    sources, wires = FORMS["in parts"].sources("flux")
+    node = core("told", "set_guidance", conditioning=("positive", "conditioning"), guidance=2.0)
+    nodes = picture(*sources, node, latent=EMPTY, **wires, cfg=2.0, steps=1)
+    told = {"positive": Link("told", "conditioning")}
+    events = []
+    run(
+        *(replace(x, inputs=x.inputs | told) if x.id == "sampler" else x for x in nodes),
+        on_event=events.append,
+    )
+    started = next(i for i, e in enumerate(events) if e.get("node") == "sampler")
+    happened = [e for e in events[started + 1 :] if e["event"] in ("note", "weights", "progress")]
+    first, read, second, step = happened[:4]
+    assert "made for guidance 1" in first["text"]
+    assert (read["event"], read["action"]) == ("weights", "load")
+    assert second["text"] == "The guidance of FLUX dev means nothing to this model of FLUX.1."
+    assert step["event"] == "progress"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_little_memory_changes_no_bit(name, run, monkeypatch):
     """Denoiser and text encoders come in blocks where they do not fit."""

@@ -196,16 +196,19 @@ def check_inputs(
     _check_size(ours, largest // ours.downscale, latent.values)
 
 
-def ignored_inputs(
-    denoiser: DenoiserProtocol, prompts: Iterable[Prompt], cfg: float
-) -> Iterator[str]:
-    """What a denoiser is given that it was not made for, one plain sentence each."""
-    family = denoiser.family
-    if family.guidance and cfg != 1:
+def guidance_notes(family: str, cfg: float) -> Iterator[str]:
+    """What there is to say of this guidance before a model of the family is opened."""
+    ours = find_family(family)
+    if ours.guidance and cfg != 1:
         yield (
-            f"{family.title} was made for guidance 1: other values take twice as long, and are for"
+            f"{ours.title} was made for guidance 1: other values take twice as long, and are for"
             " models that were trained further."
         )
+
+
+def ignored_inputs(denoiser: DenoiserProtocol, prompts: Iterable[Prompt]) -> Iterator[str]:
+    """What a denoiser is given that it was not made for, one plain sentence each."""
+    family = denoiser.family
     if denoiser.shift and denoiser.prediction != "flow":
         yield f"A flow shift means nothing to {family.title}."
     if not denoiser.guided and any(prompt.guidance is not None for prompt in prompts):
