@@ -10,7 +10,7 @@ import json
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -71,6 +71,17 @@ def weights(seed: int = SEED) -> dict[str, Tensor]:
 def micro(path: Path, seed: int = SEED, extra: Mapping[str, str] | None = None) -> Path:
     """A .safetensors checkpoint; `extra` goes into its metadata."""
     save_file(weights(seed), path, metadata={**metadata("micro", seed), **(extra or {})})
+    return path
+
+
+def incomplete(path: Path, *fragments: str, add: Iterable[tuple[str, Tensor]] = ()) -> Path:
+    """A checkpoint without the tensors whose names have one of these in them, and with others."""
+    kept = {
+        name: value
+        for name, value in weights().items()
+        if not any(fragment in name for fragment in fragments)
+    }
+    save_file({**kept, **dict(add)}, path)
     return path
 
 

@@ -8,7 +8,7 @@ from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from helpers.window import CTRL, open_window, press
-from ponystudio.app.actions.action_registry import ActionRegistry, shown_keys
+from ponystudio.app.actions.action_registry import PRESETS, ActionRegistry, shown_keys
 from ponystudio.app.window.panel_registry import panel_specs
 from ponystudio.app.window.window_actions import menu_entries
 from ponystudio.studio.settings import Settings
@@ -146,3 +146,15 @@ def test_the_menu_holds_what_there_is(specs):
 def test_the_platform_writes_the_keys():
     assert shown_keys(ActionSpec("a.b", "C", lambda: 0)) == ""
     assert shown_keys(ActionSpec("a.b", "C", lambda: 0, ("Ctrl+K", "F5"))) == "Ctrl+K"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_name_what_there_is_and_share_no_keys(home, preset):
+    with open_window(key_preset=preset) as window:
+        specs = window.actions_.specs()
+    assert set(PRESETS[preset]) <= {spec.id for spec in specs}
+    taken: dict[str, str] = {}
+    for spec in specs:
+        for keys in spec.keys:
+            other = taken.setdefault(QKeySequence(keys).toString(), spec.id)
+            assert other == spec.id, keys

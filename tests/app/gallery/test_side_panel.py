@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image
 from PySide6.QtWidgets import QLabel
 
-from helpers.gallery import film_click
+from helpers.gallery import COLORS, CONTROL, color_at, film_click
 from ponystudio.graph.formats.receipt import Verdict
 
 
@@ -37,3 +37,16 @@ def test_what_does_not_tell_how_it_was_made_cannot_be_verified(gallery, results,
     gallery.show_paths([output / "plain.png"])
     qtbot.waitUntil(lambda: gallery.current().name == "plain.png")
     assert not gallery.side.verify_button.isEnabled()
+
+
+def test_the_difference_can_be_seen_large(gallery, results, qtbot):
+    film_click(gallery, 3)
+    film_click(gallery, 0, CONTROL)
+    qtbot.waitUntil(lambda: gallery.comparer.finding.pixels is not None)
+    tile = gallery.side.pixels.heat_tile
+    tile.click()
+    heat = gallery.comparer.finding.pixels.picture.pixelColor(0, 0).name()
+    view = gallery.view
+    assert color_at(gallery, view.width() / 2, view.height() / 2) == heat
+    tile.click()
+    assert color_at(gallery, view.width() / 2 + 80, view.height() / 2 + 90) == COLORS[0]

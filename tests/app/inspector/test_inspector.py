@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFrame, QPushButton
 
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import press, show_graph, texts
-from ponystudio.graph.editing.edits import Connect, SetParam
+from ponystudio.graph.editing.edits import AddNode, Connect, SetParam
+from ponystudio.graph.model import Node
 from ponystudio.studio.documents.editable_graph import Problem
+from ponystudio.studio.runs.duration_estimates import works
+
+LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
@@ -43,3 +49,56 @@ def test_a_node_that_goes_leaves_no_trace(window):
     window.page.scene.store.select(["sampler"])
     press(window.page.view, Qt.Key.Key_Delete)
     until(lambda: "Select a node to see what it does." in texts(window.inspector))
+
+
+def test_without_a_node_it_tells_what_is_wrong(window, document):
+    states = document.states
+    states.update("decode", faults=(Problem("The VAE is missing", "Wire one"),))
+    until(lambda: "The VAE is missing" in texts(window.inspector))
+    assert "Wire one" in texts(window.inspector)
+    show = next(b for b in window.inspector.findChildren(QPushButton) if b.text() == "Show it")
+    QTest.mouseClick(show, LEFT)
+    assert window.page.scene.store.selected_nodes() == ["decode"]
+
+
+def test_the_first_problem_names_the_key_that_leads_there(window, document):
+    states = document.states
+    for id in ("checkpoint", "decode"):
+        states.update(id, faults=(Problem(f"{id} is wrong"),))
+    until(lambda: "decode is wrong" in texts(window.inspector))
+    assert texts(window.inspector).split("\n").count("F8") == 1
+    window.actions_.rebind("view.problems", ["Ctrl+Alt+P"])
+    states.update("decode", faults=(Problem("Still wrong"),))
+    window.inspector.refresh()
+    assert "Ctrl+Alt+P" in texts(window.inspector).split("\n")
+    cards = [f for f in window.inspector.findChildren(QFrame) if f.property("surface") == "problem"]
+    assert len(cards) == 2
+
+
+def test_what_a_run_would_do_and_how_long_it_takes(window, document):
+    runner = window.runner
+    for id in document.graph.nodes:
+        document.states.update(id, tier="memory")
+    for id, seconds in (("sampler", 40.0), ("decode", 2.0), ("save", 0.0)):
+        kind = document.graph.nodes[id].type
+        work = works(document.graph, document.catalog)[id]
+        runner.estimates.learn(runner.worker.device, kind, work, seconds)
+        document.states.update(id, tier="", reason="Seed changed")
+    until(lambda: "3 nodes, in about 42\u00a0s" in texts(window.inspector))
+    assert f"{len(document.graph.nodes) - 3} nodes" in texts(window.inspector).split("\n")
+    document.do(AddNode(Node("loose", "core.load_vae")), "Add a node that nothing needs")
+    document.states.update("loose", reason="Not run yet")
+    window.inspector.refresh()
+    assert "3 nodes, in about 42\u00a0s" in texts(window.inspector)
+
+
+def test_after_a_failure_it_says_what_still_works(window, document):
+    states = document.states
+    states.update("checkpoint", phase="done", tier="memory")
+    states.update("sampler", phase="failed", problem=Problem("Too large"))
+    states.update("decode", phase="not_run")
+    until(lambda: "What still works" in texts(window.inspector))
+    said = texts(window.inspector).split("\n")
+    assert said[said.index("finished") + 1] == "Load checkpoint"
+    assert said[said.index("kept") + 1] == "results of 1 node"
+    assert said[said.index("not run") + 1] == "1 node"

@@ -7,6 +7,8 @@ from PySide6.QtWidgets import QLabel
 
 from helpers.studio import text_to_picture
 from helpers.window import open_window, show_graph
+from ponystudio.app.window.notifications import DesktopNotifier
+from ponystudio.engine.protocol.run_events import RunFinished
 from ponystudio.studio.runs.run_texts import fallback_rows
 
 
@@ -52,3 +54,19 @@ def test_a_full_disk_is_no_rung(window):
     (toast,) = window.toasts.shown
     assert labels(toast)[0] == "The disk takes no results"
     assert all(sign == "spare" for sign, _, _ in fallback_rows(window.runner.fallbacks))
+
+
+def test_who_looks_elsewhere_is_told_once_at_the_end(runner, document, worker):
+    told = []
+    notifier = DesktopNotifier(runner, send=lambda *words: told.append(words))
+    runner.run(document, count=2)
+    runner.run(document)
+    for _ in range(3):
+        worker.tell(RunFinished(seconds=4.0))
+    assert told == [("Pictures are ready", "3 pictures in 12 s")]
+    runner.run(document)
+    worker.tell(RunFinished(seconds=0.1))  # nobody had time to look away
+    notifier.set_on(False)
+    runner.run(document)
+    worker.tell(RunFinished(seconds=60.0))
+    assert len(told) == 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF
 
-from helpers.shots import color_at, shot
+from helpers.shots import color_at, on_screen, repainted, shot
+from ponystudio.canvas.painting import paint_card
 from ponystudio.canvas.scene import hit_test, screen_reader_texts
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.graph.editing.edits import SetMode, SetView
@@ -44,3 +45,37 @@ def test_a_note_shows_in_the_header_and_is_said_there(view: GraphView) -> None:
         scene, hit_test.hit(scene.store, rect.topLeft() + QPointF(60, 16))
     )
     assert tip.endswith(said)
+
+
+def test_badges_cross_fade(view: GraphView, qtbot, monkeypatch) -> None:
+    scene, states = view.graph_scene, view.graph_scene.document.states
+    fades = view.backing_store.painter.badge_fades
+    states.update("sample", phase="running", step=1, steps=20)
+    qtbot.waitUntil(lambda: not fades.active)
+    monkeypatch.setattr(paint_card, "CROSS_MS", 600_000)
+    states.update("sample", step=2)
+    assert fades.of("sample") is None
+    line = scene.store.node_items["sample"].layout.status.translated(320, 0)
+    words = on_screen(view, line.adjusted(10, 6, -10, -4))
+    before = shot(view).copy(words)
+    states.update("sample", phase="done", tier="memory")
+    old, share = fades.of("sample")
+    assert old.text == "Step 2 of 20"
+    assert share < 1
+    with monkeypatch.context() as halfway:
+        halfway.setattr(fades, "of", lambda _: (old, 0.5))
+        during = repainted(view).copy(words)
+    monkeypatch.setattr(paint_card, "CROSS_MS", 1)
+    qtbot.waitUntil(lambda: fades.of("sample") is None)
+    after = repainted(view).copy(words)
+    assert before != after
+    assert during not in (before, after)
+
+
+def test_badges_change_at_once_where_nothing_may_move(view: GraphView) -> None:
+    theme.set_reduced_motion(True)
+    try:
+        view.graph_scene.document.states.update("sample", phase="done", tier="memory")
+        assert view.backing_store.painter.badge_fades.of("sample") is None
+    finally:
+        theme.set_reduced_motion(False)

@@ -17,7 +17,6 @@ from helpers import checkpoints, pipelines
 from ponystudio.diffusion.loading.load import load, recognise
 from ponystudio.errors import (
     Cancelled,
-    DamagedFile,
     ModelFileError,
     UnsupportedModel,
     WrongKind,
@@ -216,34 +215,8 @@ class TestHints:
 
 
 class TestRefusals:
-    def without(self, path, *fragments, add=()):
-        weights = {
-            name: value
-            for name, value in checkpoints.weights().items()
-            if not any(fragment in name for fragment in fragments)
-        }
-        save_file({**weights, **dict(add)}, path)
-        return path
-
-    def test_a_missing_tensor(self, tmp_path):
-        path = self.without(tmp_path / "x.safetensors", "middle_block.0.in_layers.2.bias")
-        with pytest.raises(DamagedFile, match=r"lacks 1 of its tensors.*mid_block.resnets.0.conv1"):
-            load(path, "model", device="cpu", dtype=FP32)
-
-    def test_a_tensor_too_many(self, tmp_path):
-        extra = "model.diffusion_model.input_blocks.1.0.gate.weight"
-        path = self.without(tmp_path / "x.safetensors", add=[(extra, torch.zeros(2))])
-        with pytest.raises(UnsupportedModel, match="1 tensors too many"):
-            load(path, "model", device="cpu", dtype=FP32)
-
-    def test_a_tensor_of_another_shape(self, tmp_path):
-        name = "model.diffusion_model.time_embed.2.weight"
-        path = self.without(tmp_path / "x.safetensors", add=[(name, torch.zeros(5, 5))])
-        with pytest.raises(UnsupportedModel, match=r"time_embedding.linear_2.weight.*\[5, 5\]"):
-            load(path, "model", device="cpu", dtype=FP32)
-
     def test_a_part_that_is_not_there(self, tmp_path):
-        path = self.without(tmp_path / "x.safetensors", "cond_stage_model")
+        path = checkpoints.incomplete(tmp_path / "x.safetensors", "cond_stage_model")
         with pytest.raises(WrongKind, match="no text encoder") as caught:
             load(path, "clip", device="cpu", dtype=FP32)
         assert caught.value.where == str(path)

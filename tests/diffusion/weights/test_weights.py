@@ -1,76 +1,59 @@
-"""Packed numbers come out to the bit as ggml's reference in numpy gives them."""
+"""Stored tensors as torch's, mapped and not copied."""
 
 from __future__ import annotations
 
-import warnings
+import gc
+from pathlib import Path
 
-import gguf
-import numpy
+import psutil
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from ponystudio.diffusion.weights import gguf_dequantize
-from ponystudio.diffusion.weights.gguf_dequantize import unpacked
-from ponystudio.library.formats.tensor_info import PACKED
-
-BLOCKS = 256
-
-
-def random_blocks(kind: str) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Blocks of any bits whose numbers are finite, [n, bytes], and their numbers, [n, numbers]."""
-    size = PACKED[kind][1]
-    blocks = numpy.random.default_rng(7).integers(0, 256, (2 * BLOCKS, size), dtype=numpy.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        expected = gguf.dequantize(blocks, gguf.GGMLQuantizationType[kind])
-    finite = numpy.isfinite(expected).all(1)
-    assert finite.sum() >= BLOCKS
-    return blocks[finite][:BLOCKS], expected[finite][:BLOCKS]
+from helpers import checkpoints
+from ponystudio.diffusion.weights.weights import tensors
+from ponystudio.library.formats.weights_file import open_weights
 
 
-def same_bits(found: torch.Tensor, expected: numpy.ndarray) -> bool:
-    return found.dtype == torch.float32 and torch.equal(
-        found.view(torch.int32), torch.from_numpy(expected).view(torch.int32)
-    )
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        torch.float64,
+        torch.float32,
+        torch.float16,
+        torch.bfloat16,
+        torch.float8_e4m3fn,
+        torch.float8_e5m2,
+        torch.int64,
+        torch.int32,
+        torch.int16,
+        torch.int8,
+        torch.uint8,
+        torch.bool,
+    ],
+)
+def test_every_kind_of_number(dtype: torch.dtype, tmp_path: Path) -> None:
+    state = {"x": torch.tensor([0, 1, 1, 0, 1]).to(dtype)}
+    save_file(state, tmp_path / "x.safetensors")
+    torch.save(state, tmp_path / "x.pt")
+    for name in ("x.safetensors", "x.pt"):
+        with open_weights(tmp_path / name) as file:
+            found = dict(tensors(file))["x"]
+            assert found.dtype == dtype
+            assert torch.equal(found.float(), state["x"].float())
 
 
-@pytest.mark.parametrize("kind", PACKED)
-def test_every_kind(kind: str) -> None:
-    blocks, expected = random_blocks(kind)
-    assert len(numpy.unique(expected)) > BLOCKS  # else the blocks would show little
-    rows, wanted = blocks.reshape(16, -1), expected.reshape(16, -1)
-    assert same_bits(unpacked(torch.from_numpy(rows), kind), wanted)
+def test_buffers_outlive_the_file(tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    name = "first_stage_model.decoder.conv_in.weight"
+    with open_weights(path) as file:
+        value = dict(tensors(file))[name]
+    assert torch.equal(value, checkpoints.weights()[name])
+    assert _is_mapped(path)
+    del value
+    gc.collect()
+    assert not _is_mapped(path)
 
 
-@pytest.mark.parametrize("kind", ["Q8_0", "Q4_K", "IQ3_S"])
-def test_in_pieces(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces that end within rows, and rows that are no contiguous bytes."""
-    monkeypatch.setattr(gguf_dequantize, "PIECE", 7 * PACKED[kind][0])
-    blocks, expected = random_blocks(kind)
-    wide = torch.from_numpy(numpy.concatenate([blocks, blocks], 1))
-    rows = wide[:, : blocks.shape[1]]
-    assert not rows.is_contiguous()
-    assert same_bits(unpacked(rows, kind), expected)
-
-
-@pytest.mark.parametrize("rows", [0, 1])
-def test_few_rows(rows: int) -> None:
-    assert unpacked(torch.zeros(rows, 2 * 34, dtype=torch.uint8), "Q8_0").shape == (rows, 64)
-
-
-def test_a_known_block() -> None:
-    """Q8_0: a scale of 16 bits, and 32 whole numbers that are multiplied by it."""
-    numbers = torch.arange(-16, 16, dtype=torch.int8)
-    scale = torch.tensor([0.5], dtype=torch.float16)
-    block = torch.cat([scale.view(torch.uint8), numbers.view(torch.uint8)])
-    assert torch.equal(unpacked(block[None], "Q8_0"), 0.5 * numbers.float()[None])
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA or ROCm device")
-@pytest.mark.parametrize("kind", PACKED)
-def test_on_a_device(kind: str) -> None:
-    blocks, expected = random_blocks(kind)
-    found = unpacked(torch.from_numpy(blocks).cuda(), kind)
-    assert found.device.type == "cuda"
-    assert same_bits(found.cpu(), expected)
+def _is_mapped(path: Path) -> bool:
+    return any(region.path == str(path) for region in psutil.Process().memory_maps(grouped=False))
