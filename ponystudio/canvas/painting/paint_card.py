@@ -308,11 +308,12 @@ class BadgeFades(QObject):
 
     def begin(self, node: str, before: NodeState, after: NodeState) -> None:
         """This node's status line becomes another; progress and times just change."""
+        seen = self._store.detail == "full"
+        if not seen or theme.reduced_motion() or len(self._since) >= _MOST:
+            return
         item = self._store.node_items[node]
         old, new = (status(item.node, item.spec, state) for state in (before, after))
-        same = (old.icon, old.color) == (new.icon, new.color)
-        seen = self._store.detail == "full"
-        if same or not seen or theme.reduced_motion() or len(self._since) >= _MOST:
+        if (old.icon, old.color) == (new.icon, new.color):
             return
         self._since[node] = old, self._clock.elapsed()
         self._timer.start()

@@ -47,8 +47,8 @@ class Documents(QObject):
 
     `opened`, `closed`, `title_changed` and `dirty_changed` carry the document,
     `current_changed` it or None, `path_wanted` one that needs a file to be saved in, `notice` a
-    Notice for a toast. `restored` comes once, after `restore`. The documents are in the order of
-    their tabs.
+    Notification for a toast. `restored` comes once, after `restore`. The documents are in the order
+    of their tabs.
     """
 
     opened = Signal(object)
@@ -240,19 +240,19 @@ class Documents(QObject):
         for id in ids:
             try:
                 recovered = await in_background(opening.recover, self._journal_path(id))
+                back += self._restore_one(recovered, session, current=not back)
             except Exception:  # the others are to be opened all the same
-                log.exception("A journal cannot be read.")
-                continue
-            if recovered is not None and self._restore_one(recovered, session, current=not back):
-                back += 1
+                log.exception("A document cannot be opened again.")
         if back and not session.clean:
             self.notice.emit(notices.all_is_back())
         self.restored.emit()
 
     def _restore_one(
-        self, recovered: RecoveredDocument, session: OpenDocuments, *, current: bool
+        self, recovered: RecoveredDocument | None, session: OpenDocuments, *, current: bool
     ) -> bool:
         """Open it among the others in the order of their tabs, unless it was closed already."""
+        if recovered is None:
+            return False
         stored = recovered.stored
         if stored.closed or stored.pristine:
             # Closed in the last moment: it stands under recent, or is not needed any more.

@@ -33,7 +33,8 @@ _log = logging.getLogger(__name__)
 
 
 class ResultIndex(QObject):
-    """`changed`: ask again. `answered` carries an Answer. `added` carries a Picture just made.
+    """`changed`: ask again. `answered` carries an Answer. `added` carries the
+    PictureRecord of one just made.
 
     `close` it before the application ends.
     """

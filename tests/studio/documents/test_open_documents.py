@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from helpers.documents import change, seed, titles
 from helpers.graphs import node, picture
+from ponystudio.errors import GraphError
 from ponystudio.graph.editing.edits import AddNode
 from ponystudio.graph.formats import graph_file
+from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.templates import template
 
@@ -84,3 +88,23 @@ def test_session_and_recent_survive_nonsense(qapp, tmp_path):
         assert restored == [True]
         assert documents.recent.entries() == ()
         documents.shutdown()
+
+
+@pytest.mark.log_warnings
+def test_a_document_that_fails_keeps_no_other_from_coming_back(studio, file, monkeypatch, caplog):
+    change(studio.documents.open_now(file), 3)
+    studio.documents.new(template("upscale"))
+    first = studio.documents.current
+    studio.end()
+    resume = Document.resume
+
+    def resume_others(document, stored):
+        if document.id == first.id:
+            raise GraphError("This one cannot be shown.")
+        resume(document, stored)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Document, "resume", resume_others)
+        studio.start()
+    assert titles(studio.documents) == ["graph"]
+    assert "This one cannot be shown." in caplog.text
