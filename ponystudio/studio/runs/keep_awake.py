@@ -6,6 +6,7 @@ none nothing happens, and nothing is said.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 from PySide6.QtCore import QObject, QTimer
@@ -69,7 +70,8 @@ class SleepInhibitor(QObject):
 
 def _hold(released: threading.Event) -> None:
     """On a thread: a desktop may take seconds to answer."""
-    from wakepy import keep
+    with contextlib.suppress(Exception):  # it raises when the desktop is gone at the end
+        from wakepy import keep
 
-    with keep.running(on_fail="pass"):
-        released.wait()
+        with keep.running(on_fail="pass"):
+            released.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import wakepy
 
 from helpers.running import until
 from ponystudio.graph.model import Graph
@@ -50,3 +51,17 @@ def test_without_a_desktop_nothing_happens(queue, inhibitor, monkeypatch, capfd,
     inhibitor.close()
     assert capfd.readouterr() == ("", "")
     assert not recwarn.list
+
+
+def test_a_desktop_that_is_gone_at_the_end_is_not_spoken_of(queue, inhibitor, monkeypatch, capfd):
+    class Mode:
+        def __enter__(self):
+            pass
+
+        def __exit__(self, *_):
+            raise RuntimeError("The exit_mode was unsuccessful!")
+
+    monkeypatch.setattr(wakepy.keep, "running", lambda **_: Mode())
+    run(queue)
+    inhibitor.close()
+    assert capfd.readouterr() == ("", "")
