@@ -143,13 +143,12 @@ def _spandrel() -> ModuleType | None:
 
 
 def _from_spandrel(spandrel: Any, file: WeightsFile) -> Upscaling | None:
-    """What spandrel makes of the file, if it knows it; raises UnsupportedModel for no upscaler."""
+    """What spandrel makes of the file, if it can; raises UnsupportedModel for no upscaler."""
+    stored = {name: value.clone() for name, value in tensors(file)}
     try:
-        found = spandrel.ModelLoader().load_from_state_dict(
-            {name: value.clone() for name, value in tensors(file)}
-        )
-    except spandrel.UnsupportedModelError:
-        return None
+        found = spandrel.ModelLoader().load_from_state_dict(stored)
+    except (spandrel.UnsupportedModelError, LookupError, RuntimeError, TypeError, ValueError):
+        return None  # of a damaged file, too, of which our own networks say in words what is wrong
     if not isinstance(found, spandrel.ImageModelDescriptor) or found.input_channels != 3:
         raise UnsupportedModel(f"A {found.architecture.name} network does not enlarge pictures.")
     return _SpandrelNetwork(found)

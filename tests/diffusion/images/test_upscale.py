@@ -328,6 +328,17 @@ def test_else_the_own_networks_are_there(
     assert isinstance(load_upscaler(compact_file).module, SRVGGNetCompact)
 
 
+def test_a_file_at_which_spandrel_fails_is_for_the_own_networks(
+    compact_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: FakeSpandrel, state: dict[str, Tensor]) -> None:
+        raise RuntimeError(f"size mismatch for {next(iter(state))}")
+
+    monkeypatch.setattr(FakeSpandrel, "load_from_state_dict", fail)
+    monkeypatch.setitem(sys.modules, "spandrel", FakeSpandrel("body.0.weight"))
+    assert isinstance(load_upscaler(compact_file).module, SRVGGNetCompact)
+
+
 def test_a_spandrel_that_cannot_be_loaded_is_none(
     compact_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
