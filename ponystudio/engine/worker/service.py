@@ -4,6 +4,7 @@ run, its events, and small pictures of how far it is.
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -98,8 +99,6 @@ class Service:
         self._reporter = self._new_reporter(number, between_nodes)
         try:
             self._run(request, cancel)
-        except PonyStudioError:
-            pass  # the engine has said so
         finally:
             self._reporter = self._new_reporter()
             self.report_memory()
@@ -137,7 +136,8 @@ class Service:
             return
         if errors:
             self._reporter.emit(NodesLeftOut([*map(ErrorInfo.of, errors)]))
-        self.engine.run(part, cancel=cancel, observer=self._reporter)
+        with contextlib.suppress(PonyStudioError):  # the engine has said so
+            self.engine.run(part, cancel=cancel, observer=self._reporter)
 
     def _prepare(self, request: RunRequest) -> RunRequest:
         """The request with the nodes of its document's last graph wherever they are equal: what did

@@ -190,8 +190,8 @@ def summary(result: NodeResult) -> str:
 def problem_of(error: ErrorInfo) -> Problem:
     """The failure of a run, without its place, which the card itself is."""
     what, place = error.text, f"{error.node}.{error.socket}" if error.socket else error.node
-    if place and error.where.startswith(place):
-        what = what[len(place) :].removeprefix(": ")
+    if place and f"{error.where}: ".startswith(f"{place}: "):
+        what = what[len(place) + 2 :]
     return Problem(
         what=what[:1].upper() + what[1:],
         remedy=remedy_in_window(error.remedy),

@@ -21,6 +21,7 @@ from ponystudio.studio.runs.node_state_writer import (
         (ErrorInfo("X", "Too much.", "d", "", "d"), "Too much.", ""),
         (ErrorInfo("X", "Damaged.", "d.file: /a.png", "", "d", "file"), "/a.png: Damaged.", "file"),
         (ErrorInfo("X", "Full.", "/disk", "", "d"), "/disk: Full.", ""),
+        (ErrorInfo("X", "Full.", "d.png", "", "d"), "D.png: Full.", ""),
         (ErrorInfo("WorkerDied", "It ended: signal 9."), "It ended: signal 9.", ""),
     ],
 )
