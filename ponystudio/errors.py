@@ -15,7 +15,7 @@ PonyStudioError
 │       └── WrongKind, UnsupportedModel
 └── RunError                 while running                        exit code 1
     ├── NodeFailed           wraps what a node raised, with its id
-    ├── NotANumber, MismatchedValues, ChangedInput
+    ├── NotANumber (FloatOverflow), MismatchedValues, ChangedInput
     ├── OutOfMemory
     ├── StorageFull, NotWritable
     ├── Differs              a picture that was made again is another one

@@ -21,8 +21,6 @@ from ponystudio.graph.validation import check, effective_targets
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders, default_roots
 
-# How files begin that may carry a graph in their metadata; anything else is read as JSON.
-
 
 @dataclass(frozen=True)
 class OpenedGraph:

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, get_args
 
@@ -41,6 +42,7 @@ from ponystudio.graph.model import Graph
 MAX_JSON = 64 * 2**20
 MAX_BLOB = 256 * 2**20
 
+# Seconds between two signs of life of the worker.
 HEARTBEAT = 1.0
 
 _HEAD = struct.Struct(">II")
@@ -48,7 +50,7 @@ _HEAD = struct.Struct(">II")
 
 @dataclass(frozen=True)
 class Frame:
-    """One message as JSON, and the bytes that came along; `message_codec` says what it means."""
+    """One message as JSON, and the bytes that came along."""
 
     message: Mapping[str, Any]
     blob: bytes = b""
@@ -201,6 +203,7 @@ class UnreadableCommand:
 
 
 def encode(message: Command | Message) -> Frame:
+    """A message as `read_command` or `read_message` reads it."""
     graph, jpeg = None, b""
     match message:
         case SubmitRun() | PlanRun():
@@ -272,9 +275,10 @@ def _is_known(message: Mapping[str, Any]) -> bool:
     )
 
 
-def _names(union: Any) -> set[Any]:
+@cache
+def _names(union: Any) -> frozenset[Any]:
     kinds: tuple[type[Struct], ...] = get_args(union)
-    return {kind.__struct_config__.tag for kind in kinds}
+    return frozenset(kind.__struct_config__.tag for kind in kinds)
 
 
 def _plain(value: Any) -> Any:

@@ -3,8 +3,8 @@
 As JSON the events are the lines of `ponystudio run --events`. One more event is a class here, in
 `Event`, and a case in whoever handles it.
 
-A plan's text of a node is "cached: TIER", "skipped: WHY", "runs: REASON" or NOT_NEEDED. A reason is
-one of the words here, or how the node differs from its last run: see `graph.result_keys.why`.
+Why a node runs is one of the words here, or how it differs from its last run: see
+`graph.result_keys.why`.
 """
 
 from __future__ import annotations

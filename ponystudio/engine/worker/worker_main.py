@@ -4,8 +4,8 @@ It is started with two pipes as its standard input and output, and takes them ov
 else, so that no print of a library can reach them. It ends within a second of the end of its
 input, whatever it is doing.
 
-`engine.protocol.worker_commands` are what it is asked, `worker_messages` what it says. Plans and
-upgrades are answered while a run goes on; what is to be cleared is before its next node.
+`engine.protocol.worker_messages` has what it is asked and what it says. Plans and upgrades are
+answered while a run goes on; what is to be cleared is before its next node.
 
 Only light modules are imported here: torch comes when the pipes are safe.
 """
