@@ -25,6 +25,7 @@ DOCUMENT = SimpleNamespace(title="ponies", read_only="It is open in another tab.
         (LockHolder(os.getpid() + 1), True, f"another PonyStudio (process {os.getpid() + 1})"),
         (LockHolder(), False, "another PonyStudio (process ?)"),
     ],
+    ids=["free", "protected", "another tab", "another process", "nobody knows"],
 )
 def test_why_a_file_may_not_be_written(holder, protected, reason):
     found = notices.read_only_reason(holder, protected)
