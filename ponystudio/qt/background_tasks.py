@@ -165,6 +165,8 @@ class BackgroundTasks(QObject):
                 self._changed.wait_for(lambda: self._answers or not self._unfinished)
             self._deliver()
             if self._flows:
+                # No flow can go on while another one stands here.
+                assert asyncio.current_task(asyncio.get_event_loop()) is None
                 flags = QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents
                 QCoreApplication.processEvents(flags)
 

@@ -272,6 +272,25 @@ def test_flows_end_with_the_object_that_they_belong_to(qapp):
     until(lambda: ended)
 
 
+def test_who_waits_for_flows_within_one_is_refused_and_does_not_stand_still(tasks):
+    other, refused = BackgroundTasks("other"), []
+
+    async def saves():
+        await in_background(time.sleep, 0.01)
+
+    async def waits():
+        other.start(saves())
+        try:
+            other.wait()
+        except AssertionError:
+            refused.append(True)
+
+    tasks.start(waits())
+    tasks.wait()
+    other.finish()
+    assert refused
+
+
 def test_jobs_tell_how_far_they_are(tasks):
     seen = []
 

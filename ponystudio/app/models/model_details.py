@@ -71,8 +71,8 @@ class ModelDetails(ScrollColumn):
         self.copy = IconButton("copy", self.tr("Copy name"))
         self.use = TextButton("", "check")
         self.results = TextButton(self.tr("Its results"), "gallery")
-        self._said = label("", "caption")
-        self._said.setWordWrap(True)
+        self._advice_line = label("", "caption")
+        self._advice_line.setWordWrap(True)
         self.words = _DetailsSection(self.tr("Trigger words"))
         self.word_chips = FlowLayout()
         self.copy_words = TextButton(self.tr("Copy all"), "copy")
@@ -127,8 +127,8 @@ class ModelDetails(ScrollColumn):
         self.use.set_look(self.tr("Use in %1").replace("%1", taker))
         self.use.setVisible(bool(taker))
         words = self._advice(loads)
-        self._said.setText(words)
-        self._said.setVisible(bool(words))
+        self._advice_line.setText(words)
+        self._advice_line.setVisible(bool(words))
 
     def copy_name(self) -> None:
         """As a graph calls it; of an embedding, as a prompt does."""
@@ -239,7 +239,7 @@ class ModelDetails(ScrollColumn):
         box.addLayout(head)
         box.addLayout(self._badges)
         box.addLayout(buttons)
-        for part in (self._said, self.words, self.file, self.what, self.itself, self.tags):
+        for part in (self._advice_line, self.words, self.file, self.what, self.itself, self.tags):
             box.addWidget(part)
         self.box.addWidget(self._nothing)
         self.box.addWidget(self._content)

@@ -124,7 +124,7 @@ class KeySequenceField(QLineEdit):
 
     def event(self, event: QEvent) -> bool:
         asked = event.type() == QEvent.Type.ShortcutOverride
-        if asked and isinstance(event, QKeyEvent) and self._taken(event):
+        if asked and isinstance(event, QKeyEvent) and self._takes(event):
             event.accept()  # keys that are in use are written down, too
             return True
         return super().event(event)
@@ -132,14 +132,14 @@ class KeySequenceField(QLineEdit):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in self._HELD:
             return
-        if not self._taken(event):
+        if not self._takes(event):
             super().keyPressEvent(event)
         elif event.key() == Qt.Key.Key_Backspace and not event.modifiers():
             self.clear()
         else:
             self.setText(QKeySequence(event.keyCombination()).toString())
 
-    def _taken(self, event: QKeyEvent) -> bool:
+    def _takes(self, event: QKeyEvent) -> bool:
         bare = event.modifiers() in (
             Qt.KeyboardModifier.NoModifier,
             Qt.KeyboardModifier.ShiftModifier,

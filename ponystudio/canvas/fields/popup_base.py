@@ -66,14 +66,14 @@ class Popup(QFrame):
         self.setFocus(Qt.FocusReason.PopupFocusReason)
         _app().installEventFilter(self)
 
-    def wanted(self, anchor: QRect) -> QSize:
+    def _size_for(self, anchor: QRect) -> QSize:
         """The size for a field of this size on the screen."""
         hint = self.sizeHint()
         return QSize(max(hint.width(), anchor.width()), hint.height())
 
     def _place(self, anchor: QRect, inside: QRect) -> QRect:
         gap, edge = 4, 8
-        size = self.wanted(anchor)
+        size = self._size_for(anchor)
         below = inside.bottom() - edge - (anchor.bottom() + gap)
         above = anchor.top() - gap - (inside.top() + edge)
         height = min(size.height(), max(below, above, 60))

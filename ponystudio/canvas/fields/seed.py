@@ -43,7 +43,7 @@ class SeedField(Field):
             "lock": _lock_label(ctx),
         }
         names = list(labels)[: 3 if rect.width() >= _WIDE else 1]
-        x = rect.right() - _taken(rect)
+        x = rect.right() - _buttons_width(rect)
         return (
             *(
                 FieldPart(
@@ -59,17 +59,17 @@ class SeedField(Field):
 
     def paint_content(self, painter: QPainter, rect: QRectF, ctx: FieldContext) -> None:
         label, shown, role = self.label, self.shown(ctx), "mono"
-        room = rect.width() - _taken(rect) - 2 * field_painting.TEXT_INSET
+        room = rect.width() - _buttons_width(rect) - 2 * field_painting.TEXT_INSET
         if (
             text_layout.width(shown, role) + text_layout.width(label, "body") + field_painting.GAP
             > room
         ):
             # All twenty digits matter more than the word.
             label, role = "", "mono_caption"
-        right = _taken(rect) + field_painting.TEXT_INSET
+        right = _buttons_width(rect) + field_painting.TEXT_INSET
         field_painting.labelled(painter, rect, ctx, label, shown, role, right)
         painter.setPen(QPen(ctx.theme.color("line"), 1.0))
-        x = rect.right() - _taken(rect) - 2.5
+        x = rect.right() - _buttons_width(rect) - 2.5
         painter.drawLine(QPointF(x, rect.top() + 6), QPointF(x, rect.bottom() - 6))
         lock = "lock" if ctx.locked else "unlock"
         icons = {"dice": "dice", "last": "last", "lock": lock}
@@ -185,7 +185,7 @@ def _whole(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
-def _taken(rect: QRectF) -> float:
+def _buttons_width(rect: QRectF) -> float:
     """How much of a field its buttons take."""
     return (3 if rect.width() >= _WIDE else 1) * _BUTTON + 4
 

@@ -56,9 +56,6 @@ def view_actions(view: CameraView, minimap: Minimap) -> list[ActionSpec]:
     def zoom_step(up: bool) -> None:
         view.zoom_at(camera_view.stepped(view.zoom, up) / view.zoom, _middle(view))
 
-    def shift(dx: int, dy: int) -> None:
-        view.pan(dx, dy)
-
     group = tr("View")
     return [
         ActionSpec(
