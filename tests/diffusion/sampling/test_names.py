@@ -1,11 +1,16 @@
 import subprocess
 import sys
 
+import pytest
+
+from ponystudio.diffusion.sampling import euler, names
+from ponystudio.diffusion.sampling import samplers as functions
 from ponystudio.diffusion.sampling.names import (
     A1111_SCHEDULES,
     SAMPLER_SPECS,
     SAMPLERS,
     SCHEDULES,
+    SamplerSpec,
     supports,
 )
 from ponystudio.diffusion.sampling.samplers import BROWNIAN, samplers
@@ -39,6 +44,24 @@ def test_ddpm_is_refused_for_flow_and_euler_is_not():
 
 def test_an_unknown_sampler_is_supported_by_nothing():
     assert not supports("eular", "eps")
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """One more row, of a function that is there."""
+    spec = SamplerSpec("toy", "Toy", "euler", function="heun", flow=False)
+    for module in (names, functions):
+        monkeypatch.setattr(module, "SAMPLER_SPECS", (*SAMPLER_SPECS, spec))
+    samplers.cache_clear()
+    yield spec
+    samplers.cache_clear()
+
+
+def test_a_row_is_all_that_a_function_needs_to_be_a_sampler(toy):
+    assert samplers()["toy"] is euler.heun
+    assert list(samplers())[-1] == "toy"
+    assert supports("toy", "eps")
+    assert not supports("toy", "flow")
 
 
 def test_names_load_no_torch():
