@@ -34,12 +34,16 @@ def answer(dialogs: FileDialogs, qtbot, text: str) -> None:
     dialog = dialogs.dialog
     assert QTest.qWaitForWindowExposed(dialog)
     line = dialog.findChild(QLineEdit, "fileNameEdit")
-    line.setFocus()
-    line.selectAll()
-    QTest.keyClicks(line, text)
-    line.completer().popup().hide()  # else Return chooses in it
     button = dialog.findChild(QDialogButtonBox).buttons()[0]
-    qtbot.waitUntil(lambda: line.text() == text and button.isEnabled())
+
+    def accepts() -> bool:
+        """Whether it takes the text; while it still reads the folder it may write another one."""
+        if line.text() != text or not button.isEnabled():
+            line.clear()
+            line.setText(text)  # typed, a list of files would open some time, and take the click
+        return line.text() == text and button.isEnabled()
+
+    qtbot.waitUntil(accepts, timeout=20_000)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: dialogs.dialog is not dialog, timeout=20_000)
     QApplication.processEvents()
