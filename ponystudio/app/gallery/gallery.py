@@ -154,7 +154,7 @@ class GalleryPage(QFrame):
         paths = (pairing.a, pairing.b) if compared else (None, None)
         self.comparer.compare(*paths)
         chosen = (pairing.a if compared else None, pairing.b)
-        self._results.shown = [path for path in chosen if path is not None]
+        self._results.set_shown([path for path in chosen if path is not None])
         self._emit_status()
 
     def _listed(self) -> None:

@@ -84,7 +84,7 @@ class DocumentPage(QWidget):
         elif not (bounds := self.scene.store.bounds()).isNull():
             size = QSizeF(self.view.viewport().size()) / theme.scale()
             self.view.set_camera(camera_view.fitting(bounds, size))
-        self.document.camera_of = lambda: self.view.camera().to_json()
+        self.document.set_camera_source(lambda: self.view.camera().to_json())
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

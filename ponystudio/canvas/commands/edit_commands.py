@@ -27,9 +27,12 @@ class EditCommands(QObject):
         self._view, self.ops = view, ops
         self.scene, self.store = ops.scene, ops.store
         self.selection = SelectionCommands(ops, self._place)
-        self.chooser = PaletteChooser(ops, view)
+        self.chooser = PaletteChooser(ops, view, self._extras())
         self.in_place = InPlaceText(ops, view.editors)
-        self.chooser.extras = [
+
+    def _extras(self) -> list[PaletteEntry]:
+        """What can be added besides nodes."""
+        return [
             PaletteEntry(
                 self.tr("Note"),
                 self.tr("Text on the canvas, in Markdown."),

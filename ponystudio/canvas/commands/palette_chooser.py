@@ -30,12 +30,14 @@ class PaletteChooser(QObject):
 
     recent: ClassVar[list[str]] = []
 
-    def __init__(self, ops: GraphOperations, view: CameraView) -> None:
+    def __init__(
+        self, ops: GraphOperations, view: CameraView, extras: Sequence[PaletteEntry] = ()
+    ) -> None:
         super().__init__(ops)
         self.ops, self.view = ops, view
         self.scene, self.store = ops.scene, ops.store
         self.palette: Palette | None = None
-        self.extras: list[PaletteEntry] = []
+        self._extras = extras
         self._then: Callable[[Any], object] | None = None
         ops.node_requested.connect(self.connect_from)
 
@@ -57,7 +59,7 @@ class PaletteChooser(QObject):
         if wire in self.store.wire_items and wire:
             filter = SocketFilter(self.store.wire_items[wire].type, "takes")
         verb = self.tr("put into the wire") if wire else ""
-        entries = [*node_entries(self.ops.catalog), *([] if wire else self.extras)]
+        entries = [*node_entries(self.ops.catalog), *([] if wire else self._extras)]
         self._ask(at, entries, chosen, filter=filter, verb=verb)
 
     def connect_from(self, at: QPointF, ends: Sequence[SocketRef]) -> None:

@@ -56,7 +56,7 @@ class BackingStore(QObject):
             self._view.viewport().update()
 
     def camera_moved(self) -> None:
-        self._store.detail = paint_scene.detail(self._view.zoom)
+        self._store.set_detail(paint_scene.detail(self._view.zoom))
 
     def settle(self) -> None:
         """Paint what is still shown scaled."""

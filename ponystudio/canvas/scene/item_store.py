@@ -117,11 +117,18 @@ class ItemStore(QObject):
         self.wire_index: SpatialIndex[WireKey] = SpatialIndex()
         self.wires_of: dict[str, set[WireKey]] = {}
         """The wires into and out of each node."""
-        self.detail: Detail = "full"
-        """How much of the items shows, as the view that looks at them says."""
+        self._detail: Detail = "full"
         self._heights = count(1)
         self._pending: list[QRectF] | None = None
         self._everything = False
+
+    @property
+    def detail(self) -> Detail:
+        """How much of the items shows, as the view that looks at them says."""
+        return self._detail
+
+    def set_detail(self, detail: Detail) -> None:
+        self._detail = detail
 
     # What must be painted again
 

@@ -26,23 +26,28 @@ class Document(EditableGraph):
 
     `path` is None until it is saved. `dirty`: the graph differs from the one in its file (or, for
     one without a file, from the one it began with). `read_only` says why it cannot be saved where
-    it lies, or "". `camera_of`, set by its view, tells {center, zoom}; `camera` is where the view
-    should begin.
+    it lies, or "". `camera`, {center, zoom}, is where the view should begin. `journal_lock` keeps
+    other processes from its journal.
     """
 
     title_changed = Signal()
     dirty_changed = Signal()
 
     def __init__(
-        self, id: str, journal: Journal, catalog: Catalog, parent: QObject | None = None
+        self,
+        id: str,
+        journal: Journal,
+        catalog: Catalog,
+        journal_lock: FileLock | None = None,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(None, catalog, parent)
         self.id = id
         self.journal = journal
-        self.lock: FileLock | None = None
-        self.journal_lock: FileLock | None = None
         self.camera: Camera | None = None
-        self.camera_of: Callable[[], Camera] | None = None
+        self._lock: FileLock | None = None
+        self._journal_lock = journal_lock
+        self._camera_source: Callable[[], Camera] | None = None
         self._path: Path | None = None
         self._title = ""
         self._read_only = ""
@@ -198,15 +203,19 @@ class Document(EditableGraph):
 
     def set_lock(self, lock: FileLock | None) -> None:
         """Another lock on writing its file."""
-        if self.lock is not None:
-            self.lock.release()
-        self.lock = lock
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = lock
 
     def unlock(self) -> None:
         """Let others write its file and its journal. May be called from the writer's thread."""
-        for lock in (self.lock, self.journal_lock):
+        for lock in (self._lock, self._journal_lock):
             if lock is not None:
                 lock.release()
+
+    def set_camera_source(self, source: Callable[[], Camera]) -> None:
+        """`source` tells where the view stands, as long as there is one."""
+        self._camera_source = source
 
     def note_camera(self) -> None:
         """Note in the journal where the view stands."""
@@ -215,11 +224,11 @@ class Document(EditableGraph):
 
     def current_camera(self) -> Camera | None:
         """Where the view stands, or stood last."""
-        if self.camera_of is not None:
+        if self._camera_source is not None:
             try:
-                self.camera = self.camera_of()
+                self.camera = self._camera_source()
             except RuntimeError:  # the view is gone already
-                self.camera_of = None
+                self._camera_source = None
         return self.camera
 
     def compact(self) -> None:

@@ -200,7 +200,7 @@ class Documents(QObject):
         else:
             title = loaded.title if path else self._free_title(loaded.title)
             document.start(loaded.graph, title, path, loaded.digest)
-        document.lock = loaded.lock
+        document.set_lock(loaded.lock)
         document.set_read_only(notices.read_only_reason(loaded.holder, loaded.protected))
         if path is not None:
             self.recent.add(document.title, path)
@@ -281,7 +281,7 @@ class Documents(QObject):
         if taken:  # opened again meanwhile
             document.rename(None, self._free_title(stored.title))
         else:
-            document.lock = recovered.lock
+            document.set_lock(recovered.lock)
             reason = notices.read_only_reason(recovered.holder, recovered.protected)
             document.set_read_only(reason)
         self._add(document, index, current=current)
@@ -443,12 +443,10 @@ class Documents(QObject):
         """A document that is not open yet, new or with the journal of this id."""
         id = id or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
         journal = Journal(self._writer, self._journal_path(id))
-        document = Document(id, journal, self._catalog, self)
-        document.journal_lock = journal_lock or FileLock(
-            self._journal_path(id).with_suffix(".lock")
-        )
+        lock = journal_lock or FileLock(self._journal_path(id).with_suffix(".lock"))
+        document = Document(id, journal, self._catalog, lock, self)
         try:
-            document.journal_lock.acquire()
+            lock.acquire()
         except OSError as error:  # the journal will say so, again and again
             self._notify_writing(PonyStudioError(f"{error.strerror}."))
         document.title_changed.connect(partial(self.title_changed.emit, document))

@@ -78,6 +78,67 @@ class StoredDocument:
         """Nothing was ever done in it."""
         return self.path is None and not self.graph.nodes and not self.history
 
+    @classmethod
+    def begin(cls, line: Line) -> StoredDocument:
+        """By the first line of a journal."""
+        if line["format"] != FORMAT:
+            raise ValueError("no journal")
+        if line["version"] != VERSION:
+            raise NewerJournal("The journal was written by a newer PonyStudio.")
+        base = from_json(line["graph"])
+        path = None if line["path"] is None else Path(line["path"])
+        return cls(line["id"], line["title"], UndoHistory(base), path, line["time"])
+
+    def play(self, line: Line) -> None:
+        """What the next line says."""
+        history = self.history
+        match line:
+            case {"do": edit, "text": text}:
+                alone = line.get("alone", False)
+                history.do(decode(edit), text, line.get("merge", ""), alone=alone)
+            case {"to": index}:
+                history.go_to(index)
+            case {"seal": number}:
+                history.seal()
+                self.marks[number] = history.graph
+            case {"unseal": _}:
+                history.unseal()
+            case {"mark": number}:
+                self.marks[number] = history.graph
+            case {"saving": number, "sha256": digest}:
+                self.pending[digest] = number
+            case {"saved": number, "path": path, "sha256": digest}:
+                self.saved = self.marks.get(number)
+                self.path, self.digest = None if path is None else Path(path), digest
+                later = {key: n for key, n in self.pending.items() if number is None or n > number}
+                self.pending = later
+            case {"named": path, "title": title}:
+                self.path, self.title = None if path is None else Path(path), title
+            case {"camera": camera}:
+                self.camera = camera
+            case {"closed": time}:
+                self.closed = time
+            case {"opened": _}:
+                self.closed = 0.0
+            case _:
+                pass  # a later version's; it says what it needs by its version
+
+    def count_line(self, end: int) -> None:
+        """A line was read, up to this byte."""
+        self.lines, self.intact_bytes = self.lines + 1, end
+
+    def note_loss(self, data: bytes) -> None:
+        """A torn last line is what a crash leaves; more than that is damage."""
+        self.lost = data.count(b"\n", self.intact_bytes) > 0
+
+    def drop_saved(self) -> None:
+        """What is in its file is not known any more."""
+        self.saved = None
+
+    def end_pending(self, digest: str) -> None:
+        """The save that was about to write this content did so."""
+        self.saved, self.digest = self.marks[self.pending[digest]], digest
+
 
 def header(id: str, title: str, path: Path | None, graph: Graph, time: float) -> Line:
     return {
@@ -166,17 +227,16 @@ def replay(path: Path) -> StoredDocument | None:
     for end, line in _lines(data):
         try:
             if stored is None or "format" in line:  # a second header begins anew
-                stored = _begun(line)
+                stored = StoredDocument.begin(line)
             else:
-                _play(stored, line)
+                stored.play(line)
         except NewerJournal:
             raise
         except (PonyStudioError, LookupError, TypeError, ValueError, AttributeError):
             break
-        stored.lines, stored.intact_bytes = stored.lines + 1, end
+        stored.count_line(end)
     if stored is not None:
-        # A torn last line is what a crash leaves; more than that is damage.
-        stored.lost = data.count(b"\n", stored.intact_bytes) > 0
+        stored.note_loss(data)
     return stored
 
 
@@ -193,47 +253,3 @@ def _lines(data: bytes) -> Iterable[tuple[int, Line]]:
             return
         yield end, line
         start = end
-
-
-def _begun(line: Line) -> StoredDocument:
-    if line["format"] != FORMAT:
-        raise ValueError("no journal")
-    if line["version"] != VERSION:
-        raise NewerJournal("The journal was written by a newer PonyStudio.")
-    base = from_json(line["graph"])
-    path = None if line["path"] is None else Path(line["path"])
-    return StoredDocument(line["id"], line["title"], UndoHistory(base), path, line["time"])
-
-
-def _play(stored: StoredDocument, line: Line) -> None:
-    history = stored.history
-    match line:
-        case {"do": edit, "text": text}:
-            alone = line.get("alone", False)
-            history.do(decode(edit), text, line.get("merge", ""), alone=alone)
-        case {"to": index}:
-            history.go_to(index)
-        case {"seal": number}:
-            history.seal()
-            stored.marks[number] = history.graph
-        case {"unseal": _}:
-            history.unseal()
-        case {"mark": number}:
-            stored.marks[number] = history.graph
-        case {"saving": number, "sha256": digest}:
-            stored.pending[digest] = number
-        case {"saved": number, "path": path, "sha256": digest}:
-            stored.saved = stored.marks.get(number)
-            stored.path, stored.digest = None if path is None else Path(path), digest
-            later = {key: n for key, n in stored.pending.items() if number is None or n > number}
-            stored.pending = later
-        case {"named": path, "title": title}:
-            stored.path, stored.title = None if path is None else Path(path), title
-        case {"camera": camera}:
-            stored.camera = camera
-        case {"closed": time}:
-            stored.closed = time
-        case {"opened": _}:
-            stored.closed = 0.0
-        case _:
-            pass  # a later version's; it says what it needs by its version

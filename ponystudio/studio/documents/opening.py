@@ -57,6 +57,26 @@ class RecoveredDocument:
     def release(self) -> None:
         _release(self.lock, self.journal_lock)
 
+    def compare_with_file(self, path: Path) -> None:
+        """Lock the file; is it still the one that the journal speaks of?"""
+        stored = self.stored
+        self.lock, self.holder = lock_for_writing(path)
+        digest = digest_of(path)
+        if not digest:
+            self.gone = True
+            stored.drop_saved()
+            return
+        self.protected = not os.access(path, os.W_OK)
+        if digest in stored.pending:  # killed between writing the file and saying so
+            stored.end_pending(digest)
+        elif digest != stored.digest:
+            self.changed = True
+            if not stored.dirty:
+                try:
+                    self.fresh, self.digest = graph_file.read(path), digest
+                except GraphFileError:
+                    stored.drop_saved()
+
 
 def _release(*locks: FileLock | None) -> None:
     for lock in locks:
@@ -77,23 +97,22 @@ def load(path: Path, journal: Path | None = None) -> LoadedFile:
         graph = graph_file.loads(graph_text(path), where=str(path))
         return LoadedFile(graph, path.stem)
     digest = digest_of(path)
-    loaded = LoadedFile(graph_file.read(path), path.stem, path, digest)
-    loaded.lock, loaded.holder = lock_for_writing(path)
-    loaded.protected = not os.access(path, os.W_OK)
-    if journal is not None:
-        _find_unsaved(loaded, journal)
-    return loaded
+    graph = graph_file.read(path)
+    lock, holder = lock_for_writing(path)
+    protected = not os.access(path, os.W_OK)
+    stored, stored_lock = _unsaved(digest, journal)
+    return LoadedFile(graph, path.stem, path, digest, lock, holder, protected, stored, stored_lock)
 
 
-def _find_unsaved(loaded: LoadedFile, journal: Path) -> None:
-    """Unsaved work counts as the document if it began with what the file holds now."""
-    recovered = recover(journal, with_file=False)
+def _unsaved(digest: str, journal: Path | None) -> tuple[StoredDocument | None, FileLock | None]:
+    """Unsaved work, which counts as the document if it began with what the file holds now."""
+    recovered = None if journal is None else recover(journal, with_file=False)
     if recovered is None:
-        return
-    if recovered.stored.digest == loaded.digest:
-        loaded.stored, loaded.stored_lock = recovered.stored, recovered.journal_lock
-    else:
+        return None, None
+    if recovered.stored.digest != digest:
         recovered.journal_lock.release()
+        return None, None
+    return recovered.stored, recovered.journal_lock
 
 
 def recover(journal: Path, *, with_file: bool = True) -> RecoveredDocument | None:
@@ -116,30 +135,8 @@ def recover(journal: Path, *, with_file: bool = True) -> RecoveredDocument | Non
         return None
     recovered = RecoveredDocument(stored, guard)
     if with_file and stored.path is not None:
-        _compare_with_file(recovered, stored.path)
+        recovered.compare_with_file(stored.path)
     return recovered
-
-
-def _compare_with_file(recovered: RecoveredDocument, path: Path) -> None:
-    """Is the file still the one that the journal speaks of?"""
-    stored = recovered.stored
-    recovered.lock, recovered.holder = lock_for_writing(path)
-    digest = digest_of(path)
-    if not digest:
-        recovered.gone = True
-        stored.saved = None
-        return
-    recovered.protected = not os.access(path, os.W_OK)
-    if digest in stored.pending:  # killed between writing the file and saying so
-        stored.saved, stored.digest = stored.marks[stored.pending[digest]], digest
-    elif digest != stored.digest:
-        recovered.changed = True
-        if not stored.dirty:
-            try:
-                recovered.fresh = graph_file.read(path)
-                recovered.digest = digest
-            except GraphFileError:
-                stored.saved = None
 
 
 def _keep_damaged(journal: Path, *, keep: bool) -> None:

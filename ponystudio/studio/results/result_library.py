@@ -127,8 +127,7 @@ class ResultLibrary(QObject):
         self.actions = PictureActions(self.index, self.thumbnails, self)
         self.verdicts: dict[Path, Verdict] = {}
         """Of pictures that were made again since the app began."""
-        self.shown: list[Path] = []
-        """What a gallery shows, or the last one showed: another one begins with it."""
+        self._shown: list[Path] = []
         self._made: dict[tuple[str, str], Path] = {}
         self._catalog: Mapping[str, NodeSpec] = {}
         self._comparing = BackgroundTasks("compare")
@@ -153,6 +152,14 @@ class ResultLibrary(QObject):
         from ponystudio.studio.results.comparison import Comparer
 
         return Comparer(self.loader, self._comparing, lambda: self._catalog or shipped(), parent)
+
+    @property
+    def shown(self) -> list[Path]:
+        """What a gallery shows, or the last one showed: another one begins with it."""
+        return self._shown
+
+    def set_shown(self, paths: list[Path]) -> None:
+        self._shown = paths
 
     def picture_of(self, document: Document, node: str) -> Path | None:
         """What this node last saved, since the app began."""

@@ -59,6 +59,12 @@ class _Mean(msgspec.Struct, array_like=True):
         seconds = per_step * max(work.steps, 1) if self.stepped else self.seconds * ratio
         return Estimate(seconds, per_step, int(self.runs))
 
+    def learn(self, work: Work, latest: float) -> None:
+        """The node took `latest` seconds, each step if it has any."""
+        self.runs += 1
+        self.seconds += (latest - self.seconds) * WEIGHT
+        self.stepped, self.pixels = float(bool(work.steps)), work.pixels
+
 
 _Known = dict[str, dict[str, dict[str, _Mean]]]
 
@@ -99,10 +105,7 @@ class Estimates:
     def learn(self, device: str, type: str, work: Work, seconds: float) -> None:
         sizes = self._known.setdefault(device, {}).setdefault(type, {})
         latest = seconds / work.steps if work.steps else seconds
-        mean = sizes.setdefault(work.bucket, _Mean(0, latest, 0, 0))
-        mean.runs += 1
-        mean.seconds += (latest - mean.seconds) * WEIGHT
-        mean.stepped, mean.pixels = float(bool(work.steps)), work.pixels
+        sizes.setdefault(work.bucket, _Mean(0, latest, 0, 0)).learn(work, latest)
         self._changed = True
 
     def text(self) -> str | None:

@@ -28,7 +28,7 @@ def test_a_card_hides_the_sockets_below_it(scene: GraphScene) -> None:
 
 
 def test_from_afar_there_are_no_sockets_but_cards_are_handles(scene: GraphScene) -> None:
-    scene.store.detail = "far"
+    scene.store.set_detail("far")
     assert hit_test.socket_at(scene.store, scene.store.output_pos("source", "latent")) is None
 
 

@@ -21,7 +21,7 @@ def test_the_next_start_shows_the_same_tabs(studio, file, tmp_path):
     documents.new().do(AddNode(node("a", "t.number")), "Add")
     opened = documents.open_now(file)
     change(opened, 3)
-    opened.camera_of = lambda: {"center": [5, 5], "zoom": 2.0}
+    opened.set_camera_source(lambda: {"center": [5, 5], "zoom": 2.0})
     documents.new(template("upscale"))
     documents.move(documents.current, 0)
     documents.set_current(opened)

@@ -13,7 +13,7 @@ from ponystudio.studio.documents.documents import Documents
 def test_saving(studio, file, tmp_path):
     documents = studio.documents
     document = documents.open_now(file)
-    document.camera_of = lambda: {"center": [1, 2], "zoom": 0.5}
+    document.set_camera_source(lambda: {"center": [1, 2], "zoom": 0.5})
     change(document, 2**64 - 1)
     assert document.dirty
     assert documents.save(document)
