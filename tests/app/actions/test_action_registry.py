@@ -29,9 +29,10 @@ def done():
 def host(qtbot):
     host = QWidget()
     qtbot.addWidget(host)
-    host.show()
+    with qtbot.waitExposed(host):
+        host.show()
     host.activateWindow()
-    qtbot.waitExposed(host)
+    qtbot.waitUntil(host.isActiveWindow)
     return host
 
 
