@@ -14,10 +14,27 @@ from typing import Any, Self, TextIO, TypeVar
 
 from tqdm import tqdm
 
-from ponystudio.engine.protocol.run_events import JsonEvent, RunFailed
+from ponystudio.engine.protocol.run_events import (
+    Memory,
+    NodeFinished,
+    Note,
+    Output,
+    Progress,
+    RunEvent,
+    RunFailed,
+    RunStarted,
+    WeightsEvent,
+)
 
 # tqdm would start a thread to watch over slow bars; ours move at every step.
 tqdm.monitor_interval = 0
+
+
+class NodePlanned(RunEvent, frozen=True, tag="planned"):
+    """What a run would do with a node, and why."""
+
+    node: str
+    what: str
 
 
 class RunDisplay(ABC):
@@ -28,7 +45,7 @@ class RunDisplay(ABC):
 
     _has_reader = True
 
-    def __call__(self, event: JsonEvent) -> None:
+    def __call__(self, event: RunEvent) -> None:
         try:
             if self._has_reader:
                 self.show_event(event)
@@ -36,7 +53,7 @@ class RunDisplay(ABC):
             self._has_reader = False
 
     @abstractmethod
-    def show_event(self, event: JsonEvent) -> None: ...
+    def show_event(self, event: RunEvent) -> None: ...
 
     @abstractmethod
     def show_plan(self, planned: Mapping[str, str]) -> None:
@@ -70,15 +87,15 @@ class JsonLines(RunDisplay):
         """What ends it before there is a run, or past it, is told here: no end goes untold."""
         if error is None or self._failed:
             return
-        self(RunFailed.of(error).as_json())
+        self(RunFailed.of(error))
 
-    def show_event(self, event: JsonEvent) -> None:
-        self._failed = self._failed or event["event"] == "run_failed"
-        print(json.dumps(event), file=self._stream, flush=True)
+    def show_event(self, event: RunEvent) -> None:
+        self._failed = self._failed or isinstance(event, RunFailed)
+        print(json.dumps(event.as_json()), file=self._stream, flush=True)
 
     def show_plan(self, planned: Mapping[str, str]) -> None:
         for node, what in planned.items():
-            self({"event": "planned", "node": node, "what": what})
+            self(NodePlanned(node, what))
 
 
 class TextReport(RunDisplay):
@@ -87,19 +104,8 @@ class TextReport(RunDisplay):
     def __init__(self, results: TextIO, notes: TextIO) -> None:
         self._results = results
         self._notes = notes
+        self._has_bars = notes.isatty()
         self._bars: dict[str, tqdm[Any]] = {}
-        self._handlers: dict[str, Callable[[JsonEvent], None]] = {
-            "run_started": self._started,
-            "output": self._output,
-            "memory": self._memory,
-            "note": self._note,
-        }
-        if notes.isatty():
-            self._handlers |= {
-                "progress": self._progress,
-                "node_finished": self._finished,
-                "weights": self._weights,
-            }
 
     def __exit__(
         self,
@@ -110,54 +116,44 @@ class TextReport(RunDisplay):
         for bar in self._bars.values():
             bar.close()
 
-    def show_event(self, event: JsonEvent) -> None:
-        handle = self._handlers.get(event["event"])
-        if handle:
-            handle(event)
+    def show_event(self, event: RunEvent) -> None:
+        match event:
+            case RunStarted(nodes, steps, device):
+                self._print(f"{steps} of {nodes} nodes to run on {device}")
+            case Output(path=path):
+                self._print(path, self._results)
+            case Memory(text, node) | Note(node, text):
+                self._print(f"{node}: {text}" if node else text)
+            case WeightsEvent() if self._has_bars:
+                self._print(_weights_text(event))
+            case Progress(node, step, steps) if self._has_bars:
+                self._move_bar(node, step, steps)
+            case NodeFinished(node) if node in self._bars:
+                self._bars.pop(node).close()
 
     def show_plan(self, planned: Mapping[str, str]) -> None:
         width = max(map(len, planned), default=0)
         for node, what in planned.items():
             print(f"{node:<{width}}  {what}", file=self._results)
 
-    def _started(self, event: JsonEvent) -> None:
-        self._print(f"{event['steps']} of {event['nodes']} nodes to run on {event['device']}")
-
-    def _output(self, event: JsonEvent) -> None:
-        self._print(event["path"], self._results)
-
-    def _memory(self, event: JsonEvent) -> None:
-        node = f"{event['node']}: " if event.get("node") else ""
-        self._print(f"{node}{event['action']}")
-
-    def _note(self, event: JsonEvent) -> None:
-        node = f"{event['node']}: " if event["node"] else ""
-        self._print(f"{node}{event['text']}")
-
-    def _weights(self, event: JsonEvent) -> None:
-        size, seconds = f"{event['bytes'] / 2**20:,.0f} MiB", f"{event['seconds']:.1f} s"
-        if event["action"] == "stream":
-            self._print(f"{event['file']}: {size} came as they were needed, {seconds} of waiting")
-        else:
-            self._print(f"{event['action']} {event['file']}: {size} in {seconds}")
-
-    def _progress(self, event: JsonEvent) -> None:
-        node = event["node"]
+    def _move_bar(self, node: str, step: int, steps: int) -> None:
         bar = self._bars.get(node)
         if bar is None:
-            bar = self._bars[node] = tqdm(total=event["steps"], desc=node, file=self._notes)
-        bar.update(event["step"] - bar.n)
-
-    def _finished(self, event: JsonEvent) -> None:
-        bar = self._bars.pop(event["node"], None)
-        if bar is not None:
-            bar.close()
+            bar = self._bars[node] = tqdm(total=steps, desc=node, file=self._notes)
+        bar.update(step - bar.n)
 
     def _print(self, text: str, stream: TextIO | None = None) -> None:
         """A line that leaves the bars below it whole."""
         stream = stream or self._notes
         tqdm.write(text, file=stream)
         stream.flush()
+
+
+def _weights_text(event: WeightsEvent) -> str:
+    size, seconds = f"{event.bytes / 2**20:,.0f} MiB", f"{event.seconds:.1f} s"
+    if event.action == "stream":
+        return f"{event.file}: {size} came as they were needed, {seconds} of waiting"
+    return f"{event.action} {event.file}: {size} in {seconds}"
 
 
 T = TypeVar("T")

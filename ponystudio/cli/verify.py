@@ -13,6 +13,7 @@ from typing import Any
 from ponystudio.cli.error_report import Refused
 from ponystudio.cli.graph_argument import OpenedGraph, add_models_argument, open_graph
 from ponystudio.cli.progress import TextReport, cancellable
+from ponystudio.engine.protocol.run_events import Event, Output
 from ponystudio.engine.verification import compare
 from ponystudio.errors import Differs, UsageError
 from ponystudio.graph.formats.receipt import Receipt, read_receipt
@@ -46,11 +47,11 @@ def _make_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:
     device, dtype = _device_and_dtype(then.environment)
     made: list[Path] = []
 
-    def on_event(event: Mapping[str, Any]) -> None:
-        if event["event"] == "output" and event["node"] == then.node:
-            made.append(Path(event["path"]))
-        elif event["event"] != "output":
+    def on_event(event: Event) -> None:
+        if not isinstance(event, Output):
             display(event)
+        elif event.node == then.node:
+            made.append(Path(event.path))
 
     with TextReport(sys.stdout, sys.stderr) as display, redirect_stdout(sys.stderr):
         cancellable(

@@ -10,12 +10,12 @@ from threading import Event as Flag
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import DeviceChoice, choose
 from ponystudio.engine.node_packs import NodePacks, load_packs
-from ponystudio.engine.protocol.run_events import JsonEvent, NodePlan
+from ponystudio.engine.protocol.run_events import Event, NodePlan
 from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 
-OnEvent = Callable[[JsonEvent], None]
+OnEvent = Callable[[Event], None]
 
 
 def run_graph(
@@ -76,12 +76,7 @@ def dry_run(
 def _engine(
     packs: NodePacks | None, choice: DeviceChoice, cache_dir: Path | None, on_event: OnEvent
 ) -> Iterator[Engine]:
-    engine = Engine(
-        packs or load_packs(),
-        choice,
-        cache_dir=cache_dir,
-        emit=lambda event: on_event(event.as_json()),
-    )
+    engine = Engine(packs or load_packs(), choice, cache_dir=cache_dir, emit=on_event)
     try:
         yield engine
     finally:

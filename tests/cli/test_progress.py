@@ -9,18 +9,39 @@ import json
 import pytest
 
 from ponystudio.cli.progress import JsonLines, TextReport
+from ponystudio.engine.protocol.run_events import (
+    Memory,
+    NodeFinished,
+    NodeStarted,
+    Output,
+    Progress,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    WeightsEvent,
+)
 from ponystudio.errors import Cancelled, NodeFailed, ParamRange
 
 RUN = (
+    RunStarted(3, 2, "CPU, fp32"),
+    WeightsEvent("a.safetensors", "load", 2**21, 1.5),
+    NodeStarted("sampler", "seed changed"),
+    *(Progress("sampler", step, 3) for step in (1, 2, 3)),
+    NodeFinished("sampler", cached=False, seconds=2.0),
+    Memory("tiled decode", "decode"),
+    Output("save", "/there/pony_00001.png"),
+    RunFinished(3.0),
+)
+LINES = [
     {"event": "run_started", "nodes": 3, "steps": 2, "device": "CPU, fp32"},
     {"event": "weights", "file": "a.safetensors", "action": "load", "bytes": 2**21, "seconds": 1.5},
-    {"event": "node_started", "node": "sampler"},
+    {"event": "node_started", "node": "sampler", "why": "seed changed"},
     *({"event": "progress", "node": "sampler", "step": step, "steps": 3} for step in (1, 2, 3)),
     {"event": "node_finished", "node": "sampler", "cached": False, "seconds": 2.0},
     {"event": "memory", "action": "tiled decode", "node": "decode"},
-    {"event": "output", "node": "save", "path": "/there/pony_00001.png"},
+    {"event": "output", "node": "save", "path": "/there/pony_00001.png", "unchanged": False},
     {"event": "run_finished", "seconds": 3.0},
-)
+]
 
 
 class Terminal(io.StringIO):
@@ -72,7 +93,7 @@ def events_of(run):
 
 
 def test_json_lines():
-    assert events_of(RUN) == list(RUN)
+    assert events_of(RUN) == LINES
 
 
 def test_json_lines_of_a_run_that_could_not_start():
@@ -89,10 +110,9 @@ def test_json_lines_of_a_run_that_could_not_start():
 
 
 def test_a_failure_is_told_once():
-    failed = {"event": "run_failed", "node": "sampler", "error": "It broke.", "hint": ""}
-    assert events_of([RUN[0], failed, NodeFailed("It broke.", node="sampler")]) == [RUN[0], failed]
-    cancelled = {**failed, "error": "Cancelled.", "reason": "Cancelled"}
-    assert events_of([RUN[0], cancelled, Cancelled()]) == [RUN[0], cancelled]
+    for error in (NodeFailed("It broke.", node="sampler"), Cancelled()):
+        failed = RunFailed.of(error)
+        assert events_of([RUN[0], failed, error]) == [LINES[0], failed.as_json()]
 
 
 @pytest.mark.parametrize("error", [Cancelled(), KeyboardInterrupt(), ZeroDivisionError("ours")])

@@ -18,6 +18,7 @@ from helpers import checkpoints
 from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
 from ponystudio.engine.headless import dry_run, run_graph
 from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.protocol.run_events import Progress
 from ponystudio.errors import Cancelled, MissingFile, NodeFailed, StorageFull
 from ponystudio.graph.formats.embedded_metadata import PARAMETERS, RECEIPT, read_fields
 from ponystudio.graph.model import Graph, Link, Node
@@ -68,8 +69,11 @@ class Runs:
     def run(self, graph, **more):
         self.events = []
         settings = {**self.settings, "output": self.root / "output", **more}
-        run_graph(graph, on_event=self.events.append, **settings)
+        run_graph(graph, on_event=self.note, **settings)
         return self.told("node_started")
+
+    def note(self, event):
+        self.events.append(event.as_json())
 
     def told(self, event, field="node"):
         return [item[field] for item in self.events if item["event"] == event]
@@ -208,8 +212,8 @@ def test_cancel_is_seen_within_a_step_and_leaves_no_file(runs, tmp_path):
     cancel = threading.Event()
 
     def on_event(event):
-        runs.events.append(event)
-        if event["event"] == "progress" and event["node"] == "sampler":
+        runs.note(event)
+        if isinstance(event, Progress) and event.node == "sampler":
             cancel.set()
 
     with pytest.raises(Cancelled):

@@ -25,6 +25,7 @@ from ponystudio.diffusion.images.picture_file import read_picture
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.engine.headless import run_graph
 from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.protocol.run_events import Note, Progress, WeightsEvent
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph, Link
 from ponystudio.library.formats import main_memory
@@ -289,13 +290,13 @@ def test_what_flux_has_no_use_for_is_said(run):
         *(replace(x, inputs=x.inputs | told) if x.id == "sampler" else x for x in nodes),
         on_event=events.append,
     )
-    started = next(i for i, e in enumerate(events) if e.get("node") == "sampler")
-    happened = [e for e in events[started + 1 :] if e["event"] in ("note", "weights", "progress")]
+    started = next(i for i, e in enumerate(events) if getattr(e, "node", "") == "sampler")
+    happened = [e for e in events[started + 1 :] if isinstance(e, Note | WeightsEvent | Progress)]
     first, read, second, step = happened[:4]
-    assert "made for guidance 1" in first["text"]
-    assert (read["event"], read["action"]) == ("weights", "load")
-    assert second["text"] == "The guidance of FLUX dev means nothing to this model of FLUX.1."
-    assert step["event"] == "progress"
+    assert "made for guidance 1" in first.text
+    assert (type(read), read.action) == (WeightsEvent, "load")
+    assert second.text == "The guidance of FLUX dev means nothing to this model of FLUX.1."
+    assert isinstance(step, Progress)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -306,8 +307,8 @@ def test_little_memory_changes_no_bit(name, run, monkeypatch):
     whole, streams = run(*nodes), []
 
     def on_event(event):
-        if event["event"] == "weights" and event["action"] == "stream":
-            streams.append(event["bytes"])
+        if isinstance(event, WeightsEvent) and event.action == "stream":
+            streams.append(event.bytes)
 
     monkeypatch.setattr(main_memory, "available", lambda: 0)
     found = run(*nodes, on_event=on_event)
@@ -325,8 +326,8 @@ class TestTheLargestPicture:
         read = []
 
         def on_event(event):
-            if event["event"] == "weights":
-                read.append(event["file"])
+            if isinstance(event, WeightsEvent):
+                read.append(event.file)
 
         with pytest.raises(MismatchedValues) as caught:
             run(*picture(*sources, latent=large, **wires), on_event=on_event)

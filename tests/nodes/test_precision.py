@@ -17,6 +17,7 @@ from ponystudio.diffusion.images.picture_file import read_picture
 from ponystudio.diffusion.loading.load import load
 from ponystudio.engine.headless import run_graph
 from ponystudio.engine.memory import devices
+from ponystudio.engine.protocol.run_events import Note
 from ponystudio.errors import NotANumber
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
@@ -46,7 +47,7 @@ def paint(tmp_path, monkeypatch):
             on_event=events.append,
         )
         latent, _ = read_latent(next(output.glob("*.latent")))
-        notes = [(e["node"], e["text"]) for e in events if e["event"] == "note"]
+        notes = [(event.node, event.text) for event in events if isinstance(event, Note)]
         return latent, read_picture(next(output.glob("*.png")))[0], notes
 
     return paint

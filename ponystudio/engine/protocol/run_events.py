@@ -206,7 +206,6 @@ Event = (
     | RunRefused
     | RunFailed
 )
-JsonEvent = Mapping[str, Any]
 
 SAVES = "it saves or shows something"
 READS_LINKED_FILE = "it reads a file that a wire names"
