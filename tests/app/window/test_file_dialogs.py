@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtTest import QTest
@@ -12,6 +14,8 @@ from ponystudio.app.window.file_dialogs import FileDialogs, file_name
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.formats import graph_file
 from ponystudio.studio.documents.documents import Documents
+
+RETYPE = 1.0  # seconds that the dialog has to find the file
 
 
 @pytest.fixture
@@ -36,16 +40,22 @@ def answer(dialogs: FileDialogs, qtbot, text: str) -> None:
     line = dialog.findChild(QLineEdit, "fileNameEdit")
     button = dialog.findChild(QDialogButtonBox).buttons()[0]
 
+    typed = -RETYPE
+
     def accepts() -> bool:
-        """Whether it takes the text; while it still reads the folder it may write another one."""
-        if line.text() != text or not button.isEnabled():
+        """Whether it takes the text; while it still reads the folder it may write another one, and
+        looks for the file anew with each text."""
+        nonlocal typed
+        stale = line.text() != text or not button.isEnabled()
+        if stale and time.monotonic() - typed > RETYPE:
             line.clear()
             line.setText(text)  # typed, a list of files would open some time, and take the click
+            typed = time.monotonic()
         return line.text() == text and button.isEnabled()
 
-    qtbot.waitUntil(accepts, timeout=20_000)
+    qtbot.waitUntil(accepts, timeout=60_000)
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dialogs.dialog is not dialog, timeout=20_000)
+    qtbot.waitUntil(lambda: dialogs.dialog is not dialog, timeout=60_000)
     QApplication.processEvents()
 
 
