@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, QMetaObject, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialogButtonBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QApplication, QLineEdit, QWidget
 
 from helpers.graphs import CATALOG, picture
 from ponystudio.app.window.file_dialogs import FileDialogs, file_name
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.formats import graph_file
 from ponystudio.studio.documents.documents import Documents
-
-RETYPE = 1.0  # seconds that the dialog has to find the file
 
 
 @pytest.fixture
@@ -35,27 +31,19 @@ def dialogs(qtbot, documents):
 
 
 def answer(dialogs: FileDialogs, qtbot, text: str) -> None:
+    """Type a name and press the button; by its slot, since a dialog that still reads the folder may
+    keep the button disabled."""
     dialog = dialogs.dialog
     assert QTest.qWaitForWindowExposed(dialog)
     line = dialog.findChild(QLineEdit, "fileNameEdit")
-    button = dialog.findChild(QDialogButtonBox).buttons()[0]
 
-    typed = -RETYPE
+    def types() -> bool:
+        line.setText(text)  # typed, a list of files would open some time, and take the click
+        return line.text() == text
 
-    def accepts() -> bool:
-        """Whether it takes the text; while it still reads the folder it may write another one, and
-        looks for the file anew with each text."""
-        nonlocal typed
-        stale = line.text() != text or not button.isEnabled()
-        if stale and time.monotonic() - typed > RETYPE:
-            line.clear()
-            line.setText(text)  # typed, a list of files would open some time, and take the click
-            typed = time.monotonic()
-        return line.text() == text and button.isEnabled()
-
-    qtbot.waitUntil(accepts, timeout=60_000)
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: dialogs.dialog is not dialog, timeout=60_000)
+    qtbot.waitUntil(types, timeout=20_000)
+    QMetaObject.invokeMethod(dialog, "accept", Qt.ConnectionType.DirectConnection)
+    qtbot.waitUntil(lambda: dialogs.dialog is not dialog, timeout=20_000)
     QApplication.processEvents()
 
 
