@@ -17,6 +17,7 @@ from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.devices import choose
 from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.protocol.run_events import NodeStarted, WeightsEvent
 from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
@@ -96,12 +97,12 @@ class Session:
 
     @property
     def started(self):
-        return {event.node for event in self.events if event.name == "node_started"}
+        return {event.node for event in self.events if isinstance(event, NodeStarted)}
 
     @property
     def weights(self):
         """What happened to weights: how often each."""
-        actions = [event.action for event in self.events if event.name == "weights"]
+        actions = [event.action for event in self.events if isinstance(event, WeightsEvent)]
         return {action: actions.count(action) for action in actions}
 
 
