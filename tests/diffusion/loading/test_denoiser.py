@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from helpers.bfloat16 import require_attention
 from ponystudio.diffusion.families import families, find_family
 from ponystudio.diffusion.loading.denoiser import Denoiser
 from ponystudio.errors import UnsupportedModel
@@ -47,6 +48,7 @@ class TestCall:
         assert not ours.requires_grad
 
     def test_runs_in_its_dtype_and_gives_float32(self, denoiser, module, inputs):
+        require_attention()
         half = Denoiser(deepcopy(module).bfloat16(), SD1)
         ours, exact = half(*inputs), denoiser(*inputs)
         assert half.dtype == torch.bfloat16

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import ponystudio_resources
 from helpers import relatives
+from helpers.bfloat16 import require_attention
 from helpers.make_checkpoint import tensors
 from helpers.paths import DATA, needs_data
 from ponystudio.diffusion.families import find_family
@@ -267,6 +268,8 @@ class TestEmbeddingsOfSdxl:
 class TestHolder:
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
     def test_runs_in_its_dtype_and_gives_float32(self, encoder, network, dtype):
+        if dtype == torch.bfloat16:
+            require_attention()
         exact = encoder.encode("a (pony:1.3), hill", dialect="comfyui").context
         half = TextEncoder(deepcopy(network).to(dtype), encoder.family)
         encoded = half.encode("a (pony:1.3), hill", dialect="comfyui").context
