@@ -53,6 +53,9 @@ def _user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             ("XDG_PICTURES_DIR", "Pictures"),
         ):
             patch.setenv(variable, str(home / folder))
+        runtime = home / "run"
+        runtime.mkdir(0o700)
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         yield
 
 

@@ -16,6 +16,7 @@ from ponystudio import __version__
 from ponystudio.cli import open_studio
 from ponystudio.cli.error_report import print_error
 from ponystudio.errors import Cancelled, PonyStudioError
+from ponystudio.library import user_folders
 
 # Each is a module here with `add_arguments(parser)` and `main(arguments)`, which gives the exit
 # code; without a help text it is not for people.
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stdout is not None:  # a frozen windowed program has none
         # A file name that is no text in the terminal's encoding must not stop a run.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # torch makes it at once, in the folder of temporary files that all users share.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_folders.cache() / "torch"))
     if not words or not (words[0] in COMMANDS or words[0].startswith("-")):
         return open_studio.main(words, [name for name, help in COMMANDS.items() if help])
     try:

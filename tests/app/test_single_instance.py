@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from ponystudio.app.single_instance import SingleInstance
 
@@ -106,4 +111,90 @@ def test_nonsense_on_the_socket_is_ignored(qapp, tmp_path, qtbot):
             lambda socket=socket: socket.state() == socket.LocalSocketState.UnconnectedState
         )
     assert asked == []
+    instance.close()
+
+
+needs_users = pytest.mark.skipif(
+    not sys.platform.startswith("linux") or os.getuid() != 0, reason="needs a second user"
+)
+# Another user: connects to the studio's socket and asks, or answers in the studio's place.
+STRANGER = """
+import os, socket, sys
+os.setgid(12345); os.setuid(12345)
+end = socket.socket(socket.AF_UNIX)
+if sys.argv[1] == "ask":
+    end.connect(sys.argv[2])
+    end.sendall(b'{"files": ["/etc/passwd"], "token": ""}\\n')
+    print(end.recv(2) if sys.stdin.read(1) else "", flush=True)
+else:
+    end.bind(sys.argv[2])
+    end.listen()
+    print("listens", flush=True)
+    while True:
+        other, _ = end.accept()
+        other.sendall(b"ok")
+        print(other.recv(1000), flush=True)
+"""
+
+
+@pytest.fixture
+def open_folder(monkeypatch) -> Iterator[Path]:
+    """A session's folder into which, against all rules, everybody can look."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+def stranger(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", STRANGER, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@needs_users
+def test_another_user_is_not_listened_to(qapp, open_folder, tmp_path, qtbot):
+    instance = SingleInstance(tmp_path)
+    assert instance.claim()
+    instance.listen()
+    Path(instance.name).parent.chmod(0o711)
+    Path(instance.name).chmod(0o666)
+    heard = []
+    instance.files_received.connect(lambda *said: heard.append(said))
+    other = stranger("ask", instance.name)
+    other.stdin.write("x")
+    other.stdin.flush()
+    qtbot.waitUntil(lambda: other.poll() is not None, timeout=20_000)
+    assert other.communicate()[0].strip() in ("", "b''")
+    assert heard == []
+    instance.close()
+
+
+@needs_users
+def test_another_user_s_answer_is_none(qapp, open_folder, tmp_path):
+    theirs = open_folder / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    other = stranger("answer", str(theirs / "socket"))
+    assert other.stdout.readline() == "listens\n"
+    second = SingleInstance(tmp_path)
+    second.name = str(theirs / "socket")
+    assert not second.hand_over([tmp_path / "secret.json"], timeout=0.3)
+    other.kill()
+    assert "secret" not in other.communicate()[0]
+
+
+def test_the_socket_is_not_where_others_can_be_first(qapp, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    instance = SingleInstance(tmp_path / "data")
+    assert instance.claim()
+    instance.listen()
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    if sys.platform != "win32":
+        assert Path(instance.name).is_socket()
+        assert Path(instance.name).parent.stat().st_mode & 0o777 == 0o700
     instance.close()

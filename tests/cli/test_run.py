@@ -53,7 +53,10 @@ def pixels(path):
 def first(place):
     """The events of a first run, which fills the cache for those after it."""
     words = text_to_picture(place, place / "out", "--cache-dir", place / "cache", "--events")
-    result = ponystudio(*words)
+    (place / "shared").mkdir()
+    environment = {**os.environ, "TMPDIR": str(place / "shared")}
+    environment.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    result = ponystudio(*words, env=environment)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return events_in(result.stdout)
@@ -76,6 +79,10 @@ def test_a_picture_is_made(place, first):
     steps = [e["step"] for e in first if e["event"] == "progress" and e["node"] == "sampler"]
     assert steps == [1, 2, 3]
     assert "load" in of_kind(first, "weights", "action")
+
+
+def test_nothing_is_left_where_all_users_share(place, first):
+    assert [*(place / "shared").iterdir()] == []
 
 
 def test_unchanged_it_reads_no_weights_and_gives_the_same_picture(place, first):

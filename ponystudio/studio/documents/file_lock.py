@@ -6,13 +6,15 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
+
+from ponystudio.library import user_folders
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,11 @@ class LockHolder:
 
 
 class FileLock:
-    """A lock that is a file; the file is there as long as somebody has the lock, and says who."""
+    """A lock that is a file; the file is there as long as somebody has the lock, and says who.
+
+    In its place nothing but a file of ours is taken: no link is followed, nothing of anybody
+    else's is written to.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -63,18 +69,37 @@ class FileLock:
     def holder(self) -> LockHolder:
         """Who has it, as far as the file tells."""
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with open(self.path, "rb", buffering=0, opener=_open_own) as file:
                 if sys.platform == "win32":
                     file.seek(1)  # the first byte is what is locked
-                data = json.loads(file.read())
+                data = json.loads(file.read(_LONGEST_SIGN))
             return LockHolder(int(data["pid"]), str(data["host"]), float(data["since"]))
         except (OSError, ValueError, LookupError, TypeError):
             return LockHolder()
 
 
+# Far above what a holder says of itself.
+_LONGEST_SIGN = 4096
+
+
+def _open_own(path: str, flags: int) -> int:
+    """For `open`: no link is followed, no pipe waited for."""
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    raise OSError(f"{path} is no ordinary file")
+
+
 def _sign(handle: int) -> None:
     import socket
 
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("the lock is no ordinary file")
+    if sys.platform != "win32" and (found.st_uid != os.geteuid() or found.st_nlink > 1):
+        raise PermissionError("the lock is somebody else's file, or a name of another one")
     name = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
     with contextlib.suppress(OSError):  # a full disk: locked, but unsigned
         os.ftruncate(handle, 0)
@@ -82,15 +107,11 @@ def _sign(handle: int) -> None:
 
 
 def for_file(path: Path) -> FileLock:
-    """The lock on writing this file, one for all names that lead to it.
+    """The lock on writing this file, one for all names that lead to it. Raises OSError.
 
-    It lies with the user's temporary files: folders of graphs stay clean, and may be read-only.
+    It lies in the user's runtime folder: folders of graphs stay clean, may be read-only, and may
+    be shared with others, who could put there what they like.
     """
     real = os.path.normcase(os.path.realpath(path))
     name = hashlib.sha256(real.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return FileLock(_shared_folder() / f"{name}.lock")
-
-
-def _shared_folder() -> Path:
-    user = os.getuid() if sys.platform != "win32" else os.environ.get("USERNAME", "")
-    return Path(tempfile.gettempdir()) / f"ponystudio-{user}"
+    return FileLock(user_folders.runtime() / f"{name}.lock")

@@ -154,8 +154,8 @@ def _keep_damaged(journal: Path, *, keep: bool) -> None:
 
 def lock_for_writing(path: Path) -> tuple[FileLock | None, LockHolder | None]:
     """The lock on writing a file, or who has it. Neither where there can be none."""
-    guard = file_lock.for_file(path)
     try:
+        guard = file_lock.for_file(path)
         return (guard, None) if guard.acquire() else (None, guard.holder())
     except OSError:
         return None, None
