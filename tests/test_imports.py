@@ -14,6 +14,7 @@ QT = ("PySide6", "qasync")
 
 # Packages of which every module is light, and light modules of packages that are not.
 LIGHT_PACKAGES = (
+    "ponystudio.system",
     "ponystudio.api",
     "ponystudio.graph",
     "ponystudio.library",

@@ -44,9 +44,9 @@ from ponystudio.engine.run_planner import RunPlanner
 from ponystudio.engine.run_services import RunObserver, RunServices
 from ponystudio.errors import Cancelled, NotWritable, PonyStudioError
 from ponystudio.graph.result_keys import Environment
-from ponystudio.library.formats import main_memory
 from ponystudio.library.formats.content_id import hashes
 from ponystudio.library.model_index import ModelIndex
+from ponystudio.system import main_memory
 
 # Of the device's memory: for weights, and for cached results. Of the main memory: for the latter.
 WEIGHTS_SHARE, DEVICE_RESULTS_SHARE, MEMORY_RESULTS_SHARE = 0.9, 0.1, 0.2

@@ -28,8 +28,8 @@ from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.protocol.run_events import Note, Progress, WeightsEvent
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph, Link
-from ponystudio.library.formats import main_memory
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.system import main_memory
 
 WIDTH, HEIGHT, BATCH = 96, 64, 2
 SHAPE = BATCH, HEIGHT // 8, WIDTH // 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ponystudio.errors import DamagedFile, WrongKind
+from ponystudio.errors import DamagedFile, UnknownModel, UnsafeFile, WrongKind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,31 +18,30 @@ OLD_SCALE = 0.18215
 def read_latent(path: Path) -> tuple[Tensor, str]:
     """Values [B,C,h,w] float32 and the family ("" where the file does not say).
 
-    Raises DamagedFile for what is no safetensors, WrongKind for one without a latent.
+    Raises DamagedFile for what is no file of tensors, WrongKind for one without a latent.
     """
-    from safetensors import SafetensorError, safe_open
+    from ponystudio.diffusion.weights.weights import tensor
+    from ponystudio.library.formats.weights_file import open_weights
 
     try:
-        with safe_open(path, "pt") as file:
-            names, metadata = set(file.keys()), file.metadata() or {}
-            if "latent_tensor" not in names:
+        with open_weights(path) as file:
+            if "latent_tensor" not in file.tensors:
                 raise WrongKind(
                     "There is no latent in this file.",
                     where=str(path),
                     remedy="Choose a .latent file, saved here or by ComfyUI.",
                 )
-            values = file.get_tensor("latent_tensor").float()
-    except SafetensorError as error:
+            values = tensor(file, "latent_tensor").float().clone()
+            marked, family = MARKER in file.tensors, file.metadata.get("ponystudio.family", "")
+    except (DamagedFile, UnknownModel, UnsafeFile) as error:
         raise DamagedFile(
-            f"This is no latent file, or it is damaged ({error}).",
+            f"This is no latent file, or it is damaged ({error.what.rstrip('.')}).",
             where=str(path),
             remedy="Save the latent again.",
         ) from None
     if values.ndim != 4:
         raise DamagedFile(f"The latent has {values.ndim} dimensions instead of 4.", where=str(path))
-    if MARKER not in names:
-        values = values / OLD_SCALE
-    return values, metadata.get("ponystudio.family", "")
+    return values if marked else values / OLD_SCALE, family
 
 
 def latent_bytes(values: Tensor, family: str, metadata: dict[str, str]) -> bytes:

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from ponystudio.errors import DamagedFile
+from ponystudio.system.regular_file import open_regular
 
 # Others of Pillow's readers start programs (EPS) or are seldom looked at by anybody.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM")
@@ -67,7 +68,7 @@ def read_levels(path: Path) -> np.ndarray:
 
 
 def _levels(path: Path) -> np.ndarray:
-    with Image.open(path, formats=FORMATS) as picture:
+    with open_regular(path) as file, Image.open(file, formats=FORMATS) as picture:
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         levels = read_png16(path, picture.size) if picture.format == "PNG" else None
         if levels is None:
@@ -101,7 +102,7 @@ def read_png16(path: Path, size: tuple[int, int]) -> np.ndarray | None:
     bearable. Raises ValueError for a damaged one.
     """
     packed = bytearray()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(8)
         width = height = channels = 0
         while len(head := file.read(8)) == 8:

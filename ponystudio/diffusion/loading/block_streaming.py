@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ponystudio.diffusion.loading.lora_patching import with_deltas
 from ponystudio.diffusion.lora.deltas import Delta
 from ponystudio.diffusion.weights.weights import FileTensor, Weights, assign
-from ponystudio.library.formats import main_memory
+from ponystudio.system import main_memory
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle

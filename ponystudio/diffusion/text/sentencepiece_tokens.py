@@ -15,6 +15,7 @@ import ponystudio_resources
 from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec
 from ponystudio.errors import Cancelled, DamagedFile, MissingFile, UnsupportedModel
 from ponystudio.library.formats.tokenizers import FOLDER, beside, of_name
+from ponystudio.system.regular_file import open_regular
 
 if TYPE_CHECKING:
     from ponystudio.library.formats.weights_file import WeightsFile
@@ -126,7 +127,7 @@ def _from_model(content: bytes, where: str) -> SentencePieces:
 def read(path: Path) -> SentencePieces:
     """The tokenizer in a file. Raises DamagedFile, MissingFile."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(LARGEST)
     except FileNotFoundError:
         raise MissingFile("There is no such file.", where=str(path)) from None

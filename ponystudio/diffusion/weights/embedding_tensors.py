@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ponystudio.errors import DamagedFile, WrongKind
+from ponystudio.system.regular_file import open_regular
 
 PICTURES = (".png", ".webp")
 PICTURE_FIELD = "sd-ti-embedding"
@@ -99,7 +100,10 @@ def rows_of_picture(path: Path) -> dict[str, list[Any]]:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=("PNG", "WEBP")) as picture:
+        with (
+            open_regular(path) as file,
+            Image.open(file, formats=("PNG", "WEBP")) as picture,
+        ):
             field = picture.info.get(PICTURE_FIELD)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DamagedFile(f"This picture cannot be read ({error}).", where=str(path)) from None

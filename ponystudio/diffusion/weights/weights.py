@@ -13,8 +13,8 @@ from torch import Tensor
 from ponystudio.diffusion.weights.gguf_dequantize import unpacked
 from ponystudio.diffusion.weights.name_table import Naming
 from ponystudio.errors import UnsupportedModel
-from ponystudio.library.formats.main_memory import let_go, read_ahead
 from ponystudio.library.formats.tensor_info import BESIDE, PACKED, SCALES
+from ponystudio.system.main_memory import let_go, read_ahead
 
 if TYPE_CHECKING:
     from ponystudio.library.formats.weights_file import WeightsFile

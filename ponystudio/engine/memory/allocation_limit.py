@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ponystudio.library.formats.main_memory import available
+from ponystudio.system.main_memory import available
 
 # For the interpreter and other threads, which must go on when a node may not.
 MARGIN = 256 * 2**20

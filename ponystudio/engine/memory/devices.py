@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from ponystudio.errors import UsageError
-from ponystudio.library.formats import main_memory
+from ponystudio.system import main_memory
 
 DEVICES = ("auto", "cpu", "cuda", "rocm", "mps")
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

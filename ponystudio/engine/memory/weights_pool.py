@@ -29,8 +29,8 @@ from ponystudio.engine.memory.devices import (
 )
 from ponystudio.engine.protocol.run_events import Event, WeightsEvent
 from ponystudio.errors import ModelFileError
-from ponystudio.library.formats import main_memory
 from ponystudio.library.recognition.recognise import recognise
+from ponystudio.system import main_memory
 
 
 def predicted_size(recipe: Recipe, dtype: torch.dtype) -> int:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from ponystudio.errors import GraphFileError, NotWritable
 from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.graph.plain_json import plain_text
+from ponystudio.system.regular_file import open_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -92,7 +93,7 @@ def read_fields(path: Path) -> dict[str, str]:
     cannot be read at all.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(12)
             if head.startswith(b"\x89PNG\r\n\x1a\n"):
                 return _png_fields(file)

@@ -6,6 +6,7 @@ known here are kept and written again. Reading runs no code and touches no file 
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import re
@@ -20,6 +21,7 @@ from ponystudio.graph.atomic_write import write_text
 from ponystudio.graph.formats.migrations import MIGRATIONS
 from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, malformed_part
 from ponystudio.graph.plain_json import DEPTH, shown
+from ponystudio.system.regular_file import NotRegular, open_regular, read_regular
 
 WIDTH = 100
 # The document, its sections and their entries are always spread over lines.
@@ -75,14 +77,18 @@ def read(path: Path) -> Graph:
     """The graph of a JSON file. Raises GraphFileError, also for what is no ordinary file."""
     where = str(path)
     try:
-        if not path.is_file():
-            raise _unreadable("There is no such file.", where, "Check the name and the folder.")
-        if path.stat().st_size > MAX_BYTES:
-            raise _unreadable("The file is far too large for a graph.", where)
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise _unreadable(
+            "There is no such file.", where, "Check the name and the folder."
+        ) from None
+    except NotRegular as error:
+        raise _unreadable(f"This is {error.what}, not a graph.", where) from None
     except UnicodeDecodeError:
         raise _unreadable("This is no graph: it is not even text in UTF-8.", where) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            raise _unreadable("The file is far too large for a graph.", where) from None
         raise _unreadable(f"The file cannot be read: {error}.", where) from None
     return loads(text, where=where)
 
@@ -91,9 +97,7 @@ def is_picture(path: Path) -> bool:
     """Whether it is a picture, which may carry a graph: told by how it begins. What cannot be read
     is left for `read` to refuse."""
     try:
-        if not path.is_file():  # a pipe would keep us waiting
-            return False
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(8).startswith(_PICTURES)
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return False

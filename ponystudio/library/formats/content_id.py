@@ -9,12 +9,12 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ponystudio.errors import DamagedFile, MissingFile, ModelFileError, UnknownModel
 from ponystudio.library.formats import tokenizers
+from ponystudio.system.regular_file import NotRegular, open_regular
 
 if TYPE_CHECKING:
     from ponystudio.library.formats.weights_file import WeightsFile
@@ -171,12 +171,14 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[FileIO]:
+def _reading(path: Path) -> Iterator[BinaryIO]:
     try:
-        if not path.is_file():
-            raise UnknownModel("This is no file that can be read.", where=str(path))
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             yield file
+    except NotRegular as error:
+        raise UnknownModel(
+            f"This is {error.what}, not a file that can be read.", where=str(path)
+        ) from None
     except OSError as error:
         raise DamagedFile(f"The file cannot be read: {error.strerror}.", where=str(path)) from None
 

@@ -12,6 +12,7 @@ from typing import Any
 from ponystudio.errors import DamagedFile, MissingFile, UnknownModel, UnsafeFile
 from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.formats.weights_file import WeightsFile, merged, open_weights
+from ponystudio.system.regular_file import open_regular
 
 INDEX = "model_index.json"
 CONFIG = "config.json"
@@ -109,7 +110,7 @@ def _shards(index: Path) -> WeightsFile:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = json.loads(file.read(LONGEST_JSON))
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedFile(f"The file cannot be read: {error}.", where=str(path)) from None

@@ -7,7 +7,6 @@ from __future__ import annotations
 import codecs
 import mmap
 import os
-import stat
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,6 +28,7 @@ from ponystudio.library.formats.torch_pickles import MAGIC as LEGACY_MAGIC
 from ponystudio.library.formats.torch_pickles import TorchNames, read_legacy
 from ponystudio.library.formats.torch_zip import MAGIC as ZIP_MAGIC
 from ponystudio.library.formats.torch_zip import read_zip
+from ponystudio.system.regular_file import NotRegular, open_regular
 
 __all__ = ["TensorInfo", "WeightsFile", "joined", "merged", "open_weights"]
 
@@ -157,11 +157,7 @@ def _from_pickle(
 def _map(path: Path) -> memoryview:
     """The whole file, mapped privately: pages are read when touched, and never written back."""
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
-            kind = "folder" if stat.S_ISDIR(mode) else "special file"
-            raise UnknownModel(f"This is a {kind}, not a file of weights.", where=str(path))
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size == 0:
                 raise DamagedFile(
@@ -170,6 +166,10 @@ def _map(path: Path) -> memoryview:
             return memoryview(_private_map(file.fileno(), size))
     except FileNotFoundError:
         raise MissingFile("There is no such file.", where=str(path)) from None
+    except NotRegular as error:
+        raise UnknownModel(
+            f"This is {error.what}, not a file of weights.", where=str(path)
+        ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise DamagedFile(f"The file cannot be read: {reason}.", where=str(path)) from None

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ponystudio.system.regular_file import read_regular
+
 # Real ones have a few KiB; a large one takes seconds to read.
 LONGEST = 64 << 10
 
 
 def read_yaml(path: Path) -> Any:
-    """What the file says; every scalar is a text. Raises OSError, and ValueError for no such file.
+    """What the file says; every scalar is a text. Raises OSError, also for one that is
+    too long, and ValueError for what is no YAML.
 
     Only the plainest form is read: merge keys, dates and numbers could each be made to take for
     ever or to fail in ways of their own. Aliases are shared, so a small file may stand for a vast
@@ -18,12 +21,7 @@ def read_yaml(path: Path) -> Any:
     """
     import yaml
 
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise FileNotFoundError(path)
-    with path.open("rb") as stream:
-        text = stream.read(LONGEST + 1)
-    if len(text) > LONGEST:
-        raise ValueError("too long")
+    text = read_regular(path, LONGEST)
     try:
         return yaml.load(text, Loader=yaml.BaseLoader)  # makes texts, lists and dicts alone
     except (yaml.YAMLError, RecursionError) as error:

@@ -15,6 +15,8 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from ponystudio.system.regular_file import read_regular
+
 SIDECARS = (".civitai.info", ".json")
 LONGEST = 4 << 20
 """Bytes of a sidecar, and letters of a training log, that are read."""
@@ -94,9 +96,7 @@ def _tags(log: str) -> tuple[tuple[str, int], ...]:
 
 def _sidecar(path: Path) -> dict[str, Any]:
     try:
-        if not path.is_file() or path.stat().st_size > LONGEST:
-            return {}
-        return _mapping(_parsed(path.read_text("utf-8")))
+        return _mapping(_parsed(read_regular(path, LONGEST).decode("utf-8")))
     except (OSError, ValueError):
         return {}
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from ponystudio.library.formats.content_id import sidecar
 from ponystudio.library.formats.weights_file import WeightsFile
-from ponystudio.library.formats.yaml_file import is_true, read_yaml
+from ponystudio.library.formats.yaml_file import LONGEST, is_true, read_yaml
 from ponystudio.library.recognition.denoiser_signatures import DenoiserSignature
+from ponystudio.system.regular_file import read_regular
 
 LARGEST = 100_000  # numbers that are read to answer a question
 V_WORDS = ("v", "v_prediction", "v-prediction", "vpred")
@@ -58,7 +59,7 @@ def _sidecar(path: Path) -> Iterator[Prediction]:
     try:
         params = read_yaml(config)["model"]["params"]
         kind = prediction_word(params.get("parameterization"))
-        text = config.read_bytes()
+        text = read_regular(config, LONGEST)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return
     if b"VScaling" in text or b"VWeighting" in text:  # how SDXL's configs say it

@@ -14,6 +14,7 @@ from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import file_lock
 from ponystudio.studio.documents.file_lock import FileLock, LockHolder
 from ponystudio.studio.documents.journal_format import NewerJournal, StoredDocument, replay
+from ponystudio.system.regular_file import read_regular
 
 
 @dataclass
@@ -164,11 +165,9 @@ def lock_for_writing(path: Path) -> tuple[FileLock | None, LockHolder | None]:
 def digest_of(path: Path) -> str:
     """The SHA-256 of what is in the file, or "" where there is nothing to read."""
     try:
-        if path.is_file() and path.stat().st_size <= graph_file.MAX_BYTES:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_regular(path, graph_file.MAX_BYTES)).hexdigest()
     except (OSError, ValueError):
-        pass  # whoever reads it will say why
-    return ""
+        return ""  # whoever reads it will say why
 
 
 def with_camera(graph: Graph, camera: object) -> Graph:

@@ -29,7 +29,7 @@ def test_what_makes_no_sense_or_makes_things_is_refused(tmp_path, text):
     path = written(tmp_path, text)
     try:
         found = read_yaml(path)
-    except ValueError:
+    except (ValueError, OSError):
         return
     assert found in (None, "", {"a": ["x"]})  # tags are passed over, and nothing is run
 
@@ -39,7 +39,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
         read_yaml(tmp_path / "gone.yaml")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(OSError, match="a pipe"):
             read_yaml(tmp_path / "pipe")
 
 

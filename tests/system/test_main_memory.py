@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from ponystudio.library.formats import main_memory
+from ponystudio.system import main_memory
 
 MEGABYTE = 2**20
 

@@ -1,0 +1,4 @@
+"""What the operating system gives: ordinary files, free memory. Everything may import it.
+
+Start at `regular_file.py`: whatever names a file that a stranger chose is opened by it alone.
+"""
