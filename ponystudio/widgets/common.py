@@ -5,7 +5,6 @@ columns that scroll, windows that fade in.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Literal
 
 from PySide6.QtCore import (
@@ -31,8 +30,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ponystudio.qt.plain_text import tip
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import PaintedButton, px
+from ponystudio.widgets.rich_text import PlainLabel, RichLabel, spanned
 
 LABEL_WIDTH = 86  # px at 100 %, of the names in `Lines`
 
@@ -65,7 +66,7 @@ class IconButton(QPushButton):
 
     def rename(self, name: str, keys: str = "") -> None:
         self.setAccessibleName(name)
-        self.setToolTip(f"{name} ({keys})" if keys else name)
+        self.setToolTip(tip(f"{name} ({keys})" if keys else name))
 
     def _restyle(self) -> None:
         on = self.isCheckable() and self.isChecked()
@@ -110,15 +111,15 @@ class Spacing(QObject):
 def label(
     text: str = "", role: str = "body", tone: str = "", parent: QWidget | None = None
 ) -> QLabel:
-    result = QLabel(text, parent)
+    """One that shows a text as it is, whoever wrote it."""
+    result = PlainLabel(text, parent)
     result.setProperty("role", role)
     if tone:
         result.setProperty("tone", tone)
-    result.setTextFormat(Qt.TextFormat.PlainText)
     return result
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(PlainLabel):
     """One line that is shortened to the width there is; the whole text is its tooltip."""
 
     def __init__(
@@ -128,32 +129,25 @@ class ElidedLabel(QLabel):
         mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__("", parent)
         self._mode = mode
         self.setProperty("role", role)
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setText(text)
 
     def setText(self, text: str) -> None:
         super().setText(text)
-        self.setAccessibleName(text)
+        self.setAccessibleName(self.text())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         rect = self.contentsRect()
         shown = self.fontMetrics().elidedText(self.text(), self._mode, rect.width())
-        if (tip := self.text() if shown != self.text() else "") != self.toolTip():
-            self.setToolTip(tip)
+        whole = self.text() if shown != self.text() else ""
+        if tip(whole) != self.toolTip():
+            self.setToolTip(tip(whole))
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(rect, int(self.alignment()), shown)
-
-
-def spanned(text: str, token: str, mono: bool = False) -> str:
-    """A text in one of the look's colours, for a label with rich text."""
-    color = theme.current().color(token).name()
-    family = f"font-family: '{theme.font('mono').family()}';" if mono else ""
-    return f'<span style="color: {color}; {family}">{escape(text)}</span>'
 
 
 class Lines(QWidget):
@@ -186,10 +180,9 @@ class Lines(QWidget):
                 value.setText(text)
 
     def _add_row(self) -> None:
-        name, value = QLabel(self), QLabel(self)
+        name, value = RichLabel(self), RichLabel(self)
         for part in (name, value):
             part.setProperty("role", "body")
-            part.setTextFormat(Qt.TextFormat.RichText)
         value.setWordWrap(True)
         # Seeds and hashes are there to be copied.
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -20,15 +20,18 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.qt.notification import Action, NoticeKind, Row
+from ponystudio.qt.plain_text import cut
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import TOAST_MS, fade_in
 from ponystudio.widgets.primitives import PaintedButton, draw_box, draw_icon, px
+from ponystudio.widgets.rich_text import PlainLabel
 
 Margins = tuple[float, float, float, float]
 
 WIDTH = 344
 MOST = 2
 STAYS = 8000
+LONGEST = 1000  # letters
 _ICONS = {"info": "info", "ok": "check", "warn": "alert"}
 _TONES = {"info": "text2", "ok": "ok", "warn": "warn"}
 
@@ -212,9 +215,8 @@ class Toast(QWidget):
 
 
 def _label(text: str, role: str, tone: str) -> QLabel:
-    label = QLabel(text)
+    label = PlainLabel(cut(text, LONGEST))
     label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setProperty("role", role)
     label.setProperty("tone", tone)
     label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)

@@ -8,7 +8,6 @@ from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QFrame,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QStyle,
@@ -21,6 +20,7 @@ from ponystudio.app.actions.action_registry import ActionRegistry, shown_keys
 from ponystudio.canvas.palette.palette_list import paint_title
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
+from ponystudio.widgets.common import label
 from ponystudio.widgets.fuzzy_match import Match, match
 from ponystudio.widgets.primitives import draw_box, draw_icon, px
 from ponystudio.widgets.search_field import SearchField
@@ -57,9 +57,7 @@ class CommandPalette(QFrame):
         self.list.setMouseTracking(True)
         self.list.setAccessibleName(self.tr("Found"))
         self.list.setItemDelegate(CommandRow(self.list))
-        self.nothing_found = QLabel(self.tr("No command is called that."))
-        self.nothing_found.setProperty("role", "body")
-        self.nothing_found.setProperty("tone", "text2")
+        self.nothing_found = label(self.tr("No command is called that."), "body", "text2")
         self.nothing_found.setContentsMargins(px(8), px(4), px(8), px(4))
         box = QVBoxLayout(self)
         box.setContentsMargins(px(8), px(8), px(8), px(8))

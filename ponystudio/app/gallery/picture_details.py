@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QVBoxLayout,
     QWidget,
 )
@@ -22,6 +19,7 @@ from ponystudio.studio.results.result_texts import decimal, device, precision, s
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import Hairline, Lines, Spacing, label, rounded, spanned
 from ponystudio.widgets.primitives import draw_icon, px
+from ponystudio.widgets.rich_text import RichLabel, styled
 
 
 class Facts(Lines):
@@ -80,10 +78,10 @@ class DifferenceRow(QWidget):
         super().__init__(parent)
         caption = label(difference.what, "caption", "text3")
         before, after = self._values(difference)
-        old, new = QLabel(before), QLabel(after)
-        for value in (old, new):
+        old, new = RichLabel(), RichLabel()
+        for value, text in ((old, before), (new, after)):
+            value.setText(text)
             value.setProperty("role", "body")
-            value.setTextFormat(Qt.TextFormat.RichText)
             value.setWordWrap(True)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         grid = QGridLayout(self)
@@ -118,9 +116,7 @@ def _marked(pieces: list[graph_diff.Piece], token: str, only: str, line: str) ->
     ink, ground = look.color(only).name(), look.color(f"{only}bg").name()
     style = f"color: {ink}; background-color: {ground}; text-decoration: {line};"
     return "".join(
-        f'<span style="{style}">{escape(text)}</span>'
-        if own and text.strip()
-        else spanned(text, token)
+        styled(text, style) if own and text.strip() else spanned(text, token)
         for text, own in pieces
     )
 
@@ -159,9 +155,8 @@ class Differences(QWidget):
         head.addWidget(self._count)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(0)
-        self._same = QLabel()
+        self._same = RichLabel()
         self._same.setProperty("role", "body")
-        self._same.setTextFormat(Qt.TextFormat.RichText)
         self._same.setWordWrap(True)
         box = QVBoxLayout(self)
         Spacing(box, spacing=8)

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from ponystudio.app.gallery.picture_details import Differences, Facts
 from ponystudio.app.gallery.thumbnail_base import cut
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.results.comparison import THRESHOLD, Comparer, Finding, PixelDifference
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_library import ResultLibrary
@@ -48,7 +48,7 @@ class SidePanel(QScrollArea):
         self.star_button.setCheckable(True)
         self.trash_button = IconButton("delete", self.tr("Move to the trash"), self.tr("Del"))
         self._prompt_box = QFrame()
-        self._prompt = QLabel()
+        self._prompt = label("", "body")
         self._facts = Facts()
         self.graph_button = TextButton(self.tr("Open its graph"), "graph", "primary")
         self.seed_button = TextButton(self.tr("Use seed"), "last")
@@ -68,8 +68,6 @@ class SidePanel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidgetResizable(True)
         self._prompt_box.setProperty("surface", "field")
-        self._prompt.setProperty("role", "body")
-        self._prompt.setTextFormat(Qt.TextFormat.PlainText)
         self._prompt.setWordWrap(True)
         self._prompt.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         prompt = QVBoxLayout(self._prompt_box)
@@ -126,7 +124,7 @@ class SidePanel(QScrollArea):
             return
         name = f"B: {picture.name}" if compared else picture.name
         self._title.setText(name)
-        self._title.setToolTip(str(picture.path))
+        self._title.setToolTip(tip(str(picture.path)))
         self.star_button.setChecked(picture.starred)
         star = self.tr("Remove the star") if picture.starred else self.tr("Star")
         self.star_button.rename(star, "S")
@@ -142,7 +140,7 @@ class SidePanel(QScrollArea):
         )
         self.graph_button.setEnabled(picture.has_graph)
         why = "" if picture.has_graph else self.tr("This picture carries no graph")
-        self.graph_button.setToolTip(why)
+        self.graph_button.setToolTip(tip(why))
         self.seed_button.setEnabled(picture.seed is not None)
 
     def _compared(self) -> None:
@@ -228,7 +226,7 @@ class Pixels(QWidget):
             self.heat_tile.setChecked(False)
         self.heat_tile.setEnabled(found is not None)
         self.share.setText(self._share_text(found))
-        self.share.setToolTip(self._details_text(found))
+        self.share.setToolTip(tip(self._details_text(found)))
         heat = QPixmap.fromImage(found.picture) if found is not None else None
         for tile, pixmap in zip(self._images, (a, b, heat), strict=True):
             tile.show_pixmap(pixmap)

@@ -17,6 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QToolTip, QWidget
 
 from ponystudio.app.gallery.thumbnail_base import ThumbnailBase
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.results.result_library import ResultList
 from ponystudio.studio.results.result_texts import described
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
@@ -131,7 +132,7 @@ class ThumbnailView(ThumbnailBase):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             row = self.row_at(event.pos())
             text = described(self.pictures[row]) if row >= 0 else ""
-            QToolTip.showText(event.globalPos(), text, self.viewport())
+            QToolTip.showText(event.globalPos(), tip(text), self.viewport())
             return True
         return super().viewportEvent(event)
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.results.comparison import Mode
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import IconButton, Spacing, label
@@ -39,7 +40,7 @@ class GalleryToolbar(QWidget):
             self,
         )
         for name, key in (("one", "F5"), ("slide", "F6"), ("flicker", "F7"), ("side", "F8")):
-            self.modes.button(name).setToolTip(key)
+            self.modes.button(name).setToolTip(tip(key))
         self._shared = label(self.tr("Zoom and position are shared"), "caption", "text3")
         self._shared.hide()
         self._compared = False

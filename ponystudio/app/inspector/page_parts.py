@@ -23,9 +23,11 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.scene.card_status import status
 from ponystudio.graph.model import Node
 from ponystudio.qt.i18n import tr
+from ponystudio.qt.plain_text import cut
 from ponystudio.studio.documents.editable_graph import NodeState, Problem
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import px
+from ponystudio.widgets.rich_text import PlainLabel
 
 SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
 # Longer words, names of files say, may break within.
@@ -42,7 +44,7 @@ def new_page() -> tuple[QWidget, QVBoxLayout]:
     return widget, box
 
 
-class Value(QLabel):
+class Value(PlainLabel):
     """Text that fits any width: long words break after signs, or anywhere. Copies are whole."""
 
     def __init__(self, text: str) -> None:
@@ -69,7 +71,8 @@ class Value(QLabel):
 
 
 def breakable(text: str) -> str:
-    """The text with places without width where a line may end in its long words."""
+    """The text, or its beginning, with places without width where its long words may be broken."""
+    text = cut(text)
 
     def broken(word: re.Match[str]) -> str:
         return _BREAK.join(re.findall(rf"[^\W_]{{1,{LONG_WORD}}}[\W_]?|[\W_]", word[0]))
@@ -78,8 +81,7 @@ def breakable(text: str) -> str:
 
 
 def label(text: str, role: str, tone: str = "") -> QLabel:
-    made = Value(text) if role.startswith("mono") else QLabel(breakable(text))
-    made.setTextFormat(Qt.TextFormat.PlainText)
+    made = Value(text) if role.startswith("mono") else PlainLabel(breakable(text))
     if role in ("body", "caption", "title"):
         made.setWordWrap(True)
     made.setProperty("role", role)
@@ -155,7 +157,7 @@ def _headed(icon: str, color: str, title: QLabel) -> QHBoxLayout:
     """The first row of a card."""
     row = QHBoxLayout()
     row.setSpacing(px(8))
-    sign = QLabel()
+    sign = PlainLabel()
     sign.setPixmap(theme.icon(icon, color).pixmap(px(16), px(16)))
     row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
     row.addWidget(title, 1)

@@ -20,6 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from ponystudio.canvas.fields.prompt_weights import shown
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.models.token_counter import Counts
 from ponystudio.studio.models.token_counts import CHUNK, PromptState, Tokens
 from ponystudio.studio.models.token_pieces import Piece
@@ -221,7 +222,7 @@ class TokenView(QWidget):
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             box = self.box_at(QPointF(event.pos()))
-            QToolTip.showText(event.globalPos(), self.tooltip_of(box) if box else "", self)
+            QToolTip.showText(event.globalPos(), tip(self.tooltip_of(box) if box else ""), self)
             return True
         return bool(super().event(event))
 

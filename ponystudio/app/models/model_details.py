@@ -9,13 +9,14 @@ from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPainterPath, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ponystudio.app.models.model_cards import KINDS, draw_filling, kind_titles
 from ponystudio.app.models.model_texts import about_file, own_notes, what_it_is
 from ponystudio.errors import PonyStudioError
 from ponystudio.library.recognition.model_file import ModelFile
 from ponystudio.library.recognition.model_notes import ModelNotes
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.models.hashing import Hasher
 from ponystudio.studio.models.model_files import PreviewPictureCache
 from ponystudio.studio.models.model_list import AUTOV2, ModelEntry
@@ -83,9 +84,9 @@ class ModelDetails(ScrollColumn):
         self.what_lines = Lines()
         self.itself = _DetailsSection(self.tr("What it says of itself"))
         self.itself_lines = Lines()
-        self.notes = QLabel()
+        self.notes = label("", "body", "text2")
         self.tags = _DetailsSection(self.tr("Trained on"))
-        self.tag_line = QLabel()
+        self.tag_line = label("", "body", "text2")
         self._nothing = label(self.tr("Choose a file to see what it is."), "body", "text2")
         self._nothing.setWordWrap(True)
         self._lay_out()
@@ -106,7 +107,7 @@ class ModelDetails(ScrollColumn):
         if entry is None:
             return
         self._title.setText(fact.title if fact else entry.name)
-        self._title.setToolTip(entry.name)
+        self._title.setToolTip(tip(entry.name))
         self._picture.show_fact(entry.kind, fact)
         self.star.setChecked(starred)
         self.star.rename(self.tr("Remove the star") if starred else self.tr("Star"), "S")
@@ -123,7 +124,7 @@ class ModelDetails(ScrollColumn):
     def offer(self, loads: bool, taker: str) -> None:
         """Whether there is a node that loads such files; which selected node takes them."""
         self.add.setEnabled(loads and self._fact is not None and self._fact.path is not None)
-        self.add.setToolTip("" if loads else self._no_loader())
+        self.add.setToolTip(tip("" if loads else self._no_loader()))
         self.use.set_look(self.tr("Use in %1").replace("%1", taker))
         self.use.setVisible(bool(taker))
         words = self._advice(loads)
@@ -211,9 +212,6 @@ class ModelDetails(ScrollColumn):
 
     def _lay_out(self) -> None:
         for text in (self.notes, self.tag_line):
-            text.setProperty("role", "body")
-            text.setProperty("tone", "text2")
-            text.setTextFormat(Qt.TextFormat.PlainText)
             text.setWordWrap(True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._content = QWidget()
@@ -359,7 +357,7 @@ class HashRow(QWidget):
         reading = self._path is not None and self._hasher.wants(self._path)
         if self._sha256:
             self._value.setText(self._sha256[:AUTOV2])
-            self._value.setToolTip(self._sha256)
+            self._value.setToolTip(tip(self._sha256))
         elif reading and not self._value.text():
             self._value.setText(self.tr("waits"))
         elif not reading:

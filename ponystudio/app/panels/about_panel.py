@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from ponystudio import __version__
 from ponystudio.studio.worker.worker_session import WorkerSession
-from ponystudio.widgets.common import ScrollColumn
+from ponystudio.widgets.common import ScrollColumn, label
 from ponystudio.widgets.primitives import PaintedButton, px
 
 PARTS = (
@@ -89,8 +88,6 @@ def _versions() -> list[tuple[str, str, str]]:
 
 
 def _label(text: str, role: str, wrapped: bool = True) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", role)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(wrapped)
-    return label
+    made = label(text, role)
+    made.setWordWrap(wrapped)
+    return made

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 
-from PySide6.QtWidgets import QComboBox, QLabel, QTextBrowser, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
+from ponystudio.qt.plain_text import cut
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.widgets import theme
+from ponystudio.widgets.common import label
 from ponystudio.widgets.primitives import px
+from ponystudio.widgets.rich_text import SealedBrowser
 
 
 class HelpPanel(QWidget):
@@ -17,14 +20,12 @@ class HelpPanel(QWidget):
         super().__init__(parent)
         self._documents = documents
         self.setAccessibleName(self.tr("Help"))
-        title = QLabel(self.tr("Help"))
-        title.setProperty("role", "title")
+        title = label(self.tr("Help"), "title")
         self.choice = QComboBox()
         self.choice.setEditable(True)
         self.choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.choice.setAccessibleName(self.tr("Node"))
-        self.text = QTextBrowser()
-        self.text.setOpenExternalLinks(False)
+        self.text = SealedBrowser()
         box = QVBoxLayout(self)
         box.setContentsMargins(px(12), px(12), px(12), px(12))
         box.setSpacing(px(8))
@@ -62,8 +63,7 @@ class HelpPanel(QWidget):
             f"code{{color:{look.color('accent').name()}}}"
         )
         body = node_help(spec) if spec else self._first_steps()
-        self.text.document().setDefaultStyleSheet(style)
-        self.text.setHtml(body)
+        self.text.show_page(body, style)
 
     def _first_steps(self) -> str:
         steps = (
@@ -83,8 +83,8 @@ class HelpPanel(QWidget):
 
 def node_help(spec: NodeSpec) -> str:
     """A node's own words as HTML: what it does, its sockets, its params."""
-    parts = [f"<h3>{html.escape(spec.title)}</h3><p><code>{html.escape(spec.id)}</code></p>"]
-    parts += [f"<p>{html.escape(text)}</p>" for text in spec.help.split("\n\n") if text.strip()]
+    parts = [f"<h3>{_escaped(spec.title)}</h3><p><code>{_escaped(spec.id)}</code></p>"]
+    parts += [f"<p>{_escaped(text)}</p>" for text in spec.help.split("\n\n") if text.strip()]
     for title, entries in (
         ("Takes", [(item.title or item.name, _socket(item)) for item in spec.inputs]),
         ("Settings", [(item.title or item.name, _param(item)) for item in spec.params]),
@@ -92,11 +92,15 @@ def node_help(spec: NodeSpec) -> str:
     ):
         if entries:
             rows = "".join(
-                f"<p><b>{html.escape(name)}</b><br>{html.escape(text)}</p>"
-                for name, text in entries
+                f"<p><b>{_escaped(name)}</b><br>{_escaped(text)}</p>" for name, text in entries
             )
             parts.append(f"<h4>{title}</h4>{rows}")
     return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    """Words of a node pack, which are no markup and may have no end."""
+    return html.escape(cut(text))
 
 
 def _socket(item: object) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication, QHideEvent, QShowEvent, QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QVBoxLayout, QWidget
 
 from ponystudio.widgets import theme
+from ponystudio.widgets.common import label
 from ponystudio.widgets.primitives import PaintedButton, px
 
 EVERY = 500
@@ -23,8 +24,7 @@ class LogPanel(QWidget):
         super().__init__(parent)
         self._file, self._read = file, 0
         self.setAccessibleName(self.tr("Log"))
-        title = QLabel(self.tr("Log"))
-        title.setProperty("role", "title")
+        title = label(self.tr("Log"), "title")
         self.copy = PaintedButton("plain", self.tr("Copy"), "copy")
         self.copy.clicked.connect(self._copy)
         head = QHBoxLayout()
@@ -36,8 +36,7 @@ class LogPanel(QWidget):
         self.text.setFont(theme.font("mono_caption"))
         self.text.setAccessibleName(self.tr("What the engine printed"))
         self.text.setPlaceholderText(self.tr("The engine has printed nothing."))
-        self._where = QLabel(str(file) if file else "")
-        self._where.setProperty("role", "caption")
+        self._where = label(str(file) if file else "", "caption")
         self._where.setWordWrap(True)
         box = QVBoxLayout(self)
         box.setContentsMargins(px(12), px(12), px(12), px(12))

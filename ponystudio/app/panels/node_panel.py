@@ -16,7 +16,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
-    QLabel,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -28,7 +27,9 @@ from PySide6.QtWidgets import (
 from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.gestures.controller import NODE_MIME
 from ponystudio.graph.catalog import Catalog
+from ponystudio.qt.plain_text import tip
 from ponystudio.widgets import theme
+from ponystudio.widgets.common import label
 from ponystudio.widgets.fuzzy_match import ranked
 from ponystudio.widgets.primitives import PaintedButton, draw_box, draw_icon, px
 from ponystudio.widgets.search_field import SearchField
@@ -48,8 +49,7 @@ class NodePanel(QWidget):
         self._folded: set[str] = set()
         self.setProperty("surface", "panel")
         self.setAccessibleName(self.tr("Nodes"))
-        title = QLabel(self.tr("Nodes"))
-        title.setProperty("role", "title")
+        title = label(self.tr("Nodes"), "title")
         self._close = PaintedButton("icon", icon="close", name=self.tr("Close this panel"))
         self._close.setToolTip(self.tr("Close this panel (N)"))
         self._close.clicked.connect(self.closed)
@@ -59,8 +59,7 @@ class NodePanel(QWidget):
         self.model = QStandardItemModel(self)
         self.tree.setModel(self.model)
         self.tree.setItemDelegate(_Delegate(self.tree))
-        self.nothing_found = QLabel(self.tr("No node is called that."))
-        self.nothing_found.setProperty("role", "caption")
+        self.nothing_found = label(self.tr("No node is called that."), "caption")
         self.nothing_found.hide()
         head = QHBoxLayout()
         head.addWidget(title, 1)
@@ -242,7 +241,7 @@ class _Delegate(QStyledItemDelegate):
 
         spec: NodeSpec | None = index.data(SPEC)
         if spec is not None:
-            QToolTip.showText(event.globalPos(), spec.help.split("\n\n")[0], view, QRect())
+            QToolTip.showText(event.globalPos(), tip(spec.help.split("\n\n")[0]), view, QRect())
         return True
 
 

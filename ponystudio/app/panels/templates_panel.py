@@ -11,9 +11,11 @@ from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QVBoxLayout, QWi
 
 from ponystudio.errors import PonyStudioError
 from ponystudio.qt.notification import Notification
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.templates import Template, templates
 from ponystudio.widgets import theme
+from ponystudio.widgets.common import label
 from ponystudio.widgets.primitives import px
 
 SHOWN = 20
@@ -81,7 +83,7 @@ def _row(title: str, text: str, run: Callable[[], object]) -> QWidget:
     button = QPushButton(theme.icon("graph", "accent"), title)
     button.setProperty("kind", "link")
     button.setIconSize(QSize(px(16), px(16)))
-    button.setToolTip(text)
+    button.setToolTip(tip(text))
     button.clicked.connect(lambda: run())
     box.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
     if text:
@@ -92,8 +94,6 @@ def _row(title: str, text: str, run: Callable[[], object]) -> QWidget:
 
 
 def _label(text: str, role: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", role)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    return label
+    made = label(text, role)
+    made.setWordWrap(True)
+    return made

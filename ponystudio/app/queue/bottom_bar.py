@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QWidget
 from ponystudio.app.queue.job_chip import JobChipRow
 from ponystudio.app.queue.run_progress import RunProgress
 from ponystudio.engine.protocol.worker_messages import MemoryUse
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.runs.run_texts import memory
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.worker.worker_session import WorkerSession
@@ -57,9 +58,9 @@ class MemoryBar(QWidget):
     def _refresh(self) -> None:
         self.unload.setEnabled(self._worker.is_ready)
         words = self.describe()
-        self.gauge.setToolTip(words)
+        self.gauge.setToolTip(tip(words))
         self.gauge.setAccessibleName(words)
-        self.legend.setToolTip(words)
+        self.legend.setToolTip(tip(words))
         self.gauge.update()
         self.legend.update()
 
@@ -238,7 +239,7 @@ class BottomBar(QWidget):
         self.pause.set_look("", "run" if paused else "pause")
         words = self.tr("Go on with the queue") if paused else self.tr("Pause after this picture")
         self.pause.setAccessibleName(words)
-        self.pause.setToolTip(words)
+        self.pause.setToolTip(tip(words))
 
     def _room_for_chips(self) -> int:
         """At most two fifths, and no more than the others leave."""

@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.runs.job_queue import Job
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme
@@ -60,7 +61,7 @@ class JobChip(QWidget):
     def refresh(self) -> None:
         words = f"{self._title()}, {self.state()}"
         self.setAccessibleName(words)
-        self.setToolTip(words)
+        self.setToolTip(tip(words))
         self.update()
 
     def state(self) -> str:

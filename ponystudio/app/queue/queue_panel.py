@@ -7,7 +7,6 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -15,9 +14,11 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.app.queue.job_chip import JobChip, match_chips
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.runs.job_queue import Job
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme
+from ponystudio.widgets.common import label
 from ponystudio.widgets.primitives import PaintedButton, px
 
 GAP = 8
@@ -36,14 +37,12 @@ class QueuePanel(QWidget):
         self.empty = PaintedButton("icon", icon="delete", name=self.tr("Empty the queue"))
         self.empty.setToolTip(self.tr("Empty the queue"))
         self.empty.clicked.connect(runner.cancel_all)
-        title = QLabel(self.tr("Queue"))
-        title.setProperty("role", "title")
+        title = label(self.tr("Queue"), "title")
         top = QHBoxLayout()
         top.addWidget(title, 1)
         top.addWidget(self.pause)
         top.addWidget(self.empty)
-        self.hint = QLabel(self.tr("Nothing waits. Run puts pictures here."))
-        self.hint.setProperty("role", "caption")
+        self.hint = label(self.tr("Nothing waits. Run puts pictures here."), "caption")
         self.hint.setWordWrap(True)
         self._list = _List()
         area = QScrollArea()
@@ -78,7 +77,7 @@ class QueuePanel(QWidget):
         self.pause.set_look("", "run" if paused else "pause")
         words = self.tr("Go on with the queue") if paused else self.tr("Pause after this picture")
         self.pause.setAccessibleName(words)
-        self.pause.setToolTip(words)
+        self.pause.setToolTip(tip(words))
 
     def _make_chip(self, job: Job) -> JobChip:
         chip = JobChip(job, self._list, upright=True)

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.qt.i18n import tr
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.runs.seeds import MODES, SeedMode
@@ -266,7 +267,7 @@ class SeedModeButton(QAbstractButton):
 
     def _refresh(self) -> None:
         self.setAccessibleName(self.tr("Seed") + " " + self.text_of_mode(self._runner.seed_mode))
-        self.setToolTip(_explained(self._runner.seed_mode))
+        self.setToolTip(tip(_explained(self._runner.seed_mode)))
         self.updateGeometry()
         self.update()
 

@@ -9,6 +9,7 @@ from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ponystudio.graph.model import Node
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.studio.runs.job_queue import Job
@@ -162,7 +163,7 @@ class RunProgress(QWidget):
         left, right = self.texts()
         text = " ".join(piece[0] for piece in (*left, *right) if piece[0])
         self.setAccessibleName(text)
-        self.setToolTip(text if self._problem is not None else "")
+        self.setToolTip(tip(text if self._problem is not None else ""))
         self.update()
 
     def _job_done(self, job: Job, how: str) -> None:

@@ -6,7 +6,6 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -17,7 +16,9 @@ from PySide6.QtWidgets import (
 
 from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.actions.command_palette import CommandRow, set_command
+from ponystudio.qt.plain_text import tip
 from ponystudio.widgets.action import ActionSpec
+from ponystudio.widgets.common import label
 from ponystudio.widgets.primitives import px
 
 
@@ -40,8 +41,7 @@ class KeyEditor(QWidget):
         self.field = KeySequenceField()
         self.field.setPlaceholderText(self.tr("Click here and press the keys"))
         self.field.setAccessibleName(self.tr("New keys"))
-        self.warning = QLabel()
-        self.warning.setProperty("role", "caption")
+        self.warning = label("", "caption")
         self.warning.setWordWrap(True)
         self.bind = QPushButton(self.tr("Use these keys"))
         self.reset = QPushButton(self.tr("Back to the preset"))
@@ -73,7 +73,7 @@ class KeyEditor(QWidget):
             if all(word in text for word in wanted):
                 item = QListWidgetItem(spec.title)
                 set_command(item, spec)
-                item.setToolTip(f"{spec.group}: {spec.title}\n{', '.join(spec.keys)}".strip())
+                item.setToolTip(tip(f"{spec.group}: {spec.title}\n{', '.join(spec.keys)}".strip()))
                 self.list.addItem(item)
                 if chosen is not None and spec.id == chosen.id:
                     self.list.setCurrentItem(item)

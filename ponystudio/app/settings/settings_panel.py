@@ -28,6 +28,7 @@ from ponystudio.graph.output_names import checked_prefix
 from ponystudio.library import user_folders
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.settings import Setting, Settings, section_titles, value_text
 from ponystudio.widgets.common import Hairline, IconButton, ScrollColumn, TextButton, label
 from ponystudio.widgets.primitives import px
@@ -255,7 +256,7 @@ class FolderList(QWidget):
         self.list.clear()
         self.list.addItems(folders)
         for number, folder in enumerate(folders):
-            self.list.item(number).setToolTip(folder)
+            self.list.item(number).setToolTip(tip(folder))
         self.list.setVisible(bool(folders))
         rows = min(len(folders), MOST_ROWS)
         self.list.setFixedHeight(rows * max(self.list.sizeHintForRow(0), px(26)) + px(8))

@@ -10,7 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QMimeData, QObject, QPointF, QSizeF, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.canvas.commands.canvas_commands import CanvasCommands
@@ -26,6 +26,7 @@ from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
+from ponystudio.widgets.common import label
 from ponystudio.widgets.primitives import px
 
 _CENTRE = Qt.AlignmentFlag.AlignHCenter
@@ -142,9 +143,8 @@ class _EmptyHint(QWidget):
         super().__init__(host)
         self._host = host
         host.installEventFilter(self)
-        text = QLabel(self.tr("Start with a template, drop a picture, or press Tab."))
-        text.setProperty("role", "body")
-        text.setProperty("tone", "text2")
+        said = self.tr("Start with a template, drop a picture, or press Tab.")
+        text = label(said, "body", "text2")
         self.button = QPushButton(self.tr("Text to picture"))
         self.button.setProperty("kind", "primary")
         box = QVBoxLayout(self)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Si
 from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QTabBar, QWidget
 
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.widgets import theme
@@ -65,7 +66,7 @@ class DocumentTabs(QTabBar):
         order = list(self._documents)
         index = self.insertTab(order.index(document), document.title)
         self.setTabData(index, document)
-        self.setTabToolTip(index, str(document.path or document.title))
+        self.setTabToolTip(index, tip(str(document.path or document.title)))
         self._mirroring = False
 
     def _closed(self, document: Document) -> None:
@@ -84,7 +85,7 @@ class DocumentTabs(QTabBar):
     def _refresh(self, document: Document) -> None:
         if (index := self.index_of(document)) >= 0:
             self.setTabText(index, document.title)
-            self.setTabToolTip(index, str(document.path or document.title))
+            self.setTabToolTip(index, tip(str(document.path or document.title)))
             self.update()
 
     def _chosen(self, index: int) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QSizePolicy, QVBoxLayout, QWidget
 
 from ponystudio.app.window.panel_registry import PanelSpec
+from ponystudio.qt.plain_text import tip
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_box, draw_icon, draw_ring, px
 
@@ -23,7 +24,7 @@ class RailButton(QAbstractButton):
         self._icon, self._badge = icon, 0
         self.setCheckable(True)
         self.setAccessibleName(title)
-        self.setToolTip(f"{title} ({keys})" if keys else title)
+        self.setToolTip(tip(f"{title} ({keys})" if keys else title))
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)

@@ -253,7 +253,6 @@ class ContextMenus(QObject):
 def build(sections: Iterable[Section], parent: QWidget) -> QMenu:
     """A menu of actions with lines between its sections; keep a reference while it is open."""
     menu = QMenu(parent)
-    menu.setToolTipsVisible(True)
     for section in sections:
         if section and menu.actions():
             menu.addSeparator()

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QWidget
 
 from ponystudio.canvas.fields import field_painting
 from ponystudio.widgets import metrics, text_layout, theme
+from ponystudio.widgets.rich_text import PlainLabel
 from ponystudio.widgets.theme import Theme
 
 PX_PER_POINT = 72.0
@@ -287,7 +288,7 @@ class LineEditor(InPlaceEditor):
 
 def balloon(editor: InPlaceEditor) -> QLabel:
     """A line of text below an editor that says what is wrong."""
-    label = QLabel(editor.parentWidget())
+    label = PlainLabel(parent=editor.parentWidget())
     look = editor.look
     ground, edge, text = (look.color(token).name() for token in ("errbg", "err", "text"))
     label.setStyleSheet(
@@ -295,7 +296,6 @@ def balloon(editor: InPlaceEditor) -> QLabel:
         " border-radius: 5px; padding: 3px 8px; }"
     )
     label.setFont(theme.font("body"))
-    label.setTextFormat(Qt.TextFormat.PlainText)
     return label
 
 

@@ -19,7 +19,6 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
-    QLabel,
     QLineEdit,
     QListView,
     QStyle,
@@ -34,6 +33,7 @@ from ponystudio.canvas.fields.inplace_editor import text_palette
 from ponystudio.canvas.fields.popup_base import MARGIN, Popup
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import theme
+from ponystudio.widgets.rich_text import PlainLabel
 
 _Index = QModelIndex | QPersistentModelIndex
 Entry = TypeVar("Entry")
@@ -147,7 +147,7 @@ class ListPopup(Popup):
         self._set_up_search(placeholder or tr("Search"))
         self.list = QListView(self)
         self._set_up_list()
-        self.nothing = QLabel(tr("Nothing found"), self)
+        self.nothing = PlainLabel(tr("Nothing found"), self)
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.nothing.setStyleSheet(f"color: {self.look.color('text3').name()};")
         self.nothing.setFont(theme.font("body"))

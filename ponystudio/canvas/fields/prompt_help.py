@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QKeyEvent, QPainter
-from PySide6.QtWidgets import QLabel, QVBoxLayout
+from PySide6.QtWidgets import QVBoxLayout
 
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.base import Host
@@ -20,6 +20,7 @@ from ponystudio.studio.models import prompt_presets, tag_style
 from ponystudio.studio.models.prompt_presets import Preset
 from ponystudio.widgets import text_layout, theme
 from ponystudio.widgets.action import ActionSpec
+from ponystudio.widgets.rich_text import PlainLabel
 
 _TITLE = 236
 
@@ -33,7 +34,7 @@ class PresetPopup(ListPopup):
     def __init__(self, known: Sequence[Preset], current: Preset | None, problem: str = "") -> None:
         super().__init__(known, current, tr("Search presets"))
         self.setAccessibleName(tr("Presets"))
-        self.notice = QLabel(self)
+        self.notice = PlainLabel(parent=self)
         self.notice.setWordWrap(True)
         self.notice.setFont(theme.font("caption"))
         self._show_notice(problem)

@@ -20,11 +20,14 @@ from PySide6.QtGui import (
 from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.canvas.scene.items import FrameItem, NoteItem
 from ponystudio.qt.i18n import tr
+from ponystudio.qt.plain_text import MOST_LETTERS, cut
 from ponystudio.widgets import metrics, text_layout, theme
+from ponystudio.widgets.rich_text import markdown
 
 _FAR_TITLE_PX = 16.0
 _NOTE_PAD = 12.0
 _INDENT = 16.0  # of lists
+_LETTER = 30.0  # px² that a letter takes at least: the smallest ones, and their marks of Markdown
 # Frames that are smaller on screen show no title.
 _LEAST_WIDTH, _LEAST_HEIGHT = 64.0, 44.0
 
@@ -107,9 +110,12 @@ def paint_note(painter: QPainter, item: NoteItem, brush: PaintContext) -> None:
     painter.drawRoundedRect(item.rect, 8, 8)
     if far:
         return
-    document = _note_document(item.text, item.rect.width() - 2 * _NOTE_PAD, brush.theme.name)
     painter.save()
     inner = item.rect.adjusted(_NOTE_PAD, 8, -_NOTE_PAD, -8)
+    # No more than there can be room for is worked on.
+    room = min(MOST_LETTERS, 200 + int(inner.width() * inner.height() / _LETTER))
+    text = cut(item.text, room)
+    document = _note_document(text, inner.width(), brush.theme.name)
     painter.setClipRect(inner, Qt.ClipOperation.IntersectClip)
     painter.translate(inner.topLeft())
     context = QAbstractTextDocumentLayout.PaintContext()
@@ -127,11 +133,10 @@ def _note_document(text: str, width: float, theme_name: str) -> QTextDocument:
     """A note's Markdown, laid out as notes are shown in a theme."""
     del theme_name
     look = theme.current()
-    document = QTextDocument()
+    document = markdown(text)
     document.setDocumentMargin(0)
     document.setIndentWidth(_INDENT)
     document.setDefaultFont(look.font("body"))
-    document.setMarkdown(text)
     document.setTextWidth(width)
     cursor = QTextCursor(document)
     block = document.begin()

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QVBoxLayout,
     QWidget,
@@ -23,6 +22,7 @@ from ponystudio.canvas.palette.palette_list import ROW, Chip, Foot, RowList
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import Hairline, fade_in
 from ponystudio.widgets.primitives import paint_ground
+from ponystudio.widgets.rich_text import PlainLabel
 
 WIDTH, HIGHEST = 380, 360
 
@@ -52,7 +52,7 @@ class Palette(QFrame):
         self.search.setAccessibleName(self.tr("Search"))
         self.chip = Chip(self)
         self.list = RowList(self)
-        self.empty = QLabel(self)
+        self.empty = PlainLabel(parent=self)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setWordWrap(True)
         self.foot = Foot(self)
@@ -209,7 +209,7 @@ class Palette(QFrame):
 
     def _lay_out(self) -> None:
         self._head = QHBoxLayout()
-        self._icon = QLabel(self)
+        self._icon = PlainLabel(parent=self)
         for widget, stretch in ((self._icon, 0), (self.search, 1), (self.chip, 0)):
             self._head.addWidget(widget, stretch)
         column = QVBoxLayout(self)

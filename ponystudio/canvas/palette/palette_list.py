@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.canvas.palette.palette_entries import PaletteEntry, PaletteRow, SocketFilter
+from ponystudio.qt.plain_text import tip
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_icon
 
@@ -156,7 +157,7 @@ class RowModel(QAbstractListModel):
         if role == Qt.ItemDataRole.AccessibleDescriptionRole and row.entry:
             return f"{row.entry.help} {row.entry.group}".strip()
         if role == Qt.ItemDataRole.ToolTipRole and row.entry:
-            return row.entry.help
+            return tip(row.entry.help)
         return None
 
     def flags(self, index: Index) -> Qt.ItemFlag:

@@ -81,9 +81,8 @@ def layout(
     y = foot + 22 + 8
     details: tuple[str, ...] = ()
     if open_details:
-        details = text_layout.wrapped(problem.details.strip(), "mono_caption", room)[
-            -_DETAIL_LINES:
-        ]
+        end = problem.details.strip()[-text_layout.LONGEST :]
+        details = text_layout.wrapped(end, "mono_caption", room)[-_DETAIL_LINES:]
         y += len(details) * LINE + 8
     rect = QRectF(card.left(), card.bottom() + metrics.MESSAGE_GAP, width, y)
     return Message(rect, title, lines, details, foot + 22 + 8, tuple(buttons))

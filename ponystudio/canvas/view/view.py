@@ -43,6 +43,7 @@ from ponystudio.canvas.view.minimap import Minimap
 from ponystudio.canvas.view.panning import Panning
 from ponystudio.canvas.view.zoom_bar import ZoomBar
 from ponystudio.qt.i18n import tr
+from ponystudio.qt.plain_text import tip
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
 
@@ -289,7 +290,7 @@ class GraphView(CameraView):
         scene = self.graph_scene
         text = self.field_input.tooltip(pos)
         if text := text or screen_reader_texts.tooltip(scene, hit_test.hit(scene.store, pos)):
-            QToolTip.showText(event.globalPos(), text, self.viewport())
+            QToolTip.showText(event.globalPos(), tip(text), self.viewport())
         else:
             QToolTip.hideText()
         return True

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from ponystudio.canvas.view.camera_view import Camera, CameraView
 from ponystudio.canvas.view.minimap import Minimap
+from ponystudio.qt.plain_text import tip
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import draw_icon, paint_ground
 
@@ -53,7 +54,7 @@ class ZoomBar(QWidget):
 
     def _button(self, title: str, keys: str) -> QToolButton:
         button = QToolButton(self)
-        button.setToolTip(f"{title} ({keys})")
+        button.setToolTip(tip(f"{title} ({keys})"))
         button.setAccessibleName(title)
         button.setAutoRaise(True)
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)

@@ -18,6 +18,7 @@ from PySide6.QtCore import (
     QUrl,
 )
 
+from ponystudio.qt.plain_text import tip
 from ponystudio.studio.models.model_files import FileFacts
 from ponystudio.studio.models.model_summary import ModelSummary, family_title, mismatch
 
@@ -69,11 +70,16 @@ class ModelList(QAbstractListModel):
             return self._facts.get(entry.kind, entry.name)
         if role == Qt.ItemDataRole.DisplayRole:
             return entry.name
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            fact = self._facts.get(entry.kind, entry.name)
-            starred = self.tr("Starred") if entry.key in self.context.stars else ""
-            return "\n".join(filter(None, (entry.name, fact.line if fact else "", starred)))
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(self._described(entry))
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return self._described(entry)
         return None
+
+    def _described(self, entry: ModelEntry) -> str:
+        fact = self._facts.get(entry.kind, entry.name)
+        starred = self.tr("Starred") if entry.key in self.context.stars else ""
+        return "\n".join(filter(None, (entry.name, fact.line if fact else "", starred)))
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
         return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
