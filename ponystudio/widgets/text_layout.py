@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter, QStaticText, QTransform
@@ -76,10 +77,11 @@ def whole_words(text: str, role: str, room: int) -> str:
 @lru_cache(maxsize=8192)
 def _whole_words(text: str, role: str, room: int) -> str:
     words = text.split()
-    fit = bisect_right(
-        range(1, len(words) + 1), room, key=lambda n: width(" ".join(words[:n]), role)
-    )
-    return " ".join(words[:fit])
+
+    def wide(count: int) -> int:
+        return ceil(width(" ".join(words[:count]), role))
+
+    return " ".join(words[: bisect_right(range(1, len(words) + 1), room, key=wide)])
 
 
 def wrapped(text: str, role: str, room: int) -> tuple[str, ...]:

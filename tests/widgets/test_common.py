@@ -15,8 +15,8 @@ from ponystudio.widgets.common import (
     TextButton,
     fade_in,
     label,
-    spanned,
 )
+from ponystudio.widgets.rich_text import spanned
 
 
 @pytest.fixture(autouse=True)

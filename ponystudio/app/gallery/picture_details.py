@@ -17,9 +17,9 @@ from ponystudio.studio.results.comparison import Finding
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_texts import decimal, device, precision, size
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import Hairline, Lines, Spacing, label, rounded, spanned
+from ponystudio.widgets.common import Hairline, Lines, Spacing, label, rounded
 from ponystudio.widgets.primitives import draw_icon, px
-from ponystudio.widgets.rich_text import RichLabel, styled
+from ponystudio.widgets.rich_text import RichLabel, spanned, styled
 
 
 class Facts(Lines):

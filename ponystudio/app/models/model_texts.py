@@ -12,7 +12,7 @@ from ponystudio.library.recognition.model_notes import ModelNotes
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.models.file_reader import dtype_of, made_for
 from ponystudio.studio.models.model_summary import ModelSummary, family_title
-from ponystudio.widgets.common import spanned
+from ponystudio.widgets.rich_text import spanned
 
 _NUMBER = re.compile(r"\d+")
 Line = tuple[str, str]
