@@ -16,6 +16,7 @@ import numpy
 from ponystudio.errors import StorageFull, UnknownModel, UnsupportedModel, UsageError
 from ponystudio.graph.atomic_write import writing
 from ponystudio.library.formats.diffusers_folder import ModelFolder, open_folder
+from ponystudio.library.formats.quantization import BESIDE, carried
 from ponystudio.library.formats.safetensors_file import METADATA
 from ponystudio.library.formats.tensor_info import ITEM_SIZES, PACKED, TensorInfo
 from ponystudio.library.formats.tensor_values import Bits, floats, largest, pieces
@@ -121,7 +122,10 @@ def _folder_metadata(folder: ModelFolder) -> dict[str, str]:
         # For whichever it will be taken: T5 is the second text encoder of FLUX, SD3's third.
         parts = recognise(folder.path).parts
         configs = {name: config for name, role in COMPONENTS.items() if role in parts}
-    return {CONFIG: json.dumps(configs), **_prediction(folder.path)}
+    marks = carried(
+        (f"{name}." if name else "", file.metadata) for name, file in folder.components.items()
+    )
+    return {CONFIG: json.dumps(configs), **_prediction(folder.path), **marks}
 
 
 def _prediction(source: Path) -> dict[str, str]:
@@ -140,7 +144,8 @@ def _prediction(source: Path) -> dict[str, str]:
 def _as_written(tensor: _Source, half: bool) -> _Source:
     """With the dtype that it will have; .safetensors knows no packed numbers."""
     wide = tensor.dtype in PACKED or (half and tensor.dtype in ("F32", "F64"))
-    if not wide:
+    # Scales of other weights are small and few: half a precision would be all of theirs.
+    if not wide or tensor.name.endswith(BESIDE):
         return tensor
     if largest(tensor.file, tensor.name) <= LARGEST_HALF:
         return replace(tensor, dtype="F16")

@@ -5,6 +5,7 @@ GGUF is written, packed and unpacked by the package gguf.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from helpers.written_out import H4
+from ponystudio.diffusion.weights.dequantize import unrotated
 from ponystudio.library.formats.tensor_info import PACKED
 
 Tensors = Mapping[str, Tensor]
@@ -123,3 +126,37 @@ def write_fp8(
         stored["scaled_fp8"] = torch.empty(0, dtype=dtype)
     save_file(stored, path, metadata=metadata)
     return meant
+
+
+def write_int8(
+    path: Path, tensors: Tensors, group: int, metadata: Mapping[str, str] | None = None
+) -> dict[str, Tensor]:
+    """Matrices and kernels of whole numbers with a scale a row and ComfyUI's mark, their inputs
+    rotated in groups where they can be. Returns the numbers that the file means."""
+    turn = torch.ones(1, 1)
+    while len(turn) < group:
+        turn = torch.kron(turn, torch.from_numpy(H4).float())
+    stored, meant = {}, {}
+    for name, value in tensors.items():
+        stored[name] = meant[name] = value
+        if value.ndim < 2 or not name.endswith(".weight"):
+            continue
+
+        rotates = value.shape[1] % group == 0
+        before = _turned(value, turn) if rotates else value
+        scale = before.abs().amax(tuple(range(1, value.ndim)), keepdim=True) / 127
+        whole = (before / scale).round().contiguous()
+        mark = {"format": "int8_tensorwise", "convrot": rotates, "convrot_groupsize": group}
+        layer = name.removesuffix(".weight")
+        stored[name], stored[f"{layer}.weight_scale"] = whole.to(torch.int8), scale
+        stored[f"{layer}.comfy_quant"] = torch.tensor(list(json.dumps(mark).encode())).byte()
+        # To the bit; that it is what R does, test_dequantize shows.
+        meant[name] = unrotated(whole * scale, group) if rotates else whole * scale
+    save_file({k: v.contiguous() for k, v in stored.items()}, path, metadata=metadata)
+    return meant
+
+
+def _turned(value: Tensor, turn: Tensor) -> Tensor:
+    """[n,m,…] times the block diagonal of `turn`, along m."""
+    groups = value.unflatten(1, (-1, len(turn)))
+    return torch.einsum("ngi...,ij->ngj...", groups, turn).reshape(value.shape)

@@ -9,6 +9,7 @@ from torch import nn
 
 from ponystudio.diffusion.weights.weights import Weights, assign
 from ponystudio.errors import DamagedFile, UnsupportedModel
+from ponystudio.library.formats.quantization import REMEDY
 
 # So many bytes are read ahead of what is cast: a disk is slow to start and fast to go on.
 AHEAD = 256 << 20
@@ -40,6 +41,8 @@ def fill(
 
 def _check_fit(weights: Weights, wanted: dict[str, torch.Size], noun: str) -> None:
     shapes = weights.shapes
+    if unknown := shapes.keys() - wanted.keys():
+        _refuse_marks(weights, unknown, wanted, noun)
     if missing := wanted.keys() - shapes.keys():
         first = min(missing)
         raise DamagedFile(
@@ -47,7 +50,7 @@ def _check_fit(weights: Weights, wanted: dict[str, torch.Size], noun: str) -> No
             where=str(weights.path_of(first)),
             remedy="Get the file again: it is incomplete.",
         )
-    if unknown := shapes.keys() - wanted.keys():
+    if unknown:
         first = min(unknown)
         raise UnsupportedModel(
             f"The {noun} has {len(unknown)} tensors too many, among them {first!r}: "
@@ -61,6 +64,29 @@ def _check_fit(weights: Weights, wanted: dict[str, torch.Size], noun: str) -> No
                 "it is of another architecture.",
                 where=str(weights.path_of(name)),
             )
+
+
+def _refuse_marks(
+    weights: Weights, unknown: Iterable[str], wanted: Collection[str], noun: str
+) -> None:
+    """Raise UnsupportedModel where all that is unknown stands beside weights of the network, as
+    what a quantiser writes does."""
+    layers = {name.rpartition(".")[0] for name in wanted}
+    if any(_layer(name) not in layers for name in unknown):
+        return
+    first = min(unknown)
+    mark = first.removeprefix(_layer(first))
+    raise UnsupportedModel(
+        f"The {noun} has tensors {mark!r} beside its weights (such as {first!r}), whose meaning is"
+        " not known here: a quantiser may have written them.",
+        where=str(weights.path_of(first)),
+        remedy=REMEDY,
+    )
+
+
+def _layer(name: str) -> str:
+    """The layer that `X.mark` and `X.weight.mark` stand beside."""
+    return name.rpartition(".")[0].removesuffix(".weight")
 
 
 def _read_ahead(weights: Weights, names: Iterable[str]) -> Iterator[str]:

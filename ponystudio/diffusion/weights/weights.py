@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.weights.gguf_dequantize import unpacked
-from ponystudio.diffusion.weights.name_table import Naming
+from ponystudio.diffusion.weights.dequantize import multiplied, unpacked, unrotated
+from ponystudio.diffusion.weights.name_table import FusedSlice, Naming
 from ponystudio.errors import UnsupportedModel
-from ponystudio.library.formats.tensor_info import BESIDE, PACKED, SCALES
+from ponystudio.library.formats.quantization import BESIDE, Quantization
+from ponystudio.library.formats.tensor_info import PACKED
 from ponystudio.system.main_memory import let_go, read_ahead
 
 if TYPE_CHECKING:
@@ -72,18 +73,21 @@ class FileTensor:
     """One of our tensors as it lies in its file.
 
     `data` is mapped: the numbers, or for a packed `kind` ("Q4_K", ...) bytes [rows, bytes of one].
-    `scale`: what the numbers are still to be multiplied by.
+    `few_bits`: how its numbers are to be read, `scale` what they are still to be multiplied by;
+    `cut`: what is to be taken of them after that.
     """
 
     data: Tensor
     shape: torch.Size
     kind: str = ""
+    few_bits: Quantization | None = None
     scale: Tensor | None = None
+    cut: FusedSlice | None = None
 
     @property
     def precision(self) -> torch.dtype | None:
         """The dtype of its numbers; None where those are not what it means."""
-        return None if self.kind or self.scale is not None else self.data.dtype
+        return None if self.kind or self.few_bits else self.data.dtype
 
     def on(
         self,
@@ -102,8 +106,14 @@ class FileTensor:
         values = move(data) if move else data.to(device)
         if self.kind:
             values = unpacked(values, self.kind)
-        if self.scale is not None:
-            values = values.to(torch.float32) * self.scale.to(device, torch.float32)
+        if self.few_bits:
+            values = values.to(torch.float32)
+            if self.scale is not None:
+                values = multiplied(values, self.scale.to(device), self.few_bits.block)
+            if self.few_bits.rotated:
+                values = unrotated(values, self.few_bits.rotated)
+        if self.cut is not None:
+            values = self.cut.of(values)
         return values.to(dtype).reshape(self.shape).contiguous()
 
 
@@ -136,14 +146,20 @@ class Weights:
                 )
             data = torch.frombuffer(self.file.buffer(key), dtype=torch.uint8).view(rows, -1)
             return FileTensor(data if cut is None else cut.of(data), shape, info.dtype)
-        data = tensor(self.file, key)
-        scale = self._scale(key)
-        if cut is not None:
+        data, known = tensor(self.file, key), self.file.quantized.get(key)
+        if known is None:
+            if not data.is_floating_point():
+                raise UnsupportedModel(
+                    f"{key!r} has whole numbers, and nothing says what they mean.",
+                    where=str(self.file.path_of(key)),
+                )
+            return FileTensor((data if cut is None else cut.of(data)).reshape(shape), shape)
+        scale = self._scale(known, data)
+        if cut is not None and not (cut.transposed or known.block):
             data = cut.of(data)
             scale = cut.of(scale) if scale is not None and scale.numel() > 1 else scale
-        if scale is None:
-            data = data.reshape(shape)
-        return FileTensor(data, shape, scale=scale)
+            cut = None
+        return FileTensor(data, shape, few_bits=known, scale=scale, cut=cut)
 
     def path_of(self, name: str) -> Path:
         """The file of a tensor; of one that is missing that of its nearest kin."""
@@ -173,26 +189,15 @@ class Weights:
         key = self.naming.names[name]
         let_go(self.file.buffer(key), self.file.tensors[key].start)
 
-    def _scale(self, key: str) -> Tensor | None:
-        """What a tensor [n,…] of few bits is to be multiplied by: [] or, one a row, [n,1,…].
-
-        Raises UnsupportedModel where there are others, such as one a block.
-        """
-        stem, shape = key.removesuffix(".weight"), self.file.tensors[key].shape
-        name = next((stem + x for x in SCALES if stem + x in self.file.tensors), None)
-        if name is None:
+    def _scale(self, known: Quantization, data: Tensor) -> Tensor | None:
+        """What a tensor [n,…] of few bits is to be multiplied by: [], one a row [n,1,…], or one a
+        block [rows,columns]."""
+        if not known.scale:
             return None
-        scale = tensor(self.file, name)
+        scale = tensor(self.file, known.scale)
         if scale.numel() == 1:
             return scale.reshape(())
-        if {scale.numel(), len(scale)} != set(shape[:1]):
-            raise UnsupportedModel(
-                f"There are {scale.numel():,} numbers in {name!r}, and one, or one a row, can be"
-                " used.",
-                where=str(self.file.path_of(name)),
-                remedy="Get the model in another kind, such as bf16, fp8 or GGUF.",
-            )
-        return scale.reshape(-1, *[1] * (len(shape) - 1))
+        return scale if known.block else scale.reshape(-1, *[1] * (data.ndim - 1))
 
     def _shape(self, name: str, key: str) -> tuple[int, ...]:
         shape = self.file.tensors[key].shape

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.errors import DamagedFile, MissingFile, UnknownModel, UnsafeFile
+from ponystudio.library.formats.quantization import refuse_settings
 from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.formats.weights_file import WeightsFile, merged, open_weights
 from ponystudio.system.regular_file import open_regular
@@ -67,6 +68,8 @@ def open_folder(path: Path, only: Iterable[str] = COMPONENTS) -> ModelFolder:
             name: _json(place / CONFIG) if (place / CONFIG).is_file() else {}
             for name, place in places.items()
         }
+        for name, config in configs.items():
+            refuse_settings(config, str(places[name] / CONFIG))
         scheduler = path.joinpath(*SCHEDULER)
         result = ModelFolder(path, files, configs, _json(scheduler) if scheduler.is_file() else {})
         opened.pop_all()

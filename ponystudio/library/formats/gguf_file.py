@@ -1,7 +1,7 @@
 """The header of a GGUF file: counts, metadata, then name, shape, kind and place of every tensor.
 
 The package `gguf` makes an object of every value and believes every count, so it is read here, and
-as strictly as safetensors. What packed numbers mean, `diffusion/weights/gguf_dequantize.py` knows.
+as strictly as safetensors. What packed numbers mean, `diffusion/weights/dequantize.py` knows.
 Source: the specification of GGUF in ggml.
 """
 

@@ -55,10 +55,6 @@ PACKED = {
     "IQ4_NL": (32, 18),
     "IQ4_XS": (256, 136),
 }
-# What numbers of 8 bits are to be multiplied by stands beside them under these endings; with it may
-# stand the scales of inputs, which only kernels for such numbers use, and marks.
-SCALES = (".scale_weight", ".weight_scale")
-BESIDE = (*SCALES, ".scale_input", ".input_scale", ".comfy_quant", "scaled_fp8")
 MOST_DIMENSIONS = 16
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ponystudio.errors import (
     UnknownModel,
     UnsupportedModel,
 )
-from ponystudio.library.formats import gguf_file, safetensors_file
+from ponystudio.library.formats import gguf_file, quantization, safetensors_file
 from ponystudio.library.formats.pickle_machine import read_pickle
 from ponystudio.library.formats.state_dict import unwrap
 from ponystudio.library.formats.tensor_info import Closing, TensorInfo
@@ -59,6 +60,14 @@ class WeightsFile(Closing):
     def path_of(self, name: str) -> Path:
         """Which file a tensor lies in, where several are one."""
         return self._paths[self.tensors[name].file] if self._paths else self.path
+
+    @cached_property
+    def quantized(self) -> Mapping[str, quantization.Quantization]:
+        """Of the weights whose numbers are not what they say, how they are to be read.
+
+        Raises UnsupportedModel and DamagedFile for what `quantization.read` does not understand.
+        """
+        return quantization.read(self.tensors, self.metadata, self.buffer, str(self.path))
 
     def buffer(self, name: str) -> memoryview:
         """The mapped bytes of a tensor from its first element to its last, little-endian.
@@ -109,6 +118,7 @@ def joined(path: Path, files: Iterable[tuple[str, WeightsFile]]) -> WeightsFile:
         metadata.update(file.metadata)
         views += file._views
         paths += file._paths or [file.path]
+    metadata |= quantization.carried((prefix, file.metadata) for prefix, file in listed)
     return WeightsFile(path, listed[0][1].format, tensors, metadata, _views=views, _paths=paths)
 
 

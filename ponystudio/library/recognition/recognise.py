@@ -13,7 +13,8 @@ from ponystudio.errors import ModelFileError, UnknownModel, UnsupportedModel
 from ponystudio.library.formats import gguf_file
 from ponystudio.library.formats.content_id import Identity, identity
 from ponystudio.library.formats.diffusers_folder import ModelFolder, open_folder
-from ponystudio.library.formats.tensor_info import BESIDE, TensorInfo
+from ponystudio.library.formats.quantization import BESIDE
+from ponystudio.library.formats.tensor_info import TensorInfo
 from ponystudio.library.formats.weights_file import WeightsFile, open_weights
 from ponystudio.library.recognition import signatures
 from ponystudio.library.recognition.denoiser_signatures import (
@@ -60,6 +61,7 @@ def recognise(path: Path) -> ModelFile:
 
 def recognise_open(file: WeightsFile) -> ModelFile:
     """What an open file of weights is."""
+    _ = file.quantized  # raises for what is not understood
     tensors = _without_module(file.tensors)
     for decide in (_adapter, _model, _small):
         if found := decide(file, tensors):
@@ -138,6 +140,7 @@ def _of_folder(folder: ModelFolder) -> ModelFile:
     if source is None:
         raise UnknownModel("There are no weights in this folder.", where=str(folder.path))
     for name, file in folder.components.items():
+        _ = file.quantized
         role = COMPONENTS.get(name) or _role(file)
         if role == "model":
             found, source = denoiser(file.tensors), file

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import T5Config, T5EncoderModel
 
-from helpers import encoders, flows
+from helpers import encoders, flows, seed_models
 from helpers.core_graphs import core, picture
-from helpers.few_bits import FP8, KINDS, packed, write_fp8, write_gguf, write_plain
+from helpers.few_bits import FP8, KINDS, packed, write_fp8, write_gguf, write_int8, write_plain
 from helpers.gguf_writer import write_gguf as write_zeros
 from ponystudio.cli.arguments import main
 from ponystudio.diffusion.loading import lora_patching
@@ -179,6 +179,38 @@ class TestEightBits:
     def test_with_a_lora(self, dtype, room, name, both, tmp_path):
         files = both(write_fp8, dtype, ending=".weight_scale", rows="n, 1", room=room)
         _with_lora(name, files, tmp_path)
+
+
+class TestRotatedWholeNumbers:
+    """ConvRot: what is multiplied by such weights is rotated, so they must be turned back."""
+
+    def test_they_are_turned_back(self, name, both, opened, tmp_path):
+        found = check(name, *both(write_int8, 256))
+        assert 0 < off(found, name, opened, tmp_path) < 0.05
+
+    def test_blocks_that_come_and_go(self, name, both):
+        few, plain = both(write_int8, 16, room=0)
+        few.stream.begin()
+        check(name, few, plain)
+        few.stream.rest()
+
+    @pytest.mark.parametrize("room", [None, 0])
+    def test_with_a_lora(self, room, name, both, tmp_path):
+        _with_lora(name, both(write_int8, 64, room=room), tmp_path)
+
+
+def test_rotated_convolutions(tmp_path):
+    """Of Stable Diffusion's networks the kernels are rotated too, and text encoders."""
+    tensors = {k: v.float() for k, v in seed_models.state("sdxl").items()}
+    hints = seed_models.hints("sdxl")
+    meant = write_int8(tmp_path / "few.safetensors", tensors, 16, hints)
+    plain = write_plain(tmp_path / "plain.safetensors", meant, hints)
+    for part in ("model", "clip", "vae"):
+        with closing(load(tmp_path / "few.safetensors", part, device="cpu", dtype=FP32)) as few, \
+                closing(load(plain, part, device="cpu", dtype=FP32)) as exact:  # fmt: skip
+            expected = exact.module.state_dict()
+            for key, value in few.module.state_dict().items():
+                assert torch.equal(value, expected[key]), key
 
 
 def _with_lora(name, networks, tmp_path):

@@ -25,6 +25,15 @@ def test_a_tensor_too_many(tmp_path):
         load(path, "model", device="cpu", dtype=FP32)
 
 
+@pytest.mark.parametrize("mark", ["hessian", "weight.zero", "outliers"])
+def test_what_an_unknown_quantiser_wrote_beside_a_weight(mark, tmp_path):
+    """Neither another architecture nor an incomplete file: a weight that means something else."""
+    extra = f"model.diffusion_model.input_blocks.0.0.{mark}"
+    path = checkpoints.incomplete(tmp_path / "x.safetensors", add=[(extra, torch.zeros(2))])
+    with pytest.raises(UnsupportedModel, match=rf"'.{mark}' beside its weights.*quantiser"):
+        load(path, "model", device="cpu", dtype=FP32)
+
+
 def test_a_tensor_of_another_shape(tmp_path):
     name = "model.diffusion_model.time_embed.2.weight"
     path = checkpoints.incomplete(tmp_path / "x.safetensors", add=[(name, torch.zeros(5, 5))])

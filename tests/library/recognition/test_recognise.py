@@ -326,10 +326,8 @@ def test_what_stands_beside_small_numbers_is_not_counted(prefix: str, tmp_path: 
     layer = f"{prefix}double_blocks.0.img_attn.qkv"
     beside = {
         f"{layer}.scale_weight": [1],
-        f"{layer}.weight_scale": [96, 1],
         f"{layer}.scale_input": [1],
         f"{layer}.input_scale": [1],
-        f"{layer}.comfy_quant": [100],
         f"{prefix}scaled_fp8": [0],
     }
     shapes = {**below(prefix, FLUX), **beside}
