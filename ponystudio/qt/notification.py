@@ -17,13 +17,16 @@ Row = tuple[Literal["done", "spare"], str, str]
 
 @dataclass(frozen=True)
 class Notification:
-    """One message: `rows` stand below the text. The fields are those that `Toasts.show` takes."""
+    """One message: `rows` stand below the text. A `lasting` one stays until another says by its
+    title that it `ends` it. The fields are those that `Toasts.show` takes."""
 
     title: str
     text: str = ""
     actions: tuple[Action, ...] = ()
     kind: NoticeKind = "info"
     rows: tuple[Row, ...] = ()
+    lasting: bool = False
+    ends: str = ""
 
     @classmethod
     def of(cls, title: str, error: PonyStudioError, *actions: Action) -> Notification:

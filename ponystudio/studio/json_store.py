@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from ponystudio.errors import PonyStudioError
-from ponystudio.graph.atomic_write import write_text
+from ponystudio.graph.atomic_write import make_folder, write_text
 
 MOST_DOCUMENTS = 200
 
@@ -21,17 +22,27 @@ T = TypeVar("T")
 
 
 def read_json(file: Path, type: type[T]) -> T | None:
-    """The value in a JSON file; None if there is none of this type."""
+    """The value in a JSON file; None if there is none of this type: then what is there is put
+    aside, since what is written next must not be the end of it."""
     try:
         return msgspec.convert(json.loads(file.read_bytes()), type)
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        put_aside(file)
+        return None
+
+
+def put_aside(file: Path) -> None:
+    """Give a file that cannot be read now another name, beside it."""
+    with contextlib.suppress(OSError):
+        file.replace(file.with_suffix(f".damaged{file.suffix}"))
 
 
 def write_json(file: Path, value: object) -> None:
     """Write a value into a file, whole. ASCII alone: names of files may be no Unicode, which
     msgspec's own writer refuses. Raises OSError, NotWritable, StorageFull."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     write_text(file, json.dumps(msgspec.to_builtins(value), indent=1) + "\n")
 
 
@@ -40,7 +51,7 @@ def save_text(file: Path | None, text: str | None) -> None:
     if file is None or text is None:
         return
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         write_text(file, text)
     except (OSError, PonyStudioError):
         pass  # nobody misses it for long
@@ -65,8 +76,11 @@ class PerDocumentStore(Generic[K, V]):
             text = file.read_text("utf-8") if file is not None else "{}"
             for scope, rows in json.loads(text).items():
                 self._known[scope] = dict(map(read, rows))
-        except (OSError, ValueError, TypeError, AttributeError):
-            pass  # none yet, or a damaged one
+        except FileNotFoundError:
+            pass  # none yet
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            if file is not None:
+                put_aside(file)
 
     def of(self, scope: str) -> dict[K, V]:
         return self._known.get(scope, {})

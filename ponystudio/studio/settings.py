@@ -6,7 +6,6 @@ Whoever follows it connects with `Settings.on`: things without a widget in `app/
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import math
@@ -18,9 +17,10 @@ from typing import Any, Literal
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.errors import PonyStudioError
-from ponystudio.graph.atomic_write import write_bytes
+from ponystudio.graph.atomic_write import make_folder, write_bytes
 from ponystudio.library import user_folders
 from ponystudio.qt.i18n import tr
+from ponystudio.studio.json_store import put_aside
 
 FILE = "settings.json"
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps")
@@ -272,7 +272,7 @@ class Settings(QObject):
     def _write(self) -> None:
         text = json.dumps(self._values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             write_bytes(self.path, data=text.encode())
         except (OSError, PonyStudioError) as error:
             # They hold until the window closes; nobody is kept from working.
@@ -284,10 +284,9 @@ def _read(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text("utf-8"))
         if not isinstance(values, dict):
             raise ValueError("no settings")
-    except OSError:
+    except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError):  # a slip of whoever edited it: it can be put right
-        with contextlib.suppress(OSError):
-            path.replace(path.with_suffix(".damaged.json"))
+    except (OSError, ValueError, RecursionError):
+        put_aside(path)  # a slip of whoever edited it, or of the disk: it can be put right
         return {}
     return values

@@ -55,12 +55,18 @@ class Toasts(QObject):
         actions: Sequence[Action] = (),
         kind: NoticeKind = "info",
         rows: Sequence[Row] = (),
+        *,
+        lasting: bool = False,
+        ends: str = "",
     ) -> Toast:
-        """Say something; what says the same is replaced. Those with a warning stay until closed."""
+        """Say something; what says the same is replaced. Those with a warning stay until closed,
+        a lasting one until another one that `ends` it, by its title, says so."""
         self.withdraw(title)
-        while len(self._shown) >= MOST:
-            self._remove(self._shown[0])
-        toast = Toast(self._host, title, text, actions, kind, rows)
+        self.withdraw(ends)
+        passing = [toast for toast in self._shown if not toast.lasting]
+        for toast in passing[: max(0, len(self._shown) - MOST + 1)]:
+            self._remove(toast)
+        toast = Toast(self._host, title, text, actions, kind, rows, lasting=lasting)
         toast.closed.clicked.connect(lambda: self._remove(toast))
         toast.gone.timeout.connect(lambda: self._remove(toast))
         self._shown.append(toast)
@@ -124,9 +130,11 @@ class Toast(QWidget):
         actions: Sequence[Action],
         kind: NoticeKind,
         rows: Sequence[Row],
+        *,
+        lasting: bool = False,
     ) -> None:
         super().__init__(host)
-        self.title, self.text, self._kind = title, text, kind
+        self.title, self.text, self.lasting, self._kind = title, text, lasting, kind
         self.setAccessibleName(title)
         self.setAccessibleDescription(text)
         self.gone = QTimer(self, singleShot=True, interval=STAYS)
@@ -134,6 +142,7 @@ class Toast(QWidget):
         self._spaced: list[tuple[QLayout, Margins, float]] = []
         self._lay_out(text, actions, rows)
         self.space()
+        self.closed.setVisible(not lasting)
         if kind != "warn":
             self.gone.start()
 

@@ -18,7 +18,7 @@ def start() -> Graph:
 
 
 def replayed(document: Document):
-    document.journal.writer.settle()
+    document.journal.writer.sync()
     stored = replay(document.journal.path)
     assert stored is not None
     return stored

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass
 
 import pytest
 
+from helpers.frail_disk import FrailDisk, every_failure
+from ponystudio.errors import PonyStudioError
 from ponystudio.studio.json_store import (
     MOST_DOCUMENTS,
     PerDocumentStore,
@@ -36,6 +39,44 @@ def test_what_is_of_another_type_is_nothing(tmp_path, text):
     file.write_text(text)
     assert read_json(file, Entry) is None
     assert read_json(tmp_path / "none.json", Entry) is None
+
+
+def test_what_cannot_be_read_once_is_not_the_end_of_it(tmp_path):
+    file, facts = tmp_path / "entry.json", tmp_path / "facts.json"
+    write_json(file, Entry("a"))
+    facts.write_text('{"one": [["seed", 7]]}')
+    with FrailDisk(tmp_path) as disk:
+        disk.fail_next("open")
+        assert read_json(file, Entry) is None
+        disk.fail_next("open")
+        store = PerDocumentStore(facts, lambda key, value: [key, value], tuple)
+    write_json(file, Entry("b"))
+    store.note("two", {"seed": 8})
+    store.save()
+    assert read_json(tmp_path / "entry.damaged.json", Entry) == Entry("a")
+    assert json.loads((tmp_path / "facts.damaged.json").read_text()) == {"one": [["seed", 7]]}
+
+
+def test_whatever_fails_a_value_is_the_old_or_the_new_one(tmp_path):
+    def scenario(number: int) -> FrailDisk:
+        root = tmp_path / f"{number}" / "disk"
+        root.mkdir(parents=True)
+        write_json(root / "entry.json", Entry("old"))
+        allowed = {"old", "new"}
+        with FrailDisk(root, number) as disk:
+            try:
+                write_json(root / "entry.json", Entry("new"))
+                allowed = {"new"}
+            except PonyStudioError:
+                pass
+            cuts = [disk.cut_power(random.Random(n), root.parent / f"{n}") for n in range(5)]
+        for after in (root, *cuts):
+            found = read_json(after / "entry.json", Entry)
+            assert found is not None
+            assert found.name in allowed
+        return disk
+
+    every_failure(scenario)
 
 
 def test_a_text_that_cannot_be_saved_is_not_missed(tmp_path):

@@ -46,6 +46,16 @@ def test_they_stand_in_the_lower_right_one_over_the_other(toasts, host):
     assert newer.geometry().bottom() < 500
 
 
+def test_what_lasts_stays_until_another_ends_it(toasts):
+    lasting = toasts.show("Lost", kind="warn", lasting=True)
+    for number in range(4):
+        toasts.show(f"{number}", kind="warn")
+    assert titles(toasts) == ["Lost", "3"]
+    assert not lasting.closed.isVisible()
+    toasts.show("Safe again", ends="Lost")
+    assert titles(toasts) == ["3", "Safe again"]
+
+
 def test_they_are_as_high_as_their_texts(toasts, qapp):
     style_sheet.apply(qapp)
     text = "It ended unexpectedly (it was killed, perhaps by the system for lack of memory). "

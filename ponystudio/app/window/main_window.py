@@ -220,7 +220,8 @@ class MainWindow(QMainWindow):
         results.actions.use_seed_requested.connect(requests.use_seed)
         results.actions.apply_values_requested.connect(requests.apply_values)
         self.verifier.verified.connect(results.have_verdict)
-        for source in (documents, self.drop_handler, self.verifier, requests, results.actions):
+        sources = (documents, self.services, self.drop_handler, self.verifier, requests)
+        for source in (*sources, results.actions):
             source.notice.connect(self.notifications.show)
         self.notifications.node_requested.connect(requests.go_to)
         requests.help_requested.connect(self.show_help)

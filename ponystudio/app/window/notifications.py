@@ -38,7 +38,15 @@ class Notifications(QObject):
         runner.upgrader.upgraded.connect(self._upgraded)
 
     def show(self, notice: Notification) -> None:
-        self._toasts.show(notice.title, notice.text, notice.actions, notice.kind, notice.rows)
+        self._toasts.show(
+            notice.title,
+            notice.text,
+            notice.actions,
+            notice.kind,
+            notice.rows,
+            lasting=notice.lasting,
+            ends=notice.ends,
+        )
 
     def _engine_died(self, why: str) -> None:
         text = self.tr("%1 It was started again; nothing but that run is lost.")

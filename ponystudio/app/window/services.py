@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from ponystudio.app.window.notifications import DesktopNotifier
 from ponystudio.engine.protocol.worker_messages import WorkerSettings
+from ponystudio.errors import PonyStudioError
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders, default_roots
+from ponystudio.qt.notification import Notification
 from ponystudio.studio.results.thumbnail_cache import trim
 from ponystudio.studio.runs.duration_estimates import Estimates
 from ponystudio.studio.runs.job_queue import JobQueue
@@ -36,13 +39,16 @@ class Services(QObject):
     """The parts of the studio that have no widget: `worker`, `runner`, `sleep_inhibitor` and
     `notifier`, which follow the settings.
 
-    `start` after the first paint, `close` before the application ends.
+    `start` after the first paint, `close` before the application ends. `notice` carries a
+    Notification.
     """
+
+    notice = Signal(object)
 
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
-        self._store = JobStore(user_folders.data() / "queue")
+        self._store = JobStore(user_folders.data() / "queue", self._queue_kept)
         self.worker = WorkerSession(
             self._worker_settings(),
             catalog_file=user_folders.cache() / "catalog.json",
@@ -96,6 +102,14 @@ class Services(QObject):
         self.notifier.close()
         self.worker.close()
         self._store.close()
+
+    def _queue_kept(self, error: PonyStudioError | None) -> None:
+        title = self.tr("The queue could be lost")
+        if error is None:
+            safe = self.tr("The queue is kept safe again")
+            self.notice.emit(Notification(safe, kind="ok", ends=title))
+        else:
+            self.notice.emit(replace(Notification.of(title, error), lasting=True))
 
     def _restart_soon(self, _value: object) -> None:
         self._restart.start()

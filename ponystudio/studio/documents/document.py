@@ -15,8 +15,13 @@ from ponystudio.graph.model import Graph
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import EditableGraph, Problem, Record
 from ponystudio.studio.documents.file_lock import FileLock
-from ponystudio.studio.documents.journal import AppliedEdit, Journal
-from ponystudio.studio.documents.journal_format import Line, StoredDocument, header
+from ponystudio.studio.documents.journal import AppliedEdit, Content, Journal
+from ponystudio.studio.documents.journal_format import (
+    Line,
+    StoredDocument,
+    compacted_lines,
+    header,
+)
 
 Camera = Mapping[str, Any]
 
@@ -32,6 +37,7 @@ class Document(EditableGraph):
 
     title_changed = Signal()
     dirty_changed = Signal()
+    _content_wanted = Signal()
 
     def __init__(
         self,
@@ -57,10 +63,13 @@ class Document(EditableGraph):
         self._written = self.graph
         self._save_number = 0
         self._saves_running = 0
+        self._content_is_due = False
         self._announced_digests: set[str] = set()
         self._last_save: Line | None = None
         self.changed.connect(self._update_dirty)
         self.recorded.connect(self._write_record)
+        self._content_wanted.connect(self.compact)
+        journal.set_source(self._content_wanted.emit)  # from the writer's thread to this one
 
     @property
     def path(self) -> Path | None:
@@ -155,7 +164,7 @@ class Document(EditableGraph):
         is killed right after could not tell that file from one of another program."""
         self._announced_digests.add(digest)
         self._note({"saving": number, "sha256": digest})
-        self.journal.flush()
+        self.journal.writer.sync()
 
     def wrote(self, digest: str) -> bool:
         """Whether a file of this content is this document's own, and no other program's work."""
@@ -163,14 +172,16 @@ class Document(EditableGraph):
 
     def finish_saving(self, number: int, graph: Graph, path: Path, digest: str) -> None:
         """The sealed state of this number, `graph`, is in the file now."""
-        self._end_save()
         self._saved, self._digest = graph, digest
         self._last_save = {"saved": number, "path": _text(path), "sha256": digest}
         self._note(self._last_save)
         self.rename(path, path.stem)
         self._update_dirty()
-        if self.journal.long:
-            self.compact()
+        self._end_save()
+        if not self._saves_running:
+            self._announced_digests.clear()
+            if self.journal.long:
+                self.compact()
 
     def follow_file(self, graph: Graph, digest: str) -> None:
         """The file holds another graph now, and nothing here is worth more than that."""
@@ -186,8 +197,8 @@ class Document(EditableGraph):
 
     def _end_save(self) -> None:
         self._saves_running -= 1
-        if not self._saves_running:
-            self._announced_digests.clear()
+        if self._content_is_due and not self._saves_running:
+            self.compact()
 
     def rename(self, path: Path | None, title: str) -> None:
         if (path, title) == (self._path, self._title):
@@ -232,13 +243,26 @@ class Document(EditableGraph):
         return self.camera
 
     def compact(self) -> None:
-        """Shorten the journal to what the undo history holds."""
-        if self._saves_running:  # the number of a state means nothing in another journal
-            return
+        """Have the journal written anew, with what the undo history holds."""
+        self._content_is_due = self.saving
+        if not self.saving:
+            self.journal.rewrite(self._content(), len(self.undo_record().steps) + 4)
+
+    def close_journal(self, *last: Line, then: Callable[[], object] = lambda: None) -> None:
+        """Keep where the view stands, and these lines; `then` is called, from the writer's thread,
+        once the journal is safe."""
+        self.note_camera()
+        for line in last:
+            self._note(line)
+        self.journal.close(self._content(*last), then)
+
+    def _content(self, *last: Line) -> Content:
+        """A journal of this document as it is, all values that stay as they are."""
         head = header(self.id, self._title, self._path, Graph(), time.time())
-        self.journal.compact(head, self.graph, self.undo_record(), self._saved, self._last_save)
-        if self.camera is not None:
-            self._note({"camera": dict(self.camera)})
+        camera = [] if self.camera is None else [{"camera": dict(self.camera)}]
+        graph, record, saved = self.graph, self.undo_record(), self._saved
+        save = self._last_save
+        return lambda: (*compacted_lines(head, graph, record, saved, save), *camera, *last)
 
     def _note(self, line: Line) -> None:
         self.journal.add(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ponystudio.errors import PonyStudioError
@@ -103,10 +104,11 @@ def closed(document: Document, reopen: Act) -> Notification:
 
 
 def journal_writing(error: PonyStudioError | None) -> Notification:
-    """That what is done cannot be written down, or can be again."""
+    """That what is done cannot be made safe, as long as that is so, or is again."""
+    title = tr("What you do now could be lost")
     if error is None:
-        return Notification(tr("Changes are kept safe again"), kind="ok")
-    return Notification.of(tr("What you do now could be lost"), error)
+        return Notification(tr("Changes are kept safe again"), kind="ok", ends=title)
+    return replace(Notification.of(title, error), lasting=True)
 
 
 def _warning(title: str, document: Document, text: str) -> Notification:

@@ -295,7 +295,6 @@ class Documents(QObject):
         if self._is_saving(document):
             self._saving.wait()
         index = self._documents.index(document)
-        document.note_camera()
         self._documents.remove(document)
         if document is self._current:
             rest = self._documents[index : index + 1] or self._documents[-1:]
@@ -430,8 +429,7 @@ class Documents(QObject):
             if document.pristine:
                 document.journal.delete()
             else:
-                document.note_camera()
-                document.journal.close()
+                document.close_journal()
         done = self._writer.stop()
         for document in self._documents:
             document.unlock()
@@ -479,16 +477,15 @@ class Documents(QObject):
     def _close_journal(self, document: Document) -> Notification | None:
         """Keep what is in no file; what is to be told of it."""
         notice = None
+        document.set_lock(None)
         if document.dirty:
-            document.journal.add({"closed": time.time()})
-            document.journal.close()
+            document.close_journal({"closed": time.time()}, then=document.unlock)
             self.recent.add(document.title, document.path, document.id)
             reopen = partial(self.reopen, self.recent.last_unsaved())
             notice = notices.closed(document, reopen)
         else:
             document.journal.delete()
-        document.set_lock(None)
-        self._writer.do(document.unlock)
+            self._writer.do(document.unlock)
         return notice
 
     def _delete_journal(self, id: str) -> None:

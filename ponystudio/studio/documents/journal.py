@@ -1,11 +1,16 @@
 """The journal of a document: what is done to it is on the disk a moment later.
 
 Whoever calls only hands over values that never change; the writer's thread encodes and writes.
+
+After an error of the disk nothing that it was given before can be trusted, even where a later sync
+succeeds: Linux forgets what it could not write. The journal is suspect then, until the document's
+whole content stands in a new one in its place.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import secrets
@@ -21,17 +26,22 @@ from typing import BinaryIO
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph import atomic_write
 from ponystudio.graph.editing.edits import Edit
-from ponystudio.graph.editing.undo_history import UndoRecord
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import journal_format
 from ponystudio.studio.documents.journal_format import Line, pack
-from ponystudio.studio.documents.journal_writer import JournalWriter
+from ponystudio.studio.documents.journal_writer import JournalWriter, Sync
 
 log = logging.getLogger(__name__)
 
 # A journal longer than this is rewritten when its document is saved; far longer, at once.
 MANY_LINES, MANY_BYTES = 2_000, 2 * 2**20
 FAR_TOO_MANY = 8
+
+# What keeps a line from being written and does nothing to those before it.
+_HARMLESS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+Content = Callable[[], Iterable[Line]]
+"""All lines of a journal that says what there is to be said of a document, in short."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +69,10 @@ class _Begin:
 
 
 @dataclass(frozen=True)
-class _Compact:
-    """These lines say what the journal said before, in short."""
+class _Rewrite:
+    """These lines say what the journal said before."""
 
-    lines: Callable[[], Iterable[Line]]
+    lines: Content
 
 
 Entry = AppliedEdit | Line
@@ -82,14 +92,24 @@ class Journal:
         self._least_lines = 0
         self._least_bytes = 0
         self.writer = writer
-        self._queue: deque[Entry | _Begin | _Compact] = deque()
+        self._ask: Callable[[], object] | None = None
+        self._queue: deque[Entry | _Begin | _Rewrite] = deque()
         self._queue_lock = threading.Lock()
         # What follows is the writer's thread's alone.
         self._file: BinaryIO | None = None
         self._intact_bytes: int | None = None
         self._unwritten: deque[bytes] = deque()
-        self._compacting: _Compact | None = None
+        self._rewriting: _Rewrite | None = None
+        # Of what is unwritten, how much the journal that is being written anew has already.
+        self._covered = 0
         self._appended_since: list[bytes] = []
+        # Which of the files that stood at the path one after the other is there.
+        self._generation = 0
+        self._is_named = False
+        self._is_suspect = False
+        self._is_closed = False
+        self._last_content: Content | None = None
+        self._then: Callable[[], object] = lambda: None
 
     @property
     def long(self) -> bool:
@@ -102,6 +122,11 @@ class Journal:
     def _longer(self, times: int) -> bool:
         lines, bytes = self.lines - self._least_lines, self.bytes - self._least_bytes
         return lines > times * MANY_LINES or bytes > times * MANY_BYTES
+
+    def set_source(self, ask: Callable[[], object]) -> None:
+        """`ask` is called on the writer's thread when the whole content is needed: it has somebody
+        call `rewrite`, soon."""
+        self._ask = ask
 
     def begin(self, id: str, title: str, file: Path | None, graph: Graph) -> None:
         """Start the journal anew: this is the document."""
@@ -118,63 +143,103 @@ class Journal:
         self.lines += 1
         self._enqueue(entry)
 
-    def compact(
-        self,
-        head: Line,
-        graph: Graph,
-        record: UndoRecord,
-        saved: Graph | None,
-        last_save: Line | None,
-    ) -> None:
-        """Write it anew with a line for every step of the undo history."""
-        self.lines = self._least_lines = len(record.steps) + 4
+    def rewrite(self, content: Content, lines: int) -> None:
+        """Write it anew, as about so many lines."""
+        self.lines = self._least_lines = lines
         self.bytes = self._least_bytes = 0
-        self._enqueue(
-            _Compact(lambda: journal_format.compacted_lines(head, graph, record, saved, last_save))
-        )
+        self._enqueue(_Rewrite(content))
 
     def flush(self) -> None:
         """Wait until all that was added is written."""
         self.writer.flush()
 
-    def close(self) -> None:
-        """Let go of the file once all is written."""
-        self.writer.do(self._close)
+    def close(
+        self, content: Content | None = None, then: Callable[[], object] = lambda: None
+    ) -> None:
+        """Let go of the file once all is safe, and call `then` on the writer's thread. `content` is
+        what to write anew if that fails."""
+        self.writer.do(partial(self._close, content, then))
 
     def delete(self) -> None:
         self.writer.do(self._delete)
 
-    def _enqueue(self, entry: Entry | _Begin | _Compact) -> None:
+    def _enqueue(self, entry: Entry | _Begin | _Rewrite) -> None:
         with self._queue_lock:
             first = not self._queue
             self._queue.append(entry)
         if first:
-            self.writer.do(self.write)
+            self.writer.do(self._write)
 
     # --- On the writer's writing thread -----------------------------------------------------------
 
-    def write(self) -> None:
+    def _write(self) -> None:
         """Write what was added; what cannot be written now is tried again later."""
         with self._queue_lock:
             entries, self._queue = self._queue, deque()
         run: list[Entry] = []
         for entry in entries:
             if isinstance(entry, _Begin):
-                self._compacting = None
+                self._end_rewriting()
                 run.append(entry.line())
-            elif isinstance(entry, _Compact):
+            elif isinstance(entry, _Rewrite):
                 self._append_all(run)
-                self._begin_compacting(entry)
+                self._begin_rewriting(entry)
                 run = []
             else:
                 run.append(entry)
         self._append_all(run)
 
-    def open_handle(self) -> int | None:
-        return None if self._file is None else os.dup(self._file.fileno())
+    def retry(self) -> None:
+        self._write()
+        self._renew()
 
-    def sync_failed(self, error: OSError) -> None:
-        self.writer.retry_later(self, atomic_write.write_error(error, self.path))
+    def begin_sync(self) -> Sync | None:
+        """Not while it is written anew: what is added meanwhile goes into the new file without
+        being safe there, so it must not have been safe in the old one."""
+        if self._is_suspect or self._rewriting is not None or self._unwritten:
+            return None
+        try:
+            handle = os.dup(self._open_file().fileno())
+        except OSError as error:
+            self._not_done(error)
+            return None
+        return Sync(self._generation, handle, None if self._is_named else self.path.parent)
+
+    def synced(self, sync: Sync) -> None:
+        if sync.generation == self._generation and not self._is_suspect:
+            self._is_named = True
+            if not self._unwritten:
+                self.writer.safe(self)
+                self._renew()
+
+    def sync_failed(self, sync: Sync, error: OSError) -> None:
+        if sync.generation == self._generation:
+            self._suspect(error)
+
+    def _not_done(self, error: OSError) -> None:
+        if error.errno in _HARMLESS:
+            self._failed(error)
+        else:
+            self._suspect(error)
+
+    def _suspect(self, error: OSError | PonyStudioError) -> None:
+        """Nothing of what was written so far is sure to be there: have all of it written anew."""
+        first, self._is_suspect = not self._is_suspect, True
+        self._failed(error)
+        if first:
+            self._renew()
+
+    def _renew(self) -> None:
+        if self._is_closed:
+            self._end()
+        elif self._is_suspect and self._rewriting is None and self._ask is not None:
+            with contextlib.suppress(RuntimeError):  # the document is gone, and closes this soon
+                self._ask()
+
+    def _failed(self, error: OSError | PonyStudioError) -> None:
+        if isinstance(error, OSError):
+            error = atomic_write.write_error(error, self.path)
+        self.writer.unsafe(self, error)
 
     def _append_all(self, entries: Iterable[Entry]) -> None:
         self._unwritten.extend(map(_pack_entry, _merge_gestures(entries)))
@@ -186,19 +251,19 @@ class Journal:
                 self._append(file, self._unwritten[0])
                 data = self._unwritten.popleft()
                 self.bytes += len(data)
-                if self._compacting is not None:
+                if self._covered:
+                    self._covered -= 1
+                elif self._rewriting is not None:
                     self._appended_since.append(data)
         except OSError as error:
             self._close_file()
-            self.writer.retry_later(self, atomic_write.write_error(error, self.path))
+            self._not_done(error)
         else:
             self.writer.sync_soon(self)
 
     def _open_file(self) -> BinaryIO:
         if self._file is None:
-            if not self.path.exists():
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.writer.sync_folder_of(self.path)
+            atomic_write.make_folder(self.path.parent)
             self._file = os.fdopen(_open_private(self.path), "r+b", buffering=0)
             if self._intact_bytes is not None:  # what a crash left half is no part of it
                 self._file.truncate(self._intact_bytes)
@@ -218,66 +283,130 @@ class Journal:
             raise
 
     def _close_file(self) -> None:
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:  # what it did not take could be missing
+                self._is_suspect = True
 
-    def _close(self) -> None:
-        self.write()
-        self._compacting = None
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                os.fsync(self._file.fileno())
-        self._close_file()
-        if not self._unwritten:
-            self.writer.forget(self)
+    def _close(self, content: Content | None, then: Callable[[], object]) -> None:
+        self._write()
+        self._end_rewriting()
+        self._is_closed, self._ask, self._last_content, self._then = True, None, content, then
+        self._end()
+
+    def _end(self) -> None:
+        """Nothing is added any more: make it safe at once, in a new file if need be."""
+        try:
+            if self._file is not None and not self._is_suspect and not self._unwritten:
+                handle = os.dup(self._file.fileno())
+                Sync(self._generation, handle, self.path.parent).run()
+            self._close_file()
+            if (self._is_suspect or self._unwritten) and self._last_content is not None:
+                self._covered = len(self._unwritten)
+                self._replace(self._drafted(self._last_content))
+                atomic_write.sync_folder(self.path.parent)
+        except (OSError, PonyStudioError) as error:
+            self._suspect(error)
+        else:
+            if not self._is_suspect and not self._unwritten:
+                self.writer.forget(self)
+                self._then()
 
     def _delete(self) -> None:
         with self._queue_lock:
             self._queue.clear()
-        self._compacting = None
+        self._end_rewriting()
+        self._ask = None
         self._close_file()
         self._unwritten.clear()
         self.writer.forget(self)
         self.path.unlink(missing_ok=True)
 
-    # --- Shortening: the long journal goes on until the short one is safe on the disk -------------
+    # --- Writing anew: the old journal goes on until the new one is safe on the disk --------------
 
-    def _begin_compacting(self, compact: _Compact) -> None:
-        if not self._unwritten:  # a full disk is no time for it
-            self._compacting, self._appended_since = compact, []
-            self.writer.do_slowly(partial(self._draft, compact))
+    def _begin_rewriting(self, rewrite: _Rewrite) -> None:
+        if self._is_closed or (self._unwritten and not self._is_suspect):
+            return  # a full disk is no time for it
+        self._end_rewriting()
+        self._rewriting, self._covered = rewrite, len(self._unwritten)
+        self.writer.do_slowly(partial(self._draft, rewrite))
 
-    def _draft(self, compact: _Compact) -> None:
+    def _end_rewriting(self) -> None:
+        self._rewriting, self._covered, self._appended_since = None, 0, []
+
+    def _draft(self, rewrite: _Rewrite) -> None:
         """On the writer's slow thread."""
+        try:
+            draft = self._drafted(rewrite.lines)
+        except (OSError, PonyStudioError) as error:
+            self.writer.do(partial(self._not_rewritten, rewrite, error))
+        except Exception as error:  # no JSON: no file could hold it
+            log.exception("A journal cannot be written anew.")
+            fault = PonyStudioError(f"PonyStudio itself is at fault: {error!r}.")
+            self.writer.do(partial(self._not_rewritten, rewrite, fault))
+        else:
+            self.writer.do(partial(self._swap, rewrite, draft))
+
+    def _drafted(self, content: Content) -> Path:
+        """A file beside the journal that holds this, and survives a power cut."""
         draft = self.path.with_suffix(f".{secrets.token_hex(4)}.draft")
         try:
             with os.fdopen(_open_private(draft), "wb") as file:
-                file.writelines(pack(line) for line in compact.lines())
+                file.writelines(map(pack, content()))
                 file.flush()
                 os.fsync(file.fileno())
-        except (OSError, PonyStudioError):
-            draft.unlink(missing_ok=True)  # the long one does as well
-        else:
-            self.writer.do(partial(self._swap, compact, draft))
+        except BaseException:
+            _unlink(draft)
+            raise
+        return draft
 
-    def _swap(self, compact: _Compact, draft: Path) -> None:
-        """Put the short journal, and what was added since, in the place of the long one."""
+    def _swap(self, rewrite: _Rewrite, draft: Path) -> None:
+        """Put the new journal, and what was added since, in the place of the old one."""
+        if rewrite is not self._rewriting:
+            _unlink(draft)
+            return
         try:
-            if compact is self._compacting:
-                self._compacting = None
-                with draft.open("ab") as file:
-                    file.writelines(self._appended_since)
-                self._close_file()
-                draft.replace(self.path)
-                self.writer.sync_folder_of(self.path)
-                self.bytes = self._least_bytes = self._open_file().tell()
-                self.writer.sync_soon(self)
+            self._replace(draft, self._appended_since)
+        except OSError as error:
+            self._not_rewritten(rewrite, error)
+            return
+        self._end_rewriting()
+        self.writer.sync_soon(self)
+        self._append_all(())
+        with contextlib.suppress(OSError):  # told when it is to be synced
+            self.bytes = self._least_bytes = self._open_file().tell()
+
+    def _replace(self, draft: Path, later: Iterable[bytes] = ()) -> None:
+        """Go on with another file, which holds all that may be missing in the one before; `later`
+        is what was added since, and is not safe yet."""
+        try:
+            with draft.open("ab") as file:
+                file.writelines(later)
+            self._close_file()
+            draft.replace(self.path)
         except OSError:
-            pass  # the long one goes on
-        finally:
-            draft.unlink(missing_ok=True)
+            _unlink(draft)
+            raise
+        for _ in range(self._covered):
+            self._unwritten.popleft()
+        self._covered = 0
+        self._generation += 1
+        self._is_named = self._is_suspect = False
+        self._intact_bytes = None
+
+    def _not_rewritten(self, rewrite: _Rewrite, error: OSError | PonyStudioError) -> None:
+        """The old one goes on, as it is."""
+        if rewrite is self._rewriting:
+            self._end_rewriting()
+        if self._is_suspect:
+            self._failed(error)
+
+
+def _unlink(draft: Path) -> None:
+    with contextlib.suppress(OSError):
+        draft.unlink(missing_ok=True)
 
 
 def _open_private(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 One writes what is handed over within a twentieth of a second: from then on it survives the end of
 the program. The other does what may take long: once a second at most it makes sure that what was
-written survives a power cut, too. What cannot be written is tried again every second.
+written survives a power cut, too. What fails is tried again, ever more seldom, until it is safe.
 """
 
 from __future__ import annotations
@@ -14,37 +14,72 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from ponystudio.errors import PonyStudioError
-from ponystudio.graph.atomic_write import flush_folder
+from ponystudio.graph.atomic_write import sync_folder
 
 log = logging.getLogger(__name__)
 
 # Seconds: what is handed over meanwhile is written in one go; a drag becomes a few lines.
 GATHERING = 0.05
 SYNCING = 1.0
+# Seconds between two tries on a disk that fails and fails.
+LONGEST_WAIT = 8.0
+# So often what is not safe is tried once more before the threads end.
+LAST_TRIES = 3
 
 Job = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Sync:
+    """A handle of a file, to sync and close; its folder, if that may not know its name yet; and
+    which of the files of that name it is."""
+
+    generation: int
+    handle: int
+    folder: Path | None
+
+    def run(self) -> None:
+        """Raises OSError."""
+        try:
+            os.fsync(self.handle)
+            if self.folder is not None:
+                sync_folder(self.folder)
+                sync_folder(self.folder.parent)  # which may not know that one's name yet
+        finally:
+            os.close(self.handle)
 
 
 class AppendFile(Protocol):
     """A file that is appended to; all of it is called on the writing thread."""
 
-    def write(self) -> None:
-        """Try again to write what could not be written."""
+    def retry(self) -> None:
+        """Try again what could not be done."""
 
-    def open_handle(self) -> int | None:
-        """The open file, for whoever syncs and closes it."""
+    def begin_sync(self) -> Sync | None:
+        """What makes all safe that is written; None: not now."""
 
-    def sync_failed(self, error: OSError) -> None: ...
+    def synced(self, sync: Sync) -> None: ...
+
+    def sync_failed(self, sync: Sync, error: OSError) -> None: ...
+
+
+@dataclass
+class _Trouble:
+    """When what failed is due again, and after how long once more."""
+
+    due: float
+    wait: float
 
 
 class JournalWriter:
-    """`failed` is called on one of the threads: with an error when something cannot be written,
-    with None once everything could be."""
+    """`failed` is called on one of the threads: with an error when something cannot be made safe,
+    with None once everything is."""
 
     def __init__(self, failed: Callable[[PonyStudioError | None], None] | None = None) -> None:
         self._failed = failed or (lambda _: None)
@@ -52,9 +87,8 @@ class JournalWriter:
         self._wake = threading.Condition()
         self._hurry = False
         self._stopping = False
-        self._broken = False
         self._unsynced: dict[AppendFile, None] = {}
-        self._to_retry: dict[AppendFile, None] = {}
+        self._unsafe: dict[AppendFile, _Trouble] = {}
         self._synced = 0.0
         self._is_syncing = False
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="journals-slow")
@@ -78,19 +112,24 @@ class JournalWriter:
         self.do(done.set, hurry=True)
         return done.wait(timeout)
 
-    def settle(self, timeout: float = 10.0) -> bool:
-        """Wait until slow jobs, and what comes of them, are done, too."""
-        done = threading.Event()
-        self.do(lambda: self.do_slowly(partial(self.do, done.set, hurry=True)), hurry=True)
-        return done.wait(timeout)
+    def sync(self, timeout: float = 10.0) -> bool:
+        """Wait until all that was handed over, slow jobs and what comes of them included, is safe
+        from a power cut; False if something cannot be, or that takes too long."""
+        deadline = time.monotonic() + timeout
+        for _ in range(2):  # what comes of slow jobs wants to be synced, too
+            done, left = threading.Event(), set[AppendFile]()
+            self.do(partial(self._sync_and_tell, done, left), hurry=True)
+            if not done.wait(max(0.0, deadline - time.monotonic())):
+                return False
+        return not (left or self._unsafe)
 
     def stop(self, timeout: float = 10.0) -> bool:
-        """Write what is left, then end the threads; False if something could not be written."""
+        """Make safe what is left, then end the threads; False if something could not be."""
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
         self._thread.join(timeout)
-        return not self._thread.is_alive() and not self._broken
+        return not (self._thread.is_alive() or self._unsafe or self._unsynced)
 
     # --- On the writing thread --------------------------------------------------------------------
 
@@ -98,20 +137,23 @@ class JournalWriter:
         """This one is written, but not yet safe from a power cut."""
         self._unsynced[file] = None
 
-    def sync_folder_of(self, path: Path) -> None:
-        """A file has got this name: that must survive a power cut, too."""
-        self.do_slowly(partial(flush_folder, path.parent))
-
-    def retry_later(self, file: AppendFile, error: PonyStudioError) -> None:
-        """This one could not be written; it is tried again."""
-        self._to_retry[file] = None
-        if not self._broken:
-            self._broken = True
+    def unsafe(self, file: AppendFile, error: PonyStudioError) -> None:
+        """Something of this one could not be made safe; it is tried again."""
+        told, trouble = bool(self._unsafe), self._unsafe.get(file)
+        wait = SYNCING if trouble is None else min(2 * trouble.wait, LONGEST_WAIT)
+        self._unsafe[file] = _Trouble(time.monotonic() + wait, wait)
+        if not told:
             self._failed(error)
 
+    def safe(self, file: AppendFile) -> None:
+        """All of this one that was written before its last sync is safe."""
+        if self._unsafe.pop(file, None) is not None and not self._unsafe:
+            self._failed(None)
+
     def forget(self, file: AppendFile) -> None:
+        """Nothing of this one is wanted, or left to do, any more."""
         self._unsynced.pop(file, None)
-        self._to_retry.pop(file, None)
+        self.safe(file)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -120,12 +162,13 @@ class JournalWriter:
             if time.monotonic() >= self._synced + SYNCING:
                 self._retry()
                 self._sync()
+                self._synced = time.monotonic()
         self._end()
 
     def _next(self) -> list[Job]:
         with self._wake:
             if not self._jobs and not self._stopping:
-                waiting = bool(self._unsynced or self._to_retry)
+                waiting = bool(self._unsynced or self._unsafe)
                 left = max(self._synced + SYNCING - time.monotonic(), 0.0)
                 self._wake.wait(left if waiting else None)
             if not self._hurry and not self._stopping:
@@ -137,12 +180,17 @@ class JournalWriter:
 
     def _end(self) -> None:
         """Do what is left, and what comes of that."""
+        self._settle()
+        for _ in range(LAST_TRIES):
+            if self._unsafe or self._unsynced:
+                self._retry(always=True)
+                self._sync(always=True)
+                self._settle()
+        self._slow.shutdown()
+
+    def _settle(self) -> None:
         self._drain()
         self._slow.submit(lambda: None).result()
-        self._drain()
-        self._retry()
-        self._sync(always=True)
-        self._slow.shutdown()
         self._drain()
 
     def _drain(self) -> None:
@@ -158,42 +206,38 @@ class JournalWriter:
         except Exception:  # the next job must be done all the same
             log.exception("Something could not be kept.")
 
-    def _retry(self) -> None:
-        """Try once more what could not be written."""
-        waiting = list(self._to_retry)
-        self._to_retry.clear()
-        for file in waiting:
-            self._run_job(file.write)
-        if self._broken and not self._to_retry:
-            self._broken = False
-            self._failed(None)
-        self._synced = time.monotonic()
+    def _retry(self, *, always: bool = False) -> None:
+        """Try once more what failed and is due."""
+        now = time.monotonic()
+        for file, trouble in tuple(self._unsafe.items()):
+            if always or trouble.due <= now:
+                self._run_job(file.retry)
 
     def _sync(self, *, always: bool = False) -> None:
         if self._is_syncing and not always:  # a slow disk: next time
             return
-        handles: list[tuple[AppendFile, int | None]] = []
+        begun: list[tuple[AppendFile, Sync]] = []
         for file in tuple(self._unsynced):
-            try:
-                handles.append((file, file.open_handle()))
-            except OSError as error:  # too many open files, say: next time
-                log.info("A journal cannot be made safe now: %s", error)
-            else:
+            if (sync := file.begin_sync()) is not None:
+                begun.append((file, sync))
                 del self._unsynced[file]
-        if handles:
+        if begun:
             self._is_syncing = True
-            self._slow.submit(self._sync_all, handles)
+            self._slow.submit(self._sync_all, begun)
+
+    def _sync_and_tell(self, done: threading.Event, left: set[AppendFile]) -> None:
+        self._sync(always=True)
+        left.update(self._unsynced)
+        self.do_slowly(partial(self.do, done.set, hurry=True))
 
     # --- On the other thread ----------------------------------------------------------------------
 
-    def _sync_all(self, handles: list[tuple[AppendFile, int | None]]) -> None:
-        for file, handle in handles:
-            if handle is None:
-                continue
+    def _sync_all(self, begun: list[tuple[AppendFile, Sync]]) -> None:
+        for file, sync in begun:
             try:
-                os.fsync(handle)
+                sync.run()
             except OSError as error:
-                self.do(partial(file.sync_failed, error))
-            finally:
-                os.close(handle)
+                self.do(partial(file.sync_failed, sync, error))
+            else:
+                self.do(partial(file.synced, sync))
         self._is_syncing = False

@@ -68,6 +68,8 @@ def test_whether_what_is_done_is_kept():
     assert notices.journal_writing(None).kind == "ok"
     lost = notices.journal_writing(NotWritable("No room.", remedy="Make some."))
     assert (lost.kind, lost.text) == ("warn", "No room. Make some.")
+    assert lost.lasting
+    assert notices.journal_writing(None).ends == lost.title
 
 
 def test_a_closed_document_can_be_opened_again():

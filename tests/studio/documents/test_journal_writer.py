@@ -50,17 +50,17 @@ def test_a_full_disk_is_told_once_and_nothing_is_lost(qapp, tmp_path, monkeypatc
 
 
 def test_too_many_open_files_end_no_thread(document, writer, monkeypatch):
-    open_handle = Journal.open_handle
+    dup = os.dup
 
-    def refused(journal: Journal) -> int | None:
+    def refused(handle: int) -> int:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(Journal, "open_handle", refused)
+    monkeypatch.setattr(os, "dup", refused)
     monkeypatch.setattr(writer_module, "SYNCING", 0.05)
     document.do(SetParam("sample", "seed", 1), "Change seed")
     document.journal.flush()
     time.sleep(0.3)
-    monkeypatch.setattr(Journal, "open_handle", open_handle)
+    monkeypatch.setattr(os, "dup", dup)
     document.do(SetParam("sample", "seed", 2), "Change seed")
     assert writer.flush()
     assert replayed(document).graph.nodes["sample"].params["seed"] == 2

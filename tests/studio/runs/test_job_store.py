@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import random
+
+import pytest
+from PySide6.QtCore import QCoreApplication
+
+from helpers.frail_disk import FrailDisk, every_failure
+from helpers.graphs import picture
 from helpers.running import finish, runner_for, until
 from ponystudio.engine.protocol.run_events import ErrorInfo, RunFailed
+from ponystudio.studio.runs import job_store
 from ponystudio.studio.runs.job_queue import JobQueue
-from ponystudio.studio.runs.job_store import JobStore
+from ponystudio.studio.runs.job_store import JobStore, StoredJob
 
 
 def test_it_survives_the_process(runner, document, worker, tmp_path):
@@ -54,3 +63,58 @@ def test_what_a_crash_left_beside_the_queue_is_removed(runner, document, tmp_pat
     assert [stored.id for stored, _ in store.load()] == [1]
     store.close()
     assert {path.name for path in folder.iterdir()} == {"job-1.json", "order.json"}
+
+
+def job(id: int) -> StoredJob:
+    return StoredJob(id, f"Job {id}", "one", picture(), ((), ()), None, None)
+
+
+def loaded(folder) -> list[tuple[int, int]]:
+    store = JobStore(folder)
+    found = [(stored.id, done) for stored, done in store.load()]
+    store.close()
+    return found
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_whatever_fails_once_the_queue_is_safe_at_last(qapp, tmp_path, monkeypatch, code):
+    monkeypatch.setattr(job_store, "RETRY", 0)
+
+    def scenario(number: int) -> FrailDisk:
+        root, told = tmp_path / f"{number}" / "disk", []
+        root.mkdir(parents=True)
+        with FrailDisk(root, number, code) as disk:
+            store = JobStore(root / "queue", told.append)
+            store.keep(job(1))
+            store.keep(job(2))
+            store.keep_order([(1, 0), (2, 1)])
+            store.forget(1)
+            store.keep_order([(2, 1)])
+            until(lambda: not told or told[-1] is None)
+            store.close()
+            QCoreApplication.processEvents()
+            cuts = [disk.cut_power(random.Random(n), root.parent / f"{n}") for n in range(5)]
+        if disk.failed and not disk.failed[0].startswith(("unlink", "rmdir", "close")):
+            assert [error is None for error in told] == [False, True], disk.failed
+        for after in (root, *cuts):
+            assert loaded(after / "queue") == [(2, 1)], disk.failed
+        return disk
+
+    every_failure(scenario)
+
+
+def test_a_queue_that_cannot_be_read_once_is_not_removed(qapp, tmp_path):
+    folder = tmp_path / "queue"
+    store = JobStore(folder)
+    for id in (1, 2):
+        store.keep(job(id))
+    store.keep_order([(2, 1), (1, 0)])
+    store.close()
+    with FrailDisk(folder) as disk:
+        disk.fail_next("open")
+        assert loaded(folder) == [(1, 0), (2, 0)]
+        disk.fail_next("open")
+        assert loaded(folder) == [(1, 0), (2, 0)]
+    assert {path.name for path in folder.iterdir()} >= {"job-1.json", "job-2.json"}
+    (folder / "order.json").write_text("half")
+    assert loaded(folder) == [(1, 0), (2, 0)]
