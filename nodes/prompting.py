@@ -24,7 +24,8 @@ def encode_prompt(
 
     Args:
         text: The prompt; `embedding:name` stands for a textual inversion.
-        dialect: How attention is written and weighed: as in A1111, or as in ComfyUI.
+        dialect: How attention and comments are written and weighed: as in A1111 (`# ...`), or as
+            in ComfyUI (`// ...`, `/* ... */`).
         clip_skip: 1 takes the last layer, 2 the one before; 0 is what the model was made for.
         empty: What no words are: encoded like any others, or zeros, as SDXL is used to.
     """

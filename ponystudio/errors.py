@@ -25,11 +25,30 @@ Cancelled                    the user's wish, not an error        exit code 130
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+# Letters of one part of an error: what a stranger's file says may be a megabyte.
+LONGEST = 1000
+
+
+def shortened(text: str, most: int = 100) -> str:
+    """The text with its middle left out where it is longer than `most`."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[: most - half - 1]}…{text[-half:]}"
+
+
+def listed(names: Iterable[str], most: int = 5) -> str:
+    """The first of some names, each cut to a readable length, and how many more there are."""
+    known = list(names)
+    more = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return ", ".join(map(shortened, known[:most])) + more
+
 
 class PonyStudioError(Exception):
     """What went wrong, where, and what to do about it, in plain words.
 
     `what` is one sentence; `where` a node, socket or file; `remedy` says what the user can do next.
+    Each is cut to LONGEST letters.
     """
 
     exit_code = 1
@@ -37,12 +56,12 @@ class PonyStudioError(Exception):
     def __init__(
         self, what: str, *, where: str = "", remedy: str = "", node: str = "", socket: str = ""
     ) -> None:
-        super().__init__(what)
-        self.what = what
-        self.remedy = remedy
+        self.what = shortened(what, LONGEST)
+        super().__init__(self.what)
+        self.remedy = shortened(remedy, LONGEST)
         self.node = node
         self.socket = socket
-        self.where = where or (f"{node}.{socket}" if node and socket else node)
+        self.where = shortened(where or (f"{node}.{socket}" if node and socket else node), LONGEST)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

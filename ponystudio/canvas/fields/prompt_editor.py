@@ -27,6 +27,7 @@ from ponystudio.canvas.fields.base import Host
 from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.inplace_editor import InPlaceEditor, text_palette
 from ponystudio.canvas.fields.prompt_layout import LINE
+from ponystudio.diffusion.text.prompt_syntax import comments
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import gesture
 from ponystudio.studio.models.token_counts import Count
@@ -303,33 +304,38 @@ class _Text(QTextEdit):
 
 
 class _Marks(QSyntaxHighlighter):
-    """Weighted words on tint."""
+    """Weighted words on tint, and comments dim."""
 
     def __init__(self, document: QTextDocument, editor: PromptEditor) -> None:
         super().__init__(document)
         self._editor = editor
         self.spans: list[tuple[int, int]] = []
+        self.comments: list[tuple[int, int]] = []
         self._look = QTextCharFormat()
         self._look.setForeground(editor.look.color("accent"))
         self._look.setBackground(editor.look.color("tint"))
+        self._unread = QTextCharFormat()
+        self._unread.setForeground(editor.look.color("text3"))
         document.contentsChanged.connect(self._refresh)
 
     def _refresh(self) -> None:
-        """Brackets may reach over lines: one typed here may mark words there."""
+        """Brackets and comments may reach over lines: one typed here may mark words there."""
         if not self._editor.field.prompt:
             return
         dialect = self._editor.field.dialect(self._editor.now)
-        spans = prompt_weights.spans(self.document().toPlainText(), dialect)
-        if spans != self.spans:
-            self.spans = spans
+        text = self.document().toPlainText()
+        spans, unread = prompt_weights.spans(text, dialect), list(comments(text, dialect))
+        if (spans, unread) != (self.spans, self.comments):
+            self.spans, self.comments = spans, unread
             self.rehighlight()
 
     def highlightBlock(self, text: str) -> None:
         offset = self.currentBlock().position()
-        for start, end in self.spans:
-            first, last = max(start - offset, 0), min(end - offset, len(text))
-            if first < last:
-                self.setFormat(first, last - first, self._look)
+        for spans, look in ((self.spans, self._look), (self.comments, self._unread)):
+            for start, end in spans:
+                first, last = max(start - offset, 0), min(end - offset, len(text))
+                if first < last:
+                    self.setFormat(first, last - first, look)
 
 
 def types(event: QKeyEvent) -> bool:

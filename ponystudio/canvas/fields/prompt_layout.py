@@ -18,6 +18,7 @@ from PySide6.QtGui import (
 )
 
 from ponystudio.canvas.fields import field_painting, prompt_weights
+from ponystudio.diffusion.text.prompt_syntax import comments
 from ponystudio.studio.models.token_counts import CHUNK, Count
 from ponystudio.widgets import text_layout, theme
 from ponystudio.widgets.theme import Theme
@@ -73,13 +74,15 @@ def lay_out(text: str, width: int, dialect: str, theme_name: str) -> PromptLayou
     """The lines of a text; `dialect` "" for one without weights."""
     layout = _break_lines(text, width)
     weighted = prompt_weights.spans(text, dialect) if dialect else []
-    look = QTextCharFormat()
-    look.setForeground(theme.current().color("accent"))
+    unread = list(comments(text, dialect))
     ranges = []
-    for start, end in weighted:
-        found = QTextLayout.FormatRange()
-        found.start, found.length, found.format = start, end - start, look
-        ranges.append(found)
+    for spans, token in ((weighted, "accent"), (unread, "text3")):
+        look = QTextCharFormat()
+        look.setForeground(theme.current().color(token))
+        for start, end in spans:
+            found = QTextLayout.FormatRange()
+            found.start, found.length, found.format = start, end - start, look
+            ranges.append(found)
     del theme_name
     if ranges:
         layout.setFormats(ranges)

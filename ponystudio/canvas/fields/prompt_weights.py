@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ponystudio.diffusion.text.prompt_syntax import without_comments
+
 ROUND = 1.1
 _NETWORK = re.compile(r"<(\w+:[^<>:]+):([+-]?[\d.]+)((?::[^<>]*)?)>")
 _WEIGHT = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$")
@@ -27,6 +29,7 @@ def groups(text: str, dialect: str) -> list[Group]:
     found: list[Group] = []
     open_brackets: list[tuple[int, str]] = []
     pairs = {")": "(", "]": "["} if dialect == "a1111" else {")": "("}
+    text = without_comments(text, dialect, " ")
     i = 0
     while i < len(text):
         letter = text[i]

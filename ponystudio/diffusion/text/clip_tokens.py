@@ -156,7 +156,7 @@ def _comfyui_groups(
     for segment in segments:
         if isinstance(segment, Break):
             continue
-        for text, name in split_at_embeddings(segment.text, names):
+        for text, name in split_at_embeddings(segment.text, "comfyui", names):
             if name is not None:
                 yield _vectors(name, size, segment.weight)
             else:
@@ -188,7 +188,7 @@ def _a1111_groups(
         if isinstance(segment, Break):
             yield segment
             continue
-        for text, name in split_at_embeddings(segment.text, names):
+        for text, name in split_at_embeddings(segment.text, "a1111", names):
             if name is not None:
                 yield _vectors(name, size, segment.weight)
                 continue

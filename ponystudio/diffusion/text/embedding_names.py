@@ -16,8 +16,12 @@ from ponystudio.diffusion.text.prompt_syntax import DIALECTS, Segment, parse
 from ponystudio.errors import MissingFile
 
 SUFFIX = re.compile(r"\.(safetensors|pt|bin|ckpt|pth|png|webp)$", re.IGNORECASE)
-# At the start of a segment or after white space, and followed by a name.
-EMBEDDING = re.compile(r"(?:^|(?<=\s))embedding:(?=\s*(?!embedding:)[^\s,;:.])")
+# Followed by a name; ComfyUI's only at the start of a segment or after white space.
+_NAME = r"embedding:(?=\s*(?!embedding:)[^\s,;:.])"
+EMBEDDING = {
+    "a1111": re.compile(rf"(?<!\w){_NAME}"),
+    "comfyui": re.compile(rf"(?:^|(?<=\s)){_NAME}"),
+}
 
 
 class EmbeddingNames:
@@ -67,12 +71,14 @@ class EmbeddingNames:
         return found
 
 
-def split_at_embeddings(text: str, names: EmbeddingNames) -> Iterator[tuple[str, str | None]]:
+def split_at_embeddings(
+    text: str, dialect: str, names: EmbeddingNames
+) -> Iterator[tuple[str, str | None]]:
     """Pieces of plain text (text, None) and of `embedding:name` ("", file name), in order.
 
     Raises MissingFile for a name that is not among `names`.
     """
-    plain, *named = EMBEDDING.split(text)
+    plain, *named = EMBEDDING[dialect].split(text)
     yield plain, None
     for part in named:
         word = part.split(maxsplit=1)[0]

@@ -7,11 +7,16 @@ Two dialects are read. Both know `(x)` × 1.1 and `(x:1.3)`; they differ in the 
     [x]                 ÷ 1.1                           plain text
     BREAK               ends the chunk of 75 tokens     plain text
     unclosed bracket    acts to the end                 plain text
-    escapes             \\( \\) \\[ \\] \\\\                  \\( \\)
+    escapes             \\( \\) \\[ \\] \\\\                  \\( \\) \\{ \\} \\|
     <name:...>          removed                         plain text
+    comments            # to the end of the line        // to the end of the line, /* */
+    {x}                 plain text                      x
 
-What A1111 does over time (`[from:to:when]`, `[a|b]`) or with several prompts (`AND`) is not
-interpreted: it is read by the rules above, and `notes` says so.
+Comments are left out before anything else is read.
+
+What A1111 does over time (`[from:to:when]`, `[a|b]`) or with several prompts (`AND`), and what is
+drawn by chance (`{a|b}`, `__name__`), is not interpreted: it is read by the rules above, and
+`notes` says so.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from ponystudio.errors import ParamChoice
+from ponystudio.errors import ParamChoice, listed
 
 DIALECTS = ("a1111", "comfyui")
 # What a prompt without words is: what its model is used to, the states of no words, or zeros.
@@ -53,9 +58,9 @@ def parse(text: str, dialect: str) -> list[Segment | Break]:
     that is not among DIALECTS.
     """
     if dialect == "a1111":
-        return _parse_a1111(text)
+        return _parse_a1111(without_comments(text, dialect))
     if dialect == "comfyui":
-        return list(_parse_comfyui(text))
+        return list(_parse_comfyui(_read_braces(without_comments(text, dialect))[0]))
     raise ParamChoice(
         f"There is no prompt dialect {dialect!r}.",
         socket="dialect",
@@ -65,26 +70,146 @@ def parse(text: str, dialect: str) -> list[Segment | Break]:
 
 def notes(text: str, dialect: str) -> list[str]:
     """What in the prompt does not act as its author may expect, one plain sentence each."""
-    found = []
-    networks = sorted({match[0] for match in EXTRA_NETWORK.finditer(text)})
+    said = without_comments(text, dialect)
+    return [*_notes_on_comments(text, said, dialect), *_notes_on_words(said, dialect)]
+
+
+def _notes_on_words(text: str, dialect: str) -> Iterator[str]:
+    found = sorted({match[0] for match in EXTRA_NETWORK.finditer(text)})
+    fate = "left out of the text" if dialect == "a1111" else "read as plain text"
+    networks = [name for name in found if APPLIED.match(name)]
     if networks:
-        fate = "left out of the text" if dialect == "a1111" else "read as plain text"
-        found.append(
-            f"{', '.join(networks)}: {fate}, and no file is applied. Use an Apply LoRA node."
-        )
+        yield f"{listed(networks)}: {fate}, and no file is applied. Use an Apply LoRA node."
+    if others := [name for name in found if name not in networks]:
+        yield f"{listed(others)}: {fate}, and nothing else is done with it."
+    if wildcards := sorted({match[0] for match in WILDCARD.finditer(text)}):
+        yield f"{listed(wildcards)}: read as plain text; __name__ is not filled in yet."
+    sent, choices = _read_braces(text)
+    if choices:
+        yield f"{listed(choices)}: read as plain text; {{a|b}} draws none of its words yet."
     if dialect == "a1111":
+        if sent != text and re.search(r"(?<!\\)[{}]", text):
+            yield "{x} is read as plain text; weights are written (x:1.2)."
         if re.search(r"\bAND\b", text):
-            found.append("AND is read as a word; the prompts are not combined.")
+            yield "AND is read as a word; the prompts are not combined."
         if re.search(r":\s*[\d.]+\s*(?<!\\)\]", text):
-            found.append("[from:to:when] is read as plain text in brackets, at every step.")
+            yield "[from:to:when] is read as plain text in brackets, at every step."
         if re.search(r"(?<!\\)\[[^\[\]]*\|[^\[\]]*\]", text):
-            found.append("[a|b] is read as plain text in brackets, at every step.")
-    return found
+            yield "[a|b] is read as plain text in brackets, at every step."
+    else:
+        if re.search(r"\bBREAK\b", text):
+            yield "BREAK is read as a word; it ends a chunk in the dialect a1111 alone."
+        segments = _parse_comfyui(sent)
+        if names := [m[0] for part in segments for m in UNREAD_EMBEDDING.finditer(part.text)]:
+            yield f"{listed(names)}: read as words, as ComfyUI does. Put a blank before it."
+    if weights := sorted({match[0] for match in FOREIGN_WEIGHT.finditer(text)}):
+        yield f"{listed(weights)}: read as plain text; weights are written (word:1.2)."
+
+
+WILDCARD = re.compile(r"__[^\W_][\w/*.-]{0,98}?__")
+# Of InvokeAI and NovelAI.
+FOREIGN_WEIGHT = re.compile(
+    r"\w\+{2,5}(?=[\s,.)]|$)|\)(?:[+-]{1,5}|\d{0,3}\.\d{1,4})(?=[\s,)]|$)|-?\d[\d.]{0,6}::"
+)
+# ComfyUI looks for them at the start of a segment and after white space.
+UNREAD_EMBEDDING = re.compile(r"(?<=[^\w\s])embedding:[^\s,;:.][^\s,;]{0,80}")
+
+
+# --- Comments ------------------------------------------------------------------------------
+
+_HASH_COMMENT = re.compile(r"#[^\n]*")
+# What is meant as a comment, by those who know the other dialect.
+_LIKE_HASH = re.compile(r"^[ \t]*#|\s#\s", re.MULTILINE)
+_LIKE_SLASHES = re.compile(r"(?:^|\s)//", re.MULTILINE)
+# A line ends where it does in ComfyUI's window.
+_SLASHES = re.compile(r"//[^\n\r\u2028\u2029]*|/\*")
+
+
+def comments(text: str, dialect: str) -> Iterator[tuple[int, int]]:
+    """From where to where a prompt is a comment, in order."""
+    if dialect == "a1111":
+        yield from (match.span() for match in _HASH_COMMENT.finditer(text))
+    elif dialect == "comfyui":
+        last, place = text.rfind("*/"), 0
+        while match := _SLASHES.search(text, place):
+            start, place = match.span()
+            if match[0] == "/*":
+                if place > last:  # never closed: plain text
+                    place = start + 1
+                    continue
+                place = text.index("*/", place) + 2
+            yield start, place
+
+
+def without_comments(text: str, dialect: str, fill: str = "") -> str:
+    """The prompt without its comments, or with `fill` for each letter of them."""
+    kept: list[str] = []
+    place = 0
+    for start, end in comments(text, dialect):
+        kept += text[place:start], fill * (end - start)
+        place = end
+    return "".join(kept) + text[place:]
+
+
+def _notes_on_comments(text: str, said: str, dialect: str) -> Iterator[str]:
+    """On what is a comment elsewhere only, and on what may not have been meant as one."""
+    if lost := [text[a:b] for a, b in comments(text, dialect) if _looks_like_a_word(text, a)]:
+        yield f"{listed(lost)}: left out as a comment, to the end of the line."
+    if dialect == "a1111":
+        opened = said.find("/*")
+        if _LIKE_SLASHES.search(said) or (opened >= 0 and said.find("*/", opened + 2) >= 0):
+            yield "// and /* */ are read as words; they are comments in the dialect comfyui alone."
+    elif _LIKE_HASH.search(said):
+        yield "# is read as a word; it begins a comment in the dialect a1111 alone."
+
+
+def _looks_like_a_word(text: str, start: int) -> bool:
+    """Whether the comment there may be none to its author: `#ff0000` in a line, `https://`."""
+    before, after = text[start - 1 : start], text[start + 1 : start + 2]
+    if text[start] == "#":
+        return before not in ("", "\n") and bool(after.strip())
+    return text.startswith("//", start) and bool(before.strip())
+
+
+# --- Braces --------------------------------------------------------------------------------
+
+_BRACES = re.compile(r"\\(?P<escaped>[\s\S])|[{|}]")
+
+
+def _read_braces(text: str) -> tuple[str, list[str]]:
+    """The text as ComfyUI's window sends it, and the outermost choices, which stay in it: braces
+    around a single word go, and so does the backslash before a brace or a bar that is meant."""
+    parts: list[str] = []
+    unclosed: list[tuple[int, int, bool]] = []  # place in `parts`, place in `text`, has it a bar
+    choices: list[tuple[int, int]] = []
+    place = 0
+    for match in _BRACES.finditer(text):
+        parts.append(text[place : match.start()])
+        place = match.end()
+        if (escaped := match["escaped"]) is not None:
+            parts.append(escaped if escaped in "{|}" else match[0])
+            continue
+        if match[0] == "{":
+            unclosed.append((len(parts), match.start(), False))
+        elif match[0] == "|" and unclosed:
+            unclosed[-1] = (*unclosed[-1][:2], True)
+        elif match[0] == "}" and unclosed:
+            part, start, has_bar = unclosed.pop()
+            if not has_bar:
+                parts[part] = ""
+                continue
+            while choices and choices[-1][0] > start:
+                choices.pop()
+            choices.append((start, place))
+        parts.append(match[0])
+    parts.append(text[place:])
+    return "".join(parts), [text[start:end] for start, end in choices]
 
 
 # --- A1111 ---------------------------------------------------------------------------------
 
 EXTRA_NETWORK = re.compile(r"<\w+:[^>]+>")
+APPLIED = re.compile(r"<(?:lora|lyco|hypernet):", re.IGNORECASE)
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
 A1111_TOKEN = re.compile(
     rf"""

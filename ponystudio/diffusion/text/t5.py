@@ -57,7 +57,7 @@ class T5Encoder:
         return [
             (id, segment.weight)
             for segment in segments
-            for words, name in split_at_embeddings(segment.text, names)
+            for words, name in split_at_embeddings(segment.text, dialect, names)
             if name is None
             for id in self._pieces.ids(words)
         ]

@@ -18,8 +18,12 @@ from ponystudio.graph.topology import ancestors, dependents
 
 ONE, STACK = "core.apply_lora", "core.apply_loras"
 _TAG = r"<(?:lora|lyco):[^<>:]+(?::[^<>:]*)*>"
-_TAGS = re.compile(_TAG, re.IGNORECASE)
-_RUN = re.compile(rf"(?P<before>[\s,]*){_TAG}(?:[\s,]*{_TAG})*(?P<after>[\s,]*)", re.IGNORECASE)
+# A tag in a comment is none.
+_COMMENT = r"#[^\n]*"
+_TAGS = re.compile(rf"{_COMMENT}|(?P<tag>{_TAG})", re.IGNORECASE)
+_RUN = re.compile(
+    rf"{_COMMENT}|(?P<before>[\s,]*){_TAG}(?:[\s,]*{_TAG})*(?P<after>[\s,]*)", re.IGNORECASE
+)
 _OPENS, _CLOSES = frozenset("([{"), frozenset(")]}")
 
 
@@ -42,13 +46,16 @@ class LoraApplication:
 def tags(text: str) -> list[Tag]:
     """Those of a prompt, in order, as A1111 reads them: `<lora:name:text encoder:model>`, the
     model's strength that of the text encoder where it is not said, `te=` and `unet=` by name."""
-    return [_tag(*match[0][1:-1].split(":")[1:]) for match in _TAGS.finditer(text)]
+    found = (match["tag"] for match in _TAGS.finditer(text))
+    return [_tag(*tag[1:-1].split(":")[1:]) for tag in found if tag]
 
 
 def strip_tags(text: str) -> str:
     """The prompt without them, and with one comma where each had its own."""
 
     def left(match: re.Match[str]) -> str:
+        if match["before"] is None:
+            return match[0]
         before, after = text[: match.start()], text[match.end() :]
         if not before or not after or before[-1] in _OPENS or after[0] in _CLOSES:
             return ""
@@ -160,7 +167,7 @@ def _prompt_with_tags(node: Node, spec: NodeSpec) -> tuple[str, str] | None:
     """The first prompt of a node's own that has tags: its param and its text."""
     for param in spec.params:
         text: Any = node.params.get(param.name, param.default)
-        if param.prompt and param.name not in node.inputs and _TAGS.search(str(text)):
+        if param.prompt and param.name not in node.inputs and tags(str(text)):
             return param.name, str(text)
     return None
 

@@ -74,7 +74,7 @@ def pieces_at_once(
         if isinstance(segment, Break):
             continue
         at, start = aligner.take(segment.text), 0
-        for words, name in split_at_embeddings(segment.text, names):
+        for words, name in split_at_embeddings(segment.text, dialect, names):
             if name is None:
                 start = max(start, segment.text.find(words, start))
                 for id, (first, last), ends in _words(words, tokenizer):
@@ -110,7 +110,7 @@ def spans(
             continue
         at = aligner.take(segment.text)
         start, named = 0, ""
-        for piece, name in split_at_embeddings(segment.text, names):
+        for piece, name in split_at_embeddings(segment.text, dialect, names):
             if name is not None:
                 named = name
                 continue
@@ -195,7 +195,9 @@ class _Aligner:
     in order, with syntax between."""
 
     def __init__(self, text: str, dialect: str) -> None:
-        self._text = text
+        from ponystudio.diffusion.text.prompt_syntax import without_comments
+
+        self._text = text = without_comments(text, dialect, " ")
         self._place = 0
         hidden = [r":\s*[+-]?[\d.]+\s*\)"]
         if dialect == "a1111":

@@ -5,6 +5,7 @@ from PySide6.QtCore import Qt
 
 from ponystudio.canvas.fields import prompt_layout
 from ponystudio.graph.editing.edits import SetParam
+from ponystudio.widgets import theme
 
 KEY, HELD = Qt.Key, Qt.KeyboardModifier
 
@@ -37,6 +38,21 @@ def test_a_long_prompt_is_cut_and_never_taller_than_its_most(studio):
     studio.document.do(SetParam("p", "text", LONG * 5), "Set")
     assert studio.rect("text", "p").height() == 12 * 18 + 34
     studio.view.grab()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "dim"), [("a1111", ["# (b)"]), ("comfyui", ["// (c)"]), ("", [])]
+)
+def test_comments_are_dim_and_not_weighted(qapp, dialect, dim):
+    text = "(a) # (b)\n(d) // (c)"
+    layout = prompt_layout.lay_out(text, 400, dialect, "dark").layout
+    colour = theme.current().color("text3")
+    found = [
+        text[one.start : one.start + one.length]
+        for one in layout.formats()
+        if one.format.foreground().color() == colour
+    ]
+    assert found == dim
 
 
 @pytest.mark.parametrize("width", [142.0, 222.0, 462.0])

@@ -65,6 +65,10 @@ def test_no_weight_falls_below_nothing():
         (r"\(a\) b", "a1111", []),
         ("(a, b", "a1111", []),
         ("(a\nb)", "a1111", ["(a\nb)"]),
+        ("(a # (c) :1.2)\nb)", "a1111", ["(a # (c) :1.2)\nb)"]),
+        ("# (a)\n(b)", "a1111", ["(b)"]),
+        ("# (a)\n(b)", "comfyui", ["(a)", "(b)"]),
+        (r"// (a) \ /* (c) */", "comfyui", []),
     ],
 )
 def test_weighted_words(text, dialect, words):

@@ -49,6 +49,23 @@ class TestNames:
         (chunk,) = chunks(f"embedding:birb{end}", dialect, **{"birb.pt": 1})
         assert body(chunk) == [TokenRow("birb.pt", 0), *ClipTokenizer().ids(end)]
 
+    @pytest.mark.parametrize("before", ["cat,", "cat, ", "cat;", "cat|", ""])
+    def test_what_may_stand_before_one(self, before):
+        (chunk,) = chunks(f"{before}embedding:birb", "a1111", **{"birb.pt": 1})
+        assert body(chunk) == [*ClipTokenizer().ids(before), TokenRow("birb.pt", 0)]
+
+    def test_comfyui_knows_one_after_a_blank_only(self):
+        (chunk,) = chunks("cat,embedding:birb", "comfyui", **{"birb.pt": 1})
+        assert body(chunk) == ClipTokenizer().ids("cat,embedding:birb")
+
+    def test_one_after_the_other(self):
+        (chunk,) = chunks("embedding:birb,embedding:cat", "a1111", **{"birb.pt": 1, "cat.pt": 1})
+        comma = ClipTokenizer().ids(",")
+        assert body(chunk) == [TokenRow("birb.pt", 0), *comma, TokenRow("cat.pt", 0)]
+
+    def test_a_missing_one_in_a_comment_is_not_missed(self):
+        assert body(chunks("a # embedding:nothing", "a1111")[0]) == ClipTokenizer().ids("a")
+
     def test_an_unknown_embedding_is_refused_with_near_names(self):
         with pytest.raises(MissingFile, match=r"'EasyNegativ'.*Did you mean EasyNegative\?"):
             chunks("a, embedding:EasyNegativ, b", "comfyui", **{"EasyNegative.pt": 1})

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ponystudio.diffusion.text.prompt_syntax import DIALECTS, Break, Segment, notes, parse
+from ponystudio.diffusion.text.prompt_syntax import (
+    DIALECTS,
+    Break,
+    Segment,
+    notes,
+    parse,
+    without_comments,
+)
 from ponystudio.errors import ParamChoice
 
 PARITY = Path(__file__).parents[2] / "data" / "parity"
@@ -170,7 +177,7 @@ class TestBoth:
     def test_any_text_is_a_prompt(self, dialect, text):
         assert all(isinstance(part, Segment | Break) for part in parse(text, dialect))
 
-    @given(text=st.text(alphabet=st.characters(exclude_characters="()[]<>:\\"), min_size=1))
+    @given(text=st.text(alphabet=st.characters(exclude_characters="()[]<>:\\#/{}"), min_size=1))
     def test_text_without_syntax_stays_as_it_is(self, dialect, text):
         if "BREAK" not in text:
             assert parse(text, dialect) == [Segment(text, 1.0)]
@@ -181,6 +188,76 @@ class TestBoth:
     @pytest.mark.timeout(20)
     def test_deep_nesting_costs_neither_the_stack_nor_minutes(self, dialect, text):
         parse(text, dialect)
+
+
+COMMENTED = [
+    ("a1111", "a pony, # with wings\nsmiling", "a pony, \nsmiling"),
+    ("a1111", "# (all:1.2\nof it)", "\nof it)"),
+    ("a1111", "a# <lora:x:1> BREAK", "a"),
+    ("a1111", "a // b /* c */", "a // b /* c */"),
+    ("a1111", "#", ""),
+    ("comfyui", "a pony, // with wings\nsmiling", "a pony, \nsmiling"),
+    ("comfyui", "a /* (b:1.2)\nc */, d", "a , d"),
+    ("comfyui", "a /* b // c */ d", "a  d"),
+    ("comfyui", "a // b /* c\n d */", "a \n d */"),
+    ("comfyui", "a /*/ b */ c", "a  c"),
+    ("comfyui", "a /* b", "a /* b"),
+    ("comfyui", "/*// c", "/*"),
+    ("comfyui", "# a", "# a"),
+    ("comfyui", "a//b\u2028c", "a\u2028c"),
+]
+
+
+@pytest.mark.parametrize(("dialect", "text", "words"), COMMENTED)
+def test_comments_are_left_out(dialect, text, words):
+    assert "".join(part.text for part in parse(text, dialect)) == words
+
+
+@pytest.mark.parametrize(("dialect", "text", "words"), COMMENTED)
+def test_a_filled_comment_moves_no_letter(dialect, text, words):
+    filled = without_comments(text, dialect, " ")
+    assert len(filled) == len(text)
+    assert filled.replace(" ", "") == words.replace(" ", "")
+
+
+def test_nothing_in_a_comment_is_noted():
+    assert notes("# {a|b} __c__ <lora:x:1> AND [d|e]\na pony", "a1111") == []
+    assert notes("/* {a|b} __c__ BREAK */ a pony // x++", "comfyui") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{a pony}", "a pony"),
+        ("{a {b} c}", "a b c"),
+        ("{}", ""),
+        ("{cat|dog}", "{cat|dog}"),
+        ("{a {cat|dog}}", "a {cat|dog}"),
+        (r"\{a|b\} \| \x", r"{a|b} | \x"),
+        (r"{a\|b}", "a|b"),
+        ("a } b { c", "a } b { c"),
+        ("(({a|b}))", "{a|b}"),
+    ],
+)
+def test_braces_of_comfyui(text, words):
+    assert "".join(part.text for part in parse(text, "comfyui")) == words
+
+
+def test_long_lists_of_what_does_not_act_are_cut():
+    text = " ".join(f"{{{'word' * 40}{i}|b}}" for i in range(2000))
+    (note,) = notes(text, "comfyui")
+    assert len(note) < 700
+    assert "and 1,995 more" in note
+
+
+@pytest.mark.parametrize(
+    "part", ["/*", "/**/", "//", "#", "# a\nb", "{", "}", "{|", "{a|b}", "\\{"]
+)
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.timeout(20)
+def test_many_comments_and_braces_do_not_take_for_ever(dialect, part):
+    parse(part * 50_000, dialect)
+    notes(part * 50_000, dialect)
 
 
 def test_an_unknown_dialect_is_refused():
@@ -197,6 +274,24 @@ def test_an_unknown_dialect_is_refused():
         ("a [cat:dog:0.5]", "a1111", "from:to:when"),
         ("a [cat::3]", "a1111", "from:to:when"),
         ("a [cat|dog]", "a1111", "a|b"),
+        ("a {cat|dog}, {x {y|z}}", "comfyui", "{cat|dog}, {y|z}: "),
+        ("a {cat|dog}", "a1111", "{cat|dog}: "),
+        ("{cat|{dog|bird}} runs", "comfyui", "{cat|{dog|bird}}: "),
+        ("a {{cat}}", "a1111", "{x}"),
+        ("__animals__ of __my/big-place__", "a1111", "__animals__, __my/big-place__: "),
+        ("__animals__ of __my/big-place__", "comfyui", "__animals__, __my/big-place__: "),
+        ("a <wildcard:animals>", "a1111", "<wildcard:animals>: left out"),
+        ("a cat // and no dog", "a1111", "//"),
+        ("a cat /* and no dog */", "a1111", "/*"),
+        ("  # a cat\na dog", "comfyui", "#"),
+        ("a cat # and no dog", "comfyui", "#"),
+        ("a mane, #ff0000, a tail", "a1111", "#ff0000, a tail: left out"),
+        ("see http://a.b\nc", "comfyui", "//a.b: left out"),
+        ("cat,embedding:x", "comfyui", "embedding:x: read as words"),
+        ("(a)(b,embedding:x:1.2)", "comfyui", "embedding:x: read as words"),
+        ("a BREAK b", "comfyui", "BREAK"),
+        ("pony++, cat", "comfyui", "y++: "),
+        ("1.2::pony::, cat", "a1111", "1.2::"),
     ],
 )
 def test_notes_name_what_does_not_act(text, dialect, word):
@@ -204,7 +299,11 @@ def test_notes_name_what_does_not_act(text, dialect, word):
     assert word in note
 
 
-@pytest.mark.parametrize("text", ["a pony", "(x:1.2) [y]", r"\[a|b\]", "SAND, a:1.5", "1 < 2 > 0"])
+@pytest.mark.parametrize(
+    "text",
+    ["a pony", "(x:1.2) [y]", r"\[a|b\]", "SAND, a:1.5", "1 < 2 > 0",
+     r"\{a|b\}", "a | b", "a /* b", "score_9, __init", "and/or", "embedding:x, y"],
+)  # fmt: skip
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_no_notes_on_what_acts(text, dialect):
     assert notes(text, dialect) == []

@@ -56,6 +56,12 @@ def test_other_networks_and_words_are_no_loras():
     assert tags("a <hypernet:mane:1> b < lora:x:1> <lora:> <3 a > b") == []
 
 
+def test_those_in_a_comment_are_left_alone():
+    text = "a <lora:x:1> # not <lora:y:1>, <lora:z:1>\n, b"
+    assert tags(text) == [Tag("x")]
+    assert strip_tags(text) == "a # not <lora:y:1>, <lora:z:1>\n, b"
+
+
 @pytest.mark.parametrize(
     ("text", "rest"),
     [

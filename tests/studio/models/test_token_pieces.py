@@ -28,7 +28,8 @@ def said(text, found):
 @pytest.mark.parametrize(
     "text",
     ["", "unicorn, 3d", "(rainbow mane:1.2), blue", LONG, "a BREAK b", r"\(a\) [b] ((c",
-     "日本語 été 🦄", "unicorn " * 200, "<lora:a:1> b", "AB  Cd\nef"],
+     "日本語 été 🦄", "unicorn " * 200, "<lora:a:1> b", "AB  Cd\nef",
+     "a # b pony\npony", "a // b (pony:1.2)\n(pony:1.3)", "x /* pony BREAK\n */ {pony} \\{y\\}"],
 )  # fmt: skip
 def test_are_the_encoders_own(text, dialect):
     found = pieces(text, dialect)
@@ -46,6 +47,14 @@ def test_each_stands_for_its_letters():
     assert letters[:4] == ["score", "_", "9", ","]
     assert [piece.ends for piece in found[0]][:4] == [True] * 4
     assert {round(piece.weight, 3) for piece in found[0]} == {1.0, 1.2, 0.909}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text"), [("a1111", "a # pony\npony"), ("comfyui", "a /* pony */ // pony\npony")]
+)
+def test_none_of_a_comment_is_meant(dialect, text):
+    (chunk,) = pieces(text, dialect)
+    assert [piece.span for piece in chunk] == [(0, 1), (len(text) - 4, len(text))]
 
 
 def test_words_end_where_the_vocabulary_says():
