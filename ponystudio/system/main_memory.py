@@ -47,6 +47,21 @@ def groups(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> list[tu
     return found
 
 
+def oom_kills(root: Path = _ROOT, own: Path = Path("/proc/self/cgroup")) -> int:
+    """How many processes in the groups of this one the system has ended so far for lack of memory;
+    0 where it does not count them."""
+    count = 0
+    for folder in _folders(root, own):
+        for name in ("memory.events", "memory.oom_control"):  # of both layouts
+            try:
+                lines = (folder / name).read_text().splitlines()
+            except OSError:
+                continue
+            pairs = [line.split() for line in lines]
+            count += sum(int(pair[1]) for pair in pairs if pair[:1] == ["oom_kill"])
+    return count
+
+
 def pages_of_files(folder: Path) -> int:
     """Bytes of files in memory that count as used in a group but leave when asked."""
     try:

@@ -47,3 +47,20 @@ def test_a_limit_bounds_what_there_is(monkeypatch):
     assert main_memory.available() == MEGABYTE
     monkeypatch.setattr(main_memory, "groups", list)
     assert main_memory.total() == psutil.virtual_memory().total
+
+
+@pytest.mark.parametrize(
+    ("tree", "line", "name"),
+    [
+        ("memory", "4:memory:/work", "memory.oom_control"),
+        ("", "0::/work", "memory.events"),
+    ],
+)
+def test_what_the_system_ended_for_lack_of_memory_is_counted(tmp_path, tree, line, name):
+    own = tmp_path / "own"
+    own.write_text(f"{line}\n")
+    assert main_memory.oom_kills(tmp_path, own) == 0
+    folder = tmp_path / tree / "work"
+    folder.mkdir(parents=True)
+    (folder / name).write_text("low 0\nmax 9\noom 4\noom_kill 3\n")
+    assert main_memory.oom_kills(tmp_path, own) == 3

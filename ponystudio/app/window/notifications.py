@@ -53,7 +53,9 @@ class Notifications(QObject):
         self.show(Notification(self.tr("The engine stopped"), text.replace("%1", why), kind="warn"))
 
     def _engine_failed(self, why: str) -> None:
-        self.show(Notification(self.tr("No engine"), why, kind="warn"))
+        text = f"{why} {self._runner.worker.remedy}".strip()
+        again = (self.tr("Try again"), self._runner.resume)
+        self.show(Notification(self.tr("No engine"), text, (again,), "warn"))
 
     def _left_out(self, document: Document, problems: Mapping[str, Problem]) -> None:
         node, problem = next(iter(problems.items()))

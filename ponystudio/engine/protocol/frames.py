@@ -2,8 +2,10 @@
 how commands and messages look as frames; and the queue that waits to be sent, in order, with only
 the latest of what is outdated soon.
 
-A frame is two big-endian uint32 lengths, that many bytes of JSON (one object) and that many raw
-bytes. Nothing is ever unpickled, and no frame is longer than a receiver is willing to take.
+A frame is JSON (one object) and raw bytes, in pieces: two big-endian uint32 lengths, that many
+bytes of JSON and that many raw bytes; the highest bit of the first says that more pieces follow.
+Nothing is ever unpickled, what a receiver would refuse is refused before it is sent, and whoever
+reads never takes more than a piece on trust.
 
 A message is a JSON object with its name under "command" or "message". A graph is written as its own
 file is, under "document"; a picture follows as raw bytes.
@@ -13,10 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import re
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -38,14 +42,20 @@ from ponystudio.errors import GraphFileError, WorkerDied
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.model import Graph
 
-# Above any graph or catalog, and above any preview, yet far below what fills a memory.
-MAX_JSON = 64 * 2**20
-MAX_BLOB = 256 * 2**20
+log = logging.getLogger(__name__)
+
+# The most JSON of a frame, and the most raw bytes: the largest graph, and what is said around it.
+MAX_JSON = graph_file.MAX_BYTES + 2**20
+# The most of either in a piece.
+PIECE = 2**20
 
 # Seconds between two signs of life of the worker.
 HEARTBEAT = 1.0
 
 _HEAD = struct.Struct(">II")
+_MORE = 2**31
+# Halves of pairs that no name of a file has: those that stand for its bytes travel as they are.
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -58,12 +68,35 @@ class Frame:
 
 def write_frame(stream: BinaryIO, frame: Frame) -> None:
     """Send a frame whole. Raises OSError when nobody listens any more, ValueError if too long."""
-    text = json.dumps(frame.message, ensure_ascii=False, separators=(",", ":"))
-    body = text.encode("utf-8", "replace")
-    if len(body) > MAX_JSON or len(frame.blob) > MAX_BLOB:
-        raise ValueError(f"a frame of {len(body)} and {len(frame.blob)} bytes is too long")
-    stream.write(_HEAD.pack(len(body), len(frame.blob)) + body + frame.blob)
+    for piece in _pieces(frame):
+        _write(stream, piece)
     stream.flush()
+
+
+def _pieces(frame: Frame) -> Iterator[bytes]:
+    """Raises ValueError before the first one if it is too long."""
+    text = json.dumps(frame.message, ensure_ascii=False, separators=(",", ":"))
+    body, blob = _HALF.sub("?", text).encode("utf-8", "surrogatepass"), frame.blob
+    if max(len(body), len(blob)) > MAX_JSON:
+        longest = max(len(body), len(blob)) / 2**20
+        raise ValueError(f"{longest:,.0f} MB are too long, {MAX_JSON // 2**20} MB is the most")
+    return _cut(body, blob)
+
+
+def _cut(body: bytes, blob: bytes) -> Iterator[bytes]:
+    longest = max(len(body), len(blob))
+    for start in range(0, max(1, longest), PIECE):
+        end = start + PIECE
+        json_part, raw_part = body[start:end], blob[start:end]
+        more = _MORE if end < longest else 0
+        yield _HEAD.pack(len(json_part) | more, len(raw_part)) + json_part + raw_part
+
+
+def _write(stream: BinaryIO, data: bytes) -> None:
+    """All of it: a pipe may take less at once."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[stream.write(rest) or 0 :]
 
 
 def read_frame(stream: BinaryIO) -> Frame | None:
@@ -71,30 +104,36 @@ def read_frame(stream: BinaryIO) -> Frame | None:
 
     Raises WorkerDied for bytes that are no frame: after them nothing can be trusted.
     """
-    head = _exactly(stream, _HEAD.size)
-    if head is None:
-        return None
-    length, blob_length = _HEAD.unpack(head)
-    if length > MAX_JSON or blob_length > MAX_BLOB:
-        raise garbled(f"a frame of {length} and {blob_length} bytes")
-    body = _exactly(stream, length)
-    blob = _exactly(stream, blob_length)
-    if body is None or blob is None:
-        return None
+    body, blob, more = bytearray(), bytearray(), True
+    while more:
+        head = _exactly(stream, _HEAD.size)
+        if head is None:
+            return None
+        length, blob_length = _HEAD.unpack(head)
+        more, length = bool(length & _MORE), length & ~_MORE
+        if max(length, blob_length) > PIECE or (more and not length and not blob_length):
+            raise garbled(f"a piece of {length} and {blob_length} bytes")
+        if max(len(body) + length, len(blob) + blob_length) > MAX_JSON:
+            raise garbled(f"a frame of more than {MAX_JSON} bytes")
+        for into, count in ((body, length), (blob, blob_length)):
+            part = _exactly(stream, count)
+            if part is None:
+                return None
+            into += part
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
         raise garbled("what is no JSON") from None
     if not isinstance(message, dict):
         raise garbled("JSON that is no object")
-    return Frame(message, blob)
+    return Frame(message, bytes(blob))
 
 
 def _exactly(stream: BinaryIO, length: int) -> bytes | None:
     """So many bytes, or None if the stream ends before."""
     pieces = []
     while length:
-        piece = stream.read(min(length, 2**20))
+        piece = stream.read(length)
         if not piece:
             return None
         pieces.append(piece)
@@ -104,7 +143,7 @@ def _exactly(stream: BinaryIO, length: int) -> bytes | None:
 
 def garbled(what: str) -> WorkerDied:
     """The error of bytes that make no sense."""
-    return WorkerDied(f"The other process sent {what}.", remedy="Start the worker again.")
+    return WorkerDied(f"garbage, {what}")
 
 
 # Progress and previews a second.
@@ -116,11 +155,18 @@ Make = Callable[[], Command | Message]
 class FrameWriter:
     """A thread that writes frames to a pipe, so that whoever sends something never waits for it.
 
-    `on_broken` is called when nobody reads the pipe any more.
+    It ends with the pipe, and with nothing else. `on_broken` is called when nobody reads the pipe
+    any more; `on_unsent` with a message that cannot be sent, and why: it is too long, or at fault.
     """
 
-    def __init__(self, stream: BinaryIO, *, on_broken: Callable[[], None]) -> None:
-        self._stream, self._on_broken = stream, on_broken
+    def __init__(
+        self,
+        stream: BinaryIO,
+        *,
+        on_broken: Callable[[], None],
+        on_unsent: Callable[[Command | Message, Exception], None] = lambda *_: None,
+    ) -> None:
+        self._stream, self._on_broken, self._on_unsent = stream, on_broken, on_unsent
         self._waiting: dict[object, Make] = {}
         self._urgent = False
         self._closed = False
@@ -152,17 +198,17 @@ class FrameWriter:
             self._closed = True
             self._changed.notify()
 
-    def join(self) -> None:
-        """Wait until all is sent, after `end`, or nobody reads any more."""
-        self._thread.join()
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until all is sent, after `end`, or nobody reads any more, or so many seconds."""
+        self._thread.join(timeout)
 
     def _work(self) -> None:
         try:
             self._write_all()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: it is closed
             self._on_broken()
         finally:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 self._stream.close()
 
     def _write_all(self) -> None:
@@ -175,8 +221,23 @@ class FrameWriter:
                 batch, self._waiting = self._waiting, {}
                 self._urgent = False
             for make in batch.values():
-                write_frame(self._stream, encode(make()))
+                for piece in self._made(make):
+                    _write(self._stream, piece)
+                self._stream.flush()
             self._pause()
+
+    def _made(self, make: Make) -> Iterator[bytes]:
+        """What is to be written; nothing for what cannot be sent, which holds up nothing else."""
+        message: Command | Message | None = None
+        try:
+            message = make()
+            return _pieces(encode(message))
+        except Exception as error:
+            log.warning("A message was not sent: %s", error)
+            with contextlib.suppress(Exception):  # whoever listens may be at fault, too
+                if message is not None:
+                    self._on_unsent(message, error)
+            return iter(())
 
     def _pause(self) -> None:
         """Let what is outdated soon gather, unless something of weight waits."""
@@ -224,8 +285,10 @@ def encode(message: Command | Message) -> Frame:
 def read_command(stream: BinaryIO) -> Command | UnreadableCommand | None:
     """The next command; None at the end. Raises WorkerDied for what is no frame of ours."""
     while (frame := read_frame(stream)) is not None:
-        if frame.message.get("command") in _names(Command):
+        if _is_one_of(Command, frame.message.get("command")):
             command: Command = _converted(frame, Command)
+            if frame.blob:
+                raise garbled("bytes that belong to nothing")
             if not isinstance(command, _WithGraph):
                 return command
             try:
@@ -244,6 +307,8 @@ def read_message(stream: BinaryIO) -> Message | None:
                 case RunMessage(event=PictureEvent()) if frame.blob:
                     event = structs.replace(message.event, jpeg=frame.blob)
                     return structs.replace(message, event=event)
+                case _ if frame.blob:
+                    raise garbled("bytes that belong to nothing")
                 case UpgradeAnswer():
                     try:
                         graph = graph_file.from_json(frame.message.get("document"))
@@ -263,16 +328,20 @@ def _with_graph(message: _T, graph: Graph) -> _T:
 def _converted(frame: Frame, kind: Any) -> Any:
     try:
         return convert(frame.message, kind, dec_hook=_typed)
-    except ValidationError as error:
+    except (ValidationError, RecursionError) as error:
         raise garbled(f"what is no message ({error})") from None
 
 
 def _is_known(message: Mapping[str, Any]) -> bool:
     """What is not is passed over: it has another program's name."""
     event = message.get("event")
-    return message.get("message") in _names(Message) and (
-        not isinstance(event, dict) or event.get("event") in _names(Event)
+    return _is_one_of(Message, message.get("message")) and (
+        not isinstance(event, dict) or _is_one_of(Event, event.get("event"))
     )
+
+
+def _is_one_of(union: Any, name: object) -> bool:
+    return isinstance(name, str) and name in _names(union)
 
 
 @cache

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct, to_builtins
+from msgspec import Meta, Struct, to_builtins
 
 from ponystudio.errors import Cancelled, PonyStudioError
 
@@ -47,6 +47,8 @@ class ErrorInfo(Struct, frozen=True):
         return f"{self.where}: {self.what}" if self.where else self.what
 
 
+# Neither NaN nor infinite: whoever adds durations up or shows them relies on that.
+Seconds = Annotated[float, Meta(ge=-1e15, le=1e15)]
 Tier = Literal["device", "memory", "disk"]
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -119,7 +121,7 @@ class NodeResult(PictureEvent, frozen=True, tag="result", kw_only=True):
     shapes: list[list[int]] = []
     text: str = ""
     bytes: int = 0
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
 
 
 class NodeFinished(RunEvent, frozen=True):
@@ -127,7 +129,7 @@ class NodeFinished(RunEvent, frozen=True):
 
     node: str
     cached: Tier | bool
-    seconds: float
+    seconds: Seconds
 
 
 class WeightsEvent(RunEvent, frozen=True, tag="weights"):
@@ -138,7 +140,7 @@ class WeightsEvent(RunEvent, frozen=True, tag="weights"):
     file: str
     action: str
     bytes: int
-    seconds: float
+    seconds: Seconds
 
 
 class Output(RunEvent, frozen=True):
@@ -164,7 +166,7 @@ class Note(RunEvent, frozen=True):
 
 
 class RunFinished(RunEvent, frozen=True):
-    seconds: float
+    seconds: Seconds
 
 
 class RunRefused(RunEvent, frozen=True, tag="refused"):

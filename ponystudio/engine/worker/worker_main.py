@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -28,18 +29,23 @@ from ponystudio.engine.protocol.frames import (
     UnreadableCommand,
     read_command,
 )
-from ponystudio.engine.protocol.run_events import ErrorInfo, RunFailed, RunRefused
+from ponystudio.engine.protocol.run_events import ErrorInfo, RunFailed, RunFinished, RunRefused
 from ponystudio.engine.protocol.worker_messages import (
     CancelRun,
     ClearCache,
+    Command,
     Heartbeat,
+    Message,
+    PlanAnswer,
     PlanRun,
     RunMessage,
     ShowPreviews,
     StartEngine,
     SubmitRun,
     UnloadWeights,
+    UpgradeAnswer,
     UpgradeGraph,
+    WorkerReady,
     WorkerUnusable,
 )
 from ponystudio.errors import Cancelled, PonyStudioError, WorkerDied
@@ -51,6 +57,8 @@ if TYPE_CHECKING:
 NICENESS = 5
 # Seconds between two words about the memory in use, when nothing happens.
 MEMORY_EVERY = 2.0
+# The exit code after a fault in what must not fail.
+FAULT = 70
 
 
 def main() -> int:
@@ -59,6 +67,7 @@ def main() -> int:
     # Ctrl+C in a terminal reaches the whole group; whether to stop is the studio's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lower_priority()
+    _have_working_folder()
     Worker(incoming, outgoing).serve()
     return 0
 
@@ -114,7 +123,9 @@ class Worker:
 
     def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
         self._incoming = incoming
-        self._outbox = FrameWriter(outgoing, on_broken=lambda: os._exit(0))
+        self._outbox = FrameWriter(
+            outgoing, on_broken=lambda: os._exit(0), on_unsent=self._on_unsent
+        )
         self._runs: queue.SimpleQueue[StartEngine | SubmitRun | None] = queue.SimpleQueue()
         self._requests: queue.SimpleQueue[PlanRun | UpgradeGraph] = queue.SimpleQueue()
         self._pending: deque[ClearCache | UnloadWeights] = deque()
@@ -142,12 +153,17 @@ class Worker:
 
     def _start_service(self, command: StartEngine) -> Service | None:
         """The engine, or None after saying why there can be none."""
-        from ponystudio.engine.worker.service import Service
-
         try:
+            from ponystudio.engine.worker.service import Service
+
             service = Service(command.settings, self._outbox, self._previews)
         except PonyStudioError as error:
             self._outbox.send(WorkerUnusable(str(error)))
+            return None
+        except Exception as error:  # a torch that is damaged, say: another process has the same
+            traceback.print_exc()
+            what = f"The engine cannot start ({type(error).__name__}: {error})."
+            self._outbox.send(WorkerUnusable(what))
             return None
         self._outbox.send(service.ready_message())
         service.report_memory()
@@ -163,12 +179,13 @@ class Worker:
             self._outbox.send(RunMessage(number, RunFailed.of(Cancelled())))
             return
         try:
+            _have_working_folder()
             service.run(
                 number, command.request, self._cancel_flag, lambda: self._run_pending(service)
             )
         except Cancelled:
             pass  # the engine has said so
-        except Exception as error:  # a fault of ours must not end the process
+        except BaseException as error:  # a fault of ours must not end the process
             self._report_fault(number, error)
         finally:
             with self._lock:
@@ -195,7 +212,7 @@ class Worker:
                 continue
             try:
                 service.answer(command)
-            except Exception as error:  # a fault of ours must not end the process
+            except BaseException as error:  # a fault of ours must not end the process
                 self._report_fault(command.number, error)
 
     def _begin_run(self, number: int) -> bool:
@@ -204,11 +221,13 @@ class Worker:
             self._cancel_flag.clear()
             self._running = number
             cancelled = number in self._cancelled
-            self._cancelled.discard(number)
+            # Of those before, the word came when they had ended.
+            self._cancelled = {other for other in self._cancelled if other > number}
             return not cancelled
 
     def _read(self) -> None:
-        """Commands in; the end of the pipe, or nonsense on it, ends the process at once."""
+        """Commands in; the end of the pipe, or nonsense on it, ends the process at once: one that
+        hears nothing more would seem alive for ever."""
         try:
             while (command := read_command(self._incoming)) is not None:
                 match command:
@@ -227,6 +246,9 @@ class Worker:
                         self._outbox.send(RunMessage(number, RunRefused([error])))
         except (OSError, WorkerDied):
             pass
+        except BaseException:
+            traceback.print_exc()
+            os._exit(FAULT)
         os._exit(0)
 
     def _cancel_run(self, number: int) -> None:
@@ -241,8 +263,29 @@ class Worker:
             self._outbox.send_latest("heartbeat", Heartbeat)
             time.sleep(HEARTBEAT)
 
-    def _report_fault(self, number: int, error: Exception) -> None:
+    def _on_unsent(self, message: Command | Message, error: Exception) -> None:
+        """Whoever waits for an end or an answer gets one all the same."""
+        what = f"An answer cannot be handed to the studio: {error}."
+        match message:
+            case WorkerReady():
+                self._outbox.send(WorkerUnusable(what))
+            case (
+                PlanAnswer(number)
+                | UpgradeAnswer(number)
+                | RunMessage(number, RunFinished() | RunRefused() | RunFailed())
+            ):
+                self._outbox.send(RunMessage(number, RunFailed(ErrorInfo("WorkerDied", what))))
+
+    def _report_fault(self, number: int, error: BaseException) -> None:
         reason = type(error).__name__
         what = f"The engine failed ({reason}: {error})."
         failed = RunFailed(ErrorInfo(reason, what, remedy="Please report this."))
         self._outbox.send(RunMessage(number, failed))
+
+
+def _have_working_folder() -> None:
+    """Libraries ask for it while they are loaded; somebody may have deleted it."""
+    try:
+        os.getcwd()  # noqa: PTH109 (Path.cwd is the same)
+    except OSError:
+        os.chdir(os.path.expanduser("~"))  # noqa: PTH111

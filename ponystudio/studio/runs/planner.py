@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from ponystudio.engine.protocol.run_events import NOT_NEEDED, ErrorInfo, NodePlan, RunRefused
 from ponystudio.engine.protocol.worker_messages import PlanAnswer, RunMessage, RunRequest
+from ponystudio.errors import PonyStudioError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective, without_errors
@@ -149,7 +150,7 @@ class Planner(QObject):
             targets = plannable(request.graph, request.catalog, faults)
             return faults, ask(targets) if targets else NOTHING
 
-        self._tasks.do(work, partial(self._on_checked, request))
+        self._tasks.do(work, partial(self._on_checked, request), self._on_check_failed)
 
     def _plan_request(self, document: Document) -> Callable[[Sequence[str]], int]:
         request = self._request(document, ())
@@ -159,9 +160,7 @@ class Planner(QObject):
         document, graph = request.document, request.graph
         faults, number = checked
         early = None if number is None else self._early_answers.pop(number, None)
-        self._checks_running -= 1
-        if not self._checks_running:
-            self._early_answers.clear()
+        self._end_check()
         if document not in self._timers:
             return
         if document.graph.nodes == graph.nodes:
@@ -178,6 +177,15 @@ class Planner(QObject):
             self._pending[number] = request
             if early is not None:
                 self.on_answer(early)
+
+    def _on_check_failed(self, _: PonyStudioError) -> None:
+        """It is in the log; the next edit is checked as ever."""
+        self._end_check()
+
+    def _end_check(self) -> None:
+        self._checks_running -= 1
+        if not self._checks_running:
+            self._early_answers.clear()
 
     def on_answer(self, message: RunMessage | PlanAnswer) -> None:
         """What may be the worker's answer to a plan."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QImage
 
+from ponystudio.engine.protocol.run_events import Event, RunFailed, RunFinished, RunRefused
 from ponystudio.engine.protocol.worker_messages import Answer, RunMessage, RunRequest, UpgradeAnswer
 from ponystudio.errors import WorkerDied
 from ponystudio.graph.model import Graph
@@ -26,6 +28,7 @@ from ponystudio.studio.runs.run_monitor import Outcome, RunMonitor
 from ponystudio.studio.runs.seeds import SeedMode
 from ponystudio.studio.worker.worker_session import WorkerSession
 
+log = logging.getLogger(__name__)
 # Milliseconds after which a Stop without effect may be pressed harder.
 STOP_OFFER_DELAY = 2000
 SAVE_INTERVAL = 5000
@@ -330,13 +333,22 @@ class Runner(QObject):
             case UpgradeAnswer():
                 pass  # the upgrader's
             case RunMessage(number, event) if monitor is not None and number == monitor.job.number:
-                outcome = monitor.on_event(event)
+                outcome = self._outcome(monitor, event)
                 if outcome is not None:
                     self._on_run_ended(monitor, outcome)
                 elif not self._progress_timer.isActive():
                     self._progress_timer.start()
             case _:
                 self.planner.on_answer(message)
+
+    def _outcome(self, monitor: RunMonitor, event: Event) -> Outcome | None:
+        """How a run ended, if it did; a fault in showing what happens never leaves it unended."""
+        try:
+            return monitor.on_event(event)
+        except Exception:
+            log.exception("What happened in a run could not be shown.")
+            ended = isinstance(event, RunFinished | RunRefused | RunFailed)
+            return "failed" if ended else None
 
     def _emit_progress(self) -> None:
         if self._monitor is not None:
@@ -374,7 +386,8 @@ class Runner(QObject):
     def _on_worker_failed(self, reason: str) -> None:
         """There can be no worker: what waits is kept until the user tries again."""
         self.queue.set_paused(True)
-        self.refused.emit(None, Problem(reason, self.tr("Choose another device in the settings.")))
+        remedy = self.worker.remedy or self.tr("Choose another device in the settings.")
+        self.refused.emit(None, Problem(reason, remedy))
 
     def _on_ready_changed(self, ready: bool) -> None:
         if ready and self._monitor is not None:

@@ -5,13 +5,20 @@ Qt-free. Messages reach the callback on the process's reader thread.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
+import logging
+import os
+import select
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from ponystudio.engine.protocol.frames import FrameWriter, read_message
@@ -23,6 +30,7 @@ from ponystudio.engine.protocol.worker_messages import (
     Command,
     Heartbeat,
     MemoryUse,
+    Message,
     PlanAnswer,
     PlanRun,
     RunMessage,
@@ -39,14 +47,25 @@ from ponystudio.engine.protocol.worker_messages import (
 )
 from ponystudio.errors import Cancelled, WorkerDied
 from ponystudio.graph.model import Graph
+from ponystudio.system.main_memory import oom_kills
+
+log = logging.getLogger(__name__)
 
 # Seconds without a sign of life after which the worker is killed; loading its libraries from a
 # slow disk may block it for longer.
 HEARTBEAT_TIMEOUT = 10.0
 STARTUP_TIMEOUT = 120.0
-# How often it may die before it was ready until it is no use starting it again.
+# Seconds in which it must be ready, alive or not.
+READY_TIMEOUT = 300.0
+# How often in a row it may end without having been of use until it is no use starting it again,
+# and the seconds that are waited in between, twice as long each time.
 START_ATTEMPTS = 3
+BACK_OFF = 0.5
+# Seconds after which a worker that was not asked anything has been of use all the same.
+LONG_ENOUGH = 60.0
+# Seconds that a worker has to leave by itself at the end of its input, or of its output.
 SHUTDOWN_TIMEOUT = 2.0
+STOPPED = "it was stopped"
 REMEDY = "See `ponystudio doctor` for what there is to compute with."
 
 # Never the same twice, in another process neither: a late answer must not be taken for another's.
@@ -55,17 +74,19 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class WorkerExited:
-    """The worker ended unexpectedly, for this reason; another is started."""
+    """The worker ended, for this reason; another is started. `wanted`: by Stop now."""
 
     code: int
     reason: str
+    wanted: bool = False
 
 
 @dataclass(frozen=True)
 class WorkerFailed:
-    """There can be no worker, for this reason."""
+    """There can be no worker, for this reason, until the user has tried to mend that."""
 
     reason: str
+    remedy: str = ""
 
 
 ProcessMessage = WorkerReady | MemoryUse | Answer | WorkerExited | WorkerFailed
@@ -81,24 +102,75 @@ def worker_command() -> list[str]:
 
 @dataclass(eq=False)
 class _Subprocess:
-    """One process of the worker."""
+    """One process of the worker. `end`: why it is ended, where that is known; `listening`: since
+    when its next message is waited for, None while one is being handled; `useful`: it has finished
+    a run, or was stopped."""
 
     popen: subprocess.Popen[bytes]
     outbox: FrameWriter
-    last_seen: float = field(default_factory=time.monotonic)
+    oom_kills: int = field(default_factory=lambda: oom_kills())
+    started: float = field(default_factory=time.monotonic)
+    listening: float | None = field(default_factory=time.monotonic)
     ready: bool = False
+    useful: bool = False
+    end: str = ""
 
-    @property
-    def is_silent(self) -> bool:
+    def kill_if_hung(self) -> None:
+        now, since = time.monotonic(), self.listening
         timeout = HEARTBEAT_TIMEOUT if self.ready else STARTUP_TIMEOUT
-        return time.monotonic() - self.last_seen > timeout
+        if since is not None and now - since > timeout:
+            self.kill(f"it gave no sign of life for {timeout:.0f} seconds")
+        elif not self.ready and now - self.started > READY_TIMEOUT:
+            self.kill(f"it was not ready within {READY_TIMEOUT:.0f} seconds")
+
+    def kill(self, why: str) -> None:
+        """End it; the first to do so says why."""
+        self.end = self.end or why
+        with contextlib.suppress(OSError):  # it has just ended
+            self.popen.kill()
+
+    def reason(self, code: int) -> str:
+        """Why it ended, as far as that is known."""
+        if self.end:
+            return self.end
+        if code >= 0:
+            return f"exit code {code}"
+        if code != -signal.SIGKILL:
+            return f"signal {-code}: {signal.strsignal(-code)}"
+        if oom_kills() > self.oom_kills:
+            return "the system ended it for lack of memory"
+        return "it was killed, perhaps by the system for lack of memory"
+
+    def remedy(self, code: int) -> str:
+        """What to do if it ends so again."""
+        if not self.end and code < 0 and code == -signal.SIGKILL:
+            return "If this repeats, make the picture smaller."
+        return "If this repeats, the engine's log may say why."
+
+
+class _Output(io.RawIOBase):
+    """What a process writes, to its end: also where a child of it has the pipe and lives on."""
+
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
+        self._popen, self._pipe = popen, cast(BinaryIO, popen.stdout).fileno()
+
+    def read(self, size: int = -1) -> bytes:
+        if sys.platform != "win32":  # where children have no such pipe
+            poll = select.poll()
+            poll.register(self._pipe, select.POLLIN)
+            while not poll.poll(500):
+                if self._popen.poll() is not None and not poll.poll(0):
+                    return b""
+        return os.read(self._pipe, size)
 
 
 class WorkerProcess:
     """A worker that is there from `start` to `close`.
 
     What is asked before it is ready is handed over then. When it dies, all that it was asked fails
-    as WorkerDied, and a new one is started. Methods may be called from any thread.
+    as WorkerDied, and a new one is started; after START_ATTEMPTS that were of no use WorkerFailed
+    says so. Whatever it sends, and whatever the callback raises, ends none of this. Methods may be
+    called from any thread.
     """
 
     def __init__(
@@ -122,7 +194,7 @@ class WorkerProcess:
         self._unanswered: dict[int, SubmitRun | PlanRun | UpgradeGraph] = {}
         self._previews = ShowPreviews(True)
         self._process: _Subprocess | None = None
-        self._failed_starts = 0
+        self._useless_starts = 0
         self._closing = threading.Event()
         self._failed_reason = ""
         self._threads: list[threading.Thread] = []
@@ -168,13 +240,21 @@ class WorkerProcess:
                 self._send(CancelRun(number))
                 return
             del self._unanswered[number]
-        self._on_message(RunMessage(number, RunFailed.of(Cancelled())))
+        self._tell(RunMessage(number, RunFailed.of(Cancelled())))
 
     def stop_now(self) -> None:
-        """Kill the worker; what it was asked fails, another is started."""
+        """Kill the worker; what it was asked fails, another is started. Runs that wait for it to be
+        ready are cancelled."""
         with self._lock:
+            waiting = [*self._unanswered] if not self._is_ready else []
+            waiting = [n for n in waiting if isinstance(self._unanswered[n], SubmitRun)]
+            for number in waiting:
+                del self._unanswered[number]
             if self._process is not None:
-                self._process.popen.kill()
+                self._process.useful = True
+                self._process.kill(STOPPED)
+        for number in waiting:
+            self._tell(RunMessage(number, RunFailed.of(Cancelled())))
 
     def show_previews(self, on: bool) -> None:
         """Whether runs show how far they are in small pictures; at first they do."""
@@ -201,10 +281,10 @@ class WorkerProcess:
             try:
                 process.popen.wait(SHUTDOWN_TIMEOUT)
             except subprocess.TimeoutExpired:
-                process.popen.kill()
+                process.kill("it did not leave")
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join()
+                thread.join(2 * SHUTDOWN_TIMEOUT)  # a driver may keep a process that is killed
 
     def __enter__(self) -> WorkerProcess:
         self.start()
@@ -217,24 +297,28 @@ class WorkerProcess:
 
     def _supervise(self) -> None:
         """Start the worker, read to its end, and do so again until this is closed."""
-        self._before_start()
-        while not self._closing.is_set() and not self._failed_reason:
+        try:
+            self._before_start()
+        except Exception:
+            log.exception("What comes before the worker failed.")
+        while not self._closing.wait(self._pause()) and not self._failed_reason:
             try:
                 process = self._spawn()
-            except OSError as error:
-                self._fail(f"The worker cannot be started: {error}.")
-                return
+            except Exception as error:
+                self._count_useless(f"it cannot be started: {error}")
+                continue
             try:
                 self._read(process)
-            except (OSError, WorkerDied):
-                process.popen.kill()
-            if self._failed_reason:
-                process.popen.kill()
+            except WorkerDied as error:
+                process.kill(f"it sent {error.what}")
+            except Exception as error:
+                log.exception("What the worker sent could not be taken.")
+                process.kill(f"it sent what cannot be taken, {type(error).__name__}: {error}")
             self._reap(process)
-            if not process.ready and not self._failed_reason:
-                self._failed_starts += 1
-                if self._failed_starts >= START_ATTEMPTS and not self._closing.is_set():
-                    self._fail("The worker ends as soon as it is started.")
+
+    def _pause(self) -> float:
+        """Seconds until the next start; none after one that was of use."""
+        return float(BACK_OFF * (2**self._useless_starts - 1))
 
     def _spawn(self) -> _Subprocess:
         popen = subprocess.Popen(
@@ -242,12 +326,20 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            cwd=_working_folder(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         # When nobody reads any more the process is dead, which the reader sees.
-        outbox = FrameWriter(cast(BinaryIO, popen.stdin), on_broken=lambda: None)
-        outbox.start()
+        outbox = FrameWriter(
+            cast(BinaryIO, popen.stdin), on_broken=lambda: None, on_unsent=self._on_unsent
+        )
         process = _Subprocess(popen, outbox)
+        try:
+            outbox.start()
+        except RuntimeError:  # no more threads
+            process.kill("there was no thread for it")
+            self._reap(process)
+            raise
         with self._lock:
             self._process = process
             self._send(StartEngine(self._settings))
@@ -257,65 +349,88 @@ class WorkerProcess:
         return process
 
     def _read(self, process: _Subprocess) -> None:
-        stream = cast(BinaryIO, process.popen.stdout)
+        stream = cast(BinaryIO, _Output(process.popen))
         while (message := read_message(stream)) is not None:
-            process.last_seen = time.monotonic()
+            process.listening = None
             match message:
                 case Heartbeat():
-                    continue
+                    pass
                 case WorkerUnusable(error):
                     self._fail(error)
+                    process.kill("there can be no engine")
                     return
-            self._on_message(message)
-            with self._lock:
-                match message:
-                    case WorkerReady():
-                        process.ready = True
-                        self._failed_starts = 0
-                        for command in self._unanswered.values():
-                            self._send(command)
-                    case PlanAnswer(number) | UpgradeAnswer(number):
-                        self._unanswered.pop(number, None)
-                    case RunMessage(number, RunFinished() | RunRefused() | RunFailed()):
-                        self._unanswered.pop(number, None)
+                case _:
+                    self._tell(message)
+                    self._note(process, message)
+            process.listening = time.monotonic()
+
+    def _note(self, process: _Subprocess, message: Message) -> None:
+        """What a message says of what is to be asked, and of what was answered."""
+        with self._lock:
+            match message:
+                case WorkerReady() if not process.ready:
+                    process.ready = True
+                    for command in self._unanswered.values():
+                        self._send(command)
+                case (
+                    PlanAnswer(number)
+                    | UpgradeAnswer(number)
+                    | RunMessage(number, RunFinished() | RunRefused() | RunFailed())
+                ):
+                    asked = self._unanswered.pop(number, None)
+                    process.useful |= isinstance(asked, SubmitRun)
 
     def _reap(self, process: _Subprocess) -> None:
-        code = process.popen.wait()
+        try:
+            code = process.popen.wait(SHUTDOWN_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill("it closed its output")
+            code = process.popen.wait()
         process.outbox.end()
-        process.outbox.join()
+        process.outbox.join(SHUTDOWN_TIMEOUT)  # a child of it may have the pipe, and not read it
         cast(BinaryIO, process.popen.stdout).close()
         with self._lock:
             self._process = None
-            lost = [*self._unanswered] if process.ready else []  # the next one is asked the rest
-            for number in lost:
-                del self._unanswered[number]
+            # The next one is asked what this one was not.
+            lost = self._unanswered if process.ready else {}
+            self._unanswered = {} if process.ready else self._unanswered
         if self._closing.is_set() or self._failed_reason:
             return
-        reason = _exit_reason(code)
-        self._on_message(WorkerExited(code, reason))
+        reason = process.reason(code)
+        self._tell(WorkerExited(code, reason, wanted=reason == STOPPED))
         for number in lost:
-            self._report_failure(
-                number,
-                f"The engine ended unexpectedly ({reason}).",
-                "It was started again. If this repeats, make the picture smaller.",
-            )
+            what = f"The engine ended unexpectedly ({reason})."
+            self._report_failure(number, what, f"It was started again. {process.remedy(code)}")
+        at_a_run = any(isinstance(command, SubmitRun) for command in lost.values())
+        lived = time.monotonic() - process.started
+        if at_a_run or process.useful or (process.ready and lived > LONG_ENOUGH):
+            self._useless_starts = 0
+        else:
+            self._count_useless(reason)
 
-    def _fail(self, reason: str) -> None:
+    def _count_useless(self, reason: str) -> None:
+        """A worker was of no use: after some of them in a row there is none any more."""
+        self._useless_starts += 1
+        if self._useless_starts >= START_ATTEMPTS:
+            times = f"The engine ended {START_ATTEMPTS} times in a row ({reason})."
+            self._fail(times, "Try again; if it ends as before, its log may say why.")
+
+    def _fail(self, reason: str, remedy: str = "") -> None:
         """No worker, no answers: all that was asked fails."""
-        self._on_message(WorkerFailed(reason))
+        self._tell(WorkerFailed(reason, remedy))
         with self._lock:
             self._failed_reason = reason
             lost = [*self._unanswered]
             self._unanswered.clear()
         for number in lost:
-            self._report_failure(number, reason, REMEDY)
+            self._report_failure(number, reason, remedy or REMEDY)
 
     def _kill_silent(self) -> None:
         """Kill a worker that gives no sign of life."""
         while not self._closing.wait(0.5):
             with self._lock:
-                if self._process is not None and self._process.is_silent:
-                    self._process.popen.kill()
+                if self._process is not None:
+                    self._process.kill_if_hung()
 
     # --- Commands ---------------------------------------------------------------------------------
 
@@ -339,12 +454,31 @@ class WorkerProcess:
             if self._process is not None:
                 self._process.outbox.send(command)
 
+    def _on_unsent(self, command: Command | Message, error: Exception) -> None:
+        """What the worker never heard of."""
+        number = getattr(command, "number", None)
+        with self._lock:
+            asked = self._unanswered.pop(number, None) if number is not None else None
+        if asked is not None:
+            what = f"The graph cannot be handed to the engine: {error}."
+            self._report_failure(asked.number, what, "Make texts and lists in the graph shorter.")
+
     def _report_failure(self, number: int, what: str, remedy: str) -> None:
         failed = RunFailed(ErrorInfo(WorkerDied.__name__, what, remedy=remedy))
-        self._on_message(RunMessage(number, failed))
+        self._tell(RunMessage(number, failed))
+
+    def _tell(self, message: ProcessMessage) -> None:
+        """Whoever listens may be at fault: that is no reason to stop reading."""
+        try:
+            self._on_message(message)
+        except Exception:
+            log.exception("A message of the worker was not taken.")
 
 
-def _exit_reason(code: int) -> str:
-    if code == -9:
-        return "it was killed, perhaps by the system for lack of memory"
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+def _working_folder() -> Path | None:
+    """Where a process begins: here, unless the folder was deleted, which libraries cannot bear."""
+    try:
+        os.getcwd()  # noqa: PTH109 (Path.cwd is the same)
+    except OSError:
+        return Path.home()
+    return None

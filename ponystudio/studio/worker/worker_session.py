@@ -5,14 +5,19 @@ file that takes what it and its libraries print.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import subprocess
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, assert_never
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QThread, Signal
 
 from ponystudio.engine.protocol.worker_messages import (
     MemoryUse,
@@ -34,14 +39,20 @@ from ponystudio.studio.worker.worker_process import (
     WorkerProcess,
 )
 
+log = logging.getLogger(__name__)
+# Seconds at a time for which the window takes messages, and how many may wait for it: a worker that
+# says more has to wait itself.
+TURN = 0.008
+MOST_WAITING = 10_000
+
 
 class WorkerSession(QObject):
     """Owns the process. `start` it after the first paint, `close` it before the application ends.
 
     `hello` brings the WorkerReady, `message_received` each RunMessage, PlanAnswer or UpgradeAnswer,
     `died` the reason why a worker ended unexpectedly (another is started), `failed` why there can
-    be none. `memory` brings a MemoryUse, `catalog_changed` a Catalog that is not the one known
-    before.
+    be none until the next `restart`. `memory` brings a MemoryUse, `catalog_changed` a Catalog that
+    is not the one known before.
     """
 
     hello = Signal(object)
@@ -53,7 +64,7 @@ class WorkerSession(QObject):
     ready_changed = Signal(bool)
     restarted = Signal()
 
-    _queued = Signal(int, object)
+    _has_mail = Signal()
 
     def __init__(
         self,
@@ -73,12 +84,15 @@ class WorkerSession(QObject):
         self.catalog: Catalog = self._catalog_cache.read()
         self.about: WorkerReady | None = None
         self.memory_in_use: MemoryUse | None = None
-        self.failure = ""
-        self._ready = self._kill_requested = False
+        self.failure = self.remedy = ""
+        self._ready = False
         self._process: WorkerProcess | None = None
         self._generation = 0
+        self._inbox: deque[tuple[int, ProcessMessage]] = deque()
+        self._inbox_changed = threading.Condition()
+        self._mail_called = False
         # Queued, for the process is read on a thread of its own.
-        self._queued.connect(self._dispatch, Qt.ConnectionType.QueuedConnection)
+        self._has_mail.connect(self._take_mail, Qt.ConnectionType.QueuedConnection)
 
     @property
     def is_ready(self) -> bool:
@@ -114,23 +128,17 @@ class WorkerSession(QObject):
     def close(self) -> None:
         """End the worker and wait for it."""
         process, self._process = self._process, None
-        self._generation += 1
+        self._begin_generation()
         self._set_ready(False)
         if process is not None:
             process.close()
         self._log.close()
 
     def _launch(self, before_start: Callable[[], None]) -> None:
-        self._generation += 1
-        generation = self._generation
-
-        def on_message(message: ProcessMessage) -> None:
-            with contextlib.suppress(RuntimeError):  # the application is gone already
-                self._queued.emit(generation, message)
-
-        self.failure, self._kill_requested = "", False
+        generation = self._begin_generation()
+        self.failure = self.remedy = ""
         self._process = WorkerProcess(
-            on_message,
+            partial(self._post, generation),
             self._settings,
             command=self._command,
             log=self._log.open(),
@@ -159,7 +167,6 @@ class WorkerSession(QObject):
     def stop_now(self) -> None:
         """Kill the worker; another is started, and `died` is not emitted."""
         if self._process is not None:
-            self._kill_requested = True
             self._process.stop_now()
 
     def show_previews(self, on: bool) -> None:
@@ -181,21 +188,61 @@ class WorkerSession(QObject):
 
     # --- Messages ---------------------------------------------------------------------------------
 
+    def _begin_generation(self) -> int:
+        """From now on nothing is heard of earlier processes."""
+        with self._inbox_changed:
+            self._generation += 1
+            self._inbox_changed.notify_all()
+        return self._generation
+
+    def _post(self, generation: int, message: ProcessMessage) -> None:
+        """A message from any thread; the worker's own waits while the window has too many."""
+        may_wait = QThread.currentThread() is not self.thread()
+        with self._inbox_changed:
+            while may_wait and len(self._inbox) >= MOST_WAITING and generation == self._generation:
+                self._inbox_changed.wait()
+            self._inbox.append((generation, message))
+        self._call_for_mail()
+
+    def _call_for_mail(self) -> None:
+        """Once until it is taken."""
+        with self._inbox_changed:
+            called, self._mail_called = self._mail_called, True
+        if not called:
+            with contextlib.suppress(RuntimeError):  # the application is gone already
+                self._has_mail.emit()
+
+    def _take_mail(self) -> None:
+        """Some of what waits; the window may want to do something in between."""
+        self._mail_called = False
+        end = time.monotonic() + TURN
+        while self._inbox and time.monotonic() < end:
+            with self._inbox_changed:
+                generation, message = self._inbox.popleft()
+                self._inbox_changed.notify_all()
+            if self._inbox:  # whoever takes this message may wait for another
+                self._call_for_mail()
+            try:
+                self._dispatch(generation, message)
+            except Exception:
+                log.exception("A message of the worker was not taken.")
+        if self._inbox:
+            self._call_for_mail()
+
     def _dispatch(self, generation: int, message: ProcessMessage) -> None:
         if generation != self._generation:
             return  # of a worker that was replaced
         match message:
             case WorkerReady():
                 self._on_ready(message)
-            case WorkerExited(reason=reason):
+            case WorkerExited(reason=reason, wanted=wanted):
                 self._set_ready(False)
-                if not self._kill_requested:
+                if not wanted:
                     text = self.tr("It ended unexpectedly (%1).").replace("%1", reason)
                     self.died.emit(text)
-                self._kill_requested = False
-            case WorkerFailed(reason):
+            case WorkerFailed(reason, remedy):
                 self._set_ready(False)
-                self.failure = reason
+                self.failure, self.remedy = reason, remedy
                 self.failed.emit(reason)
             case MemoryUse():
                 self._log.limit()

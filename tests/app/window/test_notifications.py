@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QAbstractButton, QLabel
 
 from helpers.studio import text_to_picture
 from helpers.window import open_window, show_graph
@@ -54,6 +54,18 @@ def test_a_full_disk_is_no_rung(window):
     (toast,) = window.toasts.shown
     assert labels(toast)[0] == "The disk takes no results"
     assert all(sign == "spare" for sign, _, _ in fallback_rows(window.runner.fallbacks))
+
+
+def test_an_engine_that_is_given_up_can_be_tried_again(window, monkeypatch):
+    worker, started = window.runner.worker, []
+    monkeypatch.setattr(worker, "restart", lambda: started.append(1))
+    worker.failure, worker.remedy = "The engine ended 3 times in a row.", "Try again."
+    worker.failed.emit(worker.failure)
+    (toast,) = window.toasts.shown
+    assert labels(toast)[:2] == ["No engine", "The engine ended 3 times in a row. Try again."]
+    (button,) = [b for b in toast.findChildren(QAbstractButton) if b.text() == "Try again"]
+    button.click()
+    assert started == [1]
 
 
 def test_who_looks_elsewhere_is_told_once_at_the_end(runner, document, worker):

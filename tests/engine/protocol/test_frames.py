@@ -3,8 +3,10 @@ import struct
 
 import pytest
 
-from ponystudio.engine.protocol.frames import MAX_JSON, Frame, read_frame, write_frame
+from ponystudio.engine.protocol import frames
+from ponystudio.engine.protocol.frames import MAX_JSON, PIECE, Frame, read_frame, write_frame
 from ponystudio.errors import WorkerDied
+from ponystudio.graph.formats import graph_file
 
 
 def written(*frames: Frame) -> bytes:
@@ -19,9 +21,11 @@ def test_frames_come_back_in_order():
         Frame({"event": "a", "text": "žluť\n"}),
         Frame({}, b"\0\xff" * 70_000),
         Frame({"b": 2**63}),
+        Frame({"long": "ž" * PIECE, "name": "no text \udcff"}, b"x" * (3 * PIECE)),
+        Frame({"even": "x" * (2 * PIECE - len('{"even":""}'))}, b"x" * PIECE),
     ]
     stream = io.BytesIO(written(*frames))
-    assert [read_frame(stream) for _ in range(4)] == [*frames, None]
+    assert [read_frame(stream) for _ in range(len(frames) + 1)] == [*frames, None]
 
 
 class Dribble(io.RawIOBase):
@@ -61,8 +65,23 @@ def test_what_is_no_frame_is_refused(data):
         read_frame(io.BytesIO(data))
 
 
-def test_too_long_a_frame_is_not_sent():
-    stream = io.BytesIO()
-    with pytest.raises(ValueError, match="too long"):
-        write_frame(stream, Frame({"text": "x" * (MAX_JSON + 1)}))
-    assert stream.getvalue() == b""
+def test_pieces_that_never_end_are_refused(monkeypatch):
+    monkeypatch.setattr(frames, "MAX_JSON", 3 * PIECE)
+    more = struct.pack(">II", 2**31 | PIECE, 0) + b" " * PIECE
+    with pytest.raises(WorkerDied):
+        read_frame(io.BytesIO(more * 4))
+    with pytest.raises(WorkerDied):
+        read_frame(io.BytesIO(struct.pack(">II", 2**31, 0) * 9))
+
+
+def test_a_graph_as_large_as_a_file_may_be_fits():
+    assert MAX_JSON > graph_file.MAX_BYTES
+
+
+def test_too_long_a_frame_is_not_sent(monkeypatch):
+    monkeypatch.setattr(frames, "MAX_JSON", 1000)
+    for frame in (Frame({"text": "x" * 1000}), Frame({}, b"x" * 1001)):
+        stream = io.BytesIO()
+        with pytest.raises(ValueError, match="too long"):
+            write_frame(stream, frame)
+        assert stream.getvalue() == b""

@@ -117,6 +117,9 @@ MESSAGES = [
 ]
 
 
+NAN = float("nan")
+
+
 def pipe(*frames: Frame) -> io.BytesIO:
     stream = io.BytesIO()
     for frame in frames:
@@ -151,6 +154,8 @@ def test_what_has_an_unknown_name_is_passed_over():
     unknown = [
         Frame({}),
         Frame({"message": "Greeting"}),
+        Frame({"message": []}),
+        Frame({"message": "RunMessage", "number": 1, "event": {"event": {}}}),
         Frame({"message": "RunMessage", "number": 1, "event": {"event": "danced"}}),
         encode(ClearCache()),
     ]
@@ -180,6 +185,8 @@ def test_a_command_without_its_fields_is_no_command(message):
         {"message": "MemoryUse", "device": "CPU"},
         {"message": "RunMessage", "number": 1, "event": {"event": "progress"}},
         {"message": "RunMessage", "number": 1, "event": 1},
+        {"message": "RunMessage", "event": {"event": "run_finished", "seconds": 1}},
+        {"message": "RunMessage", "number": 1, "event": {"event": "run_finished", "seconds": NAN}},
     ],
 )
 def test_a_message_without_its_fields_is_no_message(message):
@@ -209,3 +216,17 @@ def test_numbers_and_texts_that_json_is_poor_at_travel_all_the_same():
     command = read_command(pipe(encode(UpgradeGraph(1, Graph.of(Node("a", "t", params=params))))))
     assert isinstance(command, UpgradeGraph)
     assert command.graph.nodes["a"].params == {**params, "half": "?"}
+
+
+@pytest.mark.parametrize("frame", [encode(ClearCache()), encode(Heartbeat())])
+def test_bytes_that_belong_to_nothing_are_garbage(frame):
+    stream = pipe(Frame(frame.message, b"12345"))
+    with pytest.raises(WorkerDied):
+        read_command(stream) if "command" in frame.message else read_message(stream)
+
+
+def test_names_of_files_that_are_no_text_travel():
+    settings = WorkerSettings(cache_dir=Path("/caf\udce9"))
+    assert read_command(pipe(encode(StartEngine(settings)))) == StartEngine(settings)
+    saved = RunMessage(1, Output("a", "/caf\udce9/a.png"))
+    assert read_message(pipe(encode(saved))) == saved

@@ -10,6 +10,7 @@ from ponystudio.engine.protocol.frames import encode, read_message, write_frame
 from ponystudio.engine.protocol.worker_messages import (
     Heartbeat,
     StartEngine,
+    WorkerReady,
     WorkerSettings,
     WorkerUnusable,
 )
@@ -52,5 +53,35 @@ def test_a_device_that_is_not_here_is_said_and_the_worker_stays_alive():
             pass
         assert isinstance(message, WorkerUnusable)
         assert isinstance(read_message(process.stdout), Heartbeat)
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_a_torch_that_is_damaged_is_said_to_be_so(tmp_path):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise RuntimeError('half of it is missing')")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(WORKER, env=environment, **pipes) as process:
+        write_frame(process.stdin, encode(StartEngine(WorkerSettings())))
+        while isinstance(message := read_message(process.stdout), Heartbeat):
+            pass
+        assert isinstance(message, WorkerUnusable)
+        assert "half of it is missing" in message.error
+        process.stdin.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a folder that is in use stays")
+def test_in_a_working_folder_that_is_gone_the_engine_starts(tmp_path):
+    """Libraries ask where they are while they are loaded."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    shell = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *WORKER]
+    with subprocess.Popen(shell, cwd=gone, **pipes) as process:
+        write_frame(process.stdin, encode(StartEngine(WorkerSettings("cpu", "fp32"))))
+        while isinstance(message := read_message(process.stdout), Heartbeat):
+            pass
+        assert isinstance(message, WorkerReady), message
         process.stdin.close()
         assert process.wait(10) == 0

@@ -8,6 +8,7 @@ from helpers.running import document_of, make, until
 from ponystudio.engine.protocol.run_events import NodePlan
 from ponystudio.engine.protocol.worker_messages import PlanAnswer
 from ponystudio.graph.editing.edits import RemoveNode, SetParam
+from ponystudio.studio.runs import planner
 
 
 @pytest.fixture
@@ -66,3 +67,19 @@ def test_answers_of_what_was_removed_harm_nothing(document, worker, asked):
     document.do(RemoveNode("end"), "Remove")
     answer(worker, asked, d="cached: memory", end="runs: not run before")
     assert document.states["d"].tier == "memory"
+
+
+@pytest.mark.log_warnings
+def test_a_check_that_fails_is_no_end_of_checks(runner, document, worker, asked, monkeypatch):
+    answer(worker, asked, d="runs: not run before", end="runs: not run before")
+    failed = []
+    with monkeypatch.context() as broken:
+        broken.setattr(planner, "check", lambda *_, **__: failed.append(1) or 1 / 0)
+        document.do(SetParam("d", "seed", 6), "Seed")
+        until(lambda: failed)
+    document.do(SetParam("d", "seed", 7), "Seed")
+    until(lambda: len(worker.asked) > 1)
+    question = max(worker.asked)
+    assert worker.asked[question].graph.nodes["d"].params["seed"] == 7
+    answer(worker, question, d="cached: memory", end="runs: not run before")
+    until(lambda: document.states["d"].tier == "memory")

@@ -17,11 +17,16 @@ from helpers.running import (
 )
 from ponystudio.engine.protocol.run_events import (
     NodeStarted,
+    RunFailed,
+    RunFinished,
     RunPlanned,
     RunStarted,
 )
+from ponystudio.errors import WorkerDied
 from ponystudio.graph.editing.edits import SetParam, SetView
 from ponystudio.studio.documents.editable_graph import Problem
+from ponystudio.studio.runs.run_monitor import RunMonitor
+from ponystudio.studio.worker.worker_process import WorkerFailed
 
 CATALOG = tiny_catalog()
 
@@ -146,3 +151,34 @@ def test_a_run_that_is_over_is_let_go_of(runner, document, worker):
     del job
     gc.collect()
     assert over() is None
+
+
+@pytest.mark.log_warnings
+@pytest.mark.parametrize(
+    "end", [RunFinished(1.0), RunFailed.of(WorkerDied("gone"))], ids=["finished", "failed"]
+)
+def test_a_fault_in_showing_a_run_leaves_none_unended(runner, document, worker, monkeypatch, end):
+    ended = []
+    runner.job_done.connect(lambda _, how: ended.append(how))
+    runner.run(document)
+    runner.run(document)
+    with monkeypatch.context() as broken:
+        broken.setattr(RunMonitor, "on_event", lambda *_: 1 / 0)
+        worker.tell(NodeStarted("d", ""))
+        assert ended == []
+        worker.tell(end)
+        assert ended == ["failed"]
+    assert worker.run == 2, "the queue goes on"
+    finish(worker)
+    assert ended == ["failed", "done"]
+
+
+def test_a_worker_that_is_given_up_pauses_the_queue_with_its_own_remedy(runner, document, worker):
+    told = []
+    runner.refused.connect(lambda _, problem: told.append(problem))
+    runner.run(document)
+    worker.receive(WorkerFailed("It ended 3 times in a row.", "Try again."))
+    assert told == [Problem("It ended 3 times in a row.", "Try again.")]
+    assert runner.paused
+    worker.receive(WorkerFailed("There is no cuda."))
+    assert "settings" in told[-1].remedy

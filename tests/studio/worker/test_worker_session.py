@@ -1,10 +1,18 @@
 from __future__ import annotations
 
 import sys
+import time
 
+import pytest
+from PySide6.QtCore import QTimer
+
+from helpers import fake_worker
 from helpers.running import PlayedWorker, tiny_catalog, until
-from ponystudio.engine.protocol.worker_messages import MemoryUse
+from ponystudio.engine.protocol.run_events import Note, RunFinished
+from ponystudio.engine.protocol.worker_messages import MemoryUse, RunRequest
 from ponystudio.graph.model import Graph
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.studio.worker import worker_session
 from ponystudio.studio.worker.worker_process import WorkerExited, WorkerFailed
 from ponystudio.studio.worker.worker_session import WorkerSession
 
@@ -47,6 +55,7 @@ def test_it_says_what_the_worker_said(qapp):
     use = MemoryUse("CPU", 4, 3, 2, 1, 4, 3, 2, 1)
     session.receive(use)
     session.receive(WorkerExited(7, "exit code 7"))
+    session.receive(WorkerExited(-9, "it was stopped", wanted=True))
     session.receive(WorkerFailed("No such device."))
     assert said == [
         True,
@@ -73,3 +82,49 @@ def test_a_catalog_that_is_new_is_kept_for_the_next_start(qapp, tmp_path):
         assert list(session.catalog) == []
         session.close()
     assert len(changed) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its program is for POSIX")
+def test_a_flood_of_messages_neither_holds_up_the_window_nor_gathers(qapp, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_session, "MOST_WAITING", 100)
+    command = [sys.executable, fake_worker.__file__, str(tmp_path / "starts")]
+    session = WorkerSession(command=command)
+    session.start()
+    until(lambda: session.is_ready)
+    heard, ticks = [], []
+    session.message_received.connect(lambda message: heard.append(message.event))
+    beat = QTimer(interval=5)
+    beat.timeout.connect(lambda: ticks.append(time.monotonic()))
+    beat.start()
+    session.submit(RunRequest(Graph(), ModelFolders([]), tmp_path, tmp_path, scope="flood"))
+    until(lambda: RunFinished(0.0) in heard[-1:])
+    beat.stop()
+    assert heard[:-1] == [Note("n", str(at)) for at in range(fake_worker.FLOOD)]
+    assert len(ticks) > 20, "what the window has to do is done in between"
+    session.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its program is for POSIX")
+def test_a_session_that_floods_can_be_closed(qapp, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_session, "MOST_WAITING", 100)
+    command = [sys.executable, fake_worker.__file__, str(tmp_path / "starts")]
+    session = WorkerSession(command=command)
+    session.start()
+    until(lambda: session.is_ready)
+    session.submit(RunRequest(Graph(), ModelFolders([]), tmp_path, tmp_path, scope="flood"))
+    time.sleep(0.5)  # its messages wait, and nobody takes them
+    start = time.monotonic()
+    session.close()
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.log_warnings
+def test_a_message_that_cannot_be_taken_is_followed_by_the_next(qapp, monkeypatch, tmp_path):
+    monkeypatch.setattr(WorkerSession, "_on_ready", lambda *_: 1 / 0)
+    command = [sys.executable, fake_worker.__file__, str(tmp_path / "starts")]
+    session = WorkerSession(command=command)
+    ended = []
+    session.message_received.connect(ended.append)
+    session.submit(RunRequest(Graph(), ModelFolders([]), tmp_path, tmp_path))
+    until(lambda: ended)
+    session.close()
