@@ -9,6 +9,8 @@ from ponystudio.api import Annotated, Choice, Context, File, Image, Label, Mask,
 from ponystudio.diffusion.images.resample import PICTURE_METHODS
 from ponystudio_nodes.masks import check_alpha
 
+COLOURS = ("convert", "keep")
+
 
 class LoadedPicture(NamedTuple):
     image: Image
@@ -16,15 +18,26 @@ class LoadedPicture(NamedTuple):
 
 
 @node("core.load_image", title="Load image", group="Image", exact=True)
-def load_image(*, file: Annotated[Path, File("input")] = Path("cat.png")) -> LoadedPicture:
+def load_image(
+    *,
+    file: Annotated[Path, File("input")] = Path("cat.png"),
+    colours: Annotated[str, Choice(COLOURS)] = "convert",
+    ctx: Context,
+) -> LoadedPicture:
     """Read a picture, and its transparency as a mask that is white where the picture is opaque.
 
     16 bits a channel are kept, and the picture stands as the camera was held. Of an animation the
     first picture is taken.
+
+    Args:
+        colours: convert shows what the file means, as colours on an ordinary screen (sRGB); keep
+            takes its numbers as they are, which suits normal maps and the like.
     """
     from ponystudio.diffusion.images.picture_file import read_picture
 
-    pixels, alpha = read_picture(file)
+    pixels, alpha, notes = read_picture(file, keep_colours=colours == "keep")
+    for text in notes:
+        ctx.note(text)
     return LoadedPicture(Image(pixels), Mask(alpha))
 
 

@@ -23,7 +23,7 @@ def compare(picture: Path, again: Path) -> Verdict:
 
 
 def _difference(one: Path, other: Path) -> str:
-    old, new = read_levels(one), read_levels(other)
+    old, new = read_levels(one).levels, read_levels(other).levels
     if old.shape != new.shape:
         (height, width), (now_height, now_width) = old.shape[:2], new.shape[:2]
         return f"{now_width} × {now_height} pixels instead of {width} × {height}"

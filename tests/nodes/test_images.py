@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
+from helpers.colour_files import P3_XYZ, rgb_profile
 from helpers.node_context import FakeContext
 from ponystudio.api import Image, Mask
 from ponystudio.diffusion.images.resample import PICTURE_METHODS
@@ -20,16 +21,31 @@ def image(*shape: int) -> Image:
 def test_the_shipped_photograph() -> None:
     import ponystudio_resources
 
-    picture = load_image(file=ponystudio_resources.path("pictures", "cat.png"))
+    context = FakeContext()
+    picture = load_image(file=ponystudio_resources.path("pictures", "cat.png"), ctx=context)
     assert picture.image.pixels.shape == (1, 3, 160, 240)
     assert picture.image.pixels.std() > 0.1
     assert bool((picture.mask.values == 1).all())
+    assert context.notes == []
+
+
+def test_other_colours_are_converted_or_kept_and_that_is_said(tmp_path: Path) -> None:
+    levels = np.full((4, 4, 3), (200, 100, 50), np.uint8)
+    profile = rgb_profile(P3_XYZ, name="Display P3")
+    Pillow.fromarray(levels).save(tmp_path / "p.png", icc_profile=profile)
+    context = FakeContext()
+    shown = load_image(file=tmp_path / "p.png", ctx=context).image.pixels[0, :, 0, 0] * 255
+    assert shown.tolist() == pytest.approx([215, 93, 31], abs=1.1)  # by littleCMS
+    assert "converted from Display P3 to sRGB" in context.notes.pop()
+    kept = load_image(file=tmp_path / "p.png", colours="keep", ctx=context).image.pixels
+    assert (kept[0, :, 0, 0] * 255).tolist() == pytest.approx([200, 100, 50])
+    assert "numbers were kept" in context.notes.pop()
 
 
 def test_transparency_goes_round(tmp_path: Path) -> None:
     levels = np.random.default_rng(1).integers(0, 256, (6, 5, 4), dtype=np.uint8)
     Pillow.fromarray(levels).save(tmp_path / "p.png")
-    picture = load_image(file=tmp_path / "p.png")
+    picture = load_image(file=tmp_path / "p.png", ctx=FakeContext())
     context = FakeContext()
     save_image(picture.image, picture.mask, prefix="a", format="webp", quality=80, ctx=context)
     assert context.saved == [

@@ -101,7 +101,9 @@ def test_the_shipped_graph_enlarges_the_shipped_photograph() -> None:
     assert check(graph, catalog) == []
     folders = ModelFolders(default_roots())
     nodes = graph.nodes
-    picture = load_image(file=folders.resolve("input", nodes["picture"].params["file"]))
+    params = {**nodes["picture"].params}
+    params["file"] = folders.resolve("input", params["file"])
+    picture = load_image(**params, ctx=FakeContext())
     weights = folders.resolve("upscale_models", nodes["upscaler"].params["file"])
     ctx = FakeContext({str(weights): load_upscaler(weights)})
     recipe = load_upscaler_node(file=weights, ctx=ctx)

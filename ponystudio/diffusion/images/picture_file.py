@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -14,16 +14,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def read_picture(path: Path) -> tuple[Tensor, Tensor]:
-    """A picture and its alpha: float32 [1,3,H,W] and [1,1,H,W] in 0..1, as `read_levels` has them.
+class ReadPicture(NamedTuple):
+    """`pixels` and `alpha`: float32 [1,3,H,W] and [1,1,H,W] in 0..1; `notes` as in
+    `PictureLevels`."""
 
-    Raises DamagedFile.
-    """
+    pixels: Tensor
+    alpha: Tensor
+    notes: tuple[str, ...]
+
+
+def read_picture(path: Path, *, keep_colours: bool = False) -> ReadPicture:
+    """A picture as `read_levels` has it. Raises DamagedFile."""
     import torch
 
-    planes = read_levels(path).transpose(2, 0, 1)[None]
-    pixels = torch.from_numpy(np.ascontiguousarray(planes))
-    return pixels[:, :3], pixels[:, 3:]
+    levels, notes = read_levels(path, keep_colours=keep_colours)
+    planes = torch.from_numpy(np.ascontiguousarray(levels.transpose(2, 0, 1)[None]))
+    return ReadPicture(planes[:, :3], planes[:, 3:], notes)
 
 
 def to_picture(pixels: Tensor, alpha: Tensor | None = None) -> Image.Image:

@@ -11,11 +11,13 @@ import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from ponystudio.errors import DamagedFile
+from ponystudio.pictures.colour import meaning_of, to_srgb
 from ponystudio.system.regular_file import open_regular
 
 # Others of Pillow's readers start programs (EPS) or are seldom looked at by anybody.
@@ -51,14 +53,22 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def read_levels(path: Path) -> np.ndarray:
-    """A picture: float32 [H,W,4] in 0..1, red, green, blue and alpha, that 1 where opaque.
+class PictureLevels(NamedTuple):
+    """`levels`: float32 [H,W,4] in 0..1, red, green, blue and alpha, that 1 where opaque; `notes`
+    are sentences for the user on what was done to the colours."""
+
+    levels: np.ndarray
+    notes: tuple[str, ...]
+
+
+def read_levels(path: Path, *, keep_colours: bool = False) -> PictureLevels:
+    """A picture in sRGB, or with `keep_colours` with the numbers that the file has.
 
     16 bits a channel are kept, the orientation in EXIF is applied, grey becomes three channels,
     of an animation the first picture is taken. Raises DamagedFile, also for more than MAX_PIXELS.
     """
     try:
-        return _levels(path)
+        return _read(path, keep_colours)
     except _DAMAGED as error:
         raise DamagedFile(
             f"The picture cannot be read: {error}.",
@@ -67,28 +77,43 @@ def read_levels(path: Path) -> np.ndarray:
         ) from None
 
 
-def _levels(path: Path) -> np.ndarray:
+def _read(path: Path, keep_colours: bool) -> PictureLevels:
     with open_regular(path) as file, Image.open(file, formats=FORMATS) as picture:
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-        levels = read_png16(path, picture.size) if picture.format == "PNG" else None
-        if levels is None:
-            levels = _of_pillow(picture)
-    height, width, channels = levels.shape
-    result = np.ones((height, width, 4), np.float32)
-    if channels in (2, 4):
-        result[..., 3] = levels[..., -1]
-    result[..., :3] = levels[..., : 1 if channels < 3 else 3]
-    return _TURNS.get(orientation, _TURNS[1])(result)
+        meaning = meaning_of(picture, file)
+        deep = read_png16(path, picture.size) if picture.format == "PNG" else None
+        colours, alpha = _of_pillow(picture) if deep is None else _apart(deep)
+    colours, notes = to_srgb(colours, meaning, keep=keep_colours)
+    result = np.ones((*colours.shape[:2], 4), np.float32)
+    result[..., :3] = colours
+    if alpha is not None:
+        result[..., 3:] = alpha
+    return PictureLevels(_TURNS.get(orientation, _TURNS[1])(result), notes)
 
 
-def _of_pillow(picture: Image.Image) -> np.ndarray:
-    """[H,W,C] in 0..1: grey, grey and alpha, RGB, or RGBA."""
-    if picture.mode == "F":
-        return np.asarray(picture)[..., None].clip(0, 1)
-    if picture.mode.startswith("I"):
-        return (np.asarray(picture)[..., None] / np.float32(65535)).clip(0, 1)
-    picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    return np.asarray(picture) / np.float32(255)
+def _of_pillow(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """[H,W,C] in 0..1, of grey, RGB, CMYK or Lab; and the alpha [H,W,1], where there is one."""
+    mode = picture.mode
+    if mode == "F":
+        return np.asarray(picture)[..., None].clip(0, 1), None
+    if mode.startswith("I"):
+        return (np.asarray(picture)[..., None] / np.float32(65535)).clip(0, 1), None
+    if mode in ("CMYK", "LAB"):
+        levels = np.asarray(picture) / np.float32(255)
+        # Adobe writes the ink of JPEG inverted, and says that it was Adobe; Pillow always believes.
+        plain = mode == "CMYK" and picture.format == "JPEG" and "adobe" not in picture.info
+        return 1 - levels if plain else levels, None
+    grey = mode in ("1", "L", "LA", "La")
+    clear = picture.has_transparency_data
+    picture = picture.convert(("L" if grey else "RGB") + ("A" if clear else ""))
+    return _apart(np.atleast_3d(np.asarray(picture)) / np.float32(255))
+
+
+def _apart(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Colours and alpha of grey, grey and alpha, RGB, or RGBA."""
+    if levels.shape[2] in (2, 4):
+        return levels[..., :-1], levels[..., -1:]
+    return levels, None
 
 
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}

@@ -27,7 +27,7 @@ def planes(array: np.ndarray) -> torch.Tensor:
 def test_every_level_of_8_bits(tmp_path: Path, format: str) -> None:
     wanted = levels(5, 7, 3)
     Image.fromarray(wanted.astype(np.uint8)).save(tmp_path / "p", format, lossless=True)
-    pixels, alpha = read_picture(tmp_path / "p")
+    pixels, alpha, _ = read_picture(tmp_path / "p")
     assert pixels.dtype == torch.float32
     assert torch.equal(pixels, planes(wanted) / 255)
     assert torch.equal(alpha, torch.ones(1, 1, 5, 7))
@@ -36,7 +36,7 @@ def test_every_level_of_8_bits(tmp_path: Path, format: str) -> None:
 def test_alpha_stands_apart(tmp_path: Path) -> None:
     wanted = levels(5, 7, 4)
     Image.fromarray(wanted.astype(np.uint8)).save(tmp_path / "p.png")
-    pixels, alpha = read_picture(tmp_path / "p.png")
+    pixels, alpha, _ = read_picture(tmp_path / "p.png")
     assert torch.equal(torch.cat((pixels, alpha), 1), planes(wanted) / 255)
 
 
@@ -45,12 +45,12 @@ def test_palettes_and_grey(tmp_path: Path) -> None:
     palette.putpalette([255, 0, 0, 0, 255, 0])
     palette.putdata([0, 1])
     palette.save(tmp_path / "p.gif", transparency=1)
-    pixels, alpha = read_picture(tmp_path / "p.gif")
+    pixels, alpha, _ = read_picture(tmp_path / "p.gif")
     assert pixels[0, :, 0, 0].tolist() == [1, 0, 0]
     assert alpha.flatten().tolist() == [1, 0]
 
     Image.fromarray(np.array([[0, 51]], np.uint8)).save(tmp_path / "g.png")
-    pixels, _ = read_picture(tmp_path / "g.png")
+    pixels, *_ = read_picture(tmp_path / "g.png")
     assert pixels[0, :, 0, 1].tolist() == pytest.approx([0.2] * 3)
 
 

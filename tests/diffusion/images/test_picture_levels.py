@@ -30,7 +30,7 @@ def test_16_bits_with_every_filter(tmp_path: Path, channels: int) -> None:
     wanted = levels(11, 6, channels, top=65536)
     wanted[5:] //= 4000  # smooth rows, where filters predict well
     write_png16(tmp_path / "p.png", wanted)
-    pixels, alpha = read_picture(tmp_path / "p.png")
+    pixels, alpha, _ = read_picture(tmp_path / "p.png")
     found = torch.cat((pixels, alpha), 1)
     four = np.concatenate(
         (
@@ -46,7 +46,7 @@ def test_16_bits_of_one_row_and_of_one_column(tmp_path: Path) -> None:
     for shape in ((1, 9, 3), (9, 1, 3), (1, 1, 4)):
         wanted = levels(*shape, top=65536)
         write_png16(tmp_path / "p.png", wanted)
-        pixels, _ = read_picture(tmp_path / "p.png")
+        pixels, *_ = read_picture(tmp_path / "p.png")
         assert torch.equal(pixels, planes(wanted[..., :3]) / 65535)
 
 

@@ -44,7 +44,7 @@ NCNN = {
 
 
 def photograph(left: int = 90, top: int = 40, width: int = 64, height: int = 48) -> Tensor:
-    pixels, _ = read_picture(ponystudio_resources.path("pictures", "cat.png"))
+    pixels, *_ = read_picture(ponystudio_resources.path("pictures", "cat.png"))
     return pixels[..., top : top + height, left : left + width].contiguous()
 
 
