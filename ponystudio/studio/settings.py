@@ -23,7 +23,6 @@ from ponystudio.qt.i18n import tr
 from ponystudio.studio.json_store import put_aside
 
 FILE = "settings.json"
-DEVICES = ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps")
 Section = Literal["", "look", "files", "engine", "keys"]
 _log = logging.getLogger(__name__)
 
@@ -32,10 +31,9 @@ _log = logging.getLogger(__name__)
 class Setting:
     """One thing to set.
 
-    `choices` are all the values there are, if any; `offered` some of many. `section` is where it
-    stands in the settings panel ("": it is set elsewhere), under `title` and over `help`, which
-    are functions, since the language is known only later. `kind` says what a text, a list or a
-    mapping holds.
+    `choices` are all the values there are, if any. `section` is where it stands in the settings
+    panel ("": it is set elsewhere), under `title` and over `help`, which are functions, since the
+    language is known only later. `kind` says what a text, a list or a mapping holds.
     """
 
     name: str
@@ -44,8 +42,7 @@ class Setting:
     section: Section = ""
     title: Callable[[], str] = str
     help: Callable[[], str] = str
-    kind: Literal["", "folder", "folders", "file_prefix", "keys"] = ""
-    offered: tuple[Any, ...] = ()
+    kind: Literal["", "folder", "folders", "file_prefix", "keys", "device"] = ""
 
     def accepts(self, value: Any) -> bool:
         if self.choices:
@@ -121,7 +118,7 @@ SETTINGS = (
         kind="folders",
     ),
     Setting("disk_cache_gb", 4.0, section="files", title=lambda: tr("Results kept on disk, in GB")),
-    Setting("device", "auto", section="engine", title=lambda: tr("Compute on"), offered=DEVICES),
+    Setting("device", "auto", section="engine", title=lambda: tr("Compute on"), kind="device"),
     Setting("dtype", "auto", ("auto", "fp32", "fp16", "bf16"), "engine", lambda: tr("Precision")),
     Setting(
         "device_memory_gb",
@@ -193,11 +190,6 @@ def value_text(value: Any) -> str:
         "compact": tr("Compact"),
         "touch": tr("Touch"),
         "auto": tr("Choose what fits"),
-        "cpu": tr("Processor (CPU)"),
-        "cuda": tr("NVIDIA card (CUDA)"),
-        "cuda:1": tr("Second NVIDIA card (CUDA 1)"),
-        "rocm": tr("AMD card (ROCm)"),
-        "mps": tr("Apple chip (MPS)"),
         "fp32": tr("32 bits (fp32)"),
         "fp16": tr("16 bits (fp16)"),
         "bf16": tr("16 bits (bf16)"),

@@ -16,8 +16,10 @@ from PySide6.QtCore import (
     QSize,
     Qt,
 )
-from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
     QFrame,
     QGraphicsOpacityEffect,
     QGridLayout,
@@ -89,6 +91,35 @@ class TextButton(PaintedButton):
         super().__init__(kind, text, icon)
         if run is not None:
             self.clicked.connect(lambda: run())
+
+
+class ChoiceBox(QComboBox):
+    """A combo box that the wheel turns only while it has the keyboard: what is under the pointer
+    while somebody scrolls must not change."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # Qt's own lets the wheel give it
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()  # what it stands in scrolls
+
+
+class NumberBox(QDoubleSpinBox):
+    """A spin box that the wheel turns only while it has the keyboard, as ChoiceBox."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
 
 
 class Spacing(QObject):

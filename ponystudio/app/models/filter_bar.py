@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QComboBox,
     QHBoxLayout,
     QPushButton,
     QVBoxLayout,
@@ -20,7 +19,7 @@ from ponystudio.studio.models.model_list import ModelEntry, ModelFilter
 from ponystudio.studio.models.model_summary import ModelSummary, family_title
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import Hairline, IconButton, Spacing, label
+from ponystudio.widgets.common import ChoiceBox, Hairline, IconButton, Spacing, label
 from ponystudio.widgets.flow_layout import FlowLayout
 from ponystudio.widgets.primitives import px
 from ponystudio.widgets.search_field import SearchField
@@ -40,7 +39,7 @@ class FilterBar(QWidget):
         self.fits = _chip("")
         self.stars = IconButton("star", self.tr("Only starred ones"), on_icon_color="warn")
         self.stars.setCheckable(True)
-        self.order = QComboBox()
+        self.order = ChoiceBox()
         self.order.setAccessibleName(self.tr("Order"))
         self._hint = label("", "caption")
         self._kinds, self._families = QButtonGroup(self), QButtonGroup(self)

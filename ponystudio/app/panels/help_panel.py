@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 
-from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.qt.plain_text import cut
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import label
+from ponystudio.widgets.common import ChoiceBox, label
 from ponystudio.widgets.primitives import px
 from ponystudio.widgets.rich_text import SealedBrowser
 
@@ -21,9 +21,9 @@ class HelpPanel(QWidget):
         self._documents = documents
         self.setAccessibleName(self.tr("Help"))
         title = label(self.tr("Help"), "title")
-        self.choice = QComboBox()
+        self.choice = ChoiceBox()
         self.choice.setEditable(True)
-        self.choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.choice.setInsertPolicy(ChoiceBox.InsertPolicy.NoInsert)
         self.choice.setAccessibleName(self.tr("Node"))
         self.text = SealedBrowser()
         box = QVBoxLayout(self)

@@ -11,8 +11,6 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
-    QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -30,7 +28,16 @@ from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr
 from ponystudio.qt.plain_text import tip
 from ponystudio.studio.settings import Setting, Settings, section_titles, value_text
-from ponystudio.widgets.common import Hairline, IconButton, ScrollColumn, TextButton, label
+from ponystudio.studio.worker.worker_session import WorkerSession
+from ponystudio.widgets.common import (
+    ChoiceBox,
+    Hairline,
+    IconButton,
+    NumberBox,
+    ScrollColumn,
+    TextButton,
+    label,
+)
 from ponystudio.widgets.primitives import px
 
 AskFolder = Callable[[str, Callable[[Path], object]], object]
@@ -46,6 +53,7 @@ class SettingsPanel(QWidget):
         self,
         settings: Settings,
         actions: ActionRegistry,
+        worker: WorkerSession,
         ask_folder: AskFolder,
         add_models: Callable[[Path], object],
     ) -> None:
@@ -61,7 +69,7 @@ class SettingsPanel(QWidget):
             area.box.addWidget(label(heading, "group"))
             for setting in settings.rows:
                 if setting.section == section:
-                    row = SettingRow(settings, setting, ask_folder)
+                    row = SettingRow(settings, setting, worker, ask_folder)
                     row.folder_added.connect(add_models)
                     area.box.addWidget(row)
         self.keys = KeyEditor(actions)
@@ -78,9 +86,16 @@ class SettingRow(QWidget):
 
     folder_added = Signal(object)
 
-    def __init__(self, settings: Settings, setting: Setting, ask_folder: AskFolder) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        setting: Setting,
+        worker: WorkerSession,
+        ask_folder: AskFolder,
+    ) -> None:
         super().__init__()
         self._settings, self._setting, self._ask_folder = settings, setting, ask_folder
+        self._worker = worker
         self._show_value: Callable[[Any], object] = id
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -109,6 +124,8 @@ class SettingRow(QWidget):
             return self._folders()
         if setting.kind == "folder":
             return self._folder()
+        if setting.kind == "device":
+            return self._devices()
         if setting.kind == "file_prefix":
             return self._text(_wrong_prefix)
         if isinstance(setting.default, bool):
@@ -123,8 +140,8 @@ class SettingRow(QWidget):
         box.toggled.connect(self._set)
         return box
 
-    def _number(self) -> QDoubleSpinBox:
-        box = QDoubleSpinBox()
+    def _number(self) -> NumberBox:
+        box = NumberBox()
         box.setRange(0.0, 1000.0)
         box.setDecimals(1)
         box.lineEdit().setTextMargins(px(6), 0, px(6), 0)  # a style sheet's padding misses it
@@ -132,19 +149,34 @@ class SettingRow(QWidget):
         box.editingFinished.connect(lambda: self._set(box.value()))
         return box
 
-    def _choice(self) -> QComboBox:
-        box = QComboBox()
-        for value in self._setting.choices or self._setting.offered:
+    def _choice(self) -> ChoiceBox:
+        box = ChoiceBox()
+        for value in self._setting.choices:
             box.addItem(value_text(value), value)
-
-        def show(value: Any) -> None:
-            if box.findData(value) < 0:
-                box.addItem(value_text(value), value)
-            box.setCurrentIndex(box.findData(value))
-
-        self._show_value = show
+        self._show_value = lambda value: box.setCurrentIndex(box.findData(value))
         box.activated.connect(lambda _: self._set(box.currentData()))
         return box
+
+    def _devices(self) -> ChoiceBox:
+        """What the engine has found here, and what was chosen, though it may be elsewhere."""
+        box = ChoiceBox()
+
+        def show(chosen: str) -> None:
+            titles = {"auto": value_text("auto"), **self._worker.devices}
+            missing = self.tr("%1, which is not here").replace("%1", chosen)
+            titles.setdefault(chosen, missing if self._worker.devices else chosen)
+            box.clear()
+            for name, title in titles.items():
+                box.addItem(title, name)
+            box.setCurrentIndex(box.findData(chosen))
+
+        self._show_value = show
+        self._worker.hello.connect(self._shown_again)
+        box.activated.connect(lambda _: self._set(box.currentData()))
+        return box
+
+    def _shown_again(self) -> None:
+        self._changed(self._settings.get(self._setting.name))
 
     def _text(self, wrong: Callable[[str], str], *beside: QWidget) -> QWidget:
         """A field, what stands beside it, and below it why a text was refused."""

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QIcon
 from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
+from ponystudio.engine.protocol.worker_messages import WorkerReady
 from ponystudio.qt.notification import Notification
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.editable_graph import Problem
@@ -30,6 +31,7 @@ class Notifications(QObject):
     def __init__(self, toasts: Toasts, runner: Runner) -> None:
         super().__init__(toasts)
         self._toasts, self._runner = toasts, runner
+        runner.worker.hello.connect(self._engine_ready)
         runner.worker.died.connect(self._engine_died)
         runner.worker.failed.connect(self._engine_failed)
         runner.memory_short.connect(self._memory_short)
@@ -47,6 +49,11 @@ class Notifications(QObject):
             lasting=notice.lasting,
             ends=notice.ends,
         )
+
+    def _engine_ready(self, about: WorkerReady) -> None:
+        if about.problem:
+            text = self.tr("It computes on %1 instead.").replace("%1", about.device_title)
+            self.show(Notification(about.problem, text, kind="warn"))
 
     def _engine_died(self, why: str) -> None:
         text = self.tr("%1 It was started again; nothing but that run is lost.")

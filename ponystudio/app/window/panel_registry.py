@@ -203,7 +203,8 @@ def _help(parts: PanelParts) -> QWidget:
 def _settings(parts: PanelParts) -> QWidget:
     from ponystudio.app.settings.settings_panel import SettingsPanel
 
-    return SettingsPanel(parts.settings, parts.actions, parts.ask_folder, parts.add_models)
+    worker = parts.runner.worker
+    return SettingsPanel(parts.settings, parts.actions, worker, parts.ask_folder, parts.add_models)
 
 
 def _about(parts: PanelParts) -> QWidget:

@@ -26,7 +26,7 @@ from ponystudio.studio.settings import Settings
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Settings that only a new worker can take.
-_NEEDS_A_WORKER = ("device", "dtype", "device_memory_gb", "disk_cache_gb")
+_NEEDS_A_WORKER = ("dtype", "device_memory_gb", "disk_cache_gb")
 _MODES: dict[str, SeedMode] = {"fixed": "fixed", "increment": "next", "random": "random"}
 ENGINE_LOG = "engine.log"
 # Pictures that were only shown; the oldest go first.
@@ -78,6 +78,7 @@ class Services(QObject):
             settings.on(name, self._folders_changed)
         for name in _NEEDS_A_WORKER:
             settings.on(name, self._restart_soon)
+        settings.on("device", self._device_changed)
         self.runner.options_changed.connect(self._store_seed_mode)
 
     def models(self) -> list[Path]:
@@ -110,6 +111,15 @@ class Services(QObject):
             self.notice.emit(Notification(safe, kind="ok", ends=title))
         else:
             self.notice.emit(replace(Notification.of(title, error), lasting=True))
+
+    def _device_changed(self, name: str) -> None:
+        """A device that is not here takes the engine from nobody."""
+        if name == "auto" or name in self.worker.devices or not self.worker.devices:
+            self._restart_soon(name)
+        else:
+            title = self.tr("There is no device %1 here").replace("%1", name)
+            text = self.tr("The engine stays on %1.").replace("%1", self.worker.device)
+            self.notice.emit(Notification(title, text, kind="warn"))
 
     def _restart_soon(self, _value: object) -> None:
         self._restart.start()

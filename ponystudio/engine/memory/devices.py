@@ -77,6 +77,18 @@ def short_title(choice: DeviceChoice) -> str:
     return "Apple GPU" if choice.kind == "mps" else "CPU"
 
 
+def present() -> dict[str, str]:
+    """The devices of this machine that torch can use: by the name that `choose` takes, what each
+    is called."""
+    kind = "rocm" if torch.version.hip else "cuda"
+    found = {"cpu": "cpu"}
+    for index in range(torch.cuda.device_count()):
+        found[f"{kind}:{index}" if index else kind] = f"cuda:{index}"
+    if torch.backends.mps.is_available():
+        found["mps"] = "mps"
+    return {name: _title(torch.device(device)) for name, device in found.items()}
+
+
 def choose(device: str = "auto", dtype: str = "auto", memory: int = 0) -> DeviceChoice:
     """Pick a device ("auto", "cpu", "cuda", "cuda:1", "rocm", "mps") and precision.
 
@@ -160,10 +172,7 @@ def release_cached(device: torch.device) -> None:
 def doctor() -> list[str]:
     """What there is to compute with, one line each."""
     lines = [f"torch {torch.__version__}"]
-    names = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        names.append("mps")
-    for name in names:
+    for name in present():
         choice = choose(name)
         gigabytes = device_memory(choice.device) / 2**30
         lines.append(f"{name}: {choice.why}, {gigabytes:.1f} GiB of memory")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ponystudio.engine.protocol.run_events import ErrorInfo, Event, NodePlan
 from ponystudio.graph.model import Graph
@@ -46,7 +46,9 @@ class WorkerMessage(Struct, frozen=True, tag_field="message"):
 class WorkerReady(WorkerMessage, frozen=True):
     """The engine is there: on which `device` and why, its name in short, what it knows.
 
-    `catalog` is the JSON of a `graph.catalog.Catalog`.
+    `catalog` is the JSON of a `graph.catalog.Catalog`, `devices` are those that could be chosen,
+    with their titles. `problem`: why it computes on another one than was asked for; "" if it does
+    as it was told.
     """
 
     device: str
@@ -54,6 +56,8 @@ class WorkerReady(WorkerMessage, frozen=True):
     torch: str
     families: list[str]
     catalog: Mapping[str, Any]
+    devices: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
 
 
 class WorkerUnusable(WorkerMessage, frozen=True):

@@ -24,7 +24,7 @@ from ponystudio.diffusion.families import families
 from ponystudio.diffusion.images.picture_file import to_picture
 from ponystudio.engine.cache.tensor_walk import size_in_bytes, tensors_of
 from ponystudio.engine.engine import Engine
-from ponystudio.engine.memory.devices import choose, short_title
+from ponystudio.engine.memory.devices import DeviceChoice, choose, present, short_title
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.plan import Plan, Step
 from ponystudio.engine.protocol.frames import FrameWriter
@@ -49,7 +49,7 @@ from ponystudio.engine.protocol.worker_messages import (
     WorkerSettings,
 )
 from ponystudio.engine.run_services import RunObserver
-from ponystudio.errors import BadInput, PonyStudioError
+from ponystudio.errors import BadInput, PonyStudioError, UsageError
 from ponystudio.graph.formats.graph_file import share_nodes
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
@@ -62,18 +62,32 @@ class Service:
     """`run`, `clear_cache`, `unload` are for the executor's thread; the rest for any other too."""
 
     def __init__(self, settings: WorkerSettings, outbox: FrameWriter, previews: Flag) -> None:
-        """`previews` is set while they are wanted. Raises UsageError for an absent device."""
+        """`previews` is set while they are wanted.
+
+        On a device that is not here nothing can be computed, and without an engine nothing done:
+        the one that fits takes its place, and `ready_message` says so. Raises UsageError for a
+        dtype that there is not.
+        """
         self._outbox, self._previews = outbox, previews
         self._reporter = self._new_reporter()
         self._last_graphs: dict[str, Graph] = {}
         self._graphs_lock = Lock()
         self.engine = Engine(
             load_packs(settings.nodes),
-            choose(settings.device, settings.dtype, settings.memory),
+            self._choose(settings),
             cache_dir=settings.cache_dir,
             cache_bytes=settings.cache_bytes,
             emit=lambda event: self._reporter.emit(event),
         )
+
+    def _choose(self, settings: WorkerSettings) -> DeviceChoice:
+        self._problem = ""
+        try:
+            return choose(settings.device, settings.dtype, settings.memory)
+        except UsageError as error:
+            choice = choose("auto", settings.dtype, settings.memory)
+            self._problem = error.what
+            return choice
 
     def ready_message(self) -> WorkerReady:
         return WorkerReady(
@@ -82,6 +96,8 @@ class Service:
             torch=str(torch.__version__),
             families=sorted(families()),
             catalog=self.engine.packs.catalog.to_json(),
+            devices=present(),
+            problem=self._problem,
         )
 
     def clear_cache(self) -> None:

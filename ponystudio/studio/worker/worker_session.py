@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, assert_never
@@ -108,6 +108,11 @@ class WorkerSession(QObject):
     def device_choice(self) -> str:
         """The device that was chosen, and why; or ""."""
         return self.about.device if self.about else ""
+
+    @property
+    def devices(self) -> Mapping[str, str]:
+        """The devices that could be chosen, by name, with their titles; none before it is ready."""
+        return self.about.devices if self.about else {}
 
     def start(self) -> None:
         if self._process is None:

@@ -5,11 +5,23 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QScrollArea,
+    QWidget,
+)
 
+from helpers.running import PlayedWorker
+from helpers.wheel import turn_wheel
 from helpers.window import open_window
 from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.settings.settings_panel import SettingsPanel
+from ponystudio.engine.protocol.worker_messages import WorkerReady
+from ponystudio.graph.catalog import Catalog
 from ponystudio.studio.settings import SETTINGS, Setting, Settings
 
 LEFT = Qt.MouseButton.LeftButton
@@ -103,7 +115,7 @@ def test_a_setting_is_a_row(home, tmp_path):
     window, told = QWidget(), []
     settings.on("toy", told.append)
     registry = ActionRegistry(window, settings)
-    panel = SettingsPanel(settings, registry, lambda *_: None, lambda _: None)
+    panel = SettingsPanel(settings, registry, PlayedWorker(), lambda *_: None, lambda _: None)
     box = editor(panel, QComboBox, "Toy")
     assert {"Toy", "It is a toy."} <= {text.text() for text in panel.findChildren(QLabel)}
     box.setCurrentIndex(box.findData("hard"))
@@ -112,3 +124,52 @@ def test_a_setting_is_a_row(home, tmp_path):
     assert Settings(settings.path, rows=(toy,)).get("toy") == "hard"
     settings.set("toy", "soft")
     assert box.currentData() == "soft"
+
+
+def test_the_wheel_scrolls_the_settings_and_changes_none(window, panel):
+    """Every control that a wheel could turn, with the wheel right over it."""
+    before = {setting.name: window.settings.get(setting.name) for setting in SETTINGS}
+    turned = [*panel.findChildren(QComboBox), *panel.findChildren(QAbstractSpinBox)]
+    assert len(turned) >= 6
+    window.setFocus()
+    for box in turned:
+        shown = box.text() if isinstance(box, QAbstractSpinBox) else box.currentIndex()
+        for delta in (120, -120):
+            assert not turn_wheel(box, delta)
+        assert not box.hasFocus()
+        assert shown == (box.text() if isinstance(box, QAbstractSpinBox) else box.currentIndex())
+    assert before == {setting.name: window.settings.get(setting.name) for setting in SETTINGS}
+
+
+def test_the_wheel_turns_what_has_the_keyboard(window, panel):
+    box = editor(panel, QComboBox, "Theme")
+    window.activateWindow()
+    box.setFocus()
+    QTest.qWait(10)
+    index = box.currentIndex()
+    assert turn_wheel(box, 120 if index else -120)
+    assert box.currentIndex() != index
+
+
+def test_only_devices_that_are_there_are_offered(home, tmp_path, qtbot):
+    worker, settings = PlayedWorker(), Settings(tmp_path / "settings.json")
+    window = QWidget()
+    registry = ActionRegistry(window, settings)
+    panel = SettingsPanel(settings, registry, worker, lambda *_: None, lambda _: None)
+    qtbot.addWidget(panel)
+    box = editor(panel, QComboBox, "Compute on")
+
+    def offered():
+        return [box.itemData(index) for index in range(box.count())]
+
+    assert offered() == ["auto"]
+    devices = {"cpu": "CPU with 2 threads", "cuda": "GeForce RTX 4090"}
+    worker.receive(WorkerReady("CPU, fp32", "CPU", "", [], Catalog([]).to_json(), devices))
+    assert offered() == ["auto", "cpu", "cuda"]
+    assert box.itemText(2) == "GeForce RTX 4090"
+    settings.set("device", "cuda:1")  # as in a file of another machine
+    assert offered() == ["auto", "cpu", "cuda", "cuda:1"]
+    assert box.currentText() == "cuda:1, which is not here"
+    settings.set("device", "cpu")
+    assert offered() == ["auto", "cpu", "cuda"]
+    assert box.currentData() == "cpu"

@@ -6,6 +6,8 @@ import os
 
 from helpers.running import until
 from ponystudio.app.window.services import Services
+from ponystudio.engine.protocol.worker_messages import WorkerReady
+from ponystudio.graph.catalog import Catalog
 from ponystudio.studio.settings import Settings
 
 
@@ -38,4 +40,24 @@ def test_settings_are_followed(home, monkeypatch):
     until(lambda: restarts)
     (wanted,) = restarts
     assert (wanted.device, wanted.dtype) == ("cpu", "bf16")
+    services.close()
+
+
+def test_a_device_that_is_not_here_leaves_the_engine_as_it_is(home, monkeypatch):
+    settings, told, restarts = Settings(), [], []
+    services = Services(settings)
+    services.notice.connect(told.append)
+    worker = services.worker
+    monkeypatch.setattr(worker, "restart", restarts.append)
+    worker.about = WorkerReady(
+        "CPU, fp32", "CPU", "", [], Catalog([]).to_json(), {"cpu": "CPU with 2 threads"}
+    )
+    settings.set("device", "rocm")
+    (notice,) = told
+    assert "rocm" in notice.title and "CPU" in notice.text
+    settings.set("dtype", "fp16")  # what comes after it is followed
+    until(lambda: restarts)
+    assert len(restarts) == 1
+    settings.set("device", "cpu")
+    until(lambda: len(restarts) == 2)
     services.close()

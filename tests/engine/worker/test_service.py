@@ -137,3 +137,14 @@ def test_the_memory_is_reported_when_something_is_let_go_of(played):
     played.service.clear_cache()
     *_, use = [message for message in played.sent() if isinstance(message, MemoryUse)]
     assert (use.device, use.weights) == ("CPU", 0)
+
+
+@pytest.mark.parametrize("device", ["rocm", "mps", "cuda:77", "abacus"])
+def test_an_absent_device_is_no_end(device):
+    """It computes on what there is, and says so."""
+    outbox = FrameWriter(Stream(), on_broken=lambda: None)
+    service = Service(WorkerSettings(device, "fp32"), outbox, threading.Event())
+    ready = service.ready_message()
+    assert device in ready.problem or device in ready.devices
+    assert "cpu" in ready.devices
+    service.engine.close()
