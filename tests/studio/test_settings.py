@@ -111,7 +111,7 @@ def test_every_setting_of_the_panel_has_words():
     for setting in SETTINGS:
         assert bool(setting.title()) == bool(setting.section)
         assert not setting.section or titles[setting.section]
-        assert all(value_text(value) for value in (*setting.choices, *setting.offered))
+        assert all(value_text(value) for value in setting.choices)
 
 
 def test_who_follows_is_let_go_of_with_its_object(home):

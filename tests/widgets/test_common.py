@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+import ponystudio
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import (
     ElidedLabel,
@@ -90,3 +94,20 @@ def test_nothing_fades_where_nothing_may_move(qtbot):
     theme.set_reduced_motion(False)
     fade_in(page, ms=1)
     qtbot.waitUntil(lambda: page.graphicsEffect() is None)
+
+
+def test_no_control_takes_the_wheel_unasked():
+    """Qt's own boxes and sliders change under a pointer that only scrolls past: the window is made
+    of those that do not."""
+    root = Path(ponystudio.__file__).parent
+    made = re.compile(
+        r"\bQ(?:\w*ComboBox|\w*SpinBox|Slider|Dial|\w*DateTimeEdit|DateEdit|TimeEdit)\("
+    )
+    own = root / "widgets" / "common.py"  # which derives from them
+    found = [
+        f"{path.relative_to(root)}: {line.strip()}"
+        for path in root.rglob("*.py")
+        for line in path.read_text("utf-8").splitlines()
+        if made.search(line) and not (path == own and line.startswith("class "))
+    ]
+    assert not found
