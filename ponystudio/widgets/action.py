@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
+
 
 @dataclass(frozen=True)
 class ActionSpec:
@@ -23,3 +26,15 @@ class ActionSpec:
     enabled: Callable[[], bool] | None = None
     checked: Callable[[], bool] | None = None
     repeats: bool = False
+
+
+_SHIFT, _KEYPAD = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.KeypadModifier
+
+
+def is_typed(keys: QKeySequence) -> bool:
+    """Whether these keys type something where there is a field: a letter, a digit, a sign."""
+    if keys.isEmpty():
+        return False
+    first = keys[0]  # type: ignore[index]
+    plain = not first.keyboardModifiers() & ~(_SHIFT | _KEYPAD)
+    return plain and Qt.Key.Key_Space < first.key() < Qt.Key.Key_Escape

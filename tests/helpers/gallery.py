@@ -33,9 +33,15 @@ def gallery(results, output, scanned, qtbot, monkeypatch):
     qtbot.addWidget(page)
     page.resize(1200, 700)
     page.show()
+    page.activateWindow()
     qtbot.waitUntil(lambda: page.current() is not None)
     qtbot.waitUntil(lambda: results.loader.get(page.current().path) is not None)
     return page
+
+
+def click(widget) -> None:
+    """In its middle."""
+    QTest.mouseClick(widget, LEFT, NONE, widget.rect().center())
 
 
 def film_click(page, row: int, modifiers=NONE) -> None:

@@ -33,6 +33,7 @@ def strip(results, output, scanned, qtbot):
     qtbot.addWidget(strip)
     strip.resize(280, 500)
     strip.show()
+    strip.activateWindow()
     qtbot.waitUntil(lambda: len(strip.listing.pictures) == len(ages))
     return strip
 

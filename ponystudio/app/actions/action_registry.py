@@ -1,8 +1,9 @@
 """Every command of the studio by its id: for menus, keys and the command palette, rebindable.
 
-Those of the window are shortcuts of the window. Those of a canvas work while a canvas has the
-keyboard (so that M mutes there and types elsewhere) and are asked for anew each time, since the
-canvas in front changes.
+Those of the window are shortcuts of the window, but for plain letters, which work only while what
+stands in the middle has the keyboard: a letter that is typed elsewhere must not open something.
+Those of a canvas work while a canvas has the keyboard (so that M mutes there and types elsewhere)
+and are asked for anew each time, since the canvas in front changes.
 
 Presets are keys as hands know them from other tools: each names only what differs from ours.
 """
@@ -12,41 +13,60 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import theme
-from ponystudio.widgets.action import ActionSpec
+from ponystudio.widgets.action import ActionSpec, is_typed
 
 Source = Callable[[], Iterable[ActionSpec]]
 
 
 class ActionRegistry(QObject):
-    """`changed` fires when keys were bound anew."""
+    """`changed` fires when keys were bound anew; `typed` carries the title of a command that a
+    plain letter has done."""
 
     changed = Signal()
+    typed = Signal(str)
 
     def __init__(self, window: QWidget, settings: Settings) -> None:
         super().__init__(window)
         self._window, self._settings = window, settings
+        self._middle: QWidget | None = None
         self._sources: list[Source] = []
         self._bound: dict[str, QAction] = {}
+        self._letters: dict[str, QAction] = {}
         settings.on("keys", self._keys_changed)
         settings.on("key_preset", self._keys_changed)
 
+    def set_middle(self, widget: QWidget) -> None:
+        """Where plain letters are commands; before the first `add`."""
+        self._middle = widget
+
     def add(self, specs: Iterable[ActionSpec]) -> None:
-        """Commands of the window: their keys work wherever the keyboard is."""
+        """Commands of the window: their keys work wherever the keyboard is, plain letters where
+        the middle of the window has it."""
         listed = list(specs)
         self._sources.append(lambda: listed)
         for spec in listed:
-            action = QAction(spec.title, self._window)
+            action = self._bound[spec.id] = self._action(spec, self._window)
             action.triggered.connect(lambda _=False, id=spec.id: self.run(id))
-            action.setAutoRepeat(spec.repeats)
-            self._window.addAction(action)
-            self._bound[spec.id] = action
+            letter = self._letters[spec.id] = self._action(spec, self._middle or self._window)
+            letter.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            letter.triggered.connect(lambda _=False, id=spec.id: self._run_typed(id))
         self._bind()
+
+    def _action(self, spec: ActionSpec, owner: QWidget) -> QAction:
+        action = QAction(spec.title, owner)
+        action.setAutoRepeat(spec.repeats)
+        owner.addAction(action)
+        return action
+
+    def _run_typed(self, id: str) -> None:
+        if self.run(id) and (spec := self.spec(id)) is not None:
+            self.typed.emit(spec.title)
 
     def add_source(self, source: Source) -> None:
         """Commands that change with what is in front; they handle their keys themselves, with
@@ -110,10 +130,17 @@ class ActionRegistry(QObject):
     def _bind(self) -> None:
         for source in self._sources:
             for spec in source():
-                if action := self._bound.get(spec.id):
-                    keys = [QKeySequence(keys) for keys in self.keys_of(spec)]
-                    if action.shortcuts() != keys:
-                        action.setShortcuts(keys)
+                if spec.id not in self._bound:
+                    continue
+                keys = [QKeySequence(keys) for keys in self.keys_of(spec)]
+                letters = [sequence for sequence in keys if is_typed(sequence)]
+                others = [sequence for sequence in keys if not is_typed(sequence)]
+                for action, wanted in (
+                    (self._bound[spec.id], others),
+                    (self._letters[spec.id], letters),
+                ):
+                    if action.shortcuts() != wanted:
+                        action.setShortcuts(wanted)
 
     # Menus
 

@@ -20,7 +20,7 @@ from ponystudio.studio.results.result_library import ResultLibrary, ResultList
 from ponystudio.studio.results.result_texts import number
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
-from ponystudio.widgets.common import EmptyState, Hairline
+from ponystudio.widgets.common import EmptyState, Hairline, Spacing, TextButton
 from ponystudio.widgets.primitives import px
 
 _MODES: tuple[Mode, ...] = ("one", "slide", "flicker", "side")
@@ -28,11 +28,13 @@ _MODES: tuple[Mode, ...] = ("one", "slide", "flicker", "side")
 
 class GalleryPage(QFrame):
     """`detach_requested`: open this in a window of its own. `status_changed` (fact, hint): for the
-    bottom bar. `left`: Esc. It shows the latest picture until it is told otherwise."""
+    bottom bar; `said`: what a letter did. `left`: Esc, or the way back. It shows the latest picture
+    until it is told otherwise."""
 
     detach_requested = Signal()
     left = Signal()
     status_changed = Signal(str, str)
+    said = Signal(str)
 
     def __init__(self, results: ResultLibrary, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +50,8 @@ class GalleryPage(QFrame):
         self.side = SidePanel(results, self.comparer, self)
         self.overview = ResultsStrip(results, self, side=148, inside=True)
         self._empty = EmptyState(self)
+        self.back_button = TextButton(self.tr("Back"), "left", run=self.left.emit)
+        self.back_button.setToolTip(self.tr("Back to the canvas (Esc)"))
         self._menu: QMenu | None = None
         self._lay_out()
         self._connect()
@@ -72,8 +76,13 @@ class GalleryPage(QFrame):
         row.addWidget(Hairline(vertical=True))
         row.addWidget(self.side)
         self._pages = QStackedLayout(self)
+        empty = QWidget()
+        column = QVBoxLayout(empty)
+        Spacing(column, (16, 12, 16, 12))
+        column.addWidget(self.back_button, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self._empty, 1)
         self._pages.addWidget(whole)
-        self._pages.addWidget(self._empty)
+        self._pages.addWidget(empty)
         self._pages.addWidget(self.overview)
         sentence = self.tr("Results appear here as you run.")
         self._empty.show_message(sentence, self.tr("Look again"), self.listing.index.scan)
@@ -90,6 +99,7 @@ class GalleryPage(QFrame):
         view.zoom_changed.connect(self._show_zoom)
         toolbar.mode_chosen.connect(self.set_mode)
         toolbar.all_requested.connect(lambda: self.show_all())
+        toolbar.left.connect(self.left)
         self.overview.opened.connect(self.show_paths)
         self.overview.gallery_requested.connect(self._leave_all)
         self.side.heat_toggled.connect(view.show_heat)
@@ -161,7 +171,9 @@ class GalleryPage(QFrame):
         if not self.listing.ready:
             return
         if self._pages.currentWidget() is not self.overview:
-            self._pages.setCurrentIndex(0 if self.listing.pictures else 1)
+            there = bool(self.listing.pictures)
+            self._pages.setCurrentIndex(0 if there else 1)
+            self.setFocusProxy(self.view if there else self._empty.button)
         order = self._order()
         before, self._latest = self._latest, order[0] if order else None
         if self._awaited and all(self.listing.row(path) >= 0 for path in self._awaited):
@@ -251,17 +263,34 @@ class GalleryPage(QFrame):
         if modifiers == Qt.KeyboardModifier.ControlModifier and key == Qt.Key.Key_C:
             return lambda: actions.copy_image(picture)
         plain: dict[Qt.Key, Callable[[], object]] = {
-            Qt.Key.Key_Left: lambda: self.go(-1),
-            Qt.Key.Key_Right: lambda: self.go(1),
+            Qt.Key.Key_Left: lambda: self._walk(-1),
+            Qt.Key.Key_Right: lambda: self._walk(1),
             Qt.Key.Key_F5: lambda: self.set_mode("one"),
             Qt.Key.Key_F6: lambda: self.set_mode("slide"),
             Qt.Key.Key_F7: lambda: self.set_mode("flicker"),
             Qt.Key.Key_F8: lambda: self.set_mode("side"),
-            Qt.Key.Key_X: self.swap,
-            Qt.Key.Key_S: lambda: actions.star([picture], not picture.starred),
-            Qt.Key.Key_Delete: lambda: self._trash([picture]),
         }
+        if self.view.hasFocus() or self.film.hasFocus():  # letters are for what has the keyboard
+            plain[Qt.Key.Key_X] = self._swap_by_key
+            plain[Qt.Key.Key_S] = lambda: self._star_by_key(picture)
+        if self.view.last_clicked:
+            plain[Qt.Key.Key_Delete] = lambda: self._trash([picture])
         return None if modifiers else plain.get(key)
+
+    def _walk(self, step: int) -> None:
+        if self.view.hasFocus():
+            self.view.last_clicked.set_on()
+        self.go(step)
+
+    def _swap_by_key(self) -> None:
+        if self._pairing.mode != "one" and self._pairing.a is not None:
+            self.swap()
+            self.said.emit(self.tr("A and B have changed places"))
+
+    def _star_by_key(self, picture: PictureRecord) -> None:
+        self._results.actions.star([picture], not picture.starred)
+        text = self.tr("%s has no star any more") if picture.starred else self.tr("%s has a star")
+        self.said.emit(text % picture.name)
 
     def gallery_actions(self) -> list[ActionSpec]:
         """For the command palette; the keys work where the gallery has the focus."""
@@ -300,7 +329,12 @@ class GalleryWindow(QWidget):
         super().__init__(parent, Qt.WindowType.Window)
         self._results = results
         self.page = GalleryPage(results, self)
-        self.page.toolbar.detach_button.hide()
+        for button in (
+            self.page.toolbar.detach_button,
+            self.page.toolbar.back_button,
+            self.page.back_button,
+        ):
+            button.hide()
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(self.page)

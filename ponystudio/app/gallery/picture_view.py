@@ -13,30 +13,37 @@ from PySide6.QtGui import (
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
     QResizeEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QMenu, QWidget
 
+from ponystudio.app.gallery.last_clicked import LastClicked
 from ponystudio.app.gallery.picture_stage import PictureStage
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.results.picture_actions import PictureActions
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.widgets import theme
+from ponystudio.widgets.common import rounded
 from ponystudio.widgets.primitives import px
 
 _STEP = 1.25
 
 
 class PictureView(PictureStage):
-    """`menu_requested` (global position)."""
+    """`menu_requested` (global position). A ring shows that keys reach the picture's file."""
 
     menu_requested = Signal(object)
 
     def __init__(self, results: ResultLibrary, parent: QWidget | None = None) -> None:
         super().__init__(results, parent)
         self._last = QPointF()
+        self.last_clicked = LastClicked(self)
+        self.last_clicked.changed.connect(self.update)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def sizeHint(self) -> QSize:
@@ -45,6 +52,13 @@ class PictureView(PictureStage):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.zoom_changed.emit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.last_clicked:
+            painter = QPainter(self)
+            edge = QPen(theme.current().color("text"), px(1))
+            rounded(painter, self.rect().adjusted(2, 2, -2, -2), px(6), None, edge)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Wheels zoom; two fingers on a trackpad pan, with Ctrl they zoom."""
@@ -80,6 +94,7 @@ class PictureView(PictureStage):
         if button not in (Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton):
             return
         self._animation.stop()
+        self.last_clicked.set_on()
         self._last = event.position()
         on_divider = button == Qt.MouseButton.LeftButton and self._on_divider(event.position())
         self._held = "divider" if on_divider else "pan"

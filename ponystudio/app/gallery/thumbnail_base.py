@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
+from ponystudio.app.gallery.last_clicked import LastClicked
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_library import ResultList
 from ponystudio.studio.results.result_texts import described
@@ -49,6 +50,8 @@ class ThumbnailBase(QAbstractScrollArea):
         self._current: Path | None = None
         self._anchor: Path | None = None
         self._hovered = -1
+        self.last_clicked = LastClicked(self)
+        self.last_clicked.changed.connect(self.viewport().update)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(self.tr("Results"))
@@ -166,11 +169,9 @@ class ThumbnailBase(QAbstractScrollArea):
         if picture.starred:
             self._paint_star(painter, cell)
         self.paint_more(painter, row, cell)
-        if self.hasFocus() and picture.path == self._current and self._keyboard:
+        if self.last_clicked and picture.path == self._current:
             grown = cell.adjusted(-px(5), -px(5), px(5), px(5))
             rounded(painter, grown, px(8), None, QPen(look.color("text"), px(1)))
-
-    _keyboard = False
 
     def _paint_star(self, painter: QPainter, cell: QRect) -> None:
         look, side = theme.current(), px(20)

@@ -37,7 +37,8 @@ _MOVES = {
 
 class ThumbnailView(ThumbnailBase):
     """`activated` (picture): double click or Enter. `menu_requested` (pictures, global position).
-    `delete_requested` (pictures), `copy_requested` (picture)."""
+    `delete_requested` (pictures), by a key while the last click was on one of them;
+    `copy_requested` (picture)."""
 
     activated = Signal(object)
     menu_requested = Signal(list, QPoint)
@@ -58,8 +59,8 @@ class ThumbnailView(ThumbnailBase):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         row = self.row_at(event.position().toPoint())
-        self._keyboard = False
         self._pressed = self._narrowing = None
+        self.last_clicked.set_on(row >= 0)
         if row < 0:
             if event.button() == Qt.MouseButton.LeftButton:
                 self.select([])
@@ -110,7 +111,7 @@ class ThumbnailView(ThumbnailBase):
     def focusInEvent(self, event: QFocusEvent) -> None:
         reasons = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
         if event.reason() in reasons:
-            self._keyboard = True
+            self.last_clicked.set_on()
             if self._current is None and self.pictures:
                 self.select([self.pictures[0].path])
         self.viewport().update()
@@ -142,7 +143,7 @@ class ThumbnailView(ThumbnailBase):
         )
         way = _MOVES.get(Qt.Key(event.key()))
         if way and not plain and self.pictures:
-            self._keyboard = True
+            self.last_clicked.set_on()
             row = self.listing.row(self._current)
             self.choose(self.neighbour(row, way) if row >= 0 else 0, event.modifiers())
         elif command := self._command(event):
@@ -159,7 +160,7 @@ class ThumbnailView(ThumbnailBase):
         return {
             Qt.Key.Key_Return: "open",
             Qt.Key.Key_Enter: "open",
-            Qt.Key.Key_Delete: "delete",
+            Qt.Key.Key_Delete: "delete" if self.last_clicked else "",
         }.get(Qt.Key(key), "")
 
     def _do(self, command: str) -> None:
@@ -180,6 +181,7 @@ class ThumbnailView(ThumbnailBase):
 
     def _drag(self) -> None:
         """Files, for the canvas, for file managers and for other programs."""
+        self.last_clicked.set_on(False)  # keys belong to where they are taken
         chosen = self.selected()
         if not chosen:
             return

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 from ponystudio.qt.plain_text import tip
 from ponystudio.studio.results.comparison import Mode
 from ponystudio.widgets import theme
-from ponystudio.widgets.common import IconButton, Spacing, label
+from ponystudio.widgets.common import IconButton, Spacing, TextButton, label
 from ponystudio.widgets.primitives import px
 from ponystudio.widgets.segmented_control import SegmentedControl
 
@@ -18,8 +18,9 @@ _PERCENTS = (25, 50, 100, 200, 400, 800)
 
 
 class GalleryToolbar(QWidget):
-    """`all_requested`: choose among all results."""
+    """`all_requested`: choose among all results; `left`: back to the canvas."""
 
+    left = Signal()
     mode_chosen = Signal(str)
     all_requested = Signal()
     fit_requested = Signal()
@@ -44,12 +45,16 @@ class GalleryToolbar(QWidget):
         self._shared = label(self.tr("Zoom and position are shared"), "caption", "text3")
         self._shared.hide()
         self._compared = False
+        self.back_button = TextButton(self.tr("Back"), "left")
+        self.back_button.setToolTip(self.tr("Back to the canvas (Esc)"))
+        self.back_button.clicked.connect(self.left)
         self.zoom_button = ZoomButton(self)
         self.swap_button = IconButton("swap", self.tr("Swap A and B"), "X")
         self.detach_button = IconButton("detach", self.tr("Open in a window of its own"))
         row = QHBoxLayout(self)
         Spacing(row, (16, 12, 16, 12), 10)
         self.all_button = IconButton("search", self.tr("Find in all results"), "Ctrl+F")
+        row.addWidget(self.back_button)
         row.addWidget(self.modes)
         row.addWidget(self.all_button)
         row.addStretch(1)

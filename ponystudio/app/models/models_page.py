@@ -66,6 +66,8 @@ class ModelsPage(QFrame):
         self._examined: tuple[ModelEntry | None, Path | None, float] | None = None
         self._count = label("", "mono_caption", "text3")
         self.empty = EmptyState()
+        self.back = PaintedButton("plain", self.tr("Back"), "left")
+        self.back.setToolTip(self.tr("Back to the canvas (Esc)"))
         self.folders = PaintedButton("plain", self.tr("Folders"), "folder")
         self._soon = QTimer(self, singleShot=True, interval=SETTLE)
         self._soon.timeout.connect(self.refresh)
@@ -234,6 +236,7 @@ class ModelsPage(QFrame):
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         Spacing(head, (RING, 0, 20, 0), 10)
+        head.addWidget(self.back)
         head.addWidget(label(self.tr("Models"), "page"))
         head.addWidget(self._count)
         head.addStretch(1)
@@ -257,6 +260,7 @@ class ModelsPage(QFrame):
     def _connect(self) -> None:
         self.filters.changed.connect(self.refresh)
         self.search.left.connect(self.left)
+        self.back.clicked.connect(self.left)
         self.search.entered.connect(self._enter_list)
         self._facts.changed.connect(self._facts_changed)
         self._pictures.changed.connect(self.list.viewport().update)

@@ -21,6 +21,8 @@ from ponystudio.widgets.primitives import draw_bar, px
 Piece = tuple[str, str, str]
 """Text, font role, colour token."""
 BAR = 6
+SAID = 4000
+"""Milliseconds."""
 
 
 class RunProgress(QWidget):
@@ -35,6 +37,9 @@ class RunProgress(QWidget):
         self._page_status: tuple[str, str] = ("", "")
         self._problem: Problem | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._said = ""
+        self._unsay = QTimer(self, singleShot=True, interval=SAID)
+        self._unsay.timeout.connect(lambda: self.say(""))
         self._soon = QTimer(self, singleShot=True, interval=33)
         self._soon.timeout.connect(self._refresh)
         runner.queue.changed.connect(self._later)
@@ -52,6 +57,13 @@ class RunProgress(QWidget):
         self._page_status = (fact, hint)
         self._later()
 
+    def say(self, text: str) -> None:
+        """What a key has just done, for some seconds."""
+        self._said = text
+        if text:
+            self._unsay.start()
+        self._later()
+
     def sizeHint(self) -> QSize:
         return QSize(px(360), px(40))
 
@@ -61,6 +73,8 @@ class RunProgress(QWidget):
     def texts(self) -> tuple[list[Piece], list[Piece]]:
         """What stands on the left, and on the right."""
         runner, job = self._runner, self._runner.queue.running
+        if self._said:
+            return [(self._said, "body", "text")], []
         if job is not None:
             return self._of_run(job)
         if runner.worker.failure:

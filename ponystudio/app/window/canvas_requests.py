@@ -93,9 +93,10 @@ class CanvasRequests(QObject):
             page.add_files(material)
 
     def show_added(self, document: Document, nodes: list[str]) -> None:
-        """Nodes came into a document: select them, in sight."""
+        """Nodes came into a document: select them, in sight, and give them the keyboard."""
         page = self._pages.current
         if page is not None and page.document is document and nodes:
+            page.view.setFocus()
             page.scene.store.select(nodes)
             if not page.view.visible_rect().contains(page.scene.store.bounds(nodes).center()):
                 page.view.show_node(nodes[-1])

@@ -110,6 +110,7 @@ class DocumentPage(QWidget):
     def _dropped(self, mime: QMimeData, at: QPointF) -> None:
         """Files and pictures that no field takes."""
         if self._drops.accepts(mime):
+            self.view.setFocus()  # what is made here has the keyboard, not where it came from
             pointer = self.view.viewport().mapToGlobal(self.view.from_scene(at).toPoint())
             self._drops.drop(mime, self.document, at, pointer)
 

@@ -1,9 +1,9 @@
-"""The tabs of the open documents."""
+"""The tabs of the open documents, and of the pages that stand in the canvas's place."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QTabBar, QWidget
 
 from ponystudio.qt.plain_text import tip
@@ -17,14 +17,22 @@ MOST_TITLE = 180
 
 
 class DocumentTabs(QTabBar):
-    """Mirrors `Documents`; `close_requested` carries a document."""
+    """Mirrors `Documents`, and has the pages that were told.
+
+    `close_requested` carries a document; `returned`: the canvas of the present one is wanted, while
+    a page may be in front of it; `page_chosen` and `page_close_requested` carry a page's name.
+    """
 
     close_requested = Signal(object)
+    returned = Signal()
+    page_chosen = Signal(str)
+    page_close_requested = Signal(str)
 
     def __init__(self, documents: Documents, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._documents = documents
         self._running: set[Document] = set()
+        self._page_icons: dict[str, str] = {}
         self._pointer = QPoint(-1, -1)
         self.setMovable(True)
         self.setExpanding(False)
@@ -35,11 +43,12 @@ class DocumentTabs(QTabBar):
         self.setAccessibleName(self.tr("Open graphs"))
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.currentChanged.connect(self._chosen)
+        self.tabBarClicked.connect(self._clicked)
         self.tabMoved.connect(self._moved)
         self._mirroring = False
         documents.opened.connect(self._opened)
         documents.closed.connect(self._closed)
-        documents.current_changed.connect(self._current)
+        documents.current_changed.connect(self.show_document)
         documents.title_changed.connect(self._refresh)
         documents.dirty_changed.connect(self._refresh)
         theme.hub.changed.connect(self._restyle)
@@ -50,8 +59,38 @@ class DocumentTabs(QTabBar):
         data = self.tabData(index)
         return data if isinstance(data, Document) else None
 
-    def index_of(self, document: object) -> int:
-        return next((i for i in range(self.count()) if self.tabData(i) is document), -1)
+    def index_of(self, what: object) -> int:
+        """Of a document, or of the name of a page; -1 where it has no tab."""
+        return next((i for i in range(self.count()) if self.tabData(i) == what), -1)
+
+    def show_page(self, name: str, title: str, icon: str) -> None:
+        """A page stands in front: its tab, made if need be, is the current one."""
+        self._mirroring = True
+        if (index := self.index_of(name)) < 0:
+            self._page_icons[name] = icon
+            index = self.addTab(title)
+            self.setTabData(index, name)
+        self.setCurrentIndex(index)
+        self._mirroring = False
+
+    def show_document(self, document: Document | None) -> None:
+        """The canvas of a document stands in front."""
+        self._mirroring = True
+        if (index := self.index_of(document)) >= 0:
+            self.setCurrentIndex(index)
+        self._mirroring = False
+
+    def close_page(self, name: str) -> None:
+        """Take the tab of a page away."""
+        self._mirroring = True
+        if (index := self.index_of(name)) >= 0:
+            self.removeTab(index)
+        self._mirroring = False
+
+    def step(self, by: int) -> None:
+        """The next tab or the one before, round and round."""
+        if self.count():
+            self.setCurrentIndex((self.currentIndex() + by) % self.count())
 
     def set_running(self, documents: set[Document]) -> None:
         """Whose graphs are being made, so that their tabs show it."""
@@ -63,24 +102,25 @@ class DocumentTabs(QTabBar):
 
     def _opened(self, document: Document) -> None:
         self._mirroring = True
-        order = list(self._documents)
-        index = self.insertTab(order.index(document), document.title)
+        index = self.insertTab(self._place(document), document.title)
         self.setTabData(index, document)
         self.setTabToolTip(index, tip(str(document.path or document.title)))
         self._mirroring = False
 
     def _closed(self, document: Document) -> None:
+        in_front = self.tabData(self.currentIndex())
         self._mirroring = True
         if (index := self.index_of(document)) >= 0:
             self.removeTab(index)
         self._mirroring = False
-        self._current(self._documents.current)
+        if in_front is document:
+            self.show_document(self._documents.current)
 
-    def _current(self, document: object) -> None:
-        self._mirroring = True
-        if (index := self.index_of(document)) >= 0:
-            self.setCurrentIndex(index)
-        self._mirroring = False
+    def _place(self, document: Document) -> int:
+        """Where its tab belongs: behind that of the document before it."""
+        order = list(self._documents)
+        number = order.index(document)
+        return self.index_of(order[number - 1]) + 1 if number else 0
 
     def _refresh(self, document: Document) -> None:
         if (index := self.index_of(document)) >= 0:
@@ -89,12 +129,26 @@ class DocumentTabs(QTabBar):
             self.update()
 
     def _chosen(self, index: int) -> None:
-        if not self._mirroring and (document := self.document(index)):
+        if self._mirroring:
+            return
+        document = self.document(index)
+        if document is None:
+            self.page_chosen.emit(str(self.tabData(index)))
+        elif document is self._documents.current:
+            self.returned.emit()
+        else:
             self._documents.set_current(document)
 
-    def _moved(self, _from: int, to: int) -> None:
-        if not self._mirroring and (document := self.document(to)):
-            self._documents.move(document, to)
+    def _clicked(self, index: int) -> None:
+        if index == self.currentIndex():  # else it changes in a moment, and that is heard
+            self._chosen(index)
+
+    def _moved(self, _from: int, _to: int) -> None:
+        if not self._mirroring:
+            shown = [document for i in range(self.count()) if (document := self.document(i))]
+            for number, document in enumerate(shown):
+                if list(self._documents)[number] is not document:
+                    self._documents.move(document, number)
 
     def _restyle(self) -> None:
         self.setTabsClosable(True)  # has the sizes asked for anew
@@ -140,7 +194,7 @@ class DocumentTabs(QTabBar):
         ink = look.color("text" if current else "text2")
         draw_icon(
             painter,
-            "run" if running else "graph",
+            "run" if running else self._page_icons.get(str(self.tabData(index)), "graph"),
             QPointF(rect.left() + px(20), middle),
             look.color("accent") if running else ink,
         )
@@ -183,7 +237,16 @@ class DocumentTabs(QTabBar):
         at = event.position().toPoint()
         index = self.tabAt(at)
         middle = event.button() == Qt.MouseButton.MiddleButton
-        if index >= 0 and (middle or self.close_rect(index).contains(at)):
-            self.close_requested.emit(self.document(index))
-            return
-        super().mousePressEvent(event)
+        if index < 0 or not (middle or self.close_rect(index).contains(at)):
+            super().mousePressEvent(event)
+        elif (document := self.document(index)) is not None:
+            self.close_requested.emit(document)
+        else:
+            self.page_close_requested.emit(str(self.tabData(index)))
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Who scrolls past does not want another graph."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()

@@ -146,9 +146,16 @@ class MainWindow(QMainWindow):
 
     def _add_actions(self) -> None:
         specs, requests = self._panel_specs, self.canvas_requests
+        self.actions_.set_middle(self.shell.pages)
         self.actions_.add(
             [
-                *file_actions(self.documents, self.dialogs, self.new_default),
+                *file_actions(
+                    self.documents,
+                    self.dialogs,
+                    self.new_default,
+                    self._close_front,
+                    self.tabs.step,
+                ),
                 *panel_actions(specs, "panel", self.toggle_panel),
                 *view_actions(
                     self.settings,
@@ -231,6 +238,9 @@ class MainWindow(QMainWindow):
         canvases, requests, inspector = self.canvases, self.canvas_requests, self.inspector
         canvases.shown.connect(self._document_shown)
         self.tabs.close_requested.connect(self.documents.close)
+        self.tabs.returned.connect(canvases.show_current)
+        self.tabs.page_chosen.connect(self.page_switcher.show)
+        self.tabs.page_close_requested.connect(self._close_page)
         self.top.menu_button.clicked.connect(self.show_menu)
         self.top.new_button.clicked.connect(lambda: self.documents.new())
         self.rail.chosen.connect(self.toggle_panel)
@@ -243,6 +253,8 @@ class MainWindow(QMainWindow):
         self.page_switcher.changed.connect(self._show_open)
         self.page_switcher.left.connect(canvases.show_current)
         self.page_switcher.status_changed.connect(self.bottom.progress.set_page_status)
+        for typed in (self.page_switcher.said, self.actions_.typed):
+            typed.connect(self.bottom.progress.say)
         inspector.run_requested.connect(requests.run_to)
         inspector.bypass_requested.connect(requests.bypass)
         inspector.node_requested.connect(requests.go_to_node)
@@ -314,7 +326,24 @@ class MainWindow(QMainWindow):
         self.rail.buttons["queue"].set_badge(len(queue.jobs))
 
     def _show_open(self) -> None:
-        self.rail.show_open({self.shell.panel, self.page_switcher.in_front})
+        page = self.page_switcher.in_front
+        self.rail.show_open({self.shell.panel, page})
+        if page:
+            spec = self.panels.spec(page)
+            self.tabs.show_page(page, spec.title, spec.icon)
+        else:
+            self.tabs.show_document(self.documents.current)
+
+    def _close_page(self, name: str) -> None:
+        if self.page_switcher.in_front == name:
+            self.canvases.show_current()
+        self.tabs.close_page(name)
+
+    def _close_front(self) -> None:
+        if page := self.page_switcher.in_front:
+            self._close_page(page)
+        elif self.documents.current is not None:
+            self.documents.close(self.documents.current)
 
     def _show_tokens(self) -> None:
         self.shell.set_focus_mode(False)

@@ -24,11 +24,12 @@ if TYPE_CHECKING:  # each is imported when it is first shown
 class PageSwitcher(QObject):
     """Makes the pages when they are first shown, that of models by `make_models`. `changed` when
     another page, or the canvas again, is in front; `left` when the canvas is to be.
-    `status_changed` (fact, hint): for the bottom bar."""
+    `status_changed` (fact, hint): for the bottom bar; `said`: what a letter did."""
 
     changed = Signal()
     left = Signal()
     status_changed = Signal(str, str)
+    said = Signal(str)
 
     def __init__(
         self,
@@ -53,7 +54,12 @@ class PageSwitcher(QObject):
     def toggle(self, name: str) -> None:
         if self.in_front == name:
             self.left.emit()
-        elif name == "gallery":
+        else:
+            self.show(name)
+
+    def show(self, name: str) -> None:
+        """Bring a page to the front, as it was left."""
+        if name == "gallery":
             self.show_pictures([])
         else:
             self.show_models()
@@ -117,6 +123,7 @@ class PageSwitcher(QObject):
         page.detach_requested.connect(self.detach_gallery)
         page.left.connect(self.left)
         page.status_changed.connect(self._status_changed)
+        page.said.connect(self.said)
         self._layout.pages.addWidget(page)
         return page
 

@@ -116,6 +116,9 @@ class PanelRegistry(QObject):
         self._specs = {spec.id: spec for spec in specs}
         self._made: dict[str, QWidget] = {}
 
+    def spec(self, id: str) -> PanelSpec:
+        return self._specs[id]
+
     def is_page(self, id: str) -> bool:
         """Whether it is one of the pages that stand in the canvas's place."""
         return self._specs[id].make is None

@@ -80,8 +80,13 @@ def menu_entries(panels: Sequence[PanelSpec]) -> Entries:
 
 
 def file_actions(
-    documents: Documents, dialogs: FileDialogs, new_default: Callable[[], object]
+    documents: Documents,
+    dialogs: FileDialogs,
+    new_default: Callable[[], object],
+    close_front: Callable[[], object],
+    step: Callable[[int], object],
 ) -> list[ActionSpec]:
+    """`close_front` closes the tab in front, `step` goes to the next one or back."""
     group = tr("File")
 
     def with_current(act: Callable[..., object]) -> Callable[[], None]:
@@ -93,12 +98,6 @@ def file_actions(
 
     def has_current() -> bool:
         return documents.current is not None
-
-    def step(by: int) -> None:
-        listed = list(documents)
-        if documents.current in listed:
-            index = listed.index(documents.current) + by
-            documents.set_current(listed[index % len(listed)])
 
     def spec(
         id: str,
@@ -133,11 +132,9 @@ def file_actions(
         ),
         spec("save_all", tr("Save all"), documents.save_all, (), "save", has_current),
         spec("revert", tr("Back to what was saved"), with_current(documents.revert), (), "last"),
-        spec(
-            "close", tr("Close"), with_current(documents.close), ("Ctrl+W",), "close", has_current
-        ),
-        spec("next", tr("Next graph"), partial(step, 1), ("Ctrl+Tab", "Ctrl+PgDown"), "right"),
-        spec("previous", tr("Previous graph"), partial(step, -1), ("Ctrl+Shift+Tab",)),
+        spec("close", tr("Close"), close_front, ("Ctrl+W",), "close", has_current),
+        spec("next", tr("Next tab"), partial(step, 1), ("Ctrl+Tab", "Ctrl+PgDown"), "right"),
+        spec("previous", tr("Previous tab"), partial(step, -1), ("Ctrl+Shift+Tab",), "left"),
     ]
 
 

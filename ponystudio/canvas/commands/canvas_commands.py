@@ -17,7 +17,7 @@ from ponystudio.canvas.gestures.graph_operations import GraphOperations
 from ponystudio.canvas.view.event_handler import EventHandler
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.canvas.view.zoom_bar import StatusHint
-from ponystudio.widgets.action import ActionSpec
+from ponystudio.widgets.action import ActionSpec, is_typed
 
 
 class CanvasCommands(QObject, EventHandler):
@@ -74,9 +74,18 @@ class CanvasCommands(QObject, EventHandler):
                 if event.isAutoRepeat() and not spec.repeats:
                     return True
                 if spec.enabled is None or spec.enabled():
-                    spec.run()
+                    self._run(spec, said=is_typed(pressed))
                     return True
         return False
+
+    def _run(self, spec: ActionSpec, said: bool) -> None:
+        """`said`: tell what it did, for a letter is pressed sooner than one thinks."""
+        document = self.ops.document
+        before = document.undo_index
+        spec.run()
+        if said:
+            changed = document.undo_index != before
+            self.hint.say(document.undo_text if changed else spec.title)
 
     def _more(self, node: str, at: QPointF) -> None:
         store = self.view.graph_scene.store

@@ -4,7 +4,7 @@ would do.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
@@ -84,19 +84,32 @@ class ZoomBar(QWidget):
 
 
 _HIGH, _FOOT = 34, 16
+SAID = 2500
+"""Milliseconds."""
 
 
 class StatusHint(QWidget):
-    """`show_text` shows one line, in which *stars* mark what is semibold; "" hides it."""
+    """`show_text` shows one line, in which *stars* mark what is semibold; "" hides it. `say` shows
+    one for some seconds, unless there is another to be shown."""
 
     def __init__(self, viewport: QWidget) -> None:
         super().__init__(viewport)
         self._viewport = viewport
         self._parts: list[tuple[str, bool]] = []
+        self._passing = QTimer(self, singleShot=True, interval=SAID)
+        self._passing.timeout.connect(lambda: self.show_text(""))
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
+    def say(self, text: str) -> None:
+        if self._passing.isActive() or not self._parts:
+            self.show_text(text.replace("*", ""))
+            self._passing.start()
+
     def show_text(self, text: str) -> None:
+        if not text and self._passing.isActive():
+            return  # who has nothing to say need not hide what was said
+        self._passing.stop()
         parts = [(part, i % 2 == 1) for i, part in enumerate(text.split("*")) if part]
         if parts == self._parts:
             return

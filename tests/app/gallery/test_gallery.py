@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from helpers.gallery import CONTROL, film_click, names
+from helpers.gallery import CONTROL, click, film_click, names
 from helpers.pictures import save_picture, text_to_picture
 
 
@@ -29,7 +29,7 @@ def test_comparing_without_a_takes_the_picture_before(gallery):
 
 
 def test_what_goes_to_the_trash_gives_its_place_to_the_next(gallery, output, qtbot):
-    gallery.view.setFocus()
+    click(gallery.view)
     QTest.keyClick(gallery.view, Qt.Key.Key_Delete)
     assert names(gallery) == ("", "p1.png")
     qtbot.waitUntil(lambda: len(gallery.listing.pictures) == 3)
