@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ponystudio.cli.error_report import printable
 from ponystudio.library.formats.content_id import hashes
-from ponystudio.library.recognition.recognise import ModelFile, Part, recognise
+from ponystudio.library.recognition.model_file import ModelFile, Part, check_usable
+from ponystudio.library.recognition.recognise import recognise
 
 # Longer metadata values (training logs, whole graphs) are cut in the overview; --json has them all.
 LONGEST = 100
@@ -28,6 +29,7 @@ def main(arguments: Namespace) -> int:
         print(json.dumps({**asdict(model), "hashes": sums}, indent=2, default=str))
     else:
         print(printable("\n".join(_overview(model, sums))))
+    check_usable(model)
     return 0
 
 

@@ -22,7 +22,7 @@ from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.recognition.model_file import ModelFile, Part
 from ponystudio.library.recognition.recognise import recognise
 
-VERSION = 2  # of what is kept, and of what recognition finds
+VERSION = 3  # of what is kept, and of what recognition finds
 PATIENCE = 10.0  # seconds to wait for another process that writes
 COLUMNS = "path, size, mtime_ns, inode, config_ns, content, sha256, model, error"
 TABLE = """

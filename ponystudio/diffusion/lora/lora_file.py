@@ -3,7 +3,8 @@
 Read are the kinds of `deltas`, in every common naming: kohya and LyCORIS
 (`lora_unet_double_blocks_0_img_attn_qkv`), PEFT and diffusers
 (`transformer.transformer_blocks.0.attn.to_q`), OneTrainer (`lora_transformer_…`), the attention
-processors of early diffusers and of XLabs, and the original names under any of the prefixes. Names
+processors of early diffusers and of XLabs, the original names under any of the prefixes, and
+numbers in place of names (`unet:0:up`, `counted_layers`). Names
 are never taken apart at their underscores: a table is built from the names that the parameters of
 the network have in every naming, and looked up. A layer that is one in the original network and
 several in ours is cut into their rows. Importing this loads no torch.
@@ -24,10 +25,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import Family, families, tower_prefix
 from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec, TextEncoderSpec
-from ponystudio.diffusion.lora.deltas import Delta, delta, rank_of
-from ponystudio.diffusion.lora.lora_layers import contents, flat, listed
+from ponystudio.diffusion.lora import counted_layers
+from ponystudio.diffusion.lora.deltas import Delta, FullDelta, delta, rank_of
 from ponystudio.diffusion.weights.name_table import FusedSlice, Table
 from ponystudio.errors import MismatchedValues, UnsupportedModel
+from ponystudio.library.recognition.lora_layers import COUNTED, contents, flat, listed
 from ponystudio.library.recognition.signatures import lora_family
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ PREFIXES = (
 # What tells the layers of text encoders, whichever network they are for.
 TEXT_LAYER = re.compile(
     r"(lora_te[123]?|text_encoder(_[23]|s)?|te[123]?)_|text_model_|encoder_(block|layers)_"
+    r"|text_encoder:"
 )
 # Early diffusers called the text encoder's projections q_proj … as the denoiser's.
 OLD_PROJECTION = re.compile(r"(q|k|v|out)_proj$")
@@ -144,7 +147,7 @@ class LoraFile:
         UnsupportedModel for what cannot be cut.
         """
         parameters = dict(module.named_parameters())
-        places = table(part, family, parameters)
+        places = {**table(part, family, parameters), **self._counted(part, module)}
         mine = [name for name in self.layers if bool(TEXT_LAYER.match(name)) == (part == "clip")]
         found: dict[str, Delta] = {}
         for name in mine:
@@ -168,6 +171,21 @@ class LoraFile:
     def close(self) -> None:
         self._file.close()
 
+    def _counted(self, part: str, module: nn.Module) -> dict[str, tuple[Place, ...]]:
+        """Of layers that have numbers in place of names, the places."""
+        component = {"model": "unet", "clip": "text_encoder"}[part]
+        pairs = {}
+        for name, roles in self.layers.items():
+            layer, _, number = name.partition(":")
+            if layer == component and COUNTED.fullmatch(f"{name}:up"):
+                up, down = (self._file.tensors[roles[role]].shape for role in ("up", "down"))
+                pairs[int(number)] = up[0], math.prod(down[1:])
+        if not pairs:
+            return {}
+        said = self._file.metadata.get(component)
+        found = counted_layers.layers(component, module, said, pairs, self.path)
+        return {f"{component}:{n}": (Place(f"{name}.weight"),) for n, name in found.items()}
+
     def _wrong_base(self, family: Family, why: str) -> MismatchedValues:
         made_for = self.base or "another base, or written in a dialect that is not known here,"
         if made_for == family.title:
@@ -186,6 +204,8 @@ class LoraFile:
         roles = {role: tensor(self._file, key) for role, key in self.layers[name].items()}
         weight = delta(roles, self._scale(name, part, roles))
         bias = delta({"diff": roles["bias"]}, 1.0) if "bias" in roles else None
+        if "up_bias" in roles:
+            bias = FullDelta(self._scale(name, part, roles), None, roles["up_bias"])
         for place in places:
             if weight:
                 yield place.parameter, self._cut(name, weight, place.cut)
@@ -235,8 +255,8 @@ class LoraFile:
 def read(path: Path) -> LoraFile:
     """Open a LoRA file; its tensors stay mapped until it is closed.
 
-    Raises UnsupportedModel for OFT, GLoRA, IA³ and unknown dialects, WrongKind for a file that
-    holds no LoRA, and what `library.open_weights` raises for damaged and unsafe files.
+    Raises UnsupportedModel for kinds that are not computed and unknown dialects, WrongKind for a
+    file that holds no LoRA, and what `library.open_weights` raises for damaged and unsafe files.
     """
     from ponystudio.library.formats.content_id import content_id
     from ponystudio.library.formats.weights_file import open_weights

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ponystudio.errors import DamagedFile, WrongKind
+from ponystudio.library.recognition.lora_layers import BUNDLED
 from ponystudio.system.regular_file import open_regular
 
 PICTURES = (".png", ".webp")
 PICTURE_FIELD = "sd-ti-embedding"
 # SDXL's text encoders, each with vectors of its own.
 PAIR = frozenset({"clip_l", "clip_g"})
-BUNDLED = re.compile(r"bundle_emb\.(?P<word>[^.]+)\.")
 LAYER = re.compile(r"\.(weight|bias|alpha)$")
 
 

@@ -18,7 +18,7 @@ from ponystudio.diffusion.families import families
 from ponystudio.diffusion.loading import lora_patching
 from ponystudio.diffusion.loading.cancel_hooks import cancel_hooks
 from ponystudio.diffusion.loading.load import SHIFT, load
-from ponystudio.diffusion.lora import lora_file, lora_layers
+from ponystudio.diffusion.lora import lora_file
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import (
     RESERVE,
@@ -29,6 +29,7 @@ from ponystudio.engine.memory.devices import (
 )
 from ponystudio.engine.protocol.run_events import Event, WeightsEvent
 from ponystudio.errors import ModelFileError
+from ponystudio.library.recognition.lora_layers import listed
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.system import main_memory
 
@@ -371,5 +372,5 @@ def _without_place(file: str, layers: Sequence[str]) -> str:
     counted = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
     return (
         f"Without a place in this model, and so without effect: {counted} of {file}"
-        f" ({lora_layers.listed(layers)})"
+        f" ({listed(layers)})"
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ponystudio.errors import WrongKind
+from ponystudio.errors import UnsupportedModel, WrongKind
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class ModelFile:
     for control pictures, 0 without one. `guided`: it takes in guidance too. `largest`: pixels a
     side that its grid of positions reaches; 0: there is none. `parts`: model, clip, vae, ema
     (averaged weights). `config`: what the file says of itself that shapes cannot tell. `why`: one
-    line a decision.
+    line a decision. `refused`: why it is of no use though it is known what it is, and `remedy`.
     """
 
     path: Path
@@ -51,6 +51,8 @@ class ModelFile:
     why: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    refused: str = ""
+    remedy: str = ""
 
 
 # Kinds of files by the kind of folder that they are chosen from.
@@ -94,15 +96,23 @@ INSTEAD = {
 
 
 def check_kind(model: ModelFile, wanted: str) -> None:
-    """Raise WrongKind unless the file can be used as a file of the folder kind `wanted`.
+    """Raise WrongKind unless the file can be used as a file of the folder kind `wanted`, and
+    UnsupportedModel for one of that kind that is refused.
 
     A checkpoint serves for each of its parts. Kinds that are no models are not checked.
     """
     accepted = ACCEPTED.get(wanted)
     if accepted is None or model.kind in accepted or PART_OF.get(wanted) in model.parts:
+        check_usable(model)
         return
     raise WrongKind(
         f"This is {NOUNS[model.kind]}, not {NOUNS[accepted[0]]}.",
         where=str(model.path),
         remedy=INSTEAD[model.kind],
     )
+
+
+def check_usable(model: ModelFile) -> None:
+    """Raise UnsupportedModel for a file that is known and refused."""
+    if model.refused:
+        raise UnsupportedModel(model.refused, where=str(model.path), remedy=model.remedy)

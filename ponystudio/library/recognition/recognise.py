@@ -16,7 +16,7 @@ from ponystudio.library.formats.diffusers_folder import ModelFolder, open_folder
 from ponystudio.library.formats.quantization import BESIDE
 from ponystudio.library.formats.tensor_info import TensorInfo
 from ponystudio.library.formats.weights_file import WeightsFile, open_weights
-from ponystudio.library.recognition import signatures
+from ponystudio.library.recognition import lora_layers, signatures
 from ponystudio.library.recognition.denoiser_signatures import (
     LORA_BASES,
     DenoiserSignature,
@@ -81,10 +81,15 @@ def _unknown(file: WeightsFile) -> ModelFileError:
 
 
 def _adapter(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
-    if signatures.is_lora(tensors):
+    if lora_layers.is_lora(tensors):
         family, why = _lora_family(file.metadata, tensors)
         reason = "most of its tensors are pairs that change the layers of another model"
-        return _plain(file, "lora", reason, why, family=family)
+        found = _plain(file, "lora", reason, why, family=family)
+        try:
+            lora_layers.contents(file.path, tensors)
+        except ModelFileError as error:
+            return replace(found, refused=error.what, remedy=error.remedy)
+        return found
     if any(name in tensors for name in signatures.CONTROLNET):
         return _plain(file, "controlnet", "it has a ControlNet's input for the hint picture")
     return None

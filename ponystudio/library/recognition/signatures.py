@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from ponystudio.library.recognition.denoiser_signatures import CONTEXTS, LORA_LAYERS, Tensors
 
@@ -29,11 +28,6 @@ TEXT_ALONE = {
     "encoder.block.0.layer.1.DenseReluDense.wi_1.weight": T5S,
     "enc.blk.0.attn_q.weight": T5S,
 }
-LORA = re.compile(
-    r"(^|[._])lora[._](up|down|a|b|linear_layer)\b|_lora\d?\.(up|down)|hada_w|lokr_w"
-    r"|oft_(blocks|diag)|dora_scale|lora_(up|down|A|B|mid)\.",
-    re.IGNORECASE,
-)
 DOWNWARD = re.compile(r"lora[._](down|A)\b|_lora\d?\.down|hada_w1_b$")
 # Layers that diffusers names alike in SD3 and in FLUX; what they read is so wide in FLUX.
 JOINT_LAYER = re.compile(
@@ -86,12 +80,6 @@ def text_encoders(tensors: Tensors) -> tuple[list[str], str]:
     return [], ""
 
 
-def is_lora(names: Iterable[str]) -> bool:
-    """Whether most of these are the tensors of a LoRA or one of its kin."""
-    listed = [name for name in names if not name.endswith((".alpha", ".scale"))]
-    return bool(listed) and 2 * sum(bool(LORA.search(name)) for name in listed) > len(listed)
-
-
 def lora_family(tensors: Tensors) -> str:
     """The family that a LoRA was made for, by the layers that it changes; "" if they do not tell.
 
@@ -105,7 +93,17 @@ def lora_family(tensors: Tensors) -> str:
         return {FLUX_WIDTH: "flux", 0: ""}.get(width, "sd3")
     if any(map(SECOND_CLIP.match, tensors)):
         return "sd3" if any(map(THIRD_ENCODER.match, tensors)) else "sdxl"
-    return CONTEXTS.get(_width_read(tensors, PROMPT_LAYER), "")
+    return CONTEXTS.get(_width_read(tensors, PROMPT_LAYER), "") or _counted_family(tensors)
+
+
+def _counted_family(tensors: Tensors) -> str:
+    """Of pairs that are numbered, by the one width that only what reads the prompt can have."""
+    widths = {
+        info.shape[1]
+        for name, info in tensors.items()
+        if name.startswith("unet:") and name.endswith(":down") and len(info.shape) > 1
+    }
+    return next((CONTEXTS[width] for width in (768, 1024, 2048) if width in widths), "")
 
 
 def _width_read(tensors: Tensors, layer: re.Pattern[str]) -> int:

@@ -1,21 +1,19 @@
 """What the tensors of a LoRA file are, by their names and shapes: of which layer, and what of it;
-read without the network that they are for. Torch-free.
+read without the network that they are for. What is recognised as a LoRA and what is read of one are
+told by the same tables.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ponystudio.diffusion.weights.embedding_tensors import BUNDLED
 from ponystudio.errors import DamagedFile, UnsupportedModel, WrongKind
-
-if TYPE_CHECKING:
-    from ponystudio.library.formats.weights_file import TensorInfo
+from ponystudio.library.formats.quantization import MARK, SCALES
+from ponystudio.library.formats.tensor_info import FLOATS, TensorInfo
 
 # Flattened layer name → role ("up", "down", "alpha", ...) → name of the stored tensor.
 Layers = Mapping[str, Mapping[str, str]]
@@ -42,6 +40,8 @@ ROLES = {
     ".lora_magnitude_vector": "dora",
     ".lora_magnitude_vector.weight": "dora",
     ".lora_magnitude_vector.default.weight": "dora",
+    ".lora_B.bias": "up_bias",
+    ".lora_B.default.bias": "up_bias",
     ".diff": "diff",
     ".diff_b": "bias",
     ".w_norm": "diff",
@@ -52,15 +52,32 @@ ROLES = {
         for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t1", "t2")
     },
 }
+# Before there were names, pairs were numbered in the order of the layers; kept by files that were
+# distilled from two models.
+COUNTED = re.compile(r"(?P<layer>(?P<part>unet|text_encoder):\d{1,4}):(?P<role>up|down)")
+# Textual inversions that a LoRA brings along.
+BUNDLED = re.compile(r"bundle_emb\.(?P<word>[^.]+)\.")
 # XLabs' processors of FLUX number the streams of picture and text.
 NUMBERED = re.compile(r"\.processor\.(qkv|proj)_lora([12])(?=\.)")
 STREAMS = {"1": "img_attn", "2": "txt_attn"}
-# Kinds that are not read, by what only they have.
+# Kinds that are known and not computed, by what only they have.
 OTHER_KINDS = {
-    r"\.oft_": "OFT",
+    r"\.b?oft_": "OFT or BOFT",
     r"\.[ab][12]\.weight$": "GLoRA",
-    r"\.on_input$": "IA³",
+    r"\.(on_input$|ia3_l)": "IA³",
+    r"\.vera_lambda": "VeRA",
+    r"\.vblora_": "VB-LoRA",
+    r"\.lora_E(\.|$)": "AdaLoRA",
+    r"\.fourierft_": "FourierFT",
+    r"\.hra_u": "HRA",
+    r"\.lora_embedding_[AB]": "LoRA of tables of words",
+    r"\.reshape_weight$": "LoRA that makes layers larger",
+    r"\.set_weight$": "LoRA that puts layers in the place of others",
 }
+# How the tensors of LoRAs are named whose endings are not known.
+LIKE_LORA = re.compile(
+    r"(^|[._])lora[._](up|down|a|b|mid|linear_layer)\b|_lora\d?\.(up|down)", re.IGNORECASE
+)
 KIN = re.compile(r"lora|loha|hada|lokr|lycoris|adapter", re.IGNORECASE)
 # What must stand together.
 COMPLETE = (
@@ -85,6 +102,27 @@ class LoraContents:
     words: tuple[str, ...]
 
 
+READ = "LoRA, LoCon, LoHa, LoKr, DoRA and whole differences are read: get it as one of those."
+
+
+def is_lora(names: Iterable[str]) -> bool:
+    """Whether most of these are the tensors of a LoRA or one of its kin, read or not."""
+    others = re.compile("|".join(OTHER_KINDS))
+    listed = [name for name in names if not name.endswith((".alpha", ".scale"))]
+    # IA³ has as many tensors of a name that anything may have.
+    mine = sum(
+        2 if name.endswith(".on_input") else bool(_is_role(name) or others.search(name))
+        for name in listed
+    )
+    return bool(listed) and 2 * mine > len(listed)
+
+
+def _is_role(name: str) -> bool:
+    return bool(
+        _suffix(name) or COUNTED.fullmatch(name) or BUNDLED.match(name) or LIKE_LORA.search(name)
+    )
+
+
 def contents(path: Path, tensors: Mapping[str, TensorInfo]) -> LoraContents:
     """What a LoRA file holds.
 
@@ -93,15 +131,24 @@ def contents(path: Path, tensors: Mapping[str, TensorInfo]) -> LoraContents:
     for pattern, kind in OTHER_KINDS.items():
         if strange := next((name for name in tensors if re.search(pattern, name)), None):
             raise UnsupportedModel(
-                f"This is a LoRA of the kind {kind} (it holds {strange!r}).",
+                f"This is a LoRA of the kind {kind} (it holds {strange!r}), which is not computed"
+                " here.",
                 where=str(path),
-                remedy="LoRA, LoCon, LoHa, LoKr, DoRA and whole differences are read.",
+                remedy=READ,
             )
+    if packed := next((name for name in tensors if name.endswith((*SCALES, MARK))), None):
+        raise UnsupportedModel(
+            f"The numbers of this LoRA are packed in few bits (it holds {packed!r}).",
+            where=str(path),
+            remedy="Get it in numbers of 16 bits.",
+        )
     layers: defaultdict[str, dict[str, str]] = defaultdict(dict)
     unknown, words = [], []
     for name in tensors:
         if bundled := BUNDLED.match(name):
             words.append(bundled["word"])
+        elif counted := COUNTED.fullmatch(name):
+            layers[counted["layer"]][counted["role"]] = name
         elif suffix := _suffix(plain := NUMBERED.sub(_stream, name)):
             layers[flat(plain.removesuffix(suffix))][ROLES[suffix]] = name
         else:
@@ -156,7 +203,15 @@ def _check_layer(name: str, roles: Mapping[str, TensorInfo], path: Path) -> None
                     f" {list(roles[right].shape)}, have no product.",
                     where=str(path),
                 )
-    for role in ("diff", "bias", "lokr_w1", "lokr_w2", "dora"):
+    for role, info in roles.items():
+        if info.dtype not in FLOATS and role != "alpha":
+            raise UnsupportedModel(
+                f"The layer {name!r} of this LoRA has numbers of {info.dtype}, and nothing says"
+                " what they are to be multiplied by.",
+                where=str(path),
+                remedy="Get it in numbers of 16 bits.",
+            )
+    for role in ("diff", "bias", "up_bias", "lokr_w1", "lokr_w2", "dora"):
         if role in roles and not (roles[role].shape and roles[role].numel):
             raise DamagedFile(f"The layer {name!r} is empty.", where=str(path))
     if "alpha" in roles and roles["alpha"].numel != 1:
