@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str | None] = {
     "verify": "make a picture again and compare",
     "doctor": "devices, versions, folders, what is missing",
     "worker": None,
+    "reader": None,
 }
 # Set to anything, it shows where in PonyStudio an unforeseen error came from.
 DEBUG = "PONYSTUDIO_DEBUG"

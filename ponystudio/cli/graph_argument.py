@@ -13,13 +13,13 @@ from ponystudio.diffusion.families import families
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
 from ponystudio.graph.formats import graph_file
-from ponystudio.graph.formats.embedded_metadata import graph_text
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective
 from ponystudio.graph.validation import check, effective_targets
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders, default_roots
+from ponystudio.pictures.picture_graph import graph_text
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from ponystudio.cli.progress import TextReport, cancellable
 from ponystudio.engine.protocol.run_events import Event, Output
 from ponystudio.engine.verification import compare
 from ponystudio.errors import Differs, UsageError
-from ponystudio.graph.formats.receipt import Receipt, read_receipt
+from ponystudio.graph.formats.receipt import Receipt
+from ponystudio.pictures.picture_graph import read_receipt
 
 
 def add_arguments(parser: ArgumentParser) -> None:

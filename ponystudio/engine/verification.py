@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ponystudio.diffusion.images.picture_levels import read_levels
-from ponystudio.graph.formats.receipt import Receipt, Verdict, read_receipt
+from ponystudio.graph.formats.receipt import Receipt, Verdict
+from ponystudio.pictures.picture_graph import read_receipt
+from ponystudio.pictures.picture_reader import read_levels
 
 # What the environment of a receipt is called in a sentence.
 _TITLES = {"device": "device", "dtype": "precision", "torch": "torch", "attention": "attention"}

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from helpers.running import until
 from ponystudio.app.studio_main import restored_window
 from ponystudio.graph.formats import graph_file
-from ponystudio.graph.formats.embedded_metadata import graph_text
+from ponystudio.pictures.picture_graph import graph_text
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import style_sheet, theme
 from ponystudio_resources import path as resource

@@ -11,7 +11,8 @@ from PIL import Image
 import ponystudio_resources
 from helpers.checkpoints import micro
 from ponystudio.cli.arguments import main
-from ponystudio.graph.formats.embedded_metadata import RECEIPT, embed, read_fields
+from ponystudio.graph.formats.embedded_metadata import RECEIPT, embed
+from ponystudio.pictures.picture_reader import read_fields
 
 GRAPH = ponystudio_resources.path("graphs", "text-to-picture.json")
 SMALL = ("--set", "latent.width=64", "--set", "latent.height=64", "--set", "sampler.steps=2")

@@ -20,10 +20,11 @@ from ponystudio.engine.headless import dry_run, run_graph
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.protocol.run_events import Progress
 from ponystudio.errors import Cancelled, MissingFile, NodeFailed, StorageFull
-from ponystudio.graph.formats.embedded_metadata import PARAMETERS, RECEIPT, read_fields
+from ponystudio.graph.formats.embedded_metadata import PARAMETERS, RECEIPT
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.library.formats.content_id import hashes
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.pictures.picture_reader import read_fields
 
 
 def make(id, type, /, **given):

@@ -11,9 +11,10 @@ import torch
 
 from helpers.engine_nodes import Studio, graph, make, names
 from ponystudio.errors import Cancelled
-from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT, read_fields
+from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT
 from ponystudio.graph.formats.graph_file import loads
 from ponystudio.library.model_index import ModelIndex
+from ponystudio.pictures.picture_reader import read_fields
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from helpers import colour_files as files
 from helpers.png16 import write_png16
-from ponystudio.diffusion.images.picture_levels import read_levels
+from ponystudio.pictures.picture_reader import read_levels
 
 RANDOM = np.random.default_rng(11)
 LEVELS = RANDOM.integers(0, 256, (9, 13, 3), dtype=np.uint8)

@@ -17,7 +17,7 @@ from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, Edit, SetView
 from ponystudio.graph.editing.node_ids import fresh_id
 from ponystudio.graph.formats import clipboard, graph_file
-from ponystudio.graph.formats.embedded_metadata import GRAPH, read_fields
+from ponystudio.graph.formats.embedded_metadata import GRAPH
 from ponystudio.graph.formats.graph_file import is_picture
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.model_folders import (
@@ -29,6 +29,7 @@ from ponystudio.library.model_folders import (
 )
 from ponystudio.library.recognition.model_file import ACCEPTED
 from ponystudio.library.recognition.recognise import recognise
+from ponystudio.pictures.picture_reader import read_fields
 from ponystudio.studio.models.field_services import loader, with_file
 
 Action = Literal["open", "nodes", "node", "note", "models"]

@@ -12,9 +12,9 @@ from PySide6.QtCore import QObject, Signal
 
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
-from ponystudio.graph.formats.embedded_metadata import graph_text
-from ponystudio.graph.formats.receipt import Receipt, Verdict, read_receipt
+from ponystudio.graph.formats.receipt import Receipt, Verdict
 from ponystudio.graph.model import Graph
+from ponystudio.pictures.picture_graph import graph_text, read_receipt
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.notification import Notification
 from ponystudio.studio.runs.job_queue import Job

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ponystudio.diffusion.images.picture_levels import read_levels
+from ponystudio.pictures.picture_reader import read_levels
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,14 +17,13 @@ from ponystudio.diffusion.weights.embedding_tensors import (
     PICTURES,
     Bundled,
     beginning,
-    damaged_picture,
     is_pair,
     names_of_vectors,
     no_embedding,
     place_of,
-    rows_of_picture,
 )
 from ponystudio.errors import DamagedFile, MismatchedValues
+from ponystudio.pictures.picture_reader import read_vectors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -100,10 +99,7 @@ def _from_weights(path: Path, word: str) -> dict[str, Tensor]:
 def _from_picture(path: Path) -> dict[str, Tensor]:
     import torch
 
-    try:
-        return {
-            f"string_to_param.{name}": torch.tensor(rows, dtype=torch.float32)
-            for name, rows in rows_of_picture(path).items()
-        }
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
-        raise damaged_picture(path, error) from None
+    return {
+        f"string_to_param.{name}": torch.from_numpy(rows.copy())
+        for name, rows in read_vectors(path).items()
+    }

@@ -4,19 +4,16 @@ are. Torch-free.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ponystudio.errors import DamagedFile, WrongKind
+from ponystudio.errors import WrongKind
 from ponystudio.library.recognition.lora_layers import BUNDLED
-from ponystudio.system.regular_file import open_regular
+from ponystudio.pictures.picture_reader import read_vectors
 
 PICTURES = (".png", ".webp")
-PICTURE_FIELD = "sd-ti-embedding"
 # SDXL's text encoders, each with vectors of its own.
 PAIR = frozenset({"clip_l", "clip_g"})
 LAYER = re.compile(r"\.(weight|bias|alpha)$")
@@ -47,7 +44,7 @@ def count_vectors(source: Path | Bundled, part: str = "clip_l") -> int:
 
     path, word = place_of(source)
     if path.suffix.lower() in PICTURES:
-        return sum(map(len, rows_of_picture(path).values()))
+        return sum(map(len, read_vectors(path).values()))
     start = beginning(word)
     with open_weights(path) as file:
         shapes = {
@@ -93,29 +90,3 @@ def names_of_vectors(names: Collection[str], part: str) -> list[str]:
 def is_pair(names: Collection[str]) -> bool:
     """Whether it is made for both of SDXL's text encoders."""
     return {part for name in names for part in name.split(".")} >= PAIR
-
-
-def rows_of_picture(path: Path) -> dict[str, list[Any]]:
-    """A1111 writes base64 of JSON, tensors as {"TORCHTENSOR": rows}, into a text field."""
-    from PIL import Image
-
-    try:
-        with (
-            open_regular(path) as file,
-            Image.open(file, formats=("PNG", "WEBP")) as picture,
-        ):
-            field = picture.info.get(PICTURE_FIELD)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DamagedFile(f"This picture cannot be read ({error}).", where=str(path)) from None
-    if field is None:
-        return {}
-    try:
-        params: dict[str, Any] = json.loads(base64.b64decode(field))["string_to_param"]
-        return {name: list(rows["TORCHTENSOR"]) for name, rows in params.items()}
-    # JSON that is nested without end raises RecursionError.
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise damaged_picture(path, error) from None
-
-
-def damaged_picture(path: Path, error: Exception) -> DamagedFile:
-    return DamagedFile(f"The embedding in this picture is damaged ({error}).", where=str(path))

@@ -19,7 +19,7 @@ LIBRARIES = (
     *("torchsde", "scipy", "pillow", "spandrel"),
 )
 # The model library, and what reads the files for it.
-MODELS = ("ponystudio.diffusion", "ponystudio.library")
+MODELS = ("ponystudio.diffusion", "ponystudio.library", "ponystudio.pictures")
 # In a frozen program the sources of the built-in nodes are gone too.
 BUILT_IN = (*MODELS, "ponystudio_nodes")
 # Files that ship and say what a prompt is.

@@ -7,23 +7,24 @@ JPEG  `parameters` as EXIF UserComment; the other fields as one JSON object, def
       COM segments as it needs, since no segment holds more than 64 KB.
 
 Reading walks the file's own structure: no pixel is decoded, and what is damaged or too large is
-as if it were not there.
+as if it were not there. It is for the reader's process alone (`pictures/`): a file is a stranger's.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ponystudio.errors import GraphFileError, NotWritable
 from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.graph.plain_json import plain_text
-from ponystudio.system.regular_file import open_regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -36,7 +37,7 @@ SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 MAX_TEXT = 64 * 2**20
 # A picture of 100 GB in PNG's usual 8 KB chunks; a file of empty chunks ends here.
 MAX_CHUNKS = 12_000_000
-MAX_FIELDS = 1000
+MAX_FIELDS, MAX_NAME = 1000, 79
 LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_535, "png": 2**31 - 1}
 
 # Fields by which other tools' pictures are told; the first one found counts.
@@ -51,6 +52,7 @@ _MAKERS: Mapping[str, str] = {
 
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _COMMENT_MARK = b"PonyStudio\0"
+_GAP = re.compile(r"[ \t\r\n]*")
 _SEGMENT = 65_533  # what a JPEG segment holds besides its own length
 _NAMESPACE = "urn:x-ponystudio:1.0:"
 _XMP = (
@@ -86,29 +88,28 @@ def embed(
     write_bytes(path, encode(picture, clean, quality))
 
 
-def read_fields(path: Path) -> dict[str, str]:
+def read_fields(file: BinaryIO) -> dict[str, str]:
     """The text fields that a picture carries, without decoding its pixels.
 
-    {} for a picture without any and for what is no picture. Raises GraphFileError if the file
-    cannot be read at all.
+    {} for a picture without any and for what is no picture. They have MAX_TEXT letters in all, and
+    no more is ever inflated.
     """
-    try:
-        with open_regular(path) as file:
-            head = file.read(12)
-            if head.startswith(b"\x89PNG\r\n\x1a\n"):
-                return _png_fields(file)
-            if head.startswith(b"\xff\xd8"):
-                return _jpeg_fields(file)
-            if head.startswith(b"RIFF") and head[8:] == b"WEBP":
-                return _webp_fields(file)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise GraphFileError(f"The file cannot be read: {error}.", where=str(path)) from None
+    file.seek(0)
+    head = file.read(12)
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _png_fields(file)
+    if head.startswith(b"\xff\xd8"):
+        return _jpeg_fields(file)
+    if head.startswith(b"RIFF") and head[8:] == b"WEBP":
+        return _webp_fields(file)
     return {}
 
 
-def graph_text(path: Path) -> str:
-    """The graph that a picture carries, as the text of a graph file. Raises GraphFileError."""
-    fields = read_fields(path)
+def graph_text(fields: Mapping[str, str], where: str) -> str:
+    """The graph among the fields of a picture, as the text of a graph file; `where` names it.
+
+    Raises GraphFileError.
+    """
     if GRAPH in fields:
         return fields[GRAPH]
     what = "The file carries no PonyStudio graph."
@@ -119,8 +120,14 @@ def graph_text(path: Path) -> str:
         if maker := _maker(fields):
             what = f"The picture was made by {maker}: it carries no PonyStudio graph."
         else:
-            what += f" It carries only: {', '.join(sorted(fields))}."
-    raise GraphFileError(what, where=str(path), remedy=remedy)
+            what += f" It carries only: {_names(fields)}."
+    raise GraphFileError(what, where=where, remedy=remedy)
+
+
+def _names(fields: Mapping[str, str]) -> str:
+    """Some of them, which are a stranger's words."""
+    names = sorted(name if len(name) <= 40 else f"{name[:39]}…" for name in fields)
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _is_ours(fields: Mapping[str, str]) -> bool:
@@ -152,40 +159,66 @@ def _as_png(picture: Picture, fields: Mapping[str, str], _quality: int) -> bytes
     return file.getvalue()
 
 
+class _Budget:
+    """What a picture may still cost: charged for all that is inflated or kept, also in vain."""
+
+    def __init__(self) -> None:
+        self.left = MAX_TEXT
+
+    def take(self, count: int) -> bool:
+        """Whether there is room for so much."""
+        self.left -= count
+        return self.left >= 0
+
+    def inflate(self, data: bytes) -> bytes | None:
+        """Decompressed, or None if it is damaged or too long."""
+        stream = zlib.decompressobj()
+        result, rest = [], data
+        try:
+            while rest and not stream.eof and self.left > 0:
+                piece = stream.decompress(rest, min(self.left, 2**20))
+                self.left -= len(piece)
+                result.append(piece)
+                rest = stream.unconsumed_tail
+        except zlib.error:
+            return None
+        return b"".join(result) if stream.eof else None
+
+
 def _png_fields(file: BinaryIO) -> dict[str, str]:
     """Text may stand before or after the image data."""
     fields: dict[str, str] = {}
-    left = MAX_TEXT
+    budget = _Budget()
     file.seek(8)
     for _ in range(MAX_CHUNKS):
         head = file.read(8)
-        if len(head) < 8 or head[4:] == b"IEND" or len(fields) >= MAX_FIELDS:
+        if len(head) < 8 or head[4:] == b"IEND" or len(fields) >= MAX_FIELDS or budget.left <= 0:
             break
         length, kind = struct.unpack(">I4s", head)
-        if kind not in (b"tEXt", b"zTXt", b"iTXt") or length > left:
+        if kind not in (b"tEXt", b"zTXt", b"iTXt") or length > budget.left:
             file.seek(length + 4, io.SEEK_CUR)
             continue
+        budget.take(length)
         data, check = file.read(length), file.read(4)
         if len(check) == 4 and zlib.crc32(kind + data) == int.from_bytes(check, "big"):
-            name, text = _png_text(kind, data, left)
+            name, text = _png_text(kind, data, budget)
             if name and text is not None:
                 fields.setdefault(name, text)
-                left -= len(text)
     return fields
 
 
-def _png_text(kind: bytes, data: bytes, limit: int) -> tuple[str, str | None]:
+def _png_text(kind: bytes, data: bytes, budget: _Budget) -> tuple[str, str | None]:
     key, _, rest = data.partition(b"\0")
-    name = key.decode("latin-1")
+    name = key[:MAX_NAME].decode("latin-1")
     if kind == b"tEXt":
         return name, rest.decode("latin-1")
     if kind == b"zTXt":
-        inflated = _inflate(rest[1:], limit)
+        inflated = budget.inflate(rest[1:])
         return name, None if inflated is None else inflated.decode("latin-1")
     compressed, rest = rest[:1] == b"\x01", rest[2:]
     _language, _, rest = rest.partition(b"\0")
     _translated, _, body = rest.partition(b"\0")
-    content = _inflate(body, limit) if compressed else body
+    content = budget.inflate(body) if compressed else body
     return name, None if content is None else content.decode("utf-8", "replace")
 
 
@@ -212,13 +245,14 @@ def _as_webp(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes
 
 def _webp_fields(file: BinaryIO) -> dict[str, str]:
     fields: dict[str, str] = {}
+    budget = _Budget()
     file.seek(12)
     for _ in range(MAX_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
             break
         kind, length = struct.unpack("<4sI", head)
-        if kind in (b"EXIF", b"XMP ") and length <= MAX_TEXT:
+        if kind in (b"EXIF", b"XMP ") and budget.take(length):
             data = file.read(length)
             fields |= _exif_fields(data) if kind == b"EXIF" else _xmp_fields(data)
             file.seek(length % 2, io.SEEK_CUR)
@@ -228,20 +262,32 @@ def _webp_fields(file: BinaryIO) -> dict[str, str]:
 
 
 def _xmp_fields(packet: bytes) -> dict[str, str]:
+    """Nothing is kept but our own property, as an element or as an attribute."""
     if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:  # nothing honest declares entities in XMP
         return {}
-    from xml.etree import ElementTree  # seldom needed, so not before
+    from xml.parsers import expat  # seldom needed, so not before
 
+    name = f"{_NAMESPACE} fields"
+    found: list[str] = []
+    inside: list[bool] = []
+    parser = expat.ParserCreate("utf-8", " ")
+    parser.buffer_text = True
+
+    def begin(tag: str, attributes: dict[str, str]) -> None:
+        found.extend(text for key, text in attributes.items() if key == name)
+        inside.append(tag == name)
+
+    def text(data: str) -> None:
+        if inside and inside[-1]:
+            found.append(data)
+
+    parser.StartElementHandler, parser.CharacterDataHandler = begin, text
+    parser.EndElementHandler = lambda _: inside.pop()
     try:
-        root = ElementTree.fromstring(packet.decode("utf-8", "replace").lstrip("\ufeff"))
-    except (ElementTree.ParseError, ValueError):
+        parser.Parse(packet.decode("utf-8", "replace").lstrip("\ufeff").encode(), True)
+    except expat.ExpatError:
         return {}
-    name = f"{{{_NAMESPACE}}}fields"
-    for element in root.iter():
-        text = element.text if element.tag == name else element.get(name)
-        if text:
-            return _from_json(text)
-    return {}
+    return _from_json("".join(found))
 
 
 # --- JPEG -----------------------------------------------------------------------------------------
@@ -295,18 +341,17 @@ def _after_headers(data: bytes) -> int:
 def _jpeg_fields(file: BinaryIO) -> dict[str, str]:
     fields: dict[str, str] = {}
     pieces: dict[int, bytes] = {}
-    count, left = 0, MAX_TEXT
+    budget, count = _Budget(), 0
     for marker, body in _jpeg_segments(file):
-        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            fields |= _exif_fields(body)
+        if marker == 0xE1 and body.startswith(b"Exif\0\0") and not fields:
+            fields = _exif_fields(body)
         elif marker == 0xFE and body.startswith(_COMMENT_MARK):
             head = len(_COMMENT_MARK) + 4
-            left -= len(body)
-            if len(body) >= head and left > 0:
+            if len(body) >= head and budget.take(len(body)):
                 number, count = struct.unpack(">HH", body[head - 4 : head])
                 pieces[number] = body[head:]
     if count and all(number in pieces for number in range(count)):
-        whole = _inflate(b"".join(pieces[number] for number in range(count)), MAX_TEXT)
+        whole = budget.inflate(b"".join(pieces[number] for number in range(count)))
         if whole is not None:
             fields |= _from_json(whole.decode("utf-8", "replace"))
     return fields
@@ -379,22 +424,36 @@ def _user_comment(comment: bytes) -> str:
     return text.decode("utf-16-le" if little else "utf-16-be", "replace").removeprefix("\ufeff")
 
 
-def _inflate(data: bytes, limit: int) -> bytes | None:
-    """Decompressed, or None if damaged or longer than `limit`."""
-    stream = zlib.decompressobj()
-    try:
-        result = stream.decompress(data, max(limit, 1))
-    except zlib.error:
-        return None
-    return result if stream.eof else None
-
-
 def _from_json(text: str) -> dict[str, str]:
+    """The texts of an object, up to the first value that is none.
+
+    Nothing else is built of it: what little text can stand for in lists is a thousand times larger.
+    """
+    fields: dict[str, str] = {}
+    place = _gap(text, 0)
+    if text[place : place + 1] != "{":
+        return {}
     try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
+        while len(fields) < MAX_FIELDS and text[place] in "{,":
+            place = _gap(text, place + 1)
+            if text[place] != '"':
+                break
+            name, place = scanstring(text, place + 1)
+            place = _gap(text, place)
+            if text[place] != ":":
+                return {}
+            place = _gap(text, place + 1)
+            if text[place] != '"':
+                break
+            value, place = scanstring(text, place + 1)
+            fields[plain_text(name[:MAX_NAME])] = plain_text(value)
+            place = _gap(text, place)
+    except (ValueError, IndexError):
         return {}
-    if not isinstance(fields, dict):
-        return {}
-    items: Iterable[tuple[str, object]] = fields.items()
-    return {name: plain_text(value) for name, value in items if isinstance(value, str)}
+    return fields
+
+
+def _gap(text: str, place: int) -> int:
+    """Where the next token begins."""
+    found = _GAP.match(text, place)
+    return place if found is None else found.end()

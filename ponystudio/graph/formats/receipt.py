@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.errors import Differs, GraphFileError
-from ponystudio.graph.formats.embedded_metadata import RECEIPT, graph_text, read_fields
+from ponystudio.graph.formats.embedded_metadata import RECEIPT, graph_text
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,20 @@ class Verdict:
         return "Models and versions are the same: it was edited, or a node never repeats itself."
 
 
-def read_receipt(picture: Path) -> Receipt:
-    """Raises GraphFileError for a picture that does not say how it was made."""
-    graph_text(picture)  # which says what is wrong with one without a graph
+def receipt_of(fields: Mapping[str, str], where: str) -> Receipt:
+    """That among the fields of a picture, which `where` names.
+
+    Raises GraphFileError for a picture that does not say how it was made.
+    """
+    graph_text(fields, where)  # which says what is wrong with one without a graph
     try:
-        receipt = json.loads(read_fields(picture).get(RECEIPT, ""))
+        receipt = json.loads(fields.get(RECEIPT, ""))
         if isinstance(receipt, dict):
             return Receipt(receipt)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise GraphFileError(
         "The picture carries a graph and no receipt of how it was made.",
-        where=str(picture),
+        where=where,
         remedy="`ponystudio run` makes one like it, with a receipt.",
     )

@@ -91,9 +91,7 @@ def load(path: Path, journal: Path | None = None) -> LoadedFile:
     Raises GraphFileError.
     """
     if graph_file.is_picture(path):
-        from ponystudio.graph.formats.embedded_metadata import (
-            graph_text,  # slow to import: XML and all it needs
-        )
+        from ponystudio.pictures.picture_graph import graph_text  # seldom needed, so not before
 
         graph = graph_file.loads(graph_text(path), where=str(path))
         return LoadedFile(graph, path.stem)

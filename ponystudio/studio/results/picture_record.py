@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QImageIOHandler, QImageReader
-
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.a1111_infotext import NEGATIVE, PROMPT, parse
-from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT, read_fields
+from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors
+from ponystudio.pictures.picture_reader import read_description, read_fields
 
 SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg"})
 _NAMES = {".png": "PNG", ".webp": "WebP", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -84,18 +82,18 @@ def read_picture(path: Path) -> PictureRecord | None:
     """What the file tells; None if it is gone or cannot be read."""
     try:
         stat = path.stat()
-        fields = read_fields(path)
+        told = read_description(path)
     except (OSError, PonyStudioError):
         return None
-    size = _size(path)
+    fields, head = told.fields, told.head
     known = _from_parameters(fields.get(PARAMETERS, "")) | _from_graph(fields)
     return PictureRecord(
         path,
         stat.st_mtime,
         stat.st_size,
         stat.st_mtime_ns,
-        size.width(),
-        size.height(),
+        head.width if head else 0,
+        head.height if head else 0,
         **known,
     )
 
@@ -106,16 +104,6 @@ def read_graph(path: Path) -> Graph | None:
         return _graph(read_fields(path))
     except PonyStudioError:
         return None
-
-
-def _size(path: Path) -> QSize:
-    """As it is shown: cameras only note that they were held upright."""
-    reader = QImageReader(str(path))
-    size = reader.size()
-    if not size.isValid():
-        return QSize(0, 0)
-    turned = reader.transformation() & QImageIOHandler.Transformation.TransformationRotate90
-    return size.transposed() if turned else size
 
 
 def _graph(fields: Mapping[str, str]) -> Graph | None:

@@ -68,7 +68,7 @@ def test_a_turned_camera(tmp_path: Path, orientation: int) -> None:
     assert torch.equal(read_picture(tmp_path / "p.png")[0], planes(wanted) / 255)
 
 
-def test_what_is_no_picture_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_picture_is_said(tmp_path: Path) -> None:
     path = tmp_path / "p.png"
     for data in (b"", b"hello", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF-3.0\n"):
         path.write_bytes(data)
@@ -82,10 +82,6 @@ def test_what_is_no_picture_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     Image.new("RGB", (64, 64)).save(path, "AVIF")
     path.write_bytes(path.read_bytes().replace(b"iloc", b"ilox"))  # where the pixels are to be
     with pytest.raises(DamagedFile):
-        read_picture(path)
-    Image.new("1", (70, 70)).save(path)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 35 * 70 - 1)
-    with pytest.raises(DamagedFile, match="exceeds limit"):
         read_picture(path)
 
 

@@ -5,8 +5,8 @@ import pytest
 from helpers.paths import DATA, needs_data
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.graph.formats.a1111_infotext import infotext, parse
-from ponystudio.graph.formats.embedded_metadata import read_fields
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.pictures.picture_reader import read_fields
 
 HASH = "0123456789abcdef" * 4
 

@@ -23,9 +23,17 @@ from ponystudio.graph.formats.embedded_metadata import (
     RECEIPT,
     SUFFIXES,
     embed,
-    graph_text,
-    read_fields,
 )
+
+
+def read_fields(path: Path) -> dict[str, str]:
+    with path.open("rb") as file:
+        return embedded_metadata.read_fields(file)
+
+
+def graph_text(path: Path) -> str:
+    return embedded_metadata.graph_text(read_fields(path), str(path))
+
 
 FIELDS = {
     GRAPH: json.dumps({"format": "ponystudio.graph", "text": 'ünïcorn, "3d" <&> 🦄\x0b\r\n]]>'}),
@@ -131,12 +139,6 @@ def test_no_graph_is_said(tmp_path: Path) -> None:
     with pytest.raises(GraphFileError, match=r"carries no .* graph.*only: Author.*reads only") as e:
         graph_text(path)
     assert str(path) in str(e.value)
-    with pytest.raises(GraphFileError, match="cannot be read"):
-        read_fields(tmp_path / "missing.png")
-    with pytest.raises(GraphFileError, match="cannot be read"):
-        read_fields(tmp_path)
-    with pytest.raises(GraphFileError, match="cannot be read"):
-        read_fields(Path("a\0b"))
 
 
 @pytest.mark.parametrize(
@@ -221,8 +223,8 @@ def test_reading_loads_no_pillow(tmp_path: Path, format: str) -> None:
     embed(picture(), path, format, FIELDS)
     code = (
         "import sys; from pathlib import Path;"
-        "from ponystudio.graph.formats.embedded_metadata import graph_text; "
-        "graph_text(Path(sys.argv[1])); print('PIL' in sys.modules, 'torch' in sys.modules)"
+        "from ponystudio.graph.formats.embedded_metadata import read_fields; "
+        "read_fields(open(sys.argv[1], 'rb')); print('PIL' in sys.modules, 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert done.stdout.split() == ["False", "False"], done.stderr

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from ponystudio.errors import Differs, GraphFileError
-from ponystudio.graph.formats.receipt import Receipt, read_receipt
+from ponystudio.graph.formats.receipt import Receipt
+from ponystudio.pictures.picture_graph import read_receipt
 
 
 @pytest.mark.parametrize(("batch", "own"), [({}, "a"), ({"batch": {"index": 1}}, "b")])

@@ -1,0 +1,215 @@
+"""Which kind of picture a file is, by its content, and those parts of it that decoding needs.
+
+A decoder is given no more than these parts: texts, comments, previews, later pictures of an
+animation and second copies of anything never reach it, so that they can cost nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+FORMATS = ("PNG", "JPEG", "WebP", "AVIF", "GIF", "BMP", "TIFF")
+KNOWN = f"Known are {', '.join(FORMATS[:-1])} and {FORMATS[-1]}."
+
+# Scans of a progressive JPEG; encoders write about ten.
+MAX_SCANS = 100
+# What a JPEG may have before its pixels; of an ICC profile as many pieces as it wants, in all:
+MAX_PROFILE = 16 * 2**20
+
+_HEAD = 64
+_BUFFER = 2**16
+_BEGINNINGS = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+# What others call pictures, by how they begin.
+_OTHERS = (
+    (b"<svg", "an SVG drawing"),
+    (b"\x1f\x8b", "a compressed file, perhaps an SVG drawing"),
+    (b"icns", "an icon of macOS"),
+    (b"\0\0\1\0", "an icon of Windows"),
+    (b"\0\0\2\0", "a cursor of Windows"),
+    (b"8BPS", "a Photoshop document"),
+    (b"gimp xcf", "a GIMP document"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000"),
+    (b"\xffO\xffQ", "a JPEG 2000"),
+    (b"\xff\x0a", "a JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL"),
+    (b"v/1\x01", "an OpenEXR picture"),
+    (b"#?RADIANCE", "a Radiance picture"),
+    (b"qoif", "a QOI picture"),
+    (b"DDS ", "a texture of DirectX"),
+    (b"%!PS", "a PostScript program"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    *((b"P%d" % n, "a Netpbm picture") for n in range(1, 8)),
+)
+
+
+class NoPicture(ValueError):
+    """The reason, for after "The picture cannot be read: "."""
+
+
+def format_of(file: BinaryIO) -> str:
+    """One of FORMATS. Raises NoPicture for anything else; the file is left at its beginning."""
+    file.seek(0)
+    head = file.read(_HEAD)
+    file.seek(0)
+    for beginning, format in _BEGINNINGS:
+        if head.startswith(beginning):
+            return format
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WebP"
+    if head.startswith(b"BM") and len(head) >= 18 and _is_bitmap(head):
+        return "BMP"
+    if head[4:8] == b"ftyp":
+        brands = {head[place : place + 4] for place in range(8, len(head) - 3, 4) if place != 12}
+        if brands & {b"avif", b"avis"}:
+            return "AVIF"
+        if brands & {b"heic", b"heix", b"mif1", b"hevc"}:
+            raise NoPicture(f"this is a HEIC picture. {KNOWN}")
+    if not head:
+        raise NoPicture("the file is empty")
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for beginning, what in _OTHERS:
+        if head.startswith(beginning) or text.startswith(beginning):
+            raise NoPicture(f"this is {what}. {KNOWN}")
+    if text.startswith((b"<?xml", b"<!doctype", b"<html", b"<!--")):
+        raise NoPicture(f"this is a drawing or a page in XML. {KNOWN}")
+    raise NoPicture(f"this is no picture. {KNOWN}")
+
+
+def _is_bitmap(head: bytes) -> bool:
+    """Two letters alone say little: the length of what follows is one of those that exist."""
+    return struct.unpack_from("<I", head, 14)[0] in (12, 16, 40, 52, 56, 64, 108, 124)
+
+
+def sound_parts(file: BinaryIO, format: str) -> BinaryIO:
+    """What a decoder gets to see of a picture of this format. Raises NoPicture for a bomb."""
+    if format == "PNG":
+        return io.BufferedReader(FileParts(file, _png_parts(file)), _BUFFER)
+    if format == "JPEG":
+        return io.BufferedReader(FileParts(file, _jpeg_parts(file)), _BUFFER)
+    file.seek(0)
+    return file
+
+
+_PNG_ONCE = (b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"eXIf",
+             b"sBIT", b"IEND")  # fmt: skip
+
+
+def _png_parts(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """(start, length) of the chunks of the first picture, in their order."""
+    yield 0, 8
+    seen: set[bytes] = set()
+    place = file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind == b"IDAT" or (kind in _PNG_ONCE and kind not in seen):
+            seen.add(kind)
+            yield place, length + 12
+        if kind == b"IEND":
+            return
+        place = file.seek(place + length + 12)
+
+
+def _jpeg_parts(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Headers that say what the pixels mean, then the pixels."""
+    yield 0, 2
+    seen: set[int] = set()
+    profile = 0
+    place = file.seek(2)
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
+        marker = head[1]
+        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            # Padding, or a marker without a body.
+            place = file.seek(place + (1 if marker == 0xFF else 2))
+            continue
+        if marker in (0xD9, 0xDA):
+            break
+        length = 2 + int.from_bytes(head[2:], "big")
+        start = file.read(14)
+        wanted = not (0xE0 <= marker <= 0xEF or marker == 0xFE)
+        if marker == 0xE2 and start.startswith(b"ICC_PROFILE\0"):
+            profile += length
+            wanted = profile <= MAX_PROFILE
+        elif marker not in seen:
+            names = {0xE0: b"JFIF\0", 0xE1: b"Exif\0", 0xEE: b"Adobe"}
+            if marker in names and start.startswith(names[marker]):
+                seen.add(marker)
+                wanted = True
+        if wanted:
+            yield place, length
+        place = file.seek(place + length)
+    if _count(file, b"\xff\xda", place) > MAX_SCANS:
+        raise NoPicture(f"it comes in more than {MAX_SCANS} scans, which no camera writes")
+    yield place, file.seek(0, os.SEEK_END) - place
+
+
+def _count(file: BinaryIO, what: bytes, place: int) -> int:
+    """How often two bytes stand in a file from a place on."""
+    file.seek(place)
+    total, last = 0, b""
+    while block := file.read(2**20):
+        total += (last + block).count(what)
+        last = block[-1:]
+    return total
+
+
+class FileParts(io.RawIOBase):
+    """Some parts of a file, one after the other, as if there were nothing else in it."""
+
+    def __init__(self, file: BinaryIO, parts: Iterable[tuple[int, int]]) -> None:
+        """`parts` are (start, length); a last one may reach beyond the end."""
+        self._file = file
+        self._starts: list[int] = []
+        self._ends: list[int] = []  # in this file, not in that one
+        size = 0
+        for start, length in parts:
+            if self._starts and start == self._starts[-1] + self._ends[-1] - (
+                self._ends[-2] if len(self._ends) > 1 else 0
+            ):
+                self._ends[-1] += length
+            else:
+                self._starts.append(start)
+                self._ends.append(size + length)
+            size += length
+        self._size = size
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        part = bisect_right(self._ends, self._place)
+        if part == len(self._ends):
+            return 0
+        before = self._ends[part - 1] if part else 0
+        count = min(len(buffer), self._ends[part] - self._place)
+        self._file.seek(self._starts[part] + self._place - before)
+        data = self._file.read(count)
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
