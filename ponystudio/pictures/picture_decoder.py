@@ -226,7 +226,12 @@ def _as_bgra(
     if orientation in _TURNS:
         shown = shown.transpose(_TURNS[orientation])
     opaque = shown.mode == "RGB"
-    data = shown.tobytes("raw", "BGRX") if opaque else shown.convert("RGBa").tobytes("raw", "BGRa")
+    # What is opaque has 255 as its alpha, too.
+    data = (
+        shown.convert("RGBA").tobytes("raw", "BGRA")
+        if opaque
+        else shown.convert("RGBa").tobytes("raw", "BGRa")
+    )
     said = PicturePixels(
         width=shown.width, height=shown.height, channels=4, opaque=opaque, whole=whole
     )

@@ -235,6 +235,8 @@ def _ask(
         raise _cannot(reason, where) from None
     except _Refused as refused:
         raise _cannot(str(refused), where) from None
+    except MemoryError:
+        raise _cannot("it takes more memory than is free", where) from None
     if isinstance(answer, PictureRefused):
         raise _cannot(answer.reason, where)
     if not isinstance(answer, wanted):

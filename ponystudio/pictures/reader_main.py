@@ -109,8 +109,10 @@ def _answer(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
     except Exception as error:  # a decoder's, of which each has its own
         if isinstance(error, NoPicture):
             return PictureRefused(reason=str(error)), b""
-        what = str(error)[:200] or type(error).__name__
-        return PictureRefused(reason=f"it is damaged or cut off ({what})"), b""
+        told = str(error)[:200] if isinstance(error, OSError | ValueError) else ""
+        return PictureRefused(
+            reason="it is damaged or cut off" + (f" ({told})" if told else "")
+        ), b""
 
 
 def _decoded(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:

@@ -20,6 +20,7 @@ from ponystudio.graph.formats.clipboard import MIME
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.notification import Notification
+from ponystudio.qt.picture_image import whole_image
 from ponystudio.studio.documents import saving
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
@@ -28,6 +29,8 @@ if TYPE_CHECKING:  # it knows all kinds of files, and is not needed before the f
     from ponystudio.app.window.drop_contents import DropChoice, DropJudge, Dropped
 
 _BESIDE = 32
+# As which other programs give a picture without a file, the best first.
+_PICTURES = ("image/png", "image/webp", "image/jpeg", "image/tiff", "image/bmp", "image/gif")
 
 # Says of a new node, and a place of the scene, where its card may stand near by.
 Room = Callable[[NodeSpec, QPointF], Point]
@@ -170,7 +173,12 @@ class DropHandler(QObject):
         local = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
         if local:
             return [partial(judge.file, path) for path in local]
-        if mime.hasImage():
+        for kind in filter(mime.hasFormat, _PICTURES):
+            content = bytes(mime.data(kind).data())
+            return [partial(_saved_picture, content, self._folder(), judge)]
+        # What another program gives in formats of its own is not for Qt to decode; without any it
+        # is plain pixels, of the system's clipboard or our own.
+        if mime.hasImage() and not any(kind.startswith("image/") for kind in mime.formats()):
             image = mime.imageData()
             if isinstance(image, QImage) and not image.isNull():
                 return [partial(_saved_picture, image.copy(), self._folder(), judge)]
@@ -209,8 +217,9 @@ def _web_address() -> Dropped:
     return Dropped("", (), BadInput("It lies on the web.", remedy="Save it first, then drop it."))
 
 
-def _saved_picture(image: QImage, folder: Path, judge: DropJudge) -> Dropped:
+def _saved_picture(picture: QImage | bytes, folder: Path, judge: DropJudge) -> Dropped:
     """A picture without a file gets one, since graphs name their inputs."""
+    image = whole_image(picture) if isinstance(picture, bytes) else picture
     path = folder / f"dropped-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)

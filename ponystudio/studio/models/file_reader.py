@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSize, Qt
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtGui import QImage
 
 from ponystudio.errors import MissingFile, PonyStudioError
 from ponystudio.library.formats.weights_file import open_weights
@@ -24,10 +23,13 @@ from ponystudio.library.recognition.model_file import ACCEPTED, NOUNS, ModelFile
 from ponystudio.library.recognition.model_notes import ModelNotes, said_of
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.qt.i18n import tr
+from ponystudio.qt.picture_image import small_image
 from ponystudio.studio.models.model_summary import THUMB, ModelSummary
 
 _SIDECARS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp",
              ".png", ".jpg", ".jpeg", ".webp", ".thumb.jpg")  # fmt: skip
+# Letters of a picture inside a model file; those of trainers have some 100,000.
+LONGEST_THUMB = 32 * 2**20
 _DTYPES = {"F16": "fp16", "F32": "fp32", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8",
            "F64": "fp64"}  # fmt: skip
 # Upscalers are named for what they do: 4x-UltraSharp, realesrgan-x4plus.
@@ -112,55 +114,27 @@ class FileReader:
             index.close()
 
 
-def read_thumb(path: Path, side: int = THUMB) -> QImage | None:
-    """A picture, as small as it is needed, upright."""
-    reader = QImageReader(str(path))
-    reader.setAutoTransform(True)
-    return _cropped(reader, side)
-
-
 def sidecar_thumb(path: Path, metadata: Any, side: int = THUMB) -> QImage | None:
-    """The picture beside a model file, or the one inside it."""
+    """The picture beside a model file, or the one inside it, as a square."""
     for suffix in _SIDECARS:
         beside = path.with_suffix(suffix)
-        if beside != path and beside.is_file() and (image := read_thumb(beside, side)) is not None:
+        if beside != path and beside.is_file() and (image := _thumb(beside, side)) is not None:
             return image
     inside = str(metadata.get("modelspec.thumbnail", ""))
-    if inside.startswith("data:image/") and "," in inside:
+    if inside.startswith("data:image/") and "," in inside and len(inside) <= LONGEST_THUMB:
         try:
             data = base64.b64decode(inside.partition(",")[2], validate=False)
         except binascii.Error:
             return None
-        image = QImage.fromData(QByteArray(data))
-        if not image.isNull():
-            return _square(image, side)
+        return _thumb(data, side)
     return None
 
 
-def _cropped(reader: QImageReader, side: int) -> QImage | None:
-    if not reader.canRead():
+def _thumb(source: Path | bytes, side: int) -> QImage | None:
+    try:
+        return small_image(source, side, fill=True).image
+    except PonyStudioError:
         return None
-    size = reader.size()
-    if size.isValid() and not size.isEmpty():
-        factor = side / min(size.width(), size.height())
-        if factor < 1:
-            reader.setScaledSize(
-                QSize(max(1, round(size.width() * factor)), max(1, round(size.height() * factor)))
-            )
-    image = reader.read()
-    return None if image.isNull() else _square(image, side)
-
-
-def _square(image: QImage, side: int) -> QImage:
-    """The middle of a picture, as a square."""
-    image = image.scaled(
-        side,
-        side,
-        Qt.AspectRatioMode.KeepAspectRatioByExpanding,
-        Qt.TransformationMode.SmoothTransformation,
-    )
-    left, top = (image.width() - side) // 2, (image.height() - side) // 2
-    return image.copy(left, top, side, side)
 
 
 def _refused(fact: ModelSummary, error: PonyStudioError, short: str = "") -> ModelSummary:
@@ -181,13 +155,11 @@ def _short(reason: str) -> str:
 
 
 def _picture(name: str, path: Path, size: int) -> ModelSummary:
-    measured = QImageReader(str(path)).size()
-    thumb = read_thumb(path)
-    problem = "" if thumb is not None else tr("No picture")
-    return ModelSummary(
-        name, path, size=size, width=max(0, measured.width()), height=max(0, measured.height()),
-        thumb=thumb, problem=problem,
-    )  # fmt: skip
+    try:
+        thumb, width, height = small_image(path, THUMB, fill=True)
+    except PonyStudioError as error:
+        return _refused(ModelSummary(name, path, size=size), error, tr("No picture"))
+    return ModelSummary(name, path, size=size, width=width, height=height, thumb=thumb)
 
 
 def _detail(model: ModelFile) -> str:

@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QImageReader, QPainter
+from PySide6.QtGui import QImage, QPainter
 
+from ponystudio.errors import PonyStudioError
 from ponystudio.qt.background_tasks import BackgroundTasks
-from ponystudio.studio.results.thumbnail_cache import MAX_DECODED_MB
+from ponystudio.qt.picture_image import whole_image
 
 MEMORY_BYTES = 1536 * 2**20
 MIN_PICTURES = 2
@@ -60,7 +61,6 @@ class ImageLoader(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        QImageReader.setAllocationLimit(MAX_DECODED_MB)
         self._work = BackgroundTasks("pictures", newest_first=True)
         self._pyramids: OrderedDict[Path, Pyramid] = OrderedDict()
         self._pending: dict[Path, None] = {}
@@ -112,21 +112,10 @@ class ImageLoader(QObject):
 
 def decoded(path: Path) -> tuple[Pyramid | None, str]:
     """The picture in all its sizes, or None and why not."""
-    reader = QImageReader(str(path))
-    reader.setAutoTransform(True)
-    image = reader.read()
-    if image.isNull():
-        if not path.exists():
-            return None, "The file is no longer there."
-        return None, f"The file cannot be shown: {reader.errorString()}."
-    # These two are what the painter draws without converting each time.
-    alpha = image.hasAlphaChannel()
-    formats = QImage.Format
-    image = image.convertToFormat(
-        formats.Format_ARGB32_Premultiplied if alpha else formats.Format_RGB32
-    )
-    image.setDevicePixelRatio(1)
-    levels = [image]
+    try:
+        levels = [whole_image(path)]
+    except PonyStudioError as error:
+        return None, error.what
     while max(levels[-1].width(), levels[-1].height()) > 2 * _SMALLEST:
         levels.append(halved(levels[-1]))
     return Pyramid(tuple(levels)), ""

@@ -11,12 +11,14 @@ from pathlib import Path
 from PySide6.QtCore import QFile, QMimeData, QObject, QStandardPaths, QUrl, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 
+from ponystudio.errors import PonyStudioError
 from ponystudio.graph.editing.edits import Compound, Edit, SetParam
 from ponystudio.graph.model import Graph
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr
 from ponystudio.qt.notification import Notification
+from ponystudio.qt.picture_image import whole_image
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.results.graph_diff import paired, values_edit
 from ponystudio.studio.results.picture_record import PictureRecord, read_graph
@@ -84,10 +86,10 @@ class PictureActions(QObject):
         self._work.start(self._copy_image(picture.path))
 
     async def _copy_image(self, path: Path) -> None:
-        image = await in_background(QImage, str(path))
+        image = await in_background(_image, path)
         data = QMimeData()
         data.setUrls([QUrl.fromLocalFile(str(path))])
-        if not image.isNull():
+        if image is not None:
             data.setImageData(image)
         QGuiApplication.clipboard().setMimeData(data)
         self.notice.emit(Notification(self.tr("%s is on the clipboard") % path.name, kind="ok"))
@@ -144,6 +146,13 @@ class PictureActions(QObject):
             note.unlink(missing_ok=True)
             self._thumbnails.forget(path)
             self._index.add(path)
+
+
+def _image(path: Path) -> QImage | None:
+    try:
+        return whole_image(path)
+    except PonyStudioError:
+        return None
 
 
 def _trashed(path: Path) -> tuple[bool, str]:

@@ -10,18 +10,20 @@ from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QImageReader, QImageWriter, QPixmap
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QImage, QImageWriter, QPixmap
 
+from ponystudio.errors import PonyStudioError
 from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.picture_image import own_image, small_image
+from ponystudio.system.regular_file import read_regular
 
 SIDE = 256
 MEMORY_BYTES = 96 * 2**20
 DISK_BYTES = 512 * 2**20
-# QImageReader gives up above this; a picture of 16,384 × 16,384 has 1 GB.
-MAX_DECODED_MB = 4096
+# One of 256 × 256 pixels that no format makes smaller, and a little more.
+MAX_KEPT = 2**19
 _TRIM_EVERY = 500
-_KEEP = Qt.AspectRatioMode.KeepAspectRatio
 
 
 class ThumbnailCache(QObject):
@@ -35,7 +37,6 @@ class ThumbnailCache(QObject):
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        QImageReader.setAllocationLimit(MAX_DECODED_MB)
         self._folder = folder
         self._work = BackgroundTasks("thumbnails", threads=2, newest_first=True)
         self._pixmaps: OrderedDict[Path, QPixmap] = OrderedDict()
@@ -115,21 +116,10 @@ class ThumbnailCache(QObject):
 
 def small(path: Path, side: int = SIDE) -> QImage | None:
     """The picture within a square of `side` px; None if it is none."""
-    reader = QImageReader(str(path))
-    reader.setAutoTransform(True)
-    size = reader.size()
-    if size.isValid() and max(size.width(), size.height()) > 2 * side:
-        # Where it is not decoded smaller it is scaled within `read`, which holds no lock of
-        # Python's; twice the size leaves the last step to smoothing.
-        reader.setScaledSize(size.scaled(QSize(2 * side, 2 * side), _KEEP))
-    image = reader.read()
-    if image.isNull():
+    try:
+        return small_image(path, side).image
+    except PonyStudioError:
         return None
-    if max(image.width(), image.height()) > side:
-        image = image.scaled(side, side, _KEEP, Qt.TransformationMode.SmoothTransformation)
-    alpha = image.hasAlphaChannel()
-    kind = QImage.Format.Format_ARGB32_Premultiplied if alpha else QImage.Format.Format_RGB32
-    return image.convertToFormat(kind)
 
 
 def trim(folder: Path, limit: int) -> None:
@@ -157,9 +147,11 @@ def _name(path: Path, mtime: int, size: int) -> str:
 
 
 def _read(file: Path) -> QImage | None:
-    if not file.exists():
+    """What `_write` wrote."""
+    try:
+        image = own_image(read_regular(file, MAX_KEPT))
+    except OSError:
         return None
-    image = QImage(str(file))
     return None if image.isNull() else image
 
 

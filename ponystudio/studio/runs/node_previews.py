@@ -6,11 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QSize, Qt
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QImage
 from shiboken6 import isValid
 
+from ponystudio.errors import PonyStudioError
 from ponystudio.qt.background_tasks import BackgroundTasks
+from ponystudio.qt.picture_image import small_image
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.runs.last_run import LastPicture, LastPictures
 from ponystudio.studio.runs.node_state_writer import PreviewPictures
@@ -83,10 +85,7 @@ def small_copy(path: str) -> tuple[QImage, int]:
         written = Path(path).stat().st_mtime_ns
     except OSError:
         return QImage(), 0
-    reader = QImageReader(path)
-    reader.setAutoTransform(True)
-    whole = reader.size()
-    if whole.isValid() and max(whole.width(), whole.height()) > LONGEST:
-        fitting = whole.scaled(QSize(LONGEST, LONGEST), Qt.AspectRatioMode.KeepAspectRatio)
-        reader.setScaledSize(fitting.expandedTo(QSize(1, 1)))
-    return reader.read(), written
+    try:
+        return small_image(Path(path), LONGEST).image, written
+    except PonyStudioError:
+        return QImage(), written

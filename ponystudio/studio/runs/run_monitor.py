@@ -33,6 +33,7 @@ from ponystudio.errors import GraphError
 from ponystudio.graph.topology import ancestors, dependents, effective
 from ponystudio.graph.validation import effective_targets
 from ponystudio.qt.i18n import tr
+from ponystudio.qt.picture_image import own_image
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.studio.runs.duration_estimates import Estimates, ProgressEstimate, Work, works
@@ -117,7 +118,7 @@ class RunMonitor(QObject):
             case Progress(node, step, steps):
                 self._on_progress(node, step, steps)
             case NodePreview(node=node, jpeg=jpeg):
-                self._on_preview(node, QImage.fromData(jpeg))
+                self._on_preview(node, own_image(jpeg))
             case NodeResult():
                 self._on_result(event)
             case WeightsEvent(seconds=seconds):
@@ -206,7 +207,7 @@ class RunMonitor(QObject):
                 self._states.on_preview(id, picture)
 
     def _on_result(self, result: NodeResult) -> None:
-        picture = QImage.fromData(result.jpeg) if result.jpeg else None
+        picture = own_image(result.jpeg) if result.jpeg else None
         if picture is not None and not picture.isNull():
             self.job.picture = picture
         if self._states is not None:

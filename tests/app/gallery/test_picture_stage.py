@@ -46,5 +46,5 @@ def test_a_picture_that_is_damaged_says_so(gallery, results, output, scanned, qt
     qtbot.waitUntil(lambda: len(gallery.listing.pictures) == 5)
     gallery.show_paths([output / "bad.png"])
     qtbot.waitUntil(lambda: bool(results.loader.problem(output / "bad.png")))
-    assert "cannot be shown" in results.loader.problem(output / "bad.png")
+    assert "cannot be read" in results.loader.problem(output / "bad.png")
     gallery.view.grab()
