@@ -28,7 +28,7 @@ def test_a_picture_with_a_graph_opens_or_is_an_input(canvas, tmp_path):
     file = png(tmp_path / "made.png", {GRAPH: graph_file.dumps(picture())})
     canvas.drop(file)
     canvas.choose("Use as input")
-    assert canvas.nodes == [("core.load_image", {"file": file.as_posix()})]
+    assert canvas.nodes == [("core.load_image", {"file": file.as_posix(), "colours": "convert"})]
     assert canvas.document.graph.view["nodes"]["image"]["pos"] == [80, 80]
     canvas.drop(file)
     canvas.choose("Open its graph")
@@ -38,7 +38,7 @@ def test_a_picture_with_a_graph_opens_or_is_an_input(canvas, tmp_path):
 def test_a_picture_without_a_graph_is_an_input(canvas):
     (canvas.models / "input").mkdir()
     canvas.drop(png(canvas.models / "input" / "cat.png"))
-    assert canvas.nodes == [("core.load_image", {"file": "cat.png"})]
+    assert canvas.nodes == [("core.load_image", {"file": "cat.png", "colours": "convert"})]
 
 
 def test_a_model_gets_the_node_that_loads_it(canvas):
