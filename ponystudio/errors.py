@@ -27,8 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# Letters of one part of an error: what a stranger's file says may be a megabyte.
-LONGEST = 1000
+# Letters of what is said in an error, each part by itself.
+LONGEST = 2000
+# Of where it is: twice the longest path of Linux.
+LONGEST_PLACE = 8192
 
 
 def shortened(text: str, most: int = 100) -> str:
@@ -48,7 +50,7 @@ class PonyStudioError(Exception):
     """What went wrong, where, and what to do about it, in plain words.
 
     `what` is one sentence; `where` a node, socket or file; `remedy` says what the user can do next.
-    Each is cut to LONGEST letters.
+    Each is cut: what a stranger's file says may be a megabyte.
     """
 
     exit_code = 1
@@ -61,7 +63,8 @@ class PonyStudioError(Exception):
         self.remedy = shortened(remedy, LONGEST)
         self.node = node
         self.socket = socket
-        self.where = shortened(where or (f"{node}.{socket}" if node and socket else node), LONGEST)
+        place = where or (f"{node}.{socket}" if node and socket else node)
+        self.where = shortened(place, LONGEST_PLACE)
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

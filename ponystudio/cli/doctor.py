@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -12,27 +13,33 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ponystudio import __version__
+from ponystudio.cli.graph_argument import add_models_argument, given_folders
 from ponystudio.engine.cache.code_fingerprint import installed_version
 from ponystudio.engine.node_packs import NodePacks, load_packs
+from ponystudio.errors import UsageError
 from ponystudio.library import user_folders
-from ponystudio.library.model_folders import default_roots
+from ponystudio.library.model_folders import ModelFolders
+from ponystudio.system.regular_file import read_regular
 
 # torch is shown with the devices.
 SHOWN = ("diffusers", "transformers", "safetensors", "numpy", "PySide6-Essentials")
 # Not in requirements: for users who want what they add.
 OPTIONAL = {"spandrel": "more kinds of upscalers"}
 
+# Bytes of the studio's settings.
+LONGEST = 1 << 20
 
-def add_arguments(_: ArgumentParser) -> None:
-    """It takes none."""
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_models_argument(parser)
 
 
-def main(_: Namespace) -> int:
+def main(arguments: Namespace) -> int:
     """Prints all it finds; 1 if something is missing without which nothing runs."""
     missing = list(_missing())
     _section("Versions", _versions())
     _section("Devices", _devices(missing))
-    _section("Folders", _folders())
+    _section("Folders", _folders(given_folders([*arguments.models, *_of_the_studio()])))
     packs = load_packs()
     _section("Nodes", _nodes(packs))
     _section("Missing", [*missing, *_failed(packs)] or ["nothing"])
@@ -61,12 +68,34 @@ def _devices(missing: list[str]) -> Iterator[str]:
     yield from doctor()
 
 
-def _folders() -> Iterator[str]:
-    for root in default_roots():
+def _folders(folders: ModelFolders) -> Iterator[str]:
+    for root in folders.roots:
         yield f"models: {_state(root)}"
+    yield from _foreign_settings(folders)
     yield f"nodes of your own: {_state(user_folders.nodes())}"
     yield f"results kept on disk: {_state(user_folders.results_cache())}"
     yield f"pictures: {_state(user_folders.pictures())}"
+
+
+def _of_the_studio() -> list[Path]:
+    """The model folders that are set in the studio and are there."""
+    try:
+        settings = json.loads(read_regular(user_folders.config() / "settings.json", LONGEST))
+        found = [Path(folder).expanduser() for folder in settings["model_folders"]]
+    except (OSError, ValueError, LookupError, TypeError, RuntimeError, RecursionError):
+        return []
+    return [folder for folder in found if folder.is_dir()]
+
+
+def _foreign_settings(folders: ModelFolders) -> Iterator[str]:
+    """The files of other tools that name folders of models, and which of their lines are lost."""
+    try:
+        files, unused = folders.settings_files, folders.unused_lines()
+    except UsageError as error:
+        yield str(error)
+        return
+    yield from (f"more models: read from {file}" for file in files)
+    yield from unused
 
 
 def _state(folder: Path) -> str:

@@ -20,6 +20,7 @@ from ponystudio.graph.validation import check, effective_targets
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.pictures.picture_graph import graph_text
+from ponystudio.system.file_names import as_stored, why_absent
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,13 @@ def open_graph(arguments: Namespace) -> OpenedGraph:
 
     Raises GraphFileError, UsageError and the errors of `set_params`.
     """
+    arguments.graph = as_stored(arguments.graph)
     packs = load_packs()
     report_problems(packs)
     graph, notes = upgrade_nodes(_read(arguments.graph), packs.upgrades, packs.catalog)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    folders = _folders(arguments.graph, arguments.models)
+    folders = given_folders(arguments.models, arguments.graph.absolute().parent)
     return OpenedGraph(
         set_params(graph, arguments.settings, packs.catalog, folders), packs, folders
     )
@@ -108,13 +110,15 @@ def _read(path: Path) -> Graph:
     return graph_file.read(path)
 
 
-def _folders(graph: Path, models: Sequence[Path]) -> ModelFolders:
-    """The model folders given, then the user's own, then the shipped ones."""
-    for folder in models:
+def given_folders(models: Sequence[Path], graph_dir: Path | None = None) -> ModelFolders:
+    """The model folders given, then the user's own, then the shipped ones. Raises UsageError."""
+    found = [as_stored(folder) for folder in models]
+    for folder in found:
         if not folder.is_dir():
+            reason = why_absent(folder)
             raise UsageError(
-                "There is no such folder.",
+                f"There is no such folder.{f' {reason}' if reason else ''}",
                 where=f"--models {folder}",
                 remedy="Name the folder that holds checkpoints, loras and the like.",
             )
-    return ModelFolders([*models, *default_roots()], graph.absolute().parent)
+    return ModelFolders([*found, *default_roots()], graph_dir)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.errors import BadInput
+from ponystudio.errors import BadInput, shortened
 
 # What people who come from ComfyUI may call a node of ours.
 COMFYUI: Mapping[str, str] = {
@@ -27,6 +27,8 @@ COMFYUI: Mapping[str, str] = {
 _COMFYUI = {name.lower(): ours for name, ours in COMFYUI.items()}
 
 FORMAT, VERSION = "ponystudio.catalog", 1
+# Of a name that may have been meant as another.
+LONGEST_WORD = 200
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,20 @@ class Catalog(Mapping[str, NodeSpec]):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A remedy that names what was probably meant, or ""."""
+    """A remedy that names what was probably meant, or "".
+
+    The name of a pack counts for nothing: all its nodes share it.
+    """
     import difflib
 
-    matches = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(matches)}?" if matches else ""
+    if len(word) > LONGEST_WORD:
+        return ""
+    whole: dict[str, list[str]] = {}
+    for name in known:
+        whole.setdefault(name.rpartition(".")[2], []).append(name)
+    matches = difflib.get_close_matches(word.rpartition(".")[2], whole, n=3, cutoff=0.6)
+    names = [name for match in matches for name in whole[match]][:3]
+    return f"Did you mean {' or '.join(map(shortened, names))}?" if names else ""
 
 
 def from_comfyui(name: str, known: Container[str]) -> str:

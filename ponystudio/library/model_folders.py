@@ -10,14 +10,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from ponystudio.errors import MissingFile, UnsafePath, UsageError
+from ponystudio.errors import MissingFile, UnsafePath, listed, shortened
 from ponystudio.library import user_folders
-from ponystudio.library.formats.yaml_file import is_true, read_yaml
+from ponystudio.library.extra_model_paths import (
+    EXTRA_PATHS,
+    ExtraModelPaths,
+    read_extra_model_paths,
+)
+from ponystudio.system.file_names import composed, folded, near, spelt_alike, unlike, why_absent
 
 _DRIVE = re.compile(r"[A-Za-z]:/")
 MOST_DEPTH = 8
+_PUT_RIGHT = "Put that right, or choose another file."
 
 
 def default_roots() -> list[Path]:
@@ -54,12 +59,27 @@ class ModelFolders:
                 "No file is chosen.",
                 remedy=f"Choose one, such as {known}." if known else self._put(kind, "one"),
             )
-        for candidate in self._candidates(kind, wanted):
-            if _is_there(candidate, kind):
-                return _absolute(candidate)
-        if any(_is_dir(candidate) for candidate in self._candidates(kind, wanted)):
+        for base, below in self._candidates(kind, wanted):
+            if _is_there(base / below, kind):
+                return _absolute(base / below)
+        alike = self._alike(kind, wanted)
+        if len(alike) == 1:
+            return _absolute(next(iter(alike.values())))
+        if any(_is_dir(base / below) for base, below in self._candidates(kind, wanted)):
             raise MissingFile(f"{name} is a folder, and no model.", remedy=_choose_inside(kind))
-        raise MissingFile(f"There is no file {name}.", remedy=self._remedy(kind, wanted))
+        name = shortened(name)
+        if alike:
+            raise MissingFile(
+                f"There is no file {name}, and more than one that is spelt alike: {listed(alike)}.",
+                remedy="Choose the one that is meant.",
+            )
+        reasons = (why_absent(base / below) for base, below in self._candidates(kind, wanted))
+        if reason := next(filter(None, reasons), ""):
+            raise MissingFile(f"{name} cannot be reached: {reason}", remedy=_PUT_RIGHT)
+        raise MissingFile(
+            f"There is no file {name}.{self._led_nowhere(kind)}",
+            remedy=self._remedy(kind, wanted),
+        )
 
     def names(self, kind: str) -> list[str]:
         """The POSIX names of all files of a kind, sorted; of equal ones the first root's counts."""
@@ -91,54 +111,107 @@ class ModelFolders:
     def folders(self, kind: str) -> list[Path]:
         """The folders of a kind that exist, in the order in which they are searched."""
         result: dict[str, Path] = {}
+        extra = [
+            (root, one)
+            for root, paths in self._extra_paths
+            for one in paths.folders
+            if one.kind == kind
+        ]
+        found = [one.path for _, one in extra if one.first]
         for root in self._roots:
-            extra = self._extra_paths.get(root, {}).get(kind, [])
-            for folder in [*places(root, kind), *extra]:
-                if folder.is_dir():
-                    # On some systems `vae` and `VAE` are one folder.
-                    result.setdefault(os.path.realpath(folder), _absolute(folder))
+            found += places(root, kind)
+            found += [one.path for of, one in extra if of == root and not one.first]
+        for folder in found:
+            if folder.is_dir():
+                # On some systems `vae` and `VAE` are one folder.
+                result.setdefault(os.path.realpath(folder), _absolute(folder))
         return list(result.values())
+
+    @property
+    def settings_files(self) -> list[Path]:
+        """The files of other tools that name more folders."""
+        return [paths.file for _, paths in self._extra_paths]
+
+    def unused_lines(self, kind: str = "") -> list[str]:
+        """What in those files leads nowhere, and why, a sentence each; `kind` "": of any kind."""
+        return [
+            line.text
+            for _, paths in self._extra_paths
+            for line in paths.unused
+            if not kind or line.kind in ("", kind)
+        ]
 
     @cached_property
     def _roots(self) -> list[Path]:
         return [_absolute(root) for root in self.roots]
 
     @cached_property
-    def _extra_paths(self) -> dict[Path, dict[str, list[Path]]]:
-        return {
-            root: extra_model_paths(root / EXTRA_PATHS)
-            for root in self._roots
-            if (root / EXTRA_PATHS).is_file()
-        }
+    def _extra_paths(self) -> list[tuple[Path, ExtraModelPaths]]:
+        """By the root that they belong to: ComfyUI has the file beside its `models`."""
+        found: dict[str, tuple[Path, ExtraModelPaths]] = {}
+        for root in self._roots:
+            beside = [root.parent] if root.name.lower() == "models" else []
+            for folder in (root, *beside):
+                file = folder / EXTRA_PATHS
+                if file.is_file() and os.path.realpath(file) not in found:
+                    paths = read_extra_model_paths(file, _KIND_OF)
+                    found[os.path.realpath(file)] = (root, paths)
+        return list(found.values())
 
-    def _candidates(self, kind: str, wanted: str) -> Iterator[Path]:
+    def _candidates(self, kind: str, wanted: str) -> Iterator[tuple[Path, str]]:
+        """Where a name may lead: below which folder, and where there."""
         if wanted.startswith("/") or _DRIVE.match(wanted):
             if Path(wanted).is_absolute():  # a drive letter is, on Windows alone
-                yield Path(wanted)
+                anchor = Path(wanted).anchor
+                yield Path(anchor), str(Path(wanted).relative_to(anchor))
             return
         if ".." not in PurePosixPath(wanted).parts:
-            yield from (folder / wanted for folder in self.folders(kind))
+            yield from ((folder, wanted) for folder in self.folders(kind))
         if self.graph_dir is not None:
-            yield self.graph_dir / wanted
+            yield self.graph_dir, wanted
+
+    def _alike(self, kind: str, wanted: str) -> dict[str, Path]:
+        """The files whose names differ from a name in nothing but how accents are stored, else in
+        letter case too, by their own names; of equal names the first counts."""
+        for key in (composed, folded):
+            found: dict[str, Path] = {}
+            for base, below in self._candidates(kind, wanted):
+                for path in spelt_alike(base, PurePosixPath(below).parts, key):
+                    if _is_there(path, kind):
+                        found.setdefault(path.relative_to(base).as_posix(), path)
+            if found:
+                return found
+        return {}
+
+    def _led_nowhere(self, kind: str) -> str:
+        """What other tools' settings add to a file that is missing."""
+        if not (files := self.settings_files):
+            return ""
+        read = f" More folders were looked for in {listed(map(str, files), 2)}"
+        unused = self.unused_lines(kind)
+        more = f" And {len(unused) - 3:,} more." if len(unused) > 3 else ""
+        return f"{read}: {' '.join(unused[:3])}{more}" if unused else f"{read}."
 
     def _remedy(self, kind: str, wanted: str) -> str:
         return self._beside_the_folders(kind, wanted) or self._near(kind, wanted) or self._put(kind)
 
     def _near(self, kind: str, wanted: str) -> str:
         """Where it may have gone: into another folder, or under a name that is almost the same."""
-        import difflib
-
         known = self.names(kind)
-        last = PurePosixPath(wanted).name.lower()
+        last = folded(PurePosixPath(wanted).name)
         moved = [
             name
             for name in known
-            if last in (PurePosixPath(name).name.lower(), PurePosixPath(name).stem.lower())
+            if last in (folded(PurePosixPath(name).name), folded(PurePosixPath(name).stem))
         ]
-        close = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
-        if matches := list(dict.fromkeys([*moved, *close]))[:3]:
-            return f"Did you mean {' or '.join(matches)}?"
-        return ""
+        matches = list(dict.fromkeys([*moved, *near(wanted, known)]))[:3]
+        if not matches:
+            return ""
+        if difference := unlike(wanted, matches[0]):
+            return (
+                f"{matches[0]} looks the same and has other letters: {difference}. Choose it anew."
+            )
+        return f"Did you mean {' or '.join(map(shortened, matches))}?"
 
     def _beside_the_folders(self, kind: str, wanted: str) -> str:
         """What to do where a root itself holds the file, which only folders below it may."""
@@ -216,7 +289,7 @@ def _names(folder: Path, kind: str, below: str = "", around: tuple[str, ...] = (
         if entry.name.startswith(".") or _is_preview(entry.name, kind, weights):
             continue
         if not _is_folder(entry):
-            if entry.name.lower().endswith(suffixes):
+            if entry.name.lower().endswith(suffixes) and not _is_dead_link(entry):
                 yield name
         elif kind in FOLDER_MODELS and (folder / name / FOLDER_MODELS[kind]).is_file():
             yield name
@@ -232,6 +305,10 @@ def _is_preview(name: str, kind: str, weights: Collection[str]) -> bool:
     return stem in weights or stem.removesuffix(".preview") in weights
 
 
+def _is_dead_link(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110
+
+
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
@@ -244,7 +321,7 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": ("checkpoints", "Stable-diffusion", "diffusers"),
     "diffusion_models": ("diffusion_models", "unet"),
     "vae": ("vae", "VAE"),
-    "text_encoders": ("text_encoders", "clip"),
+    "text_encoders": ("text_encoders", "clip", "text_encoder"),
     "tokenizers": ("tokenizers",),
     "clip_vision": ("clip_vision",),
     "loras": ("loras", "Lora", "LyCORIS"),
@@ -271,58 +348,20 @@ FOLDER_MODELS: Mapping[str, str] = {
     "text_encoders": "config.json",
     "vae": "config.json",
 }
-EXTRA_PATHS = "extra_model_paths.yaml"
-_KIND_OF = {folder: kind for kind, folders in FOLDERS.items() for folder in folders}
+_KIND_OF = {folder.lower(): kind for kind, folders in FOLDERS.items() for folder in folders}
 
 
 def places(root: Path, kind: str) -> Iterator[Path]:
     """The folders below `root` that may hold this kind; they need not exist."""
-    for folder in FOLDERS.get(kind, (kind,)):
-        yield root / folder
-        yield root / "models" / folder
+    names = FOLDERS.get(kind, (kind,))
+    for name in names:
+        yield root / name
+        yield root / "models" / name
+    for name in names:  # `Models/LoRA`, on systems that tell letter case apart
+        yield from spelt_alike(root, (name,), folded)
+        yield from spelt_alike(root, ("models", name), folded)
 
 
 def is_network(name: str) -> bool:
     """Whether a path leads to another machine: even asking whether it is there would tell it."""
     return name.replace("\\", "/").startswith("//")
-
-
-def extra_model_paths(file: Path) -> dict[str, list[Path]]:
-    """Folders by kind from ComfyUI's `extra_model_paths.yaml`, those of the default section first.
-
-    Paths to other machines are left out. Raises UsageError for what is no such file.
-    """
-    try:
-        sections = read_yaml(file) or {}
-    except (OSError, ValueError):
-        sections = None
-    if not isinstance(sections, dict):
-        raise UsageError(
-            "This is no list of model folders that can be read.",
-            where=str(file),
-            remedy="Correct it, or take it out of the model folder.",
-        )
-    known = [section for section in sections.values() if isinstance(section, dict)]
-    known.sort(key=lambda section: not is_true(section.get("is_default")))
-    result: dict[str, list[Path]] = {}
-    for section in known:
-        base = section.get("base_path", "")
-        if not isinstance(base, str) or is_network(base):
-            continue
-        for folder, value in section.items():
-            kind = _KIND_OF.get(folder)
-            if kind is not None:
-                result.setdefault(kind, []).extend(_paths(file.parent / _at_home(base), value))
-    return result
-
-
-def _paths(base: Path, value: Any) -> Iterator[Path]:
-    lines = value.splitlines() if isinstance(value, str) else []
-    for line in lines:
-        if line.strip() and not is_network(line.strip()):
-            yield base / _at_home(line.strip())
-
-
-def _at_home(path: str) -> Path:
-    # Unlike Path's own, it takes the home of a user who is not there for a plain name.
-    return Path(os.path.expanduser(path))  # noqa: PTH111

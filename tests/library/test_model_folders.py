@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,8 @@ def test_other_machines_are_not_asked(
     [
         ("pony.safetensor", "Did you mean pony.safetensors"),
         ("sub/pony.safetensors", "pony.safetensors"),
-        ("PONY.safetensors", "pony.safetensors"),
+        ("PONY2.safetensors", "pony.safetensors"),
+        ("aura_flow_0.1.safetensors", "Put it into"),
         ("deep.safetensors", "below/deep.safetensors"),
         ("C:\\models\\pony.safetensors", "pony.safetensors"),
         ("completely different", "Put it into"),
@@ -276,3 +278,63 @@ def test_no_name_and_the_name_of_a_folder(tmp_path: Path) -> None:
     said = remedy(folders, "sub")
     assert "sub is a folder" in said
     assert "model_index.json" in said
+
+
+NFC, NFD = "Pok\u00e9", "Poke\u0301"
+case_counts = pytest.mark.skipif(
+    sys.platform in ("win32", "darwin"), reason="names that differ in case are one file here"
+)
+
+
+@pytest.mark.parametrize("kind", ["checkpoints", "loras", "input", "upscale_models", "embeddings"])
+@pytest.mark.parametrize(
+    ("stored", "wanted"),
+    [(NFC, NFD), (NFD, NFC), (f"{NFC}/{NFD}", f"{NFD}/{NFC}"), ("Pony", "PONY"), (NFD, "POKÉ")],
+)
+def test_a_name_that_is_spelt_alike(tmp_path: Path, kind: str, stored: str, wanted: str) -> None:
+    suffix = ".png" if kind == "input" else ".safetensors"
+    path = put(tmp_path / kind / f"{stored}{suffix}")
+    found = ModelFolders([tmp_path]).resolve(kind, f"{wanted}{suffix}")
+    assert found.samefile(path)
+    beside = put(tmp_path / "graph" / f"{stored}{suffix}")
+    assert ModelFolders([], tmp_path / "graph").resolve(kind, f"{wanted}{suffix}").samefile(beside)
+    whole = f"{tmp_path}/graph/{wanted}{suffix}"
+    assert ModelFolders([]).resolve(kind, whole).samefile(beside)
+
+
+def test_a_folder_that_is_a_model_and_spelt_alike(tmp_path: Path) -> None:
+    put(tmp_path / "checkpoints" / NFD / "model_index.json")
+    found = ModelFolders([tmp_path]).resolve("checkpoints", NFC)
+    assert found.samefile(tmp_path / "checkpoints" / NFD)
+
+
+@case_counts
+def test_the_nearest_spelling_counts_and_of_equals_none(tmp_path: Path) -> None:
+    exact = put(tmp_path / "loras" / f"{NFC}.pt")
+    folders = ModelFolders([tmp_path])
+    put(tmp_path / "loras" / f"{NFC.upper()}.pt")
+    assert folders.resolve("loras", f"{NFC}.pt") == exact
+    assert folders.resolve("loras", f"{NFD}.pt") == exact
+    said = remedy(folders, "POKé.pt", "loras")
+    assert f"{NFC}.pt" in said
+    assert f"{NFC.upper()}.pt" in said
+    # The same name in the next folder is not another one.
+    put(tmp_path / "two" / "loras" / f"{NFC}.pt")
+    assert ModelFolders([tmp_path, tmp_path / "two"]).resolve("loras", f"{NFD}.pt") == exact
+
+
+def test_what_looks_like_the_refused_is_told_apart(tmp_path: Path) -> None:
+    put(tmp_path / "loras" / "my pony.pt")
+    said = remedy(ModelFolders([tmp_path]), "my\u00a0pony.pt", "loras")
+    assert "looks the same" in said
+    assert "U+00A0" in said
+
+
+def test_a_dead_link_is_called_one_and_not_offered(tmp_path: Path) -> None:
+    (tmp_path / "loras").mkdir()
+    (tmp_path / "loras" / "pony.pt").symlink_to("/gone/pony.pt")
+    folders = ModelFolders([tmp_path])
+    said = remedy(folders, "pony.pt", "loras")
+    assert f"{tmp_path / 'loras' / 'pony.pt'} is a link to /gone/pony.pt, which is not th" in said
+    assert "Did you mean" not in said
+    assert folders.names("loras") == []

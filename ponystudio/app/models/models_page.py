@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from ponystudio.widgets.primitives import PaintedButton, px
 
 # Milliseconds in which more of the files may become known before the page follows.
 SETTLE = 200
+# Lines of other tools' settings that are told.
+NOTICES = 3
 # Below this width the list has all the room.
 PANE_FROM = 860
 
@@ -65,6 +67,8 @@ class ModelsPage(QFrame):
         self._menu: QMenu | None = None
         self._examined: tuple[ModelEntry | None, Path | None, float] | None = None
         self._count = label("", "mono_caption", "text3")
+        self.notice = label("", "caption", "warn")
+        self.notice.setWordWrap(True)
         self.empty = EmptyState()
         self.back = PaintedButton("plain", self.tr("Back"), "left")
         self.back.setToolTip(self.tr("Back to the canvas (Esc)"))
@@ -105,6 +109,7 @@ class ModelsPage(QFrame):
             self.list.verticalScrollBar().setValue(place)
         known = any(self._facts.names(kind) is not None for kind in KINDS)
         self._count.setText(self._count_text(len(shown), len(entries)))
+        self._show_notice(self._facts.unused_lines)
         self._show_empty(known, len(entries), len(shown))
         self._show_chosen()
 
@@ -126,6 +131,15 @@ class ModelsPage(QFrame):
         if shown != total:
             return self.tr("%1 of %2 files").replace("%1", str(shown)).replace("%2", str(total))
         return self.tr("1 file") if total == 1 else self.tr("%1 files").replace("%1", str(total))
+
+    def _show_notice(self, lines: Sequence[str]) -> None:
+        """What other tools' settings say in vain: why files may be missing here."""
+        more = len(lines) - NOTICES
+        shown = [*lines[:NOTICES]]
+        if more > 0:
+            shown.append(self.tr("And %1 more.").replace("%1", str(more)))
+        self.notice.setText("\n".join(shown))
+        self.notice.setVisible(bool(lines))
 
     def _show_empty(self, known: bool, total: int, shown: int) -> None:
         self.list.setVisible(bool(shown) or not known)
@@ -245,6 +259,7 @@ class ModelsPage(QFrame):
         Spacing(column, (20 - RING, 16, 0, 0), 12)
         column.addLayout(head)
         column.addWidget(self.filters)
+        column.addWidget(self.notice)
         column.addWidget(self.list, 1)
         column.addWidget(self.empty, 1)
         self._beside = QWidget()

@@ -20,8 +20,8 @@ from ponystudio.graph.formats import clipboard, graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH
 from ponystudio.graph.formats.graph_file import is_picture
 from ponystudio.graph.model import Graph, Node
+from ponystudio.library.extra_model_paths import EXTRA_PATHS
 from ponystudio.library.model_folders import (
-    EXTRA_PATHS,
     PICTURES,
     WEIGHTS,
     ModelFolders,

@@ -7,13 +7,12 @@ Names are those of files in a folder, "EasyNegative.pt" or "style/birb.safetenso
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS, Segment, parse
-from ponystudio.errors import MissingFile
+from ponystudio.errors import MissingFile, shortened
+from ponystudio.system.file_names import folded, near
 
 SUFFIX = re.compile(r"\.(safetensors|pt|bin|ckpt|pth|png|webp)$", re.IGNORECASE)
 # Followed by a name; ComfyUI's only at the start of a segment or after white space.
@@ -35,12 +34,17 @@ class EmbeddingNames:
         for shorten in (str, _without_suffix, _stem):
             for name in self.names:
                 self._by_word.setdefault(shorten(name), name)
-        for word, name in list(self._by_word.items()):
-            self._by_word.setdefault(word.lower(), name)
+        self._by_folded: dict[str, set[str]] = {}
+        for word in self._by_word:
+            self._by_folded.setdefault(folded(word), set()).add(word)
 
     def find(self, word: str) -> str | None:
-        """The file that `word` names; letter case matters only between files that differ in it."""
-        return self._by_word.get(word) or self._by_word.get(word.lower())
+        """The file that `word` names; letter case, and how accents are stored, matter only between
+        files that differ in them: then a word that is none of theirs names none."""
+        if name := self._by_word.get(word):
+            return name
+        alike = self._by_folded.get(folded(word), ())
+        return self._by_word[next(iter(alike))] if len(alike) == 1 else None
 
     def at(self, ids: Sequence[int], place: int) -> tuple[str, int] | None:
         """The longest bare name spelt by the tokens from `place` on, and how many they are."""
@@ -51,12 +55,14 @@ class EmbeddingNames:
 
     def unknown(self, word: str) -> MissingFile:
         """The error for a name that is not there."""
-        near = get_close_matches(word, [_stem(name) for name in self.names], n=3)
+        meant = sorted(self._by_folded.get(folded(word), ()))[:3] or near(
+            word, map(_stem, self.names)
+        )
         return MissingFile(
-            f"There is no embedding called {word!r}.",
+            f"There is no embedding called {shortened(word)!r}.",
             socket="text",
-            remedy=f"Did you mean {' or '.join(near)}?"
-            if near
+            remedy=f"Did you mean {' or '.join(map(shortened, meant))}?"
+            if meant
             else "Put its file into the embeddings folder, or take it out of the prompt.",
         )
 
@@ -112,7 +118,7 @@ def _words(prompt: str) -> str:
 
 def _squeezed(text: str) -> str:
     """Texts that are spelt with the same tokens are equal in this form."""
-    return "".join(unicodedata.normalize("NFC", text).casefold().split())
+    return "".join(folded(text).split())
 
 
 def _without_suffix(name: str) -> str:

@@ -15,6 +15,7 @@ from ponystudio.graph.editing.rewiring import new_node
 from ponystudio.graph.editing.wiring import Pair, Specs
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.topology import ancestors, dependents
+from ponystudio.system.file_names import composed, folded
 
 ONE, STACK = "core.apply_lora", "core.apply_loras"
 _TAG = r"<(?:lora|lyco):[^<>:]+(?::[^<>:]*)*>"
@@ -70,11 +71,22 @@ def strip_tags(text: str) -> str:
 def file_for_tag(name: str, files: Collection[str]) -> str:
     """The file that a tag means, which leaves out its suffix and mostly its folder; the name itself
     where there is none: the node says that it is missing."""
-    wanted = name.replace("\\", "/").lower()
-    stems = {str(PurePosixPath(file).with_suffix("")).lower(): file for file in files}
-    bare = {stem.rpartition("/")[2]: file for stem, file in stems.items()}
-    whole = {file.lower(): file for file in files}
-    return next((known[wanted] for known in (whole, stems, bare) if wanted in known), name)
+    wanted = name.replace("\\", "/")
+    parts: list[Callable[[str], str]] = [str, _without_suffix, _bare]
+    for spelling in (str, composed, folded):  # the nearest spelling counts
+        for part in parts:
+            if found := [file for file in files if spelling(part(file)) == spelling(wanted)]:
+                # Of files whose names differ in their spelling alone the tag means none more.
+                return found[0] if len(set(map(part, found))) == 1 else name
+    return name
+
+
+def _without_suffix(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix(""))
+
+
+def _bare(file: str) -> str:
+    return PurePosixPath(file).stem
 
 
 def apply_tags(

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.errors import GraphFileError
+from ponystudio.errors import GraphFileError, shortened
 from ponystudio.graph.atomic_write import write_text
 from ponystudio.graph.formats.migrations import MIGRATIONS
 from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, malformed_part
 from ponystudio.graph.plain_json import DEPTH, shown
+from ponystudio.system.file_names import near, why_absent
 from ponystudio.system.regular_file import NotRegular, open_regular, read_regular
 
 WIDTH = 100
@@ -80,7 +81,9 @@ def read(path: Path) -> Graph:
         text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         raise _unreadable(
-            "There is no such file.", where, "Check the name and the folder."
+            f"There is no such file. {why_absent(path)}".rstrip(),
+            where,
+            _near_file(path) or "Check the name and the folder.",
         ) from None
     except NotRegular as error:
         raise _unreadable(f"This is {error.what}, not a graph.", where) from None
@@ -91,6 +94,16 @@ def read(path: Path) -> Graph:
             raise _unreadable("The file is far too large for a graph.", where) from None
         raise _unreadable(f"The file cannot be read: {error}.", where) from None
     return loads(text, where=where)
+
+
+def _near_file(path: Path) -> str:
+    """What beside it may have been meant."""
+    try:
+        names = [item.name for item in path.parent.iterdir()]
+    except OSError:
+        return ""
+    meant = near(path.name, [name for name in names if Path(name).suffix == path.suffix])
+    return f"Did you mean {' or '.join(map(shortened, meant))}?" if meant else ""
 
 
 def is_picture(path: Path) -> bool:

@@ -28,6 +28,28 @@ def read_yaml(path: Path) -> Any:
         raise ValueError("no YAML") from error
 
 
+def read_yaml_nodes(path: Path) -> Any:
+    """The same as PyYAML's nodes, which know their lines: `id` ("scalar", "sequence", "mapping"),
+    `value`, `start_mark.line` from 0 on. None for an empty file.
+
+    Raises what `read_yaml` raises; the ValueError has the `line`, from 1 on, where that is known.
+    """
+    import yaml
+
+    text = read_regular(path, LONGEST)
+    try:
+        return yaml.compose(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        refused = DamagedYaml("no YAML")
+        mark = getattr(error, "problem_mark", None)
+        refused.line = mark.line + 1 if mark is not None else 0
+        raise refused from error
+
+
+class DamagedYaml(ValueError):
+    line = 0
+
+
 def is_true(value: Any) -> bool:
     """Whether a text of a YAML file means yes."""
     return isinstance(value, str) and value.lower() in ("true", "yes", "on", "1")

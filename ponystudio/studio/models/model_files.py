@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 
+from ponystudio.errors import UsageError
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.models.model_summary import THUMB, ModelSummary
@@ -63,7 +64,8 @@ class PreviewPictureCache(QObject):
 
 
 class FileFacts(QObject):
-    """`changed` fires when something asked for became known."""
+    """`changed` fires when something asked for became known. `unused_lines`: what in the settings
+    of other tools, as last read, leads to no folder."""
 
     changed = Signal()
 
@@ -75,6 +77,7 @@ class FileFacts(QObject):
         self._stale: set[tuple[str, str]] = set()
         self._recheck_at: dict[tuple[str, str], float] = {}
         self._names: dict[str, list[str]] = {}
+        self.unused_lines: list[str] = []
         self._background = BackgroundTasks("model files", newest_first=True)
         self._open_reader: FileReader | None = None
         self._last_folders: ModelFolders | None = None
@@ -121,15 +124,15 @@ class FileFacts(QObject):
         folders = self._folders()
         self._stale.update(key for key in self._known if key[0] == kind)
         self._background.do(
-            lambda: folders.names(kind),
-            lambda names: self._listed(kind, names),
+            lambda: _names(folders, kind),
+            lambda found: self._listed(kind, *found),
             key=("names", kind),
         )
 
     def list_now(self, kind: str, done: Callable[[list[str]], None]) -> None:
         """The files of a kind as they are now, for `done`."""
         folders = self._folders()
-        self._background.do(lambda: folders.names(kind), done)
+        self._background.do(lambda: _names(folders, kind)[0], done)
 
     def refresh_file(self, kind: str, name: str) -> None:
         """More may be known of this file now."""
@@ -189,8 +192,9 @@ class FileFacts(QObject):
             self._known[key] = fact
             self.changed.emit()
 
-    def _listed(self, kind: str, names: list[str]) -> None:
+    def _listed(self, kind: str, names: list[str], unused_lines: list[str]) -> None:
         self._names[kind] = names
+        self.unused_lines = unused_lines
         self.changed.emit()
 
     # On the thread
@@ -207,3 +211,11 @@ class FileFacts(QObject):
         self._background.close()
         if self._open_reader is not None:
             self._open_reader.close()
+
+
+def _names(folders: ModelFolders, kind: str) -> tuple[list[str], list[str]]:
+    """The files of a kind, and what of other tools' settings was of no use."""
+    try:
+        return folders.names(kind), folders.unused_lines()
+    except UsageError as error:
+        return [], [str(error)]

@@ -26,6 +26,20 @@ def test_files_of_a_folder_that_is_added_are_there_at_once(window, page, tmp_pat
     until(lambda: "another" in names(page), 10)
 
 
+def test_what_other_tools_settings_say_in_vain_is_told(window, page, tmp_path):
+    assert not page.notice.isVisible()
+    (tmp_path / "comfy").mkdir()
+    file = tmp_path / "comfy" / "extra_model_paths.yaml"
+    file.write_text("a:\n" + "".join(f"  k{n}: x\n" for n in range(8)) + "  loras: /gone\n")
+    window.add_models(file.parent)
+    until(lambda: page.notice.isVisible(), 10)
+    assert f"{file} line 2 names k0, no kind that is read here." in texts(page)
+    assert "And 6 more." in texts(page)
+    file.write_text("[")
+    window.settings.set("model_folders", [str(file.parent), str(tmp_path)])
+    until(lambda: "no list of model folders" in texts(page), 10)
+
+
 def test_what_is_no_model_says_so(page):
     choose(page, "broken")
     assert page.chosen().problem

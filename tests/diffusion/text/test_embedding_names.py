@@ -24,7 +24,10 @@ def body(chunk: Chunk) -> list[int | TokenRow]:
 
 
 class TestNames:
-    NAMES = ("EasyNegative.safetensors", "style/birb.pt", "birb.pt", "v1.5.pt", "A.pt", "a.pt")
+    NAMES = (
+        *("EasyNegative.safetensors", "style/birb.pt", "birb.pt", "v1.5.pt", "A.pt", "a.pt"),
+        *("Pok\u00e9.pt", "Bc.pt", "bC.pt"),
+    )
 
     @pytest.mark.parametrize(
         ("word", "name"),
@@ -36,6 +39,9 @@ class TestNames:
             ("v1.5", "v1.5.pt"),
             ("A", "A.pt"),
             ("a", "a.pt"),
+            ("Poke\u0301", "Pok\u00e9.pt"),
+            ("pok\u00e9", "Pok\u00e9.pt"),
+            ("bc", None),
             ("birb.safetensors", None),
             ("", None),
         ],
@@ -69,6 +75,10 @@ class TestNames:
     def test_an_unknown_embedding_is_refused_with_near_names(self):
         with pytest.raises(MissingFile, match=r"'EasyNegativ'.*Did you mean EasyNegative\?"):
             chunks("a, embedding:EasyNegativ, b", "comfyui", **{"EasyNegative.pt": 1})
+        with pytest.raises(MissingFile, match=r"Did you mean Bc or bC\?"):
+            chunks("embedding:bc", "comfyui", **{"Bc.pt": 1, "bC.pt": 1})
+        with pytest.raises(MissingFile, match="embeddings folder"):
+            chunks("embedding:start", "comfyui", **{"aura.pt": 1})
         with pytest.raises(MissingFile, match="embeddings folder"):
             chunks("embedding:nothing", "a1111")
 

@@ -143,10 +143,15 @@ def test_a_text_encoder_of_its_own_goes_with_the_model_that_is_sampled(graph):
         ("style\\hat", "style/hat.pt"),
         ("style/hat.pt", "style/hat.pt"),
         ("nowhere", "nowhere"),
+        ("Poke\u0301", "Pok\u00e9.pt"),
+        ("POKÉ", "Pok\u00e9.pt"),
+        ("TAIL", "TAIL"),
+        ("tail", "tail.pt"),
     ],
 )
 def test_the_file_that_a_name_means(name, file):
-    assert file_for_tag(name, ["mane_v1.5.safetensors", "style/hat.pt"]) == file
+    files = ["mane_v1.5.safetensors", "style/hat.pt", "Pok\u00e9.pt", "tail.pt", "Tail.pt"]
+    assert file_for_tag(name, files) == file
 
 
 def test_nothing_to_do(graph):
