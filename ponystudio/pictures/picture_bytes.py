@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+import zlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
@@ -16,6 +17,8 @@ from typing import BinaryIO
 FORMATS = ("PNG", "JPEG", "WebP", "AVIF", "GIF", "BMP", "TIFF")
 KNOWN = f"Known are {', '.join(FORMATS[:-1])} and {FORMATS[-1]}."
 
+# Chunks of a PNG: 1.6 GB in the usual ones of 8 KB.
+MAX_CHUNKS = 200_000
 # Scans of a progressive JPEG; encoders write about ten.
 MAX_SCANS = 100
 # What a JPEG may have before its pixels; of an ICC profile as many pieces as it wants, in all:
@@ -39,7 +42,6 @@ _OTHERS = (
     (b"\x1f\x8b", "a compressed file, perhaps an SVG drawing"),
     (b"icns", "an icon of macOS"),
     (b"\0\0\1\0", "an icon of Windows"),
-    (b"\0\0\2\0", "a cursor of Windows"),
     (b"8BPS", "a Photoshop document"),
     (b"gimp xcf", "a GIMP document"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000"),
@@ -114,14 +116,32 @@ def _png_parts(file: BinaryIO) -> Iterator[tuple[int, int]]:
     yield 0, 8
     seen: set[bytes] = set()
     place = file.seek(8)
-    while len(head := file.read(8)) == 8:
+    for _ in range(MAX_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8:
+            return
         length, kind = struct.unpack(">I4s", head)
         if kind == b"IDAT" or (kind in _PNG_ONCE and kind not in seen):
             seen.add(kind)
-            yield place, length + 12
+            if kind != b"iCCP" or _is_bearable(file, length):
+                yield place, length + 12
         if kind == b"IEND":
             return
         place = file.seek(place + length + 12)
+    raise NoPicture(f"it comes in more than {MAX_CHUNKS:,} pieces")
+
+
+def _is_bearable(file: BinaryIO, length: int) -> bool:
+    """Whether a profile is no longer than any is, inflated."""
+    if length > MAX_PROFILE:
+        return False
+    stream = zlib.decompressobj()
+    _name, _, packed = file.read(length).partition(b"\0")
+    try:
+        stream.decompress(packed[1:], MAX_PROFILE)
+    except zlib.error:
+        return False
+    return stream.eof
 
 
 def _jpeg_parts(file: BinaryIO) -> Iterator[tuple[int, int]]:

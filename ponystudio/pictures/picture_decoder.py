@@ -27,7 +27,7 @@ from PIL import (
 )
 
 from ponystudio.pictures.colour import Meaning, meaning_of, to_srgb
-from ponystudio.pictures.picture_bytes import NoPicture, format_of, sound_parts
+from ponystudio.pictures.picture_bytes import MAX_PROFILE, NoPicture, format_of, sound_parts
 from ponystudio.pictures.reader_protocol import (
     MAX_PIXELS,
     PictureHead,
@@ -48,6 +48,7 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
 # The reader may start no threads.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # it raises at twice its own limit
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE  # no text reaches it, only a profile
 # Bytes that decoding takes a pixel: Pillow's four, the same again converted, and what is handed on.
 _BYTES_A_PIXEL = 12
 
@@ -102,9 +103,10 @@ def pixels(file: BinaryIO, memory: int) -> tuple[PicturePixels, bytes]:
 
 def levels(file: BinaryIO, memory: int, *, keep_colours: bool) -> tuple[PicturePixels, np.ndarray]:
     """As ReadLevels asks for it."""
-    picture, meaning = _understood(file, memory)
+    picture, stream = _opened(file, memory)
+    meaning = meaning_of(picture, stream)
     whole = _upright(picture)
-    numbers = read_png16(file, picture.size) if picture.format == "PNG" else None
+    numbers = read_png16(stream, picture.size) if picture.format == "PNG" else None
     if numbers is None:
         numbers = _numbers(picture)
     notes: tuple[str, ...] = ()

@@ -32,6 +32,7 @@ from ponystudio.pictures.picture_bytes import KNOWN
 from ponystudio.pictures.reader_protocol import (
     HEAD,
     MAX_CONTENT,
+    MAX_FILE,
     MAX_MESSAGE,
     MAX_PIXELS,
     PictureFields,
@@ -165,13 +166,16 @@ def read_vectors(path: Path) -> dict[str, np.ndarray]:
 
 def protections() -> tuple[str, ...]:
     """What the reader may not do here, in words. Raises DamagedFile where it cannot be started."""
-    with _pool.process() as process:
-        return process.given_up
+    try:
+        with pool.process() as process:
+            return process.given_up
+    except _Refused as refused:
+        raise _cannot(str(refused), "") from None
 
 
 def close() -> None:
     """End the processes there are; the next picture starts one again."""
-    _pool.close()
+    pool.close()
 
 
 def _turned(levels: np.ndarray, orientation: int) -> np.ndarray:
@@ -218,13 +222,13 @@ def _ask(
             base, rate, most = deadline
             seconds = min(base + size / rate, most)
             memory = max(LEAST_MEMORY, int(available() * SHARE))
-            handed = not isinstance(file, bytes) and _pool.hands_over
+            handed = not isinstance(file, bytes) and pool.hands_over
+            if size > (MAX_FILE if handed else MAX_CONTENT):
+                raise _Refused(f"it has {size / 2**30:,.0f} GiB")
             if not isinstance(file, bytes) and not handed:
-                if size > MAX_CONTENT:
-                    raise _Refused("the file is too large")
                 file = file.read(MAX_CONTENT)
             asked = request(memory=memory, seconds=BUSY * seconds + 10, fd=handed, **values)
-            with _pool.process() as process:
+            with pool.process() as process:
                 answer, raw = process.ask(asked, file, seconds, into)
     except FileNotFoundError:
         raise MissingFile("There is no such file.", where=where) from None
@@ -276,7 +280,7 @@ class _Process:
         """Start it and wait until it is ready. Raises OSError, _Died, _Refused."""
         self._socket: socket.socket | None = None
         theirs: Any = subprocess.PIPE
-        if _Pool.hands_over:
+        if ReaderPool.hands_over:
             self._socket, theirs = socket.socketpair()
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
@@ -470,7 +474,7 @@ class _Deadline:
         return float(times.user + times.system)
 
 
-class _Pool:
+class ReaderPool:
     """The processes there are; whoever asks waits until one is free."""
 
     # Whether an open file can be handed to another process; else its content is sent.
@@ -540,5 +544,5 @@ class _Pool:
             process.end()
 
 
-_pool = _Pool()
+pool = ReaderPool()
 atexit.register(close)

@@ -19,8 +19,8 @@ MAX_PIXELS = 2**28
 MAX_TEXT = 64 * 2**20
 # A message has at most the text of a picture and a little around it.
 MAX_MESSAGE = MAX_TEXT + 2**20
-# A file's content, where it cannot be handed over open.
-MAX_CONTENT = 2**30
+# A file that is handed over open, and one of which the content is sent.
+MAX_FILE, MAX_CONTENT = 2**32, 2**30
 
 HEAD = struct.Struct(">IQ")
 

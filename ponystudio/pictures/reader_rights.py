@@ -26,17 +26,17 @@ from typing import Any
 # brk mremap madvise rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack sendto recvfrom sendmsg
 # recvmsg exit exit_group futex getrusage gettimeofday times getpid gettid sched_yield
 # clock_gettime clock_getres clock_nanosleep nanosleep setitimer getrandom restart_syscall
-_ALLOWED = {
+ALLOWED = {
     "x86_64": (0, 1, 19, 20, 17, 3, 8, 9, 10, 11, 12, 25, 28, 13, 14, 15, 131, 44, 45, 46, 47, 60,
                231, 202, 98, 96, 100, 39, 186, 24, 228, 229, 230, 35, 38, 318, 219),
     "aarch64": (63, 64, 65, 66, 67, 57, 62, 222, 226, 215, 214, 216, 233, 134, 135, 139, 132, 206,
                 207, 211, 212, 93, 94, 98, 165, 169, 153, 172, 178, 124, 113, 114, 115, 101, 103,
                 278, 128),
 }  # fmt: skip
-_MACHINE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 # mmap and mprotect: nothing may become code.
-_MAPPING = {"x86_64": (9, 10), "aarch64": (222, 226)}
+MAPPING = {"x86_64": (9, 10), "aarch64": (222, 226)}
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT = 444, 446
 
 _NO_NEW_PRIVILEGES = 38  # of prctl
@@ -112,25 +112,25 @@ class _Program(ctypes.Structure):
 def _seccomp(libc: Any) -> bool:
     """Whether a filter holds that fails all calls but those allowed."""
     machine = platform.machine()
-    if machine not in _ALLOWED or sys.maxsize < 2**32:
+    if machine not in ALLOWED or sys.maxsize < 2**32:
         return False
-    code = _filter(machine)
+    code = seccomp_filter(machine)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.addressof(buffer))
     # Mode 1, a filter, and flag 1: for all threads.
     return bool(libc.syscall(_SECCOMP[machine], 1, 1, ctypes.byref(program)) == 0)
 
 
-def _filter(machine: str) -> bytes:
+def seccomp_filter(machine: str) -> bytes:
     """A program of classic BPF over struct seccomp_data: call at 0, machine at 4, arguments from
     16 on."""
     load, equal, any_of, end = 0x20, 0x15, 0x45, 0x06
     allow, fail = 0x7FFF0000, 0x00050000 | 1  # as EPERM
 
-    allowed = [call for call in _ALLOWED[machine] if call not in _MAPPING[machine]]
-    mapping = _MAPPING[machine]
+    allowed = [call for call in ALLOWED[machine] if call not in MAPPING[machine]]
+    mapping = MAPPING[machine]
     # The end is: fail, load the protection, test it, fail, allow.
-    code = [(load, 0, 0, 4), (equal, 1, 0, _MACHINE[machine]), (end, 0, 0, fail), (load, 0, 0, 0)]
+    code = [(load, 0, 0, 4), (equal, 1, 0, MACHINES[machine]), (end, 0, 0, fail), (load, 0, 0, 0)]
     total = len(code) + len(mapping) + len(allowed)
     for call in mapping:
         code.append((equal, total - len(code), 0, call))  # to: load the protection

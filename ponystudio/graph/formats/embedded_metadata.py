@@ -35,8 +35,10 @@ SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
 
 # Text in a picture, after decompression: far above any graph, far below what fills a memory.
 MAX_TEXT = 64 * 2**20
-# A picture of 100 GB in PNG's usual 8 KB chunks; a file of empty chunks ends here.
-MAX_CHUNKS = 12_000_000
+# A picture of 1.6 GB in PNG's usual 8 KB chunks; a file of empty chunks ends here.
+MAX_CHUNKS = 200_000
+# Of an XMP packet; cameras write some hundred.
+MAX_ELEMENTS = 20_000
 MAX_FIELDS, MAX_NAME = 1000, 79
 LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_535, "png": 2**31 - 1}
 
@@ -270,10 +272,15 @@ def _xmp_fields(packet: bytes) -> dict[str, str]:
     name = f"{_NAMESPACE} fields"
     found: list[str] = []
     inside: list[bool] = []
+    count = 0
     parser = expat.ParserCreate("utf-8", " ")
     parser.buffer_text = True
 
     def begin(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal count
+        count += 1
+        if count > MAX_ELEMENTS:
+            raise ValueError("too many elements")
         found.extend(text for key, text in attributes.items() if key == name)
         inside.append(tag == name)
 
@@ -285,7 +292,7 @@ def _xmp_fields(packet: bytes) -> dict[str, str]:
     parser.EndElementHandler = lambda _: inside.pop()
     try:
         parser.Parse(packet.decode("utf-8", "replace").lstrip("\ufeff").encode(), True)
-    except expat.ExpatError:
+    except (expat.ExpatError, ValueError):
         return {}
     return _from_json("".join(found))
 
