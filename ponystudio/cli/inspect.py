@@ -9,7 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ponystudio.cli.error_report import printable
+from ponystudio.library.file_checks import SMALL
 from ponystudio.library.formats.content_id import hashes
+from ponystudio.library.formats.number_check import check_numbers
 from ponystudio.library.recognition.model_file import ModelFile, Part, check_usable
 from ponystudio.library.recognition.recognise import recognise
 
@@ -30,6 +32,8 @@ def main(arguments: Namespace) -> int:
     else:
         print(printable("\n".join(_overview(model, sums))))
     check_usable(model)
+    if model.kind in SMALL:
+        check_numbers(arguments.file)
     return 0
 
 

@@ -125,21 +125,17 @@ class Execution:
     def _call(self, step: Step, kind: NodeType, context: RunContext) -> dict[str, Any]:
         arguments = self._arguments(step, kind.rows)
         extra = {"ctx": context} if kind.takes_context else {}
-        with (
-            self._unchanged(step, arguments),
-            torch.no_grad(),
-            self._services.allocation_limit.enforced(),
-        ):
-            returned = kind.function(**arguments, **extra)
-        outputs = _outputs(step, returned)
-        for name, value in outputs.items():
-            if not all_finite(value):
-                raise NotANumber(
-                    "The result holds values that are no numbers.",
-                    node=step.node.id,
-                    socket=name,
-                    remedy="Choose the dtype fp32, or other settings or another model.",
-                )
+        try:
+            with (
+                self._unchanged(step, arguments),
+                torch.no_grad(),
+                self._services.allocation_limit.enforced(),
+            ):
+                returned = kind.function(**arguments, **extra)
+            outputs = _outputs(step, returned)
+            _check_numbers(step, outputs)
+        except NotANumber as error:
+            raise context.models.blamed(error) from error
         return outputs
 
     @contextmanager
@@ -260,6 +256,17 @@ def _source_line(error: BaseException, kind: NodeType) -> str:
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] == pack:
             return f" ({Path(frame.f_code.co_filename).name}, line {line})"
     return ""
+
+
+def _check_numbers(step: Step, outputs: Mapping[str, Any]) -> None:
+    for name, value in outputs.items():
+        if not all_finite(value):
+            raise NotANumber(
+                "The result holds values that are no numbers.",
+                node=step.node.id,
+                socket=name,
+                remedy="Choose the dtype fp32, or other settings or another model.",
+            )
 
 
 def _as_run_error(error: Exception | SystemExit, step: Step, kind: NodeType) -> RunError:

@@ -18,7 +18,7 @@ from ponystudio.diffusion.weights.embedding_tensors import Bundled, bundled
 from ponystudio.engine.file_saver import save_numbered
 from ponystudio.engine.protocol.run_events import Memory, Note, Output, Progress
 from ponystudio.engine.run_services import RunServices
-from ponystudio.errors import Cancelled
+from ponystudio.errors import Cancelled, NotANumber
 from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.graph.formats.embedded_metadata import GRAPH, SUFFIXES, embed
 from ponystudio.library.formats.content_id import content_id
@@ -28,13 +28,17 @@ PREVIEWS = 30
 
 
 class RunModels:
-    """The pool, as one node sees it. `opened`: content id and part of what it asked for."""
+    """The pool, as one node sees it. `opened`: content id and part of what it asked for.
+
+    `recipes`: what that was.
+    """
 
     def __init__(
         self, node: str, services: RunServices, device: torch.device, check: Callable[[], None]
     ) -> None:
         self._node, self._services, self._device, self._check = node, services, device, check
         self.opened: set[tuple[str, str]] = set()
+        self.recipes: list[Recipe] = []
 
     def open(self, recipe: Recipe, *, precise: bool = False) -> AbstractContextManager[Any]:
         return self._open(recipe, precise)
@@ -42,6 +46,7 @@ class RunModels:
     @contextmanager
     def _open(self, recipe: Recipe, precise: bool) -> Iterator[Any]:
         self.opened.add((recipe.content, recipe.part))
+        self.recipes.append(recipe)
         with self._services.pool.open(
             recipe, check=self._check, device=self._device, precise=precise, note=self._note
         ) as network:
@@ -53,6 +58,15 @@ class RunModels:
 
     def content(self, path: Path) -> str:
         return content_id(path)
+
+    def blamed(self, error: NotANumber) -> NotANumber:
+        """The error, with the file and the weight that it comes from, if it comes from one."""
+        for recipe in dict.fromkeys(self.recipes):
+            if found := self._services.pool.bad_weight(recipe, self._check):
+                what, place = f"{error.what} {found.what}", {"where": error.where}
+                place |= {"node": error.node, "socket": error.socket}
+                return NotANumber(what, remedy=found.remedy, **place)
+        return error
 
     def _note(self, lora: str, text: str) -> None:
         """To the nodes that chose the LoRA, though it is this one for which it is applied."""

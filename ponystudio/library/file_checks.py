@@ -14,6 +14,8 @@ from ponystudio.library.model_folders import ModelFolders
 
 # Kinds of files of which the denoiser is what counts.
 DENOISERS = ("checkpoints", "diffusion_models")
+# Kinds of models whose files are small enough to look at every number of them.
+SMALL = ("lora", "embedding", "vae", "upscaler")
 
 
 def check_files(
@@ -27,7 +29,8 @@ def check_files(
     """Every error in the files that the nodes `ids` name (None: all), with node and socket.
 
     A model file must be one of the kind that its param asks for, and its denoiser one of `families`
-    (None: any); only its header is read, and each file once. Muted nodes and params that a wire
+    (None: any); only its header is read, of small ones whether every number is one, and each file
+    once. Muted nodes and params that a wire
     feeds are passed over.
     """
     errors: list[BadInput] = []
@@ -73,6 +76,7 @@ def _file(param: ParamSpec, socket: str, value: Any) -> Iterator[tuple[str, str,
 
 
 def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput | None:
+    from ponystudio.library.formats.number_check import check_numbers
     from ponystudio.library.recognition.model_file import ACCEPTED, check_kind
     from ponystudio.library.recognition.recognise import recognise  # with the readers it takes
 
@@ -81,6 +85,8 @@ def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput
     try:
         model = recognise(path)
         check_kind(model, kind)
+        if model.kind in SMALL:
+            check_numbers(path)
     except BadInput as error:
         unknown_upscaler = kind == "upscale_models" and isinstance(error, UnknownModel)
         # spandrel, where it is installed, knows many more upscalers.

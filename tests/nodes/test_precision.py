@@ -92,7 +92,8 @@ class TestDenoiser:
         with pytest.raises(NotANumber, match="step 1 of 2") as caught:
             paint(weights)
         assert caught.value.node == "sampler"
-        assert "another model file" in caught.value.remedy
+        assert f"{UNET}out.2.bias" in caught.value.what
+        assert "choose another" in caught.value.remedy
 
 
 @pytest.mark.parametrize("family", ["sd2", "sdxl"])

@@ -39,6 +39,12 @@ def read_latent(path: Path) -> tuple[Tensor, str]:
             where=str(path),
             remedy="Save the latent again.",
         ) from None
+    if not bool(values.isfinite().all()):
+        raise DamagedFile(
+            "The latent in this file holds values that are no numbers.",
+            where=str(path),
+            remedy="Save it again, from a run that gave a picture.",
+        )
     if values.ndim != 4:
         raise DamagedFile(f"The latent has {values.ndim} dimensions instead of 4.", where=str(path))
     return values if marked else values / OLD_SCALE, family

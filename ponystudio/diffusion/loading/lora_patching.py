@@ -17,6 +17,14 @@ from ponystudio.diffusion.lora.deltas import Delta
 from ponystudio.diffusion.lora.lora_file import LoraFile
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import FileTensor, assign
+from ponystudio.errors import FloatOverflow, NotANumber
+
+# What is added to a weight without a look at what comes of it: far from half precision's 65504.
+# Where that was wrong, no numbers come of the network, and all weights are looked at.
+SMALL = 1024.0
+# LoRAs, each with its strength.
+Strong = Iterable[tuple[LoraFile, float]]
+LOWER = "Lower its strength, or choose the dtype bf16 or fp32."
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Patched:
 
 def apply(
     network: Network[Any],
-    patches: Iterable[tuple[LoraFile, float]],
+    patches: Strong,
     *,
     check: Callable[[], None] = lambda: None,
 ) -> Patched:
@@ -39,10 +47,11 @@ def apply(
     Whatever was patched before is restored from the file. Equal LoRAs are summed first; what sums
     to 0 changes nothing. Weights that come and go are patched each time that they come. `check` is
     called before every tensor and may raise Cancelled; after that or any error the network is as
-    the file has it. Raises MismatchedValues for a LoRA that was made for another base model, and
-    UnsupportedModel for one that cannot be cut into the layers of this one.
+    the file has it. Raises MismatchedValues for a LoRA that was made for another base model,
+    UnsupportedModel for one that cannot be cut into the layers of this one, and NotANumber (in
+    fp16 FloatOverflow) where a weight becomes larger than its numbers can be.
     """
-    written = 0
+    written, patches, grown = 0, list(patches), []
     try:
         wanted, unmatched = _deltas(network, patches)
         if network.stream:
@@ -69,11 +78,59 @@ def apply(
             else:
                 network.patched |= {name}
                 assign(network.module, name, weight.to(now.dtype, copy=True))
+            if not sum(abs(strength) * delta.most() for strength, delta in deltas) <= SMALL:
+                grown.append((name, _extent(network.module.get_parameter(name))))
             written += now.nbytes
+        _check_extents(network, grown, patches)
     except BaseException:
         restore(network)
         raise
     return Patched(written, unmatched)
+
+
+def is_bad(value: Tensor) -> bool:
+    """Whether there is a not-a-number or an infinity in it."""
+    return value.numel() > 0 and not bool(_extent(value).isfinite().all())
+
+
+def blamed(network: Network[Any], name: str, stored: FileTensor, patches: Strong) -> str | None:
+    """One sentence on the LoRA that makes a weight more than its numbers can be; None for none.
+
+    Where only several of them together do, the last is named.
+    """
+    precision = stored.precision if network.rounds_patches else None
+    weight = stored.on(torch.device("cpu"), torch.float32)
+    for file, strength in patches:
+        match = file.for_module(network.part, network.module, network.family)
+        if (delta := match.deltas.get(name)) is None or not strength:
+            continue
+        weight = delta.added(weight.clone(), strength)
+        if any(is_bad(weight.to(dtype)) for dtype in (network.dtype, precision) if dtype):
+            return (
+                f"{file.path.name} at the strength {strength:g} makes the layer"
+                f" {name.removesuffix('.weight')!r} larger than the numbers of the model can be."
+            )
+    return None
+
+
+def _extent(value: Tensor) -> Tensor:
+    """Its smallest and its largest number, both not-a-number if one is; quicker than a look at
+    every one."""
+    return torch.stack(torch.aminmax(value)).float()
+
+
+def _check_extents(
+    network: Network[Any], grown: Sequence[tuple[str, Tensor]], patches: Strong
+) -> None:
+    # All at once: each answer of a device is waited for.
+    if not grown or bool(torch.stack([extent for _, extent in grown]).isfinite().all()):
+        return
+    name = next(name for name, extent in grown if not extent.isfinite().all())
+    assert network.weights is not None
+    stored = network.weights.stored(name, network.module.get_parameter(name).shape)
+    # Where no LoRA is to blame the file itself is, which is told once no numbers come of it.
+    if said := blamed(network, name, stored, patches):
+        raise (FloatOverflow if network.dtype == torch.float16 else NotANumber)(said, remedy=LOWER)
 
 
 def restore(network: Network[Any]) -> None:
@@ -86,7 +143,7 @@ def restore(network: Network[Any]) -> None:
 
 
 def _deltas(
-    network: Network[Any], patches: Iterable[tuple[LoraFile, float]]
+    network: Network[Any], patches: Strong
 ) -> tuple[dict[str, list[tuple[float, Delta]]], dict[str, tuple[str, ...]]]:
     """Parameter → the deltas it gets, each with its strength; path → layers without a place."""
     files: dict[str, LoraFile] = {}

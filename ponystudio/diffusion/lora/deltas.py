@@ -62,6 +62,10 @@ class Delta(ABC):
             return weight.add_(change, alpha=strength)
         return weight + strength * (_with_lengths(weight + change, self.lengths) - weight)
 
+    def most(self) -> float:
+        """A number that no part of s·Δ is larger than, as far as that is quickly told; else ∞."""
+        return math.inf
+
     def _lengths(self, cut: FusedSlice) -> Tensor | None:
         """Those of the same rows."""
         if self.lengths is None or _axis(self.lengths) == 1:
@@ -84,6 +88,12 @@ class LowRank(Delta):
 
     def cut(self, cut: FusedSlice) -> Self:
         return replace(self, lengths=self._lengths(cut), up=cut.of(self.up))
+
+    def most(self) -> float:
+        if self.middle is not None or self.lengths is not None:
+            return math.inf
+        up, down = (float(factor.abs().max()) for factor in (self.up, self.down))
+        return abs(self.scale) * len(self.down) * up * down
 
     def added(self, weight: Tensor, strength: float) -> Tensor:
         if self.middle is not None or self.lengths is not None:

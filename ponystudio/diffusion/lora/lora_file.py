@@ -259,8 +259,10 @@ def read(path: Path) -> LoraFile:
     file that holds no LoRA, and what `library.open_weights` raises for damaged and unsafe files.
     """
     from ponystudio.library.formats.content_id import content_id
+    from ponystudio.library.formats.number_check import check_numbers
     from ponystudio.library.formats.weights_file import open_weights
 
+    check_numbers(path)
     file = open_weights(path)
     try:
         return LoraFile(file, content_id(path))
@@ -273,13 +275,14 @@ def notes(path: Path, family: str) -> list[str]:
     """What of a LoRA has no effect on a model of `family` ("sd1", ...), and what else it brings:
     one plain sentence each.
 
-    Reads only the file's header. Raises MismatchedValues when it was made for another base, and
-    what `read` raises.
+    Raises MismatchedValues when it was made for another base, and what `read` raises.
     """
+    from ponystudio.library.formats.number_check import check_numbers
     from ponystudio.library.formats.weights_file import open_weights
 
     with open_weights(path) as file:
         held = contents(path, file.tensors)
+        check_numbers(path)
         base, total = _title(lora_family(file.tensors)), len(file.tensors)
     wanted = _title(family)
     if base and base != wanted:

@@ -15,7 +15,8 @@ import torch
 
 from ponystudio.api import Recipe
 from ponystudio.diffusion.families import families
-from ponystudio.diffusion.loading import lora_patching
+from ponystudio.diffusion.loading import bad_weights, lora_patching
+from ponystudio.diffusion.loading.bad_weights import BadWeight
 from ponystudio.diffusion.loading.cancel_hooks import cancel_hooks
 from ponystudio.diffusion.loading.load import SHIFT, load
 from ponystudio.diffusion.lora import lora_file
@@ -172,6 +173,16 @@ class WeightsPool:
             file = Path(entry.path).name
             self._emit(WeightsEvent(file, "stream", stream.prefetch.bytes_read, seconds))
 
+    def bad_weight(self, recipe: Recipe, check: Check) -> BadWeight | None:
+        """The first weight of a recipe's network that is no number, where that is in memory."""
+        for entry in self._entries:
+            same = entry.key[:2] == (recipe.content, recipe.part)
+            if same and entry.patches == _strengths(recipe):
+                with _files_of(recipe) as patches:
+                    if found := bad_weights.find(entry.network, patches, check):
+                        return found
+        return None
+
     def used_bytes(self) -> tuple[int, int]:
         """Bytes of weights where they belong, and of those that were taken off the device.
 
@@ -267,12 +278,7 @@ class WeightsPool:
         if entry.patches == wanted:
             return
         start = time.perf_counter()
-        with ExitStack() as files:
-            patches = []
-            for patch in recipe.patches:
-                file = lora_file.read(Path(patch.path))
-                files.callback(file.close)
-                patches.append((file, patch.strength))
+        with _files_of(recipe) as patches:
             # What an error or a cancel from here on leaves behind.
             entry.patches, entry.unmatched = {}, {}
             done = lora_patching.apply(entry.network, patches, check=check)
@@ -340,6 +346,18 @@ class WeightsPool:
     def _report(self, entry: _PooledNetwork, action: str, nbytes: int, start: float) -> None:
         seconds = time.perf_counter() - start
         self._emit(WeightsEvent(Path(entry.path).name, action, nbytes, round(seconds, 4)))
+
+
+@contextmanager
+def _files_of(recipe: Recipe) -> Iterator[list[tuple[lora_file.LoraFile, float]]]:
+    """Within it the LoRAs of a recipe are open, each with its strength."""
+    with ExitStack() as files:
+        patches = []
+        for patch in recipe.patches:
+            file = lora_file.read(Path(patch.path))
+            files.callback(file.close)
+            patches.append((file, patch.strength))
+        yield patches
 
 
 @contextmanager
