@@ -5,6 +5,7 @@ WebP  `parameters` as EXIF UserComment, where other tools look; the other fields
       object in an XMP property.
 JPEG  `parameters` as EXIF UserComment; the other fields as one JSON object, deflated, in as many
       COM segments as it needs, since no segment holds more than 64 KB.
+Each says that its colours are sRGB: PNG by a chunk, the others by a profile.
 
 Reading walks the file's own structure: no pixel is decoded, and what is damaged or too large is
 as if it were not there. It is for the reader's process alone (`pictures/`): a file is a stranger's.
@@ -18,6 +19,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -153,6 +155,8 @@ def _as_png(picture: Picture, fields: Mapping[str, str], _quality: int) -> bytes
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
+    info.add(b"sRGB", b"\0")
+    info.add(b"gAMA", struct.pack(">I", 45455))  # for readers that know no sRGB chunk
     for name, text in fields.items():
         # Latin-1 becomes tEXt, the only kind that the oldest readers of `parameters` know.
         info.add_text(name, text, zip=len(text) > 4096 and name != PARAMETERS)
@@ -229,7 +233,7 @@ def _png_text(kind: bytes, data: bytes, budget: _Budget) -> tuple[str, str | Non
 
 def _as_webp(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes:
     own = {name: text for name, text in fields.items() if name != PARAMETERS}
-    metadata: dict[str, bytes] = {}
+    metadata = {"icc_profile": _srgb_profile()}
     if PARAMETERS in fields:
         metadata["exif"] = _exif(fields[PARAMETERS])
     if own:
@@ -308,7 +312,9 @@ def _as_jpeg(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes
     else:
         own.pop(PARAMETERS, None)
     file = io.BytesIO()
-    _on_white(picture).save(file, "JPEG", quality=quality, subsampling=0, exif=exif)
+    solid = _on_white(picture)
+    profile = _srgb_profile() if solid.mode == "RGB" else None  # one for RGB explains no grey
+    solid.save(file, "JPEG", quality=quality, subsampling=0, exif=exif, icc_profile=profile)
     data = file.getvalue()
     start = _after_headers(data)
     return b"".join((data[:start], *_comments(own), data[start:]))
@@ -382,6 +388,15 @@ def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 
 # --- What they share ------------------------------------------------------------------------------
+
+
+@cache
+def _srgb_profile() -> bytes:
+    """That of littleCMS, made on one day for ever, so that equal pictures are equal files."""
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
 
 
 def _exif(text: str) -> bytes:

@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageChops, ImageCms, PngImagePlugin
 
 from helpers.paths import DATA, needs_data
 from ponystudio.errors import GraphFileError, NotWritable
@@ -65,6 +65,32 @@ def test_the_pixels_stay(tmp_path: Path, format: str) -> None:
         wanted, levels = picture().tobytes(), found.convert("RGB").tobytes()
     # JPEG of 100 still rounds its coefficients; the other two lose nothing.
     assert max(abs(a - b) for a, b in zip(wanted, levels, strict=True)) <= (3 * (format == "jpeg"))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_colours_are_marked_as_srgb(tmp_path: Path, format: str) -> None:
+    files = [tmp_path / f"{n}{SUFFIXES[format]}" for n in (1, 2)]
+    for path in files:
+        embed(picture(), path, format, FIELDS)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with Image.open(files[0]) as opened:
+        if format == "png":
+            assert opened.info["srgb"] == 0
+            assert opened.info["gamma"] == 0.45455
+            return
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(opened.info["icc_profile"]))
+        srgb = ImageCms.createProfile("sRGB")
+        same = ImageCms.profileToProfile(opened.convert("RGB"), profile, srgb)
+        assert same is not None
+        apart = ImageChops.difference(same, opened.convert("RGB")).getextrema()
+        assert max(high for _, high in apart) <= 1
+
+
+def test_grey_has_no_profile_of_rgb(tmp_path: Path) -> None:
+    embed(picture("RGB").convert("L"), tmp_path / "a.jpg", "jpeg", FIELDS)
+    with Image.open(tmp_path / "a.jpg") as opened:
+        assert opened.mode == "L"
+        assert not opened.info.get("icc_profile")
 
 
 @pytest.mark.parametrize("format", FORMATS)
