@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ponystudio.api import Annotated, Choice, Context, File, Image, Label, Mask, Range, Text, node
-from ponystudio.diffusion.images.resample import PICTURE_METHODS
-from ponystudio_nodes.masks import check_alpha
+from ponystudio.api import Annotated, Choice, Context, File, Image, Mask, Range, Text, node
+from ponystudio_nodes.masks import Method, Side, alpha_of, opaque
 
 COLOURS = ("convert", "keep")
 
@@ -59,11 +58,8 @@ def save_image(
         format: png loses nothing; webp and jpeg are smaller; jpeg has no transparency.
         quality: For webp and jpeg; a webp of 100 loses nothing.
     """
-    if alpha is not None:
-        check_alpha(image, alpha)
-        if bool((alpha.values == 1).all()):
-            alpha = None
-    ctx.save_picture(image, prefix=prefix, format=format, quality=quality, alpha=alpha)
+    seen = None if alpha_of(image, alpha) is None else alpha
+    ctx.save_picture(image, prefix=prefix, format=format, quality=quality, alpha=seen)
 
 
 @node("core.preview_image", title="Preview image", group="Image", effects=True)
@@ -72,32 +68,38 @@ def preview_image(image: Image, *, ctx: Context) -> None:
     ctx.show_picture(image)
 
 
-Side = Annotated[int, Range(0, 16384, soft=(0, 4096), step=8)]
+class ScaledPicture(NamedTuple):
+    image: Image
+    mask: Mask
 
 
 @node("core.scale_image", title="Scale image", group="Image")
 def scale_image(
     image: Image,
+    alpha: Mask | None = None,
     *,
     width: Side = 512,
     height: Side = 512,
-    method: Annotated[str, Choice(PICTURE_METHODS), Label("Method")] = "lanczos",
-) -> Image:
-    """Make pictures larger or smaller.
+    method: Method = "lanczos",
+) -> ScaledPicture:
+    """Make pictures larger or smaller, and what they have of transparency with them.
 
     Args:
+        alpha: Where the picture is opaque; colours that it hides stay hidden.
         width: In pixels; 0 keeps the proportions.
         height: In pixels; 0 keeps the proportions.
         method: lanczos is sharpest and good both ways; area is good for making smaller, the
             others only for making larger.
     """
-    from ponystudio.diffusion.images.resample import scale_picture
+    from ponystudio.diffusion.images.resample import scale_picture, wanted_size
+    from ponystudio.diffusion.images.transparency import scale_cut_out
 
-    old_height, old_width = image.pixels.shape[-2:]
+    seen = alpha_of(image, alpha)
     if not width and not height:
-        return image
-    size = (
-        height or max(1, round(old_height * width / old_width)),
-        width or max(1, round(old_width * height / old_height)),
-    )
-    return Image(scale_picture(image.pixels, size, method))
+        return ScaledPicture(image, alpha or opaque(image.pixels))
+    size = wanted_size(image.pixels, width, height)
+    if seen is None:
+        pixels = scale_picture(image.pixels, size, method)
+        return ScaledPicture(Image(pixels), opaque(pixels))
+    pixels, seen = scale_cut_out(image.pixels, seen, size, method)
+    return ScaledPicture(Image(pixels), Mask(seen))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from ponystudio.api import (
     Annotated,
@@ -22,6 +23,10 @@ from ponystudio.api import (
 )
 from ponystudio.diffusion.images.resample import LATENT_METHODS
 from ponystudio.errors import MismatchedValues
+from ponystudio_nodes.masks import alpha_of, misfit, opaque
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Side = Annotated[int, Range(16, 16384, soft=(256, 2048), step=8)]
 Tile = Annotated[int, Range(0, 8192, soft=(0, 2048), step=64)]
@@ -36,6 +41,7 @@ def empty_latent(
     width: Side = 512,
     height: Side = 512,
     batch: Annotated[int, Range(1, 4096, soft=(1, 16))] = 1,
+    ctx: Context,
 ) -> Latent:
     """The blank canvas of a new picture.
 
@@ -46,7 +52,13 @@ def empty_latent(
     """
     import torch
 
-    return Latent(torch.zeros(batch, 4, height // 8, width // 8))
+    rows, columns = height // 8, width // 8
+    if (8 * columns, 8 * rows) != (width, height):
+        ctx.note(
+            f"The picture will have {8 * columns}×{8 * rows} pixels instead of {width}×{height}:"
+            " its sides must be multiples of 8."
+        )
+    return Latent(torch.zeros(batch, 4, rows, columns))
 
 
 @node("core.decode_latent", title="Decode", group="Latent")
@@ -67,14 +79,37 @@ def decode_latent(
         return Image(autoencoder.decode(latent.values, tile=_tile(tile, ctx), on_tile=ctx.progress))
 
 
+class EncodedPicture(NamedTuple):
+    latent: Latent
+    mask: Mask
+
+
 @node("core.encode_image", title="Encode", group="Latent")
 def encode_image(
-    vae: Vae, image: Image, *, tile: Annotated[Tile, Label(help=TILE_HELP)] = 0, ctx: Context
-) -> Latent:
-    """Turn a picture into a latent, cut to a multiple of 8 around its centre."""
+    vae: Vae,
+    image: Image,
+    alpha: Mask | None = None,
+    *,
+    tile: Annotated[Tile, Label(help=TILE_HELP)] = 0,
+    ctx: Context,
+) -> EncodedPicture:
+    """Turn a picture into a latent, cut to a multiple of 8 around its centre.
+
+    Args:
+        alpha: Where the picture is opaque; colours that it hides stay hidden. The mask that comes
+            out is cut as the picture is.
+    """
+    seen = alpha_of(image, alpha)
     with ctx.models.open(vae) as autoencoder:
-        values = autoencoder.encode(image.pixels, tile=_tile(tile, ctx), on_tile=ctx.progress)
-    return Latent(values, vae.family)
+        pixels, mask = _in_cells(image, seen, autoencoder.downscale, ctx)
+        values = autoencoder.encode(pixels, tile=_tile(tile, ctx), on_tile=ctx.progress)
+    return EncodedPicture(Latent(values, vae.family), mask)
+
+
+class EncodedHole(NamedTuple):
+    latent: Latent
+    mask: Mask
+    alpha: Mask
 
 
 @node("core.encode_for_inpainting", title="Encode for inpainting", group="Latent")
@@ -82,23 +117,50 @@ def encode_for_inpainting(
     vae: Vae,
     image: Image,
     mask: Mask,
+    alpha: Mask | None = None,
     *,
     tile: Annotated[Tile, Label(help=TILE_HELP)] = 0,
     ctx: Context,
-) -> Latent:
+) -> EncodedHole:
     """Turn a picture into a latent with a hole, for a model that is made for inpainting.
 
     Args:
-        image: The picture; it is cut to a multiple of 8 around its centre.
+        image: The picture; it is cut to a multiple of 8 around its centre, and the masks with it.
         mask: White where it is to be painted anew.
+        alpha: Where the picture is opaque; colours that it hides stay hidden.
     """
-    from ponystudio.diffusion.images.vae import with_hole
+    from ponystudio.diffusion.images.resample import scale_picture
+    from ponystudio.diffusion.images.vae import cut_to_cells, with_hole
 
-    shown = with_hole(image.pixels, mask.values)
+    seen, hole, size = alpha_of(image, alpha), mask.values, image.pixels.shape[-2:]
+    if said := misfit(mask, size, len(image.pixels)):
+        ctx.note(said)
+        hole = scale_picture(hole, size, "bilinear")
     with ctx.models.open(vae) as autoencoder:
+        pixels, seen_part = _in_cells(image, seen, autoencoder.downscale, ctx)
+        hole = cut_to_cells(hole, autoencoder.downscale)
         encode = partial(autoencoder.encode, tile=_tile(tile, ctx), on_tile=ctx.progress)
-        values, around = encode(image.pixels), encode(shown)
-    return Latent(values, vae.family, mask=mask.values, shown=around)
+        values, around = encode(pixels), encode(with_hole(pixels, hole))
+    latent = Latent(values, vae.family, mask=hole, shown=around)
+    return EncodedHole(latent, Mask(hole), seen_part)
+
+
+def _in_cells(
+    image: Image, seen: Tensor | None, downscale: int, ctx: Context
+) -> tuple[Tensor, Mask]:
+    """What an autoencoder sees of a picture, and the alpha of that part; a cut is told."""
+    from ponystudio.diffusion.images.transparency import spread_colours
+    from ponystudio.diffusion.images.vae import cut_to_cells
+
+    pixels = image.pixels if seen is None else spread_colours(image.pixels, seen)
+    (height, width), pixels = pixels.shape[-2:], cut_to_cells(pixels, downscale)
+    rows, columns = pixels.shape[-2:]
+    if (rows, columns) != (height, width) and pixels.numel():
+        ctx.note(
+            f"The picture was cut from {width}×{height} to {columns}×{rows} pixels: its sides must"
+            f" be multiples of {downscale}. To lose nothing, scale it before."
+        )
+    return pixels, opaque(pixels) if seen is None else Mask(cut_to_cells(seen, downscale))
 
 
 @node("core.scale_latent_by", title="Scale latent by", group="Latent")
@@ -118,12 +180,30 @@ def scale_latent_by(
 
     height, width = latent.values.shape[-2:]
     size = max(1, round(height * factor)), max(1, round(width * factor))
-    return replace(latent, values=scale_latent(latent.values, size, method))
+    values, shown = scale_latent(latent.values, size, method), latent.shown
+    if shown is not None:
+        shown = scale_latent(shown, size, method)
+    return replace(latent, values=values, shown=shown)
 
 
 @node("core.mask_latent", title="Mask latent", group="Latent", exact=True)
-def mask_latent(latent: Latent, mask: Mask) -> Latent:
-    """Let the sampler repaint only where the mask is white."""
+def mask_latent(latent: Latent, mask: Mask, *, ctx: Context) -> Latent:
+    """Let the sampler repaint only where the mask is white.
+
+    Args:
+        mask: Of the size of the picture; if that was cut when it was encoded, the mask is, too.
+            Any other size is scaled to cover the whole.
+    """
+    from ponystudio.diffusion.families import find_family
+    from ponystudio.diffusion.images.vae import cut_to_cells
+
+    downscale = find_family(latent.family).downscale if latent.family else 8
+    height, width = (side * downscale for side in latent.values.shape[-2:])
+    part = cut_to_cells(mask.values, downscale)
+    if part.shape[-2:] == (height, width):
+        mask = Mask(part)
+    if said := misfit(mask, (height, width), len(latent.values)):
+        ctx.note(said)
     return replace(latent, mask=mask.values)
 
 

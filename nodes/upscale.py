@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ponystudio.api import Annotated, Context, File, Image, Mask, Range, Upscaler, node
-from ponystudio_nodes.masks import check_alpha
+from ponystudio_nodes.masks import alpha_of, opaque
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,33 +47,41 @@ def upscale_image(
     """Enlarge pictures with a network that has learned what details look like.
 
     Args:
-        alpha: Where the picture is opaque; it is enlarged in the same way.
+        alpha: Where the picture is opaque; it is enlarged in the same way, and colours that it
+            hides stay hidden.
         scale: How many times larger; 0 is what the network was made for, other values resize its
             result.
         tile: Side of the pieces that are worked on at once, in pixels; 0 leaves it to the network.
     """
     import torch
 
-    batch = len(image.pixels)
-    pixels = image.pixels
-    if alpha is not None and not bool((alpha.values == 1).all()):
-        check_alpha(image, alpha)
+    from ponystudio.diffusion.images.resample import scale_picture
+    from ponystudio.diffusion.images.transparency import (
+        scale_cut_out,
+        spread_colours,
+        without_noise,
+    )
+
+    pixels, seen = image.pixels, alpha_of(image, alpha)
+    batch = len(pixels)
+    if seen is not None:
         # The network knows colours only, so transparency goes through it as a grey picture.
-        pixels = torch.cat((pixels, alpha.values.to(pixels).expand(-1, 3, -1, -1)))
+        grey = seen.to(pixels).expand(-1, 3, -1, -1)
+        pixels = torch.cat((spread_colours(pixels, seen), grey))
     with ctx.models.open(upscaler) as network:
         if ctx.frugal:
             tile = min(tile or FRUGAL_TILE, FRUGAL_TILE)
         enlarged = network(pixels, tile=tile, on_tile=ctx.progress)
         size = _size(image.pixels, scale or network.scale)
-    if enlarged.shape[-2:] != size:
-        from ponystudio.diffusion.images.resample import scale_picture
-
-        enlarged = scale_picture(enlarged, size, "lanczos")
-    grey = enlarged[batch:].mean(dim=1, keepdim=True)
-    return Enlarged(
-        Image(enlarged[:batch]),
-        Mask(grey if len(grey) else enlarged.new_ones(batch, 1, *size)),
-    )
+    pixels, other_size = enlarged[:batch], enlarged.shape[-2:] != size
+    if seen is None:
+        if other_size:
+            pixels = scale_picture(pixels, size, "lanczos")
+        return Enlarged(Image(pixels), opaque(pixels))
+    seen = without_noise(enlarged[batch:].mean(dim=1, keepdim=True), seen)
+    if other_size:
+        pixels, seen = scale_cut_out(pixels, seen, size, "lanczos")
+    return Enlarged(Image(pixels), Mask(seen))
 
 
 def _size(pixels: Tensor, scale: float) -> tuple[int, int]:

@@ -8,9 +8,11 @@ import torch
 from PIL import Image as Pillow
 
 from helpers.colour_files import P3_XYZ, rgb_profile
+from helpers.cut_outs import disc
 from helpers.node_context import FakeContext
 from ponystudio.api import Image, Mask
-from ponystudio.diffusion.images.resample import PICTURE_METHODS
+from ponystudio.diffusion.images.resample import PICTURE_METHODS, scale_picture
+from ponystudio.errors import MismatchedValues
 from ponystudio_nodes.images import load_image, preview_image, save_image, scale_image
 
 
@@ -76,12 +78,13 @@ def test_preview() -> None:
 @pytest.mark.parametrize("method", PICTURE_METHODS)
 def test_every_method_gives_the_size_and_stays_in_range(method: str) -> None:
     for size in ((9, 20), (2, 3)):
-        scaled = scale_image(image(2, 3, 5, 7), height=size[0], width=size[1], method=method)
+        scaled = scale_image(image(2, 3, 5, 7), height=size[0], width=size[1], method=method).image
         assert scaled.pixels.shape == (2, 3, *size)
         assert scaled.pixels.dtype == torch.float32
         assert scaled.pixels.min() >= 0
         assert scaled.pixels.max() <= 1
-        grey = scale_image(Image(torch.full((1, 3, 5, 7), 0.25)), height=9, width=4, method=method)
+        plain = Image(torch.full((1, 3, 5, 7), 0.25))
+        grey = scale_image(plain, height=9, width=4, method=method).image
         assert torch.allclose(grey.pixels, torch.tensor(0.25), atol=1e-6)
 
 
@@ -90,7 +93,7 @@ def test_lanczos_is_pillows() -> None:
     levels = np.random.default_rng(5).integers(90, 166, (24, 30, 3), dtype=np.uint8)
     pixels = torch.from_numpy(levels).permute(2, 0, 1)[None] / 255
     for height, width in ((48, 77), (7, 11)):
-        scaled = scale_image(Image(pixels), height=height, width=width, method="lanczos").pixels
+        scaled = scale_image(Image(pixels), height=height, width=width).image.pixels
         wanted = Pillow.fromarray(levels).resize((width, height), Pillow.Resampling.LANCZOS)
         difference = scaled[0].permute(1, 2, 0) * 255 - torch.from_numpy(np.asarray(wanted).copy())
         assert difference.abs().max() < 1.5  # it rounds to levels after either pass
@@ -98,6 +101,46 @@ def test_lanczos_is_pillows() -> None:
 
 def test_zero_keeps_the_proportions() -> None:
     tall = image(1, 3, 40, 20)
-    assert scale_image(tall, width=10, height=0).pixels.shape == (1, 3, 20, 10)
-    assert scale_image(tall, width=0, height=10).pixels.shape == (1, 3, 10, 5)
-    assert scale_image(tall, width=0, height=0) is tall
+    assert scale_image(tall, width=10, height=0).image.pixels.shape == (1, 3, 20, 10)
+    assert scale_image(tall, width=0, height=10).image.pixels.shape == (1, 3, 10, 5)
+    assert scale_image(tall, width=0, height=0).image is tall
+
+
+@pytest.mark.parametrize("method", PICTURE_METHODS)
+def test_a_cut_out_is_scaled_without_the_colours_that_it_hides(method: str) -> None:
+    """A light disc on transparent black: its border stays light, whatever its size."""
+    picture, alpha = disc(48, light=(1.0, 0.9, 0.6))
+    for side in (24, 31, 48, 96, 131):
+        scaled = scale_image(picture, alpha, width=side, height=side, method=method)
+        assert scaled.mask.values.shape == (1, 1, side, side)
+        seen = scaled.mask.values[0, 0] > 0
+        for plane, wanted in zip(scaled.image.pixels[0], (1.0, 0.9, 0.6), strict=True):
+            assert (plane[seen] - wanted).abs().max() <= 1 / 255
+        plain = scale_picture(alpha.values, (side, side), method)
+        assert torch.allclose(scaled.mask.values, plain, atol=1e-6)
+        save_image(scaled.image, scaled.mask, ctx=FakeContext())  # both fit each other
+
+
+def test_every_colour_counts_as_much_as_it_is_seen() -> None:
+    """Of two pixels that become one, red and half seen green: two thirds red."""
+    pixels = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]).view(1, 3, 1, 2)
+    alpha = Mask(torch.tensor([1.0, 0.5]).view(1, 1, 1, 2))
+    scaled = scale_image(Image(pixels), alpha, width=1, height=1, method="area")
+    assert scaled.image.pixels.flatten().tolist() == pytest.approx([2 / 3, 1 / 3, 0])
+    assert scaled.mask.values.item() == pytest.approx(0.75)
+
+
+def test_without_transparency_scaling_is_as_it_was() -> None:
+    picture = image(2, 3, 20, 30)
+    plain = scale_image(picture, width=50, height=40)
+    covered = scale_image(picture, Mask(torch.ones(1, 1, 20, 30)), width=50, height=40)
+    wanted = scale_picture(picture.pixels, (40, 50), "lanczos")
+    assert torch.equal(plain.image.pixels, wanted)
+    assert torch.equal(covered.image.pixels, wanted)
+    for scaled in (plain, covered):
+        assert torch.equal(scaled.mask.values, torch.ones(2, 1, 40, 50))
+
+
+def test_an_alpha_of_another_size_is_not_scaled() -> None:
+    with pytest.raises(MismatchedValues, match=r"alpha is 5×4 pixels, the image is 7×4"):
+        scale_image(image(1, 3, 4, 7), Mask(torch.zeros(1, 1, 4, 5)), width=9)

@@ -8,12 +8,18 @@ import torch
 from PIL import Image
 
 from helpers import checkpoints
+from helpers.cut_outs import disc
+from helpers.node_context import FakeContext
+from ponystudio.api import Image as Picture
+from ponystudio.api import Latent, Mask, Vae
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
 from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.protocol.run_events import Note
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio_nodes import latents
 
 SIDE = 64
 
@@ -50,6 +56,15 @@ def root(tmp_path_factory):
     mask = numpy.zeros((SIDE, SIDE), numpy.uint8)
     mask[:, SIDE // 2 :] = 255
     Image.fromarray(mask).convert("RGB").save(root / "input" / "mask.png")
+    # Of 79 columns 3 and 4 are cut off: what was at 43 is at 40 then, where cells begin.
+    wide = numpy.random.default_rng(1).integers(0, 256, (SIDE, 79, 3), dtype=numpy.uint8)
+    Image.fromarray(wide).save(root / "input" / "wide.png")
+    Image.fromarray(wide[:, 3:75]).save(root / "input" / "cut.png")
+    hole = numpy.zeros((SIDE, 79), numpy.uint8)
+    hole[:, 43:] = 255
+    Image.fromarray(hole).convert("RGB").save(root / "input" / "wide-mask.png")
+    cut_out = numpy.dstack((wide, 255 - hole))
+    Image.fromarray(cut_out).save(root / "input" / "cut-out.png")
     return root
 
 
@@ -62,7 +77,7 @@ def packs(root):
 def latent_of(root, packs, tmp_path):
     """Runs nodes and gives the latents [B,C,h,w] that come out of the named ones."""
 
-    def run(nodes, *names):
+    def run(nodes, *names, on_event=lambda _: None):
         saves = [make(f"save_{n}", "save_latent", latent=(n, "latent"), prefix=n) for n in names]
         run_graph(
             Graph.of(*LOADERS, *nodes, *saves),
@@ -71,6 +86,7 @@ def latent_of(root, packs, tmp_path):
             device="cpu",
             dtype="fp32",
             packs=packs,
+            on_event=on_event,
         )
         return [read_latent(tmp_path / f"{name}_00001.latent")[0] for name in names]
 
@@ -163,3 +179,146 @@ def test_a_latent_of_another_family_is_refused(latent_of, root):
         MismatchedValues, match=r"painted.*made for SDXL, the model is Stable Diffusion 1"
     ):
         latent_of(nodes, "painted")
+
+
+def wide(name="wide.png"):
+    return (
+        make("picture", "load_image", file=name),
+        make("encoded", "encode_image", vae=("checkpoint", "vae"), image=("picture", "image")),
+        make("drawn", "load_image", file="wide-mask.png"),
+        make("mask", "mask_from_image", image=("drawn", "image")),
+    )
+
+
+def test_a_mask_is_cut_as_its_picture_is_and_both_are_told(latent_of):
+    """On the same cells: nothing to the left of the mask's border changes, all to the right."""
+    events = []
+    nodes = [
+        *wide(),
+        make("masked", "mask_latent", latent=("encoded", "latent"), mask=("mask", "mask")),
+        sampled("painted", "masked"),
+    ]
+    encoded, painted = latent_of(nodes, "encoded", "painted", on_event=events.append)
+    assert encoded.shape == (1, 4, 8, 9)
+    changed = (painted - encoded).abs().amax((0, 1, 2))
+    assert changed[:5].max() < 1e-4
+    assert changed[5:].min() > 0.01
+    notes = [(event.node, event.text) for event in events if isinstance(event, Note)]
+    assert [node for node, _ in notes] == ["encoded"]
+    assert "cut from 79×64 to 72×64" in notes[0][1]
+
+
+def test_a_picture_cut_by_hand_gives_the_same_latent(latent_of):
+    (whole,) = latent_of([*wide()], "encoded")
+    (cut,) = latent_of([*wide("cut.png")], "encoded")
+    assert torch.equal(whole, cut)
+
+
+def test_a_mask_of_another_size_is_told(latent_of):
+    events = []
+    nodes = [
+        *ENCODED,
+        make("drawn", "load_image", file="wide-mask.png"),
+        make("mask", "mask_from_image", image=("drawn", "image")),
+        make("small", "scale_mask", mask=("mask", "mask"), width=32, height=32),
+        make("stretched", "mask_latent", latent=("encoded", "latent"), mask=("mask", "mask")),
+        make("scaled", "mask_latent", latent=("encoded", "latent"), mask=("small", "mask")),
+        sampled("a", "stretched"),
+        sampled("b", "scaled"),
+    ]
+    latent_of(nodes, "a", "b", on_event=events.append)
+    notes = {event.node: event.text for event in events if isinstance(event, Note)}
+    assert notes.keys() == {"stretched", "scaled"}
+    assert "79×64 pixels, the picture 64×64: it was stretched" in notes["stretched"]
+    assert "32×32 pixels, the picture 64×64: it was scaled" in notes["scaled"]
+
+
+class Cells:
+    """An autoencoder without weights: what it is shown is what it gives."""
+
+    downscale = 8
+
+    def encode(self, pixels, *, tile=None, on_tile=None):
+        return pixels
+
+
+def test_the_hole_of_a_cut_picture_is_where_it_was_painted():
+    pixels = torch.linspace(0.6, 0.9, 79).expand(1, 3, 64, 79)
+    hole = torch.zeros(1, 1, 64, 79)
+    hole[..., 43:] = 1
+    alpha = torch.ones(1, 1, 64, 79)
+    alpha[..., :11, :] = 0
+    ctx = FakeContext({"v": Cells()})
+    vae = Vae("v", "content", "sd1")
+    latent, mask, seen = latents.encode_for_inpainting(
+        vae, Picture(pixels), Mask(hole), Mask(alpha), ctx=ctx
+    )
+    assert latent.values.shape == latent.shown.shape == (1, 3, 64, 72)
+    assert latent.mask.shape == mask.values.shape == seen.values.shape == (1, 1, 64, 72)
+    assert torch.equal(latent.mask, hole[..., 3:75])
+    assert torch.equal(seen.values, alpha[..., 3:75])
+    assert torch.equal(latent.shown[..., :40], latent.values[..., :40])
+    assert bool((latent.shown[..., 40:] == 0.5).all())
+    assert len(ctx.notes) == 1
+    small = Mask(torch.zeros(1, 1, 32, 32))
+    latents.encode_for_inpainting(vae, Picture(pixels), small, ctx=ctx)
+    assert "32×32 pixels, the picture 79×64: it was stretched" in ctx.notes[1]
+
+
+def test_more_masks_than_pictures_are_refused():
+    ctx = FakeContext({"v": Cells()})
+    vae, pair = Vae("v", "content", "sd1"), Mask(torch.zeros(2, 1, 64, 64))
+    picture = Picture(torch.zeros(3, 3, 64, 64))
+    with pytest.raises(MismatchedValues, match="2 masks cannot apply to 3 pictures"):
+        latents.encode_for_inpainting(vae, picture, pair, ctx=ctx)
+    with pytest.raises(MismatchedValues, match="2 masks cannot apply to 3 pictures"):
+        latents.mask_latent(Latent(torch.zeros(3, 4, 8, 8)), pair, ctx=ctx)
+
+
+def test_hidden_colours_are_not_encoded():
+    picture, alpha = disc(79, light=(0.9, 0.8, 0.7))
+    ctx = FakeContext({"v": Cells()})
+    latent, mask = latents.encode_image(Vae("v", "content", "sd1"), picture, alpha, ctx=ctx)
+    wanted = torch.tensor([0.9, 0.8, 0.7]).view(1, 3, 1, 1).expand(1, 3, 72, 72)
+    assert torch.allclose(latent.values, wanted)
+    assert torch.equal(mask.values, alpha.values[..., 3:75, 3:75])
+    plain, mask = latents.encode_image(Vae("v", "content", "sd1"), picture, ctx=ctx)
+    assert torch.equal(plain.values, picture.pixels[..., 3:75, 3:75])
+    assert torch.equal(mask.values, torch.ones(1, 1, 72, 72))
+
+
+def test_what_a_model_for_inpainting_is_shown_is_scaled_too():
+    values = torch.rand(1, 4, 8, 9)
+    latent = Latent(values, "sd1", mask=torch.ones(1, 1, 64, 72), shown=values)
+    scaled = latents.scale_latent_by(latent, factor=1.5, method="bilinear")
+    assert torch.equal(scaled.shown, scaled.values)
+    assert scaled.values.shape == (1, 4, 12, 14)
+
+
+def test_an_empty_latent_tells_its_size_where_it_is_another():
+    ctx = FakeContext()
+    assert latents.empty_latent(width=79, height=64, ctx=ctx).values.shape == (1, 4, 8, 9)
+    assert "72×64 pixels instead of 79×64" in ctx.notes.pop()
+    latents.empty_latent(width=72, height=64, ctx=ctx)
+    assert ctx.notes == []
+
+
+def test_a_cut_out_keeps_its_transparency_to_the_end(latent_of, tmp_path):
+    """Scaled, changed, enlarged and saved: each hands on the alpha that fits its picture."""
+    nodes = [
+        make("picture", "load_image", file="cut-out.png"),
+        make("scaled", "scale_image", image=("picture", "image"), alpha=("picture", "mask"),
+             width=107, height=0),
+        make("encoded", "encode_image", vae=("checkpoint", "vae"), image=("scaled", "image"),
+             alpha=("scaled", "mask")),
+        sampled("changed", "encoded", denoise=0.5),
+        make("image", "decode_latent", vae=("checkpoint", "vae"), latent=("changed", "latent")),
+        make("saved", "save_image", image=("image", "image"), alpha=("encoded", "mask"),
+             prefix="result"),
+    ]  # fmt: skip
+    latent_of(nodes, "changed")
+    with Image.open(tmp_path / "result_00001.png") as picture:
+        assert (picture.size, picture.mode) == ((104, 80), "RGBA")
+        alpha = numpy.asarray(picture.getchannel("A"))
+    assert (alpha[:, :50] == 255).all()
+    assert (alpha[:, 65:] == 0).all()

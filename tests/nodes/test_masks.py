@@ -8,8 +8,8 @@ import torch
 from helpers.node_context import FakeContext
 from ponystudio.api import Image, Mask
 from ponystudio.errors import MismatchedValues
-from ponystudio_nodes.images import save_image
-from ponystudio_nodes.masks import invert_mask, mask_from_image
+from ponystudio_nodes.images import save_image, scale_image
+from ponystudio_nodes.masks import invert_mask, mask_from_image, scale_mask
 
 
 def image(*shape: int) -> Image:
@@ -34,3 +34,12 @@ def test_masks() -> None:
         assert mask.values.shape == (1, 1, 1, 4)
         assert mask.values.flatten().nonzero().item() == place
         assert invert_mask(mask).values.flatten().tolist().index(0) == place
+
+
+def test_masks_are_scaled_as_pictures_are() -> None:
+    mask = Mask(torch.rand(2, 1, 8, 12, generator=torch.Generator().manual_seed(3)))
+    picture = Image(mask.values.expand(-1, 3, -1, -1))
+    for width, height in ((24, 0), (0, 4), (5, 7)):
+        wanted = scale_image(picture, width=width, height=height).image.pixels[:, :1]
+        assert torch.equal(scale_mask(mask, width=width, height=height).values, wanted)
+    assert scale_mask(mask, width=0, height=0) is mask

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import ponystudio_resources
+from helpers.cut_outs import disc
 from helpers.node_context import FakeContext
 from ponystudio.api import Image, Mask, Upscaler, nodes_in
 from ponystudio.diffusion.images.realesrgan import SRVGGNetCompact
@@ -66,6 +67,30 @@ def test_transparency_is_enlarged_too(network: SuperResolution) -> None:
     assert torch.equal(result.image.pixels, network(pixels))
     wanted = network(alpha.expand(1, 3, 8, 9)).mean(1, keepdim=True)
     assert torch.equal(result.mask.values, wanted)
+
+
+def test_the_network_does_not_see_colours_that_are_hidden(network: SuperResolution) -> None:
+    """A light disc on transparent black is enlarged as if all were light."""
+    picture, alpha = disc(24)
+    result = upscale_image(RECIPE, picture, alpha, ctx=context(network))
+    light = upscale_image(RECIPE, Image(torch.ones(1, 3, 24, 24)), ctx=context(network))
+    assert torch.allclose(result.image.pixels, light.image.pixels, atol=1e-5)
+    assert result.mask.values.std() > 0.01
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.5])
+def test_the_border_of_a_light_disc_stays_light(scale: float) -> None:
+    weights = ModelFolders(default_roots()).resolve(
+        "upscale_models", "realesr-animevideov3-x4.safetensors"
+    )
+    ctx = FakeContext({RECIPE.path: load_upscaler(weights)})
+    picture, alpha = disc(24)
+    result = upscale_image(RECIPE, picture, alpha, scale=scale, ctx=ctx)
+    seen = result.mask.values[0, 0]
+    middle = seen.shape[-1] // 2
+    assert seen[middle, middle] == 1
+    assert seen[0].max() < 1 / 255
+    assert result.image.pixels[0, :, seen > 0].min() >= 254 / 255
 
 
 def test_an_opaque_alpha_costs_nothing(network: SuperResolution) -> None:

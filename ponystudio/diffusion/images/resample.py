@@ -24,13 +24,30 @@ def scale_picture(pixels: Tensor, size: tuple[int, int], method: str) -> Tensor:
     """Resize [B,C,H,W] in 0..1 to [B,C,*size] (height, width) by one of PICTURE_METHODS.
 
     bilinear and bicubic look at the nearest pixels alone, as in ComfyUI, so they do not suit
-    making smaller; area and lanczos (a = 3) weigh all that fall together.
+    making smaller; area and lanczos (a = 3) weigh all that fall together. Pictures with an alpha
+    want `transparency.scale_cut_out`.
     """
+    return resize(pixels, size, method).clamp(0, 1)
+
+
+def resize(planes: Tensor, size: tuple[int, int], method: str) -> Tensor:
+    """As `scale_picture`, but any numbers; the sharp methods overshoot."""
     from torch.nn.functional import interpolate
 
     if method == "lanczos":
-        return _lanczos(pixels, size)
-    return interpolate(pixels, size=size, mode=method).clamp(0, 1)
+        return _lanczos(planes, size)
+    return interpolate(planes, size=size, mode=method)
+
+
+def wanted_size(planes: Tensor, width: int, height: int) -> tuple[int, int]:
+    """Height and width for [B,C,H,W]; of these, 0 keeps the proportions, and twice 0 the size."""
+    old_height, old_width = planes.shape[-2:]
+    if not width and not height:
+        return old_height, old_width
+    return (
+        height or max(1, round(old_height * width / old_width)),
+        width or max(1, round(old_width * height / old_height)),
+    )
 
 
 def _lanczos(pixels: Tensor, size: tuple[int, int]) -> Tensor:
@@ -44,8 +61,7 @@ def _lanczos(pixels: Tensor, size: tuple[int, int]) -> Tensor:
         np.asarray(Image.fromarray(plane).resize(size[::-1], Image.Resampling.LANCZOS))
         for plane in planes
     ]
-    result = torch.from_numpy(np.stack(scaled)).reshape(*pixels.shape[:2], *size)
-    return result.clamp(0, 1).to(pixels.device)
+    return torch.from_numpy(np.stack(scaled)).reshape(*pixels.shape[:2], *size).to(pixels.device)
 
 
 def _slerp_axis(values: Tensor, length: int, axis: int) -> Tensor:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.weights.network import Network
@@ -66,7 +65,7 @@ class Autoencoder(Network["AutoencoderKL"]):
         tiles in all). One picture is worked on at a time, whatever the batch. Raises
         MismatchedValues for pictures of less than 8 × 8 pixels.
         """
-        pixels = _cropped(pixels, self.downscale)
+        pixels = cut_to_cells(pixels, self.downscale)
         if not pixels.numel():
             raise MismatchedValues(
                 f"The picture is smaller than {self.downscale} × {self.downscale} pixels.",
@@ -110,11 +109,15 @@ class Autoencoder(Network["AutoencoderKL"]):
         return max(tile // self.downscale, LEAST_CELLS) if tile else 0
 
 
-def _cropped(pixels: Tensor, multiple: int) -> Tensor:
-    """The largest centre of the picture whose sides are multiples."""
-    height, width = (side // multiple * multiple for side in pixels.shape[-2:])
-    top, left = (pixels.shape[-2] - height) // 2, (pixels.shape[-1] - width) // 2
-    return pixels[..., top : top + height, left : left + width]
+def cut_to_cells(planes: Tensor, downscale: int) -> Tensor:
+    """The centre of pictures or masks [B,C,H,W] that whole cells of a latent cover.
+
+    All that belongs to one picture goes through here, so that it stays in place. Above and at the
+    left as much is cut off as below and at the right, or a pixel less.
+    """
+    height, width = (side // downscale * downscale for side in planes.shape[-2:])
+    top, left = (planes.shape[-2] - height) // 2, (planes.shape[-1] - width) // 2
+    return planes[..., top : top + height, left : left + width]
 
 
 def _in_tiles(
@@ -200,6 +203,6 @@ GREY = 0.5
 
 
 def with_hole(pixels: Tensor, mask: Tensor) -> Tensor:
-    """Pictures float32 [B,3,H,W] in 0..1, grey wherever the mask [B or 1,1,h,w] is over 0.5."""
-    hole = interpolate(mask.to(pixels), size=pixels.shape[-2:], mode="bilinear").round()
+    """Pictures float32 [B,3,H,W] in 0..1, grey wherever the mask [B or 1,1,H,W] is over 0.5."""
+    hole = mask.to(pixels).round()
     return pixels * (1 - hole) + GREY * hole
