@@ -19,6 +19,8 @@ from ponystudio.app.gui_garbage_collection import GarbageCollector
 from ponystudio.app.single_instance import SingleInstance
 from ponystudio.library import user_folders
 from ponystudio.qt.event_loop import event_loop
+from ponystudio.studio.documents.opening import absolute
+from ponystudio.studio.restore_guard import RestoreGuard
 from ponystudio.studio.settings import Settings
 from ponystudio.widgets import metrics, style_sheet, theme
 
@@ -41,10 +43,11 @@ def main(files: Sequence[Path] = ()) -> int:
         print("PonyStudio is open already and does not answer.", file=sys.stderr)
         return 1
     garbage = GarbageCollector(app)
-    settings = Settings()
+    settings, guard = Settings(), restore_guard()
+    settings.restore_look(guard)
     _dress(app, settings)
     with event_loop(app) as loop:
-        window = restored_window(settings, files)
+        window = restored_window(settings, files, guard)
         instance.files_received.connect(lambda paths, _token: _open_files(window, paths))
         window.show()
         window.activateWindow()
@@ -91,15 +94,29 @@ def _close_on_signals(window: QWidget) -> None:
     notifier.activated.connect(lambda *_: (heard.recv(64), told.fileno(), window.close()))
 
 
-def restored_window(settings: Settings, files: Sequence[Path] = ()) -> MainWindow:
-    """A window with what was open last, then these files; an empty canvas, if that is nothing."""
+def restore_guard() -> RestoreGuard:
+    """The guard over what is restored in the data folder."""
+    return RestoreGuard(user_folders.data() / "restoring.jsonl")
+
+
+def restored_window(
+    settings: Settings, files: Sequence[Path] = (), guard: RestoreGuard | None = None
+) -> MainWindow:
+    """A window with what was open last, then these files; an empty canvas, if that is nothing.
+
+    What ended the program while it was restored is not restored again, but offered; of `files`,
+    what did so again and again. Without a `guard`, `settings` have not been used yet."""
     from ponystudio.app.window.main_window import MainWindow
 
-    window = MainWindow(settings)
+    if guard is None:
+        guard = restore_guard()
+        settings.restore_look(guard)
+    window = MainWindow(settings, guard)
     window.documents.new()
+    wanted = [file for file in files if not guard.refuses(absolute(file))]
     window.documents.restore()
-    if files:  # when it has its size, and the graph is there that they may belong to
-        take = partial(window.canvas_requests.open_files, list(files))
+    if wanted:  # when it has its size, and the graph is there that they may belong to
+        take = partial(window.canvas_requests.open_files, wanted)
         window.documents.restored.connect(lambda: QTimer.singleShot(0, window, take))
     return window
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from ponystudio.graph.atomic_write import make_folder, write_bytes
 from ponystudio.library import user_folders
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.json_store import put_aside
+from ponystudio.studio.restore_guard import RestoreGuard
 
 FILE = "settings.json"
 Section = Literal["", "look", "files", "engine", "keys"]
@@ -165,6 +166,14 @@ SETTINGS = (
     # Sizes and places of window and panels.
     Setting("window", {}),
 )
+# What is restored before the window can show anything.
+LOOK = tuple(
+    setting.name
+    for setting in SETTINGS
+    if setting.section in ("look", "keys") or setting.name in ("keys", "window")
+)
+# By what the guard knows them.
+LOOK_RESTORED = ("settings", "look")
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
 
@@ -222,13 +231,16 @@ class Settings(QObject):
         self.rows = tuple(rows)
         self._by_name = {setting.name: setting for setting in rows}
         self._values = _read(self.path)
+        self._held_back: set[str] = set()
         self._followed: dict[str, _Value] = {}
 
     def get(self, name: str) -> Any:
         """The value, the default where none is set or the one in the file makes no sense."""
         setting = self._by_name[name]
         value = self._values.get(name, setting.default)
-        return value if setting.accepts(value) else setting.default
+        if name in self._held_back or not setting.accepts(value):
+            return setting.default
+        return value
 
     def set(self, name: str, value: Any) -> None:
         """Change one and write the file. Raises ValueError for a value that makes no sense."""
@@ -237,8 +249,40 @@ class Settings(QObject):
             raise ValueError(f"{value!r} is no value of {name}")
         if self.get(name) == value:
             return
+        self._held_back.discard(name)
         self._values[name] = value
         self._write()
+        self._tell(name)
+
+    def hold_back(self, names: Iterable[str]) -> None:
+        """Go on with the defaults of these; the file keeps what was set."""
+        self._held_back = set(names)
+
+    def is_held_back(self, name: str) -> bool:
+        return name in self._held_back
+
+    def restore_look(self, guard: RestoreGuard) -> None:
+        """Note that look and layout are about to be used; without them, if they are suspect."""
+        if guard.suspect(*LOOK_RESTORED):
+            self.hold_back(LOOK)
+        else:
+            guard.begin(*LOOK_RESTORED, durable=True)
+
+    def release(self) -> None:
+        """What was held back holds again."""
+        names, self._held_back = self._held_back, set()
+        for name in names:
+            self._tell(name)
+
+    def reset(self) -> None:
+        """Forget for good what was held back."""
+        for name in self._held_back:
+            self._values.pop(name, None)
+        self._held_back = set()
+        self._write()
+
+    def _tell(self, name: str) -> None:
+        value = self.get(name)
         if (followed := self._followed.get(name)) is not None:
             followed.changed.emit(value)
 

@@ -10,11 +10,14 @@ from typing import Literal
 from PySide6.QtCore import (
     QAbstractAnimation,
     QEasingCurve,
+    QEvent,
     QObject,
     QPropertyAnimation,
     QRect,
     QSize,
     Qt,
+    QTimer,
+    Signal,
 )
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import (
@@ -295,6 +298,22 @@ def fade_in(widget: QWidget, ms: int = POPUP_MS) -> None:
     # An effect that stays would paint everything twice.
     animation.finished.connect(lambda: widget.setGraphicsEffect(None))  # type: ignore[arg-type]
     animation.start(QAbstractAnimation.DeletionPolicy.DeleteWhenStopped)
+
+
+class FirstPaint(QObject):
+    """`seen` comes once, when a widget has been painted for the first time. Lives as long as it."""
+
+    seen = Signal()
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint:
+            watched.removeEventFilter(self)
+            QTimer.singleShot(0, self, self.seen.emit)  # once it is done
+        return False
 
 
 class ScrollColumn(QScrollArea):

@@ -23,9 +23,11 @@ CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModi
 
 
 @contextmanager
-def open_window(files: Sequence[Path] = (), **settings: Any) -> Iterator[MainWindow]:
+def open_window(
+    files: Sequence[Path] = (), *, canvas: bool = True, **settings: Any
+) -> Iterator[MainWindow]:
     """A window as it starts with these files, dressed, closed afterwards; PONYSTUDIO_HOME says
-    where it lives."""
+    where it lives. `canvas`: a canvas comes to the front."""
     app = QApplication.instance()
     assert isinstance(app, QApplication)
     kept = Settings()
@@ -40,7 +42,7 @@ def open_window(files: Sequence[Path] = (), **settings: Any) -> Iterator[MainWin
     window.activateWindow()
     assert QTest.qWaitForWindowExposed(window)
     window.documents.wait()
-    until(lambda: window.page is not None and window.page.isVisible())
+    until(lambda: not canvas or (window.page is not None and window.page.isVisible()))
     try:
         yield window
     finally:

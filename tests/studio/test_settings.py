@@ -8,7 +8,14 @@ import pytest
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication
 
-from ponystudio.studio.settings import BY_NAME, SETTINGS, Settings, section_titles, value_text
+from ponystudio.studio.settings import (
+    BY_NAME,
+    LOOK,
+    SETTINGS,
+    Settings,
+    section_titles,
+    value_text,
+)
 
 
 @pytest.fixture
@@ -126,3 +133,25 @@ def test_who_follows_is_let_go_of_with_its_object(home):
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     settings.set("theme", "dark")
     assert told == ["light"]
+
+
+def test_what_is_held_back_is_kept_until_it_is_used_or_forgotten(home):
+    kept = Settings()
+    kept.set("density", "compact")
+    kept.set("output_folder", "/pictures")
+    settings, told = Settings(), []
+    settings.on("density", told.append, now=True)
+    settings.hold_back(LOOK)
+    assert settings.get("density") == "comfortable"
+    assert settings.get("output_folder") == "/pictures"
+    assert settings.is_held_back("window")
+    settings.set("theme", "light")
+    assert settings.get("theme") == "light"
+    assert Settings().get("density") == "compact"
+    settings.release()
+    assert settings.get("density") == "compact"
+    assert told == ["compact", "compact"]
+    settings.hold_back(LOOK)
+    settings.reset()
+    assert Settings().get("density") == "comfortable"
+    assert Settings().get("output_folder") == "/pictures"

@@ -26,7 +26,7 @@ from ponystudio.studio.models.field_services import FieldServices
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
-from ponystudio.widgets.common import label
+from ponystudio.widgets.common import FirstPaint, label
 from ponystudio.widgets.primitives import px
 
 _CENTRE = Qt.AlignmentFlag.AlignHCenter
@@ -35,9 +35,10 @@ _CENTRE = Qt.AlignmentFlag.AlignHCenter
 class DocumentPage(QWidget):
     """The canvas of one document. `selection_changed` when other nodes are selected or have the
     focus; `template_requested` when the empty canvas's button is pressed; `picture_requested`
-    carries a node whose picture was activated."""
+    carries a node whose picture was activated; `drawn` comes once, after the first paint."""
 
     selection_changed = Signal()
+    drawn = Signal()
     template_requested = Signal()
     picture_requested = Signal(str)
 
@@ -59,6 +60,8 @@ class DocumentPage(QWidget):
         self.view = GraphView(self.scene)
         self.commands = CanvasCommands(self.view, keys_of)
         self._fitted = False
+        self.is_drawn = False
+        FirstPaint(self.view.viewport()).seen.connect(self._note_drawn)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(self.view)
@@ -91,6 +94,10 @@ class DocumentPage(QWidget):
         super().showEvent(event)
         self.services.recheck()  # what lies beside this graph is not what lies beside another
         QTimer.singleShot(0, self, self.fit_first)  # when the layout has given it its size
+
+    def _note_drawn(self) -> None:
+        self.is_drawn = True
+        self.drawn.emit()
 
     def close_page(self) -> None:
         """Before the document goes."""
@@ -185,6 +192,7 @@ class DocumentPages(QObject):
         self._documents, self._stack, self._make = documents, stack, make
         self._pages: dict[Document, DocumentPage] = {}
         documents.opened.connect(self._opened)
+        documents.about_to_close.connect(self._about_to_close)
         documents.closed.connect(self._closed)
         documents.current_changed.connect(self.show)
 
@@ -218,8 +226,10 @@ class DocumentPages(QObject):
         page = self._pages[document] = self._make(document)
         self._stack.addWidget(page)
 
+    def _about_to_close(self, document: Document) -> None:
+        self._pages[document].close_page()
+
     def _closed(self, document: Document) -> None:
         page = self._pages.pop(document)
-        page.close_page()
         self._stack.removeWidget(page)
         page.deleteLater()

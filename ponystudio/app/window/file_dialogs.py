@@ -64,14 +64,24 @@ class FileDialogs(QObject):
             return
         self._ask_where(document)
 
-    def _ask_where(self, document: Document) -> None:
-        dialog = self._make_dialog(self.tr("Save as"), [self.tr("Graphs (*.json)")])
+    def copy_as(self, title: str, chosen: Callable[[Path], object]) -> None:
+        """Ask where to put a graph that is not open, known by this title."""
+        dialog = self._make_save_dialog(self.tr("Save a copy"), title)
+        self._ask(dialog, lambda paths: chosen(paths[0]))
+
+    def _make_save_dialog(self, heading: str, title: str) -> QFileDialog:
+        dialog = self._make_dialog(heading, [self.tr("Graphs (*.json)")])
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
         dialog.setDefaultSuffix(SUFFIX)
+        dialog.selectFile(f"{file_name(title)}.{SUFFIX}")
+        return dialog
+
+    def _ask_where(self, document: Document) -> None:
+        dialog = self._make_save_dialog(self.tr("Save as"), document.title)
         if document.path is not None:
             dialog.setDirectory(str(document.path.parent))
-        dialog.selectFile(f"{file_name(document.title)}.{SUFFIX}")
+            dialog.selectFile(f"{file_name(document.title)}.{SUFFIX}")
         self._ask(dialog, lambda paths: self._save_at(document, paths[0]))
         self._saving = document
         self._documents.set_current(document)

@@ -32,6 +32,7 @@ from ponystudio.app.window.panel_registry import (
     panel_specs,
 )
 from ponystudio.app.window.picture_verifier import PictureVerifier
+from ponystudio.app.window.restore_offers import RestoreOffers
 from ponystudio.app.window.services import Services
 from ponystudio.app.window.window_actions import (
     app_actions,
@@ -50,11 +51,13 @@ from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.saving import folders_beside
 from ponystudio.studio.documents.templates import DEFAULT, template
 from ponystudio.studio.models.field_services import FieldServices
+from ponystudio.studio.restore_guard import RestoreGuard
 from ponystudio.studio.results.result_library import ResultLibrary
 from ponystudio.studio.results.result_texts import with_prefix
-from ponystudio.studio.settings import Settings
+from ponystudio.studio.settings import LOOK_RESTORED, Settings
 from ponystudio.widgets import metrics, theme
 from ponystudio.widgets.action import ActionSpec
+from ponystudio.widgets.common import FirstPaint
 from ponystudio.widgets.toasts import Toasts
 
 if TYPE_CHECKING:  # imported when it is first shown
@@ -69,9 +72,10 @@ class MainWindow(QMainWindow):
     Closing asks nothing: what is not saved is kept, and is there again at the next start.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, guard: RestoreGuard | None = None) -> None:
         super().__init__()
         self.settings = settings
+        self.guard = guard or RestoreGuard(None, self)
         self.setWindowTitle("PonyStudio")
         self.resize(*SIZE)
         self._make_services()
@@ -83,6 +87,7 @@ class MainWindow(QMainWindow):
         self._connect_settings()
         self._document_shown(None)
         self._restore_sizes()
+        FirstPaint(self.shell).seen.connect(partial(self.guard.drawn, *LOOK_RESTORED))
 
     def start(self) -> None:
         """What needs no hurry: the worker, earlier pictures."""
@@ -101,9 +106,10 @@ class MainWindow(QMainWindow):
     def _make_services(self) -> None:
         """What has no widget."""
         data, cache = user_folders.data(), user_folders.cache()
-        self.services = Services(self.settings, self)
+        self.services = Services(self.settings, self, guard=self.guard)
         self.runner = self.services.runner
-        self.documents = Documents(data, self._catalog(), self.services.model_folders, self)
+        models = self.services.model_folders
+        self.documents = Documents(data, self._catalog(), models, self, guard=self.guard)
         self.field_services = FieldServices(self._folders, index_path=cache / "models.sqlite")
         self.results = ResultLibrary(data, cache, self.settings.output_folder(), self)
         self.drop_handler = DropHandler(self.documents, self, data / "pasted")
@@ -132,6 +138,15 @@ class MainWindow(QMainWindow):
         self.canvases = DocumentPages(self.documents, self.shell.pages, self._make_page)
         self.canvas_requests = CanvasRequests(self.documents, self.canvases, self.runner, self)
         self.page_switcher = PageSwitcher(self.shell, self.results, self._make_models)
+        self.offers = RestoreOffers(
+            self.guard,
+            self.documents,
+            self.services,
+            self.settings,
+            self.page_switcher,
+            self.dialogs,
+            self,
+        )
         parts = PanelParts(
             self.documents,
             self.runner,
@@ -169,6 +184,7 @@ class MainWindow(QMainWindow):
                     self.show_commands,
                     self.show_menu,
                     self.close,
+                    self.offers,
                 ),
             ]
         )
@@ -189,6 +205,7 @@ class MainWindow(QMainWindow):
         page = DocumentPage(document, self.runner, services, drops, keys_of)
         self.settings.on("shapes_on_wires", page.scene.set_shapes_on_wires, now=True)
         page.selection_changed.connect(self._selection_changed)
+        page.drawn.connect(partial(self.guard.drawn, "document", document.id))
         page.template_requested.connect(self.new_default)
         page.scene.tokens_requested.connect(requests.show_tokens)
         page.scene.loras_requested.connect(requests.make_loras)
@@ -227,8 +244,10 @@ class MainWindow(QMainWindow):
         results.actions.use_seed_requested.connect(requests.use_seed)
         results.actions.apply_values_requested.connect(requests.apply_values)
         self.verifier.verified.connect(results.have_verdict)
+        documents.restored.connect(self.offers.show)
+        self.offers.layout_released.connect(self._restore_sizes)
         sources = (documents, self.services, self.drop_handler, self.verifier, requests)
-        for source in (*sources, results.actions):
+        for source in (*sources, results.actions, self.offers):
             source.notice.connect(self.notifications.show)
         self.notifications.node_requested.connect(requests.go_to)
         requests.help_requested.connect(self.show_help)
@@ -237,6 +256,7 @@ class MainWindow(QMainWindow):
     def _connect_widgets(self) -> None:
         canvases, requests, inspector = self.canvases, self.canvas_requests, self.inspector
         canvases.shown.connect(self._document_shown)
+        canvases.shown.connect(lambda _: self.offers.leave())
         self.tabs.close_requested.connect(self.documents.close)
         self.tabs.returned.connect(canvases.show_current)
         self.tabs.page_chosen.connect(self.page_switcher.show)
@@ -300,6 +320,8 @@ class MainWindow(QMainWindow):
     def _document_shown(self, document: Document | None) -> None:
         if document is not None:
             self.page_switcher.leave()
+        if (page := self.canvases.of(document)) is not None and not page.is_drawn:
+            self.documents.begin_showing(page.document)
         self.run_bar.refresh()
         self.inspector.show_document(document)
         self._selection_changed()
@@ -354,6 +376,8 @@ class MainWindow(QMainWindow):
     def welcome(self) -> None:
         """Greet who is here for the first time, unless there is work already."""
         document = self.documents.current
+        if self.offers.page is not None:
+            return
         if self.settings.get("welcomed") or not (document is None or document.pristine):
             return
         page = self.page_switcher.show_welcome()
@@ -419,7 +443,9 @@ class MainWindow(QMainWindow):
         for page in self.canvases:
             page.close_page()
         self.hide()
+        self.guard.close()
         self.drop_handler.stop()
+        self.offers.close()
         self.documents.shutdown()
         self.services.close()
         self.verifier.close()
@@ -429,6 +455,8 @@ class MainWindow(QMainWindow):
 
     def _store_sizes(self) -> None:
         geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
+        if self.settings.is_held_back("window"):
+            return
         self.settings.set("window", {"geometry": geometry, **self.shell.sizes()})
 
     def _restore_sizes(self) -> None:

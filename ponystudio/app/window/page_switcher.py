@@ -150,7 +150,7 @@ class PageSwitcher(QObject):
         self._layout.pages.addWidget(page)
         return page
 
-    # --- The first start --------------------------------------------------------------------------
+    # --- What is there once -----------------------------------------------------------------------
 
     def show_welcome(self) -> WelcomePage:
         """Until something is chosen there; before what is chosen is done, it is gone."""
@@ -158,12 +158,17 @@ class PageSwitcher(QObject):
 
         page = WelcomePage()
         for chosen in (page.left, page.picture_requested, page.models_requested):
-            chosen.connect(partial(self._dismiss, page))
-        self._show(page)
+            chosen.connect(partial(self.dismiss, page))
+        self.show_for_now(page)
         page.make.setFocus()
         return page
 
-    def _dismiss(self, page: QWidget) -> None:
+    def show_for_now(self, page: QWidget) -> None:
+        """A page that is there once, until it is dismissed."""
+        self._show(page)
+
+    def dismiss(self, page: QWidget) -> None:
+        """It is gone for good, and the canvas there again."""
         self._layout.pages.removeWidget(page)
         page.deleteLater()
         self.left.emit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ponystudio.errors import PonyStudioError
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.qt.notification import Notification
+from ponystudio.studio.restore_guard import RestoreGuard
 from ponystudio.studio.results.thumbnail_cache import trim
 from ponystudio.studio.runs.duration_estimates import Estimates
 from ponystudio.studio.runs.job_queue import JobQueue
@@ -29,6 +31,8 @@ from ponystudio.studio.worker.worker_session import WorkerSession
 _NEEDS_A_WORKER = ("dtype", "device_memory_gb", "disk_cache_gb")
 _MODES: dict[str, SeedMode] = {"fixed": "fixed", "increment": "next", "random": "random"}
 ENGINE_LOG = "engine.log"
+# By what the guard knows the queue.
+QUEUE = ("queue", "queue")
 # Pictures that were only shown; the oldest go first.
 PREVIEWS_BYTES = 256 * 2**20
 # Milliseconds in which further settings may change before a new worker is started.
@@ -45,9 +49,16 @@ class Services(QObject):
 
     notice = Signal(object)
 
-    def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        parent: QObject | None = None,
+        *,
+        guard: RestoreGuard | None = None,
+    ) -> None:
         super().__init__(parent)
         self._settings = settings
+        self._guard = guard or RestoreGuard(None, self)
         self._store = JobStore(user_folders.data() / "queue", self._queue_kept)
         self.worker = WorkerSession(
             self._worker_settings(),
@@ -93,7 +104,7 @@ class Services(QObject):
         """Start the worker, and take up the queue that was left."""
         self.worker.start()
         self.worker.show_previews(self._settings.get("previews"))
-        self.runner.restore()
+        self._restore_queue()
         self.runner.pictures.work.do(lambda: trim(self.runner.folders.previews, PREVIEWS_BYTES))
 
     def close(self) -> None:
@@ -103,6 +114,32 @@ class Services(QObject):
         self.notifier.close()
         self.worker.close()
         self._store.close()
+
+    def _restore_queue(self) -> None:
+        if (suspect := self._guard.suspect(*QUEUE)) is not None:
+            self._store.put_aside()
+            self._guard.forgive(suspect)
+        elif self._store.has_jobs:
+            self._guard.begin(*QUEUE, durable=True)
+        self.runner.restore()
+        QTimer.singleShot(0, self, lambda: self._guard.drawn(*QUEUE))
+
+    def held_queues(self) -> list[Path]:
+        """Queues that were put aside, since the program ended while they were taken up."""
+        return self._store.aside()
+
+    def take_held_queues(self) -> None:
+        """Take them up all the same, after what waits already."""
+        self._guard.begin(*QUEUE, durable=True)
+        for folder in self.held_queues():
+            store = JobStore(folder)
+            self.runner.restore(store)
+            store.close()
+        self.discard_held_queues()
+
+    def discard_held_queues(self) -> None:
+        for folder in self.held_queues():
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _queue_kept(self, error: PonyStudioError | None) -> None:
         title = self.tr("The queue could be lost")

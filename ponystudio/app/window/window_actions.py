@@ -8,6 +8,7 @@ from functools import partial
 from ponystudio.app.window.file_dialogs import FileDialogs
 from ponystudio.app.window.page_switcher import PageSwitcher
 from ponystudio.app.window.panel_registry import PanelSpec
+from ponystudio.app.window.restore_offers import RestoreOffers
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.results.result_library import ResultLibrary
@@ -18,7 +19,7 @@ from ponystudio.widgets.action import ActionSpec
 Entries = tuple[tuple[str, tuple[str, ...]], ...]
 # The end of the menu; it has the panels that are of the app rather than of the graph.
 _APP = (
-    *("", "app.commands", "app.settings", "panel.help", "app.about"),
+    *("", "app.commands", "app.settings", "app.held_back", "panel.help", "app.about"),
     *("", "app.quit"),
 )
 
@@ -175,6 +176,7 @@ def app_actions(
     show_commands: Callable[[], object],
     show_menu: Callable[[], object],
     quit: Callable[[], object],
+    offers: RestoreOffers,
 ) -> list[ActionSpec]:
     """What is of the app rather than of the graph; `panels` are the panels among it."""
     group, keys = tr("PonyStudio"), ("Ctrl+Shift+P",)
@@ -182,5 +184,14 @@ def app_actions(
         ActionSpec("app.commands", tr("All commands…"), show_commands, keys, group, "search"),
         *panels,
         ActionSpec("app.menu", tr("Menu"), show_menu, ("F10",), group, "menu"),
+        ActionSpec(
+            "app.held_back",
+            tr("What was not opened…"),
+            offers.show,
+            (),
+            group,
+            "alert",
+            lambda: bool(offers.held),
+        ),
         ActionSpec("app.quit", tr("Quit"), quit, ("Ctrl+Q",), group, "close"),
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +36,7 @@ from ponystudio.studio.documents.opening import LoadedFile, RecoveredDocument, a
 from ponystudio.studio.documents.recent_files import RecentFile, RecentFiles
 from ponystudio.studio.documents.saving import SaveJob
 from ponystudio.studio.documents.templates import Template
+from ponystudio.studio.restore_guard import RestoreGuard
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +44,18 @@ T = TypeVar("T")
 
 
 class Documents(QObject):
-    """`folder` is the data folder; `folders` tells the model folders.
+    """`folder` is the data folder; `folders` tells the model folders. What the `guard` suspects is
+    not restored and stands under `recent`.
 
-    `opened`, `closed`, `title_changed` and `dirty_changed` carry the document,
+    `opened`, `about_to_close` (what is being typed belongs to it still), `closed`, `title_changed`
+    and `dirty_changed` carry the document,
     `current_changed` it or None, `path_wanted` one that needs a file to be saved in, `notice` a
     Notification for a toast. `restored` comes once, after `restore`. The documents are in the order
     of their tabs.
     """
 
     opened = Signal(object)
+    about_to_close = Signal(object)
     closed = Signal(object)
     current_changed = Signal(object)
     moved = Signal()
@@ -68,9 +72,12 @@ class Documents(QObject):
         catalog: Catalog | None = None,
         folders: Callable[[], ModelFolders] | None = None,
         parent: QObject | None = None,
+        *,
+        guard: RestoreGuard | None = None,
     ) -> None:
         super().__init__(parent)
         self.folders = folders
+        self._guard = guard or RestoreGuard(None, self)
         self._folder = folder / "documents"
         self._session_file = folder / "session.json"
         self._catalog = catalog or Catalog(())
@@ -126,6 +133,13 @@ class Documents(QObject):
         self.moved.emit()
         self._session_due.start()
 
+    def begin_showing(self, document: Document) -> None:
+        """It is about to be drawn for the first time: should that end the program, a start does
+        not do it again."""
+        if not document.pristine:
+            path = "" if document.path is None else str(document.path)
+            self._guard.begin("document", document.id, document.title, path)
+
     # --- Opening ----------------------------------------------------------------------------------
 
     def new(self, template: Template | None = None) -> Document:
@@ -180,12 +194,17 @@ class Documents(QObject):
 
     async def _open(self, path: Path) -> None:
         unsaved = self._unsaved_journal(path)
-        self._add_loaded(await in_background(self._after_flush, opening.load, path, unsaved))
+        self._guard.begin("file", str(path), path.name, str(path))
+        try:
+            loaded = await in_background(self._after_flush, opening.load, path, unsaved)
+            self._add_loaded(loaded)
+        finally:
+            self._guard.end("file", str(path))
 
     def _unsaved_journal(self, path: Path) -> Path | None:
         """The journal of what was done to this file and not saved."""
         entry = self.recent.last_unsaved(path)
-        return self._journal_path(entry.id) if entry else None
+        return self.journal_path(entry.id) if entry else None
 
     def _add_loaded(self, loaded: LoadedFile) -> Document:
         path, stored = loaded.path, loaded.stored
@@ -216,12 +235,13 @@ class Documents(QObject):
         self.notice.emit(notices.not_opened(name, error))
 
     async def _reopen(self, entry: RecentFile) -> None:
-        journal = self._journal_path(entry.id)
+        journal = self.journal_path(entry.id)
         recovered = await in_background(self._after_flush, opening.recover, journal)
         there = next((document for document in self if document.id == entry.id), None)
         if there is not None:
             self.set_current(there)
         elif recovered is None:
+            self._guard.end("document", entry.id)
             self.notice.emit(notices.not_reopened(entry.title))
         else:
             self._add_recovered(recovered)
@@ -237,15 +257,35 @@ class Documents(QObject):
             self._surveying = False
             self._session_due.start()
         back = 0
-        for id in ids:
+        for id in self._not_suspect(ids):
+            await self._guard.turn()
             try:
-                recovered = await in_background(opening.recover, self._journal_path(id))
-                back += self._restore_one(recovered, session, current=not back)
+                recovered = await in_background(self._recover, id)
+                if self._restore_one(recovered, session, current=not back):
+                    back += 1
+                else:
+                    self._guard.end("document", id)
             except Exception:  # the others are to be opened all the same
                 log.exception("A document cannot be opened again.")
         if back and not session.clean:
             self.notice.emit(notices.all_is_back())
         self.restored.emit()
+
+    def _recover(self, id: str) -> RecoveredDocument | None:
+        """In the thread."""
+        self._guard.begin("document", id, durable=True)
+        return opening.recover(self.journal_path(id))
+
+    def _not_suspect(self, ids: Sequence[str]) -> list[str]:
+        """Those that may be restored; where the others are kept is told."""
+        for suspect in self._guard.suspects:
+            if suspect.kind == "document":
+                if not self.journal_path(suspect.id).exists():
+                    self._guard.forgive(suspect)
+                elif all(entry.id != suspect.id for entry in self.recent.entries()):
+                    path = Path(suspect.path) if suspect.path else None
+                    self.recent.add(suspect.title or self.tr("Untitled"), path, suspect.id)
+        return [id for id in ids if self._guard.suspect("document", id) is None]
 
     def _restore_one(
         self, recovered: RecoveredDocument | None, session: OpenDocuments, *, current: bool
@@ -292,6 +332,7 @@ class Documents(QObject):
 
     def close(self, document: Document) -> None:
         """Close it without asking: unsaved work can be opened again."""
+        self.about_to_close.emit(document)
         if self._is_saving(document):
             self._saving.wait()
         index = self._documents.index(document)
@@ -440,8 +481,8 @@ class Documents(QObject):
     def _make(self, id: str = "", journal_lock: FileLock | None = None) -> Document:
         """A document that is not open yet, new or with the journal of this id."""
         id = id or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
-        journal = Journal(self._writer, self._journal_path(id))
-        lock = journal_lock or FileLock(self._journal_path(id).with_suffix(".lock"))
+        journal = Journal(self._writer, self.journal_path(id))
+        lock = journal_lock or FileLock(self.journal_path(id).with_suffix(".lock"))
         document = Document(id, journal, self._catalog, lock, self)
         try:
             lock.acquire()
@@ -455,14 +496,17 @@ class Documents(QObject):
         """Open it: after the others, or at this place; an empty one in front gives way."""
         empty = self._current if self._current and self._current.pristine else None
         self._documents.insert(len(self._documents) if index is None else index, document)
+        self.begin_showing(document)
         self.opened.emit(document)
         self._session_due.start()
-        if current:
+        if not current:  # nobody sees it yet
+            self._guard.drawn("document", document.id, seen=False)
+        else:
             self.set_current(document)
             if empty is not None and not document.pristine and not self._is_saving(empty):
                 self.close(empty)
 
-    def _journal_path(self, id: str) -> Path:
+    def journal_path(self, id: str) -> Path:
         return self._folder / f"{id}{SUFFIX}"
 
     def _free_title(self, title: str) -> str:
@@ -477,6 +521,7 @@ class Documents(QObject):
     def _close_journal(self, document: Document) -> Notification | None:
         """Keep what is in no file; what is to be told of it."""
         notice = None
+        self._guard.end("document", document.id)
         document.set_lock(None)
         if document.dirty:
             document.close_journal({"closed": time.time()}, then=document.unlock)
@@ -489,7 +534,7 @@ class Documents(QObject):
         return notice
 
     def _delete_journal(self, id: str) -> None:
-        Journal(self._writer, self._journal_path(id)).delete()
+        Journal(self._writer, self.journal_path(id)).delete()
 
     def _store_session(self, *, clean: bool = False) -> None:
         if self._surveying:  # what was open last is still to be read

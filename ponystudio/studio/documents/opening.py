@@ -14,7 +14,10 @@ from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import file_lock
 from ponystudio.studio.documents.file_lock import FileLock, LockHolder
 from ponystudio.studio.documents.journal_format import NewerJournal, StoredDocument, replay
-from ponystudio.system.regular_file import read_regular
+from ponystudio.system.regular_file import open_regular, read_regular
+
+# Of what is shown as letters: bytes of a file, letters of a line.
+MOST_LETTERS, LONGEST_LINE = 2**18, 160
 
 
 @dataclass
@@ -136,6 +139,35 @@ def recover(journal: Path, *, with_file: bool = True) -> RecoveredDocument | Non
     if with_file and stored.path is not None:
         recovered.compare_with_file(stored.path)
     return recovered
+
+
+def as_letters(path: Path) -> str:
+    """The beginning of a file under its name, in lines of a length that nothing is slow to show."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(MOST_LETTERS + 1)
+    except (OSError, ValueError) as error:
+        return f"{path}\n{error}"
+    text = data[:MOST_LETTERS].decode("utf-8", "replace").replace("\0", "\ufffd")
+    pieces = (
+        line[at : at + LONGEST_LINE]
+        for line in text.splitlines()
+        for at in range(0, max(len(line), 1), LONGEST_LINE)
+    )
+    end = "\n…" if len(data) > MOST_LETTERS else ""
+    return f"{path}\n\n" + "\n".join(pieces) + end
+
+
+def copy_graph(journal: Path, path: Path) -> None:
+    """Put the graph of a journal into a file, without opening a document. Raises GraphFileError,
+    NotWritable, StorageFull."""
+    try:
+        stored = replay(journal)
+    except (OSError, NewerJournal) as error:
+        raise GraphFileError(f"Its journal cannot be read: {error}.", where=str(journal)) from None
+    if stored is None:
+        raise GraphFileError("Nothing of its journal can be read.", where=str(journal))
+    graph_file.write(stored.graph, path)
 
 
 def _keep_damaged(journal: Path, *, keep: bool) -> None:

@@ -122,13 +122,16 @@ class JobQueue(QObject):
         """The job that is to go on or to begin."""
         return self._jobs[0] if self._jobs else None
 
-    def restore(self) -> int:
-        """Take up what an earlier process left, paused; how many jobs that are."""
-        if self._store is None:
+    def restore(self, other: JobStore | None = None) -> int:
+        """Take up what an earlier process left, paused, or what is in another store; how many jobs
+        that are."""
+        store = other or self._store
+        if store is None:
             return 0
-        for stored, done in self._store.load():
+        found = store.load()
+        for stored, done in found:
             job = Job(
-                stored.id,
+                self.new_id() if other else stored.id,
                 stored.title,
                 stored.scope,
                 stored.graph,
@@ -140,10 +143,12 @@ class JobQueue(QObject):
             )
             self._jobs.append(job)
             self._next = max(self._next, job.id + 1)
-        if self._jobs:
+            if other is not None and self._store is not None:
+                self._store.keep(job.stored())
+        if found:
             self.paused = True
-            self.changed.emit()
-        return len(self._jobs)
+            self._order_changed()
+        return len(found)
 
     def new_id(self) -> int:
         self._next += 1

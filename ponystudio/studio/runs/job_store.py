@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +105,21 @@ class JobStore:
         for path in self._folder.iterdir():
             if path.name not in names and not path.stem.endswith(".damaged"):
                 path.unlink(missing_ok=True)
+
+    @property
+    def has_jobs(self) -> bool:
+        return any(self._folder.glob("job-*.json"))
+
+    def put_aside(self) -> None:
+        """Begin anew, and leave what is there in a folder of its own, unread."""
+        with contextlib.suppress(OSError):
+            self._folder.replace(
+                self._folder.with_name(f"{self._folder.name}-held-{time.time_ns()}")
+            )
+
+    def aside(self) -> list[Path]:
+        """What was put aside, oldest first."""
+        return sorted(self._folder.parent.glob(f"{self._folder.name}-held-*"))
 
     def keep(self, job: StoredJob) -> None:
         file = self._file(job.id)

@@ -20,6 +20,7 @@ from ponystudio.studio.documents.node_upgrades import NodeUpgrader
 from ponystudio.studio.runs import seeds
 from ponystudio.studio.runs.duration_estimates import Estimate, Estimates
 from ponystudio.studio.runs.job_queue import Job, JobQueue
+from ponystudio.studio.runs.job_store import JobStore
 from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
 from ponystudio.studio.runs.node_previews import NodePreviews
 from ponystudio.studio.runs.planner import Planner
@@ -259,9 +260,10 @@ class Runner(QObject):
         self.queue.set_paused(False)
         self._start_next()
 
-    def restore(self) -> None:
-        """Take up the queue of an earlier process, paused; `restored` says how many jobs."""
-        if found := self.queue.restore():
+    def restore(self, store: JobStore | None = None) -> None:
+        """Take up the queue of an earlier process, paused, or one that was put aside; `restored`
+        says how many jobs."""
+        if found := self.queue.restore(store):
             self.restored.emit(found)
 
     @property

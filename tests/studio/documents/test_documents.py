@@ -8,7 +8,9 @@ from helpers.documents import change, seed, titles
 from helpers.graphs import CATALOG, node
 from ponystudio.graph.editing.edits import AddNode
 from ponystudio.graph.formats import graph_file
+from ponystudio.studio.documents import opening
 from ponystudio.studio.documents.documents import Documents
+from ponystudio.studio.restore_guard import RestoreGuard
 
 
 def test_a_new_document_gives_way_to_one_that_is_opened(studio, file):
@@ -103,3 +105,68 @@ def test_a_folder_that_takes_nothing_is_told_and_work_goes_on(qapp, tmp_path, fi
     assert {notice.title for notice in told} == {"What you do now could be lost"}
     assert graph_file.read(file).nodes["sample"].params["seed"] == 5
     assert not documents.shutdown()
+
+
+def test_what_the_guard_suspects_is_not_restored_and_stands_under_recent(studio, file):
+    documents = studio.documents
+    document = documents.open_now(file)
+    change(document, 5)
+    other = documents.new()
+    other.do(AddNode(node("a", "t.number")), "Add")
+    id = document.id
+    studio.end()
+    notes = studio.folder / "restoring.jsonl"
+    RestoreGuard(notes).begin("document", id, "graph", str(file))
+    guard = RestoreGuard(notes)
+    documents = studio.documents = Documents(studio.folder, CATALOG, guard=guard)
+    documents.restore()
+    documents.wait()
+    assert titles(documents) == ["Untitled"]
+    assert [suspect.id for suspect in guard.suspects] == [id]
+    (entry,) = [entry for entry in documents.recent.entries() if entry.unsaved]
+    assert (entry.id, entry.title, entry.path) == (id, "graph", str(file))
+    documents.open(file)  # by name: with what was not saved
+    documents.wait()
+    assert documents.current.id == id
+    assert seed(documents.current) == 5
+    assert guard.suspects == ()
+    guard.close()
+
+
+def test_each_is_noted_before_it_is_read_and_until_it_is_closed(studio, file, monkeypatch):
+    documents = studio.documents
+    documents.open_now(file)
+    studio.end()
+    notes, noted = studio.folder / "restoring.jsonl", []
+    recover = opening.recover
+
+    def read(journal):
+        noted.append([suspect.id for suspect in RestoreGuard(notes.with_name("copy")).suspects])
+        return recover(journal)
+
+    def copied(journal):
+        notes.with_name("copy").write_bytes(notes.read_bytes())
+        return read(journal)
+
+    monkeypatch.setattr(opening, "recover", copied)
+    guard = RestoreGuard(notes)
+    documents = studio.documents = Documents(studio.folder, CATALOG, guard=guard)
+    documents.restore()
+    documents.wait()
+    (document,) = documents
+    assert noted == [[document.id]]
+    assert guard.trials == 1
+    documents.close(document)
+    assert guard.trials == 0
+
+
+def test_suspects_whose_journal_is_gone_are_forgotten(studio):
+    studio.end()
+    notes = studio.folder / "restoring.jsonl"
+    RestoreGuard(notes).begin("document", "gone")
+    guard = RestoreGuard(notes)
+    studio.documents = documents = Documents(studio.folder, CATALOG, guard=guard)
+    documents.restore()
+    documents.wait()
+    assert guard.suspects == ()
+    assert not documents.recent.entries()

@@ -14,6 +14,7 @@ from helpers.graphs import node, picture
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH, embed
+from ponystudio.studio.documents import opening
 from ponystudio.studio.documents.file_lock import for_file
 from ponystudio.studio.documents.journal_format import pack
 
@@ -138,3 +139,34 @@ def test_a_journal_of_a_newer_version_is_left_alone(studio, file):
     studio.start()
     assert len(studio.documents) == 0
     assert path.read_bytes() == newer
+
+
+def test_a_file_as_letters_is_bounded_in_every_way(tmp_path):
+    path = tmp_path / "graph.json"
+    path.write_bytes(b"\xff{\0" + b"a" * 1000 + b"\n" + "é".encode() * 2**20)
+    text = opening.as_letters(path)
+    first, _, *lines = text.split("\n")
+    assert first == str(path)
+    assert lines[0].startswith("\ufffd{\ufffdaaa")
+    assert max(map(len, lines)) <= opening.LONGEST_LINE
+    assert len(text) < opening.MOST_LETTERS + 5000
+    assert lines[-1] == "…"
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe" in opening.as_letters(tmp_path / "pipe")
+    assert "No such file" in opening.as_letters(tmp_path / "none")
+
+
+def test_the_graph_of_a_journal_is_copied_without_opening_it(studio, file, tmp_path):
+    document = studio.documents.open_now(file)
+    change(document, 7)
+    studio.documents.flush()
+    opening.copy_graph(document.journal.path, tmp_path / "copy.json")
+    assert seed_of(graph_file.read(tmp_path / "copy.json")) == 7
+    (tmp_path / "half.journal").write_text("half")
+    for broken in ("half.journal", "none.journal"):
+        with pytest.raises(GraphFileError):
+            opening.copy_graph(tmp_path / broken, tmp_path / "other.json")
+
+
+def seed_of(graph) -> object:
+    return graph.nodes["sample"].params["seed"]

@@ -13,7 +13,7 @@ from helpers.graphs import picture
 from helpers.running import finish, runner_for, until
 from ponystudio.engine.protocol.run_events import ErrorInfo, RunFailed
 from ponystudio.studio.runs import job_store
-from ponystudio.studio.runs.job_queue import JobQueue
+from ponystudio.studio.runs.job_queue import Job, JobQueue
 from ponystudio.studio.runs.job_store import JobStore, StoredJob
 
 
@@ -118,3 +118,23 @@ def test_a_queue_that_cannot_be_read_once_is_not_removed(qapp, tmp_path):
     assert {path.name for path in folder.iterdir()} >= {"job-1.json", "job-2.json"}
     (folder / "order.json").write_text("half")
     assert loaded(folder) == [(1, 0), (2, 0)]
+
+
+def test_a_queue_that_is_put_aside_is_unread_and_can_be_taken_up_later(qapp, tmp_path):
+    store = JobStore(tmp_path / "queue")
+    store.keep(job(1))
+    store.keep_order([(1, 1)])
+    store.close()
+    queue = JobQueue(store := JobStore(tmp_path / "queue"))
+    assert store.has_jobs
+    store.put_aside()
+    assert not store.has_jobs
+    assert queue.restore() == 0
+    queue.add(Job(queue.new_id(), "Job", "one", picture(), ((), ())))
+    (folder,) = store.aside()
+    aside = JobStore(folder)
+    assert queue.restore(aside) == 1
+    aside.close()
+    store.close()
+    assert [(waiting.id, waiting.done) for waiting in queue.jobs] == [(1, 0), (2, 1)]
+    assert loaded(tmp_path / "queue") == [(1, 0), (2, 1)]
