@@ -54,7 +54,10 @@ def save_image(
 
     Args:
         alpha: Where the picture is opaque; leave it free for a picture without transparency.
-        prefix: Start of the file's name; may name folders inside the output folder.
+        prefix: Start of the file's name; may name folders inside the output folder. %date%,
+            %time%, %seed%, %model%, %sampler%, %steps%, %cfg%, %width%, %height%,
+            %batch_number%, %counter%, %prompt%, %date:yyyy-MM-dd% and %node.param% are filled in;
+            so are [seed] and the like.
         format: png loses nothing; webp and jpeg are smaller; jpeg has no transparency.
         quality: For webp and jpeg; a webp of 100 loses nothing.
     """

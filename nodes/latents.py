@@ -214,7 +214,8 @@ def save_latent(
     """Write a latent into the output folder as a `.latent` file.
 
     Args:
-        prefix: Start of the file's name; may name folders inside the output folder.
+        prefix: Start of the file's name; may name folders inside the output folder. What is
+            filled in is the same as in that of Save image.
     """
     ctx.save_latent(latent, prefix=prefix)
 

@@ -185,7 +185,8 @@ class Choice:
 class Text:
     """Text; `lines` > 1 asks for a large editor, `prompt` for one that knows attention syntax.
 
-    `file_name`: it begins the names of saved files, so it may not lead out of their folder.
+    `file_name`: it begins the names of saved files, so it may not lead out of their folder; tokens
+    in it (`graph/name_tokens.py`) are filled in by `ctx.save_picture` and `ctx.save_latent`.
     """
 
     lines: int = 1

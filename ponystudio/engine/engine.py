@@ -43,6 +43,7 @@ from ponystudio.engine.run_files import RunFiles
 from ponystudio.engine.run_planner import RunPlanner
 from ponystudio.engine.run_services import RunObserver, RunServices
 from ponystudio.errors import Cancelled, NotWritable, PonyStudioError
+from ponystudio.graph.name_tokens import NameValues
 from ponystudio.graph.result_keys import Environment
 from ponystudio.library.formats.content_id import hashes
 from ponystudio.library.model_index import ModelIndex
@@ -231,6 +232,7 @@ class Engine:
             history=self._history,
             saved_outputs=self._saved_outputs,
             receipts=receipts,
+            names=NameValues(plan.inputs.graph, self.packs.catalog),
             emit=self._emit,
             cancel=cancel,
             observer=observer,

@@ -6,23 +6,27 @@ import os
 import re
 import secrets
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ponystudio.errors import PonyStudioError, UnsafePath
 from ponystudio.graph.atomic_write import write_error
-from ponystudio.graph.output_names import checked_prefix
+from ponystudio.graph.name_tokens import NUMBER
+from ponystudio.graph.output_names import checked_name
 
 DIGITS = 5
 
 
 def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> Path:
-    """Have `write` make PREFIX_00001.SUFFIX in `folder`, under the first number after the last.
+    """Have `write` make PREFIX_00001.SUFFIX in `folder`, under the first number after the last;
+    NUMBER in the prefix says where the number stands instead.
 
     The file appears whole and replaces none, whoever else writes there. Raises UnsafePath,
     StorageFull, NotWritable.
     """
-    relative = checked_prefix(prefix)
-    target = folder.joinpath(*relative.parts)
+    checked_name(prefix)
+    target = folder.joinpath(*PurePosixPath(prefix.replace("\\", "/")).parts)
+    if NUMBER not in target.name:
+        target = target.with_name(f"{target.name}_{NUMBER}")
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
     try:
         # Before any folder is made, which could be outside already.
@@ -41,7 +45,8 @@ def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path]
     except OSError as error:
         raise write_error(error, target.parent) from None
     except PonyStudioError as error:
-        error.where = error.where.replace(draft.name, f"{target.name}{suffix}")
+        name = target.name.replace(NUMBER, "…") + suffix
+        error.where = error.where.replace(draft.name, name)
         raise
 
 
@@ -50,7 +55,7 @@ def _published(draft: Path, target: Path, suffix: str) -> Path:
     number = _last_number(target, suffix)
     while True:
         number += 1
-        final = target.with_name(f"{target.name}_{number:0{DIGITS}}{suffix}")
+        final = target.with_name(target.name.replace(NUMBER, f"{number:0{DIGITS}}") + suffix)
         try:
             os.link(draft, final)
         except FileExistsError:
@@ -63,6 +68,8 @@ def _published(draft: Path, target: Path, suffix: str) -> Path:
 
 
 def _last_number(target: Path, suffix: str) -> int:
-    pattern = re.compile(rf"{re.escape(target.name)}_(\d+){re.escape(suffix)}", re.IGNORECASE)
+    first, *others = map(re.escape, target.name.split(NUMBER))
+    rest = r"\1".join(others)
+    pattern = re.compile(rf"{first}(\d+){rest}{re.escape(suffix)}", re.IGNORECASE)
     matches = (pattern.fullmatch(path.name) for path in target.parent.iterdir())
     return max((int(match[1]) for match in matches if match), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ from ponystudio.engine.run_services import RunServices
 from ponystudio.errors import Cancelled, NotANumber
 from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.graph.formats.embedded_metadata import GRAPH, SUFFIXES, embed
+from ponystudio.graph.output_names import filled
 from ponystudio.library.formats.content_id import content_id
 
 # Previews a second; more of them no eye sees.
 PREVIEWS = 30
+# Pixels of a picture that a latent has one value for, a side.
+CELL = 8
 
 
 class RunModels:
@@ -151,7 +155,9 @@ class RunContext:
         metadata = {GRAPH: self._services.receipts.graph_text()}
         data = latent_bytes(latent.values, latent.family, metadata)
         write = partial(write_bytes, data=data)
-        return [self._saved(self._services.request.output, prefix, ".latent", write)]
+        height, width = (CELL * side for side in latent.values.shape[-2:])
+        name = self._name(prefix, (width, height), (0, len(latent.values)))
+        return [self._saved(self._services.request.output, name, ".latent", write)]
 
     def _write_pictures(
         self,
@@ -173,8 +179,19 @@ class RunContext:
             def write(path: Path, picture: Any = picture, fields: Any = fields) -> None:
                 embed(picture, path, format, fields, quality)
 
-            paths.append(self._saved(folder, prefix, SUFFIXES[format], write))
+            name = self._name(prefix, picture.size, (index, count))
+            paths.append(self._saved(folder, name, SUFFIXES[format], write))
         return paths
+
+    def _name(self, prefix: str, size: tuple[int, int], batch: tuple[int, int]) -> str:
+        """The prefix with what its tokens stand for here and now."""
+        values = self._services.names
+        return filled(
+            prefix,
+            lambda text: values.of_picture(
+                text, self.node, size=size, batch=batch, now=datetime.now()
+            ),
+        )
 
     def _saved(self, folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> Path:
         path = save_numbered(folder, prefix, suffix, write)

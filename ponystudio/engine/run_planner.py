@@ -27,6 +27,7 @@ from ponystudio.engine.run_files import RunFiles, embedding_contents
 from ponystudio.errors import NothingToRun, PonyStudioError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.name_tokens import NameValues, named_files
 from ponystudio.graph.result_keys import Environment, NodeKey
 from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, effective_targets, titles
@@ -164,11 +165,14 @@ class RunPlanner:
         return self._saved_outputs.up_to_date(request.scope, node, identity, folders)
 
     def _suffixes(self, inputs: PlanInputs, files: RunFiles) -> KeySuffixes | None:
-        """What decides a result besides its key: how it must be run for lack of memory, and
-        embeddings that prompts name."""
+        """What decides a result besides its key: how it must be run for lack of memory, embeddings
+        that prompts name, and what tokens in names of files stand for."""
         embeddings = files.embeddings() if inputs.prompting else {}
-        if not self._fallbacks.known and not embeddings:
+        named = list(named_files(inputs.graph, self._catalog, inputs.order))
+        if not self._fallbacks.known and not embeddings and not named:
             return None
+        values = NameValues(inputs.graph, self._catalog)
+        names = {(id, param.name): values.of_graph(prefix, id) for id, param, prefix in named}
 
         def suffix_of(node: Node, spec: NodeSpec, key: NodeKey) -> str:
             fallback = self._fallbacks.known.get(key.digest)
@@ -176,6 +180,8 @@ class RunPlanner:
             for param in spec.params:
                 if param.prompt:
                     parts += embedding_contents(node, param, embeddings)
+                if name := names.get((node.id, param.name)):
+                    parts.append(name)
             return key_suffix("\n".join(parts)) if parts else ""
 
         return suffix_of

@@ -20,6 +20,7 @@ from ponystudio.engine.protocol.run_events import Event
 from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.run_files import RunFiles
+from ponystudio.graph.name_tokens import NameValues
 
 
 class RunObserver:
@@ -53,6 +54,7 @@ class RunServices:
     history: RunHistoryFile
     saved_outputs: SavedOutputs
     receipts: Receipts
+    names: NameValues
     emit: Callable[[Event], None]
     cancel: Flag
     observer: RunObserver

@@ -1,11 +1,16 @@
-"""How names of saved files may begin: inside the output folder, on every system."""
+"""How names of saved files may begin: inside the output folder, on every system.
+
+Tokens in them (`name_tokens.py`) are filled in when something is saved.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from ponystudio.errors import UnsafePath
+from ponystudio.errors import UnsafePath, shortened
+from ponystudio.graph.name_tokens import NUMBER, replaced, tokens
 
 # Names that Windows keeps for devices, with any ending; a folder is to open there too.
 _RESERVED = re.compile(
@@ -16,17 +21,55 @@ LONGEST_NAME = 200
 
 
 def checked_prefix(prefix: str) -> PurePosixPath:
-    """The prefix as a relative path that stays inside the folder on every system.
+    """The prefix as a relative path that stays inside the folder on every system, whatever its
+    tokens come to stand for.
 
-    Raises UnsafePath for `..`, absolute paths, drives, reserved names and what no system stores.
+    Raises UnsafePath for `..`, absolute paths, drives, reserved names and what no system stores,
+    ParamChoice for a token that is none.
     """
-    path = PurePosixPath(prefix.replace("\\", "/"))
+    found = tokens(prefix)
+    shape = _checked(replaced(prefix, lambda _: "x"), prefix) if found else _checked(prefix, prefix)
+    folders = prefix.replace("\\", "/").rpartition("/")[0]
+    if any(token.name == "counter" and token.text in folders for token in found):
+        raise UnsafePath(
+            f"The prefix {shortened(prefix)!r} counts folders.",
+            remedy="Put the counter behind the last /.",
+            socket="prefix",
+        )
+    return shape
+
+
+def filled(prefix: str, expand: Callable[[str], str]) -> str:
+    """The prefix with its tokens filled in by `expand`, each of its parts a name that can be."""
+    if not tokens(prefix):
+        return prefix
+    return "/".join(map(_made_fit, expand(prefix).replace("\\", "/").split("/")))
+
+
+def checked_name(prefix: str) -> PurePosixPath:
+    """A prefix without tokens as a relative path; NUMBER may stand in it. Raises UnsafePath."""
+    return _checked(prefix.replace(NUMBER, "0"), prefix)
+
+
+def _made_fit(part: str) -> str:
+    """What values have made of a part, as a name: no ends that Windows drops, none of its own
+    names, not too long."""
+    number = NUMBER in part
+    part = part.strip(" ").rstrip(". ") or "_"
+    if len(part.encode()) > LONGEST_NAME:
+        part = part.replace(NUMBER, "").encode()[: LONGEST_NAME - 8].decode(errors="ignore")
+        part = f"{part.rstrip('. ')}_{NUMBER}" if number else part.rstrip(". ")
+    return f"{part}_" if _RESERVED.fullmatch(part) else part
+
+
+def _checked(text: str, prefix: str) -> PurePosixPath:
+    path = PurePosixPath(text.replace("\\", "/"))
     reason = ""
-    if not prefix.strip() or not path.parts or prefix.endswith(("/", "\\")):
+    if not text.strip() or not path.parts or text.endswith(("/", "\\")):
         reason = "names no file"
     elif path.is_absolute() or ".." in path.parts:
         reason = "leads out of the output folder"
-    elif _FORBIDDEN.search(prefix):
+    elif _FORBIDDEN.search(text):
         reason = "has a character that file names cannot have"
     elif any(_RESERVED.fullmatch(part) for part in path.parts):
         reason = "is a name that Windows keeps for a device"
@@ -36,7 +79,7 @@ def checked_prefix(prefix: str) -> PurePosixPath:
         reason = "is too long for a file name"
     if reason:
         raise UnsafePath(
-            f"The prefix {prefix!r} {reason}.",
+            f"The prefix {shortened(prefix)!r} {reason}.",
             remedy="Write a name such as ponies/unicorn.",
             socket="prefix",
         )

@@ -18,6 +18,7 @@ from ponystudio.errors import (
 from ponystudio.graph.catalog import did_you_mean, from_comfyui
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.name_tokens import check_names
 from ponystudio.graph.plain_json import shown
 from ponystudio.graph.topology import ancestors, cycle_error, effective, find_cycle
 
@@ -69,6 +70,8 @@ def check(
             errors += found
         else:
             _note_good(nodes[id], nodes, catalog)
+    # What the names of files say depends on the whole graph: that is looked at anew each time.
+    errors += check_names(running, catalog, sorted(set(ids).difference(e.node for e in errors)))
     cycle = find_cycle(running, None if targets is None else ids)
     return [*errors, cycle_error(cycle, title_of)] if cycle else errors
 

@@ -107,7 +107,10 @@ SETTINGS = (
         "ponystudio",
         section="files",
         title=lambda: tr("Names of results begin with"),
-        help=lambda: tr("For a new Save image. What stands before a / is a folder."),
+        help=lambda: tr(
+            "For a new Save image. What stands before a / is a folder; %date%, %seed%, %model% and"
+            " the like are filled in."
+        ),
         kind="file_prefix",
     ),
     Setting(

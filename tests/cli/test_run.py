@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 import ponystudio_resources
 from helpers.checkpoints import micro
 from helpers.processes import events_in, of_kind, ponystudio, start
+from ponystudio.graph.formats.graph_file import read
 
 TEXT_TO_PICTURE = ponystudio_resources.path("graphs", "text-to-picture.json")
 UPSCALE = ponystudio_resources.path("graphs", "upscale.json")
@@ -91,6 +93,25 @@ def test_unchanged_it_reads_no_weights_and_gives_the_same_picture(place, first):
     assert of_kind(events, "node_started", "node") == ["save"]
     (path,) = of_kind(events, "output", "path")
     assert (pixels(path) == pixels(of_kind(first, "output", "path")[0])).all()
+
+
+def test_names_say_what_the_picture_was_made_with(place, first):
+    prefix = "%model%/[seed]_%KSampler.steps%_%width%x[height]_%date:yyyy%"
+    (path,) = of_kind(again(place, "--set", f"save.prefix={prefix}"), "output", "path")
+    seed = read(TEXT_TO_PICTURE).nodes["sampler"].params["seed"]
+    assert re.fullmatch(
+        rf"{seed}_3_128x128_20\d\d_00001\.png", Path(path).relative_to(place / "out" / "micro").name
+    )
+
+
+@pytest.mark.parametrize("prefix", ["a_%unicorn%", "[unicorn]", "%nobody.seed%"])
+def test_what_stands_for_nothing_in_a_name_is_refused_by_name(place, tmp_path, prefix):
+    words = text_to_picture(place, tmp_path / "out", "--set", f"save.prefix={prefix}")
+    result = ponystudio(*words)
+    assert result.returncode == 2
+    assert "error: save.prefix: " in result.stderr
+    assert prefix.removeprefix("a_") in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_with_another_seed_no_prompt_is_encoded(place, first):

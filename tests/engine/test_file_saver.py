@@ -4,6 +4,7 @@ import pytest
 
 from ponystudio.engine.file_saver import save_numbered
 from ponystudio.errors import UnsafePath
+from ponystudio.graph.name_tokens import NUMBER
 
 
 def write(path):
@@ -17,6 +18,19 @@ def test_numbers_go_on_after_the_highest(tmp_path):
     assert save_numbered(tmp_path, "a", ".png", write).name == "a_00008.png"
     (tmp_path / "a_99999.png").touch()
     assert save_numbered(tmp_path, "a", ".png", write).name == "a_100000.png"
+
+
+def test_the_number_stands_where_the_name_says(tmp_path):
+    prefix = f"x/a_{NUMBER}_b"
+    assert save_numbered(tmp_path, prefix, ".png", write).name == "a_00001_b.png"
+    assert save_numbered(tmp_path, prefix, ".png", write).name == "a_00002_b.png"
+    assert save_numbered(tmp_path, f"{NUMBER}{NUMBER}", ".png", write).name == "0000100001.png"
+    assert save_numbered(tmp_path, f"{NUMBER}{NUMBER}", ".png", write).name == "0000200002.png"
+
+
+def test_what_values_have_made_of_a_name_is_no_token(tmp_path):
+    path = save_numbered(tmp_path, "%seed% [date] 7%", ".png", write)
+    assert path.name == "%seed% [date] 7%_00001.png"
 
 
 def test_many_at_once_replace_nothing(tmp_path):

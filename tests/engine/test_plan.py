@@ -57,6 +57,18 @@ def test_the_words_name_the_cause_upstream(studio):
     assert said["save_grey"] == "skipped: its files still stand"
 
 
+def test_a_save_whose_name_would_be_another_is_not_skipped(studio):
+    named = make("save", "save_named", image=("grey", "image"), prefix="a_%number.value%_%year%")
+    found = graph(make("grey", "grey"), make("number", "number", value=1.0), named)
+    studio.run(found)
+    assert studio.explain(found, always_write=False)["save"] == "skipped: its files still stand"
+    changed = found.with_nodes([make("number", "number", value=2.0)])
+    assert studio.explain(changed, always_write=False)["save"].startswith("runs")
+    assert [path.name[:4] for path in (studio.root / "output").glob("*.png")] == ["a_1_"]
+    studio.run(changed, always_write=False)
+    assert len([*(studio.root / "output").glob("a_2_*.png")]) == 1
+
+
 def test_what_was_forgotten_says_so(studio):
     studio.run(GRAPH)
     studio.engine.results.drop_unpinned(device=False)

@@ -169,6 +169,13 @@ def save(image: Image, *, prefix: str = "picture", ctx: Context) -> None:
     ctx.save_picture(image, prefix=prefix, format="png")
 
 
+@node("test.save_named", effects=True)
+def save_named(
+    image: Image, *, prefix: Annotated[str, Text(file_name=True)] = "picture", ctx: Context
+) -> None:
+    ctx.save_picture(image, prefix=prefix, format="png")
+
+
 @node("test.note", effects=True)
 def note(a: float) -> None:
     CALLS["note"] += 1

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from ponystudio.app.actions.action_registry import ActionRegistry
 from ponystudio.app.settings.key_editor import KeyEditor
-from ponystudio.errors import UnsafePath
+from ponystudio.errors import GraphError
 from ponystudio.graph.output_names import checked_prefix
 from ponystudio.library import user_folders
 from ponystudio.qt.file_manager import show_in_folder
@@ -234,7 +234,7 @@ class SettingRow(QWidget):
 def _wrong_prefix(text: str) -> str:
     try:
         checked_prefix(text.strip())
-    except UnsafePath as error:
+    except GraphError as error:
         return f"{error.what} {error.remedy}"
     return ""
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from PySide6.QtCore import QLocale
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
-from ponystudio.errors import UnsafePath
+from ponystudio.errors import GraphError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.output_names import checked_prefix
 from ponystudio.qt.i18n import tr
@@ -134,7 +134,7 @@ def with_prefix(catalog: Catalog, prefix: str) -> Catalog:
     cannot be one."""
     try:
         checked_prefix(prefix)
-    except UnsafePath:
+    except GraphError:
         return catalog
     return Catalog((_named(spec, prefix) for spec in catalog.values()), catalog.problems)
 
