@@ -8,7 +8,7 @@ from typing import Any
 from ponystudio.system.regular_file import read_regular
 
 # Real ones have a few KiB; a large one takes seconds to read.
-LONGEST = 64 << 10
+LONGEST = 32 << 10
 
 
 def read_yaml(path: Path) -> Any:

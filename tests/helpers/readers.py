@@ -1,0 +1,355 @@
+"""All that reads what strangers write, as functions of bytes, each with honest bytes to begin with.
+
+One more reader is a row of `READERS`: campaigns of mutations then try it, too.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ponystudio_resources
+from helpers import hostile, pickle_writer
+from ponystudio.errors import PonyStudioError
+
+LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+SAFETENSORS = hostile.safetensors(
+    {
+        "__metadata__": {
+            "modelspec.title": "A",
+            "modelspec.trigger_phrase": "a, b",
+            "ss_tag_frequency": '{"10_a": {"pony": 3, "1girl": 1}}',
+        },
+        f"{LAYER}.lora_down.weight": hostile.entry(0, 1536, "F16", (1, 768)),
+        f"{LAYER}.lora_up.weight": hostile.entry(1536, 2176, "F16", (320, 1)),
+        f"{LAYER}.alpha": hostile.entry(2176, 2180, "F32", ()),
+    },
+    bytes(2180),
+)
+VECTOR = bytes(3072)
+EMBEDDING = hostile.safetensors({"emb_params": hostile.entry(0, 3072, "F32", (1, 768))}, VECTOR)
+LORA_TEXT = (
+    b"a pony, <lora:anthro_pony:0.8> (smile:1.2), [[dark]], embedding:bad-hands, BREAK \\(x\\)\n"
+    b"# a comment\n{red|green} fox /* left out */, __animal__ AND a hill // more"
+)
+INFOTEXT = (
+    b"a pony, (smile:1.1) <lora:style:0.7>\nNegative prompt: blurry, text\nSteps: 25, "
+    b"Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 77, Size: 512x768, Model hash: 9f31c2d07a, "
+    b'Model: starter, Lora hashes: "style: 7a20e4c91f, other: 0bd84f7712", Version: v1.10.1'
+)
+YAML = (
+    b"a111:\n  base_path: /models\n  is_default: true\n"
+    b"  checkpoints: |\n    a\n    b\n  loras: ${HOME}/l\n"
+)
+SIDECAR = json.dumps(
+    {
+        "name": "A",
+        "trainedWords": ["a", "b"],
+        "model": {"name": "M"},
+        "notes": "<p>It is <b>so</b>.</p>",
+    }
+).encode()
+SETTINGS = b'{"theme": "dark", "ui_scale": 1.25, "keys": {"a": ["B"]}, "model_folders": ["/m"]}'
+
+
+@dataclass(frozen=True)
+class Reader:
+    """`read` takes bytes and may raise errors of ours; `share` is how many of the mutations it gets
+    beside others."""
+
+    name: str
+    read: Callable[[bytes], object]
+    seeds: Callable[[], Iterable[bytes]]
+    share: int = 1
+
+
+@cache
+def _folder() -> Path:
+    """In memory where there is such a place: a million files are written there."""
+    shared = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(dir=shared if shared.is_dir() else None))
+
+
+def written(content: bytes, suffix: str) -> Path:
+    """A file with this content, the same one each time."""
+    path = _folder() / f"{os.getpid()}{suffix}"
+    path.write_bytes(content)
+    return path
+
+
+def _text(read: Callable[[str], object]) -> Callable[[bytes], object]:
+    return lambda data: read(data.decode("utf-8", "surrogateescape"))
+
+
+# --- What is read -----------------------------------------------------------------------------
+
+
+def _model(suffix: str) -> Callable[[bytes], object]:
+    def read(data: bytes) -> object:
+        from ponystudio.library.recognition.model_notes import said_of
+        from ponystudio.library.recognition.recognise import recognise
+
+        path = written(data, suffix)
+        model = recognise(path)
+        return said_of(path, model.metadata)
+
+    return read
+
+
+def _graph(data: bytes) -> object:
+    from ponystudio.graph.formats import graph_file
+    from ponystudio.graph.validation import check
+
+    graph = graph_file.read(written(data, ".json"))
+    graph_file.dumps(graph)
+    return check(graph, _catalog())
+
+
+@cache
+def _catalog() -> Any:
+    from ponystudio.graph.catalog import Catalog
+
+    return Catalog.from_json(json.loads(ponystudio_resources.path("catalog.json").read_bytes()))
+
+
+def _clipboard(text: str) -> object:
+    from ponystudio.graph.formats import clipboard
+
+    return clipboard.loads(text)
+
+
+def _prompt(text: str) -> object:
+    from ponystudio.diffusion.text import prompt_syntax
+    from ponystudio.graph.editing import lora_tags
+
+    for dialect in ("a1111", "comfyui"):
+        prompt_syntax.parse(text, dialect)
+        prompt_syntax.notes(text, dialect)
+    lora_tags.tags(text)
+    return lora_tags.strip_tags(text)
+
+
+def _infotext(text: str) -> object:
+    from ponystudio.graph.formats import a1111_infotext
+
+    return a1111_infotext.parse(text)
+
+
+def _yaml(data: bytes) -> object:
+    from ponystudio.library import model_folders
+
+    return model_folders.extra_model_paths(written(data, ".yaml"))
+
+
+def _sidecar(data: bytes) -> object:
+    from ponystudio.library.recognition.model_notes import said_of
+
+    return said_of(written(data, ".json").with_suffix(".safetensors"), {})
+
+
+def _edit(data: bytes) -> object:
+    from ponystudio.graph.formats import edit_codec
+
+    try:
+        parsed = json.loads(data)
+    except (ValueError, RecursionError):
+        return None  # who reads journals has looked at that before
+    return edit_codec.decode(parsed)
+
+
+def _journal(data: bytes) -> object:
+    from ponystudio.studio.documents.journal_format import replay
+
+    return replay(written(data, ".journal"))
+
+
+def _frames(data: bytes) -> object:
+    from ponystudio.engine.protocol import frames
+
+    for read in (frames.read_message, frames.read_command):
+        stream = io.BytesIO(data)
+        while read(stream) is not None:
+            pass
+    return None
+
+
+def _profile(data: bytes) -> object:
+    from ponystudio.pictures.icc_profile import parse_profile
+
+    try:
+        return parse_profile(data)
+    except ValueError:  # which is what it says
+        return None
+
+
+def _json_store(data: bytes) -> object:
+    from ponystudio.studio.json_store import read_json
+
+    return read_json(written(data, ".store.json"), dict[str, list[float]])
+
+
+def _settings(data: bytes) -> object:
+    from ponystudio.studio.settings import Settings
+
+    settings = Settings(written(data, ".settings.json"))
+    return [settings.get(setting.name) for setting in settings.rows]
+
+
+def _tokenizer(data: bytes) -> object:
+    from ponystudio.diffusion.text import sentencepiece_tokens
+
+    return sentencepiece_tokens.read(written(data, ".model")).ids("a pony on a hill")
+
+
+def _prefix(text: str) -> object:
+    from ponystudio.graph.output_names import checked_prefix
+
+    return checked_prefix(text[:2000])
+
+
+# --- What they begin with ---------------------------------------------------------------------
+
+
+def _archives() -> list[bytes]:
+    """Textual inversions, as trainers write them."""
+    vector = pickle_writer.tensor((1, 768), (768, 1), source=pickle_writer.storage(numel=768))
+    content = pickle_writer.pickle_of(
+        pickle_writer.dictionary(string_to_param=pickle_writer.dictionary(**{"*": vector}))
+    )
+    return [
+        hostile.torch_zip(content, data=VECTOR),
+        hostile.torch_legacy(content, numel=768, data=VECTOR),
+        content,
+    ]
+
+
+def _hostile(group: str) -> list[bytes]:
+    """Small ones of those that are known to be hostile: their neighbours may be worse."""
+    return [
+        data for name, data in hostile.FILES.items() if name.startswith(group) and len(data) < 4096
+    ]
+
+
+def _gguf() -> list[bytes]:
+    from helpers import gguf_writer
+
+    path = written(b"", ".gguf")
+    said = {"general.architecture": "flux", "n": 3, "f": 0.5, "names": ["a", "b"], "is": True}
+    gguf_writer.write_gguf(path, {"blk.0.weight": (8, 32)}, said, "Q8_0")
+    return [path.read_bytes()]
+
+
+def _graphs() -> list[bytes]:
+    names = sorted(ponystudio_resources.path("graphs").glob("*.json"))
+    return [path.read_bytes() for path in names]
+
+
+def _parts_of_graphs() -> list[bytes]:
+    from ponystudio.graph.formats import clipboard, graph_file
+
+    return [clipboard.dumps(graph_file.loads(text.decode())).encode() for text in _graphs()]
+
+
+def _edits() -> list[bytes]:
+    from ponystudio.graph.editing.edits import AddNode, Compound, SetMode, SetParam
+    from ponystudio.graph.formats import edit_codec
+    from ponystudio.graph.model import Node
+
+    edits = [
+        SetParam("a", "seed", 2**63),
+        AddNode(Node("a", "core.sample", params={"steps": 20})),
+        SetMode("a", "muted"),
+    ]
+    return [
+        json.dumps(edit_codec.encode(edit)).encode() for edit in (*edits, Compound(tuple(edits)))
+    ]
+
+
+def _journals() -> list[bytes]:
+    from ponystudio.graph.editing.edits import SetParam
+    from ponystudio.graph.formats import graph_file
+    from ponystudio.studio.documents.journal_format import edit_line, header, pack
+
+    graph = graph_file.loads(_graphs()[0].decode())
+    edit = SetParam("sampler", "steps", 21)
+    lines = [
+        header("id", "Graph", None, graph, 1.0),
+        edit_line(edit, "Set", "", graph, edit.apply(graph)[0]),
+    ]
+    return [b"".join(map(pack, lines))]
+
+
+def _messages() -> list[bytes]:
+    from ponystudio.engine.protocol import frames
+    from ponystudio.engine.protocol.run_events import NodeStarted, Progress
+    from ponystudio.engine.protocol.worker_messages import Heartbeat, MemoryUse, RunMessage
+
+    made = (
+        Heartbeat(),
+        MemoryUse("CPU", 1, 2, 3, 4, 5, 6, 7, 8),
+        RunMessage(1, NodeStarted("a", "seed changed")),
+        RunMessage(2, Progress("a", 1, 2)),
+    )
+    stream = io.BytesIO()
+    for message in made:
+        frames.write_frame(stream, frames.encode(message))
+    return [stream.getvalue()]
+
+
+def _profiles() -> list[bytes]:
+    from PIL import ImageCms
+
+    kinds = [ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")]
+    return [ImageCms.ImageCmsProfile(kind).tobytes() for kind in kinds]
+
+
+def _tokenizers() -> list[bytes]:
+    """Small ones of both kinds: a real one has 800 KB."""
+    from sentencepiece import SentencePieceTrainer
+    from tokenizers import Tokenizer, models
+
+    model, text = io.BytesIO(), ["a pony on a hill", "a fox in a wood"] * 9
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(text), model_writer=model, vocab_size=18, minloglevel=9
+    )
+    words = [("<unk>", 0.0), ("\u2581a", -1.0), ("p", -2.0), ("o", -2.0), ("ny", -2.0)]
+    return [model.getvalue(), Tokenizer(models.Unigram(words, 0)).to_str().encode()]
+
+
+READERS = (
+    Reader("safetensors", _model(".safetensors"), lambda: [SAFETENSORS, EMBEDDING], 3),
+    Reader("broken safetensors", _model(".safetensors"), lambda: _hostile("safetensors"), 2),
+    Reader("torch archives", _model(".ckpt"), lambda: [*_archives(), *_hostile("zip")], 4),
+    Reader("torch pickles", _model(".pt"), lambda: [*_archives(), *_hostile("legacy")], 4),
+    Reader("GGUF", _model(".gguf"), _gguf, 2),
+    Reader("graphs", _graph, _graphs, 3),
+    Reader("clipboard", _text(_clipboard), _parts_of_graphs, 1),
+    Reader("prompts", _text(_prompt), lambda: [LORA_TEXT], 3),
+    Reader("infotext", _text(_infotext), lambda: [INFOTEXT], 3),
+    Reader("extra model paths", _yaml, lambda: [YAML], 1),
+    Reader("sidecars", _sidecar, lambda: [SIDECAR], 2),
+    Reader("edits", _edit, _edits, 1),
+    Reader("journals", _journal, _journals, 1),
+    Reader("frames", _frames, _messages, 2),
+    Reader("colour profiles", _profile, _profiles, 2),
+    Reader("kept facts", _json_store, lambda: [b'{"a": [1.0, 2.5]}'], 1),
+    Reader("settings", _settings, lambda: [SETTINGS], 1),
+    Reader("tokenizers", _tokenizer, _tokenizers, 1),
+    Reader("names of results", _text(_prefix), lambda: [b"ponies/%date%/unicorn_[seed]"], 1),
+)
+BY_NAME = {reader.name: reader for reader in READERS}
+# What a reader may raise; anything else would be a traceback.
+REFUSALS = (PonyStudioError,)
+
+
+def digest(data: bytes) -> str:
+    """A short name for an input, to be found again."""
+    return f"{zlib.crc32(data):08x}"
