@@ -190,6 +190,24 @@ def _profile(data: bytes) -> object:
         return None
 
 
+def _fields(data: bytes) -> object:
+    from ponystudio.pictures import picture_reader
+
+    return picture_reader.read_fields(written(data, ".png"))
+
+
+def _thumbnail(data: bytes) -> object:
+    from ponystudio.pictures import picture_reader
+
+    return picture_reader.read_pixels(data, lambda pixels: memoryview(bytearray(pixels.nbytes)))
+
+
+def _levels(data: bytes) -> object:
+    from ponystudio.pictures import picture_reader
+
+    return picture_reader.read_levels(written(data, ".png"))
+
+
 def _json_store(data: bytes) -> object:
     from ponystudio.studio.json_store import read_json
 
@@ -311,6 +329,26 @@ def _profiles() -> list[bytes]:
     return [ImageCms.ImageCmsProfile(kind).tobytes() for kind in kinds]
 
 
+def _pictures() -> list[bytes]:
+    """One of each format, with fields where it can carry any."""
+    from PIL import Image
+
+    from ponystudio.graph.formats.embedded_metadata import FORMATS, embed
+
+    picture = Image.radial_gradient("L").resize((24, 16)).convert("RGB")
+    fields = {"ponystudio.graph": _graphs()[0].decode(), "parameters": INFOTEXT.decode()}
+    made = []
+    for format in FORMATS:
+        path = written(b"", f".made.{format}")
+        embed(picture, path, format, fields)
+        made.append(path.read_bytes())
+    for format in ("GIF", "BMP", "TIFF", "AVIF"):
+        file = io.BytesIO()
+        picture.save(file, format)
+        made.append(file.getvalue())
+    return made
+
+
 def _tokenizers() -> list[bytes]:
     """Small ones of both kinds: a real one has 800 KB."""
     from sentencepiece import SentencePieceTrainer
@@ -340,6 +378,9 @@ READERS = (
     Reader("journals", _journal, _journals, 1),
     Reader("frames", _frames, _messages, 2),
     Reader("colour profiles", _profile, _profiles, 2),
+    Reader("texts in pictures", _fields, _pictures, 2),
+    Reader("pictures", _thumbnail, _pictures, 2),
+    Reader("pictures as numbers", _levels, _pictures, 1),
     Reader("kept facts", _json_store, lambda: [b'{"a": [1.0, 2.5]}'], 1),
     Reader("settings", _settings, lambda: [SETTINGS], 1),
     Reader("tokenizers", _tokenizer, _tokenizers, 1),

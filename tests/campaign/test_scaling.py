@@ -1,0 +1,312 @@
+"""Twice as much takes no more than two and a half times as long, for every format and every text.
+
+Each case makes an input of any size n of one kind, the kinds that were once read in squares. It is
+doubled until reading takes long enough to be measured, or is refused as too much, which must come
+soon; then n, 2n and 4n are compared.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import struct
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from helpers import gguf_writer, hostile
+from helpers import pickle_writer as p
+from helpers.readers import BY_NAME, REFUSALS
+
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
+FACTOR = 2.5
+# Seconds: what can be measured, what refusing may take, how much is tried at most.
+MEASURABLE, REFUSING = 0.05, 1.0
+LARGEST = 32 << 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """`make(n)` gives bytes for the reader of that name."""
+
+    reader: str
+    what: str
+    make: Callable[[int], bytes]
+
+
+def _json(make: Callable[[int], object]) -> Callable[[int], bytes]:
+    return lambda n: json.dumps(make(n)).encode()
+
+
+def _graph(**parts: object) -> dict[str, object]:
+    return {"format": "ponystudio.graph", "version": 1, "nodes": {}, **parts}
+
+
+def _node(**parts: object) -> dict[str, object]:
+    return {"type": "core.load_vae", "version": 1, "params": {"file": "a"}, **parts}
+
+
+def _chain(n: int) -> dict[str, object]:
+    links = {i: {"latent": [f"n{i - 1}", "latent"]} if i else {} for i in range(n)}
+    nodes = {f"n{i}": _node(type="core.sample", inputs=links[i]) for i in range(n)}
+    return _graph(nodes=nodes)
+
+
+def _twice(n: int) -> bytes:
+    pairs = ",".join(f'"n{i}":{{"type":"a"}}' for i in [*range(n), *range(n)])
+    return b'{"format":"ponystudio.graph","version":1,"nodes":{' + pairs.encode() + b"}}"
+
+
+def _repeated(*pieces: str) -> list[tuple[str, Callable[[int], bytes]]]:
+    return [(repr(piece), lambda n, piece=piece: (piece * n).encode()) for piece in pieces]
+
+
+def _tensors(n: int) -> bytes:
+    header = {f"a{i}": hostile.entry(4 * i, 4 * i + 4, "F32", (1,)) for i in range(n)}
+    return hostile.safetensors(header, bytes(4 * n))
+
+
+def _metadata(n: int) -> bytes:
+    said = {f"k{i}": "v" for i in range(n)}
+    return hostile.safetensors({"__metadata__": said, "a": hostile.entry()}, bytes(16))
+
+
+def _description(piece: str) -> Callable[[int], bytes]:
+    def make(n: int) -> bytes:
+        said = {"modelspec.description": piece * n, "modelspec.trigger_phrase": piece * n}
+        return hostile.safetensors({"__metadata__": said, "a": hostile.entry()}, bytes(16))
+
+    return make
+
+
+def _tuple_keys(n: int) -> bytes:
+    """A dictionary whose keys are tuples that all have the same hash."""
+    keys = [tuple(-1 if i >> bit & 1 else -2 for bit in range(20)) for i in range(n)]
+    return pickle.dumps(dict.fromkeys(keys, 0), 2)
+
+
+def _number_keys(n: int) -> bytes:
+    """Multiples of the modulus of Python's hash of numbers collide."""
+    return pickle.dumps(dict.fromkeys((i * (2**61 - 1) for i in range(n)), 0), 2)
+
+
+def _archive(n: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", p.pickle_of(p.dictionary(weight=p.tensor())))
+        for i in range(n):
+            archive.writestr(f"archive/data/{i}", b"")
+    return file.getvalue()
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _png(chunks: bytes) -> bytes:
+    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    pixels = _chunk(b"IDAT", zlib.compress(b"\0\0"))
+    return b"\x89PNG\r\n\x1a\n" + head + chunks + pixels + _chunk(b"IEND", b"")
+
+
+def _jpeg(segment: bytes) -> Callable[[int], bytes]:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG")
+    whole = file.getvalue()
+    return lambda n: whole[:2] + segment * n + whole[2:]
+
+
+def _icc(n: int) -> bytes:
+    tags = b"".join(struct.pack(">4sII", b"%04d" % (i % 10_000), 132, 4) for i in range(n))
+    body = struct.pack(">I", n) + tags
+    return struct.pack(">I", 128 + len(body)) + bytes(32) + b"acsp" + bytes(88) + body
+
+
+PIECES = (
+    *("(", ")", "[", "]", "(a:1.1)", "((a)", "\\(", "a ", "a", "<", "<lora:a:1>", "<lora:", ":"),
+    *(",", "BREAK ", " AND ", "[a|b]", "[a:b:0.5]", "{a|", "}", "#\n", "//", "/*", "*/", "__a"),
+    *("embedding:a ", "embedding:", "é", "\U0001f984", "\n", "1girl, ", "a_b\\_", "(a:", "|"),
+)
+INFO = (
+    *("Steps: 1, ", ",", '"', "a", "\n", "Negative prompt: ", "Lora hashes: ", ": ", "a: b, "),
+    *('a: "b, ', "<lora:a:1>", "\\", "Steps", "a, b: ", '{"a": '),
+)
+MARKUP = ("<", "<p>", "&", "&amp;", "<a href='", "</", "<!--", "a ", ">", "<b>x</b>", ", ")
+CASES = [
+    *(
+        Case("graphs", what, make)
+        for what, make in (
+            ("nodes", _json(_chain)),
+            (
+                "nodes without links",
+                _json(lambda n: _graph(nodes={f"n{i}": _node() for i in range(n)})),
+            ),
+            (
+                "links to one node",
+                _json(
+                    lambda n: _graph(
+                        nodes={"a": _node(inputs={f"i{i}": ["a", "b"] for i in range(n)})}
+                    )
+                ),
+            ),
+            (
+                "params",
+                _json(lambda n: _graph(nodes={"a": _node(params={f"p{i}": i for i in range(n)})})),
+            ),
+            ("a long param", _json(lambda n: _graph(nodes={"a": _node(params={"file": "x" * n})}))),
+            ("unknown keys", _json(lambda n: _graph(**{f"k{i}": i for i in range(n)}))),
+            (
+                "frames",
+                _json(
+                    lambda n: _graph(view={"frames": [{"title": "a", "rect": [0, 0, 9, 9]}] * n})
+                ),
+            ),
+            ("notes", _json(lambda n: _graph(view={"notes": [{"text": "a", "pos": [0, 0]}] * n}))),
+            (
+                "a long note",
+                _json(lambda n: _graph(view={"notes": [{"text": "a" * n, "pos": [0, 0]}]})),
+            ),
+            ("a key twice", _twice),
+            ("brackets side by side", lambda n: b"[" + b"[]," * n + b"[]]"),
+            ("brackets in brackets", lambda n: b"[" * n + b"]" * n),
+            ("an open text", lambda n: b'{"a": "' + b"\\u0061" * n),
+            ("digits", lambda n: b'{"a": ' + b"1" * n + b"}"),
+            ("blanks", lambda n: b" " * n + b"{}"),
+        )
+    ),
+    *(Case("prompts", what, make) for what, make in _repeated(*PIECES)),
+    *(Case("infotext", what, make) for what, make in _repeated(*INFO)),
+    *(
+        Case(
+            "infotext",
+            f"Steps: 1, {piece!r}",
+            lambda n, piece=piece: ("Steps: 1, " + piece * n).encode(),
+        )
+        for piece in INFO
+    ),
+    *(Case("clipboard", what, make) for what, make in _repeated('"ponystudio.', '"', "[", "{")),
+    Case("safetensors", "tensors", _tensors),
+    Case("safetensors", "metadata", _metadata),
+    *(Case("safetensors", f"described as {piece!r}", _description(piece)) for piece in MARKUP),
+    *(
+        Case("sidecars", what, make)
+        for what, make in (
+            *(
+                (
+                    f"described as {m!r}",
+                    _json(lambda n, m=m: {"description": m * n, "notes": m * n}),
+                )
+                for m in MARKUP
+            ),
+            ("words", _json(lambda n: {"trainedWords": [f"w{i}" for i in range(n)]})),
+            ("keys", _json(lambda n: {f"k{i}": i for i in range(n)})),
+        )
+    ),
+    *(
+        Case("torch pickles", what, make)
+        for what, make in (
+            ("colliding tuples", _tuple_keys),
+            ("colliding numbers", _number_keys),
+            ("keys", lambda n: pickle.dumps({f"k{i}": i for i in range(n)}, 2)),
+            ("lists", lambda n: pickle.dumps([[] for _ in range(n)], 2)),
+            ("tuples in tuples", lambda n: p.pickle_of(b")" + b"\x85" * n)),
+            (
+                "memos",
+                lambda n: p.pickle_of(
+                    b"}" + b"".join(b"r" + struct.pack("<I", i) for i in range(n))
+                ),
+            ),
+            (
+                "tensors",
+                lambda n: hostile.torch_legacy(
+                    p.pickle_of(p.dictionary(**{f"w{i}": p.tensor() for i in range(n)}))
+                ),
+            ),
+            ("a long text", lambda n: p.pickle_of(p.dictionary(a=p.text("x" * n)))),
+        )
+    ),
+    Case("torch archives", "members", _archive),
+    Case(
+        "torch archives",
+        "tensors",
+        lambda n: hostile.torch_zip(
+            p.pickle_of(p.dictionary(**{f"w{i}": p.tensor() for i in range(n)}))
+        ),
+    ),
+    Case("GGUF", "tensors", lambda n: gguf_writer.gguf({f"a{i}": (32,) for i in range(n)})[0]),
+    Case("GGUF", "metadata", lambda n: gguf_writer.header([], {f"k{i}": i for i in range(n)})),
+    Case("GGUF", "an array of texts", lambda n: gguf_writer.header([], {"a": ["x"] * n})),
+    Case("GGUF", "an array of numbers", lambda n: gguf_writer.header([], {"a": [1] * n})),
+    *(
+        Case("extra model paths", what, make)
+        for what, make in _repeated("a: b\n", "- ", "[", "{", "a:\n ", "&a ", "#\n")
+    ),
+    *(
+        Case("texts in pictures", what, make)
+        for what, make in (
+            ("tEXt", lambda n: _png(_chunk(b"tEXt", b"a\0b") * n)),
+            ("zTXt", lambda n: _png(_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10_000))) * n)),
+            (
+                "one zTXt",
+                lambda n: _png(_chunk(b"zTXt", b"parameters\0\0" + zlib.compress(bytes(n)))),
+            ),
+            ("comments", _jpeg(b"\xff\xfe\0\x04ab")),
+            ("infotext", lambda n: _png(_chunk(b"tEXt", b"parameters\0" + b"Lora hashes: ," * n))),
+        )
+    ),
+    *(
+        Case("pictures", what, make)
+        for what, make in (
+            ("empty IDAT", lambda n: _png(_chunk(b"IDAT", b"") * n)),
+            ("unknown chunks", lambda n: _png(_chunk(b"abCd", b"") * n)),
+            ("comments", _jpeg(b"\xff\xfe\0\x04ab")),
+        )
+    ),
+    Case("colour profiles", "tags", _icc),
+    Case("journals", "lines", lambda n: BY_NAME["journals"].seeds()[0] + b'{"a":1}\n' * n),
+    Case("journals", "one line", lambda n: BY_NAME["journals"].seeds()[0] + b"a" * n),
+    Case("frames", "messages", lambda n: BY_NAME["frames"].seeds()[0] * n),
+    Case("kept facts", "entries", _json(lambda n: {f"k{i}": [1.0] for i in range(n)})),
+    Case("settings", "keys", _json(lambda n: {"keys": {f"k{i}": ["A"] for i in range(n)}})),
+    *(
+        Case("names of results", what, make)
+        for what, make in _repeated("%", "[", "a/", "../", "%date", "%a.b%")
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.reader}: {case.what}")
+def test_twice_as_much_takes_about_twice_as_long(case: Case):
+    read, n = BY_NAME[case.reader].read, 64
+    while True:
+        data = case.make(n)
+        seconds, refused = measured(read, data)
+        assert seconds < REFUSING or not refused, f"refusing {n:,} takes {seconds:.2f} s"
+        assert seconds < 60, f"{n:,} take {seconds:.0f} s"
+        if seconds >= MEASURABLE or len(data) >= LARGEST or (refused and n > 2**20):
+            break
+        n *= 2
+    if seconds < MEASURABLE:
+        return  # the largest is read, or refused, before it can be measured
+    times = [
+        min(measured(read, case.make(size))[0] for _ in range(3)) for size in (n, 2 * n, 4 * n)
+    ]
+    ratios = [after / before for before, after in zip(times, times[1:], strict=False)]
+    assert max(ratios) < FACTOR, f"n = {n:,}: {', '.join(f'{t:.3f} s' for t in times)}"
+
+
+def measured(read: Callable[[bytes], object], data: bytes) -> tuple[float, bool]:
+    """Seconds that this process works, and whether it was refused."""
+    start, refused = time.process_time(), False
+    try:
+        read(data)
+    except REFUSALS:
+        refused = True
+    return time.process_time() - start, refused
