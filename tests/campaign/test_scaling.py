@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
@@ -298,7 +299,7 @@ def test_twice_as_much_takes_about_twice_as_long(case: Case):
     times = [
         min(measured(read, case.make(size))[0] for _ in range(3)) for size in (n, 2 * n, 4 * n)
     ]
-    ratios = [after / before for before, after in zip(times, times[1:], strict=False)]
+    ratios = [after / before for before, after in pairwise(times)]
     assert max(ratios) < FACTOR, f"n = {n:,}: {', '.join(f'{t:.3f} s' for t in times)}"
 
 

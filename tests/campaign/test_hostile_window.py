@@ -1,0 +1,165 @@
+"""Hostile files through the studio's window: it never stands still, and stays small.
+
+All are put where strangers' files get to: opened, dropped and pasted, in the folder of results and
+in those of models, and named by graphs.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, QTimer
+from PySide6.QtTest import QTest
+
+from helpers import hostile, hostile_files
+from helpers.window import open_window
+
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600), pytest.mark.log_warnings]
+GAP, GROWTH = 0.2, 500 * 2**20
+BEAT = 5
+
+
+class Heartbeat:
+    """How long the event loop was busy at most, in seconds, and with which file."""
+
+    def __init__(self) -> None:
+        self.longest: list[tuple[float, str]] = []
+        self.doing = ""
+        self._last = time.perf_counter()
+        self._timer = QTimer(interval=BEAT)
+        self._timer.timeout.connect(self._beat)
+        self._timer.start()
+
+    def stop(self) -> None:
+        self._beat()
+        self._timer.stop()
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.longest.append((now - self._last, self.doing))
+        self.longest = sorted(self.longest, reverse=True)[:20]
+        self._last = now
+
+
+@contextmanager
+def watched() -> Iterator[Heartbeat]:
+    """Everything within leaves the window alive and the process small."""
+    process = psutil.Process()
+    gc.collect()
+    before, heart = process.memory_info().rss, Heartbeat()
+    yield heart
+    heart.stop()
+    gc.collect()
+    grown = process.memory_info().rss - before
+    print(f"longest gap {heart.longest[0][0] * 1000:.0f} ms, {grown >> 20} MB more")
+    slow = [f"{doing}: {gap * 1000:.0f} ms" for gap, doing in heart.longest if gap > GAP]
+    assert not slow, "\n".join(slow)
+    assert grown < GROWTH, f"{grown >> 20} MB more"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, qapp) -> Path:
+    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def window(home):
+    with open_window() as window:
+        QTest.qWait(500)
+        yield window
+
+
+def settle(done, seconds: float = 60.0) -> None:
+    """Wait until that is so, or for so long: who waits in vain is found by other tests."""
+    end = time.monotonic() + seconds
+    while not done() and time.monotonic() < end:
+        QTest.qWait(20)
+
+
+def test_graphs_are_opened_dropped_and_pasted(window, tmp_path):
+    folder = tmp_path / "graphs"
+    folder.mkdir()
+    files = {**hostile_files.graphs(), **hostile_files.pictures()}
+    heard: list[object] = []
+    window.documents.opened.connect(heard.append)
+    window.documents.notice.connect(heard.append)
+    with watched() as heart:
+        for name, content in files.items():
+            path = folder / name
+            path.write_bytes(content)
+            heart.doing = f"open {name}"
+            heard.clear()
+            window.documents.open(path)
+            settle(lambda: heard)
+            QTest.qWait(50)
+            for document in list(window.documents)[1:]:
+                heart.doing = f"close {name}"
+                window.documents.close(document)
+            heart.doing = f"drop {name}"
+            page = window.page
+            window.drop_handler.take([path], page.document, QPointF(0, 0))
+            QTest.qWait(50)
+            path.unlink()
+        for name, content in hostile_files.graphs().items():
+            heart.doing = f"paste {name}"
+            mime = QMimeData()
+            mime.setText(content.decode()[:20_000_000])
+            window.page.commands.gestures.dropped.emit(mime, QPointF(0, 0))
+            QTest.qWait(50)
+        heart.doing = "all is done"
+        window.drop_handler.wait()
+        QTest.qWait(500)
+
+
+def test_results_are_shown(window):
+    folder = window.results.index.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in hostile_files.pictures().items():
+        (folder / name).write_bytes(content)
+    loader = window.results.loader
+    with watched() as heart:
+        heart.doing = "look for results"
+        window.results.start()
+        window.toggle_panel("gallery")
+        page = window.shell.pages.currentWidget()
+        settle(lambda: page.listing.ready and page.listing.pictures)
+        QTest.qWait(2000)
+        for picture in page.listing.pictures:
+            heart.doing = f"show {picture.name}"
+            page.show_paths([picture.path])
+            settle(lambda path=picture.path: loader.get(path) or loader.problem(path), 20)
+        heart.doing = "all results"
+        page.show_all()
+        QTest.qWait(2000)
+
+
+def test_models_are_listed_and_looked_into(window, home):
+    kinds = ("checkpoints", "loras", "embeddings", "vae")
+    folder = home / "data" / "models"
+    for number, (name, content) in enumerate(hostile.FILES.items()):
+        suffix = {"zip": ".ckpt", "legacy": ".pt"}.get(name.partition(":")[0], ".safetensors")
+        path = folder / kinds[number % len(kinds)] / f"file{number}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        sidecar = {"description": "<" * 400_000, "trainedWords": ["a"] * 50_000}
+        if number % 20 == 0:
+            path.with_suffix(".json").write_text(json.dumps(sidecar))
+            path.with_suffix(".png").write_bytes(hostile_files.pictures()["nested.svg"])
+    with watched() as heart:
+        heart.doing = "list models"
+        window.toggle_panel("models")
+        page = window.shell.pages.currentWidget()
+        settle(lambda: page.model.rowCount() >= len(hostile.FILES) // 2, 120)
+        for row in range(page.model.rowCount()):
+            heart.doing = f"look into model {row}"
+            page.list.setCurrentIndex(page.model.index(row))
+            QTest.qWait(15)
+        QTest.qWait(1000)
