@@ -35,19 +35,25 @@ def check_files(
     """
     errors: list[BadInput] = []
     verdicts: dict[tuple[str, Path], BadInput | None] = {}
+    resolved: dict[tuple[str, str], Path | BadInput] = {}
+    folders = folders.snapshot()
     for id in graph.nodes if ids is None else ids:
         node = graph.nodes[id]
         spec = catalog.get(node.type)
         if spec is None or node.mode != "normal":
             continue
         for socket, kind, name in files_of(node, spec):
-            try:
-                path = folders.resolve(kind, name)
-                if (kind, path) not in verdicts:
-                    verdicts[kind, path] = _verdict(kind, path, families)
-                error = verdicts[kind, path]
-            except BadInput as missing:
-                error = missing
+            if (kind, name) not in resolved:
+                try:
+                    resolved[kind, name] = folders.resolve(kind, name)
+                except BadInput as missing:
+                    resolved[kind, name] = missing
+            place = resolved[kind, name]
+            error = place if isinstance(place, BadInput) else None
+            if isinstance(place, Path):
+                if (kind, place) not in verdicts:
+                    verdicts[kind, place] = _verdict(kind, place, families)
+                error = verdicts[kind, place]
             if error is not None:
                 errors.append(_at(error, node.id, socket))
     return errors

@@ -81,6 +81,10 @@ class ModelFolders:
             remedy=self._remedy(kind, wanted),
         )
 
+    def snapshot(self) -> ModelFolders:
+        """The same as they are now, for many names at once: each folder is walked but once."""
+        return _Snapshot(self.roots, self.graph_dir)
+
     def names(self, kind: str) -> list[str]:
         """The POSIX names of all files of a kind, sorted; of equal ones the first root's counts."""
         found: set[str] = set()
@@ -238,6 +242,28 @@ class ModelFolders:
             return "Name a folder of models with --models DIR."
         into = " or ".join(map(str, targets[:2]))
         return f"Put {what} into {into}, or name a folder of models with --models DIR."
+
+
+class _Snapshot(ModelFolders):
+    """Remembers which folders there are and what lies in them."""
+
+    @cached_property
+    def _known_folders(self) -> dict[str, list[Path]]:
+        return {}
+
+    @cached_property
+    def _known_names(self) -> dict[str, list[str]]:
+        return {}
+
+    def folders(self, kind: str) -> list[Path]:
+        if kind not in self._known_folders:
+            self._known_folders[kind] = super().folders(kind)
+        return self._known_folders[kind]
+
+    def names(self, kind: str) -> list[str]:
+        if kind not in self._known_names:
+            self._known_names[kind] = super().names(kind)
+        return self._known_names[kind]
 
 
 def _shipped() -> Path:

@@ -158,3 +158,20 @@ def test_spandrel_may_know_an_upscaler(models: Path, monkeypatch: pytest.MonkeyP
         assert [type(error) for error in check(models, strange)] == (
             [] if installed else [UnknownModel]
         )
+
+
+def test_folders_are_walked_once_however_many_names_lead_nowhere(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked: list[str] = []
+    whole = ModelFolders.names
+
+    def counted(self: ModelFolders, kind: str) -> list[str]:
+        walked.append(kind)
+        return whole(self, kind)
+
+    monkeypatch.setattr(ModelFolders, "names", counted)
+    nodes = [Node(f"n{i}", "test.load", params={"file": f"none{i % 40}"}) for i in range(200)]
+    errors = check_files(Graph.of(*nodes), CATALOG, ModelFolders([models]))
+    assert [error.node for error in errors] == [node.id for node in nodes]
+    assert walked == ["checkpoints"]
