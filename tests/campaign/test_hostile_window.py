@@ -21,7 +21,7 @@ from PySide6.QtTest import QTest
 from helpers import hostile, hostile_files
 from helpers.window import open_window
 
-pytestmark = [pytest.mark.campaign, pytest.mark.timeout(150), pytest.mark.log_warnings]
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600), pytest.mark.log_warnings]
 GAP, GROWTH = 0.2, 500 * 2**20
 BEAT = 5
 
