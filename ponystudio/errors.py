@@ -201,6 +201,10 @@ class ChangedInput(RunError):
     pass
 
 
+class ChangedFile(RunError):
+    pass
+
+
 class OutOfMemory(RunError):
     pass
 

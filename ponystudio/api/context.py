@@ -25,7 +25,10 @@ class Models(Protocol):
         """
 
     def content(self, path: Path) -> str:
-        """The quick content id of a weights file: its size, header and 4 KiB of every tensor."""
+        """What stands for all bytes of a weights file or folder and of what beside it counts: equal
+        only for equal ones. For recipes, within this process: of a large file that nobody has read
+        yet it is not the hash.
+        """
 
 
 class Context(Protocol):

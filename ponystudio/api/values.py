@@ -69,7 +69,7 @@ class Conditioning:
 
 @dataclass(frozen=True)
 class Patch:
-    """One LoRA-like file at one strength. `content` is the quick content id of the file."""
+    """One LoRA-like file at one strength. `content` stands for all its bytes."""
 
     path: str
     content: str
@@ -80,9 +80,10 @@ class Patch:
 class Recipe:
     """A part of a weights file, with patches, to be opened through `ctx.models`.
 
-    `path` is absolute and serves only to open; identity is `content`, the quick content id.
+    `path` is absolute and serves only to open; identity is `content`, what `ctx.models.content`
+    says: two of the same are of the same bytes.
     `options` are (name, value) pairs that change how the part is built, e.g. ("ema", True). One
-    that names a further file is followed by ("content", its quick content id).
+    that names a further file is followed by ("content", what stands for its bytes).
     """
 
     part: ClassVar[str]
@@ -102,7 +103,7 @@ class Recipe:
 
     @property
     def files(self) -> tuple[tuple[str, str], ...]:
-        """Path and content id of all that it needs."""
+        """Path and content of all that it needs."""
         further = (
             (str(path), str(content))
             for (_, path), (name, content) in pairwise(self.options)

@@ -61,6 +61,7 @@ def _run(opened: OpenedGraph, arguments: Namespace, display: RunDisplay) -> None
         "cache_dir": None
         if arguments.no_disk_cache
         else arguments.cache_dir or user_folders.results_cache(),
+        "index_path": user_folders.model_index(),
         # What the last run of this file was is what "why" is told against.
         "scope": str(arguments.graph.absolute()),
     }

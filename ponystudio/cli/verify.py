@@ -17,6 +17,7 @@ from ponystudio.engine.protocol.run_events import Event, Output
 from ponystudio.engine.verification import compare
 from ponystudio.errors import Differs, UsageError
 from ponystudio.graph.formats.receipt import Receipt
+from ponystudio.library import user_folders
 from ponystudio.pictures.picture_graph import read_receipt
 
 
@@ -62,6 +63,7 @@ def _make_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:
                 output=folder,
                 device=device,
                 dtype=dtype,
+                index_path=user_folders.model_index(),
                 packs=opened.packs,
                 targets=(then.node,),
                 on_event=on_event,

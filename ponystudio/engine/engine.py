@@ -33,19 +33,19 @@ from ponystudio.engine.protocol.run_events import (
     Event,
     Memory,
     NodePlan,
+    ResultsRenamed,
     RunFailed,
     RunFinished,
     RunStarted,
 )
 from ponystudio.engine.protocol.worker_messages import MemoryUse, RunRequest
 from ponystudio.engine.receipts import Receipts
-from ponystudio.engine.run_files import RunFiles
 from ponystudio.engine.run_planner import RunPlanner
 from ponystudio.engine.run_services import RunObserver, RunServices
-from ponystudio.errors import Cancelled, NotWritable, PonyStudioError
+from ponystudio.errors import Cancelled, ChangedFile, NotWritable, PonyStudioError
 from ponystudio.graph.name_tokens import NameValues
 from ponystudio.graph.result_keys import Environment
-from ponystudio.library.formats.content_id import hashes
+from ponystudio.library.file_contents import FileContents
 from ponystudio.library.model_index import ModelIndex
 from ponystudio.system import main_memory
 
@@ -68,9 +68,12 @@ class Engine:
         *,
         cache_dir: Path | None = None,
         cache_bytes: int | None = None,
+        index_path: Path | None = None,
         emit: Emit,
     ) -> None:
-        """`cache_bytes` is the most that is kept in `cache_dir`; None: 4 GB."""
+        """`cache_bytes` is the most that is kept in `cache_dir`; None: 4 GB. `index_path`: the
+        index of model files, with their hashes; None keeps them for this engine alone.
+        """
         apply(choice)
         self.packs, self.choice = packs, choice
         self._emit = emit
@@ -91,11 +94,14 @@ class Engine:
             if cache_dir is not None
             else None
         )
+        self._index = _index(index_path)
+        self._contents = FileContents(self._index)
         memory = choice.within(device_memory(choice.device))
         self.results = ResultCache(
             device_bytes=int(memory * DEVICE_RESULTS_SHARE),
             memory_bytes=int(main_memory.total() * MEMORY_RESULTS_SHARE),
             disk=self._disk,
+            still_has=self._contents.still_has,
         )
         self._allocation_limit = AllocationLimit(active=choice.kind == "cpu")
         self.pool = WeightsPool(
@@ -104,7 +110,6 @@ class Engine:
             emit=lambda event: self._emit(event),
             allocation_limit=self._allocation_limit,
         )
-        self._index = _index(cache_dir)
         self._history = RunHistoryFile(self._disk)
         self._saved_outputs = SavedOutputs(self._disk)
         self._fallbacks = OomFallbacks(
@@ -117,6 +122,7 @@ class Engine:
             self._history,
             self._saved_outputs,
             self._fallbacks,
+            self._contents,
         )
 
     def check(self, request: RunRequest) -> list[PonyStudioError]:
@@ -201,6 +207,7 @@ class Engine:
     def close(self) -> None:
         """Write what is still to be written and let go of everything, without a word."""
         self._emit = lambda _: None
+        self._contents.close()
         self.pool.close_idle()
         if self._disk is not None:
             self._disk.close()
@@ -208,23 +215,22 @@ class Engine:
             self._index.close()
 
     def _run(self, request: RunRequest, cancel: Flag, observer: RunObserver) -> None:
-        plan = self.plan(request)
+        def check() -> None:
+            if cancel.is_set():
+                raise Cancelled("Cancelled.")
+
+        files = self._planner.files(request)
+        plan = self._planner.plan(request, files, check)
         while not self.results.pin(plan.needed):
-            plan = self.plan(request)  # an entry on the disk was gone or torn
+            plan = self._planner.plan(request, files, check)  # an entry on disk was gone or torn
         receipts = Receipts(
-            request.graph,
-            plan.inputs.graph,
-            self.packs.catalog,
-            request.folders,
-            self.environment,
-            self._index.sha256 if self._index else lambda path: hashes(path)["sha256"],
-            cancel,
+            request.graph, plan.inputs.graph, self.packs.catalog, files, self.environment, cancel
         )
         services = RunServices(
             request=request,
             plan=plan,
             choice=self.choice,
-            files=RunFiles(self.packs.catalog, request.folders),
+            files=files,
             pool=self.pool,
             results=self.results,
             fallbacks=self._fallbacks,
@@ -238,18 +244,29 @@ class Engine:
             observer=observer,
         )
         execution = Execution(
-            self.packs.types, services, lambda: self._planner.keys(plan.inputs, request)
+            self.packs.types, services, lambda keys: self._planner.rekey(keys, files)
         )
         self._emit(RunStarted(len(plan.inputs.order), len(plan.steps), self.choice.why))
         observer.on_plan(plan)
+        if plan.steps:
+            files.read_rest(cancel)
         receipts.start([step.node.id for step in plan.steps if step.spec.effects])
-        execution.run()
-        receipts.finish()
+        try:
+            execution.run()
+            receipts.finish()
+            settled = plan.steps and files.uncertain and files.settle(cancel)
+            if settled and (renamed := execution.settle()):
+                self._emit(ResultsRenamed(renamed))
+        except ChangedFile:
+            execution.forget()
+            raise
+        finally:
+            files.close()
 
 
-def _index(cache_dir: Path | None) -> ModelIndex | None:
+def _index(path: Path | None) -> ModelIndex | None:
     """What is known of model files; without a place for it, hashes are made anew each time."""
     try:
-        return ModelIndex(cache_dir / "models.sqlite") if cache_dir else None
+        return ModelIndex(path) if path else None
     except NotWritable:
         return None

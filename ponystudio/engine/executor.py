@@ -39,17 +39,20 @@ from ponystudio.graph.model import Link
 class Execution:
     """One run of one plan, whose needed results are pinned already and are let go of at its end.
 
-    `rekey` gives the keys of results again when a fallback was needed.
+    `rekey` gives its keys again when a fallback was needed, and when all files are read. Until then
+    results stay in memory.
     """
 
     def __init__(
-        self, types: Mapping[str, NodeType], services: RunServices, rekey: Callable[[], Keys]
+        self, types: Mapping[str, NodeType], services: RunServices, rekey: Callable[[Keys], Keys]
     ) -> None:
         self._types, self._services, self._rekey = types, services, rekey
         self._plan, self._emit, self._results = services.plan, services.emit, services.results
         self._keys = self._plan.keys
         self._pinned = Counter(self._plan.needed)
         self._values: dict[Link, tuple[Any, str]] = {}
+        # Steps that have run, and what they wrote, as long as their keys may change.
+        self._unsettled: list[tuple[Step, list[Path]]] = []
         self._uses = Counter(
             link for step in self._plan.steps for link in step.node.inputs.values()
         )
@@ -57,6 +60,7 @@ class Execution:
     def run(self) -> None:
         """Run every step. Raises RunError or Cancelled."""
         services, scope = self._services, self._services.request.scope
+        reads = {*self._plan.inputs.reading, *self._plan.inputs.prompting}
         past = services.history.of(scope)
         try:
             self._report_unneeded(scope)
@@ -68,17 +72,44 @@ class Execution:
                 start = time.perf_counter()
                 outputs, context = self._run(step)
                 seconds = time.perf_counter() - start
+                if step.node.id in reads or context.models.opened:
+                    services.files.check_unchanged()
                 services.receipts.record_seconds(step.node.id, seconds)
                 # What a network made is dear: to make it again, weights must be loaded again.
                 self._store(step, outputs, max(seconds, WRITE_FROM * bool(context.models.opened)))
-                services.history.record(scope, step.node.id, step.key)
-                if step.spec.effects:
-                    identity = self._keys.identity(step.node.id)
-                    services.saved_outputs.record(scope, step.node.id, identity, context.written)
+                self._unsettled.append((step, context.written))
+                if not services.files.uncertain:
+                    self._record()
                 self._emit(NodeFinished(step.node.id, False, round(seconds, 4)))
                 services.observer.on_result(step, outputs, seconds)
         finally:
             self._results.unpin(self._pinned.elements())
+
+    def settle(self) -> dict[str, str]:
+        """All files are read: what the run has made is known by that now, and kept.
+
+        What was known by something else until now, in short.
+        """
+        before, self._keys = self._keys, self._rekey(self._keys)
+        self._results.settle(before.leading_to(self._keys))
+        self._record()
+        after = self._keys.short
+        return {key: after[id] for id, key in before.short.items() if key != after[id]}
+
+    def forget(self) -> None:
+        """A file was changed: nothing that is known by what it held is kept."""
+        for step in self._plan.steps:
+            for key in self._keys.outputs[step.node.id].values():
+                self._results.drop(key)
+
+    def _record(self) -> None:
+        services, scope = self._services, self._services.request.scope
+        for step, written in self._unsettled:
+            id = step.node.id
+            services.history.record(scope, id, self._keys.nodes[id])
+            if step.spec.effects:
+                services.saved_outputs.record(scope, id, self._keys.identity(id), written)
+        self._unsettled.clear()
 
     def _report_unneeded(self, scope: str) -> None:
         """Say of the nodes that need not run where what they give is."""
@@ -119,7 +150,7 @@ class Execution:
         except (Exception, SystemExit) as error:  # a node is anybody's code, as a pack is
             raise _as_run_error(error, step, kind) from error
         if fallbacks.known.get(digest) != known:
-            self._keys = self._rekey()
+            self._keys = self._rekey(self._keys)
         return result
 
     def _call(self, step: Step, kind: NodeType, context: RunContext) -> dict[str, Any]:
@@ -197,7 +228,7 @@ class Execution:
         for name, value in outputs.items():
             link, key = Link(step.node.id, name), self._keys.of(step.node.id, name)
             if step.cacheable:
-                self._results.put(key, value, seconds)
+                self._results.put(key, value, seconds, on_disk=not self._services.files.uncertain)
             if self._uses[link]:
                 self._values[link] = value, key
                 if step.cacheable and self._results.pin([key]):

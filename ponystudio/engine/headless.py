@@ -27,6 +27,7 @@ def run_graph(
     dtype: str = "auto",
     memory: int = 0,
     cache_dir: Path | None = None,
+    index_path: Path | None = None,
     packs: NodePacks | None = None,
     targets: tuple[str, ...] | None = None,
     scope: str = "",
@@ -37,12 +38,12 @@ def run_graph(
     """Run a graph and save into `output` what it saves; `on_event` gets the events of a run.
 
     `memory`: bytes that may be taken of the device's, 0 for what there is. `cache_dir` None keeps
-    no results on disk. `targets` are the nodes to run, None those that save or show. Raises the
-    first error of the check (BadInput), RunError when a node fails, and Cancelled once `cancel` was
-    set.
+    no results on disk, `index_path` None no hashes of model files. `targets` are the nodes to run,
+    None those that save or show. Raises the first error of the check (BadInput), RunError when a
+    node fails, and Cancelled once `cancel` was set.
     """
     request = RunRequest(graph, folders, output, output / "previews", targets, scope, always_write)
-    with _engine(packs, choose(device, dtype, memory), cache_dir, on_event) as engine:
+    with _engine(packs, choose(device, dtype, memory), cache_dir, index_path, on_event) as engine:
         if errors := engine.check(request):
             raise errors[0]
         engine.run(request, cancel=cancel)
@@ -57,6 +58,7 @@ def dry_run(
     dtype: str = "auto",
     memory: int = 0,
     cache_dir: Path | None = None,
+    index_path: Path | None = None,
     packs: NodePacks | None = None,
     targets: tuple[str, ...] | None = None,
     scope: str = "",
@@ -66,7 +68,9 @@ def dry_run(
     Raises the first error of the check.
     """
     request = RunRequest(graph, folders, output, output / "previews", targets, scope)
-    with _engine(packs, choose(device, dtype, memory), cache_dir, lambda _: None) as engine:
+    with _engine(
+        packs, choose(device, dtype, memory), cache_dir, index_path, lambda _: None
+    ) as engine:
         if errors := engine.check(request):
             raise errors[0]
         return engine.explain(request)
@@ -74,9 +78,15 @@ def dry_run(
 
 @contextmanager
 def _engine(
-    packs: NodePacks | None, choice: DeviceChoice, cache_dir: Path | None, on_event: OnEvent
+    packs: NodePacks | None,
+    choice: DeviceChoice,
+    cache_dir: Path | None,
+    index_path: Path | None,
+    on_event: OnEvent,
 ) -> Iterator[Engine]:
-    engine = Engine(packs or load_packs(), choice, cache_dir=cache_dir, emit=on_event)
+    engine = Engine(
+        packs or load_packs(), choice, cache_dir=cache_dir, index_path=index_path, emit=on_event
+    )
     try:
         yield engine
     finally:

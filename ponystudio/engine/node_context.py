@@ -23,7 +23,6 @@ from ponystudio.errors import Cancelled, NotANumber
 from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.graph.formats.embedded_metadata import GRAPH, SUFFIXES, embed
 from ponystudio.graph.output_names import filled
-from ponystudio.library.formats.content_id import content_id
 
 # Previews a second; more of them no eye sees.
 PREVIEWS = 30
@@ -61,7 +60,7 @@ class RunModels:
             yield network
 
     def content(self, path: Path) -> str:
-        return content_id(path)
+        return self._services.files.held(path, self._check).token
 
     def blamed(self, error: NotANumber) -> NotANumber:
         """The error, with the file and the weight that it comes from, if it comes from one."""

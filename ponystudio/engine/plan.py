@@ -110,6 +110,19 @@ class Keys:
         """What stands for all that decides what the node does."""
         return f"{self.nodes[node].digest}~{self.suffixes.get(node, '')}"
 
+    @property
+    def short(self) -> dict[str, str]:
+        """What each node's results are known by, short: for whoever keeps something with them."""
+        return {id: key_suffix(self.identity(id)) for id in self.inputs.order}
+
+    def leading_to(self, keys: Keys) -> dict[str, str]:
+        """Each key of an output → its key among others of the same nodes."""
+        return {
+            key: keys.of(id, name)
+            for id, outputs in self.outputs.items()
+            for name, key in outputs.items()
+        }
+
     def still_hold(self, inputs: PlanInputs, environment: Environment, content: Content) -> bool:
         """Whether keys without suffixes would be the same if they were made now."""
         return (
@@ -142,8 +155,8 @@ class Plan:
 
     @property
     def short_keys(self) -> dict[str, str]:
-        """What each node's results are known by, short: for whoever keeps something with them."""
-        return {id: key_suffix(self.keys.identity(id)) for id in self.inputs.order}
+        """Those of all nodes, in short."""
+        return self.keys.short
 
     def explain(self, past: RunHistory) -> dict[str, NodePlan]:
         """For every node, in order, what the run will do with it."""

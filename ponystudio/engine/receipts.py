@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ponystudio import __version__
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.diffusion.sampling.names import A1111_SCHEDULES, SAMPLER_SPECS
+from ponystudio.engine.run_files import CANCEL_CHECK_SECONDS, RunFiles, until
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.formats import graph_file as graph_format
@@ -22,21 +21,24 @@ from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIP
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import Environment
 from ponystudio.graph.topology import ancestors
-from ponystudio.library.formats.content_id import Identity, content_id, hashes, identity
-from ponystudio.library.model_folders import ModelFolders
+from ponystudio.library.formats.content_id import (
+    Heard,
+    Identity,
+    Remembered,
+    hashes,
+    identity,
+)
 
 # Kinds of files that are no models, and are not named by hash.
 INPUT_KINDS = ("input", "latents")
-# Seconds in which a cancel is seen while hashes are waited for.
-CANCEL_CHECK_SECONDS = 0.1
 
 
 class Receipts:
     """Makes the text fields of the pictures of one run.
 
-    `written` is the graph as the user has it, `running` what of it runs. The full hashes of model
-    files are made in the background from the start, for a picture is done only later. A run that
-    is cancelled does not wait for them.
+    `written` is the graph as the user has it, `running` what of it runs. Hashes of model files that
+    are not known yet are made in the background from the start, for a picture is done only later. A
+    run that is cancelled does not wait for them.
     """
 
     def __init__(
@@ -44,15 +46,12 @@ class Receipts:
         written: Graph,
         running: Graph,
         catalog: Mapping[str, NodeSpec],
-        folders: ModelFolders,
+        files: RunFiles,
         environment: Environment,
-        sha256: Callable[[Path], str],
         cancel: threading.Event,
     ) -> None:
         self._running, self._catalog, self._environment = running, catalog, environment
-        self._written, self._folders = written, folders
-        self._sha256_of, self._cancel = sha256, cancel
-        self._sha256: dict[str, str] = {}
+        self._written, self._run_files, self._cancel = written, files, cancel
         self._autov3: dict[str, str] = {}
         self._hashing: threading.Thread | None = None
         self._seconds: dict[str, float] = {}
@@ -60,14 +59,16 @@ class Receipts:
     def start(self, steps: Iterable[str]) -> None:
         """Begin with the files that these nodes depend on."""
         files = self._files(ancestors(self._running, steps))
-        if files:
+        loras = {name: path for name, (kind, path) in files.items() if kind == "loras"}
+        if loras:
             self._hashing = threading.Thread(
-                target=self._hash, args=(files,), name="hashes", daemon=True
+                target=self._hash, args=(loras,), name="hashes of LoRAs", daemon=True
             )
             self._hashing.start()
 
     def finish(self) -> None:
         """Wait for the hashes. Raises Cancelled."""
+        self._run_files.wait(self._cancel)
         while self._hashing is not None and self._hashing.is_alive():
             if self._cancel.is_set():
                 raise Cancelled("Cancelled.")
@@ -90,7 +91,7 @@ class Receipts:
             # Of those that ran; the results of the others were there already.
             "seconds": {id: self._seconds[id] for id in sorted(ids) if id in self._seconds},
             "models": {
-                name: {"kind": kind, "content": content_id(path), **self._hash_of(name)}
+                name: {"kind": kind, **self._content_of(path), **self._hash_of(path)}
                 for name, (kind, path) in sorted(files.items())
             },
             "environment": {
@@ -106,7 +107,7 @@ class Receipts:
             node,
             size=size,
             catalog=self._catalog,
-            hashes={**self._sha256, **self._autov3},
+            hashes={**self._sha256(files), **self._autov3},
             samplers={spec.name: spec.a1111_name for spec in SAMPLER_SPECS},
             schedules=A1111_SCHEDULES,
             batch=batch,
@@ -120,29 +121,38 @@ class Receipts:
         self.finish()
         found = self._files(self._running.nodes) if files is None else files
         models: dict[str, Any] = dict(self._written.models)
-        for name, (kind, _) in found.items():
-            models[name] = {**models.get(name, {}), "kind": kind, **self._hash_of(name)}
+        for name, (kind, path) in found.items():
+            models[name] = {**models.get(name, {}), "kind": kind, **self._hash_of(path)}
         return graph_format.dumps(replace(self._written, models=models), self._catalog)
 
-    def _hash_of(self, name: str) -> dict[str, str]:
-        return {"sha256": self._sha256[name]} if name in self._sha256 else {}
+    def _content_of(self, path: Path) -> dict[str, str]:
+        content = self._run_files.known(path)
+        return {"content": content.id} if content.read else {}
 
-    def _hash(self, files: Mapping[str, tuple[str, Path]]) -> None:
-        for name, (kind, path) in files.items():
+    def _hash_of(self, path: Path) -> dict[str, str]:
+        """Nothing of a folder, nor of a file that was changed before it was read to its end."""
+        sha256 = self._run_files.known(path).sha256
+        return {"sha256": sha256} if sha256 else {}
+
+    def _sha256(self, files: Mapping[str, tuple[str, Path]]) -> dict[str, str]:
+        found = {name: self._run_files.known(path).sha256 for name, (_, path) in files.items()}
+        return {name: sha256 for name, sha256 in found.items() if sha256}
+
+    def _hash(self, loras: Mapping[str, Path]) -> None:
+        for name, path in loras.items():
+            own = self._run_files.held(path).files.own
             try:
-                if path.is_file():
-                    self._sha256[name] = self._sha256_of(path)
-                if kind == "loras":
-                    self._autov3[name] = _autov3(path, identity(path))
-            except (OSError, PonyStudioError):
+                if own is not None and (found := _autov3(path, own, until(self._cancel))):
+                    self._autov3[name] = found
+            except Cancelled:
+                return
+            except PonyStudioError:
                 continue  # the node that reads the file will say what is wrong with it
-            except sqlite3.Error:
-                return  # the engine was closed after a cancel: nobody waits for this
 
     def _files(self, ids: Iterable[str]) -> dict[str, tuple[str, Path]]:
         """Model files by the name that the graph gives them: kind and path."""
         return {
-            name: (spec.kind, self._folders.resolve(spec.kind, name))
+            name: (spec.kind, self._run_files.path(spec.kind, name))
             for param, value in self._params(ids)
             for spec, name in _files_of_param(param, value)
             if spec.kind not in INPUT_KINDS
@@ -176,7 +186,15 @@ def _files_of_param(param: ParamSpec, value: Any) -> Iterator[tuple[ParamSpec, s
                     yield from _files_of_param(column, row[column.name])
 
 
-@lru_cache(maxsize=256)
-def _autov3(path: Path, _: Identity) -> str:
-    """By which other tools know a LoRA: of its tensors alone, since trainers edit the header."""
-    return hashes(path).get("autov3", "")
+_known_autov3: Remembered[str] = Remembered()
+
+
+def _autov3(path: Path, own: Identity, heard: Heard) -> str:
+    """By which other tools know a LoRA: of its tensors alone, since trainers edit the header; "" of
+    one that is no longer the file of this identity."""
+
+    def find() -> str:
+        found = hashes(path, heard).get("autov3", "")
+        return found if identity(path) == own else ""
+
+    return _known_autov3.of((own,), find)

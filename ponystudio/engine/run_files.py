@@ -1,25 +1,49 @@
-"""The files that the nodes of a run name, as its model folders have them."""
+"""The files that the nodes of a run name, as its model folders have them, and what they held when
+it was planned: a result is known by that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.text.embedding_names import may_mean
-from ponystudio.errors import PonyStudioError
+from ponystudio.errors import Cancelled, ChangedFile, PonyStudioError
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.file_checks import check_files, files_of
-from ponystudio.library.formats.content_id import content_id
+from ponystudio.library.file_contents import FileContent, FileContents
+from ponystudio.library.formats.content_id import Heard
 from ponystudio.library.model_folders import ModelFolders
+
+# Seconds in which a cancel is seen while hashes are waited for.
+CANCEL_CHECK_SECONDS = 0.1
+
+Check = Callable[[], None]
 
 
 class RunFiles:
-    """Finds files by the names that nodes of a catalog give them."""
+    """The files of one run. What was looked at once is not looked at again: all nodes get the
+    content that keys were made of, and `check_unchanged` says whether it is still there.
 
-    def __init__(self, catalog: Mapping[str, NodeSpec], folders: ModelFolders) -> None:
-        self._catalog, self._folders = catalog, folders
+    Large files that nobody has read yet are read by a thread while the run goes on (`read_rest`).
+    As long as any is `uncertain`, what is made from them is not for later sessions; `settle` ends
+    that.
+    """
+
+    def __init__(
+        self, catalog: Mapping[str, NodeSpec], folders: ModelFolders, contents: FileContents
+    ) -> None:
+        self._catalog, self._folders, self._contents = catalog, folders, contents
+        self._held: dict[Path, FileContent] = {}
+        # What the thread has read, until the run is over: keys do not change within it.
+        self._later: dict[Path, FileContent] = {}
+        self._reading: threading.Thread | None = None
+        self._over = threading.Event()
 
     def errors(self, graph: Graph, ids: Iterable[str]) -> list[PonyStudioError]:
         """What is wrong with the files of these nodes."""
@@ -29,13 +53,61 @@ class RunFiles:
         """Raises MissingFile, UnsafePath."""
         return self._folders.resolve(kind, name)
 
+    def look(
+        self,
+        reading: Iterable[Node],
+        prompting: Iterable[Node] = (),
+        check: Check = lambda: None,
+    ) -> None:
+        """Find out what the files hold that these nodes name, and the embeddings in prompts.
+
+        `check` is called every few milliseconds, and what it raises goes through.
+        """
+        paths = [
+            self.path(kind, name)
+            for node in reading
+            for _, kind, name in files_of(node, self._catalog[node.type])
+        ]
+        embeddings = self.embeddings() if prompting else {}
+        for node in prompting:
+            for param in self._catalog[node.type].params:
+                if param.prompt:
+                    paths += self._named_in(node, param, embeddings).values()
+        self._look(paths, check)
+
     def content(self, param: ParamSpec, name: str) -> str:
-        """The content id of a file that a param names."""
-        return content_id(self.path(param.kind, name))
+        """The content id of a file that a param names, or what stands for it until it is read."""
+        return self.held(self.path(param.kind, name)).id
+
+    def token(self, param: ParamSpec, name: str) -> str:
+        """The id that its content had first in this process."""
+        return self.held(self.path(param.kind, name)).token
+
+    @property
+    def renamed(self) -> bool:
+        """Whether any has had another one before."""
+        return any(content.id != content.token for content in self._held.values())
+
+    def held(self, path: Path, check: Check = lambda: None) -> FileContent:
+        """What a file held when it was first looked at; `check` is that of `look`."""
+        if path not in self._held:
+            self._look([path], check)
+        return self._held[path]
+
+    def known(self, path: Path) -> FileContent:
+        """The same, with all that is known of it by now."""
+        return self._later.get(path) or self.held(path)
 
     def embeddings(self) -> dict[str, Path]:
         """The textual inversions that prompts may name."""
         return {name: self.path("embeddings", name) for name in self._folders.names("embeddings")}
+
+    def embedding_contents(
+        self, node: Node, param: ParamSpec, embeddings: Mapping[str, Path]
+    ) -> list[str]:
+        """Name and content of the embeddings that a prompt may read: all, if a wire brings it."""
+        named = self._named_in(node, param, embeddings)
+        return [f"{name} {self.held(path).id}" for name, path in named.items()]
 
     def naming_lora(self, nodes: Iterable[Node], lora: Path) -> list[str]:
         """Those of these nodes that name this LoRA."""
@@ -46,12 +118,101 @@ class RunFiles:
             if kind == "loras" and self.path(kind, name) == lora
         ]
 
+    # --- Whether it still holds -------------------------------------------------------------------
 
-def embedding_contents(node: Node, param: ParamSpec, embeddings: Mapping[str, Path]) -> list[str]:
-    """Name and content of the embeddings that a prompt may read: all, if a wire brings it."""
-    text = str(node.params.get(param.name, param.default))
-    return [
-        f"{name} {content_id(path)}"
-        for name, path in sorted(embeddings.items())
-        if param.name in node.inputs or may_mean(text, name)
-    ]
+    @property
+    def uncertain(self) -> bool:
+        """Whether of some file it is not known yet what it holds, or not surely."""
+        return not all(content.certain for content in self._held.values())
+
+    def check_unchanged(self) -> None:
+        """Raises ChangedFile if a file is no longer the one that the run was planned with."""
+        for path, content in [*self._held.items()]:
+            if not content.unchanged:
+                raise _changed(path)
+
+    def read_rest(self, cancel: threading.Event) -> None:
+        """Begin to read the large files that nobody has read yet; a cancel ends it at once."""
+        unread = [content for content in self._held.values() if not content.read]
+        unread.sort(key=lambda content: sum(own.size for _, _, own in content.files.files))
+        if unread and self._reading is None:
+            self._reading = threading.Thread(
+                target=self._read, args=(unread, cancel), name="model hashes of a run", daemon=True
+            )
+            self._reading.start()
+
+    def wait(self, cancel: threading.Event) -> None:
+        """Wait until they are read. Raises Cancelled."""
+        while self._reading is not None and self._reading.is_alive():
+            if cancel.is_set():
+                raise Cancelled("Cancelled.")
+            self._reading.join(CANCEL_CHECK_SECONDS)
+
+    def close(self) -> None:
+        """The run is over: nothing is read for it any more."""
+        self._over.set()
+
+    def settle(self, cancel: threading.Event) -> bool:
+        """Take over what was read meanwhile, and read once more what was written so shortly before
+        the run that a further change may have left no trace; whether all is certain now.
+
+        Raises ChangedFile if anything is not what the run was planned with, and Cancelled.
+        """
+        self.wait(cancel)
+        self._held |= self._later
+        self.check_unchanged()
+        for path, before in [*self._held.items()]:
+            if before.read and not before.certain:
+                now = self._contents.whole(before.files, until(cancel))
+                if now.id != before.id:
+                    raise _changed(path)
+                self._held[path] = replace(before, certain=True)
+        return not self.uncertain
+
+    def _look(self, paths: Iterable[Path], check: Check) -> None:
+        new = [path for path in dict.fromkeys(paths) if path not in self._held]
+        for content in self._contents.look(new, lambda _: check()):
+            self._held[content.files.path] = content
+
+    def _named_in(
+        self, node: Node, param: ParamSpec, embeddings: Mapping[str, Path]
+    ) -> dict[str, Path]:
+        text = str(node.params.get(param.name, param.default))
+        return {
+            name: path
+            for name, path in sorted(embeddings.items())
+            if param.name in node.inputs or may_mean(text, name)
+        }
+
+    # In the thread
+
+    def _read(self, unread: Iterable[FileContent], cancel: threading.Event) -> None:
+        check = until(cancel, self._over)
+        for content in unread:
+            try:
+                while not content.files.settled:
+                    check(0)
+                    time.sleep(CANCEL_CHECK_SECONDS)
+                self._later[content.files.path] = self._contents.whole(content.files, check)
+            except Cancelled:
+                return
+            except PonyStudioError:
+                continue  # changed or gone: the run says so
+
+
+def until(*events: threading.Event) -> Heard:
+    """What ends a reading with Cancelled once one of these is set."""
+
+    def check(_: int) -> None:
+        if any(event.is_set() for event in events):
+            raise Cancelled("Cancelled.")
+
+    return check
+
+
+def _changed(path: Path) -> ChangedFile:
+    return ChangedFile(
+        "The file was changed while the run was using it.",
+        where=str(path),
+        remedy="Run again once nothing writes to it any more.",
+    )

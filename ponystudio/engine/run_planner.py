@@ -23,7 +23,7 @@ from ponystudio.engine.plan import (
 )
 from ponystudio.engine.protocol.run_events import NodePlan
 from ponystudio.engine.protocol.worker_messages import RunRequest
-from ponystudio.engine.run_files import RunFiles, embedding_contents
+from ponystudio.engine.run_files import Check, RunFiles
 from ponystudio.errors import NothingToRun, PonyStudioError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Node
@@ -31,6 +31,7 @@ from ponystudio.graph.name_tokens import NameValues, named_files
 from ponystudio.graph.result_keys import Environment, NodeKey
 from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, effective_targets, titles
+from ponystudio.library.file_contents import FileContents
 
 # Graphs that are remembered as good: those that run, and those that plans are asked of.
 REMEMBERED = 4
@@ -60,8 +61,10 @@ class RunPlanner:
         history: RunHistoryFile,
         saved_outputs: SavedOutputs,
         fallbacks: OomFallbacks,
+        contents: FileContents,
     ) -> None:
         self._catalog, self._environment, self._results = catalog, environment, results
+        self._contents = contents
         self._history, self._saved_outputs, self._fallbacks = history, saved_outputs, fallbacks
         self._checked: list[_CheckedGraph] = []
         # What nodes and graphs remember of their keys is written by whoever plans.
@@ -74,7 +77,7 @@ class RunPlanner:
         """
         with self._lock:
             checked = self._find(request)
-            files = RunFiles(self._catalog, request.folders)
+            files = self.files(request)
             if checked is not None:
                 return files.errors(request.graph, checked.inputs.reading)
             targets = self._targets(request)
@@ -102,13 +105,34 @@ class RunPlanner:
                 return None, [error]
             return request, found
 
-    def plan(self, request: RunRequest) -> Plan:
-        """What a run of a graph without errors will do."""
+    def files(self, request: RunRequest) -> RunFiles:
+        """The files of a run, which are looked at when it is planned."""
+        return RunFiles(self._catalog, request.folders, self._contents)
+
+    def plan(
+        self,
+        request: RunRequest,
+        files: RunFiles | None = None,
+        check: Check = lambda: None,
+    ) -> Plan:
+        """What a run of a graph without errors will do, with these files.
+
+        `check` is called while files are read for it; what it raises goes through.
+        """
+        files = files or self.files(request)
         with self._lock:
             checked = self._find(request) or self._add(request, self._targets(request))
-            checked.keys = self.keys(checked.inputs, request, checked.keys)
+            inputs = checked.inputs
+        nodes = inputs.graph.nodes
+        reading = [nodes[id] for id in inputs.reading]
+        # Without the lock, for this may take a while.
+        files.look(reading, [nodes[id] for id in inputs.prompting], check)
+        with self._lock:
+            if files.renamed:
+                self._adopt(inputs, files)
+            checked.keys = self.keys(inputs, files, checked.keys)
             return make_plan(
-                checked.inputs,
+                inputs,
                 self._catalog,
                 checked.keys,
                 EmptyCache() if request.ignore_cache else self._results,
@@ -124,16 +148,14 @@ class RunPlanner:
     ) -> tuple[dict[str, NodePlan], Mapping[str, str], list[PonyStudioError]]:
         """What `explain` says of as much of the graph as has no errors, what its results are known
         by in short, and those errors."""
-        with self._lock:
-            part, errors = self.runnable_part(request)
-            if part is None:
-                return {}, {}, errors
-            plan = self.plan(part)
-            return self.explain(plan, part), plan.short_keys, errors
+        part, errors = self.runnable_part(request)
+        if part is None:
+            return {}, {}, errors
+        plan = self.plan(part)
+        return self.explain(plan, part), plan.short_keys, errors
 
-    def keys(self, inputs: PlanInputs, request: RunRequest, before: Keys | None = None) -> Keys:
+    def keys(self, inputs: PlanInputs, files: RunFiles, before: Keys | None = None) -> Keys:
         """The keys of the results as of now; `before`, if those still hold."""
-        files = RunFiles(self._catalog, request.folders)
         with self._lock:
             return plan_keys(
                 inputs,
@@ -143,6 +165,26 @@ class RunPlanner:
                 self._suffixes(inputs, files),
                 before,
             )
+
+    def rekey(self, keys: Keys, files: RunFiles) -> Keys:
+        """Keys of a run that is under way, by what is known by now of its files and the memory."""
+        with self._lock:
+            self._take_over_fallbacks(keys, files)
+            return self.keys(keys.inputs, files)
+
+    def _adopt(self, inputs: PlanInputs, files: RunFiles) -> None:
+        """What runs that did not come to their end have made before all was read of these files is
+        known by what they hold from now on."""
+        suffixes = self._suffixes(inputs, files)
+        before = plan_keys(inputs, self._catalog, self._environment, files.token, suffixes)
+        self._take_over_fallbacks(before, files)
+        self._results.settle(before.leading_to(self.keys(inputs, files)))
+
+    def _take_over_fallbacks(self, before: Keys, files: RunFiles) -> None:
+        plain = plan_keys(before.inputs, self._catalog, self._environment, files.content)
+        for id, key in plain.nodes.items():
+            if fallback := self._fallbacks.known.get(before.nodes[id].digest):
+                self._fallbacks.known[key.digest] = fallback
 
     def _find(self, request: RunRequest) -> _CheckedGraph | None:
         return next((checked for checked in self._checked if checked.is_of(request)), None)
@@ -179,7 +221,7 @@ class RunPlanner:
             parts = [fallback.suffix] if fallback else []
             for param in spec.params:
                 if param.prompt:
-                    parts += embedding_contents(node, param, embeddings)
+                    parts += files.embedding_contents(node, param, embeddings)
                 if name := names.get((node.id, param.name)):
                     parts.append(name)
             return key_suffix("\n".join(parts)) if parts else ""

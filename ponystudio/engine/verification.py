@@ -49,5 +49,10 @@ def _causes(then: Receipt, now: Receipt) -> Iterator[str]:
         yield "the code of nodes has changed"
     models = now.part("models")
     for name, model in then.part("models").items():
-        if isinstance(model, dict) and model.get("content") != models.get(name, {}).get("content"):
+        found = models.get(name, {})
+        if not isinstance(model, dict) or model.get("content") == found.get("content"):
+            continue
+        if model.get("sha256") and model.get("sha256") == found.get("sha256"):
+            yield f"the config or tokenizer beside {name} is another one"
+        else:
             yield f"{name} is another file"

@@ -128,9 +128,9 @@ def result_keys(
     """The keys of these nodes of a graph that `check` has found good.
 
     `order` has each node after those that it depends on, which must be among them; muted and
-    bypassed ones have no key. `content` gives the quick content id of the file that a param names
-    and is asked once for each. O(nodes + links); a node that is unchanged since the last call costs
-    some microseconds.
+    bypassed ones have no key. `content` gives what stands for all bytes of the file that a param
+    names and is asked once for each. O(nodes + links); a node that is unchanged since the last call
+    costs some microseconds.
     """
     nodes = effective(graph, catalog).nodes
     heads: dict[str, str] = {}

@@ -6,46 +6,52 @@ damaged one is thrown away.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ponystudio.errors import ModelFileError, NotWritable
-from ponystudio.library.formats.content_id import content_id, hashes, identity
+from ponystudio.errors import ModelFileError, NotWritable, UnknownModel
+from ponystudio.library.formats.content_id import (
+    Heard,
+    Identity,
+    known_sha256,
+    model_files,
+    remember_sha256,
+    sha256_of,
+)
 from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.recognition.model_file import ModelFile, Part
 from ponystudio.library.recognition.recognise import recognise
 
 VERSION = 3  # of what is kept, and of what recognition finds
 PATIENCE = 10.0  # seconds to wait for another process that writes
-COLUMNS = "path, size, mtime_ns, inode, config_ns, content, sha256, model, error"
-TABLE = """
+# A smaller file is read again as soon as its hash is looked up.
+WORTH_KEEPING = 8 << 20
+TABLES = """
 CREATE TABLE IF NOT EXISTS files (
-    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode TEXT, config_ns INTEGER,
-    content TEXT, sha256 TEXT, model TEXT, error TEXT
+    path BLOB PRIMARY KEY, identity TEXT, files TEXT, model TEXT, error TEXT
 );
-CREATE INDEX IF NOT EXISTS by_sha256 ON files (sha256);
-CREATE INDEX IF NOT EXISTS by_content ON files (content);
+CREATE TABLE IF NOT EXISTS hashes (
+    device TEXT, inode TEXT, identity TEXT, sha256 TEXT, seal TEXT, PRIMARY KEY (device, inode)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS by_sha256 ON hashes (sha256);
+CREATE INDEX IF NOT EXISTS by_identity ON files (identity);
 """
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """A model file: its quick content id, what it is, or in `error` why it is none.
-
-    The id is that of when the file was examined; a tokenizer put beside it since is not in it.
-    `sha256` is "" until somebody asked for it.
-    """
+    """A model file: what it is, or in `error` why it is none; its SHA-256, "" while not known."""
 
     path: Path
-    content: str
     model: ModelFile | None
     error: str = ""
     sha256: str = ""
@@ -71,27 +77,68 @@ class ModelIndex(Closing):
             ) from None
 
     def look(self, path: Path) -> IndexEntry:
-        """What a file is, from the index if it has not changed. Raises MissingFile."""
-        known = self._known(path)
-        return known or self._store(path, self._examine(path), "")
+        """What a file is, from the index if it has not changed.
 
-    def sha256(self, path: Path, heard: Callable[[int], object] | None = None) -> str:
-        """The SHA-256 of a file, which is read to the end once; `heard` is that of `hashes`.
-
-        Raises MissingFile.
+        Raises MissingFile, UnknownModel for what is no file.
         """
-        entry = self.look(path)
-        if not entry.sha256:
-            entry = self._store(path, entry, hashes(path, heard)["sha256"])
-        return entry.sha256
+        files = model_files(path)
+        own = files.own
+        beside = hashlib.sha256(repr(files.identities).encode()).hexdigest()
+        key = (os.fsencode(path), _text(own) if own else "", beside)
+        entry, settled = self._known(path, key), files.settled
+        if entry is None:
+            entry = self._examine(path)
+            if settled:
+                self._keep(key, entry)
+        return replace(entry, sha256=self.known_sha256(own)) if own else entry
+
+    def sha256(self, path: Path, heard: Heard = lambda _: None) -> str:
+        """The SHA-256 of a file, which is read to the end once; `heard` is that of `sha256_of`.
+
+        Raises what that raises, MissingFile, and UnknownModel for what is no file.
+        """
+        own = model_files(path).own
+        if own is None:
+            raise UnknownModel("This is a folder, not a file.", where=str(path))
+        return self.known_sha256(own) or self.read_sha256(path, own, heard)
+
+    def known_sha256(self, identity: Identity) -> str:
+        """The SHA-256 of a file of this identity; "" if none of the processes has read it yet."""
+        if known := known_sha256(identity):
+            return known
+        query = "SELECT identity, sha256, seal FROM hashes WHERE device = ? AND inode = ?"
+        try:
+            row = self._run(lambda db: db.execute(query, _place(identity)).fetchone())
+        except sqlite3.Error:
+            return ""
+        if row is None or row[0] != _text(identity) or row[2] != _seal(*row[:2]):
+            return ""
+        remember_sha256(identity, row[1])
+        return str(row[1])
+
+    def read_sha256(self, path: Path, identity: Identity, heard: Heard) -> str:
+        """As `sha256_of`, and kept for all processes if a change from now on will be seen."""
+        settled, sha256 = identity.settled, sha256_of(path, identity, heard)
+        if settled and identity.size >= WORTH_KEEPING:
+            text = _text(identity)
+            row = (*_place(identity), text, sha256, _seal(text, sha256))
+            try:
+                self._run(lambda db: db.execute("REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", row))
+            except sqlite3.Error:
+                pass  # full, locked for long, or closed meanwhile: only time is lost
+        return sha256
 
     def by_sha256(self, prefix: str) -> list[Path]:
         """The files, as last seen, whose SHA-256 begins so (10 digits make an AutoV2)."""
-        return self._paths("sha256", prefix.lower())
-
-    def by_content(self, content: str) -> list[Path]:
-        """The files, as last seen, with this quick content id."""
-        return self._paths("content", content)
+        # A range, not LIKE: it uses the index and knows no wildcards.
+        query = (
+            "SELECT path FROM files JOIN hashes USING (identity)"
+            " WHERE sha256 >= ? AND sha256 < ? ORDER BY path"
+        )
+        bounds = (prefix.lower(), prefix.lower() + "g")
+        return self._run(
+            lambda db: [Path(os.fsdecode(row[0])) for row in db.execute(query, bounds)]
+        )
 
     def forget_missing(self) -> int:
         """Drop the files that are gone; how many they were."""
@@ -105,45 +152,29 @@ class ModelIndex(Closing):
             self._connection.close()
 
     def _examine(self, path: Path) -> IndexEntry:
-        content = content_id(path)
         try:
-            return IndexEntry(path, content, recognise(path))
+            return IndexEntry(path, recognise(path))
         except ModelFileError as error:
-            return IndexEntry(path, content, None, f"{error.what} {error.remedy}".strip())
+            return IndexEntry(path, None, f"{error.what} {error.remedy}".strip())
 
-    def _known(self, path: Path) -> IndexEntry | None:
-        key = _key(path)
-        query = f"SELECT {COLUMNS} FROM files WHERE path = ?"
+    def _known(self, path: Path, key: tuple[bytes, str, str]) -> IndexEntry | None:
+        query = "SELECT model, error FROM files WHERE path = ? AND identity = ? AND files = ?"
         try:
-            row = self._run(lambda db: db.execute(query, key[:1]).fetchone())
-            if row is None or row[: len(key)] != key:
+            row = self._run(lambda db: db.execute(query, key).fetchone())
+            if row is None:
                 return None
-            content, sha256, model, error = row[len(key) :]
-            return IndexEntry(
-                path, content, _model(json.loads(model)) if model else None, error, sha256
-            )
+            model, error = row
+            return IndexEntry(path, _model(json.loads(model)) if model else None, error)
         except (sqlite3.OperationalError, ValueError, TypeError, KeyError):
             return None  # locked for too long, or written by another version
 
-    def _store(self, path: Path, entry: IndexEntry, sha256: str) -> IndexEntry:
+    def _keep(self, key: tuple[bytes, str, str], entry: IndexEntry) -> None:
         model = json.dumps(asdict(entry.model), default=str) if entry.model else ""
-        row = (*_key(path), entry.content, sha256, model, entry.error)
-        marks = ", ".join("?" * len(row))
+        row = (*key, model, entry.error)
         try:
-            self._run(
-                lambda db: db.execute(f"REPLACE INTO files ({COLUMNS}) VALUES ({marks})", row)
-            )
+            self._run(lambda db: db.execute("REPLACE INTO files VALUES (?, ?, ?, ?, ?)", row))
         except sqlite3.OperationalError:
             pass  # the disk is full, or another process writes for too long: only time is lost
-        return IndexEntry(path, entry.content, entry.model, entry.error, sha256)
-
-    def _paths(self, column: str, prefix: str) -> list[Path]:
-        # A range, not LIKE: it uses the index and knows no wildcards.
-        query = f"SELECT path FROM files WHERE {column} >= ? AND {column} < ? ORDER BY path"
-        bounds = (prefix, prefix + "g")
-        return self._run(
-            lambda db: [Path(os.fsdecode(row[0])) for row in db.execute(query, bounds)]
-        )
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do some work in a transaction; on a damaged file, once more on an empty one."""
@@ -168,7 +199,7 @@ class ModelIndex(Closing):
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, VERSION):
                 raise sqlite3.DatabaseError(f"version {version}")
-            connection.executescript(TABLE)
+            connection.executescript(TABLES)
             connection.execute(f"PRAGMA user_version = {VERSION}")
         except BaseException:
             connection.close()
@@ -194,10 +225,18 @@ class ModelIndex(Closing):
         return self._open()
 
 
-def _key(path: Path) -> tuple[bytes, int, int, str, int]:
-    """The columns that must agree for a row to hold; names of files need not be UTF-8."""
-    name, size, mtime_ns, inode, config_ns = identity(path)
-    return os.fsencode(name), size, mtime_ns, str(inode), config_ns
+def _place(identity: Identity) -> tuple[str, str]:
+    """Numbers of inodes may have 64 bits and no sign, which SQLite's have."""
+    return str(identity.device), str(identity.inode)
+
+
+def _text(identity: Identity) -> str:
+    return " ".join(map(str, identity))
+
+
+def _seal(identity: str, sha256: str) -> str:
+    """Of a row: one that was damaged, in a file that is sound as a database, is no row."""
+    return hashlib.sha256(f"{identity} {sha256}".encode()).hexdigest()[:16]
 
 
 def _model(data: dict[str, Any]) -> ModelFile:

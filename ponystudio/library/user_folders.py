@@ -39,6 +39,11 @@ def results_cache() -> Path:
     return cache() / "results"
 
 
+def model_index() -> Path:
+    """Where the index of model files is, with their hashes, for studio, worker and command line."""
+    return cache() / "models.sqlite"
+
+
 def logs() -> Path:
     return _home("logs") or Path(platformdirs.user_log_dir(APP, False))
 

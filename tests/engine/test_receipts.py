@@ -13,7 +13,8 @@ from helpers.engine_nodes import Studio, graph, make, names
 from ponystudio.errors import Cancelled
 from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT
 from ponystudio.graph.formats.graph_file import loads
-from ponystudio.library.model_index import ModelIndex
+from ponystudio.library import file_contents, model_index
+from ponystudio.library.formats import content_id
 from ponystudio.pictures.picture_reader import read_fields
 
 
@@ -46,7 +47,9 @@ def test_pictures_are_numbered_and_carry_graph_and_receipt(studio, tmp_path):
 
 def test_a_cancelled_run_does_not_wait_for_hashes(tmp_path, monkeypatch):
     cancel, release = threading.Event(), threading.Event()
-    monkeypatch.setattr(ModelIndex, "sha256", lambda *_: str(release.wait(30)))
+    monkeypatch.setattr(file_contents, "AT_ONCE", 0)
+    monkeypatch.setattr(content_id, "YOUNG_NS", 0)
+    monkeypatch.setattr(model_index, "sha256_of", lambda *_: str(release.wait(30)))
     (tmp_path / "voices").mkdir()
     (tmp_path / "voices" / "a.txt").write_text("one")
     g = graph(

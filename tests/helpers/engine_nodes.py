@@ -218,6 +218,7 @@ class Studio:
             packs(),
             choose("cpu", "fp32"),
             cache_dir=disk or (root / "cache" if cache else None),
+            index_path=root / "models.sqlite" if cache or disk else None,
             emit=lambda event: self.events.append(event.as_json()),
         )
 

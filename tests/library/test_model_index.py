@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -13,8 +14,16 @@ from helpers import checkpoints
 from helpers.sparse import write_sparse
 from ponystudio.errors import MissingFile, NotWritable
 from ponystudio.library import model_index as module
+from ponystudio.library.formats import content_id
 from ponystudio.library.model_index import ModelIndex
 from ponystudio.library.recognition.recognise import recognise
+
+
+@pytest.fixture(autouse=True)
+def _old_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all files were written long ago."""
+    monkeypatch.setattr(content_id, "YOUNG_NS", 0)
+    monkeypatch.setattr(module, "WORTH_KEEPING", 0)
 
 
 @pytest.fixture
@@ -90,30 +99,73 @@ def test_hashes_are_made_on_demand_and_found(
     with ModelIndex(tmp_path / "index.db") as index:
         assert index.look(path).sha256 == ""
         assert index.sha256(path) == expected
-        monkeypatch.setattr(module, "hashes", None)
-        assert index.sha256(path) == expected
         assert index.look(path).sha256 == expected
         assert index.by_sha256(expected[:10].upper()) == [path]
         assert index.by_sha256("%") == []
-        assert index.by_content(index.look(path).content) == [path]
+    # Another process, which has read nothing itself.
+    monkeypatch.setattr(content_id, "_sha256", content_id.Remembered())
+    monkeypatch.setattr(module, "sha256_of", None)
+    with ModelIndex(tmp_path / "index.db") as index:
+        assert index.sha256(path) == expected
+
+
+def test_hashes_follow_the_file_and_not_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    with ModelIndex(tmp_path / "index.db") as index:
+        expected = index.sha256(path)
+        os.link(path, tmp_path / "n.safetensors")  # which is a change of it, too
+        assert index.sha256(tmp_path / "n.safetensors") == expected
+        monkeypatch.setattr(module, "sha256_of", None)
+        assert index.sha256(path) == expected
+
+
+def test_a_young_file_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes it once more within the same tick of the clock leaves no other time."""
+    monkeypatch.setattr(content_id, "YOUNG_NS", 60 * 10**9)
+    path = tmp_path / "m.safetensors"
+    with ModelIndex(tmp_path / "index.db") as index:
+        for data in (b"one", b"two"):
+            path.write_bytes(data)
+            assert index.sha256(path) == hashlib.sha256(data).hexdigest()
+            assert index.look(path).sha256 == ""
+
+
+def test_a_damaged_hash_in_a_sound_database_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    with ModelIndex(tmp_path / "index.db") as index:
+        expected = index.sha256(path)
+    connection = sqlite3.connect(tmp_path / "index.db")
+    connection.execute("UPDATE hashes SET sha256 = ?", ("0" * 64,))
+    connection.commit()
+    connection.close()
+    monkeypatch.setattr(content_id, "_sha256", content_id.Remembered())
+    with ModelIndex(tmp_path / "index.db") as index:
+        assert index.look(path).sha256 == ""
+        assert index.sha256(path) == expected
 
 
 def test_names_need_not_be_text(tmp_path: Path) -> None:
     path = tmp_path / "caf\udce9.safetensors"
     write_sparse(path, {"emb_params": [4, 768]})
     with ModelIndex(tmp_path / "index.db") as index:
-        content = index.look(path).content
-        assert index.by_content(content) == [path]
+        assert index.look(path).model.kind == "embedding"
+        assert index.by_sha256(index.sha256(path)) == [path]
 
 
 def test_forgets_what_is_gone(tmp_path: Path) -> None:
     paths = [write_sparse(tmp_path / f"{n}.safetensors", {"emb_params": [n, 768]}) for n in (1, 2)]
     with ModelIndex(tmp_path / "index.db") as index:
-        contents = [index.look(path).content for path in paths]
+        for path in paths:
+            index.look(path)
+        hashes = [index.sha256(path) for path in paths]
         paths[0].unlink()
         assert index.forget_missing() == 1
-        assert index.by_content(contents[0]) == []
-        assert index.by_content(contents[1]) == [paths[1]]
+        assert index.by_sha256(hashes[0]) == []
+        assert index.by_sha256(hashes[1]) == [paths[1]]
         with pytest.raises(MissingFile):
             index.look(paths[0])
 
@@ -166,7 +218,8 @@ def test_a_closed_index_is_not_thrown_away(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.ProgrammingError):
         index.forget_missing()
     with ModelIndex(tmp_path / "index.db") as again:
-        assert again.by_content(again.look(path).content) == [path]
+        assert again.forget_missing() == 0
+        assert again.by_sha256(again.sha256(path)) == [path]
 
 
 def test_threads(tmp_path: Path) -> None:
@@ -181,7 +234,7 @@ def test_threads(tmp_path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert all(index.by_content(index.look(path).content) == [path] for path in paths)
+        assert all(index.by_sha256(index.sha256(path)) == [path] for path in paths)
 
 
 def test_two_processes(tmp_path: Path) -> None:
@@ -191,7 +244,9 @@ def test_two_processes(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
+from ponystudio.library.formats import content_id
 from ponystudio.library.model_index import ModelIndex
+content_id.YOUNG_NS = 0
 with ModelIndex(Path("index.db")) as index:
     for n in range(int(sys.argv[1]), 60, 2):
         index.look(Path(f"{n}.safetensors").absolute())

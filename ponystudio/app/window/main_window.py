@@ -110,7 +110,7 @@ class MainWindow(QMainWindow):
         self.runner = self.services.runner
         models = self.services.model_folders
         self.documents = Documents(data, self._catalog(), models, self, guard=self.guard)
-        self.field_services = FieldServices(self._folders, index_path=cache / "models.sqlite")
+        self.field_services = FieldServices(self._folders, index_path=user_folders.model_index())
         self.results = ResultLibrary(data, cache, self.settings.output_folder(), self)
         self.drop_handler = DropHandler(self.documents, self, data / "pasted")
         self.dialogs = FileDialogs(self.documents, self)

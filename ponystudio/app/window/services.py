@@ -178,4 +178,5 @@ class Services(QObject):
             cache_dir=user_folders.results_cache(),
             cache_bytes=int(self._settings.get("disk_cache_gb") * 2**30),
             memory=int(self._settings.get("device_memory_gb") * 2**30),
+            index_path=user_folders.model_index(),
         )

@@ -131,7 +131,7 @@ class MatchedLora:
 
 
 class LoraFile:
-    """An open LoRA file. `content` is its quick content id: equal files are equal patches."""
+    """An open LoRA file. Of equal `content`, files are equal patches."""
 
     def __init__(self, file: WeightsFile, content: str) -> None:
         self.path = Path(file.path)
@@ -252,8 +252,10 @@ class LoraFile:
         }
 
 
-def read(path: Path) -> LoraFile:
+def read(path: Path, content: str = "") -> LoraFile:
     """Open a LoRA file; its tensors stay mapped until it is closed.
+
+    `content` stands for its bytes; without it they are read.
 
     Raises UnsupportedModel for kinds that are not computed and unknown dialects, WrongKind for a
     file that holds no LoRA, and what `library.open_weights` raises for damaged and unsafe files.
@@ -265,7 +267,7 @@ def read(path: Path) -> LoraFile:
     check_numbers(path)
     file = open_weights(path)
     try:
-        return LoraFile(file, content_id(path))
+        return LoraFile(file, content or content_id(path))
     except BaseException:
         file.close()
         raise

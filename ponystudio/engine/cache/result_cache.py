@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -15,8 +15,6 @@ from ponystudio.api import Recipe
 from ponystudio.engine.cache.disk_cache import EVICT_TO, DiskCache
 from ponystudio.engine.cache.tensor_walk import on_device, size_in_bytes, storages, to_device
 from ponystudio.engine.protocol.run_events import Tier
-from ponystudio.errors import BadInput
-from ponystudio.library.formats.content_id import content_id
 
 # A result that is made in less time is not worth a file.
 WRITE_FROM = 0.5
@@ -59,12 +57,20 @@ class ResultCache:
     on the disk. Pinned entries, those that the run still needs, stay in memory whatever happens.
     """
 
-    def __init__(self, *, device_bytes: int, memory_bytes: int, disk: DiskCache | None) -> None:
+    def __init__(
+        self,
+        *,
+        device_bytes: int,
+        memory_bytes: int,
+        disk: DiskCache | None,
+        still_has: Callable[[Path, str], bool],
+    ) -> None:
+        """`still_has` says whether a file is what a recipe says of it."""
         self._lock = threading.RLock()
         self._limits = {True: device_bytes, False: memory_bytes}
         self._used = {True: 0, False: 0}
         self._entries: dict[str, _CachedResult] = {}
-        self._disk = disk
+        self._disk, self._still_has = disk, still_has
         self._clock = 0.0
 
     @property
@@ -99,15 +105,28 @@ class ResultCache:
         return value
 
     @_locked
-    def put(self, key: str, value: Any, seconds: float) -> None:
+    def put(self, key: str, value: Any, seconds: float, *, on_disk: bool = True) -> None:
         """Keep a result that took `seconds` to make; on the disk too if that was long.
 
         Recipes stay in memory: they say where files lie today.
         """
         pins = self._entries[key].pins if key in self._entries else 0
-        files = self._insert(key, value, seconds, pins).files
-        if self._disk is not None and seconds >= WRITE_FROM and not files:
-            self._disk.write(key, value, seconds)
+        entry = self._insert(key, value, seconds, pins)
+        if on_disk:
+            self._write(key, entry)
+
+    @_locked
+    def settle(self, keys: Mapping[str, str]) -> None:
+        """What was only in memory under these keys is kept, under the keys that they lead to."""
+        for old, key in keys.items():
+            entry = self._entries.get(old)
+            if entry is None or (old != key and entry.pins):
+                continue
+            if old != key:
+                self.drop(key)
+                self._entries[key] = self._entries.pop(old)
+            if self._disk is not None and not self._disk.known(key):
+                self._write(key, entry)
 
     @_locked
     def pin(self, keys: Iterable[str]) -> bool:
@@ -165,10 +184,18 @@ class ResultCache:
         if self._disk is not None:
             self._disk.clear()
 
+    def _write(self, key: str, entry: _CachedResult) -> None:
+        if self._disk is not None and entry.seconds >= WRITE_FROM and not entry.files:
+            self._disk.write(key, entry.value, entry.seconds)
+
     def _valid_entry(self, key: str) -> _CachedResult | None:
         """The entry; that of a recipe lives only as long as its files hold what it says."""
         entry = self._entries.get(key)
-        if entry is None or entry.pins or all(_is_unchanged(*file) for file in entry.files):
+        if (
+            entry is None
+            or entry.pins
+            or all(self._still_has(Path(path), content) for path, content in entry.files)
+        ):
             return entry
         self.drop(key)
         return None
@@ -222,13 +249,6 @@ def _worth(entry: _CachedResult) -> float:
 
 
 def _files(value: Any) -> Iterator[tuple[str, str]]:
-    """The files that a recipe names, with their content ids."""
+    """The files that a recipe names, with what it knows their content by."""
     if isinstance(value, Recipe):
         yield from value.files
-
-
-def _is_unchanged(path: str, content: str) -> bool:
-    try:
-        return content_id(Path(path)) == content
-    except BadInput:
-        return False

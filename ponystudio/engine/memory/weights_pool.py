@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +29,8 @@ from ponystudio.engine.memory.devices import (
     taken_memory,
 )
 from ponystudio.engine.protocol.run_events import Event, WeightsEvent
-from ponystudio.errors import ModelFileError
+from ponystudio.errors import ModelFileError, PonyStudioError
+from ponystudio.library.formats.content_id import Identities, model_files
 from ponystudio.library.recognition.lora_layers import listed
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.system import main_memory
@@ -82,14 +83,16 @@ class Loader(Protocol):
 
 @dataclass(eq=False)
 class _PooledNetwork:
-    """A network, where it belongs, and its state. `patches`: content id → summed strength;
-    `unmatched`: path → layers of theirs that found no place."""
+    """A network, where it belongs, and its state. `files`: those that it maps, as they were when it
+    was loaded; `patches`: content id → summed strength; `unmatched`: path → layers of theirs that
+    found no place."""
 
     key: tuple[Any, ...]
     network: Any
     path: str
     home: torch.device
     nbytes: int
+    files: Mapping[Path, Identities]
     patches: dict[str, float] = field(default_factory=dict)
     unmatched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     users: int = 0
@@ -97,7 +100,8 @@ class _PooledNetwork:
 
 
 class WeightsPool:
-    """Networks by content id, part, options, dtype and device. One thread uses it.
+    """Networks by content id, part, options, dtype and device. One thread uses it. One whose file
+    was changed, where it is mapped, is closed and serves nobody any more.
 
     An opened network is locked: its patches stay, and it stays where it is. When `budget` bytes or
     the device's memory do not suffice, the least recently used idle ones are offloaded to the main
@@ -226,9 +230,14 @@ class WeightsPool:
         options = tuple(option for option in recipe.options if option[0] != SHIFT)
         key = (recipe.content, recipe.part, options, dtype, device)
         wanted = _strengths(recipe)
+        for entry in self._idle():
+            if not _is_intact(entry):
+                self._close(entry)
         # One that is locked in another state serves nobody else: a second copy has to be made.
         fitting = [
-            e for e in self._entries if e.key == key and (not e.users or e.patches == wanted)
+            e
+            for e in self._entries
+            if e.key == key and (not e.users or (e.patches == wanted and _is_intact(e)))
         ]
         if fitting:
             entry = next((e for e in fitting if e.patches == wanted), fitting[0])
@@ -238,7 +247,7 @@ class WeightsPool:
         needed = predicted_size(recipe, dtype)
         self._make_room(needed, device)
         room = self._room(recipe, needed, device)
-        start = time.perf_counter()
+        start, files = time.perf_counter(), _mapped(recipe)
         with self._allocation_limit.suspended():
             network = self._load(
                 Path(recipe.path),
@@ -249,7 +258,7 @@ class WeightsPool:
                 check=check,
                 room=room,
             )
-        entry = _PooledNetwork(key, network, recipe.path, device, network.nbytes)
+        entry = _PooledNetwork(key, network, recipe.path, device, network.nbytes, files)
         self._entries.append(entry)
         self._report(entry, "load", entry.nbytes, start)
         return entry
@@ -354,7 +363,7 @@ def _files_of(recipe: Recipe) -> Iterator[list[tuple[lora_file.LoraFile, float]]
     with ExitStack() as files:
         patches = []
         for patch in recipe.patches:
-            file = lora_file.read(Path(patch.path))
+            file = lora_file.read(Path(patch.path), patch.content)
             files.callback(file.close)
             patches.append((file, patch.strength))
         yield patches
@@ -376,6 +385,22 @@ def _with_shift(entry: _PooledNetwork, recipe: Recipe) -> Iterator[None]:
 
 def _is_offloaded(entry: _PooledNetwork) -> bool:
     return bool(entry.network.device.type == "cpu" and entry.home.type != "cpu")
+
+
+def _mapped(recipe: Recipe) -> dict[Path, Identities]:
+    """The files that its network is in."""
+    return {Path(path): _identities(Path(path)) for path, _ in replace(recipe, patches=()).files}
+
+
+def _is_intact(entry: _PooledNetwork) -> bool:
+    return all(_identities(path) == before for path, before in entry.files.items())
+
+
+def _identities(path: Path) -> Identities:
+    try:
+        return model_files(path).identities
+    except PonyStudioError:
+        return ()
 
 
 def _strengths(recipe: Recipe) -> dict[str, float]:

@@ -87,6 +87,13 @@ class RunPlanned(RunEvent, frozen=True):
     keys: Mapping[str, str] = {}
 
 
+class ResultsRenamed(RunEvent, frozen=True, tag="results_renamed"):
+    """Now all files of the run are read, and its results are known by what these hold: the `keys`
+    of RunPlanned that are others now, each with what it is."""
+
+    keys: Mapping[str, str]
+
+
 class NodesLeftOut(RunEvent, frozen=True, tag="left_out"):
     """What depends on these errors is not run; the rest is."""
 
@@ -194,6 +201,7 @@ class RunFailed(RunEvent, frozen=True):
 Event = (
     RunStarted
     | RunPlanned
+    | ResultsRenamed
     | NodesLeftOut
     | NodeStarted
     | Progress

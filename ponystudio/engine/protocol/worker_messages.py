@@ -121,6 +121,7 @@ class WorkerSettings(Struct, frozen=True):
 
     `cache_bytes` is how much is kept on disk, None the engine's default. `memory`: bytes that the
     engine may take of its device's, 0 for what there is. `nodes`: a folder of node packs.
+    `index_path`: the index of model files that all processes share.
     """
 
     device: str = "auto"
@@ -129,6 +130,7 @@ class WorkerSettings(Struct, frozen=True):
     cache_bytes: int | None = None
     memory: int = 0
     nodes: Path | None = None
+    index_path: Path | None = None
 
 
 class WorkerCommand(Struct, frozen=True, tag_field="command"):

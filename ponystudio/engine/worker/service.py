@@ -77,6 +77,7 @@ class Service:
             self._choose(settings),
             cache_dir=settings.cache_dir,
             cache_bytes=settings.cache_bytes,
+            index_path=settings.index_path,
             emit=lambda event: self._reporter.emit(event),
         )
 

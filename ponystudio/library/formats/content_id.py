@@ -1,31 +1,112 @@
-"""Which file is it? A quick answer that is safe enough for caches, and the hashes of the world."""
+"""Which bytes does a file hold? Whole hashes, and when they still hold; the hashes of the world.
+
+A hash is made of every byte: no two files that differ anywhere have one id. It is remembered by the
+file's `Identity` and asked for again only when that differs. On POSIX a change of a file always
+leaves another ctime, which no program can set; but a file that is written once more within the same
+tick of the file system's clock looks as it did. So nothing is remembered of a file that was still
+young when it was read (git calls such entries racy). What this cannot see: a change at the other
+end of a network file system that its cache does not tell of, a clock that was set back in between,
+and, where there is no ctime (Windows, FAT, SFTP), a change of equal length by a program that puts
+the old time of writing back.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import stat
 import struct
+import sys
+import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Generic, NamedTuple, TypeVar
 
-from ponystudio.errors import DamagedFile, MissingFile, ModelFileError, UnknownModel
+from ponystudio.errors import ChangedFile, DamagedFile, MissingFile, ModelFileError, UnknownModel
 from ponystudio.library.formats import tokenizers
 from ponystudio.system.regular_file import NotRegular, open_regular
 
-if TYPE_CHECKING:
-    from ponystudio.library.formats.weights_file import WeightsFile
-
-SAMPLE = 4096
 CHUNK = 4 << 20
 AUTOV1_START, AUTOV1_LENGTH = 0x100000, 0x10000
+# No clock of a file system is coarser: FAT's ticks last two seconds.
+YOUNG_NS = 3 * 10**9
+# How often a file is looked at anew that changes while it is read.
+ATTEMPTS = 3
+# What is remembered of so many files at most.
+REMEMBERED = 50_000
+# Of a diffusers folder: what is read of one, and what others read. Pictures and notes do not count.
+WEIGHTS = (".safetensors", ".sft", ".gguf", ".bin", ".pt", ".pth", ".ckpt")
+FOLDER_SUFFIXES = (*WEIGHTS, ".json", ".txt", ".model", ".yaml", ".yml")
 
-Identity = tuple[str, int, int, int, int]
-# Quick content ids of what lies in the files themselves, and whether a tokenizer beside it counts.
-_known: dict[Identity, tuple[str, bool]] = {}
+Heard = Callable[[int], object]
+
+
+class Identity(NamedTuple):
+    """What stays the same of a file as long as its bytes do; of an open file it is that file's."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> Identity:
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    @property
+    def settled(self) -> bool:
+        """Whether a change from now on would be seen: the last one is longer ago than a tick of any
+        file system's clock, by ours, or by theirs where that is ahead of ours."""
+        # On Windows the ctime is when the file was made.
+        changed = self.mtime_ns if sys.platform == "win32" else self.ctime_ns
+        age = time.time_ns() - changed
+        if age >= 0:
+            return age >= YOUNG_NS
+        first = _seen_from_the_future.setdefault(self, time.monotonic_ns())
+        return time.monotonic_ns() - first >= YOUNG_NS
+
+
+# What each file is to a model, and its identity.
+Identities = tuple[tuple[str, Identity], ...]
+T = TypeVar("T")
+
+
+class Remembered(Generic[T]):
+    """What was found out about files in this process, as long as they stay as they were."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Hashable, ...], T] = {}
+
+    def of(self, identities: Sequence[Identity], find: Callable[[], T], *more: Hashable) -> T:
+        """What `find` finds in files of these identities, unless it is known; `more` is what else
+        it depends on."""
+        key = (*identities, *more)
+        if key in self._known:
+            return self._known[key]
+        settled, found = all(identity.settled for identity in identities), find()
+        if settled:
+            self.keep(key, found)
+        return found
+
+    def get(self, *key: Hashable) -> T | None:
+        """What is known."""
+        return self._known.get(key)
+
+    def keep(self, key: tuple[Hashable, ...], found: T) -> None:
+        """Of files that were settled before they were looked at."""
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[key] = found
+
+
+_seen_from_the_future: dict[Identity, int] = {}
+_sha256: Remembered[str] = Remembered()
+_takes_tokenizer: Remembered[bool] = Remembered()
 
 
 def sidecar(path: Path) -> Path:
@@ -34,38 +115,127 @@ def sidecar(path: Path) -> Path:
 
 
 def identity(path: Path) -> Identity:
-    """What must stay the same for a file to be taken as unchanged: path, size, time, inode, and
-    the time of the config beside it (0 without one).
+    """Of a file or folder. Raises MissingFile."""
+    return Identity.of(_stat(path))
 
-    Raises MissingFile.
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """All that decides what a model file or folder is, as it was when looked at.
+
+    `files` has what each is there ("" the file itself, "config" and "tokenizer" those beside it, of
+    a folder the name in it), where it lies and its identity.
     """
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        raise MissingFile("There is no such file.", where=str(path)) from None
-    try:
-        config = sidecar(path).stat().st_mtime_ns
-    except (OSError, ValueError):
-        config = 0
-    return str(path), found.st_size, found.st_mtime_ns, found.st_ino, config
+
+    path: Path
+    files: tuple[tuple[str, Path, Identity], ...]
+
+    @property
+    def identities(self) -> Identities:
+        return tuple((role, identity) for role, _, identity in self.files)
+
+    @property
+    def own(self) -> Identity | None:
+        """Of the file; None of a folder."""
+        return self.files[0][2] if self.files and not self.files[0][0] else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether a change of any of them from now on would be seen."""
+        return all(identity.settled for _, _, identity in self.files)
+
+    def content_id(self, sha256: Sequence[str]) -> str:
+        """What the SHA-256 of each make together: of a file alone its own."""
+        if len(self.files) == 1 and self.own:
+            return sha256[0]
+        roles = (role for role, _, _ in self.files)
+        return _digest(part for pair in zip(roles, sha256, strict=True) for part in pair)
 
 
-def content_id(path: Path) -> str:
-    """The quick content id, 64 hex digits: the same for the same bytes, wherever they lie.
-
-    Of weights: their names and shapes, the length, and 4 KiB of every tensor, so that no training
-    step goes unnoticed and no gigabytes are read, and the config and the tokenizer beside them,
-    which change what they mean. Of any other file: all of it. Of a diffusers folder: its configs,
-    tokenizers and weights.
-    Remembered while size and time of the file stay the same. Raises MissingFile and DamagedFile.
+def model_files(path: Path) -> ModelFiles:
+    """A file with the config and the tokenizer beside it, or a folder with its weights, configs and
+    tokenizers. Reads no more than headers. Raises MissingFile, and UnknownModel for a pipe or such.
     """
-    own, with_tokenizer = _own_id(path)
-    if with_tokenizer and (found := tokenizers.of_name(path) or tokenizers.beside(path)):
-        return _digest((own, _own_id(found)[0]))
-    return own
+    place = _stat(path)
+    if stat.S_ISDIR(place.st_mode):
+        listed = [
+            (file.relative_to(path).as_posix(), file, found)
+            for file in _files(path)
+            if (found := _regular(file))
+        ]
+        weights = [file for _, file, _ in listed if file.suffix in WEIGHTS]
+    elif stat.S_ISREG(place.st_mode):
+        listed = [("", path, Identity.of(place))]
+        weights = [path]
+        if (config := _regular(sidecar(path))) and sidecar(path) != path:
+            listed.append(("config", sidecar(path), config))
+    else:
+        with _reading(path):  # which says what it is
+            raise UnknownModel("This is no file that can be read.", where=str(path))
+    if tokenizer := _tokenizer(path, {file: identity for _, file, identity in listed}, weights):
+        listed.append(("tokenizer", *tokenizer))
+    return ModelFiles(path, tuple(listed))
 
 
-def hashes(path: Path, heard: Callable[[int], object] | None = None) -> dict[str, str]:
+def content_id(path: Path, heard: Heard = lambda _: None) -> str:
+    """What stands for all bytes of a model file or folder, 64 hex digits: the same for the same
+    bytes wherever they lie, and another one for any others.
+
+    Of a file alone it is the SHA-256. The config and the tokenizer beside it change what it means
+    and count too. What is not remembered is read to its end; `heard` is that of `sha256_of`.
+    Raises MissingFile, DamagedFile, UnknownModel for what is no file, ChangedFile.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            files = model_files(path)
+            return files.content_id(
+                [
+                    known_sha256(identity) or sha256_of(file, identity, heard)
+                    for _, file, identity in files.files
+                ]
+            )
+        except ChangedFile as error:
+            changed = error
+    raise changed
+
+
+def known_sha256(identity: Identity) -> str:
+    """The SHA-256 of a file that was read in this process; "" if it was not, or may have changed
+    since."""
+    return _sha256.get(identity) or ""
+
+
+def remember_sha256(identity: Identity, sha256: str) -> None:
+    """For a file that was settled when its reading began."""
+    _sha256.keep((identity,), sha256)
+
+
+def sha256_of(path: Path, expected: Identity, heard: Heard = lambda _: None) -> str:
+    """The SHA-256 of a file of this identity, which is read to its end and then remembered.
+
+    `heard` is told, piece after piece, how many bytes were read; what it raises ends the reading.
+    Raises ChangedFile if it is another by now, or becomes one, DamagedFile if it cannot be read.
+    """
+    settled, whole, position = expected.settled, hashlib.sha256(), 0
+    buffer = memoryview(bytearray(min(CHUNK, max(1, expected.size))))
+    heard(0)
+    with _reading(path) as file:
+        if _of_open(file, path) != expected:
+            raise _changed(path)
+        while count := file.readinto(buffer):
+            whole.update(buffer[:count])
+            position += count
+            heard(position)
+            if position > expected.size:  # it grows, perhaps for ever
+                raise _changed(path)
+        if _of_open(file, path) != expected:
+            raise _changed(path)
+    if settled:
+        remember_sha256(expected, whole.hexdigest())
+    return whole.hexdigest()
+
+
+def hashes(path: Path, heard: Heard | None = None) -> dict[str, str]:
     """The hashes by which files are known elsewhere, in lower-case hex, in one reading.
 
     `heard` is told, piece after piece, how many bytes were read; what it raises ends the reading.
@@ -76,7 +246,6 @@ def hashes(path: Path, heard: Callable[[int], object] | None = None) -> dict[str
 
     Raises MissingFile, DamagedFile for a file that cannot be read, UnknownModel for what is none.
     """
-    identity(path)  # raises when it is not there
     body = _body_start(path)
     whole, tensors, crc, position = hashlib.sha256(), hashlib.sha256(), 0, 0
     for chunk in _chunks(path):
@@ -99,49 +268,29 @@ def hashes(path: Path, heard: Callable[[int], object] | None = None) -> dict[str
     return result
 
 
-def _own_id(path: Path) -> tuple[str, bool]:
-    """The id of a file or folder without what lies beside it, and whether a tokenizer there counts.
-
-    A folder's own lies among its files.
-    """
-    if path.is_dir():
-        found = [(file.name, *_own_id(file)) for file in _files(path)]
-        return (
-            _digest(part for name, id, _ in found for part in (name, id)),
-            any(with_tokenizer for *_, with_tokenizer in found),
-        )
-    key = identity(path)
-    if key not in _known:
-        _known[key] = _file_id(path)
-    return _known[key]
+def _tokenizer(
+    path: Path, listed: dict[Path, Identity], candidates: Iterable[Path]
+) -> tuple[Path, Identity] | None:
+    """The tokenizer beside a model, if one of its files of weights is of a kind that takes it."""
+    candidates = [file for file in candidates if _takes_tokenizer.get(listed[file]) is not False]
+    if not candidates or not (found := tokenizers.of_name(path) or tokenizers.beside(path)):
+        return None
+    if found in listed or not any(_takes(file, listed[file]) for file in candidates):
+        return None
+    return found, identity(found)
 
 
-def _file_id(path: Path) -> tuple[str, bool]:
+def _takes(path: Path, identity: Identity) -> bool:
     from ponystudio.library.formats.weights_file import open_weights
 
-    try:
-        with open_weights(path) as file:
-            return _digest(_weights_parts(file)), tokenizers.counts(file.tensors)
-    except ModelFileError:
-        whole = hashlib.sha256()
-        for chunk in _chunks(path):
-            whole.update(chunk)
-        return whole.hexdigest(), False
+    def find() -> bool:
+        try:
+            with open_weights(path) as file:
+                return tokenizers.counts(file.tensors)
+        except ModelFileError:
+            return False
 
-
-def _weights_parts(file: WeightsFile) -> Iterator[str | bytes]:
-    yield f"{file.format} {file.path.stat().st_size}"
-    yield json.dumps(file.metadata, sort_keys=True)
-    if sidecar(file.path).is_file():
-        yield from _chunks(sidecar(file.path))
-    for name, info in file.tensors.items():
-        yield f"{name} {info.dtype} {info.shape} {info.strides} {info.start}"
-        buffer = file.buffer(name)
-        # Its beginning, middle and end; the end shares a page with the next one's beginning.
-        middle = max(SAMPLE // 2, len(buffer) // 2)
-        yield bytes(buffer[: SAMPLE // 2])
-        yield bytes(buffer[middle : middle + SAMPLE // 4])
-        yield bytes(buffer[max(SAMPLE * 3 // 4, len(buffer) - SAMPLE // 4) :])
+    return _takes_tokenizer.of((identity,), find)
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:
@@ -155,13 +304,33 @@ def _digest(parts: Iterable[str | bytes]) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    suffixes = (".json", ".model", ".safetensors", ".bin", ".yaml")
-    return sorted(
-        Path(base) / name
-        for base, _, names in os.walk(folder)
-        for name in names
-        if name.endswith(suffixes)
-    )
+    """What counts in a folder, behind links to folders too, each of which is entered once."""
+    found: list[Path] = []
+    entered: set[tuple[int, int]] = set()
+    for base, below, names in os.walk(folder, followlinks=True):
+        place = _stat(Path(base))
+        if (place.st_dev, place.st_ino) in entered:
+            below.clear()
+            continue
+        entered.add((place.st_dev, place.st_ino))
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        found += [Path(base) / name for name in names if Path(name).suffix in FOLDER_SUFFIXES]
+    return sorted(found)
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except (OSError, ValueError):
+        raise MissingFile("There is no such file.", where=str(path)) from None
+
+
+def _regular(path: Path) -> Identity | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return Identity.of(found) if stat.S_ISREG(found.st_mode) else None
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
@@ -171,7 +340,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[BinaryIO]:
+def _reading(path: Path) -> Iterator[BufferedReader]:
     try:
         with open_regular(path) as file:
             yield file
@@ -179,8 +348,24 @@ def _reading(path: Path) -> Iterator[BinaryIO]:
         raise UnknownModel(
             f"This is {error.what}, not a file that can be read.", where=str(path)
         ) from None
+    except FileNotFoundError:
+        raise MissingFile("There is no such file.", where=str(path)) from None
     except OSError as error:
         raise DamagedFile(f"The file cannot be read: {error.strerror}.", where=str(path)) from None
+
+
+def _of_open(file: BufferedReader, path: Path) -> Identity:
+    found = os.fstat(file.fileno())
+    # In place of an empty file, which may be the kernel's, another one is open.
+    return Identity.of(found) if found.st_size else identity(path)
+
+
+def _changed(path: Path) -> ChangedFile:
+    return ChangedFile(
+        "The file was changed while it was in use.",
+        where=str(path),
+        remedy="Run again once nothing writes to it any more.",
+    )
 
 
 def _body_start(path: Path) -> int | None:

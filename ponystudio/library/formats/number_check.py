@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 
 from ponystudio.errors import DamagedFile
-from ponystudio.library.formats.content_id import Identity, identity
+from ponystudio.library.formats.content_id import Remembered, identity
 from ponystudio.library.formats.tensor_info import PACKED
 from ponystudio.library.formats.tensor_values import pieces
 from ponystudio.library.formats.weights_file import WeightsFile, open_weights
@@ -30,7 +30,7 @@ EXPONENTS = {
 }
 NOT_A_NUMBER, INFINITE = "a not-a-number", "an infinite number"
 
-_known: dict[Identity, tuple[str, str]] = {}
+_known: Remembered[tuple[str, str]] = Remembered()
 
 
 def check_numbers(path: Path) -> None:
@@ -41,13 +41,15 @@ def check_numbers(path: Path) -> None:
     """
     if path.is_dir():
         return
-    key = identity(path)
-    if key[1] > LARGEST:
+    own = identity(path)
+    if own.size > LARGEST:
         return
-    if key not in _known:
+
+    def find() -> tuple[str, str]:
         with open_weights(path) as file:
-            _known[key] = first_bad(file, file.tensors) or ("", "")
-    name, what = _known[key]
+            return first_bad(file, file.tensors) or ("", "")
+
+    name, what = _known.of((own,), find)
     if name:
         raise DamagedFile(
             f"There is {what} in its tensor {name!r}: every picture would be spoilt.",

@@ -11,7 +11,7 @@ from typing import Any
 
 from ponystudio.errors import ModelFileError, UnknownModel, UnsupportedModel
 from ponystudio.library.formats import gguf_file
-from ponystudio.library.formats.content_id import Identity, identity
+from ponystudio.library.formats.content_id import Remembered, identity, sidecar
 from ponystudio.library.formats.diffusers_folder import ModelFolder, open_folder
 from ponystudio.library.formats.quantization import BESIDE
 from ponystudio.library.formats.tensor_info import TensorInfo
@@ -29,7 +29,7 @@ from ponystudio.library.recognition.prediction import prediction
 __all__ = ["ModelFile", "Part", "check_kind", "recognise", "recognise_open"]
 
 Named = tuple[str, TensorInfo]
-_known: dict[Identity, ModelFile] = {}
+_known: Remembered[ModelFile] = Remembered()
 
 CONFIG = "ponystudio.config"
 # What the parts of a diffusers folder are to us.
@@ -52,11 +52,13 @@ def recognise(path: Path) -> ModelFile:
     if path.is_dir():
         with open_folder(path) as folder:
             return _of_folder(folder)
-    key = identity(path)
-    if key not in _known:
+
+    def find() -> ModelFile:
         with open_weights(path) as file:
-            _known[key] = recognise_open(file)
-    return _known[key]
+            return recognise_open(file)
+
+    config = sidecar(path)
+    return _known.of([identity(p) for p in (path, config) if p == path or p.is_file()], find, path)
 
 
 def recognise_open(file: WeightsFile) -> ModelFile:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -39,11 +40,23 @@ class NodePreviews(QObject):
         def have(read: tuple[QImage, int]) -> None:
             picture, written = read
             if not picture.isNull():
-                self.last.note(scope, {node: LastPicture(path, written, key)})
+                self.last.note(scope, {node: LastPicture(path, written, self.known.key(key))})
                 if not self._closing:
                     then(picture)
 
         self.work.do(lambda: small_copy(path), have)
+
+    def rename(self, scope: str, keys: Mapping[str, str]) -> None:
+        """Results of a document are known by other keys now: each that was, and what it is."""
+        self.known.rename(keys)
+        self.last.note(
+            scope,
+            {
+                node: replace(last, key=keys[last.key])
+                for node, last in self.last.of(scope).items()
+                if last.key in keys
+            },
+        )
 
     def show_last(self, document: EditableGraph, scope: str, shown: Callable[[], object]) -> None:
         """What nodes of a document made before it was opened, as of an earlier run; `shown` is

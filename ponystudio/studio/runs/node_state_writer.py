@@ -22,15 +22,28 @@ class PreviewPictures:
 
     def __init__(self) -> None:
         self._pictures: OrderedDict[str, QImage] = OrderedDict()
+        self._renamed: dict[str, str] = {}
+
+    def rename(self, keys: Mapping[str, str]) -> None:
+        """Results are known by something else now; who still has what they were finds them."""
+        self._renamed = dict(keys)  # only the run that has just ended is asked for by the old ones
+        for old, new in keys.items():
+            if picture := self._pictures.pop(old, None):
+                self._pictures[new] = picture
+
+    def key(self, key: str) -> str:
+        """What the result is known by now."""
+        return self._renamed.get(key, key)
 
     def keep(self, key: str, picture: QImage) -> None:
+        key = self.key(key)
         self._pictures[key] = picture
         self._pictures.move_to_end(key)
         while len(self._pictures) > PICTURES:
             self._pictures.popitem(last=False)
 
     def get(self, key: str) -> QImage | None:
-        return self._pictures.get(key)
+        return self._pictures.get(self.key(key))
 
 
 class NodeStateWriter:

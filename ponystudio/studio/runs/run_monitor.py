@@ -21,6 +21,7 @@ from ponystudio.engine.protocol.run_events import (
     Note,
     Output,
     Progress,
+    ResultsRenamed,
     RunFailed,
     RunFinished,
     RunPlanned,
@@ -56,13 +57,15 @@ class RunMonitor(QObject):
 
     `node_done`: a node ran; `nodes_left_out` brings the first Problem of each node that the run
     does without, none when it is known that it does without none; `output_made` (node, path,
-    unchanged) of every picture file; `memory_short` (node, action) of every fallback.
+    unchanged) of every picture file; `memory_short` (node, action) of every fallback;
+    `results_renamed` (keys) when results are known by other ones now.
     """
 
     node_done = Signal()
     nodes_left_out = Signal(object)
     output_made = Signal(str, str, bool)
     memory_short = Signal(str, str)
+    results_renamed = Signal(object)
 
     def __init__(
         self, job: Job, session: WorkerSession, estimates: Estimates, pictures: PreviewPictures
@@ -113,6 +116,8 @@ class RunMonitor(QObject):
                 self._on_left_out(faults_of(errors))
             case RunPlanned():
                 self._on_planned(event)
+            case ResultsRenamed(keys):
+                self.results_renamed.emit(keys)
             case NodeStarted(node, why):
                 self._on_node_started(node, why)
             case Progress(node, step, steps):

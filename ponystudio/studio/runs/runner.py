@@ -327,6 +327,7 @@ class Runner(QObject):
         monitor.nodes_left_out.connect(self._on_left_out)
         monitor.output_made.connect(self._on_output)
         monitor.memory_short.connect(self._on_memory_short)
+        monitor.results_renamed.connect(partial(self.pictures.rename, job.scope))
         return monitor
 
     def _on_message(self, message: Answer) -> None:

@@ -9,7 +9,24 @@ from ponystudio.api import Clip, Image, Model, Patch
 from ponystudio.engine.cache import result_cache as module
 from ponystudio.engine.cache.disk_cache import DiskCache
 from ponystudio.engine.cache.result_cache import ResultCache
-from ponystudio.library.formats.content_id import content_id
+from ponystudio.library.file_contents import FileContents
+from ponystudio.library.formats import content_id
+
+
+def never(path, content):
+    return False
+
+
+@pytest.fixture
+def contents(monkeypatch):
+    """As if all files were written long ago."""
+    monkeypatch.setattr(content_id, "YOUNG_NS", 0)
+    return FileContents()
+
+
+def token(contents, file):
+    (content,) = contents.look([file])
+    return content.token
 
 
 def picture(side=16):
@@ -24,7 +41,7 @@ def disk(tmp_path):
 
 
 def test_memory_is_bounded_and_the_cheapest_per_byte_leaves_first():
-    results = ResultCache(device_bytes=0, memory_bytes=20_000, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=20_000, disk=None, still_has=never)
     results.put("dear", picture(), 10.0)
     for i in range(20):
         results.put(f"cheap{i}", picture(), 0.01)
@@ -35,7 +52,7 @@ def test_memory_is_bounded_and_the_cheapest_per_byte_leaves_first():
 
 
 def test_old_results_leave_in_the_end_however_dear_they_were():
-    results = ResultCache(device_bytes=0, memory_bytes=20_000, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=20_000, disk=None, still_has=never)
     results.put("dear", picture(), 1.0)
     for i in range(200):
         results.put(f"fair{i}", picture(), 0.2)
@@ -43,7 +60,7 @@ def test_old_results_leave_in_the_end_however_dear_they_were():
 
 
 def test_pinned_results_stay_whatever_happens():
-    results = ResultCache(device_bytes=0, memory_bytes=5_000, disk=None)
+    results = ResultCache(device_bytes=0, memory_bytes=5_000, disk=None, still_has=never)
     results.put("a", picture(side=8), 0.01)
     assert results.pin(["a"])
     for i in range(10):
@@ -57,11 +74,11 @@ def test_pinned_results_stay_whatever_happens():
 
 
 def test_slow_results_go_through_to_the_disk_and_come_back(disk):
-    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk)
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk, still_has=never)
     results.put("aa.slow", picture(), module.WRITE_FROM)
     results.put("aa.fast", picture(), module.WRITE_FROM / 2)
     disk.flush()
-    later = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk)
+    later = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk, still_has=never)
     assert later.tier("aa.slow") == "disk"
     assert later.tier("aa.fast") is None
     assert later.get("aa.slow").pixels.shape == (1, 3, 16, 16)
@@ -69,7 +86,7 @@ def test_slow_results_go_through_to_the_disk_and_come_back(disk):
 
 
 def test_pinning_reads_from_the_disk_or_pins_nothing(disk):
-    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk)
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk, still_has=never)
     disk.write("aa.there", picture(), 1.0)
     disk.flush()
     assert not results.pin(["aa.there", "aa.gone"])
@@ -79,7 +96,7 @@ def test_pinning_reads_from_the_disk_or_pins_nothing(disk):
 
 
 def test_even_a_cache_without_room_holds_what_is_pinned(disk):
-    results = ResultCache(device_bytes=0, memory_bytes=0, disk=disk)
+    results = ResultCache(device_bytes=0, memory_bytes=0, disk=disk, still_has=never)
     disk.write("aa.x", picture(), 1.0)
     disk.flush()
     assert results.pin(["aa.x"])
@@ -88,11 +105,13 @@ def test_even_a_cache_without_room_holds_what_is_pinned(disk):
     assert results.known_tier("aa.x") == "disk"
 
 
-def test_a_recipe_lives_as_long_as_its_file(tmp_path):
+def test_a_recipe_lives_as_long_as_its_file(tmp_path, contents):
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"x")
-    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=None)
-    recipe = Model(str(file), content_id(file), "sd1")
+    results = ResultCache(
+        device_bytes=0, memory_bytes=10**6, disk=None, still_has=contents.still_has
+    )
+    recipe = Model(str(file), token(contents, file), "sd1")
     results.put("m", recipe, 0.1)
     assert results.tier("m") == "memory"
     file.rename(tmp_path / "moved.safetensors")
@@ -103,40 +122,61 @@ def test_a_recipe_lives_as_long_as_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("further", ["with", "patch"])
-def test_and_as_long_as_every_other_of_its_files(tmp_path, further):
+def test_and_as_long_as_every_other_of_its_files(tmp_path, further, contents):
     first, second = tmp_path / "m.safetensors", tmp_path / "n.safetensors"
     for file in (first, second):
         file.write_bytes(file.name.encode())
     recipe, name = (
-        Clip(str(first), content_id(first), "sdxl", options=(("ema", True),)),
+        Clip(str(first), token(contents, first), "sdxl", options=(("ema", True),)),
         str(second),
     )
     if further == "with":
-        recipe = recipe.with_file("with", name, content_id(second))
-        assert recipe.options[1:] == (("with", name), ("content", content_id(second)))
+        recipe = recipe.with_file("with", name, token(contents, second))
+        assert recipe.options[1:] == (("with", name), ("content", token(contents, second)))
     else:
-        recipe = recipe.with_patch(Patch(name, content_id(second), 0.5))
-    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=None)
+        recipe = recipe.with_patch(Patch(name, token(contents, second), 0.5))
+    results = ResultCache(
+        device_bytes=0, memory_bytes=10**6, disk=None, still_has=contents.still_has
+    )
     results.put("m", recipe, 0.1)
     assert results.tier("m") == "memory"
     second.rename(tmp_path / "moved.safetensors")
     assert results.tier("m") is None
 
 
-def test_a_run_keeps_its_recipes_whatever_becomes_of_their_files(tmp_path):
+def test_a_run_keeps_its_recipes_whatever_becomes_of_their_files(tmp_path, contents):
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"x")
-    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=None)
-    results.put("m", Model(str(file), content_id(file), "sd1"), 0.1)
+    results = ResultCache(
+        device_bytes=0, memory_bytes=10**6, disk=None, still_has=contents.still_has
+    )
+    results.put("m", Model(str(file), token(contents, file), "sd1"), 0.1)
     assert results.pin(["m"])
     file.unlink()
     assert results.get("m").family == "sd1"
 
 
-def test_recipes_are_not_written_for_files_may_lie_elsewhere_tomorrow(tmp_path, disk):
+def test_recipes_are_not_written_for_files_may_lie_elsewhere_tomorrow(tmp_path, disk, contents):
     file = tmp_path / "m.safetensors"
     file.write_bytes(b"x")
-    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk)
-    results.put("aa.m", Model(str(file), content_id(file), "sd1"), 10.0)
+    results = ResultCache(
+        device_bytes=0, memory_bytes=10**6, disk=disk, still_has=contents.still_has
+    )
+    results.put("aa.m", Model(str(file), token(contents, file), "sd1"), 10.0)
     disk.flush()
     assert not disk.has("aa.m")
+
+
+def test_what_was_made_before_all_was_read_is_found_and_kept_by_what_was_read(disk):
+    results = ResultCache(device_bytes=0, memory_bytes=10**6, disk=disk, still_has=never)
+    results.put("aa.before", picture(), 1.0, on_disk=False)
+    results.put("aa.same", picture(), 1.0, on_disk=False)
+    disk.flush()
+    assert not disk.has("aa.before")
+    assert not disk.has("aa.same")
+    results.settle({"aa.before": "aa.after", "aa.same": "aa.same", "aa.none": "aa.nothing"})
+    disk.flush()
+    assert results.tier("aa.before") is None
+    assert results.tier("aa.after") == results.tier("aa.same") == "memory"
+    assert disk.has("aa.after")
+    assert disk.has("aa.same")

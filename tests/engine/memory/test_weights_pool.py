@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -177,6 +178,26 @@ def files(tmp_path_factory):
         model=checkpoints.micro(root / "m.safetensors"),
         lora=checkpoints.micro_lora(root / "l.safetensors"),
     )
+
+
+def test_weights_of_a_file_that_was_changed_where_it_lies_serve_nobody(make_pool, tmp_path):
+    """They are mapped: what was loaded under the old content may show the new one."""
+    pool, file, copy = make_pool(), tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    for path in (file, copy):
+        path.write_bytes(b"the first model")
+    old = Model(str(file), "first", "sd1")
+    with pool.open(old, check=go) as network:
+        pass
+    with pool.open(Model(str(copy), "first", "sd1"), check=go) as again:
+        assert again is network
+    before = file.stat()
+    while file.stat().st_ctime_ns == before.st_ctime_ns:
+        with file.open("r+b") as opened:
+            opened.write(b"the other model")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pool.open(Model(str(copy), "first", "sd1"), check=go) as fresh:
+        assert fresh is not network
+    assert network.closed
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from ponystudio.engine.protocol.run_events import (
     Note,
     Output,
     Progress,
+    ResultsRenamed,
     RunFailed,
     RunFinished,
     RunPlanned,
@@ -90,6 +91,7 @@ COMMANDS = [
 EVENTS = [
     RunStarted(3, 2, "CPU"),
     RunPlanned(["a", "b"], {"a": "key"}),
+    ResultsRenamed({"key": "other key"}),
     NodesLeftOut([ERROR]),
     NodeStarted("a", "not run before"),
     Progress("a", 1, 20),

@@ -9,6 +9,8 @@ import threading
 import pytest
 
 from helpers.running import until
+from ponystudio.library import model_index
+from ponystudio.library.formats import content_id
 from ponystudio.library.model_index import ModelIndex
 from ponystudio.studio.models import hashing
 from ponystudio.studio.models.hashing import Hasher
@@ -30,7 +32,9 @@ def upscaler(tmp_path):
     return shutil.copy(shipped, tmp_path / "x4.safetensors")
 
 
-def test_it_is_the_file_s_sha256_and_is_kept(hasher, upscaler, tmp_path):
+def test_it_is_the_file_s_sha256_and_is_kept(hasher, upscaler, tmp_path, monkeypatch):
+    monkeypatch.setattr(content_id, "YOUNG_NS", 0)
+    monkeypatch.setattr(model_index, "WORTH_KEEPING", 0)
     hasher.hash(upscaler)
     hasher.hash(upscaler)
     assert hasher.wants(upscaler)
@@ -38,6 +42,7 @@ def test_it_is_the_file_s_sha256_and_is_kept(hasher, upscaler, tmp_path):
     expected = hashlib.sha256(upscaler.read_bytes()).hexdigest()
     assert hasher.heard == [(upscaler, expected)]
     assert not hasher.wants(upscaler)
+    monkeypatch.setattr(content_id, "_sha256", content_id.Remembered())  # as in another process
     with ModelIndex(tmp_path / "index.sqlite") as index:
         assert index.look(upscaler).sha256 == expected
 
@@ -45,14 +50,14 @@ def test_it_is_the_file_s_sha256_and_is_kept(hasher, upscaler, tmp_path):
 def test_what_is_given_up_is_read_no_further(hasher, upscaler, monkeypatch):
     began, go_on, read = threading.Event(), threading.Event(), []
 
-    def slow(path, heard):
+    def slow(path, _, heard):
         began.set()
         go_on.wait(5)
         heard(1)
         read.append(path)  # not reached
-        return {"sha256": "0" * 64}
+        return "0" * 64
 
-    monkeypatch.setattr("ponystudio.library.model_index.hashes", slow)
+    monkeypatch.setattr(model_index, "sha256_of", slow)
     hasher.hash(upscaler)
     until(began.is_set)
     hasher.give_up(upscaler)

@@ -12,6 +12,7 @@ from helpers.running import document_of, finish, make, runner_for, tiny_catalog,
 from ponystudio.engine.protocol.run_events import (
     NodePlan,
     Output,
+    ResultsRenamed,
     RunPlanned,
 )
 from ponystudio.engine.protocol.worker_messages import PlanAnswer
@@ -69,7 +70,7 @@ class TestPicturesOfAnEarlierProcess:
         document.id = "the-same-after-a-restart"
         return document
 
-    def made(self, worker, tmp_path, saved):
+    def made(self, worker, tmp_path, saved, renamed=None):
         """A process that has run the document and ended."""
         file = tmp_path / "last-pictures.json"
         runner = runner_for(worker, tmp_path, last_pictures=LastPictures(file))
@@ -78,6 +79,8 @@ class TestPicturesOfAnEarlierProcess:
         runner.run(document)
         worker.tell(RunPlanned(steps=["d", "end"], keys={"d": "kd", "end": "ke"}))
         worker.tell(Output(node="end", path=str(saved)))
+        if renamed:
+            worker.tell(ResultsRenamed(renamed))
         finish(worker)
         until(lambda: document.states["end"].picture is not None)
         assert not document.states["end"].stale
@@ -104,6 +107,18 @@ class TestPicturesOfAnEarlierProcess:
         until(lambda: not document.states["end"].stale)
         assert document.states["end"].tier == "disk"
         assert document.states["d"].phase == "done"
+        runner.close()
+
+    def test_so_it_is_where_results_got_other_keys_at_the_end_of_their_run(
+        self, worker, tmp_path, saved
+    ):
+        file = self.made(worker, tmp_path, saved, renamed={"kd": "kd", "ke": "ke2"})
+        runner, document = self.again(worker, tmp_path, file)
+        until(lambda: document.states["end"].picture is not None)
+        until(lambda: worker.asked)
+        nodes = {"d": NodePlan("not needed"), "end": NodePlan("skipped")}
+        worker.receive(PlanAnswer(max(worker.asked), nodes, {"end": "ke2"}, []))
+        until(lambda: not document.states["end"].stale)
         runner.close()
 
     def test_a_file_that_was_written_since_is_another_picture(self, worker, tmp_path, saved):
