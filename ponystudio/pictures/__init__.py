@@ -2,5 +2,5 @@
 
 Start at `picture_reader.py`, which asks that process, or at `reader_main.py`, which is it. What it
 decodes with (`picture_decoder.py`, `colour.py`) nobody else imports. One more way in which files
-tell their colours is a function like `_cicp_chunk` in `colour.py`, in `_TELLERS`.
+tell their colours is a function like `_cicp` in `colour.py`, in `_TELLERS`.
 """

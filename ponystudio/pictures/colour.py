@@ -20,7 +20,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
-from ponystudio.pictures.icc_profile import MAX_PROFILE, STEPS, parse_profile
+from ponystudio.pictures.icc_profile import STEPS, parse_profile
+from ponystudio.pictures.picture_bytes import MAX_PROFILE
 
 # So many pixels are worked on at once.
 BLOCK = 2**20
@@ -279,9 +280,8 @@ def _mode(picture: Image.Image, _file: BinaryIO) -> ColourSpace | None:
 
 
 def _profile(picture: Image.Image, file: BinaryIO) -> ColourSpace | None:
-    data = picture.info.get("icc_profile", b"")
-    if picture.format == "BMP":
-        data = _profile_in_bmp(file)
+    in_file = {"PNG": _profile_in_png, "BMP": _profile_in_bmp}.get(picture.format or "")
+    data = in_file(file) if in_file else picture.info.get("icc_profile", b"")
     # Lab is what it is; profiles for it change nothing.
     if data == b"" or picture.mode == "LAB":
         return None
@@ -340,39 +340,76 @@ def _code_points(primaries: int, curve: int, *, full: bool = True) -> ColourSpac
     return LinearSpace(title, light(v)[None].astype(np.float32), _from(places), curve == HLG)
 
 
-def _cicp_chunk(_picture: Image.Image, file: BinaryIO) -> ColourSpace | None:
-    file.seek(8)
+def _chunk(file: BinaryIO, kind: bytes) -> bytes | None:
+    """The content of a PNG's chunk before the pixels, None where there is none.
+
+    Raises ValueError for a damaged one.
+    """
+    place = file.seek(8)
     for _ in range(MAX_CHUNKS):
         head = file.read(8)
         if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
-            return None
-        length, kind = struct.unpack(">I4s", head)
-        if kind == b"cICP":
-            data, check = file.read(min(length, 4)), file.read(4)
-            if length != 4 or zlib.crc32(kind + data) != int.from_bytes(check, "big"):
-                raise ValueError("its cICP chunk is damaged")
-            primaries, curve, matrix, full = data
-            if matrix != 0:
-                raise ValueError("its cICP chunk is not of RGB")
-            return _code_points(primaries, curve, full=bool(full))
-        file.seek(length + 4, io.SEEK_CUR)
+            break
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == kind:
+            data, check = file.read(min(length, MAX_PROFILE)), file.read(4)
+            if length != len(data) or zlib.crc32(kind + data) != int.from_bytes(check, "big"):
+                raise ValueError(f"its {kind.decode()} chunk is damaged")
+            return data
+        place = file.seek(place + length + 12)
     return None
 
 
-def _gamma_chunks(picture: Image.Image, _file: BinaryIO) -> ColourSpace | None:
-    """sRGB, gAMA and cHRM."""
-    gamma, places = picture.info.get("gamma"), picture.info.get("chromaticity")
-    if "srgb" in picture.info:
-        return _code_points(1, 13)
-    if gamma is None and places is None:
+def _numbers_in(file: BinaryIO, kind: bytes, format: str) -> tuple[int, ...]:
+    """What a chunk of a PNG holds, () where there is none. Raises ValueError for a damaged one."""
+    data = _chunk(file, kind)
+    if data is None:
+        return ()
+    if len(data) != struct.calcsize(format):
+        raise ValueError(f"its {kind.decode()} chunk is damaged")
+    return struct.unpack(format, data)
+
+
+def _profile_in_png(file: BinaryIO) -> bytes:
+    if (chunk := _chunk(file, b"iCCP")) is None:
+        return b""
+    _name, _, packed = chunk.partition(b"\0")
+    stream = zlib.decompressobj()
+    try:
+        data = stream.decompress(packed[1:], MAX_PROFILE)
+    except zlib.error:
+        raise ValueError("its profile is damaged") from None
+    if not stream.eof or packed[:1] != b"\0":
+        raise ValueError("its profile is cut off, or too large")
+    return data
+
+
+def _cicp(_picture: Image.Image, file: BinaryIO) -> ColourSpace | None:
+    if not (numbers := _numbers_in(file, b"cICP", "4B")):
+        return None
+    primaries, curve, matrix, full = numbers
+    if matrix != 0:
+        raise ValueError("its cICP chunk is not of RGB")
+    return _code_points(primaries, curve, full=bool(full))
+
+
+def _srgb(_picture: Image.Image, file: BinaryIO) -> ColourSpace | None:
+    return _code_points(1, 13) if _numbers_in(file, b"sRGB", "B") else None
+
+
+def _gamma(_picture: Image.Image, file: BinaryIO) -> ColourSpace | None:
+    """By gAMA and cHRM, or one of them."""
+    gammas, places = _numbers_in(file, b"gAMA", ">I"), _numbers_in(file, b"cHRM", ">8I")
+    if not gammas and not places:
         return None
     primaries = SRGB_PRIMARIES
-    if places is not None:
-        white, *rgb = zip(places[::2], places[1::2], strict=True)
+    if places:
+        white, *rgb = ((x / 1e5, y / 1e5) for x, y in zip(places[::2], places[1::2], strict=True))
         primaries = (rgb[0], rgb[1], rgb[2], white)
     named = (name for name, known in PRIMARIES.values() if np.allclose(known, primaries, atol=2e-3))
     name = next(named, "primaries of its own")
-    if gamma is None or (name == "BT.709" and abs(gamma - 0.45455) < 0.001):
+    gamma = gammas[0] / 1e5 if gammas else 0.45455
+    if not gammas or (name == "BT.709" and abs(gamma - 0.45455) < 0.001):
         # So sRGB is written for readers that know no sRGB chunk.
         light: Curve = _srgb_curve
     elif 0.05 < gamma < 20:
@@ -460,7 +497,7 @@ def _camera(picture: Image.Image, _file: BinaryIO) -> ColourSpace | None:
 
 
 _TELLERS: dict[str, tuple[Callable[[Image.Image, BinaryIO], ColourSpace | None], ...]] = {
-    "PNG": (_cicp_chunk, _profile, _gamma_chunks),
+    "PNG": (_cicp, _profile, _srgb, _gamma),
     "AVIF": (_profile, _nclx),
 }
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Profiles of printers have 1 to 3 MB.
-MAX_PROFILE = 16 * 2**20
+from ponystudio.pictures.picture_bytes import MAX_PROFILE
+
 # As many as littleCMS takes.
 MAX_TAGS = 100
 MAX_NAME = 60

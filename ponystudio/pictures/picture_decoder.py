@@ -27,7 +27,7 @@ from PIL import (
 )
 
 from ponystudio.pictures.colour import Meaning, meaning_of, to_srgb
-from ponystudio.pictures.picture_bytes import MAX_PROFILE, NoPicture, format_of, sound_parts
+from ponystudio.pictures.picture_bytes import NoPicture, format_of, sound_parts
 from ponystudio.pictures.reader_protocol import (
     MAX_PIXELS,
     PictureHead,
@@ -48,7 +48,6 @@ _DECODERS: dict[str, type[ImageFile.ImageFile]] = {
 # The reader may start no threads.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2  # it raises at twice its own limit
-PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE  # no text reaches it, only a profile
 # Bytes that decoding takes a pixel: Pillow's four, the same again converted, and what is handed on.
 _BYTES_A_PIXEL = 12
 
@@ -66,7 +65,7 @@ _TURNS = {
 
 def head(file: BinaryIO, memory: int) -> PictureHead:
     """Raises NoPicture, and what Pillow raises for damaged files."""
-    picture, _ = _opened(file, memory)
+    picture = _opened(file, memory)
     width, height = _upright(picture)
     return PictureHead(format=_format(picture), width=width, height=height)
 
@@ -103,10 +102,11 @@ def pixels(file: BinaryIO, memory: int) -> tuple[PicturePixels, bytes]:
 
 def levels(file: BinaryIO, memory: int, *, keep_colours: bool) -> tuple[PicturePixels, np.ndarray]:
     """As ReadLevels asks for it."""
-    picture, stream = _opened(file, memory)
-    meaning = meaning_of(picture, stream)
+    picture, meaning = _understood(file, memory)
     whole = _upright(picture)
-    numbers = read_png16(stream, picture.size) if picture.format == "PNG" else None
+    numbers = (
+        read_png16(sound_parts(file, "PNG"), picture.size) if picture.format == "PNG" else None
+    )
     if numbers is None:
         numbers = _numbers(picture)
     notes: tuple[str, ...] = ()
@@ -138,26 +138,22 @@ def _format(picture: Image.Image) -> str:
 
 def _understood(file: BinaryIO, memory: int) -> tuple[ImageFile.ImageFile, Meaning]:
     """With what its numbers mean, which is not to be told any more once it is decoded."""
-    picture, stream = _opened(file, memory)
-    return picture, meaning_of(picture, stream)
+    picture = _opened(file, memory)
+    return picture, meaning_of(picture, file)
 
 
-def _opened(file: BinaryIO, memory: int) -> tuple[ImageFile.ImageFile, BinaryIO]:
-    """Its headers are read; no more is decoded than they say, and that is bearable.
-
-    With what it is decoded from.
-    """
+def _opened(file: BinaryIO, memory: int) -> ImageFile.ImageFile:
+    """Its headers are read; no more is decoded than they say, and that is bearable."""
     format = format_of(file)
     if format in ("WebP", "AVIF"):  # these are taken whole
         size = file.seek(0, io.SEEK_END)
         _check_room(2 * size, memory, f"the {size:,} bytes of the file")
-    stream = sound_parts(file, format)
-    picture = _DECODERS[format](stream)
+    picture = _DECODERS[format](sound_parts(file, format))
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise NoPicture(f"it says that it has {width:,} × {height:,} pixels")
     _check_room(_BYTES_A_PIXEL * width * height, memory, f"its {width:,} × {height:,} pixels")
-    return picture, stream
+    return picture
 
 
 def _check_room(needed: int, memory: int, what: str) -> None:

@@ -416,6 +416,13 @@ def test_a_damaged_profile_is_said_and_taken_as_srgb(tmp_path: Path, data: bytes
         files.chrm(*[0.3] * 8),
         files.chunk(b"iCCP", b"name\0\0" + b"no zlib"),
         files.chunk(b"iCCP", b"name\0\0" + zlib.compress(P3)[:60]),
+        files.chunk(b"iCCP", b"name\0\5" + zlib.compress(P3)),
+        files.chunk(b"iCCP", b"name\0\0" + zlib.compress(bytes(17 * 2**20))),
+        files.iccp(P3)[:-1] + b"?",
+        files.chunk(b"gAMA", b"\1"),
+        files.chunk(b"cHRM", b"\1"),
+        files.chunk(b"sRGB", b""),
+        files.chunk(b"iCCP", b"no name"),
     ],
 )
 def test_damaged_chunks_are_said(tmp_path: Path, chunk: bytes) -> None:
@@ -423,6 +430,18 @@ def test_damaged_chunks_are_said(tmp_path: Path, chunk: bytes) -> None:
     assert np.array_equal(picture[..., :3], LEVELS / np.float32(255))
     assert len(notes) == 1
     assert "cannot be used" in notes[0]
+
+
+def test_a_profile_of_a_jpeg_whose_pieces_are_not_all_there(tmp_path: Path) -> None:
+    path = tmp_path / "p.jpg"
+    Image.fromarray(LEVELS).save(path, icc_profile=P3 + bytes(100_000))
+    data = path.read_bytes()
+    start = data.rindex(b"\xff\xe2")
+    path.write_bytes(data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4]) :])
+    picture, notes = read_levels(path)
+    with Image.open(path) as opened:
+        assert np.array_equal(picture[..., :3], np.asarray(opened) / np.float32(255))
+    assert "its profile is damaged" in notes[0]
 
 
 def test_where_the_first_cannot_be_used_the_next_is(tmp_path: Path) -> None:
