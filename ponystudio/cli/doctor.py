@@ -16,9 +16,11 @@ from ponystudio import __version__
 from ponystudio.cli.graph_argument import add_models_argument, given_folders
 from ponystudio.engine.cache.code_fingerprint import installed_version
 from ponystudio.engine.node_packs import NodePacks, load_packs
-from ponystudio.errors import UsageError
+from ponystudio.errors import DamagedFile, UsageError
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.pictures.picture_bytes import FORMATS
+from ponystudio.pictures.picture_reader import protections
 from ponystudio.system.regular_file import read_regular
 
 # torch is shown with the devices.
@@ -40,6 +42,7 @@ def main(arguments: Namespace) -> int:
     _section("Versions", _versions())
     _section("Devices", _devices(missing))
     _section("Folders", _folders(given_folders([*arguments.models, *_of_the_studio()])))
+    _section("Pictures", _pictures())
     packs = load_packs()
     _section("Nodes", _nodes(packs))
     _section("Missing", [*missing, *_failed(packs)] or ["nothing"])
@@ -107,6 +110,17 @@ def _state(folder: Path) -> str:
     if not os.access(existing, os.W_OK):
         room = "may not be written"
     return f"{folder} ({room}{'' if existing == folder else ', not made yet'})"
+
+
+def _pictures() -> Iterator[str]:
+    """What keeps a picture that a stranger made from doing harm while it is decoded."""
+    yield f"read are {', '.join(FORMATS)}, by a process of its own"
+    try:
+        given_up = protections()
+    except DamagedFile as error:
+        yield error.what
+        return
+    yield from (f"in it {what}" for what in given_up or ("all is allowed that you may do",))
 
 
 def _nodes(packs: NodePacks) -> Iterator[str]:

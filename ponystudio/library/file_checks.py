@@ -8,14 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
-from ponystudio.errors import BadInput, UnknownModel, UnsupportedModel
+from ponystudio.errors import (
+    BadInput,
+    DamagedFile,
+    MissingFile,
+    UnknownModel,
+    UnsupportedModel,
+    WrongKind,
+)
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.pictures.picture_reader import read_head
+from ponystudio.system.regular_file import NotRegular, open_regular
 
 # Kinds of files of which the denoiser is what counts.
 DENOISERS = ("checkpoints", "diffusion_models")
 # Kinds of models whose files are small enough to look at every number of them.
 SMALL = ("lora", "embedding", "vae", "upscaler")
+# The tensor that a file of latents holds.
+LATENT = "latent_tensor"
 
 
 def check_files(
@@ -29,9 +40,8 @@ def check_files(
     """Every error in the files that the nodes `ids` name (None: all), with node and socket.
 
     A model file must be one of the kind that its param asks for, and its denoiser one of `families`
-    (None: any); only its header is read, of small ones whether every number is one, and each file
-    once. Muted nodes and params that a wire
-    feeds are passed over.
+    (None: any), an input a picture; only headers are read, of small ones whether every number is
+    one, and each file once. Muted nodes and params that a wire feeds are passed over.
     """
     errors: list[BadInput] = []
     verdicts: dict[tuple[str, Path], BadInput | None] = {}
@@ -87,7 +97,7 @@ def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput
     from ponystudio.library.recognition.recognise import recognise  # with the readers it takes
 
     if kind not in ACCEPTED:
-        return None
+        return _other_verdict(kind, path)
     try:
         model = recognise(path)
         check_kind(model, kind)
@@ -108,6 +118,51 @@ def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput
             remedy="Choose another model.",
         )
     return None
+
+
+# What is known of files that are no models, by their identity: a graph is checked at each edit.
+_others: dict[tuple[str, str, int, int, int], BadInput | None] = {}
+_MOST_OTHERS = 10_000
+
+
+def _other_verdict(kind: str, path: Path) -> BadInput | None:
+    """Of a picture, a latent or another file that is no model."""
+    try:
+        found = path.stat()
+    except OSError:
+        return MissingFile("There is no such file.", where=str(path))
+    key = (kind, str(path), found.st_size, found.st_mtime_ns, found.st_ino)
+    if key not in _others:
+        while len(_others) >= _MOST_OTHERS:
+            del _others[next(iter(_others))]
+        try:
+            _look(kind, path)
+            _others[key] = None
+        except BadInput as error:
+            _others[key] = error
+    return _others[key]
+
+
+def _look(kind: str, path: Path) -> None:
+    """Raises BadInput for what is no such file, as far as its beginning tells."""
+    from ponystudio.library.formats.weights_file import open_weights
+
+    if kind == "input":
+        read_head(path)
+    elif kind == "latents":
+        with open_weights(path) as file:
+            if LATENT not in file.tensors:
+                raise WrongKind(
+                    "There is no latent in this file.",
+                    where=str(path),
+                    remedy="Choose a .latent file, saved here or by ComfyUI.",
+                )
+    elif not path.is_dir():
+        try:
+            open_regular(path).close()
+        except OSError as error:
+            reason = f"it is {error.what}" if isinstance(error, NotRegular) else error.strerror
+            raise DamagedFile(f"The file cannot be read: {reason}.", where=str(path)) from None
 
 
 def _at(error: BadInput, node: str, socket: str) -> BadInput:

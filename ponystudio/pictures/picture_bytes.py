@@ -22,6 +22,9 @@ MAX_CHUNKS = 200_000
 MAX_SCANS = 100
 # An ICC profile, unpacked; those of printers have 1 to 3 MB.
 MAX_PROFILE = 16 * 2**20
+# Pieces before the pixels, and bytes of EXIF; a JPEG has 64 KB of it at most.
+MAX_HEADERS, MAX_EXIF = 10_000, 2**20
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 _HEAD = 64
 _BUFFER = 2**16
@@ -96,14 +99,122 @@ def _is_bitmap(head: bytes) -> bool:
     return struct.unpack_from("<I", head, 14)[0] in (12, 16, 40, 52, 56, 64, 108, 124)
 
 
+def told_size(file: BinaryIO, format: str) -> tuple[int, int, bytes] | None:
+    """Width, height and EXIF data (or b"") of the formats that saved pictures have, from their
+    first bytes; None for other formats. Raises NoPicture for what is cut off before."""
+    reader = {"PNG": _png_size, "JPEG": _jpeg_size, "WebP": _webp_size}.get(format)
+    if reader is None:
+        return None
+    try:
+        width, height, exif = reader(file)
+    except struct.error:
+        raise NoPicture("it is cut off") from None
+    if not width or not height:
+        raise NoPicture("it has no pixels")
+    return width, height, exif
+
+
+def _png_size(file: BinaryIO) -> tuple[int, int, bytes]:
+    file.seek(8)
+    width, height, exif = 0, 0, b""
+    for _ in range(MAX_HEADERS):
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if kind == b"IDAT":
+            break
+        if kind == b"IHDR":
+            width, height = struct.unpack(">II", file.read(8))
+            file.seek(length - 8 + 4, os.SEEK_CUR)
+        elif kind == b"eXIf" and length <= MAX_EXIF:
+            exif = file.read(length)
+            file.seek(4, os.SEEK_CUR)
+        else:
+            file.seek(length + 4, os.SEEK_CUR)
+    return width, height, exif
+
+
+def _jpeg_size(file: BinaryIO) -> tuple[int, int, bytes]:
+    exif = b""
+    for marker, place, length in _jpeg_segments(file):
+        if marker in _JPEG_FRAMES:
+            file.seek(place + 5)
+            height, width = struct.unpack(">HH", file.read(4))
+            return width, height, exif
+        if marker == 0xE1 and not exif:
+            file.seek(place + 4)
+            data = file.read(length - 4)
+            exif = data if data.startswith(b"Exif\0") else b""
+    raise NoPicture("it is cut off")
+
+
+def _webp_size(file: BinaryIO) -> tuple[int, int, bytes]:
+    file.seek(12)
+    kind, _ = struct.unpack("<4sI", file.read(8))
+    head = file.read(10)
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", head, 6)
+        return width & 0x3FFF, height & 0x3FFF, b""
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", head, 1)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, b""
+    if kind != b"VP8X" or len(head) < 10:
+        raise NoPicture("it is cut off")
+    width, height = (1 + int.from_bytes(head[n : n + 3], "little") for n in (4, 7))
+    return width, height, _webp_exif(file) if head[0] & 8 else b""
+
+
+def _webp_exif(file: BinaryIO) -> bytes:
+    file.seek(12)
+    for _ in range(MAX_HEADERS):
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        kind, length = struct.unpack("<4sI", head)
+        if kind == b"EXIF":
+            return file.read(min(length, MAX_EXIF))
+        file.seek(length + length % 2, os.SEEK_CUR)
+    return b""
+
+
 def sound_parts(file: BinaryIO, format: str) -> BinaryIO:
     """What a decoder gets to see of a picture of this format. Raises NoPicture for a bomb."""
     if format == "PNG":
         return io.BufferedReader(FileParts(file, _png_parts(file)), _BUFFER)
     if format == "JPEG":
         return io.BufferedReader(FileParts(file, _jpeg_parts(file)), _BUFFER)
+    if format == "TIFF":
+        _check_tags(file, file.seek(0, os.SEEK_END))
     file.seek(0)
     return file
+
+
+def _check_tags(file: BinaryIO, size: int) -> None:
+    """Of the first table of a TIFF, which has `size` bytes: its values lie in the file beside each
+    other, so that they cannot be more than all of it. Raises NoPicture.
+
+    Source: TIFF 6.0, section 2; BigTIFF has longer fields.
+    """
+    file.seek(0)
+    head = file.read(16)
+    order = "<" if head[:2] == b"II" else ">"
+    try:
+        if big := head[2:4] in (b"+\0", b"\0+"):
+            (place,) = struct.unpack_from(f"{order}Q", head, 8)
+        else:
+            (place,) = struct.unpack_from(f"{order}I", head, 4)
+        entry = struct.Struct(f"{order}HHQ8x" if big else f"{order}HHI4x")
+        file.seek(min(place, size))
+        (count,) = struct.unpack(f"{order}Q" if big else f"{order}H", file.read(8 if big else 2))
+        total = 0
+        for _ in range(count):
+            _, kind, length = entry.unpack(file.read(entry.size))
+            total += _TIFF_BYTES.get(kind, 1) * length
+            if total > size:
+                raise NoPicture("its tags say that they are larger than the file")
+    except struct.error:
+        raise NoPicture("it is cut off") from None
+
+
+_TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
 # Without what says how colours are meant: that is read in `colour.py`, and may be damaged.
@@ -122,44 +233,67 @@ def _png_parts(file: BinaryIO) -> Iterator[tuple[int, int]]:
         length, kind = struct.unpack(">I4s", head)
         if kind == b"IDAT" or (kind in _PNG_ONCE and kind not in seen):
             seen.add(kind)
-            yield place, length + 12
+            if kind != b"eXIf" or _is_exif(file, length):
+                yield place, length + 12
         if kind == b"IEND":
             return
         place = file.seek(place + length + 12)
     raise NoPicture(f"it comes in more than {MAX_CHUNKS:,} pieces")
 
 
+def _is_exif(file: BinaryIO, length: int) -> bool:
+    if length > MAX_EXIF:
+        return False
+    try:
+        _check_tags(io.BytesIO(file.read(length)), length)
+    except NoPicture:
+        return False
+    return True
+
+
 def _jpeg_parts(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """Headers that say what the pixels mean, then the pixels."""
     yield 0, 2
     seen: set[int] = set()
-    profile = 0
-    place = file.seek(2)
-    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
-        marker = head[1]
-        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8:
-            # Padding, or a marker without a body.
-            place = file.seek(place + (1 if marker == 0xFF else 2))
-            continue
-        if marker in (0xD9, 0xDA):
-            break
-        length = 2 + int.from_bytes(head[2:], "big")
-        start = file.read(14)
+    profile, end = 0, 2
+    for marker, place, length in _jpeg_segments(file):
+        end = place + length
         wanted = not (0xE0 <= marker <= 0xEF or marker == 0xFE)
+        start = b"" if wanted else file.read(12)
         if marker == 0xE2 and start.startswith(b"ICC_PROFILE\0"):
             profile += length
             wanted = profile <= MAX_PROFILE
-        elif marker not in seen:
-            names = {0xE0: b"JFIF\0", 0xE1: b"Exif\0", 0xEE: b"Adobe"}
-            if marker in names and start.startswith(names[marker]):
-                seen.add(marker)
-                wanted = True
+        elif marker in _JPEG_ONCE and marker not in seen and start.startswith(_JPEG_ONCE[marker]):
+            seen.add(marker)
+            wanted = True
         if wanted:
             yield place, length
-        place = file.seek(place + length)
-    if _count(file, b"\xff\xda", place) > MAX_SCANS:
+    if _count(file, b"\xff\xda", end) > MAX_SCANS:
         raise NoPicture(f"it comes in more than {MAX_SCANS} scans, which no camera writes")
-    yield place, file.seek(0, os.SEEK_END) - place
+    yield end, file.seek(0, os.SEEK_END) - end
+
+
+# Of applications' segments these say something of the pixels.
+_JPEG_ONCE = {0xE0: b"JFIF\0", 0xE1: b"Exif\0", 0xEE: b"Adobe"}
+
+
+def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, length) of what stands before the pixels, the marker included; the file is
+    left behind marker and length."""
+    place = 2
+    for _ in range(MAX_HEADERS):
+        file.seek(place)
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF or head[1] in (0xD9, 0xDA):
+            return
+        if head[1] == 0xFF:  # padding
+            place += 1
+        elif head[1] == 0x01 or 0xD0 <= head[1] <= 0xD8:  # markers without a body
+            place += 2
+        else:
+            length = 2 + int.from_bytes(head[2:], "big")
+            yield head[1], place, length
+            place += length
 
 
 def _count(file: BinaryIO, what: bytes, place: int) -> int:

@@ -27,7 +27,7 @@ from PIL import (
 )
 
 from ponystudio.pictures.colour import Meaning, meaning_of, to_srgb
-from ponystudio.pictures.picture_bytes import NoPicture, format_of, sound_parts
+from ponystudio.pictures.picture_bytes import NoPicture, format_of, sound_parts, told_size
 from ponystudio.pictures.reader_protocol import (
     MAX_PIXELS,
     PictureHead,
@@ -65,9 +65,16 @@ _TURNS = {
 
 def head(file: BinaryIO, memory: int) -> PictureHead:
     """Raises NoPicture, and what Pillow raises for damaged files."""
-    picture = _opened(file, memory)
-    width, height = _upright(picture)
-    return PictureHead(format=_format(picture), width=width, height=height)
+    format = format_of(file)
+    if (told := told_size(file, format)) is None:
+        picture = _opened(file, memory)
+        width, height = _upright(picture)
+    else:
+        width, height, exif = told
+        _check_size(width, height, memory)
+        if orientation_in(exif) >= 5:
+            width, height = height, width
+    return PictureHead(format=format, width=width, height=height)
 
 
 def thumbnail(
@@ -132,10 +139,6 @@ def levels(file: BinaryIO, memory: int, *, keep_colours: bool) -> tuple[PictureP
     return said, numbers
 
 
-def _format(picture: Image.Image) -> str:
-    return next(name for name, kind in _DECODERS.items() if isinstance(picture, kind))
-
-
 def _understood(file: BinaryIO, memory: int) -> tuple[ImageFile.ImageFile, Meaning]:
     """With what its numbers mean, which is not to be told any more once it is decoded."""
     picture = _opened(file, memory)
@@ -149,11 +152,14 @@ def _opened(file: BinaryIO, memory: int) -> ImageFile.ImageFile:
         size = file.seek(0, io.SEEK_END)
         _check_room(2 * size, memory, f"the {size:,} bytes of the file")
     picture = _DECODERS[format](sound_parts(file, format))
-    width, height = picture.size
+    _check_size(*picture.size, memory)
+    return picture
+
+
+def _check_size(width: int, height: int, memory: int) -> None:
     if width * height > MAX_PIXELS:
         raise NoPicture(f"it says that it has {width:,} × {height:,} pixels")
     _check_room(_BYTES_A_PIXEL * width * height, memory, f"its {width:,} × {height:,} pixels")
-    return picture
 
 
 def _check_room(needed: int, memory: int, what: str) -> None:
@@ -171,13 +177,18 @@ def _upright(picture: Image.Image) -> tuple[int, int]:
 def _orientation(picture: Image.Image) -> int:
     """That of EXIF, 1..8; Pillow turns TIFF itself."""
     exif = picture.info.get("exif")
-    if picture.format == "TIFF" or not isinstance(exif, bytes):
-        return 1
+    return orientation_in(exif) if picture.format != "TIFF" and isinstance(exif, bytes) else 1
+
+
+def orientation_in(exif: bytes) -> int:
+    """1..8; 1 where it says none."""
     tiff = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 1
     try:
-        (table,) = struct.unpack_from(f"{order}I", tiff, 4) if order else (len(tiff),)
-        (count,) = struct.unpack_from(f"{order}H", tiff, table) if order else (0,)
+        (table,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, table)
         for place in range(table + 2, table + 2 + 12 * count, 12):
             tag, kind, _, value = struct.unpack_from(f"{order}HHIH", tiff, place)
             if tag == _ORIENTATION and kind == 3:

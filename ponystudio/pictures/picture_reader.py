@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import msgspec
+import psutil
 
 from ponystudio.errors import DamagedFile, MissingFile
 from ponystudio.pictures import reader_protocol as protocol
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
 PROCESSES = 2
 # Of the memory that is free, as much may go into one picture; and so much always may.
 SHARE, LEAST_MEMORY = 0.5, 256 * 2**20
+# For so many seconds.
+FRESH = 0.5
 # A process that has kept more than this is ended, so that the memory is free again.
 MOST_KEPT = 512 * 2**20
 START_TIMEOUT = 60.0
@@ -188,6 +191,21 @@ def _turned(levels: np.ndarray, orientation: int) -> np.ndarray:
     return levels[:, ::-1] if orientation in (2, 3) else levels
 
 
+class FreeMemory:
+    """As it was a moment ago at most: to ask the system takes as long as reading a small text."""
+
+    def __init__(self) -> None:
+        self._bytes, self._until = 0, 0.0
+
+    def bytes(self) -> int:
+        if time.monotonic() >= self._until:
+            self._bytes, self._until = available(), time.monotonic() + FRESH
+        return self._bytes
+
+
+free_memory = FreeMemory()
+
+
 def _check_room(needed: int) -> None:
     free = available()
     if needed > free:
@@ -221,7 +239,7 @@ def _ask(
             size = len(file) if isinstance(file, bytes) else os.fstat(file.fileno()).st_size
             base, rate, most = deadline
             seconds = min(base + size / rate, most)
-            memory = max(LEAST_MEMORY, int(available() * SHARE))
+            memory = max(LEAST_MEMORY, int(free_memory.bytes() * SHARE))
             handed = not isinstance(file, bytes) and pool.hands_over
             if size > (MAX_FILE if handed else MAX_CONTENT):
                 raise _Refused(f"it has {size / 2**30:,.0f} GiB")
@@ -302,7 +320,8 @@ class _Process:
                 theirs.close()
         try:
             self._memory = MemoryLimit(self.popen)
-            self._deadline = _Deadline(self.popen, START_TIMEOUT)
+            self._measured = psutil.Process(self.popen.pid)
+            self._deadline = _Deadline(self._measured, START_TIMEOUT)
             answer, _ = self._receive(None)
             if not isinstance(answer, ReaderReady):
                 raise _Died
@@ -328,7 +347,7 @@ class _Process:
         Raises _Refused for what takes too long or ends it: after that it is gone.
         """
         self._memory.allow(asked.memory)
-        self._deadline = _Deadline(self.popen, seconds)
+        self._deadline = _Deadline(self._measured, seconds)
         try:
             self._send(asked, file)
             return self._receive(into)
@@ -424,7 +443,7 @@ class _Process:
 class _Deadline:
     """For a process: so many seconds of its own work, and some more on a busy machine."""
 
-    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
+    def __init__(self, process: psutil.Process, seconds: float) -> None:
         self._process, self._seconds = process, seconds
         self._begun = time.monotonic()
         self._worked = self._work()
@@ -451,7 +470,8 @@ class _Deadline:
         def look() -> None:
             while not done.wait(self.slice):
                 if self.has_passed():
-                    self._process.kill()
+                    with contextlib.suppress(psutil.Error):
+                        self._process.kill()
                     return
 
         done = threading.Event()
@@ -465,10 +485,8 @@ class _Deadline:
 
     def _work(self) -> float:
         """Seconds of processor that it has taken; where that is not known, those of the clock."""
-        import psutil
-
         try:
-            times = psutil.Process(self._process.pid).cpu_times()
+            times = self._process.cpu_times()
         except psutil.Error:
             return time.monotonic()
         return float(times.user + times.system)

@@ -72,7 +72,7 @@ def _limits() -> list[str]:
     ):
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(what, (most, most))
-    return ["files may not be written, processes not started (limits)"]
+    return ["no file can be written, no process started (limits)"]
 
 
 def _linux() -> list[str]:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import pytest
+from PIL import Image as PictureFile
 
 from helpers import checkpoints
 from helpers.sparse import write_sparse
@@ -47,9 +49,13 @@ def stack(*, loras: list[Row] = []) -> Image:  # noqa: B006 - the default of a r
     """Stack."""
 
 
-CATALOG = {
-    spec.id: spec for spec in (getattr(f, ATTRIBUTE).spec for f in (load, enlarge, picture, stack))
-}
+@node("test.latent")
+def latent(*, file: Annotated[Path, File("latents")] = Path("a")) -> Image:
+    """Open."""
+
+
+NODES = (load, enlarge, picture, stack, latent)
+CATALOG = {spec.id: spec for spec in (getattr(f, ATTRIBUTE).spec for f in NODES)}
 
 
 @pytest.fixture
@@ -64,7 +70,7 @@ def models(tmp_path: Path) -> Path:
     checkpoints.micro_lora(tmp_path / "checkpoints" / "lora.safetensors")
     checkpoints.micro_lora(tmp_path / "loras" / "lora.safetensors")
     (tmp_path / "checkpoints" / "text.ckpt").write_text("hello")
-    (tmp_path / "input" / "a.png").write_text("any bytes: pictures are the node's to read")
+    PictureFile.new("RGB", (8, 8)).save(tmp_path / "input" / "a.png")
     write_sparse(tmp_path / "upscale_models" / "strange.safetensors", {"head.weight": [8] * 3})
     return tmp_path
 
@@ -113,6 +119,45 @@ def test_families(models: Path) -> None:
     (found,) = check(models, *nodes, families={"sd1"})
     assert (found.node, type(found)) == ("b", UnsupportedModel)
     assert "flux" in found.what
+
+
+def test_an_input_is_a_picture(models: Path) -> None:
+    """By what it is: neither a name nor a file that is there makes one of it."""
+    picture = models / "input" / "a.png"
+    node = Node("b", "test.picture", params={"file": "a.png"})
+    for content in (b"a pony", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"", b"\x89PNG\r\n"):
+        picture.write_bytes(content)
+        (found,) = check(models, node)
+        assert isinstance(found, DamagedFile)
+        assert (found.node, found.socket) == ("b", "file")
+        assert "a.png: The picture cannot be read" in found.what
+    PictureFile.new("RGB", (9, 9)).save(picture)
+    assert check(models, node) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("kind", ["test.picture", "test.latent", "test.load"])
+def test_special_files_are_found_before_a_run(models: Path, kind: str) -> None:
+    (models / "latents").mkdir()
+    for folder in ("input", "latents", "checkpoints"):
+        os.mkfifo(models / folder / "pipe.png")
+        (models / folder / "zero.png").symlink_to("/dev/zero")
+    for name in ("pipe.png", "zero.png", "/dev/zero", "/dev/ptmx"):
+        (found,) = check(models, Node("b", kind, params={"file": name}))
+        assert (found.node, found.socket, found.exit_code) == ("b", "file", 2)
+
+
+def test_a_latent_is_one(models: Path) -> None:
+    (models / "latents").mkdir()
+    node = Node("b", "test.latent", params={"file": "a.latent"})
+    (models / "latents" / "a.latent").write_text("a pony")
+    (found,) = check(models, node)
+    assert isinstance(found, UnknownModel)
+    write_sparse(models / "latents" / "a.latent", {"head.weight": [8] * 3})
+    (found,) = check(models, node)
+    assert isinstance(found, WrongKind)
+    write_sparse(models / "latents" / "a.latent", {"latent_tensor": [1, 4, 8, 8]})
+    assert check(models, node) == []
 
 
 def test_defaults_count(models: Path) -> None:

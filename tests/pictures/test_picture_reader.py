@@ -77,6 +77,11 @@ def readers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if "reader" in child.cmdline()[-2:]]
 
 
+def little_memory(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(picture_reader, "available", lambda: free)
+    monkeypatch.setattr(picture_reader, "free_memory", picture_reader.FreeMemory())
+
+
 def drawn(width: int = 60, height: int = 40) -> Image.Image:
     """Red at the left, blue at the right, a green stripe below."""
     picture = Image.new("RGB", (width, height), "red")
@@ -170,7 +175,7 @@ def test_a_picture_larger_than_the_free_memory_is_refused_before_it_is_decoded(
     tmp_path, monkeypatch
 ):
     (tmp_path / "p.png").write_bytes(hostile_pictures.png(8000, 8000))
-    monkeypatch.setattr(picture_reader, "available", lambda: 2**29)
+    little_memory(monkeypatch, 2**29)
     for reader in (read_head, thumbnail, pixels, read_levels):
         with pytest.raises(DamagedFile, match=r"8,000 × 8,000 pixels take 0\.7 GiB") as caught:
             reader(tmp_path / "p.png")
@@ -180,7 +185,7 @@ def test_a_picture_larger_than_the_free_memory_is_refused_before_it_is_decoded(
 def test_the_numbers_of_a_picture_must_fit_as_well(tmp_path, monkeypatch):
     (tmp_path / "p.png").write_bytes(hostile_pictures.png(4000, 4000))
     monkeypatch.setattr(picture_reader, "LEAST_MEMORY", 2**30)
-    monkeypatch.setattr(picture_reader, "available", lambda: 2**28)
+    little_memory(monkeypatch, 2**28)
     with pytest.raises(DamagedFile, match="GiB of memory are free"):
         read_levels(tmp_path / "p.png")
     monkeypatch.undo()
@@ -194,7 +199,7 @@ def test_what_takes_more_than_it_is_given_fails_alone(tmp_path, monkeypatch):
     Image.new("RGB", (3000, 3000)).save(file, "PNG")
     (tmp_path / "p.png").write_bytes(file.getvalue())
     monkeypatch.setattr(picture_reader, "LEAST_MEMORY", 2**20)
-    monkeypatch.setattr(picture_reader, "SHARE", 1e-9)
+    little_memory(monkeypatch, 0)
     packed = zlib.compress(bytes(200 * 2**20))
     text = hostile_pictures.png_chunk(b"zTXt", b"t\0\0" + packed)
     (tmp_path / "t.png").write_bytes(hostile_pictures.png(8, 8, text, text))

@@ -10,6 +10,7 @@ from ponystudio.errors import DamagedFile, UnknownModel, UnsafeFile, WrongKind
 if TYPE_CHECKING:
     from torch import Tensor
 
+LATENT = "latent_tensor"
 # Present in files whose values are unscaled; files without it are from before and hold SD1 ones.
 MARKER = "latent_format_version_0"
 OLD_SCALE = 0.18215
@@ -25,13 +26,13 @@ def read_latent(path: Path) -> tuple[Tensor, str]:
 
     try:
         with open_weights(path) as file:
-            if "latent_tensor" not in file.tensors:
+            if LATENT not in file.tensors:
                 raise WrongKind(
                     "There is no latent in this file.",
                     where=str(path),
                     remedy="Choose a .latent file, saved here or by ComfyUI.",
                 )
-            values = tensor(file, "latent_tensor").float().clone()
+            values = tensor(file, LATENT).float().clone()
             marked, family = MARKER in file.tensors, file.metadata.get("ponystudio.family", "")
     except (DamagedFile, UnknownModel, UnsafeFile) as error:
         raise DamagedFile(
