@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str | None] = {
     "doctor": "devices, versions, folders, what is missing",
     "worker": None,
     "reader": None,
+    "packs": None,
 }
 # Set to anything, it shows where in PonyStudio an unforeseen error came from.
 DEBUG = "PONYSTUDIO_DEBUG"

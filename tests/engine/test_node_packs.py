@@ -3,6 +3,7 @@ import sys
 import textwrap
 
 from ponystudio.api.node import nodes_in
+from ponystudio.engine import pack_trial
 from ponystudio.engine.node_packs import NodePacks, load_packs
 
 GOOD = '''
@@ -105,3 +106,53 @@ def test_upgrades_are_known_by_kind():
     )
     found = nodes_in(type("M", (), scope))
     assert NodePacks.of(found).upgrades == {"mine.two": {1: old_to_new}}
+
+
+# A pack's modules run when they are imported, and may do anything.
+NEVER_LOADED = {
+    "loops": "while True: pass",
+    "holds_on": """
+        while True:
+            try:
+                raise KeyboardInterrupt
+            except BaseException:
+                pass
+    """,
+    "sleeps": "import time; time.sleep(10**6)",
+    "holds_the_lock": "import re; re.match('(a+)+$', 'a' * 60 + 'b')",
+    "ends": "import os; os._exit(0)",
+    "crashes": "import ctypes; ctypes.string_at(0)",
+}
+
+
+def test_what_never_comes_to_an_end_is_a_problem_and_the_others_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(pack_trial, "QUIET", 2.0)
+    folder = write(tmp_path, **NEVER_LOADED, good=GOOD, zz_reads="input()")
+    packs = load_packs(folder)
+    assert "mine.double" in packs.types
+    said = {problem.pack: problem.error for problem in packs.catalog.problems}
+    assert set(said) == {f"{name}.py" for name in NEVER_LOADED} | {"zz_reads.py"}
+    for name in ("loops", "holds_on", "sleeps", "holds_the_lock"):
+        assert "within 2 s" in said[f"{name}.py"]
+    assert "exit code 0" in said["ends.py"]
+    assert "it ends the process" in said["crashes.py"]
+    assert "EOFError" in said["zz_reads.py"]
+
+
+def test_a_pack_that_imports_much_has_the_time_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(pack_trial, "QUIET", 2.0)
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    for at in range(12):
+        (slow / f"part_{at}.py").write_text("import time; time.sleep(0.25)")
+    imports = "\n".join(f"import part_{at}" for at in range(12))
+    packs = load_packs(
+        write(tmp_path, much=f"import sys; sys.path.append({str(slow)!r})\n{imports}\n" + GOOD)
+    )
+    assert packs.catalog.problems == ()
+    assert "mine.double" in packs.types
+
+
+def test_without_packs_of_others_no_process_is_started(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: 1 / 0)
+    assert "core.sample" in load_packs(tmp_path).types

@@ -49,6 +49,7 @@ from ponystudio.engine.protocol.worker_messages import (
     WorkerUnusable,
 )
 from ponystudio.errors import Cancelled, PonyStudioError, WorkerDied
+from ponystudio.system.own_program import working_folder
 
 if TYPE_CHECKING:
     from ponystudio.engine.worker.service import Service
@@ -67,7 +68,7 @@ def main() -> int:
     # Ctrl+C in a terminal reaches the whole group; whether to stop is the studio's to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lower_priority()
-    _have_working_folder()
+    os.chdir(working_folder())
     Worker(incoming, outgoing).serve()
     return 0
 
@@ -179,7 +180,7 @@ class Worker:
             self._outbox.send(RunMessage(number, RunFailed.of(Cancelled())))
             return
         try:
-            _have_working_folder()
+            os.chdir(working_folder())
             service.run(
                 number, command.request, self._cancel_flag, lambda: self._run_pending(service)
             )
@@ -281,11 +282,3 @@ class Worker:
         what = f"The engine failed ({reason}: {error})."
         failed = RunFailed(ErrorInfo(reason, what, remedy="Please report this."))
         self._outbox.send(RunMessage(number, failed))
-
-
-def _have_working_folder() -> None:
-    """Libraries ask for it while they are loaded; somebody may have deleted it."""
-    try:
-        os.getcwd()  # noqa: PTH109 (Path.cwd is the same)
-    except OSError:
-        os.chdir(os.path.expanduser("~"))  # noqa: PTH111

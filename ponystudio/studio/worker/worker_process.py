@@ -18,7 +18,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from ponystudio.engine.protocol.frames import FrameWriter, read_message
@@ -48,6 +47,7 @@ from ponystudio.engine.protocol.worker_messages import (
 from ponystudio.errors import Cancelled, WorkerDied
 from ponystudio.graph.model import Graph
 from ponystudio.system.main_memory import oom_kills
+from ponystudio.system.own_program import own_command, working_folder
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +91,6 @@ class WorkerFailed:
 
 ProcessMessage = WorkerReady | MemoryUse | Answer | WorkerExited | WorkerFailed
 OnMessage = Callable[[ProcessMessage], None]
-
-
-def worker_command() -> list[str]:
-    """How the worker is started: a frozen program is its own worker."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "worker"]
-    return [sys.executable, "-m", "ponystudio", "worker"]
 
 
 @dataclass(eq=False)
@@ -189,7 +182,7 @@ class WorkerProcess:
         self._on_message, self._log = on_message, log
         self._settings = settings or WorkerSettings()
         self._before_start = before_start
-        self._command = list(command or worker_command())
+        self._command = list(command or own_command("worker"))
         self._lock = threading.RLock()
         self._unanswered: dict[int, SubmitRun | PlanRun | UpgradeGraph] = {}
         self._previews = ShowPreviews(True)
@@ -326,7 +319,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            cwd=_working_folder(),
+            cwd=working_folder(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         # When nobody reads any more the process is dead, which the reader sees.
@@ -473,12 +466,3 @@ class WorkerProcess:
             self._on_message(message)
         except Exception:
             log.exception("A message of the worker was not taken.")
-
-
-def _working_folder() -> Path | None:
-    """Where a process begins: here, unless the folder was deleted, which libraries cannot bear."""
-    try:
-        os.getcwd()  # noqa: PTH109 (Path.cwd is the same)
-    except OSError:
-        return Path.home()
-    return None
