@@ -6,17 +6,21 @@ Exit codes: 0 done; 1 a node failed; 2 bad input or usage, found before running;
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import ModuleType
 
 from ponystudio import __version__
 from ponystudio.cli import open_studio
 from ponystudio.cli.error_report import print_error
+from ponystudio.cli.interrupts import interruptible
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.library import user_folders
+from ponystudio.system import standard_streams
 
 # Each is a module here with `add_arguments(parser)` and `main(arguments)`, which gives the exit
 # code; without a help text it is not for people.
@@ -32,25 +36,40 @@ COMMANDS: Mapping[str, str | None] = {
     "reader": None,
     "packs": None,
 }
+# Those that write nothing, and may be given up anywhere.
+LOOKING = ("validate", "nodes", "inspect", "doctor")
 # Set to anything, it shows where in PonyStudio an unforeseen error came from.
 DEBUG = "PONYSTUDIO_DEBUG"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the words say; returns the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if sys.stdout is not None:  # a frozen windowed program has none
-        # A file name that is no text in the terminal's encoding must not stop a run.
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    standard_streams.secure()
+    try:
+        code = _do(list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as leaving:  # argparse's
+        code = int(leaving.code or 0)
+    lost = standard_streams.lost_output()
+    if lost is None:
+        return code
+    if not isinstance(lost, BrokenPipeError):  # a reader who left, as of `ponystudio nodes | head`
+        print(
+            f"error: standard output: {os.strerror(lost.errno or errno.EIO)}.\n"
+            "  What was saved to files is saved; send the rest elsewhere.",
+            file=sys.stderr,
+        )
+    return code or 1
+
+
+def _do(words: Sequence[str]) -> int:
     # torch makes it at once, in the folder of temporary files that all users share.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(user_folders.cache() / "torch"))
     if not words or not (words[0] in COMMANDS or words[0].startswith("-")):
         return open_studio.main(words, [name for name, help in COMMANDS.items() if help])
     try:
         arguments = _parser(words).parse_args(words)
-        code: int = _module(arguments.command).main(arguments)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # so that a reader who left is noticed here
+        do = partial(_module(arguments.command).main, arguments)
+        code: int = interruptible(do) if arguments.command in LOOKING else do()
         return code
     except PonyStudioError as error:
         print_error(error)
@@ -58,10 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Cancelled, KeyboardInterrupt):
         print("Cancelled.", file=sys.stderr)
         return Cancelled.exit_code
-    except BrokenPipeError:  # as in `ponystudio nodes | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
+        if standard_streams.lost_output() is error:
+            return 1
         if os.environ.get(DEBUG):
             raise
         print(

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from types import FrameType, TracebackType
-from typing import Any, Self, TextIO, TypeVar
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, TextIO
 
 from tqdm import tqdm
 
@@ -40,7 +36,7 @@ class NodePlanned(RunEvent, frozen=True, tag="planned"):
 class RunDisplay(ABC):
     """Called with every event of a run; left when the run is over, however it ended.
 
-    When whoever listened has left, the run goes on in silence.
+    When whoever listened has left, or the stream takes no more, the run goes on in silence.
     """
 
     _has_reader = True
@@ -49,7 +45,7 @@ class RunDisplay(ABC):
         try:
             if self._has_reader:
                 self.show_event(event)
-        except BrokenPipeError:
+        except OSError:
             self._has_reader = False
 
     @abstractmethod
@@ -154,33 +150,3 @@ def _weights_text(event: WeightsEvent) -> str:
     if event.action == "stream":
         return f"{event.file}: {size} came as they were needed, {seconds} of waiting"
     return f"{event.action} {event.file}: {size} in {seconds}"
-
-
-T = TypeVar("T")
-# How long Ctrl+C may go unnoticed on systems where waiting cannot be interrupted.
-CANCEL_CHECK_SECONDS = 0.2
-
-
-def cancellable(work: Callable[[threading.Event], T]) -> T:
-    """What `work(cancel)` returns or raises; Ctrl+C sets `cancel`.
-
-    The work runs on a thread of its own, so that the main thread, where signals arrive, is never
-    inside one of its kernels. After the first Ctrl+C the system's own handling is back in place,
-    so that the second ends the process whatever it is doing.
-    """
-    cancel = threading.Event()
-
-    def on_interrupt(_: int, __: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        cancel.set()
-        print("\nCancelling; Ctrl+C again ends it at once.", file=sys.stderr, flush=True)
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        with ThreadPoolExecutor(1, thread_name_prefix="run") as pool:
-            future = pool.submit(work, cancel)
-            while not wait([future], CANCEL_CHECK_SECONDS).done:
-                pass
-            return future.result()
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -8,10 +8,13 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import redirect_stdout
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 from ponystudio.cli.error_report import Refused
 from ponystudio.cli.graph_argument import OpenedGraph, add_graph_arguments, open_graph
-from ponystudio.cli.progress import JsonLines, RunDisplay, TextReport, cancellable
+from ponystudio.cli.interrupts import cancellable, interruptible
+from ponystudio.cli.progress import JsonLines, RunDisplay, TextReport
 from ponystudio.errors import UsageError
 from ponystudio.library import user_folders
 
@@ -41,7 +44,7 @@ def main(arguments: Namespace) -> int:
                 "--cache-dir and --no-disk-cache contradict each other.",
                 remedy="Leave one of them out.",
             )
-        opened = open_graph(arguments)
+        opened = interruptible(lambda: open_graph(arguments))
         if errors := opened.errors_in_the_way():
             raise Refused(errors)
         _run(opened, arguments, display)
@@ -49,9 +52,7 @@ def main(arguments: Namespace) -> int:
 
 
 def _run(opened: OpenedGraph, arguments: Namespace, display: RunDisplay) -> None:
-    from ponystudio.engine.headless import dry_run, run_graph  # loads torch: bad input comes first
-
-    settings = {
+    settings: dict[str, Any] = {
         "folders": opened.folders,
         "packs": opened.packs,
         "output": (arguments.output or user_folders.pictures()).absolute(),
@@ -65,15 +66,20 @@ def _run(opened: OpenedGraph, arguments: Namespace, display: RunDisplay) -> None
         # What the last run of this file was is what "why" is told against.
         "scope": str(arguments.graph.absolute()),
     }
-    if arguments.dry_run:
-        plans = dry_run(opened.graph, **settings)
-        display.show_plan({id: plan.text for id, plan in plans.items()})
-    else:
+
+    def work(cancel: Event) -> None:
+        # Loads torch: bad input comes first.
+        from ponystudio.engine.headless import dry_run, run_graph
+
+        if arguments.dry_run:
+            plans = dry_run(opened.graph, **settings)
+            display.show_plan({id: plan.text for id, plan in plans.items()})
+            return
         # What nodes print belongs to the notes; stdout is for paths and events.
         with redirect_stdout(sys.stderr):
-            cancellable(
-                lambda cancel: run_graph(opened.graph, on_event=display, cancel=cancel, **settings)
-            )
+            run_graph(opened.graph, on_event=display, cancel=cancel, **settings)
+
+    cancellable(work)
 
 
 def folder(text: str) -> Path:

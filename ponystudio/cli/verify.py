@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event as Flag
 from typing import Any
 
 from ponystudio.cli.error_report import Refused
 from ponystudio.cli.graph_argument import OpenedGraph, add_models_argument, open_graph
-from ponystudio.cli.progress import TextReport, cancellable
+from ponystudio.cli.interrupts import cancellable, interruptible
+from ponystudio.cli.progress import TextReport
 from ponystudio.engine.protocol.run_events import Event, Output
 from ponystudio.engine.verification import compare
 from ponystudio.errors import Differs, UsageError
@@ -28,7 +30,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     then = read_receipt(arguments.picture)
-    opened = open_graph(Namespace(**vars(arguments), graph=arguments.picture, settings=[]))
+    words = Namespace(**vars(arguments), graph=arguments.picture, settings=[])
+    opened = interruptible(lambda: open_graph(words))
     if errors := opened.errors_in_the_way([then.node]):
         raise Refused(errors)
     with TemporaryDirectory(prefix="ponystudio-verify-") as folder:
@@ -44,9 +47,6 @@ def main(arguments: Namespace) -> int:
 
 def _make_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:
     """The same picture of the same batch, made on what it was made on if that is here."""
-    from ponystudio.engine.headless import run_graph  # loads torch: bad input comes first
-
-    device, dtype = _device_and_dtype(then.environment)
     made: list[Path] = []
 
     def on_event(event: Event) -> None:
@@ -55,21 +55,25 @@ def _make_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:
         elif event.node == then.node:
             made.append(Path(event.path))
 
-    with TextReport(sys.stdout, sys.stderr) as display, redirect_stdout(sys.stderr):
-        cancellable(
-            lambda cancel: run_graph(
-                opened.graph,
-                folders=opened.folders,
-                output=folder,
-                device=device,
-                dtype=dtype,
-                index_path=user_folders.model_index(),
-                packs=opened.packs,
-                targets=(then.node,),
-                on_event=on_event,
-                cancel=cancel,
-            )
+    def work(cancel: Flag) -> None:
+        from ponystudio.engine.headless import run_graph  # loads torch: bad input comes first
+
+        device, dtype = _device_and_dtype(then.environment)
+        run_graph(
+            opened.graph,
+            folders=opened.folders,
+            output=folder,
+            device=device,
+            dtype=dtype,
+            index_path=user_folders.model_index(),
+            packs=opened.packs,
+            targets=(then.node,),
+            on_event=on_event,
+            cancel=cancel,
         )
+
+    with TextReport(sys.stdout, sys.stderr) as display, redirect_stdout(sys.stderr):
+        cancellable(work)
     return then.own(made)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -41,7 +43,8 @@ def test_version(capsys):
 def test_help_names_every_command_for_people(capsys):
     ends_with(0, ["--help"])
     words = capsys.readouterr().out.split()
-    assert set(cli.COMMANDS) - set(words) == {"worker"}
+    assert {name for name, help in cli.COMMANDS.items() if help} <= set(words)
+    assert not {name for name, help in cli.COMMANDS.items() if not help} & set(words)
 
 
 @pytest.mark.parametrize(
@@ -130,3 +133,30 @@ def test_a_cache_folder_and_no_cache_contradict_each_other(capsys):
     assert capsys.readouterr().err.startswith(
         "error: --cache-dir and --no-disk-cache contradict each other.\n  Leave"
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="redirections of a shell, a device of Linux")
+@pytest.mark.parametrize(
+    ("words", "redirection", "code", "error"),
+    [
+        ("--version", ">&-", 0, ""),
+        ("--version", ">/dev/full", 1, "No space left on device"),
+        ("nodes core.sample", ">&- 2>&- <&-", 0, ""),
+        ("nodes core.sample", ">/dev/full", 1, "No space left on device"),
+        ("nodes core.sample", "2>/dev/full", 0, ""),
+        ("nodes --json", "> >(true)", 1, ""),
+        ("nodes core.samplr", "2>/dev/full", 2, ""),
+        ("nodes core.samplr", "2>&-", 2, ""),
+        ("validate gone.json", ">/dev/full", 2, "gone.json"),
+        ("doctor more", "2>/dev/full", 2, ""),
+    ],
+)
+def test_streams_that_take_nothing_change_no_more_than_they_must(words, redirection, code, error):
+    """And are nobody's fault: no traceback, no word of one."""
+    script = f'"$0" -m ponystudio {words} {redirection}'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == code
+    assert error in done.stderr
+    assert not any(word in done.stderr for word in ("Traceback", "ignored", "at fault"))

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import ponystudio_resources
 from helpers.checkpoints import micro
-from helpers.processes import events_in, of_kind, ponystudio, start
+from helpers.processes import PROGRAM, events_in, of_kind, ponystudio, start
 from ponystudio.graph.formats.graph_file import read
 
 TEXT_TO_PICTURE = ponystudio_resources.path("graphs", "text-to-picture.json")
@@ -85,6 +85,19 @@ def test_a_picture_is_made(place, first):
 
 def test_nothing_is_left_where_all_users_share(place, first):
     assert [*(place / "shared").iterdir()] == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("events", [(), ("--events",)], ids=["paths", "events"])
+def test_a_picture_is_made_though_nobody_can_be_told(place, first, tmp_path, events):
+    words = text_to_picture(place, tmp_path / "out", "--cache-dir", place / "cache", *events)
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [*PROGRAM, *map(str, words)], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert result.returncode == 1
+    assert "standard output: No space left on device" in result.stderr
+    assert (tmp_path / "out" / "ponystudio_00001.png").exists()
 
 
 def test_unchanged_it_reads_no_weights_and_gives_the_same_picture(place, first):

@@ -49,6 +49,7 @@ from ponystudio.engine.protocol.worker_messages import (
     WorkerUnusable,
 )
 from ponystudio.errors import Cancelled, PonyStudioError, WorkerDied
+from ponystudio.system import standard_streams
 from ponystudio.system.own_program import working_folder
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     Standard input becomes empty, standard output the same as standard error; where there is none,
     as under a windowed program, both lead nowhere.
     """
-    _have_standard_error()
+    standard_streams.secure()
     incoming, outgoing = os.dup(0), os.dup(1)
     os.set_inheritable(incoming, False)
     os.set_inheritable(outgoing, False)
@@ -87,24 +88,13 @@ def take_over_pipes() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # of which nothing is said when it takes no more: no node fails for it
     if sys.platform == "win32":
         import msvcrt
 
         msvcrt.setmode(incoming, os.O_BINARY)
         msvcrt.setmode(outgoing, os.O_BINARY)
     return os.fdopen(incoming, "rb", buffering=0), os.fdopen(outgoing, "wb", buffering=0)
-
-
-def _have_standard_error() -> None:
-    try:
-        os.fstat(2)
-    except OSError:
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        if nothing != 2:
-            os.dup2(nothing, 2)
-            os.close(nothing)
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="replace", closefd=False)
 
 
 def lower_priority() -> None:
