@@ -30,18 +30,22 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 # what the system has.
 OWN_FILES = {
     "ponystudio/app/panels/log_panel.py",
-    "ponystudio/cli/arguments.py",
     "ponystudio/engine/cache/code_fingerprint.py",
     "ponystudio/engine/cache/disk_cache.py",
     "ponystudio/engine/memory/allocation_limit.py",
     "ponystudio/engine/memory/devices.py",
+    "ponystudio/engine/node_packs.py",
+    "ponystudio/engine/pack_trial.py",
     "ponystudio/engine/worker/worker_main.py",
     "ponystudio/graph/atomic_write.py",
+    "ponystudio/pictures/reader_main.py",
+    "ponystudio/pictures/reader_rights.py",
     "ponystudio/studio/documents/file_lock.py",
     "ponystudio/studio/documents/journal.py",
     "ponystudio/studio/documents/journal_format.py",
     "ponystudio/studio/json_store.py",
     "ponystudio/studio/models/prompt_presets.py",
+    "ponystudio/studio/restore_guard.py",
     "ponystudio/studio/runs/duration_estimates.py",
     "ponystudio/studio/runs/job_store.py",
     "ponystudio/studio/settings.py",
@@ -49,6 +53,7 @@ OWN_FILES = {
     "ponystudio/studio/worker/worker_session.py",
     "ponystudio/system/main_memory.py",
     "ponystudio/system/regular_file.py",
+    "ponystudio/system/standard_streams.py",
     "ponystudio/widgets/theme.py",
 }
 
