@@ -65,14 +65,11 @@ class _Trial:
 
     def run(self) -> tuple[int, str]:
         """How many packs were loaded, and what is wrong with the next one, if anything is."""
-        passed, begun = 0, time.monotonic()
-        if not self._heard.get():  # there can be no such process: they are loaded untried
+        said = self._heard.get()
+        if not said:  # there can be no such process: they are loaded untried
             return self._count, ""
-        while passed < self._count:
-            try:
-                said = self._heard.get(timeout=QUIET)
-            except queue.Empty:
-                return passed, f"it was not loaded within {QUIET:.0f} s; perhaps it loops for ever"
+        passed, begun = 0, time.monotonic()
+        while True:
             if not said:
                 code = self._popen.wait()
                 how = f"exit code {code}" if code >= 0 else f"signal {-code}"
@@ -81,7 +78,12 @@ class _Trial:
                 passed, begun = passed + said.count(_DONE), time.monotonic()
             elif time.monotonic() - begun > LONGEST:
                 return passed, f"it was not loaded within {LONGEST:.0f} s"
-        return passed, ""
+            if passed == self._count:
+                return passed, ""
+            try:
+                said = self._heard.get(timeout=QUIET)
+            except queue.Empty:
+                return passed, f"it was not loaded within {QUIET:.0f} s; perhaps it loops for ever"
 
     def __enter__(self) -> _Trial:
         return self
