@@ -45,14 +45,14 @@ def test_nonsense_on_the_pipe_ends_the_worker():
     assert process.stderr == b""
 
 
-def test_a_device_that_is_not_here_is_said_and_the_worker_stays_alive():
+def test_a_device_that_is_not_here_is_said_and_another_computes():
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(WORKER, **pipes) as process:
         write_frame(process.stdin, encode(StartEngine(WorkerSettings("cuda:99"))))
         while isinstance(message := read_message(process.stdout), Heartbeat):
             pass
-        assert isinstance(message, WorkerUnusable)
-        assert isinstance(read_message(process.stdout), Heartbeat)
+        assert isinstance(message, WorkerReady)
+        assert "cuda:99" in message.problem
         process.stdin.close()
         assert process.wait(10) == 0
 

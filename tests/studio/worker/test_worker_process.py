@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import shutil
 import signal
 import sys
@@ -387,21 +388,18 @@ def test_the_worker_leaves_by_itself_at_the_end_of_its_input(tmp_path, monkeypat
         assert listener.worker.pid is None
 
 
-def test_a_device_that_is_not_here_is_said_once_and_nothing_runs(tmp_path):
-    messages: list[Any] = []
-    said = threading.Event()
-
-    def on_message(message: ProcessMessage) -> None:
-        messages.append(message)
-        said.set()
-
+def test_a_device_that_is_not_here_is_said_and_runs_go_on_another(tmp_path):
+    heard: queue.SimpleQueue[ProcessMessage] = queue.SimpleQueue()
     request = RunRequest(Graph(), ModelFolders([]), tmp_path, tmp_path)
-    with WorkerProcess(on_message, WorkerSettings(device="cuda:99")) as worker:
-        assert said.wait(SOON)
+    with WorkerProcess(heard.put, WorkerSettings(device="cuda:99")) as worker:
+        ready = heard.get(timeout=SOON)
+        assert isinstance(ready, WorkerReady)
+        assert "cuda:99" in ready.problem
         number = worker.submit(request)
-    failed, answer = messages
-    assert isinstance(failed, WorkerFailed)
-    assert (answer.number, answer.event.error.reason) == (number, "WorkerDied")
+        while not isinstance(message := heard.get(timeout=SOON), RunMessage):
+            pass
+    assert message.number == number
+    assert isinstance(message.event, RunRefused), "there is nothing in that graph"
 
 
 def test_a_worker_that_cannot_start_is_given_up():
