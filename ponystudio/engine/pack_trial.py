@@ -32,7 +32,7 @@ def unloadable(sources: Sequence[PackSource]) -> dict[str, str]:
     """By name those packs that are not to be loaded, and why. A pack that merely fails is none."""
     found: dict[str, str] = {}
     while sources:
-        with _Trial(sources) as trial:
+        with _TrialProcess(sources) as trial:
             passed, error = trial.run()
         if error:
             found[sources[passed].name] = error
@@ -41,7 +41,7 @@ def unloadable(sources: Sequence[PackSource]) -> dict[str, str]:
     return found
 
 
-class _Trial:
+class _TrialProcess:
     """A process that loads one pack after the other, and a thread that hears how far it is."""
 
     def __init__(self, sources: Sequence[PackSource]) -> None:
@@ -85,7 +85,7 @@ class _Trial:
             except queue.Empty:
                 return passed, f"it was not loaded within {QUIET:.0f} s; perhaps it loops for ever"
 
-    def __enter__(self) -> _Trial:
+    def __enter__(self) -> _TrialProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
