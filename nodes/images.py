@@ -61,14 +61,18 @@ def save_image(
         format: png loses nothing; webp and jpeg are smaller; jpeg has no transparency.
         quality: For webp and jpeg; a webp of 100 loses nothing.
     """
-    seen = None if alpha_of(image, alpha) is None else alpha
-    ctx.save_picture(image, prefix=prefix, format=format, quality=quality, alpha=seen)
+    alpha = None if alpha_of(image, alpha) is None else alpha
+    ctx.save_picture(image, prefix=prefix, format=format, quality=quality, alpha=alpha)
 
 
 @node("core.preview_image", title="Preview image", group="Image", effects=True)
-def preview_image(image: Image, *, ctx: Context) -> None:
-    """Show pictures without keeping them."""
-    ctx.show_picture(image)
+def preview_image(image: Image, alpha: Mask | None = None, *, ctx: Context) -> None:
+    """Show pictures without keeping them.
+
+    Args:
+        alpha: Where the picture is opaque; what it hides is not shown.
+    """
+    ctx.show_picture(image, alpha=None if alpha_of(image, alpha) is None else alpha)
 
 
 class ScaledPicture(NamedTuple):

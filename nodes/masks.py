@@ -67,7 +67,7 @@ def alpha_of(image: Image, alpha: Mask | None) -> Tensor | None:
     if (height, width) != (rows, columns):
         raise MismatchedValues(
             f"The alpha is {columns}×{rows} pixels, the image is {width}×{height}.",
-            remedy="Take both from the same picture.",
+            remedy="Take both from the same node: what changes the size hands on the alpha, too.",
         )
     if len(alpha.values) not in (1, len(image.pixels)):
         raise MismatchedValues(

@@ -74,7 +74,7 @@ class Context(Protocol):
         where the format has it.
         """
 
-    def show_picture(self, image: Image) -> list[Path]:
+    def show_picture(self, image: Image, *, alpha: Mask | None = None) -> list[Path]:
         """Write the batch into the run's preview folder, for a node that only shows."""
 
     def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:

@@ -144,9 +144,9 @@ class RunContext:
             self._services.request.output, image, prefix, format, quality, alpha
         )
 
-    def show_picture(self, image: Image) -> list[Path]:
+    def show_picture(self, image: Image, *, alpha: Mask | None = None) -> list[Path]:
         return self._write_pictures(
-            self._services.request.previews, image, self.node, "png", 95, None
+            self._services.request.previews, image, self.node, "png", 95, alpha
         )
 
     def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:

@@ -52,8 +52,8 @@ class FakeContext:
         self.saved.append({"image": image, **how})
         return []
 
-    def show_picture(self, image: Image) -> list[Path]:
-        self.saved.append({"image": image})
+    def show_picture(self, image: Image, **how: Any) -> list[Path]:
+        self.saved.append({"image": image, **how})
         return []
 
     def save_latent(self, latent: Latent, **how: Any) -> list[Path]:

@@ -72,7 +72,10 @@ def test_preview() -> None:
     context = FakeContext()
     shown = image(1, 3, 4, 4)
     preview_image(shown, ctx=context)
-    assert context.saved == [{"image": shown}]
+    assert context.saved == [{"image": shown, "alpha": None}]
+    clear = Mask(torch.zeros(1, 1, 4, 4))
+    preview_image(shown, clear, ctx=context)
+    assert context.saved[1]["alpha"] is clear
 
 
 @pytest.mark.parametrize("method", PICTURE_METHODS)
