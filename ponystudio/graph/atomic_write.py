@@ -55,7 +55,8 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         try:
             with draft.open("xb") as file:
                 _lock(file.fileno())
-                if target.exists():  # before anybody could read what only its owner may
+                # Before anybody could read what only its owner may; it may be gone by now.
+                with contextlib.suppress(FileNotFoundError):
                     draft.chmod(target.stat().st_mode & 0o777)
                 yield file
                 file.flush()

@@ -66,7 +66,7 @@ class ModelIndex(Closing):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._lock, self._closed = threading.Lock(), False
         try:
             self._connection = self._whole()
         except (OSError, sqlite3.Error) as error:
@@ -75,6 +75,7 @@ class ModelIndex(Closing):
                 where=str(path),
                 remedy="Choose another folder for the cache.",
             ) from None
+        self._file = _file_at(path)
 
     def look(self, path: Path) -> IndexEntry:
         """What a file is, from the index if it has not changed.
@@ -149,6 +150,7 @@ class ModelIndex(Closing):
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             self._connection.close()
 
     def _examine(self, path: Path) -> IndexEntry:
@@ -180,6 +182,8 @@ class ModelIndex(Closing):
         """Do some work in a transaction; on a damaged file, once more on an empty one."""
         with self._lock:
             try:
+                if not self._closed and _file_at(self.path) != self._file:  # somebody tidied up
+                    self._reopen()
                 with self._connection:
                     return work(self._connection)
             except sqlite3.DatabaseError as error:
@@ -187,8 +191,17 @@ class ModelIndex(Closing):
                     raise  # locked, full or closed: not damaged
                 self._connection.close()
                 self._connection = self._rebuilt()
+                self._file = _file_at(self.path)
                 with self._connection:
                     return work(self._connection)
+
+    def _reopen(self) -> None:
+        try:
+            connection = self._open()
+        except (OSError, sqlite3.Error):
+            return  # what is there no more serves as well as it did
+        self._connection.close()
+        self._connection, self._file = connection, _file_at(self.path)
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -223,6 +236,15 @@ class ModelIndex(Closing):
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         return self._open()
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Which file it is."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _place(identity: Identity) -> tuple[str, str]:

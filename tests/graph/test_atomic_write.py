@@ -8,6 +8,7 @@ import random
 import stat
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +150,23 @@ def test_a_draft_shows_nobody_what_only_its_owner_may_read(tmp_path):
     with writing(path):
         (draft,) = (other for other in tmp_path.iterdir() if other != path)
         assert stat.S_IMODE(draft.stat().st_mode) == 0o600
+
+
+def test_a_file_that_another_removes_meanwhile_is_written(tmp_path, monkeypatch):
+    """As an entry of a cache that a neighbour evicts."""
+    path, stat = tmp_path / "x", Path.stat
+    path.write_bytes(OLD)
+
+    def then_remove(self, **how):
+        found = stat(self, **how)
+        if self == path:
+            path.unlink()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", then_remove)
+        write_bytes(path, NEW)
+    assert path.read_bytes() == NEW
 
 
 def test_the_longest_of_names_can_be_written(tmp_path):

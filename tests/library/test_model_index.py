@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -202,6 +203,18 @@ def test_damage_while_open(tmp_path: Path) -> None:
             place.with_name(place.name + suffix).write_bytes(b"x" * 4096)
         assert index.look(path).model.kind == "checkpoint"
         assert index.look(path).model.kind == "checkpoint"
+
+
+def test_an_index_that_is_taken_away_is_made_again(tmp_path: Path, counted: list[Path]) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    with ModelIndex(tmp_path / "cache" / "index.db") as index:
+        index.look(path)
+        shutil.rmtree(tmp_path / "cache")
+        index.look(path)
+        index.look(path)
+    with ModelIndex(tmp_path / "cache" / "index.db") as index:
+        index.look(path)
+    assert len(counted) == 2
 
 
 def test_where_it_cannot_be_kept(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import sqlite3
@@ -34,8 +35,15 @@ BACKLOG = 1 * 2**30
 EVICT_TO = 0.9
 # Seconds to wait for another process that writes to the index.
 LOCK_TIMEOUT = 10.0
+# Seconds between the attempts to write an entry; a neighbour that was in the way has gone by then.
+PAUSES = (0.05, 0.2)
+# After that nothing is tried for so many seconds, then for longer and longer, up to the second.
+FIRST_RETRY, LAST_RETRY = 5.0, 300.0
+# An entry that could not be read counts as none for so long.
+UNREADABLE_SECONDS = 60.0
 _STALE_DRAFT = 3600.0
 
+_INDEX = "index.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, bytes INTEGER NOT NULL,
     worth REAL NOT NULL, priority REAL NOT NULL) WITHOUT ROWID;
@@ -59,11 +67,35 @@ class _WriteJob:
     size: int
 
 
+class _Outage:
+    """Whether writing fails at present, and when it is tried again."""
+
+    def __init__(self) -> None:
+        self._wait, self._until = 0.0, 0.0
+
+    @property
+    def over(self) -> bool:
+        """Whether there is none, or it is time to try."""
+        return time.monotonic() >= self._until
+
+    def begin(self) -> bool:
+        """It failed; whether this is news."""
+        news = not self._wait
+        self._wait = min(self._wait * 2, LAST_RETRY) or FIRST_RETRY
+        self._until = time.monotonic() + self._wait
+        return news
+
+    def end(self) -> None:
+        """It succeeded."""
+        self._wait = self._until = 0.0
+
+
 class DiskCache:
     """Results in `folder`, at most `limit` bytes of them and none above `entry_limit`.
 
-    Writing and accounting happen on a thread of its own; `flush` waits for them. `on_failure` is
-    told, once, when results can no longer be kept (a full disk).
+    Writing and accounting happen on a thread of its own; `flush` waits for them. What fails is
+    tried again, and when that fails too, with a later result after some time; `on_failure` is told
+    once, until a result was kept again.
     """
 
     def __init__(
@@ -76,21 +108,22 @@ class DiskCache:
     ) -> None:
         self._folder, self._limit, self._entry_limit = folder, limit, entry_limit
         self._on_failure = on_failure
-        self._broken = False
+        self._outage, self._index_outage = _Outage(), _Outage()
+        # Bytes and seconds of entries whose account could not be written.
+        self._owed: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._backlog = 0
         self._backlog_lock = threading.Lock()
         self._known: set[str] = set()
-        self._unreadable: set[str] = set()
+        self._unreadable: dict[str, float] = {}
+        self._index, self._index_at = _memory_index(), (0, 0)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._known = {path.stem for path in self._files()}
-            self._index = self._open_index()
-        except (OSError, sqlite3.Error) as error:
-            self._stop_writing(str(error))
-            self._index = sqlite3.connect(":memory:", check_same_thread=False)
-            self._index.executescript(_SCHEMA)
+        except OSError as error:
+            self._fail(error)
+        self._renew_index(self._open_index)
         self._thread = threading.Thread(target=self._work, name="disk cache", daemon=True)
         self._thread.start()
 
@@ -102,8 +135,9 @@ class DiskCache:
 
     def has(self, key: str) -> bool:
         """Whether the entry is there now, perhaps written by another process."""
+        readable = time.monotonic() >= self._unreadable.get(key, 0.0)
         # Not Path.exists, which raises where a folder may not be searched.
-        if key not in self._unreadable and os.path.exists(self._path(key)):  # noqa: PTH110
+        if readable and os.path.exists(self._path(key)):  # noqa: PTH110
             self._known.add(key)
             return True
         self._known.discard(key)
@@ -116,10 +150,14 @@ class DiskCache:
             value, about = decode(path.read_bytes())
             if about.get("key") != key:
                 raise Damaged("another key")
-        except (OSError, Damaged) as error:
-            self._unreadable.add(key)  # though it may stay there, where nothing can be removed
-            if isinstance(error, Damaged):
-                self.forget(key)
+        except FileNotFoundError:  # evicted, perhaps by a neighbour, who may write it again
+            self._known.discard(key)
+            raise KeyError(key) from None
+        except (OSError, MemoryError):
+            self._unreadable[key] = time.monotonic() + UNREADABLE_SECONDS
+            raise KeyError(key) from None
+        except Damaged:
+            self.forget(key)
             raise KeyError(key) from None
         self._jobs.put(lambda: self._touch(key))
         return value
@@ -128,10 +166,10 @@ class DiskCache:
         """Keep a result that took `seconds` to make, soon and in the background."""
         size = size_in_bytes(value)
         with self._backlog_lock:
-            if self._broken or size > self._entry_limit or self._backlog + size > BACKLOG:
+            if not self._outage.over or size > self._entry_limit or self._backlog + size > BACKLOG:
                 return
             self._backlog += size
-        self._unreadable.discard(key)
+        self._unreadable.pop(key, None)
         job = _WriteJob(key, value, seconds, size)
         self._jobs.put(lambda: self._write(job))
 
@@ -142,10 +180,12 @@ class DiskCache:
             self._known.discard(key)
             with contextlib.suppress(OSError):
                 self._path(key).unlink(missing_ok=True)
+            self._owed.pop(key, None)
             with self._lock, self._index:
                 self._index.execute("DELETE FROM entries WHERE key = ?", (key,))
 
-        self._unreadable.add(key)  # until it is written anew
+        # Until it is written anew, for it may stay there where nothing can be removed.
+        self._unreadable[key] = math.inf
         self._jobs.put(remove)
 
     def clear(self) -> None:
@@ -193,17 +233,18 @@ class DiskCache:
             try:
                 job()
             except sqlite3.OperationalError:
-                pass  # locked or full: an entry goes without account until the next start
+                pass  # locked or full: what is owed is accounted for with the next entry
             except sqlite3.Error:
-                self._renew_index()
+                self._rebuild_index()
+            except Exception as error:  # the thread serves whatever else is kept
+                self._fail(error)
             del job  # it holds a result, which may leave the memory now
 
     def _write(self, job: _WriteJob) -> None:
         with self._backlog_lock:
             self._backlog -= job.size
-        if self._broken:
+        if not self._outage.over:
             return
-        path = self._path(job.key)
         try:
             data = encode(job.value, {"key": job.key, "seconds": f"{job.seconds:.6g}"})
         except Exception:  # of a kind that cannot be stored, or there is no memory for a copy
@@ -211,22 +252,35 @@ class DiskCache:
         if len(data) > self._entry_limit:
             return
         try:
-            path.parent.mkdir(exist_ok=True)
-            write_bytes(path, data)
+            self._write_file(self._path(job.key), data)
         except (OSError, PonyStudioError) as error:
-            self._stop_writing(error.what if isinstance(error, PonyStudioError) else str(error))
+            self._fail(error)
             return
+        self._outage.end()
         self._known.add(job.key)
         self._account(job.key, len(data), job.seconds)
         self._evict()
 
+    def _write_file(self, path: Path, data: bytes) -> None:
+        for pause in (*PAUSES, None):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_bytes(path, data)
+                return
+            except (OSError, PonyStudioError):
+                if pause is None:
+                    raise
+                time.sleep(pause)
+
     def _account(self, key: str, size: int, seconds: float) -> None:
-        worth = seconds / max(size, 1)
+        self._owed[key] = size, seconds
+        # Somebody tidied up, or it could not be opened.
+        if self._index_at != _place(self._folder / _INDEX) and self._index_outage.over:
+            self._renew_index(self._open_index)
         with self._lock, self._index:
-            self._index.execute(
-                "INSERT OR REPLACE INTO entries SELECT ?, ?, ?, clock.priority + ? FROM clock",
-                (key, size, worth, worth),
-            )
+            for owed, about in self._owed.items():
+                _enter(self._index, owed, *about)
+        self._owed.clear()
 
     def _touch(self, key: str) -> None:
         with self._lock, self._index:
@@ -292,7 +346,7 @@ class DiskCache:
 
     def _connected(self) -> sqlite3.Connection:
         index = sqlite3.connect(
-            self._folder / "index.sqlite", timeout=LOCK_TIMEOUT, check_same_thread=False
+            self._folder / _INDEX, timeout=LOCK_TIMEOUT, check_same_thread=False
         )
         try:
             index.execute("PRAGMA journal_mode = WAL")
@@ -303,7 +357,7 @@ class DiskCache:
             # accounts that lost their entry, as when somebody tidies up.
             files = {path.stem: path for path in self._files()}
             for key in files.keys() - known:
-                _adopt(index, files[key])
+                _enter(index, key, *_said_by(files[key]))
             gone = [(key,) for key in known - files.keys()]
             index.executemany("DELETE FROM entries WHERE key = ?", gone)
             index.commit()
@@ -313,20 +367,28 @@ class DiskCache:
         return index
 
     def _rebuilt(self) -> sqlite3.Connection:
-        for name in ("index.sqlite", "index.sqlite-wal", "index.sqlite-shm"):
-            (self._folder / name).unlink(missing_ok=True)
+        for suffix in ("", "-wal", "-shm"):
+            (self._folder / f"{_INDEX}{suffix}").unlink(missing_ok=True)
         return self._connected()
 
-    def _renew_index(self) -> None:
-        """The index failed while in use: start it anew, or do without if even that fails."""
+    def _renew_index(self, opened: Callable[[], sqlite3.Connection]) -> None:
+        """Another index in place of the one at hand, which stays if that fails."""
+        try:
+            index = opened()
+        except (OSError, sqlite3.Error):
+            self._index_outage.begin()  # entries are kept without
+            return
         with self._lock:
             self._index.close()
-            try:
-                self._index = self._rebuilt()
-            except (OSError, sqlite3.Error) as error:
-                self._index = sqlite3.connect(":memory:", check_same_thread=False)
-                self._index.executescript(_SCHEMA)
-                self._stop_writing(str(error))
+            self._index, self._index_at = index, _place(self._folder / _INDEX)
+        self._index_outage.end()
+
+    def _rebuild_index(self) -> None:
+        """The index failed while in use: start it anew, or do without for the time being."""
+        with self._lock:
+            self._index.close()
+            self._index, self._index_at = _memory_index(), (0, 0)
+        self._renew_index(self._rebuilt)
 
     def _query_text(self, query: str, *values: str) -> str | None:
         try:
@@ -344,22 +406,43 @@ class DiskCache:
     def _files(self) -> Iterator[Path]:
         return self._folder.glob("??/*.safetensors")
 
-    def _stop_writing(self, reason: str) -> None:
-        if not self._broken:
-            self._broken = True
-            self._on_failure(f"results are no longer kept on disk: {reason}")
+    def _fail(self, error: Exception) -> None:
+        if self._outage.begin():
+            reason = error.what.rstrip(".") if isinstance(error, PonyStudioError) else str(error)
+            self._on_failure(f"results are not kept on disk for now: {reason}")
 
 
-def _adopt(index: sqlite3.Connection, path: Path) -> None:
-    """Account for a file by what its header says; one that says nothing is worth nothing."""
+def _memory_index() -> sqlite3.Connection:
+    """In place of one on disk that cannot be had."""
+    index = sqlite3.connect(":memory:", check_same_thread=False)
+    index.executescript(_SCHEMA)
+    return index
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Which file it is; of none no other's."""
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1
+    return found.st_dev, found.st_ino
+
+
+def _enter(index: sqlite3.Connection, key: str, size: int, seconds: float) -> None:
+    """Account for an entry."""
+    worth = seconds / max(size, 1)
+    index.execute(
+        "INSERT OR REPLACE INTO entries SELECT ?, ?, ?, clock.priority + ? FROM clock",
+        (key, size, worth, worth),
+    )
+
+
+def _said_by(path: Path) -> tuple[int, float]:
+    """Bytes and seconds of an entry by its header; one that says nothing is worth nothing."""
     size, seconds = 0, 0.0
     with contextlib.suppress(OSError, ValueError, KeyError, struct.error), path.open("rb") as file:
         size = path.stat().st_size
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(min(length, 2**20)))
         seconds = float(header["__metadata__"]["seconds"])
-    worth = seconds / max(size, 1)
-    index.execute(
-        "INSERT OR REPLACE INTO entries SELECT ?, ?, ?, clock.priority + ? FROM clock",
-        (path.stem, size, worth, worth),
-    )
+    return size, seconds

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ponystudio.engine.cache.disk_cache import PREIMAGES, DiskCache
 from ponystudio.graph.result_keys import NodeKey, Preimage
@@ -44,8 +45,8 @@ class RunHistoryFile:
         text = self._texts.get(digest)
         if text is None and self._disk is not None:
             text = self._disk.preimage(digest)
-        found: Mapping[str, object] | None = json.loads(text) if text else None
-        return found
+        found = _object(text) if text else None
+        return found if isinstance(found, dict) else None
 
 
 class DocumentHistory:
@@ -100,10 +101,19 @@ class SavedOutputs:
         if found is None and self._disk is not None:
             identity = self._disk.last(_SCOPE + scope, node)
             text = self._disk.preimage(_place(scope, node, identity)) if identity else None
-            if identity and text:
-                found = identity, tuple(map(Path, json.loads(text)))
+            paths = _object(text) if identity and text else None
+            if identity and isinstance(paths, list):
+                found = identity, tuple(Path(str(path)) for path in paths)
                 self._done[scope, node] = found
         return found
+
+
+def _object(text: str) -> Any:
+    """What was kept; None if it was damaged since."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _place(scope: str, node: str, identity: str) -> str:

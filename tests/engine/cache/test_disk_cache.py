@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import torch
@@ -13,6 +18,7 @@ import torch
 from ponystudio.api import Image
 from ponystudio.engine.cache import disk_cache as module
 from ponystudio.engine.cache.disk_cache import DiskCache
+from ponystudio.graph.atomic_write import write_error
 
 
 @pytest.fixture
@@ -204,6 +210,164 @@ def test_a_place_that_cannot_be_used_is_told_once_and_harms_nothing(tmp_path):
         assert len(told) == 1
     finally:
         cache.close()
+
+
+class Disk:
+    """A disk that refuses the next so many files."""
+
+    def __init__(self, monkeypatch, error=errno.EIO):
+        self.refused, self.error, self.write = 0, error, module.write_bytes
+        monkeypatch.setattr(module, "write_bytes", self)
+        monkeypatch.setattr(module, "PAUSES", (0.0, 0.0))
+
+    def __call__(self, path, data):
+        if self.refused:
+            self.refused -= 1
+            raise write_error(OSError(self.error, os.strerror(self.error)), path)
+        self.write(path, data)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def told_cache(tmp_path, told):
+    cache = DiskCache(tmp_path / "cache", on_failure=told.append)
+    yield cache
+    cache.close()
+
+
+def test_one_failure_costs_nothing(told_cache, told, monkeypatch):
+    Disk(monkeypatch).refused = 1
+    put(told_cache, "aa0.x")
+    put(told_cache, "aa1.x")
+    assert told_cache.has("aa0.x")
+    assert told_cache.has("aa1.x")
+    assert told == []
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS])
+def test_after_an_outage_results_are_kept_again(told_cache, told, monkeypatch, error):
+    """And nothing is tried within it, though it is told of once each time."""
+    monkeypatch.setattr(module, "FIRST_RETRY", 0.3)
+    disk = Disk(monkeypatch, error)
+    for outage in (1, 2):
+        disk.refused = 10**6
+        start = time.monotonic()
+        put(told_cache, f"aa{outage}.x")
+        tried = 10**6 - disk.refused
+        while time.monotonic() < start + 0.2:
+            put(told_cache, f"ab{outage}.x")
+        assert 10**6 - disk.refused == tried == 3
+        assert len(told) == outage
+        disk.refused = 0
+        while not told_cache.has(f"ac{outage}.x"):
+            put(told_cache, f"ac{outage}.x")
+    assert "for now" in told[0]
+
+
+def test_a_long_outage_is_asked_about_less_and_less(told_cache, told, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    disk = Disk(monkeypatch)
+    disk.refused = 10**6
+    asked = []
+    for _ in range(1000):
+        before = disk.refused
+        put(told_cache, "aa0.x")
+        if disk.refused != before:
+            asked.append(clock[0])
+        clock[0] += 1.0
+    pauses = [later - sooner for sooner, later in itertools.pairwise(asked)]
+    assert pauses == [5, 10, 20, 40, 80, 160, 300, 300]
+    assert len(told) == 1
+
+
+def test_a_folder_that_is_taken_away_is_made_again(tmp_path, told_cache, told):
+    put(told_cache, "aa0.x")
+    shutil.rmtree(tmp_path / "cache")
+    put(told_cache, "aa1.x")
+    assert told == []
+    again = DiskCache(tmp_path / "cache", limit=100)
+    try:
+        assert again.read("aa1.x")
+        put(again, "ab0.y")
+        assert not again.has("aa1.x")  # it is accounted for
+    finally:
+        again.close()
+
+
+def test_what_a_locked_index_could_not_note_is_noted_later(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    DiskCache(folder).close()
+    monkeypatch.setattr(module, "LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr(module, "FIRST_RETRY", 0.05)
+    other = sqlite3.connect(folder / "index.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    late = DiskCache(folder, limit=100_000)  # it cannot even look into the index
+    try:
+        put(late, "aa0.x")
+        assert late.has("aa0.x")
+        other.execute("ROLLBACK")
+        time.sleep(0.1)
+        put(late, "aa1.x")
+        other.execute("BEGIN EXCLUSIVE")  # now it has the index, and may not write
+        put(late, "aa2.x")
+        assert late.has("aa2.x")
+        other.execute("ROLLBACK")
+        put(late, "aa3.x")
+        keys = sorted(key for (key,) in other.execute("SELECT key FROM entries"))
+        assert keys == ["aa0.x", "aa1.x", "aa2.x", "aa3.x"]
+    finally:
+        late.close()
+        other.close()
+
+
+def test_an_entry_that_a_neighbour_evicts_and_makes_again_is_found(tmp_path, cache):
+    other = DiskCache(tmp_path / "cache")
+    try:
+        put(other, "aa0.x")
+        assert cache.has("aa0.x")
+        (tmp_path / "cache" / "aa" / "aa0.x.safetensors").unlink()
+        with pytest.raises(KeyError):
+            cache.read("aa0.x")
+        put(other, "aa0.x")
+        assert cache.has("aa0.x")
+        assert cache.read("aa0.x")
+    finally:
+        other.close()
+
+
+def test_an_entry_that_a_disk_refuses_once_is_none_for_a_while_only(cache, monkeypatch):
+    put(cache, "aa0.x")
+    clock = [time.monotonic()]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+
+    def refuse(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Path, "read_bytes", refuse)
+        with pytest.raises(KeyError):
+            cache.read("aa0.x")
+    assert not cache.has("aa0.x")
+    clock[0] += module.UNREADABLE_SECONDS
+    assert cache.has("aa0.x")
+    assert cache.read("aa0.x")
+
+
+def test_no_fault_ends_the_thread(told_cache, told, monkeypatch):
+    def fault(*_):
+        raise RuntimeError("nobody thought of this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(told_cache, "_write_file", fault)
+        put(told_cache, "aa0.x")
+    monkeypatch.setattr(module, "FIRST_RETRY", 0.0)
+    assert len(told) == 1
+    told_cache.clear()
 
 
 def test_writing_does_not_keep_the_run_waiting(cache, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from helpers.engine_nodes import Studio, graph, make
 
 
@@ -28,3 +30,16 @@ def test_history_and_results_outlive_the_process(tmp_path):
         assert second.explain(changed)["slow"] == "runs: seconds changed"
         assert second.run(g) == ["save"]
         assert second.cached() == {"slow": "disk"}
+
+
+def test_a_history_that_was_damaged_is_none(tmp_path):
+    g = graph(make("grey", "grey"), make("save", "save", image=("grey", "image")))
+    with Studio(tmp_path, cache=True) as first:
+        first.run(g)
+    index = sqlite3.connect(tmp_path / "cache" / "index.sqlite")
+    index.execute("UPDATE preimages SET text = substr(text, 1, length(text) - 1)")
+    index.commit()
+    index.close()
+    with Studio(tmp_path, cache=True) as second:
+        assert second.explain(g, always_write=False)["grey"] == "runs: not run before"
+        assert second.run(g, always_write=False) == ["grey", "save"]
