@@ -8,7 +8,7 @@ PonyStudioError
 │   │   ├── UnknownNode, UnknownParam, UnknownSocket
 │   │   ├── MissingInput, BrokenLink, TypeMismatch, Cycle
 │   │   ├── ParamType, ParamRange, ParamChoice
-│   │   ├── MissingFile, UnsafePath
+│   │   ├── MissingFile, UnsafePath, ClosedFolder
 │   │   └── NothingToRun
 │   └── ModelFileError       one file is no model that can be used here
 │       ├── DamagedFile, UnsafeFile, UnknownModel
@@ -143,6 +143,10 @@ class MissingFile(GraphError):
 
 class UnsafePath(GraphError):
     pass
+
+
+class ClosedFolder(GraphError):
+    """Where something is to be written to, nothing can be."""
 
 
 class NothingToRun(GraphError):

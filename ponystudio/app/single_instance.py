@@ -23,6 +23,7 @@ from PySide6.QtCore import QObject, Signal
 
 from ponystudio.library import user_folders
 from ponystudio.studio.documents.file_lock import FileLock
+from ponystudio.system.file_names import absolute
 
 if TYPE_CHECKING:  # the window is shown before the network is loaded
     from PySide6.QtNetwork import QLocalServer, QLocalSocket
@@ -81,7 +82,7 @@ class SingleInstance(QObject):
     def hand_over(self, files: Sequence[Path], timeout: float = ANSWER_TIMEOUT) -> bool:
         """Give the files to the first one; False if it does not answer."""
         request = _OpenRequest(
-            [os.path.abspath(path) for path in files],  # noqa: PTH100
+            [str(absolute(path)) for path in files],
             os.environ.get("XDG_ACTIVATION_TOKEN", ""),
         )
         data = json.dumps(to_builtins(request)).encode("ascii") + b"\n"

@@ -19,9 +19,9 @@ from ponystudio.app.gui_garbage_collection import GarbageCollector
 from ponystudio.app.single_instance import SingleInstance
 from ponystudio.library import user_folders
 from ponystudio.qt.event_loop import event_loop
-from ponystudio.studio.documents.opening import absolute
 from ponystudio.studio.restore_guard import RestoreGuard
 from ponystudio.studio.settings import Settings
+from ponystudio.system.file_names import absolute
 from ponystudio.widgets import metrics, style_sheet, theme
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from types import ModuleType
 
 from ponystudio import __version__
 from ponystudio.cli import open_studio
-from ponystudio.cli.error_report import print_error
+from ponystudio.cli.error_report import print_error, printable
 from ponystudio.cli.interrupts import interruptible
-from ponystudio.errors import Cancelled, PonyStudioError
+from ponystudio.errors import LONGEST, Cancelled, PonyStudioError, shortened
 from ponystudio.library import user_folders
 from ponystudio.system import standard_streams
 
@@ -83,11 +83,15 @@ def _do(words: Sequence[str]) -> int:
         if os.environ.get(DEBUG):
             raise
         print(
-            f"error: PonyStudio itself is at fault ({type(error).__name__}: {error}).\n"
+            f"error: PonyStudio itself is at fault ({type(error).__name__}: {_said(error)}).\n"
             f"  Run it again with {DEBUG}=1 and report what it prints.",
             file=sys.stderr,
         )
         return 1
+
+
+def _said(error: Exception) -> str:
+    return printable(shortened(str(error), LONGEST))
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

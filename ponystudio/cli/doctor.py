@@ -21,6 +21,8 @@ from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.pictures.picture_bytes import FORMATS
 from ponystudio.pictures.picture_reader import protections
+from ponystudio.system.file_names import absolute
+from ponystudio.system.own_program import working_folder
 from ponystudio.system.regular_file import read_regular
 
 # torch is shown with the devices.
@@ -38,10 +40,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Prints all it finds; 1 if something is missing without which nothing runs."""
+    folders = given_folders([absolute(folder) for folder in (*arguments.models, *_of_the_studio())])
+    os.chdir(working_folder())
     missing = list(_missing())
     _section("Versions", _versions())
     _section("Devices", _devices(missing))
-    _section("Folders", _folders(given_folders([*arguments.models, *_of_the_studio()])))
+    _section("Folders", _folders(folders))
     _section("Pictures", _pictures())
     packs = load_packs()
     _section("Nodes", _nodes(packs))

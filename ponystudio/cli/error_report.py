@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from ponystudio.errors import BadInput, PonyStudioError
 
+# Errors of one graph that are printed.
+MOST = 50
+
 
 class Refused(BadInput):
     """Everything that is wrong with one graph."""
@@ -29,9 +32,12 @@ def printable(text: str) -> str:
 
 
 def print_error(error: PonyStudioError) -> None:
-    """Where and what, then what to do about it."""
-    for each in error.errors if isinstance(error, Refused) else (error,):
+    """Where and what, then what to do about it; of many the first."""
+    errors = error.errors if isinstance(error, Refused) else (error,)
+    for each in errors[:MOST]:
         place = f"{each.where}: " if each.where else ""
         print(printable(f"error: {place}{each.what}"), file=sys.stderr)
         if each.remedy:
             print(printable(f"  {each.remedy}"), file=sys.stderr)
+    if len(errors) > MOST:
+        print(f"error: and {len(errors) - MOST:,} more.", file=sys.stderr)

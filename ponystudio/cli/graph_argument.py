@@ -20,7 +20,7 @@ from ponystudio.graph.validation import check, effective_targets
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.pictures.picture_graph import graph_text
-from ponystudio.system.file_names import as_stored, why_absent
+from ponystudio.system.file_names import absolute, as_stored, why_absent
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def open_graph(arguments: Namespace) -> OpenedGraph:
     graph, notes = upgrade_nodes(_read(arguments.graph), packs.upgrades, packs.catalog)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
-    folders = given_folders(arguments.models, arguments.graph.absolute().parent)
+    folders = given_folders(arguments.models, absolute(arguments.graph).parent)
     return OpenedGraph(
         set_params(graph, arguments.settings, packs.catalog, folders), packs, folders
     )

@@ -17,6 +17,8 @@ from ponystudio.cli.interrupts import cancellable, interruptible
 from ponystudio.cli.progress import JsonLines, RunDisplay, TextReport
 from ponystudio.errors import UsageError
 from ponystudio.library import user_folders
+from ponystudio.system.file_names import absolute, why_closed
+from ponystudio.system.own_program import working_folder
 
 DEVICES = ("auto", "cpu", "cuda[:N]", "rocm", "mps")
 DTYPES = ("auto", "fp32", "fp16", "bf16")
@@ -44,6 +46,12 @@ def main(arguments: Namespace) -> int:
                 "--cache-dir and --no-disk-cache contradict each other.",
                 remedy="Leave one of them out.",
             )
+        if arguments.cache_dir and (reason := why_closed(absolute(arguments.cache_dir))):
+            raise UsageError(
+                f"Nothing can be written there: {reason}",
+                where=f"--cache-dir {arguments.cache_dir}",
+                remedy="Name another folder, or keep no results with --no-disk-cache.",
+            )
         opened = interruptible(lambda: open_graph(arguments))
         if errors := opened.errors_in_the_way():
             raise Refused(errors)
@@ -55,17 +63,19 @@ def _run(opened: OpenedGraph, arguments: Namespace, display: RunDisplay) -> None
     settings: dict[str, Any] = {
         "folders": opened.folders,
         "packs": opened.packs,
-        "output": (arguments.output or user_folders.pictures()).absolute(),
+        "output": absolute(arguments.output or user_folders.pictures()),
         "device": arguments.device,
         "dtype": arguments.dtype,
         "memory": int(arguments.memory * 2**30),
         "cache_dir": None
         if arguments.no_disk_cache
-        else arguments.cache_dir or user_folders.results_cache(),
+        else absolute(arguments.cache_dir or user_folders.results_cache()),
         "index_path": user_folders.model_index(),
         # What the last run of this file was is what "why" is told against.
-        "scope": str(arguments.graph.absolute()),
+        "scope": str(absolute(arguments.graph)),
     }
+
+    os.chdir(working_folder())  # every path is whole by now
 
     def work(cancel: Event) -> None:
         # Loads torch: bad input comes first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from ponystudio.api import NodeSpec, ParamSpec
@@ -14,6 +14,7 @@ from ponystudio.graph.catalog import did_you_mean
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.system.file_names import absolute, as_stored
 
 SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 # How VALUE is read, by the type of the param; text and choices are taken literally.
@@ -93,6 +94,7 @@ def _file(kind: str, text: str, folders: ModelFolders) -> str:
     except UnsafePath:  # for the check to refuse, untouched
         return text
     except MissingFile:
-        path = str(Path(text).absolute())
-        return path if os.path.exists(path) else text  # noqa: PTH110 (Path.exists raises)
+        with suppress(UsageError):  # the working folder is gone: nothing is there
+            path = as_stored(absolute(text))
+            return str(path) if os.path.exists(path) else text  # noqa: PTH110
     return text

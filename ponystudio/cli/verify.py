@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from ponystudio.errors import Differs, UsageError
 from ponystudio.graph.formats.receipt import Receipt
 from ponystudio.library import user_folders
 from ponystudio.pictures.picture_graph import read_receipt
+from ponystudio.system.file_names import absolute
+from ponystudio.system.own_program import working_folder
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -34,8 +37,10 @@ def main(arguments: Namespace) -> int:
     opened = interruptible(lambda: open_graph(words))
     if errors := opened.errors_in_the_way([then.node]):
         raise Refused(errors)
-    with TemporaryDirectory(prefix="ponystudio-verify-") as folder:
-        verdict = compare(arguments.picture, _make_again(opened, then, Path(folder)))
+    picture = absolute(arguments.picture)
+    os.chdir(working_folder())
+    with _scratch() as folder:
+        verdict = compare(picture, _make_again(opened, then, Path(folder)))
     if verdict.unlike:
         what = f"Made again, it is another picture: {verdict.unlike}."
         raise Differs(what, where=str(arguments.picture), remedy=verdict.why)
@@ -43,6 +48,16 @@ def main(arguments: Namespace) -> int:
     for cause in verdict.causes:
         print(f"note: {cause}", file=sys.stderr)
     return 0
+
+
+def _scratch() -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix="ponystudio-verify-")
+    except OSError as error:
+        raise UsageError(
+            f"There is no folder for temporary files that can be written: {error.strerror}.",
+            remedy="Set TMPDIR to one that can be.",
+        ) from None
 
 
 def _make_again(opened: OpenedGraph, then: Receipt, folder: Path) -> Path:

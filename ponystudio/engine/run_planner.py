@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import RLock
 
 from ponystudio.api import NodeSpec
@@ -24,7 +25,7 @@ from ponystudio.engine.plan import (
 from ponystudio.engine.protocol.run_events import NodePlan
 from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.engine.run_files import Check, RunFiles
-from ponystudio.errors import NothingToRun, PonyStudioError
+from ponystudio.errors import ClosedFolder, NothingToRun, PonyStudioError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.name_tokens import NameValues, named_files
@@ -32,6 +33,7 @@ from ponystudio.graph.result_keys import Environment, NodeKey
 from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, effective_targets, titles
 from ponystudio.library.file_contents import FileContents
+from ponystudio.system.file_names import why_closed
 
 # Graphs that are remembered as good: those that run, and those that plans are asked of.
 REMEMBERED = 4
@@ -79,13 +81,17 @@ class RunPlanner:
             checked = self._find(request)
             files = self.files(request)
             if checked is not None:
-                return files.errors(request.graph, checked.inputs.reading)
+                inputs = checked.inputs
+                closed = self._closed(request, inputs.graph, inputs.targets)
+                return [*files.errors(request.graph, inputs.reading), *closed]
             targets = self._targets(request)
             called = titles(request.graph, self._catalog) if request.titled else str
             if errors := check(request.graph, self._catalog, targets=targets, title_of=called):
                 reading = ancestors(effective(request.graph, self._catalog), targets)
                 return [*errors, *files.errors(request.graph, reading)]
-            return files.errors(request.graph, self._add(request, targets).inputs.reading)
+            inputs = self._add(request, targets).inputs
+            closed = self._closed(request, inputs.graph, inputs.targets)
+            return [*files.errors(request.graph, inputs.reading), *closed]
 
     def runnable_part(self, request: RunRequest) -> tuple[RunRequest | None, list[PonyStudioError]]:
         """The request with those targets alone that depend on no error, None if there are none; and
@@ -185,6 +191,27 @@ class RunPlanner:
         for id, key in plain.nodes.items():
             if fallback := self._fallbacks.known.get(before.nodes[id].digest):
                 self._fallbacks.known[key.digest] = fallback
+
+    def _closed(
+        self, request: RunRequest, running: Graph, targets: Iterable[str]
+    ) -> Iterator[ClosedFolder]:
+        """The nodes that would save or show something where nothing can be written."""
+        reasons: dict[Path, str] = {}
+        for id in targets:
+            spec = self._catalog[running.nodes[id].type]
+            if not spec.effects:
+                continue
+            named = any(param.file_name for param in spec.params)
+            folder = request.output if named else request.previews
+            if folder not in reasons:
+                reasons[folder] = why_closed(folder)
+            if reasons[folder]:
+                yield ClosedFolder(
+                    f"Nothing can be written there: {reasons[folder]}",
+                    where=f"{id}: {folder}",
+                    node=id,
+                    remedy="Choose another folder for results: --output DIR, or in the settings.",
+                )
 
     def _find(self, request: RunRequest) -> _CheckedGraph | None:
         return next((checked for checked in self._checked if checked.is_of(request)), None)

@@ -83,6 +83,24 @@ class Graph:
         return replace(self, nodes={i: node for i, node in self.nodes.items() if i not in ids})
 
 
+# Beyond it nothing is placed: numbers of a view come from files, too.
+FARTHEST = 1e7
+
+
+def position(value: object) -> tuple[float, float] | None:
+    """A pair of numbers of the view, nearer than FARTHEST, or None for anything else."""
+    if isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_near, value)):
+        x, y = value
+        return float(x), float(y)
+    return None
+
+
+def _is_near(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < FARTHEST
+
+
 def malformed_part(view: Mapping[str, Any]) -> str:
     """The first part of a view that is not the object or list that it must be, or ""."""
     for name, kind in (("nodes", Mapping), ("frames", list), ("notes", list)):

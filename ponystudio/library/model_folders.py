@@ -18,7 +18,15 @@ from ponystudio.library.extra_model_paths import (
     ExtraModelPaths,
     read_extra_model_paths,
 )
-from ponystudio.system.file_names import composed, folded, near, spelt_alike, unlike, why_absent
+from ponystudio.system.file_names import (
+    absolute,
+    composed,
+    folded,
+    near,
+    spelt_alike,
+    unlike,
+    why_absent,
+)
 
 _DRIVE = re.compile(r"[A-Za-z]:/")
 MOST_DEPTH = 8
@@ -61,10 +69,10 @@ class ModelFolders:
             )
         for base, below in self._candidates(kind, wanted):
             if _is_there(base / below, kind):
-                return _absolute(base / below)
+                return absolute(base / below)
         alike = self._alike(kind, wanted)
         if len(alike) == 1:
-            return _absolute(next(iter(alike.values())))
+            return absolute(next(iter(alike.values())))
         if any(_is_dir(base / below) for base, below in self._candidates(kind, wanted)):
             raise MissingFile(f"{name} is a folder, and no model.", remedy=_choose_inside(kind))
         name = shortened(name)
@@ -94,10 +102,10 @@ class ModelFolders:
 
     def name_for(self, kind: str, path: Path) -> str:
         """What a graph should call this file: its name in a folder of its kind, if it has one."""
-        absolute = _absolute(path)
+        whole = absolute(path)
         for folder in self.folders(kind):
-            if absolute.is_relative_to(folder):
-                name = absolute.relative_to(folder).as_posix()
+            if whole.is_relative_to(folder):
+                name = whole.relative_to(folder).as_posix()
                 # A file of the same name in an earlier folder would be taken instead.
                 if (
                     next((f for f in self.folders(kind) if _is_there(f / name, kind)), None)
@@ -105,12 +113,12 @@ class ModelFolders:
                 ):
                     return name
         if self.graph_dir is not None:
-            beside = _absolute(self.graph_dir)
-            if absolute.is_relative_to(beside):
-                name = absolute.relative_to(beside).as_posix()
+            beside = absolute(self.graph_dir)
+            if whole.is_relative_to(beside):
+                name = whole.relative_to(beside).as_posix()
                 if not any(_is_there(folder / name, kind) for folder in self.folders(kind)):
                     return name
-        return absolute.as_posix()
+        return whole.as_posix()
 
     def folders(self, kind: str) -> list[Path]:
         """The folders of a kind that exist, in the order in which they are searched."""
@@ -128,7 +136,7 @@ class ModelFolders:
         for folder in found:
             if folder.is_dir():
                 # On some systems `vae` and `VAE` are one folder.
-                result.setdefault(os.path.realpath(folder), _absolute(folder))
+                result.setdefault(os.path.realpath(folder), absolute(folder))
         return list(result.values())
 
     @property
@@ -147,7 +155,7 @@ class ModelFolders:
 
     @cached_property
     def _roots(self) -> list[Path]:
-        return [_absolute(root) for root in self.roots]
+        return [absolute(root) for root in self.roots]
 
     @cached_property
     def _extra_paths(self) -> list[tuple[Path, ExtraModelPaths]]:
@@ -277,11 +285,6 @@ def _choose_inside(kind: str) -> str:
     if kind in FOLDER_MODELS:
         return f"Choose a file in it; a folder that is a model has a {FOLDER_MODELS[kind]}."
     return "Choose a file in it."
-
-
-def _absolute(path: Path) -> Path:
-    """Without following links: a file is known by the name that the user gave it."""
-    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _is_dir(path: Path) -> bool:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import platformdirs
 
+from ponystudio.system.file_names import absolute
+
 APP = "ponystudio"
 HOME = "PONYSTUDIO_HOME"
 
@@ -121,4 +123,4 @@ def _is_private(folder: Path) -> bool:
 
 def _home(part: str) -> Path | None:
     home = os.environ.get(HOME)
-    return Path(home).absolute() / part if home else None
+    return absolute(home) / part if home else None

@@ -8,9 +8,14 @@ latter), and in other letter cases, which Windows and macOS do not tell apart.
 from __future__ import annotations
 
 import os
+import re
+import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
+
+from ponystudio.errors import UsageError
 
 # Places that are followed at once where folders differ only in the spelling of their names.
 MOST_PLACES = 16
@@ -18,18 +23,46 @@ MOST_PLACES = 16
 NEAR = 0.75
 # Longer names are near nothing: comparing takes the product of their lengths.
 LONGEST = 200
+# How Python spells bytes of names that are no UTF-8, and halves of surrogate pairs.
+_BYTE = re.compile("[\ud800-\udfff]")
 
 
 def composed(name: str) -> str:
-    """The same for names that look the same but for how accents are stored (NFC)."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
+    """The same for names that look the same but for how accents are stored (NFC).
+
+    Bytes that are no UTF-8 are all alike: texts say U+FFFD in their place.
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", readable(name))
+
+
+def readable(name: str) -> str:
+    """A name or path as a text that any encoding can carry: U+FFFD for bytes that are no UTF-8."""
+    return name if name.isascii() else _BYTE.sub("\ufffd", name)
 
 
 def folded(name: str) -> str:
     """The same for names that differ in letter case and in how accents are stored."""
     if name.isascii():
         return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", readable(name)).casefold())
+
+
+def spelt_out(name: str) -> str:
+    """A name or path as another one for each: bytes that are no UTF-8 as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def absolute(path: Path | str) -> Path:
+    """From the working folder, without following links: a file is known by the name that the user
+    gave it. Raises UsageError where that folder is gone."""
+    try:
+        return Path(os.path.abspath(path))  # noqa: PTH100
+    except FileNotFoundError:
+        raise UsageError(
+            "The folder that this is to be found from, the working folder, is no longer there.",
+            where=str(path),
+            remedy="Go to another folder, or name the whole path.",
+        ) from None
 
 
 def spelt_alike(base: Path, parts: Sequence[str], key: Callable[[str], str]) -> list[Path]:
@@ -109,6 +142,38 @@ def why_absent(path: Path) -> str:
         except (OSError, ValueError):
             return _dead_link(place)
     return ""
+
+
+def why_closed(folder: Path) -> str:
+    """Why nothing can be written into a folder, which may have to be made first, in a sentence; ""
+    where nothing speaks against it. Leaves nothing behind."""
+    for place in (folder, *folder.parents):
+        try:
+            found = place.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            if reason := _dead_link(place):
+                return reason
+            continue
+        except (OSError, ValueError) as error:
+            return f"{place} cannot be reached: {getattr(error, 'strerror', '') or error}."
+        if not stat.S_ISDIR(found.st_mode):
+            return f"{place} is no folder."
+        if not os.access(place, os.W_OK | os.X_OK):
+            return f"{place} may not be written to."
+        return _why_no_file(place, found.st_ino, found.st_mode)
+    return f"{folder.anchor or folder} is not there."
+
+
+@lru_cache(maxsize=64)
+def _why_no_file(folder: Path, _inode: int, _mode: int) -> str:
+    """Why the system makes no file in a folder that it calls open; tried once."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return f"{folder} may not be written to: {error.strerror or error}."
 
 
 def _dead_link(place: Path) -> str:

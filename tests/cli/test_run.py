@@ -237,8 +237,57 @@ def test_no_permission_to_write(crop, place):
     closed.mkdir()
     closed.chmod(0o555)
     words = upscale(crop, closed)
-    failed(words, f"error: save: {closed}", before=PLAIN_USER if os.geteuid() == 0 else ())
+    before = PLAIN_USER if os.geteuid() == 0 else ()
+    refused(words, f"error: save: {closed}", "may not be written to", before=before)
     assert list(closed.iterdir()) == []
+    # Where results go when nobody says.
+    home = {**os.environ, "PONYSTUDIO_HOME": str(closed)}
+    unsaid = [word for word in words if word not in ("--output", closed)]
+    refused(unsaid, f"error: save: {closed / 'pictures'}", before=before, env=home)
+    cache = [*text_to_picture(place, place / "out"), "--cache-dir", closed / "cache"]
+    refused(cache, "error: --cache-dir", "may not be written to", before=before)
+
+
+def refused(words, *said, **options):
+    """Before anything runs: with 2 and one plain message that says all this."""
+    result = ponystudio(*words, **options)
+    assert result.returncode == 2, result.stderr
+    assert "nodes to run" not in result.stderr
+    for words in said:
+        assert words in result.stderr
+
+
+def test_an_output_folder_that_is_a_file_or_below_one(crop, place):
+    refused(upscale(crop, crop / "below"), f"error: save: {crop / 'below'}", "is no folder")
+
+
+def test_a_folder_whose_name_is_no_utf_8(crop, place):
+    strange = place / os.fsdecode(b"caf\xe9")
+    try:
+        strange.mkdir()
+    except OSError:
+        pytest.skip("names of files are UTF-8 here")
+    (strange / "crop.png").write_bytes(crop.read_bytes())
+    words = upscale(strange / "crop.png", strange / "out", "--cache-dir", strange / "cache")
+    words = [word for word in words if word != "--no-disk-cache"]
+    for number in (1, 2):
+        result = ponystudio(*words)
+        assert result.returncode == 0, result.stderr
+        assert "Traceback" not in result.stderr
+        assert (strange / "out" / f"upscaled_0000{number}.png").exists()
+    assert "1 of 4 nodes to run" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a working folder cannot be deleted there")
+def test_a_working_folder_that_is_gone(crop, place, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = upscale(crop, tmp_path / "out")
+    inside = ("sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(gone))
+    result = ponystudio(*words, before=inside)
+    assert result.returncode == 0, result.stderr
+    gone.mkdir()
+    refused(upscale(crop, "out"), "error: out: ", "working folder", before=inside)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small tmpfs")

@@ -8,14 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from ponystudio.errors import UsageError
 from ponystudio.system.file_names import (
+    absolute,
     as_stored,
     composed,
     folded,
     near,
+    readable,
     spelt_alike,
+    spelt_out,
     unlike,
     why_absent,
+    why_closed,
 )
 
 NFC, NFD = "Pok\u00e9", "Poke\u0301"
@@ -112,3 +117,51 @@ def test_a_folder_that_may_not_be_looked_into(tmp_path):
     finally:
         (tmp_path / "shut").chmod(0o700)
     assert said == f"{tmp_path / 'shut'} may not be looked into."
+
+
+def test_bytes_that_are_no_utf_8(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    assert readable(name) == "caf\ufffd"
+    assert spelt_out(name) == "caf\\udce9"
+    assert composed(name) == composed("caf\ufffd")
+    assert folded(name.upper()) == folded("caf\ufffd")
+    try:
+        made = put(tmp_path / name / "a.pt")
+    except OSError:
+        pytest.skip("names of files are UTF-8 here")
+    assert as_stored(tmp_path / "caf\ufffd" / "a.pt") == made
+
+
+def test_a_working_folder_that_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert absolute("x") == tmp_path / "x"
+    monkeypatch.chdir(tmp_path / "gone")
+    try:
+        (tmp_path / "gone").rmdir()
+    except OSError:
+        pytest.skip("a working folder cannot be deleted here")
+    assert absolute(tmp_path / "x") == tmp_path / "x"
+    with pytest.raises(UsageError, match="working folder"):
+        absolute("x")
+
+
+def test_where_nothing_can_be_written(tmp_path):
+    assert why_closed(tmp_path) == why_closed(tmp_path / "new" / "newer") == ""
+    assert [*tmp_path.iterdir()] == []
+    file = put(tmp_path / "file")
+    assert why_closed(file) == why_closed(file / "x") == f"{file} is no folder."
+    (tmp_path / "dead").symlink_to("gone")
+    assert "is a link to gone" in why_closed(tmp_path / "dead" / "x")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_a_folder_that_the_system_only_calls_open():
+    assert why_closed(Path("/proc/pictures")).startswith("/proc may not be written to")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root sees everything")
+def test_a_folder_without_the_right_to_write(tmp_path):
+    tmp_path.chmod(0o500)
+    assert why_closed(tmp_path / "x") == f"{tmp_path} may not be written to."
+    tmp_path.chmod(0o700)

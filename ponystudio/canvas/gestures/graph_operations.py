@@ -11,7 +11,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QPointF, Signal
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.canvas.scene import card_layout, items
+from ponystudio.canvas.scene import card_layout
 from ponystudio.canvas.scene.card_layout import CardLayout
 from ponystudio.canvas.scene.items import SocketRef, WireKey
 from ponystudio.canvas.scene.scene import GraphScene
@@ -29,7 +29,7 @@ from ponystudio.graph.editing.edits import (
     SetView,
 )
 from ponystudio.graph.editing.wiring import Bridge, Fit, Pair
-from ponystudio.graph.model import Graph, Mode
+from ponystudio.graph.model import Graph, Mode, position
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.widgets import metrics
 
@@ -98,7 +98,7 @@ class GraphOperations(QObject):
         unsaid = {
             id: place
             for id, place in self.scene.sync.automatic_positions.items()
-            if id in self.graph.nodes and items.position(looks(id).get("pos")) is None
+            if id in self.graph.nodes and position(looks(id).get("pos")) is None
         }
         return auto_layout.moves(graph or self.graph, {**unsaid, **to})
 

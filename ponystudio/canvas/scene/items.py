@@ -19,7 +19,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.scene import wire_geometry
 from ponystudio.canvas.scene.card_layout import CardLayout, SocketRow
 from ponystudio.canvas.scene.message_layout import Message
-from ponystudio.graph.model import Node
+from ponystudio.graph.model import Node, position
 from ponystudio.studio.documents.editable_graph import REST
 from ponystudio.widgets import metrics
 
@@ -245,15 +245,6 @@ class NoteItem:
         self.selected = False
 
 
-def position(value: object) -> tuple[float, float] | None:
-    """A pair of numbers of the view, or None for anything else."""
-    if isinstance(value, list | tuple) and len(value) == 2:
-        x, y = value
-        if _is_number(x) and _is_number(y):
-            return float(x), float(y)
-    return None
-
-
 def dots(looks: Mapping[str, Any], name: str) -> tuple[wire_geometry.Point, ...]:
     """The reroute dots on the wire into an input."""
     entry = looks.get("dots")
@@ -261,10 +252,6 @@ def dots(looks: Mapping[str, Any], name: str) -> tuple[wire_geometry.Point, ...]
     if not isinstance(found, list | tuple):
         return ()
     return tuple(point for item in found if (point := position(item)))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e7
 
 
 def _rect(entry: Mapping[str, Any], size: tuple[float, float]) -> QRectF:

@@ -16,6 +16,7 @@ from ponystudio.canvas.scene import card_layout, items, message_layout, wire_geo
 from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
 from ponystudio.graph.editing import auto_layout
+from ponystudio.graph.model import position
 from ponystudio.studio.documents.editable_graph import Change, EditableGraph, NodeState
 from ponystudio.widgets import theme
 
@@ -218,7 +219,7 @@ class SceneSync(QObject):
             item.used = used
         if not laid_out:
             item.layout = card_layout.layout(node, spec, looks, self.field, item.used)
-        place = items.position(looks.get("pos")) or self.automatic_positions.get(id)
+        place = position(looks.get("pos")) or self.automatic_positions.get(id)
         item.place(*(place or (0.0, 0.0)))
         item.state = document.states[id]
         self._hang_message(item)

@@ -12,8 +12,9 @@ from PySide6.QtGui import QDropEvent, QResizeEvent, QSinglePointEvent, QTransfor
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
 from ponystudio.canvas.scene import hit_test
-from ponystudio.canvas.scene.items import Hit, position
+from ponystudio.canvas.scene.items import Hit
 from ponystudio.canvas.scene.scene import GraphScene
+from ponystudio.graph.model import position
 from ponystudio.widgets import theme
 from ponystudio.widgets.camera import CameraAnimation, fitting_zoom, zoom_between
 

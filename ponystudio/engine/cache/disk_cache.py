@@ -26,6 +26,7 @@ from ponystudio.engine.cache.result_codec import Damaged, decode, encode
 from ponystudio.engine.cache.tensor_walk import size_in_bytes
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.atomic_write import write_bytes
+from ponystudio.system.file_names import spelt_out
 
 LIMIT = 4 * 2**30
 ENTRY_LIMIT = 256 * 2**20
@@ -205,13 +206,16 @@ class DiskCache:
 
     def remember(self, scope: str, node: str, digest: str, preimages: Mapping[str, str]) -> None:
         """The node of this id in this document ran with this digest; its preimages by digest."""
-        self._jobs.put(lambda: self._remember(scope, node, digest, preimages))
+        place = spelt_out(scope)  # the path of a document, say
+        texts = {spelt_out(key): text for key, text in preimages.items()}
+        self._jobs.put(lambda: self._remember(place, node, spelt_out(digest), texts))
 
     def last(self, scope: str, node: str) -> str | None:
-        return self._query_text("SELECT digest FROM last WHERE scope = ? AND node = ?", scope, node)
+        query = "SELECT digest FROM last WHERE scope = ? AND node = ?"
+        return self._query_text(query, spelt_out(scope), node)
 
     def preimage(self, digest: str) -> str | None:
-        return self._query_text("SELECT text FROM preimages WHERE digest = ?", digest)
+        return self._query_text("SELECT text FROM preimages WHERE digest = ?", spelt_out(digest))
 
     # --- The thread -------------------------------------------------------------------------------
 

@@ -11,18 +11,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ponystudio.errors import GraphFileError
+from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.editing.edits import AddNode, Edit, SetView, edit_between
 from ponystudio.graph.editing.node_ids import fresh_ids
 from ponystudio.graph.formats import graph_file as files
 from ponystudio.graph.formats.graph_file import lay_out
-from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.model import FARTHEST, Graph, Node, position
+from ponystudio.graph.plain_json import plain
 from ponystudio.graph.topology import find_cycle, order
 
 FORMAT = "ponystudio.clipboard"
 MIME = "application/x-ponystudio-graph"
 _GRID = 8
 _MANY = 64
+_BORDER = int(FARTHEST) - _GRID
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,26 @@ def loads(text: str) -> Graph | None:
     if '"' + FORMAT + '"' in text:
         try:
             data = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             return None
-        return files.loads(json.dumps({**data, "format": files.FORMAT}))
+        return _placeable(files.loads(json.dumps({**data, "format": files.FORMAT})))
     try:
-        return files.loads(text)
+        return _placeable(files.loads(text))
     except GraphFileError:
         if f'"{files.FORMAT}"' in text:
             raise
         return None
+
+
+def _placeable(part: Graph) -> Graph:
+    """The part, whose view edits can take: they carry plain values alone."""
+    try:
+        plain(part.view)
+    except GraphError as error:
+        raise GraphFileError(error.what, where="view", remedy="Copy it again.") from None
+    return part
 
 
 def paste(
@@ -115,8 +126,8 @@ def paste(
     ):
         first = len(graph.view.get(kind, ()))
         for index, entry in enumerate(entries, first):
-            pos = _pair(entry.get("pos")) or (0, 0)
-            moved = {**entry, "pos": [pos[0] + dx, pos[1] + dy]}
+            pos = position(entry.get("pos")) or (0, 0)
+            moved = {**entry, "pos": _moved(pos, dx, dy)}
             if index == 0 and kind not in graph.view:
                 edits.append(SetView((kind,), [moved]))
             else:
@@ -174,11 +185,11 @@ def _without_circle(part: Graph) -> Graph:
 
 def _moved_looks(looks: Any, node: Node, dx: int, dy: int) -> dict[str, Any]:
     moved: dict[str, Any] = dict(looks) if isinstance(looks, Mapping) else {}
-    if pos := _pair(moved.get("pos")):
-        moved["pos"] = [pos[0] + dx, pos[1] + dy]
+    if pos := position(moved.pop("pos", None)):
+        moved["pos"] = _moved(pos, dx, dy)
     if isinstance(dots := moved.pop("dots", None), Mapping):
         kept = {
-            name: [[dot[0] + dx, dot[1] + dy] for item in found if (dot := _pair(item))]
+            name: [_moved(dot, dx, dy) for item in found if (dot := position(item))]
             for name, found in dots.items()
             if name in node.inputs and isinstance(found, list | tuple)
         }
@@ -192,9 +203,9 @@ def _to(
 ) -> tuple[float, float]:
     """How far the part's middle is from a place, by its top left corners and usual card sizes."""
     boxes = [
-        (*pos, *(_pair(entry.get("size")) or (240, 160)))
+        (*pos, *(position(entry.get("size")) or (240, 160)))
         for entry in [*part.view.get("nodes", {}).values(), *others]
-        if isinstance(entry, Mapping) and (pos := _pair(entry.get("pos")))
+        if isinstance(entry, Mapping) and (pos := position(entry.get("pos")))
     ]
     if not boxes:
         return at
@@ -212,13 +223,11 @@ def _entries(part: Graph, kind: str) -> list[Mapping[str, Any]]:
     return [entry for entry in part.view.get(kind, ()) if isinstance(entry, Mapping)]
 
 
-def _pair(value: object) -> tuple[float, float] | None:
-    if isinstance(value, list | tuple) and len(value) == 2:
-        x, y = value
-        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y)):
-            return x, y
-    return None
+def _moved(pos: tuple[float, float], dx: int, dy: int) -> list[float]:
+    """The place that is so far away, at the border of all places at most."""
+    moved = (max(-_BORDER, min(_BORDER, value + by)) for value, by in ((pos[0], dx), (pos[1], dy)))
+    return [int(value) if value == int(value) else value for value in moved]
 
 
 def _snap(value: float) -> int:
-    return round(value / _GRID) * _GRID
+    return round(max(-_BORDER, min(_BORDER, value)) / _GRID) * _GRID

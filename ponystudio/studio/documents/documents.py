@@ -32,11 +32,12 @@ from ponystudio.studio.documents.journal import Journal
 from ponystudio.studio.documents.journal_format import SUFFIX
 from ponystudio.studio.documents.journal_writer import JournalWriter
 from ponystudio.studio.documents.open_documents import OpenDocuments
-from ponystudio.studio.documents.opening import LoadedFile, RecoveredDocument, absolute
+from ponystudio.studio.documents.opening import LoadedFile, RecoveredDocument
 from ponystudio.studio.documents.recent_files import RecentFile, RecentFiles
 from ponystudio.studio.documents.saving import SaveJob
 from ponystudio.studio.documents.templates import Template
 from ponystudio.studio.restore_guard import RestoreGuard
+from ponystudio.system.file_names import absolute
 
 log = logging.getLogger(__name__)
 

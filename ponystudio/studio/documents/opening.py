@@ -203,8 +203,3 @@ def digest_of(path: Path) -> str:
 def with_camera(graph: Graph, camera: object) -> Graph:
     """The graph as it goes into a file: with where the view stands."""
     return graph if camera is None else replace(graph, view={**graph.view, "camera": camera})
-
-
-def absolute(path: Path) -> Path:
-    """Without following links: a file is known by the name that the user gave it."""
-    return Path(os.path.abspath(path))  # noqa: PTH100

@@ -3,7 +3,8 @@
 import pytest
 from PySide6.QtCore import QPointF, QRectF
 
-from ponystudio.canvas.scene.items import FrameItem, NoteItem, WireItem, dots, position
+from ponystudio.canvas.scene.items import FrameItem, NoteItem, WireItem, dots
+from ponystudio.graph.model import position
 
 
 @pytest.mark.parametrize("odd", [None, 3, "x", [1], [1, "2"], [True, 1], [1e9, 0], {"x": 1}])

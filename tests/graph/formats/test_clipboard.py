@@ -1,6 +1,7 @@
 """Copies as text, and pasting them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.editing.edits import Compound
 from ponystudio.graph.formats import clipboard, graph_file
-from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.model import Graph, Link, Node, position
 from ponystudio_resources import path
 
 
@@ -55,6 +56,32 @@ def test_incoming_wires_come_along_where_their_sources_are(graph):
     empty = Graph.of(Node("sampler", "core.load_image"))  # same id, another kind
     after = put(empty, clipboard.paste(empty, part, incoming=True))
     assert after.nodes["decode"].inputs == {}
+
+
+@pytest.mark.parametrize("at", [None, (5, 5), (1e308, -1e308)])
+@pytest.mark.parametrize("pos", [[1e308, 1e308], [1e308, -1e308], [9e6, 9e6], ["a", 1], [1]])
+def test_places_that_are_none_or_too_far_away(pos, at):
+    looks = {"pos": pos, "size": pos, "dots": {"model": [pos, [0, 0]]}}
+    part = Graph(
+        {"a": Node("a", "core.sample", inputs={"model": Link("b", "x")}), "b": Node("b", "core.b")},
+        {},
+        {"nodes": {"a": looks}, "frames": [{"pos": pos}], "notes": [{"pos": pos, "text": "x"}]},
+    )
+    after = put(Graph(), clipboard.paste(Graph(), part, at))
+    placed = [*after.view["nodes"].values(), *after.view["frames"], *after.view["notes"]]
+    for entry in placed:
+        if "pos" in entry:
+            assert position(entry["pos"]), entry
+        for dot in entry.get("dots", {}).get("model", ()):
+            assert position(dot)
+    graph_file.loads(graph_file.dumps(after, {}))
+
+
+def test_numbers_that_are_none_are_refused(graph):
+    text = clipboard.dumps(clipboard.extract(graph, ["sampler"]))
+    for number in ("NaN", "Infinity", "1e999", "1" + "0" * 30, "1" + "0" * 400):
+        with pytest.raises(GraphFileError):
+            clipboard.loads(re.sub(r'"pos": \[-?\d+', f'"pos": [{number}', text))
 
 
 def test_a_paste_comes_to_lie_around_a_place_on_the_grid(graph):
