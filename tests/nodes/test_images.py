@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from PIL import Image as Pillow
 from helpers.colour_files import P3_XYZ, rgb_profile
 from helpers.cut_outs import disc
 from helpers.node_context import FakeContext
-from ponystudio.api import Image, Mask
+from ponystudio.api import Image, Mask, nodes_in
 from ponystudio.diffusion.images.resample import PICTURE_METHODS, scale_picture
 from ponystudio.errors import MismatchedValues
+from ponystudio.graph.topology import bypass_input
+from ponystudio_nodes import images, upscale
 from ponystudio_nodes.images import load_image, preview_image, save_image, scale_image
 
 
@@ -147,3 +150,10 @@ def test_without_transparency_scaling_is_as_it_was() -> None:
 def test_an_alpha_of_another_size_is_not_scaled() -> None:
     with pytest.raises(MismatchedValues, match=r"alpha is 5×4 pixels, the image is 7×4"):
         scale_image(image(1, 3, 4, 7), Mask(torch.zeros(1, 1, 4, 5)), width=9)
+
+
+@pytest.mark.parametrize(("module", "name"), [(images, "scale_image"), (upscale, "upscale_image")])
+def test_a_bypassed_node_hands_on_the_alpha_that_it_is_given(module: ModuleType, name: str) -> None:
+    spec = next(kind.spec for kind in nodes_in(module) if kind.spec.id == f"core.{name}")
+    assert bypass_input(spec, "image") == "image"
+    assert bypass_input(spec, "mask") == "alpha"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from pathlib import Path
 
@@ -76,6 +77,20 @@ def test_a_profile_is_followed_in_every_format(tmp_path: Path, format: str, data
     assert close(picture[..., :3], wanted, 1.2)
     name = {P3: "Display P3", ADOBE: "Adobe RGB (1998)", SWAPPED: "red is green"}[data]
     assert notes == (f"The picture's colours were converted from {name} to sRGB.",)
+
+
+def test_a_profile_in_a_bmp(tmp_path: Path) -> None:
+    """Behind the pixels, pointed at by a header of version 5."""
+    height, width, _ = LEVELS.shape
+    rows = b"".join(
+        row[:, ::-1].tobytes() + bytes(-3 * width % 4) for row in np.ascontiguousarray(LEVELS[::-1])
+    )
+    header = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, len(rows), 0, 0, 0, 0)
+    header += bytes(16) + b"DEBM" + bytes(48)
+    header += struct.pack("<IIII", 4, 124 + len(rows), len(SWAPPED), 0)
+    start = struct.pack("<2sIII", b"BM", 14 + 124 + len(rows) + len(SWAPPED), 0, 14 + 124)
+    (tmp_path / "p.bmp").write_bytes(start + header + rows + SWAPPED)
+    assert close(rgb(tmp_path / "p.bmp"), LEVELS[..., [1, 0, 2]] / 255, 0.6)
 
 
 def test_display_p3_by_its_formula(tmp_path: Path) -> None:
