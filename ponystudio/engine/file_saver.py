@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import secrets
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from ponystudio.errors import PonyStudioError, UnsafePath
-from ponystudio.graph.atomic_write import write_error
+from ponystudio.graph.atomic_write import (
+    draft_beside,
+    make_folder,
+    sweep_drafts,
+    sync_folder,
+    write_error,
+)
 from ponystudio.graph.name_tokens import NUMBER
 from ponystudio.graph.output_names import checked_name
 
@@ -20,14 +27,14 @@ def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path]
     """Have `write` make PREFIX_00001.SUFFIX in `folder`, under the first number after the last;
     NUMBER in the prefix says where the number stands instead.
 
-    The file appears whole and replaces none, whoever else writes there. Raises UnsafePath,
-    StorageFull, NotWritable.
+    The file appears whole, replaces none, whoever else writes there, and survives a power cut.
+    Raises UnsafePath, StorageFull, NotWritable.
     """
     checked_name(prefix)
     target = folder.joinpath(*PurePosixPath(prefix.replace("\\", "/")).parts)
     if NUMBER not in target.name:
         target = target.with_name(f"{target.name}_{NUMBER}")
-    draft = target.with_name(f".{secrets.token_hex(8)}.tmp{suffix}")
+    draft = draft_beside(target, suffix)
     try:
         # Before any folder is made, which could be outside already.
         if not target.parent.resolve().is_relative_to(folder.resolve()):
@@ -36,18 +43,28 @@ def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path]
                 remedy="Choose another prefix.",
                 socket="prefix",
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
+        _sweep_once(target.parent)
         try:
             write(draft)
-            return _published(draft, target, suffix)
+            final = _published(draft, target, suffix)
         finally:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+        sync_folder(target.parent)
+        return final
     except OSError as error:
         raise write_error(error, target.parent) from None
     except PonyStudioError as error:
         name = target.name.replace(NUMBER, "…") + suffix
         error.where = error.where.replace(draft.name, name)
         raise
+
+
+@cache
+def _sweep_once(folder: Path) -> None:
+    """What earlier processes left is gone after one look."""
+    sweep_drafts(folder)
 
 
 def _published(draft: Path, target: Path, suffix: str) -> Path:

@@ -21,8 +21,9 @@ if sys.platform != "win32":
     import fcntl
 
 # What a name may have of bytes nearly everywhere, less what a draft's name adds.
-_LONGEST_NAME = 255 - len("..01234567.tmp")
-_DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp", re.DOTALL)
+_LONGEST_NAME = 255 - len("..01234567.tmp.webp") - len("..01234567.tmp")
+# The second kind is that of earlier versions.
+_DRAFT = re.compile(r"\.(?:(.+)\.[0-9a-f]{8}|[0-9a-f]{16})\.tmp(\.\w+)?", re.DOTALL)
 # Seconds in which a draft that nobody has locked may still be about to be.
 _YOUNG = 10.0
 # What says that a folder cannot be synced here, rather than that syncing it failed.
@@ -50,7 +51,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     failed, when the new one stands there whole but may be gone after a power cut.
     """
     target = Path(os.path.realpath(path))
-    draft = target.with_name(f".{_stem(target)}.{secrets.token_hex(4)}.tmp")
+    draft = draft_beside(target)
     try:
         try:
             with draft.open("xb") as file:
@@ -76,6 +77,12 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             where=str(path),
             remedy="Write it once more, or into a folder on another disk.",
         ) from None
+
+
+def draft_beside(target: Path, suffix: str = "") -> Path:
+    """A name for what is to become a file, which `sweep_drafts` knows; `suffix` is for writers that
+    go by it."""
+    return target.with_name(f".{_stem(target)}.{secrets.token_hex(4)}.tmp{suffix}")
 
 
 def sync_folder(folder: Path) -> None:
@@ -112,9 +119,11 @@ def make_folder(folder: Path) -> None:
 
 
 def sweep_drafts(folder: Path, target: Path | None = None) -> None:
-    """Remove what writers that were killed have left in a folder, of one file or of all.
+    """Remove what writers that were killed have left in a folder, of all files or of one in it,
+    whose links are followed.
 
-    Whoever writes a draft holds a lock on it; only what is ours, and nobody's any more, goes."""
+    Whoever writes a draft holds a lock on it, or does not take long; only what is ours, and
+    nobody's any more, goes."""
     if sys.platform == "win32":  # a draft there cannot be told from one that is being written
         return
     if target is not None:

@@ -1,9 +1,15 @@
+import errno
+import os
+import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from helpers.frail_disk import FrailDisk, every_failure
 from ponystudio.engine.file_saver import save_numbered
-from ponystudio.errors import UnsafePath
+from ponystudio.errors import PonyStudioError, UnsafePath
+from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.graph.name_tokens import NUMBER
 
 
@@ -59,3 +65,34 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path, prefix):
     with pytest.raises(UnsafePath):
         save_numbered(output, prefix, ".png", write)
     assert list(other.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
+def test_whatever_fails_there_is_a_whole_picture_or_none(tmp_path, code):
+    def scenario(number: int) -> FrailDisk:
+        root = tmp_path / f"{number}" / "disk"
+        root.mkdir(parents=True)
+        with FrailDisk(root, number, code) as disk:
+            try:
+                saved = save_numbered(root, "x/a", ".png", lambda path: write_bytes(path, b"whole"))
+            except PonyStudioError:
+                saved = None
+            cuts = [disk.cut_power(random.Random(n), root.parent / f"{n}") for n in range(5)]
+        assert saved is None or saved == root / "x" / "a_00001.png"
+        for after in (root, *cuts):
+            found = [path.read_bytes() for path in after.glob("x/a_*.png")]
+            assert found == [b"whole"] or (found == [] and saved is None), disk.failed
+        return disk
+
+    every_failure(scenario)
+
+
+def test_what_a_killed_process_left_half_is_swept(tmp_path):
+    old = [tmp_path / ".a.0123abcd.tmp.png", tmp_path / ".0123456789abcdef.tmp.png"]
+    kept = [tmp_path / ".hidden.png", tmp_path / ".a.0123abce.tmp.png"]
+    for path in (*old, *kept):
+        path.touch()
+    for path in (*old, kept[0]):
+        os.utime(path, (time.time() - 60,) * 2)
+    saved = save_numbered(tmp_path, "a", ".png", write)
+    assert set(tmp_path.iterdir()) == {saved, *kept}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -11,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from ponystudio.app.window.notifications import DesktopNotifier
 from ponystudio.engine.protocol.worker_messages import WorkerSettings
 from ponystudio.errors import PonyStudioError
+from ponystudio.graph.atomic_write import sweep_drafts
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.qt.notification import Notification
@@ -105,7 +107,7 @@ class Services(QObject):
         self.worker.start()
         self.worker.show_previews(self._settings.get("previews"))
         self._restore_queue()
-        self.runner.pictures.work.do(lambda: trim(self.runner.folders.previews, PREVIEWS_BYTES))
+        self.runner.pictures.work.do(partial(_tidy_up, self._settings.output_folder()))
 
     def close(self) -> None:
         self._restart.stop()
@@ -180,3 +182,11 @@ class Services(QObject):
             memory=int(self._settings.get("device_memory_gb") * 2**30),
             index_path=user_folders.model_index(),
         )
+
+
+def _tidy_up(output_folder: Path) -> None:
+    """In a thread: what is old, and what processes that were killed have left half."""
+    data, config, cache = user_folders.data(), user_folders.config(), user_folders.cache()
+    for folder in (data, config, cache, output_folder):
+        sweep_drafts(folder)
+    trim(cache / "previews", PREVIEWS_BYTES)

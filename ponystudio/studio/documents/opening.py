@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ponystudio.errors import GraphFileError
+from ponystudio.graph.atomic_write import sweep_drafts
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import file_lock
@@ -100,6 +101,7 @@ def load(path: Path, journal: Path | None = None) -> LoadedFile:
         return LoadedFile(graph, path.stem)
     digest = digest_of(path)
     graph = graph_file.read(path)
+    sweep_drafts(path.parent, path)
     lock, holder = lock_for_writing(path)
     protected = not os.access(path, os.W_OK)
     stored, stored_lock = _unsaved(digest, journal)

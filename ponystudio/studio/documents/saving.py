@@ -83,6 +83,7 @@ def write(job: SaveJob) -> str:
     data = dumps(graph, job.catalog).encode("utf-8")
     digest = hashlib.sha256(data).hexdigest()
     job.announce(digest)
+    atomic_write.sweep_drafts(job.path.parent, job.path)
     atomic_write.write_bytes(job.path, data)
     return digest
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 from helpers.documents import change, seed, titles
-from helpers.graphs import node, picture
+from helpers.graphs import CATALOG, node, picture
 from ponystudio.errors import GraphError
 from ponystudio.graph.editing.edits import AddNode
 from ponystudio.graph.formats import graph_file
@@ -108,3 +109,22 @@ def test_a_document_that_fails_keeps_no_other_from_coming_back(studio, file, mon
         studio.start()
     assert titles(studio.documents) == ["graph"]
     assert "This one cannot be shown." in caplog.text
+
+
+def test_what_a_killed_process_left_half_is_swept(studio, file):
+    document = studio.documents.open_now(file)
+    folder = studio.folder / "documents"
+    mine = folder / f"{document.id}.0123abcd.draft"
+    orphan, half = folder / "gone.0123abcd.draft", folder / ".session.json.0123abcd.tmp"
+    for path in (mine, orphan, half):
+        path.write_text("half")
+        os.utime(path, (0, 0))
+    other = Documents(studio.folder, CATALOG)  # another PonyStudio, in the same folder
+    other.restore()
+    other.wait()
+    assert mine.exists()
+    assert not orphan.exists()
+    assert not half.exists()
+    other.shutdown()
+    studio.again()
+    assert not mine.exists()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from helpers.documents import change
 from helpers.graphs import CATALOG, node, picture
 from ponystudio.graph.editing.edits import SetParam
@@ -119,3 +122,21 @@ def test_names_of_model_files_lead_to_the_same_file_from_anywhere(qapp, tmp_path
         assert not document.dirty
     finally:
         documents.shutdown()
+
+
+def test_what_a_killed_process_left_beside_the_file_is_swept(studio, file):
+    def left(name: str) -> Path:
+        draft = file.with_name(name)
+        draft.write_text("half")
+        os.utime(draft, (0, 0))
+        return draft
+
+    draft, other = left(f".{file.name}.0123abcd.tmp"), left(".other.json.0123abcd.tmp")
+    document = studio.documents.open_now(file)
+    assert not draft.exists()
+    left(draft.name)
+    change(document, 5)
+    studio.documents.save(document)
+    studio.documents.wait()
+    assert not draft.exists()
+    assert other.exists()  # of a file that nobody has asked for
