@@ -34,7 +34,7 @@ def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path]
     target = folder.joinpath(*PurePosixPath(prefix.replace("\\", "/")).parts)
     if NUMBER not in target.name:
         target = target.with_name(f"{target.name}_{NUMBER}")
-    draft = draft_beside(target, suffix)
+    draft = draft_beside(target.with_name(target.name.replace(NUMBER, "") or "_"), suffix)
     try:
         # Before any folder is made, which could be outside already.
         if not target.parent.resolve().is_relative_to(folder.resolve()):

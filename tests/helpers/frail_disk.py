@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import builtins
 import errno
+import functools
 import io
 import os
 import random
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -400,9 +402,53 @@ def _rename(names: dict[str, Any], naming: _Naming) -> None:
             names.pop(path, None)
 
 
-def every_failure(run: Callable[[int], FrailDisk], most: int = 2000) -> None:
+def every_failure(run: Callable[[int], FrailDisk | FrailSqlite], most: int = 2000) -> None:
     """Run a scenario with the first call failing, then the second, until none is left to fail."""
     for number in range(1, most):
         if not run(number).failed:
             return
     raise AssertionError(f"it makes more than {most} calls")
+
+
+class FrailSqlite:
+    """Of the statements that are run through `sqlite3.connect` while it is installed, the
+    `fail_at`th raises what SQLite raises on a disk with errors. Its files are its own business."""
+
+    def __init__(self, fail_at: int = 0, error: str = "disk I/O error") -> None:
+        self.fail_at, self.error = fail_at, error
+        self.calls = 0
+        self.failed: list[str] = []
+        self._patch = pytest.MonkeyPatch()
+
+    def __enter__(self) -> FrailSqlite:
+        frail, connect = self, sqlite3.connect
+
+        class Connection(sqlite3.Connection):
+            def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+                frail._may_fail(sql)
+                return super().execute(sql, *rest)
+
+            def executemany(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+                frail._may_fail(sql)
+                return super().executemany(sql, *rest)
+
+            def executescript(self, sql: str) -> sqlite3.Cursor:
+                frail._may_fail(sql)
+                return super().executescript(sql)
+
+            def commit(self) -> None:
+                frail._may_fail("COMMIT")
+                super().commit()
+
+        connected = functools.partial(connect, factory=Connection)
+        self._patch.setattr(sqlite3, "connect", connected)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._patch.undo()
+
+    def _may_fail(self, sql: str) -> None:
+        self.calls += 1
+        if self.calls == self.fail_at:
+            self.failed.append(sql)
+            raise sqlite3.OperationalError(self.error)

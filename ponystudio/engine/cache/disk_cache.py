@@ -25,7 +25,7 @@ from typing import Any
 from ponystudio.engine.cache.result_codec import Damaged, decode, encode
 from ponystudio.engine.cache.tensor_walk import size_in_bytes
 from ponystudio.errors import PonyStudioError
-from ponystudio.graph.atomic_write import write_bytes
+from ponystudio.graph.atomic_write import make_folder, write_bytes
 from ponystudio.system.file_names import spelt_out
 
 LIMIT = 4 * 2**30
@@ -120,7 +120,7 @@ class DiskCache:
         self._unreadable: dict[str, float] = {}
         self._index, self._index_at = _memory_index(), (0, 0)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._known = {path.stem for path in self._files()}
         except OSError as error:
             self._fail(error)
@@ -268,7 +268,7 @@ class DiskCache:
     def _write_file(self, path: Path, data: bytes) -> None:
         for pause in (*PAUSES, None):
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(path.parent)
                 write_bytes(path, data)
                 return
             except (OSError, PonyStudioError):

@@ -2,7 +2,7 @@
 
 The bytes are a safetensors file whose metadata has the value as a JSON tree (a tensor is
 {"$tensor": its name}, a value of the node API {"$value": its class, its fields...}), what the
-caller wants said, and a checksum of the tensors.
+caller wants said, and a checksum of all that: a byte that a disk has changed is noticed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ponystudio.api import (
     Vae,
 )
 
-FORMAT = "ponystudio.result 1"
+FORMAT = "ponystudio.result 2"
 _CLASSES: Mapping[str, type[Any]] = {
     cls.__name__: cls
     for cls in (Clip, Conditioning, Image, Latent, Mask, Model, Patch, Upscaler, Vae)
@@ -60,18 +60,8 @@ class Damaged(Exception):
 def encode(value: Any, about: Mapping[str, str]) -> bytes:
     """The value as bytes; `about` travels with it. Raises NotStorable."""
     tensors: dict[str, Tensor] = {}
-    tree = _to_json(value, tensors)
-    return bytes(
-        save(
-            tensors,
-            metadata={
-                **about,
-                "format": FORMAT,
-                "value": json.dumps(tree),
-                "checksum": _checksum(tensors),
-            },
-        )
-    )
+    said = {**about, "format": FORMAT, "value": json.dumps(_to_json(value, tensors))}
+    return bytes(save(tensors, metadata={**said, "checksum": _checksum(tensors, said)}))
 
 
 def decode(data: bytes) -> tuple[Any, dict[str, str]]:
@@ -79,11 +69,12 @@ def decode(data: bytes) -> tuple[Any, dict[str, str]]:
     try:
         length = int.from_bytes(data[:8], "little")
         about = json.loads(data[8 : 8 + length])["__metadata__"]
-        if about.pop("format") != FORMAT:
+        if about["format"] != FORMAT:
             raise Damaged("another format")
         tensors = load(data)
-        if about.pop("checksum") != _checksum(tensors):
+        if about.pop("checksum") != _checksum(tensors, about):
             raise Damaged("the checksum differs")
+        del about["format"]
         value = _from_json(json.loads(about.pop("value")), tensors)
     except _WHEN_DAMAGED as error:
         raise Damaged(str(error)) from None
@@ -120,9 +111,11 @@ def _from_json(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
     return _CLASSES[tree[_VALUE]](**content)
 
 
-def _checksum(tensors: Mapping[str, Tensor]) -> str:
-    """CRC-32 over all tensors: it guards against torn files, not against people."""
-    total = 0
+def _checksum(tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> str:
+    """CRC-32 over all tensors, their types and shapes, and what is said: it guards against torn
+    files and bad disks, not against people."""
+    shapes = {name: f"{tensor.dtype} {tuple(tensor.shape)}" for name, tensor in tensors.items()}
+    total = zlib.crc32(json.dumps([shapes, said], sort_keys=True).encode())
     for name in sorted(tensors):
         flat = tensors[name].contiguous().reshape(-1)
         total = zlib.crc32(flat.view(torch.uint8).numpy() if flat.numel() else b"", total)

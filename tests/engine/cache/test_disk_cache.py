@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import shutil
+import random
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 import pytest
 import torch
 
+from helpers.frail_disk import FrailDisk, FrailSqlite, every_failure
 from ponystudio.api import Image
 from ponystudio.engine.cache import disk_cache as module
 from ponystudio.engine.cache.disk_cache import DiskCache
@@ -410,3 +412,71 @@ def test_two_processes_share_a_folder(tmp_path):
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors.decode()
         assert not errors
+
+
+LEVELS = {"aa1.x": 0.25, "ab2.x": 0.5, "ac3.x": 0.75}
+
+
+def used(folder) -> None:
+    """A session; whatever goes wrong, a result is right or not there, and nothing is raised."""
+    cache = DiskCache(folder, limit=100_000, entry_limit=50_000)
+    try:
+        for key, level in LEVELS.items():
+            put(cache, key, level=level)
+            cache.remember("scope", key, f"digest of {key}", {f"digest of {key}": "why"})
+        check(cache)
+        cache.forget("ab2.x")
+        cache.flush()
+        put(cache, "ab2.x", level=LEVELS["ab2.x"])
+        check(cache)
+        assert cache.last("scope", "aa1.x") in (None, "digest of aa1.x")
+        assert cache.preimage("digest of aa1.x") in (None, "why")
+    finally:
+        cache.close()
+
+
+def check(cache) -> int:
+    right = 0
+    for key, level in LEVELS.items():
+        try:
+            assert cache.read(key).pixels.unique().tolist() == [level]
+            right += 1
+        except KeyError:
+            pass
+    cache.flush()
+    return right
+
+
+def found(folder) -> int:
+    """How many results the next session finds, all right ones."""
+    cache = DiskCache(folder)
+    try:
+        return check(cache)
+    finally:
+        cache.close()
+
+
+def test_whatever_fails_a_result_is_right_or_not_there(tmp_path):
+    def scenario(number: int) -> FrailDisk:
+        root = tmp_path / f"{number}" / "disk"
+        root.mkdir(parents=True)
+        with FrailDisk(root, number) as disk:
+            used(root / "cache")
+            cuts = [disk.cut_power(random.Random(n), root.parent / f"{n}") for n in range(2)]
+        for after in (root, *cuts):
+            count = found(after / "cache")
+        assert disk.failed or count == len(LEVELS)
+        return disk
+
+    every_failure(scenario)
+
+
+def test_whatever_fails_in_the_index_a_result_is_right_or_not_there(tmp_path):
+    def scenario(number: int) -> FrailSqlite:
+        with FrailSqlite(number) as index:
+            used(tmp_path / f"{number}")
+        count = found(tmp_path / f"{number}")
+        assert index.failed or count == len(LEVELS)
+        return index
+
+    every_failure(scenario)

@@ -67,7 +67,7 @@ GOOD = encode(Image(torch.rand(1, 3, 8, 8)), {"key": "k"})
         GOOD[:-1],
         GOOD[: len(GOOD) // 2],
         GOOD[:-1] + bytes([GOOD[-1] ^ 1]),
-        GOOD.replace(b"ponystudio.result 1", b"ponystudio.result 9"),
+        GOOD.replace(b"ponystudio.result 2", b"ponystudio.result 9"),
         GOOD.replace(b"$value", b"$valve"),
         b"\x80\x04cos\nsystem\n",
         bytes(1000),
@@ -76,3 +76,21 @@ GOOD = encode(Image(torch.rand(1, 3, 8, 8)), {"key": "k"})
 def test_torn_and_foreign_bytes_are_known_as_such(data):
     with pytest.raises(Damaged):
         decode(data)
+
+
+def test_no_byte_can_change_unnoticed():
+    value = (Image(torch.arange(12.0).reshape(1, 3, 2, 2)), 12.5, "a word", [3, True, None])
+    data = encode(value, {"key": "aa11", "seconds": "1.5"})
+    unnoticed = []
+    for at in range(len(data)):
+        for bit in (1, 16):
+            changed = bytearray(data)
+            changed[at] ^= bit
+            try:
+                found, about = decode(bytes(changed))
+            except Damaged:
+                continue
+            same = repr(found) == repr(value) and about == {"key": "aa11", "seconds": "1.5"}
+            if not same:
+                unnoticed.append((at, bit))
+    assert unnoticed == []
