@@ -71,7 +71,7 @@ class _Trial:
 
 
 class RestoreGuard(QObject):
-    """`changed` when there may be fewer suspects. `file` None: nothing is kept.
+    """`changed` when there may be fewer suspects. `file` None: it guards nothing.
 
     `begin` may be called on any thread. Where the file cannot be written, there is no guard, and
     nobody is kept from working.
@@ -117,6 +117,8 @@ class RestoreGuard(QObject):
     ) -> None:
         """This is about to be restored: if the program ends now, it is suspect. Whoever restores a
         suspect has been told to. `durable`: noted so that even a power cut does not undo it."""
+        if self._file is None:
+            return
         with self._lock:
             what = Restored(kind, id, title, path)
             known = [*self._suspects.values(), *(trial.what for trial in self._trials.values())]
@@ -238,8 +240,7 @@ class RestoreGuard(QObject):
             self._suspects.pop(key, None)
 
     def _append(self, did: str, what: Any, *, durable: bool = False) -> None:
-        if self._file is None:
-            return
+        assert self._file is not None
         try:
             if self._handle is None:
                 make_folder(self._file.parent)

@@ -25,35 +25,49 @@ def file(qapp, tmp_path, monkeypatch):
     return tmp_path / "data" / "restoring.jsonl"
 
 
+@pytest.fixture
+def begun(file):
+    """Makes guards as starts of the program do; their timers end with the test."""
+    guards = []
+
+    def begun() -> RestoreGuard:
+        guards.append(RestoreGuard(file))
+        return guards[-1]
+
+    yield begun
+    for guard in guards:
+        guard.close()
+
+
 def suspects(file) -> list[tuple[str, str, int]]:
     return [(s.kind, s.id, s.strikes) for s in RestoreGuard(file).suspects]
 
 
-def test_what_was_begun_is_suspect_when_the_program_ends_in_the_midst_of_it(file):
-    guard = RestoreGuard(file)
+def test_what_was_begun_is_suspect_when_the_program_ends_in_the_midst_of_it(file, begun):
+    guard = begun()
     assert guard.suspects == ()
     guard.begin("document", "one", "Ponies", "/graphs/ponies.json")
-    (found,) = RestoreGuard(file).suspects
+    (found,) = begun().suspects
     assert (found.title, found.path) == ("Ponies", "/graphs/ponies.json")
     assert suspects(file) == [("document", "one", 1)]  # until somebody decides
 
 
-def test_once_the_window_has_drawn_and_gone_on_for_a_while_nothing_is(file):
-    guard = RestoreGuard(file)
+def test_once_the_window_has_drawn_and_gone_on_for_a_while_nothing_is(file, begun):
+    guard = begun()
     guard.begin("document", "one")
     guard.drawn("document", "one")
     QTest.qWait(int(SETTLED * 400))
     assert suspects(file) == [("document", "one", 1)]
     file.write_bytes(b"")
-    guard = RestoreGuard(file)
+    guard = begun()
     guard.begin("document", "one")
     guard.drawn("document", "one")
     until(lambda: not file.stat().st_size)
     assert suspects(file) == []
 
 
-def test_a_window_that_stands_still_does_not_count_as_going_on(file):
-    guard = RestoreGuard(file)
+def test_a_window_that_stands_still_does_not_count_as_going_on(file, begun):
+    guard = begun()
     guard.begin("document", "one")
     guard.drawn("document", "one")
     QTest.qWait(30)
@@ -62,14 +76,14 @@ def test_a_window_that_stands_still_does_not_count_as_going_on(file):
     assert suspects(file) == [("document", "one", 1)]
 
 
-def test_what_is_not_seen_counts_as_drawn_after_a_while(file):
-    guard = RestoreGuard(file)
+def test_what_is_not_seen_counts_as_drawn_after_a_while(file, begun):
+    guard = begun()
     guard.begin("document", "one")
     until(lambda: not file.stat().st_size)
 
 
-def test_an_orderly_end_leaves_no_suspects(file):
-    guard = RestoreGuard(file)
+def test_an_orderly_end_leaves_no_suspects(file, begun):
+    guard = begun()
     guard.begin("document", "one")
     guard.begin("queue", "queue")
     guard.close()
@@ -90,8 +104,8 @@ def test_an_orderly_end_leaves_no_suspects(file):
         ([("begin", "a"), ("seen", "a"), ("end", "a")], []),
     ],
 )
-def test_who_is_at_fault(file, steps, at_fault):
-    guard = RestoreGuard(file)
+def test_who_is_at_fault(file, begun, steps, at_fault):
+    guard = begun()
     guard.begin("settings", "look")
     guard.drawn("settings", "look")
     for did, id in steps:
@@ -105,22 +119,22 @@ def test_who_is_at_fault(file, steps, at_fault):
     assert suspects(file) == expected
 
 
-def test_to_try_again_is_to_be_at_fault_again(file):
-    RestoreGuard(file).begin("document", "one", path="/a.json")
-    guard = RestoreGuard(file)
+def test_to_try_again_is_to_be_at_fault_again(file, begun):
+    begun().begin("document", "one", path="/a.json")
+    guard = begun()
     assert not guard.refuses(restore_guard.Path("/a.json"))
     guard.begin("file", "/a.json", "a", "/a.json")  # the same one, opened by name
     assert guard.suspects == ()
     guard.begin("document", "two", "a", "/a.json")
     guard.end("file", "/a.json")
     assert suspects(file) == [("document", "two", 2)]
-    assert RestoreGuard(file).refuses(restore_guard.Path("/a.json"))
-    assert not RestoreGuard(file).refuses(restore_guard.Path("/b.json"))
+    assert begun().refuses(restore_guard.Path("/a.json"))
+    assert not begun().refuses(restore_guard.Path("/b.json"))
 
 
-def test_who_is_forgiven_is_no_suspect_any_more(file):
-    RestoreGuard(file).begin("document", "one")
-    guard, told = RestoreGuard(file), []
+def test_who_is_forgiven_is_no_suspect_any_more(file, begun):
+    begun().begin("document", "one")
+    guard, told = begun(), []
     guard.changed.connect(lambda: told.append(len(guard.suspects)))
     guard.forgive(guard.suspects[0])
     assert told == [0]
@@ -128,16 +142,16 @@ def test_who_is_forgiven_is_no_suspect_any_more(file):
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]\n", b'["begin", 3]\n', b"\xff\n", b"[" * 99_999])
-def test_a_damaged_file_accuses_nobody(file, text):
+def test_a_damaged_file_accuses_nobody(file, begun, text):
     file.parent.mkdir(parents=True)
     file.write_bytes(text)
     assert suspects(file) == []
-    RestoreGuard(file).begin("document", "one")
+    begun().begin("document", "one")
     assert suspects(file) == [("document", "one", 1)]
 
 
-def test_a_torn_last_line_hides_no_other(file):
-    guard = RestoreGuard(file)
+def test_a_torn_last_line_hides_no_other(file, begun):
+    guard = begun()
     guard.begin("document", "one")
     guard.begin("document", "two")
     file.write_bytes(file.read_bytes()[:-5])

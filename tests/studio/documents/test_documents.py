@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 from PySide6.QtTest import QTest
 
 from helpers.documents import change, seed, titles
@@ -10,7 +13,7 @@ from ponystudio.graph.editing.edits import AddNode
 from ponystudio.graph.formats import graph_file
 from ponystudio.studio.documents import opening
 from ponystudio.studio.documents.documents import Documents
-from ponystudio.studio.restore_guard import RestoreGuard
+from ponystudio.studio.restore_guard import Restored, RestoreGuard
 
 
 def test_a_new_document_gives_way_to_one_that_is_opened(studio, file):
@@ -107,6 +110,13 @@ def test_a_folder_that_takes_nothing_is_told_and_work_goes_on(qapp, tmp_path, fi
     assert not documents.shutdown()
 
 
+def accusing(notes, id: str, title: str = "", path: str = "") -> RestoreGuard:
+    """A guard after a start that ended while it restored this document."""
+    what = asdict(Restored("document", id, title, path))
+    notes.write_text(json.dumps(["begin", what]) + "\n")
+    return RestoreGuard(notes)
+
+
 def test_what_the_guard_suspects_is_not_restored_and_stands_under_recent(studio, file):
     documents = studio.documents
     document = documents.open_now(file)
@@ -116,8 +126,7 @@ def test_what_the_guard_suspects_is_not_restored_and_stands_under_recent(studio,
     id = document.id
     studio.end()
     notes = studio.folder / "restoring.jsonl"
-    RestoreGuard(notes).begin("document", id, "graph", str(file))
-    guard = RestoreGuard(notes)
+    guard = accusing(notes, id, "graph", str(file))
     documents = studio.documents = Documents(studio.folder, CATALOG, guard=guard)
     documents.restore()
     documents.wait()
@@ -158,13 +167,13 @@ def test_each_is_noted_before_it_is_read_and_until_it_is_closed(studio, file, mo
     assert guard.trials == 1
     documents.close(document)
     assert guard.trials == 0
+    guard.close()
 
 
 def test_suspects_whose_journal_is_gone_are_forgotten(studio):
     studio.end()
     notes = studio.folder / "restoring.jsonl"
-    RestoreGuard(notes).begin("document", "gone")
-    guard = RestoreGuard(notes)
+    guard = accusing(notes, "gone")
     studio.documents = documents = Documents(studio.folder, CATALOG, guard=guard)
     documents.restore()
     documents.wait()
