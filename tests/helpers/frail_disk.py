@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import builtins
 import errno
-import functools
 import io
 import os
 import random
@@ -440,7 +439,11 @@ class FrailSqlite:
                 frail._may_fail("COMMIT")
                 super().commit()
 
-        connected = functools.partial(connect, factory=Connection)
+        def connected(database: Any, **more: Any) -> sqlite3.Connection:
+            if database == ":memory:":  # which is on no disk
+                return connect(database, **more)
+            return connect(database, **more, factory=Connection)
+
         self._patch.setattr(sqlite3, "connect", connected)
         return self
 

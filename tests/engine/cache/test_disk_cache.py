@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import shutil
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
