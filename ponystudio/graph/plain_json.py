@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ponystudio.errors import ParamRange, ParamType
+from ponystudio.system.json_reader import DEPTH
 
-# Deep enough for any document, shallow enough for every JSON reader's stack.
-DEPTH = 100
 # Beyond it lie numbers that other programs, and Python's own text form, cannot carry.
 INT_BITS = 64
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -11,6 +11,8 @@ Item = TypeVar("Item")
 
 _START, _WORD, _RUN, _FAR = 16, 10, 6, 1
 _OTHER_WORDS = 40  # a hit in the other words; a title that is met by word beginnings is worth more
+# Letters that are looked at: far above any title, and what is typed to find one.
+_LONGEST, _LONGEST_QUERY = 200, 60
 _WORDS = re.compile(r"\w+")
 
 
@@ -27,7 +29,7 @@ def match(query: str, text: str) -> Match | None:
 
     Words of the query may come in any order: "image up" meets "Upscale image".
     """
-    words = query.lower().split()
+    words, text = query[:_LONGEST_QUERY].lower().split(), text[:_LONGEST]
     if not words:
         return Match(0)
     whole = _letters("".join(words), text)
@@ -63,8 +65,8 @@ def ranked(
 
 def _begins_words(query: str, text: str) -> bool:
     """Whether all words of the query begin words of the text."""
-    known = _WORDS.findall(text.lower())
-    wanted = query.lower().split()
+    known = _WORDS.findall(text[: 10 * _LONGEST].lower())
+    wanted = query[:_LONGEST_QUERY].lower().split()
     return bool(wanted) and all(any(w.startswith(word) for w in known) for word in wanted)
 
 

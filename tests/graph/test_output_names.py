@@ -31,3 +31,8 @@ def test_names_that_are_none(prefix):
 @pytest.mark.parametrize("prefix", ["pony", "a/b/c", "a\\b", "žluť", "v1.5-x", "conny/comet"])
 def test_honest_prefixes_pass(prefix):
     assert not checked_prefix(prefix).is_absolute()
+
+
+def test_half_a_character_is_no_name():
+    with pytest.raises(UnsafePath, match="cannot have"):
+        checked_prefix("pony\ud800")

@@ -21,6 +21,8 @@ from ponystudio.widgets.common import Hairline, Lines, Spacing, label, rounded
 from ponystudio.widgets.primitives import draw_icon, px
 from ponystudio.widgets.rich_text import RichLabel, spanned, styled
 
+MOST_ROWS = 100
+
 
 class Facts(Lines):
     """How a picture was made; what is not known has no line."""
@@ -175,9 +177,11 @@ class Differences(QWidget):
             self._same.setText(spanned(self._missing_text(finding.lacking), "text2"))
             return
         found = finding.graphs.differences
-        for difference in found:
+        for difference in found[:MOST_ROWS]:
             self._rows.addWidget(DifferenceRow(difference))
             self._rows.addWidget(Hairline())
+        if (more := len(found) - MOST_ROWS) > 0:
+            self._rows.addWidget(label(self.tr("and %d more") % more, "caption", "text3"))
         self._count.say(self.tr("%d of %d values") % (len(found), finding.graphs.values))
         same = graph_diff.sentence(finding.graphs.same)
         if not found:

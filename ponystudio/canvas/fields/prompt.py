@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 - the signatures are Field's
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -16,6 +17,7 @@ from ponystudio.canvas.fields.prompt_layout import (
     COUNTER,
     INSET,
     LINE,
+    LONGEST,
     PLAIN_FOOT,
     TOP,
     PromptLayout,
@@ -123,7 +125,7 @@ class PromptField(Field):
         text = str(ctx.value)
         found = lay_out(text, round(rect.width() - 2 * INSET), self.dialect(ctx), ctx.theme.name)
         room = self.lines_in(rect.height())
-        for place in count.breaks:
+        for place in takewhile(LONGEST.__gt__, count.breaks):
             line, x = found.place(break_place(text, place))
             if line < room and place <= len(text):
                 at = origin + QPointF(x, line * LINE)

@@ -3,6 +3,7 @@ step of the undo stack; undo and redo are the document's."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import Any, Protocol
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, Qt, QTimer
@@ -34,6 +35,7 @@ from ponystudio.studio.models.token_counts import Count
 from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
 
+LINES_AT_ONCE = 100
 PAUSE_MS = 1500
 WEIGHT_STEP = 0.1
 _LINE_HEIGHT = QTextBlockFormat.LineHeightTypes.FixedHeight
@@ -292,7 +294,10 @@ class _Text(QTextEdit):
             return
         painter = QPainter(self.viewport())
         text = self.toPlainText()
-        for place in count.breaks:
+        corner = QPoint(self.viewport().width(), self.viewport().height())
+        first, last = (self.cursorForPosition(at).position() for at in (QPoint(), corner))
+        seen = slice(bisect_left(count.breaks, first), bisect_right(count.breaks, last) + 1)
+        for place in count.breaks[seen]:
             cursor = QTextCursor(self.document())
             cursor.setPosition(min(prompt_layout.break_place(text, place), len(text)))
             where = QRectF(self.cursorRect(cursor))
@@ -304,38 +309,76 @@ class _Text(QTextEdit):
 
 
 class _Marks(QSyntaxHighlighter):
-    """Weighted words on tint, and comments dim."""
+    """Weighted words on tint, and comments dim. A line's state stands for what is marked in it."""
 
     def __init__(self, document: QTextDocument, editor: PromptEditor) -> None:
         super().__init__(document)
         self._editor = editor
         self.spans: list[tuple[int, int]] = []
         self.comments: list[tuple[int, int]] = []
+        self._read_at = -1
+        self._refreshing = False
         self._look = QTextCharFormat()
         self._look.setForeground(editor.look.color("accent"))
         self._look.setBackground(editor.look.color("tint"))
         self._unread = QTextCharFormat()
         self._unread.setForeground(editor.look.color("text3"))
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self._refresh)
         document.contentsChanged.connect(self._refresh)
 
     def _refresh(self) -> None:
-        """Brackets and comments may reach over lines: one typed here may mark words there."""
-        if not self._editor.field.prompt:
+        """Brackets and comments may reach over lines: one typed here may mark words there. Lines
+        that change are marked some at a time, as each lays out all below it anew."""
+        if self._refreshing or not self._editor.field.prompt:
             return
+        self._read()
+        self._refreshing = True
+        changed = 0
+        block = self.document().begin()
+        while block.isValid() and block.position() < 2 * prompt_weights.LONGEST:
+            if block.userState() != _state(self._marked(block.position(), block.length() - 1)):
+                if changed == LINES_AT_ONCE:
+                    self._later.start()
+                    break
+                changed += 1
+                self.rehighlightBlock(block)
+            block = block.next()
+        self._refreshing = False
+
+    def _read(self) -> None:
+        if self._read_at == self.document().revision():
+            return
+        self._read_at = self.document().revision()
         dialect = self._editor.field.dialect(self._editor.now)
-        text = self.document().toPlainText()
-        spans, unread = prompt_weights.spans(text, dialect), list(comments(text, dialect))
-        if (spans, unread) != (self.spans, self.comments):
-            self.spans, self.comments = spans, unread
-            self.rehighlight()
+        text = self.document().toPlainText()[: prompt_weights.LONGEST]
+        self.spans, self.comments = prompt_weights.spans(text, dialect), [*comments(text, dialect)]
+
+    def _marked(self, start: int, length: int) -> list[tuple[int, int, bool]]:
+        """What is marked in a line: from where in it, how many letters, and whether a comment."""
+        found = []
+        for spans in (self.spans, self.comments):
+            # They are in order and lie apart.
+            for i in range(bisect_right(spans, start, key=lambda span: span[1]), len(spans)):
+                first, last = max(spans[i][0] - start, 0), min(spans[i][1] - start, length)
+                if first >= length:
+                    break
+                if first < last:
+                    found.append((first, last - first, spans is self.comments))
+        return found
 
     def highlightBlock(self, text: str) -> None:
-        offset = self.currentBlock().position()
-        for spans, look in ((self.spans, self._look), (self.comments, self._unread)):
-            for start, end in spans:
-                first, last = max(start - offset, 0), min(end - offset, len(text))
-                if first < last:
-                    self.setFormat(first, last - first, look)
+        if not self._editor.field.prompt:
+            return
+        self._read()
+        marked = self._marked(self.currentBlock().position(), len(text))
+        for first, letters, is_comment in marked:
+            self.setFormat(first, letters, self._unread if is_comment else self._look)
+        self.setCurrentBlockState(_state(marked))
+
+
+def _state(marked: list[tuple[int, int, bool]]) -> int:
+    return hash(tuple(marked)) & 0x7FFFFFFF if marked else -1
 
 
 def types(event: QKeyEvent) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,8 @@ from ponystudio.studio.models.token_counts import CHUNK, Count
 from ponystudio.widgets import text_layout, theme
 from ponystudio.widgets.theme import Theme
 
+# Letters that are laid out: far above what a card has room for, and what work there is with them.
+LONGEST = 4000
 LINE = 18.0
 ROLE = "prompt"
 _SEPARATOR = "\u2028"
@@ -30,14 +33,17 @@ _SEPARATOR = "\u2028"
 
 @dataclass(frozen=True, eq=False)
 class PromptLayout:
-    """`boxes` are the grounds behind weighted words: rects from the text's top left corner."""
+    """The text's beginning; `boxes` are the grounds behind weighted words: rects from its top left
+    corner."""
 
     layout: QTextLayout
     lines: int
     boxes: tuple[tuple[int, QRectF], ...]
 
     def place(self, index: int) -> tuple[int, float]:
-        """The line and the x of a character."""
+        """The line and the x of a character; one beyond those laid out is on a line below them."""
+        if index > len(self.layout.text()):
+            return self.lines, 0.0
         line = self.layout.lineForTextPosition(index)
         if not line.isValid():
             return 0, 0.0
@@ -60,7 +66,7 @@ def line_count(text: str, width: float) -> int:
         # A line and the next one's first word are wider than the room: four lines would take
         # more than twice the width.
         return 1
-    return _count_lines(text, round(width))
+    return _count_lines(text[:LONGEST], round(width))
 
 
 @lru_cache(maxsize=4096)
@@ -69,12 +75,16 @@ def _count_lines(text: str, width: int) -> int:
     return _break_lines(text, width).lineCount() + text.endswith("\n")
 
 
-@lru_cache(maxsize=256)
 def lay_out(text: str, width: int, dialect: str, theme_name: str) -> PromptLayout:
     """The lines of a text; `dialect` "" for one without weights."""
-    layout = _break_lines(text, width)
-    weighted = prompt_weights.spans(text, dialect) if dialect else []
-    unread = list(comments(text, dialect))
+    return _lay_out(text[: prompt_weights.LONGEST], width, dialect, theme_name)
+
+
+@lru_cache(maxsize=256)
+def _lay_out(text: str, width: int, dialect: str, theme_name: str) -> PromptLayout:
+    layout = _break_lines(text[:LONGEST], width)
+    weighted = _shown(prompt_weights.spans(text, dialect) if dialect else ())
+    unread = _shown(comments(text, dialect))
     ranges = []
     for spans, token in ((weighted, "accent"), (unread, "text3")):
         look = QTextCharFormat()
@@ -89,6 +99,11 @@ def lay_out(text: str, width: int, dialect: str, theme_name: str) -> PromptLayou
         layout = _lines(layout, width)
     boxes = tuple(box for span in weighted for box in _boxes(layout, *span))
     return PromptLayout(layout, layout.lineCount(), boxes)
+
+
+def _shown(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those that begin in what is laid out, as far as they reach in it."""
+    return [(start, min(end, LONGEST)) for start, end in spans if start < LONGEST]
 
 
 def _break_lines(text: str, width: int) -> QTextLayout:
@@ -117,8 +132,10 @@ def _lines(layout: QTextLayout, width: int) -> QTextLayout:
 def _boxes(layout: QTextLayout, start: int, end: int) -> list[tuple[int, QRectF]]:
     """One box on each line that a span touches."""
     result = []
-    for i in range(layout.lineCount()):
+    for i in range(layout.lineForTextPosition(start).lineNumber(), layout.lineCount()):
         line = layout.lineAt(i)
+        if line.textStart() >= end:
+            break
         first, last = max(start, line.textStart()), min(end, line.textStart() + line.textLength())
         if first < last:
             left, right = _x(line, first), _x(line, last)

@@ -9,7 +9,10 @@ from ponystudio.diffusion.text.prompt_syntax import without_comments
 
 ROUND = 1.1
 _NETWORK = re.compile(r"<(\w+:[^<>:]+):([+-]?[\d.]+)((?::[^<>]*)?)>")
-_WEIGHT = re.compile(r":\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$")
+_WEIGHT = re.compile(r":\s*+([+-]?(?:\d+(?:\.\d*+)?|\.\d+))\s*+\Z")
+_LONGEST_WEIGHT = 64
+LONGEST = 20_000
+"""Letters of a prompt whose weights are marked as it is painted and typed."""
 _APART = " \t\n,()[]<>|"
 _EDGES = " \t\n,"
 
@@ -28,6 +31,7 @@ def groups(text: str, dialect: str) -> list[Group]:
     """All closed brackets that weigh words, inner ones before those around them."""
     found: list[Group] = []
     open_brackets: list[tuple[int, str]] = []
+    waiting = {"(": 0, "[": 0}
     pairs = {")": "(", "]": "["} if dialect == "a1111" else {")": "("}
     text = without_comments(text, dialect, " ")
     i = 0
@@ -38,13 +42,13 @@ def groups(text: str, dialect: str) -> list[Group]:
             continue
         if letter in pairs.values():
             open_brackets.append((i, letter))
-        elif letter in pairs:
-            for back in range(len(open_brackets) - 1, -1, -1):
-                if open_brackets[back][1] == pairs[letter]:
-                    start = open_brackets[back][0]
-                    del open_brackets[back:]
-                    found.append(_group(text, start, i + 1))
-                    break
+            waiting[letter] += 1
+        elif letter in pairs and waiting[pairs[letter]]:
+            opening = ""
+            while opening != pairs[letter]:  # those of the other kind in between close nothing
+                start, opening = open_brackets.pop()
+                waiting[opening] -= 1
+            found.append(_group(text, start, i + 1))
         i += 1
     return found
 
@@ -91,11 +95,12 @@ def shown(weight: float) -> str:
 
 
 def _group(text: str, start: int, end: int) -> Group:
-    inside = text[start + 1 : end - 1]
     if text[start] == "[":
         return Group(start, end, (start + 1, end - 1), 1 / ROUND)
-    if match := _WEIGHT.search(inside):
-        return Group(start, end, (start + 1, start + 1 + match.start()), float(match[1]))
+    # Looked for at the end alone: brackets may nest without end.
+    colon = text.rfind(":", max(start + 1, end - _LONGEST_WEIGHT), end - 1)
+    if colon >= 0 and (match := _WEIGHT.match(text, colon, end - 1)):
+        return Group(start, end, (start + 1, colon), float(match[1]))
     return Group(start, end, (start + 1, end - 1), ROUND)
 
 

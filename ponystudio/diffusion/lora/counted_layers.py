@@ -6,7 +6,6 @@ Source: the format of lora_diffusion (Ryu 2022), and the order of the modules of
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ponystudio.errors import MismatchedValues, UnsupportedModel
+from ponystudio.system.json_reader import read_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,8 +64,8 @@ def _classes(component: str, said: str | None, path: Path) -> list[str]:
     if said is None:
         return list(CLASSES[component])
     try:
-        names = json.loads(said)
-    except (ValueError, RecursionError):
+        names = read_json(said)
+    except ValueError:
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         names = [said]

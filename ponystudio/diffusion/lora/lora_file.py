@@ -12,7 +12,6 @@ several in ours is cut into their rows. Importing this loads no torch.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import defaultdict
@@ -31,6 +30,7 @@ from ponystudio.diffusion.weights.name_table import FusedSlice, Table
 from ponystudio.errors import MismatchedValues, UnsupportedModel
 from ponystudio.library.recognition.lora_layers import COUNTED, contents, flat, listed
 from ponystudio.library.recognition.signatures import lora_family
+from ponystudio.system.json_reader import read_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -239,8 +239,8 @@ class LoraFile:
 
     def _peft_settings(self, part: str) -> dict[str, Any]:
         try:
-            settings = json.loads(self._file.metadata.get("lora_adapter_metadata", "{}"))
-        except (ValueError, RecursionError):
+            settings = read_json(self._file.metadata.get("lora_adapter_metadata", "{}"))
+        except ValueError:
             return {}
         if not isinstance(settings, dict):
             return {}

@@ -80,7 +80,7 @@ def _notes_on_words(text: str, dialect: str) -> Iterator[str]:
     networks = [name for name in found if APPLIED.match(name)]
     if networks:
         yield f"{listed(networks)}: {fate}, and no file is applied. Use an Apply LoRA node."
-    if others := [name for name in found if name not in networks]:
+    if others := [name for name in found if not APPLIED.match(name)]:
         yield f"{listed(others)}: {fate}, and nothing else is done with it."
     if wildcards := sorted({match[0] for match in WILDCARD.finditer(text)}):
         yield f"{listed(wildcards)}: read as plain text; __name__ is not filled in yet."
@@ -92,9 +92,11 @@ def _notes_on_words(text: str, dialect: str) -> Iterator[str]:
             yield "{x} is read as plain text; weights are written (x:1.2)."
         if re.search(r"\bAND\b", text):
             yield "AND is read as a word; the prompts are not combined."
-        if re.search(r":\s*[\d.]+\s*(?<!\\)\]", text):
+        if _deepest(text) > MOST_NESTED:
+            yield f"Brackets that stand in more than {MOST_NESTED} others are read as plain text."
+        if re.search(r":\s*+[\d.]++\s*+(?<!\\)\]", text):
             yield "[from:to:when] is read as plain text in brackets, at every step."
-        if re.search(r"(?<!\\)\[[^\[\]]*\|[^\[\]]*\]", text):
+        if re.search(r"(?<!\\)\[[^\[\]|]*+\|[^\[\]]*+\]", text):
             yield "[a|b] is read as plain text in brackets, at every step."
     else:
         if re.search(r"\bBREAK\b", text):
@@ -208,9 +210,10 @@ def _read_braces(text: str) -> tuple[str, list[str]]:
 
 # --- A1111 ---------------------------------------------------------------------------------
 
-EXTRA_NETWORK = re.compile(r"<\w+:[^>]+>")
+# With bounds, so that many a `<` without its `>` takes no time by the square of the text.
+EXTRA_NETWORK = re.compile(r"<\w{1,99}+:[^>]{1,999}+>")
 APPLIED = re.compile(r"<(?:lora|lyco|hypernet):", re.IGNORECASE)
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)"
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 A1111_TOKEN = re.compile(
     rf"""
     \\ (?P<escaped> [()\[\]\\]? )           # a lone backslash vanishes
@@ -221,7 +224,9 @@ A1111_TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-BREAK_WORD = re.compile(r"\s*\bBREAK\b\s*")
+BREAK_WORD = re.compile(r"\bBREAK\b")
+MOST_NESTED = 100
+"""Brackets of a kind around a word that are counted: each weighs all that is in it anew."""
 
 
 @dataclass
@@ -249,7 +254,7 @@ def _parse_a1111(text: str) -> list[Segment | Break]:
     for token in A1111_TOKEN.finditer(EXTRA_NETWORK.sub("", text)):
         if token["escaped"] is not None:
             parts.append(token["escaped"])
-        elif opening := token["open"]:
+        elif (opening := token["open"]) and len(unclosed[opening]) < MOST_NESTED:
             factor = ROUND if opening == "(" else SQUARE
             unclosed[opening].append(_Bracket(len(parts), factor))
         elif token["weight"] and unclosed["("] and math.isfinite(float(token["weight"])):
@@ -264,16 +269,32 @@ def _parse_a1111(text: str) -> list[Segment | Break]:
     weights = [1.0] * len(parts)
     # In A1111's order, so that the last bits too decide alike what merges.
     for bracket in (*closed, *unclosed["("], *unclosed["["]):
-        for i in range(bracket.start, len(parts) if bracket.end is None else bracket.end):
-            weights[i] *= bracket.factor
+        within = slice(bracket.start, bracket.end)
+        weights[within] = [weight * bracket.factor for weight in weights[within]]
     return _merged(parts, weights)
 
 
 def _with_breaks(text: str) -> Iterator[str | Break]:
-    for i, part in enumerate(BREAK_WORD.split(text)):
-        if i:
-            yield Break()
-        yield part
+    """The text between the words BREAK, without the blanks around them."""
+    first, *others = BREAK_WORD.split(text)
+    for part in others:
+        yield first.rstrip()
+        yield Break()
+        first = part.lstrip()
+    yield first
+
+
+def _deepest(text: str) -> int:
+    """In how many brackets of a kind a word stands at most."""
+    depth, most = {"(": 0, "[": 0}, 0
+    for token in A1111_TOKEN.finditer(text):
+        if opening := token["open"]:
+            depth[opening] += 1
+            most = max(most, depth[opening])
+        elif token["weight"] or token["close"]:
+            kind = "[" if token["close"] == "]" else "("
+            depth[kind] = max(0, depth[kind] - 1)
+    return most
 
 
 def _merged(parts: list[str | Break], weights: list[float]) -> list[Segment | Break]:
@@ -293,6 +314,7 @@ def _merged(parts: list[str | Break], weights: list[float]) -> list[Segment | Br
 # --- ComfyUI -------------------------------------------------------------------------------
 
 UNESCAPED_BRACKET = re.compile(r"(?<!\\)[()]")
+_LONGEST_NUMBER = 64
 
 
 def _parse_comfyui(text: str) -> Iterator[Segment]:
@@ -345,7 +367,7 @@ def _closing_brackets(text: str) -> dict[int, int]:
 
 def _inside(text: str, start: int, end: int, outer: float) -> tuple[int, int, float]:
     """The stretch within a bracket, less its `:weight`, and the weight that holds there."""
-    colon = text.rfind(":", start + 1, end)
+    colon = text.rfind(":", max(start + 1, end - _LONGEST_NUMBER), end)
     if colon >= 0:
         try:
             weight = float(text[colon + 1 : end])

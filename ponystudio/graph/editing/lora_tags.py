@@ -23,7 +23,8 @@ _TAG = r"<(?:lora|lyco):[^<>:]+(?::[^<>:]*)*>"
 _COMMENT = r"#[^\n]*"
 _TAGS = re.compile(rf"{_COMMENT}|(?P<tag>{_TAG})", re.IGNORECASE)
 _RUN = re.compile(
-    rf"{_COMMENT}|(?P<before>[\s,]*){_TAG}(?:[\s,]*{_TAG})*(?P<after>[\s,]*)", re.IGNORECASE
+    rf"{_COMMENT}|(?<![\s,])(?P<before>[\s,]*+){_TAG}(?:[\s,]*+{_TAG})*+(?P<after>[\s,]*+)",
+    re.IGNORECASE,
 )
 _OPENS, _CLOSES = frozenset("([{"), frozenset(")]}")
 
@@ -57,8 +58,9 @@ def strip_tags(text: str) -> str:
     def left(match: re.Match[str]) -> str:
         if match["before"] is None:
             return match[0]
-        before, after = text[: match.start()], text[match.end() :]
-        if not before or not after or before[-1] in _OPENS or after[0] in _CLOSES:
+        start, end = match.span()
+        before, after = text[max(start - 1, 0) : start], text[end : end + 1]
+        if not before or not after or before in _OPENS or after in _CLOSES:
             return ""
         if not match["before"] or not match["after"]:
             return match["before"] or match["after"]

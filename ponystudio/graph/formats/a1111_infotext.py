@@ -17,10 +17,15 @@ from typing import Any, NamedTuple
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Graph, Node
+from ponystudio.system.json_reader import read_json
 
 PROMPT, NEGATIVE = "Prompt", "Negative prompt"
-# Names and blanks are bounded: a prompt that fills the last line must not take for ever.
-_PAIR = re.compile(r'\s{0,9}(\w[\w \-/]{1,99}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+LONGEST = 2**20
+"""Letters of a text that are read: far above any prompt."""
+# Each run of letters is tried once, from its beginning: the last line may be a prompt without end.
+_NAME = re.compile(r"(?<![\w \-/])[\w \-/]++:\s*+")
+_VALUE = re.compile(r'"(?:\\.|[^\\"])++"(?=,|\Z)|[^,]*+')
+_LONGEST_NAME = 100
 _SIZE = re.compile(r"(\d+)x(\d+)")
 _FEWEST_PAIRS = 3
 
@@ -71,10 +76,11 @@ def parse(text: str) -> dict[str, str]:
     """The fields of a `parameters` text, "Prompt" and "Negative prompt" among them.
 
     A value WxH also gives `NAME-1` and `NAME-2`. The last line counts as pairs only if at least
-    three match, else it belongs to the prompt. Any text parses; no default is filled in.
+    three match, else it belongs to the prompt. Any text parses; no default is filled in. What
+    stands beyond LONGEST letters is not read.
     """
-    *lines, last = text.strip().split("\n")
-    pairs = _PAIR.findall(last)
+    *lines, last = text[:LONGEST].strip().split("\n")
+    pairs = list(_pairs_in(last))
     if len(pairs) < _FEWEST_PAIRS:
         lines, pairs = [*lines, last], []
     start = next((i for i, line in enumerate(lines) if line.startswith(f"{NEGATIVE}:")), len(lines))
@@ -83,10 +89,21 @@ def parse(text: str) -> dict[str, str]:
         NEGATIVE: "\n".join(lines[start:]).removeprefix(f"{NEGATIVE}:").strip(),
     }
     for name, value in pairs:
-        fields[name] = _unquoted(value.strip())
+        fields[name] = _unquoted(value)
         if sides := _SIZE.fullmatch(fields[name]):
             fields[f"{name}-1"], fields[f"{name}-2"] = sides.groups()
     return fields
+
+
+def _pairs_in(line: str) -> Iterator[tuple[str, str]]:
+    """Names with their values, as they are written."""
+    place = 0
+    while found := _NAME.search(line, place):
+        place = found.end()
+        name = found[0].rstrip()[:-1][-_LONGEST_NAME:].lstrip(" -/")
+        if len(name) > 1 and (value := _VALUE.match(line, place)):
+            place = value.end() + 1  # behind the comma
+            yield name, value[0].strip()
 
 
 # Fields of a LoRA with what they are where they are not set.
@@ -225,6 +242,6 @@ def _unquoted(text: str) -> str:
     if text[:1] != '"' or text[-1:] != '"':
         return text
     try:
-        return str(json.loads(text))
+        return str(read_json(text))
     except ValueError:
         return text

@@ -19,6 +19,7 @@ from ponystudio.graph.formats.graph_file import lay_out
 from ponystudio.graph.model import FARTHEST, Graph, Node, position
 from ponystudio.graph.plain_json import plain
 from ponystudio.graph.topology import find_cycle, order
+from ponystudio.system.json_reader import read_json
 
 FORMAT = "ponystudio.clipboard"
 MIME = "application/x-ponystudio-graph"
@@ -72,8 +73,8 @@ def loads(text: str) -> Graph | None:
         return None
     if '"' + FORMAT + '"' in text:
         try:
-            data = json.loads(text)
-        except (ValueError, RecursionError):
+            data = read_json(text)
+        except ValueError:
             return None
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             return None

@@ -10,6 +10,7 @@ import errno
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,9 @@ from ponystudio.errors import GraphFileError, shortened
 from ponystudio.graph.atomic_write import write_text
 from ponystudio.graph.formats.migrations import MIGRATIONS
 from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, malformed_part
-from ponystudio.graph.plain_json import DEPTH, shown
+from ponystudio.graph.plain_json import shown
 from ponystudio.system.file_names import near, why_absent
+from ponystudio.system.json_reader import DEPTH, JsonLimit, read_json
 from ponystudio.system.regular_file import NotRegular, open_regular, read_regular
 
 WIDTH = 100
@@ -124,7 +126,7 @@ def write(graph: Graph, path: Path, catalog: Mapping[str, NodeSpec] | None = Non
 def loads(text: str, *, where: str = "") -> Graph:
     """The graph in a JSON text; `where` names its source in errors. Raises GraphFileError."""
     try:
-        document = json.loads(
+        document = read_json(
             text,
             object_pairs_hook=_unique,
             parse_float=_finite_float,
@@ -137,8 +139,8 @@ def loads(text: str, *, where: str = "") -> Graph:
             "The file is empty." if not text.strip() else f"This is no JSON, or damaged: {place}."
         )
         raise _unreadable(what, where) from None
-    except RecursionError:
-        raise _unreadable(f"It is nested deeper than {DEPTH} levels.", where) from None
+    except JsonLimit as error:
+        raise _unreadable(str(error), where) from None
     except GraphFileError as error:
         raise GraphFileError(
             error.what, where=_join(where, error.where), remedy=error.remedy
@@ -310,8 +312,7 @@ def _containers(values: Iterable[Any]) -> Iterable[Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise GraphFileError(
             f"{shown(twice)} stands twice in one object.", remedy="Remove or rename one of them."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from ponystudio.errors import Differs, GraphFileError
 from ponystudio.graph.formats.embedded_metadata import RECEIPT, graph_text
+from ponystudio.system.json_reader import read_json
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def receipt_of(fields: Mapping[str, str], where: str) -> Receipt:
     """
     graph_text(fields, where)  # which says what is wrong with one without a graph
     try:
-        receipt = json.loads(fields.get(RECEIPT, ""))
+        receipt = read_json(fields.get(RECEIPT, ""))
         if isinstance(receipt, dict):
             return Receipt(receipt)
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     raise GraphFileError(
         "The picture carries a graph and no receipt of how it was made.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from ponystudio.errors import DamagedFile, MissingFile, UnknownModel, UnsafeFile
 from ponystudio.library.formats.quantization import refuse_settings
 from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.formats.weights_file import WeightsFile, merged, open_weights
+from ponystudio.system.json_reader import read_json
 from ponystudio.system.regular_file import open_regular
 
 INDEX = "model_index.json"
@@ -114,8 +114,8 @@ def _shards(index: Path) -> WeightsFile:
 def _json(path: Path) -> dict[str, Any]:
     try:
         with open_regular(path) as file:
-            content = json.loads(file.read(LONGEST_JSON))
-    except (OSError, ValueError, RecursionError) as error:
+            content = read_json(file.read(LONGEST_JSON))
+    except (OSError, ValueError) as error:
         raise DamagedFile(f"The file cannot be read: {error}.", where=str(path)) from None
     if not isinstance(content, dict):
         raise DamagedFile("The file is no JSON object.", where=str(path))

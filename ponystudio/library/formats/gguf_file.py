@@ -29,6 +29,7 @@ ALIGNMENT = 32
 # Of the largest models the tokenizer takes some MiB, and there are some thousands of tensors.
 LONGEST_HEADER = 32 << 20
 MOST_ENTRIES = 100_000
+MOST_WORDS = 2_000_000
 LONGEST_NAME = 1000
 # Longer ones, such as templates of chats, are passed over.
 LONGEST_TEXT = 64 << 10
@@ -102,6 +103,7 @@ class _Header:
         self.data = data
         self.where = where
         self.position = len(MAGIC)
+        self.words = 0  # in lists, so far
 
     def number(self, form: str) -> Any:
         at = self.skip(struct.calcsize(form))
@@ -190,6 +192,9 @@ def _pass_array(header: _Header, key: str) -> None:
     if kind != TEXT:
         header.skip(count * struct.calcsize(_form(header, kind, key)))
         return
+    header.words += count
+    if header.words > MOST_WORDS:
+        raise header.nonsense(f"The header promises {header.words:,} words.")
     for _ in range(count):
         header.skip(header.number("<Q"))
 

@@ -194,15 +194,15 @@ class _Machine:
             target[self._key(key)] = value
 
     def _key(self, key: Any) -> Hashable:
-        """Only flat keys: the hash of a tuple of tuples of ... takes as long as a file likes."""
-        flat = key if isinstance(key, tuple) else (key,)
-        if len(flat) > 16 or not all(map(is_plain, flat)):
+        """No tuples: many can be made that share a hash, and a dictionary of them takes time by the
+        square of their number."""
+        if not is_plain(key):
             raise self._refused("an object as the key of a dictionary")
         return key  # type: ignore[no-any-return]
 
 
 def is_plain(item: Any) -> bool:
-    """Whether this may be the key of a dictionary, or a part of one."""
+    """Whether this may be the key of a dictionary."""
     if isinstance(item, int):
         return abs(item) < LARGEST_KEY
     return isinstance(item, _SCALARS)

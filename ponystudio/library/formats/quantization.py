@@ -17,6 +17,7 @@ from typing import Any
 
 from ponystudio.errors import DamagedFile, UnsupportedModel
 from ponystudio.library.formats.tensor_info import FLOATS, PACKED, TensorInfo
+from ponystudio.system.json_reader import read_json
 
 # What the numbers of a weight are to be multiplied by stands beside it under these endings; with it
 # may stand the scales of inputs, which only kernels for such numbers use, and marks.
@@ -304,8 +305,8 @@ def _parsed(data: bytes, name: str, where: str) -> dict[str, Any]:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except ValueError:
         return None
 
 

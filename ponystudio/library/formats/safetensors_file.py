@@ -19,10 +19,13 @@ from ponystudio.library.formats.tensor_info import (
     TensorInfo,
     check_places,
 )
+from ponystudio.system.json_reader import JsonLimit, read_json
 
 LONGEST_HEADER = 100_000_000
-# The largest models have some thousands of tensors, of three brackets each.
-MOST_BRACKETS = 1_000_000
+# The largest models have some thousands of tensors, of four names each; a log of training has some
+# hundred thousand.
+MOST_NAMES = 1_000_000
+MOST_METADATA = 10_000
 METADATA = "__metadata__"
 
 
@@ -45,20 +48,20 @@ def read_header(data: memoryview, where: str) -> tuple[dict[str, TensorInfo], di
             remedy="Download it again.",
         )
     text = bytes(data[8:body])
-    if text.count(b"[") + text.count(b"{") > MOST_BRACKETS:
-        raise DamagedFile("The header of the file is nested without end.", where=where)
     try:
-        header = json.loads(text, object_pairs_hook=_no_duplicates)
+        header = read_json(text, names=MOST_NAMES, object_pairs_hook=_no_duplicates)
     except _Duplicate as error:
         raise DamagedFile(f"The header names {error.args[0]!r} twice.", where=where) from None
-    except (ValueError, RecursionError):
+    except JsonLimit as error:
+        raise DamagedFile(f"The header of the file is no header. {error}", where=where) from None
+    except ValueError:
         raise DamagedFile(
             "The header of the file is not readable.", where=where, remedy="Download it again."
         ) from None
     if not isinstance(header, dict):
         raise DamagedFile("The header of the file makes no sense.", where=where)
     metadata = header.pop(METADATA, None) or {}
-    if not isinstance(metadata, dict):
+    if not isinstance(metadata, dict) or len(metadata) > MOST_METADATA:
         raise DamagedFile("The metadata of the file makes no sense.", where=where)
     tensors = [_tensor(name, entry, body, where) for name, entry in header.items()]
     tensors.sort(key=lambda tensor: (tensor.start, tensor.nbytes))

@@ -6,22 +6,26 @@ Read are the metadata of the file (modelspec.* and the training log ss_*) and th
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+from ponystudio.system.json_reader import read_json
 from ponystudio.system.regular_file import read_regular
 
 SIDECARS = (".civitai.info", ".json")
 LONGEST = 4 << 20
 """Bytes of a sidecar, and letters of a training log, that are read."""
+LONGEST_TEXT = 20_000
+"""Letters of anything that is said; far above what authors write."""
 MOST_TAGS = 24
-_MARKUP = re.compile(r"<[^>]*>")
+MOST_WORDS = 200
+_MARKUP = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,10 @@ def _words(metadata: Mapping[str, str], beside: Iterable[Mapping[str, Any]]) -> 
     found = [metadata.get("modelspec.trigger_phrase", "")]
     for each in beside:
         trained = each.get("trainedWords")
-        found += map(_text, trained if isinstance(trained, list) else ())
+        found += map(_text, trained[:MOST_WORDS] if isinstance(trained, list) else ())
         found.append(_text(each.get("activation text")))
-    words = (word.strip() for phrase in found for word in phrase.split(","))
-    return tuple(dict.fromkeys(word for word in words if word))
+    words = (word.strip() for phrase in found for word in phrase[:LONGEST_TEXT].split(","))
+    return tuple(dict.fromkeys(word for word in words if word))[:MOST_WORDS]
 
 
 def _tags(log: str) -> tuple[tuple[str, int], ...]:
@@ -103,8 +107,8 @@ def _sidecar(path: Path) -> dict[str, Any]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return read_json(text)
+    except ValueError:
         return None
 
 
@@ -114,5 +118,9 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     """As plain text: Civitai's descriptions are HTML, and "None" is how trainers say nothing."""
-    text = unescape(_MARKUP.sub(" ", value)).strip() if isinstance(value, str) else ""
-    return "" if text == "None" else text
+    if not isinstance(value, str):
+        return ""
+    text = _MARKUP.sub(" ", value[:LONGEST_TEXT])
+    with suppress(ValueError):  # a number of thousands of digits
+        text = unescape(text)
+    return "" if text.strip() == "None" else text.strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from ponystudio.library.recognition.denoiser_signatures import (
 )
 from ponystudio.library.recognition.model_file import ModelFile, Part, check_kind
 from ponystudio.library.recognition.prediction import prediction
+from ponystudio.system.json_reader import read_json
 
 __all__ = ["ModelFile", "Part", "check_kind", "recognise", "recognise_open"]
 
@@ -273,7 +273,7 @@ def _lora_family(metadata: Mapping[str, str], tensors: Tensors) -> tuple[str, st
 
 def _config(file: WeightsFile) -> dict[str, Any]:
     try:
-        config = json.loads(file.metadata.get(CONFIG, "{}"))
-    except (ValueError, RecursionError):
+        config = read_json(file.metadata.get(CONFIG, "{}"))
+    except ValueError:
         return {}
     return config if isinstance(config, dict) else {}

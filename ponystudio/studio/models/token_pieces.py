@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ponystudio.diffusion.text.sentencepiece_tokens import SentencePieces
 
 Span = tuple[int, int]
+_WEIGHT = re.compile(r":\s*+[+-]?[\d.]++\s*+\)")
+_MOST_MISSES = 20
 
 
 @dataclass(frozen=True)
@@ -195,23 +197,28 @@ class _Aligner:
     in order, with syntax between."""
 
     def __init__(self, text: str, dialect: str) -> None:
-        from ponystudio.diffusion.text.prompt_syntax import without_comments
+        from ponystudio.diffusion.text.prompt_syntax import (
+            BREAK_WORD,
+            EXTRA_NETWORK,
+            without_comments,
+        )
 
         self._text = text = without_comments(text, dialect, " ")
         self._place = 0
-        hidden = [r":\s*[+-]?[\d.]+\s*\)"]
-        if dialect == "a1111":
-            hidden += [r"<\w+:[^>]+>", r"\s*\bBREAK\b\s*"]
-        self._syntax = dict(
-            match.span() for pattern in hidden for match in re.finditer(pattern, text)
-        )
+        self._misses = 0
+        hidden = (_WEIGHT, EXTRA_NETWORK, BREAK_WORD) if dialect == "a1111" else (_WEIGHT,)
+        self._syntax = dict(match.span() for pattern in hidden for match in pattern.finditer(text))
         """Where syntax begins, and where it ends."""
 
     def take(self, segment: str) -> list[int]:
         """The place of each character of the next segment."""
-        found = self._walk(segment, skip=True) or self._walk(segment, skip=False)
+        found: list[int] = []
+        if self._misses < _MOST_MISSES:  # each looks through the rest of the text
+            found = self._walk(segment, skip=True) or self._walk(segment, skip=False)
         if found:
             self._place = found[-1] + 1
+        else:
+            self._misses += 1
         return found or [self._place] * len(segment)
 
     def _walk(self, segment: str, skip: bool) -> list[int]:

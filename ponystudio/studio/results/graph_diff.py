@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from ponystudio.graph.model import Graph, Node
 Catalog = Mapping[str, NodeSpec]
 Piece = tuple[str, bool]
 """A text and whether it is only on this side."""
+_LONGEST, _MOST_COMPARED = 20_000, 1_000_000
+"""Letters of a text that is compared word by word, and pairs of words."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,17 @@ def values_edit(current: Graph, of: Graph) -> Edit | None:
 
 
 def words(before: str, after: str) -> tuple[list[Piece], list[Piece]]:
-    """Both texts in pieces: what is only in the one or the other, word by word."""
+    """Both texts in pieces: what is only in the one or the other, word by word. Texts without end
+    are compared as a whole, since the time for their words grows by the square."""
     import difflib
 
-    old, new = (re.findall(r"\s+|\w+|[^\w\s]", text) for text in (before, after))
+    old, new = (re.findall(r"\s+|\w+|[^\w\s]", text[:_LONGEST]) for text in (before, after))
     left: list[Piece] = []
     right: list[Piece] = []
+    if max(len(before), len(after)) > _LONGEST or len(old) * len(new) > _MOST_COMPARED:
+        _append(left, before, before != after)
+        _append(right, after, before != after)
+        return left, right
     for kind, a0, a1, b0, b1 in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
         _append(left, "".join(old[a0:a1]), kind != "equal")
         _append(right, "".join(new[b0:b1]), kind != "equal")
@@ -127,16 +135,16 @@ def paired(a: Graph, b: Graph) -> list[tuple[Node | None, Node | None]]:
     right = {
         id: node for id, node in b.nodes.items() if id not in a.nodes or _other(node, a.nodes[id])
     }
-    rest = list(right.values())
+    waiting: defaultdict[str, deque[Node]] = defaultdict(deque)
+    for node in right.values():
+        waiting[node.type].append(node)
     for id, node in a.nodes.items():
         if id not in left:
             pairs.append((node, b.nodes[id]))
-            continue
-        partner = next((other for other in rest if other.type == node.type), None)
-        if partner is not None:
-            rest.remove(partner)
-        pairs.append((node, partner))
-    pairs.extend((None, node) for node in rest)
+        else:
+            pairs.append((node, waiting[node.type].popleft() if waiting[node.type] else None))
+    alone = {node.id for others in waiting.values() for node in others}
+    pairs.extend((None, node) for id, node in right.items() if id in alone)
     return pairs
 
 

@@ -18,13 +18,18 @@ from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIP
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors
 from ponystudio.pictures.picture_reader import read_description, read_fields
+from ponystudio.system.json_reader import read_json
 
 SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg"})
 _NAMES = {".png": "PNG", ".webp": "WebP", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
 
-# "mane: 0123456789ab, hat: 9f31c2d07a55"; names may hold commas.
-_LORA = re.compile(r"(?:^|, )(.+?): [0-9a-fA-F]+(?=,|$)")
+# "mane: 0123456789ab, hat: 9f31c2d07a55"; names may hold commas, so it is split at the hashes.
+_LORA_HASH = re.compile(r": [0-9a-fA-F]++(?:, |,?\Z)")
+
+
+LONGEST_LIST, MOST_FILES = 64_000, 200
+"""Of a picture's LoRAs: letters, and how many."""
 
 
 @dataclass(frozen=True)
@@ -218,8 +223,8 @@ def _model_file(graph: Graph, sampler: Node) -> str:
 
 def _receipt(text: str) -> dict[str, Any]:
     try:
-        receipt = json.loads(text) if text else {}
-    except (ValueError, RecursionError):
+        receipt = read_json(text) if text else {}
+    except ValueError:
         return {}
     return receipt if isinstance(receipt, dict) else {}
 
@@ -231,7 +236,8 @@ def _from_parameters(text: str) -> dict[str, Any]:
     if not text:
         return {}
     fields = parse(text)
-    files = {fields.get("Model", ""), *_LORA.findall(fields.get("Lora hashes", ""))}
+    *loras, _ = _LORA_HASH.split(fields.get("Lora hashes", "")[:LONGEST_LIST])
+    files = {fields.get("Model", ""), *loras[:MOST_FILES]}
     known = {
         "prompt": fields.get(PROMPT, ""),
         "negative": fields.get(NEGATIVE, ""),

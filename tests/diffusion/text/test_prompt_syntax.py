@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ponystudio.diffusion.text.prompt_syntax import (
     DIALECTS,
+    MOST_NESTED,
     Break,
     Segment,
     notes,
@@ -311,3 +312,19 @@ def test_no_notes_on_what_acts(text, dialect):
 
 def test_and_is_an_ordinary_word_in_comfyui():
     assert notes("a AND b [c|d]", "comfyui") == []
+
+
+def test_brackets_without_end_are_words_and_said_so():
+    text = "(" * 1000 + "pony" + ")" * 1000
+    (first, *_) = parse(text, "a1111")
+    assert max(part.weight for part in parse(text, "a1111")) == pytest.approx(1.1**MOST_NESTED)
+    assert "(" in first.text or "pony" in first.text
+    assert any("more than 100 others" in note for note in notes(text, "a1111"))
+    honest = "(" * MOST_NESTED + "pony" + ")" * MOST_NESTED
+    assert not any("others" in note for note in notes(honest, "a1111"))
+    assert [part.text for part in parse(honest, "a1111")] == ["pony"]
+
+
+def test_a_word_and_its_break_part_without_the_blanks_between():
+    found = parse("a  BREAK \n BREAK b BREAKER", "a1111")
+    assert found == [Segment("a"), Break(), Break(), Segment("b BREAKER")]

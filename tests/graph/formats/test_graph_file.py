@@ -6,6 +6,7 @@ import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -288,3 +289,18 @@ def test_readers_never_see_half_a_file(tmp_path):
         thread.join()
     assert set(seen) <= {4, 2000}
     assert seen
+
+
+def test_a_name_that_stands_twice_among_many_is_found_at_once():
+    nodes = ",".join(f'"n{i}":{{}}' for i in range(100_000))
+    began = process_time()
+    with pytest.raises(GraphFileError, match="'n99999' stands twice"):
+        loads('{"format":"ponystudio.graph","version":1,"nodes":{' + nodes + ',"n99999":{}}}')
+    assert process_time() - began < 5
+
+
+def test_more_than_a_graph_can_have_is_refused_before_it_is_read():
+    began = process_time()
+    with pytest.raises(GraphFileError, match=r"more than .* lists and objects"):
+        loads("[" + "[]," * 10_000_000 + "[]]")
+    assert process_time() - began < 2

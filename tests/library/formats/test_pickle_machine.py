@@ -85,3 +85,9 @@ def test_the_name_is_in_the_error() -> None:
     with pytest.raises(UnsafeFile, match=r"os\.system") as caught:
         read(b"\x80\x02cos\nsystem\n.")
     assert caught.value.where == "file"
+
+
+def test_keys_that_could_share_a_hash_are_refused() -> None:
+    """Of tuples there are as many with one hash as a file likes."""
+    with pytest.raises(UnsafeFile, match="key of a dictionary"):
+        read(pickle.dumps({(1, 2): 3}, 2))

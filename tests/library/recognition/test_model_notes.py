@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import json
 
-from ponystudio.library.recognition.model_notes import LONGEST, MOST_TAGS, said_of
+import pytest
+
+from ponystudio.library.recognition.model_notes import (
+    LONGEST,
+    LONGEST_TEXT,
+    MOST_TAGS,
+    MOST_WORDS,
+    said_of,
+)
 
 
 def beside(path, suffix: str, content: object) -> None:
@@ -65,3 +73,17 @@ def test_what_makes_no_sense_is_passed_over(tmp_path):
     path.with_suffix(".json").write_text(" " * (LONGEST + 1) + "{}", "utf-8")
     said = said_of(path, {"modelspec.author": "None", "ss_tag_frequency": '{"a": 3}'})
     assert (said.author, said.tags, said.notes) == ("", (), "")
+
+
+@pytest.mark.parametrize("text", ["&#" + "1" * 5000 + ";", "<" * 400_000, "a" * 10**7])
+def test_a_description_without_end_is_said_in_part(tmp_path, text):
+    said = said_of(tmp_path / "m.safetensors", {"modelspec.description": text})
+    assert text.startswith(said.notes)
+    assert len(said.notes) <= LONGEST_TEXT
+
+
+def test_words_without_end_are_told_in_part(tmp_path):
+    words = ",".join(f"word{i}" for i in range(10**6))
+    said = said_of(tmp_path / "m.safetensors", {"modelspec.trigger_phrase": words})
+    assert said.words[:2] == ("word0", "word1")
+    assert len(said.words) == MOST_WORDS
