@@ -22,6 +22,7 @@ from ponystudio.qt.event_loop import event_loop
 from ponystudio.studio.restore_guard import RestoreGuard
 from ponystudio.studio.settings import Settings
 from ponystudio.system.file_names import absolute
+from ponystudio.system.own_program import working_folder
 from ponystudio.widgets import metrics, style_sheet, theme
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ LISTEN_DELAY = 200
 
 def main(files: Sequence[Path] = ()) -> int:
     """Open the studio with these files; hand them to the one that is open already, if one is."""
+    os.chdir(working_folder())
+    user_folders.make_private()
     app = QApplication(sys.argv[:1])
     app.setApplicationName("PonyStudio")
     app.setDesktopFileName("ponystudio")

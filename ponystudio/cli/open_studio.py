@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +20,14 @@ def main(words: Sequence[str], commands: Sequence[str]) -> int:
         near = difflib.get_close_matches(missing, commands, 1)
         hint = f"Did you mean `{near[0]}`?" if near else "See `ponystudio --help`."
         return _refuse(f"{missing} is neither a command nor a file.", hint, 2)
+    # Until the window takes it, Ctrl+C ends the program; raised within an import of Qt it aborts.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # what is imported is no garbage; the studio collects by itself
     try:
         return _open([Path(word) for word in words])
     finally:
         gc.enable()
+        signal.signal(signal.SIGINT, before)
 
 
 def _open(files: Sequence[Path]) -> int:

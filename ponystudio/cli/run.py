@@ -60,6 +60,7 @@ def main(arguments: Namespace) -> int:
 
 
 def _run(opened: OpenedGraph, arguments: Namespace, display: RunDisplay) -> None:
+    user_folders.make_private()
     settings: dict[str, Any] = {
         "folders": opened.folders,
         "packs": opened.packs,

@@ -81,6 +81,15 @@ def runtime() -> Path:
     raise failure or FileNotFoundError("no place for locks")
 
 
+def make_private() -> None:
+    """Make those that are not there yet, for this user alone: what is worked on, results that are
+    kept and logs concern nobody else. Who has made one otherwise has had a reason."""
+    for folder in (config(), data(), cache(), logs()):
+        if not folder.exists():
+            with contextlib.suppress(OSError):  # whoever writes there will say so
+                private_folder(folder)
+
+
 def private_folder(path: Path) -> Path:
     """This folder, made if it is not there; nobody else can read it or put anything into it.
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import ponystudio_resources
 from ponystudio import __version__
 from ponystudio.cli import arguments as cli
 from ponystudio.cli import run
@@ -160,3 +161,32 @@ def test_streams_that_take_nothing_change_no_more_than_they_must(words, redirect
     assert done.returncode == code
     assert error in done.stderr
     assert not any(word in done.stderr for word in ("Traceback", "ignored", "at fault"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a folder that is in use stays")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("validate", "GRAPH"), 0, "nothing wrong"),
+        (("validate", "graph.json"), 2, "There is no such file"),
+        (("run", "GRAPH", "--dry-run", "--output", "out"), 2, "working folder"),
+        (("run", "GRAPH", "--dry-run"), 0, "sampler"),
+        (("doctor",), 0, "Versions"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_working_folder_that_is_gone_is_in_nobodys_way(tmp_path, words, code, said):
+    """MKL, with which torch computes, would end the process."""
+    (tmp_path / "gone").mkdir()
+    graph = ponystudio_resources.path("graphs", "text-to-picture.json")
+    words = [str(graph) if word == "GRAPH" else word for word in words]
+    done = subprocess.run(
+        ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", sys.executable, "-m", "ponystudio", *words],
+        cwd=tmp_path / "gone",
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

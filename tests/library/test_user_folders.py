@@ -108,3 +108,14 @@ def test_a_private_folder_is_no_link_to_one(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with pytest.raises(NotADirectoryError):
         user_folders.private_folder(tmp_path / "link")
+
+
+@posix
+def test_what_the_program_makes_is_the_users_alone_and_what_is_there_stays(monkeypatch, tmp_path):
+    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
+    (tmp_path / "cache").mkdir(mode=0o755)
+    (tmp_path / "cache").chmod(0o755)
+    user_folders.make_private()
+    assert all(private(folder()) for folder in (user_folders.config, user_folders.data))
+    assert user_folders.cache().stat().st_mode & 0o777 == 0o755
+    assert not user_folders.pictures().exists()
