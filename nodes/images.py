@@ -25,8 +25,8 @@ def load_image(
 ) -> LoadedPicture:
     """Read a picture, and its transparency as a mask that is white where the picture is opaque.
 
-    16 bits a channel are kept, and the picture stands as the camera was held. Of an animation the
-    first picture is taken.
+    16 bits a channel are kept, or it is said that they are not, and the picture stands as the
+    camera was held. Of an animation the first picture is taken.
 
     Args:
         colours: convert shows what the file means, as colours on an ordinary screen (sRGB); keep

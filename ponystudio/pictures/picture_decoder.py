@@ -111,12 +111,14 @@ def levels(file: BinaryIO, memory: int, *, keep_colours: bool) -> tuple[PictureP
     """As ReadLevels asks for it."""
     picture, meaning = _understood(file, memory)
     whole = _upright(picture)
+    deep = any(";16" in str(tile.args) for tile in picture.tile)  # as Pillow calls raw numbers
     numbers = (
         read_png16(sound_parts(file, "PNG"), picture.size) if picture.format == "PNG" else None
     )
     if numbers is None:
         numbers = _numbers(picture)
     notes: tuple[str, ...] = ()
+    shortened = deep and numbers.dtype == np.uint8
     inks = picture.mode in ("CMYK", "LAB")
     if meaning.space is not None or inks or meaning.fault:
         clear = not inks and numbers.shape[2] in (2, 4)
@@ -125,6 +127,8 @@ def levels(file: BinaryIO, memory: int, *, keep_colours: bool) -> tuple[PictureP
         if meaning.space is not None:
             alpha = [_in_0_1(numbers[..., -1:])] if clear else []
             numbers = np.concatenate([converted, *alpha], axis=2, dtype=np.float32)
+    if shortened:
+        notes = (*notes, "Of the picture's 16 bits a channel the upper 8 were read.")
     numbers = np.ascontiguousarray(numbers, dtype=numbers.dtype.newbyteorder("<"))
     height, width, channels = numbers.shape
     said = PicturePixels(

@@ -52,6 +52,23 @@ def test_16_bits_of_one_row_and_of_one_column(tmp_path: Path) -> None:
         assert torch.equal(pixels, planes(wanted[..., :3]) / 65535)
 
 
+def test_bits_that_are_lost_are_said(tmp_path: Path) -> None:
+    """Of TIFF in colour Pillow gives the upper 8 of 16."""
+    wanted = levels(8, 8, 3, top=65536).astype("<u2")
+    tags = {256: 8, 257: 8, 258: 122, 259: 1, 262: 2, 273: 128, 277: 3, 278: 8, 279: wanted.nbytes}
+    table = b"".join(
+        struct.pack("<HHII", tag, 3, 3 if tag == 258 else 1, value) for tag, value in tags.items()
+    )
+    header = struct.pack("<4sIH", b"II*\0", 8, len(tags)) + table + bytes(4)
+    bits = struct.pack("<3H", 16, 16, 16)
+    (tmp_path / "p.tif").write_bytes(header + bits + wanted.tobytes())
+    pixels, _, notes = read_picture(tmp_path / "p.tif")
+    assert torch.equal(pixels, planes(wanted >> 8) / 255)
+    assert notes == ("Of the picture's 16 bits a channel the upper 8 were read.",)
+    write_png16(tmp_path / "p.png", wanted)
+    assert read_picture(tmp_path / "p.png").notes == ()
+
+
 def test_damaged_16_bits_are_said(tmp_path: Path) -> None:
     path = tmp_path / "p.png"
     write_png16(path, levels(9, 9, 3, top=65536))
