@@ -96,9 +96,9 @@ def _warm_up() -> bytes:
 
 
 def _watch(seconds: float) -> None:
-    """End this process after so long, whatever it is doing then; 0: not any more."""
+    """End this process after so much work, whatever it is doing then; 0: not any more."""
     if hasattr(signal, "setitimer"):
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_PROF, seconds and seconds + 1)
 
 
 def _answer(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:

@@ -30,9 +30,9 @@ Side = Annotated[int, Meta(ge=1, le=MAX_PIXELS)]
 
 
 class ReaderRequest(Struct, frozen=True, tag_field="ask", kw_only=True):
-    """`memory`: bytes that the answer may take while it is worked out; `seconds`: after so long it
-    ends by itself, should nobody wait any more; `fd`: the file comes beside it, else its content
-    follows as raw bytes."""
+    """`memory`: bytes that the answer may take while it is worked out; `seconds`: of its own work,
+    after which it ends by itself, should nobody wait any more; `fd`: the file comes beside it, else
+    its content follows as raw bytes."""
 
     memory: int
     seconds: float

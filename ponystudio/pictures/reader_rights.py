@@ -192,8 +192,9 @@ class MemoryLimit:
             return 0
 
     def close(self) -> None:
-        if self._job is not None:
-            self._job.close()
+        job, self._job = self._job, None
+        if job is not None:
+            job.close()
 
     def _pages(self) -> tuple[int, int]:
         """Bytes of address space, and of it in memory."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -196,7 +195,6 @@ class ResultIndex(QObject):
                 batch.append(picture)
             if len(batch) >= _BATCH:
                 self._put(store, batch)
-            time.sleep(0.0005)  # let the window have the interpreter
         self._put(store, batch)
         missing = [path for path in known if not Path(path).exists()]
         if missing:
