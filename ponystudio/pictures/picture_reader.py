@@ -406,7 +406,7 @@ class _Process:
         if length > MAX_MESSAGE or size > 16 * MAX_PIXELS:
             raise _Died
         try:
-            answer = protocol.answer(bytes(self._exactly(length)))
+            answer = protocol.answer(self._exactly(length))
         except msgspec.MsgspecError:
             raise _Died from None
         if isinstance(answer, PicturePixels):

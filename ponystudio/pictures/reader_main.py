@@ -191,7 +191,7 @@ class _Link:
         content, _ = self._exactly(raw)
         if body is None or content is None:
             return None
-        asked = request(bytes(body))
+        asked = request(body)
         if asked.fd and handle is not None:
             return asked, io.BufferedReader(HandedFile(handle), 2**16)
         return asked, io.BytesIO(content)

@@ -17,8 +17,9 @@ from msgspec import Meta, Struct
 MAX_PIXELS = 2**28
 # Text in one picture, inflated: far above any graph, far below what fills a memory.
 MAX_TEXT = 64 * 2**20
-# A message has at most the text of a picture and a little around it.
-MAX_MESSAGE = MAX_TEXT + 2**20
+# A message has at most the text of a picture, of which a letter takes three bytes where it is none,
+# and a little around it.
+MAX_MESSAGE = 3 * MAX_TEXT + 2**20
 # A file that is handed over open, and one of which the content is sent.
 MAX_FILE, MAX_CONTENT = 2**32, 2**30
 
@@ -148,12 +149,12 @@ def packed(message: Request | Answer, raw: int = 0) -> bytes:
     return HEAD.pack(len(body), raw) + body
 
 
-def request(body: bytes) -> Request:
+def request(body: bytes | bytearray) -> Request:
     """Raises msgspec.ValidationError or DecodeError."""
     asked: Request = _request(body)
     return asked
 
 
-def answer(body: bytes) -> Any:
+def answer(body: bytes | bytearray) -> Any:
     """An Answer. Raises msgspec.ValidationError or DecodeError."""
     return _answer(body)

@@ -223,5 +223,5 @@ def _entries(folder: Path, folders: list[str]) -> Iterator[os.DirEntry[str]]:
             if entry.is_dir(follow_symlinks=False):
                 pending.append(entry.path)
                 folders.append(entry.path)
-            elif is_picture_name(entry.name):
+            elif is_picture_name(entry.name) and entry.is_file():
                 yield entry
