@@ -37,12 +37,14 @@ from ponystudio.pictures.reader_protocol import (
     MAX_FILE,
     MAX_MESSAGE,
     MAX_PIXELS,
+    PictureFacts,
     PictureFields,
     PictureHead,
     PicturePixels,
     PictureRefused,
     PictureVectors,
     ReaderReady,
+    ReadFacts,
     ReadFields,
     ReadHead,
     ReadLevels,
@@ -102,9 +104,9 @@ def read_fields(path: Path) -> dict[str, str]:
     return answer.fields
 
 
-def read_description(path: Path) -> PictureFields:
-    """The texts that a picture carries and what kind it is; otherwise as `read_fields`."""
-    return _ask(path, ReadFields, PictureFields, SMALL, with_head=True)[0]
+def read_facts(path: Path) -> PictureFacts:
+    """How a picture was made, and how large it is; otherwise as `read_fields`."""
+    return _ask(path, ReadFacts, PictureFacts, SMALL)[0]
 
 
 def read_head(path: Path) -> PictureHead:

@@ -29,6 +29,7 @@ from ponystudio.pictures.reader_protocol import (
     PictureFields,
     PictureRefused,
     ReaderReady,
+    ReadFacts,
     ReadFields,
     ReadHead,
     ReadLevels,
@@ -77,7 +78,7 @@ def _warm_up() -> bytes:
     from PIL import Image
 
     from ponystudio.graph.formats import embedded_metadata
-    from ponystudio.pictures import picture_decoder
+    from ponystudio.pictures import picture_decoder, picture_facts
 
     for encoding in ("latin-1", "utf-8", "utf-16-be", "utf-16-le"):
         codecs.lookup(encoding)
@@ -92,6 +93,9 @@ def _warm_up() -> bytes:
         embedded_metadata.read_fields(file)
         picture_decoder.pixels(file, 2**26)
     picture_decoder.levels(file, 2**26, keep_colours=False)
+    graph = '{"format": "ponystudio.graph", "version": 1, "nodes": {}}'
+    texts = {embedded_metadata.GRAPH: graph, embedded_metadata.PARAMETERS: "a\nSteps: 1, Seed: 1"}
+    picture_facts.facts_in(texts, None)
     return files[0]
 
 
@@ -117,15 +121,16 @@ def _answer(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
 
 def _decoded(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
     from ponystudio.graph.formats.embedded_metadata import read_fields
-    from ponystudio.pictures import picture_decoder
+    from ponystudio.pictures import picture_decoder, picture_facts
 
     match asked:
-        case ReadFields(with_head=with_head):
+        case ReadFields():
+            return PictureFields(fields=read_fields(file)), b""
+        case ReadFacts():
             found = None
-            if with_head:
-                with contextlib.suppress(Exception):  # it may be damaged in its pixels alone
-                    found = picture_decoder.head(file, asked.memory)
-            return PictureFields(fields=read_fields(file), head=found), b""
+            with contextlib.suppress(Exception):  # it may be damaged in its pixels alone
+                found = picture_decoder.head(file, asked.memory)
+            return picture_facts.facts_in(read_fields(file), found), b""
         case ReadHead():
             return picture_decoder.head(file, asked.memory), b""
         case ReadThumbnail(side=side, fill=fill):

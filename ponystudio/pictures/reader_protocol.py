@@ -41,10 +41,12 @@ class ReaderRequest(Struct, frozen=True, tag_field="ask", kw_only=True):
 
 
 class ReadFields(ReaderRequest, frozen=True, tag="fields"):
-    """The texts that a picture carries; `with_head`: and what kind of picture it is. Answered by
-    PictureFields, without any for what is no picture."""
+    """The texts that a picture carries. Answered by PictureFields, {} for what is no picture."""
 
-    with_head: bool = False
+
+class ReadFacts(ReaderRequest, frozen=True, tag="facts"):
+    """How a picture was made, and how large it is. Answered by PictureFacts, empty for what is no
+    picture."""
 
 
 class ReadHead(ReaderRequest, frozen=True, tag="head"):
@@ -73,7 +75,7 @@ class ReadVectors(ReaderRequest, frozen=True, tag="vectors"):
     """The textual inversion in a picture. Answered by PictureVectors."""
 
 
-Request = ReadFields | ReadHead | ReadThumbnail | ReadPixels | ReadLevels | ReadVectors
+Request = ReadFields | ReadFacts | ReadHead | ReadThumbnail | ReadPixels | ReadLevels | ReadVectors
 
 
 class ReaderAnswer(Struct, frozen=True, tag_field="say", kw_only=True):
@@ -95,10 +97,29 @@ class PictureHead(ReaderAnswer, frozen=True, tag="head"):
 
 
 class PictureFields(ReaderAnswer, frozen=True, tag="fields"):
-    """`head` is None where it was not asked for, and for what is no picture."""
-
     fields: dict[str, str]
-    head: PictureHead | None = None
+
+
+class PictureFacts(ReaderAnswer, frozen=True, tag="facts"):
+    """What a picture does not tell is "", 0 or None; `studio.results.picture_record` says more."""
+
+    width: int = 0
+    height: int = 0
+    prompt: str = ""
+    negative: str = ""
+    model: str = ""
+    model_hash: str = ""
+    sampler: str = ""
+    scheduler: str = ""
+    seed: int | None = None
+    steps: int | None = None
+    cfg: float | None = None
+    device: str = ""
+    dtype: str = ""
+    node: str = ""
+    graph_hash: str = ""
+    receipt: bool = False
+    files: tuple[str, ...] = ()
 
 
 class PicturePixels(ReaderAnswer, frozen=True, tag="pixels"):
@@ -136,7 +157,15 @@ class PictureRefused(ReaderAnswer, frozen=True, tag="refused"):
     reason: str
 
 
-Answer = ReaderReady | PictureFields | PictureHead | PicturePixels | PictureVectors | PictureRefused
+Answer = (
+    ReaderReady
+    | PictureFields
+    | PictureFacts
+    | PictureHead
+    | PicturePixels
+    | PictureVectors
+    | PictureRefused
+)
 
 _packed = msgspec.msgpack.Encoder().encode
 _request = msgspec.msgpack.Decoder(Request).decode

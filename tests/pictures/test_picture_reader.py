@@ -23,7 +23,7 @@ from helpers.colour_files import SRGB_XYZ, rgb_profile
 from ponystudio.errors import DamagedFile, MissingFile, PonyStudioError
 from ponystudio.pictures import picture_reader
 from ponystudio.pictures.picture_reader import (
-    read_description,
+    read_facts,
     read_fields,
     read_head,
     read_levels,
@@ -65,7 +65,7 @@ def pixels(source: Path | bytes):
 
 READERS: dict[str, Callable[[Path], object]] = {
     "fields": read_fields,
-    "description": read_description,
+    "facts": read_facts,
     "head": read_head,
     "thumbnail": thumbnail,
     "pixels": pixels,
@@ -111,7 +111,7 @@ def test_what_it_is_tells_the_content_and_not_the_name(tmp_path, format, name):
 def test_what_is_no_picture_is_refused(tmp_path, name):
     path = hostile_pictures.written(tmp_path, name)
     assert read_fields(path) == {}
-    assert read_description(path).head is None
+    assert read_facts(path).width == 0
     for reader in (read_head, thumbnail, pixels, read_levels):
         with pytest.raises(DamagedFile, match="cannot be read") as caught:
             reader(path)
@@ -372,7 +372,7 @@ def test_cut_and_flipped_files_are_answered(tmp_path, format):
     said = set()
     for content in changed:
         path.write_bytes(content)
-        for reader in (read_description, thumbnail, read_levels):
+        for reader in (read_facts, thumbnail, read_levels):
             try:
                 reader(path)
             except DamagedFile as error:

@@ -7,9 +7,9 @@ from helpers.pictures import drawn, save_picture, text_to_picture
 from ponystudio.graph.editing.edits import SetParam, SetView
 from ponystudio.graph.formats.embedded_metadata import PARAMETERS, embed
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.pictures.picture_facts import graph_hash
 from ponystudio.studio.results.image_loader import decoded
 from ponystudio.studio.results.picture_record import (
-    graph_hash,
     is_picture_name,
     read_graph,
     read_picture,

@@ -1,0 +1,217 @@
+"""How a picture was made, as far as what is written in it says: its graph, its receipt, or A1111's
+`parameters`. Strangers write all of these, so this is for the reader's process alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from ponystudio.errors import PonyStudioError
+from ponystudio.graph.formats import graph_file as graph_format
+from ponystudio.graph.formats.a1111_infotext import NEGATIVE, PROMPT, parse
+from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
+from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.topology import ancestors
+from ponystudio.pictures.reader_protocol import PictureFacts, PictureHead
+from ponystudio.system.json_reader import read_json
+
+# "mane: 0123456789ab, hat: 9f31c2d07a55"; names may hold commas, so it is split at the hashes.
+_LORA_HASH = re.compile(r": [0-9a-fA-F]++(?:, |,?\Z)")
+
+
+LONGEST_LIST, MOST_FILES = 64_000, 200
+"""Of a picture's LoRAs: letters, and how many."""
+
+# Letters of a prompt, and of anything else, that are handed on.
+LONGEST_PROMPT, LONGEST_WORD = 100_000, 1000
+
+
+def facts_in(fields: Mapping[str, str], head: PictureHead | None) -> PictureFacts:
+    """What the texts of a picture say; whatever they are, it is short."""
+    known = _from_parameters(fields.get(PARAMETERS, "")) | _from_graph(fields)
+    if head is not None:
+        known |= {"width": head.width, "height": head.height}
+    return PictureFacts(**{name: _short(name, value) for name, value in known.items()})
+
+
+def _short(name: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return value[: LONGEST_PROMPT if name in ("prompt", "negative") else LONGEST_WORD]
+    if isinstance(value, tuple):
+        return tuple(file[:LONGEST_WORD] for file in value[:MOST_FILES])
+    return value
+
+
+def _graph(fields: Mapping[str, str]) -> Graph | None:
+    if GRAPH not in fields:
+        return None
+    try:
+        return graph_format.loads(fields[GRAPH])
+    except PonyStudioError:
+        return None
+
+
+# --- From the graph -------------------------------------------------------------------------------
+
+
+def _from_graph(fields: Mapping[str, str]) -> dict[str, Any]:
+    receipt = _receipt(fields.get(RECEIPT, ""))
+    environment = receipt.get("environment")
+    models = receipt.get("models")
+    known: dict[str, Any] = {"receipt": bool(receipt), "node": _text(receipt.get("node"))}
+    if isinstance(models, dict):
+        known["files"] = tuple(sorted({_stem(name) for name in models}))
+    if isinstance(environment, dict):
+        known |= {name: _text(environment.get(name)) for name in ("device", "dtype")}
+    graph = _graph(fields)
+    if graph is None:
+        return known
+    known["graph_hash"] = graph_hash(graph)
+    return known | _made_by(graph, known["node"], models)
+
+
+def graph_hash(graph: Graph) -> str:
+    """Equal for graphs that make the same: of their nodes, without their layout and titles."""
+    nodes = {
+        id: [
+            node.type,
+            node.version,
+            dict(node.params),
+            node.mode,
+            {name: [link.source, link.output] for name, link in node.inputs.items()},
+        ]
+        for id, node in graph.nodes.items()
+    }
+    text = json.dumps(nodes, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _made_by(graph: Graph, node: str, models: object) -> dict[str, Any]:
+    """What the nearest sampler before the node that saved says; {} if there was none."""
+    roots = [node] if node in graph.nodes else list(_ends(graph))
+    sampler = next(
+        (
+            found
+            for found in _upstream(graph, roots)
+            if "seed" in found.params and "steps" in found.params
+        ),
+        None,
+    )
+    if sampler is None:
+        return {}
+    params = sampler.params
+    known: dict[str, Any] = {
+        "prompt": _prompt(graph, sampler, "positive"),
+        "negative": _prompt(graph, sampler, "negative"),
+        "sampler": _text(params.get("sampler")),
+        "scheduler": _text(params.get("scheduler")),
+        "seed": _integer(params.get("seed")),
+        "steps": _integer(params.get("steps")),
+        "cfg": _number(params.get("cfg")),
+    }
+    file = _model_file(graph, sampler)
+    entry = models.get(file) if isinstance(models, dict) else None
+    known["model"] = _stem(file)
+    known["model_hash"] = _text(entry.get("sha256"))[:12] if isinstance(entry, dict) else ""
+    return known
+
+
+def _ends(graph: Graph) -> Iterator[str]:
+    """Nodes that feed no other, those that save before those that only show."""
+    read = {source for node in graph.nodes.values() for source in node.sources}
+    ends = [id for id in graph.nodes if id not in read]
+    yield from sorted(ends, key=lambda id: "save" not in graph.nodes[id].type)
+
+
+def _upstream(graph: Graph, roots: list[str], socket: str = "") -> Iterator[Node]:
+    """The roots' ancestors, nearest first; through one socket of the first root, if named."""
+    seen = set(roots)
+    wave = [graph.nodes[id] for id in roots if id in graph.nodes]
+    if socket:
+        links = (node.inputs[socket].source for node in wave if socket in node.inputs)
+        wave = [graph.nodes[id] for id in dict.fromkeys(links) if id in graph.nodes]
+    while wave:
+        yield from wave
+        sources = dict.fromkeys(source for node in wave for source in node.sources)
+        wave = [graph.nodes[id] for id in sources if id in graph.nodes and id not in seen]
+        seen.update(node.id for node in wave)
+
+
+def _prompt(graph: Graph, sampler: Node, socket: str) -> str:
+    found = (node.params.get("text") for node in _upstream(graph, [sampler.id], socket))
+    return next((text for text in found if isinstance(text, str)), "")
+
+
+def _model_file(graph: Graph, sampler: Node) -> str:
+    """What the source of the model loads: LoRAs on the way have files as well."""
+    files = [
+        node.params["file"]
+        for node in _upstream(graph, [sampler.id], "model")
+        if isinstance(node.params.get("file"), str) and not (ancestors(graph, node.sources))
+    ]
+    return str(files[-1]) if files else ""
+
+
+def _receipt(text: str) -> dict[str, Any]:
+    try:
+        receipt = read_json(text) if text else {}
+    except ValueError:
+        return {}
+    return receipt if isinstance(receipt, dict) else {}
+
+
+# --- From A1111's `parameters` --------------------------------------------------------------------
+
+
+def _from_parameters(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    fields = parse(text)
+    *loras, _ = _LORA_HASH.split(fields.get("Lora hashes", "")[:LONGEST_LIST])
+    files = {fields.get("Model", ""), *loras[:MOST_FILES]}
+    known = {
+        "prompt": fields.get(PROMPT, ""),
+        "negative": fields.get(NEGATIVE, ""),
+        "model": fields.get("Model", ""),
+        "model_hash": fields.get("Model hash", ""),
+        "sampler": fields.get("Sampler", ""),
+        "scheduler": fields.get("Schedule type", ""),
+        "seed": _integer(fields.get("Seed")),
+        "steps": _integer(fields.get("Steps")),
+        "cfg": _number(fields.get("CFG scale")),
+        "files": tuple(sorted(files - {""})),
+    }
+    return {name: value for name, value in known.items() if value not in (None, "", ())}
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).stem
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _integer(value: object) -> int | None:
+    # Not through float: seeds have 64 bits.
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdigit() and len(value) <= 20 else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -(2**63) <= value < 2**64 else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
