@@ -22,7 +22,7 @@ from ponystudio.api import (
     node,
 )
 from ponystudio.diffusion.images.resample import LATENT_METHODS
-from ponystudio.errors import MismatchedValues
+from ponystudio.diffusion.sampling.fitting import check_autoencoder
 from ponystudio_nodes.masks import alpha_of, misfit, opaque
 
 if TYPE_CHECKING:
@@ -66,15 +66,7 @@ def decode_latent(
     vae: Vae, latent: Latent, *, tile: Annotated[Tile, Label(help=TILE_HELP)] = 0, ctx: Context
 ) -> Image:
     """Turn a latent into a picture."""
-    from ponystudio.diffusion.families import find_family
-
-    if vae.family and latent.family and not find_family(vae.family).shares_latents(latent.family):
-        raise MismatchedValues(
-            f"The latent is of {find_family(latent.family).title}, the VAE of"
-            f" {find_family(vae.family).title}: it would show nothing but noise.",
-            remedy="Decode it with the VAE of its own model.",
-            socket="vae",
-        )
+    check_autoencoder(vae.family, latent.family)
     with ctx.models.open(vae) as autoencoder:
         return Image(autoencoder.decode(latent.values, tile=_tile(tile, ctx), on_tile=ctx.progress))
 

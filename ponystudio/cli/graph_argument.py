@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ponystudio.cli.set_params import set_params
-from ponystudio.diffusion.families import families
 from ponystudio.engine.node_packs import NodePacks, load_packs
+from ponystudio.engine.preflight import check_models
 from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective
 from ponystudio.graph.validation import check, effective_targets
-from ponystudio.library.file_checks import check_files
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.pictures.picture_graph import graph_text
 from ponystudio.system.file_names import absolute, as_stored, why_absent
@@ -34,7 +33,7 @@ class OpenedGraph:
         catalog = self.packs.catalog
         errors: list[PonyStudioError] = [*check(self.graph, catalog)]
         ids = effective(self.graph, catalog).nodes
-        errors += check_files(self.graph, catalog, self.folders, ids, families=families())
+        errors += check_models(self.graph, self.packs, self.folders, ids)
         try:
             effective_targets(self.graph, catalog)
         except NothingToRun as error:
@@ -52,7 +51,7 @@ class OpenedGraph:
         ids = ancestors(effective(self.graph, catalog), targets)
         return [
             *check(self.graph, catalog, targets=targets),
-            *check_files(self.graph, catalog, self.folders, ids, families=families()),
+            *check_models(self.graph, self.packs, self.folders, ids),
         ]
 
 

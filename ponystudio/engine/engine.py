@@ -116,7 +116,7 @@ class Engine:
             choice, self.results, self.pool, lambda event: self._emit(event)
         )
         self._planner = RunPlanner(
-            packs.catalog,
+            packs,
             self.environment,
             self.results,
             self._history,

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ponystudio.api import NodeType, ParamSpec
+from ponystudio.api import NodeType
 from ponystudio.api.node import socket_type
 from ponystudio.engine.cache.result_cache import WRITE_FROM
 from ponystudio.engine.cache.tensor_walk import all_finite, versions
@@ -32,7 +32,7 @@ from ponystudio.errors import (
     RunError,
 )
 from ponystudio.graph.atomic_write import write_error
-from ponystudio.graph.coercion import coerce
+from ponystudio.graph.coercion import node_arguments
 from ponystudio.graph.model import Link
 
 
@@ -154,7 +154,7 @@ class Execution:
         return result
 
     def _call(self, step: Step, kind: NodeType, context: RunContext) -> dict[str, Any]:
-        arguments = self._arguments(step, kind.rows)
+        arguments = node_arguments(step.node, kind, self._value, self._services.files.path)
         extra = {"ctx": context} if kind.takes_context else {}
         try:
             with (
@@ -189,33 +189,6 @@ class Execution:
                     socket=changed[0],
                     remedy="Use the node in another version, or tell its author.",
                 )
-
-    def _arguments(self, step: Step, rows: Mapping[str, Callable[..., Any]]) -> dict[str, Any]:
-        """Everything by name: what is wired, else the param, else its default. Of rows, those that
-        are on, each as what `rows` makes of its columns."""
-        node, spec = step.node, step.spec
-        arguments: dict[str, Any] = {}
-        for socket in spec.inputs:
-            if link := node.inputs.get(socket.name):
-                value = self._value(link)
-                arguments[socket.name] = float(value) if socket.type == "float" else value
-        for param in spec.params:
-            if link := node.inputs.get(param.name):
-                value = self._value(link)
-            else:
-                value = node.params.get(param.name, param.default)
-            value = coerce(param, value, node=node.id)
-            if param.type == "rows":
-                made = (self._row(param, row) for row in value if row["on"])
-                value = [rows[param.name](**row) for row in made]
-            arguments[param.name] = self._resolved(param, value)
-        return arguments
-
-    def _row(self, param: ParamSpec, row: Mapping[str, Any]) -> dict[str, Any]:
-        return {item.name: self._resolved(item, row[item.name]) for item in param.fields}
-
-    def _resolved(self, param: ParamSpec, value: Any) -> Any:
-        return self._services.files.path(param.kind, value) if param.type == "file" else value
 
     def _value(self, link: Link) -> Any:
         """From an earlier step, or from the cache, where it is pinned."""

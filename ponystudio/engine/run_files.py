@@ -11,11 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.diffusion.families import families
 from ponystudio.diffusion.text.embedding_names import may_mean
 from ponystudio.errors import Cancelled, ChangedFile, PonyStudioError
-from ponystudio.graph.model import Graph, Node
-from ponystudio.library.file_checks import check_files, files_of
+from ponystudio.graph.model import Node
+from ponystudio.library.file_checks import files_of
 from ponystudio.library.file_contents import FileContent, FileContents
 from ponystudio.library.formats.content_id import Heard
 from ponystudio.library.model_folders import ModelFolders
@@ -44,10 +43,6 @@ class RunFiles:
         self._later: dict[Path, FileContent] = {}
         self._reading: threading.Thread | None = None
         self._over = threading.Event()
-
-    def errors(self, graph: Graph, ids: Iterable[str]) -> list[PonyStudioError]:
-        """What is wrong with the files of these nodes."""
-        return [*check_files(graph, self._catalog, self._folders, ids, families=families())]
 
     def path(self, kind: str, name: str) -> Path:
         """Raises MissingFile, UnsafePath."""

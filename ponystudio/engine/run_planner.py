@@ -11,6 +11,7 @@ from ponystudio.api import NodeSpec
 from ponystudio.engine.cache.result_cache import ResultCache
 from ponystudio.engine.cache.run_history import RunHistoryFile, SavedOutputs
 from ponystudio.engine.memory.oom_fallbacks import OomFallbacks
+from ponystudio.engine.node_packs import NodePacks
 from ponystudio.engine.plan import (
     EmptyCache,
     Keys,
@@ -22,11 +23,11 @@ from ponystudio.engine.plan import (
     plan_inputs,
     plan_keys,
 )
+from ponystudio.engine.preflight import check_models
 from ponystudio.engine.protocol.run_events import NodePlan
 from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.engine.run_files import Check, RunFiles
 from ponystudio.errors import ClosedFolder, NothingToRun, PonyStudioError
-from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.name_tokens import NameValues, named_files
 from ponystudio.graph.result_keys import Environment, NodeKey
@@ -57,7 +58,7 @@ class RunPlanner:
 
     def __init__(
         self,
-        catalog: Catalog,
+        packs: NodePacks,
         environment: Environment,
         results: ResultCache,
         history: RunHistoryFile,
@@ -65,7 +66,8 @@ class RunPlanner:
         fallbacks: OomFallbacks,
         contents: FileContents,
     ) -> None:
-        self._catalog, self._environment, self._results = catalog, environment, results
+        self._packs, self._catalog = packs, packs.catalog
+        self._environment, self._results = environment, results
         self._contents = contents
         self._history, self._saved_outputs, self._fallbacks = history, saved_outputs, fallbacks
         self._checked: list[_CheckedGraph] = []
@@ -79,19 +81,18 @@ class RunPlanner:
         """
         with self._lock:
             checked = self._find(request)
-            files = self.files(request)
             if checked is not None:
                 inputs = checked.inputs
                 closed = self._closed(request, inputs.graph, inputs.targets)
-                return [*files.errors(request.graph, inputs.reading), *closed]
+                return [*self._models(request, inputs.reading), *closed]
             targets = self._targets(request)
             called = titles(request.graph, self._catalog) if request.titled else str
             if errors := check(request.graph, self._catalog, targets=targets, title_of=called):
                 reading = ancestors(effective(request.graph, self._catalog), targets)
-                return [*errors, *files.errors(request.graph, reading)]
+                return [*errors, *self._models(request, reading)]
             inputs = self._add(request, targets).inputs
             closed = self._closed(request, inputs.graph, inputs.targets)
-            return [*files.errors(request.graph, inputs.reading), *closed]
+            return [*self._models(request, inputs.reading), *closed]
 
     def runnable_part(self, request: RunRequest) -> tuple[RunRequest | None, list[PonyStudioError]]:
         """The request with those targets alone that depend on no error, None if there are none; and
@@ -212,6 +213,9 @@ class RunPlanner:
                     node=id,
                     remedy="Choose another folder for results: --output DIR, or in the settings.",
                 )
+
+    def _models(self, request: RunRequest, ids: Iterable[str]) -> list[PonyStudioError]:
+        return check_models(request.graph, self._packs, request.folders, ids)
 
     def _find(self, request: RunRequest) -> _CheckedGraph | None:
         return next((checked for checked in self._checked if checked.is_of(request)), None)

@@ -1,13 +1,17 @@
-"""A param's value as its spec wants it, so that equal values have one spelling everywhere."""
+"""A param's value as its spec wants it, so that equal values have one spelling everywhere; and all
+that a node is called with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from ponystudio.api.node import NodeType
 from ponystudio.api.spec import ParamSpec
 from ponystudio.errors import GraphError, ParamChoice, ParamRange, ParamType
 from ponystudio.graph.catalog import did_you_mean
+from ponystudio.graph.model import Link, Node
 from ponystudio.graph.output_names import checked_prefix
 from ponystudio.graph.plain_json import finite, plain_text, shown, whole
 
@@ -143,3 +147,41 @@ def _wrong_type(value: Any, wanted: str, *, example: str, socket: str = "") -> P
     return ParamType(
         f"{shown(value)} is not {wanted}.", remedy=f"Write, for example, {example}.", socket=socket
     )
+
+
+def node_arguments(
+    node: Node,
+    kind: NodeType,
+    value_of: Callable[[Link], Any],
+    path_of: Callable[[str, str], Path],
+) -> dict[str, Any]:
+    """What a node is called with, by name: what is wired, else the param, else its default; of rows
+    those that are on, each as its node declares them.
+
+    `value_of` gives what comes by a link, `path_of` the file of a kind and a name. Raises the
+    errors of `coerce`, and what those two raise.
+    """
+    spec = kind.spec
+
+    def resolved(param: Any, value: Any) -> Any:
+        return path_of(param.kind, value) if param.type == "file" else value
+
+    def row(fields: Iterable[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+        return {item.name: resolved(item, values[item.name]) for item in fields}
+
+    arguments: dict[str, Any] = {}
+    for socket in spec.inputs:
+        if link := node.inputs.get(socket.name):
+            value = value_of(link)
+            arguments[socket.name] = float(value) if socket.type == "float" else value
+    for param in spec.params:
+        if link := node.inputs.get(param.name):
+            value = value_of(link)
+        else:
+            value = node.params.get(param.name, param.default)
+        value = coerce(param, value, node=node.id)
+        if param.type == "rows":
+            made = (row(param.fields, each) for each in value if each["on"])
+            value = [kind.rows[param.name](**each) for each in made]
+        arguments[param.name] = resolved(param, value)
+    return arguments

@@ -208,17 +208,17 @@ def test_ctrl_c_cancels_within_a_step(place, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def failed(words, *said, **options):
-    """It leaves with 1 and one plain message that says all this."""
+def failed(words, *said, code=1, **options):
+    """It leaves with this code and one plain message that says all this."""
     result = ponystudio(*words, **options)
-    assert result.returncode == 1, result.stderr
+    assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
     assert result.stderr.count("error: ") == 1, result.stderr
     for words in said:
         assert words in result.stderr
 
 
-def test_a_picture_of_no_numbers_names_its_node(crop, place, tmp_path):
+def test_an_upscaler_of_no_numbers_is_refused_before_it_runs(crop, place, tmp_path):
     """A file of weights that is sound in every way but what it computes."""
     shipped = ponystudio_resources.path(
         "models", "upscale_models", "realesr-animevideov3-x4.safetensors"
@@ -227,7 +227,7 @@ def test_a_picture_of_no_numbers_names_its_node(crop, place, tmp_path):
     broken["body.0.bias"] = broken["body.0.bias"] + float("nan")
     save_file(broken, place / "nan.safetensors")
     words = upscale(crop, tmp_path, "--set", f"upscaler.file={place / 'nan.safetensors'}")
-    failed(words, "error: upscale.image: ", "no numbers")
+    failed(words, "error: upscaler.file: ", "not-a-number", "'body.0.bias'", code=2)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,7 +11,7 @@ from helpers.core_graphs import SIDE, core
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
 from ponystudio.engine.node_packs import load_packs
-from ponystudio.errors import MismatchedValues
+from ponystudio.errors import MismatchedValues, WrongKind
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 
@@ -117,7 +117,7 @@ def test_parts_of_their_own_give_what_the_whole_gives(latent_of):
 
 def test_no_text_encoder_file_is_told_what_to_name(latent_of):
     nodes = graph(clip=("clip", "clip"))
-    with pytest.raises(MismatchedValues, match="0 files"):
+    with pytest.raises(WrongKind, match="0 files"):
         latent_of(core("clip", "load_clip", files=[], family="sdxl"), *nodes)
 
 
@@ -209,5 +209,5 @@ def test_a_lora_for_sdxl_is_refused_by_sd2_in_the_words_of_both(latent_of):
     lora = core(
         "lora", "apply_lora", model=SAMPLED, clip=("checkpoint", "clip"), file="xl.safetensors"
     )
-    with pytest.raises(MismatchedValues, match=r"made for SDXL.*Stable Diffusion 2"):
+    with pytest.raises(WrongKind, match=r"made for SDXL.*Stable Diffusion 2"):
         latent_of(lora, *graph("sd2.safetensors", model=("lora", "model")))

@@ -51,7 +51,7 @@ LOADERS = {
     "load_upscaler": ("file", ("upscaler",)),
 }
 FIELD = ("checkpoint.file: ",)
-PROMPTS = ("positive: ", "negative: ")  # whichever comes first
+PROMPTS = ("positive.clip: ", "negative.clip: ")  # whichever comes first
 # What a file is called, and the node that it belongs to.
 SAID = {
     "UNet": ("a denoiser alone", "core.load_model"),
@@ -198,7 +198,7 @@ def test_every_node_that_is_named_is_there():
     [
         ("no text encoder", PROMPTS, "There is no text encoder in this file.", "core.load_clip"),
         ("no second encoder", PROMPTS, "no OpenCLIP-bigG in this file, and SDXL", "core.load_clip"),
-        ("no VAE", ("decode: ",), "There is no autoencoder in this file.", "core.load_vae"),
+        ("no VAE", ("decode.vae: ",), "There is no autoencoder in this file.", "core.load_vae"),
         ("strange", FIELD, "Its denoiser is of no family that is known.", "another model"),
         ("chroma", FIELD, "Models of the family chroma cannot be run yet.", "another model"),
     ],

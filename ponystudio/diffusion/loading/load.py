@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,9 @@ from ponystudio.diffusion.families import Family, families, find_family
 from ponystudio.diffusion.loading.model_parts import PARTS, Hints, ModelPart, Tensors, opened
 from ponystudio.diffusion.loading.text_encoder_files import together
 from ponystudio.diffusion.weights import tensor_names
+from ponystudio.diffusion.weights.name_table import Naming
 from ponystudio.errors import ModelFileError, UnsupportedModel, WrongKind
+from ponystudio.library.formats.quantization import of_networks
 from ponystudio.library.formats.weights_file import WeightsFile
 from ponystudio.library.recognition.recognise import ModelFile, check_kind
 from ponystudio.library.recognition.recognise import recognise as read_header
@@ -78,6 +80,23 @@ def load(
         raise
 
 
+def check_part(path: Path, part: str, options: Options = ()) -> None:
+    """Raise what `load` would raise of a part by what the headers of its files tell.
+
+    Loads no torch.
+    """
+    if part not in PARTS:
+        return
+    named = _by_name(options)
+    try:
+        found = _find(path, part, named)
+        with found.file:
+            _described(PARTS[part], found)
+    except ModelFileError as error:
+        error.where = error.where or str(path)
+        raise
+
+
 def _by_name(options: Options) -> dict[str, Any]:
     """There may be several further files; of the others the last counts."""
     pairs = list(options)
@@ -110,52 +129,70 @@ def _load(
     from ponystudio.diffusion.weights.weights import Weights
 
     quiet_libraries()
-    info, how = read_header(path), PARTS[part]
-    told = find_family(options["family"]) if "family" in options else None
-    file, hints = together([path, *options["with"]], told) if told else opened(info, how)
+    found, how = _find(path, part, options), PARTS[part]
     try:
-        family = told or _kin(info, part, file)
-        found = how.naming(_own(file), family)
-        if not found.names:
-            raise WrongKind(
-                f"There is no {how.noun} in this file.",
-                remedy=how.elsewhere,
-            )
-        if options.get("ema"):
-            found = replace(found, names=tensor_names.averaged(found.names, file.tensors))
-        weights = Weights(file, found)
+        weights = Weights(found.file, found.naming)
         with torch.device("meta"):
-            module = _built(how, family, weights.shapes, hints)
+            module = _built(how, found)
         coming = block_streaming.coming(module, dtype, room)
         come = {name for block in coming for name in block.names}
         fill(module, weights, come, how.noun, device, dtype, check)
-        network = how.wrap(module, family, weights, info, options)
+        network = how.wrap(module, found.family, weights, found.info, options)
         if coming:
             network.stream = block_streaming.Stream(
                 module, weights, coming, device, dtype, rounds=network.rounds_patches
             )
         return network
     except BaseException:
+        found.file.close()
+        raise
+
+
+@dataclass(frozen=True)
+class FoundPart:
+    """A part of a model in its open file: whose it is, where its tensors stand, and what is said of
+    its components beside them."""
+
+    info: ModelFile
+    file: WeightsFile
+    family: Family
+    naming: Naming
+    hints: Mapping[str, Hints]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return self.naming.shapes(self.file.tensors)
+
+
+def _find(path: Path, part: str, options: Mapping[str, Any]) -> FoundPart:
+    info, how = read_header(path), PARTS[part]
+    told = find_family(options["family"]) if "family" in options else None
+    file, hints = together([path, *options["with"]], told) if told else opened(info, how)
+    try:
+        family = told or _kin(info, part, file)
+        naming = how.naming(_own(file), family)
+        if not naming.names:
+            raise WrongKind(f"There is no {how.noun} in this file.", remedy=how.elsewhere)
+        if options.get("ema"):
+            naming = replace(naming, names=tensor_names.averaged(naming.names, file.tensors))
+        return FoundPart(info, file, family, naming, hints)
+    except BaseException:
         file.close()
         raise
 
 
 def _own(file: WeightsFile) -> Tensors:
-    from ponystudio.diffusion.weights.weights import of_networks
-
     return {name: file.tensors[name] for name in of_networks(file.tensors)}
 
 
 def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     """Whose the part is; one that is alone in its file is taken for the first that it fits."""
-    from ponystudio.diffusion.weights.weights import Weights
-
     if info.family or part == "model":
         return find_family(info.family)
     shapes: Mapping[str, tuple[int, ...]] = {}
     # Those of several text encoders first: one of theirs alone may be another family's.
     for family in sorted(families().values(), key=lambda family: -len(family.towers)):
-        shapes = Weights(file, PARTS[part].naming(_own(file), family)).shapes
+        shapes = PARTS[part].naming(_own(file), family).shapes(file.tensors)
         if PARTS[part].fits(shapes, family):
             return family
     if channels := shapes.get(tensor_names.VAE_ROOT, ())[1:2]:
@@ -167,18 +204,27 @@ def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     return find_family("")
 
 
-def _built(
-    how: ModelPart,
-    family: Family,
-    shapes: Mapping[str, tuple[int, ...]],
-    hints: Mapping[str, Hints],
-) -> nn.Module:
+def _built(how: ModelPart, found: FoundPart) -> nn.Module:
+    arguments = _described(how, found)
     try:
-        return how.build(how.config(shapes, family, hints), family)
+        return how.build(arguments, found.family)
     except ModelFileError:
         raise
     except Exception as error:  # the libraries check what they are told, each in its own way
-        raise UnsupportedModel(
-            f"No {how.noun} can be built as this file describes it ({error}).",
-            remedy="What it says about itself in `ponystudio.config` may be wrong.",
-        ) from error
+        raise _no_sense(how, error) from error
+
+
+def _described(how: ModelPart, found: FoundPart) -> dict[str, Any]:
+    try:
+        return how.config(found.shapes, found.family, found.hints)
+    except ModelFileError:
+        raise
+    except Exception as error:  # shapes of a file may be anything
+        raise _no_sense(how, error) from error
+
+
+def _no_sense(how: ModelPart, error: Exception) -> UnsupportedModel:
+    return UnsupportedModel(
+        f"No {how.noun} can be built as this file describes it ({error}).",
+        remedy="What it says about itself in `ponystudio.config` may be wrong.",
+    )

@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling import parameterisation
+from ponystudio.diffusion.sampling.fitting import check_latent, check_prompt
 from ponystudio.diffusion.sampling.guidance import (
     DenoiserProtocol,
     Guided,
@@ -179,20 +180,8 @@ def check_inputs(
     than the `largest` picture, in pixels a side, that the model knows (0: no limit)."""
     ours = find_family(family)
     for socket, prompt in (("positive", positive), ("negative", negative)):
-        if prompt.family != ours.name:
-            theirs = find_family(prompt.family).title
-            raise MismatchedValues(
-                f"The prompt is made for {theirs}, the model is {ours.title}.",
-                remedy="Make the prompt with the text encoder of this model's checkpoint.",
-                socket=socket,
-            )
-    if latent.family and not ours.shares_latents(latent.family):
-        theirs = find_family(latent.family).title
-        raise MismatchedValues(
-            f"The latent is made for {theirs}, the model is {ours.title}.",
-            remedy="Make the latent with a VAE of the model's family.",
-            socket="latent",
-        )
+        check_prompt(family, prompt.family, socket)
+    check_latent(family, latent.family)
     _check_size(ours, largest // ours.downscale, latent.values)
 
 

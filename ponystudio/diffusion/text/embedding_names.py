@@ -98,6 +98,20 @@ def split_at_embeddings(
             raise names.unknown(word.rstrip(",.;:"))
 
 
+def check_names(prompt: str, dialect: str, names: EmbeddingNames) -> list[str]:
+    """The names of those among `names` that a prompt calls by `embedding:name`.
+
+    Raises MissingFile for one that is not there.
+    """
+    return [
+        name
+        for part in parse(prompt, dialect)
+        if isinstance(part, Segment)
+        for _, name in split_at_embeddings(part.text, dialect, names)
+        if name is not None
+    ]
+
+
 def may_mean(prompt: str, name: str) -> bool:
     """Whether encoding this prompt, in either dialect, may read the embedding of this name.
 

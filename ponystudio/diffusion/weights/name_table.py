@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ponystudio.library.formats.tensor_info import TensorInfo
+
 Shape = tuple[int, ...]
 
 
@@ -61,6 +63,11 @@ class Naming:
 
     names: Mapping[str, str]
     fused: Mapping[str, FusedSlice] = field(default_factory=dict)
+
+    def shapes(self, tensors: Mapping[str, TensorInfo]) -> dict[str, Shape]:
+        """Of ours, among the stored tensors."""
+        whole = {name: tensors[key].shape for name, key in self.names.items()}
+        return whole | {name: cut.shape(whole[name]) for name, cut in self.fused.items()}
 
 
 def renamed(part: Mapping[str, str], table: Table) -> Naming:

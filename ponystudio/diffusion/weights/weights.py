@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from torch import Tensor
 from ponystudio.diffusion.weights.dequantize import multiplied, unpacked, unrotated
 from ponystudio.diffusion.weights.name_table import FusedSlice, Naming
 from ponystudio.errors import UnsupportedModel
-from ponystudio.library.formats.quantization import BESIDE, Quantization
+from ponystudio.library.formats.quantization import Quantization
 from ponystudio.library.formats.tensor_info import PACKED
 from ponystudio.system.main_memory import let_go, read_ahead
 
@@ -126,7 +126,7 @@ class Weights:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: self._shape(name, key) for name, key in self.naming.names.items()}
+        return self.naming.shapes(self.file.tensors)
 
     def __contains__(self, name: str) -> bool:
         return name in self.naming.names
@@ -199,18 +199,8 @@ class Weights:
             return scale.reshape(())
         return scale if known.block else scale.reshape(-1, *[1] * (data.ndim - 1))
 
-    def _shape(self, name: str, key: str) -> tuple[int, ...]:
-        shape = self.file.tensors[key].shape
-        cut = self.naming.fused.get(name)
-        return cut.shape(shape) if cut else shape
-
     def close(self) -> None:
         self.file.close()
-
-
-def of_networks(names: Iterable[str]) -> list[str]:
-    """Those that are tensors of a network, and not what is said beside one of few bits."""
-    return [name for name in names if not name.endswith(BESIDE)]
 
 
 def assign(module: torch.nn.Module, name: str, value: Tensor) -> None:

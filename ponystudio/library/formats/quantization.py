@@ -123,6 +123,11 @@ def read(
     return found
 
 
+def of_networks(names: Iterable[str]) -> list[str]:
+    """Those that are tensors of a network, and not what is said beside one of few bits."""
+    return [name for name in names if not name.endswith(BESIDE)]
+
+
 def carried(files: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
     """The list of marks of several files as one's, each with a prefix before its names."""
     layers = {

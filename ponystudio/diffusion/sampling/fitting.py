@@ -1,0 +1,39 @@
+"""Whether what a node is given was made for models of one family. Torch-free."""
+
+from __future__ import annotations
+
+from ponystudio.diffusion.families import find_family
+from ponystudio.errors import MismatchedValues
+
+
+def check_prompt(model: str, prompt: str, socket: str) -> None:
+    """Raise MismatchedValues where a prompt is of another family than the model."""
+    ours = find_family(model)
+    if prompt != ours.name:
+        raise MismatchedValues(
+            f"The prompt is made for {find_family(prompt).title}, the model is {ours.title}.",
+            remedy="Make the prompt with the text encoder of this model's checkpoint.",
+            socket=socket,
+        )
+
+
+def check_latent(model: str, latent: str) -> None:
+    """Raise MismatchedValues for a latent of another family's; "" is anybody's."""
+    ours = find_family(model)
+    if latent and not ours.shares_latents(latent):
+        raise MismatchedValues(
+            f"The latent is made for {find_family(latent).title}, the model is {ours.title}.",
+            remedy="Make the latent with a VAE of the model's family.",
+            socket="latent",
+        )
+
+
+def check_autoencoder(vae: str, latent: str) -> None:
+    """Raise MismatchedValues for a latent that a VAE does not know; "" is anybody's."""
+    if vae and latent and not find_family(vae).shares_latents(latent):
+        raise MismatchedValues(
+            f"The latent is of {find_family(latent).title}, the VAE of"
+            f" {find_family(vae).title}: it would show nothing but noise.",
+            remedy="Decode it with the VAE of its own model.",
+            socket="vae",
+        )

@@ -1,0 +1,191 @@
+"""What is wrong with the files of a graph, told before anything runs: whether they are there and
+what their nodes need, and whether what is put together of them fits.
+
+The nodes that make recipes of models, text encoders and autoencoders read nothing but headers, so
+those of this program are run for it, and what they would say in a run is said before. A pack's own
+are not: a check runs nobody's code. No weight is read, and no torch is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ponystudio.api import Clip, NodeSpec, Recipe
+from ponystudio.api.node import NodeType
+from ponystudio.diffusion.families import families
+from ponystudio.diffusion.loading.load import check_part
+from ponystudio.diffusion.sampling.fitting import check_autoencoder, check_latent, check_prompt
+from ponystudio.diffusion.text.embedding_names import EmbeddingNames, check_names
+from ponystudio.diffusion.text.prompt_syntax import DIALECTS
+from ponystudio.diffusion.weights.embedding_tensors import bundled
+from ponystudio.engine.node_packs import NodePacks
+from ponystudio.errors import BadInput, Cycle, PonyStudioError, WrongKind
+from ponystudio.graph.coercion import node_arguments
+from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.topology import effective, order
+from ponystudio.library.file_checks import check_files
+from ponystudio.library.formats.number_check import check_numbers
+from ponystudio.library.model_folders import ModelFolders
+
+# The pack whose nodes are known to do nothing but what they say.
+OWN_PACK = "core"
+RECIPES = ("model", "clip", "vae", "upscaler")
+# Whose a value is: that of the first of these that its node is given.
+MAKERS = {"conditioning": ("clip", "conditioning"), "latent": ("model", "vae", "latent")}
+
+
+def check_models(
+    graph: Graph, packs: NodePacks, folders: ModelFolders, ids: Iterable[str]
+) -> list[PonyStudioError]:
+    """Every error in the files that the nodes `ids`, which run, name, and in what is made of them,
+    with node and socket. Those that come of another one are not told."""
+    ids = list(ids)
+    found: list[PonyStudioError] = [
+        *check_files(graph, packs.catalog, folders, ids, families=families())
+    ]
+    try:
+        running = effective(graph, packs.catalog)
+        ordered = order(running, ids)
+    except Cycle:  # told by the graph's own check
+        return found
+    faulty = {error.node for error in found}
+    return [*found, *_Recipes(running, packs, folders, faulty).errors(ordered)]
+
+
+class _Recipes:
+    """Makes the recipes of a graph, as far as nothing is wrong, and checks who opens them."""
+
+    def __init__(
+        self, graph: Graph, packs: NodePacks, folders: ModelFolders, faulty: set[str]
+    ) -> None:
+        self._graph, self._packs, self._folders, self._faulty = graph, packs, folders, faulty
+        self._values: dict[Link, Recipe] = {}
+        self._spoilt: set[str] = set()
+        # Files that lack a part are told of once, however many nodes would open them.
+        self._told: set[tuple[str, str]] = set()
+        # Whose models the prompts and latents are for, as far as that is known.
+        self._families: dict[Link, str] = {}
+
+    def errors(self, ids: Iterable[str]) -> Iterator[PonyStudioError]:
+        for id in ids:
+            node = self._graph.nodes[id]
+            kind = self._packs.types.get(node.type)
+            if kind is None or id in self._faulty:
+                self._spoilt.add(id)
+                continue
+            makes = _makes_recipes(kind.spec)
+            found = [*(self._made(node, kind) if makes else self._opened(node, kind.spec))]
+            # What is given by nodes with errors may be another thing once those are gone.
+            if found or not self._spoilt.isdisjoint(node.sources):
+                self._spoilt.add(id)
+            elif kind.spec.pack == OWN_PACK:
+                found += self._fitting(node, kind.spec)
+            yield from found
+
+    def _made(self, node: Node, kind: NodeType) -> Iterator[PonyStudioError]:
+        try:
+            given = node_arguments(node, kind, self._values.__getitem__, self._folders.resolve)
+        except (BadInput, KeyError):  # told elsewhere, or what it is given is not known
+            return
+        extra = {"ctx": _HeadersOnly()} if kind.takes_context else {}
+        try:
+            returned = kind.function(**given, **extra)
+        except PonyStudioError as error:
+            yield _at(error, node.id, error.socket)
+            return
+        except Exception:  # a fault of the node's own: the run says whose
+            return
+        values = returned if isinstance(returned, tuple) else (returned,)
+        for output, value in zip(kind.spec.outputs, values, strict=True):
+            self._values[Link(node.id, output.name)] = value
+
+    def _opened(self, node: Node, spec: NodeSpec) -> Iterator[PonyStudioError]:
+        for socket in spec.inputs:
+            recipe = self._values.get(node.inputs.get(socket.name, Link("", "")))
+            if recipe is None or socket.type not in RECIPES:
+                continue
+            try:
+                check_part(Path(recipe.path), recipe.part, recipe.options)
+            except PonyStudioError as error:
+                if (recipe.path, error.what) not in self._told:
+                    self._told.add((recipe.path, error.what))
+                    yield _at(error, node.id, socket.name)
+            if isinstance(recipe, Clip):
+                yield from self._prompts(node, spec, recipe)
+
+    def _fitting(self, node: Node, spec: NodeSpec) -> Iterator[PonyStudioError]:
+        """What a node is given that was made for another family; and whose its own outputs are."""
+        given: dict[str, list[tuple[str, str]]] = {}
+        for socket in spec.inputs:
+            link = node.inputs.get(socket.name, Link("", ""))
+            family = self._families.get(link, "")
+            if recipe := self._values.get(link):
+                family = recipe.family
+            if family:
+                given.setdefault(socket.type, []).append((socket.name, family))
+        latents = [family for _, family in given.get("latent", [])]
+        try:
+            for _, model in given.get("model", []):
+                for socket_name, family in given.get("conditioning", []):
+                    check_prompt(model, family, socket_name)
+                for family in latents:
+                    check_latent(model, family)
+            for _, vae in given.get("vae", []):
+                for family in latents:
+                    check_autoencoder(vae, family)
+        except PonyStudioError as error:
+            yield _at(error, node.id, error.socket)
+        for output in spec.outputs:
+            sources = MAKERS.get(output.type, ())
+            made = [family for type in sources for _, family in given.get(type, [])]
+            if made:
+                self._families[Link(node.id, output.name)] = made[0]
+
+    def _prompts(self, node: Node, spec: NodeSpec, clip: Clip) -> Iterator[PonyStudioError]:
+        """What is wrong with the textual inversions that the prompts of a node name."""
+        for param in spec.params:
+            text = node.params.get(param.name, param.default)
+            if not param.prompt or param.name in node.inputs or "embedding:" not in str(text):
+                continue
+            files = {
+                name: self._folders.resolve("embeddings", name)
+                for name in self._folders.names("embeddings")
+            }
+            words = [word for patch in clip.patches for word in bundled(Path(patch.path))]
+            names = EmbeddingNames([*files, *words], lambda _: [])
+            said = node.params.get("dialect", DIALECTS[0])
+            dialect = said if said in DIALECTS and "dialect" not in node.inputs else DIALECTS[0]
+            try:
+                for name in check_names(str(text), dialect, names):
+                    if name in files:
+                        check_numbers(files[name])
+            except PonyStudioError as error:
+                yield _at(error, node.id, param.name)
+
+
+class _HeadersOnly:
+    """What a node that makes recipes is handed: contents are told apart by nobody here."""
+
+    @property
+    def models(self) -> _HeadersOnly:
+        return self
+
+    def content(self, path: Path) -> str:
+        return str(path)
+
+    def note(self, text: str) -> None:
+        """Notes are of a run."""
+
+
+def _makes_recipes(spec: NodeSpec) -> bool:
+    outputs, inputs = ({item.type for item in side} for side in (spec.outputs, spec.inputs))
+    return spec.pack == OWN_PACK and bool(outputs) and outputs | inputs <= {*RECIPES}
+
+
+def _at(error: PonyStudioError, node: str, socket: str) -> PonyStudioError:
+    """The error as one that was found before a run; the file that it was found in goes into the
+    sentence."""
+    what = f"{error.where}: {error.what}" if error.where else error.what
+    kind = type(error) if isinstance(error, BadInput) else WrongKind
+    return kind(what, remedy=error.remedy, node=node, socket=socket)

@@ -1,0 +1,187 @@
+"""What can be seen before a run is seen before it: `validate` and `run` end with 2 and a socket."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from helpers import checkpoints
+from helpers.core_graphs import checkpoint, core, picture
+from helpers.seed_models import hints, state
+from ponystudio.cli.arguments import main
+from ponystudio.graph.formats import graph_file
+from ponystudio.graph.model import Graph
+
+PARTS = {
+    "vae": "first_stage_model.",
+    "clip": "cond_stage_model.",
+    "bigG": "conditioner.embedders.1.",
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    for folder in ("checkpoints", "loras", "vae", "embeddings", "text_encoders"):
+        (root / folder).mkdir()
+    checkpoints.micro(root / "checkpoints" / "whole.safetensors")
+    tensors = load_file(root / "checkpoints" / "whole.safetensors")
+    for part in ("vae", "clip"):
+        kept = {k: v for k, v in tensors.items() if not k.startswith(PARTS[part])}
+        save_file(kept, root / "checkpoints" / f"without {part}.safetensors")
+    save_file(state("sdxl"), root / "checkpoints" / "sdxl.safetensors", metadata=hints("sdxl"))
+    without = {k: v for k, v in state("sdxl").items() if not k.startswith(PARTS["bigG"])}
+    save_file(without, root / "checkpoints" / "without bigG.safetensors", metadata=hints("sdxl"))
+    layer = "lora_te2_text_model_encoder_layers_1_self_attn_v_proj"
+    pair = {
+        f"{layer}.lora_up.weight": torch.ones(64, 2),
+        f"{layer}.lora_down.weight": torch.ones(2, 64),
+    }
+    save_file(pair, root / "loras" / "of SDXL.safetensors")
+    checkpoints.micro_lora(root / "loras" / "good.safetensors")
+    brought = {**load_file(root / "loras" / "good.safetensors"),
+               "bundle_emb.mane.string_to_param.*": torch.ones(2, 64)}  # fmt: skip
+    save_file(brought, root / "loras" / "bringing.safetensors")
+    save_file({"emb_params": torch.ones(2, 64)}, root / "embeddings" / "there.safetensors")
+    bad = torch.full((2, 64), torch.nan)
+    save_file({"emb_params": bad}, root / "embeddings" / "bad.safetensors")
+    checkpoints.micro(root / "text_encoders" / "whole.safetensors")
+    return root
+
+
+@pytest.fixture
+def said(models, tmp_path, capsys):
+    """What `validate` and a `run` end with, which is the same; nothing ran."""
+
+    def said(*nodes, code=2):
+        graph_file.write(Graph.of(*nodes), tmp_path / "graph.json")
+        words = [tmp_path / "graph.json", "--models", models]
+        run = ["--output", tmp_path / "out", "--no-disk-cache", "--device", "cpu"]
+        answers = []
+        for command in (["validate", *words], ["run", *words, *run]):
+            if code == 0 and command[0] == "run":
+                continue
+            assert main([*map(str, command)]) == code
+            answers.append(capsys.readouterr().err)
+        assert not (tmp_path / "out").exists()
+        if code:
+            assert answers[0].splitlines()[0] in answers[1]
+        return answers[0]
+
+    return said
+
+
+def lora(file, source="checkpoint"):
+    return core("lora", "apply_lora", model=(source, "model"), clip=(source, "clip"), file=file)
+
+
+def test_nothing_wrong(said):
+    assert said(*picture(*checkpoint("whole.safetensors")), code=0) == ""
+
+
+def test_a_checkpoint_without_an_autoencoder(said):
+    error = said(*picture(*checkpoint("without vae.safetensors")))
+    assert "decode.vae: " in error
+    assert "without vae.safetensors: There is no autoencoder in this file." in error
+    assert "core.load_vae" in error
+
+
+def test_a_checkpoint_without_a_text_encoder(said):
+    error = said(*picture(*checkpoint("without clip.safetensors")))
+    assert ("positive.clip: " in error) != ("negative.clip: " in error)  # one fault, told once
+    assert "There is no text encoder in this file." in error
+    assert "core.load_clip" in error
+
+
+def test_a_checkpoint_with_one_of_two_text_encoders(said):
+    error = said(*picture(*checkpoint("without bigG.safetensors")))
+    assert "tive.clip: " in error
+    assert "OpenCLIP-bigG" in error
+    assert "core.load_clip" in error
+
+
+def test_through_nodes_that_pass_it_on(said):
+    """The socket is that of who opens it, not of who stands between."""
+    nodes = picture(*checkpoint("without clip.safetensors"), lora("good.safetensors"),
+                    model="lora", clip="lora")  # fmt: skip
+    error = said(*nodes)
+    assert "tive.clip: " in error
+    assert "lora.clip" not in error
+
+
+def test_what_nobody_opens_may_be_missing(said):
+    """The autoencoder comes from another file, the text encoder from another checkpoint."""
+    other = core("other", "load_checkpoint", file="whole.safetensors")
+    nodes = picture(*checkpoint("without clip.safetensors"), other, lora("good.safetensors"),
+                    model="lora", clip="other")  # fmt: skip
+    assert said(*nodes, code=0) == ""
+    assert said(*picture(*checkpoint("without vae.safetensors"), other, vae="other"), code=0) == ""
+
+
+def test_a_lora_of_another_family(said):
+    nodes = picture(*checkpoint("whole.safetensors"), lora("of SDXL.safetensors"),
+                    model="lora", clip="lora")  # fmt: skip
+    error = said(*nodes)
+    assert "lora" in error
+    assert "This LoRA was made for" in error
+    assert "the model is Stable Diffusion 1" in error
+
+
+def test_text_encoders_that_do_not_make_a_whole(said, models):
+    rows = [{"file": "whole.safetensors"}]
+    clip = core("clip", "load_clip", files=rows, family="sdxl")
+    error = said(*picture(*checkpoint("sdxl.safetensors"), clip, clip="clip"))
+    assert "clip" in error
+    assert "OpenCLIP-bigG" in error or "CLIP-L" in error
+
+
+def test_a_prompt_of_another_family(said):
+    other = core("other", "load_checkpoint", file="sdxl.safetensors")
+    error = said(*picture(*checkpoint("whole.safetensors"), other, clip="other"))
+    assert "sampler.positive: " in error
+    assert "The prompt is made for SDXL" in error or "made for Stable Diffusion XL" in error
+
+
+def test_a_latent_that_an_autoencoder_does_not_know(said):
+    other = core("other", "load_checkpoint", file="sdxl.safetensors")
+    error = said(*picture(*checkpoint("whole.safetensors"), other, vae="other"))
+    assert "decode.vae: " in error
+    assert "nothing but noise" in error
+
+
+@pytest.mark.parametrize("dialect", ["a1111", "comfyui"])
+def test_an_embedding_that_is_not_there(dialect, said):
+    nodes = [
+        node if node.id != "positive"
+        else core("positive", "encode_prompt", clip=("checkpoint", "clip"), dialect=dialect,
+                  text="a (embedding:nowhere:1.2) and embedding:there")
+        for node in picture(*checkpoint("whole.safetensors"))
+    ]  # fmt: skip
+    error = said(*nodes)
+    assert "positive.text: " in error
+    assert "'nowhere'" in error
+    assert "embeddings folder" in error
+
+
+def prompt(text, *sources, clip="checkpoint", **more):
+    return [
+        node if node.id != "positive"
+        else core("positive", "encode_prompt", clip=(clip, "clip"), text=text, **more)
+        for node in picture(*sources, clip=clip)
+    ]  # fmt: skip
+
+
+def test_embeddings_that_are_there(said):
+    source = checkpoint("whole.safetensors")
+    assert said(*prompt("embedding:there, embedding:there.safetensors", *source), code=0) == ""
+    brought = prompt("embedding:mane", *source, lora("bringing.safetensors"), clip="lora")
+    assert said(*brought, code=0) == ""
+    assert "'mane'" in said(*prompt("embedding:mane", *source))
+
+
+def test_an_embedding_of_no_numbers(said):
+    error = said(*prompt("embedding:bad", *checkpoint("whole.safetensors")))
+    assert "positive.text: " in error
+    assert "bad.safetensors" in error
+    assert "not-a-number" in error
