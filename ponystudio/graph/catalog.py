@@ -85,7 +85,7 @@ class Catalog(Mapping[str, NodeSpec]):
                 (NodeSpec.from_json(item) for item in data["nodes"]),
                 (PackProblem(item["pack"], item["error"]) for item in data["problems"]),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"The node catalog is damaged: {error}.") from None
 
 

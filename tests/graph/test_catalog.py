@@ -5,7 +5,7 @@ import json
 import pytest
 
 from helpers.graphs import CATALOG, SPECS
-from ponystudio.api import NodeSpec
+from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import COMFYUI, Catalog, PackProblem, did_you_mean, from_comfyui
 
@@ -56,3 +56,13 @@ def test_names_of_comfyui_lead_to_ours():
     assert "core.encode_prompt" in from_comfyui("cliptextencode", known)
     assert from_comfyui("KSampler", known - {"core.sample"}) == ""
     assert from_comfyui("core.sample", known) == ""
+
+
+@pytest.mark.parametrize("range", [[], [1], "", "x", 3])
+def test_refuses_a_range_that_is_none(range):
+    """As a file may have it that was damaged since it was written."""
+    node = NodeSpec("a.b", 1, "B", "C", params=(ParamSpec("steps", "int", 1),)).to_json()
+    node["params"][0]["soft"] = range
+    data = {"format": "ponystudio.catalog", "version": 1, "nodes": [node], "problems": []}
+    with pytest.raises(BadInput):
+        Catalog.from_json(data)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import io
+import json
+import random
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -232,3 +235,39 @@ def test_names_of_files_that_are_no_text_travel():
     assert read_command(pipe(encode(StartEngine(settings)))) == StartEngine(settings)
     saved = RunMessage(1, Output("a", "/caf\udce9/a.png"))
     assert read_message(pipe(encode(saved))) == saved
+
+
+def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in inner:
+        yield (*place, key)
+        if isinstance(item, dict | list):
+            yield from _places(item, (*place, key))
+
+
+ODD = [None, 1, "x", [], {}, [1], {"a": 1}, -1.5, True, NAN, 10**400, "\ud800", {"event": []}]
+
+
+@pytest.mark.parametrize(
+    ("read", "known"), [(read_command, COMMANDS), (read_message, MESSAGES)], ids=["to", "from"]
+)
+def test_whatever_is_changed_is_read_or_is_garbage(read, known):
+    chance = random.Random(12)
+    outcomes = set()
+    for _ in range(2000):
+        frame = encode(chance.choice(known))
+        body = json.loads(json.dumps(frame.message))
+        *way, last = chance.choice(list(_places(body)))
+        inner = body
+        for key in way:
+            inner = inner[key]
+        inner[last] = chance.choice(ODD)
+        data = bytearray(pipe(Frame(body, frame.blob)).getvalue())
+        if chance.random() < 0.3:
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        try:
+            read(io.BytesIO(data))
+            outcomes.add("read")
+        except WorkerDied:
+            outcomes.add("garbage")
+    assert outcomes == {"read", "garbage"}
