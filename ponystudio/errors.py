@@ -15,7 +15,7 @@ PonyStudioError
 │       └── WrongKind, UnsupportedModel
 └── RunError                 while running                        exit code 1
     ├── NodeFailed           wraps what a node raised, with its id
-    ├── NotANumber (FloatOverflow), MismatchedValues, ChangedInput
+    ├── NotANumber (FloatOverflow), MismatchedValues, ChangedInput, ChangedFile
     ├── OutOfMemory
     ├── StorageFull, NotWritable
     ├── Differs              a picture that was made again is another one
@@ -29,7 +29,7 @@ from collections.abc import Iterable
 
 # Letters of what is said in an error, each part by itself.
 LONGEST = 2000
-# Of where it is: twice the longest path of Linux.
+# Of where it is, if it is said: twice the longest path of Linux.
 LONGEST_PLACE = 8192
 
 
@@ -63,8 +63,8 @@ class PonyStudioError(Exception):
         self.remedy = shortened(remedy, LONGEST)
         self.node = node
         self.socket = socket
-        place = where or (f"{node}.{socket}" if node and socket else node)
-        self.where = shortened(place, LONGEST_PLACE)
+        place = f"{shortened(node)}.{shortened(socket)}" if node and socket else shortened(node)
+        self.where = shortened(where, LONGEST_PLACE) or place
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""

@@ -8,7 +8,15 @@ import pickle
 import pytest
 
 from ponystudio import errors
-from ponystudio.errors import BadInput, Cancelled, MissingFile, PonyStudioError, RunError
+from ponystudio.errors import (
+    BadInput,
+    Cancelled,
+    MissingFile,
+    PonyStudioError,
+    RunError,
+    listed,
+    shortened,
+)
 
 CLASSES = [
     item
@@ -23,6 +31,18 @@ def test_it_is_said_where_what_and_what_to_do():
     assert str(PonyStudioError("Nothing to do.")) == "Nothing to do."
     assert PonyStudioError("No.", where="a.json", node="load").where == "a.json"
     assert PonyStudioError("No.", node="load").where == "load"
+
+
+def test_what_strangers_say_is_cut():
+    long = "x" * 1_000_000
+    error = MissingFile(long, remedy=long, node=long, socket=long)
+    assert len(str(error)) < 5000
+    assert len(str(MissingFile("No.", where=long))) < 10_000
+    assert shortened("a" * 10 + "b" * 10, 9) == "aaaa…bbbb"
+    assert shortened("as it is") == "as it is"
+    assert listed(["a", "b"]) == "a, b"
+    assert listed(f"n{i}" for i in range(1005)) == "n0, n1, n2, n3, n4 and 1,000 more"
+    assert len(listed([long] * 9)) < 600
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -113,7 +114,7 @@ def given_folders(models: Sequence[Path], graph_dir: Path | None = None) -> Mode
     """The model folders given, then the user's own, then the shipped ones. Raises UsageError."""
     found = [as_stored(folder) for folder in models]
     for folder in found:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # noqa: PTH112 (Path.is_dir raises)
             reason = why_absent(folder)
             raise UsageError(
                 f"There is no such folder.{f' {reason}' if reason else ''}",

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ponystudio.cli.error_report import printable
+from ponystudio.errors import shortened
 from ponystudio.library.file_checks import SMALL
 from ponystudio.library.formats.content_id import hashes
 from ponystudio.library.formats.number_check import check_numbers
@@ -17,6 +18,8 @@ from ponystudio.library.recognition.recognise import recognise
 
 # Longer metadata values (training logs, whole graphs) are cut in the overview; --json has them all.
 LONGEST = 100
+# So are the names of what is listed, and its number.
+MOST_LETTERS, MOST = 60, 200
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,9 +55,12 @@ def _overview(model: ModelFile, sums: Mapping[str, str]) -> Iterator[str]:
     ):
         if rows:
             yield title
-            width = max(map(len, rows))
-            for name, value in rows.items():
+            shown = {shortened(name, MOST_LETTERS): value for name, value in [*rows.items()][:MOST]}
+            width = max(map(len, shown))
+            for name, value in shown.items():
                 yield f"  {name:<{width}}  {_short(str(value))}"
+            if len(rows) > MOST:
+                yield f"  and {len(rows) - MOST:,} more, which --json has"
     yield "why"
     for reason in model.why:
         yield f"  - {reason}"

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ponystudio.errors import LONGEST, shortened
+
 
 def main(words: Sequence[str], commands: Sequence[str]) -> int:
     """`words` should be files; one that is none may be meant as one of the `commands`."""
@@ -19,7 +21,7 @@ def main(words: Sequence[str], commands: Sequence[str]) -> int:
 
         near = difflib.get_close_matches(missing, commands, 1)
         hint = f"Did you mean `{near[0]}`?" if near else "See `ponystudio --help`."
-        return _refuse(f"{missing} is neither a command nor a file.", hint, 2)
+        return _refuse(f"{shortened(missing, LONGEST)} is neither a command nor a file.", hint, 2)
     # Until the window takes it, Ctrl+C ends the program; raised within an import of Qt it aborts.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # what is imported is no garbage; the studio collects by itself

@@ -7,6 +7,7 @@ latter), and in other letter cases, which Windows and macOS do not tell apart.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -76,6 +77,8 @@ def spelt_alike(base: Path, parts: Sequence[str], key: Callable[[str], str]) -> 
         for place in places:
             found += [place / name for name in _listed(place) if key(name) == wanted]
         places = sorted(found)[:MOST_PLACES]
+        if not places:
+            break
     return places
 
 
@@ -132,6 +135,11 @@ def unlike(name: str, other: str) -> str:
 def why_absent(path: Path) -> str:
     """Why a path leads nowhere, in a sentence: a dead link, a folder that may not be looked into, a
     file in place of a folder; "" where it simply is not there."""
+    try:
+        path.lstat()
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", errno.ENAMETOOLONG) == errno.ENAMETOOLONG:
+            return ""
     for place in (*reversed(path.parents), path):
         try:
             place.stat()

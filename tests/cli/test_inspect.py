@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 
+import numpy
 import pytest
+from safetensors.numpy import save_file
 
 import ponystudio_resources
 from helpers.checkpoints import micro
@@ -31,6 +33,19 @@ def test_inspect(checkpoint, said):
     assert re.search(r"^  sha256 +[0-9a-f]{64}$", text, re.MULTILINE)
     assert re.search(r"^  note +n+ … \(500 characters\)$", text, re.MULTILINE)
     assert re.search(r"^why\n  - \w", text, re.MULTILINE)
+
+
+def test_what_a_file_says_of_itself_is_cut(said, tmp_path):
+    path = tmp_path / "lora.safetensors"
+    name = "lora_unet_down_blocks_0_attentions_0_proj_in"
+    tensors = {
+        f"{name}.lora_down.weight": numpy.zeros((1, 320), numpy.float32),
+        f"{name}.lora_up.weight": numpy.zeros((320, 1), numpy.float32),
+    }
+    save_file(tensors, path, {"n" * 5000: "v" * 5000, **{f"key{i:04}": "v" for i in range(3000)}})
+    text = said("inspect", path)
+    assert len(text) < 60_000
+    assert "and 2,801 more, which --json has" in text
 
 
 def test_inspect_as_json(checkpoint, said):
