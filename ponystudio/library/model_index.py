@@ -44,6 +44,9 @@ CREATE TABLE IF NOT EXISTS hashes (
 CREATE INDEX IF NOT EXISTS by_sha256 ON hashes (sha256);
 CREATE INDEX IF NOT EXISTS by_identity ON files (identity);
 """
+# Damaged and not to be mended, full, locked for too long, or closed meanwhile.
+_NOT_NOW = (sqlite3.Error, OSError)
+_NOWHERE = (-1, -1)
 T = TypeVar("T")
 
 
@@ -110,7 +113,7 @@ class ModelIndex(Closing):
         query = "SELECT identity, sha256, seal FROM hashes WHERE device = ? AND inode = ?"
         try:
             row = self._run(lambda db: db.execute(query, _place(identity)).fetchone())
-        except sqlite3.Error:
+        except _NOT_NOW:
             return ""
         if row is None or row[0] != _text(identity) or row[2] != _seal(*row[:2]):
             return ""
@@ -125,8 +128,8 @@ class ModelIndex(Closing):
             row = (*_place(identity), text, sha256, _seal(text, sha256))
             try:
                 self._run(lambda db: db.execute("REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", row))
-            except sqlite3.Error:
-                pass  # full, locked for long, or closed meanwhile: only time is lost
+            except _NOT_NOW:
+                pass  # only time is lost
         return sha256
 
     def by_sha256(self, prefix: str) -> list[Path]:
@@ -137,15 +140,15 @@ class ModelIndex(Closing):
             " WHERE sha256 >= ? AND sha256 < ? ORDER BY path"
         )
         bounds = (prefix.lower(), prefix.lower() + "g")
-        return self._run(
-            lambda db: [Path(os.fsdecode(row[0])) for row in db.execute(query, bounds)]
-        )
+        rows = self._run_if_it_can(lambda db: db.execute(query, bounds).fetchall(), [])
+        return [Path(os.fsdecode(row[0])) for row in rows]
 
     def forget_missing(self) -> int:
         """Drop the files that are gone; how many they were."""
-        paths = self._run(lambda db: [row[0] for row in db.execute("SELECT path FROM files")])
-        gone = [(path,) for path in paths if not Path(os.fsdecode(path)).exists()]
-        self._run(lambda db: db.executemany("DELETE FROM files WHERE path = ?", gone))
+        query, delete = "SELECT path FROM files", "DELETE FROM files WHERE path = ?"
+        paths = self._run_if_it_can(lambda db: db.execute(query).fetchall(), [])
+        gone = [row for row in paths if not Path(os.fsdecode(row[0])).exists()]
+        self._run_if_it_can(lambda db: db.executemany(delete, gone), None)
         return len(gone)
 
     def close(self) -> None:
@@ -162,21 +165,28 @@ class ModelIndex(Closing):
     def _known(self, path: Path, key: tuple[bytes, str, str]) -> IndexEntry | None:
         query = "SELECT model, error FROM files WHERE path = ? AND identity = ? AND files = ?"
         try:
-            row = self._run(lambda db: db.execute(query, key).fetchone())
+            row = self._run_if_it_can(lambda db: db.execute(query, key).fetchone(), None)
             if row is None:
                 return None
             model, error = row
             return IndexEntry(path, _model(json.loads(model)) if model else None, error)
-        except (sqlite3.OperationalError, ValueError, TypeError, KeyError):
-            return None  # locked for too long, or written by another version
+        except (ValueError, TypeError, KeyError):
+            return None  # written by another version
 
     def _keep(self, key: tuple[bytes, str, str], entry: IndexEntry) -> None:
         model = json.dumps(asdict(entry.model), default=str) if entry.model else ""
         row = (*key, model, entry.error)
+        query = "REPLACE INTO files VALUES (?, ?, ?, ?, ?)"
+        self._run_if_it_can(lambda db: db.execute(query, row), None)
+
+    def _run_if_it_can(self, work: Callable[[sqlite3.Connection], Any], otherwise: Any) -> Any:
+        """As `_run`; on a disk that fails only time is lost."""
         try:
-            self._run(lambda db: db.execute("REPLACE INTO files VALUES (?, ?, ?, ?, ?)", row))
-        except sqlite3.OperationalError:
-            pass  # the disk is full, or another process writes for too long: only time is lost
+            return self._run(work)
+        except _NOT_NOW:
+            if self._closed:
+                raise
+            return otherwise
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do some work in a transaction; on a damaged file, once more on an empty one."""
@@ -190,6 +200,7 @@ class ModelIndex(Closing):
                 if type(error) is not sqlite3.DatabaseError:
                     raise  # locked, full or closed: not damaged
                 self._connection.close()
+                self._file = _NOWHERE  # should this fail, it is tried again the next time
                 self._connection = self._rebuilt()
                 self._file = _file_at(self.path)
                 with self._connection:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from helpers import checkpoints
+from helpers.frail_disk import FrailSqlite, every_failure
 from helpers.sparse import write_sparse
 from ponystudio.errors import MissingFile, NotWritable
 from ponystudio.library import model_index as module
@@ -276,3 +278,54 @@ with ModelIndex(Path("index.db")) as index:
     connection = sqlite3.connect(tmp_path / "index.db")
     assert connection.execute("SELECT COUNT(*) FROM files").fetchone() == (60,)
     connection.close()
+
+
+def test_whatever_fails_in_the_index_files_are_what_they_are(tmp_path: Path) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    model, sha256 = recognise(path), hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def scenario(number: int) -> FrailSqlite:
+        place = tmp_path / f"{number}" / "index.db"
+        with FrailSqlite(number) as frail:
+            try:
+                index = ModelIndex(place)
+            except NotWritable:
+                return frail
+            with index:
+                for _ in range(2):
+                    assert index.look(path).model == model
+                    assert index.sha256(path) == sha256
+                    assert index.by_sha256(sha256) in ([], [path])
+                assert index.forget_missing() == 0
+        with ModelIndex(place) as index:
+            assert index.look(path).model == model
+            assert index.sha256(path) == sha256
+        return frail
+
+    every_failure(scenario)
+
+
+def test_an_index_that_cannot_be_mended_now_is_mended_later(
+    tmp_path: Path, counted: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    model = recognise(path)
+    with ModelIndex(tmp_path / "index.db") as index:
+        index.look(path)
+        for name in ("index.db", "index.db-wal"):
+            with (tmp_path / name).open("r+b") as file:
+                file.write(b"no database at all" * 500)
+        with monkeypatch.context() as broken:
+            broken.setattr(ModelIndex, "_rebuilt", _refuse)
+            for _ in range(3):
+                assert index.look(path).model == model
+                assert index.by_sha256("ab") == []
+                assert index.forget_missing() == 0
+        counted.clear()
+        index.look(path)
+        index.look(path)
+        assert len(counted) <= 1
+
+
+def _refuse(index: ModelIndex) -> sqlite3.Connection:
+    raise OSError(errno.EIO, "Input/output error")

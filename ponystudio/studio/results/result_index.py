@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -24,6 +25,8 @@ from ponystudio.studio.results.result_table import Answer, Query, ResultTable
 __all__ = ["Answer", "Query", "ResultIndex"]
 
 _BATCH = 100
+# After which an index that could not be opened is tried again.
+_RETRY_SECONDS = 10.0
 _WATCHED_FOLDERS = 200
 # Folders change many times while a picture is written.
 _SETTLE_MS = 400
@@ -46,7 +49,7 @@ class ResultIndex(QObject):
         super().__init__(parent)
         self._database, self._folder = database, folder
         self._store: ResultTable | None = None
-        self._broken = False
+        self._retry_at = 0.0
         self._work = BackgroundTasks("results")
         self._watcher = QFileSystemWatcher(self)
         self._settle_timer = QTimer(self, singleShot=True, interval=_SETTLE_MS)
@@ -133,11 +136,11 @@ class ResultIndex(QObject):
     # --- In the thread ----------------------------------------------------------------------------
 
     def _opened(self) -> ResultTable | None:
-        if self._store is None and not self._broken:
+        if self._store is None and time.monotonic() >= self._retry_at:
             try:
                 self._store = ResultTable(self._database)
             except (OSError, sqlite3.Error) as error:
-                self._broken = True
+                self._retry_at = time.monotonic() + _RETRY_SECONDS
                 _log.info("The index of results cannot be kept: %s", error)
         return self._store
 

@@ -73,6 +73,8 @@ class ResultTable:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._connection = _opened(path)
+        except sqlite3.OperationalError:
+            raise  # locked, full, or a disk that fails: no reason to begin without stars
         except sqlite3.DatabaseError:
             with contextlib.suppress(OSError):
                 path.replace(path.with_name(f"{path.name}.damaged"))

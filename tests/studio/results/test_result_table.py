@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from helpers.frail_disk import FrailSqlite, every_failure
 from helpers.pictures import save_picture, text_to_picture
 from ponystudio.studio.results.picture_record import read_picture
 from ponystudio.studio.results.result_table import Query, ResultTable, made_with
@@ -84,6 +85,34 @@ def test_a_damaged_index_is_begun_anew(tmp_path):
     assert found(store) == []
     store.close()
     assert (tmp_path / "results.sqlite.damaged").exists()
+
+
+def test_no_fault_of_the_disk_takes_the_stars(tmp_path):
+    picture = read_picture(save_picture(tmp_path / "a.png", text_to_picture("fox")))
+
+    def scenario(number: int) -> FrailSqlite:
+        file = tmp_path / f"{number}" / "results.sqlite"
+        store = ResultTable(file)
+        store.put([picture])
+        store.star([str(picture.path)], True)
+        store.close()
+        with FrailSqlite(number) as frail:
+            try:
+                store = ResultTable(file)
+                store.put([picture])
+                store.find(Query("fox"))
+                store.stamps(tmp_path)
+            except sqlite3.OperationalError:
+                pass
+            finally:
+                store.close()
+        store = ResultTable(file)
+        assert found(store, starred=True) == ["a.png"], frail.failed
+        store.close()
+        assert not list(file.parent.glob("*.damaged"))
+        return frail
+
+    every_failure(scenario)
 
 
 def test_an_index_of_another_version_keeps_its_columns(tmp_path):
