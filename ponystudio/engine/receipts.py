@@ -12,7 +12,7 @@ from typing import Any
 from ponystudio import __version__
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.diffusion.sampling.names import A1111_SCHEDULES, SAMPLER_SPECS
-from ponystudio.engine.run_files import CANCEL_CHECK_SECONDS, RunFiles, until
+from ponystudio.engine.run_files import RunFiles, until, wait_for
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.formats import graph_file as graph_format
@@ -69,10 +69,7 @@ class Receipts:
     def finish(self) -> None:
         """Wait for the hashes. Raises Cancelled."""
         self._run_files.wait(self._cancel)
-        while self._hashing is not None and self._hashing.is_alive():
-            if self._cancel.is_set():
-                raise Cancelled("Cancelled.")
-            self._hashing.join(CANCEL_CHECK_SECONDS)
+        wait_for(self._hashing, self._cancel)
 
     def record_seconds(self, node: str, seconds: float) -> None:
         """How long a node of this run took."""

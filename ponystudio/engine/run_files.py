@@ -38,6 +38,7 @@ class RunFiles:
         self, catalog: Mapping[str, NodeSpec], folders: ModelFolders, contents: FileContents
     ) -> None:
         self._catalog, self._folders, self._contents = catalog, folders, contents
+        self._paths: dict[tuple[str, str], Path] = {}
         self._held: dict[Path, FileContent] = {}
         # What the thread has read, until the run is over: keys do not change within it.
         self._later: dict[Path, FileContent] = {}
@@ -46,7 +47,9 @@ class RunFiles:
 
     def path(self, kind: str, name: str) -> Path:
         """Raises MissingFile, UnsafePath."""
-        return self._folders.resolve(kind, name)
+        if (kind, name) not in self._paths:
+            self._paths[kind, name] = self._folders.resolve(kind, name)
+        return self._paths[kind, name]
 
     def look(
         self,
@@ -138,10 +141,7 @@ class RunFiles:
 
     def wait(self, cancel: threading.Event) -> None:
         """Wait until they are read. Raises Cancelled."""
-        while self._reading is not None and self._reading.is_alive():
-            if cancel.is_set():
-                raise Cancelled("Cancelled.")
-            self._reading.join(CANCEL_CHECK_SECONDS)
+        wait_for(self._reading, cancel)
 
     def close(self) -> None:
         """The run is over: nothing is read for it any more."""
@@ -193,6 +193,16 @@ class RunFiles:
                 return
             except PonyStudioError:
                 continue  # changed or gone: the run says so
+
+
+def wait_for(thread: threading.Thread | None, cancel: threading.Event) -> None:
+    """Until it has ended. Raises Cancelled, also where the cancel has ended it."""
+    while thread is not None:
+        if cancel.is_set():
+            raise Cancelled("Cancelled.")
+        if not thread.is_alive():
+            return
+        thread.join(CANCEL_CHECK_SECONDS)
 
 
 def until(*events: threading.Event) -> Heard:

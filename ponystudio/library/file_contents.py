@@ -76,8 +76,8 @@ class FileContents:
         """
         left = AT_ONCE
         found: list[FileContent] = []
-        for files in sorted(map(model_files, paths), key=self._unread_bytes):
-            unread = self._unread_bytes(files)
+        looked = [(self._unread_bytes(files), files) for files in map(model_files, paths)]
+        for unread, files in sorted(looked, key=lambda each: each[0]):
             if unread <= left:
                 left -= unread
                 found.append(self._read_anew(files, heard))

@@ -5,6 +5,7 @@ Those of CLIP and T5 ship with PonyStudio; UMT5's, which AuraFlow reads with, co
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,16 +28,18 @@ def counts(names: Iterable[str]) -> bool:
 
 def of_name(path: Path) -> Path | None:
     """The tokenizer beside a model file that is called after it: `name.tokenizer.json`."""
-    return _first(path.with_name(f"{path.stem}.{name}") for name in FILES)
+    return _first(path.parent, (f"{path.stem}.{name}" for name in FILES))
 
 
 def beside(path: Path) -> Path | None:
     """The one beside a model file under a plain name; or in a folder, beside its text encoder."""
     if not path.is_dir():
-        return _first(path.with_name(name) for name in FILES)
+        return _first(path.parent, FILES)
     folders = (path / FOLDER, path, path.parent / FOLDER)
-    return _first(folder / name for folder in folders for name in FILES)
+    return next((found for folder in folders if (found := _first(folder, FILES))), None)
 
 
-def _first(places: Iterable[Path]) -> Path | None:
-    return next((place for place in places if place.is_file()), None)
+def _first(folder: Path, names: Iterable[str]) -> Path | None:
+    # As text: every plan of a run asks for each of its files.
+    start = os.path.join(folder, "")  # noqa: PTH118
+    return next((Path(start + name) for name in names if os.path.isfile(start + name)), None)  # noqa: PTH113
