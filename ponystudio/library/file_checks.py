@@ -17,6 +17,7 @@ from ponystudio.errors import (
     WrongKind,
 )
 from ponystudio.graph.model import Graph, Node
+from ponystudio.library.formats.content_id import Remembered, identity
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.pictures.picture_reader import read_head
 from ponystudio.system.regular_file import NotRegular, open_regular
@@ -121,26 +122,24 @@ def _verdict(kind: str, path: Path, families: Container[str] | None) -> BadInput
 
 
 # What is known of files that are no models, by their identity: a graph is checked at each edit.
-_others: dict[tuple[str, str, int, int, int], BadInput | None] = {}
-_MOST_OTHERS = 10_000
+_others: Remembered[BadInput | None] = Remembered()
 
 
 def _other_verdict(kind: str, path: Path) -> BadInput | None:
     """Of a picture, a latent or another file that is no model."""
-    try:
-        found = path.stat()
-    except OSError:
-        return MissingFile("There is no such file.", where=str(path))
-    key = (kind, str(path), found.st_size, found.st_mtime_ns, found.st_ino)
-    if key not in _others:
-        while len(_others) >= _MOST_OTHERS:
-            del _others[next(iter(_others))]
+
+    def find() -> BadInput | None:
         try:
             _look(kind, path)
-            _others[key] = None
         except BadInput as error:
-            _others[key] = error
-    return _others[key]
+            return error
+        return None
+
+    try:
+        own = identity(path)
+    except MissingFile as error:
+        return error
+    return _others.of((own,), find, kind, path)
 
 
 def _look(kind: str, path: Path) -> None:
