@@ -34,8 +34,8 @@ def studio(tmp_path):
 
 
 def test_a_file_that_changes_is_read_again(studio, tmp_path):
-    (tmp_path / "input").mkdir()
-    file = tmp_path / "input" / "a.txt"
+    (tmp_path / "voices").mkdir()
+    file = tmp_path / "voices" / "a.txt"
     file.write_text("one")
     g = graph(make("read", "read", file="a.txt"))
     assert studio.run(g, targets=("read",)) == ["read"]
@@ -45,8 +45,8 @@ def test_a_file_that_changes_is_read_again(studio, tmp_path):
 
 
 def test_a_file_that_changes_is_read_again_where_a_row_names_it(studio, tmp_path):
-    (tmp_path / "input").mkdir()
-    file = tmp_path / "input" / "a.txt"
+    (tmp_path / "voices").mkdir()
+    file = tmp_path / "voices" / "a.txt"
     file.write_text("one")
     g = graph(make("read", "read_rows", files=[{"file": "a.txt"}]))
     assert studio.run(g, targets=("read",)) == ["read"]
@@ -60,18 +60,18 @@ def test_a_file_that_changes_is_read_again_where_a_row_names_it(studio, tmp_path
 
 
 def test_a_node_gets_its_rows_that_are_on_with_their_files_found(studio, tmp_path):
-    (tmp_path / "input").mkdir()
+    (tmp_path / "voices").mkdir()
     for name in "ab":
-        (tmp_path / "input" / f"{name}.txt").write_text(name)
+        (tmp_path / "voices" / f"{name}.txt").write_text(name)
     rows = [{"file": "b.txt"}, {"file": "gone.txt", "on": False}, {"file": "a.txt"}]
     SEEN.clear()
     studio.run(graph(make("read", "read_rows", files=rows)), targets=("read",))
-    assert SEEN == [[tmp_path / "input" / "b.txt", tmp_path / "input" / "a.txt"]]  # noqa: SIM300
+    assert SEEN == [[tmp_path / "voices" / "b.txt", tmp_path / "voices" / "a.txt"]]  # noqa: SIM300
 
 
 def test_a_file_named_by_a_wire_is_always_read(studio, tmp_path):
-    (tmp_path / "input").mkdir()
-    (tmp_path / "input" / "a.txt").write_text("one")
+    (tmp_path / "voices").mkdir()
+    (tmp_path / "voices" / "a.txt").write_text("one")
     g = graph(make("name", "name", text="a.txt"), make("read", "read", file=("name", "text")))
     assert studio.run(g, targets=("read",)) == ["name", "read"]
     assert studio.run(g, targets=("read",)) == ["read"]

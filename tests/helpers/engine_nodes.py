@@ -96,7 +96,7 @@ def quit(a: float) -> float:
 
 
 class Row(NamedTuple):
-    file: Annotated[Path, File("input")] = Path("a.txt")
+    file: Annotated[Path, File("voices")] = Path("a.txt")
 
 
 @node("test.read_rows")
@@ -130,7 +130,7 @@ def wait(a: float, *, steps: int = 100, ctx: Context) -> float:
 
 
 @node("test.read")
-def read(*, file: Annotated[Path, File("input")] = Path("a.txt")) -> str:
+def read(*, file: Annotated[Path, File("voices")] = Path("a.txt")) -> str:
     CALLS["read"] += 1
     return file.read_text()
 
