@@ -49,8 +49,10 @@ from ponystudio.pictures.reader_protocol import (
     ReadHead,
     ReadLevels,
     ReadPixels,
+    ReadSidecar,
     ReadThumbnail,
     ReadVectors,
+    SidecarNotes,
 )
 from ponystudio.pictures.reader_rights import MemoryLimit
 from ponystudio.system.main_memory import available
@@ -176,6 +178,11 @@ def read_vectors(path: Path) -> dict[str, np.ndarray]:
         arrays[name] = np.frombuffer(raw[place:end], "<f4").reshape(count, width)
         place = end
     return arrays
+
+
+def read_sidecar(path: Path) -> SidecarNotes:
+    """What the notes beside a model file say. Raises MissingFile, DamagedFile."""
+    return _ask(path, ReadSidecar, SidecarNotes, SMALL)[0]
 
 
 def protections() -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from ponystudio.pictures.reader_protocol import (
     ReadHead,
     ReadLevels,
     ReadPixels,
+    ReadSidecar,
     ReadThumbnail,
     ReadVectors,
     Request,
@@ -78,7 +79,7 @@ def _warm_up() -> bytes:
     from PIL import Image
 
     from ponystudio.graph.formats import embedded_metadata
-    from ponystudio.pictures import picture_decoder, picture_facts
+    from ponystudio.pictures import picture_decoder, picture_facts, sidecar_notes
 
     for encoding in ("latin-1", "utf-8", "utf-16-be", "utf-16-le"):
         codecs.lookup(encoding)
@@ -96,6 +97,7 @@ def _warm_up() -> bytes:
     graph = '{"format": "ponystudio.graph", "version": 1, "nodes": {}}'
     texts = {embedded_metadata.GRAPH: graph, embedded_metadata.PARAMETERS: "a\nSteps: 1, Seed: 1"}
     picture_facts.facts_in(texts, None)
+    sidecar_notes.notes_in(io.BytesIO(b"{}"))
     return files[0]
 
 
@@ -121,7 +123,7 @@ def _answer(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
 
 def _decoded(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
     from ponystudio.graph.formats.embedded_metadata import read_fields
-    from ponystudio.pictures import picture_decoder, picture_facts
+    from ponystudio.pictures import picture_decoder, picture_facts, sidecar_notes
 
     match asked:
         case ReadFields():
@@ -140,6 +142,8 @@ def _decoded(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
         case ReadLevels(keep_colours=keep):
             said, numbers = picture_decoder.levels(file, asked.memory, keep_colours=keep)
             return said, numbers.data.cast("B")
+        case ReadSidecar():
+            return sidecar_notes.notes_in(file), b""
         case ReadVectors():
             format_of(file)  # which says what it is instead
             return picture_decoder.vectors(read_fields(file).get(picture_decoder.VECTORS_FIELD, ""))

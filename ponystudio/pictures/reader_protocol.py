@@ -75,7 +75,20 @@ class ReadVectors(ReaderRequest, frozen=True, tag="vectors"):
     """The textual inversion in a picture. Answered by PictureVectors."""
 
 
-Request = ReadFields | ReadFacts | ReadHead | ReadThumbnail | ReadPixels | ReadLevels | ReadVectors
+class ReadSidecar(ReaderRequest, frozen=True, tag="sidecar"):
+    """What the notes beside a model file say. Answered by SidecarNotes, empty for what is none."""
+
+
+Request = (
+    ReadFields
+    | ReadFacts
+    | ReadHead
+    | ReadThumbnail
+    | ReadPixels
+    | ReadLevels
+    | ReadVectors
+    | ReadSidecar
+)
 
 
 class ReaderAnswer(Struct, frozen=True, tag_field="say", kw_only=True):
@@ -151,6 +164,17 @@ class PictureVectors(ReaderAnswer, frozen=True, tag="vectors"):
     shapes: dict[str, tuple[int, int]]
 
 
+class SidecarNotes(ReaderAnswer, frozen=True, tag="sidecar"):
+    """In their authors' words, some of which are HTML; what is not said is ""."""
+
+    model_name: str = ""
+    notes: str = ""
+    description: str = ""
+    base: str = ""
+    activation_text: str = ""
+    trained_words: tuple[str, ...] = ()
+
+
 class PictureRefused(ReaderAnswer, frozen=True, tag="refused"):
     """`reason` completes "The picture cannot be read: "."""
 
@@ -164,6 +188,7 @@ Answer = (
     | PictureHead
     | PicturePixels
     | PictureVectors
+    | SidecarNotes
     | PictureRefused
 )
 

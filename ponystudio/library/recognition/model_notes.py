@@ -15,12 +15,14 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from ponystudio.errors import DamagedFile, MissingFile
+from ponystudio.pictures.picture_reader import read_sidecar
+from ponystudio.pictures.reader_protocol import SidecarNotes
 from ponystudio.system.json_reader import read_json
-from ponystudio.system.regular_file import read_regular
 
 SIDECARS = (".civitai.info", ".json")
 LONGEST = 4 << 20
-"""Bytes of a sidecar, and letters of a training log, that are read."""
+"""Letters of a training log that are read."""
 LONGEST_TEXT = 20_000
 """Letters of anything that is said; far above what authors write."""
 MOST_TAGS = 24
@@ -47,24 +49,23 @@ class ModelNotes:
 def said_of(path: Path, metadata: Mapping[str, str]) -> ModelNotes:
     """All that is said of the file at `path`; what makes no sense is passed over."""
     beside = [_sidecar(path.with_suffix(suffix)) for suffix in SIDECARS]
-    model = [_mapping(each.get("model")) for each in beside]
 
     def first(*values: Any) -> str:
         return next((text for value in values if (text := _text(value))), "")
 
     return ModelNotes(
-        title=first(metadata.get("modelspec.title"), *(each.get("name") for each in model)),
+        title=first(metadata.get("modelspec.title"), *(each.model_name for each in beside)),
         author=first(metadata.get("modelspec.author")),
         licence=first(metadata.get("modelspec.license"), metadata.get("license")),
         notes=first(
-            *(each.get("notes") for each in beside),
+            *(each.notes for each in beside),
             metadata.get("modelspec.usage_hint"),
-            *(each.get("description") for each in beside),
+            *(each.description for each in beside),
             metadata.get("modelspec.description"),
             metadata.get("ss_training_comment"),
         ),
         base=first(
-            *(each.get("baseModel") or each.get("sd version") for each in beside),
+            *(each.base for each in beside),
             metadata.get("ss_sd_model_name"),
             metadata.get("ss_base_model_version"),
             metadata.get("modelspec.architecture"),
@@ -76,12 +77,10 @@ def said_of(path: Path, metadata: Mapping[str, str]) -> ModelNotes:
     )
 
 
-def _words(metadata: Mapping[str, str], beside: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def _words(metadata: Mapping[str, str], beside: Iterable[SidecarNotes]) -> tuple[str, ...]:
     found = [metadata.get("modelspec.trigger_phrase", "")]
     for each in beside:
-        trained = each.get("trainedWords")
-        found += map(_text, trained[:MOST_WORDS] if isinstance(trained, list) else ())
-        found.append(_text(each.get("activation text")))
+        found += map(_text, (*each.trained_words, each.activation_text))
     words = (word.strip() for phrase in found for word in phrase[:LONGEST_TEXT].split(","))
     return tuple(dict.fromkeys(word for word in words if word))[:MOST_WORDS]
 
@@ -98,11 +97,12 @@ def _tags(log: str) -> tuple[tuple[str, int], ...]:
     return tuple(counts.most_common(MOST_TAGS))
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
+def _sidecar(path: Path) -> SidecarNotes:
+    """Read by the process that reads what strangers write."""
     try:
-        return _mapping(_parsed(read_regular(path, LONGEST).decode("utf-8")))
-    except (OSError, ValueError):
-        return {}
+        return read_sidecar(path) if path.is_file() else SidecarNotes()
+    except (DamagedFile, MissingFile, OSError):
+        return SidecarNotes()
 
 
 def _parsed(text: str) -> Any:
