@@ -40,7 +40,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     """Prints all it finds; 1 if something is missing without which nothing runs."""
-    folders = given_folders([absolute(folder) for folder in (*arguments.models, *_of_the_studio())])
+    given = given_folders(list(map(absolute, arguments.models)))
+    folders = ModelFolders([*_of_the_studio(), *given.roots])
     os.chdir(working_folder())
     missing = list(_missing())
     _section("Versions", _versions())
@@ -85,13 +86,12 @@ def _folders(folders: ModelFolders) -> Iterator[str]:
 
 
 def _of_the_studio() -> list[Path]:
-    """The model folders that are set in the studio and are there."""
+    """The model folders that are set in the studio."""
     try:
         settings = json.loads(read_regular(user_folders.config() / "settings.json", LONGEST))
-        found = [Path(folder).expanduser() for folder in settings["model_folders"]]
+        return [Path(folder).expanduser() for folder in settings["model_folders"]]
     except (OSError, ValueError, LookupError, TypeError, RuntimeError, RecursionError):
         return []
-    return [folder for folder in found if folder.is_dir()]
 
 
 def _foreign_settings(folders: ModelFolders) -> Iterator[str]:

@@ -30,6 +30,8 @@ from ponystudio.system.file_names import (
 
 _DRIVE = re.compile(r"[A-Za-z]:/")
 MOST_DEPTH = 8
+# Of what leads nowhere, so much is said where a file is missing.
+TOLD = 3
 _PUT_RIGHT = "Put that right, or choose another file."
 
 
@@ -145,12 +147,14 @@ class ModelFolders:
         return [paths.file for _, paths in self._extra_paths]
 
     def unused_lines(self, kind: str = "") -> list[str]:
-        """What in those files leads nowhere, and why, a sentence each; `kind` "": of any kind."""
+        """What in those files leads nowhere, and why, a sentence each, and the folders of models
+        that are not there, but for the one that is made when needed; `kind` "": of any kind."""
+        own = user_folders.models()
+        missing = [root for root in self._roots if root != own and not _is_dir(root)]
+        lines = [line for _, paths in self._extra_paths for line in paths.unused]
         return [
-            line.text
-            for _, paths in self._extra_paths
-            for line in paths.unused
-            if not kind or line.kind in ("", kind)
+            *(f"The model folder {root} is not there." for root in missing),
+            *(line.text for line in lines if not kind or line.kind in ("", kind)),
         ]
 
     @cached_property
@@ -196,13 +200,15 @@ class ModelFolders:
         return {}
 
     def _led_nowhere(self, kind: str) -> str:
-        """What other tools' settings add to a file that is missing."""
-        if not (files := self.settings_files):
-            return ""
-        read = f" More folders were looked for in {listed(map(str, files), 2)}"
+        """What settings, ours and other tools', add to a file that is missing."""
+        said: list[str] = []
+        if files := self.settings_files:
+            said.append(f"More folders were looked for in {listed(map(str, files), 2)}.")
         unused = self.unused_lines(kind)
-        more = f" And {len(unused) - 3:,} more." if len(unused) > 3 else ""
-        return f"{read}: {' '.join(unused[:3])}{more}" if unused else f"{read}."
+        said += unused[:TOLD]
+        if len(unused) > TOLD:
+            said.append(f"And {len(unused) - TOLD:,} more.")
+        return "".join(f" {sentence}" for sentence in said)
 
     def _remedy(self, kind: str, wanted: str) -> str:
         return self._beside_the_folders(kind, wanted) or self._near(kind, wanted) or self._put(kind)

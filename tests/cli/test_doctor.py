@@ -38,8 +38,12 @@ def test_doctor_knows_the_folders_of_the_studio(said, monkeypatch, tmp_path):
     monkeypatch.setattr("ponystudio.engine.memory.devices.doctor", list)
     monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
     (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "settings.json").write_text(f'{{"model_folders": ["{tmp_path}"]}}')
-    assert f"  models: {tmp_path} (" in said("doctor")
+    gone = tmp_path / "gone"
+    text = f'{{"model_folders": ["{tmp_path}", "{gone}"]}}'
+    (tmp_path / "config" / "settings.json").write_text(text)
+    text = said("doctor")
+    assert f"  models: {tmp_path} (" in text
+    assert f"  The model folder {gone} is not there.\n" in text
     (tmp_path / "config" / "settings.json").write_text('{"model_folders": [7]}')
     assert "Folders" in said("doctor")
 

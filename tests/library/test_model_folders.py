@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -232,8 +233,15 @@ def test_extra_model_paths_that_cannot_be_read(text: str, tmp_path: Path) -> Non
 def test_folders_that_are_not_there(tmp_path: Path) -> None:
     folders = ModelFolders([tmp_path / "nothing"])
     assert folders.names("checkpoints") == []
-    with pytest.raises(MissingFile):
+    said = f"The model folder {tmp_path / 'nothing'} is not there."
+    assert folders.unused_lines() == [said]
+    with pytest.raises(MissingFile, match=re.escape(said)):
         folders.resolve("checkpoints", "x.ckpt")
+
+
+def test_the_users_own_folder_is_made_when_needed(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("PONYSTUDIO_HOME", str(tmp_path))
+    assert ModelFolders(default_roots()).unused_lines() == []
 
 
 def remedy(folders: ModelFolders, name: str, kind: str = "checkpoints") -> str:
