@@ -10,8 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ponystudio.engine.cache.disk_cache import PREIMAGES, DiskCache
+from ponystudio.engine.cache.disk_cache import DiskCache
 from ponystudio.graph.result_keys import NodeKey, Preimage
+
+# Letters of preimages that are kept in memory, those of the latest runs.
+MOST_LETTERS = 4 * 2**20
 
 
 class RunHistoryFile:
@@ -21,13 +24,16 @@ class RunHistoryFile:
         self._disk = disk
         self._last: dict[tuple[str, str], str] = {}
         self._texts: OrderedDict[str, str] = OrderedDict()
+        self._letters = 0
 
     def record(self, scope: str, node: str, key: NodeKey) -> None:
         """A node has run."""
         texts = {d: json.dumps(p, sort_keys=True) for d, p in key.preimages.items()}
-        self._texts.update(texts)
-        while len(self._texts) > PREIMAGES:
-            self._texts.popitem(last=False)
+        for digest, text in texts.items():
+            self._letters += len(text) - len(self._texts.pop(digest, ""))
+            self._texts[digest] = text
+        while self._letters > MOST_LETTERS:
+            self._letters -= len(self._texts.popitem(last=False)[1])
         self._last[scope, node] = key.digest
         if self._disk is not None:
             self._disk.remember(scope, node, key.digest, texts)
