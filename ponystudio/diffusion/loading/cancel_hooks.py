@@ -1,12 +1,27 @@
-"""Stop means stop: a look at the user's wish before every block of a network."""
+"""Stop means stop: a look at the user's wish before every block of a network, and as it loads."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from threading import Event
+from typing import Any, Protocol, TypeVar
 
 from torch import nn
+
+from ponystudio.errors import Cancelled
+
+# Seconds in which a cancel is seen while something loads.
+POLL = 0.05
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
+
+
+T = TypeVar("T", bound=Closable)
+Check = Callable[[], None]
 
 
 def blocks(module: nn.Module) -> Iterator[nn.Module]:
@@ -38,3 +53,47 @@ def cancel_hooks(module: nn.Module, check: Callable[[], None]) -> Iterator[None]
     finally:
         for handle in handles:
             handle.remove()
+
+
+def aside(work: Callable[[Check], T], check: Check) -> T:
+    """What `work` gives or raises, on a thread of its own: neither an import nor a page of a slow
+    disk can be interrupted, but need not be waited for.
+
+    `work` is handed a check to call where it may end. When `check`, which is asked all the while,
+    raises Cancelled, the thread is left to itself: it ends at its next check, or closes what it has
+    made for nobody.
+    """
+    left, done = Event(), Event()
+    made: list[T] = []
+    failed: list[BaseException] = []
+
+    def check_both() -> None:
+        if left.is_set():
+            raise Cancelled
+        check()
+
+    def run() -> None:
+        try:
+            made.append(work(check_both))
+        except BaseException as error:
+            failed.append(error)
+        done.set()
+        if left.is_set():
+            drop()
+
+    def drop() -> None:
+        with suppress(IndexError):  # whoever comes first
+            made.pop().close()
+
+    threading.Thread(target=run, name="loading", daemon=True).start()
+    try:
+        while not done.wait(POLL):
+            check()
+    except BaseException:
+        left.set()
+        if done.is_set():
+            drop()
+        raise
+    if failed:
+        raise failed.pop()
+    return made[0]

@@ -62,18 +62,25 @@ def load(
     file says. Of text encoders ("family", name) says whose they are, each ("with", path) is a
     further file of theirs, and ("tokenizer", path) that of T5's tokenizer. `check` is called before
     every tensor and may raise Cancelled. `room`: of blocks of the network only as many stay in
-    memory as so many bytes hold, the others come as they are needed; None: all stay.
+    memory as so many bytes hold, the others come as they are needed; None: all stay. Stop waits for
+    no import, of which the first load has seconds, and for no disk.
     Raises subclasses of ModelFileError, and MissingFile where a tokenizer is not to be found.
     """
     import torch
 
-    if part == "upscaler":
-        from ponystudio.diffusion.images.upscale import load_upscaler
+    from ponystudio.diffusion.loading.cancel_hooks import aside
 
-        return load_upscaler(path, device, dtype)
-    named = _by_name(options)
+    named, where = _by_name(options), torch.device(device)
+
+    def work(check: Callable[[], None]) -> Any:
+        if part == "upscaler":
+            from ponystudio.diffusion.images.upscale import load_upscaler
+
+            return load_upscaler(path, where, dtype)
+        return _load(path, part, where, dtype, named, check, room)
+
     try:
-        return _load(path, part, torch.device(device), dtype, named, check, room)
+        return aside(work, check)
     except ModelFileError as error:
         further = [other.name for other in named["with"]]
         error.where = error.where or ", ".join([path.name, *further] if further else [str(path)])

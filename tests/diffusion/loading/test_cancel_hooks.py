@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
 
+from helpers import checkpoints
 from ponystudio.diffusion.families import find_family
-from ponystudio.diffusion.loading.cancel_hooks import blocks, cancel_hooks
+from ponystudio.diffusion.loading import load as load_module
+from ponystudio.diffusion.loading.cancel_hooks import aside, blocks, cancel_hooks
 from ponystudio.diffusion.loading.denoiser import Denoiser
-from ponystudio.errors import Cancelled
+from ponystudio.errors import Cancelled, DamagedFile
 
 SD1 = find_family("sd1")
 
@@ -62,3 +66,94 @@ class TestWatching:
         with pytest.raises(Cancelled), cancel_hooks(module, check):
             denoiser(*inputs)
         assert torch.equal(denoiser(*inputs), before)
+
+
+class Made:
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
+class Stopping:
+    """A check that raises from the second call on."""
+
+    calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        if self.calls > 1:
+            raise Cancelled
+
+
+def loading_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "loading"]
+
+
+@pytest.fixture
+def held():
+    """What a load waits for; it goes on at the end of the test, and comes to its end."""
+    event = threading.Event()
+    yield event
+    event.set()
+    for thread in loading_threads():
+        thread.join(60)
+    assert not loading_threads()
+
+
+class TestAside:
+    def test_what_is_made_is_given(self):
+        made = Made()
+        assert aside(lambda check: made, lambda: None) is made
+        assert not made.closed
+
+    def test_what_is_raised_goes_through(self):
+        def work(check):
+            raise DamagedFile("Torn.")
+
+        with pytest.raises(DamagedFile, match="Torn"):
+            aside(work, lambda: None)
+
+    def test_work_that_waits_is_not_waited_for(self, held):
+        """An import, or a disk that is slow: it goes on, and what it makes is closed."""
+        made = Made()
+
+        def work(check):
+            assert held.wait(60)
+            return made
+
+        with pytest.raises(Cancelled):
+            aside(work, Stopping())
+        assert not held.is_set()
+        held.set()
+        for thread in loading_threads():
+            thread.join(60)
+        assert made.closed
+
+    def test_work_that_asks_ends_there(self, held):
+        ends = []
+
+        def work(check):
+            assert held.wait(60)
+            try:
+                check()
+            except Cancelled:
+                ends.append(True)
+                raise
+
+        with pytest.raises(Cancelled):
+            aside(work, Stopping())
+        held.set()
+        for thread in loading_threads():
+            thread.join(60)
+        assert ends == [True]
+
+
+@pytest.mark.parametrize("part", ["model", "clip", "vae"])
+def test_stop_waits_for_no_import_of_a_load(part, held, tmp_path, monkeypatch):
+    """The first load of a process imports libraries for seconds."""
+    path = checkpoints.micro(tmp_path / "micro.safetensors")
+    monkeypatch.setattr(load_module, "quiet_libraries", lambda: held.wait(60))
+    with pytest.raises(Cancelled):
+        load_module.load(path, part, device="cpu", dtype=torch.float32, check=Stopping())
+    assert not held.is_set()
