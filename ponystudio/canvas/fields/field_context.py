@@ -107,6 +107,14 @@ _NAMED_BY = "family"
 _FARTHEST = 64
 
 
+def dialect_of(ctx: FieldContext) -> str:
+    """By whose rules a prompt is read: the node's own param says it."""
+    from ponystudio.diffusion.text.prompt_syntax import DIALECTS
+
+    named = ctx.param("dialect")
+    return named if named in DIALECTS else DIALECTS[0]
+
+
 def model_family(ctx: FieldContext) -> str:
     """The family, "" where it is not known (yet) or nothing is wired."""
     found = _source(ctx)

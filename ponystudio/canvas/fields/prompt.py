@@ -11,7 +11,7 @@ from PySide6.QtGui import QPainter
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields.base import Drag, Field, FieldPart, Host, Touch
-from ponystudio.canvas.fields.field_context import FieldContext, model_family
+from ponystudio.canvas.fields.field_context import FieldContext, dialect_of, model_family
 from ponystudio.canvas.fields.file import loras_behind
 from ponystudio.canvas.fields.prompt_layout import (
     COUNTER,
@@ -34,14 +34,6 @@ from ponystudio.widgets import text_layout
 from ponystudio.widgets.action import ActionSpec
 
 FEWEST, MOST = 3, 12
-
-
-def dialect_of(ctx: FieldContext) -> str:
-    """By whose rules a prompt is read: the node's own param says it."""
-    from ponystudio.diffusion.text.prompt_syntax import DIALECTS
-
-    named = ctx.param("dialect")
-    return named if named in DIALECTS else DIALECTS[0]
 
 
 def prompt_in(ctx: FieldContext) -> PromptState:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from ponystudio.canvas.fields import field_painting
 from ponystudio.canvas.fields.base import Host
-from ponystudio.canvas.fields.field_context import FieldContext
+from ponystudio.canvas.fields.field_context import FieldContext, dialect_of
 from ponystudio.canvas.fields.list_popup import ListPopup
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.editing import lora_tags
@@ -177,7 +177,8 @@ def _insert(
 ) -> None:
     before = str(ctx.fresh().value)
     others = prompt_presets.shipped()
-    text, cursor = prompt_presets.inserted(before, preset, others, start, end)
+    dialect = dialect_of(ctx)
+    text, cursor = prompt_presets.inserted(before, preset, others, start, end, dialect)
     if text != before:
         host.set_value(ctx, text, text=tr("Insert {name}").format(name=preset.title))
     if editing:

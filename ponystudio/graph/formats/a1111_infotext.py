@@ -64,7 +64,10 @@ def infotext(
         pairs["Version"] = version
     positive, negative = (reader.prompt(runs[0], side) for side in ("positive", "negative"))
     tags = " ".join(_lora_tag(lora) for lora in reader.loras(runs[0]))
-    prompt = " ".join(part for part in (reader.value(positive, "text", ""), tags) if part)
+    text = reader.value(positive, "text", "")
+    # Behind a # tags would be a comment.
+    between = "\n" if "#" in text.rpartition("\n")[2] else " "
+    prompt = between.join(part for part in (text, tags) if part)
     lines = [prompt] if prompt else []
     if unwanted := reader.value(negative, "text", ""):
         lines.append(f"{NEGATIVE}: {unwanted}")

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import ponystudio_resources
+from ponystudio.diffusion.text.prompt_syntax import DIALECTS, comments, without_comments
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.atomic_write import write_bytes, write_error
 from ponystudio.library import user_folders
@@ -92,22 +93,39 @@ def _write(presets: Iterable[Preset]) -> None:
 
 
 def inserted(
-    text: str, preset: Preset, others: Iterable[Preset], start: int, end: int
+    text: str,
+    preset: Preset,
+    others: Iterable[Preset],
+    start: int,
+    end: int,
+    dialect: str = DIALECTS[0],
 ) -> tuple[str, int]:
     """The prompt with the preset in the place of what is selected, and where the cursor then is.
 
     One that belongs to the start goes there, and one of a set in the place of another of it.
-    What is there already is not said twice.
+    What is there already is not said twice. Comments of the dialect stay as they are: what would go
+    into one comes behind it.
     """
+    said_only = without_comments(text, dialect, " ")
     rivals = {other.text for other in others if preset.one_of and other.one_of == preset.one_of}
     for said in sorted({preset.text, *rivals}, key=len, reverse=True):
-        if (there := _place_of(said, text)) is not None:
+        if (there := _place_of(said, said_only)) is not None:
             first, last = there
             return text[:first] + preset.text + text[last:], first + len(preset.text)
     if preset.at == "start":
         start = end = len(text) - len(text.lstrip())
-    before = _joined_before(text[:start], preset.between) + preset.text
+    else:
+        start, end = (_behind_comment(text, place, dialect) for place in (start, end))
+    ahead = text[:start]
+    if any(stop > len(ahead) for _, stop in comments(f"{ahead}.", dialect)):
+        ahead += "\n"  # its last line ends with a comment
+    before = _joined_before(ahead, preset.between) + preset.text
     return before + _joined_after(text[end:], preset.between), len(before)
+
+
+def _behind_comment(text: str, place: int, dialect: str) -> int:
+    """The place, or the end of the comment that it is in."""
+    return next((end for start, end in comments(text, dialect) if start < place < end), place)
 
 
 def _joined_before(text: str, between: str) -> str:

@@ -137,6 +137,10 @@ def test_a_stack_tells_its_loras_that_are_on() -> None:
     fields = parse(infotext(graph, "save", size=(512, 640), hashes={"x/mane.pt": HASH}))
     assert fields["Prompt"] == "pony <lora:style:0.8> <lora:mane:1> <lora:tail:1>"
     assert fields["Lora hashes"] == f"mane: {HASH[:12]}"
+    # Behind a # on the same line they would be a part of a comment.
+    graph = graph.with_nodes([prompt("positive", "# a\npony # b", "later")])
+    fields = parse(infotext(graph, "save", size=(512, 640)))
+    assert fields["Prompt"] == "# a\npony # b\n<lora:style:0.8> <lora:mane:1> <lora:tail:1>"
 
 
 def test_two_samplers_are_a_hires_fix() -> None:

@@ -22,6 +22,23 @@ def put(text, preset, start=None, end=None):
     )[0]
 
 
+@pytest.mark.parametrize(
+    ("dialect", "text", "place", "said"),
+    [
+        ("a1111", "a pony # with wings", 19, "a pony # with wings\nX"),
+        ("a1111", "a pony # with wings\nb", 12, "a pony # with wings\nX\nb"),
+        ("a1111", "a pony # X\nb", 12, "a pony # X\nb, X"),
+        ("a1111", "a // b", 6, "a // b, X"),
+        ("comfyui", "a // b", 6, "a // b\nX"),
+        ("comfyui", "a /* b */ c", 6, "a /* b */, X, c"),
+        ("comfyui", "a # b", 5, "a # b, X"),
+    ],
+)
+def test_no_preset_ends_up_in_a_comment(dialect, text, place, said):
+    preset = Preset("x", "X")
+    assert inserted(text, preset, [preset], place, place, dialect)[0] == said
+
+
 def test_those_of_the_models_are_there():
     assert LADDER.text == "score_9, " + ", ".join(f"score_{n}_up" for n in (8, 7, 6, 5, 4))
     # 34 with the comma behind it, as its model card counts.
