@@ -17,8 +17,9 @@ import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from ponystudio.errors import PonyStudioError
@@ -38,6 +39,10 @@ TURN = 2 * UNSEEN
 REFUSED = 2
 
 
+Kind = Literal["document", "file", "settings", "queue"]
+Key = tuple[Kind, str]
+
+
 @dataclass(frozen=True)
 class Restored:
     """Something that is restored: `kind` and `id` say which, the rest what people know it by.
@@ -45,14 +50,14 @@ class Restored:
     `strikes` is how often it ended the program.
     """
 
-    kind: str
+    kind: Kind
     id: str
     title: str = ""
     path: str = ""
     strikes: int = 0
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         return self.kind, self.id
 
     def is_same(self, other: Restored) -> bool:
@@ -84,8 +89,8 @@ class RestoreGuard(QObject):
         super().__init__(parent)
         self._file = file
         self._lock = threading.Lock()
-        self._trials: dict[tuple[str, str], _Trial] = {}
-        self._suspects: dict[tuple[str, str], Restored] = {}
+        self._trials: dict[Key, _Trial] = {}
+        self._suspects: dict[Key, Restored] = {}
         self._handle: int | None = None
         self._last_beat = 0.0
         self._beat = QTimer(self, interval=BEAT)
@@ -104,7 +109,7 @@ class RestoreGuard(QObject):
         """How many things the window has not yet been seen to bear."""
         return len(self._trials)
 
-    def suspect(self, kind: str, id: str) -> Restored | None:
+    def suspect(self, kind: Kind, id: str) -> Restored | None:
         return self._suspects.get((kind, id))
 
     def refuses(self, path: Path) -> bool:
@@ -113,7 +118,7 @@ class RestoreGuard(QObject):
         return any(s.strikes >= REFUSED for s in same)
 
     def begin(
-        self, kind: str, id: str, title: str = "", path: str = "", *, durable: bool = False
+        self, kind: Kind, id: str, title: str = "", path: str = "", *, durable: bool = False
     ) -> None:
         """This is about to be restored: if the program ends now, it is suspect. Whoever restores a
         suspect has been told to. `durable`: noted so that even a power cut does not undo it."""
@@ -128,7 +133,7 @@ class RestoreGuard(QObject):
             self._append("begin", asdict(what), durable=durable)
         self._begun.emit()
 
-    def drawn(self, kind: str, id: str, *, seen: bool = True) -> None:
+    def drawn(self, kind: Kind, id: str, *, seen: bool = True) -> None:
         """It has been seen, or need not be yet: now the window has to go on for a while."""
         with self._lock:
             trial = self._trials.get((kind, id))
@@ -137,7 +142,7 @@ class RestoreGuard(QObject):
                 self._trials[kind, id] = self._trials.pop((kind, id))
                 self._append("seen" if seen else "drawn", [kind, id])
 
-    def end(self, kind: str, id: str) -> None:
+    def end(self, kind: Kind, id: str) -> None:
         """It does no harm, or is gone."""
         with self._lock:
             if self._trials.pop((kind, id), None) is not None:
@@ -170,7 +175,7 @@ class RestoreGuard(QObject):
                     os.close(self._handle)
                 self._handle = None
 
-    def _try(self, trials: dict[tuple[str, str], _Trial], what: Restored) -> None:
+    def _try(self, trials: dict[Key, _Trial], what: Restored) -> None:
         """Begin a trial, the last one of all, which takes the place of what is the same."""
         for suspect in self.suspects:
             if what.is_same(suspect):
@@ -210,11 +215,11 @@ class RestoreGuard(QObject):
             data = b"" if self._file is None else self._file.read_bytes()
         except OSError:
             return
-        trials: dict[tuple[str, str], _Trial] = {}
+        trials: dict[Key, _Trial] = {}
         for line in data.splitlines():
             try:
                 self._play(trials, *json.loads(line))
-            except (ValueError, TypeError, KeyError, RecursionError):
+            except (ValueError, TypeError, LookupError, RecursionError, msgspec.MsgspecError):
                 break  # torn, or of another version
         for trial in _at_fault([*trials.values()]):
             what = replace(trial.what, strikes=trial.what.strikes + 1)
@@ -222,9 +227,9 @@ class RestoreGuard(QObject):
         if data:
             self._rewrite()
 
-    def _play(self, trials: dict[tuple[str, str], _Trial], did: str, what: Any) -> None:
+    def _play(self, trials: dict[Key, _Trial], did: str, what: Any) -> None:
         if did in ("begin", "suspect"):
-            restored = Restored(**what)
+            restored = msgspec.convert(what, Restored)
             if did == "begin":
                 self._try(trials, restored)
             else:

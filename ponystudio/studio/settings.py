@@ -21,7 +21,7 @@ from ponystudio.graph.atomic_write import make_folder, write_bytes
 from ponystudio.library import user_folders
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.json_store import put_aside
-from ponystudio.studio.restore_guard import RestoreGuard
+from ponystudio.studio.restore_guard import Key, RestoreGuard
 
 FILE = "settings.json"
 Section = Literal["", "look", "files", "engine", "keys"]
@@ -176,7 +176,7 @@ LOOK = tuple(
     if setting.section in ("look", "keys") or setting.name in ("keys", "window")
 )
 # By what the guard knows them.
-LOOK_RESTORED = ("settings", "look")
+LOOK_RESTORED: Key = ("settings", "look")
 BY_NAME: Mapping[str, Setting] = {setting.name: setting for setting in SETTINGS}
 
 

@@ -141,7 +141,14 @@ def test_who_is_forgiven_is_no_suspect_any_more(file, begun):
     assert suspects(file) == []
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]\n", b'["begin", 3]\n', b"\xff\n", b"[" * 99_999])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"{", b"[]\n", b'["begin", 3]\n', b"\xff\n", b"[" * 99_999, b'["end", []]\n'),
+        b'["suspect", {"kind": "mood", "id": "a"}]\n',
+        b'["suspect", {"kind": "document", "id": 3}]\n',
+    ],
+)
 def test_a_damaged_file_accuses_nobody(file, begun, text):
     file.parent.mkdir(parents=True)
     file.write_bytes(text)

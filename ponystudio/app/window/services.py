@@ -16,7 +16,7 @@ from ponystudio.graph.atomic_write import sweep_drafts
 from ponystudio.library import user_folders
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.qt.notification import Notification
-from ponystudio.studio.restore_guard import RestoreGuard
+from ponystudio.studio.restore_guard import Key, RestoreGuard
 from ponystudio.studio.results.thumbnail_cache import trim
 from ponystudio.studio.runs.duration_estimates import Estimates
 from ponystudio.studio.runs.job_queue import JobQueue
@@ -34,7 +34,7 @@ _NEEDS_A_WORKER = ("dtype", "device_memory_gb", "disk_cache_gb")
 _MODES: dict[str, SeedMode] = {"fixed": "fixed", "increment": "next", "random": "random"}
 ENGINE_LOG = "engine.log"
 # By what the guard knows the queue.
-QUEUE = ("queue", "queue")
+QUEUE: Key = ("queue", "queue")
 # Pictures that were only shown; the oldest go first.
 PREVIEWS_BYTES = 256 * 2**20
 # Milliseconds in which further settings may change before a new worker is started.
