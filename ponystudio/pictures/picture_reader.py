@@ -16,7 +16,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +55,7 @@ from ponystudio.pictures.reader_protocol import (
 )
 from ponystudio.pictures.reader_rights import MemoryLimit
 from ponystudio.system.main_memory import available
+from ponystudio.system.own_program import own_command
 from ponystudio.system.regular_file import NotRegular, open_regular
 
 if TYPE_CHECKING:
@@ -303,10 +303,8 @@ def _cannot(reason: str, where: str) -> DamagedFile:
 
 
 def reader_command(*options: str) -> list[str]:
-    """How a reader is started: a frozen program is its own."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "reader", *options]
-    return [sys.executable, "-m", "ponystudio", "reader", *options]
+    """How a reader is started."""
+    return own_command("reader", *options)
 
 
 # How it ends by itself after so much work; Windows knows no such way.
