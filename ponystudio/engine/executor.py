@@ -73,7 +73,7 @@ class Execution:
                 outputs, context = self._run(step)
                 seconds = time.perf_counter() - start
                 if step.node.id in reads or context.models.opened:
-                    services.files.check_unchanged()
+                    services.files.check_unchanged(step.node.id)
                 services.receipts.record_seconds(step.node.id, seconds)
                 # What a network made is dear: to make it again, weights must be loaded again.
                 self._store(step, outputs, max(seconds, WRITE_FROM * bool(context.models.opened)))

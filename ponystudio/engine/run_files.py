@@ -123,11 +123,12 @@ class RunFiles:
         """Whether of some file it is not known yet what it holds, or not surely."""
         return not all(content.certain for content in self._held.values())
 
-    def check_unchanged(self) -> None:
-        """Raises ChangedFile if a file is no longer the one that the run was planned with."""
+    def check_unchanged(self, node: str = "") -> None:
+        """Raises ChangedFile, found at `node`, if a file is no longer the one that the run was
+        planned with."""
         for path, content in [*self._held.items()]:
             if not content.unchanged:
-                raise _changed(path)
+                raise _changed(path, node)
 
     def read_rest(self, cancel: threading.Event) -> None:
         """Begin to read the large files that nobody has read yet; a cancel ends it at once."""
@@ -215,9 +216,10 @@ def until(*events: threading.Event) -> Heard:
     return check
 
 
-def _changed(path: Path) -> ChangedFile:
+def _changed(path: Path, node: str = "") -> ChangedFile:
     return ChangedFile(
         "The file was changed while the run was using it.",
         where=str(path),
         remedy="Run again once nothing writes to it any more.",
+        node=node,
     )

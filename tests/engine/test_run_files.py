@@ -335,8 +335,9 @@ def test_a_file_that_changes_during_the_run_ends_it_and_leaves_nothing(
                 model.write_bytes(OTHER)
 
         studio.engine._emit = meddle
-        with pytest.raises(ChangedFile, match="changed while the run was using it"):
+        with pytest.raises(ChangedFile, match="changed while the run was using it") as caught:
             studio.engine.run(run_request)
+        assert (caught.value.node, caught.value.where) == ("model", str(model))
         studio.engine._emit = emit
         assert studio.run(slow_picture()) == ["model", "slow", "save"]
         assert studio.engine.plan(run_request).keys.outputs != plan.keys.outputs

@@ -6,8 +6,9 @@ leaves another ctime, which no program can set; but a file that is written once 
 tick of the file system's clock looks as it did. So nothing is remembered of a file that was still
 young when it was read (git calls such entries racy). What this cannot see: a change at the other
 end of a network file system that its cache does not tell of, a clock that was set back in between,
-and, where there is no ctime (Windows, FAT, SFTP), a change of equal length by a program that puts
-the old time of writing back.
+what a program that has the file mapped writes into it before the disk has what it wrote last; and,
+where there is no ctime (Windows, FAT, SFTP), a change of equal length by a program that puts the
+old time of writing back.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ REMEMBERED = 50_000
 WEIGHTS = (".safetensors", ".sft", ".gguf", ".bin", ".pt", ".pth", ".ckpt")
 FOLDER_SUFFIXES = (*WEIGHTS, ".json", ".txt", ".model", ".yaml", ".yml")
 
+MOST_IN_FOLDER = 10_000
+
 Heard = Callable[[int], object]
 
 
@@ -62,9 +65,11 @@ class Identity(NamedTuple):
     def settled(self) -> bool:
         """Whether a change from now on would be seen: the last one is longer ago than a tick of any
         file system's clock, by ours, or by theirs where that is ahead of ours."""
-        # On Windows the ctime is when the file was made.
-        changed = self.mtime_ns if sys.platform == "win32" else self.ctime_ns
-        age = time.time_ns() - changed
+        now = time.time_ns()
+        # Anybody may set an mtime. On Windows the ctime is when the file was made, on FAT perhaps.
+        ctime = 0 if sys.platform == "win32" else self.ctime_ns
+        changed = max(ctime, self.mtime_ns) if self.mtime_ns <= now or not ctime else ctime
+        age = now - changed
         if age >= 0:
             return age >= YOUNG_NS
         first = _seen_from_the_future.setdefault(self, time.monotonic_ns())
@@ -313,6 +318,12 @@ def _files(folder: Path) -> list[Path]:
             below.clear()
             continue
         entered.add((place.st_dev, place.st_ino))
+        if len(entered) + len(found) > MOST_IN_FOLDER:
+            raise UnknownModel(
+                f"This folder holds more than {MOST_IN_FOLDER:,} files, which no model does.",
+                where=str(folder),
+                remedy="Choose a file, or a folder in the layout of diffusers.",
+            )
         below[:] = sorted(name for name in below if not name.startswith("."))
         found += [Path(base) / name for name in names if Path(name).suffix in FOLDER_SUFFIXES]
     return sorted(found)

@@ -96,6 +96,28 @@ def test_a_file_from_the_future_is_trusted_once_its_time_has_stood_still(
     assert there.settled
 
 
+def test_a_set_time_makes_no_file_old_or_young(tmp_path: Path) -> None:
+    """The mtime is anybody's; on FAT the ctime may be that of when the file was made."""
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"one")
+    own, hour = module.identity(path), 3600 * 10**9
+    assert not own._replace(mtime_ns=own.mtime_ns - hour).settled
+    assert not own._replace(ctime_ns=own.ctime_ns - hour).settled
+    old = own._replace(ctime_ns=own.ctime_ns - hour)
+    assert old._replace(mtime_ns=own.mtime_ns + hour).settled
+    assert old._replace(mtime_ns=own.mtime_ns - hour).settled
+
+
+def test_a_folder_of_everything_is_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_IN_FOLDER", 10)
+    for number in range(12):
+        (tmp_path / "deep" / str(number)).mkdir(parents=True)
+    with pytest.raises(UnknownModel, match="more than 10 files"):
+        content_id(tmp_path)
+
+
 def test_a_file_that_changes_while_it_is_read_has_no_hash(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(b"one")
