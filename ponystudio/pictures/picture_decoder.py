@@ -155,7 +155,10 @@ def _opened(file: BinaryIO, memory: int) -> ImageFile.ImageFile:
     if format in ("WebP", "AVIF"):  # these are taken whole
         size = file.seek(0, io.SEEK_END)
         _check_room(2 * size, memory, f"the {size:,} bytes of the file")
-    picture = _DECODERS[format](sound_parts(file, format))
+    try:
+        picture = _DECODERS[format](sound_parts(file, format))
+    except Image.DecompressionBombError:
+        raise NoPicture(f"it says that it has more than {MAX_PIXELS:,} pixels") from None
     _check_size(*picture.size, memory)
     return picture
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData, QPointF, QUrl
 from PySide6.QtGui import QImage
 
+from helpers import hostile_pictures
 from helpers.drops import png, text
 from helpers.graphs import picture
 from ponystudio.graph.formats import clipboard, graph_file
@@ -58,6 +59,22 @@ def test_a_picture_without_a_file_gets_one(canvas):
     [(type, params)] = canvas.nodes
     assert type == "core.load_image"
     assert (canvas.models / "input" / params["file"]).is_file()
+
+
+def test_a_picture_that_another_program_gives_is_decoded_by_the_reader(canvas, tmp_path):
+    """What says that it is a PNG is one, or is refused; nothing else is tried on it."""
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/pony.png")])
+    mime.setData("image/png", hostile_pictures.SVG % b'<image href="/dev/zero"/>')
+    canvas.drop(mime=mime)
+    assert canvas.nodes == []
+    assert "SVG drawing" in canvas.notices[0].text
+    mime.setData("image/png", png(tmp_path / "a.png").read_bytes())
+    canvas.drop(mime=mime)
+    [(type, params)] = canvas.nodes
+    assert type == "core.load_image"
+    kept = canvas.models / "input" / params["file"]
+    assert kept.read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_lies_elsewhere_is_not_touched(canvas):
