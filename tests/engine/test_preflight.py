@@ -10,8 +10,12 @@ from helpers import checkpoints
 from helpers.core_graphs import checkpoint, core, picture
 from helpers.seed_models import hints, state
 from ponystudio.cli.arguments import main
+from ponystudio.diffusion.loading import load
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.preflight import check_models
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.model import Graph
+from ponystudio.library.model_folders import ModelFolders, default_roots
 
 PARTS = {
     "vae": "first_stage_model.",
@@ -185,3 +189,12 @@ def test_an_embedding_of_no_numbers(said):
     assert "positive.text: " in error
     assert "bad.safetensors" in error
     assert "not-a-number" in error
+
+
+def test_files_that_stay_the_same_are_looked_at_once(monkeypatch):
+    """A graph is checked after every edit. The shipped model is old enough for a change to show."""
+    packs, folders = load_packs(), ModelFolders(default_roots())
+    graph = Graph.of(*picture(*checkpoint("starter.safetensors")))
+    assert check_models(graph, packs, folders, graph.nodes) == []
+    monkeypatch.setattr(load, "_find", None)
+    assert check_models(graph, packs, folders, graph.nodes) == []

@@ -17,6 +17,7 @@ from ponystudio.diffusion.loading.text_encoder_files import together
 from ponystudio.diffusion.weights import tensor_names
 from ponystudio.diffusion.weights.name_table import Naming
 from ponystudio.errors import ModelFileError, UnsupportedModel, WrongKind
+from ponystudio.library.formats.content_id import Remembered, identity
 from ponystudio.library.formats.quantization import of_networks
 from ponystudio.library.formats.weights_file import WeightsFile
 from ponystudio.library.recognition.recognise import ModelFile, check_kind
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 Options = Iterable[tuple[str, str | int | float | bool]]
 # The option of a recipe that concerns sampling, not the weights: Denoiser.shift.
 SHIFT = "shift"
+# Parts in files that were looked at and found whole.
+_whole: Remembered[bool] = Remembered()
 
 
 def recognise(path: Path, kind: str) -> ModelFile:
@@ -88,17 +91,27 @@ def load(
 
 
 def check_part(path: Path, part: str, options: Options = ()) -> None:
-    """Raise what `load` would raise of a part by what the headers of its files tell.
+    """Raise what `load` would raise of a part by what the headers of its files tell, once as long
+    as they stay the same.
 
     Loads no torch.
     """
     if part not in PARTS:
         return
     named = _by_name(options)
-    try:
+
+    def looked_at() -> bool:
         found = _find(path, part, named)
         with found.file:
             _described(PARTS[part], found)
+        return True
+
+    try:
+        files = [path, *named["with"]]
+        if any(file.is_dir() for file in files):  # whose files may change without it
+            looked_at()
+        else:
+            _whole.of([identity(file) for file in files], looked_at, path, part, tuple(options))
     except ModelFileError as error:
         error.where = error.where or str(path)
         raise

@@ -71,7 +71,14 @@ def read_embedding(
             remedy=OWN_FAMILY,
         )
     vectors = torch.cat(fitting).float()
-    if len(vectors) > MOST_VECTORS or not bool(vectors.isfinite().all()):
+    if not bool(vectors.isfinite().all()):
+        raise DamagedFile(
+            "The vectors of this embedding make no sense: there is a not-a-number or an infinite"
+            " one among them.",
+            where=str(path),
+            remedy="Get the file again, or take its name out of the prompt.",
+        )
+    if len(vectors) > MOST_VECTORS:
         raise DamagedFile("The vectors of this embedding make no sense.", where=str(path))
     return vectors
 
@@ -79,7 +86,11 @@ def read_embedding(
 def _vectors_among(tensors: Mapping[str, Tensor], part: str) -> list[Tensor]:
     """[n,width] each."""
     found = (tensors[name] for name in names_of_vectors(tensors, part))
-    return [tensor.reshape(-1, tensor.shape[-1]) for tensor in found if tensor.ndim in (1, 2)]
+    return [
+        tensor.reshape(-1, tensor.shape[-1])
+        for tensor in found
+        if tensor.ndim in (1, 2) and tensor.is_floating_point()
+    ]
 
 
 def _from_weights(path: Path, word: str) -> dict[str, Tensor]:

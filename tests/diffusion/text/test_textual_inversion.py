@@ -167,7 +167,7 @@ def test_another_familys_is_refused_by_name(tmp_path, width, family):
 
 def test_no_numbers_are_refused(tmp_path):
     torch.save({"<birb>": torch.full((1, WIDTH), torch.nan)}, tmp_path / "birb.bin")
-    with pytest.raises(DamagedFile, match="no sense"):
+    with pytest.raises(DamagedFile, match=r"no sense.*not-a-number"):
         read_embedding(tmp_path / "birb.bin", WIDTH)
 
 
