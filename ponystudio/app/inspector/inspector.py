@@ -235,6 +235,7 @@ def _short(text: str) -> str:
 
 
 # Nodes that are called by name; more are counted.
+MOST_PROBLEMS = 50  # cards: more takes seconds to lay out, and nobody reads it
 NAMED = 3
 
 
@@ -252,12 +253,14 @@ def graph_page(
     box.addLayout(head)
     if document.read_only:
         box.addWidget(label(document.read_only, "body", "warn"))
-    for problem in document.problems:
+    for problem in document.problems[:MOST_PROBLEMS]:
         box.addWidget(label(problem.what, "body", "warn"))
-    for place, (id, problem) in enumerate(found):
+    for place, (id, problem) in enumerate(found[:MOST_PROBLEMS]):
         name = graph.nodes[id].title or title(graph, document.catalog, id)
         first = key if place == 0 else ""
         box.addWidget(problem_card(problem, name, first, partial(go_to, id)))
+    if (more := len(found) - MOST_PROBLEMS) > 0:
+        box.addWidget(label(tr("and {n} more").format(n=more), "caption"))
     if any(states[id].phase == "not_run" for id in graph.nodes):
         section(box, tr("What still works"), _what_works(document))
     else:
@@ -317,11 +320,12 @@ def _forecast(document: Document, runner: Runner, nodes: list[str]) -> float:
 def _what_works(document: Document) -> list[tuple[str, str]]:
     """What a run that failed, or left something out, has done nevertheless."""
     states, nodes = document.states, document.graph.nodes
-    done = [title(document.graph, document.catalog, i) for i in nodes if states[i].phase == "done"]
+    done = [id for id in nodes if states[id].phase == "done"]
     kept = sum(bool(states[id].tier) for id in nodes)
     rows = []
     if done:
-        rows.append((tr("finished"), ", ".join(done) if len(done) <= NAMED else _count(len(done))))
+        named = (title(document.graph, document.catalog, id) for id in done[: NAMED + 1])
+        rows.append((tr("finished"), ", ".join(named) if len(done) <= NAMED else _count(len(done))))
     if kept:
         rows.append((tr("kept"), tr("results of {nodes}").format(nodes=_count(kept))))
     left = sum(states[id].phase == "not_run" for id in nodes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Literal
@@ -65,6 +66,7 @@ class NodeState:
 
 
 REST = NodeState()
+_MANY = 200
 
 
 class NodeStates(QObject):
@@ -75,6 +77,19 @@ class NodeStates(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._states: dict[str, NodeState] = {}
+        self._held: dict[str, None] | None = None
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What changes within it is told of at its end, many nodes as all: whoever follows would
+        spend seconds on thousands of signals."""
+        self._held = {}
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for node in held if len(held) <= _MANY else [""] * bool(held):
+                self.changed.emit(node)
 
     def __getitem__(self, node: str) -> NodeState:
         return self._states.get(node, REST)
@@ -85,7 +100,10 @@ class NodeStates(QObject):
     def set(self, node: str, state: NodeState) -> None:
         if self[node] != state:
             self._states[node] = state
-            self.changed.emit(node)
+            if self._held is None:
+                self.changed.emit(node)
+            else:
+                self._held[node] = None
 
     def update(self, node: str, **changes: Any) -> None:
         """Change some fields of a node's state."""

@@ -166,13 +166,15 @@ class Planner(QObject):
         if document.graph.nodes == graph.nodes:
             self._faults[document] = faults
             before = [id for id in document.states if document.states[id].faults]
-            for id in {*before, *faults}:
-                if id in graph.nodes:
-                    document.states.update(id, faults=faults.get(id, ()))
+            with document.states.at_once():
+                for id in {*before, *faults}:
+                    if id in graph.nodes:
+                        document.states.update(id, faults=faults.get(id, ()))
             self.checked.emit(document)
         if number == NOTHING:
-            for id in document.graph.nodes:
-                _set_plan(document, id, "", "")
+            with document.states.at_once():
+                for id in document.graph.nodes:
+                    _set_plan(document, id, "", "")
         elif number is not None:
             self._pending[number] = request
             if early is not None:
@@ -195,13 +197,14 @@ class Planner(QObject):
                 self._early_answers[message.number] = message
             return
         document = request.document
-        match message:
-            case PlanAnswer(nodes=nodes, keys=keys, errors=errors):
-                self._write(request, nodes, keys)
-                self._add_faults(request, faults_of(errors))
-            case RunMessage(event=RunRefused(errors)):
-                self._write(request, {}, {})
-                self._add_faults(request, faults_of(errors))
+        with document.states.at_once():
+            match message:
+                case PlanAnswer(nodes=nodes, keys=keys, errors=errors):
+                    self._write(request, nodes, keys)
+                    self._add_faults(request, faults_of(errors))
+                case RunMessage(event=RunRefused(errors)):
+                    self._write(request, {}, {})
+                    self._add_faults(request, faults_of(errors))
         if document in self._to_replan:
             self._to_replan.discard(document)
             self._timers[document].start(PAUSE)

@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QFrame, QPushButton
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import press, show_graph, texts
+from ponystudio.app.inspector.inspector import MOST_PROBLEMS
 from ponystudio.graph.editing.edits import AddNode, Connect, SetParam
-from ponystudio.graph.model import Node
+from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.studio.runs.duration_estimates import works
 
@@ -102,3 +103,18 @@ def test_after_a_failure_it_says_what_still_works(window, document):
     assert said[said.index("finished") + 1] == "Load checkpoint"
     assert said[said.index("kept") + 1] == "results of 1 node"
     assert said[said.index("not run") + 1] == "1 node"
+
+
+def test_of_thousands_of_problems_the_first_are_told(window):
+    """A card for each of 3,000 would take as many seconds as the window then stands still."""
+    nodes = [Node(f"n{i}", "core.decode_latent") for i in range(3000)]
+    show_graph(window, Graph(nodes={node.id: node for node in nodes}))
+    document = window.documents.current
+    window.runner.planner.unwatch(document)
+    with document.states.at_once():
+        for node in nodes:
+            document.states.update(node.id, faults=(Problem("The VAE is missing"),))
+    more = f"and {3000 - MOST_PROBLEMS} more"
+    until(lambda: more in texts(window.inspector))
+    assert len(window.inspector.findChildren(QPushButton)) < 3 * MOST_PROBLEMS
+    assert "3000" in texts(window.inspector)

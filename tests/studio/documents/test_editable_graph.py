@@ -119,3 +119,19 @@ def test_states_leave_with_their_node(document):
     document.do(RemoveNode("a"), "Delete")
     document.undo()
     assert document.states["a"].phase == "rest"
+
+
+def test_many_states_that_change_at_once_are_told_of_as_all(document):
+    told = []
+    document.states.changed.connect(told.append)
+    with document.states.at_once():
+        for name in ("a", "b", "a"):
+            document.states.update(name, phase="running", step=len(told) + 1)
+        document.states.update("a", step=2)
+        assert told == []
+    assert told == ["a", "b"], "each once"
+    with document.states.at_once():
+        for i in range(1000):
+            document.states.update(f"n{i}", phase="done")
+    assert told == ["a", "b", ""]
+    assert document.states["n999"].phase == "done"
