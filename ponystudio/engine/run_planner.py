@@ -203,6 +203,8 @@ class RunPlanner:
             if not spec.effects:
                 continue
             named = any(param.file_name for param in spec.params)
+            if not named and any(param.type == "text" for param in spec.params):
+                continue  # a pack's own, which may name its files somewhere else
             folder = request.output if named else request.previews
             if folder not in reasons:
                 reasons[folder] = why_closed(folder)

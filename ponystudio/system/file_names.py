@@ -181,6 +181,8 @@ def _why_no_file(folder: Path, _inode: int, _mode: int) -> str:
         with tempfile.TemporaryFile(dir=folder):
             return ""
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # room can still be made
+            return ""
         return f"{folder} may not be written to: {error.strerror or error}."
 
 
