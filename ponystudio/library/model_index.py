@@ -104,7 +104,7 @@ class ModelIndex(Closing):
         own = model_files(path).own
         if own is None:
             raise UnknownModel("This is a folder, not a file.", where=str(path))
-        return self.known_sha256(own) or self.read_sha256(path, own, heard)
+        return self.known_sha256(own) or self.read_sha256(path, own, heard, keep=True)
 
     def known_sha256(self, identity: Identity) -> str:
         """The SHA-256 of a file of this identity; "" if none of the processes has read it yet."""
@@ -120,10 +120,13 @@ class ModelIndex(Closing):
         remember_sha256(identity, row[1])
         return str(row[1])
 
-    def read_sha256(self, path: Path, identity: Identity, heard: Heard) -> str:
-        """As `sha256_of`, and kept for all processes if a change from now on will be seen."""
+    def read_sha256(
+        self, path: Path, identity: Identity, heard: Heard, *, keep: bool = False
+    ) -> str:
+        """As `sha256_of`, and kept for all processes if a change from now on will be seen; of a
+        small file only with `keep`."""
         settled, sha256 = identity.settled, sha256_of(path, identity, heard)
-        if settled and identity.size >= WORTH_KEEPING:
+        if settled and (keep or identity.size >= WORTH_KEEPING):
             text = _text(identity)
             row = (*_place(identity), text, sha256, _seal(text, sha256))
             try:

@@ -249,7 +249,7 @@ def test_a_full_disk_is_said_plainly_and_leaves_no_half_file(runs, tmp_path):
 
         # A cache on a full disk costs time later, never the run.
         runs.run(text_to_picture(seed=9), cache_dir=small / "cache")
-        assert any("no longer kept on disk" in text for text in runs.told("memory", "action"))
+        assert any("not kept on disk" in text for text in runs.told("memory", "action"))
     finally:
         subprocess.run(["umount", str(small)], check=True)
 

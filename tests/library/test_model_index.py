@@ -26,7 +26,6 @@ from ponystudio.library.recognition.recognise import recognise
 def _old_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if all files were written long ago."""
     monkeypatch.setattr(content_id, "YOUNG_NS", 0)
-    monkeypatch.setattr(module, "WORTH_KEEPING", 0)
 
 
 @pytest.fixture

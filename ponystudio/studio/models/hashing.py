@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.errors import Cancelled, PonyStudioError
-from ponystudio.library.formats.content_id import hashes
+from ponystudio.library.formats.content_id import hashes, identity
 from ponystudio.library.model_index import ModelIndex
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 
+_SETTLE_SECONDS = 0.1
 _PROGRESS_BYTES = 64 << 20  # between two words of how far it is
 
 
@@ -69,6 +71,9 @@ class Hasher(QObject):
                 self._tasks.post(partial(self.progressed.emit, path, count / size))
 
         on_read(0)
+        while not identity(path).settled:  # of a file that was just written nothing is kept
+            time.sleep(_SETTLE_SECONDS)
+            on_read(0)
         try:
             index = ModelIndex(self._index_path) if self._index_path is not None else None
         except PonyStudioError:

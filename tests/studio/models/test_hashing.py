@@ -33,8 +33,7 @@ def upscaler(tmp_path):
 
 
 def test_it_is_the_file_s_sha256_and_is_kept(hasher, upscaler, tmp_path, monkeypatch):
-    monkeypatch.setattr(content_id, "YOUNG_NS", 0)
-    monkeypatch.setattr(model_index, "WORTH_KEEPING", 0)
+    monkeypatch.setattr(content_id, "YOUNG_NS", 3 * 10**8)
     hasher.hash(upscaler)
     hasher.hash(upscaler)
     assert hasher.wants(upscaler)
