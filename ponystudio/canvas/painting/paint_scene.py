@@ -29,6 +29,10 @@ def detail(zoom: float) -> Detail:
     return "full" if width > FULL else "middle" if width > MIDDLE else "far"
 
 
+# Of cards in full detail, those on top: more lie over each other, as only a file puts them.
+MOST_PAINTED = 1000
+
+
 class ScenePainter(QObject):
     """Paints parts of a scene. The overview picture and the fades of badges are its own."""
 
@@ -88,15 +92,19 @@ class ScenePainter(QObject):
         frames.sort(key=lambda item: -item.rect.width() * item.rect.height())
         for frame in frames:
             paint_frame.paint_frame(painter, frame, brush)
-        for note in self._store.note_items:
-            if _touches(note.rect.adjusted(-4, -4, 4, 6), parts):
-                paint_frame.paint_note(painter, note, brush)
+        notes = [
+            note
+            for note in self._store.note_items
+            if _touches(note.rect.adjusted(-4, -4, 4, 6), parts)
+        ]
+        for note in notes[-MOST_PAINTED:]:
+            paint_frame.paint_note(painter, note, brush)
         if brush.detail != "full":
             paint_overview.paint(painter, self._overview, parts, brush)
             paint_frame.paint_far_titles(painter, frames, brush)
             return
         paint_wire.paint_wires(painter, parts, brush)
-        cards = cards_in(self._store, parts)
+        cards = cards_in(self._store, parts)[-MOST_PAINTED:]
         for item in cards:
             paint_card.paint(painter, item, brush, self.badge_fades)
         paint_card.paint_messages(painter, cards, brush)
