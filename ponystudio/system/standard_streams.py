@@ -53,13 +53,14 @@ def _safe(stream: Any, number: int, *, tells: bool) -> Any:
         raw: Any = io.FileIO(number, "w", closefd=False)
     else:
         raw = stream.buffer.raw if hasattr(stream.buffer, "raw") else stream.buffer
+    unbuffered = getattr(stream, "write_through", False)  # as PYTHONUNBUFFERED wants it
     return io.TextIOWrapper(
-        io.BufferedWriter(_Outlet(raw, tells)),
+        io.BufferedWriter(_Outlet(raw, tells), 1 if unbuffered else io.DEFAULT_BUFFER_SIZE),
         encoding=getattr(stream, "encoding", "utf-8"),
         # A name that is no text in the terminal's encoding must not stop a run.
         errors="backslashreplace",
-        line_buffering=getattr(stream, "line_buffering", False),
-        write_through=getattr(stream, "write_through", False),
+        line_buffering=unbuffered or getattr(stream, "line_buffering", False),
+        write_through=unbuffered,
     )
 
 

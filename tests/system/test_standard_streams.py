@@ -75,3 +75,15 @@ def test_a_reader_who_left_is_told_of_once(tmp_path):
     )
     os.close(writing)
     assert ast.literal_eval(told.read_text()) == (["BrokenPipeError32"], True)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_said_to_a_file_is_there_when_the_process_is_killed(tmp_path, unbuffered):
+    program = (
+        "import os, sys; from ponystudio.system import standard_streams; standard_streams.secure();"
+        "print('last words', file=sys.stderr); os._exit(0)"
+    )
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run([sys.executable, "-c", program], stderr=log, env=environment, check=True)
+    assert (tmp_path / "log").read_text() == "last words\n"
