@@ -19,6 +19,9 @@ from ponystudio.studio.models.token_pieces import length, pieces, pieces_at_once
 
 # Counts for tokenizers that may not ship: pieces of about the same length.
 SIMILAR = "t5"
+# Letters: what is longer is counted by nobody who writes it, and the tokenizer keeps all else
+# waiting while it works.
+LONGEST = 200_000
 
 
 def count(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> Count:
@@ -26,6 +29,8 @@ def count(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> C
     from ponystudio.diffusion.text import clip_tokens
 
     text, dialect = prompt.text, prompt.dialect
+    if len(text) > LONGEST:
+        return Count(0, problem=f"It is too long to be counted: {len(text):,} letters.")
     known, remarks = embeddings or {}, tuple(notes(text, dialect))
     if _reads_at_once(prompt.family):
         return _at_once(prompt, known, remarks)
@@ -46,9 +51,11 @@ def count(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> C
 
 
 def tokens_of(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> Tokens:
-    """The tokens themselves. Raises MissingFile for an `embedding:name` that is not there."""
+    """The tokens themselves, of a very long prompt the first ones. Raises MissingFile for an
+    `embedding:name` that is not there."""
     from ponystudio.diffusion.text.sentencepiece_tokens import shipped
 
+    prompt = prompt._replace(text=prompt.text[:LONGEST])
     known = embeddings or {}
     tower = _reads_at_once(prompt.family)
     if tower is None:

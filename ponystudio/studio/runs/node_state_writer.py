@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -216,9 +216,8 @@ def problem_of(error: ErrorInfo) -> Problem:
 
 def faults_of(errors: Iterable[ErrorInfo]) -> dict[str, tuple[Problem, ...]]:
     """The errors of a check by node; those of none under ""."""
-    found: dict[str, tuple[Problem, ...]] = {}
+    found: defaultdict[str, list[Problem]] = defaultdict(list)
     for error in errors:
         remedy = remedy_in_window(error.remedy)
-        problem = Problem(error.what, remedy, error.reason, error.socket)
-        found[error.node] = (*found.get(error.node, ()), problem)
-    return found
+        found[error.node].append(Problem(error.what, remedy, error.reason, error.socket))
+    return {node: tuple(problems) for node, problems in found.items()}

@@ -133,3 +133,9 @@ class TestReadAtOnce:
     def test_others_count_in_chunks(self):
         for family in ("", "sdxl", "sd3"):
             assert count(PromptState("a pony", "comfyui", family=family)).room == 75
+
+
+def test_a_text_that_no_hand_wrote_is_not_counted():
+    counted = count(PromptState("x " * 200_000, "a1111"))
+    assert counted.tokens == 0
+    assert "400,000 letters" in counted.problem
