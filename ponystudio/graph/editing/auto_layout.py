@@ -252,8 +252,9 @@ def _ports(graph: Graph, ids: Collection[str], specs: Specs) -> dict[tuple[str, 
         spec = specs.get(node.type)
         names = [*(item.name for item in spec.inputs), *sorted(node.inputs)] if spec else []
         names = names or sorted(node.inputs)
+        places = {name: place for place, name in reversed([*enumerate(names)])}  # the first counts
         for name, link in node.inputs.items():
-            share = names.index(name) / len(names)
+            share = places[name] / len(names)
             key = (link.source, id)
             result[key] = min(share, result.get(key, 1.0))
     return result
