@@ -8,6 +8,7 @@ sections 9 (filtering) and 11 (chunks).
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from typing import BinaryIO
@@ -99,11 +100,16 @@ def thumbnail(
     return _as_bgra(_in_srgb(shown, picture, meaning), _orientation(picture), whole)
 
 
-def pixels(file: BinaryIO, memory: int) -> tuple[PicturePixels, bytes]:
+def pixels(file: BinaryIO, memory: int, most: int = 2**62) -> tuple[PicturePixels, bytes]:
     """As ReadPixels asks for it."""
     picture, meaning = _understood(file, memory)
     whole = _upright(picture)
-    shown = _in_srgb(_for_screen(picture), picture, meaning)
+    shown = _for_screen(picture)
+    if (factor := math.ceil(math.sqrt(4 * shown.width * shown.height / most))) > 1:
+        clear = shown.mode == "RGBA"  # whose hidden colours must not be mixed in
+        shown = (shown.convert("RGBa") if clear else shown).reduce(factor)
+        shown = shown.convert("RGBA") if clear else shown
+    shown = _in_srgb(shown, picture, meaning)
     return _as_bgra(shown, _orientation(picture), whole)
 
 

@@ -130,9 +130,9 @@ def read_thumbnail(
     return answer
 
 
-def read_pixels(source: Path | bytes, into: Into) -> PicturePixels:
+def read_pixels(source: Path | bytes, into: Into, *, most: int = 2**62) -> PicturePixels:
     """All of a picture as ReadPixels has it; otherwise as `read_thumbnail`."""
-    return _ask(source, ReadPixels, PicturePixels, WHOLE, into)[0]
+    return _ask(source, ReadPixels, PicturePixels, WHOLE, into, most=most)[0]
 
 
 def read_levels(path: Path, *, keep_colours: bool = False) -> PictureLevels:

@@ -137,8 +137,8 @@ def _decoded(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
             return picture_decoder.head(file, asked.memory), b""
         case ReadThumbnail(side=side, fill=fill):
             return picture_decoder.thumbnail(file, asked.memory, side, fill=fill)
-        case ReadPixels():
-            return picture_decoder.pixels(file, asked.memory)
+        case ReadPixels(most=most):
+            return picture_decoder.pixels(file, asked.memory, most)
         case ReadLevels(keep_colours=keep):
             said, numbers = picture_decoder.levels(file, asked.memory, keep_colours=keep)
             return said, numbers.data.cast("B")

@@ -62,7 +62,10 @@ class ReadThumbnail(ReaderRequest, frozen=True, tag="thumbnail"):
 
 
 class ReadPixels(ReaderRequest, frozen=True, tag="pixels"):
-    """All of a picture upright, for a screen. Answered by PicturePixels in `BGRA`."""
+    """All of a picture upright, for a screen, smaller by a whole factor where it would have more
+    than `most` bytes. Answered by PicturePixels in `BGRA`."""
+
+    most: Annotated[int, Meta(ge=4)] = 2**62
 
 
 class ReadLevels(ReaderRequest, frozen=True, tag="levels"):

@@ -17,7 +17,8 @@ from ponystudio.pictures.reader_protocol import PicturePixels
 
 
 class SmallImage(NamedTuple):
-    """A picture made small, upright; `width` and `height` are those of the whole one."""
+    """A picture that may have been made smaller, upright; `width` and `height` are those of the
+    whole one."""
 
     image: QImage
     width: int
@@ -39,6 +40,16 @@ def whole_image(source: Path | bytes) -> QImage:
     taken = _Image()
     read_pixels(source, taken.room)
     return taken.image
+
+
+def image_within(source: Path, most: int) -> SmallImage:
+    """All of a picture in at most so many bytes, smaller by a whole factor if need be.
+
+    Raises MissingFile, DamagedFile.
+    """
+    taken = _Image()
+    told = read_pixels(source, taken.room, most=most)
+    return SmallImage(taken.image, *told.whole)
 
 
 def own_image(data: bytes) -> QImage:

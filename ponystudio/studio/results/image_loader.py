@@ -14,10 +14,13 @@ from PySide6.QtGui import QImage, QPainter
 
 from ponystudio.errors import PonyStudioError
 from ponystudio.qt.background_tasks import BackgroundTasks
-from ponystudio.qt.picture_image import whole_image
+from ponystudio.qt.picture_image import image_within
 
 MEMORY_BYTES = 1536 * 2**20
 MIN_PICTURES = 2
+# So many bytes in any case, or times the file's length, are made of a picture: what is more has no
+# more to show, for no file tells so little of so much.
+LEAST_BYTES, BYTES_PER_BYTE = 128 * 2**20, 64
 _SMALLEST = 512
 _MAX_PENDING = 4
 _BAND_PIXELS = 2**20  # some milliseconds
@@ -25,13 +28,11 @@ _BAND_PIXELS = 2**20  # some milliseconds
 
 @dataclass(frozen=True)
 class Pyramid:
-    """A picture at full size, at a half, a quarter, ...; the first level is the whole one."""
+    """A picture, at a half, a quarter, ...; the first level has all that is kept of it. `size` is
+    the whole picture's."""
 
     levels: tuple[QImage, ...]
-
-    @property
-    def size(self) -> QSize:
-        return self.levels[0].size()
+    size: QSize
 
     @property
     def bytes(self) -> int:
@@ -40,11 +41,12 @@ class Pyramid:
     def level(self, scale: float) -> tuple[QImage, float]:
         """The smallest level that has enough pixels for `scale` (device px a picture px), and its
         own scale against the whole picture."""
+        kept = self.levels[0].width() / max(1, self.size.width())
         chosen = 0
-        while chosen + 1 < len(self.levels) and scale <= 0.5 ** (chosen + 1):
+        while chosen + 1 < len(self.levels) and scale <= kept * 0.5 ** (chosen + 1):
             chosen += 1
         image = self.levels[chosen]
-        return image, image.width() / max(1, self.levels[0].width())
+        return image, image.width() / max(1, self.size.width())
 
     def source(self, image: QImage, part: QRectF) -> QRectF:
         """Where `part` of the whole picture (in 0..1) lies in one of the levels."""
@@ -113,12 +115,16 @@ class ImageLoader(QObject):
 def decoded(path: Path) -> tuple[Pyramid | None, str]:
     """The picture in all its sizes, or None and why not."""
     try:
-        levels = [whole_image(path)]
+        most = max(LEAST_BYTES, BYTES_PER_BYTE * path.stat().st_size)
+        found = image_within(path, most)
+    except OSError:
+        return None, "The file is no longer there."
     except PonyStudioError as error:
         return None, error.what
+    levels = [found.image]
     while max(levels[-1].width(), levels[-1].height()) > 2 * _SMALLEST:
         levels.append(halved(levels[-1]))
-    return Pyramid(tuple(levels)), ""
+    return Pyramid(tuple(levels), QSize(found.width, found.height)), ""
 
 
 def halved(image: QImage) -> QImage:
