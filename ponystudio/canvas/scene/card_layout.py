@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from itertools import islice
 from typing import Any, Literal
 
 from PySide6.QtCore import QPointF, QRectF, QSizeF
@@ -15,6 +17,9 @@ from ponystudio.widgets import metrics, theme
 
 SocketKind = Literal["connected", "required", "optional"]
 
+
+# Of sockets that a spec does not know, so many have a row: more are no work of people.
+MOST_UNKNOWN = 100
 
 Fields = Callable[[ParamSpec], Field]
 
@@ -57,16 +62,23 @@ class CardLayout:
     picture: QRectF | None
     status: QRectF | None
     collapsed: bool
+    _by_name: dict[tuple[bool, str], SocketRow] = dataclass_field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        rows = {(row.is_output, row.name): row for row in reversed((*self.inputs, *self.outputs))}
+        object.__setattr__(self, "_by_name", rows)
 
     @property
     def rect(self) -> QRectF:
         return QRectF(QPointF(), self.size)
 
     def input(self, name: str) -> SocketRow | None:
-        return next((row for row in self.inputs if row.name == name), None)
+        return self._by_name.get((False, name))
 
     def output(self, name: str) -> SocketRow | None:
-        return next((row for row in self.outputs if row.name == name), None)
+        return self._by_name.get((True, name))
 
 
 def layout(
@@ -75,10 +87,42 @@ def layout(
     looks: Mapping[str, Any],
     fields: Fields,
     used: Iterable[str] = (),
+    known: dict[tuple[Any, ...], CardLayout] | None = None,
 ) -> CardLayout:
     """Lay out a card. `used` are the outputs that links lead from: all that is known of a node
-    without a spec."""
+    without a spec. `known`: layouts that were made before with the same specs; cards that look
+    alike share theirs."""
     width = metrics.card_width(looks.get("width"))
+    if known is None or looks.get("sockets"):
+        return _laid_out(node, spec, looks, fields, used, width)
+    inside = width - 2 * metrics.INSET
+    # All that a layout depends on.
+    key = (
+        id(spec),
+        width,
+        bool(looks.get("collapsed")),
+        shows_picture(spec, looks),
+        theme.density(),
+        tuple(node.inputs),
+        frozenset(used) if spec is None else frozenset(used).difference(spec.output_by_name),
+        tuple(
+            fields(param).height(inside, node.params.get(param.name, param.default))
+            for param in (spec.params if spec else ())
+        ),
+    )
+    if (found := known.get(key)) is None:
+        found = known[key] = _laid_out(node, spec, looks, fields, used, width)
+    return found
+
+
+def _laid_out(
+    node: Node,
+    spec: NodeSpec | None,
+    looks: Mapping[str, Any],
+    fields: Fields,
+    used: Iterable[str],
+    width: int,
+) -> CardLayout:
     inputs, outputs = _sockets(node, spec, used)
     if looks.get("collapsed"):
         return _collapsed(width, inputs, outputs, node, spec, looks)
@@ -151,7 +195,7 @@ def _sockets(
     node: Node, spec: NodeSpec | None, used: Iterable[str]
 ) -> tuple[list[_Socket], list[_Socket]]:
     """The sockets that have a row of their own. Links into sockets that the spec does not know
-    keep a row too, so that nothing hides."""
+    keep a row too, the first MOST_UNKNOWN of them, so that nothing hides."""
     known_in = spec.inputs if spec else ()
     known_out = spec.outputs if spec else ()
     names = {item.name for item in known_in} | (set(spec.param_by_name) if spec else set())
@@ -167,15 +211,16 @@ def _sockets(
         )
         for item in known_in
     ]
+    unknown = (name for name in node.inputs if name not in names)
     inputs += [
-        _Socket(name, name, "any", False, "connected") for name in node.inputs if name not in names
+        _Socket(name, name, "any", False, "connected") for name in islice(unknown, MOST_UNKNOWN)
     ]
     outputs = [
         _Socket(item.name, item.title or item.name, item.type, True, "optional")
         for item in known_out
     ]
     gone = sorted(set(used) - {item.name for item in known_out})
-    outputs += [_Socket(name, name, "any", True, "optional") for name in gone]
+    outputs += [_Socket(name, name, "any", True, "optional") for name in gone[:MOST_UNKNOWN]]
     return inputs, outputs
 
 

@@ -3,6 +3,7 @@ where, and what of it must be painted again."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,51 +31,68 @@ SIZE = 1024
 
 class SpatialIndex(Generic[Key]):
     """Keys by the cells they touch. A key is found if one of its cells is asked for, so ask the
-    thing itself whether it is really there."""
+    thing itself whether it is really there.
+
+    Cells are on levels, each with cells twice as large as the one below; a rect stands on the
+    first whose cells are no smaller than itself, in four of them at most: what is large costs no
+    more than what is small.
+    """
 
     def __init__(self) -> None:
-        self._cells: dict[Cell, dict[Key, None]] = {}
-        self._where: dict[Key, frozenset[Cell]] = {}
+        self._levels: dict[int, dict[Cell, dict[Key, None]]] = {}
+        self._where: dict[Key, frozenset[tuple[int, Cell]]] = {}
 
     def put(self, key: Key, rects: Iterable[QRectF]) -> None:
-        cells: set[Cell] = set()
+        cells: set[tuple[int, Cell]] = set()
         for rect in rects:
-            cells.update(_cells(rect))
+            level = _level(rect)
+            cells.update((level, cell) for cell in _cells(rect, level))
         found = frozenset(cells)
         if self._where.get(key) == found:
             return
         self.drop(key)
         self._where[key] = found
-        for cell in found:
-            self._cells.setdefault(cell, {})[key] = None
+        for level, cell in found:
+            self._levels.setdefault(level, {}).setdefault(cell, {})[key] = None
 
     def drop(self, key: Key) -> None:
-        for cell in self._where.pop(key, ()):
-            keys = self._cells[cell]
+        for level, cell in self._where.pop(key, ()):
+            cells = self._levels[level]
+            keys = cells[cell]
             del keys[key]
             if not keys:
-                del self._cells[cell]
+                del cells[cell]
 
     def near(self, rect: QRectF) -> set[Key]:
         """The keys in all cells that the rect touches."""
         result: set[Key] = set()
-        left, top = int(rect.left() // SIZE), int(rect.top() // SIZE)
-        right, bottom = int(rect.right() // SIZE), int(rect.bottom() // SIZE)
-        if (right - left + 1) * (bottom - top + 1) > len(self._cells):
-            for (i, j), keys in self._cells.items():
-                if left <= i <= right and top <= j <= bottom:
-                    result.update(keys)
-            return result
-        for i in range(left, right + 1):
-            for j in range(top, bottom + 1):
-                if found := self._cells.get((i, j)):
+        for level, cells in self._levels.items():
+            left, top, right, bottom = _span(rect, level)
+            if (right - left + 1) * (bottom - top + 1) > len(cells):
+                for (i, j), keys in cells.items():
+                    if left <= i <= right and top <= j <= bottom:
+                        result.update(keys)
+                continue
+            for cell in _cells(rect, level):
+                if found := cells.get(cell):
                     result.update(found)
         return result
 
 
-def _cells(rect: QRectF) -> Iterator[Cell]:
-    left, top = int(rect.left() // SIZE), int(rect.top() // SIZE)
-    right, bottom = int(rect.right() // SIZE), int(rect.bottom() // SIZE)
+def _level(rect: QRectF) -> int:
+    """0: cells of SIZE, 1: of twice that, and so on."""
+    larger = max(rect.width(), rect.height())
+    return math.frexp(larger / SIZE)[1] if larger > SIZE else 0
+
+
+def _span(rect: QRectF, level: int) -> tuple[int, int, int, int]:
+    size = float(SIZE << level)
+    left, top = int(rect.left() // size), int(rect.top() // size)
+    return left, top, int(rect.right() // size), int(rect.bottom() // size)
+
+
+def _cells(rect: QRectF, level: int) -> Iterator[Cell]:
+    left, top, right, bottom = _span(rect, level)
     if left == right and top == bottom:
         return iter(((left, top),))
     return ((i, j) for i in range(left, right + 1) for j in range(top, bottom + 1))

@@ -24,6 +24,8 @@ from ponystudio.widgets import theme
 _MANY = 200
 # Wires that are no larger stand in the index by their hull: it has larger cells anyway.
 _SMALL = 1200.0
+# So many layouts are kept for cards that look alike.
+_MOST_LAYOUTS = 1000
 # Of so many cards on garbage is not looked for among what a scene is made of.
 _LARGE = 300
 
@@ -46,6 +48,7 @@ class SceneSync(QObject):
         """Where cards are as long as the document's view does not say it."""
         self._open_details: set[str] = set()
         self._fields: dict[int, tuple[ParamSpec, Field]] = {}
+        self._layouts: dict[tuple[Any, ...], card_layout.CardLayout] = {}
         self._density = theme.density()
         self._selection_lost = False
         document.changed.connect(self._document_changed)
@@ -147,6 +150,7 @@ class SceneSync(QObject):
         self._store.wire_items.clear()
         self._store.wires_of.clear()
         self.automatic_positions.clear()
+        self._layouts.clear()
         graph = self._document.graph
         used = _used_outputs(graph.nodes.values())
         unplaced = {id for id in graph.nodes if self._make_node(id, used.get(id, frozenset()))}
@@ -218,7 +222,11 @@ class SceneSync(QObject):
         if used is not None:
             item.used = used
         if not laid_out:
-            item.layout = card_layout.layout(node, spec, looks, self.field, item.used)
+            if len(self._layouts) >= _MOST_LAYOUTS:
+                self._layouts.clear()
+            item.layout = card_layout.layout(
+                node, spec, looks, self.field, item.used, self._layouts
+            )
         place = position(looks.get("pos")) or self.automatic_positions.get(id)
         item.place(*(place or (0.0, 0.0)))
         item.state = document.states[id]
@@ -284,9 +292,12 @@ class SceneSync(QObject):
     # Wires
 
     def _follow_links(self, id: str) -> None:
-        """Make, change and drop the wires into a node."""
+        """Make, change and drop the wires into a node: those whose socket its card shows."""
         store, node = self._store, self._document.graph.nodes[id]
+        shown = store.node_items[id].layout
         for name, link in node.inputs.items():
+            if shown.input(name) is None:
+                continue
             key = (id, name)
             old = store.wire_items.get(key)
             if old and (old.source, old.output) != (link.source, link.output):
@@ -304,7 +315,13 @@ class SceneSync(QObject):
                 store.wires_of.setdefault(link.source, set()).add(key)
                 self._route(key)
         own = store.wires_of.get(id, ())
-        self._drop_wires([key for key in own if key[0] == id and key[1] not in node.inputs])
+        self._drop_wires(
+            [
+                key
+                for key in own
+                if key[0] == id and (key[1] not in node.inputs or shown.input(key[1]) is None)
+            ]
+        )
 
     def _route(self, key: WireKey) -> None:
         """Lead a wire from where its output is to where its input is."""

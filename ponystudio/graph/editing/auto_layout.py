@@ -196,9 +196,24 @@ def _wires(graph: Graph, ids: Iterable[str]) -> DiGraph[str]:
     for id in ids:
         sources = graph.nodes[id].sources
         wires.add_edges_from((source, id) for source in sources if source in wires and source != id)
-    while not networkx.is_directed_acyclic_graph(wires):
-        wires.remove_edge(*networkx.find_cycle(wires)[-1])
+    if not networkx.is_directed_acyclic_graph(wires):
+        edges = networkx.dfs_labeled_edges(wires)
+        wires.remove_edges_from(_closing(edges))
     return wires
+
+
+def _closing(edges: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """The wires that a search in depth comes back along to where it is."""
+    found: list[tuple[str, str]] = []
+    open_ids: set[str] = set()
+    for source, id, label in edges:
+        if label == "forward":
+            open_ids.add(id)
+        elif label == "reverse":
+            open_ids.discard(id)
+        elif id in open_ids:
+            found.append((source, id))
+    return found
 
 
 def _parts(boxes: Mapping[str, Box], wires: DiGraph[str]) -> list[list[str]]:

@@ -92,3 +92,41 @@ def test_room_for_a_picture_is_kept_before_there_is_one() -> None:
     assert laid_out(SHOW, node("a", "t.show")).picture is not None
     assert laid_out(SHOW, node("a", "t.show"), preview=False).picture is None
     assert laid_out().picture is None
+
+
+def test_cards_that_look_alike_share_their_layout() -> None:
+    class Tall(Row):
+        def height(self, width: float, value: object) -> float:
+            return 24.0 * int(value)  # type: ignore[call-overload]
+
+    known: dict[tuple[object, ...], CardLayout] = {}
+    field = Tall()
+
+    def of(item=None, used=(), **looks: object) -> CardLayout:
+        item = item or node("a", "t.sample", params={"steps": 2})
+        found = card_layout.layout(item, SAMPLE, looks, lambda param: field, used, known)
+        assert found == card_layout.layout(item, SAMPLE, looks, lambda param: field, used)
+        return found
+
+    first = of()
+    assert of(node("b", "t.sample", params={"steps": 2})) is first
+    assert of(used=["latent"]) is first
+    others = [
+        of(node("b", "t.sample", params={"steps": 3})),
+        of(node("b", "t.sample", {"latent": ("a", "latent")}, params={"steps": 2})),
+        of(used=["gone"]),
+        of(width=320),
+        of(collapsed=True),
+        of(preview=True),
+        of(sockets=["steps"]),
+    ]
+    assert all(other != first for other in others)
+    assert len({id(item) for item in (first, *others)}) == 8
+
+
+def test_of_sockets_that_the_spec_does_not_know_so_many_have_a_row() -> None:
+    links = {f"i{i}": ("b", f"o{i}") for i in range(3 * card_layout.MOST_UNKNOWN)}
+    found = laid_out(item=node("a", "t.sample", {**links, "latent": ("b", "latent")}))
+    assert found.input("latent").kind == "connected"
+    assert found.input("i0") is not None
+    assert len(found.inputs) == card_layout.MOST_UNKNOWN + 3

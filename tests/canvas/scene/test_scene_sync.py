@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import time
 
 import pytest
 import shiboken6
 from PySide6.QtCore import QPointF, QRectF
 
 from helpers.scenes import CATALOG, node
-from ponystudio.canvas.scene import hit_test, scene_sync
+from ponystudio.canvas.scene import card_layout, hit_test, scene_sync
 from ponystudio.canvas.scene.items import NodeItem, SocketRef
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.graph.catalog import Catalog
@@ -209,3 +210,39 @@ def test_cards_follow_the_density(document, name, row, gap, hit):
         )
     finally:
         theme.set_density(metrics.COMFORTABLE)
+
+
+def test_thousands_of_links_into_unknown_sockets_lead_to_the_rows_that_are_there(qapp) -> None:
+    links = {f"i{i}": ("b", "latent") for i in range(20_000)}
+    document = EditableGraph(
+        Graph(nodes={"a": node("a", "t.sample", links), "b": node("b", "t.sample")}), CATALOG
+    )
+    start = time.perf_counter()
+    scene = GraphScene(document)
+    store = scene.store
+    assert time.perf_counter() - start < 5
+    shown = [("a", f"i{i}") for i in range(card_layout.MOST_UNKNOWN)]
+    assert list(store.wire_items) == shown
+    document.do(Disconnect("a", "i0"), "Disconnect")
+    assert set(store.wire_items) == {*shown[1:], ("a", f"i{card_layout.MOST_UNKNOWN}")}
+    document.undo()
+    assert set(store.wire_items) == {
+        ("a", row.name) for row in store.node_items["a"].layout.inputs if row.kind == "connected"
+    }
+    assert len(store.wire_items) == card_layout.MOST_UNKNOWN
+
+
+def test_a_star_of_wires_that_are_long_costs_no_more_than_one_of_short_ones(qapp) -> None:
+    def seconds(step: int) -> float:
+        ids = [f"n{i}" for i in range(1000)]
+        nodes = {"hub": node("hub", "t.source")}
+        nodes |= {id: node(id, "t.sample", {"model": ("hub", "model")}) for id in ids}
+        looks = {id: {"pos": [(i + 1) * step, i * step]} for i, id in enumerate(ids)}
+        document = EditableGraph(Graph(nodes=nodes, view={"nodes": looks}), CATALOG)
+        start = time.perf_counter()
+        scene = GraphScene(document)
+        taken = time.perf_counter() - start
+        assert len(scene.store.wire_items) == 1000
+        return taken
+
+    assert min(seconds(2000) for _ in range(3)) < 5 * min(seconds(1) for _ in range(3))

@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,17 @@ def test_networkx_is_loaded_only_where_something_is_laid_out():
         "sys.exit('networkx' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_thousands_of_circles_and_of_sockets_take_no_more_than_a_moment():
+    nodes = {}
+    for i in range(3000):
+        nodes[f"a{i}"] = Node(f"a{i}", "t", inputs={"x": Link(f"b{i}", "y")})
+        nodes[f"b{i}"] = Node(f"b{i}", "t", inputs={"x": Link(f"a{i}", "y")})
+    nodes["all"] = Node("all", "t", inputs={f"i{id}": Link(id, "y") for id in nodes})
+    graph = Graph(nodes=nodes)
+    start = time.perf_counter()
+    places = auto_layout.layered(graph, boxes_of(graph), (0, 0))
+    assert time.perf_counter() - start < 20  # of each circle on its own: minutes
+    assert all(places[f"a{i}"][0] != places[f"b{i}"][0] for i in range(3000))
+    assert places["all"][0] > max(place[0] for id, place in places.items() if id != "all")
