@@ -18,7 +18,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, QTimer
 from PySide6.QtTest import QTest
 
-from helpers import hostile, hostile_files
+from helpers import hostile, hostile_files, hostile_pictures
 from helpers.window import open_window
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600), pytest.mark.log_warnings]
@@ -152,7 +152,7 @@ def test_models_are_listed_and_looked_into(window, home):
         sidecar = {"description": "<" * 400_000, "trainedWords": ["a"] * 50_000}
         if number % 20 == 0:
             path.with_suffix(".json").write_text(json.dumps(sidecar))
-            path.with_suffix(".png").write_bytes(hostile_files.pictures()["nested.svg"])
+            path.with_suffix(".png").write_bytes(hostile_pictures.NO_PICTURES["svg that opens"]())
     with watched() as heart:
         heart.doing = "list models"
         window.toggle_panel("models")

@@ -1,6 +1,6 @@
 """Hostile pictures and graphs: to fill the memory, to take for ever, to lead elsewhere.
 
-The model files are those of `hostile`.
+Model files are in `hostile`, pictures that hurt their decoders in `hostile_pictures`.
 """
 
 from __future__ import annotations
@@ -9,54 +9,39 @@ import io
 import json
 import random
 import struct
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
+
+from helpers import hostile_pictures
+from helpers.hostile_pictures import png, png_chunk
 
 NOTE = "![a](/dev/zero)"
 
 
 def pictures() -> Mapping[str, bytes]:
     """By file name; the names lie, too."""
+    suffixes = ("png", "jpg", "webp", "svg", "gif", "tiff")
+    known = {**hostile_pictures.NO_PICTURES, **hostile_pictures.BOMBS}
     made = {
-        "zero.svg": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="/dev/zero"/></svg>',
-        "huge.svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="100000" height="100000"/>',
-        "nested.svg": _nested_svg(),
-        "nested.svg.png": _nested_svg(),
-        "icons.png": b"icns" + struct.pack(">I", 2**31) + bytes(64),
-        "targa.png": bytes((0, 0, 2)) + bytes(9) + struct.pack("<HHBB", 65535, 65535, 32, 0),
-        "targa.tga": bytes((0, 0, 10)) + bytes(9) + struct.pack("<HHBB", 65535, 65535, 32, 0),
-        "bomb.png": _png(_chunk(b"IHDR", struct.pack(">IIBBBBB", 40_000, 40_000, 8, 6, 0, 0, 0))),
-        "flat.png": _flat(16_000),
-        "wide.png": _png(_chunk(b"IHDR", struct.pack(">IIBBBBB", 2**31 - 1, 1, 8, 6, 0, 0, 0))),
-        "inflates.png": _small_png(_text(b"zTXt", b"parameters", bytes(500_000_000)) * 3),
-        "sixty-four.png": _small_png(_text(b"zTXt", b"workflow", bytes(30_000_000)) * 64),
-        "profile.png": _small_png(_chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(400_000_000), 9))),
-        "commas.png": _small_png(_parameters("Steps: 1, Lora hashes: " + "," * 20_000)),
-        "letters.png": _small_png(_parameters("a" * 20_000_000)),
-        "brackets.png": _small_png(_parameters("(" * 1_000_000)),
-        "graph.png": _small_png(_graph_chunk(_many_nodes(20_000))),
-        "note.png": _small_png(_graph_chunk(_with_note(NOTE))),
-        "comment.jpg": _jpeg(_comment(zlib.compress(b" " * 400_000_000, 9)[:65_000])),
-        "scans.jpg": _scans(3000),
-        "cut.jpg": _jpeg(b"")[:-40],
-        "frames.gif": _frames(400),
-        "tags.tiff": b"II*\0" + struct.pack("<IH", 8, 65_535) + bytes(12 * 65_535),
+        f"{name}.{suffixes[number % len(suffixes)]}": make()
+        for number, (name, make) in enumerate(known.items())
+    }
+    made |= {
+        "flat.png": png(16_000, 16_000, colour=6),
+        "commas.png": _with(_parameters("Steps: 1, Lora hashes: " + "," * 20_000)),
+        "letters.png": _with(_parameters("a" * 20_000_000)),
+        "brackets.png": _with(_parameters("(" * 1_000_000)),
+        "graph.png": _with(_graph_chunk(_many_nodes(20_000))),
+        "note.png": _with(_graph_chunk(_with_note(NOTE))),
         "loop.tiff": b"II*\0" + struct.pack("<IHI", 8, 0, 8),
-        "size.bmp": b"BM"
-        + bytes(12)
-        + struct.pack("<IiiHHI", 40, 2**30, 2**30, 1, 24, 0)
-        + bytes(20),
         "riff.webp": b"RIFF" + struct.pack("<I", 2**32 - 1) + b"WEBPVP8X" + bytes(40),
-        "empty.png": b"",
         "script.png": b"#!/bin/sh\ntouch canary\n",
-        "postscript.png": b"%!PS-Adobe-3.0 EPSF-3.0\n(canary) (w) file\n",
         "text.jpg": b"Steps: 20" * 1000,
     }
-    made.update(_noise("png", _small_png(b"")))
-    made.update(_noise("jpg", _jpeg(b"")))
+    made.update(_noise("png", _with(b"")))
+    made.update(_noise("jpg", _jpeg()))
     return made
 
 
@@ -140,74 +125,21 @@ def _twice(count: int) -> bytes:
     return b'{"format":"ponystudio.graph","version":1,"nodes":{' + pairs.encode() + b"}}"
 
 
-def _nested_svg() -> bytes:
-    levels = "".join(f'<g id="g{i + 1}">' + f'<use href="#g{i}"/>' * 10 + "</g>" for i in range(9))
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg"><defs><rect id="g0" width="9" height="9"/>'
-        f'{levels}</defs><use href="#g9"/></svg>'
-    ).encode()
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _png(chunks: bytes) -> bytes:
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunks
-        + _chunk(b"IDAT", zlib.compress(b"\0\0"))
-        + _chunk(b"IEND", b"")
-    )
-
-
-def _small_png(chunks: bytes) -> bytes:
-    return _png(_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)) + chunks)
-
-
-def _flat(side: int) -> bytes:
-    """A picture of one colour: a few kilobytes, a gigabyte when it is read."""
-    rows = zlib.compress((b"\0" + bytes(4 * side)) * side, 9)
-    head = _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
-
-
-def _text(kind: bytes, key: bytes, content: bytes) -> bytes:
-    return _chunk(kind, key + b"\0\0" + zlib.compress(content, 9))
+def _with(chunk: bytes) -> bytes:
+    return png(8, 8, chunk)
 
 
 def _parameters(text: str) -> bytes:
-    return _chunk(b"tEXt", b"parameters\0" + text.encode())
+    return png_chunk(b"tEXt", b"parameters\0" + text.encode())
 
 
 def _graph_chunk(graph: dict[str, Any]) -> bytes:
-    return _chunk(b"tEXt", b"ponystudio.graph\0" + json.dumps(graph).encode())
+    return png_chunk(b"tEXt", b"ponystudio.graph\0" + json.dumps(graph).encode())
 
 
-def _jpeg(segments: bytes) -> bytes:
+def _jpeg() -> bytes:
     file = io.BytesIO()
     Image.radial_gradient("L").save(file, "JPEG")
-    return file.getvalue()[:2] + segments + file.getvalue()[2:]
-
-
-def _comment(data: bytes) -> bytes:
-    content = b"PonyStudio\0" + data
-    return b"\xff\xfe" + struct.pack(">H", len(content) + 2) + content
-
-
-def _scans(count: int) -> bytes:
-    """The scans of a progressive picture, again and again."""
-    file = io.BytesIO()
-    Image.radial_gradient("L").resize((2000, 2000)).save(file, "JPEG", progressive=True)
-    whole = file.getvalue()
-    first = whole.index(b"\xff\xda")
-    return whole[:-2] + whole[first : whole.index(b"\xff\xc4", first)] * count + whole[-2:]
-
-
-def _frames(count: int) -> bytes:
-    file = io.BytesIO()
-    first, *rest = [Image.new("L", (500, 500), i % 256) for i in range(count)]
-    first.save(file, "GIF", save_all=True, append_images=rest)
     return file.getvalue()
 
 
