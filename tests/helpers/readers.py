@@ -126,15 +126,16 @@ def _clipboard(text: str) -> object:
     return clipboard.loads(text)
 
 
-def _prompt(text: str) -> object:
-    from ponystudio.diffusion.text import prompt_syntax
-    from ponystudio.graph.editing import lora_tags
+def _prompt(dialect: str) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        from ponystudio.diffusion.text import prompt_syntax
+        from ponystudio.graph.editing import lora_tags
 
-    for dialect in ("a1111", "comfyui"):
-        prompt_syntax.parse(text, dialect)
         prompt_syntax.notes(text, dialect)
-    lora_tags.tags(text)
-    return lora_tags.strip_tags(text)
+        lora_tags.strip_tags(text)
+        return prompt_syntax.parse(text, dialect)
+
+    return read
 
 
 def _infotext(text: str) -> object:
@@ -144,9 +145,13 @@ def _infotext(text: str) -> object:
 
 
 def _yaml(data: bytes) -> object:
-    from ponystudio.library import model_folders
+    from ponystudio.library.model_folders import ModelFolders
 
-    return model_folders.extra_model_paths(written(data, ".yaml"))
+    root = _folder() / str(os.getpid())
+    root.mkdir(exist_ok=True)
+    (root / "extra_model_paths.yaml").write_bytes(data)
+    folders = ModelFolders([root])
+    return folders.folders("checkpoints"), folders.unused_lines()
 
 
 def _sidecar(data: bytes) -> object:
@@ -370,7 +375,8 @@ READERS = (
     Reader("GGUF", _model(".gguf"), _gguf, 2),
     Reader("graphs", _graph, _graphs, 3),
     Reader("clipboard", _text(_clipboard), _parts_of_graphs, 1),
-    Reader("prompts", _text(_prompt), lambda: [LORA_TEXT], 3),
+    Reader("prompts of A1111", _text(_prompt("a1111")), lambda: [LORA_TEXT], 2),
+    Reader("prompts of ComfyUI", _text(_prompt("comfyui")), lambda: [LORA_TEXT], 2),
     Reader("infotext", _text(_infotext), lambda: [INFOTEXT], 3),
     Reader("extra model paths", _yaml, lambda: [YAML], 1),
     Reader("sidecars", _sidecar, lambda: [SIDECAR], 2),
