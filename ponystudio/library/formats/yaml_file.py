@@ -9,6 +9,8 @@ from ponystudio.system.regular_file import read_regular
 
 # Real ones have a few KiB; a large one takes seconds to read.
 LONGEST = 32 << 10
+# PyYAML looks through all that are open at each word.
+MOST_BRACKETS = 200
 
 
 def read_yaml(path: Path) -> Any:
@@ -21,7 +23,7 @@ def read_yaml(path: Path) -> Any:
     """
     import yaml
 
-    text = read_regular(path, LONGEST)
+    text = _text(path)
     try:
         return yaml.load(text, Loader=yaml.BaseLoader)  # makes texts, lists and dicts alone
     except (yaml.YAMLError, RecursionError) as error:
@@ -36,7 +38,7 @@ def read_yaml_nodes(path: Path) -> Any:
     """
     import yaml
 
-    text = read_regular(path, LONGEST)
+    text = _text(path)
     try:
         return yaml.compose(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError) as error:
@@ -48,6 +50,13 @@ def read_yaml_nodes(path: Path) -> Any:
 
 class DamagedYaml(ValueError):
     line = 0
+
+
+def _text(path: Path) -> bytes:
+    text = read_regular(path, LONGEST)
+    if text.count(b"[") + text.count(b"{") > MOST_BRACKETS:
+        raise DamagedYaml("no YAML")
+    return text
 
 
 def is_true(value: Any) -> bool:

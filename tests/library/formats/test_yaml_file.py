@@ -22,8 +22,16 @@ def test_every_scalar_is_a_text(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["a: [", "\t", "a: !!python/object/apply:os.system [x]\n", "- " * 20_000, "x" * (LONGEST + 1)],
-    ids=["torn", "tab", "code", "deep", "long"],
+    [
+        "a: [",
+        "\t",
+        "a: !!python/object/apply:os.system [x]\n",
+        "- " * 20_000,
+        "[" * 4000,
+        "{" * 4000,
+        "x" * (LONGEST + 1),
+    ],
+    ids=["torn", "tab", "code", "deep", "lists", "mappings", "long"],
 )
 def test_what_makes_no_sense_or_makes_things_is_refused(tmp_path, text):
     path = written(tmp_path, text)
