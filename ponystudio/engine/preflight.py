@@ -9,6 +9,7 @@ are not: a check runs nobody's code. No weight is read, and no torch is loaded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
 from pathlib import Path
 
 from ponystudio.api import Clip, NodeSpec, Recipe
@@ -18,7 +19,7 @@ from ponystudio.diffusion.loading.load import check_part
 from ponystudio.diffusion.sampling.fitting import check_autoencoder, check_latent, check_prompt
 from ponystudio.diffusion.text.embedding_names import EmbeddingNames, check_names
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
-from ponystudio.diffusion.weights.embedding_tensors import bundled
+from ponystudio.diffusion.weights.embedding_tensors import PICTURES, bundled
 from ponystudio.engine.node_packs import NodePacks
 from ponystudio.errors import BadInput, Cycle, PonyStudioError, WrongKind
 from ponystudio.graph.coercion import node_arguments
@@ -40,7 +41,7 @@ def check_models(
 ) -> list[PonyStudioError]:
     """Every error in the files that the nodes `ids`, which run, name, and in what is made of them,
     with node and socket. Those that come of another one are not told."""
-    ids = list(ids)
+    ids, folders = list(ids), folders.snapshot()
     found: list[PonyStudioError] = [
         *check_files(graph, packs.catalog, folders, ids, families=families())
     ]
@@ -66,6 +67,9 @@ class _Recipes:
         self._told: set[tuple[str, str]] = set()
         # Whose models the prompts and latents are for, as far as that is known.
         self._families: dict[Link, str] = {}
+        # By what LoRAs bring: many prompts name embeddings of the same ones.
+        self._embedding_names: dict[tuple[str, ...], EmbeddingNames] = {}
+        self._bundled = cache(bundled)
 
     def errors(self, ids: Iterable[str]) -> Iterator[PonyStudioError]:
         for id in ids:
@@ -148,20 +152,28 @@ class _Recipes:
             text = node.params.get(param.name, param.default)
             if not param.prompt or param.name in node.inputs or "embedding:" not in str(text):
                 continue
-            files = {
-                name: self._folders.resolve("embeddings", name)
-                for name in self._folders.names("embeddings")
-            }
-            words = [word for patch in clip.patches for word in bundled(Path(patch.path))]
-            names = EmbeddingNames([*files, *words], lambda _: [])
             said = node.params.get("dialect", DIALECTS[0])
             dialect = said if said in DIALECTS and "dialect" not in node.inputs else DIALECTS[0]
             try:
-                for name in check_names(str(text), dialect, names):
-                    if name in files:
-                        check_numbers(files[name])
+                for name in check_names(str(text), dialect, self._embeddings(clip)):
+                    # Whoever takes one out of a picture looks at its numbers.
+                    if name in self._embedding_files and not name.lower().endswith(PICTURES):
+                        check_numbers(self._folders.resolve("embeddings", name))
             except PonyStudioError as error:
                 yield _at(error, node.id, param.name)
+
+    def _embeddings(self, clip: Clip) -> EmbeddingNames:
+        """Those there are, and those that the LoRAs of a text encoder bring."""
+        words = tuple(word for patch in clip.patches for word in self._bundled(Path(patch.path)))
+        if words not in self._embedding_names:
+            names = [*self._embedding_files, *words]
+            self._embedding_names[words] = EmbeddingNames(names, lambda _: [])
+        return self._embedding_names[words]
+
+    @cached_property
+    def _embedding_files(self) -> dict[str, None]:
+        """Their names in order."""
+        return dict.fromkeys(self._folders.names("embeddings"))
 
 
 class _HeadersOnly:

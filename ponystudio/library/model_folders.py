@@ -261,6 +261,9 @@ class ModelFolders:
 class _Snapshot(ModelFolders):
     """Remembers which folders there are and what lies in them."""
 
+    def snapshot(self) -> ModelFolders:
+        return self
+
     @cached_property
     def _known_folders(self) -> dict[str, list[Path]]:
         return {}

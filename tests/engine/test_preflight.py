@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import os
+
 import pytest
 import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
 from helpers import checkpoints
@@ -48,6 +54,10 @@ def models(tmp_path_factory):
                "bundle_emb.mane.string_to_param.*": torch.ones(2, 64)}  # fmt: skip
     save_file(brought, root / "loras" / "bringing.safetensors")
     save_file({"emb_params": torch.ones(2, 64)}, root / "embeddings" / "there.safetensors")
+    info = PngInfo()
+    rows = {"string_to_param": {"*": {"TORCHTENSOR": [[0.5] * 64]}}}
+    info.add_text("sd-ti-embedding", base64.b64encode(json.dumps(rows).encode()).decode(), zip=True)
+    Image.new("RGB", (8, 8)).save(root / "embeddings" / "drawn.png", pnginfo=info)
     bad = torch.full((2, 64), torch.nan)
     save_file({"emb_params": bad}, root / "embeddings" / "bad.safetensors")
     checkpoints.micro(root / "text_encoders" / "whole.safetensors")
@@ -182,6 +192,26 @@ def test_embeddings_that_are_there(said):
     brought = prompt("embedding:mane", *source, lora("bringing.safetensors"), clip="lora")
     assert said(*brought, code=0) == ""
     assert "'mane'" in said(*prompt("embedding:mane", *source))
+
+
+def test_an_embedding_in_a_picture(said):
+    source = checkpoint("whole.safetensors")
+    assert said(*prompt("embedding:drawn, embedding:drawn.png", *source), code=0) == ""
+
+
+def test_embeddings_are_looked_for_once_for_all_prompts(models, monkeypatch):
+    walked = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: walked.append(folder) or scandir(folder))
+    more = [
+        core(f"more{n}", "encode_prompt", clip=("checkpoint", "clip"), text="embedding:there")
+        for n in range(9)
+    ]
+    graph = Graph.of(*prompt("embedding:there", *checkpoint("whole.safetensors")), *more)
+    packs, folders = load_packs(), ModelFolders([models, *default_roots()])
+    walked.clear()
+    assert check_models(graph, packs, folders, graph.nodes) == []
+    assert walked.count(str(models / "embeddings")) == 1
 
 
 def test_an_embedding_of_no_numbers(said):
