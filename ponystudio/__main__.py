@@ -1,5 +1,6 @@
 """`python -m ponystudio`, and the `ponystudio` program."""
 
+import os
 import sys
 
 
@@ -13,5 +14,16 @@ def main() -> int:
     return leave(do())
 
 
+def _forget_working_folder() -> None:
+    """`python -m` looks first where the user stands: what lies there is not to be run."""
+    try:
+        here = os.getcwd()  # noqa: PTH109 - pathlib may be what lies there
+    except OSError:  # it was deleted
+        here = ""
+    if not sys.flags.safe_path and sys.path[:1] in ([here], [""]):
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _forget_working_folder()
     sys.exit(main())

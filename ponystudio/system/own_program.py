@@ -7,10 +7,11 @@ from pathlib import Path
 
 
 def own_command(*words: str) -> list[str]:
-    """`ponystudio WORDS` as a command: a frozen program is its own interpreter."""
+    """`ponystudio WORDS` as a command: a frozen program is its own interpreter, and any other one
+    imports nothing that lies in the folder where the user stands (-P)."""
     if getattr(sys, "frozen", False):
         return [sys.executable, *words]
-    return [sys.executable, "-m", "ponystudio", *words]
+    return [sys.executable, "-P", "-m", "ponystudio", *words]
 
 
 def working_folder() -> Path:
