@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -268,9 +269,7 @@ def _jpeg_parts(file: BinaryIO) -> Iterator[tuple[int, int]]:
             wanted = True
         if wanted:
             yield place, length
-    if _count(file, b"\xff\xda", end) > MAX_SCANS:
-        raise NoPicture(f"it comes in more than {MAX_SCANS} scans, which no camera writes")
-    yield end, file.seek(0, os.SEEK_END) - end
+    yield end, _end_of_scans(file, end) - end
 
 
 # Of applications' segments these say something of the pixels.
@@ -296,14 +295,51 @@ def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
             place += length
 
 
-def _count(file: BinaryIO, what: bytes, place: int) -> int:
-    """How often two bytes stand in a file from a place on."""
-    file.seek(place)
-    total, last = 0, b""
-    while block := file.read(2**20):
-        total += (last + block).count(what)
-        last = block[-1:]
-    return total
+# As decoders look for them: behind bytes that fill, passing over FF among the pixels and the marks
+# at which reading can begin again.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_BLOCK = 2**20
+
+
+def _end_of_scans(file: BinaryIO, place: int) -> int:
+    """Where the picture ends whose pixels begin at a place: cameras write films behind it. Raises
+    NoPicture for too many scans.
+
+    Source: ITU-T T.81, annex B.
+    """
+    scans = 0
+    for pieces, (marker, start) in enumerate(_jpeg_markers(file, place)):
+        if marker == 0xD9:
+            return start + 2
+        scans += marker == 0xDA
+        if scans > MAX_SCANS:
+            raise NoPicture(f"it comes in more than {MAX_SCANS} scans, which no camera writes")
+        if pieces > MAX_HEADERS:
+            raise NoPicture(f"it comes in more than {MAX_HEADERS:,} pieces")
+    return max(place, file.seek(0, os.SEEK_END))
+
+
+def _jpeg_markers(file: BinaryIO, place: int) -> Iterator[tuple[int, int]]:
+    """(marker, start) from a place among the pixels on; what looks like one within a segment is
+    none."""
+    while True:
+        file.seek(place)
+        block = file.read(_BLOCK)
+        offset, last = 0, len(block) < _BLOCK
+        while found := _JPEG_MARKER.search(block, offset):
+            start, marker = found.start(), block[found.end() - 1]
+            offset = start + 2
+            if marker >= 0xC0 and marker not in (0xD8, 0xD9):  # with a body
+                if start + 4 > len(block) and not last:
+                    offset = start
+                    break
+                offset += max(2, int.from_bytes(block[start + 2 : start + 4], "big"))
+            yield marker, place + start
+        else:
+            if last:
+                return
+            offset = max(offset, len(block) - 1)  # a marker may begin with the last byte
+        place += offset
 
 
 class FileParts(io.RawIOBase):

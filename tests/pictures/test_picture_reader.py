@@ -21,7 +21,7 @@ from PIL import Image
 from helpers import hostile_pictures
 from helpers.colour_files import SRGB_XYZ, rgb_profile
 from ponystudio.errors import DamagedFile, MissingFile, PonyStudioError
-from ponystudio.pictures import picture_reader
+from ponystudio.pictures import picture_bytes, picture_reader
 from ponystudio.pictures.picture_reader import (
     read_facts,
     read_fields,
@@ -432,6 +432,39 @@ def test_hidden_colours_do_not_bleed_into_thumbnails(tmp_path):
     assert not told.opaque
     assert (found[..., 0] == found[..., 2]).all()  # multiplied by alpha
     assert (found[..., 2] == found[..., 3]).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 3}])
+def test_what_follows_a_jpeg_does_not_count(tmp_path, options):
+    """Cameras write a film behind the picture, in which any two bytes come often."""
+    drawn(300, 200).save(tmp_path / "still.jpg", **options)
+    still = (tmp_path / "still.jpg").read_bytes()
+    film = np.random.default_rng(1).bytes(12_000_000)
+    assert film.count(b"\xff\xda") > picture_bytes.MAX_SCANS
+    (tmp_path / "motion.jpg").write_bytes(still + film)
+    shown, alone = pixels(tmp_path / "motion.jpg")[0], pixels(tmp_path / "still.jpg")[0]
+    assert np.array_equal(shown, alone)
+    parts = picture_bytes.sound_parts(io.BytesIO(still + film), "JPEG").read()
+    assert parts == picture_bytes.sound_parts(io.BytesIO(still), "JPEG").read()
+
+
+def test_scans_are_counted_wherever_a_decoder_finds_them():
+    """Behind the marker of an end that is a table's content, behind one that fills, and at each
+    place to which a block of the file may reach."""
+    data = hostile_pictures.many_scans(1)
+    last = data.rindex(b"\xff\xda")
+    scan = data[last:-2]
+    table = b"\xff\xc4\0\x16\x03\0\3" + bytes(14) + b"\0\xff\xd9"
+    for between in (table, b"\xff\xff\xff", b"\xff\xd3", b"\xff\x01", b"\0\xff\x00\0"):
+        file = io.BytesIO(data[:last] + (between + scan) * 300 + data[-2:])
+        with pytest.raises(picture_bytes.NoPicture, match="scans"):
+            picture_bytes.sound_parts(file, "JPEG")
+    end = b"\xff\xff\xc4\x00\x04\xff\xda\xff\xd9"
+    for short in range(-1, 12):
+        fill = bytes(2**20 - short)
+        whole = data[:last] + fill + end
+        parts = picture_bytes.sound_parts(io.BytesIO(whole + scan * 300), "JPEG")
+        assert parts.read().endswith(fill + end)
 
 
 def test_of_an_animation_the_first_picture_is_taken(tmp_path):
