@@ -92,6 +92,7 @@ class RestoreGuard(QObject):
         self._trials: dict[Key, _Trial] = {}
         self._suspects: dict[Key, Restored] = {}
         self._handle: int | None = None
+        self._is_closed = False
         self._last_beat = 0.0
         self._beat = QTimer(self, interval=BEAT)
         self._beat.timeout.connect(self._count)
@@ -125,6 +126,8 @@ class RestoreGuard(QObject):
         if self._file is None:
             return
         with self._lock:
+            if self._is_closed:
+                return
             what = Restored(kind, id, title, path)
             known = [*self._suspects.values(), *(trial.what for trial in self._trials.values())]
             strikes = [other.strikes for other in known if what.is_same(other)]
@@ -165,11 +168,14 @@ class RestoreGuard(QObject):
             await asyncio.sleep(0.01)
 
     def close(self) -> None:
-        """The program ends as it should: nothing of it is suspect."""
-        for kind, id in tuple(self._trials):
-            self.end(kind, id)
+        """The program ends as it should: nothing of it is suspect, nor what is begun after."""
         self._beat.stop()
         with self._lock:
+            self._is_closed = True
+            for key in self._trials:
+                self._append("end", list(key))
+            self._trials.clear()
+            self._shorten()
             if self._handle is not None:
                 with contextlib.suppress(OSError):
                     os.close(self._handle)

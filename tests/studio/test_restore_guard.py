@@ -88,6 +88,8 @@ def test_an_orderly_end_leaves_no_suspects(file, begun):
     guard.begin("queue", "queue")
     guard.close()
     assert suspects(file) == []
+    guard.begin("document", "two", durable=True)  # what was on its way
+    assert suspects(file) == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ from PySide6.QtWidgets import QComboBox
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import open_window, picture, show_graph
+from ponystudio.app.studio_main import restored_window
 from ponystudio.graph.editing.edits import SetParam
+from ponystudio.studio.restore_guard import RestoreGuard
+from ponystudio.studio.settings import Settings
 
 
 def said(window) -> list[str]:
@@ -103,3 +106,14 @@ def test_that_a_graph_is_closed_is_not_said_of_one_that_is_open_again(window):
     window.documents.reopen()
     until(lambda: said(window) == [])
     assert window.documents.current.title == "Ponies"
+
+
+def test_closing_while_documents_are_still_opened_again_makes_none_suspect(home):
+    with open_window() as window:
+        for title in ("One", "Two", "Three"):
+            show_graph(window, text_to_picture(), title)
+    window = restored_window(Settings())
+    window.show()
+    window.close()
+    window.deleteLater()
+    assert RestoreGuard(home / "data" / "restoring.jsonl").suspects == ()
