@@ -11,12 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, cached_property, partial
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.errors import GraphError, MissingInput, ParamChoice, listed, shortened
 from ponystudio.graph.catalog import COMFYUI, did_you_mean
 from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.topology import UpstreamSearch
 
 # Of time, with their usual form (strftime).
 _CLOCK: Mapping[str, str] = {
@@ -75,6 +77,10 @@ _COMFYUI_PARAMS: Mapping[str, str] = {
 NUMBER = "\0"
 # Of a value in a name, in bytes of UTF-8.
 LONGEST_VALUE = 80
+# Letters of a value that are looked at for those.
+_CONSIDERED = 4096
+# Names of several nodes each, and names of none, that a look at every node is spent on.
+MOST_NAMES, _MOST_NEAR = 64, 8
 _TOKEN = re.compile(
     r"%(?P<percent>date:[^%]*|[^\s%/\\:](?:[^%/\\:]*[^\s%/\\:])?)%"
     r"|\[(?P<bracket>[A-Za-z]+(?:_[A-Za-z]+)*)(?:<(?P<form>[^<>\]]*)>)?\]"
@@ -112,7 +118,7 @@ def replaced(prefix: str, value: Value) -> str:
 
 def fit(text: str) -> str:
     """A value as a part of a file's name: one line without what names cannot have, cut."""
-    text = _UNFIT.sub("_", " ".join(text.split())).strip(". ")
+    text = _UNFIT.sub("_", " ".join(text[:_CONSIDERED].split())).strip(". ")
     return text.encode()[:LONGEST_VALUE].decode(errors="ignore").rstrip(". ")
 
 
@@ -122,6 +128,11 @@ class NameValues:
 
     def __init__(self, graph: Graph, catalog: Mapping[str, NodeSpec]) -> None:
         self._graph, self._catalog = graph, catalog
+        self._firsts: dict[str, UpstreamSearch] = {}
+        self._searches: dict[Callable[[NodeSpec], str], UpstreamSearch] = {}
+        self._called: dict[str, UpstreamSearch] = {}
+        self._choices: dict[str, str] = {}
+        self._near: dict[str, str] = {}
 
     def of_graph(self, prefix: str, node: str) -> str:
         """The name with what the graph alone decides; other tokens stay.
@@ -160,18 +171,16 @@ class NameValues:
     def _value(self, token: NameToken, node: str) -> str:
         if token.node:
             return self._text(self._named(token, node), token.param, token)
-        upstream = self._upstream(node)
-        first = next((one for one in reversed(upstream) if self._has(one, "seed")), None)
+        first = self._first(node, "seed")
         if token.name in _PROMPTS:
-            found = first and self._prompt(first, _PROMPTS[token.name])
+            found = first and self._nearest(_prompt, first.id, _PROMPTS[token.name])
         elif token.name in _FILES:
-            found = self._file(self._upstream(first.id, "model") if first else [], token.name)
-            found = found or self._file(upstream, token.name)
-        elif first is not None and self._has(first, token.name):
-            found = first, token.name
+            found = first and self._file(token.name, first.id, "model")
+            found = found or self._file(token.name, node)
         else:
-            having = (one for one in reversed(upstream) if self._has(one, token.name))
-            found = next(((one, token.name) for one in having), None)
+            having = first if first and self._has(first, token.name) else None
+            having = having or self._first(node, token.name)
+            found = having and (having, token.name)
         if not found:
             raise MissingInput(
                 f"{token.text} stands for nothing: no node that leads here has a {token.name}.",
@@ -181,22 +190,34 @@ class NameValues:
         # A model is called by its name, without folder and suffix.
         return re.split(r"[/\\]", text)[-1].rpartition(".")[0] if token.name in _FILES else text
 
-    def _upstream(self, node: str, socket: str = "") -> list[Node]:
-        """What feeds a node (through `socket`, if named), nearest first, each once."""
-        return [one for wave in self._waves(node, socket) for one in wave]
+    def _first(self, node: str, param: str) -> Node | None:
+        """Of the nodes that lead to this one the first with a param: the farthest."""
+        if param not in self._firsts:
+            self._firsts[param] = UpstreamSearch(
+                self._graph, lambda one: self._has(one, param), farthest=True
+            )
+        return next(iter(self._firsts[param].among(self._feeding(node))), None)
 
-    def _waves(self, node: str, socket: str = "") -> Iterator[list[Node]]:
-        """The same by how many wires lie between."""
-        nodes = self._graph.nodes
-        start = nodes.get(node)
-        links = list(start.inputs.items()) if start else []
-        wave = [link.source for name, link in links if socket in ("", name)]
-        seen: set[str] = set()
-        while wave:
-            found = [nodes[id] for id in dict.fromkeys(wave) if id in nodes and id not in seen]
-            seen.update(one.id for one in found)
-            yield found
-            wave = [id for one in found for id in one.sources]
+    def _nearest(
+        self, param_of: Callable[[NodeSpec], str], node: str, socket: str = ""
+    ) -> tuple[Node, str] | None:
+        """The nearest of those that lead to a node (through `socket`, if named) in whose spec there
+        is such a param, and that."""
+        if param_of not in self._searches:
+            self._searches[param_of] = UpstreamSearch(
+                self._graph, lambda one: bool(self._param(one, param_of))
+            )
+        found = self._searches[param_of].among(self._feeding(node, socket))
+        return (found[0], self._param(found[0], param_of)) if found else None
+
+    def _feeding(self, id: str, socket: str = "") -> list[str]:
+        node = self._graph.nodes.get(id)
+        links = node.inputs.items() if node else ()
+        return list(dict.fromkeys(link.source for name, link in links if socket in ("", name)))
+
+    def _param(self, node: Node, param_of: Callable[[NodeSpec], str]) -> str:
+        spec = self._catalog.get(node.type)
+        return param_of(spec) if spec else ""
 
     def _spec(self, node: Node, param: str) -> ParamSpec | None:
         spec = self._catalog.get(node.type)
@@ -205,23 +226,10 @@ class NameValues:
     def _has(self, node: Node, param: str) -> bool:
         return self._spec(node, param) is not None
 
-    def _file(self, nodes: list[Node], name: str) -> tuple[Node, str] | None:
-        """The first of the nodes that names a file of the kind, the best kind first."""
-        for kind in _FILES[name]:
-            for node in nodes:
-                spec = self._catalog.get(node.type)
-                for param in spec.params if spec else ():
-                    if param.kind == kind and param.type == "file":
-                        return node, param.name
-        return None
-
-    def _prompt(self, sampler: Node, side: str) -> tuple[Node, str] | None:
-        for node in self._upstream(sampler.id, side):
-            spec = self._catalog.get(node.type)
-            for param in spec.params if spec else ():
-                if param.prompt:
-                    return node, param.name
-        return None
+    def _file(self, name: str, node: str, socket: str = "") -> tuple[Node, str] | None:
+        """The nearest that names a file of the kind, the best kind first."""
+        files = (self._nearest(_FILE_PARAMS[kind], node, socket) for kind in _FILES[name])
+        return next(filter(None, files), None)
 
     def _text(self, node: Node, name: str, token: NameToken) -> str:
         """A param's value as a text."""
@@ -247,38 +255,88 @@ class NameValues:
     def _named(self, token: NameToken, node: str) -> Node:
         """The node that a token names: by its id, else by its title, else by its type. Of several
         the nearest that leads to `node`."""
-        nodes = self._graph.nodes
-        if token.node in nodes:
-            return nodes[token.node]
+        if token.node in self._graph.nodes:
+            return self._graph.nodes[token.node]
         wanted = token.node.lower()
-        for called in (_title, self._type_names):
-            found = {id: one for id, one in nodes.items() if wanted in called(one)}
+        for called in (self._by_title, self._by_type):
+            found = called.get(wanted, [])
             if len(found) == 1:
-                return next(iter(found.values()))
-            leading = ([one for one in wave if one.id in found] for wave in self._waves(node))
-            nearest = next(filter(None, leading), [])
-            if len(nearest) == 1:
-                return nearest[0]
+                return found[0]
             if found:
+                nearest = self._leading(wanted, found, node)
+                if len(nearest) == 1:
+                    return nearest[0]
+                if wanted not in self._choices:
+                    self._choices[wanted] = listed(one.id for one in found)
                 raise ParamChoice(
-                    f"{token.text} may mean any of {listed(sorted(found))}.",
-                    remedy=f"Name one, such as %{min(found)}.{token.param}%.",
+                    f"{token.text} may mean any of {self._choices[wanted]}.",
+                    remedy=f"Name one, such as %{found[0].id}.{token.param}%.",
                 )
-        known = [*nodes, *(one.title for one in nodes.values() if one.title)]
         raise ParamChoice(
             f"{token.text} stands for nothing: there is no node {shortened(token.node)}.",
-            remedy=did_you_mean(token.node, known) or f"There are: {listed(sorted(nodes), 12)}.",
+            remedy=self._meant(token.node) or f"There are: {self._all}.",
         )
 
-    def _type_names(self, node: Node) -> set[str]:
-        spec = self._catalog.get(node.type)
-        theirs = {name.lower() for name, ours in COMFYUI.items() if ours == node.type}
+    def _leading(self, name: str, called: list[Node], node: str) -> list[Node]:
+        """The nearest of the nodes called so that lead to this one, two of several; [] too where
+        too many names would have to be looked for."""
+        if name not in self._called:
+            if len(self._called) >= MOST_NAMES:
+                return []
+            ids = {one.id for one in called}
+            self._called[name] = UpstreamSearch(self._graph, lambda one: one.id in ids)
+        return self._called[name].among(self._feeding(node))
+
+    def _meant(self, name: str) -> str:
+        """Whom a name that is nobody's may mean."""
+        if name not in self._near:
+            if len(self._near) >= _MOST_NEAR:
+                return ""
+            nodes = self._graph.nodes
+            known = [*nodes, *(one.title for one in nodes.values() if one.title)]
+            self._near[name] = did_you_mean(name, known)
+        return self._near[name]
+
+    @cached_property
+    def _all(self) -> str:
+        return listed(sorted(self._graph.nodes), 12)
+
+    @cached_property
+    def _by_title(self) -> dict[str, list[Node]]:
+        """Nodes by their titles, in the order of their ids."""
+        return self._indexed(lambda node: {node.title.lower()} if node.title else set())
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Node]]:
+        names = cache(self._type_names)
+        return self._indexed(lambda node: names(node.type))
+
+    def _indexed(self, names: Callable[[Node], set[str]]) -> dict[str, list[Node]]:
+        found: dict[str, list[Node]] = {}
+        for _, node in sorted(self._graph.nodes.items()):
+            for name in names(node):
+                found.setdefault(name, []).append(node)
+        return found
+
+    def _type_names(self, type: str) -> set[str]:
+        spec = self._catalog.get(type)
+        theirs = {name.lower() for name, ours in COMFYUI.items() if ours == type}
         title = {spec.title.lower()} if spec else set()
-        return {node.type.lower(), node.type.rpartition(".")[2].lower(), *title, *theirs}
+        return {type.lower(), type.rpartition(".")[2].lower(), *title, *theirs}
 
 
-def _title(node: Node) -> set[str]:
-    return {node.title.lower()} if node.title else set()
+def _prompt(spec: NodeSpec) -> str:
+    """Its first prompt, "" for none."""
+    return next((param.name for param in spec.params if param.prompt), "")
+
+
+def _file_param(kind: str, spec: NodeSpec) -> str:
+    """Its first file of a kind, "" for none."""
+    files = (one.name for one in spec.params if one.type == "file" and one.kind == kind)
+    return next(files, "")
+
+
+_FILE_PARAMS = {kind: partial(_file_param, kind) for kinds in _FILES.values() for kind in kinds}
 
 
 def check_names(

@@ -18,6 +18,8 @@ _RESERVED = re.compile(
 )
 _FORBIDDEN = re.compile(r'[<>:"|?*\x00-\x1f\x7f\ud800-\udfff]')
 LONGEST_NAME = 200
+# Letters of a whole prefix, with its folders and tokens.
+LONGEST_PREFIX = 4096
 
 
 def checked_prefix(prefix: str) -> PurePosixPath:
@@ -25,8 +27,14 @@ def checked_prefix(prefix: str) -> PurePosixPath:
     tokens come to stand for.
 
     Raises UnsafePath for `..`, absolute paths, drives, reserved names and what no system stores,
-    ParamChoice for a token that is none.
+    and for more than LONGEST_PREFIX letters; ParamChoice for a token that is none.
     """
+    if len(prefix) > LONGEST_PREFIX:
+        raise UnsafePath(
+            f"The prefix {shortened(prefix)!r} has more than {LONGEST_PREFIX:,} letters.",
+            remedy="Write a name such as ponies/unicorn.",
+            socket="prefix",
+        )
     found = tokens(prefix)
     shape = _checked(replaced(prefix, lambda _: "x"), prefix) if found else _checked(prefix, prefix)
     folders = prefix.replace("\\", "/").rpartition("/")[0]

@@ -218,3 +218,54 @@ def bypass_input(spec: NodeSpec, output: str) -> str:
     inputs = [item.name for item in spec.inputs if item.type == kind]
     place = [item.name for item in spec.outputs if item.type == kind].index(output)
     return inputs[place if place < len(inputs) else 0] if inputs else ""
+
+
+class UpstreamSearch:
+    """Which of some wanted nodes is the nearest, or the farthest, of those that feed others.
+
+    Near is by the fewest wires between, far by the most: so nothing wanted feeds the farthest one.
+    However many ask, each node is walked over once. In a circle some may not be found.
+    """
+
+    def __init__(
+        self, graph: Graph, wanted: Callable[[Node], bool], *, farthest: bool = False
+    ) -> None:
+        self._nodes, self._wanted, self._farthest = graph.nodes, wanted, farthest
+        # By node: how many wires lie between it and the wanted ones, and two of those at most.
+        self._found: dict[str, tuple[int, tuple[str, ...]]] = {}
+
+    def among(self, sources: Iterable[str]) -> list[Node]:
+        """The one in or above these nodes, of as near ones the first two in the sockets' order;
+        [] for none."""
+        sources = list(sources)
+        self._walk(sources)
+        return [self._nodes[id] for id in self._best(sources)[1]]
+
+    def _walk(self, sources: Iterable[str]) -> None:
+        pending, begun = [id for id in sources if id in self._nodes], set[str]()
+        while pending:
+            id = pending[-1]
+            feeding = self._nodes[id].sources
+            if id not in begun and id not in self._found:
+                begun.add(id)
+                new = (one for one in feeding if one in self._nodes and one not in begun)
+                pending += [one for one in new if one not in self._found]
+                continue
+            if id not in self._found:
+                self._found[id] = self._best(feeding)
+            pending.pop()
+
+    def _best(self, sources: Iterable[str]) -> tuple[int, tuple[str, ...]]:
+        """Of the sources and what was found above them."""
+        best: tuple[int, tuple[str, ...]] = (0, ())
+        for id in sources:
+            if id not in self._nodes:
+                continue
+            wires, above = self._found.get(id, (0, ()))
+            itself = self._wanted(self._nodes[id]) and not (self._farthest and above)
+            wires, ids = (1, (id,)) if itself else (wires + 1, above)
+            if ids and wires == best[0] and not self._farthest:
+                best = (wires, tuple(dict.fromkeys([*best[1], *ids]))[:2])
+            elif ids and (not best[1] or (wires >= best[0]) == self._farthest):
+                best = (wires, ids)
+        return best

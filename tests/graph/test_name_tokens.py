@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -174,6 +175,80 @@ def test_of_several_samplers_the_first_is_meant_and_the_nearest_by_its_type():
     assert name("%sampler.seed%", found) == "1"
 
 
+def test_the_first_sampler_is_none_that_another_one_feeds():
+    """However few wires lie between."""
+    found = graph(sampler_seed=1)
+    sampler = found.nodes["sampler"]
+    inputs = {**sampler.inputs, "latent": Link("sampler", "latent")}
+    again = replace(sampler, id="again", params={**sampler.params, "seed": 2}, inputs=inputs)
+    scaled = Node("scaled", "core.scale_latent", inputs={"latent": Link("again", "latent")})
+    decode = replace(found.nodes["decode"], inputs={"latent": Link("scaled", "latent")})
+    save = found.nodes["save"]
+    save = replace(save, inputs={**save.inputs, "beside": Link("sampler", "latent")})
+    assert name("%seed%", found.with_nodes([again, scaled, decode, save])) == "1"
+
+
+def test_the_nearest_of_two_that_are_called_alike():
+    """One wire nearer is meant; of as near ones none is."""
+
+    def loaded(*between):
+        def load(id):
+            return Node(id, "core.load_image", params={"file": f"{id}.png"}, title="Pony")
+
+        def scale(id, source):
+            return Node(id, "core.scale_image", inputs={"image": Link(source, "image")})
+
+        inputs = {"image": Link(between[0], "image"), "alpha": Link(between[1], "image")}
+        save = Node("save", "core.save_image", inputs=inputs)
+        return Graph.of(load("a"), load("b"), scale("sa", "a"), scale("sb", "b"), save)
+
+    assert name("%Pony.file%", loaded("sa", "b")) == "b.png"
+    assert name("%Pony.file%", loaded("a", "sb")) == "a.png"
+    for between in (("a", "b"), ("sa", "sb")):
+        with pytest.raises(ParamChoice, match="may mean any of a, b"):
+            name("%Pony.file%", loaded(*between))
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "%seed%",
+        "%model%",
+        "%prompt%",
+        "%KSampler.seed%",
+        "%Scale image.method%",
+        "%n.x%",
+        "%x{}.y%",
+    ],
+)
+def test_names_of_many_pictures_on_the_way_cost_their_number_s_time(prefix):
+    """Each of a long row is saved: what feeds them is not walked for each."""
+
+    def row(count):
+        nodes = [
+            Node("sampler", "core.sample"),
+            Node("n0", "core.decode_latent", inputs={"latent": Link("sampler", "latent")}),
+        ]
+        for n in range(count):
+            image = {"image": Link(f"n{n}", "image")}
+            nodes.append(Node(f"n{n + 1}", "core.scale_image", inputs=image))
+            params = {"prefix": prefix.format(n)}
+            nodes.append(Node(f"s{n}", "core.save_image", params=params, inputs=image))
+        return Graph.of(*nodes)
+
+    def seconds(count):
+        taken = []
+        for _ in range(3):
+            made = row(count)
+            began = process_time()
+            check(made, CATALOG)
+            taken.append(process_time() - began)
+        return min(taken)
+
+    seconds(10)  # loads what it needs
+    assert seconds(2000) < 2.5 * max(seconds(1000), 0.02)
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [
@@ -208,6 +283,13 @@ def test_many_long_values_are_cut_and_the_number_stays():
 def test_tokens_lead_nowhere_else(prefix):
     with pytest.raises(UnsafePath):
         checked_prefix(prefix)
+
+
+def test_a_prefix_of_thousands_of_letters_is_refused():
+    assert checked_prefix("%prompt%/" * 400 + "a")
+    for prefix in ("%prompt%/" * 500 + "a", "a/" * 5000 + "a"):
+        with pytest.raises(UnsafePath, match="more than 4,096 letters"):
+            checked_prefix(prefix)
 
 
 def test_dates_lead_no_further():
