@@ -82,8 +82,12 @@ class DocumentPage(QWidget):
         """When it is first shown: the whole graph, or where its camera was saved."""
         if self._fitted or not self.view.isVisible():
             return
+        saved, sync = Camera.from_json(self.document.camera), self.scene.sync
+        if saved is None and not sync.is_whole:
+            sync.content_changed.connect(self.fit_first, Qt.ConnectionType.SingleShotConnection)
+            return
         self._fitted = True
-        if (saved := Camera.from_json(self.document.camera)) is not None:
+        if saved is not None:
             self.view.set_camera(saved)
         elif not (bounds := self.scene.store.bounds()).isNull():
             size = QSizeF(self.view.viewport().size()) / theme.scale()

@@ -84,6 +84,7 @@ class GraphOperations(QObject):
         return [focus.node] if focus and focus.node in self.store.node_items else []
 
     def boxes(self, nodes: Iterable[str] | None = None) -> dict[str, Box]:
+        self.scene.sync.finish()
         ids = self.store.node_items if nodes is None else nodes
         rects = {id: self.store.node_items[id].rect for id in ids if id in self.store.node_items}
         return {id: (r.x(), r.y(), r.width(), r.height()) for id, r in rects.items()}

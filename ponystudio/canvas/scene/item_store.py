@@ -140,6 +140,12 @@ class ItemStore(QObject):
         self._pending: list[QRectF] | None = None
         self._everything = False
 
+    def adopt(self, draft: ItemStore) -> None:
+        """Hold the cards and wires of another store, which is not used any more, for its own."""
+        self.node_items, self.wire_items = draft.node_items, draft.wire_items
+        self.node_index, self.wire_index = draft.node_index, draft.wire_index
+        self.wires_of, self._heights = draft.wires_of, draft._heights
+
     @property
     def detail(self) -> Detail:
         """How much of the items shows, as the view that looks at them says."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Mapping
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QObject, QRectF, Signal
+from PySide6.QtCore import QObject, QRectF, QTimer, Signal
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields.base import Field
@@ -28,11 +30,17 @@ _SMALL = 1200.0
 _MOST_LAYOUTS = 1000
 # Of so many cards on garbage is not looked for among what a scene is made of.
 _LARGE = 300
+# Items of a graph of so many nodes and links are made in slices of so many seconds: the window
+# would stand still.
+_SLICED, _SLICE = 6000, 0.01
 
 
 class SceneSync(QObject):
     """The only writer of a store's items. It follows the document, the states of its nodes and the
     theme, and never edits the document.
+
+    The items of a large graph are made in slices, in a draft that becomes the store's when it is
+    whole: nobody sees half of it. An edit meanwhile, or `finish`, makes the rest at once.
 
     `content_changed` when things came, went or moved; `state_changed` (node, NodeState before and
     after) when more than a node's progress changed.
@@ -43,22 +51,41 @@ class SceneSync(QObject):
 
     def __init__(self, store: ItemStore, document: EditableGraph) -> None:
         super().__init__(store)
-        self._store, self._document = store, document
-        self.automatic_positions: dict[str, tuple[float, float]] = {}
-        """Where cards are as long as the document's view does not say it."""
+        self._store = self._shown = store
+        """What is worked on: the draft as long as there is one."""
+        self._document = document
+        self._automatic: dict[str, tuple[float, float]] = {}
+        self._making: Iterator[None] | None = None
+        self._slices = QTimer(self, interval=0)
+        self._slices.timeout.connect(self._make)
         self._open_details: set[str] = set()
         self._fields: dict[int, tuple[ParamSpec, Field]] = {}
         self._layouts: dict[tuple[Any, ...], card_layout.CardLayout] = {}
         self._density = theme.density()
         self._selection_lost = False
         document.changed.connect(self._document_changed)
-        document.catalog_changed.connect(self._rebuild)
+        document.catalog_changed.connect(self._build)
         document.states.changed.connect(self._states_changed)
         theme.hub.changed.connect(self._theme_changed)
         # What was built for it may be garbage when it goes.
         self.destroyed.connect(gc.unfreeze)
-        with store.damage_at_once(everything=True):
-            self._build()
+        self._build()
+
+    @property
+    def automatic_positions(self) -> Mapping[str, tuple[float, float]]:
+        """Where cards are as long as the document's view does not say it."""
+        self.finish()
+        return self._automatic
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the store holds all there is; `content_changed` when it comes to."""
+        return self._making is None
+
+    def finish(self) -> None:
+        """Make the rest at once."""
+        if self._making is not None:
+            self._make(math.inf)
 
     def field(self, param: ParamSpec) -> Field:
         """The field that shows a param, one for each ParamSpec."""
@@ -69,6 +96,7 @@ class SceneSync(QObject):
 
     def toggle_details(self, node: str) -> None:
         """Show the details in a failed node's message, or hide them again."""
+        self.finish()
         self._open_details ^= {node}
         self._store.damage_node(node)
         self._hang_message(self._store.node_items[node])
@@ -77,6 +105,10 @@ class SceneSync(QObject):
     # What it follows
 
     def _document_changed(self, change: Change) -> None:
+        if self._making is not None:  # of the graph as it was before
+            self._build()
+            self.finish()
+            return
         self._selection_lost = False
         many = len(change.nodes) + len(change.looks) > _MANY
         with self._store.damage_at_once(everything=many):
@@ -85,17 +117,10 @@ class SceneSync(QObject):
         if self._selection_lost:
             self._store.selection_changed.emit()
 
-    def _rebuild(self) -> None:
-        chosen = self._store.selected_nodes()
-        with self._store.damage_at_once(everything=True):
-            self._build()
-        self._store.select(chosen)
-        self.content_changed.emit()
-
     def _theme_changed(self) -> None:
         if theme.density() != self._density:
             self._density = theme.density()
-            self._rebuild()
+            self._build()
         with self._store.damage_at_once(everything=True):
             for item in self._store.node_items.values():
                 self._hang_message(item)
@@ -121,7 +146,8 @@ class SceneSync(QObject):
             if item.layout.picture and item.state.picture is not before.picture:
                 store.damage(item.layout.picture.translated(item.x, item.y))
             return
-        self.state_changed.emit(node, before, item.state)
+        if self._making is None:
+            self.state_changed.emit(node, before, item.state)
         self._hang_message(item)
         store.damage_node(node)
         if before.phase != item.state.phase:
@@ -131,34 +157,69 @@ class SceneSync(QObject):
     # All anew
 
     def _build(self) -> None:
+        self._store, self._making = ItemStore(), self._made()
+        nodes = self._document.graph.nodes.values()
+        if len(nodes) + sum(len(node.inputs) for node in nodes) < _SLICED:
+            self.finish()
+        else:
+            self._slices.start()
+
+    def _make(self, seconds: float = _SLICE) -> None:
+        """Go on for so long; what is whole is shown."""
+        assert self._making is not None
+        end = time.perf_counter() + seconds
         # What is made here stays. Looking for garbage among it would take half as long again now,
         # and up to 400 ms, in which the canvas stands, every so often later.
         gc.unfreeze()
         collects = gc.isenabled()
         gc.disable()
         try:
-            self._make_all()
+            with self._store.damage_at_once(everything=True):
+                for _ in self._making:
+                    if time.perf_counter() > end:
+                        return
         finally:
             if collects:
                 gc.enable()
-        if len(self._store.node_items) >= _LARGE:
-            gc.freeze()
+            if len(self._store.node_items) >= _LARGE:
+                gc.freeze()
+        self._show()
 
-    def _make_all(self) -> None:
-        for item in list(self._store.node_items):
-            self._remove_node(item)
-        self._store.wire_items.clear()
-        self._store.wires_of.clear()
-        self.automatic_positions.clear()
+    def _show(self) -> None:
+        """Put the draft in the place of what was there."""
+        self._slices.stop()
+        draft, self._store, self._making = self._store, self._shown, None
+        chosen = self._store.selected_nodes()
+        with self._store.damage_at_once(everything=True):
+            self._store.adopt(draft)
+            self._follow_frames()
+            self._follow_notes()
+        self._store.select(chosen)
+        if any(id not in self._store.node_items for id in chosen):
+            self._store.selection_changed.emit()
+        self.content_changed.emit()
+
+    def _made(self) -> Iterator[None]:
+        """Make all items anew, step by step."""
+        self._automatic.clear()
         self._layouts.clear()
         graph = self._document.graph
-        used = _used_outputs(graph.nodes.values())
-        unplaced = {id for id in graph.nodes if self._make_node(id, used.get(id, frozenset()))}
-        self._place_new_cards(unplaced)
+        used: dict[str, set[str]] = {}
+        for node in graph.nodes.values():
+            for link in node.inputs.values():
+                used.setdefault(link.source, set()).add(link.output)
+        yield
+        unplaced = set()
         for id in graph.nodes:
+            if self._make_node(id, frozenset(used.get(id, ()))):
+                unplaced.add(id)
+            yield
+        for id, place in self._free_places(unplaced).items():
+            yield
+            self._place(id, place)
+        for id in graph.nodes:
+            yield
             self._follow_links(id)
-        self._follow_frames()
-        self._follow_notes()
 
     # One change
 
@@ -186,7 +247,8 @@ class SceneSync(QObject):
             new = store.node_items[id].rect
             if new != old:
                 places += [new] if old is None else [old, new]
-        self._place_new_cards(unplaced)
+        for id, place in self._free_places(unplaced).items():
+            self._place(id, place)
         for id in change.nodes & graph.nodes.keys():
             self._follow_links(id)
         for key in {key for id in moved for key in store.wires_of.get(id, ())}:
@@ -227,7 +289,7 @@ class SceneSync(QObject):
             item.layout = card_layout.layout(
                 node, spec, looks, self.field, item.used, self._layouts
             )
-        place = position(looks.get("pos")) or self.automatic_positions.get(id)
+        place = position(looks.get("pos")) or self._automatic.get(id)
         item.place(*(place or (0.0, 0.0)))
         item.state = document.states[id]
         self._hang_message(item)
@@ -259,10 +321,10 @@ class SceneSync(QObject):
         self._store.node_index.drop(id)
         self._drop_wires(list(self._store.wires_of.pop(id, ())))
 
-    def _place_new_cards(self, unplaced: set[str]) -> None:
-        """Lay out the new cards of which the view does not say where they are."""
+    def _free_places(self, unplaced: set[str]) -> dict[str, tuple[float, float]]:
+        """Where the new cards are laid out of which the view does not say where they are."""
         if not unplaced:
-            return
+            return {}
         document, cards = self._document, self._store.node_items
         ids = [id for id in document.graph.nodes if id in unplaced]
         sizes = {id: (cards[id].rect.width(), cards[id].rect.height()) for id in ids}
@@ -271,12 +333,14 @@ class SceneSync(QObject):
             for id, item in cards.items()
             if id not in sizes
         ]
-        found = auto_layout.missing_positions(document.graph, sizes, taken, document.catalog)
-        for id, (x, y) in found.items():
-            cards[id].place(x, y)
-            self._index_node(cards[id])
-            self._store.damage_node(id)
-        self.automatic_positions.update(found)
+        return auto_layout.missing_positions(document.graph, sizes, taken, document.catalog)
+
+    def _place(self, id: str, place: tuple[float, float]) -> None:
+        item = self._store.node_items[id]
+        item.place(*place)
+        self._index_node(item)
+        self._store.damage_node(id)
+        self._automatic[id] = place
 
     def _used_by(self, change: Change, touched: Iterable[str]) -> dict[str, frozenset[str]]:
         """The outputs of these nodes that links lead from, after a change."""
@@ -398,14 +462,6 @@ def _shows_progress(before: NodeState, after: NodeState) -> bool:
 
 def _but_place(looks: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in looks.items() if name != "pos"}
-
-
-def _used_outputs(nodes: Iterable[Any]) -> dict[str, frozenset[str]]:
-    used: dict[str, set[str]] = {}
-    for node in nodes:
-        for link in node.inputs.values():
-            used.setdefault(link.source, set()).add(link.output)
-    return {id: frozenset(names) for id, names in used.items()}
 
 
 def _sources_touched(change: Change) -> frozenset[str]:

@@ -165,6 +165,7 @@ class CameraView(QGraphicsView):
 
     def show_node(self, node: str) -> None:
         """Bring a card into view, as large as is good to read."""
+        self.graph_scene.sync.finish()
         rect = self.graph_scene.store.bounds([node])
         if rect.isNull():
             return

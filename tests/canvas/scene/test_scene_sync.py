@@ -8,7 +8,7 @@ import time
 
 import pytest
 import shiboken6
-from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtCore import QPointF, QRectF, QTimer
 
 from helpers.scenes import CATALOG, node
 from ponystudio.canvas.scene import card_layout, hit_test, scene_sync
@@ -219,6 +219,7 @@ def test_thousands_of_links_into_unknown_sockets_lead_to_the_rows_that_are_there
     )
     start = time.perf_counter()
     scene = GraphScene(document)
+    scene.sync.finish()
     store = scene.store
     assert time.perf_counter() - start < 5
     shown = [("a", f"i{i}") for i in range(card_layout.MOST_UNKNOWN)]
@@ -246,3 +247,66 @@ def test_a_star_of_wires_that_are_long_costs_no_more_than_one_of_short_ones(qapp
         return taken
 
     assert min(seconds(2000) for _ in range(3)) < 5 * min(seconds(1) for _ in range(3))
+
+
+@pytest.fixture
+def large(qapp) -> EditableGraph:
+    ids = [f"n{i}" for i in range(4000)]
+    nodes = {id: node(id, "t.sample", {"latent": ("source", "latent")}) for id in ids}
+    nodes["source"] = node("source", "t.source")
+    looks = {id: {"pos": [i * 300, 0]} for i, id in enumerate(ids[:3000])}
+    return EditableGraph(Graph(nodes=nodes, view={"nodes": looks}), CATALOG)
+
+
+def test_a_large_graph_is_made_in_slices_and_seen_whole_or_not_at_all(large, qtbot) -> None:
+    scene = GraphScene(large)
+    seen: list[tuple[int, int]] = []
+    watch = QTimer(interval=0)
+    watch.timeout.connect(
+        lambda: seen.append((len(scene.store.node_items), len(scene.store.wire_items)))
+    )
+    watch.start()
+    with qtbot.waitSignal(scene.sync.content_changed, timeout=30_000):
+        assert not scene.sync.is_whole
+    watch.stop()
+    assert scene.sync.is_whole
+    assert len(seen) > 3
+    assert set(seen) <= {(0, 0), (4001, 4000)}
+    assert (len(scene.store.node_items), len(scene.store.wire_items)) == (4001, 4000)
+    at_once = GraphScene(large)
+    at_once.sync.finish()
+    for id in ("source", "n0", "n3999"):
+        assert facts(scene.store.node_items[id]) == facts(at_once.store.node_items[id])
+    assert scene.sync.automatic_positions == at_once.sync.automatic_positions
+    assert scene.sync.automatic_positions.keys() == {
+        "source",
+        *(f"n{i}" for i in range(3000, 4000)),
+    }
+
+
+def test_an_edit_of_a_graph_that_is_still_being_made_has_all_items_at_once(large, qtbot) -> None:
+    scene = GraphScene(large)
+    qtbot.wait(20)
+    large.do(AddNode(node("new", "t.show")), "Add")
+    assert scene.sync.is_whole
+    assert scene.store.node_items.keys() == large.graph.nodes.keys()
+    large.undo()
+    assert scene.store.node_items.keys() == large.graph.nodes.keys()
+    assert len(scene.store.wire_items) == 4000
+
+
+def test_a_new_catalog_keeps_what_is_selected_in_a_large_graph(large, qtbot) -> None:
+    scene = GraphScene(large)
+    scene.sync.finish()
+    scene.store.select(["n5"])
+    with qtbot.waitSignal(scene.sync.content_changed, timeout=30_000):
+        large.set_catalog(Catalog([]))
+        assert scene.store.selected_nodes() == ["n5"]
+    assert scene.store.selected_nodes() == ["n5"]
+    assert scene.store.node_items["n5"].spec is None
+
+
+def test_where_cards_of_a_large_graph_are_is_known_as_soon_as_somebody_asks(large) -> None:
+    scene = GraphScene(large)
+    assert "source" in scene.sync.automatic_positions
+    assert scene.sync.is_whole
