@@ -20,7 +20,7 @@ from ponystudio.studio.results.result_library import ResultLibrary, ResultList
 from ponystudio.studio.results.result_texts import number
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
-from ponystudio.widgets.common import EmptyState, Hairline, Spacing, TextButton
+from ponystudio.widgets.common import EmptyState, Hairline, Spacing, TextButton, label
 from ponystudio.widgets.primitives import px
 
 _MODES: tuple[Mode, ...] = ("one", "slide", "flicker", "side")
@@ -335,9 +335,15 @@ class GalleryWindow(QWidget):
             self.page.back_button,
         ):
             button.hide()
+        self._said = label("", "caption", "text2")
+        self._said.setContentsMargins(px(16), px(4), px(16), px(4))
+        self.page.said.connect(self._said.setText)
+        self.page.status_changed.connect(lambda fact, _hint: self._said.setText(fact))
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
+        box.setSpacing(0)
         box.addWidget(self.page)
+        box.addWidget(self._said)
         self.setWindowTitle(self.tr("Gallery"))
         self.resize(px(1280), px(860))
 

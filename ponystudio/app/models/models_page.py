@@ -35,12 +35,13 @@ PANE_FROM = 860
 class ModelsPage(QFrame):
     """`folders_requested` when another folder is to be read; `show_requested` carries a file to be
     shown where it lies, `results_requested` what to search for the results of a file,
-    `copied` what went to the clipboard; `left`: Esc."""
+    `copied` what went to the clipboard, `said` what a letter did; `left`: Esc, or the way back."""
 
     folders_requested = Signal()
     show_requested = Signal(object)
     results_requested = Signal(str)
     copied = Signal(str)
+    said = Signal(str)
     left = Signal()
 
     def __init__(
@@ -190,6 +191,13 @@ class ModelsPage(QFrame):
                 stars.append(entry.key)
             self._settings.set("starred_models", stars)
 
+    def _star_by_key(self) -> None:
+        if (entry := self._entry()) is not None:
+            starred = entry.key in self.model.context.stars
+            self._star()
+            text = self.tr("%1 has no star any more") if starred else self.tr("%1 has a star")
+            self.said.emit(text.replace("%1", title_of(entry.name)))
+
     def _show_file(self) -> None:
         if (fact := self.chosen()) is not None and fact.path is not None:
             self.show_requested.emit(fact.path)
@@ -232,7 +240,7 @@ class ModelsPage(QFrame):
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.list.hasFocus():
             self._add()
         elif event.key() == Qt.Key.Key_S and self.list.hasFocus():
-            self._star()
+            self._star_by_key()
         elif event.matches(QKeySequence.StandardKey.Copy):
             self.pane.copy_name()
         elif event.matches(QKeySequence.StandardKey.Find):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -92,6 +93,14 @@ class HeldBackPage(QFrame):
     def show_list(self) -> None:
         self._pages.setCurrentWidget(self._list)
         self.leave.setFocus()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() != Qt.Key.Key_Escape:
+            super().keyPressEvent(event)
+        elif self.text is not None:
+            self.show_list()
+        else:
+            self.left.emit()
 
 
 class HeldBackCard(QFrame):

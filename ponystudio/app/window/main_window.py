@@ -364,6 +364,8 @@ class MainWindow(QMainWindow):
     def _close_front(self) -> None:
         if page := self.page_switcher.in_front:
             self._close_page(page)
+        elif self.page is not None and not self.page.isVisible():
+            self.canvases.show_current()  # a page without a tab stands before the graph
         elif self.documents.current is not None:
             self.documents.close(self.documents.current)
 

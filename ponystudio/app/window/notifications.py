@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from html import escape
 
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QIcon
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from ponystudio.engine.protocol.worker_messages import WorkerReady
 from ponystudio.qt.notification import Notification
+from ponystudio.qt.plain_text import cut
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio.studio.runs.job_queue import Job
@@ -160,7 +162,9 @@ class DesktopNotifier(QObject):
         """Silently nothing where there is no way."""
         sender = shutil.which("notify-send") if sys.platform.startswith("linux") else None
         if sender is not None:
-            QProcess.startDetached(sender, ["--app-name=PonyStudio", title, text])
+            # A text may hold a stranger's title, and notify-send takes markup in it, and options.
+            shown = [cut(title), escape(cut(text))]
+            QProcess.startDetached(sender, ["--app-name=PonyStudio", "--", *shown])
             return
         if not QSystemTrayIcon.isSystemTrayAvailable():
             return

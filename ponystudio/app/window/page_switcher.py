@@ -144,6 +144,7 @@ class PageSwitcher(QObject):
     def _add_models(self) -> ModelsPage:
         page = self._models = self._make_models()
         page.results_requested.connect(self.show_found)
+        page.said.connect(self.said)
         page.left.connect(self.left)
         page.list.drag_began.connect(self.left)
         page.list.drag_ended.connect(lambda taken: None if taken else self.show_models())

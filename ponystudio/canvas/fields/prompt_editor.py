@@ -309,7 +309,11 @@ class _Text(QTextEdit):
 
 
 class _Marks(QSyntaxHighlighter):
-    """Weighted words on tint, and comments dim. A line's state stands for what is marked in it."""
+    """Weighted words on tint, and comments dim.
+
+    What is marked in which line is kept here, not as Qt's state of a line: where that changes Qt
+    goes on to the next line at once, and so through all of them.
+    """
 
     def __init__(self, document: QTextDocument, editor: PromptEditor) -> None:
         super().__init__(document)
@@ -318,6 +322,7 @@ class _Marks(QSyntaxHighlighter):
         self.comments: list[tuple[int, int]] = []
         self._read_at = -1
         self._refreshing = False
+        self._lines: list[int] = [UNMARKED] * document.blockCount()
         self._look = QTextCharFormat()
         self._look.setForeground(editor.look.color("accent"))
         self._look.setBackground(editor.look.color("tint"))
@@ -325,6 +330,7 @@ class _Marks(QSyntaxHighlighter):
         self._unread.setForeground(editor.look.color("text3"))
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self._refresh)
+        document.contentsChange.connect(self._follow)
         document.contentsChanged.connect(self._refresh)
 
     def _refresh(self) -> None:
@@ -335,16 +341,26 @@ class _Marks(QSyntaxHighlighter):
         self._read()
         self._refreshing = True
         changed = 0
-        block = self.document().begin()
+        block, number = self.document().begin(), 0
         while block.isValid() and block.position() < 2 * prompt_weights.LONGEST:
-            if block.userState() != _state(self._marked(block.position(), block.length() - 1)):
+            marked = _state(self._marked(block.position(), block.length() - 1))
+            if number < len(self._lines) and self._lines[number] != marked:
                 if changed == LINES_AT_ONCE:
                     self._later.start()
                     break
                 changed += 1
                 self.rehighlightBlock(block)
-            block = block.next()
+            block, number = block.next(), number + 1
         self._refreshing = False
+
+    def _follow(self, position: int, _removed: int, _added: int) -> None:
+        """Lines came or went at a place of the text."""
+        first = self.document().findBlock(position).blockNumber()
+        more = self.document().blockCount() - len(self._lines)
+        if more > 0:
+            self._lines[first:first] = [UNMARKED] * more
+        elif more < 0:
+            del self._lines[first : first - more]
 
     def _read(self) -> None:
         if self._read_at == self.document().revision():
@@ -374,11 +390,15 @@ class _Marks(QSyntaxHighlighter):
         marked = self._marked(self.currentBlock().position(), len(text))
         for first, letters, is_comment in marked:
             self.setFormat(first, letters, self._unread if is_comment else self._look)
-        self.setCurrentBlockState(_state(marked))
+        if (number := self.currentBlock().blockNumber()) < len(self._lines):
+            self._lines[number] = _state(marked)
+
+
+UNMARKED = -1
 
 
 def _state(marked: list[tuple[int, int, bool]]) -> int:
-    return hash(tuple(marked)) & 0x7FFFFFFF if marked else -1
+    return hash(tuple(marked)) & 0x7FFFFFFF if marked else UNMARKED
 
 
 def types(event: QKeyEvent) -> bool:

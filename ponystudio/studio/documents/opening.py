@@ -18,7 +18,7 @@ from ponystudio.studio.documents.journal_format import NewerJournal, StoredDocum
 from ponystudio.system.regular_file import open_regular, read_regular
 
 # Of what is shown as letters: bytes of a file, letters of a line.
-MOST_LETTERS, LONGEST_LINE = 2**18, 160
+MOST_LETTERS, MOST_LINES, LONGEST_LINE = 2**18, 5000, 160
 
 
 @dataclass
@@ -151,12 +151,13 @@ def as_letters(path: Path) -> str:
     except (OSError, ValueError) as error:
         return f"{path}\n{error}"
     text = data[:MOST_LETTERS].decode("utf-8", "replace").replace("\0", "\ufffd")
-    pieces = (
+    pieces = [
         line[at : at + LONGEST_LINE]
         for line in text.splitlines()
         for at in range(0, max(len(line), 1), LONGEST_LINE)
-    )
-    end = "\n…" if len(data) > MOST_LETTERS else ""
+    ]
+    end = "\n…" if len(data) > MOST_LETTERS or len(pieces) > MOST_LINES else ""
+    pieces = pieces[:MOST_LINES]
     return f"{path}\n\n" + "\n".join(pieces) + end
 
 

@@ -15,6 +15,7 @@ from PySide6.QtGui import QImage, QPainter
 from ponystudio.errors import PonyStudioError
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.qt.picture_image import image_within
+from ponystudio.system.file_names import why_absent
 
 MEMORY_BYTES = 1536 * 2**20
 MIN_PICTURES = 2
@@ -118,7 +119,7 @@ def decoded(path: Path) -> tuple[Pyramid | None, str]:
         most = max(LEAST_BYTES, BYTES_PER_BYTE * path.stat().st_size)
         found = image_within(path, most)
     except OSError:
-        return None, "The file is no longer there."
+        return None, why_absent(path) or "The file is no longer there."
     except PonyStudioError as error:
         return None, error.what
     levels = [found.image]

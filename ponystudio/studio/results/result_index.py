@@ -223,8 +223,11 @@ def _entries(folder: Path, folders: list[str]) -> Iterator[os.DirEntry[str]]:
         for entry in found:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(entry.path)
-                folders.append(entry.path)
-            elif is_picture_name(entry.name) and entry.is_file():
-                yield entry
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                    folders.append(entry.path)
+                elif is_picture_name(entry.name) and entry.is_file():
+                    yield entry
+            except OSError:  # a link to itself, or into a folder that is closed
+                continue

@@ -162,3 +162,15 @@ def test_the_tab_of_the_graph_leads_past_the_welcome(window):
     click_tab(window, 0)
     assert window.page.isVisible()
     assert window.page.view.hasFocus()
+
+
+@pytest.mark.parametrize("how", ["esc", "ctrl+w"])
+def test_a_page_without_a_tab_is_left_by_keys_and_the_graph_behind_it_stays(window, how):
+    document = window.documents.current
+    window.page_switcher.show_welcome()
+    if how == "esc":
+        QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    else:
+        press(window, Qt.Key.Key_W, CTRL)
+    assert window.page.isVisible()
+    assert list(window.documents) == [document]

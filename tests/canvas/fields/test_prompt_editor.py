@@ -3,6 +3,7 @@
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from ponystudio.canvas.fields.prompt_editor import LINES_AT_ONCE
 from ponystudio.graph.editing.edits import SetParam
 
 KEY, HELD = Qt.Key, Qt.KeyboardModifier
@@ -106,3 +107,25 @@ def test_a_node_that_goes_takes_its_editor_along(studio, prompt):
     prompt("a unicorn")
     studio.document.do(RemoveNode("p"), "Delete")
     assert studio.editor is None
+
+
+def test_one_key_marks_no_more_lines_than_can_be_waited_for(studio, prompt, qtbot):
+    """A bracket that is closed below six hundred lines changes what is marked in all of them."""
+    editor = prompt("(" + "abc\n" * 600)
+    document = editor.text.document()
+
+    def marked() -> int:
+        block, count = document.begin(), 0
+        while block.isValid():
+            count += bool(block.layout().formats())
+            block = block.next()
+        return count
+
+    assert marked() == 0
+    QTest.keyClick(editor.text, KEY.Key_End, HELD.ControlModifier)
+    QTest.keyClick(editor.text, ")")
+    assert 0 < marked() <= 2 * LINES_AT_ONCE
+    qtbot.waitUntil(lambda: marked() >= 600, timeout=20_000)
+    QTest.keyClick(editor.text, KEY.Key_Home, HELD.ControlModifier)
+    QTest.keyClick(editor.text, KEY.Key_Return)
+    qtbot.waitUntil(lambda: marked() >= 600, timeout=20_000)

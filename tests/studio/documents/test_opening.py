@@ -151,6 +151,8 @@ def test_a_file_as_letters_is_bounded_in_every_way(tmp_path):
     assert max(map(len, lines)) <= opening.LONGEST_LINE
     assert len(text) < opening.MOST_LETTERS + 5000
     assert lines[-1] == "…"
+    path.write_bytes(b"\n" * opening.MOST_LETTERS)
+    assert opening.as_letters(path).count("\n") < opening.MOST_LINES + 5
     os.mkfifo(tmp_path / "pipe")
     assert "pipe" in opening.as_letters(tmp_path / "pipe")
     assert "No such file" in opening.as_letters(tmp_path / "none")

@@ -39,3 +39,10 @@ def test_an_index_that_cannot_be_kept_hides_nothing_else(qapp, tmp_path, qtbot):
         index.ask(Query())
     assert signal.args[0].pictures == ()
     index.close()
+
+
+def test_a_link_that_leads_to_itself_hides_no_picture(results, output, scanned, qtbot):
+    save_picture(output / "a.png", text_to_picture("fox"))
+    (output / "loop.png").symlink_to(output / "loop.png")
+    scanned()
+    assert ask(results, qtbot) == ["a.png"]
