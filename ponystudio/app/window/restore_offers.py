@@ -116,7 +116,8 @@ class RestoreOffers(QObject):
             case "settings":
                 self._settings.reset()
             case "queue":
-                self._services.discard_held_queues()
+                if not self._services.discard_held_queues():
+                    return
             case "document":
                 for entry in self._documents.recent.entries():
                     if entry.id == item.id:

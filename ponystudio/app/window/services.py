@@ -119,7 +119,8 @@ class Services(QObject):
 
     def _restore_queue(self) -> None:
         if (suspect := self._guard.suspect(*QUEUE)) is not None:
-            self._store.put_aside()
+            if not self._store.put_aside():
+                return  # it stays where it is, suspect and unread
             self._guard.forgive(suspect)
         elif self._store.has_jobs:
             self._guard.begin(*QUEUE, durable=True)
@@ -131,17 +132,23 @@ class Services(QObject):
         return self._store.aside()
 
     def take_held_queues(self) -> None:
-        """Take them up all the same, after what waits already."""
+        """Take them up all the same, after what waits already; not while the disk keeps one from
+        being put aside, which has been told."""
+        if not self._store.is_free:
+            return
         self._guard.begin(*QUEUE, durable=True)
         for folder in self.held_queues():
             store = JobStore(folder)
             self.runner.restore(store)
             store.close()
-        self.discard_held_queues()
 
-    def discard_held_queues(self) -> None:
+    def discard_held_queues(self) -> bool:
+        """False while the disk keeps one from being put aside."""
+        if not self._store.is_free:
+            return False
         for folder in self.held_queues():
             shutil.rmtree(folder, ignore_errors=True)
+        return True
 
     def _queue_kept(self, error: PonyStudioError | None) -> None:
         title = self.tr("The queue could be lost")

@@ -148,6 +148,8 @@ class JobQueue(QObject):
         if found:
             self.paused = True
             self._order_changed()
+        if other is not None and self._store is not None:
+            self._store.take_over(other, [stored.id for stored, _ in found])
         return len(found)
 
     def new_id(self) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,9 @@ class JobStore:
         self._tasks = BackgroundTasks("queue")
         # What is to be done to each file, the last thing last.
         self._due: dict[str, Callable[[], object]] = {}
+        # What is removed from other folders once nothing is due here.
+        self._leftovers: dict[Path, list[Path]] = {}
+        self._must_move = False
         self._lock = threading.Lock()
         self._is_behind = False
         self._retry = QTimer(singleShot=True, interval=RETRY)
@@ -71,18 +74,22 @@ class JobStore:
         is there and cannot be read is put aside, never removed.
         """
         found: list[tuple[StoredJob, int]] = []
+        kept = {ORDER}
         for id, done in self._order():
+            name = self._file(id).name
             try:
                 stored = _read(id, json.loads(self._file(id).read_text("utf-8")))
             except FileNotFoundError:
                 continue
             except (OSError, ValueError, KeyError, TypeError, BadInput, RecursionError):
                 put_aside(self._file(id))
+                kept.add(name)  # if the disk refused that
                 continue
             if done < len(stored.seed_sets):
                 found.append((stored, done))
-        wanted = {ORDER, *(self._file(stored.id).name for stored, _ in found)}
-        self._do("", lambda: self._remove_all_but(wanted))
+                kept.add(name)
+        for path in self._strays(kept):
+            self._do(path.name, partial(path.unlink, missing_ok=True))
         return found
 
     def _order(self) -> list[tuple[int, int]]:
@@ -99,27 +106,53 @@ class JobStore:
             names = (_JOB.fullmatch(path.name) for path in self._folder.glob("job-*.json"))
             return sorted((int(name[1]), 0) for name in names if name)
 
-    def _remove_all_but(self, names: Collection[str]) -> None:
-        if not self._folder.is_dir():
-            return
-        for path in self._folder.iterdir():
-            if path.name not in names and not path.stem.endswith(".damaged"):
-                path.unlink(missing_ok=True)
+    def _strays(self, kept: Collection[str]) -> list[Path]:
+        """Files as they are now: what is written later under such a name is none."""
+        try:
+            files = [path for path in self._folder.iterdir() if path.is_file()]
+        except OSError:
+            return []
+        damaged = {path.name for path in files if path.stem.endswith(".damaged")}
+        return [path for path in files if path.name not in damaged.union(kept)]
 
     @property
     def has_jobs(self) -> bool:
-        return any(self._folder.glob("job-*.json"))
+        return _has_jobs(self._folder)
 
-    def put_aside(self) -> None:
-        """Begin anew, and leave what is there in a folder of its own, unread."""
-        with contextlib.suppress(OSError):
-            self._folder.replace(
-                self._folder.with_name(f"{self._folder.name}-held-{time.time_ns()}")
-            )
+    def put_aside(self) -> bool:
+        """Begin anew, and leave what is there in a folder of its own, unread. False while the disk
+        refuses that: it is tried again, and nothing is written before."""
+        self._must_move = self.has_jobs
+        try:
+            self._make_room()
+        except PonyStudioError as error:
+            self._not_done(error)
+        return self.is_free
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing stands here that is still to be put aside."""
+        return not self._must_move
+
+    def _make_room(self) -> None:
+        if self._must_move:
+            aside = self._folder.with_name(f"{self._folder.name}-held-{time.time_ns()}")
+            try:
+                self._folder.replace(aside)
+            except OSError as error:
+                raise write_error(error, self._folder) from error
+            self._must_move = False
 
     def aside(self) -> list[Path]:
-        """What was put aside, oldest first."""
-        return sorted(self._folder.parent.glob(f"{self._folder.name}-held-*"))
+        """Where jobs are that were put aside, oldest first."""
+        folders = self._folder.parent.glob(f"{self._folder.name}-held-*")
+        return sorted(path for path in folders if path not in self._leftovers and _has_jobs(path))
+
+    def take_over(self, other: JobStore, ids: Sequence[int]) -> None:
+        """These jobs of another store are kept here: once that is safe they are removed there, and
+        its folder with the last one."""
+        self._leftovers[other._folder] = [other._file(id) for id in ids]
+        self._catch_up()
 
     def keep(self, job: StoredJob) -> None:
         file = self._file(job.id)
@@ -151,6 +184,7 @@ class JobStore:
     def _do_due(self) -> None:
         """On the thread. What fails does not keep the rest from being done."""
         failure: PonyStudioError | None = None
+        self._make_room()
         with self._lock:
             due = list(self._due.items())
         for name, work in due:
@@ -166,6 +200,21 @@ class JobStore:
                         del self._due[name]
         if failure is not None:
             raise failure
+        self._remove_leftovers()
+
+    def _remove_leftovers(self) -> None:
+        for folder, files in tuple(self._leftovers.items()):
+            if self._due:
+                return  # was asked for meanwhile, and will be done
+            try:
+                for file in files:
+                    file.unlink(missing_ok=True)
+                if folder.is_dir() and all(path.name == ORDER for path in folder.iterdir()):
+                    (folder / ORDER).unlink(missing_ok=True)
+                    folder.rmdir()
+            except OSError as error:
+                raise write_error(error, folder) from error
+            del self._leftovers[folder]
 
     def _done(self, _: object) -> None:
         if self._is_behind:
@@ -184,6 +233,10 @@ class JobStore:
     def _write(self, path: Path, text: str) -> None:
         make_folder(self._folder)
         write_text(path, text)
+
+
+def _has_jobs(folder: Path) -> bool:
+    return any(_JOB.fullmatch(path.name) for path in folder.glob("job-*.json"))
 
 
 def _written(job: StoredJob) -> dict[str, Any]:

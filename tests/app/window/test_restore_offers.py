@@ -12,8 +12,10 @@ from PySide6.QtWidgets import QFileDialog
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import open_window, show_graph
+from ponystudio.errors import NotWritable
 from ponystudio.graph.formats import graph_file
 from ponystudio.studio.restore_guard import Restored
+from ponystudio.studio.runs.job_store import JobStore
 from ponystudio.studio.settings import Settings
 
 
@@ -154,3 +156,20 @@ def test_a_look_that_was_not_survived_is_left_out_until_somebody_wants_it(home):
         card(window, "settings").discard.click()
         card(window, "settings").confirm.click()
     assert Settings().get("density") == "comfortable"
+
+
+def test_a_queue_that_cannot_be_put_aside_stays_suspect_and_unread(held, monkeypatch):
+    def refuse(store: JobStore) -> None:
+        raise NotWritable("It is in use.")
+
+    monkeypatch.setattr(JobStore, "_make_room", refuse)
+    with open_window(canvas=False) as window:
+        window.services._restore_queue()
+        until(lambda: window.offers.page is not None)
+        assert len(window.runner.queue) == 0
+        assert "The queue could be lost" in [toast.title for toast in window.toasts.shown]
+        card(window, "queue").open.click()
+        assert window.guard.suspect("queue", "queue") is not None
+        card(window, "queue").discard.click()
+        card(window, "queue").confirm.click()
+        assert sorted(kinds(window)) == ["document", "queue"]

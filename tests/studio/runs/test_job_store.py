@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication
@@ -136,5 +137,101 @@ def test_a_queue_that_is_put_aside_is_unread_and_can_be_taken_up_later(qapp, tmp
     assert queue.restore(aside) == 1
     aside.close()
     store.close()
+    assert not folder.exists()
     assert [(waiting.id, waiting.done) for waiting in queue.jobs] == [(1, 0), (2, 1)]
     assert loaded(tmp_path / "queue") == [(1, 0), (2, 1)]
+
+
+@pytest.fixture
+def refusals(qapp, monkeypatch):
+    """What the disk refuses: methods of `Path`, with names of files. Stores try again soon."""
+    monkeypatch.setattr(job_store, "RETRY", 0)
+    refused: set[tuple[str, str]] = set()
+    for method in ("unlink", "replace"):
+        done = getattr(Path, method)
+
+        def try_it(path, *rest, _done=done, _method=method, **more):
+            if (_method, path.name) in refused:
+                raise OSError(errno.EBUSY, "Busy", str(path))
+            return _done(path, *rest, **more)
+
+        monkeypatch.setattr(Path, method, try_it)
+    return refused
+
+
+def test_what_a_crash_left_and_the_disk_holds_takes_no_later_jobs_with_it(tmp_path, refusals):
+    folder, told = tmp_path / "queue", []
+    (folder / "a folder").mkdir(parents=True)
+    for id in (8, 9):
+        (folder / f"job-{id}.json").write_text("{}")
+        refusals.add(("unlink", f"job-{id}.json"))
+    store = JobStore(folder, told.append)
+    assert store.load() == []
+    until(lambda: told)
+    store.keep(job(7))
+    store.keep(job(9))  # in the place of what was to be removed
+    store.keep_order([(7, 0), (9, 0)])
+    until((folder / "order.json").exists)
+    refusals.clear()
+    until(lambda: told[-1] is None)
+    store.close()
+    assert not (folder / "job-8.json").exists()
+    assert loaded(folder) == [(7, 0), (9, 0)]
+
+
+def put_aside(folder: Path, *ids: int) -> Path:
+    store = JobStore(folder)
+    for id in ids:
+        store.keep(job(id))
+    store.keep_order([(id, 0) for id in ids])
+    store.close()
+    assert store.put_aside()
+    return store.aside()[0]
+
+
+def test_a_queue_that_is_taken_up_stays_aside_until_it_is_safe(tmp_path, refusals, monkeypatch):
+    folder = put_aside(tmp_path / "queue", 1, 2)
+    (folder / "job-2.json").write_text("half")
+    told, full, write = [], [True], job_store.write_text
+
+    def write_text(path, text):
+        if full[0] and path.name != "order.json":
+            raise OSError(errno.ENOSPC, "Full")
+        write(path, text)
+
+    monkeypatch.setattr(job_store, "write_text", write_text)
+    store = JobStore(tmp_path / "queue", told.append)
+    queue = JobQueue(store)
+    aside = JobStore(folder)
+    assert queue.restore(aside) == 1
+    aside.close()
+    until(lambda: told)
+    assert (folder / "job-1.json").exists()
+    assert store.aside() == []  # nobody takes it up twice
+    full[0] = False
+    until(lambda: told[-1] is None)
+    store.close()
+    assert loaded(tmp_path / "queue") == [(1, 0)]
+    assert {path.name for path in folder.iterdir()} == {"job-2.damaged.json", "order.json"}
+    assert JobStore(tmp_path / "queue").aside() == []
+
+
+def test_a_queue_that_cannot_be_put_aside_is_not_written_over(tmp_path, refusals):
+    folder, told = tmp_path / "queue", []
+    put_aside(folder, 1).replace(folder)
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    refusals.add(("replace", "queue"))
+    store = JobStore(folder, told.append)
+    assert not store.put_aside()
+    queue = JobQueue(store)
+    queue.add(Job(queue.new_id(), "Job", "one", picture(), ((),)))
+    until(lambda: told)
+    QCoreApplication.processEvents()
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
+    assert not store.is_free
+    refusals.clear()
+    until(lambda: told[-1] is None)
+    store.close()
+    (aside,) = store.aside()
+    assert {path.name: path.read_text() for path in aside.iterdir()} == before
+    assert [path.name for path in folder.iterdir() if path.name.startswith("job")] == ["job-1.json"]
