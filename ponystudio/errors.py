@@ -11,7 +11,7 @@ PonyStudioError
 │   │   ├── MissingFile, UnsafePath, ClosedFolder
 │   │   └── NothingToRun
 │   └── ModelFileError       one file is no model that can be used here
-│       ├── DamagedFile, UnsafeFile, UnknownModel
+│       ├── DamagedFile (UnreadFile), UnsafeFile, UnknownModel
 │       └── WrongKind, UnsupportedModel
 └── RunError                 while running                        exit code 1
     ├── NodeFailed           wraps what a node raised, with its id
@@ -159,6 +159,10 @@ class ModelFileError(BadInput):
 
 class DamagedFile(ModelFileError):
     pass
+
+
+class UnreadFile(DamagedFile):
+    """It could not be read this time: what is in it is not known, and not to be remembered."""
 
 
 class UnsafeFile(ModelFileError):

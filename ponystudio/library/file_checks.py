@@ -10,9 +10,9 @@ from typing import Any
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.errors import (
     BadInput,
-    DamagedFile,
     MissingFile,
     UnknownModel,
+    UnreadFile,
     UnsupportedModel,
     WrongKind,
 )
@@ -131,15 +131,16 @@ def _other_verdict(kind: str, path: Path) -> BadInput | None:
     def find() -> BadInput | None:
         try:
             _look(kind, path)
+        except (UnreadFile, MissingFile):
+            raise
         except BadInput as error:
             return error
         return None
 
     try:
-        own = identity(path)
-    except MissingFile as error:
+        return _others.of((identity(path),), find, kind, path)
+    except (UnreadFile, MissingFile) as error:
         return error
-    return _others.of((own,), find, kind, path)
 
 
 def _look(kind: str, path: Path) -> None:
@@ -161,7 +162,7 @@ def _look(kind: str, path: Path) -> None:
             open_regular(path).close()
         except OSError as error:
             reason = f"it is {error.what}" if isinstance(error, NotRegular) else error.strerror
-            raise DamagedFile(f"The file cannot be read: {reason}.", where=str(path)) from None
+            raise UnreadFile(f"The file cannot be read: {reason}.", where=str(path)) from None
 
 
 def _at(error: BadInput, node: str, socket: str) -> BadInput:

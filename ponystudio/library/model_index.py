@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ponystudio.errors import ModelFileError, NotWritable, UnknownModel
+from ponystudio.errors import ModelFileError, NotWritable, UnknownModel, UnreadFile
 from ponystudio.library.formats.content_id import (
     Heard,
     Identity,
@@ -91,7 +91,10 @@ class ModelIndex(Closing):
         key = (os.fsencode(path), _text(own) if own else "", beside)
         entry, settled = self._known(path, key), files.settled
         if entry is None:
-            entry = self._examine(path)
+            try:
+                entry = self._examine(path)
+            except UnreadFile as error:  # perhaps the next time
+                entry, settled = _refused(path, error), False
             if settled:
                 self._keep(key, entry)
         return replace(entry, sha256=self.known_sha256(own)) if own else entry
@@ -162,8 +165,10 @@ class ModelIndex(Closing):
     def _examine(self, path: Path) -> IndexEntry:
         try:
             return IndexEntry(path, recognise(path))
+        except UnreadFile:
+            raise
         except ModelFileError as error:
-            return IndexEntry(path, None, f"{error.what} {error.remedy}".strip())
+            return _refused(path, error)
 
     def _known(self, path: Path, key: tuple[bytes, str, str]) -> IndexEntry | None:
         query = "SELECT model, error FROM files WHERE path = ? AND identity = ? AND files = ?"
@@ -250,6 +255,10 @@ class ModelIndex(Closing):
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         return self._open()
+
+
+def _refused(path: Path, error: ModelFileError) -> IndexEntry:
+    return IndexEntry(path, None, f"{error.what} {error.remedy}".strip())
 
 
 def _file_at(path: Path) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, cast
 import msgspec
 import psutil
 
-from ponystudio.errors import DamagedFile, MissingFile
+from ponystudio.errors import DamagedFile, MissingFile, UnreadFile
 from ponystudio.pictures import reader_protocol as protocol
 from ponystudio.pictures.picture_bytes import KNOWN
 from ponystudio.pictures.reader_protocol import (
@@ -85,6 +86,7 @@ _ENVIRONMENT = {
     "MALLOC_TOP_PAD_": str(2**24),
 }
 
+log = logging.getLogger(__name__)
 Into = Callable[[PicturePixels], memoryview]
 T = TypeVar("T")
 
@@ -269,7 +271,7 @@ def _ask(
     except FileNotFoundError:
         raise MissingFile("There is no such file.", where=where) from None
     except NotRegular as error:
-        raise _cannot(f"it is {error.what}, not a file", where) from None
+        raise _cannot(f"it is {error.what}, not a file", where, DamagedFile) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise _cannot(reason, where) from None
@@ -278,7 +280,7 @@ def _ask(
     except MemoryError:
         raise _cannot("it takes more memory than is free", where) from None
     if isinstance(answer, PictureRefused):
-        raise _cannot(answer.reason, where)
+        raise _cannot(answer.reason, where, UnreadFile if answer.passing else DamagedFile)
     if not isinstance(answer, wanted):
         raise _cannot("its reader makes no sense", where)
     return answer, raw
@@ -293,10 +295,10 @@ def _content(source: Path | bytes) -> Iterator[BinaryIO | bytes]:
         yield file
 
 
-def _cannot(reason: str, where: str) -> DamagedFile:
+def _cannot(reason: str, where: str, kind: type[DamagedFile] = UnreadFile) -> DamagedFile:
     remedy = "" if KNOWN in reason else KNOWN
     reason = reason.rstrip(".")
-    return DamagedFile(f"The picture cannot be read: {reason}.", where=where, remedy=remedy)
+    return kind(f"The picture cannot be read: {reason}.", where=where, remedy=remedy)
 
 
 # --- The processes --------------------------------------------------------------------------------
@@ -523,7 +525,6 @@ class ReaderPool:
         self._all: set[_Process] = set()
         self._starting = 0
         self._changed = threading.Condition()
-        self._options: tuple[str, ...] = ()
 
     @contextmanager
     def process(self) -> Iterator[_Process]:
@@ -566,9 +567,9 @@ class ReaderPool:
     def _started(self) -> _Process:
         reason = "its reader ends as soon as it is started"
         for attempt in range(START_ATTEMPTS):
-            # Some system may refuse what decoding takes: less confined is better than nothing.
-            unconfined = attempt == START_ATTEMPTS - 1
-            options = ("--unconfined",) if unconfined else self._options
+            # Some system may refuse what decoding takes: less confined is better than nothing. What
+            # failed may have been of the moment, so the next process is to be confined again.
+            options = ("--unconfined",) if attempt == START_ATTEMPTS - 1 else ()
             try:
                 process = _Process(*options)
             except _Died:
@@ -576,7 +577,8 @@ class ReaderPool:
             except OSError as error:
                 reason = f"its reader cannot be started ({error})"
                 continue
-            self._options = options
+            if options:
+                log.warning("Pictures are read by a process that keeps its rights: %s.", reason)
             return process
         raise _Refused(reason)
 

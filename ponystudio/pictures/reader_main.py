@@ -111,13 +111,14 @@ def _answer(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
     try:
         return _decoded(asked, file)
     except MemoryError:
-        return PictureRefused(reason="it takes more memory than is free"), b""
+        return PictureRefused(reason="it takes more memory than is free", passing=True), b""
     except Exception as error:  # a decoder's, of which each has its own
         if isinstance(error, NoPicture):
             return PictureRefused(reason=str(error)), b""
         told = str(error)[:200] if isinstance(error, OSError | ValueError) else ""
         return PictureRefused(
-            reason="it is damaged or cut off" + (f" ({told})" if told else "")
+            reason="it is damaged or cut off" + (f" ({told})" if told else ""),
+            passing=isinstance(error, OSError) and error.errno is not None,  # the disk's
         ), b""
 
 

@@ -179,9 +179,11 @@ class SidecarNotes(ReaderAnswer, frozen=True, tag="sidecar"):
 
 
 class PictureRefused(ReaderAnswer, frozen=True, tag="refused"):
-    """`reason` completes "The picture cannot be read: "."""
+    """`reason` completes "The picture cannot be read: "; `passing` is what another time may be
+    otherwise."""
 
     reason: str
+    passing: bool = False
 
 
 Answer = (

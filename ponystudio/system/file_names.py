@@ -168,22 +168,25 @@ def why_closed(folder: Path) -> str:
             return f"{place} is no folder."
         if not os.access(place, os.W_OK | os.X_OK):
             return f"{place} may not be written to."
-        return _why_no_file(place, found.st_ino, found.st_mode)
+        try:
+            _make_file(place, found.st_ino, found.st_mode)
+        except OSError as error:
+            return f"{place} may not be written to: {error.strerror or error}."
+        return ""
     return f"{folder.anchor or folder} is not there."
 
 
 @lru_cache(maxsize=64)
-def _why_no_file(folder: Path, _inode: int, _mode: int) -> str:
-    """Why the system makes no file in a folder that it calls open; tried once."""
+def _make_file(folder: Path, _inode: int, _mode: int) -> None:
+    """Raises OSError where the system makes no file in a folder that it calls open; one that takes
+    files is tried once."""
     import tempfile
 
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            return ""
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # room can still be made
-            return ""
-        return f"{folder} may not be written to: {error.strerror or error}."
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # room can still be made
+            raise
 
 
 def _dead_link(place: Path) -> str:

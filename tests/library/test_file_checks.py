@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -16,13 +17,17 @@ from ponystudio.errors import (
     MissingFile,
     PonyStudioError,
     UnknownModel,
+    UnreadFile,
     UnsafePath,
     UnsupportedModel,
     WrongKind,
 )
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.library import file_checks
 from ponystudio.library.file_checks import check_files
+from ponystudio.library.formats import content_id, weights_file
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.pictures import picture_reader
 
 
 class Row(NamedTuple):
@@ -133,6 +138,43 @@ def test_an_input_is_a_picture(models: Path) -> None:
         assert "a.png: The picture cannot be read" in found.what
     PictureFile.new("RGB", (9, 9)).save(picture)
     assert check(models, node) == []
+
+
+def test_what_failed_for_the_moment_is_looked_at_again(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was found in a file is remembered of it."""
+    monkeypatch.setattr(content_id, "YOUNG_NS", 0)
+    shown = Node("b", "test.picture", params={"file": "a.png"})
+    (models / "latents").mkdir()
+    write_sparse(models / "latents" / "a.latent", {"latent_tensor": [1, 4, 8, 8]})
+    opened = Node("l", "test.latent", params={"file": "a.latent"})
+    with monkeypatch.context() as broken:
+        broken.setattr(picture_reader, "pool", picture_reader.ReaderPool())
+        broken.setattr(picture_reader, "reader_command", lambda *_: [str(tmp_path / "gone")])
+        broken.setattr(weights_file, "open_regular", too_many_files)
+        for error in (UnreadFile, UnreadFile):
+            assert [type(found) for found in check(models, shown, opened)] == [error] * 2
+    with monkeypatch.context() as broken:
+        broken.setattr(picture_reader, "open_regular", too_many_files)
+        assert "Too many open files" in check(models, shown)[0].what
+    assert check(models, shown, opened) == []
+
+
+def too_many_files(*_: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def test_what_is_no_picture_is_found_out_once(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_id, "YOUNG_NS", 0)
+    (models / "input" / "text.png").write_text("a pony")
+    node = Node("b", "test.picture", params={"file": "text.png"})
+    first = check(models, node)
+    monkeypatch.setattr(file_checks, "read_head", too_many_files)
+    assert [str(error) for error in check(models, node)] == [str(error) for error in first]
+    assert type(first[0]) is DamagedFile
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")

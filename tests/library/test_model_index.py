@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -17,8 +18,9 @@ from helpers.frail_disk import FrailSqlite, every_failure
 from helpers.sparse import write_sparse
 from ponystudio.errors import MissingFile, NotWritable
 from ponystudio.library import model_index as module
-from ponystudio.library.formats import content_id
+from ponystudio.library.formats import content_id, weights_file
 from ponystudio.library.model_index import ModelIndex
+from ponystudio.library.recognition import prediction
 from ponystudio.library.recognition.recognise import recognise
 
 
@@ -91,6 +93,28 @@ def test_bad_files_are_remembered(tmp_path: Path, counted: list[Path]) -> None:
             assert entry.model is None
             assert "text file" in entry.error
     assert len(counted) == 1
+
+
+@pytest.mark.parametrize(
+    ("where", "what"), [(weights_file, "open_regular"), (prediction, "read_yaml")]
+)
+def test_what_failed_for_the_moment_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: ModuleType, what: str
+) -> None:
+    """Not of the file, nor of the config beside it, which decides what it is."""
+
+    def too_many_files(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    path = checkpoints.micro(tmp_path / "m.safetensors")
+    path.with_suffix(".yaml").write_text("model:\n  params:\n    parameterization: v\n")
+    with monkeypatch.context() as broken, ModelIndex(tmp_path / "index.db") as index:
+        broken.setattr(where, what, too_many_files)
+        entry = index.look(path)
+        assert entry.model is None
+        assert "Too many open files" in entry.error
+    with ModelIndex(tmp_path / "index.db") as index:
+        assert index.look(path).model == recognise(path)
 
 
 def test_hashes_are_made_on_demand_and_found(
@@ -258,7 +282,7 @@ def test_two_processes(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from ponystudio.library.formats import content_id
+from ponystudio.library.formats import content_id, weights_file
 from ponystudio.library.model_index import ModelIndex
 content_id.YOUNG_NS = 0
 with ModelIndex(Path("index.db")) as index:

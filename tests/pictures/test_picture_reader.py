@@ -311,8 +311,10 @@ def test_without_a_way_to_hand_files_over_their_content_is_sent(tmp_path, monkey
     picture_reader.close()
 
 
-def test_where_its_rights_cannot_be_given_up_it_reads_with_them(tmp_path, monkeypatch):
-    """A system whose decoders need more than the filter allows: the second try is less confined."""
+@pytest.mark.log_warnings
+def test_where_its_rights_cannot_be_given_up_it_reads_with_them(tmp_path, monkeypatch, caplog):
+    """A system whose decoders need more than the filter allows: the last try is less confined,
+    which is said, and the next process is tried confined again."""
     picture_reader.close()
     command = picture_reader.reader_command
 
@@ -320,11 +322,20 @@ def test_where_its_rights_cannot_be_given_up_it_reads_with_them(tmp_path, monkey
         return command(*options) if options else [sys.executable, "-c", "pass"]
 
     monkeypatch.setattr(picture_reader, "pool", picture_reader.ReaderPool())
-    monkeypatch.setattr(picture_reader, "reader_command", fragile)
     drawn().save(tmp_path / "good.png")
-    assert read_head(tmp_path / "good.png").width == 60
-    assert picture_reader.protections() == ()
+    with monkeypatch.context() as broken:
+        broken.setattr(picture_reader, "reader_command", fragile)
+        assert read_head(tmp_path / "good.png").width == 60
+        assert picture_reader.protections() == ()
+        assert "keeps its rights" in caplog.text
+    started = []
+    monkeypatch.setattr(
+        picture_reader, "reader_command", lambda *options: started.append(options) or command()
+    )
     picture_reader.close()
+    assert read_head(tmp_path / "good.png").width == 60
+    picture_reader.close()
+    assert started == [()]
 
 
 def test_where_it_cannot_be_started_that_is_said(tmp_path, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,18 @@ def test_where_nothing_can_be_written(tmp_path):
     assert why_closed(file) == why_closed(file / "x") == f"{file} is no folder."
     (tmp_path / "dead").symlink_to("gone")
     assert "is a link to gone" in why_closed(tmp_path / "dead" / "x")
+
+
+def test_a_folder_that_took_no_file_once_is_tried_again(tmp_path, monkeypatch):
+    def fails(**_):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tempfile, "TemporaryFile", fails)
+        assert "Too many open files" in why_closed(tmp_path)
+    assert why_closed(tmp_path) == ""
+    monkeypatch.setattr(tempfile, "TemporaryFile", fails)
+    assert why_closed(tmp_path) == "", "one that takes files is tried once"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")

@@ -88,9 +88,8 @@ def layout(
     return Message(rect, title, lines, details, foot + 22 + 8, tuple(buttons))
 
 
-_FILES = frozenset(
-    {"MissingFile", "WrongKind", "UnknownModel", "UnsupportedModel", "DamagedFile", "UnsafeFile"}
-)
+_FILES = frozenset({"MissingFile", "WrongKind", "UnknownModel", "UnsupportedModel"})
+_FILES |= {"DamagedFile", "UnreadFile", "UnsafeFile"}
 _AGAIN = frozenset({"WorkerDied", "OutOfMemory", "StorageFull", "NotWritable", "NodeFailed"})
 
 

@@ -13,6 +13,7 @@ old time of writing back.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -25,10 +26,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
-from ponystudio.errors import ChangedFile, DamagedFile, MissingFile, ModelFileError, UnknownModel
+from ponystudio.errors import ChangedFile, MissingFile, ModelFileError, UnknownModel, UnreadFile
 from ponystudio.library.formats import tokenizers
+from ponystudio.system.file_names import why_absent
 from ponystudio.system.regular_file import NotRegular, open_regular
 
 CHUNK = 4 << 20
@@ -79,20 +81,25 @@ class Identity(NamedTuple):
 # What each file is to a model, and its identity.
 Identities = tuple[tuple[str, Identity], ...]
 T = TypeVar("T")
+_NOTHING = object()
 
 
 class Remembered(Generic[T]):
-    """What was found out about files in this process, as long as they stay as they were."""
+    """What was found out about files in this process, as long as they stay as they were.
+
+    Facts alone: what fails for the moment is to be raised, which keeps nothing.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[Hashable, ...], T] = {}
 
     def of(self, identities: Sequence[Identity], find: Callable[[], T], *more: Hashable) -> T:
         """What `find` finds in files of these identities, unless it is known; `more` is what else
-        it depends on."""
+        it depends on. What `find` raises goes through."""
         key = (*identities, *more)
-        if key in self._known:
-            return self._known[key]
+        known = self._known.get(key, _NOTHING)  # at once: others keep and clear meanwhile
+        if known is not _NOTHING:
+            return cast(T, known)
         settled, found = all(identity.settled for identity in identities), find()
         if settled:
             self.keep(key, found)
@@ -292,10 +299,15 @@ def _takes(path: Path, identity: Identity) -> bool:
         try:
             with open_weights(path) as file:
                 return tokenizers.counts(file.tensors)
+        except UnreadFile:
+            raise
         except ModelFileError:
             return False
 
-    return _takes_tokenizer.of((identity,), find)
+    try:
+        return _takes_tokenizer.of((identity,), find)
+    except UnreadFile:
+        return False
 
 
 def _digest(parts: Iterable[str | bytes]) -> str:
@@ -332,8 +344,15 @@ def _files(folder: Path) -> list[Path]:
 def _stat(path: Path) -> os.stat_result:
     try:
         return path.stat()
-    except (OSError, ValueError):
-        raise MissingFile("There is no such file.", where=str(path)) from None
+    except (OSError, ValueError) as error:
+        raise _missing(path, error) from None
+
+
+def _missing(path: Path, error: OSError | ValueError) -> MissingFile:
+    reason = why_absent(path)
+    if not reason and isinstance(error, OSError) and error.errno != errno.ENOENT:
+        reason = f"{error.strerror}."
+    return MissingFile(f"There is no such file. {reason}".rstrip(), where=str(path))
 
 
 def _regular(path: Path) -> Identity | None:
@@ -359,10 +378,10 @@ def _reading(path: Path) -> Iterator[BufferedReader]:
         raise UnknownModel(
             f"This is {error.what}, not a file that can be read.", where=str(path)
         ) from None
-    except FileNotFoundError:
-        raise MissingFile("There is no such file.", where=str(path)) from None
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _missing(path, error) from None
     except OSError as error:
-        raise DamagedFile(f"The file cannot be read: {error.strerror}.", where=str(path)) from None
+        raise UnreadFile(f"The file cannot be read: {error.strerror}.", where=str(path)) from None
 
 
 def _of_open(file: BufferedReader, path: Path) -> Identity:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ponystudio.errors import DamagedFile, MissingFile, UnknownModel, UnsafeFile
+from ponystudio.errors import DamagedFile, MissingFile, UnknownModel, UnreadFile, UnsafeFile
 from ponystudio.library.formats.quantization import refuse_settings
 from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.formats.weights_file import WeightsFile, merged, open_weights
@@ -115,7 +115,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         with open_regular(path) as file:
             content = read_json(file.read(LONGEST_JSON))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UnreadFile(f"The file cannot be read: {error}.", where=str(path)) from None
+    except ValueError as error:
         raise DamagedFile(f"The file cannot be read: {error}.", where=str(path)) from None
     if not isinstance(content, dict):
         raise DamagedFile("The file is no JSON object.", where=str(path))

@@ -19,6 +19,7 @@ from ponystudio.errors import (
     MissingFile,
     ModelFileError,
     UnknownModel,
+    UnreadFile,
     UnsupportedModel,
 )
 from ponystudio.library.formats import gguf_file, quantization, safetensors_file
@@ -182,7 +183,7 @@ def _map(path: Path) -> memoryview:
         ) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DamagedFile(f"The file cannot be read: {reason}.", where=str(path)) from None
+        raise UnreadFile(f"The file cannot be read: {reason}.", where=str(path)) from None
 
 
 def _unmap(view: memoryview) -> None:

@@ -6,17 +6,21 @@ noise schedule, for SD2 one statistic of the weights, and at last the custom of 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ponystudio.errors import UnreadFile
 from ponystudio.library.formats.content_id import sidecar
 from ponystudio.library.formats.weights_file import WeightsFile
 from ponystudio.library.formats.yaml_file import LONGEST, is_true, read_yaml
 from ponystudio.library.recognition.denoiser_signatures import DenoiserSignature
 from ponystudio.system.regular_file import read_regular
 
+# Failures that say nothing of a file: it is there, and may be read another time.
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 LARGEST = 100_000  # numbers that are read to answer a question
 V_WORDS = ("v", "v_prediction", "v-prediction", "vpred")
 SD2_MARKER = "output_blocks.11.1.transformer_blocks.0.norm1.bias"
@@ -60,7 +64,13 @@ def _sidecar(path: Path) -> Iterator[Prediction]:
         params = read_yaml(config)["model"]["params"]
         kind = prediction_word(params.get("parameterization"))
         text = read_regular(config, LONGEST)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except OSError as error:
+        if error.errno in _PASSING:  # what it says decides what the model is
+            raise UnreadFile(
+                f"The file cannot be read: {error.strerror}.", where=str(config)
+            ) from None
+        return
+    except (ValueError, TypeError, KeyError, AttributeError):
         return
     if b"VScaling" in text or b"VWeighting" in text:  # how SDXL's configs say it
         kind = "v"

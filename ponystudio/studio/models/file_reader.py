@@ -147,6 +147,7 @@ def _short(reason: str) -> str:
     """What is wrong, where there is room for two or three words."""
     return {
         "DamagedFile": tr("Damaged file"),
+        "UnreadFile": tr("Cannot be read"),
         "UnsafeFile": tr("Can run code"),
         "UnknownModel": tr("No known model"),
         "UnsupportedModel": tr("Cannot be run yet"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import time
 import zlib
 from pathlib import Path
@@ -15,7 +16,7 @@ from helpers import checkpoints
 from helpers.gguf_writer import gguf
 from ponystudio.errors import Cancelled, ChangedFile, MissingFile, UnknownModel
 from ponystudio.library.formats import content_id as module
-from ponystudio.library.formats.content_id import content_id, hashes
+from ponystudio.library.formats.content_id import Remembered, content_id, hashes, identity
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +210,44 @@ def test_missing(tmp_path: Path) -> None:
     for ask in (content_id, hashes):
         with pytest.raises(MissingFile):
             ask(tmp_path / "nothing")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the two apart")
+def test_why_it_is_missing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("gone")
+    for path, why in (("file/m.ckpt", "is a file, and no folder"), ("link", "is a link to gone")):
+        for ask in (content_id, hashes, identity):
+            with pytest.raises(MissingFile, match=why):
+                ask(tmp_path / path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root sees everything")
+def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    with pytest.raises(MissingFile, match="may not be looked into"):
+        identity(tmp_path / "closed" / "m.ckpt")
+
+
+def test_what_is_forgotten_by_others_meanwhile_is_found_out_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However often what is known is looked at, somebody may clear it in between."""
+    known: Remembered[int] = Remembered()
+    monkeypatch.setattr(module, "REMEMBERED", 1)
+
+    class Key:
+        """Another thread that remembers something whenever this is looked up a second time."""
+
+        looks = -10
+
+        def __hash__(self) -> int:
+            self.looks += 1
+            if self.looks == 2:
+                known.keep(("other",), 2)
+            return 1
+
+    key = Key()
+    known.keep((key,), 1)
+    key.looks = 0
+    assert known.of((), lambda: 3, key) == 1
