@@ -23,8 +23,8 @@ from ponystudio.engine.pack_source import PackSource
 from ponystudio.system.own_program import own_command, working_folder
 
 # Seconds in which a pack has to be loaded, or at least to begin to import another module; and in
-# all.
-QUIET, LONGEST = 10.0, 120.0
+# all. A slow disk takes many for one large library that was never read before.
+QUIET, LONGEST = 30.0, 120.0
 _BEAT, _DONE = b".", b"\n"
 
 

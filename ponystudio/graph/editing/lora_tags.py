@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -70,17 +72,40 @@ def strip_tags(text: str) -> str:
     return _RUN.sub(left, text)
 
 
-def file_for_tag(name: str, files: Collection[str]) -> str:
-    """The file that a tag means, which leaves out its suffix and mostly its folder; the name itself
-    where there is none: the node says that it is missing."""
-    wanted = name.replace("\\", "/")
-    parts: list[Callable[[str], str]] = [str, _without_suffix, _bare]
-    for spelling in (str, composed, folded):  # the nearest spelling counts
-        for part in parts:
-            if found := [file for file in files if spelling(part(file)) == spelling(wanted)]:
-                # Of files whose names differ in their spelling alone the tag means none more.
-                return found[0] if len(set(map(part, found))) == 1 else name
-    return name
+class TagFiles:
+    """The files there are, by what tags may call them."""
+
+    def __init__(self, files: Collection[str]) -> None:
+        # Made when a tag is looked for there, and then kept for the others.
+        self._table = cache(partial(_table, files))
+
+    def find(self, name: str) -> str:
+        """The file that a tag means, which leaves out its suffix and mostly its folder; the name
+        itself where there is none: the node says that it is missing."""
+        wanted = name.replace("\\", "/")
+        spellings: list[Callable[[str], str]] = [str, composed, folded]
+        parts: list[Callable[[str], str]] = [str, _without_suffix, _bare]
+        for spelling, part in product(spellings, parts):  # the nearest spelling counts
+            file = self._table(part, spelling).get(spelling(wanted), "")
+            if file != "":
+                return file or name
+        return name
+
+
+def _table(
+    files: Collection[str], part: Callable[[str], str], spelling: Callable[[str], str]
+) -> dict[str, str | None]:
+    """The first file by each spelling of a part of its name; None for files that differ in their
+    spelling alone: a tag means none more than the others."""
+    found: dict[str, str | None] = {}
+    parts: dict[str, str] = {}
+    for file in files:
+        own = part(file)
+        spelt = spelling(own)
+        if parts.setdefault(spelt, own) != own:
+            found[spelt] = None
+        found.setdefault(spelt, file)
+    return found
 
 
 def _without_suffix(file: str) -> str:
@@ -111,9 +136,10 @@ def apply_tags(
     if found is None or clip is None:
         return None
     param, text = found
+    there = TagFiles(files)
     rows = [
         {
-            "file": file_for_tag(tag.name, files),
+            "file": there.find(tag.name),
             "strength": tag.strength,
             "clip_strength": tag.clip_strength,
         }

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from time import process_time
 
 import pytest
 
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, Compound, Connect, SetParam
-from ponystudio.graph.editing.lora_tags import Tag, apply_tags, file_for_tag, strip_tags, tags
+from ponystudio.graph.editing.lora_tags import Tag, TagFiles, apply_tags, strip_tags, tags
 from ponystudio.graph.formats.graph_file import read
 from ponystudio.graph.model import Link, Node
 from ponystudio.graph.validation import check
@@ -151,7 +152,24 @@ def test_a_text_encoder_of_its_own_goes_with_the_model_that_is_sampled(graph):
 )
 def test_the_file_that_a_name_means(name, file):
     files = ["mane_v1.5.safetensors", "style/hat.pt", "Pok\u00e9.pt", "tail.pt", "Tail.pt"]
-    assert file_for_tag(name, files) == file
+    assert TagFiles(files).find(name) == file
+
+
+def test_tags_of_files_that_are_not_there_cost_no_look_at_each(graph):
+    """Thousands of files are looked at once for all tags of a prompt."""
+    files = [f"style {n % 50}/Póny {n}.v{n % 3}.safetensors" for n in range(2000)]
+
+    def seconds(count):
+        text = " ".join(f"<lora:unicorn {n}:1>" for n in range(count))
+        asked, taken = with_text(graph, text), []
+        for _ in range(3):
+            began = process_time()
+            assert apply_tags(asked, CATALOG, "positive", files)
+            taken.append(process_time() - began)
+        return min(taken)
+
+    seconds(1)  # loads what it needs
+    assert seconds(10) < 3 * seconds(1)
 
 
 def test_nothing_to_do(graph):
