@@ -21,9 +21,9 @@ if sys.platform != "win32":
     import fcntl
 
 # What a name may have of bytes nearly everywhere, less what a draft's name adds.
-_LONGEST_NAME = 255 - len("..01234567.tmp.webp") - len("..01234567.tmp")
-# The second kind is that of earlier versions.
-_DRAFT = re.compile(r"\.(?:(.+)\.[0-9a-f]{8}|[0-9a-f]{16})\.tmp(\.\w+)?", re.DOTALL)
+_LONGEST_NAME = 255 - len("..01234567.ponystudio.tmp.webp") - len("..01234567.ponystudio.tmp")
+# Other programs, too, name their drafts by hexadecimal numbers.
+_DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}\.ponystudio\.tmp(\.\w+)?", re.DOTALL)
 # Seconds in which a draft that nobody has locked may still be about to be.
 _YOUNG = 10.0
 # What says that a folder cannot be synced here, rather than that syncing it failed.
@@ -82,7 +82,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 def draft_beside(target: Path, suffix: str = "") -> Path:
     """A name for what is to become a file, which `sweep_drafts` knows; `suffix` is for writers that
     go by it."""
-    return target.with_name(f".{_stem(target)}.{secrets.token_hex(4)}.tmp{suffix}")
+    return target.with_name(f".{_stem(target)}.{secrets.token_hex(4)}.ponystudio.tmp{suffix}")
 
 
 def sync_folder(folder: Path) -> None:

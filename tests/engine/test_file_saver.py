@@ -88,11 +88,12 @@ def test_whatever_fails_there_is_a_whole_picture_or_none(tmp_path, code):
 
 
 def test_what_a_killed_process_left_half_is_swept(tmp_path):
-    old = [tmp_path / ".a.0123abcd.tmp.png", tmp_path / ".0123456789abcdef.tmp.png"]
-    kept = [tmp_path / ".hidden.png", tmp_path / ".a.0123abce.tmp.png"]
-    for path in (*old, *kept):
+    old = tmp_path / ".a.0123abcd.ponystudio.tmp.png"
+    others = [".hidden.png", ".a.0123abcd.tmp.png", ".0123456789abcdef.tmp"]
+    kept = [tmp_path / name for name in (*others, ".a.0123abce.ponystudio.tmp.png")]
+    for path in (old, *kept):
         path.touch()
-    for path in (*old, kept[0]):
+    for path in (old, *kept[:-1]):
         os.utime(path, (time.time() - 60,) * 2)
     saved = save_numbered(tmp_path, "a", ".png", write)
     assert set(tmp_path.iterdir()) == {saved, *kept}

@@ -183,13 +183,28 @@ def test_what_a_killed_writer_left_is_swept_and_nothing_else(tmp_path):
 
     path = tmp_path / "graph.json"
     path.write_text("whole")
-    left, other = tmp_path / ".graph.json.0123abcd.tmp", tmp_path / ".other.json.0123abcd.tmp"
+    left, other = (
+        tmp_path / ".graph.json.0123abcd.ponystudio.tmp",
+        tmp_path / ".other.json.0123abcd.ponystudio.tmp",
+    )
     alike = [
         tmp_path / name
-        for name in (".graph.json.tmp", ".graph.json.0123abcg.tmp", "graph.json.0123abcd.tmp")
+        for name in (
+            ".graph.json.tmp",
+            ".graph.json.0123abcd.tmp",
+            ".0123456789abcdef.tmp",
+            ".graph.json.0123abcg.ponystudio.tmp",
+            "graph.json.0123abcd.ponystudio.tmp",
+        )
     ]
-    linked, folder = tmp_path / ".graph.json.00000001.tmp", tmp_path / ".graph.json.00000002.tmp"
-    young, held = tmp_path / ".graph.json.00000003.tmp", tmp_path / ".graph.json.00000004.tmp"
+    linked, folder = (
+        tmp_path / ".graph.json.00000001.ponystudio.tmp",
+        tmp_path / ".graph.json.00000002.ponystudio.tmp",
+    )
+    young, held = (
+        tmp_path / ".graph.json.00000003.ponystudio.tmp",
+        tmp_path / ".graph.json.00000004.ponystudio.tmp",
+    )
     for file in (left, other, *alike, young, held):
         file.write_text("half")
     linked.symlink_to(path)

@@ -115,7 +115,7 @@ def test_what_a_killed_process_left_half_is_swept(studio, file):
     document = studio.documents.open_now(file)
     folder = studio.folder / "documents"
     mine = folder / f"{document.id}.0123abcd.draft"
-    orphan, half = folder / "gone.0123abcd.draft", folder / ".session.json.0123abcd.tmp"
+    orphan, half = folder / "gone.0123abcd.draft", folder / ".session.json.0123abcd.ponystudio.tmp"
     for path in (mine, orphan, half):
         path.write_text("half")
         os.utime(path, (0, 0))

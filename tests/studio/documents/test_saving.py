@@ -131,7 +131,10 @@ def test_what_a_killed_process_left_beside_the_file_is_swept(studio, file):
         os.utime(draft, (0, 0))
         return draft
 
-    draft, other = left(f".{file.name}.0123abcd.tmp"), left(".other.json.0123abcd.tmp")
+    draft, other = (
+        left(f".{file.name}.0123abcd.ponystudio.tmp"),
+        left(".other.json.0123abcd.ponystudio.tmp"),
+    )
     document = studio.documents.open_now(file)
     assert not draft.exists()
     left(draft.name)
