@@ -19,6 +19,7 @@ from ponystudio.errors import (
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.formats.content_id import Remembered, identity
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.library.recognition.signatures import LATENT
 from ponystudio.pictures.picture_reader import read_head
 from ponystudio.system.regular_file import NotRegular, open_regular
 
@@ -26,8 +27,6 @@ from ponystudio.system.regular_file import NotRegular, open_regular
 DENOISERS = ("checkpoints", "diffusion_models")
 # Kinds of models whose files are small enough to look at every number of them.
 SMALL = ("lora", "embedding", "vae", "upscaler")
-# The tensor that a file of latents holds.
-LATENT = "latent_tensor"
 
 
 def check_files(

@@ -149,14 +149,6 @@ class ModelIndex(Closing):
         rows = self._run_if_it_can(lambda db: db.execute(query, bounds).fetchall(), [])
         return [Path(os.fsdecode(row[0])) for row in rows]
 
-    def forget_missing(self) -> int:
-        """Drop the files that are gone; how many they were."""
-        query, delete = "SELECT path FROM files", "DELETE FROM files WHERE path = ?"
-        paths = self._run_if_it_can(lambda db: db.execute(query).fetchall(), [])
-        gone = [row for row in paths if not Path(os.fsdecode(row[0])).exists()]
-        self._run_if_it_can(lambda db: db.executemany(delete, gone), None)
-        return len(gone)
-
     def close(self) -> None:
         with self._lock:
             self._closed = True

@@ -2,7 +2,7 @@
 
 Each case makes a file of any size n of one kind, the kinds that were once read in squares. It is
 doubled until reading takes long enough to be measured, or is refused as too much, which must come
-soon; then n, 2n and 4n are compared. Texts are compared in `tests/test_scaling.py`.
+soon; then n, 2n and 4n are compared. Texts are compared in `tests/test_texts_scale.py`.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ponystudio.errors import DamagedFile, UnknownModel, UnsafeFile, WrongKind
+from ponystudio.library.recognition.signatures import LATENT
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LATENT = "latent_tensor"
 # Present in files whose values are unscaled; files without it are from before and hold SD1 ones.
 MARKER = "latent_format_version_0"
 OLD_SCALE = 0.18215

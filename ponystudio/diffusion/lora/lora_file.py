@@ -27,8 +27,8 @@ from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec, Text
 from ponystudio.diffusion.lora import counted_layers
 from ponystudio.diffusion.lora.deltas import Delta, FullDelta, delta, rank_of
 from ponystudio.diffusion.weights.name_table import FusedSlice, Table
-from ponystudio.errors import MismatchedValues, UnsupportedModel
-from ponystudio.library.recognition.lora_layers import COUNTED, contents, flat, listed
+from ponystudio.errors import MismatchedValues, UnsupportedModel, listed
+from ponystudio.library.recognition.lora_layers import COUNTED, contents, flat
 from ponystudio.library.recognition.signatures import lora_family
 from ponystudio.system.json_reader import read_json
 
@@ -160,7 +160,7 @@ class LoraFile:
         # A text encoder that is not here may be one that its model works without.
         lacks = not found and not (part == "clip" and any(t.optional for t in family.towers))
         if unmatched and (lacks or self.base not in ("", family.title)):
-            raise self._wrong_base(family, f"it has none of the layers {listed(unmatched)}")
+            raise self._wrong_base(family, f"it has none of the layers {listed(unmatched, 3)}")
         return MatchedLora(found, unmatched)
 
     @property
@@ -297,7 +297,7 @@ def notes(path: Path, family: str) -> list[str]:
     if held.unknown:
         said.append(
             f"Of no kind that is known here, and so without effect: {len(held.unknown)} of the"
-            f" {total} tensors of {path.name} ({listed(held.unknown)})"
+            f" {total} tensors of {path.name} ({listed(held.unknown, 3)})"
         )
     if held.words:
         said.append(

@@ -29,9 +29,8 @@ from ponystudio.engine.memory.devices import (
     taken_memory,
 )
 from ponystudio.engine.protocol.run_events import Event, WeightsEvent
-from ponystudio.errors import ModelFileError, PonyStudioError
+from ponystudio.errors import ModelFileError, PonyStudioError, listed
 from ponystudio.library.formats.content_id import Identities, model_files
-from ponystudio.library.recognition.lora_layers import listed
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.system import main_memory
 
@@ -415,5 +414,5 @@ def _without_place(file: str, layers: Sequence[str]) -> str:
     counted = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
     return (
         f"Without a place in this model, and so without effect: {counted} of {file}"
-        f" ({listed(layers)})"
+        f" ({listed(layers, 3)})"
     )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ponystudio.errors import DamagedFile, UnsupportedModel, WrongKind
+from ponystudio.errors import DamagedFile, UnsupportedModel, WrongKind, listed
 from ponystudio.library.formats.quantization import MARK, SCALES
 from ponystudio.library.formats.tensor_info import FLOATS, TensorInfo
 
@@ -108,13 +108,13 @@ READ = "LoRA, LoCon, LoHa, LoKr, DoRA and whole differences are read: get it as 
 def is_lora(names: Iterable[str]) -> bool:
     """Whether most of these are the tensors of a LoRA or one of its kin, read or not."""
     others = re.compile("|".join(OTHER_KINDS))
-    listed = [name for name in names if not name.endswith((".alpha", ".scale"))]
+    counted = [name for name in names if not name.endswith((".alpha", ".scale"))]
     # IA³ has as many tensors of a name that anything may have.
     mine = sum(
         2 if name.endswith(".on_input") else bool(_is_role(name) or others.search(name))
-        for name in listed
+        for name in counted
     )
-    return bool(listed) and 2 * mine > len(listed)
+    return bool(counted) and 2 * mine > len(counted)
 
 
 def _is_role(name: str) -> bool:
@@ -178,7 +178,7 @@ def _no_layers(path: Path, unknown: list[str]) -> WrongKind | UnsupportedModel:
     if any(map(KIN.search, unknown)):
         return UnsupportedModel(
             f"This LoRA is written in a dialect that is not known here: none of its {len(unknown)}"
-            f" tensors is named as one of a layer ({listed(unknown)}).",
+            f" tensors is named as one of a layer ({listed(unknown, 3)}).",
             where=str(path),
             remedy="Look for the file in the naming of kohya, LyCORIS, PEFT or diffusers.",
         )
@@ -236,8 +236,3 @@ def _have_product(
 def flat(name: str) -> str:
     """What a layer is called in every naming alike."""
     return name.replace(".processor.", ".").replace(".", "_")
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first few of them."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

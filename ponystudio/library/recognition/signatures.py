@@ -6,6 +6,8 @@ import re
 
 from ponystudio.library.recognition.denoiser_signatures import CONTEXTS, LORA_LAYERS, Tensors
 
+# The tensor that a file of latents holds.
+LATENT = "latent_tensor"
 VAE_PREFIXES = ("first_stage_model.", "vae.", "")
 # Under what text encoders stand beside other parts.
 TEXT_ROOTS = {

@@ -10,7 +10,7 @@ from helpers.sparse import write_sparse
 from ponystudio.cli.arguments import main
 from ponystudio.errors import DamagedFile, UnsupportedModel
 from ponystudio.library.formats.tensor_info import TensorInfo
-from ponystudio.library.recognition.lora_layers import ROLES, contents, flat, is_lora, listed
+from ponystudio.library.recognition.lora_layers import ROLES, contents, flat, is_lora
 from ponystudio.library.recognition.model_file import check_kind
 from ponystudio.library.recognition.recognise import recognise
 
@@ -72,11 +72,6 @@ def test_half_a_layer_is_damage():
 def test_kinds_that_are_not_read_are_named():
     with pytest.raises(UnsupportedModel, match="kind OFT"):
         contents(FILE, tensors(**{"x.oft_blocks": (2, 8, 8)}))
-
-
-def test_long_lists_are_cut():
-    assert listed(["a", "b", "c"]) == "a, b, c"
-    assert listed(["a", "b", "c", "d"]) == "a, b, c, ..."
 
 
 @pytest.mark.parametrize("suffix", [suffix for suffix in ROLES if suffix != ".alpha"])
