@@ -48,7 +48,11 @@ def checked_prefix(prefix: str) -> PurePosixPath:
 
 
 def filled(prefix: str, expand: Callable[[str], str]) -> str:
-    """The prefix with its tokens filled in by `expand`, each of its parts a name that can be."""
+    """The prefix with its tokens filled in by `expand`, each of its parts a name that can be.
+
+    Raises what `checked_prefix` raises.
+    """
+    checked_prefix(prefix)
     if not tokens(prefix):
         return prefix
     return "/".join(map(_made_fit, expand(prefix).replace("\\", "/").split("/")))
