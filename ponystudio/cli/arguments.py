@@ -1,6 +1,7 @@
 """The command line: what may be said, and how errors are told. Loads neither torch nor Qt.
 
-Exit codes: 0 done; 1 a node failed; 2 bad input or usage, found before running; 130 cancelled.
+Exit codes: 0 done; 1 a node failed, or the answer could not be written out; 2 bad input or usage,
+found before running; 130 cancelled.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ponystudio",
         description="A node-graph picture studio for the Pony Diffusion family and its kin.",
-        epilog="Exit codes: 0 done, 1 a node failed, 2 bad input or usage, 130 cancelled.",
+        epilog="Exit codes: 0 done, 1 a node failed or the answer could not be written out,"
+        " 2 bad input or usage, 130 cancelled.",
     )
     parser.add_argument("--version", action="version", version=f"ponystudio {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
