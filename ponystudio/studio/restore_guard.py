@@ -67,9 +67,11 @@ class Restored:
 
 @dataclass
 class _Trial:
-    """Something that is being restored, and how long the loop has gone on since."""
+    """Something that is being restored, and how long the loop has gone on since. No time counts
+    while it is read, on whichever thread."""
 
     what: Restored
+    is_read: bool = True
     is_drawn: bool = False
     is_seen: bool = False
     seconds: float = 0.0
@@ -105,11 +107,6 @@ class RestoreGuard(QObject):
         """What was being restored when an earlier process ended, and has been held back since."""
         return tuple(self._suspects.values())
 
-    @property
-    def trials(self) -> int:
-        """How many things the window has not yet been seen to bear."""
-        return len(self._trials)
-
     def suspect(self, kind: Kind, id: str) -> Restored | None:
         return self._suspects.get((kind, id))
 
@@ -119,10 +116,18 @@ class RestoreGuard(QObject):
         return any(s.strikes >= REFUSED for s in same)
 
     def begin(
-        self, kind: Kind, id: str, title: str = "", path: str = "", *, durable: bool = False
+        self,
+        kind: Kind,
+        id: str,
+        title: str = "",
+        path: str = "",
+        *,
+        is_read: bool = True,
+        durable: bool = False,
     ) -> None:
         """This is about to be restored: if the program ends now, it is suspect. Whoever restores a
-        suspect has been told to. `durable`: noted so that even a power cut does not undo it."""
+        suspect has been told to. `is_read` False: it is read first, however long that takes, then
+        begun again or ended. `durable`: noted so that even a power cut does not undo it."""
         if self._file is None:
             return
         with self._lock:
@@ -132,7 +137,7 @@ class RestoreGuard(QObject):
             known = [*self._suspects.values(), *(trial.what for trial in self._trials.values())]
             strikes = [other.strikes for other in known if what.is_same(other)]
             what = replace(what, strikes=max(strikes, default=0))
-            self._try(self._trials, what)
+            self._try(self._trials, what, is_read=is_read)
             self._append("begin", asdict(what), durable=durable)
         self._begun.emit()
 
@@ -181,7 +186,7 @@ class RestoreGuard(QObject):
                     os.close(self._handle)
                 self._handle = None
 
-    def _try(self, trials: dict[Key, _Trial], what: Restored) -> None:
+    def _try(self, trials: dict[Key, _Trial], what: Restored, *, is_read: bool = True) -> None:
         """Begin a trial, the last one of all, which takes the place of what is the same."""
         for suspect in self.suspects:
             if what.is_same(suspect):
@@ -189,7 +194,7 @@ class RestoreGuard(QObject):
         for trial in tuple(trials.values()):
             if what.is_same(trial.what):
                 del trials[trial.what.key]
-        trials[what.key] = _Trial(what)
+        trials[what.key] = _Trial(what, is_read)
 
     def _is_waited_for(self) -> bool:
         return any(not trial.is_drawn for trial in tuple(self._trials.values()))
@@ -205,7 +210,7 @@ class RestoreGuard(QObject):
         now = time.monotonic()
         step, self._last_beat = min(now - self._last_beat, 2 * BEAT / 1000), now
         for key, trial in tuple(self._trials.items()):
-            trial.seconds += step
+            trial.seconds += step if trial.is_read else 0.0
             if trial.is_drawn and trial.seconds >= SETTLED:
                 self.end(*key)
             elif not trial.is_drawn and trial.seconds >= UNSEEN:
@@ -243,6 +248,8 @@ class RestoreGuard(QObject):
             return
         key = (what[0], what[1])
         if did in ("drawn", "seen"):
+            if key not in trials:
+                return  # the disk did not take that it was begun
             trial = trials[key] = trials.pop(key)
             trial.is_drawn, trial.is_seen = True, did == "seen"
         elif did == "end":
@@ -257,7 +264,7 @@ class RestoreGuard(QObject):
                 make_folder(self._file.parent)
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
                 self._handle = os.open(self._file, flags, 0o600)
-            os.write(self._handle, json.dumps([did, what]).encode("ascii") + b"\n")
+            _write_whole(self._handle, json.dumps([did, what]).encode("ascii") + b"\n")
             if durable:
                 os.fsync(self._handle)
         except OSError as error:
@@ -274,6 +281,18 @@ class RestoreGuard(QObject):
         lines = [json.dumps(["suspect", asdict(suspect)]) + "\n" for suspect in self.suspects]
         with contextlib.suppress(OSError, PonyStudioError):
             write_text(self._file, "".join(lines))
+
+
+def _write_whole(handle: int, line: bytes) -> None:
+    """Append the whole line or, on a full disk, nothing of it: half a line would hide all that
+    comes after it."""
+    size = os.fstat(handle).st_size
+    try:
+        while line:
+            line = line[os.write(handle, line) :]
+    except OSError:
+        os.ftruncate(handle, size)
+        raise
 
 
 def _at_fault(trials: list[_Trial]) -> list[_Trial]:

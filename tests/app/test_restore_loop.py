@@ -124,7 +124,7 @@ def test_a_queue_that_freezes_the_window_is_left_out(begin, files):
 def test_who_has_seen_it_work_is_not_bothered_after_a_kill(begin, files):
     """Nor is anybody whom the machine's end found in the first seconds kept from the rest."""
     start = begin("nothing", files[0])
-    start.until(lambda told: told["open"] == ["good"] and not told["trials"])
+    start.until(lambda told: told["open"] == ["good"] and not told["unsettled"])
     start.kill()
     told = begin("nothing").until(lambda told: told["open"] == ["good"])
     assert not told["held"]

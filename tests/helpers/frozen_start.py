@@ -155,12 +155,14 @@ def main(home: str, how: str, *files: str) -> int:
         window.show()
         QTimer.singleShot(0, window.services.start)
 
+        notes = Path(home) / "data" / "restoring.jsonl"
+
         def beat() -> None:
             tell(
                 open=[document.title for document in window.documents],
                 held=[[item.kind, item.title, item.strikes] for item in window.offers.held],
                 offered=window.offers.page is not None and window.offers.page.isVisible(),
-                trials=window.guard.trials,
+                unsettled=notes.exists() and notes.stat().st_size > 0,
                 jobs=len(window.runner.queue.jobs),
                 panel=window.shell.panel,
             )

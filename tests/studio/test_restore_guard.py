@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import threading
 
 import pytest
@@ -78,6 +79,18 @@ def test_a_window_that_stands_still_does_not_count_as_going_on(file, begun):
 
 def test_what_is_not_seen_counts_as_drawn_after_a_while(file, begun):
     guard = begun()
+    guard.begin("document", "one")
+    until(lambda: not file.stat().st_size)
+
+
+def test_no_time_counts_while_it_is_read(file, begun):
+    guard = begun()
+    guard.begin("document", "one", is_read=False)
+    QTest.qWait(int(SETTLED * 3000))
+    assert suspects(file) == [("document", "one", 1)]
+    file.write_bytes(b"")
+    guard = begun()
+    guard.begin("document", "one", is_read=False)
     guard.begin("document", "one")
     until(lambda: not file.stat().st_size)
 
@@ -165,6 +178,23 @@ def test_a_torn_last_line_hides_no_other(file, begun):
     guard.begin("document", "two")
     file.write_bytes(file.read_bytes()[:-5])
     assert suspects(file) == [("document", "one", 1)]
+
+
+def test_half_a_line_of_a_full_disk_hides_no_later_one(file, begun, monkeypatch):
+    guard, write, room = begun(), os.write, [20]
+
+    def short(handle: int, data: bytes) -> int:
+        if not room:
+            raise OSError(errno.ENOSPC, "Full")
+        return write(handle, data[: room.pop()])
+
+    guard.begin("document", "one")
+    monkeypatch.setattr(os, "write", short)
+    guard.begin("document", "two")
+    monkeypatch.setattr(os, "write", write)
+    guard.drawn("document", "two")
+    guard.begin("document", "three")
+    assert suspects(file) == [("document", "one", 1), ("document", "three", 1)]
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, errno.EROFS])

@@ -100,12 +100,8 @@ class RestoreOffers(QObject):
             case "queue":
                 self._services.take_held_queues()
             case "document":
-                entries = self._documents.recent.entries()
-                entry = next((entry for entry in entries if entry.id == item.id), None)
-                self._guard.begin(item.kind, item.id, item.title, item.path)
-                if entry is not None:
-                    self.leave()
-                    self._documents.reopen(entry)
+                self._documents.reopen_held(item)
+                self.leave()
             case _:
                 self.leave()
                 self._documents.open(Path(item.path))
@@ -119,9 +115,7 @@ class RestoreOffers(QObject):
                 if not self._services.discard_held_queues():
                     return
             case "document":
-                for entry in self._documents.recent.entries():
-                    if entry.id == item.id:
-                        self._documents.recent.forget(entry)
+                self._documents.discard_held(item)
         self._guard.forgive(item)
         self._refresh()
 

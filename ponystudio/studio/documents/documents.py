@@ -36,7 +36,7 @@ from ponystudio.studio.documents.opening import LoadedFile, RecoveredDocument
 from ponystudio.studio.documents.recent_files import RecentFile, RecentFiles
 from ponystudio.studio.documents.saving import SaveJob
 from ponystudio.studio.documents.templates import Template
-from ponystudio.studio.restore_guard import RestoreGuard
+from ponystudio.studio.restore_guard import Restored, RestoreGuard
 from ponystudio.system.file_names import absolute
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,12 @@ class Documents(QObject):
         self._saving = BackgroundTasks("documents-saving", parent=self)
         self._session_due = QTimer(self, singleShot=True, interval=0)
         self._session_due.timeout.connect(self._store_session)
-        self.recent = RecentFiles(folder / "recent.json", self._writer.do_slowly, self)
+        self.recent = RecentFiles(
+            folder / "recent.json",
+            self._writer.do_slowly,
+            self,
+            is_held=lambda id: self._guard.suspect("document", id) is not None,
+        )
         self.recent.forgotten.connect(self._delete_journal)
         self._moving: list[Document] = []  # to another file, before it is begun
 
@@ -137,7 +142,9 @@ class Documents(QObject):
     def begin_showing(self, document: Document) -> None:
         """It is about to be drawn for the first time: should that end the program, a start does
         not do it again."""
-        if not document.pristine:
+        if document.pristine:
+            self._guard.end("document", document.id)
+        else:
             path = "" if document.path is None else str(document.path)
             self._guard.begin("document", document.id, document.title, path)
 
@@ -183,6 +190,17 @@ class Documents(QObject):
         else:
             self.open(Path(entry.path))
 
+    def reopen_held(self, suspect: Restored) -> None:
+        """Open a document all the same that the guard holds back, out of its journal."""
+        self._guard.begin("document", suspect.id, suspect.title, suspect.path, is_read=False)
+        self.reopen(RecentFile(suspect.title, suspect.path, suspect.id))
+
+    def discard_held(self, suspect: Restored) -> None:
+        """Delete the journal of a document that the guard holds back."""
+        self.recent.take_unsaved(suspect.id)
+        self._delete_journal(suspect.id)
+        self._guard.forgive(suspect)
+
     def restore(self) -> None:
         """Open again what was open last, the one that was shown first; `restored` follows."""
         self._surveying = True
@@ -195,7 +213,7 @@ class Documents(QObject):
 
     async def _open(self, path: Path) -> None:
         unsaved = self._unsaved_journal(path)
-        self._guard.begin("file", str(path), path.name, str(path))
+        self._guard.begin("file", str(path), path.name, str(path), is_read=False)
         try:
             loaded = await in_background(self._after_flush, opening.load, path, unsaved)
             self._add_loaded(loaded)
@@ -237,9 +255,14 @@ class Documents(QObject):
 
     async def _reopen(self, entry: RecentFile) -> None:
         journal = self.journal_path(entry.id)
-        recovered = await in_background(self._after_flush, opening.recover, journal)
+        try:
+            recovered = await in_background(self._after_flush, opening.recover, journal)
+        except Exception:
+            self._guard.end("document", entry.id)
+            raise
         there = next((document for document in self if document.id == entry.id), None)
         if there is not None:
+            self._guard.end("document", entry.id)
             self.set_current(there)
         elif recovered is None:
             self._guard.end("document", entry.id)
@@ -267,6 +290,7 @@ class Documents(QObject):
                 else:
                     self._guard.end("document", id)
             except Exception:  # the others are to be opened all the same
+                self._guard.end("document", id)
                 log.exception("A document cannot be opened again.")
         if back and not session.clean:
             self.notice.emit(notices.all_is_back())
@@ -274,7 +298,7 @@ class Documents(QObject):
 
     def _recover(self, id: str) -> RecoveredDocument | None:
         """In the thread."""
-        self._guard.begin("document", id, durable=True)
+        self._guard.begin("document", id, is_read=False, durable=True)
         return opening.recover(self.journal_path(id))
 
     def _not_suspect(self, ids: Sequence[str]) -> list[str]:

@@ -149,10 +149,6 @@ class Journal:
         self.bytes = self._least_bytes = 0
         self._enqueue(_Rewrite(content))
 
-    def flush(self) -> None:
-        """Wait until all that was added is written."""
-        self.writer.flush()
-
     def close(
         self, content: Content | None = None, then: Callable[[], object] = lambda: None
     ) -> None:

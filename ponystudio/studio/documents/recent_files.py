@@ -41,7 +41,8 @@ class _Stored:
 class RecentFiles(QObject):
     """Newest first. Entries are told as they were: nobody looks whether a file is still there.
 
-    `write` has a job done in some other thread; `forgotten` carries the id of a journal that
+    `write` has a job done in some other thread; what `is_held` says of an id is kept until somebody
+    decides, however old it is; `forgotten` carries the id of a journal that
     nobody can come back to any more.
     """
 
@@ -49,11 +50,17 @@ class RecentFiles(QObject):
     forgotten = Signal(str)
 
     def __init__(
-        self, file: Path, write: Callable[[Callable[[], None]], None], parent: QObject | None = None
+        self,
+        file: Path,
+        write: Callable[[Callable[[], None]], None],
+        parent: QObject | None = None,
+        *,
+        is_held: Callable[[str], bool] = lambda _: False,
     ) -> None:
         super().__init__(parent)
         self._file = file
         self._write = write
+        self._is_held = is_held
         self._entries = (read_json(file, _Stored) or _Stored()).entries
 
     def entries(self) -> tuple[RecentFile, ...]:
@@ -84,7 +91,7 @@ class RecentFiles(QObject):
         )
 
     def _set(self, entries: tuple[RecentFile, ...]) -> None:
-        kept = _limited(entries)
+        kept = self._limited(entries)
         gone = {entry.id for entry in entries if entry.id} - {entry.id for entry in kept}
         if kept == self._entries:
             return
@@ -94,10 +101,10 @@ class RecentFiles(QObject):
             self.forgotten.emit(id)
         self.changed.emit()
 
-
-def _limited(entries: tuple[RecentFile, ...]) -> tuple[RecentFile, ...]:
-    oldest = time.time() - LONGEST
-    files = [entry for entry in entries if not entry.id][:MOST_FILES]
-    unsaved = [entry for entry in entries if entry.id and entry.time > oldest][:MOST_UNSAVED]
-    kept = {*files, *unsaved}
-    return tuple(entry for entry in entries if entry in kept)
+    def _limited(self, entries: tuple[RecentFile, ...]) -> tuple[RecentFile, ...]:
+        oldest = time.time() - LONGEST
+        files = [entry for entry in entries if not entry.id][:MOST_FILES]
+        unsaved = [entry for entry in entries if entry.id and entry.time > oldest][:MOST_UNSAVED]
+        held = [entry for entry in entries if entry.id and self._is_held(entry.id)]
+        kept = {*files, *unsaved, *held}
+        return tuple(entry for entry in entries if entry in kept)

@@ -104,6 +104,21 @@ def test_it_is_discarded_after_a_second_look(window, held, home):
     assert kinds(window) == ["queue"]
 
 
+@pytest.mark.parametrize("is_wanted", [True, False])
+def test_it_needs_no_place_under_the_recent_files(window, held, home, is_wanted):
+    window.documents.recent.take_unsaved(held[0].id)
+    if is_wanted:
+        card(window, "document").open.click()
+        window.documents.wait()
+        assert window.documents.current.id == held[0].id
+    else:
+        card(window, "document").discard.click()
+        card(window, "document").confirm.click()
+        window.documents.flush()
+        assert not (home / "data" / "documents" / f"{held[0].id}.journal").exists()
+    assert kinds(window) == ["queue"]
+
+
 def test_the_queue_is_taken_up_or_discarded(window):
     card(window, "queue").open.click()
     assert len(window.runner.queue) == 1

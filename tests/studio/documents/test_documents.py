@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict
 
 from PySide6.QtTest import QTest
 
 from helpers.documents import change, seed, titles
 from helpers.graphs import CATALOG, node
+from helpers.running import until
 from ponystudio.graph.editing.edits import AddNode
 from ponystudio.graph.formats import graph_file
+from ponystudio.studio import restore_guard
 from ponystudio.studio.documents import opening
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.restore_guard import Restored, RestoreGuard
@@ -164,9 +167,36 @@ def test_each_is_noted_before_it_is_read_and_until_it_is_closed(studio, file, mo
     documents.wait()
     (document,) = documents
     assert noted == [[document.id]]
-    assert guard.trials == 1
+    assert notes.stat().st_size
     documents.close(document)
-    assert guard.trials == 0
+    assert not notes.stat().st_size
+    guard.close()
+
+
+def test_one_that_takes_long_to_read_is_suspect_all_the_while(studio, file, monkeypatch):
+    studio.documents.open_now(file)
+    studio.end()
+    for name, value in (("SETTLED", 0.1), ("UNSEEN", 0.05), ("BEAT", 5)):
+        monkeypatch.setattr(restore_guard, name, value)
+    notes, recover = studio.folder / "restoring.jsonl", opening.recover
+    begun, read = threading.Event(), threading.Event()
+
+    def read_slowly(journal):
+        begun.set()
+        read.wait()
+        return recover(journal)
+
+    monkeypatch.setattr(opening, "recover", read_slowly)
+    guard = RestoreGuard(notes)
+    documents = studio.documents = Documents(studio.folder, CATALOG, guard=guard)
+    documents.restore()
+    try:
+        until(begun.is_set)
+        QTest.qWait(600)
+        assert notes.stat().st_size
+    finally:
+        read.set()
+    until(lambda: len(documents) == 1 and not notes.stat().st_size)  # nobody draws it here
     guard.close()
 
 

@@ -58,7 +58,7 @@ def test_too_many_open_files_end_no_thread(document, writer, monkeypatch):
     monkeypatch.setattr(os, "dup", refused)
     monkeypatch.setattr(writer_module, "SYNCING", 0.05)
     document.do(SetParam("sample", "seed", 1), "Change seed")
-    document.journal.flush()
+    writer.flush()
     time.sleep(0.3)
     monkeypatch.setattr(os, "dup", dup)
     document.do(SetParam("sample", "seed", 2), "Change seed")

@@ -60,3 +60,17 @@ def test_only_the_latest_are_kept(qapp, file, monkeypatch):
     now[0] = recent_files.LONGEST + 1
     files.add("", Path("new.json"))
     assert not files.last_unsaved(), "nobody came back to it for months"
+
+
+def test_what_is_held_back_is_kept_however_old_it_is(qapp, file, monkeypatch):
+    files = RecentFiles(file, lambda job: job(), is_held="held".__eq__)
+    forgotten, now = [], [0.0]
+    files.forgotten.connect(forgotten.append)
+    monkeypatch.setattr(recent_files.time, "time", lambda: now[0])
+    files.add("", None, "held")
+    for number in range(MOST_UNSAVED):
+        files.add("", None, f"id {number}")
+    now[0] = recent_files.LONGEST + 1
+    files.add("", Path("new.json"))
+    assert len(forgotten) == MOST_UNSAVED
+    assert files.last_unsaved().id == "held"
