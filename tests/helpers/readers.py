@@ -20,6 +20,10 @@ import ponystudio_resources
 from helpers import hostile, pickle_writer
 from ponystudio.errors import PonyStudioError
 
+# Letters: a longer one is read in its length's time, which may be more than a second.
+LONGEST_PROMPT = 128 * 1024
+# Pixels, of 16 bytes each.
+MOST_LEVELS = 2**24
 LAYER = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 SAFETENSORS = hostile.safetensors(
     {
@@ -131,6 +135,7 @@ def _prompt(dialect: str) -> Callable[[str], object]:
         from ponystudio.diffusion.text import prompt_syntax
         from ponystudio.graph.editing import lora_tags
 
+        text = text[:LONGEST_PROMPT]
         prompt_syntax.notes(text, dialect)
         lora_tags.strip_tags(text)
         return prompt_syntax.parse(text, dialect)
@@ -210,7 +215,11 @@ def _thumbnail(data: bytes) -> object:
 def _levels(data: bytes) -> object:
     from ponystudio.pictures import picture_reader
 
-    return picture_reader.read_levels(written(data, ".png"))
+    path = written(data, ".png")
+    head = picture_reader.read_head(path)
+    if head.width * head.height > MOST_LEVELS:
+        return None  # what a graph asks for is as large as it is, within the memory that is free
+    return picture_reader.read_levels(path)
 
 
 def _json_store(data: bytes) -> object:

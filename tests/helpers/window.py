@@ -16,7 +16,7 @@ from ponystudio.app.studio_main import restored_window
 from ponystudio.app.window.main_window import MainWindow
 from ponystudio.graph.model import Graph
 from ponystudio.studio.settings import Settings
-from ponystudio.widgets import style_sheet, theme
+from ponystudio.widgets import metrics, style_sheet, theme
 
 NONE = Qt.KeyboardModifier.NoModifier
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -51,6 +51,7 @@ def open_window(
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QApplication.processEvents()
         theme.set_scale(1.0)
+        theme.set_density(metrics.DENSITIES["comfortable"])
         app.setStyleSheet("")
 
 
