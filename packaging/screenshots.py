@@ -66,7 +66,12 @@ def shoot_all(app, folder: Path) -> None:
 class Camera:
     def __init__(self, window, folder: Path) -> None:
         self.window, self.folder = window, folder
+        self.made = 0
+        window.runner.picture_made.connect(self._count)
         folder.mkdir(parents=True, exist_ok=True)
+
+    def _count(self, *_: object) -> None:
+        self.made += 1
 
     @property
     def document(self):
@@ -101,6 +106,7 @@ class Camera:
             self.wait(lambda: self.document.states[sampler].step > 8 or ended)
             self.shoot(during)
         self.wait(lambda: ended)
+        self.wait(lambda: len(self.window.strip.listing.pictures) >= self.made)
         self.rest(0.8)
 
     def node(self, type: str) -> str:
