@@ -24,14 +24,14 @@ def group(folder, limit, used, files=0, layout=2):
 
 @pytest.mark.parametrize(
     ("layout", "tree", "line"),
-    [(1, "memory", "4:cpu,memory:/work/inner"), (2, "", "0::/work/inner")],
+    [(1, "memory", "4:cpu,memory:/outer/inner"), (2, "", "0::/outer/inner")],
 )
 def test_the_groups_of_a_process_and_those_around(tmp_path, layout, tree, line):
     own = tmp_path / "own"
     own.write_text(f"9:pids:/elsewhere\n{line}\n")
     group(tmp_path / tree, 900, 500, layout=layout)
-    group(tmp_path / tree / "work", 700, 400, 100, layout)
-    group(tmp_path / tree / "work/inner", 2**63, 300, layout=layout)  # no limit
+    group(tmp_path / tree / "outer", 700, 400, 100, layout)
+    group(tmp_path / tree / "outer/inner", 2**63, 300, layout=layout)  # no limit
     group(tmp_path / tree / "other", 100, 50, layout=layout)
     assert main_memory.groups(tmp_path, own) == [(900, 500), (700, 300)]
 
@@ -60,7 +60,7 @@ def test_what_the_system_ended_for_lack_of_memory_is_counted(tmp_path, tree, lin
     own = tmp_path / "own"
     own.write_text(f"{line}\n")
     assert main_memory.oom_kills(tmp_path, own) == 0
-    folder = tmp_path / tree / "work"
+    folder = tmp_path / tree / "outer"
     folder.mkdir(parents=True)
     (folder / name).write_text("low 0\nmax 9\noom 4\noom_kill 3\n")
     assert main_memory.oom_kills(tmp_path, own) == 3
