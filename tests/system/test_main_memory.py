@@ -52,8 +52,8 @@ def test_a_limit_bounds_what_there_is(monkeypatch):
 @pytest.mark.parametrize(
     ("tree", "line", "name"),
     [
-        ("memory", "4:memory:/work", "memory.oom_control"),
-        ("", "0::/work", "memory.events"),
+        ("memory", "4:memory:/outer", "memory.oom_control"),
+        ("", "0::/outer", "memory.events"),
     ],
 )
 def test_what_the_system_ended_for_lack_of_memory_is_counted(tmp_path, tree, line, name):
