@@ -205,12 +205,12 @@ class Engine:
         )
 
     def close(self) -> None:
-        """Write what is still to be written and let go of everything, without a word."""
-        self._emit = lambda _: None
-        self._contents.close()
-        self.pool.close_idle()
+        """Write what is still to be written, tell of what cannot be, and let go of everything."""
         if self._disk is not None:
             self._disk.close()
+        self._emit = lambda _: None  # that weights leave is no news now
+        self._contents.close()
+        self.pool.close_idle()
         if self._index is not None:
             self._index.close()
 

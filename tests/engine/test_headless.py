@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from helpers import checkpoints
 from ponystudio.diffusion.text.clip_tokens import ClipTokenizer
+from ponystudio.engine.cache import disk_cache
 from ponystudio.engine.headless import dry_run, run_graph
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.protocol.run_events import Progress
@@ -70,7 +71,7 @@ class Runs:
     def run(self, graph, **more):
         self.events = []
         settings = {**self.settings, "output": self.root / "output", **more}
-        run_graph(graph, on_event=self.note, **settings)
+        run_graph(graph, **{"on_event": self.note, **settings})
         return self.told("node_started")
 
     def note(self, event):
@@ -252,6 +253,25 @@ def test_a_full_disk_is_said_plainly_and_leaves_no_half_file(runs, tmp_path):
         assert any("not kept on disk" in text for text in runs.told("memory", "action"))
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_what_is_not_kept_on_disk_is_told_even_if_it_shows_after_the_run(
+    runs, tmp_path, monkeypatch
+):
+    def write_bytes(path, data):
+        assert ended.wait(60)
+        raise StorageFull("There is no space left to write the file.", where=str(path))
+
+    def note(event):
+        runs.note(event)
+        if runs.events[-1]["event"] == "run_finished":
+            ended.set()
+
+    ended = threading.Event()
+    monkeypatch.setattr(disk_cache, "write_bytes", write_bytes)
+    runs.run(text_to_picture(), on_event=note)
+    (action,) = runs.told("memory", "action")
+    assert action.endswith("not kept on disk for now: There is no space left to write the file")
 
 
 AS_ANOTHER = """
