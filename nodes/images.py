@@ -16,7 +16,7 @@ class LoadedPicture(NamedTuple):
     mask: Mask
 
 
-@node("core.load_image", title="Load image", group="Image", exact=True)
+@node("core.load_image", title="Load image", group="Image", exact=True, aliases=("LoadImage",))
 def load_image(
     *,
     file: Annotated[Path, File("input")] = Path("cat.png"),
@@ -40,7 +40,7 @@ def load_image(
     return LoadedPicture(Image(pixels), Mask(alpha))
 
 
-@node("core.save_image", title="Save image", group="Image", effects=True)
+@node("core.save_image", title="Save image", group="Image", effects=True, aliases=("SaveImage",))
 def save_image(
     image: Image,
     alpha: Mask | None = None,
@@ -65,7 +65,13 @@ def save_image(
     ctx.save_picture(image, prefix=prefix, format=format, quality=quality, alpha=alpha)
 
 
-@node("core.preview_image", title="Preview image", group="Image", effects=True)
+@node(
+    "core.preview_image",
+    title="Preview image",
+    group="Image",
+    effects=True,
+    aliases=("PreviewImage",),
+)
 def preview_image(image: Image, alpha: Mask | None = None, *, ctx: Context) -> None:
     """Show pictures without keeping them.
 
@@ -80,7 +86,7 @@ class ScaledPicture(NamedTuple):
     mask: Mask
 
 
-@node("core.scale_image", title="Scale image", group="Image")
+@node("core.scale_image", title="Scale image", group="Image", aliases=("ImageScale",))
 def scale_image(
     image: Image,
     alpha: Mask | None = None,

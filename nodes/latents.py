@@ -35,7 +35,13 @@ FRUGAL_TILE = 256
 TILE_HELP = "Side of a tile in pixels; 0 uses tiles only where the picture or memory asks for it."
 
 
-@node("core.empty_latent", title="Empty latent", group="Latent", exact=True)
+@node(
+    "core.empty_latent",
+    title="Empty latent",
+    group="Latent",
+    exact=True,
+    aliases=("EmptyLatentImage", "EmptySD3LatentImage"),
+)
 def empty_latent(
     *,
     width: Side = 512,
@@ -61,7 +67,7 @@ def empty_latent(
     return Latent(torch.zeros(batch, 4, rows, columns))
 
 
-@node("core.decode_latent", title="Decode", group="Latent")
+@node("core.decode_latent", title="Decode", group="Latent", aliases=("VAEDecode", "VAEDecodeTiled"))
 def decode_latent(
     vae: Vae, latent: Latent, *, tile: Annotated[Tile, Label(help=TILE_HELP)] = 0, ctx: Context
 ) -> Image:
@@ -76,7 +82,7 @@ class EncodedPicture(NamedTuple):
     mask: Mask
 
 
-@node("core.encode_image", title="Encode", group="Latent")
+@node("core.encode_image", title="Encode", group="Latent", aliases=("VAEEncode", "VAEEncodeTiled"))
 def encode_image(
     vae: Vae,
     image: Image,
@@ -155,7 +161,7 @@ def _in_cells(
     return pixels, opaque(pixels) if seen is None else Mask(cut_to_cells(seen, downscale))
 
 
-@node("core.scale_latent_by", title="Scale latent by", group="Latent")
+@node("core.scale_latent_by", title="Scale latent by", group="Latent", aliases=("LatentUpscaleBy",))
 def scale_latent_by(
     latent: Latent,
     *,
@@ -178,7 +184,13 @@ def scale_latent_by(
     return replace(latent, values=values, shown=shown)
 
 
-@node("core.mask_latent", title="Mask latent", group="Latent", exact=True)
+@node(
+    "core.mask_latent",
+    title="Mask latent",
+    group="Latent",
+    exact=True,
+    aliases=("SetLatentNoiseMask",),
+)
 def mask_latent(latent: Latent, mask: Mask, *, ctx: Context) -> Latent:
     """Let the sampler repaint only where the mask is white.
 
@@ -199,7 +211,9 @@ def mask_latent(latent: Latent, mask: Mask, *, ctx: Context) -> Latent:
     return replace(latent, mask=mask.values)
 
 
-@node("core.save_latent", title="Save latent", group="Latent", effects=True)
+@node(
+    "core.save_latent", title="Save latent", group="Latent", effects=True, aliases=("SaveLatent",)
+)
 def save_latent(
     latent: Latent, *, prefix: Annotated[str, Text(file_name=True)] = "latent", ctx: Context
 ) -> None:
@@ -212,7 +226,7 @@ def save_latent(
     ctx.save_latent(latent, prefix=prefix)
 
 
-@node("core.load_latent", title="Load latent", group="Latent", exact=True)
+@node("core.load_latent", title="Load latent", group="Latent", exact=True, aliases=("LoadLatent",))
 def load_latent(*, file: Annotated[Path, File("latents")] = Path()) -> Latent:
     """Read a latent that was saved here or by ComfyUI."""
     from ponystudio.diffusion.images.latent_file import read_latent

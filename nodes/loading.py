@@ -27,7 +27,12 @@ class Checkpoint(NamedTuple):
     vae: Vae
 
 
-@node("core.load_checkpoint", title="Load checkpoint", group="Models")
+@node(
+    "core.load_checkpoint",
+    title="Load checkpoint",
+    group="Models",
+    aliases=("CheckpointLoaderSimple",),
+)
 def load_checkpoint(
     *,
     file: Annotated[Path, File("checkpoints")] = Path("starter.safetensors"),
@@ -52,7 +57,7 @@ def load_checkpoint(
     )
 
 
-@node("core.load_vae", title="Load VAE", group="Models")
+@node("core.load_vae", title="Load VAE", group="Models", aliases=("VAELoader",))
 def load_vae(*, file: Annotated[Path, File("vae")] = Path(), ctx: Context) -> Vae:
     """Open an autoencoder of its own, to use instead of the one in the checkpoint.
 
@@ -63,7 +68,7 @@ def load_vae(*, file: Annotated[Path, File("vae")] = Path(), ctx: Context) -> Va
     return Vae(str(file), ctx.models.content(file), info.family)
 
 
-@node("core.load_model", title="Load model", group="Models")
+@node("core.load_model", title="Load model", group="Models", aliases=("UNETLoader",))
 def load_model(
     *,
     file: Annotated[Path, File("diffusion_models")] = Path(),
@@ -84,7 +89,12 @@ class TextEncoderFile(NamedTuple):
     file: Annotated[Path, File("text_encoders")] = Path()
 
 
-@node("core.load_clip", title="Load text encoder", group="Models")
+@node(
+    "core.load_clip",
+    title="Load text encoder",
+    group="Models",
+    aliases=("CLIPLoader", "DualCLIPLoader", "TripleCLIPLoader"),
+)
 def load_clip(
     *,
     files: list[TextEncoderFile] = [],  # noqa: B006 - the declared default, never changed

@@ -16,7 +16,7 @@ class PatchedModel(NamedTuple):
     clip: Clip
 
 
-@node("core.apply_lora", title="Apply LoRA", group="Models")
+@node("core.apply_lora", title="Apply LoRA", group="Models", aliases=("LoraLoader",))
 def apply_lora(
     model: Annotated[Model, Affects("model")],
     clip: Annotated[Clip, Affects("clip")],

@@ -19,7 +19,13 @@ CHANNELS = ("brightness", "red", "green", "blue")
 BRIGHTNESS = (0.2126, 0.7152, 0.0722)
 
 
-@node("core.mask_from_image", title="Mask from image", group="Mask", exact=True)
+@node(
+    "core.mask_from_image",
+    title="Mask from image",
+    group="Mask",
+    exact=True,
+    aliases=("ImageToMask",),
+)
 def mask_from_image(
     image: Image, *, channel: Annotated[str, Choice(CHANNELS)] = "brightness"
 ) -> Mask:
@@ -31,7 +37,7 @@ def mask_from_image(
     return Mask({"red": red, "green": green, "blue": blue}[channel])
 
 
-@node("core.invert_mask", title="Invert mask", group="Mask", exact=True)
+@node("core.invert_mask", title="Invert mask", group="Mask", exact=True, aliases=("InvertMask",))
 def invert_mask(mask: Mask) -> Mask:
     """Swap black and white: what was left alone is meant, and the other way round."""
     return Mask(1 - mask.values)

@@ -8,7 +8,7 @@ from ponystudio.api import Annotated, Choice, Clip, Conditioning, Context, Label
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS, EMPTY, notes
 
 
-@node("core.encode_prompt", title="Prompt", group="Text")
+@node("core.encode_prompt", title="Prompt", group="Text", aliases=("CLIPTextEncode",))
 def encode_prompt(
     clip: Clip,
     *,
@@ -59,7 +59,9 @@ def set_sizes(
     return replace(conditioning, sizes=sizes)
 
 
-@node("core.set_guidance", title="FLUX guidance", group="Text", exact=True)
+@node(
+    "core.set_guidance", title="FLUX guidance", group="Text", exact=True, aliases=("FluxGuidance",)
+)
 def set_guidance(
     conditioning: Conditioning,
     *,

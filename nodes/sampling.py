@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@node("core.set_shift", title="Flow shift", group="Sampling", exact=True)
+@node(
+    "core.set_shift",
+    title="Flow shift",
+    group="Sampling",
+    exact=True,
+    aliases=("ModelSamplingSD3", "ModelSamplingAuraFlow", "ModelSamplingFlux"),
+)
 def set_shift(
     model: Model, *, shift: Annotated[float, Range(0.01, 100, soft=(0.5, 8), step=0.05)] = 1.73
 ) -> Model:
@@ -39,7 +45,7 @@ def set_shift(
     return replace(model, options=(*options, (SHIFT, shift)))
 
 
-@node("core.sample", title="Sample", group="Sampling")
+@node("core.sample", title="Sample", group="Sampling", aliases=("KSampler",))
 def sample(
     model: Model,
     positive: Conditioning,

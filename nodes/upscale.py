@@ -20,7 +20,7 @@ class Enlarged(NamedTuple):
     mask: Mask
 
 
-@node("core.load_upscaler", title="Load upscaler", group="Models")
+@node("core.load_upscaler", title="Load upscaler", group="Models", aliases=("UpscaleModelLoader",))
 def load_upscaler(
     *,
     file: Annotated[Path, File("upscale_models")] = Path("realesrgan-x4plus-anime.safetensors"),
@@ -34,7 +34,9 @@ def load_upscaler(
     return Upscaler(str(file), ctx.models.content(file), family="")
 
 
-@node("core.upscale_image", title="Upscale image", group="Upscale")
+@node(
+    "core.upscale_image", title="Upscale image", group="Upscale", aliases=("ImageUpscaleWithModel",)
+)
 def upscale_image(
     upscaler: Upscaler,
     image: Image,

@@ -65,10 +65,12 @@ def node(
     effects: bool = False,
     exact: bool = False,
     upgrades: Mapping[int, Upgrade] | None = None,
+    aliases: Sequence[str] = (),
 ) -> Callable[[F], F]:
     """Declare a function as the node `id` ("pack.name"); the function stays as it is.
 
-    `upgrades[n]` turns the params of version n into those of n+1. Raises TypeError for a
+    `upgrades[n]` turns the params of version n into those of n+1. `aliases` are what other tools
+    call such a node: names of ComfyUI's classes, and words of menus. Raises TypeError for a
     signature that cannot be a node, when the pack is imported.
     """
     if not _ID.fullmatch(id):
@@ -78,7 +80,9 @@ def node(
         setattr(
             function,
             ATTRIBUTE,
-            _node_type(function, id, title, group, version, effects, exact, upgrades or {}),
+            _node_type(
+                function, id, title, group, version, effects, exact, upgrades or {}, tuple(aliases)
+            ),
         )
         return function
 
@@ -108,6 +112,7 @@ def _node_type(
     effects: bool,
     exact: bool,
     upgrades: Mapping[int, Upgrade],
+    aliases: tuple[str, ...],
 ) -> NodeType:
     hints = typing.get_type_hints(function, include_extras=True)
     summary, help_of = _split_docstring(inspect.getdoc(function) or "")
@@ -137,6 +142,7 @@ def _node_type(
         help=summary,
         effects=effects,
         exact=exact,
+        aliases=aliases,
     )
     affected = {name: item.affects for name, item in spec.input_by_name.items()}
     affected |= {name: item.affects for name, item in spec.param_by_name.items()}

@@ -75,7 +75,8 @@ class NodeSpec:
 
     `effects`: it does something outside the graph (saves, shows), so it is never cached and is
     what a run is made for. `exact`: its result does not depend on device, dtype or versions.
-    `pack` is the distribution or folder it comes from.
+    `pack` is the distribution or folder it comes from. `aliases`: what other tools call it, by
+    which those who come from there find it.
     """
 
     id: str
@@ -89,6 +90,7 @@ class NodeSpec:
     effects: bool = False
     exact: bool = False
     pack: str = ""
+    aliases: tuple[str, ...] = ()
 
     # Looked up for every node of a graph on every check, so indexed once.
     input_by_name: Mapping[str, InputSpec] = field(init=False, repr=False, compare=False)
@@ -114,6 +116,7 @@ class NodeSpec:
                 "inputs": tuple(_input_from_json(item) for item in data.get("inputs", ())),
                 "outputs": tuple(OutputSpec(**item) for item in data.get("outputs", ())),
                 "params": tuple(_param_from_json(item) for item in data.get("params", ())),
+                "aliases": tuple(data.get("aliases", ())),
             }
         )
 

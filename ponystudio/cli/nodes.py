@@ -13,7 +13,7 @@ from itertools import groupby
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.errors import UnknownNode
-from ponystudio.graph.catalog import Catalog, from_comfyui
+from ponystudio.graph.catalog import Catalog, known_elsewhere
 
 WIDTH = 88
 
@@ -51,7 +51,7 @@ def _find(name: str, catalog: Catalog) -> NodeSpec:
     near = difflib.get_close_matches(word, [*catalog, *titles], 3, 0.5)
     raise UnknownNode(
         f"There is no node {name}.",
-        remedy=from_comfyui(name, catalog)
+        remedy=known_elsewhere(name, catalog)
         or (f"Did you mean {', '.join(near)}?" if near else "See `ponystudio nodes`."),
     )
 
@@ -83,6 +83,9 @@ def _help(spec: NodeSpec) -> Iterator[str]:
     yield ""
     for paragraph in spec.help.split("\n\n"):
         yield textwrap.fill(" ".join(paragraph.split()), WIDTH)
+        yield ""
+    if spec.aliases:
+        yield textwrap.fill(f"In other tools: {', '.join(spec.aliases)}.", WIDTH)
         yield ""
     if spec.inputs:
         yield "Inputs"

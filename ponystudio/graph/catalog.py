@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import BadInput, shortened
-
-# What people who come from ComfyUI may call a node of ours.
-COMFYUI: Mapping[str, str] = {
-    "CheckpointLoaderSimple": "core.load_checkpoint",
-    "CLIPTextEncode": "core.encode_prompt",
-    "EmptyLatentImage": "core.empty_latent",
-    "ImageUpscaleWithModel": "core.upscale_image",
-    "KSampler": "core.sample",
-    "LatentUpscaleBy": "core.scale_latent_by",
-    "LoadImage": "core.load_image",
-    "LoraLoader": "core.apply_lora",
-    "SaveImage": "core.save_image",
-    "UpscaleModelLoader": "core.load_upscaler",
-    "VAEDecode": "core.decode_latent",
-    "VAEEncode": "core.encode_image",
-}
-_COMFYUI = {name.lower(): ours for name, ours in COMFYUI.items()}
 
 FORMAT, VERSION = "ponystudio.catalog", 1
 # Of a name that may have been meant as another.
@@ -106,7 +89,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(map(shortened, names))}?" if names else ""
 
 
-def from_comfyui(name: str, known: Container[str]) -> str:
-    """A remedy that names our node for one of ComfyUI's, in whatever case, or ""."""
-    ours = _COMFYUI.get(name.lower())
-    return f"ComfyUI's {name} is {ours} here." if ours in known else ""
+def known_elsewhere(name: str, catalog: Mapping[str, NodeSpec]) -> str:
+    """A remedy that names our node for what another tool calls it, in whatever case, or ""."""
+    wanted = name.lower()
+    for spec in catalog.values():
+        for alias in spec.aliases:
+            if alias.lower() == wanted:
+                return f"What is {alias} in other tools is {spec.id} here."
+    return ""

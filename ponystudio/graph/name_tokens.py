@@ -16,7 +16,7 @@ from typing import Any
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.errors import GraphError, MissingInput, ParamChoice, listed, shortened
-from ponystudio.graph.catalog import COMFYUI, did_you_mean
+from ponystudio.graph.catalog import did_you_mean
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import UpstreamSearch
 
@@ -320,7 +320,7 @@ class NameValues:
 
     def _type_names(self, type: str) -> set[str]:
         spec = self._catalog.get(type)
-        theirs = {name.lower() for name, ours in COMFYUI.items() if ours == type}
+        theirs = {alias.lower() for alias in spec.aliases} if spec else set()
         title = {spec.title.lower()} if spec else set()
         return {type.lower(), type.rpartition(".")[2].lower(), *title, *theirs}
 

@@ -15,7 +15,7 @@ from ponystudio.errors import (
     UnknownParam,
     UnknownSocket,
 )
-from ponystudio.graph.catalog import did_you_mean, from_comfyui
+from ponystudio.graph.catalog import did_you_mean, known_elsewhere
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.name_tokens import check_names
@@ -130,7 +130,7 @@ def _errors(
         yield UnknownNode(
             f"There is no node type {shown(node.type)} here.",
             node=node.id,
-            remedy=from_comfyui(node.type, catalog)
+            remedy=known_elsewhere(node.type, catalog)
             or did_you_mean(node.type, catalog)
             or "Install the node pack that it comes from.",
         )

@@ -7,7 +7,7 @@ import pytest
 from helpers.graphs import CATALOG, SPECS
 from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.errors import BadInput
-from ponystudio.graph.catalog import COMFYUI, Catalog, PackProblem, did_you_mean, from_comfyui
+from ponystudio.graph.catalog import Catalog, PackProblem, did_you_mean, known_elsewhere
 
 
 def test_is_a_mapping_in_the_order_given():
@@ -50,12 +50,17 @@ def test_near_names_what_was_probably_meant():
     assert did_you_mean("zzzzzz", CATALOG) == ""
 
 
-def test_names_of_comfyui_lead_to_ours():
-    known = set(COMFYUI.values())
-    assert from_comfyui("KSampler", known) == "ComfyUI's KSampler is core.sample here."
-    assert "core.encode_prompt" in from_comfyui("cliptextencode", known)
-    assert from_comfyui("KSampler", known - {"core.sample"}) == ""
-    assert from_comfyui("core.sample", known) == ""
+def test_names_of_other_tools_lead_to_ours():
+    known = Catalog([NodeSpec("core.sample", 1, "Sample", "", aliases=("KSampler", "Sampling"))])
+    assert known_elsewhere("ksampler", known) == (
+        "What is KSampler in other tools is core.sample here."
+    )
+    assert "core.sample" in known_elsewhere("Sampling", known)
+    assert known_elsewhere("core.sample", known) == ""
+    assert Catalog.from_json(json.loads(json.dumps(known.to_json())))["core.sample"].aliases == (
+        "KSampler",
+        "Sampling",
+    )
 
 
 @pytest.mark.parametrize("range", [[], [1], "", "x", 3])

@@ -85,6 +85,8 @@ def node_help(spec: NodeSpec) -> str:
     """A node's own words as HTML: what it does, its sockets, its params."""
     parts = [f"<h3>{_escaped(spec.title)}</h3><p><code>{_escaped(spec.id)}</code></p>"]
     parts += [f"<p>{_escaped(text)}</p>" for text in spec.help.split("\n\n") if text.strip()]
+    if spec.aliases:
+        parts.append(f"<p>In other tools: {_escaped(', '.join(spec.aliases))}.</p>")
     for title, entries in (
         ("Takes", [(item.title or item.name, _socket(item)) for item in spec.inputs]),
         ("Settings", [(item.title or item.name, _param(item)) for item in spec.params]),

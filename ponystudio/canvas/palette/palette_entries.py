@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ponystudio.api.spec import NodeSpec, can_feed
-from ponystudio.graph.catalog import COMFYUI
 from ponystudio.graph.editing import wiring
 from ponystudio.qt.i18n import tr
 from ponystudio.widgets import fuzzy_match, theme
 
-_COMFYUI_NAMES = {ours: name for name, ours in COMFYUI.items()}
+_WORDS_OF_CLASSES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Rows under "Best match"; the others also fit.
 _BEST = 2
 
@@ -72,7 +72,9 @@ def node_entries(catalog: Mapping[str, NodeSpec]) -> list[PaletteEntry]:
 
 
 def node_entry(spec: NodeSpec) -> PaletteEntry:
-    words = (_COMFYUI_NAMES.get(spec.id, ""), spec.id.rpartition(".")[2].replace("_", " "))
+    known = " ".join(spec.aliases)
+    known = f"{known} {_WORDS_OF_CLASSES.sub(' ', known)}"
+    words = (known, spec.id.rpartition(".")[2].replace("_", " "))
     text = first_sentence(spec.help)
     return PaletteEntry(spec.title, text, spec.group, spec, words=(*words, spec.group, text))
 

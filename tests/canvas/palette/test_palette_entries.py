@@ -33,6 +33,16 @@ def test_a_filter_keeps_what_fits(filter, inside, outside):
     assert outside not in CATALOG or not filter.passes(CATALOG[outside])
 
 
+def test_what_other_tools_call_a_node_finds_it():
+    entries = node_entries(CATALOG)
+    for spec in CATALOG.values():
+        for alias in spec.aliases:
+            found = [row.entry.value.id for row in rows(alias, entries) if row.entry]
+            assert spec.id in found[:3], alias
+    found = [row.entry.value.id for row in rows("noise mask", entries) if row.entry]
+    assert found[0] == "core.mask_latent"  # SetLatentNoiseMask
+
+
 def test_a_filter_is_said_in_words():
     assert SocketFilter("image", "takes").text == "takes Image"
     assert SocketFilter("bool", "gives").text == "gives Yes / no"
