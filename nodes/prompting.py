@@ -1,11 +1,30 @@
-"""Nodes that turn words into conditionings."""
+"""Nodes that turn words into conditionings, and say where and when they hold."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ponystudio.api import Annotated, Choice, Clip, Conditioning, Context, Label, Range, Text, node
+from ponystudio.api import (
+    Annotated,
+    Area,
+    Choice,
+    Clip,
+    Conditioning,
+    Context,
+    Entry,
+    Label,
+    Mask,
+    Range,
+    Text,
+    node,
+)
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS, EMPTY, notes
+from ponystudio.errors import MismatchedValues, ParamRange
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @node("core.encode_prompt", title="Prompt", group="Text", aliases=("CLIPTextEncode",))
@@ -33,7 +52,8 @@ def encode_prompt(
         ctx.note(said)
     with ctx.models.open(clip) as encoder:
         encoded = encoder.encode(text, dialect=dialect, clip_skip=clip_skip, empty=empty)
-    return Conditioning(encoded.context, clip.family, encoded.padding, encoded.pooled)
+    entry = Entry(encoded.context, encoded.padding, encoded.pooled)
+    return Conditioning((entry,), clip.family)
 
 
 Side = Annotated[int, Range(0, 16384, soft=(256, 2048), step=8)]
@@ -56,7 +76,7 @@ def set_sizes(
     A large original asks for detail, a cut for a subject that leaves the picture.
     """
     sizes = (height, width, crop_top, crop_left, target_height, target_width)
-    return replace(conditioning, sizes=sizes)
+    return conditioning.changed(sizes=sizes)
 
 
 @node(
@@ -71,4 +91,221 @@ def set_guidance(
 
     It takes the place of the sampler's guidance, which stays at 1.
     """
-    return replace(conditioning, guidance=guidance)
+    return conditioning.changed(guidance=guidance)
+
+
+# --- Several prompts for one picture --------------------------------------------------------------
+
+
+Strength = Annotated[float, Range(0, 10, soft=(0, 2), step=0.05)]
+
+
+@node("core.combine_prompts", title="Combine prompts", group="Text", exact=True)
+def combine_prompts(first: Conditioning, second: Conditioning) -> Conditioning:
+    """Follow two prompts at once: where both speak of the same place, their mean by strength.
+
+    Each is asked by itself, so that a step takes longer. ComfyUI: Conditioning (Combine).
+    """
+    _check_kin(first, second, "second")
+    return replace(first, entries=(*first.entries, *second.entries))
+
+
+@node("core.concat_prompts", title="Join prompts", group="Text", exact=True)
+def concat_prompts(first: Conditioning, second: Conditioning) -> Conditioning:
+    """Read two prompts as one long one, each still by itself: the words of one do not touch the
+    other's.
+
+    Costs little more than one. ComfyUI: Conditioning (Concat).
+
+    Args:
+        second: What stands behind every part of the first; of several parts the first counts.
+    """
+    import torch
+
+    _check_kin(first, second, "second")
+    behind = second.entries[0].context
+    return replace(
+        first,
+        entries=tuple(
+            replace(entry, context=torch.cat([entry.context, behind.to(entry.context)], dim=1))
+            for entry in first.entries
+        ),
+    )
+
+
+@node("core.average_prompts", title="Mix prompts", group="Text", exact=True)
+def average_prompts(
+    first: Conditioning,
+    second: Conditioning,
+    *,
+    strength: Annotated[float, Range(0, 1, step=0.01), Label("Share of the first")] = 0.5,
+) -> Conditioning:
+    """A prompt between two: their numbers are mixed before the model reads them.
+
+    Costs no more than one. ComfyUI: Conditioning (Average).
+
+    Args:
+        second: What is mixed into every part of the first; of several parts the first counts.
+        strength: 1 is the first prompt alone, 0 the second.
+    """
+    _check_kin(first, second, "second")
+    other = second.entries[0]
+
+    def mixed(entry: Entry) -> Entry:
+        pooled, further = entry.pooled, other.pooled
+        if pooled is not None and further is not None:
+            pooled = strength * pooled + (1 - strength) * further.to(pooled)
+        context = strength * entry.context + (1 - strength) * _as_long(other.context, entry.context)
+        return replace(entry, context=context, pooled=further if pooled is None else pooled)
+
+    return replace(first, entries=tuple(map(mixed, first.entries)))
+
+
+@node("core.zero_prompt", title="No prompt", group="Text", exact=True)
+def zero_prompt(conditioning: Conditioning) -> Conditioning:
+    """All zeros in place of a prompt: not the states of no words, but nothing at all.
+
+    ComfyUI: ConditioningZeroOut; the usual negative prompt of FLUX and SD3.
+    """
+    return replace(
+        conditioning,
+        entries=tuple(
+            replace(
+                entry,
+                context=entry.context * 0,
+                pooled=None if entry.pooled is None else entry.pooled * 0,
+            )
+            for entry in conditioning.entries
+        ),
+    )
+
+
+# --- Where and when a prompt holds ----------------------------------------------------------------
+
+
+UNITS = ("pixels", "share")
+Edge = Annotated[float, Range(0, 16384, soft=(0, 2048), step=8)]
+
+
+@node("core.set_area", title="Area of a prompt", group="Text", exact=True)
+def set_area(
+    conditioning: Conditioning,
+    *,
+    unit: Annotated[str, Choice(UNITS)] = "pixels",
+    x: Edge = 0,
+    y: Edge = 0,
+    width: Edge = 512,
+    height: Edge = 512,
+    strength: Strength = 1.0,
+) -> Conditioning:
+    """Let a prompt speak of a rectangle of the picture alone.
+
+    Combine it with a prompt for the whole picture. ComfyUI: Conditioning (Set Area).
+
+    Args:
+        unit: Pixels, or shares of the picture's sides, 0 to 1.
+        x: Where it begins, from the left.
+        y: Where it begins, from the top.
+        strength: How much it counts beside other prompts for the same place.
+    """
+    if unit == "share":
+        for name, value in (("x", x), ("y", y), ("width", width), ("height", height)):
+            if value > 1:
+                raise ParamRange(
+                    f"{value:g} is no share of the picture.",
+                    socket=name,
+                    remedy="Choose 0 to 1, or take pixels for the unit.",
+                )
+    least = 8 if unit == "pixels" else 0
+    for name, side in (("width", width), ("height", height)):
+        if side < least or not side:
+            raise ParamRange(
+                f"The area has a {name} of {side:g}.",
+                socket=name,
+                remedy=f"Make it at least {least} pixels." if least else "Make it more than 0.",
+            )
+    if unit == "share" and not (x < 1 and y < 1):
+        raise ParamRange(
+            "The area begins where the picture ends.",
+            socket="y" if x < 1 else "x",
+            remedy="Choose less than 1.",
+        )
+    area = Area(x, y, width, height, relative=unit == "share")
+    return conditioning.changed(area=area, strength=strength)
+
+
+REGIONS = ("everywhere", "around the mask")
+
+
+@node("core.set_region_mask", title="Region of a prompt", group="Text", exact=True)
+def set_region_mask(
+    conditioning: Conditioning,
+    mask: Mask,
+    *,
+    strength: Strength = 1.0,
+    seen: Annotated[str, Choice(REGIONS)] = "everywhere",
+) -> Conditioning:
+    """Let a prompt count where a mask is white, and less where it is grey.
+
+    Combine it with a prompt for the whole picture. ComfyUI: Conditioning (Set Mask).
+
+    Args:
+        mask: Of the picture; any size is scaled to it.
+        strength: How much it counts beside other prompts for the same place.
+        seen: What the model sees while it reads this prompt: all of the picture, or only the part
+            around the mask, which is faster, and puts all that the prompt says there.
+    """
+    return conditioning.changed(
+        mask=mask.values, mask_strength=strength, within_mask=seen == REGIONS[1]
+    )
+
+
+@node("core.set_strength", title="Strength of a prompt", group="Text", exact=True)
+def set_strength(conditioning: Conditioning, *, strength: Strength = 1.0) -> Conditioning:
+    """How much a prompt counts beside the others that it is combined with.
+
+    ComfyUI: ConditioningSetAreaStrength.
+    """
+    return conditioning.changed(strength=strength)
+
+
+Share = Annotated[float, Range(0, 1, step=0.01)]
+
+
+@node("core.set_range", title="Range of a prompt", group="Text", exact=True)
+def set_range(conditioning: Conditioning, *, start: Share = 0.0, end: Share = 1.0) -> Conditioning:
+    """Let a prompt hold for a part of the run: its beginning decides what is where, its end the
+    detail.
+
+    Combine it with prompts for the rest of the run. ComfyUI: ConditioningSetTimestepRange.
+
+    Args:
+        start: From which share of a whole run; 0 is its beginning.
+        end: To which share; 1 is its end.
+    """
+    if start > end:
+        raise ParamRange(
+            f"The range begins at {start:g} and ends before, at {end:g}.",
+            socket="end",
+            remedy="Swap the two.",
+        )
+    return conditioning.changed(start=start, end=end)
+
+
+def _check_kin(first: Conditioning, second: Conditioning, socket: str) -> None:
+    """Raise MismatchedValues for prompts of two families."""
+    if first.family != second.family:
+        one, other = (find_family(prompt.family).title for prompt in (first, second))
+        raise MismatchedValues(
+            f"One prompt is made for {one}, the other for {other}.",
+            socket=socket,
+            remedy="Make both with the text encoder of one model.",
+        )
+
+
+def _as_long(context: Tensor, wanted: Tensor) -> Tensor:
+    """Cut, or lengthened with zeros, to as many tokens as `wanted` [B,n,width] has."""
+    from torch.nn.functional import pad
+
+    context = context[:, : wanted.shape[1]].to(wanted)
+    return pad(context, (0, 0, 0, wanted.shape[1] - context.shape[1]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ponystudio.api import Conditioning
+from ponystudio.api import Conditioning, Entry
 from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.sampling.run import sample
 
@@ -40,4 +40,4 @@ class Painter:
 
     def _encode(self, text: str) -> Conditioning:
         encoded = self.encoder.encode(text)
-        return Conditioning(encoded.context, "sd1", encoded.padding, encoded.pooled)
+        return Conditioning((Entry(encoded.context, encoded.padding, encoded.pooled),), "sd1")

@@ -31,8 +31,10 @@ from ponystudio.api.spec import (
 if TYPE_CHECKING:
     from ponystudio.api.context import Context, Models
     from ponystudio.api.values import (
+        Area,
         Clip,
         Conditioning,
+        Entry,
         Image,
         Latent,
         Mask,
@@ -47,11 +49,13 @@ __all__ = [
     "SEED_MAX",
     "Affects",
     "Annotated",
+    "Area",
     "Choice",
     "Clip",
     "Conditioning",
     "Context",
     "Cosmetic",
+    "Entry",
     "File",
     "Image",
     "InputSpec",

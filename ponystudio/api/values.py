@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,25 +46,63 @@ class Latent:
     shown: Tensor | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Conditioning:
-    """A prompt as the denoiser reads it.
+@dataclass(frozen=True)
+class Area:
+    """A rectangle of a picture, `x` and `y` its top left corner: in pixels or, where it is
+    `relative`, in shares of the picture's sides."""
 
-    `context`: float32 [1,n,width], of CLIP 77 tokens a chunk.
+    x: float
+    y: float
+    width: float
+    height: float
+    relative: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """What is said of a picture, or of a part of it, for a run or a part of it.
+
+    `context`: float32 [1 or B,n,width], of CLIP 77 tokens a chunk.
     `padding`: float32 [1,77,width], the empty chunk that lengthens the shorter of two prompts;
     None where the dialect repeats tokens instead, and for families that read any length.
-    `pooled`: float32 [1,width] for the families that have it.
+    `pooled`: float32 [1 or B,width] for the families that have it.
     `sizes`: what SDXL is told of the picture, in pixels: height and width of the original, top and
     left of the cut, height and width of the aim; None for those of the picture that is made.
     `guidance`: what FLUX dev is told of how closely it shall follow; None for its own.
+    `area`: the part of the picture that it is about; None for all of it.
+    `mask`: [1 or B,1,H,W], how much it counts where; None for 1 everywhere. `mask_strength`: of
+    that; `within_mask`: it is about the part of the picture around the mask alone.
+    `strength`: how much it counts beside the others of its list.
+    `start`, `end`: from which share of a whole run to which it holds, 0..1.
     """
 
     context: Tensor
-    family: str
     padding: Tensor | None = None
     pooled: Tensor | None = None
     sizes: tuple[int, ...] | None = None
     guidance: float | None = None
+    area: Area | None = None
+    mask: Tensor | None = None
+    mask_strength: float = 1.0
+    within_mask: bool = False
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """A prompt as the denoiser reads it: entries that together say what the picture shall show.
+
+    Where several speak of the same place, the picture follows their mean by strength.
+    """
+
+    entries: tuple[Entry, ...]
+    family: str
+
+    def changed(self, **fields: Any) -> Conditioning:
+        """The same with these fields of every entry."""
+        return replace(self, entries=tuple(replace(entry, **fields) for entry in self.entries))
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def step_times(run: Callable[[Callable[[], None]], Any]) -> tuple[list[float], A
 def ours(path: Path, dtype: Any, side: int, steps: int, _config: Path) -> dict[str, Any]:
     import torch
 
-    from ponystudio.api import Conditioning
+    from ponystudio.api import Conditioning, Entry
     from ponystudio.diffusion.loading.load import load
     from ponystudio.diffusion.sampling.run import sample
 
@@ -86,7 +86,9 @@ def ours(path: Path, dtype: Any, side: int, steps: int, _config: Path) -> dict[s
 
     (encoder, denoiser, autoencoder), load_seconds = second(load_parts)
     positive, negative = (
-        Conditioning(encoded.context, denoiser.family.name, encoded.padding, encoded.pooled)
+        Conditioning(
+            (Entry(encoded.context, encoded.padding, encoded.pooled),), denoiser.family.name
+        )
         for encoded in map(encoder.encode, PROMPTS)
     )
     seconds, values = step_times(

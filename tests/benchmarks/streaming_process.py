@@ -41,7 +41,7 @@ def timed(steps: Callable[[Callable[[], None]], Any]) -> list[float]:
 def ours(who: str, path: Path, cells: int, steps: int, prompts: Any) -> dict[str, Any]:
     import torch
 
-    from ponystudio.api import Conditioning
+    from ponystudio.api import Conditioning, Entry
     from ponystudio.diffusion.loading.load import load
     from ponystudio.diffusion.sampling.run import sample
 
@@ -54,7 +54,7 @@ def ours(who: str, path: Path, cells: int, steps: int, prompts: Any) -> dict[str
     seconds = timed(
         lambda tick: sample(
             denoiser,
-            *(Conditioning(context, "auraflow") for context in prompts),
+            *(Conditioning((Entry(context),), "auraflow") for context in prompts),
             torch.zeros(1, 4, cells, cells),
             seed=1,
             steps=steps,

@@ -15,7 +15,7 @@ import torch
 
 from helpers import full_flows
 from helpers.measured import measured
-from ponystudio.api import Conditioning
+from ponystudio.api import Conditioning, Entry
 from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.sampling.run import sample
 from ponystudio_resources import path as resource
@@ -35,7 +35,8 @@ def test_auraflow_streamed_is_the_whole_network_to_the_bit(tmp_path):
     name = "diffusion_models/pony-v7.safetensors"
     generator = torch.Generator().manual_seed(3)
     prompts = [
-        Conditioning(torch.randn(1, 256, 2048, generator=generator), "auraflow") for _ in range(2)
+        Conditioning((Entry(torch.randn(1, 256, 2048, generator=generator)),), "auraflow")
+        for _ in range(2)
     ]
 
     def sampled(path, room):

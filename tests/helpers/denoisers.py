@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ponystudio.api import Conditioning, Entry
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
 
@@ -38,20 +39,14 @@ class FunctionDenoiser:
         return self.function(x, t, context)
 
 
-@dataclass(frozen=True, eq=False)
-class FunctionPrompt:
-    """An encoded prompt of given vectors."""
-
-    context: Tensor
-    padding: Tensor | None = None
-    pooled: Tensor | None = None
-    sizes: tuple[int, ...] | None = None
-    guidance: float | None = None
+def words(context: Tensor, family: str = "sd1", **options: Any) -> Conditioning:
+    """A prompt of one entry, of given vectors."""
+    return Conditioning((Entry(context, **options),), family)
 
 
-def prompt(value: float = 0.0, chunks: int = 1, padding: Tensor | None = None) -> FunctionPrompt:
+def prompt(value: float = 0.0, chunks: int = 1, **options: Any) -> Conditioning:
     """A prompt of `chunks` × 77 equal tokens, three wide."""
-    return FunctionPrompt(torch.full((1, 77 * chunks, 3), value), padding)
+    return words(torch.full((1, 77 * chunks, 3), value), **options)
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,15 @@ class Parameterisation(ABC):
     def sigma(self, t: Tensor) -> Tensor:
         """σ of float64 times that need not be whole; inverse of `t` but for its rounding."""
 
+    def sigma_at(self, share: float) -> float:
+        """σ where this share, 0..1, of a whole run lies behind, even in the network's time: what an
+        entry or a control begins and ends at. Infinite at 0, and 0 at 1."""
+        if share <= 0:
+            return math.inf
+        if share >= 1:
+            return 0.0
+        return float(self.sigma(torch.tensor((1 - share) * self.end, dtype=torch.float64)))
+
     # The network
 
     @abstractmethod

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ponystudio.api import Conditioning, Latent
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling import parameterisation
-from ponystudio.diffusion.sampling.fitting import check_latent, check_prompt
-from ponystudio.diffusion.sampling.guidance import (
+from ponystudio.diffusion.sampling.composition import (
     DenoiserProtocol,
-    Guided,
-    Masked,
-    Prompt,
+    check_areas,
     mask_of_latent,
 )
+from ponystudio.diffusion.sampling.fitting import check_latent, check_prompt
+from ponystudio.diffusion.sampling.guidance import (
+    Guided,
+    GuidedProtocol,
+    Masked,
+    classifier_free,
+)
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES, supports
-from ponystudio.diffusion.sampling.samplers import BROWNIAN, Denoise, Process, samplers
+from ponystudio.diffusion.sampling.samplers import BROWNIAN, Process, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
 from ponystudio.errors import (
     FloatOverflow,
@@ -39,8 +43,8 @@ OnStep = Callable[[int, int, Tensor], None]
 @torch.no_grad()
 def sample(
     denoiser: DenoiserProtocol,
-    positive: Prompt,
-    negative: Prompt,
+    positive: Conditioning,
+    negative: Conditioning,
     values: Tensor,
     *,
     seed: int,
@@ -65,9 +69,9 @@ def sample(
     modulo 2⁶⁴. `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`.
     `mask` [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown` is the latent of the picture
     with a hole at the mask, which models for inpainting are shown. `rescale` in 0..1 is that of
-    guidance.Guided. `scheduler`, `noise`, `ddim_end` are of names.SCHEDULES, NOISES, DDIM_ENDS;
-    `batch_index` is that of noise.first, `rows` that of guidance.Guided. Whatever `on_step` raises
-    ends the run.
+    guidance.classifier_free. `scheduler`, `noise`, `ddim_end` are of names.SCHEDULES, NOISES,
+    DDIM_ENDS; `batch_index` is that of noise.first, `rows` that of composition.Composition.
+    Whatever `on_step` raises ends the run.
 
     Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts,
     masks or latents that do not fit each other or the model, UnsupportedModel for a model that
@@ -89,22 +93,25 @@ def sample(
     latent = _to_sampler(denoiser, values)
     first = noises.first(values.shape, seed, batch_index=batch_index).to(values.device)
     height, width = (side * denoiser.family.downscale for side in values.shape[-2:])
-    D: Denoise = Guided(
+    D: GuidedProtocol = Guided(
         denoiser,
         space,
-        positive,
-        negative,
-        cfg,
-        batch=len(values),
+        classifier_free(positive, negative, cfg, rescale=rescale),
+        shape=values.shape,
         sizes=(height, width, 0, 0, height, width),
         rows=rows,
-        rescale=rescale,
         beside=_beside(denoiser, mask, shown, latent),
     )
     if mask is not None:
         # DDIM paints around noise of its own, as the peers do; the others around the first.
         around = noises.first(values.shape, seed + 1) if sampler == "ddim" else first
-        D = Masked(D, space, mask_of_latent(mask, latent), latent, around.to(values.device))
+        D = Masked(
+            D,
+            space,
+            mask_of_latent(mask.to(latent), latent.shape),
+            latent,
+            around.to(values.device),
+        )
     between = (
         noises.brownian(latent, seed, sigmas)
         if sampler in BROWNIAN
@@ -161,26 +168,16 @@ def _fitted(denoiser: DenoiserProtocol, values: Tensor) -> Tensor:
     return values[:, :1].expand(-1, channels, -1, -1)
 
 
-class OfFamily(Protocol):
-    """A value that was made for the models of one family."""
-
-    @property
-    def family(self) -> str: ...
-
-
-class LatentOfFamily(OfFamily, Protocol):
-    @property
-    def values(self) -> Tensor: ...
-
-
 def check_inputs(
-    family: str, positive: OfFamily, negative: OfFamily, latent: LatentOfFamily, largest: int
+    family: str, positive: Conditioning, negative: Conditioning, latent: Latent, largest: int
 ) -> None:
     """Raise MismatchedValues for what is made for other models than those of `family`, or larger
     than the `largest` picture, in pixels a side, that the model knows (0: no limit)."""
     ours = find_family(family)
+    cells = latent.values.shape[-2], latent.values.shape[-1]
     for socket, prompt in (("positive", positive), ("negative", negative)):
         check_prompt(family, prompt.family, socket)
+        check_areas(prompt.entries, cells, ours.downscale, socket)
     check_latent(family, latent.family)
     _check_size(ours, largest // ours.downscale, latent.values)
 
@@ -195,12 +192,14 @@ def guidance_notes(family: str, cfg: float) -> Iterator[str]:
         )
 
 
-def ignored_inputs(denoiser: DenoiserProtocol, prompts: Iterable[Prompt]) -> Iterator[str]:
+def ignored_inputs(denoiser: DenoiserProtocol, prompts: Iterable[Conditioning]) -> Iterator[str]:
     """What a denoiser is given that it was not made for, one plain sentence each."""
     family = denoiser.family
     if denoiser.shift and denoiser.prediction != "flow":
         yield f"A flow shift means nothing to {family.title}."
-    if not denoiser.guided and any(prompt.guidance is not None for prompt in prompts):
+    if not denoiser.guided and any(
+        entry.guidance is not None for prompt in prompts for entry in prompt.entries
+    ):
         yield f"The guidance of FLUX dev means nothing to this model of {family.title}."
 
 

@@ -19,8 +19,10 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ponystudio.api import (
+    Area,
     Clip,
     Conditioning,
+    Entry,
     Image,
     Latent,
     Mask,
@@ -33,7 +35,19 @@ from ponystudio.api import (
 FORMAT = "ponystudio.result 2"
 _CLASSES: Mapping[str, type[Any]] = {
     cls.__name__: cls
-    for cls in (Clip, Conditioning, Image, Latent, Mask, Model, Patch, Upscaler, Vae)
+    for cls in (
+        Area,
+        Clip,
+        Conditioning,
+        Entry,
+        Image,
+        Latent,
+        Mask,
+        Model,
+        Patch,
+        Upscaler,
+        Vae,
+    )
 }
 _TENSOR, _VALUE, _TUPLE = "$tensor", "$value", "$tuple"
 

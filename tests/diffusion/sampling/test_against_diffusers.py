@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from helpers.denoisers import FunctionDenoiser, FunctionPrompt
-from ponystudio.diffusion.sampling.guidance import Guided
+from helpers.denoisers import FunctionDenoiser, words
+from ponystudio.diffusion.sampling.guidance import Guided, classifier_free
 from ponystudio.diffusion.sampling.noise import between
 from ponystudio.diffusion.sampling.parameterisation import VP
 from ponystudio.diffusion.sampling.samplers import Process, samplers
@@ -43,7 +43,7 @@ def unet():
 @pytest.fixture(scope="module")
 def prompts():
     generator = torch.Generator().manual_seed(1)
-    return [FunctionPrompt(torch.randn(1, 77, 32, generator=generator)) for _ in range(2)]
+    return [words(torch.randn(1, 77, 32, generator=generator)) for _ in range(2)]
 
 
 @torch.no_grad()
@@ -57,7 +57,9 @@ def ours(unet, prompts, sampler, schedule, prediction="eps"):
     levels = sigmas(space, schedule, STEPS, sampler=sampler)
     x = start() * (1 + levels[0] ** 2).sqrt()
     process = Process(
-        Guided(network, space, positive, negative, CFG, batch=1), space, between(x, 4)
+        Guided(network, space, classifier_free(positive, negative, CFG), shape=x.shape),
+        space,
+        between(x, 4),
     )
     states = [x for x, _ in samplers()[sampler](process, x, levels)]
     return [space.finish(x, σ) for x, σ in zip(states, levels[1:], strict=True)]
@@ -72,7 +74,7 @@ def start():
 def theirs(unet, prompts, scheduler, *, exploding=False):
     """The same of a diffusers scheduler; `exploding`: it works in x₀ + σ·ε."""
     positive, negative = prompts
-    context = torch.cat([negative.context, positive.context])
+    context = torch.cat([prompt.entries[0].context for prompt in (negative, positive)])
     scheduler.set_timesteps(STEPS)
     x, states = start(), []
     if exploding:
@@ -127,7 +129,7 @@ def test_heun_on_trailing_steps(unet, prompts):
 
     scheduler = HeunDiscreteScheduler(**BETAS, timestep_spacing="trailing")
     positive, negative = prompts
-    context = torch.cat([negative.context, positive.context])
+    context = torch.cat([prompt.entries[0].context for prompt in (negative, positive)])
     scheduler.set_timesteps(STEPS)
     x = start() * (1 + scheduler.sigmas[0] ** 2).sqrt()
     with torch.no_grad():

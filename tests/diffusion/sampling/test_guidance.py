@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from helpers.denoisers import FunctionDenoiser, FunctionPrompt, prompt
+from helpers.denoisers import FunctionDenoiser, prompt, words
 from ponystudio.diffusion.families import find_family
-from ponystudio.diffusion.sampling.guidance import Guided, rescaled
+from ponystudio.diffusion.sampling.guidance import Guided, classifier_free, rescaled
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.errors import MismatchedValues
 
@@ -20,7 +20,8 @@ def guided(positive, negative, cfg, *, batch=1, space=SPACE, family="sd1", told=
     network = FunctionDenoiser(
         context_mean, prediction=space.prediction, family=find_family(family), guided=told
     )
-    return network, Guided(network, space, positive, negative, cfg, batch=batch, **options)
+    guidance = classifier_free(positive, negative, cfg)
+    return network, Guided(network, space, guidance, shape=(batch, 4, 8, 8), **options)
 
 
 def test_guidance_goes_from_the_negative_beyond_the_positive_prompt():
@@ -103,14 +104,14 @@ def test_prompts_that_would_repeat_too_often_go_one_by_one():
 
 
 def test_each_picture_may_have_its_own_prompt():
-    own = FunctionPrompt(torch.tensor([1.0, 2.0]).view(2, 1, 1).expand(2, 77, 3))
+    own = words(torch.tensor([1.0, 2.0]).view(2, 1, 1).expand(2, 77, 3))
     x = torch.zeros(2, 4, 8, 8)
     _, D = guided(own, prompt(0.0), 2.0, batch=2)
     assert D(x, σ)[:, 0, 0, 0].tolist() == [-4, -8]
 
 
 def test_prompts_for_another_number_of_pictures_are_refused():
-    two = FunctionPrompt(torch.zeros(2, 77, 3))
+    two = words(torch.zeros(2, 77, 3))
     with pytest.raises(MismatchedValues, match="2 pictures cannot guide 3"):
         guided(two, prompt(), 7.5, batch=3)
 
@@ -127,7 +128,7 @@ def test_splitting_the_batch_changes_nothing(rows):
 
 def test_pooled_vectors_follow_their_rows():
     positive, negative = (
-        FunctionPrompt(torch.zeros(1, 77, 3), pooled=torch.full((1, 5), value), sizes=(1,) * 6)
+        words(torch.zeros(1, 77, 3), pooled=torch.full((1, 5), value), sizes=(1,) * 6)
         for value in (1.0, 0.25)
     )
     network, D = guided(positive, negative, 7.5, batch=2, rows=3)
@@ -138,8 +139,8 @@ def test_pooled_vectors_follow_their_rows():
 
 def test_sizes_are_the_pictures_unless_the_prompt_names_others():
     pooled = torch.zeros(1, 5)
-    plain = FunctionPrompt(torch.zeros(1, 77, 3), pooled=pooled)
-    named = FunctionPrompt(torch.zeros(1, 77, 3), pooled=pooled, sizes=(1, 2, 3, 4, 5, 6))
+    plain = words(torch.zeros(1, 77, 3), pooled=pooled)
+    named = words(torch.zeros(1, 77, 3), pooled=pooled, sizes=(1, 2, 3, 4, 5, 6))
     network, D = guided(named, plain, 7.5, batch=1, sizes=(64, 32, 0, 0, 64, 32), family="sdxl")
     D(torch.zeros(1, 4, 8, 4), σ)
     (call,) = network.calls
@@ -165,7 +166,13 @@ def test_velocity_and_back(space):
 def test_what_stands_beside_is_seen_by_every_row():
     network = FunctionDenoiser(lambda x, t, context: x[:, :4], in_channels=9)
     beside = torch.ones(2, 5, 8, 8)
-    D = Guided(network, SPACE, prompt(1.0), prompt(0.25), 7.5, batch=2, beside=beside)
+    D = Guided(
+        network,
+        SPACE,
+        classifier_free(prompt(1.0), prompt(0.25), 7.5),
+        shape=(2, 4, 8, 8),
+        beside=beside,
+    )
     D(torch.zeros(2, 4, 8, 8), σ)
     (call,) = network.calls
     assert call[0].shape == (4, 9, 8, 8)

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ponystudio.diffusion.sampling.guidance import Masked, mask_of_latent
+from ponystudio.diffusion.sampling.composition import mask_of_latent
+from ponystudio.diffusion.sampling.guidance import Masked
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.errors import MismatchedValues
 
@@ -35,7 +36,7 @@ def test_flow_blends_with_its_own_noising():
 def test_a_mask_of_pixels_becomes_one_of_cells():
     mask = torch.zeros(1, 1, 64, 128)
     mask[..., 64:] = 1
-    cells = mask_of_latent(mask, torch.zeros(3, 4, 8, 16))
+    cells = mask_of_latent(mask, (3, 4, 8, 16))
     assert cells.shape == (3, 1, 8, 16)
     assert (cells[..., :8] == 0).all()
     assert (cells[..., 8:] == 1).all()
@@ -44,9 +45,9 @@ def test_a_mask_of_pixels_becomes_one_of_cells():
 def test_edges_between_cells_are_soft():
     mask = torch.zeros(1, 1, 16, 16)
     mask[..., 4:] = 1
-    assert mask_of_latent(mask, torch.zeros(1, 4, 2, 2))[0, 0, 0].tolist() == [0.5, 1]
+    assert mask_of_latent(mask, (1, 4, 2, 2))[0, 0, 0].tolist() == [0.5, 1]
 
 
 def test_masks_for_another_number_of_latents_are_refused():
     with pytest.raises(MismatchedValues, match="2 masks cannot apply to 3 latents"):
-        mask_of_latent(torch.zeros(2, 1, 8, 8), torch.zeros(3, 4, 8, 8))
+        mask_of_latent(torch.zeros(2, 1, 8, 8), (3, 4, 8, 8))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ponystudio.api import Conditioning, Image, Latent, Model, Patch
+from ponystudio.api import Area, Conditioning, Entry, Image, Latent, Model, Patch
 from ponystudio.engine.cache.result_codec import Damaged, NotStorable, decode, encode
 
 VALUES = [
@@ -13,7 +13,7 @@ VALUES = [
     "žluť",
     Image(torch.rand(2, 3, 5, 7)),
     Latent(torch.randn(1, 4, 3, 2).bfloat16(), "sd1", torch.ones(1, 1, 8, 8)),
-    Conditioning(torch.randn(1, 77, 4), "sd1"),
+    Conditioning((Entry(torch.randn(1, 77, 4), area=Area(0, 0, 64, 64)),), "sd1"),
     Model("/a/b", "1234", "sd1", (Patch("/l", "56", 0.5),), (("ema", True),)),
     [torch.arange(3), (torch.zeros(0), "x", 1)],
     torch.ones(4, 4)[:, ::2],

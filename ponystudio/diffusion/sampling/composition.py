@@ -1,0 +1,421 @@
+"""What lists of entries say of a picture: D(x, σ) of each side of a guidance.
+
+An entry may hold for a part of the picture, where a mask is, more or less strongly than others, and
+for a part of the run. At each cell a side is the mean of its entries, Σ m·D / Σ m, as in ComfyUI; a
+cell that none of them covers is 0. What the network is asked at a step goes in as few calls as
+there are sizes, and the same question is asked once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ponystudio.api import Area, Entry
+from ponystudio.diffusion.sampling.parameterisation import Parameterisation, Predictor
+from ponystudio.errors import MismatchedValues
+
+# Repeating tokens changes no result but costs time; beyond this factor two calls are cheaper.
+_MOST_REPEATS = 4
+# What an area's weight rises over from its border, in cells; less in a small one.
+_RAMP = 8
+# The least side of the part that is cut out around a mask, in cells.
+_LEAST_SIDE = 8
+# What stands under the fraction where no entry covers a cell.
+_NOTHING = 1e-37
+
+
+class DenoiserProtocol(Predictor, Protocol):
+    """The network: (x [B,C,h,w] float32 as scaled for it, t [B], context [B,n,width]) → float32."""
+
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def dtype(self) -> torch.dtype: ...
+    @property
+    def in_channels(self) -> int: ...
+    @property
+    def largest(self) -> int: ...
+
+    def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor: ...
+
+
+class Box(NamedTuple):
+    """A part of a latent, in cells."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, x: Tensor) -> Tensor:
+        return x[..., self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def holds(self, other: Box) -> bool:
+        return (
+            self.top <= other.top
+            and self.left <= other.left
+            and other.top + other.height <= self.top + self.height
+            and other.left + other.width <= self.left + self.width
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Entries that together say one thing, and `mode`: how the network is changed while it answers
+    them, as its `mode` argument knows it; None for not at all."""
+
+    entries: tuple[Entry, ...]
+    mode: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """An entry of a side, on its `box` (None: everywhere), with its `weight` [1 or B,1,h,w] there
+    (None: 1), while last ≤ σ ≤ first."""
+
+    side: int
+    entry: Entry
+    box: Box | None
+    weight: Tensor | None
+    first: float
+    last: float
+
+    @property
+    def whole(self) -> bool:
+        return self.box is None and self.weight is None
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """Rows that go to the network together: each row with the parts that it answers, on boxes of
+    one size, the inputs of all rows by name, and the mode of the network."""
+
+    rows: tuple[tuple[Box | None, tuple[_Part, ...]], ...]
+    inputs: dict[str, Tensor]
+    mode: Any
+
+
+class Composition:
+    """D(x, σ) of each of `sides`, for x of `shape` [B,C,h,w].
+
+    `sizes` are those of the picture, for entries that name no others; `rows` bounds how many rows
+    the network gets at once, to save memory (None: all that go together). `beside` [B,C',h,w]: what
+    a network for inpainting is shown beside x.
+    Raises MismatchedValues for entries that do not fit x.
+    """
+
+    def __init__(
+        self,
+        denoiser: DenoiserProtocol,
+        space: Parameterisation,
+        sides: Sequence[Side],
+        *,
+        shape: Sequence[int],
+        sizes: tuple[int, ...] = (),
+        rows: int | None = None,
+        beside: Tensor | None = None,
+    ) -> None:
+        self._denoiser, self._space, self._sides = denoiser, space, sides
+        self._rows, self._beside = rows, beside
+        parts = [
+            part
+            for number, side in enumerate(sides)
+            for entry in side.entries
+            if (part := _part(entry, number, space, denoiser, shape))
+        ]
+        self._parts = [*parts, *_counterparts(parts, len(sides))]
+        self._inputs = self._asked(shape[0], sizes)
+        self._calls: dict[frozenset[int], list[_Call]] = {}
+
+    def __call__(self, x: Tensor, σ: Tensor) -> list[Tensor]:
+        """The picture without noise that each side sees in x [B,C,h,w] at noise level σ."""
+        scaled = x / self._space.input_scale(σ)
+        if self._beside is not None:
+            scaled = torch.cat([scaled, self._beside], dim=1)
+        t = self._space.t(σ).to(x.device)
+        answers: list[list[tuple[_Part, Tensor]]] = [[] for _ in self._sides]
+        for call in self._calls_at(float(σ)):
+            rows = [box.of(scaled) if box else scaled for box, _ in call.rows]
+            outputs = self._network(torch.cat(rows), t, call).float().chunk(len(rows))
+            for (box, parts), output in zip(call.rows, outputs, strict=True):
+                D = self._space.denoised(box.of(x) if box else x, output, σ)
+                for part in parts:
+                    answers[part.side].append((part, D))
+        return [_mean(x, answer) for answer in answers]
+
+    def _asked(self, batch: int, sizes: tuple[int, ...]) -> list[dict[str, Tensor]]:
+        """What the network is told for each part, by name, a row a picture."""
+        entries, there = [part.entry for part in self._parts], self._denoiser.device
+        contexts = [_rows_of(entry.context, batch, there) for entry in entries]
+        if len(contexts) > 1 and self._denoiser.family.repeats:
+            contexts = _same_length(contexts, [entry.padding for entry in entries])
+        return [
+            {"context": context, **_beside(entry, self._denoiser, batch, sizes)}
+            for entry, context in zip(entries, contexts, strict=True)
+        ]
+
+    def _calls_at(self, σ: float) -> list[_Call]:
+        active = frozenset(i for i, part in enumerate(self._parts) if part.last <= σ <= part.first)
+        if active not in self._calls:
+            self._calls[active] = list(self._grouped(sorted(active)))
+        return self._calls[active]
+
+    def _grouped(self, active: Sequence[int]) -> Iterator[_Call]:
+        groups: dict[Any, list[list[int]]] = {}
+        for i in active:
+            box, mode = self._parts[i].box, self._sides[self._parts[i].side].mode
+            shapes = tuple((name, value.shape) for name, value in self._inputs[i].items())
+            rows = groups.setdefault((box and box[2:], mode, shapes), [])
+            # A plain pair is two rows even where they are equal, as it always was.
+            same = [row for row in rows if self._equal(row[0], i)] if len(self._parts) > 2 else []
+            if same:
+                same[0].append(i)
+            else:
+                rows.append([i])
+        for (_, mode, _), rows in groups.items():
+            answering = [tuple(self._parts[i] for i in row) for row in rows]
+            inputs = [self._inputs[row[0]] for row in rows]
+            yield _Call(
+                tuple((parts[0].box, parts) for parts in answering),
+                {name: torch.cat([told[name] for told in inputs]) for name in inputs[0]},
+                mode,
+            )
+
+    def _equal(self, i: int, j: int) -> bool:
+        """Whether the network would be asked the same for both parts."""
+        ours, theirs = self._inputs[i], self._inputs[j]
+        return self._parts[i].box == self._parts[j].box and all(
+            ours[name] is theirs[name] or torch.equal(ours[name], theirs[name]) for name in ours
+        )
+
+    def _network(self, x: Tensor, t: Tensor, call: _Call) -> Tensor:
+        """One call of the network, or several of at most `rows` rows."""
+        count, t = len(x), t.expand(len(x))
+        rows = self._rows or count
+        mode = {} if call.mode is None else {"mode": call.mode}
+        parts = [slice(i, i + rows) for i in range(0, count, rows)]
+        return torch.cat(
+            [
+                self._denoiser(
+                    x[part],
+                    t[part],
+                    **{name: value[part] for name, value in call.inputs.items()},
+                    **mode,
+                )
+                for part in parts
+            ]
+        )
+
+
+def check_areas(
+    entries: Sequence[Entry], cells: tuple[int, int], downscale: int, socket: str
+) -> None:
+    """Raise MismatchedValues for an area outside a latent of (h, w) cells."""
+    for entry in entries:
+        try:
+            _ = entry.area and box_of(entry.area, cells, downscale)
+        except MismatchedValues as error:
+            error.socket = socket
+            raise
+
+
+def box_of(area: Area, cells: tuple[int, int], downscale: int) -> Box:
+    """Where an area lies on a latent of (h, w) cells of `downscale` pixels, cut at its borders.
+
+    Raises MismatchedValues for one that lies outside.
+    """
+    h, w = cells
+    if area.relative:
+        height, width = max(1, round(area.height * h)), max(1, round(area.width * w))
+        top, left = round(area.y * h), round(area.x * w)
+    else:
+        sides = (area.height, area.width, area.y, area.x)
+        height, width, top, left = (int(side) // downscale for side in sides)
+    box = Box(top, left, min(height, h - top), min(width, w - left))
+    if box.height < 1 or box.width < 1:
+        raise MismatchedValues(
+            f"An area of the prompt lies outside the picture, which is {w * downscale} ×"
+            f" {h * downscale} pixels.",
+            remedy="Move it into the picture, or make the picture larger.",
+        )
+    return box
+
+
+def area_weight(box: Box, cells: tuple[int, int]) -> Tensor:
+    """How much an area counts at its cells, float64 [h,w]: 1, and less towards each of its borders
+    that is not one of the latent of (h, w) cells, over min(8, a quarter of the side) cells."""
+    (h, w), (top, left, height, width) = cells, box
+    rows = _ramps(height, top > 0, top + height < h)
+    columns = _ramps(width, left > 0, left + width < w)
+    return rows[:, None] * columns
+
+
+def _ramps(length: int, before: bool, after: bool) -> Tensor:
+    weight, r = torch.ones(length, dtype=torch.float64), min(_RAMP, length // 4)
+    ramp = torch.arange(1, r + 1, dtype=torch.float64) / max(r, 1)
+    if before:
+        weight[:r] *= ramp
+    if after:
+        weight[length - r :] *= ramp.flip(0)
+    return weight
+
+
+def _part(
+    entry: Entry,
+    side: int,
+    space: Parameterisation,
+    denoiser: DenoiserProtocol,
+    shape: Sequence[int],
+) -> _Part | None:
+    """An entry on its part of the latent; None for one that counts nowhere."""
+    h, w = shape[-2:]
+    box = box_of(entry.area, (h, w), denoiser.family.downscale) if entry.area else None
+    weight: Tensor | None = None
+    if entry.mask is not None:
+        mask = mask_of_latent(entry.mask, shape).to(denoiser.device) * entry.mask_strength
+        if entry.within_mask:
+            if not mask.any():
+                return None
+            box = _around(mask, (h, w))
+        weight = (box.of(mask) if box else mask) * entry.strength
+    elif box:
+        ramps = area_weight(box, (h, w)).float().to(denoiser.device)
+        weight = (ramps * entry.strength)[None, None]
+    elif entry.strength != 1:
+        weight = torch.full((1, 1, h, w), entry.strength, device=denoiser.device)
+    if weight is not None and not weight.any():
+        return None
+    if box == Box(0, 0, h, w):
+        box = None
+    first, last = space.sigma_at(entry.start), space.sigma_at(entry.end)
+    return _Part(side, entry, box, weight, first, last)
+
+
+def _around(mask: Tensor, cells: tuple[int, int]) -> Box:
+    """The box around all that is not 0 of a mask [B,1,h,w], at least 8 cells a side where it does
+    not end at the border."""
+    there = mask.abs().amax(dim=(0, 1)) > 0
+    rows, columns = (torch.nonzero(there.any(dim=dim))[:, 0] for dim in (1, 0))
+    top, left = int(rows[0]), int(columns[0])
+    height = max(_LEAST_SIDE, int(rows[-1]) + 1 - top)
+    width = max(_LEAST_SIDE, int(columns[-1]) + 1 - left)
+    return Box(top, left, min(height, cells[0] - top), min(width, cells[1] - left))
+
+
+def _counterparts(parts: Sequence[_Part], sides: int) -> Iterator[_Part]:
+    """For each area of one side that another does not have, what the other says of that area: the
+    words of its smallest part around it, else those of one that is everywhere."""
+    there = [[part for part in parts if part.side == side] for side in range(sides)]
+    for one in reversed(range(sides)):
+        for part in list(there[one]):
+            for other in range(sides):
+                if part.box is None or other == one:
+                    continue
+                around = [p for p in there[other] if p.box is None or p.box.holds(part.box)]
+                if not around:
+                    continue
+                words = min(around, key=_cells)
+                if words.box == part.box:
+                    continue
+                entry = replace(
+                    words.entry,
+                    area=part.entry.area,
+                    mask=part.entry.mask,
+                    mask_strength=part.entry.mask_strength,
+                    within_mask=part.entry.within_mask,
+                    strength=part.entry.strength,
+                )
+                made = replace(part, side=other, entry=entry)
+                there[other].append(made)
+                yield made
+
+
+def _cells(part: _Part) -> float:
+    return part.box.height * part.box.width if part.box else math.inf
+
+
+def _mean(x: Tensor, answers: Sequence[tuple[_Part, Tensor]]) -> Tensor:
+    """Σ m·D / Σ m at each cell."""
+    if len(answers) == 1 and answers[0][0].whole:
+        return answers[0][1]
+    total, weights = torch.zeros_like(x), torch.full_like(x, _NOTHING)
+    for part, D in answers:
+        m = torch.ones_like(D) if part.weight is None else part.weight
+        for sum, share in ((total, m * D), (weights, m)):
+            there = part.box.of(sum) if part.box else sum
+            there += share
+    return total / weights
+
+
+def mask_of_latent(mask: Tensor, shape: Sequence[int]) -> Tensor:
+    """A mask [1 or B,1,H,W] of pixels as [B,1,h,w], for each cell of a latent of `shape`."""
+    batch, _, *cells = shape
+    if len(mask) not in (1, batch):
+        raise MismatchedValues(
+            f"{len(mask)} masks cannot apply to {batch} latents.",
+            remedy="Use one mask for all latents, or one for each.",
+        )
+    mask = interpolate(mask.float(), size=tuple(cells), mode="bilinear")
+    return mask.expand(batch, -1, -1, -1)
+
+
+def _beside(
+    entry: Entry, denoiser: DenoiserProtocol, batch: int, sizes: tuple[int, ...]
+) -> dict[str, Tensor]:
+    """What the network is told beside the states of the prompt, by name, a row a picture."""
+    told: dict[str, Tensor] = {}
+    if entry.pooled is not None:
+        told["pooled"] = entry.pooled
+        if denoiser.family.sized:
+            told["sizes"] = torch.tensor([entry.sizes or sizes])
+    if denoiser.guided:
+        chosen = denoiser.family.guidance if entry.guidance is None else entry.guidance
+        told["guidance"] = torch.tensor([chosen])
+    return {name: _rows_of(value, batch, denoiser.device) for name, value in told.items()}
+
+
+def _rows_of(tensor: Tensor, batch: int, device: torch.device) -> Tensor:
+    """One row for each picture."""
+    if len(tensor) not in (1, batch):
+        raise MismatchedValues(
+            f"A prompt for {len(tensor)} pictures cannot guide {batch}.",
+            remedy="Use one prompt for all pictures, or one for each.",
+        )
+    return tensor.to(device, torch.float32).expand(batch, *tensor.shape[1:])
+
+
+def _same_length(contexts: list[Tensor], paddings: Sequence[Tensor | None]) -> list[Tensor]:
+    """Lengthen prompts to the same number of tokens, so that they go in one call.
+
+    With the empty chunk where the dialect has one, as A1111 does; else by repeating all tokens,
+    which changes no attention. Prompts that would repeat too often stay as they are.
+    """
+    lengths = [context.shape[1] for context in contexts]
+    longest = max(lengths)
+    padded = [
+        _padded(context, padding, longest - n)
+        for context, padding, n in zip(contexts, paddings, lengths, strict=True)
+    ]
+    if all(context is not None for context in padded):
+        return [context for context in padded if context is not None]
+    common = math.lcm(*lengths)
+    if common > _MOST_REPEATS * min(lengths):
+        return contexts
+    return [c.repeat(1, common // n, 1) for c, n in zip(contexts, lengths, strict=True)]
+
+
+def _padded(context: Tensor, padding: Tensor | None, missing: int) -> Tensor | None:
+    """With empty chunks after it; None where none are there that fit."""
+    if not missing:
+        return context
+    if padding is None or missing % padding.shape[1]:
+        return None
+    chunks = padding.to(context).expand(len(context), -1, -1)
+    return torch.cat([context, *[chunks] * (missing // padding.shape[1])], dim=1)
