@@ -60,7 +60,9 @@ Side = Annotated[int, Range(0, 16384, soft=(256, 2048), step=8)]
 Offset = Annotated[int, Range(0, 16384, soft=(0, 1024), step=8)]
 
 
-@node("core.set_sizes", title="SDXL sizes", group="Text", exact=True)
+@node(
+    "core.set_sizes", title="SDXL sizes", group="Text", exact=True, aliases=("CLIPTextEncodeSDXL",)
+)
 def set_sizes(
     conditioning: Conditioning,
     *,
@@ -100,22 +102,34 @@ def set_guidance(
 Strength = Annotated[float, Range(0, 10, soft=(0, 2), step=0.05)]
 
 
-@node("core.combine_prompts", title="Combine prompts", group="Text", exact=True)
+@node(
+    "core.combine_prompts",
+    title="Combine prompts",
+    group="Text",
+    exact=True,
+    aliases=("ConditioningCombine",),
+)
 def combine_prompts(first: Conditioning, second: Conditioning) -> Conditioning:
     """Follow two prompts at once: where both speak of the same place, their mean by strength.
 
-    Each is asked by itself, so that a step takes longer. ComfyUI: Conditioning (Combine).
+    Each is asked by itself, so that a step takes longer.
     """
     _check_kin(first, second, "second")
     return replace(first, entries=(*first.entries, *second.entries))
 
 
-@node("core.concat_prompts", title="Join prompts", group="Text", exact=True)
+@node(
+    "core.concat_prompts",
+    title="Join prompts",
+    group="Text",
+    exact=True,
+    aliases=("ConditioningConcat",),
+)
 def concat_prompts(first: Conditioning, second: Conditioning) -> Conditioning:
     """Read two prompts as one long one, each still by itself: the words of one do not touch the
     other's.
 
-    Costs little more than one. ComfyUI: Conditioning (Concat).
+    Costs little more than one.
 
     Args:
         second: What stands behind every part of the first; of several parts the first counts.
@@ -133,7 +147,13 @@ def concat_prompts(first: Conditioning, second: Conditioning) -> Conditioning:
     )
 
 
-@node("core.average_prompts", title="Mix prompts", group="Text", exact=True)
+@node(
+    "core.average_prompts",
+    title="Mix prompts",
+    group="Text",
+    exact=True,
+    aliases=("ConditioningAverage",),
+)
 def average_prompts(
     first: Conditioning,
     second: Conditioning,
@@ -142,7 +162,7 @@ def average_prompts(
 ) -> Conditioning:
     """A prompt between two: their numbers are mixed before the model reads them.
 
-    Costs no more than one. ComfyUI: Conditioning (Average).
+    Costs no more than one.
 
     Args:
         second: What is mixed into every part of the first; of several parts the first counts.
@@ -161,23 +181,19 @@ def average_prompts(
     return replace(first, entries=tuple(map(mixed, first.entries)))
 
 
-@node("core.zero_prompt", title="No prompt", group="Text", exact=True)
+@node(
+    "core.zero_prompt",
+    title="No prompt",
+    group="Text",
+    exact=True,
+    aliases=("ConditioningZeroOut",),
+)
 def zero_prompt(conditioning: Conditioning) -> Conditioning:
     """All zeros in place of a prompt: not the states of no words, but nothing at all.
 
-    ComfyUI: ConditioningZeroOut; the usual negative prompt of FLUX and SD3.
+    The usual negative prompt of FLUX and SD3.
     """
-    return replace(
-        conditioning,
-        entries=tuple(
-            replace(
-                entry,
-                context=entry.context * 0,
-                pooled=None if entry.pooled is None else entry.pooled * 0,
-            )
-            for entry in conditioning.entries
-        ),
-    )
+    return replace(conditioning, entries=tuple(map(_nothing, conditioning.entries)))
 
 
 # --- Where and when a prompt holds ----------------------------------------------------------------
@@ -187,7 +203,13 @@ UNITS = ("pixels", "share")
 Edge = Annotated[float, Range(0, 16384, soft=(0, 2048), step=8)]
 
 
-@node("core.set_area", title="Area of a prompt", group="Text", exact=True)
+@node(
+    "core.set_area",
+    title="Area of a prompt",
+    group="Text",
+    exact=True,
+    aliases=("ConditioningSetArea", "ConditioningSetAreaPercentage", "Regional prompting"),
+)
 def set_area(
     conditioning: Conditioning,
     *,
@@ -200,7 +222,7 @@ def set_area(
 ) -> Conditioning:
     """Let a prompt speak of a rectangle of the picture alone.
 
-    Combine it with a prompt for the whole picture. ComfyUI: Conditioning (Set Area).
+    Combine it with a prompt for the whole picture.
 
     Args:
         unit: Pixels, or shares of the picture's sides, 0 to 1.
@@ -237,7 +259,13 @@ def set_area(
 REGIONS = ("everywhere", "around the mask")
 
 
-@node("core.set_region_mask", title="Region of a prompt", group="Text", exact=True)
+@node(
+    "core.set_region_mask",
+    title="Region of a prompt",
+    group="Text",
+    exact=True,
+    aliases=("ConditioningSetMask", "Regional Prompter", "Latent Couple"),
+)
 def set_region_mask(
     conditioning: Conditioning,
     mask: Mask,
@@ -247,7 +275,7 @@ def set_region_mask(
 ) -> Conditioning:
     """Let a prompt count where a mask is white, and less where it is grey.
 
-    Combine it with a prompt for the whole picture. ComfyUI: Conditioning (Set Mask).
+    Combine it with a prompt for the whole picture.
 
     Args:
         mask: Of the picture; any size is scaled to it.
@@ -260,11 +288,17 @@ def set_region_mask(
     )
 
 
-@node("core.set_strength", title="Strength of a prompt", group="Text", exact=True)
+@node(
+    "core.set_strength",
+    title="Strength of a prompt",
+    group="Text",
+    exact=True,
+    aliases=("ConditioningSetAreaStrength",),
+)
 def set_strength(conditioning: Conditioning, *, strength: Strength = 1.0) -> Conditioning:
     """How much a prompt counts beside the others that it is combined with.
 
-    ComfyUI: ConditioningSetAreaStrength.
+    It is of use where several are combined.
     """
     return conditioning.changed(strength=strength)
 
@@ -272,12 +306,18 @@ def set_strength(conditioning: Conditioning, *, strength: Strength = 1.0) -> Con
 Share = Annotated[float, Range(0, 1, step=0.01)]
 
 
-@node("core.set_range", title="Range of a prompt", group="Text", exact=True)
+@node(
+    "core.set_range",
+    title="Range of a prompt",
+    group="Text",
+    exact=True,
+    aliases=("ConditioningSetTimestepRange", "Prompt editing"),
+)
 def set_range(conditioning: Conditioning, *, start: Share = 0.0, end: Share = 1.0) -> Conditioning:
     """Let a prompt hold for a part of the run: its beginning decides what is where, its end the
     detail.
 
-    Combine it with prompts for the rest of the run. ComfyUI: ConditioningSetTimestepRange.
+    Combine it with prompts for the rest of the run.
 
     Args:
         start: From which share of a whole run; 0 is its beginning.
@@ -301,6 +341,14 @@ def _check_kin(first: Conditioning, second: Conditioning, socket: str) -> None:
             socket=socket,
             remedy="Make both with the text encoder of one model.",
         )
+
+
+def _nothing(entry: Entry) -> Entry:
+    """The same shapes, and zeros in them."""
+    from ponystudio.diffusion.text.conditioning import Encoded
+
+    encoded = Encoded(entry.context, entry.padding, entry.pooled).zeros()
+    return replace(entry, **vars(encoded))
 
 
 def _as_long(context: Tensor, wanted: Tensor) -> Tensor:
