@@ -121,7 +121,9 @@ def test_another_tokenizer_beside_a_model_is_another_result(form, tmp_path):
 
     class Keep(RunObserver):
         def on_result(self, step, outputs, seconds):
-            contexts.extend(x.context for x in outputs.values() if isinstance(x, Conditioning))
+            contexts.extend(
+                x.entries[0].context for x in outputs.values() if isinstance(x, Conditioning)
+            )
 
     engine = Engine(load_packs(tmp_path), choose("cpu", "fp32"), emit=lambda _: None)
     with closing(engine):
