@@ -46,7 +46,7 @@ class DenoiserProtocol(Predictor, Protocol):
     def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor: ...
 
 
-class Box(NamedTuple):
+class Crop(NamedTuple):
     """A part of a latent, in cells."""
 
     top: int
@@ -57,7 +57,7 @@ class Box(NamedTuple):
     def of(self, x: Tensor) -> Tensor:
         return x[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
-    def holds(self, other: Box) -> bool:
+    def holds(self, other: Crop) -> bool:
         return (
             self.top <= other.top
             and self.left <= other.left
@@ -77,19 +77,19 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """An entry of a side, on its `box` (None: everywhere), with its `weight` [1 or B,1,h,w] there
+    """An entry of a side, on its `crop` (None: everywhere), with its `weight` [1 or B,1,h,w] there
     (None: 1), while last ≤ σ ≤ first."""
 
     side: int
     entry: Entry
-    box: Box | None
+    crop: Crop | None
     weight: Tensor | None
     first: float
     last: float
 
     @property
     def whole(self) -> bool:
-        return self.box is None and self.weight is None
+        return self.crop is None and self.weight is None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ class _Call:
     """Rows that go to the network together: each row with the parts that it answers, on boxes of
     one size, the inputs of all rows by name, and the mode of the network."""
 
-    rows: tuple[tuple[Box | None, tuple[_Part, ...]], ...]
+    rows: tuple[tuple[Crop | None, tuple[_Part, ...]], ...]
     inputs: dict[str, Tensor]
     mode: Any
 
@@ -142,10 +142,10 @@ class Composition:
         t = self._space.t(σ).to(x.device)
         answers: list[list[tuple[_Part, Tensor]]] = [[] for _ in self._sides]
         for call in self._calls_at(float(σ)):
-            rows = [box.of(scaled) if box else scaled for box, _ in call.rows]
+            rows = [crop.of(scaled) if crop else scaled for crop, _ in call.rows]
             outputs = self._network(torch.cat(rows), t, call).float().chunk(len(rows))
-            for (box, parts), output in zip(call.rows, outputs, strict=True):
-                D = self._space.denoised(box.of(x) if box else x, output, σ)
+            for (crop, parts), output in zip(call.rows, outputs, strict=True):
+                D = self._space.denoised(crop.of(x) if crop else x, output, σ)
                 for part in parts:
                     answers[part.side].append((part, D))
         return [_mean(x, answer) for answer in answers]
@@ -170,9 +170,9 @@ class Composition:
     def _grouped(self, active: Sequence[int]) -> Iterator[_Call]:
         groups: dict[Any, list[list[int]]] = {}
         for i in active:
-            box, mode = self._parts[i].box, self._sides[self._parts[i].side].mode
+            crop, mode = self._parts[i].crop, self._sides[self._parts[i].side].mode
             shapes = tuple((name, value.shape) for name, value in self._inputs[i].items())
-            rows = groups.setdefault((box and box[2:], mode, shapes), [])
+            rows = groups.setdefault((crop and crop[2:], mode, shapes), [])
             # A plain pair is two rows even where they are equal, as it always was.
             same = [row for row in rows if self._equal(row[0], i)] if len(self._parts) > 2 else []
             if same:
@@ -183,7 +183,7 @@ class Composition:
             answering = [tuple(self._parts[i] for i in row) for row in rows]
             inputs = [self._inputs[row[0]] for row in rows]
             yield _Call(
-                tuple((parts[0].box, parts) for parts in answering),
+                tuple((parts[0].crop, parts) for parts in answering),
                 {name: torch.cat([told[name] for told in inputs]) for name in inputs[0]},
                 mode,
             )
@@ -191,7 +191,7 @@ class Composition:
     def _equal(self, i: int, j: int) -> bool:
         """Whether the network would be asked the same for both parts."""
         ours, theirs = self._inputs[i], self._inputs[j]
-        return self._parts[i].box == self._parts[j].box and all(
+        return self._parts[i].crop == self._parts[j].crop and all(
             ours[name] is theirs[name] or torch.equal(ours[name], theirs[name]) for name in ours
         )
 
@@ -220,13 +220,13 @@ def check_areas(
     """Raise MismatchedValues for an area outside a latent of (h, w) cells."""
     for entry in entries:
         try:
-            _ = entry.area and box_of(entry.area, cells, downscale)
+            _ = entry.area and crop_of(entry.area, cells, downscale)
         except MismatchedValues as error:
             error.socket = socket
             raise
 
 
-def box_of(area: Area, cells: tuple[int, int], downscale: int) -> Box:
+def crop_of(area: Area, cells: tuple[int, int], downscale: int) -> Crop:
     """Where an area lies on a latent of (h, w) cells of `downscale` pixels, cut at its borders.
 
     Raises MismatchedValues for one that lies outside.
@@ -238,20 +238,20 @@ def box_of(area: Area, cells: tuple[int, int], downscale: int) -> Box:
     else:
         sides = (area.height, area.width, area.y, area.x)
         height, width, top, left = (int(side) // downscale for side in sides)
-    box = Box(top, left, min(height, h - top), min(width, w - left))
-    if box.height < 1 or box.width < 1:
+    crop = Crop(top, left, min(height, h - top), min(width, w - left))
+    if crop.height < 1 or crop.width < 1:
         raise MismatchedValues(
             f"An area of the prompt lies outside the picture, which is {w * downscale} ×"
             f" {h * downscale} pixels.",
             remedy="Move it into the picture, or make the picture larger.",
         )
-    return box
+    return crop
 
 
-def area_weight(box: Box, cells: tuple[int, int]) -> Tensor:
+def area_weight(crop: Crop, cells: tuple[int, int]) -> Tensor:
     """How much an area counts at its cells, float64 [h,w]: 1, and less towards each of its borders
     that is not one of the latent of (h, w) cells, over min(8, a quarter of the side) cells."""
-    (h, w), (top, left, height, width) = cells, box
+    (h, w), (top, left, height, width) = cells, crop
     rows = _ramps(height, top > 0, top + height < h)
     columns = _ramps(width, left > 0, left + width < w)
     return rows[:, None] * columns
@@ -276,37 +276,37 @@ def _part(
 ) -> _Part | None:
     """An entry on its part of the latent; None for one that counts nowhere."""
     h, w = shape[-2:]
-    box = box_of(entry.area, (h, w), denoiser.family.downscale) if entry.area else None
+    crop = crop_of(entry.area, (h, w), denoiser.family.downscale) if entry.area else None
     weight: Tensor | None = None
     if entry.mask is not None:
         mask = mask_of_latent(entry.mask, shape).to(denoiser.device) * entry.mask_strength
         if entry.within_mask:
             if not mask.any():
                 return None
-            box = _around(mask, (h, w))
-        weight = (box.of(mask) if box else mask) * entry.strength
-    elif box:
-        ramps = area_weight(box, (h, w)).float().to(denoiser.device)
+            crop = _around(mask, (h, w))
+        weight = (crop.of(mask) if crop else mask) * entry.strength
+    elif crop:
+        ramps = area_weight(crop, (h, w)).float().to(denoiser.device)
         weight = (ramps * entry.strength)[None, None]
     elif entry.strength != 1:
         weight = torch.full((1, 1, h, w), entry.strength, device=denoiser.device)
     if weight is not None and not weight.any():
         return None
-    if box == Box(0, 0, h, w):
-        box = None
+    if crop == Crop(0, 0, h, w):
+        crop = None
     first, last = space.sigma_at(entry.start), space.sigma_at(entry.end)
-    return _Part(side, entry, box, weight, first, last)
+    return _Part(side, entry, crop, weight, first, last)
 
 
-def _around(mask: Tensor, cells: tuple[int, int]) -> Box:
-    """The box around all that is not 0 of a mask [B,1,h,w], at least 8 cells a side where it does
+def _around(mask: Tensor, cells: tuple[int, int]) -> Crop:
+    """The crop around all that is not 0 of a mask [B,1,h,w], at least 8 cells a side where it does
     not end at the border."""
     there = mask.abs().amax(dim=(0, 1)) > 0
     rows, columns = (torch.nonzero(there.any(dim=dim))[:, 0] for dim in (1, 0))
     top, left = int(rows[0]), int(columns[0])
     height = max(_LEAST_SIDE, int(rows[-1]) + 1 - top)
     width = max(_LEAST_SIDE, int(columns[-1]) + 1 - left)
-    return Box(top, left, min(height, cells[0] - top), min(width, cells[1] - left))
+    return Crop(top, left, min(height, cells[0] - top), min(width, cells[1] - left))
 
 
 def _counterparts(parts: Sequence[_Part], sides: int) -> Iterator[_Part]:
@@ -316,13 +316,13 @@ def _counterparts(parts: Sequence[_Part], sides: int) -> Iterator[_Part]:
     for one in reversed(range(sides)):
         for part in list(there[one]):
             for other in range(sides):
-                if part.box is None or other == one:
+                if part.crop is None or other == one:
                     continue
-                around = [p for p in there[other] if p.box is None or p.box.holds(part.box)]
+                around = [p for p in there[other] if p.crop is None or p.crop.holds(part.crop)]
                 if not around:
                     continue
                 words = min(around, key=_cells)
-                if words.box == part.box:
+                if words.crop == part.crop:
                     continue
                 entry = replace(
                     words.entry,
@@ -338,7 +338,7 @@ def _counterparts(parts: Sequence[_Part], sides: int) -> Iterator[_Part]:
 
 
 def _cells(part: _Part) -> float:
-    return part.box.height * part.box.width if part.box else math.inf
+    return part.crop.height * part.crop.width if part.crop else math.inf
 
 
 def _mean(x: Tensor, answers: Sequence[tuple[_Part, Tensor]]) -> Tensor:
@@ -349,7 +349,7 @@ def _mean(x: Tensor, answers: Sequence[tuple[_Part, Tensor]]) -> Tensor:
     for part, D in answers:
         m = torch.ones_like(D) if part.weight is None else part.weight
         for sum, share in ((total, m * D), (weights, m)):
-            there = part.box.of(sum) if part.box else sum
+            there = part.crop.of(sum) if part.crop else sum
             there += share
     return total / weights
 

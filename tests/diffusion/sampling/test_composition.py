@@ -5,12 +5,12 @@ from helpers.denoisers import FunctionDenoiser, words
 from ponystudio.api import Area, Conditioning
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.composition import (
-    Box,
     Composition,
+    Crop,
     Side,
     area_weight,
-    box_of,
     check_areas,
+    crop_of,
 )
 from ponystudio.diffusion.sampling.guidance import (
     Guided,
@@ -53,11 +53,11 @@ def row(D, number=0):
 
 
 def test_an_area_counts_less_towards_borders_inside_the_picture():
-    right = area_weight(Box(0, 8, 16, 16), (16, 32)) * 0.5
+    right = area_weight(Crop(0, 8, 16, 16), (16, 32)) * 0.5
     assert right[3].tolist() == [0.125, 0.25, 0.375, *[0.5] * 10, 0.375, 0.25, 0.125]
-    middle = area_weight(Box(16, 0, 32, 8), (64, 8))[:, 3].tolist()
+    middle = area_weight(Crop(16, 0, 32, 8), (64, 8))[:, 3].tolist()
     assert middle == [*(i / 8 for i in range(1, 9)), *[1] * 16, *(i / 8 for i in range(8, 0, -1))]
-    assert area_weight(Box(0, 0, 4, 8), (4, 16))[0].tolist() == [1, 1, 1, 1, 1, 1, 1, 0.5]
+    assert area_weight(Crop(0, 0, 4, 8), (4, 16))[0].tolist() == [1, 1, 1, 1, 1, 1, 1, 0.5]
 
 
 def test_what_several_say_of_a_cell_is_their_mean_by_weight():
@@ -92,15 +92,15 @@ def test_only_the_part_around_a_mask_is_seen_where_that_is_wanted():
 
 
 @pytest.mark.parametrize(
-    ("area", "box"),
+    ("area", "crop"),
     [
-        (Area(8, 16, 70, 32), Box(2, 1, 4, 8)),
-        (Area(64, 0, 6400, 6400), Box(0, 8, 8, 8)),
-        (Area(0.5, 0.25, 0.5, 0.01, relative=True), Box(2, 8, 1, 8)),
+        (Area(8, 16, 70, 32), Crop(2, 1, 4, 8)),
+        (Area(64, 0, 6400, 6400), Crop(0, 8, 8, 8)),
+        (Area(0.5, 0.25, 0.5, 0.01, relative=True), Crop(2, 8, 1, 8)),
     ],
 )
-def test_areas_are_cut_at_the_borders(area, box):
-    assert box_of(area, (8, 16), 8) == box
+def test_areas_are_cut_at_the_borders(area, crop):
+    assert crop_of(area, (8, 16), 8) == crop
 
 
 def test_an_area_outside_the_picture_is_refused():
