@@ -1,14 +1,48 @@
-"""Nodes on pictures: load, save, show, scale."""
+"""Nodes on whole pictures: load, save, show, scale, cut, turn, pad, batches of them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ponystudio.api import Annotated, Choice, Context, File, Image, Mask, Range, Text, node
-from ponystudio_nodes.masks import Method, Side, alpha_of, opaque
+from ponystudio.api import (
+    Annotated,
+    Choice,
+    Colour,
+    Context,
+    File,
+    Image,
+    Mask,
+    Range,
+    Text,
+    node,
+)
+from ponystudio.diffusion.images.compositing import FILLS
+from ponystudio.diffusion.images.resample import CROPS
+from ponystudio_nodes.masks import (
+    Border,
+    Length,
+    Method,
+    Place,
+    Side,
+    alpha_of,
+    opaque,
+    plain,
+    rectangle,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Count = Annotated[int, Range(1, 4096, soft=(1, 16))]
+BatchIndex = Annotated[int, Range(0, 4095, soft=(0, 15))]
+Crop = Annotated[str, Choice(CROPS)]
 
 COLOURS = ("convert", "keep")
+# By which axes, and how many quarters clockwise.
+FLIPS: Mapping[str, tuple[int, ...]] = {"horizontal": (-1,), "vertical": (-2,)}
+TURNS: Mapping[str, int] = {"90": 1, "180": 2, "270": 3}
 
 
 class LoadedPicture(NamedTuple):
@@ -86,7 +120,12 @@ class ScaledPicture(NamedTuple):
     mask: Mask
 
 
-@node("core.scale_image", title="Scale image", group="Image", aliases=("ImageScale",))
+@node(
+    "core.scale_image",
+    title="Scale image",
+    group="Image",
+    aliases=("ImageScale", "Upscale Image", "Resize image", "Just resize", "Crop and resize"),
+)
 def scale_image(
     image: Image,
     alpha: Mask | None = None,
@@ -94,6 +133,7 @@ def scale_image(
     width: Side = 512,
     height: Side = 512,
     method: Method = "lanczos",
+    crop: Crop = "disabled",
 ) -> ScaledPicture:
     """Make pictures larger or smaller, and what they have of transparency with them.
 
@@ -103,16 +143,309 @@ def scale_image(
         height: In pixels; 0 keeps the proportions.
         method: lanczos is sharpest and good both ways; area is good for making smaller, the
             others only for making larger.
+        crop: Where the proportions differ, disabled stretches the picture, center cuts off what is
+            too much around the centre.
     """
-    from ponystudio.diffusion.images.resample import scale_picture, wanted_size
+    from ponystudio.diffusion.images.resample import wanted_size
+
+    if not width and not height:
+        alpha_of(image, alpha)
+        return ScaledPicture(image, alpha or opaque(image.pixels))
+    return _scaled(image, alpha, wanted_size(image.pixels, width, height), method, crop)
+
+
+@node(
+    "core.scale_image_by",
+    title="Scale image by",
+    group="Image",
+    aliases=("ImageScaleBy", "Upscale Image By", "Resize by"),
+)
+def scale_image_by(
+    image: Image,
+    alpha: Mask | None = None,
+    *,
+    factor: Annotated[float, Range(0.01, 8, soft=(0.25, 4), step=0.05)] = 2.0,
+    method: Method = "lanczos",
+) -> ScaledPicture:
+    """Make pictures larger or smaller by a factor, and their transparency with them.
+
+    Args:
+        alpha: Where the picture is opaque; colours that it hides stay hidden.
+        factor: Of width and height; the results are rounded.
+        method: lanczos is sharpest and good both ways; area is good for making smaller.
+    """
+    height, width = (max(1, round(side * factor)) for side in image.pixels.shape[-2:])
+    return _scaled(image, alpha, (height, width), method)
+
+
+@node(
+    "core.scale_to_megapixels",
+    title="Scale to megapixels",
+    group="Image",
+    aliases=("ImageScaleToTotalPixels", "Scale Image to Total Pixels"),
+)
+def scale_to_megapixels(
+    image: Image,
+    alpha: Mask | None = None,
+    *,
+    megapixels: Annotated[float, Range(0.01, 64, soft=(0.25, 4), step=0.05)] = 1.0,
+    method: Method = "lanczos",
+) -> ScaledPicture:
+    """Give pictures of any proportions the area that a model was made for.
+
+    Args:
+        alpha: Where the picture is opaque; colours that it hides stay hidden.
+        megapixels: In units of 1024 × 1024 pixels; 1 suits SDXL and FLUX, 0.25 Stable Diffusion 1.
+        method: lanczos is sharpest and good both ways; area is good for making smaller.
+    """
+    from ponystudio.diffusion.images.resample import size_of_area
+
+    return _scaled(image, alpha, size_of_area(image.pixels, megapixels), method)
+
+
+class PictureSize(NamedTuple):
+    width: int
+    height: int
+    batch: int
+
+
+@node(
+    "core.image_size",
+    title="Image size",
+    group="Image",
+    exact=True,
+    aliases=("GetImageSize", "Get Image Size", "GetImageSizeAndCount"),
+)
+def image_size(image: Image) -> PictureSize:
+    """Width and height of pictures in pixels, and how many there are."""
+    batch, _, height, width = image.pixels.shape
+    return PictureSize(width, height, batch)
+
+
+@node(
+    "core.empty_image",
+    title="Empty image",
+    group="Image",
+    exact=True,
+    aliases=("EmptyImage", "Solid colour image"),
+)
+def empty_image(
+    *,
+    width: Length = 512,
+    height: Length = 512,
+    batch: Count = 1,
+    colour: Annotated[str, Colour()] = "#000000",
+) -> Image:
+    """Pictures of one colour.
+
+    Args:
+        width: In pixels.
+        height: In pixels.
+        batch: How many.
+        colour: As #RRGGBB.
+    """
+    return Image(plain(colour).repeat(batch, 1, height, width))
+
+
+@node(
+    "core.crop_image",
+    title="Crop image",
+    group="Image",
+    exact=True,
+    aliases=("ImageCrop", "Image Crop"),
+)
+def crop_image(
+    image: Image,
+    alpha: Mask | None = None,
+    *,
+    x: Place = 0,
+    y: Place = 0,
+    width: Length = 512,
+    height: Length = 512,
+) -> ScaledPicture:
+    """Cut a rectangle out of pictures, and out of their transparency.
+
+    Args:
+        alpha: Where the picture is opaque.
+        x: The left side of the cut, in pixels.
+        y: Its upper side, in pixels.
+        width: In pixels; what would lie outside of the picture is left out.
+        height: In pixels; what would lie outside of the picture is left out.
+    """
+    part = rectangle(image.pixels, x, y, width, height)
+    return _moved(image, alpha, lambda planes: planes[..., *part].clone())
+
+
+@node(
+    "core.flip_image",
+    title="Flip image",
+    group="Image",
+    exact=True,
+    aliases=("ImageFlip", "Mirror image"),
+)
+def flip_image(
+    image: Image,
+    alpha: Mask | None = None,
+    *,
+    direction: Annotated[str, Choice(FLIPS)] = "horizontal",
+) -> ScaledPicture:
+    """Mirror pictures, and their transparency.
+
+    Args:
+        alpha: Where the picture is opaque.
+        direction: horizontal swaps left and right, vertical top and bottom.
+    """
+    return _moved(image, alpha, lambda planes: planes.flip(FLIPS[direction]))
+
+
+@node(
+    "core.rotate_image",
+    title="Rotate image",
+    group="Image",
+    exact=True,
+    aliases=("ImageRotate", "Turn image"),
+)
+def rotate_image(
+    image: Image, alpha: Mask | None = None, *, degrees: Annotated[str, Choice(TURNS)] = "90"
+) -> ScaledPicture:
+    """Turn pictures clockwise, and their transparency.
+
+    Args:
+        alpha: Where the picture is opaque.
+        degrees: By how much, clockwise.
+    """
+    return _moved(image, alpha, lambda planes: planes.rot90(TURNS[degrees], (3, 2)))
+
+
+class PaddedPicture(NamedTuple):
+    image: Image
+    mask: Mask
+
+
+@node(
+    "core.pad_image",
+    title="Pad image",
+    group="Image",
+    exact=True,
+    aliases=("ImagePadForOutpaint", "Pad Image for Outpainting", "Outpaint", "Uncrop"),
+)
+def pad_image(
+    image: Image,
+    *,
+    left: Border = 0,
+    top: Border = 0,
+    right: Border = 0,
+    bottom: Border = 0,
+    feather: Annotated[int, Range(0, 4096, soft=(0, 128))] = 40,
+    fill: Annotated[str, Choice(FILLS)] = "grey",
+) -> PaddedPicture:
+    """Put a border around pictures, and give a mask of it, to paint beyond their edges.
+
+    Args:
+        left: The border's width there in pixels, as of the other sides.
+        feather: Over how many pixels the mask reaches into the picture and fades; none where the
+            picture is no larger than twice that.
+        fill: What is on the border: grey as ComfyUI has it, edge repeats the outermost pixels,
+            mirror the picture itself. The latter two give a model something to hold on to.
+    """
+    from ponystudio.diffusion.images.compositing import padded
+
+    sides = {"left": left, "top": top, "right": right, "bottom": bottom}
+    pixels, mask = padded(image.pixels, **sides, feather=feather, fill=fill)
+    return PaddedPicture(Image(pixels), Mask(mask))
+
+
+@node(
+    "core.join_images",
+    title="Join images",
+    group="Image",
+    aliases=("ImageBatch", "Batch Images", "Image list to batch"),
+)
+def join_images(image: Image, other: Image, *, ctx: Context) -> Image:
+    """One batch of the pictures of two.
+
+    Args:
+        other: Come after the first; of another size they are scaled to theirs, and what is too
+            much is cut off around the centre.
+    """
+    import torch
+
+    return Image(torch.cat((image.pixels, fitted(image, other, "bilinear", ctx))))
+
+
+@node(
+    "core.repeat_images",
+    title="Repeat images",
+    group="Image",
+    exact=True,
+    aliases=("RepeatImageBatch",),
+)
+def repeat_images(image: Image, *, times: Count = 2) -> Image:
+    """The same pictures several times in one batch."""
+    return Image(image.pixels.repeat(times, 1, 1, 1))
+
+
+@node(
+    "core.pick_images",
+    title="Pick images",
+    group="Image",
+    exact=True,
+    aliases=("ImageFromBatch", "Get image from batch"),
+)
+def pick_images(image: Image, *, start: BatchIndex = 0, count: Count = 1, ctx: Context) -> Image:
+    """Some pictures of a batch.
+
+    Args:
+        start: The first one, counted from 0.
+        count: How many.
+    """
+    return Image(image.pixels[picked(len(image.pixels), start, count, ctx.note)].clone())
+
+
+def picked(batch: int, start: int, count: int, note: Callable[[str], None]) -> slice:
+    """The part of a batch that is asked for, or the nearest that there is, which is told."""
+    first = min(start, batch - 1)
+    last = min(first + count, batch)
+    if (first, last) != (start, start + count):
+        note(
+            f"Of a batch of {batch}, number {start} and {count - 1} after it cannot be taken:"
+            f" there are {last - first}, from number {first}."
+        )
+    return slice(first, last)
+
+
+def fitted(image: Image, other: Image, method: str, ctx: Context) -> Tensor:
+    """The pixels of the other pictures in the size of the first, and where those are; a change is
+    told."""
+    from ponystudio.diffusion.images.resample import centre_cut, scale_picture
+
+    pixels, size = other.pixels.to(image.pixels), image.pixels.shape[-2:]
+    if pixels.shape[-2:] == size:
+        return pixels
+    ctx.note(
+        f"The other picture was scaled from {pixels.shape[-1]}×{pixels.shape[-2]} to"
+        f" {size[1]}×{size[0]} pixels, to fit the first."
+    )
+    return scale_picture(centre_cut(pixels, size), size, method)
+
+
+def _scaled(
+    image: Image, alpha: Mask | None, size: tuple[int, int], method: str, crop: str = "disabled"
+) -> ScaledPicture:
+    from ponystudio.diffusion.images.resample import centre_cut, scale_picture
     from ponystudio.diffusion.images.transparency import scale_cut_out
 
-    seen = alpha_of(image, alpha)
-    if not width and not height:
-        return ScaledPicture(image, alpha or opaque(image.pixels))
-    size = wanted_size(image.pixels, width, height)
+    pixels, seen = image.pixels, alpha_of(image, alpha)
+    if crop == "center":
+        pixels, seen = centre_cut(pixels, size), None if seen is None else centre_cut(seen, size)
     if seen is None:
-        pixels = scale_picture(image.pixels, size, method)
+        pixels = scale_picture(pixels, size, method)
         return ScaledPicture(Image(pixels), opaque(pixels))
-    pixels, seen = scale_cut_out(image.pixels, seen, size, method)
+    pixels, seen = scale_cut_out(pixels, seen, size, method)
     return ScaledPicture(Image(pixels), Mask(seen))
+
+
+def _moved(image: Image, alpha: Mask | None, move: Callable[[Tensor], Tensor]) -> ScaledPicture:
+    """Pictures and their alpha, both moved in the same way."""
+    seen, pixels = alpha_of(image, alpha), move(image.pixels)
+    return ScaledPicture(Image(pixels), opaque(pixels) if seen is None else Mask(move(seen)))

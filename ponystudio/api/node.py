@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from ponystudio.api.spec import (
     SEED_MAX,
     Affects,
     Choice,
+    Colour,
     Cosmetic,
     File,
     InputSpec,
@@ -41,7 +42,9 @@ Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 class NodeType:
     """A node's spec with the function that does the work.
 
-    `rows` has the class of a row, by the name of the param that is made of them.
+    `rows` has the class of a row, by the name of the param that is made of them. `check` is called
+    before a run with the params that it names, unless wires bring some of them, and raises what is
+    wrong with them together.
     """
 
     spec: NodeSpec
@@ -49,6 +52,7 @@ class NodeType:
     upgrades: Mapping[int, Upgrade] = field(default_factory=dict)
     takes_context: bool = False
     rows: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    check: Callable[..., None] | None = None
 
 
 ATTRIBUTE = "__ponystudio_node__"
@@ -66,24 +70,23 @@ def node(
     exact: bool = False,
     upgrades: Mapping[int, Upgrade] | None = None,
     aliases: Sequence[str] = (),
+    check: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
     """Declare a function as the node `id` ("pack.name"); the function stays as it is.
 
     `upgrades[n]` turns the params of version n into those of n+1. `aliases` are what other tools
-    call such a node: names of ComfyUI's classes, and words of menus. Raises TypeError for a
-    signature that cannot be a node, when the pack is imported.
+    call such a node: names of ComfyUI's classes, and words of menus. `check` is that of NodeType;
+    the function calls it itself, too, for what wires bring. Raises TypeError for a signature that
+    cannot be a node, when the pack is imported.
     """
     if not _ID.fullmatch(id):
         raise TypeError(f"node id {id!r} is not of the form pack.name")
 
     def declare(function: F) -> F:
-        setattr(
-            function,
-            ATTRIBUTE,
-            _node_type(
-                function, id, title, group, version, effects, exact, upgrades or {}, tuple(aliases)
-            ),
+        kind = _node_type(
+            function, id, title, group, version, effects, exact, upgrades or {}, tuple(aliases)
         )
+        setattr(function, ATTRIBUTE, replace(kind, check=check))
         return function
 
     return declare
@@ -235,6 +238,7 @@ def _param(name: str, annotation: Any, default: Any, help: str) -> ParamSpec:
             lines=text.lines,
             prompt=text.prompt,
             file_name=text.file_name,
+            colour=_marker(markers, Colour) is not None,
             **common,
         )
     if base is bool:

@@ -42,7 +42,8 @@ class ParamSpec:
 
     `type`: int, float, text, bool, choice, seed, file or rows. `low`..`high` bound numbers,
     `soft` is the slider's span. `fields` are the columns of a rows param; each row is a mapping
-    from their names, plus "on". `kind` is a file's kind. `affects` is as for inputs.
+    from their names, plus "on". `kind` is a file's kind. `affects` is as for inputs. Of texts,
+    `prompt` has attention syntax, `file_name` begins names of files, `colour` is one as #RRGGBB.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ParamSpec:
     lines: int = 1
     prompt: bool = False
     file_name: bool = False
+    colour: bool = False
     kind: str = ""
     fields: tuple[ParamSpec, ...] = ()
     cosmetic: bool = False
@@ -195,6 +197,11 @@ class Text:
     lines: int = 1
     prompt: bool = False
     file_name: bool = False
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A colour as a text, #RRGGBB, of what is stored in a picture file (sRGB)."""
 
 
 @dataclass(frozen=True)

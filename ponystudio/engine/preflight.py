@@ -8,7 +8,8 @@ are not: a check runs nobody's code. No weight is read, and no torch is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import inspect
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.diffusion.weights.embedding_tensors import PICTURES, bundled
 from ponystudio.engine.node_packs import NodePacks
 from ponystudio.errors import BadInput, Cycle, PonyStudioError, WrongKind
-from ponystudio.graph.coercion import node_arguments
+from ponystudio.graph.coercion import coerce, node_arguments
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.topology import effective, order
 from ponystudio.library.file_checks import check_files
@@ -80,6 +81,8 @@ class _Recipes:
                 continue
             makes = _makes_recipes(kind.spec)
             found = [*(self._made(node, kind) if makes else self._opened(node, kind.spec))]
+            if kind.check and kind.spec.pack == OWN_PACK:
+                found += _checked(node, kind, kind.check)
             # What is given by nodes with errors may be another thing once those are gone.
             if found or not self._spoilt.isdisjoint(node.sources):
                 self._spoilt.add(id)
@@ -188,6 +191,18 @@ class _HeadersOnly:
 
     def note(self, text: str) -> None:
         """Notes are of a run."""
+
+
+def _checked(node: Node, kind: NodeType, check: Callable[..., None]) -> Iterator[PonyStudioError]:
+    """What is wrong with params together, where no wire brings any of those."""
+    wanted = inspect.signature(check).parameters
+    if wanted.keys() & node.inputs.keys():
+        return
+    specs = (kind.spec.param_by_name[name] for name in wanted)
+    try:
+        check(**{s.name: coerce(s, node.params.get(s.name, s.default)) for s in specs})
+    except PonyStudioError as error:
+        yield _at(error, node.id, error.socket)
 
 
 def _makes_recipes(spec: NodeSpec) -> bool:

@@ -3,6 +3,7 @@ that a node is called with."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from ponystudio.graph.catalog import did_you_mean
 from ponystudio.graph.model import Link, Node
 from ponystudio.graph.output_names import checked_prefix
 from ponystudio.graph.plain_json import finite, plain_text, shown, whole
+
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
 def coerce(spec: ParamSpec, value: Any, *, node: str = "") -> Any:
@@ -64,6 +67,10 @@ def _text(spec: ParamSpec, value: Any) -> str:
     text = plain_text(value)
     if spec.file_name:
         checked_prefix(text)
+    if spec.colour:
+        if not _COLOUR.fullmatch(text):
+            raise _wrong_type(value, "a colour", example='"#ff8800"')
+        return text.lower()
     return text
 
 

@@ -66,7 +66,7 @@ def ranked(
 def _begins_words(query: str, text: str) -> bool:
     """Whether all words of the query begin words of the text."""
     known = _WORDS.findall(text[: 10 * _LONGEST].lower())
-    wanted = query[:_LONGEST_QUERY].lower().split()
+    wanted = _WORDS.findall(query[:_LONGEST_QUERY].lower())
     return bool(wanted) and all(any(w.startswith(word) for w in known) for word in wanted)
 
 

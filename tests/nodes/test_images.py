@@ -16,7 +16,23 @@ from ponystudio.diffusion.images.resample import PICTURE_METHODS, scale_picture
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.topology import bypass_input
 from ponystudio_nodes import images, upscale
-from ponystudio_nodes.images import load_image, preview_image, save_image, scale_image
+from ponystudio_nodes.images import (
+    crop_image,
+    empty_image,
+    flip_image,
+    image_size,
+    join_images,
+    load_image,
+    pad_image,
+    pick_images,
+    preview_image,
+    repeat_images,
+    rotate_image,
+    save_image,
+    scale_image,
+    scale_image_by,
+    scale_to_megapixels,
+)
 
 
 def image(*shape: int) -> Image:
@@ -152,8 +168,112 @@ def test_an_alpha_of_another_size_is_not_scaled() -> None:
         scale_image(image(1, 3, 4, 7), Mask(torch.zeros(1, 1, 4, 5)), width=9)
 
 
-@pytest.mark.parametrize(("module", "name"), [(images, "scale_image"), (upscale, "upscale_image")])
+MOVING = ("scale_image", "scale_image_by", "scale_to_megapixels", "crop_image", "flip_image")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [*((images, name) for name in MOVING), (upscale, "upscale_image")]
+)
 def test_a_bypassed_node_hands_on_the_alpha_that_it_is_given(module: ModuleType, name: str) -> None:
     spec = next(kind.spec for kind in nodes_in(module) if kind.spec.id == f"core.{name}")
     assert bypass_input(spec, "image") == "image"
     assert bypass_input(spec, "mask") == "alpha"
+
+
+def test_what_is_too_much_is_cut_off_around_the_centre() -> None:
+    wide = Image(torch.arange(10.0).expand(1, 3, 4, 10) / 10)
+    kept = scale_image(wide, width=4, height=4, method="nearest-exact", crop="center").image.pixels
+    assert (kept[0, 0, 0] * 10).round().tolist() == [3, 4, 5, 6]
+    tall = Image(wide.pixels.transpose(2, 3))
+    alpha = Mask(tall.pixels[:, :1].round())
+    scaled = scale_image(
+        tall, alpha, width=2, height=2, method="nearest-exact", crop="center"
+    )  # fmt: skip
+    assert scaled.mask.values[0, 0].tolist() == [[0, 0], [1, 1]]
+    same = scale_image(wide, width=20, height=8, crop="center").image.pixels
+    assert torch.equal(same, scale_image(wide, width=20, height=8).image.pixels)
+
+
+@pytest.mark.parametrize(
+    ("megapixels", "size"), [(1.0, (1024, 1024)), (0.25, (512, 512)), (0.5, (724, 724))]
+)
+def test_an_area_in_megapixels(megapixels, size) -> None:
+    square = scale_to_megapixels(image(1, 3, 30, 30), megapixels=megapixels, method="bilinear")
+    assert tuple(square.image.pixels.shape[-2:]) == size
+    wide = scale_to_megapixels(image(1, 3, 20, 80), megapixels=megapixels, method="bilinear")
+    height, width = wide.image.pixels.shape[-2:]
+    assert abs(height * width - megapixels * 1024**2) < height + width
+    assert width / height == pytest.approx(4, rel=2 / size[0])
+
+
+def test_factors_round_and_sizes_are_told() -> None:
+    scaled = scale_image_by(image(2, 3, 5, 7), factor=1.5).image
+    assert image_size(scaled) == (10, 8, 2)
+    assert image_size(scale_image_by(scaled, factor=0.01).image) == (1, 1, 2)
+
+
+def test_a_border_to_paint_on() -> None:
+    picture = image(1, 3, 8, 8)
+    wide = pad_image(picture, left=8, feather=3)
+    assert wide.image.pixels.shape == (1, 3, 8, 16)
+    assert torch.equal(wide.image.pixels[..., 8:], picture.pixels)
+    assert bool((wide.image.pixels[..., :8] == 0.5).all())
+    wanted = [1] * 9 + [4 / 9, 1 / 9] + [0] * 5
+    for row in wide.mask.values[0, 0]:
+        assert row.tolist() == pytest.approx(wanted)
+    # Too small to fade, and sides without a border do not.
+    assert pad_image(picture, left=8, feather=4).mask.values[..., 8:].any() == 0
+    around = pad_image(picture, left=1, top=2, right=3, bottom=4, feather=2)
+    mask = around.mask.values[0, 0]
+    assert mask.shape == (14, 12)
+    assert mask[6, 1:9].tolist() == pytest.approx([1, 0.25, 0, 0, 0, 0, 0, 0.25])
+    assert bool((mask[:2] == 1).all())
+    assert bool((mask[10:] == 1).all())
+    assert mask[9, 5].item() == pytest.approx(0.25)
+    unchanged = pad_image(picture)
+    assert torch.equal(unchanged.image.pixels, picture.pixels)
+    assert not unchanged.mask.values.any()
+
+
+def test_what_is_on_a_border() -> None:
+    ramp = Image(torch.tensor([0.1, 0.2, 0.3]).expand(1, 3, 1, 3))
+    row = pad_image(ramp, left=3, right=2, top=1, fill="mirror").image.pixels[0, 0, 0]
+    assert row.tolist() == pytest.approx([0.2, 0.3, 0.2, 0.1, 0.2, 0.3, 0.2, 0.1])
+    row = pad_image(ramp, left=2, right=1, fill="edge").image.pixels[0, 0, 0]
+    assert row.tolist() == pytest.approx([0.1, 0.1, 0.1, 0.2, 0.3, 0.3])
+
+
+def test_cut_turned_and_mirrored_with_the_alpha() -> None:
+    counted = torch.arange(6.0).view(1, 1, 2, 3)
+    picture, alpha = Image((counted / 6).repeat(1, 3, 1, 1)), Mask(counted / 5)
+
+    def seen(found):
+        assert torch.allclose(found.mask.values * 5, found.image.pixels[:, :1] * 6)
+        return (found.mask.values[0, 0] * 5).round().int().tolist()
+
+    assert seen(crop_image(picture, alpha, x=1, y=0, width=2, height=9)) == [[1, 2], [4, 5]]
+    assert seen(flip_image(picture, alpha)) == [[2, 1, 0], [5, 4, 3]]
+    assert seen(flip_image(picture, alpha, direction="vertical")) == [[3, 4, 5], [0, 1, 2]]
+    assert seen(rotate_image(picture, alpha)) == [[3, 0], [4, 1], [5, 2]]  # clockwise
+    assert seen(rotate_image(picture, alpha, degrees="180")) == [[5, 4, 3], [2, 1, 0]]
+    assert seen(rotate_image(picture, alpha, degrees="270")) == [[2, 5], [1, 4], [0, 3]]
+    with pytest.raises(MismatchedValues, match=r"begins at 0, 2, outside of the 3×2"):
+        crop_image(picture, y=2)
+
+
+def test_batches_of_pictures() -> None:
+    context = FakeContext()
+    joined = join_images(image(2, 3, 4, 4), image(1, 3, 4, 8), ctx=context)
+    assert joined.pixels.shape == (3, 3, 4, 4)
+    assert torch.equal(joined.pixels[2], image(1, 3, 4, 8).pixels[0, :, :, 2:6])
+    assert "scaled from 8×4 to 4×4" in context.notes.pop()
+    twice = repeat_images(joined, times=2)
+    assert torch.equal(twice.pixels[3:], joined.pixels)
+    assert torch.equal(pick_images(twice, start=2, count=2, ctx=context).pixels, twice.pixels[2:4])
+    assert context.notes == []
+    assert torch.equal(pick_images(joined, start=2, count=5, ctx=context).pixels, joined.pixels[2:])
+    assert "there are 1, from number 2" in context.notes.pop()
+    assert len(pick_images(joined, start=9, ctx=context).pixels) == 1
+    plain = empty_image(width=3, height=2, batch=2, colour="#ff8000").pixels
+    assert plain.shape == (2, 3, 2, 3)
+    assert (plain[1, :, 1, 2] * 255).tolist() == pytest.approx([255, 128, 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 PICTURE_METHODS = ("nearest-exact", "bilinear", "bicubic", "area", "lanczos")
+# What becomes of other proportions: all is stretched, or what is too much is cut off around.
+CROPS = ("disabled", "center")
 
 
 def scale_latent(values: Tensor, size: tuple[int, int], method: str) -> Tensor:
@@ -39,6 +42,22 @@ def resize(planes: Tensor, size: tuple[int, int], method: str) -> Tensor:
     return interpolate(planes, size=size, mode=method)
 
 
+def centre_cut(planes: Tensor, size: tuple[int, int], of: tuple[int, int] | None = None) -> Tensor:
+    """The largest part around the centre of [B,C,H,W] of the proportions of `size` (height, width),
+    to whole values; ComfyUI's "crop: center". `of` is the height and width of what the planes
+    belong to, if they lie over it in another size: a mask is cut where its latent is.
+    """
+    height, width = of or planes.shape[-2:]
+    top = left = 0
+    if width * size[0] > size[1] * height:
+        left = round((width - height * size[1] / size[0]) / 2)
+    else:
+        top = round((height - width * size[0] / size[1]) / 2)
+    if of is not None:
+        top, left = round(top * planes.shape[-2] / height), round(left * planes.shape[-1] / width)
+    return planes[..., top : planes.shape[-2] - top, left : planes.shape[-1] - left]
+
+
 def wanted_size(planes: Tensor, width: int, height: int) -> tuple[int, int]:
     """Height and width for [B,C,H,W]; of these, 0 keeps the proportions, and twice 0 the size."""
     old_height, old_width = planes.shape[-2:]
@@ -48,6 +67,13 @@ def wanted_size(planes: Tensor, width: int, height: int) -> tuple[int, int]:
         height or max(1, round(old_height * width / old_width)),
         width or max(1, round(old_width * height / old_height)),
     )
+
+
+def size_of_area(planes: Tensor, megapixels: float) -> tuple[int, int]:
+    """Height and width of [B,C,H,W] scaled to an area in units of 1024² pixels, each rounded."""
+    height, width = planes.shape[-2:]
+    factor = math.sqrt(int(megapixels * 1024 * 1024) / (width * height))
+    return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def _lanczos(pixels: Tensor, size: tuple[int, int]) -> Tensor:
