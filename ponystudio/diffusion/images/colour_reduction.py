@@ -63,7 +63,7 @@ def _bayer(side: int) -> Floats:
 
 
 @dataclass(frozen=True)
-class Palette:
+class DominantColours:
     """The colours of pictures: `levels` [n,3] of 0..255 in the order of their `shares` [n]; `lch`
     [m,3] OKLCh of all that was looked at, hue in degrees."""
 
@@ -118,7 +118,7 @@ class Palette:
         yield from coloured
 
 
-def palette(pixels: Tensor, colours: int) -> Palette:
+def palette(pixels: Tensor, colours: int) -> DominantColours:
     """The palette of pictures [B,3,H,W] together, of at most so many colours."""
     from torch.nn.functional import interpolate
 
@@ -133,10 +133,10 @@ def palette(pixels: Tensor, colours: int) -> Palette:
     counts, indices = np.array(sorted(counted, reverse=True)).T
     table = np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
     lch = _oklch(np.asarray(image).reshape(-1, 3) / 255)
-    return Palette(table[indices], counts / counts.sum(), lch)
+    return DominantColours(table[indices], counts / counts.sum(), lch)
 
 
-def strip(found: Palette, width: int = 512, height: int = 64) -> Tensor:
+def strip(found: DominantColours, width: int = 512, height: int = 64) -> Tensor:
     """The palette as a picture [1,3,height,width]: each colour as wide as its share."""
     import torch
 
