@@ -56,6 +56,59 @@ def encode_prompt(
     return Conditioning((entry,), clip.family)
 
 
+@node(
+    "core.encode_texts",
+    title="Prompt for each encoder",
+    group="Text",
+    aliases=("CLIPTextEncodeSDXL", "CLIPTextEncodeFlux", "CLIPTextEncodeSD3"),
+)
+def encode_texts(
+    clip: Clip,
+    *,
+    clip_l: Annotated[str, Text(lines=3, prompt=True), Label("CLIP-L")] = "",
+    clip_g: Annotated[str, Text(lines=3, prompt=True), Label("CLIP-G")] = "",
+    t5: Annotated[str, Text(lines=3, prompt=True), Label("T5")] = "",
+    dialect: Annotated[str, Choice(DIALECTS)] = "comfyui",
+    clip_skip: Annotated[int, Range(0, 12, soft=(0, 4)), Label("Clip skip")] = 0,
+    empty: Annotated[str, Choice(EMPTY), Label("Empty prompts")] = "encode",
+    ctx: Context,
+) -> Conditioning:
+    """Say something of its own to each text encoder of SDXL, SD3 or FLUX.
+
+    SDXL reads CLIP-L and CLIP-G, FLUX CLIP-L and T5, SD3 all three.
+
+    Args:
+        clip_l: The prompt for CLIP-L, or OpenCLIP-H.
+        clip_g: The prompt for OpenCLIP-bigG.
+        t5: The prompt for T5.
+        dialect: How attention and comments are written and weighed, as for Prompt.
+        clip_skip: 1 takes the last layer, 2 the one before; 0 is what the model was made for.
+        empty: What no words are: encoded like any others, or zeros, for each encoder by itself.
+    """
+    family = find_family(clip.family)
+    given = {"clip_l": clip_l, "clip_g": clip_g, "t5": t5}
+    texts = {tower.name: given.pop(_PROMPT_OF[tower.name], "") for tower in family.towers}
+    for name, text in given.items():
+        if text:
+            ctx.note(f"{family.title} has no text encoder that reads {name}: {text!r} is left out.")
+    for text in texts.values():
+        for said in notes(text, dialect):
+            ctx.note(said)
+    with ctx.models.open(clip) as encoder:
+        encoded = encoder.encode(texts, dialect=dialect, clip_skip=clip_skip, empty=empty)
+    entry = Entry(encoded.context, encoded.padding, encoded.pooled)
+    return Conditioning((entry,), clip.family)
+
+
+# Which of the prompts each text encoder reads.
+_PROMPT_OF = {
+    "clip_l": "clip_l",
+    "clip_h": "clip_l",
+    "clip_g": "clip_g",
+    "t5xxl": "t5",
+    "pile_t5xl": "t5",
+}
+
 Side = Annotated[int, Range(0, 16384, soft=(256, 2048), step=8)]
 Offset = Annotated[int, Range(0, 16384, soft=(0, 1024), step=8)]
 

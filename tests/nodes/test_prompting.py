@@ -15,6 +15,7 @@ from ponystudio_nodes.prompting import (
     combine_prompts,
     concat_prompts,
     encode_prompt,
+    encode_texts,
     set_area,
     set_guidance,
     set_range,
@@ -47,6 +48,15 @@ def test_words_go_to_the_text_encoder_of_the_recipe():
     assert encoder.asked == ("a pony", {"dialect": "a1111", "clip_skip": 2, "empty": "auto"})
     (entry,) = found.entries
     assert (found.family, entry.pooled.shape, entry.sizes) == ("sdxl", (1, 4), None)
+
+
+def test_each_encoder_reads_the_prompt_for_it():
+    encoder, ctx = Encoder(), FakeContext({"/clip": None})
+    ctx.networks["/clip"] = encoder
+    found = encode_texts(Clip("/clip", "c", "flux"), clip_l="a", clip_g="b", t5="c", ctx=ctx)
+    assert encoder.asked[0] == {"clip_l": "a", "t5xxl": "c"}
+    assert ctx.notes == ["FLUX.1 has no text encoder that reads clip_g: 'b' is left out."]
+    assert found.family == "flux"
 
 
 def test_sizes_are_rows_before_columns():

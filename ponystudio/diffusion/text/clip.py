@@ -34,26 +34,21 @@ class ClipEncoder:
         self._tokenizer = ClipTokenizer(tower.pad)
 
     def encode(
-        self, text: str, dialect: str, skip: int, embeddings: Mapping[str, Path | Bundled]
+        self,
+        text: str,
+        dialect: str,
+        skip: int,
+        embeddings: Mapping[str, Path | Bundled],
+        least: int = 1,
     ) -> Encoded:
-        """Its share of the prompt; `skip` 1 takes the last layer, 2 the one before.
+        """Its share of the prompt, of at least so many chunks; `skip` 1 takes the last layer, 2 the
+        one before.
 
-        Raises ParamRange for more than there are layers, and what `chunks` and `read_embedding`
-        raise.
+        Raises ParamRange for more than there are layers, and what `ClipTokenizer.chunks` and
+        `read_embedding` raise.
         """
-        vectors: dict[str, Tensor] = {}
-
-        def size(name: str) -> int:
-            if name not in vectors:
-                width = self._text.embeddings.token_embedding.weight.shape[1]
-                vectors[name] = read_embedding(
-                    embeddings[name], width, self._tower.name, self._towers
-                )
-            return len(vectors[name])
-
-        chunks = self._tokenizer.chunks(
-            parse(text, dialect), dialect, embeddings=embeddings, size=size
-        )
+        chunks, vectors = self._cut(text, dialect, embeddings)
+        chunks += [self._tokenizer.frame()] * (least - len(chunks))
         weighted = any(chunk.weighted for chunk in chunks)
         needs_empty = dialect == "a1111" or weighted
         rows = [*chunks, self._tokenizer.frame()] if needs_empty else chunks
@@ -69,6 +64,28 @@ class ClipEncoder:
             padding=empty if dialect == "a1111" else None,
             pooled=pooled,
         )
+
+    def chunks(self, text: str, dialect: str, embeddings: Mapping[str, Path | Bundled]) -> int:
+        """How many chunks a prompt takes."""
+        return len(self._cut(text, dialect, embeddings)[0])
+
+    def _cut(
+        self, text: str, dialect: str, embeddings: Mapping[str, Path | Bundled]
+    ) -> tuple[list[Chunk], dict[str, Tensor]]:
+        """The prompt in chunks, and the vectors of the textual inversions in it, by name."""
+        vectors: dict[str, Tensor] = {}
+
+        def size(name: str) -> int:
+            if name not in vectors:
+                width = self._text.embeddings.token_embedding.weight.shape[1]
+                vectors[name] = read_embedding(
+                    embeddings[name], width, self._tower.name, self._towers
+                )
+            return len(vectors[name])
+
+        segments = parse(text, dialect)
+        chunks = self._tokenizer.chunks(segments, dialect, embeddings=embeddings, size=size)
+        return chunks, vectors
 
     def _depth(self, skip: int) -> int:
         """How many layers to run for the states."""

@@ -55,9 +55,14 @@ class TextEncoder(Network["nn.Module"]):
 
     @torch.no_grad()
     def encode(
-        self, text: str, *, dialect: str = "a1111", clip_skip: int = 0, empty: str = "auto"
+        self,
+        text: str | Mapping[str, str],
+        *,
+        dialect: str = "a1111",
+        clip_skip: int = 0,
+        empty: str = "auto",
     ) -> Encoded:
-        """Encode a prompt.
+        """Encode a prompt, or one for each of the towers by its name.
 
         `dialect` is one of `prompt.DIALECTS`. `clip_skip` 1 takes the last layer of CLIP, 2 the one
         before, 0 the family's own. `empty`, of `prompt.EMPTY`: whether a prompt of no words is
@@ -68,13 +73,37 @@ class TextEncoder(Network["nn.Module"]):
         skip = clip_skip or self.family.clip_skip
         if skip > 0:
             skip = max(skip, self.family.least_skip)
-        shares = [
-            encoder.encode(text, dialect, skip, self.embeddings) if encoder else None
-            for encoder in self._encoders
-        ]
-        encoded = joined(shares, self.family)
         zeros = self.family.zero_empty if empty == "auto" else empty == "zeros"
-        return encoded.zeros() if zeros and not text else encoded
+        if isinstance(text, str):
+            shares = [
+                encoder.encode(text, dialect, skip, self.embeddings) if encoder else None
+                for encoder in self._encoders
+            ]
+            encoded = joined(shares, self.family)
+            return encoded.zeros() if zeros and not text else encoded
+        return joined(self._apart(text, dialect, skip, zeros), self.family)
+
+    def _apart(
+        self, texts: Mapping[str, str], dialect: str, skip: int, zeros: bool
+    ) -> list[Encoded | None]:
+        """Each tower's share of its own text, those of CLIP with empty chunks to the same number;
+        of no words, where that is wanted, zeros."""
+        there = list(zip(self.family.towers, self._encoders, strict=True))
+        clips = [
+            encoder.chunks(texts[tower.name], dialect, self.embeddings)
+            for tower, encoder in there
+            if isinstance(encoder, ClipEncoder)
+        ]
+        shares: list[Encoded | None] = []
+        for tower, encoder in there:
+            words = texts[tower.name]
+            share: Encoded | None = None
+            if isinstance(encoder, ClipEncoder):
+                share = encoder.encode(words, dialect, skip, self.embeddings, max(clips))
+            elif encoder:
+                share = encoder.encode(words, dialect, skip, self.embeddings)
+            shares.append(share.zeros() if share and zeros and not words else share)
+        return shares
 
     def _encoder(
         self, tower: TextEncoderSpec, pieces: Mapping[str, SentencePieces]

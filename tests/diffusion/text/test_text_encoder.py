@@ -48,8 +48,9 @@ def clips(folders):
         clip.close()
 
 
-def theirs(name, prompt, length=256, t5=True):
-    """Context and pooled vector, as diffusers' own pipeline makes them."""
+def theirs(name, prompt, length=256, t5=True, others=(None, None)):
+    """Context and pooled vector, as diffusers' own pipeline makes them; `others`: what the second
+    and the third text encoder read, where it is not the same."""
     import diffusers
 
     nothing = {"vae": None, "scheduler": None, "transformer": None}
@@ -70,7 +71,7 @@ def theirs(name, prompt, length=256, t5=True):
                 tokenizer_2=t5_tokenizer(),
                 **nothing,
             )
-            found = pipe.encode_prompt(prompt, device="cpu", max_sequence_length=length)
+            found = pipe.encode_prompt(prompt, others[0], device="cpu", max_sequence_length=length)
             return found[:2]
         pipe = diffusers.StableDiffusion3Pipeline(
             text_encoder=network(name, "clip_l"),
@@ -82,7 +83,7 @@ def theirs(name, prompt, length=256, t5=True):
             **nothing,
         )
         found = pipe.encode_prompt(
-            prompt, None, None, device="cpu", max_sequence_length=77,
+            prompt, *others, device="cpu", max_sequence_length=77,
             do_classifier_free_guidance=False,
         )  # fmt: skip
         return found[0], found[2]
@@ -101,6 +102,32 @@ def test_prompts_are_diffusers(clips, name, dialect):
         assert (ours.pooled is None) == (pooled is None)
         if pooled is not None:
             torch.testing.assert_close(ours.pooled, pooled, **CLOSE)
+
+
+def test_each_text_encoder_may_read_words_of_its_own(clips):
+    said = {"clip_l": "a pony", "clip_g": "on the moon", "t5xxl": "a picture of a pony"}
+    found = clips["sd3"].encode(said, dialect="comfyui")
+    context, pooled = theirs("sd3", said["clip_l"], others=(said["clip_g"], said["t5xxl"]))
+    torch.testing.assert_close(found.context, context, **CLOSE)
+    torch.testing.assert_close(found.pooled, pooled, **CLOSE)
+    found = clips["flux"].encode(said, dialect="comfyui")
+    context, pooled = theirs("flux", said["clip_l"], others=(said["t5xxl"], None))
+    torch.testing.assert_close(found.context, context, **CLOSE)
+    torch.testing.assert_close(found.pooled, pooled, **CLOSE)
+
+
+def test_of_words_of_their_own_the_shorter_is_filled_with_empty_chunks(clips):
+    long, short = "a pony on the moon, " * 20, "a pony"
+    said = {"clip_l": long, "clip_g": short, "t5xxl": ""}
+    encoder, width = clips["sd3"], clips["sd3"].module["clip_l"].config.hidden_size
+    found = encoder.encode(said, dialect="comfyui", empty="zeros").context
+    alone, empty = (encoder.encode(text, dialect="comfyui").context for text in (short, ""))
+    assert not found[:, 2 * 77 :].any()
+    clip_g = slice(width, width + encoder.module["clip_g"].config.hidden_size)
+    for part, whole in ((found[:, :77], alone), (found[:, 77 : 2 * 77], empty)):
+        torch.testing.assert_close(part[..., clip_g], whole[:, :77, clip_g], **CLOSE)
+    nothing = encoder.encode({**said, "clip_g": ""}, dialect="comfyui", empty="zeros")
+    assert not nothing.context[..., clip_g].any()
 
 
 @pytest.mark.parametrize("name", ["auraflow", "flux"])
