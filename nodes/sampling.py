@@ -17,9 +17,10 @@ from ponystudio.api import (
     Model,
     Range,
     Seed,
+    Shift,
     node,
 )
-from ponystudio.diffusion.loading.load import SHIFT, recognise
+from ponystudio.diffusion.loading.load import recognise
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
 
 if TYPE_CHECKING:
@@ -41,8 +42,7 @@ def set_shift(
     Args:
         shift: 1 is even; AuraFlow's own is 1.73, that of Stable Diffusion 3 is 3.
     """
-    options = [option for option in model.options if option[0] != SHIFT]
-    return replace(model, options=(*options, (SHIFT, shift)))
+    return model.with_modifier(Shift(shift))
 
 
 @node("core.sample", title="Sample", group="Sampling", aliases=("KSampler",))

@@ -31,6 +31,18 @@ from ponystudio.api.spec import (
 
 if TYPE_CHECKING:
     from ponystudio.api.context import Context, Models
+    from ponystudio.api.modifiers import (
+        Differential,
+        FreeU,
+        FreSca,
+        Hypernetwork,
+        Modifier,
+        NormedGuidance,
+        PerturbedAttention,
+        Rescaled,
+        Shift,
+        SkipLayers,
+    )
     from ponystudio.api.values import (
         Area,
         Clip,
@@ -57,8 +69,12 @@ __all__ = [
     "Conditioning",
     "Context",
     "Cosmetic",
+    "Differential",
     "Entry",
     "File",
+    "FreSca",
+    "FreeU",
+    "Hypernetwork",
     "Image",
     "InputSpec",
     "Label",
@@ -66,14 +82,20 @@ __all__ = [
     "Mask",
     "Model",
     "Models",
+    "Modifier",
     "NodeSpec",
     "NodeType",
+    "NormedGuidance",
     "OutputSpec",
     "ParamSpec",
     "Patch",
+    "PerturbedAttention",
     "Range",
     "Recipe",
+    "Rescaled",
     "Seed",
+    "Shift",
+    "SkipLayers",
     "Text",
     "Upgrade",
     "Upscaler",
@@ -88,6 +110,6 @@ def __getattr__(name: str) -> Any:
     """What a node computes with, loaded when it is first asked for: the window does without."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ponystudio.api import context, values
+    from ponystudio.api import context, modifiers, values
 
-    return getattr(values if hasattr(values, name) else context, name)
+    return next(getattr(m, name) for m in (values, modifiers, context) if hasattr(m, name))

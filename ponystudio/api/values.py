@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from ponystudio.api.modifiers import Hypernetwork, Modifier
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -140,22 +142,43 @@ class Recipe:
         return replace(self, options=(*self.options, (option, path), ("content", content)))
 
     @property
-    def files(self) -> tuple[tuple[str, str], ...]:
-        """Path and content of all that it needs."""
+    def own_files(self) -> tuple[tuple[str, str], ...]:
+        """Path and content of what the part is in, without the patches."""
         further = (
             (str(path), str(content))
             for (_, path), (name, content) in pairwise(self.options)
             if name == "content"
         )
-        patches = ((patch.path, patch.content) for patch in self.patches)
-        return (self.path, self.content), *further, *patches
+        return (self.path, self.content), *further
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """Path and content of all that it needs."""
+        return *self.own_files, *((patch.path, patch.content) for patch in self.patches)
 
 
 @dataclass(frozen=True)
 class Model(Recipe):
-    """The denoiser."""
+    """The denoiser. `modifiers`: what changes it while it samples, in the order of the nodes."""
 
     part = "model"
+
+    modifiers: tuple[Modifier, ...] = ()
+
+    def with_modifier(self, modifier: Modifier) -> Self:
+        """With one more, in place of another of its kind; the effects of hypernetworks add up."""
+        kept = tuple(
+            other
+            for other in self.modifiers
+            if isinstance(other, Hypernetwork) or type(other) is not type(modifier)
+        )
+        return replace(self, modifiers=(*kept, modifier))
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        """Path and content of all that it needs."""
+        further = (m for m in self.modifiers if isinstance(m, Hypernetwork))
+        return *super().files, *((m.path, m.content) for m in further)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ponystudio.api.modifiers import Hypernetwork, Modifier
 from ponystudio.diffusion.architectures import DenoiserInputs, architecture
 from ponystudio.diffusion.families import Family, Rgb
+from ponystudio.diffusion.loading import hypernetwork
+from ponystudio.diffusion.loading.forward_hooks import changed
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import Weights
 
@@ -23,8 +28,9 @@ class Denoiser(Network["nn.Module"]):
     `prediction`: "eps" the noise, "v" the velocity, "flow" the flow. `zsnr`: it was trained down
     to no signal at all. `in_channels`: those of its latents, or more for one that is shown a
     picture. `largest`: the side of the largest latent in cells, 0 for no limit. `guided`: it is
-    told its guidance. `shift`: how far it bends time, in place of what its family does; 0 for
-    that. `rgb`: how its latents are guessed as pictures, where they are not its family's.
+    told its guidance. `modifiers`: what changes it while it samples, as long as it is opened for a
+    model that has them. `rgb`: how its latents are guessed as pictures, where they are not its
+    family's.
     """
 
     part = "model"
@@ -49,7 +55,23 @@ class Denoiser(Network["nn.Module"]):
         self.in_channels: int = how.channels(module)
         self.largest: int = how.largest(module)
         self.guided: bool = how.guided(module)
-        self.shift = 0.0
+        self.modifiers: tuple[Modifier, ...] = ()
+        self._nets: hypernetwork.Nets = ()
+
+    @contextmanager
+    def modified(self, modifiers: tuple[Modifier, ...]) -> Iterator[None]:
+        """Within it these are its modifiers, and no others.
+
+        Raises what `read_hypernetwork` raises.
+        """
+        asked = [modifier for modifier in modifiers if isinstance(modifier, Hypernetwork)]
+        nets = hypernetwork.opened(asked, self.device, self.dtype)
+        before = self.modifiers, self._nets
+        self.modifiers, self._nets = modifiers, nets
+        try:
+            yield
+        finally:
+            self.modifiers, self._nets = before
 
     def to_rgb(self, values: Tensor) -> Tensor:
         """A rough picture [B,3,h,w] in 0..1 of a latent [B,C,h,w] in VAE units, for previews."""
@@ -69,11 +91,13 @@ class Denoiser(Network["nn.Module"]):
         pooled: Tensor | None = None,
         sizes: Tensor | None = None,
         guidance: Tensor | None = None,
+        mode: Modifier | None = None,
     ) -> Tensor:
         """What the network says about `x`.
 
         `x`: float32 [B,in_channels,h,w], already scaled by c_in. `t`: [B], time as the family
-        counts it, fractions allowed. The others are those of `architectures.DenoiserInputs`.
+        counts it, fractions allowed. `mode`: a modifier that has passes of its own, for one of
+        those. The others are those of `architectures.DenoiserInputs`.
         Returns float32 [B,C,h,w]; the network itself runs in its own dtype.
         """
         there, dtype = self.device, self.dtype
@@ -84,7 +108,8 @@ class Denoiser(Network["nn.Module"]):
             None if guidance is None else guidance.to(there, torch.float32),
         )
         height, width = x.shape[-2:]
-        out = self._call(self.module, self._in_patches(x).to(dtype), t.to(there), told)
+        with changed(self.module, self.modifiers, self._nets, mode):
+            out = self._call(self.module, self._in_patches(x).to(dtype), t.to(there), told)
         return out[..., :height, :width].float()
 
     def _in_patches(self, x: Tensor) -> Tensor:

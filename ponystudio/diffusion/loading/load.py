@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from ponystudio.diffusion.weights.network import Network
 
 Options = Iterable[tuple[str, str | int | float | bool]]
-# The option of a recipe that concerns sampling, not the weights: Denoiser.shift.
-SHIFT = "shift"
 # Parts in files that were looked at and found whole.
 _whole: Remembered[bool] = Remembered()
 

@@ -21,6 +21,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ponystudio.api.modifiers import Modifier, Shift, find
 from ponystudio.diffusion.families import Betas, Family
 
 # ᾱ of the last step of a zero-SNR table, which would divide by zero: σ_max ≈ 4518.8.
@@ -36,7 +37,7 @@ FINE_STEPS = 10_000
 
 class Predictor(Protocol):
     """What a denoiser says of itself. `prediction`: "eps", "v" or "flow". `guided`: it is told its
-    guidance. `shift`: how far it bends time; 0 for as far as its family does.
+    guidance. `modifiers`: what changes it while it samples.
     """
 
     @property
@@ -48,17 +49,18 @@ class Predictor(Protocol):
     @property
     def guided(self) -> bool: ...
     @property
-    def shift(self) -> float: ...
+    def modifiers(self) -> tuple[Modifier, ...]: ...
 
 
 def of(denoiser: Predictor, cells: int) -> Parameterisation:
     """The parameterisation that a denoiser was trained in, for latents of so many cells."""
     family = denoiser.family
     if denoiser.prediction == "flow":
+        said = find(denoiser.modifiers, Shift)
         if family.bending is None or not denoiser.guided:
-            return Flow(denoiser.shift or family.flow_shift, family.flow_time)
+            return Flow(said.a if said else family.flow_shift, family.flow_time)
         tokens = math.ceil(cells / family.patch**2)
-        shift = denoiser.shift or family.bending.shift(tokens)
+        shift = said.a if said else family.bending.shift(tokens)
         return Flow(shift, family.flow_time, FINE_STEPS)
     return VP(denoiser.prediction, zsnr=denoiser.zsnr, betas=denoiser.family.betas)
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ponystudio.api import Conditioning, Latent
+from ponystudio.api import Conditioning, Latent, Rescaled, Shift
+from ponystudio.api.modifiers import find
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling import parameterisation
@@ -69,9 +70,9 @@ def sample(
     modulo 2⁶⁴. `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`.
     `mask` [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown` is the latent of the picture
     with a hole at the mask, which models for inpainting are shown. `rescale` in 0..1 is that of
-    guidance.classifier_free. `scheduler`, `noise`, `ddim_end` are of names.SCHEDULES, NOISES,
-    DDIM_ENDS; `batch_index` is that of noise.first, `rows` that of composition.Composition.
-    Whatever `on_step` raises ends the run.
+    guidance.classifier_free; at 0 the model's own, if it is Rescaled. `scheduler`, `noise`,
+    `ddim_end` are of names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first,
+    `rows` that of composition.Composition. Whatever `on_step` raises ends the run.
 
     Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts,
     masks or latents that do not fit each other or the model, UnsupportedModel for a model that
@@ -83,6 +84,8 @@ def sample(
     _check_size(denoiser.family, denoiser.largest, values)
     space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
     schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
+    if not rescale and (said := find(denoiser.modifiers, Rescaled)):
+        rescale = said.φ
     sigmas = sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
     values = values.to(denoiser.device, torch.float32)
     if len(sigmas) < 2:
@@ -195,7 +198,7 @@ def guidance_notes(family: str, cfg: float) -> Iterator[str]:
 def ignored_inputs(denoiser: DenoiserProtocol, prompts: Iterable[Conditioning]) -> Iterator[str]:
     """What a denoiser is given that it was not made for, one plain sentence each."""
     family = denoiser.family
-    if denoiser.shift and denoiser.prediction != "flow":
+    if find(denoiser.modifiers, Shift) and denoiser.prediction != "flow":
         yield f"A flow shift means nothing to {family.title}."
     if not denoiser.guided and any(
         entry.guidance is not None for prompt in prompts for entry in prompt.entries

@@ -22,12 +22,21 @@ from ponystudio.api import (
     Area,
     Clip,
     Conditioning,
+    Differential,
     Entry,
+    FreeU,
+    FreSca,
+    Hypernetwork,
     Image,
     Latent,
     Mask,
     Model,
+    NormedGuidance,
     Patch,
+    PerturbedAttention,
+    Rescaled,
+    Shift,
+    SkipLayers,
     Upscaler,
     Vae,
 )
@@ -36,17 +45,9 @@ FORMAT = "ponystudio.result 2"
 _CLASSES: Mapping[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        Area,
-        Clip,
-        Conditioning,
-        Entry,
-        Image,
-        Latent,
-        Mask,
-        Model,
-        Patch,
-        Upscaler,
-        Vae,
+        *(Area, Clip, Conditioning, Entry, Image, Latent, Mask, Model, Patch, Upscaler, Vae),
+        *(Differential, FreSca, FreeU, Hypernetwork, NormedGuidance, PerturbedAttention),
+        *(Rescaled, Shift, SkipLayers),
     )
 }
 _TENSOR, _VALUE, _TUPLE = "$tensor", "$value", "$tuple"

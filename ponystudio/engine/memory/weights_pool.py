@@ -6,19 +6,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from ponystudio.api import Recipe
+from ponystudio.api import Model, Recipe
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.loading import bad_weights, lora_patching
 from ponystudio.diffusion.loading.bad_weights import BadWeight
 from ponystudio.diffusion.loading.cancel_hooks import cancel_hooks
-from ponystudio.diffusion.loading.load import SHIFT, load
+from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.lora import lora_file
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import (
@@ -152,7 +152,9 @@ class WeightsPool:
             with (
                 cancel_hooks(module, check),
                 self._streaming(entry, check),
-                _with_shift(entry, recipe),
+                entry.network.modified(recipe.modifiers)
+                if isinstance(recipe, Model)
+                else nullcontext(),
             ):
                 yield entry.network
         finally:
@@ -225,9 +227,7 @@ class WeightsPool:
     def _find_or_load(
         self, recipe: Recipe, check: Check, device: torch.device, dtype: torch.dtype
     ) -> _PooledNetwork:
-        # How time is bent is no matter of weights.
-        options = tuple(option for option in recipe.options if option[0] != SHIFT)
-        key = (recipe.content, recipe.part, options, dtype, device)
+        key = (recipe.content, recipe.part, recipe.options, dtype, device)
         wanted = _strengths(recipe)
         for entry in self._idle():
             if not _is_intact(entry):
@@ -253,7 +253,7 @@ class WeightsPool:
                 recipe.part,
                 device=device,
                 dtype=dtype,
-                options=options,
+                options=recipe.options,
                 check=check,
                 room=room,
             )
@@ -368,27 +368,13 @@ def _files_of(recipe: Recipe) -> Iterator[list[tuple[lora_file.LoraFile, float]]
         yield patches
 
 
-@contextmanager
-def _with_shift(entry: _PooledNetwork, recipe: Recipe) -> Iterator[None]:
-    """Within it a denoiser bends time as its recipe says."""
-    if recipe.part != "model":
-        yield
-        return
-    before = entry.network.shift
-    entry.network.shift = dict(recipe.options).get(SHIFT, 0.0)
-    try:
-        yield
-    finally:
-        entry.network.shift = before
-
-
 def _is_offloaded(entry: _PooledNetwork) -> bool:
     return bool(entry.network.device.type == "cpu" and entry.home.type != "cpu")
 
 
 def _mapped(recipe: Recipe) -> dict[Path, Identities]:
     """The files that its network is in."""
-    return {Path(path): _identities(Path(path)) for path, _ in replace(recipe, patches=()).files}
+    return {Path(path): _identities(Path(path)) for path, _ in recipe.own_files}
 
 
 def _is_intact(entry: _PooledNetwork) -> bool:

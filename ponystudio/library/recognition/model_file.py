@@ -27,15 +27,15 @@ class ModelFile:
     """What a model file is.
 
     `kind`: checkpoint, diffusion_model, vae, text_encoder, lora, embedding, upscaler, controlnet,
-    discriminator or "optimizer state". `family`: sd1, sd2, sdxl, sdxl_refiner, auraflow, flux,
-    sd3, the name of another one that is known but not run (chroma, flux2, ...), or "" where it
-    cannot be told (a VAE alone). `prediction`: eps, v, flow, or "" without a denoiser; `zsnr`: its
-    noise schedule ends without signal. `input_channels`: what the denoiser takes in for each cell
-    of a latent: as many as that has channels, 4 or 16; 9 or 96 for inpainting, 8 for pix2pix, 32
-    for control pictures, 0 without one. `guided`: it takes in guidance too. `largest`: pixels a
-    side that its grid of positions reaches; 0: there is none. `parts`: model, clip, vae, ema
-    (averaged weights). `config`: what the file says of itself that shapes cannot tell. `why`: one
-    line a decision. `refused`: why it is of no use though it is known what it is, and `remedy`.
+    hypernetwork, discriminator or "optimizer state". `family`: sd1, sd2, sdxl, sdxl_refiner,
+    auraflow, flux, sd3, the name of another one that is known but not run (chroma, flux2, ...), or
+    "" where it cannot be told (a VAE alone). `prediction`: eps, v, flow, or "" without a denoiser;
+    `zsnr`: its noise schedule ends without signal. `input_channels`: what the denoiser takes in for
+    each cell of a latent: as many as that has channels, 4 or 16; 9 or 96 for inpainting, 8 for
+    pix2pix, 32 for control pictures, 0 without one. `guided`: it takes in guidance too. `largest`:
+    pixels a side that its grid of positions reaches; 0: there is none. `parts`: model, clip, vae,
+    ema (averaged weights). `config`: what the file says of itself that shapes cannot tell. `why`:
+    one line a decision. `refused`: why it is of no use though it is known what it is, and `remedy`.
     """
 
     path: Path
@@ -65,6 +65,7 @@ ACCEPTED = {
     "embeddings": ("embedding",),
     "controlnet": ("controlnet",),
     "upscale_models": ("upscaler",),
+    "hypernetworks": ("hypernetwork",),
 }
 # Kinds that a checkpoint has inside.
 PART_OF = {"diffusion_models": "model", "vae": "vae", "text_encoders": "clip"}
@@ -77,6 +78,7 @@ NOUNS = {
     "embedding": "an embedding",
     "upscaler": "an upscaler",
     "controlnet": "a ControlNet",
+    "hypernetwork": "a hypernetwork",
     "discriminator": "a discriminator, the critic that an upscaler is trained against",
     "optimizer state": "the state of an optimizer",
 }
@@ -90,6 +92,7 @@ INSTEAD = {
     "embedding": "Put it into the folder embeddings, and its name into a prompt.",
     "upscaler": "Use it in the node Load upscaler (core.load_upscaler).",
     "controlnet": "No node uses ControlNets yet.",
+    "hypernetwork": "Use it in the node Apply hypernetwork (core.apply_hypernetwork).",
     "discriminator": "Choose the generator that was saved beside it (net_g_*.pth).",
     "optimizer state": "Choose the model that was saved beside it.",
 }

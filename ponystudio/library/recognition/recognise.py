@@ -127,6 +127,11 @@ def _small(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
         return _plain(file, "discriminator", "it has the layers of a critic that judges pictures")
     if signatures.is_upscaler(tensors):
         return _plain(file, "upscaler", "it has the layers of an ESRGAN network")
+    if signatures.is_hypernetwork(tensors):
+        family = signatures.hypernetwork_family(tensors)
+        why = f"what it reads is as wide as {family}'s prompts" if family else ""
+        reason = "it holds networks for the keys and values of attention"
+        return _plain(file, "hypernetwork", reason, why, family=family)
     if signatures.is_embedding(tensors):
         width = max(info.shape[-1] for info in tensors.values() if info.shape)
         family = {768: "sd1", 1024: "sd2"}.get(width, "")

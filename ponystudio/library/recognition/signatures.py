@@ -55,6 +55,9 @@ UPSCALERS = (
     "body.0.weight",
 )
 DISCRIMINATORS = ("conv9.weight", "conv8.weight_orig", "features.0.weight", "main.0.weight")
+# Of the networks for keys and for values, by the width of what they read; and how the first files
+# number their layers.
+HYPERNETWORK_LAYER = re.compile(r"(\d{2,5})\.([01])\.linear\.?(\d{1,3})\.(weight|bias)")
 EMBEDDING_WIDTHS = (768, 1024, 1280, 2048, 4096)
 
 
@@ -127,6 +130,17 @@ def is_embedding(tensors: Tensors) -> bool:
         len(info.shape) in (1, 2) and info.shape[-1] in EMBEDDING_WIDTHS and info.shape[0] > 0
         for info in tensors.values()
     )
+
+
+def is_hypernetwork(tensors: Tensors) -> bool:
+    """Whether these are A1111's networks that change what attention reads."""
+    return any(map(HYPERNETWORK_LAYER.fullmatch, tensors))
+
+
+def hypernetwork_family(tensors: Tensors) -> str:
+    """The family whose prompts a hypernetwork reads; "" if it reads none, or other ones."""
+    widths = {int(match[1]) for name in tensors if (match := HYPERNETWORK_LAYER.fullmatch(name))}
+    return next((CONTEXTS[width] for width in (768, 1024, 2048) if width in widths), "")
 
 
 def is_upscaler(tensors: Tensors) -> bool:

@@ -1,0 +1,111 @@
+"""What changes a model while it samples, and none of its weights: the values in `Model.modifiers`.
+
+A network that is loaded serves models with other modifiers as well: it gets those of a model for
+as long as that is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+
+@dataclass(frozen=True)
+class Modifier:
+    """One such change. Of a kind the last counts, but for Hypernetwork, whose effects add up."""
+
+
+@dataclass(frozen=True)
+class Shift(Modifier):
+    """How far a flow model bends time towards noise: σ = a·s / (1 + (a−1)·s)."""
+
+    a: float
+
+
+@dataclass(frozen=True)
+class Rescaled(Modifier):
+    """The guided velocity gets the spread of the positive prompt's (Lin et al. 2023, section 3.4);
+    φ in 0..1: how much of it."""
+
+    φ: float
+
+
+@dataclass(frozen=True)
+class FreeU(Modifier):
+    """In the decoder of a UNet (Si et al. 2023) half of the hidden channels times b, the lowest
+    frequencies of the skip times s: b1, s1 where the hidden ones are four times the narrowest, b2,
+    s2 where twice. `adaptive`: b follows the mean of the channels at each place (FreeU V2)."""
+
+    b1: float
+    b2: float
+    s1: float
+    s2: float
+    adaptive: bool
+
+
+@dataclass(frozen=True)
+class PerturbedAttention(Modifier):
+    """D += scale·(c − p), p of a pass whose middle attends to nothing (Ahn et al. 2024)."""
+
+    scale: float
+
+
+@dataclass(frozen=True)
+class SkipLayers(Modifier):
+    """D += scale·(c − s), s of a pass without some blocks of a transformer; between the fractions
+    `start` and `end` of a run.
+
+    `double` and `single`: the blocks, by number, with streams of text and picture, and over both.
+    `rescale` in 0..1: how much of the result takes the spread of c. `negative`: instead, the
+    negative prompt's own pass is the one without them, and `scale` has no effect.
+    """
+
+    double: tuple[int, ...]
+    single: tuple[int, ...]
+    scale: float
+    start: float
+    end: float
+    rescale: float = 0.0
+    negative: bool = False
+
+
+@dataclass(frozen=True)
+class FreSca(Modifier):
+    """The difference c − u of guidance, by frequency (Huang et al. 2025): times `low` up to
+    `cutoff` steps from the lowest, times `high` beyond."""
+
+    low: float
+    high: float
+    cutoff: int
+
+
+@dataclass(frozen=True)
+class NormedGuidance(Modifier):
+    """What guidance gives is nowhere longer, over channels, than c: D·s·min(1, ‖c‖/‖D‖)."""
+
+    s: float
+
+
+@dataclass(frozen=True)
+class Differential(Modifier):
+    """A mask of grey levels says how early each place is let go of (Levin & Fried 2023)."""
+
+
+@dataclass(frozen=True)
+class Hypernetwork(Modifier):
+    """Small networks that change what attention makes its keys and values of. `content` stands for
+    all bytes of the file."""
+
+    path: str
+    content: str
+    strength: float
+
+
+Kind = TypeVar("Kind", bound=Modifier)
+
+
+def find(modifiers: Iterable[Modifier], kind: type[Kind]) -> Kind | None:
+    """The one of this kind that counts, the last."""
+    found = [modifier for modifier in modifiers if isinstance(modifier, kind)]
+    return found[-1] if found else None
