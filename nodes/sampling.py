@@ -17,7 +17,6 @@ from ponystudio.api import (
     Model,
     Range,
     Seed,
-    Shift,
     node,
 )
 from ponystudio.diffusion.loading.load import recognise
@@ -25,24 +24,6 @@ from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCH
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@node(
-    "core.set_shift",
-    title="Flow shift",
-    group="Sampling",
-    exact=True,
-    aliases=("ModelSamplingSD3", "ModelSamplingAuraFlow", "ModelSamplingFlux"),
-)
-def set_shift(
-    model: Model, *, shift: Annotated[float, Range(0.01, 100, soft=(0.5, 8), step=0.05)] = 1.73
-) -> Model:
-    """Change how much of a run a flow model spends at high noise; more suits larger pictures.
-
-    Args:
-        shift: 1 is even; AuraFlow's own is 1.73, that of Stable Diffusion 3 is 3.
-    """
-    return model.with_modifier(Shift(shift))
 
 
 @node("core.sample", title="Sample", group="Sampling", aliases=("KSampler",))

@@ -26,7 +26,7 @@ from ponystudio.system.regular_file import NotRegular, open_regular
 # Kinds of files of which the denoiser is what counts.
 DENOISERS = ("checkpoints", "diffusion_models")
 # Kinds of models whose files are small enough to look at every number of them.
-SMALL = ("lora", "embedding", "vae", "upscaler")
+SMALL = ("lora", "embedding", "vae", "upscaler", "hypernetwork")
 
 
 def check_files(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ponystudio.api import Conditioning, Entry
+from ponystudio.api import Conditioning, Entry, Modifier
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
 
@@ -29,7 +29,7 @@ class FunctionDenoiser:
     in_channels: int = 4
     largest: int = 0
     guided: bool = False
-    shift: float = 0.0
+    modifiers: tuple[Modifier, ...] = ()
     device: torch.device = CPU
     dtype: torch.dtype = torch.float32
     calls: list[tuple[Tensor, Tensor, Tensor, dict[str, Any]]] = field(default_factory=list)

@@ -44,6 +44,7 @@ KINDS = {
     "diffusion_models": "models",
     "text_encoders": "text",
     "controlnet": "wave",
+    "hypernetworks": "models",
 }
 CARD, GAP = (212, 204), 12
 PICTURE = 130
@@ -63,6 +64,7 @@ def kind_titles() -> dict[str, tuple[str, str]]:
         "diffusion_models": (tr("Denoisers"), tr("Denoiser")),
         "text_encoders": (tr("Text encoders"), tr("Text encoder")),
         "controlnet": (tr("ControlNets"), tr("ControlNet")),
+        "hypernetworks": (tr("Hypernetworks"), tr("Hypernetwork")),
     }
 
 

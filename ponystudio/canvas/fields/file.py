@@ -180,6 +180,7 @@ def _plural(kind: str) -> str:
         "vae": tr("VAEs"),
         "upscale_models": tr("upscalers"),
         "controlnet": tr("ControlNets"),
+        "hypernetworks": tr("hypernetworks"),
         "embeddings": tr("embeddings"),
         "input": tr("pictures"),
         "latents": tr("latents"),

@@ -12,7 +12,7 @@ from ponystudio.qt.i18n import tr
 
 THUMB = 102  # px: 34 at the finest screen
 # Files of these kinds belong to a model of one family.
-_FOLLOWING = {"loras", "controlnet", "embeddings"}
+_FOLLOWING = {"loras", "controlnet", "embeddings", "hypernetworks"}
 
 
 @dataclass(frozen=True)

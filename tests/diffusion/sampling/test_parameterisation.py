@@ -6,6 +6,7 @@ import torch
 
 from helpers.denoisers import FLOW, FunctionDenoiser
 from helpers.paths import PARITY
+from ponystudio.api.modifiers import Shift
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow, of, rounded
 
@@ -216,6 +217,10 @@ def test_guided_models_bend_time_by_the_size_of_the_picture(tokens, mu):
 def test_a_shift_of_ones_own_is_taken_instead():
     for family in ("flux", "sd3", "auraflow"):
         denoiser = FunctionDenoiser(
-            torch.zeros_like, prediction="flow", family=find_family(family), guided=True, shift=2.5
+            torch.zeros_like,
+            prediction="flow",
+            family=find_family(family),
+            guided=True,
+            modifiers=(Shift(2.5),),
         )
         assert of(denoiser, 4096).shift == 2.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from helpers import checkpoints
 from helpers.sparse import write_sparse
-from ponystudio.api import Clip, Model, Patch, Vae
+from ponystudio.api import Clip, Model, Patch, Shift, Vae
 from ponystudio.engine.memory import weights_pool as module
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import DeviceChoice
@@ -25,7 +26,7 @@ class Network:
     """Stands for a network of 100 parameters, on devices that torch only pretends to have."""
 
     def __init__(self, device):
-        self.module, self.stream, self.shift = torch.nn.Linear(99, 1), None, 0.0
+        self.module, self.stream, self.modifiers = torch.nn.Linear(99, 1), None, ()
         self.device, self.nbytes, self.closed = torch.device(device), SIZE, False
 
     def to(self, device):
@@ -34,6 +35,12 @@ class Network:
 
     def close(self):
         self.closed = True
+
+    @contextmanager
+    def modified(self, modifiers):
+        before, self.modifiers = self.modifiers, modifiers
+        yield
+        self.modifiers = before
 
 
 @pytest.fixture
@@ -420,23 +427,23 @@ def test_unloading_forgets_who_was_short_of_room(rooms):
 
 def test_opened_twice_the_blocks_come_once(rooms):
     pool, _, _ = rooms(SIZE // 2)
-    bent = model(options=(("shift", 2.0),))
+    bent = model(modifiers=(Shift(2.0),))
     with pool.open(bent, check=go) as outer:
         with pool.open(model(), check=go) as inner:
             assert inner is outer
-            assert inner.shift == 0.0
-        assert outer.shift == 2.0
+            assert inner.modifiers == ()
+        assert outer.modifiers == (Shift(2.0),)
         assert outer.stream.calls == ["begin"]
     assert outer.stream.calls == ["begin", "rest"]
 
 
-def test_another_shift_of_time_is_no_other_network(rooms):
+def test_other_modifiers_are_no_other_network(rooms):
     pool, given, _ = rooms(10**9)
-    with pool.open(model(options=(("shift", 2.0),)), check=go) as network:
-        assert network.shift == 2.0
+    with pool.open(model(modifiers=(Shift(2.0),)), check=go) as network:
+        assert network.modifiers == (Shift(2.0),)
     with pool.open(model(), check=go) as again:
         assert again is network
-        assert again.shift == 0.0
+        assert again.modifiers == ()
     assert len(given) == 1
 
 

@@ -185,6 +185,12 @@ KINDS: dict[str, tuple[Shapes, str, str]] = {
         "upscaler",
         "",
     ),
+    "hypernetwork": (
+        {"768.0.linear.0.weight": [1536, 768], "320.1.linear.0.weight": [640, 320]},
+        "hypernetwork",
+        "sd1",
+    ),
+    "first hypernetworks": ({"2048.1.linear1.weight": [4096, 2048]}, "hypernetwork", "sdxl"),
     "discriminator": (
         {"conv0.weight": [64, 3, 3, 3], "conv1.weight_orig": [128, 64, 4, 4], "conv9.weight": [1]},
         "discriminator",
