@@ -63,6 +63,8 @@ class Family:
     `native`: the side in pixels of the pictures it was trained on. `clip_skip`: its layer of the
     text encoder, counted as A1111 does (1 the last, 2 the one before). `prediction`: "eps", "v" or
     "flow", where the file does not tell; `schedule`: what `scheduler: auto` means.
+    `aligned`: ten steps from noise to picture that were optimised for it (Sabour et al. 2024), as
+    falling noise levels; () where nobody has.
     `flow_shift`: how far flow models bend time towards noise; `flow_time`: their time at σ = 1.
     `bending`: how far those of them do that are told their guidance, which is `guidance` where
     nothing else is said. `wide`: fp16 is too narrow for its denoiser.
@@ -92,6 +94,7 @@ class Family:
     least_skip: int = 1
     prediction: str = "eps"
     schedule: str = "normal"
+    aligned: tuple[float, ...] = ()
     flow_shift: float = 1.0
     flow_time: float = 1000.0
     bending: Bending | None = None

@@ -14,6 +14,19 @@ FAMILY = Family(
     native=512,
     scaling_factor=0.18215,
     unet_heads=8,
+    aligned=(
+        14.6146412293,
+        6.4745760956,
+        3.8636745985,
+        2.6946151520,
+        1.8841921177,
+        1.3943805092,
+        0.9642583904,
+        0.6523686016,
+        0.3977456272,
+        0.1515232662,
+        0.0291671582,
+    ),
     # Least-squares fit of pictures to latents, published for SD 1.4.
     rgb=Rgb(
         (

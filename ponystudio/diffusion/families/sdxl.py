@@ -21,6 +21,19 @@ FAMILY = Family(
     least_skip=2,
     sized=True,
     zero_empty=True,
+    aligned=(
+        14.6146412293,
+        6.3184485287,
+        3.7681790315,
+        2.1811480769,
+        1.3405244945,
+        0.8620721141,
+        0.5550693289,
+        0.3798540708,
+        0.2332364134,
+        0.1114188177,
+        0.0291671582,
+    ),
     # Least-squares fit of pictures to latents, published for SDXL.
     rgb=Rgb(
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -10,39 +10,92 @@ class SamplerSpec:
     """A sampler: a function of this package and what others must know of it.
 
     `module` of this package has the function, called `name` where `function` is "". `a1111_name`:
-    what A1111 calls it. `brownian`: the noise that it takes is increments of a Brownian path; the
-    others that take any draw it afresh. `flow`: it also serves models that predict flow.
+    what A1111 and its descendants call it. `options`: which of its keywords may be chosen, and
+    "s_noise", the strength of its noise, where it takes any. `brownian`: that noise is increments
+    of a Brownian path, the others draw it afresh; `gpu`: drawn by the device's own generator.
+    `unguided`: it needs what the negative prompt alone gives, too. `flow`: it also serves models
+    that predict flow.
     """
 
     name: str
     a1111_name: str
     module: str
     function: str = ""
+    options: tuple[str, ...] = ()
     brownian: bool = False
+    gpu: bool = False
+    unguided: bool = False
     flow: bool = True
+
+
+_FRESH = ("eta", "s_noise")
+
+
+def _sde(name: str, a1111_name: str, *options: str) -> tuple[SamplerSpec, SamplerSpec]:
+    """A sampler of dpmpp.py by a Brownian path, and the same with the path drawn on the GPU."""
+    spec = SamplerSpec(name, a1111_name, "dpmpp", name, (*_FRESH, *options), brownian=True)
+    return spec, replace(spec, name=f"{name}_gpu", gpu=True)
 
 
 # One more sampler is its function and a row here.
 SAMPLER_SPECS = (
     SamplerSpec("euler", "Euler", "euler"),
-    SamplerSpec("euler_ancestral", "Euler a", "euler"),
+    SamplerSpec("euler_cfg_pp", "Euler CFG++", "cfg_pp", unguided=True),
+    SamplerSpec("euler_ancestral", "Euler a", "euler", options=_FRESH),
+    SamplerSpec("euler_ancestral_cfg_pp", "Euler a CFG++", "cfg_pp", options=_FRESH, unguided=True),
     SamplerSpec("heun", "Heun", "euler"),
+    SamplerSpec("heunpp2", "HeunPP2", "euler"),
     SamplerSpec("dpm_2", "DPM2", "euler"),
-    SamplerSpec("dpm_2_ancestral", "DPM2 a", "euler"),
-    SamplerSpec("lms", "LMS", "euler"),
+    SamplerSpec("dpm_2_ancestral", "DPM2 a", "euler", options=_FRESH),
+    SamplerSpec("lms", "LMS", "multistep", options=("order",)),
+    SamplerSpec("dpm_fast", "DPM fast", "dpm_solver", options=_FRESH),
+    SamplerSpec("dpm_adaptive", "DPM adaptive", "dpm_solver", options=(*_FRESH, "order")),
     SamplerSpec("dpmpp_2m", "DPM++ 2M", "dpmpp"),
-    SamplerSpec("dpmpp_2m_sde", "DPM++ 2M SDE", "dpmpp", brownian=True),
-    SamplerSpec("dpmpp_sde", "DPM++ SDE", "dpmpp", brownian=True),
-    SamplerSpec("dpmpp_2s_ancestral", "DPM++ 2S a", "dpmpp"),
+    SamplerSpec("dpmpp_2m_cfg_pp", "DPM++ 2M CFG++", "cfg_pp", unguided=True),
+    *_sde("dpmpp_2m_sde", "DPM++ 2M SDE", "solver"),
+    *_sde("dpmpp_2m_sde_heun", "DPM++ 2M SDE Heun"),
+    *_sde("dpmpp_3m_sde", "DPM++ 3M SDE"),
+    *_sde("dpmpp_sde", "DPM++ SDE", "r"),
+    SamplerSpec("dpmpp_2s_ancestral", "DPM++ 2S a", "dpmpp", options=_FRESH),
+    SamplerSpec(
+        "dpmpp_2s_ancestral_cfg_pp", "DPM++ 2S a CFG++", "cfg_pp", options=_FRESH, unguided=True
+    ),
     # In x_σ = x₀ + σ·ε DDIM is Euler's method, and DDPM is its ancestral form: the posterior of the
     # variance-preserving process, of which flow models have none.
     SamplerSpec("ddim", "DDIM", "euler", function="euler"),
     SamplerSpec("ddpm", "DDPM", "euler", function="euler_ancestral", flow=False),
     SamplerSpec("uni_pc", "UniPC", "unipc"),
     SamplerSpec("uni_pc_bh2", "UniPC BH2", "unipc"),
-    SamplerSpec("lcm", "LCM", "euler"),
+    SamplerSpec("ipndm", "IPNDM", "multistep", options=("order",)),
+    SamplerSpec("ipndm_v", "IPNDM_V", "multistep", options=("order",)),
+    SamplerSpec("deis", "DEIS", "multistep", options=("order",)),
+    SamplerSpec("res_multistep", "Res Multistep", "multistep"),
+    SamplerSpec("res_multistep_cfg_pp", "Res Multistep CFG++", "cfg_pp", unguided=True),
+    SamplerSpec("res_multistep_ancestral", "Res Multistep a", "multistep", options=_FRESH),
+    SamplerSpec(
+        "res_multistep_ancestral_cfg_pp",
+        "Res Multistep a CFG++",
+        "cfg_pp",
+        options=_FRESH,
+        unguided=True,
+    ),
+    SamplerSpec("gradient_estimation", "Gradient Estimation", "multistep"),
+    SamplerSpec("gradient_estimation_cfg_pp", "Gradient Estimation CFG++", "cfg_pp", unguided=True),
+    SamplerSpec("er_sde", "ER SDE", "sde", options=("s_noise", "order")),
+    SamplerSpec("seeds_2", "SEEDS 2", "sde", options=(*_FRESH, "r")),
+    SamplerSpec("seeds_3", "SEEDS 3", "sde", options=_FRESH),
+    SamplerSpec("sa_solver", "SA Solver", "sde", options=_FRESH),
+    SamplerSpec("sa_solver_pece", "SA Solver PECE", "sde", options=_FRESH),
+    SamplerSpec("lcm", "LCM", "euler", options=("s_noise",)),
+    SamplerSpec("tcd", "TCD", "euler", options=_FRESH),
 )
 SAMPLERS = tuple(spec.name for spec in SAMPLER_SPECS)
+
+
+def find_sampler(name: str) -> SamplerSpec:
+    """The row of that name. Raises KeyError."""
+    return {spec.name: spec for spec in SAMPLER_SPECS}[name]
+
 
 # Each schedule with what A1111 calls it; "auto" is the one that suits the model.
 A1111_SCHEDULES = {
@@ -57,6 +110,9 @@ A1111_SCHEDULES = {
     "ddim_uniform": "DDIM",
     "beta": "Beta",
     "kl_optimal": "KL Optimal",
+    "linear_quadratic": "Linear Quadratic",
+    "align_your_steps": "Align Your Steps",
+    "polyexponential": "Polyexponential",
 }
 SCHEDULES = tuple(A1111_SCHEDULES)
 

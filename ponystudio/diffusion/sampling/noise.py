@@ -46,20 +46,23 @@ def between(x: Tensor, seed: int, *, source: str = "cpu") -> Noise:
     return draw
 
 
-def brownian(x: Tensor, seed: int, sigmas: Tensor) -> Noise:
+def brownian(x: Tensor, seed: int, sigmas: Tensor, *, source: str = "cpu") -> Noise:
     """Increments of one Brownian path W over σ, so that the picture does not depend on the steps.
 
-    The noise from σ to σ_next is (W(σ_next) − W(σ)) / √|σ_next − σ|. Drawn on the CPU; `sigmas` is
-    the schedule, whose positive levels span the path.
+    The noise from σ to σ_next is (W(σ_next) − W(σ)) / √|σ_next − σ|. Drawn on the CPU, or with the
+    generators of x's device where `source` is "gpu"; `sigmas` is the schedule, whose positive
+    levels span the path.
     """
     from torchsde import BrownianTree
 
     levels = sigmas[sigmas > 0]
     if len(levels) < 2:
         # A single step ends without noise, and a path of no length cannot be built.
-        return between(x, seed)
+        return between(x, seed, source=source)
     low, high = float(levels[-1]), float(levels[0])
-    w = BrownianTree(t0=low, w0=torch.zeros(x.shape), t1=high, entropy=seed % _SEEDS)
+    device = x.device if source == "gpu" else torch.device("cpu")
+    w_0 = torch.zeros(x.shape, device=device)
+    w = BrownianTree(t0=low, w0=w_0, t1=high, entropy=seed % _SEEDS)
     # The tree rounds its ends to its tolerance, and warns of times beyond them.
     low, high = round(low, _TREE_DIGITS), round(high, _TREE_DIGITS)
 
@@ -68,6 +71,13 @@ def brownian(x: Tensor, seed: int, sigmas: Tensor) -> Noise:
         return (-w(b, a) / (σ - σ_next).sqrt()).to(x.device)
 
     return draw
+
+
+def scaled(noise: Noise, strength: float) -> Noise:
+    """Noise of that standard deviation."""
+    if strength == 1:
+        return noise
+    return lambda σ, σ_next: noise(σ, σ_next) * strength
 
 
 def _generator(device: str | torch.device, seed: int) -> torch.Generator:

@@ -62,19 +62,20 @@ def of(denoiser: Predictor, cells: int) -> Parameterisation:
         tokens = math.ceil(cells / family.patch**2)
         shift = said.a if said else family.bending.shift(tokens)
         return Flow(shift, family.flow_time, FINE_STEPS)
-    return VP(denoiser.prediction, zsnr=denoiser.zsnr, betas=denoiser.family.betas)
+    return VP(denoiser.prediction, zsnr=denoiser.zsnr, betas=family.betas, aligned=family.aligned)
 
 
 class Parameterisation(ABC):
     """Noise levels of a model, and what σ means for it.
 
     `prediction`: "eps", "v" or "flow". `table`: the σ of each training step, ascending, as
-    `rounded` gives them. `end`: the last time, that `sigma` takes.
+    `rounded` gives them. `end`: the last time, that `sigma` takes. `aligned` is that of Family.
     """
 
     prediction: str
     table: Tensor
     end: float
+    aligned: tuple[float, ...] = ()
 
     @property
     def sigma_min(self) -> Tensor:
@@ -102,6 +103,10 @@ class Parameterisation(ABC):
         if share >= 1:
             return 0.0
         return float(self.sigma(torch.tensor((1 - share) * self.end, dtype=torch.float64)))
+
+    @abstractmethod
+    def at_share(self, σ: Tensor, share: float) -> Tensor:
+        """The noise level at that share, 0..1, of the network's time of σ; 0 is no noise."""
 
     # The network
 
@@ -136,8 +141,11 @@ class Parameterisation(ABC):
         """x at the last noise level as a latent: itself at σ = 0."""
 
     @abstractmethod
-    def ancestral(self, σ: Tensor, σ_next: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """σ_down, scale, up: go to σ_down, then x ← scale·x + up·noise has the noise σ_next."""
+    def ancestral(self, σ: Tensor, σ_next: Tensor, η: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+        """σ_down, scale, up: go to σ_down, then x ← scale·x + up·noise has the noise σ_next.
+
+        `η`: how much of it is fresh; 0 is none.
+        """
 
     # Signal to noise
 
@@ -165,10 +173,15 @@ class VP(Parameterisation):
     """
 
     def __init__(
-        self, prediction: str = "eps", *, zsnr: bool = False, betas: Betas | None = None
+        self,
+        prediction: str = "eps",
+        *,
+        zsnr: bool = False,
+        betas: Betas | None = None,
+        aligned: tuple[float, ...] = (),
     ) -> None:
         betas = betas or Betas()
-        self.prediction = prediction
+        self.prediction, self.aligned = prediction, aligned
         β = torch.linspace(betas.start**0.5, betas.end**0.5, betas.steps, dtype=torch.float64) ** 2
         σ = _sigma_of_alpha_bar(torch.cumprod(1 - β, dim=0))
         if zsnr:
@@ -190,6 +203,12 @@ class VP(Parameterisation):
         w = t.frac()
         below, above = self._log_table[t.floor().long()], self._log_table[t.ceil().long()]
         return rounded((1 - w) * below + w * above).exp()
+
+    def at_share(self, σ: Tensor, share: float) -> Tensor:
+        if share in (0, 1):
+            return σ * share
+        # The network knows whole steps only.
+        return self.table[int(float(self.t(σ)) * share)]
 
     def input_scale(self, σ: Tensor) -> Tensor:
         return (σ**2 + 1) ** 0.5
@@ -219,11 +238,11 @@ class VP(Parameterisation):
         """√ᾱ·x, the variance-preserving form, is the latent where noise is left."""
         return x / (1 + σ**2).sqrt()
 
-    def ancestral(self, σ: Tensor, σ_next: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def ancestral(self, σ: Tensor, σ_next: Tensor, η: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         # In float32, whose basic operations are the same on every CPU: the midpoint of σ and σ_down
         # is σ_next but for roundings, and these must be the peers' where it lies halfway in time.
         σ, σ_next = σ.float(), σ_next.float()
-        up = torch.minimum(σ_next, (σ_next**2 * (σ**2 - σ_next**2) / σ**2) ** 0.5)
+        up = torch.minimum(σ_next, η * (σ_next**2 * (σ**2 - σ_next**2) / σ**2) ** 0.5)
         down = (σ_next**2 - up**2) ** 0.5
         return down.double(), torch.ones_like(up).double(), up.double()
 
@@ -262,6 +281,9 @@ class Flow(Parameterisation):
         s = t / self.time
         return self.shift * s / (1 + (self.shift - 1) * s)
 
+    def at_share(self, σ: Tensor, share: float) -> Tensor:
+        return σ * share
+
     def input_scale(self, σ: Tensor) -> Tensor:
         return torch.ones_like(σ)
 
@@ -280,8 +302,9 @@ class Flow(Parameterisation):
     def finish(self, x: Tensor, σ: Tensor) -> Tensor:
         return x / (1 - σ)
 
-    def ancestral(self, σ: Tensor, σ_next: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        down = σ_next * (σ_next / σ)
+    def ancestral(self, σ: Tensor, σ_next: Tensor, η: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+        ratio = σ_next / σ
+        down = σ_next * (ratio + (1 - ratio) * (1 - η))
         scale = (1 - σ_next) / (1 - down)
         return down, scale, (σ_next**2 - down**2 * scale**2) ** 0.5
 

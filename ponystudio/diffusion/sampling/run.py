@@ -25,8 +25,15 @@ from ponystudio.diffusion.sampling.guidance import (
     Masked,
     classifier_free,
 )
-from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES, supports
-from ponystudio.diffusion.sampling.samplers import BROWNIAN, Process, samplers
+from ponystudio.diffusion.sampling.names import (
+    DDIM_ENDS,
+    NOISES,
+    SAMPLERS,
+    SCHEDULES,
+    find_sampler,
+    supports,
+)
+from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
 from ponystudio.errors import (
     FloatOverflow,
@@ -96,10 +103,11 @@ def sample(
     latent = _to_sampler(denoiser, values)
     first = noises.first(values.shape, seed, batch_index=batch_index).to(values.device)
     height, width = (side * denoiser.family.downscale for side in values.shape[-2:])
+    spec = find_sampler(sampler)
     D: GuidedProtocol = Guided(
         denoiser,
         space,
-        classifier_free(positive, negative, cfg, rescale=rescale),
+        classifier_free(positive, negative, cfg, rescale=rescale, both=spec.unguided),
         shape=values.shape,
         sizes=(height, width, 0, 0, height, width),
         rows=rows,
@@ -116,13 +124,13 @@ def sample(
             around.to(values.device),
         )
     between = (
-        noises.brownian(latent, seed, sigmas)
-        if sampler in BROWNIAN
+        noises.brownian(latent, seed, sigmas, source="gpu" if spec.gpu else "cpu")
+        if spec.brownian
         else noises.between(latent, seed, source=noise)
     )
 
     total = len(sigmas) - 1
-    process = Process(D, space, between)
+    process = Process(D, space, between, D.both)
     run = samplers()[sampler](process, space.start(latent, first, sigmas[0]), sigmas)
     for step, (x, denoised) in enumerate(run, 1):
         # Waiting for the device here also keeps progress and cancel honest on GPUs.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation, rounded
-from ponystudio.errors import ParamRange
+from ponystudio.errors import ParamChoice, ParamRange
 
 # These evaluate between or beyond the given levels, and gain nothing from a last tiny step.
 _WITHOUT_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
@@ -74,15 +74,19 @@ def linear(space: Parameterisation, n: int) -> Tensor:
     return space.sigma(_even(space.end, 0, n + 1)[:-1])
 
 
-def karras(space: Parameterisation, n: int, ρ: float = 7.0) -> Tensor:
-    """σ_i = (σ_max^⅟ρ + i/(n−1)·(σ_min^⅟ρ − σ_max^⅟ρ))^ρ (Karras et al. 2022, eq. 5)."""
-    σ_min, σ_max = float(space.sigma_min) ** (1 / ρ), float(space.sigma_max) ** (1 / ρ)
-    return _even(σ_max, σ_min, n) ** ρ
+def karras(space: Parameterisation, n: int) -> Tensor:
+    """Dense where there is little noise (Karras et al. 2022)."""
+    return karras_levels(n, float(space.sigma_max), float(space.sigma_min))
 
 
 def exponential(space: Parameterisation, n: int) -> Tensor:
     """Even in log σ."""
-    return _even(math.log(space.sigma_max), math.log(space.sigma_min), n).exp()
+    return polyexponential_levels(n, float(space.sigma_max), float(space.sigma_min))
+
+
+def polyexponential(space: Parameterisation, n: int) -> Tensor:
+    """As `exponential`: where nobody chooses an exponent it is 1."""
+    return exponential(space, n)
 
 
 def simple(space: Parameterisation, n: int) -> Tensor:
@@ -111,6 +115,72 @@ def kl_optimal(space: Parameterisation, n: int) -> Tensor:
     return _even(math.atan(space.sigma_max), math.atan(space.sigma_min), n).tan()
 
 
+def linear_quadratic(space: Parameterisation, n: int, threshold: float = 0.025) -> Tensor:
+    """The first half of the steps takes σ/σ_max down by `threshold` evenly, the rest is a parabola
+    to 0 that begins as steep (Polyak et al. 2024, "Movie Gen").
+    """
+    half = n // 2
+    even = threshold * np.arange(half) / max(half, 1)
+    if half == 0:
+        return space.sigma_max.view(1)
+    i = np.arange(half, n)
+    short = half - threshold * n
+    slope = threshold / half - 2 * short / (n - half) ** 2
+    curve = short / (half * (n - half) ** 2)
+    parabola = curve * i**2 + slope * i + curve * half**2
+    return (1 - torch.from_numpy(np.concatenate([even, parabola]))) * space.sigma_max
+
+
+def align_your_steps(space: Parameterisation, n: int) -> Tensor:
+    """Between the steps that were optimised for the family, evenly in log σ (Sabour et al. 2024).
+
+    Raises ParamChoice where nobody has optimised any.
+    """
+    if not space.aligned:
+        raise ParamChoice(
+            "Nobody has aligned steps for models of this kind.",
+            remedy="Choose another scheduler: auto is the model's own.",
+            socket="scheduler",
+        )
+    return aligned_levels(space.aligned, n)
+
+
+# Levels by their own ends, for those who choose these
+
+
+def karras_levels(n: int, σ_max: float, σ_min: float, ρ: float = 7.0) -> Tensor:
+    """σ_i = (σ_max^⅟ρ + i/(n−1)·(σ_min^⅟ρ − σ_max^⅟ρ))^ρ (Karras et al. 2022, eq. 5)."""
+    return _even(σ_max ** (1 / ρ), σ_min ** (1 / ρ), n) ** ρ
+
+
+def polyexponential_levels(n: int, σ_max: float, σ_min: float, ρ: float = 1.0) -> Tensor:
+    """log σ falls as the ρ-th power of what is left of the way; 1 is even."""
+    low, high = math.log(σ_min), math.log(σ_max)
+    if ρ == 1:
+        return _even(high, low, n).exp()
+    return (_even(1, 0, n) ** ρ * (high - low) + low).exp()
+
+
+def vp_levels(n: int, β_d: float = 19.9, β_min: float = 0.1, ε: float = 1e-3) -> Tensor:
+    """Even in the time of a continuous VP process (Song et al. 2021)."""
+    t = _even(1, ε, n)
+    return torch.expm1(β_d * t**2 / 2 + β_min * t).sqrt()
+
+
+def laplace_levels(n: int, σ_max: float, σ_min: float, μ: float = 0.0, β: float = 0.5) -> Tensor:
+    """log σ at quantiles of a Laplace distribution, dense around e^μ (Hang & Gu 2024)."""
+    x = _even(0, 1, n)
+    log_σ = μ - β * (0.5 - x).sign() * torch.log(1 - 2 * (0.5 - x).abs() + 1e-5)
+    return log_σ.exp().clamp(σ_min, σ_max)
+
+
+def aligned_levels(levels: tuple[float, ...], n: int) -> Tensor:
+    """n + 1 levels, of which the last is left to the final 0, evenly between those in log σ."""
+    places = np.linspace(0, 1, len(levels))
+    logs = np.interp(np.linspace(0, 1, n + 1)[:-1], places, np.log(levels))
+    return torch.from_numpy(np.exp(logs))
+
+
 def _even(first: float, last: float, n: int) -> Tensor:
     return torch.linspace(first, last, n, dtype=torch.float64)
 
@@ -131,5 +201,8 @@ SCHEDULES: dict[str, Callable[[Parameterisation, int], Tensor]] = {
         ddim_uniform,
         beta,
         kl_optimal,
+        linear_quadratic,
+        align_your_steps,
+        polyexponential,
     )
 }

@@ -13,12 +13,14 @@ import sys
 
 import torch
 
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.names import SAMPLERS, supports
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import SCHEDULES, sigmas
 
-SPACES = {"eps": VP(), "v": VP("v", zsnr=True), "flow": Flow(1.73)}
+ALIGNED = find_family("sd1").aligned
+SPACES = {"eps": VP(aligned=ALIGNED), "v": VP("v", zsnr=True, aligned=ALIGNED), "flow": Flow(1.73)}
 
 
 def digests() -> list[str]:
@@ -27,6 +29,8 @@ def digests() -> list[str]:
     for name, space in SPACES.items():
         lines.append(f"{name} table {_digest(space.table)}")
         for schedule in SCHEDULES:
+            if schedule == "align_your_steps" and not space.aligned:
+                continue
             lines += [
                 f"{name} {schedule} {n} {_digest(sigmas(space, schedule, n))}" for n in (7, 20, 333)
             ]
@@ -46,7 +50,12 @@ def _states(space, sampler):
         return space.denoised(x, 0.5 * x / space.input_scale(σ) + space.t(σ) / 4096, σ)
 
     levels = sigmas(space, "normal", 7, sampler=sampler)
-    process = Process(D, space, lambda σ, σ_next: x.flip(3))
+
+    def both(x, σ):
+        return D(x, σ), D(x, σ) / 2
+
+    levels = sigmas(space, "normal", 7, sampler=sampler)
+    process = Process(D, space, lambda σ, σ_next: x.flip(3), both)
     run = samplers()[sampler](process, space.start(torch.zeros_like(x), x, levels[0]), levels)
     return torch.stack([x for x, _ in run])
 

@@ -1,3 +1,4 @@
+import inspect
 import subprocess
 import sys
 
@@ -11,9 +12,10 @@ from ponystudio.diffusion.sampling.names import (
     SAMPLERS,
     SCHEDULES,
     SamplerSpec,
+    find_sampler,
     supports,
 )
-from ponystudio.diffusion.sampling.samplers import BROWNIAN, samplers
+from ponystudio.diffusion.sampling.samplers import samplers
 from ponystudio.diffusion.sampling.schedules import SCHEDULES as LEVELS_OF
 
 
@@ -21,11 +23,22 @@ def test_every_name_has_its_mathematics_and_no_more():
     assert tuple(samplers()) == SAMPLERS
     assert all(map(callable, samplers().values()))
     assert set(SCHEDULES) == {"auto", *LEVELS_OF}
-    assert set(SAMPLERS) >= BROWNIAN
+
+
+@pytest.mark.parametrize("spec", SAMPLER_SPECS, ids=lambda spec: spec.name)
+def test_what_may_be_chosen_is_what_the_function_takes(spec):
+    takes = inspect.signature(samplers()[spec.name]).parameters
+    assert {name for name in spec.options if name != "s_noise"} <= set(takes)
+    assert ("eta" in takes) == ("eta" in spec.options) or spec.name == "ddpm"
 
 
 def test_every_sampler_has_a_name_of_its_own_in_a1111s_words():
-    assert len({spec.a1111_name for spec in SAMPLER_SPECS}) == len(SAMPLERS)
+    """Those that draw on the GPU are the same there, where that is the rule."""
+    alike = {spec.a1111_name for spec in SAMPLER_SPECS if not spec.gpu}
+    assert len(alike) == sum(not spec.gpu for spec in SAMPLER_SPECS)
+    for spec in SAMPLER_SPECS:
+        if spec.gpu:
+            assert spec.a1111_name == find_sampler(spec.name.removesuffix("_gpu")).a1111_name
     assert set(A1111_SCHEDULES) == set(SCHEDULES)
 
 

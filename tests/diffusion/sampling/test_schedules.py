@@ -4,13 +4,21 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from helpers.paths import PARITY
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow, rounded
-from ponystudio.diffusion.sampling.schedules import SCHEDULES, sigmas
-from ponystudio.errors import ParamRange
+from ponystudio.diffusion.sampling.schedules import (
+    SCHEDULES,
+    karras_levels,
+    laplace_levels,
+    polyexponential_levels,
+    sigmas,
+    vp_levels,
+)
+from ponystudio.errors import ParamChoice, ParamRange
 
 REFERENCE = json.loads((PARITY / "sigmas.json").read_text())
 # One step of kl_optimal is NaN there.
@@ -19,7 +27,12 @@ WHOLE = {
     for key, levels in REFERENCE["schedules"].items()
     if key.split("/")[0] in SCHEDULES and key != "kl_optimal/1"
 }
-SPACES = {"vp": VP(), "zsnr": VP("v", zsnr=True), "flow": Flow(1.73)}
+SD1, SDXL = (find_family(name).aligned for name in ("sd1", "sdxl"))
+SPACES = {
+    "vp": VP(aligned=SD1),
+    "zsnr": VP("v", zsnr=True, aligned=SDXL),
+    "flow": Flow(1.73),
+}
 
 TEN_STEPS = {
     "normal": "14.61464 7.83988 4.60917 2.91831 1.95016 1.34493 .93236 .62498 .36866 .02917",
@@ -59,6 +72,50 @@ def test_levels_of_the_peer_by_sampler_and_denoise(key):
 def test_ten_steps(schedule):
     expected = [*map(float, TEN_STEPS[schedule].split()), 0.0]
     assert sigmas(SPACES["vp"], schedule, 10).tolist() == pytest.approx(expected, abs=6e-6)
+
+
+def test_ten_steps_of_linear_and_quadratic():
+    shares = [1, 0.995, 0.99, 0.985, 0.98, 0.975, 0.932, 0.813, 0.618, 0.347, 0]
+    assert sigmas(Flow(), "linear_quadratic", 10).tolist() == pytest.approx(shares, abs=5e-4)
+    levels = sigmas(SPACES["vp"], "linear_quadratic", 10) / SPACES["vp"].sigma_max
+    assert levels.tolist() == pytest.approx(shares, abs=5e-4)
+
+
+def test_aligned_steps():
+    levels = sigmas(SPACES["vp"], "align_your_steps", 20)
+    expected = [14.61464, 9.72747, 6.47458, 5.00157, 3.86367, 3.22663]
+    assert levels[:6].tolist() == pytest.approx(expected, abs=6e-6)
+    ten = sigmas(SPACES["zsnr"], "align_your_steps", 10)
+    assert ten.tolist() == pytest.approx([*SDXL[:-1], 0], rel=1e-6)
+    assert torch.equal(
+        sigmas(SPACES["vp"], "align_your_steps", 10, denoise=0.5)[-11:], levels[-11:]
+    )
+
+
+def test_nobody_has_aligned_steps_of_flow():
+    with pytest.raises(ParamChoice, match="Nobody has aligned steps") as caught:
+        sigmas(SPACES["flow"], "align_your_steps", 10)
+    assert caught.value.socket == "scheduler"
+
+
+def test_levels_by_their_own_ends():
+    """Of k-diffusion; the exponent of 1 is `exponential`, whose ends are the first and the last."""
+    five = polyexponential_levels(5, 10.0, 0.1, 2.0)
+    w = torch.linspace(1, 0, 5, dtype=torch.float64) ** 2
+    assert torch.allclose(five.log(), w * math.log(100) + math.log(0.1))
+    assert torch.allclose(
+        polyexponential_levels(5, 10.0, 0.1), polyexponential_levels(5, 10, 0.1, 1.0)
+    )
+    karras = karras_levels(5, 10.0, 0.1, 3.0)
+    assert torch.allclose(
+        karras ** (1 / 3), torch.linspace(10 ** (1 / 3), 0.1 ** (1 / 3), 5).double()
+    )
+    vp = vp_levels(5)
+    assert vp[0].item() == pytest.approx(math.sqrt(math.exp(19.9 / 2 + 0.1) - 1))
+    laplace = laplace_levels(5, 10.0, 0.1)
+    assert laplace.tolist() == pytest.approx(
+        [10.0, math.exp(-0.5 * math.log(0.5 + 1e-5)), 1.0, 0.707114, 0.1], rel=1e-5
+    )
 
 
 def test_ten_steps_of_shifted_flow():
@@ -102,6 +159,7 @@ def test_four_steps_of_plain_flow():
     st.floats(0.02, 1),
 )
 def test_levels_fall_to_zero(space, schedule, steps, sampler, denoise):
+    assume((space, schedule) != ("flow", "align_your_steps"))
     levels = sigmas(SPACES[space], schedule, steps, sampler=sampler, denoise=denoise)
     assert torch.equal(levels, rounded(levels))
     assert torch.isfinite(levels).all()
