@@ -21,7 +21,7 @@ from ponystudio.api import (
     Vae,
     node,
 )
-from ponystudio.diffusion.images.resample import LATENT_METHODS
+from ponystudio.diffusion.images.resample import CROPS, LATENT_METHODS
 from ponystudio.diffusion.sampling.fitting import check_autoencoder
 from ponystudio_nodes.masks import alpha_of, misfit, opaque
 
@@ -127,6 +127,49 @@ def encode_for_inpainting(
         mask: White where it is to be painted anew.
         alpha: Where the picture is opaque; colours that it hides stay hidden.
     """
+    latent, hole, seen = _encoded_hole(vae, image, mask, alpha, tile, ctx, filled=False)
+    return EncodedHole(replace(latent, mask=hole), Mask(hole), seen)
+
+
+@node(
+    "core.fill_for_inpainting",
+    title="Fill for inpainting",
+    group="Latent",
+    aliases=("VAEEncodeForInpaint", "VAE Encode (for Inpainting)", "Inpaint latent nothing"),
+)
+def fill_for_inpainting(
+    vae: Vae,
+    image: Image,
+    mask: Mask,
+    alpha: Mask | None = None,
+    *,
+    grow: Annotated[int, Range(0, 64), Label("Grow mask by")] = 6,
+    tile: Annotated[Tile, Label(help=TILE_HELP)] = 0,
+    ctx: Context,
+) -> EncodedHole:
+    """Turn a picture into a latent whose hole is grey, so that nothing of what was there remains.
+
+    For any model; sample it with denoise 1, or grey shows through.
+
+    Args:
+        image: The picture; it is cut to a multiple of 8 around its centre, and the masks with it.
+        mask: White where it is to be painted anew; greys count as the nearer of black and white.
+        alpha: Where the picture is opaque; colours that it hides stay hidden.
+        grow: How far the sampler may repaint around the hole, to blend it in: a window of so many
+            pixels a side.
+    """
+    from ponystudio.diffusion.images.morphology import grown_hole
+
+    latent, hole, seen = _encoded_hole(vae, image, mask, alpha, tile, ctx, filled=True)
+    wide = grown_hole(hole.round(), grow)
+    return EncodedHole(replace(latent, mask=wide), Mask(wide), seen)
+
+
+def _encoded_hole(
+    vae: Vae, image: Image, mask: Mask, alpha: Mask | None, tile: int, ctx: Context, *, filled: bool
+) -> tuple[Latent, Tensor, Mask]:
+    """The latent of a picture with a hole in it, if it is `filled`, or of the picture, with the
+    former in `shown`; the hole, and the alpha, both cut as the picture was."""
     from ponystudio.diffusion.images.resample import scale_picture
     from ponystudio.diffusion.images.vae import cut_to_cells, with_hole
 
@@ -138,9 +181,10 @@ def encode_for_inpainting(
         pixels, seen_part = _in_cells(image, seen, autoencoder.downscale, ctx)
         hole = cut_to_cells(hole, autoencoder.downscale)
         encode = partial(autoencoder.encode, tile=_tile(tile, ctx), on_tile=ctx.progress)
-        values, around = encode(pixels), encode(with_hole(pixels, hole))
-    latent = Latent(values, vae.family, mask=hole, shown=around)
-    return EncodedHole(latent, Mask(hole), seen_part)
+        around = encode(with_hole(pixels, hole))
+        if filled:
+            return Latent(around, vae.family), hole, seen_part
+        return Latent(encode(pixels), vae.family, shown=around), hole, seen_part
 
 
 def _in_cells(
@@ -161,6 +205,38 @@ def _in_cells(
     return pixels, opaque(pixels) if seen is None else Mask(cut_to_cells(seen, downscale))
 
 
+@node(
+    "core.scale_latent",
+    title="Scale latent",
+    group="Latent",
+    aliases=("LatentUpscale", "Upscale Latent", "Hires fix"),
+)
+def scale_latent(
+    latent: Latent,
+    *,
+    width: Annotated[int, Range(0, 16384, soft=(0, 4096), step=8)] = 1024,
+    height: Annotated[int, Range(0, 16384, soft=(0, 4096), step=8)] = 1024,
+    method: Annotated[str, Choice(LATENT_METHODS)] = "nearest-exact",
+    crop: Annotated[str, Choice(CROPS)] = "disabled",
+) -> Latent:
+    """Make a latent larger or smaller, to a size in pixels, as the first half of a "hires fix".
+
+    Args:
+        width: In pixels, rounded down to a multiple of 8, at least 64; 0 keeps the proportions.
+        height: In pixels, rounded down to a multiple of 8, at least 64; 0 keeps the proportions.
+        method: How values between the old ones are found; bislerp keeps their strength.
+        crop: Where the proportions differ, disabled stretches the picture, center cuts off what is
+            too much around the centre.
+    """
+    if not width and not height:
+        return latent
+    old_height, old_width = latent.values.shape[-2:]
+    width = max(64, width or round(old_width * max(64, height) / old_height))
+    height = max(64, height or round(old_height * width / old_width))
+    cell = downscale(latent)
+    return _scaled(latent, (height // cell, width // cell), method, crop)
+
+
 @node("core.scale_latent_by", title="Scale latent by", group="Latent", aliases=("LatentUpscaleBy",))
 def scale_latent_by(
     latent: Latent,
@@ -174,14 +250,23 @@ def scale_latent_by(
         method: How values between the old ones are found; bislerp keeps their strength.
         factor: Of width and height; the results are rounded.
     """
-    from ponystudio.diffusion.images.resample import scale_latent
-
     height, width = latent.values.shape[-2:]
     size = max(1, round(height * factor)), max(1, round(width * factor))
-    values, shown = scale_latent(latent.values, size, method), latent.shown
-    if shown is not None:
-        shown = scale_latent(shown, size, method)
-    return replace(latent, values=values, shown=shown)
+    return _scaled(latent, size, method)
+
+
+def _scaled(latent: Latent, size: tuple[int, int], method: str, crop: str = "disabled") -> Latent:
+    from ponystudio.diffusion.images import resample
+
+    values, shown, mask = latent.values, latent.shown, latent.mask
+    if crop == "center":
+        cells = values.shape[-2], values.shape[-1]
+        values = resample.centre_cut(values, size)
+        shown = None if shown is None else resample.centre_cut(shown, size)
+        mask = None if mask is None else resample.centre_cut(mask, size, of=cells)
+    values = resample.scale_latent(values, size, method)
+    shown = None if shown is None else resample.scale_latent(shown, size, method)
+    return replace(latent, values=values, shown=shown, mask=mask)
 
 
 @node(
@@ -198,12 +283,11 @@ def mask_latent(latent: Latent, mask: Mask, *, ctx: Context) -> Latent:
         mask: Of the size of the picture; if that was cut when it was encoded, the mask is, too.
             Any other size is scaled to cover the whole.
     """
-    from ponystudio.diffusion.families import find_family
     from ponystudio.diffusion.images.vae import cut_to_cells
 
-    downscale = find_family(latent.family).downscale if latent.family else 8
-    height, width = (side * downscale for side in latent.values.shape[-2:])
-    part = cut_to_cells(mask.values, downscale)
+    cell = downscale(latent)
+    height, width = (side * cell for side in latent.values.shape[-2:])
+    part = cut_to_cells(mask.values, cell)
     if part.shape[-2:] == (height, width):
         mask = Mask(part)
     if said := misfit(mask, (height, width), len(latent.values)):
@@ -233,6 +317,13 @@ def load_latent(*, file: Annotated[Path, File("latents")] = Path()) -> Latent:
 
     values, family = read_latent(file)
     return Latent(values, family)
+
+
+def downscale(latent: Latent) -> int:
+    """How many pixels a side a cell of a latent stands for."""
+    from ponystudio.diffusion.families import find_family
+
+    return find_family(latent.family).downscale if latent.family else 8
 
 
 def _tile(tile: int, ctx: Context) -> int | None:

@@ -216,7 +216,6 @@ class CutOut(NamedTuple):
     "core.join_alpha",
     title="Join alpha",
     group="Image",
-    exact=True,
     aliases=("JoinImageWithAlpha", "Join Image with Alpha", "Cut out"),
 )
 def join_alpha(image: Image, mask: Mask) -> CutOut:

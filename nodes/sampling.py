@@ -90,6 +90,7 @@ def sample(
                 denoise=denoise,
                 mask=latent.mask,
                 shown=latent.shown,
+                batch_index=latent.batch_index,
                 rescale=rescale,
                 noise=noise,
                 ddim_end=ddim_end,

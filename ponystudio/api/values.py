@@ -40,12 +40,15 @@ class Latent:
     `mask`: [B or 1,1,H,W] in 0..1; where it is 1 the sampler may repaint, None repaints all.
     `shown`: [B or 1,C,h,w], the latent of the picture with a hole at the mask, for models that are
     made for inpainting.
+    `batch_index`: for each picture, which of a larger batch it is, whose noise it starts from; None
+    where it is all of its batch.
     """
 
     values: Tensor
     family: str = ""
     mask: Tensor | None = None
     shown: Tensor | None = None
+    batch_index: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

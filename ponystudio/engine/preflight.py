@@ -11,13 +11,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from ponystudio.api import Clip, NodeSpec, Recipe
 from ponystudio.api.node import NodeType
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.loading.load import check_part
-from ponystudio.diffusion.sampling.fitting import check_autoencoder, check_latent, check_prompt
+from ponystudio.diffusion.sampling.fitting import (
+    check_autoencoder,
+    check_latent,
+    check_latents,
+    check_prompt,
+)
 from ponystudio.diffusion.text.embedding_names import EmbeddingNames, check_names
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.diffusion.weights.embedding_tensors import PICTURES, bundled
@@ -138,6 +144,8 @@ class _Recipes:
                     check_prompt(model, family, socket_name)
                 for family in latents:
                     check_latent(model, family)
+            for (_, one), (socket_name, other) in pairwise(given.get("latent", [])):
+                check_latents(one, other, socket_name)
             for _, vae in given.get("vae", []):
                 for family in latents:
                     check_autoencoder(vae, family)

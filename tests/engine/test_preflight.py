@@ -157,6 +157,20 @@ def test_a_prompt_of_another_family(said):
     assert "The prompt is made for SDXL" in error or "made for Stable Diffusion XL" in error
 
 
+def test_latents_of_two_families_in_one(said):
+    nodes = [*checkpoint("whole.safetensors"),
+             core("other", "load_checkpoint", file="sdxl.safetensors"),
+             core("grey", "empty_image"),
+             core("below", "encode_image", vae=("checkpoint", "vae"), image=("grey", "image")),
+             core("above", "encode_image", vae=("other", "vae"), image=("grey", "image")),
+             core("both", "composite_latent", latent=("below", "latent"),
+                  source=("above", "latent")),
+             core("save", "save_latent", latent=("both", "latent"))]  # fmt: skip
+    error = said(*nodes)
+    assert "both.source: " in error
+    assert "nothing but noise" in error
+
+
 def test_a_latent_that_an_autoencoder_does_not_know(said):
     other = core("other", "load_checkpoint", file="sdxl.safetensors")
     error = said(*picture(*checkpoint("whole.safetensors"), other, vae="other"))

@@ -265,6 +265,38 @@ def test_the_hole_of_a_cut_picture_is_where_it_was_painted():
     assert "32×32 pixels, the picture 79×64: it was stretched" in ctx.notes[1]
 
 
+def test_a_filled_hole_keeps_nothing_of_what_was_there():
+    """The picture is cut, its hole, where the mask is rather white, grey, and grown to repaint."""
+    pixels = torch.linspace(0.6, 0.9, 79).expand(1, 3, 64, 79)
+    hole = torch.zeros(1, 1, 64, 79)
+    hole[..., 20:30, 43:] = 0.6
+    hole[..., :10, :] = 0.4
+    ctx = FakeContext({"v": Cells()})
+    vae, picture = Vae("v", "content", "sd1"), Picture(pixels)
+    latent, _, seen = latents.fill_for_inpainting(vae, picture, Mask(hole), grow=0, ctx=ctx)
+    cut = hole[..., 3:75].round()
+    assert torch.equal(latent.mask, cut)
+    assert latent.shown is None
+    assert torch.allclose(latent.values, (pixels[..., 3:75] - 0.5) * (1 - cut) + 0.5)
+    assert bool((seen.values == 1).all())
+    wide = latents.fill_for_inpainting(vae, picture, Mask(hole), ctx=ctx).mask.values[0, 0]
+    assert wide.nonzero().amin(0).tolist() == [18, 38]  # grown by 6: two pixels up, three down
+    assert wide.nonzero().amax(0).tolist() == [32, 71]
+
+
+def test_a_picture_of_a_batch_is_made_again_with_its_noise(latent_of):
+    nodes = [
+        make("two", "empty_latent", width=SIDE, height=SIDE, batch=2),
+        make("second", "pick_batch", latent=("two", "latent"), start=1),
+        sampled("pair", "two", sampler="euler"),
+        sampled("again", "second", sampler="euler"),
+    ]
+    pair, again = latent_of(nodes, "pair", "again")
+    assert again.shape == (1, 4, 8, 8)
+    assert (pair[1:] - again).norm() < 1e-4 * again.norm()
+    assert (pair[:1] - again).norm() > 0.1 * again.norm()
+
+
 def test_more_masks_than_pictures_are_refused():
     ctx = FakeContext({"v": Cells()})
     vae, pair = Vae("v", "content", "sd1"), Mask(torch.zeros(2, 1, 64, 64))

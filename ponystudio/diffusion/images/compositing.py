@@ -37,12 +37,12 @@ def laid_on(below: Tensor, above: Tensor, x: int, y: int, mask: Tensor | None = 
 
 def soft_borders(below: Sequence[int], above: Tensor, x: int, y: int, cells: int) -> Tensor:
     """A mask [1,1,h,w] for `above` [B,C,h,w] in a plane of the size `below`: 1, falling over so
-    many cells, to 1/cells, towards each side that does not touch a border of `below`."""
+    many cells, to 1/cells, towards each side that lies within `below`."""
     height, width = above.shape[-2:]
     mask = above.new_ones(1, 1, height, width)
     for axis, length, inner_start, inner_end in (
-        (-2, height, y != 0, y + height < below[0]),
-        (-1, width, x != 0, x + width < below[1]),
+        (-2, height, y > 0, y + height < below[0]),
+        (-1, width, x > 0, x + width < below[1]),
     ):
         for t in range(min(cells, length)):
             if inner_start:

@@ -37,3 +37,14 @@ def check_autoencoder(vae: str, latent: str) -> None:
             remedy="Decode it with the VAE of its own model.",
             socket="vae",
         )
+
+
+def check_latents(one: str, other: str, socket: str) -> None:
+    """Raise MismatchedValues for two latents that do not mean the same; "" is anybody's."""
+    if one and other and not find_family(one).shares_latents(other):
+        raise MismatchedValues(
+            f"One latent is of {find_family(one).title}, the other of {find_family(other).title}:"
+            " together they would be nothing but noise.",
+            remedy="Make both with the VAE of the same model.",
+            socket=socket,
+        )
