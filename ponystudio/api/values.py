@@ -7,6 +7,7 @@ the engine's pool and are opened with `with ctx.models.open(model) as network:`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -118,6 +119,33 @@ class Patch:
     content: str
     strength: float
 
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        return ((self.path, self.content),)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """The weights of another recipe mixed into what a recipe gives so far.
+
+    A the weights so far, B those of `other`, tensor by tensor: "weighted" r·A + (1−r)·B, "add"
+    A + r·B, "subtract" r·(A − B), of `hows`. A tensor that `other` lacks stays as it is.
+    `ratios` say r: each is the beginning of the names that it holds for, as the original model has
+    them ("input_blocks.3.", "" all), what must stand in them ("attn2", "" nothing) and r. Of
+    several the one with the most to say counts: that names what must stand in them, then the
+    longest beginning, then the last.
+    """
+
+    hows: ClassVar[tuple[str, ...]] = ("weighted", "add", "subtract")
+
+    other: Recipe
+    how: str
+    ratios: tuple[tuple[str, str, float], ...]
+
+    @property
+    def files(self) -> tuple[tuple[str, str], ...]:
+        return self.other.files
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -127,6 +155,7 @@ class Recipe:
     says: two of the same are of the same bytes.
     `options` are (name, value) pairs that change how the part is built, e.g. ("ema", True). One
     that names a further file is followed by ("content", what stands for its bytes).
+    `patches` change its weights one after the other.
     """
 
     part: ClassVar[str]
@@ -134,10 +163,10 @@ class Recipe:
     path: str
     content: str
     family: str
-    patches: tuple[Patch, ...] = ()
+    patches: tuple[Patch | Merge, ...] = ()
     options: tuple[tuple[str, str | int | float | bool], ...] = ()
 
-    def with_patch(self, patch: Patch) -> Self:
+    def with_patch(self, patch: Patch | Merge) -> Self:
         return replace(self, patches=(*self.patches, patch))
 
     def with_file(self, option: str, path: str, content: str) -> Self:
@@ -157,7 +186,16 @@ class Recipe:
     @property
     def files(self) -> tuple[tuple[str, str], ...]:
         """Path and content of all that it needs."""
-        return *self.own_files, *((patch.path, patch.content) for patch in self.patches)
+        return *self.own_files, *(file for patch in self.patches for file in patch.files)
+
+    @property
+    def loras(self) -> Iterator[Patch]:
+        """Those that are in it, also by way of what it was merged with."""
+        for patch in self.patches:
+            if isinstance(patch, Merge):
+                yield from patch.other.loras
+            else:
+                yield patch
 
 
 @dataclass(frozen=True)

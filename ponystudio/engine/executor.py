@@ -231,6 +231,9 @@ def _outputs(step: Step, returned: Any) -> dict[str, Any]:
             remedy="Tell the author of the node.",
         )
     for output, value in zip(step.spec.outputs, values, strict=True):
+        passed_on = step.spec.input_by_name.get(output.name)
+        if value is None and passed_on and passed_on.optional:
+            continue  # it was given none itself
         if not _has_type(value, output.type):
             raise NodeFailed(
                 f"{step.spec.id} declares {output.name} as {output.type} and returned "

@@ -87,8 +87,8 @@ def _streaming_note(stream: Any, part: str) -> str:
 def _bundled_embeddings(recipe: Recipe) -> dict[str, Bundled]:
     """The textual inversions in the LoRAs that a text encoder has."""
     found: dict[str, Bundled] = {}
-    for patch in recipe.patches:
-        found |= bundled(Path(patch.path))
+    for lora in recipe.loras:
+        found |= bundled(Path(lora.path))
     return found
 
 

@@ -28,7 +28,7 @@ from ponystudio.diffusion.text.embedding_names import EmbeddingNames, check_name
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.diffusion.weights.embedding_tensors import PICTURES, bundled
 from ponystudio.engine.node_packs import NodePacks
-from ponystudio.errors import BadInput, Cycle, PonyStudioError, WrongKind
+from ponystudio.errors import BadInput, Cycle, MissingInput, PonyStudioError, WrongKind
 from ponystudio.graph.coercion import coerce, node_arguments
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.topology import effective, order
@@ -68,7 +68,8 @@ class _Recipes:
         self, graph: Graph, packs: NodePacks, folders: ModelFolders, faulty: set[str]
     ) -> None:
         self._graph, self._packs, self._folders, self._faulty = graph, packs, folders, faulty
-        self._values: dict[Link, Recipe] = {}
+        # None: what a node gives only if it is given one, and it was not.
+        self._values: dict[Link, Recipe | None] = {}
         self._spoilt: set[str] = set()
         # Files that lack a part are told of once, however many nodes would open them.
         self._told: set[tuple[str, str]] = set()
@@ -86,7 +87,9 @@ class _Recipes:
                 self._spoilt.add(id)
                 continue
             makes = _makes_recipes(kind.spec)
-            found = [*(self._made(node, kind) if makes else self._opened(node, kind.spec))]
+            found = [*self._lacking(node, kind.spec)]
+            if not found:
+                found = [*(self._made(node, kind) if makes else self._opened(node, kind.spec))]
             if kind.check and kind.spec.pack == OWN_PACK:
                 found += _checked(node, kind, kind.check)
             # What is given by nodes with errors may be another thing once those are gone.
@@ -95,6 +98,18 @@ class _Recipes:
             elif kind.spec.pack == OWN_PACK:
                 found += self._fitting(node, kind.spec)
             yield from found
+
+    def _lacking(self, node: Node, spec: NodeSpec) -> Iterator[PonyStudioError]:
+        """What a node needs of one that gives it only where it is given it itself."""
+        for socket in spec.inputs:
+            link = node.inputs.get(socket.name, Link("", ""))
+            if link in self._values and self._values[link] is None and not socket.optional:
+                yield MissingInput(
+                    f"{link.source} passes on no {socket.type}, since none is wired into it.",
+                    node=node.id,
+                    socket=socket.name,
+                    remedy=f"Wire one into it, or wire this to what gives the {socket.type}.",
+                )
 
     def _made(self, node: Node, kind: NodeType) -> Iterator[PonyStudioError]:
         try:
@@ -175,7 +190,7 @@ class _Recipes:
 
     def _embeddings(self, clip: Clip) -> EmbeddingNames:
         """Those there are, and those that the LoRAs of a text encoder bring."""
-        words = tuple(word for patch in clip.patches for word in self._bundled(Path(patch.path)))
+        words = tuple(word for lora in clip.loras for word in self._bundled(Path(lora.path)))
         if words not in self._embedding_names:
             names = [*self._embedding_files, *words]
             self._embedding_names[words] = EmbeddingNames(names, lambda _: [])

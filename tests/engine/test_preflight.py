@@ -240,5 +240,5 @@ def test_files_that_stay_the_same_are_looked_at_once(monkeypatch):
     packs, folders = load_packs(), ModelFolders(default_roots())
     graph = Graph.of(*picture(*checkpoint("starter.safetensors")))
     assert check_models(graph, packs, folders, graph.nodes) == []
-    monkeypatch.setattr(load, "_find", None)
+    monkeypatch.setattr(load, "find_part", None)
     assert check_models(graph, packs, folders, graph.nodes) == []

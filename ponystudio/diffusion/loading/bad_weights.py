@@ -32,8 +32,8 @@ def find(
 ) -> BadWeight | None:
     """The first weight that is no number; None where all are.
 
-    `patches` are the LoRAs that are in the weights, each with its strength. `check` is called
-    before every tensor and may raise Cancelled.
+    `patches` are the LoRAs and merges that are in the weights, each with its strength. `check` is
+    called before every tensor and may raise Cancelled.
     """
     weights = network.weights
     if weights is None:
@@ -64,6 +64,6 @@ def _as_it_comes(network: Network[Any], name: str, stored: FileTensor) -> Tensor
     deltas = network.stream.deltas.get(name, []) if network.stream else []
     room = torch.empty(stored.shape.numel() if deltas else 0, dtype=torch.float32)
     if deltas:
-        patched = lora_patching.with_deltas(stored, deltas, room, rounds=network.rounds_patches)
+        patched = lora_patching.with_changes(stored, deltas, room, rounds=network.rounds_patches)
         return patched.to(network.dtype)
     return stored.on(torch.device("cpu"), network.dtype)

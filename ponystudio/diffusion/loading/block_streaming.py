@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ponystudio.diffusion.loading.lora_patching import with_deltas
-from ponystudio.diffusion.lora.deltas import Delta
+from ponystudio.diffusion.loading.lora_patching import Change, with_changes
 from ponystudio.diffusion.weights.weights import FileTensor, Weights, assign
 from ponystudio.system import main_memory
 
@@ -31,7 +30,7 @@ MOST = 2 << 30
 PAGE = 4096
 ALIGNED = 64  # bytes, in pinned memory
 POLL = 0.05  # seconds between looks at the user's wish, while a block is waited for
-Deltas = Sequence[tuple[float, Delta]]
+Deltas = Sequence[tuple[float, Change]]
 
 
 def _nothing() -> None: ...
@@ -63,7 +62,8 @@ class Stream:
     """The blocks of a network that come and go.
 
     `names` are their tensors; they have no memory but while their block computes. `deltas` is what
-    LoRAs add to them. `nbytes`: what the coming blocks take at most, beside those that stay.
+    LoRAs and merges make of them. `nbytes`: what the coming blocks take at most, beside those that
+    stay.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class Stream:
             raise _Stopped
         if deltas := self.deltas.get(name):
             room = torch.empty(stored.shape.numel(), device=self.device)
-            return with_deltas(stored, deltas, room, rounds=self._rounds).to(self.dtype)
+            return with_changes(stored, deltas, room, rounds=self._rounds).to(self.dtype)
         value = stored.on(self.device, self.dtype, self._mover.move)
         if value.data_ptr() == stored.data.data_ptr():
             _touch(value)

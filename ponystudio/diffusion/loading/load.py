@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponystudio.diffusion.families import Family, families, find_family
 from ponystudio.diffusion.loading.model_parts import PARTS, Hints, ModelPart, Tensors, opened
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 
     from ponystudio.diffusion.weights.network import Network
 
+T = TypeVar("T")
 Options = Iterable[tuple[str, str | int | float | bool]]
 # Parts in files that were looked at and found whole.
 _whole: Remembered[bool] = Remembered()
+# The shapes of parts of files, by our names.
+_shapes: Remembered[dict[str, tuple[int, ...]]] = Remembered()
 
 
 def recognise(path: Path, kind: str) -> ModelFile:
@@ -71,14 +74,15 @@ def load(
 
     from ponystudio.diffusion.loading.cancel_hooks import aside
 
-    named, where = _by_name(options), torch.device(device)
+    options, where = tuple(options), torch.device(device)
+    named = _by_name(options)
 
     def work(check: Callable[[], None]) -> Any:
         if part == "upscaler":
             from ponystudio.diffusion.images.upscale import load_upscaler
 
             return load_upscaler(path, where, dtype)
-        return _load(path, part, where, dtype, named, check, room)
+        return _load(path, part, where, dtype, options, check, room)
 
     try:
         return aside(work, check)
@@ -96,20 +100,37 @@ def check_part(path: Path, part: str, options: Options = ()) -> None:
     """
     if part not in PARTS:
         return
-    named = _by_name(options)
 
     def looked_at() -> bool:
-        found = _find(path, part, named)
+        found = find_part(path, part, options)
         with found.file:
             _described(PARTS[part], found)
         return True
 
+    _of_headers(_whole, looked_at, path, part, options)
+
+
+def part_shapes(path: Path, part: str, options: Options = ()) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors of a part by our names, as the headers of its files tell them; not
+    to be changed. Loads no torch. Raises what `load` does of headers.
+    """
+
+    def looked_at() -> dict[str, tuple[int, ...]]:
+        found = find_part(path, part, options)
+        with found.file:
+            return found.shapes
+
+    return _of_headers(_shapes, looked_at, path, part, options)
+
+
+def _of_headers(
+    known: Remembered[T], look: Callable[[], T], path: Path, part: str, options: Options
+) -> T:
     try:
-        files = [path, *named["with"]]
+        files = [path, *_by_name(options)["with"]]
         if any(file.is_dir() for file in files):  # whose files may change without it
-            looked_at()
-        else:
-            _whole.of([identity(file) for file in files], looked_at, path, part, tuple(options))
+            return look()
+        return known.of([identity(file) for file in files], look, path, part, tuple(options))
     except ModelFileError as error:
         error.where = error.where or str(path)
         raise
@@ -136,26 +157,23 @@ def _load(
     part: str,
     device: torch.device,
     dtype: torch.dtype,
-    options: Mapping[str, Any],
+    options: Options,
     check: Callable[[], None],
     room: int | None,
 ) -> Network[Any]:
-    import torch
-
     from ponystudio.diffusion.loading import block_streaming
     from ponystudio.diffusion.weights.fill_module import fill
     from ponystudio.diffusion.weights.weights import Weights
 
     quiet_libraries()
-    found, how = _find(path, part, options), PARTS[part]
+    found, how = find_part(path, part, options), PARTS[part]
     try:
         weights = Weights(found.file, found.naming)
-        with torch.device("meta"):
-            module = _built(how, found)
+        module = built_empty(part, found)
         coming = block_streaming.coming(module, dtype, room)
         come = {name for block in coming for name in block.names}
         fill(module, weights, come, how.noun, device, dtype, check)
-        network = how.wrap(module, found.family, weights, found.info, options)
+        network = how.wrap(module, found.family, weights, found.info, _by_name(options))
         if coming:
             network.stream = block_streaming.Stream(
                 module, weights, coming, device, dtype, rounds=network.rounds_patches
@@ -182,16 +200,20 @@ class FoundPart:
         return self.naming.shapes(self.file.tensors)
 
 
-def _find(path: Path, part: str, options: Mapping[str, Any]) -> FoundPart:
-    info, how = read_header(path), PARTS[part]
-    told = find_family(options["family"]) if "family" in options else None
-    file, hints = together([path, *options["with"]], told) if told else opened(info, how)
+def find_part(path: Path, part: str, options: Options = ()) -> FoundPart:
+    """Open the file of a part; whoever asks closes it. `options` are those of `load`.
+
+    Loads no torch. Raises subclasses of ModelFileError.
+    """
+    info, how, named = read_header(path), PARTS[part], _by_name(options)
+    told = find_family(named["family"]) if "family" in named else None
+    file, hints = together([path, *named["with"]], told) if told else opened(info, how)
     try:
         family = told or _kin(info, part, file)
         naming = how.naming(_own(file), family)
         if not naming.names:
             raise WrongKind(f"There is no {how.noun} in this file.", remedy=how.elsewhere)
-        if options.get("ema"):
+        if named.get("ema"):
             naming = replace(naming, names=tensor_names.averaged(naming.names, file.tensors))
         return FoundPart(info, file, family, naming, hints)
     except BaseException:
@@ -222,10 +244,15 @@ def _kin(info: ModelFile, part: str, file: WeightsFile) -> Family:
     return find_family("")
 
 
-def _built(how: ModelPart, found: FoundPart) -> nn.Module:
+def built_empty(part: str, found: FoundPart) -> nn.Module:
+    """The network of a part without any memory for its weights."""
+    import torch
+
+    how = PARTS[part]
     arguments = _described(how, found)
     try:
-        return how.build(arguments, found.family)
+        with torch.device("meta"):
+            return how.build(arguments, found.family)
     except ModelFileError:
         raise
     except Exception as error:  # the libraries check what they are told, each in its own way

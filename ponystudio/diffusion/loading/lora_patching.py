@@ -1,30 +1,76 @@
-"""Weights with LoRAs in them: a state that is reached as a transaction.
+"""Weights with LoRAs and other models' weights in them: a state that is reached as a transaction.
 
-W' = W + Σ m·s·Δ, in float32, then cast. W is always read from the file again, so that
-nothing is ever taken away by subtraction and strength 0 leaves the stored bits.
+W' = W + Σ m·s·Δ for LoRAs, what `part_weights.Mixture` says for merges, in float32, then cast. W is
+always read from the file again, so that nothing is ever taken away by subtraction and strength 0
+leaves the stored bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.lora.deltas import Delta
-from ponystudio.diffusion.lora.lora_file import LoraFile
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import FileTensor, assign
 from ponystudio.errors import FloatOverflow, NotANumber
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ponystudio.diffusion.families import Family
+
 # What is added to a weight without a look at what comes of it: far from half precision's 65504.
 # Where that was wrong, no numbers come of the network, and all weights are looked at.
 SMALL = 1024.0
-# LoRAs, each with its strength.
-Strong = Iterable[tuple[LoraFile, float]]
 LOWER = "Lower its strength, or choose the dtype bf16 or fp32."
+
+
+class Change(Protocol):
+    """What is made of one weight: by `lora.deltas.Delta`, `part_weights.Mixture`.
+
+    `rounds`: the result takes the precision in which the weight is stored. `most`: a number that
+    no part of what is added is larger than, as far as that is quickly told; else ∞.
+    """
+
+    @property
+    def rounds(self) -> bool: ...
+    def added(self, weight: Tensor, strength: float) -> Tensor: ...
+    def most(self) -> float: ...
+
+
+class MatchedLayers(Protocol):
+    """What an open patch does to one network: parameter → change, and layers that found none."""
+
+    @property
+    def deltas(self) -> Mapping[str, Change]: ...
+    @property
+    def unmatched(self) -> tuple[str, ...]: ...
+
+
+class OpenPatch(Protocol):
+    """A LoRA (`lora_file.LoraFile`) or a merge (`part_weights.OpenMerge`) with its files open.
+
+    Those of equal `content` are equal. `orders`: it acts on what those before it made, so that
+    these are not summed with those behind it. `effect` says what it does, for errors.
+    """
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def content(self) -> str: ...
+    @property
+    def orders(self) -> bool: ...
+    def effect(self, strength: float) -> str: ...
+    def for_module(self, part: str, module: nn.Module, family: Family) -> MatchedLayers: ...
+
+
+# Patches in their order, each with its strength.
+Strong = Iterable[tuple[OpenPatch, float]]
 
 
 @dataclass(frozen=True)
@@ -42,18 +88,19 @@ def apply(
     *,
     check: Callable[[], None] = lambda: None,
 ) -> Patched:
-    """Bring a network into the state "the file plus these LoRAs at these strengths".
+    """Bring a network into the state "the file plus these patches at these strengths".
 
-    Whatever was patched before is restored from the file. Equal LoRAs are summed first; what sums
-    to 0 changes nothing. Weights that come and go are patched each time that they come. `check` is
-    called before every tensor and may raise Cancelled; after that or any error the network is as
-    the file has it. Raises MismatchedValues for a LoRA that was made for another base model,
+    Whatever was patched before is restored from the file. Equal LoRAs are summed first, those
+    before a merge apart from those behind it; what sums to 0 changes nothing. Weights that come and
+    go are patched each time that they come. `check` is called before every tensor and may raise
+    Cancelled; after that or any error the network is as the file has it. Raises MismatchedValues
+    for a LoRA that was made for another base model and for a merge of other sizes,
     UnsupportedModel for one that cannot be cut into the layers of this one, and NotANumber (in
     fp16 FloatOverflow) where a weight becomes larger than its numbers can be.
     """
     written, patches, grown = 0, list(patches), []
     try:
-        wanted, unmatched = _deltas(network, patches)
+        wanted, unmatched = changes(network.part, network.module, network.family, patches)
         if network.stream:
             network.stream.rest()  # what is coming has the patches of before
         for name in sorted(network.patched - wanted.keys()):
@@ -72,7 +119,7 @@ def apply(
             now = network.module.get_parameter(name)
             assert network.weights is not None
             stored = network.weights.stored(name, now.shape)
-            weight = with_deltas(stored, deltas, room, rounds=network.rounds_patches)
+            weight = with_changes(stored, deltas, room, rounds=network.rounds_patches)
             if name in network.patched:  # memory of its own: new pages would cost more than the sum
                 now.copy_(weight)
             else:
@@ -94,7 +141,7 @@ def is_bad(value: Tensor) -> bool:
 
 
 def blamed(network: Network[Any], name: str, stored: FileTensor, patches: Strong) -> str | None:
-    """One sentence on the LoRA that makes a weight more than its numbers can be; None for none.
+    """One sentence on the patch that makes a weight more than its numbers can be; None for none.
 
     Where only several of them together do, the last is named.
     """
@@ -107,8 +154,8 @@ def blamed(network: Network[Any], name: str, stored: FileTensor, patches: Strong
         weight = delta.added(weight.clone(), strength)
         if any(is_bad(weight.to(dtype)) for dtype in (network.dtype, precision) if dtype):
             return (
-                f"{file.path.name} at the strength {strength:g} makes the layer"
-                f" {name.removesuffix('.weight')!r} larger than the numbers of the model can be."
+                f"{file.effect(strength)} makes the layer {name.removesuffix('.weight')!r} larger"
+                " than the numbers of the model can be."
             )
     return None
 
@@ -142,23 +189,26 @@ def restore(network: Network[Any]) -> None:
     network.patched = frozenset()
 
 
-def _deltas(
-    network: Network[Any], patches: Strong
-) -> tuple[dict[str, list[tuple[float, Delta]]], dict[str, tuple[str, ...]]]:
-    """Parameter → the deltas it gets, each with its strength; path → layers without a place."""
-    files: dict[str, LoraFile] = {}
-    strengths: dict[str, float] = {}
+def changes(
+    part: str, module: nn.Module, family: Family, patches: Strong
+) -> tuple[dict[str, list[tuple[float, Change]]], dict[str, tuple[str, ...]]]:
+    """Parameter → what is made of it, each with its strength; path → layers without a place."""
+    files: dict[tuple[int, str], OpenPatch] = {}
+    strengths: dict[tuple[int, str], float] = {}
+    stretch = 0
     for file, strength in patches:
-        files.setdefault(file.content, file)
-        strengths[file.content] = strengths.get(file.content, 0.0) + strength
-    wanted: dict[str, list[tuple[float, Delta]]] = {}
+        stretch += file.orders
+        key = stretch, file.content
+        files.setdefault(key, file)
+        strengths[key] = strengths.get(key, 0.0) + strength
+    wanted: dict[str, list[tuple[float, Change]]] = {}
     unmatched: dict[str, tuple[str, ...]] = {}
-    for content, strength in strengths.items():
+    for key, strength in strengths.items():
         if strength == 0:
             continue
-        match = files[content].for_module(network.part, network.module, network.family)
+        match = files[key].for_module(part, module, family)
         if match.unmatched:
-            unmatched[str(files[content].path)] = match.unmatched
+            unmatched[str(files[key].path)] = match.unmatched
         for name, delta in match.deltas.items():
             wanted.setdefault(name, []).append((strength, delta))
     return wanted, unmatched
@@ -170,16 +220,19 @@ def _room(network: Network[Any], names: Iterable[str]) -> Tensor:
     return torch.empty(largest, dtype=torch.float32, device=network.device)
 
 
-def with_deltas(
-    stored: FileTensor, deltas: Sequence[tuple[float, Delta]], room: Tensor, *, rounds: bool
+def with_changes(
+    stored: FileTensor, changes: Sequence[tuple[float, Change]], room: Tensor, *, rounds: bool
 ) -> Tensor:
-    """W + Σ m·s·Δ on the device of `room`, float32 memory that it mostly is in.
+    """W with all changes in it, on the device of `room`, float32 memory that it mostly is in.
 
-    `rounds`: it then takes the stored precision.
+    `rounds`: it then takes the stored precision, as it does where a change says so and that has
+    more than 8 bits.
     """
     precision = stored.precision
+    if precision and precision.itemsize > 1:
+        rounds = rounds or any(change.rounds for _, change in changes)
     values = stored.data if precision else stored.on(room.device, room.dtype)
     weight = room[: stored.shape.numel()].view(stored.shape).copy_(values)
-    for strength, delta in deltas:
-        weight = delta.added(weight, strength)
+    for strength, change in changes:
+        weight = change.added(weight, strength)
     return weight.to(precision) if rounds and precision else weight

@@ -72,6 +72,13 @@ def _build_denoiser(arguments: dict[str, Any], family: Family) -> nn.Module:
     return architecture(family.architecture).build(arguments)
 
 
+def predicts(info: ModelFile, options: Mapping[str, Any]) -> tuple[str, bool]:
+    """What the denoiser of a file predicts, and whether its noise ends without signal: as the user
+    says, or else the file."""
+    said_by_user = PREDICTIONS.get(options.get("prediction", ""))
+    return said_by_user or (info.prediction, info.zsnr)
+
+
 def _denoiser(
     module: Any, family: Family, weights: Weights, info: ModelFile, options: Mapping[str, Any]
 ) -> Network[Any]:
@@ -79,8 +86,7 @@ def _denoiser(
 
     said = info.config.get(architecture(family.architecture).component)
     rgb = network_config.rgb(family, said) if isinstance(said, dict) else None
-    said_by_user = PREDICTIONS.get(options.get("prediction", ""))
-    prediction, zsnr = said_by_user or (info.prediction, info.zsnr)
+    prediction, zsnr = predicts(info, options)
     return Denoiser(module, family, weights, prediction=prediction, zsnr=zsnr, rgb=rgb)
 
 

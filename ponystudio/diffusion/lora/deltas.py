@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from ponystudio.diffusion.weights.name_table import FusedSlice
 
@@ -28,6 +28,8 @@ class Delta(ABC):
 
     The tensors are mapped pages of the file, of any floating dtype.
     """
+
+    rounds: ClassVar[bool] = False
 
     scale: float
     lengths: Tensor | None

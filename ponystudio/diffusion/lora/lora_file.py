@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import Family, families, tower_prefix
@@ -133,11 +133,16 @@ class MatchedLora:
 class LoraFile:
     """An open LoRA file. Of equal `content`, files are equal patches."""
 
+    orders: ClassVar[bool] = False
+
     def __init__(self, file: WeightsFile, content: str) -> None:
         self.path = Path(file.path)
         self.content = content
         self.layers = contents(self.path, file.tensors).layers
         self._file = file
+
+    def effect(self, strength: float) -> str:
+        return f"{self.path.name} at the strength {strength:g}"
 
     def for_module(self, part: str, module: nn.Module, family: Family) -> MatchedLora:
         """The deltas for the network of a part, "model" or "clip", of a model of a family.

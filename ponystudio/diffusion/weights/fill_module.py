@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 import torch
 from torch import nn
 
+from ponystudio.diffusion.weights.name_table import without_ones
 from ponystudio.diffusion.weights.weights import Weights, assign
 from ponystudio.errors import DamagedFile, UnsupportedModel
 from ponystudio.library.formats.quantization import REMEDY
@@ -58,7 +59,7 @@ def _check_fit(weights: Weights, wanted: dict[str, torch.Size], noun: str) -> No
             where=str(weights.path_of(first)),
         )
     for name, shape in wanted.items():
-        if _without_ones(shapes[name]) != _without_ones(shape):
+        if without_ones(shapes[name]) != without_ones(shape):
             raise UnsupportedModel(
                 f"The tensor {name!r} of the {noun} is {list(shapes[name])}, not {list(shape)}: "
                 "it is of another architecture.",
@@ -98,11 +99,3 @@ def _read_ahead(weights: Weights, names: Iterable[str]) -> Iterator[str]:
             asked += weights.read_ahead(coming)
         yield name
         asked -= weights.nbytes(name)
-
-
-def _without_ones(shape: Iterable[int]) -> list[int]:
-    """A 1×1 convolution and a linear layer are the same."""
-    sides = list(shape)
-    while len(sides) > 2 and sides[-1] == 1:
-        sides.pop()
-    return sides

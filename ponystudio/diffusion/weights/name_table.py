@@ -70,6 +70,14 @@ class Naming:
         return whole | {name: cut.shape(whole[name]) for name, cut in self.fused.items()}
 
 
+def without_ones(shape: Iterable[int]) -> list[int]:
+    """A 1×1 convolution and a linear layer are the same."""
+    sides = list(shape)
+    while len(sides) > 2 and sides[-1] == 1:
+        sides.pop()
+    return sides
+
+
 def renamed(part: Mapping[str, str], table: Table) -> Naming:
     """`part` (their name → stored name) under our names, by a table of tensors and modules.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Pairs = Iterator[tuple[str, str]]
@@ -27,6 +27,7 @@ UNET_BRANCHES = (
     *("conv_in.", "down_blocks.", "mid_block.", "up_blocks.", "conv_norm_out.", "conv_out."),
     *("time_embedding.", "class_embedding.", "add_embedding.", "encoder_hid_proj."),
 )
+WAYS = {"encoder": "down", "decoder": "up"}
 VAE_BRANCHES = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 
 RESNET = {
@@ -83,13 +84,23 @@ def vae(keys: Iterable[str]) -> dict[str, str]:
     """Our name → stored name of every tensor of the autoencoder; empty where there is none."""
     part = part_of(keys, VAE_PREFIXES, (VAE_ROOT,), VAE_BRANCHES)
     if any(name.startswith("decoder.up.") for name in part):
-        return _renamed(part, _ldm_vae_pairs(part))
+        levels = _vae_levels(part, r"\.", "block")
+        levels["decoder"].reverse()
+        return _renamed(part, _ldm_vae_pairs(levels))
     old = (
         (f"{half}.mid_block.attentions.0.{theirs}", f"{half}.mid_block.attentions.0.{ours}")
         for half in ("encoder", "decoder")
         for theirs, ours in OLD_VAE_ATTENTION.items()
     )
     return _renamed(part, old)
+
+
+def ldm_vae(ours: Iterable[str]) -> dict[str, str]:
+    """LDM name → our name of tensors of an autoencoder."""
+    listed = list(ours)
+    levels = _vae_levels(listed, r"_blocks\.", "resnets")
+    ldm_of = {here: there for there, here in _ldm_vae_pairs(levels)}
+    return _renamed({name: name for name in listed}, ldm_of.items())
 
 
 def averaged(part: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
@@ -262,20 +273,32 @@ def _resnet(theirs: str, ours: str) -> Pairs:
         yield f"{theirs}.{inner_theirs}", f"{ours}.{inner_ours}"
 
 
-def _ldm_vae_pairs(part: Iterable[str]) -> Pairs:
-    """(LDM, ours) for every module of the autoencoder below which the names agree."""
-    names = list(part)
-    levels = count(names, r"decoder\.up\.(\d{1,4})\.")
-    for half, theirs, ours in (("encoder", "down", "down"), ("decoder", "up", "up")):
+def _vae_levels(names: Iterable[str], between: str, block: str) -> dict[str, list[int]]:
+    """How many residual blocks each level of a half has, of names in one of the two layouts."""
+    listed = list(names)
+
+    def blocks(start: str) -> Iterator[int]:
+        for b in range(count(listed, rf"{start}(\d{{1,4}})\.")):
+            yield count(listed, rf"{start}{b}\.{block}\.(\d{{1,4}})\.")
+
+    return {half: [*blocks(rf"{half}\.{way}{between}")] for half, way in WAYS.items()}
+
+
+def _ldm_vae_pairs(levels: Mapping[str, Sequence[int]]) -> Pairs:
+    """(LDM, ours) for every module of the autoencoder below which the names agree.
+
+    `levels`: of each half, how many residual blocks its levels have, in our order.
+    """
+    for half, way in WAYS.items():
         yield f"{half}.norm_out", f"{half}.conv_norm_out"
-        for b in range(levels):
+        for b, blocks in enumerate(levels[half]):
             # LDM counts the decoder's levels from the picture, we from the latent.
-            there = f"{half}.{theirs}.{b}"
-            here = f"{half}.{ours}_blocks.{b if half == 'encoder' else levels - 1 - b}"
-            for i in range(count(names, re.escape(there) + r"\.block\.(\d{1,4})\.")):
+            there = f"{half}.{way}.{b if half == 'encoder' else len(levels[half]) - 1 - b}"
+            here = f"{half}.{way}_blocks.{b}"
+            for i in range(blocks):
                 yield f"{there}.block.{i}", f"{here}.resnets.{i}"
                 yield f"{there}.block.{i}.nin_shortcut", f"{here}.resnets.{i}.conv_shortcut"
-            yield f"{there}.{theirs}sample", f"{here}.{ours}samplers.0"
+            yield f"{there}.{way}sample", f"{here}.{way}samplers.0"
         yield f"{half}.mid.block_1", f"{half}.mid_block.resnets.0"
         yield f"{half}.mid.block_2", f"{half}.mid_block.resnets.1"
         for inner_theirs, inner_ours in VAE_ATTENTION.items():

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ponystudio.diffusion.families import tower_prefix
 from ponystudio.diffusion.families.text_encoder_specs import (
     TOWERS,
     ClipEncoderSpec,
@@ -21,6 +22,7 @@ from ponystudio.diffusion.weights.name_table import THIRDS, TRANSPOSED, FusedSli
 from ponystudio.diffusion.weights.tensor_names import below, count
 
 if TYPE_CHECKING:
+    from ponystudio.diffusion.families import Family
     from ponystudio.library.formats.tensor_info import TensorInfo
 
 Tensors = Mapping[str, "TensorInfo"]
@@ -61,6 +63,22 @@ OPEN_CLIP_LAYERS = {
     "mlp.c_fc": "mlp.fc1",
     "mlp.c_proj": "mlp.fc2",
     "attn.out_proj": "self_attn.out_proj",
+}
+# What stands before and behind its layers.
+OPEN_CLIP_ENDS = {
+    "token_embedding.weight": "embeddings.token_embedding.weight",
+    "positional_embedding": "embeddings.position_embedding.weight",
+    "ln_final.weight": "final_layer_norm.weight",
+    "ln_final.bias": "final_layer_norm.bias",
+}
+# Where the towers of a family stand in its checkpoints, and in which layout; the others' stand
+# where ComfyUI puts them.
+PLACES = {
+    ("sd1", "clip_l"): ("cond_stage_model.transformer.", CLIP),
+    ("sd2", "clip_h"): ("cond_stage_model.model.", OPEN_CLIP),
+    ("sdxl", "clip_l"): ("conditioner.embedders.0.transformer.", CLIP),
+    ("sdxl", "clip_g"): ("conditioner.embedders.1.model.", OPEN_CLIP),
+    ("sdxl_refiner", "clip_g"): ("conditioner.embedders.0.model.", OPEN_CLIP),
 }
 QKV = ("q_proj", "k_proj", "v_proj")
 LLAMA_CPP_LAYERS = {
@@ -169,6 +187,40 @@ def naming(tensors: Iterable[str], found: TextEncoderTensors, tower: TextEncoder
     return _clip(part, tower, found.prefix, set(listed))
 
 
+def originals(family: Family, ours: Iterable[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:
+    """(theirs, ours, what of theirs ours is) in a checkpoint of a family in the original's layout;
+    theirs with the prefix of their tower."""
+    listed = list(ours)
+    for tower in family.towers:
+        prefix = tower_prefix(family, tower)
+        place, layout = PLACES.get((family.name, tower.name), ("", ""))
+        place = place or f"text_encoders.{tower.name}.transformer."
+        for name in listed:
+            if name.startswith(prefix):
+                theirs, cut = _original(name.removeprefix(prefix), tower, layout)
+                yield place + theirs, name, cut
+
+
+def _original(name: str, tower: TextEncoderSpec, layout: str) -> tuple[str, FusedSlice | None]:
+    if isinstance(tower, T5EncoderSpec):
+        return ("shared.weight" if name == EMBEDDED else f"encoder.{name}"), None
+    bare = name.removeprefix("text_model.")
+    if layout != OPEN_CLIP:
+        return (name if name == PROJECTION else f"text_model.{bare}"), None
+    if name == PROJECTION:
+        return "text_projection", TRANSPOSED
+    if match := re.fullmatch(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)", bare):
+        layer, inner, leaf = match.groups()
+        root = f"transformer.resblocks.{layer}"
+        kind = inner.removeprefix("self_attn.")
+        if kind in QKV:
+            return f"{root}.attn.in_proj_{leaf}", THIRDS[QKV.index(kind)]
+        theirs = {mine: there for there, mine in OPEN_CLIP_LAYERS.items()}
+        return f"{root}.{theirs.get(inner, inner)}.{leaf}", None
+    theirs = {mine: there for there, mine in OPEN_CLIP_ENDS.items()}
+    return theirs.get(bare, bare), None
+
+
 def _biased(tensors: Tensors, layout: str, prefix: str) -> bool | None:
     if layout not in SECOND:
         return None
@@ -204,15 +256,9 @@ def _open_clip(part: Mapping[str, str], tower: ClipEncoderSpec) -> Naming:
 def _open_clip_names(part: Mapping[str, str], projected: bool) -> Iterator[tuple[str, str]]:
     """(ours, stored)."""
     root = "text_model." if projected else ""
-    fixed = {
-        "token_embedding.weight": "embeddings.token_embedding.weight",
-        "positional_embedding": "embeddings.position_embedding.weight",
-        "ln_final.weight": "final_layer_norm.weight",
-        "ln_final.bias": "final_layer_norm.bias",
-    }
     for name, key in part.items():
-        if name in fixed:
-            yield root + fixed[name], key
+        if name in OPEN_CLIP_ENDS:
+            yield root + OPEN_CLIP_ENDS[name], key
         elif name == "text_projection":
             if projected:
                 yield PROJECTION, key

@@ -30,6 +30,7 @@ from ponystudio.api import (
     Image,
     Latent,
     Mask,
+    Merge,
     Model,
     NormedGuidance,
     Patch,
@@ -45,7 +46,8 @@ FORMAT = "ponystudio.result 2"
 _CLASSES: Mapping[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        *(Area, Clip, Conditioning, Entry, Image, Latent, Mask, Model, Patch, Upscaler, Vae),
+        *(Area, Clip, Conditioning, Entry, Image, Latent, Mask, Merge, Model, Patch),
+        *(Upscaler, Vae),
         *(Differential, FreSca, FreeU, Hypernetwork, NormedGuidance, PerturbedAttention),
         *(Rescaled, Shift, SkipLayers),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import Any, Protocol
 
 import torch
 
-from ponystudio.api import Model, Recipe
+from ponystudio.api import Merge, Model, Patch, Recipe
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.loading import bad_weights, lora_patching
 from ponystudio.diffusion.loading.bad_weights import BadWeight
 from ponystudio.diffusion.loading.cancel_hooks import cancel_hooks
 from ponystudio.diffusion.loading.load import load
+from ponystudio.diffusion.loading.lora_patching import OpenPatch
+from ponystudio.diffusion.loading.part_weights import OpenMerge, PartWeights
 from ponystudio.diffusion.lora import lora_file
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import (
@@ -52,6 +54,8 @@ def _size_in(path: Path, part: str, dtype: torch.dtype) -> int:
 
 
 Check = Callable[[], None]
+# What patches ask for, equal for equal weights.
+State = tuple[Hashable, ...]
 
 # Parts that may come block by block.
 STREAMED = ("model", "clip")
@@ -83,8 +87,8 @@ class Loader(Protocol):
 @dataclass(eq=False)
 class _PooledNetwork:
     """A network, where it belongs, and its state. `files`: those that it maps, as they were when it
-    was loaded; `patches`: content id → summed strength; `unmatched`: path → layers of theirs that
-    found no place."""
+    was loaded; `patches`: the state that its LoRAs and merges make; `unmatched`: path → layers of
+    theirs that found no place."""
 
     key: tuple[Any, ...]
     network: Any
@@ -92,7 +96,7 @@ class _PooledNetwork:
     home: torch.device
     nbytes: int
     files: Mapping[Path, Identities]
-    patches: dict[str, float] = field(default_factory=dict)
+    patches: State = ()
     unmatched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     users: int = 0
     last_used: int = 0
@@ -182,7 +186,7 @@ class WeightsPool:
         """The first weight of a recipe's network that is no number, where that is in memory."""
         for entry in self._entries:
             same = entry.key[:2] == (recipe.content, recipe.part)
-            if same and entry.patches == _strengths(recipe):
+            if same and entry.patches == _state(recipe.patches):
                 with _files_of(recipe) as patches:
                     if found := bad_weights.find(entry.network, patches, check):
                         return found
@@ -228,7 +232,7 @@ class WeightsPool:
         self, recipe: Recipe, check: Check, device: torch.device, dtype: torch.dtype
     ) -> _PooledNetwork:
         key = (recipe.content, recipe.part, recipe.options, dtype, device)
-        wanted = _strengths(recipe)
+        wanted = _state(recipe.patches)
         for entry in self._idle():
             if not _is_intact(entry):
                 self._close(entry)
@@ -282,13 +286,13 @@ class WeightsPool:
         return 0 if brief or halved >= MOST_HALVED else max(0, min(needed, left)) >> halved
 
     def _patch(self, entry: _PooledNetwork, recipe: Recipe, check: Check) -> None:
-        wanted = _strengths(recipe)
+        wanted = _state(recipe.patches)
         if entry.patches == wanted:
             return
         start = time.perf_counter()
         with _files_of(recipe) as patches:
             # What an error or a cancel from here on leaves behind.
-            entry.patches, entry.unmatched = {}, {}
+            entry.patches, entry.unmatched = (), {}
             done = lora_patching.apply(entry.network, patches, check=check)
         entry.patches = wanted
         entry.unmatched = done.unmatched
@@ -357,14 +361,29 @@ class WeightsPool:
 
 
 @contextmanager
-def _files_of(recipe: Recipe) -> Iterator[list[tuple[lora_file.LoraFile, float]]]:
-    """Within it the LoRAs of a recipe are open, each with its strength."""
+def weights_of(recipe: Recipe) -> Iterator[PartWeights]:
+    """Within it the weights of a recipe can be made, one after the other, in no network."""
+    with _files_of(recipe) as patches:
+        weights = PartWeights(Path(recipe.path), recipe.part, recipe.options, patches)
+        try:
+            yield weights
+        finally:
+            weights.close()
+
+
+@contextmanager
+def _files_of(recipe: Recipe) -> Iterator[list[tuple[OpenPatch, float]]]:
+    """Within it the LoRAs and merges of a recipe are open, each with its strength."""
     with ExitStack() as files:
-        patches = []
+        patches: list[tuple[OpenPatch, float]] = []
         for patch in recipe.patches:
-            file = lora_file.read(Path(patch.path), patch.content)
-            files.callback(file.close)
-            patches.append((file, patch.strength))
+            if isinstance(patch, Merge):
+                other = files.enter_context(weights_of(patch.other))
+                patches.append((OpenMerge(other, patch.how, patch.ratios), 1.0))
+            else:
+                file = lora_file.read(Path(patch.path), patch.content)
+                files.callback(file.close)
+                patches.append((file, patch.strength))
         yield patches
 
 
@@ -388,12 +407,24 @@ def _identities(path: Path) -> Identities:
         return ()
 
 
-def _strengths(recipe: Recipe) -> dict[str, float]:
-    """Equal patches summed, those that sum to nothing left out: the state that they ask for."""
+def _state(patches: Iterable[Patch | Merge]) -> State:
+    """The state that patches ask for: between merges equal LoRAs are summed, and those that sum to
+    nothing left out."""
+    state: list[Hashable] = []
     sums: dict[str, float] = {}
-    for patch in recipe.patches:
-        sums[patch.content] = sums.get(patch.content, 0.0) + patch.strength
-    return {content: strength for content, strength in sums.items() if strength}
+    for patch in patches:
+        if isinstance(patch, Merge):
+            other = patch.other
+            mixed = (other.content, other.options, _state(other.patches))
+            state += [_sums(sums), (patch.how, patch.ratios, mixed)]
+            sums = {}
+        else:
+            sums[patch.content] = sums.get(patch.content, 0.0) + patch.strength
+    return (*state, last) if (last := _sums(sums)) or state else ()
+
+
+def _sums(strengths: Mapping[str, float]) -> frozenset[tuple[str, float]]:
+    return frozenset(pair for pair in strengths.items() if pair[1])
 
 
 def _without_place(file: str, layers: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from msgspec import structs
 from PIL.Image import Image as Picture
 from torch.nn.functional import interpolate
 
-from ponystudio.api import Image, Recipe
+from ponystudio.api import Image, Merge, Recipe
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.images.picture_file import to_picture
 from ponystudio.engine.cache.tensor_walk import size_in_bytes, tensors_of
@@ -248,8 +248,10 @@ class RunReporter(RunObserver):
 def _in_words(value: Any) -> str:
     """A value in words, where its shape does not say it best."""
     if isinstance(value, Recipe):
-        patches = f" + {len(value.patches)} LoRA" if value.patches else ""
-        return f"{Path(value.path).stem}{patches}"
+        merges = [patch for patch in value.patches if isinstance(patch, Merge)]
+        others = "".join(f" × {Path(merge.other.path).stem}" for merge in merges)
+        loras = len(value.patches) - len(merges)
+        return f"{Path(value.path).stem}{others}{f' + {loras} LoRA' if loras else ''}"
     return repr(value)[:200] if isinstance(value, str | int | float) else ""
 
 

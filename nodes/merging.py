@@ -1,0 +1,183 @@
+"""Nodes that merge models and save what comes of it. Merges are recipes: weights are mixed as they
+are loaded, and a file is written only by Save checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ponystudio.api import Annotated, Choice, Clip, Context, Label, Merge, Model, Range, Text, node
+from ponystudio.diffusion.loading.block_ratios import (
+    CURVES,
+    blocks_of,
+    check_mergeable,
+    merge_ratios,
+)
+from ponystudio.diffusion.loading.model_parts import predicts
+from ponystudio.errors import MismatchedValues
+from ponystudio.library.recognition.recognise import recognise
+
+SHARES = ("first", "second")
+NOUNS = {"eps": "noise", "v": "velocity", "flow": "flow"}
+Ratio = Annotated[float, Range(-10, 10, soft=(0, 1), step=0.05)]
+Curve = Annotated[str, Choice(tuple(CURVES))]
+Blocks = Annotated[str, Text(lines=4)]
+LAST_HELP = "At the last block, or for the curve middle in the middle; flat does without it."
+CURVE_HELP = (
+    "How the ratio goes from the first block to the last: flat, linear, smooth, or middle, there"
+    " and back."
+)
+BLOCKS_HELP = (
+    "What single blocks have instead, one a line: IN03: 0.5, IN00-IN05: 0.2, OUT: 0, M00:attn2: 1"
+    " for the layers alone that have attn2 (the prompt), attn1, ff or norm in their names, or the"
+    " beginning of names, output_blocks.3.: 0.5. Or a list of one number a block, as block weights"
+    " are passed on."
+)
+
+
+@node(
+    "core.merge_models",
+    title="Merge models",
+    group="Models",
+    aliases=(
+        *("ModelMergeSimple", "ModelMergeBlocks", "ModelMergeSD1", "ModelMergeSDXL"),
+        *("ModelMergeSD35_Large", "ModelMergeSD3_2B", "ModelMergeFlux1", "ModelMergeAuraflow"),
+        *("Checkpoint Merger", "Weighted sum", "SuperMerger", "Merge Block Weighted", "MBW"),
+    ),
+)
+def merge_models(
+    model: Model,
+    other: Model,
+    *,
+    ratio: Ratio = 0.5,
+    curve: Annotated[Curve, Label(help=CURVE_HELP)] = "flat",
+    last: Annotated[Ratio, Label("Last ratio", LAST_HELP)] = 0.5,
+    blocks: Annotated[Blocks, Label(help=BLOCKS_HELP)] = "",
+    share: Annotated[str, Choice(SHARES), Label("Share of the")] = "first",
+    ctx: Context,
+) -> Model:
+    """Mix the weights of two models: ratio · first + (1 − ratio) · second, block by block.
+
+    Nothing is written: the weights are mixed as they are loaded, in 32 bits, and then take the
+    precision of the first model's file. LoRAs before this node are in what is mixed, those behind
+    it come on top. A layer that the second lacks stays the first's.
+
+    Args:
+        other: The second model, of the same family and prediction.
+        ratio: How much of the first model there is: 1 is all of it, 0 nothing.
+        share: Whose share all these ratios are: the first's, as in ComfyUI, or the second's, the
+            alpha of A1111 and SuperMerger.
+    """
+    check_mergeable(model, other, "other")
+    _check_predictions(model, other)
+    if _predicts(model) != _predicts(other):
+        ctx.note("Only one of both was trained down to no signal; the merge is taken as the first.")
+    ratios = merge_ratios(blocks_of(model), ratio=ratio, last=last, curve=curve, text=blocks)
+    if share == "second":
+        ratios = tuple((start, layers, 1 - r) for start, layers, r in ratios)
+    return model.with_patch(Merge(other, "weighted", ratios))
+
+
+@node(
+    "core.add_difference",
+    title="Add difference",
+    group="Models",
+    aliases=("Add difference", "Checkpoint Merger", "trainDifference", "Merge Block Weighted"),
+)
+def add_difference(
+    model: Model,
+    tuned: Model,
+    base: Model,
+    *,
+    ratio: Ratio = 1.0,
+    curve: Annotated[Curve, Label(help=CURVE_HELP)] = "flat",
+    last: Annotated[Ratio, Label("Last ratio", LAST_HELP)] = 1.0,
+    blocks: Annotated[Blocks, Label(help=BLOCKS_HELP)] = "",
+) -> Model:
+    """Add to a model what another one has learned since its base: model + ratio · (tuned − base).
+
+    With a model for inpainting as the first, a style becomes one for inpainting; layers that take
+    in more there keep what only they have.
+
+    Args:
+        tuned: The model that has learned something.
+        base: What that one was trained from.
+        ratio: How much of the difference is added.
+    """
+    check_mergeable(tuned, base, "base")
+    check_mergeable(model, tuned, "tuned")
+    _check_predictions(tuned, base, "base")
+    ratios = merge_ratios(blocks_of(model), ratio=ratio, last=last, curve=curve, text=blocks)
+    difference = tuned.with_patch(Merge(base, "subtract", _flat(1.0)))
+    return model.with_patch(Merge(difference, "add", ratios))
+
+
+@node("core.add_models", title="Add models", group="Models", aliases=("ModelMergeAdd",))
+def add_models(model: Model, other: Model, *, multiplier: Ratio = 1.0) -> Model:
+    """Add the weights of a model, or of a difference, to those of another: model + m · other.
+
+    Args:
+        other: What is added, mostly what Subtract models gives.
+        multiplier: How much of it.
+    """
+    check_mergeable(model, other, "other")
+    return model.with_patch(Merge(other, "add", _flat(multiplier)))
+
+
+@node(
+    "core.subtract_models", title="Subtract models", group="Models", aliases=("ModelMergeSubtract",)
+)
+def subtract_models(model: Model, other: Model, *, multiplier: Ratio = 1.0) -> Model:
+    """What a model has that another one has not: m · (model − other), to be added to a third.
+
+    Args:
+        other: What is taken away, mostly what the first was trained from.
+        multiplier: What the difference is multiplied by.
+    """
+    check_mergeable(model, other, "other")
+    _check_predictions(model, other)
+    return model.with_patch(Merge(other, "subtract", _flat(multiplier)))
+
+
+@node(
+    "core.merge_clips",
+    title="Merge text encoders",
+    group="Models",
+    aliases=("CLIPMergeSimple", "CLIPMergeAdd", "CLIPMergeSubtract"),
+)
+def merge_clips(
+    clip: Clip,
+    other: Clip,
+    *,
+    how: Annotated[str, Choice(Merge.hows)] = "weighted",
+    ratio: Ratio = 0.5,
+) -> Clip:
+    """Mix the weights of two text encoders, as the nodes for models do it.
+
+    Args:
+        other: The second text encoder, of the same family.
+        how: weighted is ratio · first + (1 − ratio) · second, add is first + ratio · second,
+            subtract is ratio · (first − second).
+        ratio: The share of the first, or what the second or the difference is multiplied by.
+    """
+    check_mergeable(clip, other, "other")
+    return clip.with_patch(Merge(other, how, _flat(ratio)))
+
+
+def _flat(ratio: float) -> tuple[tuple[str, str, float], ...]:
+    return (("", "", ratio),)
+
+
+def _check_predictions(first: Model, second: Model, socket: str = "other") -> None:
+    one, two = (NOUNS[_predicts(model)[0]] for model in (first, second))
+    if one != two:
+        raise MismatchedValues(
+            f"The first model predicts {one} and the second {two}: what is mixed of both predicts"
+            " neither.",
+            socket=socket,
+            remedy="Merge models of one prediction; where a file says it wrongly, choose the"
+            " prediction in the node that loads it.",
+        )
+
+
+def _predicts(model: Model) -> tuple[str, bool]:
+    return predicts(recognise(Path(model.path)), dict(model.options))
