@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ponystudio.diffusion.loading.lora_patching import Change, with_changes
+from ponystudio.diffusion.loading.lora_patching import WeightChange, with_changes
 from ponystudio.diffusion.weights.weights import FileTensor, Weights, assign
 from ponystudio.system import main_memory
 
@@ -30,7 +30,7 @@ MOST = 2 << 30
 PAGE = 4096
 ALIGNED = 64  # bytes, in pinned memory
 POLL = 0.05  # seconds between looks at the user's wish, while a block is waited for
-Deltas = Sequence[tuple[float, Change]]
+Deltas = Sequence[tuple[float, WeightChange]]
 
 
 def _nothing() -> None: ...

@@ -30,7 +30,7 @@ SMALL = 1024.0
 LOWER = "Lower its strength, or choose the dtype bf16 or fp32."
 
 
-class Change(Protocol):
+class WeightChange(Protocol):
     """What is made of one weight: by `lora.deltas.Delta`, `part_weights.Mixture`.
 
     `rounds`: the result takes the precision in which the weight is stored. `most`: a number that
@@ -47,7 +47,7 @@ class MatchedLayers(Protocol):
     """What an open patch does to one network: parameter → change, and layers that found none."""
 
     @property
-    def deltas(self) -> Mapping[str, Change]: ...
+    def deltas(self) -> Mapping[str, WeightChange]: ...
     @property
     def unmatched(self) -> tuple[str, ...]: ...
 
@@ -191,7 +191,7 @@ def restore(network: Network[Any]) -> None:
 
 def changes(
     part: str, module: nn.Module, family: Family, patches: Strong
-) -> tuple[dict[str, list[tuple[float, Change]]], dict[str, tuple[str, ...]]]:
+) -> tuple[dict[str, list[tuple[float, WeightChange]]], dict[str, tuple[str, ...]]]:
     """Parameter → what is made of it, each with its strength; path → layers without a place."""
     files: dict[tuple[int, str], OpenPatch] = {}
     strengths: dict[tuple[int, str], float] = {}
@@ -201,7 +201,7 @@ def changes(
         key = stretch, file.content
         files.setdefault(key, file)
         strengths[key] = strengths.get(key, 0.0) + strength
-    wanted: dict[str, list[tuple[float, Change]]] = {}
+    wanted: dict[str, list[tuple[float, WeightChange]]] = {}
     unmatched: dict[str, tuple[str, ...]] = {}
     for key, strength in strengths.items():
         if strength == 0:
@@ -221,7 +221,7 @@ def _room(network: Network[Any], names: Iterable[str]) -> Tensor:
 
 
 def with_changes(
-    stored: FileTensor, changes: Sequence[tuple[float, Change]], room: Tensor, *, rounds: bool
+    stored: FileTensor, changes: Sequence[tuple[float, WeightChange]], room: Tensor, *, rounds: bool
 ) -> Tensor:
     """W with all changes in it, on the device of `room`, float32 memory that it mostly is in.
 

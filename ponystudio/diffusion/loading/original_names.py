@@ -18,14 +18,14 @@ from ponystudio.diffusion.weights.text_tensor_names import originals as text_ori
 DENOISER, VAE = "model.diffusion_model.", "first_stage_model."
 
 
-class Piece(NamedTuple):
+class OriginalPiece(NamedTuple):
     """One of our tensors, and what of the original one it is: all of it, or a cut."""
 
     ours: str
     cut: FusedSlice | None = None
 
 
-Originals = Mapping[str, tuple[Piece, ...]]
+Originals = Mapping[str, tuple[OriginalPiece, ...]]
 
 
 def original_names(part: str, family: Family, ours: Iterable[str]) -> Originals:
@@ -34,9 +34,9 @@ def original_names(part: str, family: Family, ours: Iterable[str]) -> Originals:
     `ours` are our names of all tensors of the part.
     """
     named = {"model": _denoiser, "clip": text_originals, "vae": _autoencoder}
-    pieces: defaultdict[str, list[Piece]] = defaultdict(list)
+    pieces: defaultdict[str, list[OriginalPiece]] = defaultdict(list)
     for theirs, name, cut in named[part](family, list(ours)):
-        pieces[theirs].append(Piece(name, cut))
+        pieces[theirs].append(OriginalPiece(name, cut))
     return {
         theirs: tuple(sorted(found, key=lambda piece: piece.cut.first if piece.cut else 0))
         for theirs, found in pieces.items()

@@ -15,7 +15,7 @@ from torch import Tensor
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.loading.block_ratios import Ratios, Shape, check_shapes, ratio_of
 from ponystudio.diffusion.loading.load import Options, built_empty, find_part
-from ponystudio.diffusion.loading.lora_patching import Change, Strong, changes, with_changes
+from ponystudio.diffusion.loading.lora_patching import Strong, WeightChange, changes, with_changes
 from ponystudio.diffusion.weights.weights import FileTensor, Weights
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class PartWeights:
         self._weights.close()
 
     @cached_property
-    def _changes(self) -> Mapping[str, list[tuple[float, Change]]]:
+    def _changes(self) -> Mapping[str, list[tuple[float, WeightChange]]]:
         if not self._patches:
             return {}
         module = built_empty(self.part, self.found)
@@ -76,7 +76,7 @@ class PatchedTensor:
     """A tensor as it is stored, on mapped pages, and what its patches make of it."""
 
     stored: FileTensor
-    changes: Sequence[tuple[float, Change]]
+    changes: Sequence[tuple[float, WeightChange]]
 
     def on(self, device: torch.device) -> Tensor:
         """It in float32; not to be written to."""
