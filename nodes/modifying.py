@@ -8,22 +8,30 @@ from ponystudio.api import (
     Annotated,
     Choice,
     Context,
+    Differential,
     File,
     FreeU,
+    FreSca,
     Hypernetwork,
     Label,
     Model,
+    NormedGuidance,
+    PerturbedAttention,
     Range,
     Rescaled,
     Shift,
+    SkipLayers,
+    Text,
     node,
 )
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.load import recognise
-from ponystudio.errors import MismatchedValues
+from ponystudio.errors import MismatchedValues, ParamChoice, ParamRange
 
 Factor = Range(0, 10, soft=(0, 2), step=0.01)
 FREEU = ("V2", "V1")
+PASSES = ("a pass of its own", "the negative prompt")
+SKIP_INSTEAD = "Take Skip layers (core.skip_layers) instead."
 
 
 @node(
@@ -92,6 +100,155 @@ def freeu(
 
 
 @node(
+    "core.perturb_attention",
+    title="Perturbed attention",
+    group="Sampling",
+    exact=True,
+    aliases=("PerturbedAttentionGuidance", "PAG"),
+)
+def perturb_attention(
+    model: Model, *, scale: Annotated[float, Range(0, 100, soft=(0, 10), step=0.1)] = 3.0
+) -> Model:
+    """Guide away from what the model sees when its middle attends to nothing: firmer structure.
+
+    Each step takes one more pass of the network (Ahn et al. 2024); works without a negative prompt
+    too.
+
+    Args:
+        scale: How far; 0 changes nothing, beyond 6 pictures begin to burn.
+    """
+    _check_unet(model, "What is perturbed is the attention in the middle of a UNet", SKIP_INSTEAD)
+    return model.with_modifier(PerturbedAttention(scale))
+
+
+@node(
+    "core.skip_layers",
+    title="Skip layers",
+    group="Sampling",
+    exact=True,
+    aliases=(
+        "SkipLayerGuidanceDiT",
+        "SkipLayerGuidanceSD3",
+        "SkipLayerGuidanceDiTSimple",
+        "SLG",
+    ),
+)
+def skip_layers(
+    model: Model,
+    *,
+    double: Annotated[str, Text(), Label("Double layers")] = "7, 8, 9",
+    single: Annotated[str, Text(), Label("Single layers")] = "7, 8, 9",
+    scale: Annotated[float, Range(0, 10, soft=(0, 5), step=0.1)] = 3.0,
+    start: Annotated[float, Range(0, 1, step=0.01)] = 0.01,
+    end: Annotated[float, Range(0, 1, step=0.01)] = 0.15,
+    rescale: Annotated[float, Range(0, 1, step=0.05)] = 0.0,
+    passes: Annotated[str, Choice(PASSES), Label("Skipped by")] = PASSES[0],
+) -> Model:
+    """Guide away from what a transformer sees without some of its layers: better anatomy.
+
+    For Stable Diffusion 3, FLUX and AuraFlow; layers that a model does not have are passed over.
+
+    Args:
+        double: Numbers, from 0, of layers with streams of text and picture; those of Stable
+            Diffusion 3 are all such.
+        single: Numbers of layers over both at once, which FLUX and AuraFlow have.
+        scale: How far; 3 suits Stable Diffusion 3.5 medium.
+        start: From which share of the run.
+        end: To which share of the run.
+        rescale: How much of the result takes the spread of the positive prompt's.
+        passes: A pass of its own, or the negative prompt's, which costs nothing more; then scale
+            and rescale have no effect.
+    """
+    family = find_family(model.family)
+    if family.architecture == "unet":
+        raise MismatchedValues(
+            f"{family.title} is no transformer: it has no such layers.",
+            socket="model",
+            remedy="Take Perturbed attention (core.perturb_attention) instead.",
+        )
+    if start >= end:
+        raise ParamRange(
+            f"The layers would be skipped from {start:g} to {end:g} of the run, which is never.",
+            socket="start",
+            remedy="Let start be smaller than end.",
+        )
+    numbers = (_numbers(double, "double"), _numbers(single, "single"))
+    return model.with_modifier(
+        SkipLayers(*numbers, scale, start, end, rescale, negative=passes == PASSES[1])
+    )
+
+
+def _numbers(text: str, socket: str) -> tuple[int, ...]:
+    """Whole numbers with commas or blanks between them."""
+    words = text.replace(",", " ").split()
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise ParamChoice(
+            f"{text!r} is no list of layers.",
+            socket=socket,
+            remedy="Write whole numbers with commas between them: 7, 8, 9.",
+        )
+    return tuple(sorted({int(word) for word in words}))
+
+
+@node(
+    "core.fresca",
+    title="Scale guidance by frequency",
+    group="Sampling",
+    exact=True,
+    aliases=("FreSca",),
+)
+def fresca(
+    model: Model,
+    *,
+    low: Annotated[float, Factor] = 1.0,
+    high: Annotated[float, Factor] = 1.25,
+    cutoff: Annotated[int, Range(1, 10_000, soft=(1, 64))] = 20,
+) -> Model:
+    """Let guidance act on what is fine in a picture otherwise than on its large shapes.
+
+    Args:
+        low: Times the slow changes across the picture.
+        high: Times all others; above 1 there is more detail.
+        cutoff: How many steps from the slowest of all count as slow, on each axis.
+    """
+    return model.with_modifier(FreSca(low, high, cutoff))
+
+
+@node(
+    "core.norm_guidance",
+    title="Bounded guidance",
+    group="Sampling",
+    exact=True,
+    aliases=("CFGNorm",),
+)
+def norm_guidance(
+    model: Model, *, strength: Annotated[float, Range(0, 100, soft=(0, 2), step=0.01)] = 1.0
+) -> Model:
+    """Keep what guidance gives from being stronger, at any place, than the positive prompt's own.
+
+    Args:
+        strength: Times the result; 1 but for experiments.
+    """
+    return model.with_modifier(NormedGuidance(strength))
+
+
+@node(
+    "core.differential",
+    title="Differential diffusion",
+    group="Sampling",
+    exact=True,
+    aliases=("DifferentialDiffusion",),
+)
+def differential(model: Model) -> Model:
+    """Read grey in a latent's mask as how much may change: dark places are let go of late.
+
+    Without it a grey mask blends at every step. White places are painted during the whole run,
+    those of 30 % only during its last 30 % (Levin & Fried 2023).
+    """
+    return model.with_modifier(Differential())
+
+
+@node(
     "core.apply_hypernetwork",
     title="Apply hypernetwork",
     group="Models",
@@ -126,12 +283,12 @@ def apply_hypernetwork(
     return model.with_modifier(Hypernetwork(str(file), ctx.models.content(file), strength))
 
 
-def _check_unet(model: Model, why: str) -> None:
-    """Raise MismatchedValues for a model without a UNet."""
+def _check_unet(model: Model, why: str, instead: str = "") -> None:
+    """Raise MismatchedValues for a model without a UNet; `instead`: what there is for those."""
     family = find_family(model.family)
     if family.architecture != "unet":
         raise MismatchedValues(
             f"{why}, and {family.title} has none.",
             socket="model",
-            remedy="Take this node away; it is for Stable Diffusion 1 and 2, and SDXL.",
+            remedy=instead or "Take this node away; it is for Stable Diffusion 1 and 2, and SDXL.",
         )

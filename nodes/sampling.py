@@ -16,6 +16,7 @@ from ponystudio.api import (
     Latent,
     Model,
     Range,
+    Rescaled,
     Seed,
     node,
 )
@@ -59,10 +60,13 @@ def sample(
         denoise: How much of the latent is replaced; 1 keeps nothing of it.
         noise: Draw the noise between steps on the CPU, alike everywhere, or on the GPU.
         ddim_end: Where DDIM ends: at no noise, or at the first entry of the model's table.
-        rescale: Keeps strong guidance from burning out; 0.7 suits models without terminal SNR.
+        rescale: Keeps strong guidance from burning out; 0.7 suits models without terminal SNR, 0
+            leaves it to the model (Rescale guidance).
     """
     from ponystudio.diffusion.sampling import run
 
+    if rescale:
+        model = model.with_modifier(Rescaled(rescale))
     family, largest = model.family, recognise(Path(model.path), "diffusion_models").largest
     run.check_inputs(family, positive, negative, latent, largest)
     for text in run.guidance_notes(family, cfg):
@@ -91,7 +95,6 @@ def sample(
                 mask=latent.mask,
                 shown=latent.shown,
                 batch_index=latent.batch_index,
-                rescale=rescale,
                 noise=noise,
                 ddim_end=ddim_end,
                 rows=1 if ctx.frugal else None,

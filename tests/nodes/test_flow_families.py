@@ -255,6 +255,21 @@ class TestFlowShift:
         assert apart(ours("flux-dev", more=nodes, model="shift0"), plain) > 0.01
 
 
+def test_layers_of_sd3_are_skipped_as_diffusers_does(ours):
+    """Which counts steps, where ours goes by the share of the run: both leave out the first."""
+    node = core("skip", "skip_layers", model=("checkpoint", "model"), double="0, 1", scale=2.8)
+    node = replace(node, params=node.params | {"start": 0.01, "end": 1.0})
+    expected = theirs(
+        "sd3",
+        skip_guidance_layers=[0, 1],
+        skip_layer_guidance_scale=2.8,
+        skip_layer_guidance_start=0.0,
+        skip_layer_guidance_stop=1.0,
+    )
+    assert_equal(ours("sd3", more=[node], model="skip"), expected)
+    assert apart(ours("sd3"), expected) > 0.01
+
+
 class TestFluxGuidance:
     @pytest.mark.parametrize("guidance", [1.0, 3.5, 6.0])
     def test_it_is_what_dev_is_told(self, guidance, ours):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionPAGPipeline
 
-from helpers import checkpoints
-from helpers.core_graphs import checkpoint, core, picture
+from helpers import checkpoints, pipelines
+from helpers.core_graphs import NEGATIVE, SIDE, WORDS, checkpoint, core, picture
 from ponystudio.api import FreeU, Model, Rescaled, Shift
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.cache.result_codec import decode, encode
 from ponystudio.engine.headless import run_graph
-from ponystudio.errors import MismatchedValues
+from ponystudio.errors import MismatchedValues, ParamChoice, ParamRange
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio_nodes import modifying as nodes
+
+# diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SD1, FLUX = Model("/m", "m", "sd1"), Model("/f", "f", "flux")
 
@@ -32,9 +36,23 @@ def test_they_are_kept_with_the_model():
     assert decode(encode(model, {}))[0] == model
 
 
-def test_what_acts_on_unets_is_refused_by_transformers():
-    with pytest.raises(MismatchedValues, match="FLUX"):
+def test_what_a_model_cannot_do_is_refused():
+    with pytest.raises(MismatchedValues, match=r"FLUX\.1 has none"):
         nodes.freeu(FLUX)
+    with pytest.raises(MismatchedValues) as refused:
+        nodes.perturb_attention(FLUX)
+    assert "core.skip_layers" in refused.value.remedy
+    with pytest.raises(MismatchedValues, match="no transformer"):
+        nodes.skip_layers(SD1)
+    with pytest.raises(ParamRange, match="never"):
+        nodes.skip_layers(FLUX, start=0.5, end=0.5)
+    with pytest.raises(ParamChoice, match="no list of layers"):
+        nodes.skip_layers(FLUX, double="seven")
+
+
+def test_layers_are_written_as_people_do():
+    (found,) = nodes.skip_layers(FLUX, double="8,7 8", single="").modifiers
+    assert (found.double, found.single) == ((7, 8), ())
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +91,8 @@ def latent(root, output, *more, model="checkpoint", **settings):
     [
         core("it", "freeu", model=("checkpoint", "model")),
         core("it", "apply_hypernetwork", model=("checkpoint", "model"), file="mane.pt"),
-        core("it", "rescale_guidance", model=("checkpoint", "model")),
+        core("it", "fresca", model=("checkpoint", "model"), cutoff=2),
+        core("it", "norm_guidance", model=("checkpoint", "model")),
     ],
     ids=lambda node: node.type,
 )
@@ -87,3 +106,41 @@ def test_rescaling_by_the_model_is_rescaling_by_the_sampler(root, tmp_path):
     node = core("it", "rescale_guidance", model=("checkpoint", "model"), amount=0.7)
     by_model = latent(root, tmp_path / "model", node, model="it")
     assert torch.equal(by_model, latent(root, tmp_path / "sampler", rescale=0.7))
+
+
+@torch.no_grad()
+def test_perturbed_attention_is_that_of_diffusers_pipeline(root, tmp_path):
+    side = 2 * SIDE  # the middle of a smaller one is a single place, which has no others
+    how = {"timestep_spacing": "trailing", "steps_offset": 1}
+    scheduler = EulerDiscreteScheduler(**pipelines.BETAS, **how)
+    plain = pipelines.pipeline("sd1", scheduler)
+    parts = {k: v for k, v in plain.components.items() if k not in ("image_encoder", "scheduler")}
+    made = StableDiffusionPAGPipeline(
+        **parts,
+        scheduler=plain.scheduler,
+        requires_safety_checker=False,
+        pag_applied_layers=["mid"],
+    )
+    made.scheduler = scheduler
+    made.set_progress_bar_config(disable=True)
+    scheduler.set_timesteps(4)
+    σ = scheduler.sigmas[0]
+    start = pipelines.noise(7, side // 8) * (σ**2 + 1).sqrt() / scheduler.init_noise_sigma
+    theirs = made(
+        WORDS,
+        negative_prompt=NEGATIVE,
+        latents=start,
+        width=side,
+        height=side,
+        num_inference_steps=4,
+        guidance_scale=5.0,
+        pag_scale=3.0,
+        output_type="latent",
+    ).images
+    node = core("it", "perturb_attention", model=("checkpoint", "model"), scale=3.0)
+    empty = core("latent", "empty_latent", width=side, height=side)
+    settings = {"seed": 7, "steps": 4, "scheduler": "simple", "latent": (empty,)}
+    ours = latent(root, tmp_path / "pag", node, model="it", **settings) * 0.18215
+    assert (ours - theirs).norm() / theirs.norm() < 1e-3
+    without = latent(root, tmp_path / "plain", **settings) * 0.18215
+    assert (without - theirs).norm() / theirs.norm() > 0.01

@@ -46,7 +46,7 @@ def changed(
         yield
 
 
-def blocks_of(module: nn.Module, skipped: SkipLayers) -> list[nn.Module]:
+def _blocks_of(module: nn.Module, skipped: SkipLayers) -> list[nn.Module]:
     """Those of a transformer's blocks that are to be left out, as far as it has them."""
     wanted = ((DOUBLE, skipped.double), (SINGLE, skipped.single))
     return [
@@ -55,11 +55,6 @@ def blocks_of(module: nn.Module, skipped: SkipLayers) -> list[nn.Module]:
         for pattern, numbers in wanted
         if (match := pattern.fullmatch(name)) and int(match[1]) in numbers
     ]
-
-
-def has_middle_attention(module: nn.Module) -> bool:
-    """Whether there is a UNet's middle with self-attention, for PerturbedAttention."""
-    return any(MIDDLE_ATTENTION.fullmatch(name) for name, _ in module.named_modules())
 
 
 def freed(
@@ -123,7 +118,7 @@ def _perturbed(module: nn.Module) -> Iterator[Undo]:
 
 
 def _skipped(module: nn.Module, modifier: SkipLayers) -> Iterator[Undo]:
-    for block in blocks_of(module, modifier):
+    for block in _blocks_of(module, modifier):
         yield _replaced(block, "forward", _pass_through)
 
 

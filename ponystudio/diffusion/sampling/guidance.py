@@ -1,8 +1,7 @@
 """Guidance: how what the network sees under several prompts becomes one D(x, σ).
 
 Classifier-free guidance (Ho & Salimans 2022) goes from the negative prompt beyond the positive one.
-Rescaled (Lin et al. 2023, section 3.4) the guided velocity gets the spread of the unguided one, so
-that models of v whose noise has no signal left do not burn out. Dual guidance (Brooks et al. 2023)
+Dual guidance (Brooks et al. 2023)
 goes from one prompt over a second to a third; the perpendicular one (Armandpour et al. 2023) leaves
 of the negative prompt only what does not lie along the positive one. Repainting by mask works with
 any model: what is not masked is put back at every step.
@@ -31,25 +30,29 @@ class Seen:
     space: Parameterisation
 
 
-# From what each side sees in x, [B,C,h,w] each, to the D that is taken.
+# From what each side sees in x, [B,C,h,w] each, to one such.
 Combine = Callable[[Sequence[Tensor], Seen], Tensor]
+
+
+def _first(D: Sequence[Tensor], _: Seen) -> Tensor:
+    return D[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Guidance:
-    """Sides, and how what the network sees under each becomes one D.
+    """Sides, the positive prompt's the last, and how what the network sees under each becomes D.
 
-    `unconditional`: which of the sides is u, for samplers that need it besides.
+    `unconditional`: and u, for samplers that need it besides.
     """
 
     sides: tuple[Side, ...]
     combine: Combine
-    unconditional: int = 0
+    unconditional: Combine = _first
 
 
 def one(positive: Conditioning) -> Guidance:
     """D = c: no guidance."""
-    return Guidance((_side(positive),), lambda D, _: D[0])
+    return Guidance((_side(positive),), _first)
 
 
 def classifier_free(
@@ -57,25 +60,18 @@ def classifier_free(
     negative: Conditioning,
     cfg: float,
     *,
-    rescale: float = 0.0,
     both: bool = False,
 ) -> Guidance:
     """D = u + (c − u)·cfg, of the negative prompt's u and the positive prompt's c.
 
     At cfg 1 the negative prompt has no effect and is not computed, unless `both` asks for it.
-    `rescale` in 0..1: how much of the result takes the spread of the positive prompt's.
     """
     if math.isclose(cfg, 1.0) and not both:
         return one(positive)
 
-    def combine(D: Sequence[Tensor], seen: Seen) -> Tensor:
+    def combine(D: Sequence[Tensor], _: Seen) -> Tensor:
         u, c = D
-        if math.isclose(cfg, 1.0):
-            return c
-        if not rescale:
-            return u + (c - u) * cfg
-        u, c = (seen.space.velocity(seen.x, D, seen.σ) for D in (u, c))
-        return seen.space.of_velocity(seen.x, rescaled(u, c, cfg, rescale), seen.σ)
+        return c if math.isclose(cfg, 1.0) else u + (c - u) * cfg
 
     return Guidance((_side(negative), _side(positive)), combine)
 
@@ -119,12 +115,12 @@ def perpendicular(
         along = (n * p).sum() / (p * p).sum().clamp_min(1e-12)
         return e + cfg * (p - scale * (n - along * p))
 
-    return Guidance((_side(empty), _side(negative), _side(positive)), combine, unconditional=1)
+    sides = (_side(empty), _side(negative), _side(positive))
+    return Guidance(sides, combine, unconditional=lambda D, _: D[1])
 
 
-def rescaled(u: Tensor, c: Tensor, cfg: float, φ: float) -> Tensor:
-    """φ·m·std(c)/std(m) + (1−φ)·m with m = u + (c−u)·cfg; each picture by itself."""
-    m = u + (c - u) * cfg
+def rescaled(m: Tensor, c: Tensor, φ: float) -> Tensor:
+    """φ·m·std(c)/std(m) + (1−φ)·m, each picture by itself."""
     each = tuple(range(1, m.ndim))
     spread, wanted = (x.std(dim=each, keepdim=True) for x in (m, c))
     return φ * m * (wanted / spread.clamp_min(1e-12)) + (1 - φ) * m
@@ -160,7 +156,7 @@ class Guided:
         """D(x, σ), and u, what is seen without the positive prompt."""
         D = self._sees(x, σ)
         seen = Seen(x, σ, self._space)
-        return self._guidance.combine(D, seen), D[self._guidance.unconditional]
+        return self._guidance.combine(D, seen), self._guidance.unconditional(D, seen)
 
 
 class GuidedProtocol(Protocol):
@@ -174,7 +170,9 @@ class GuidedProtocol(Protocol):
 class Masked:
     """D(x, σ) that sees and leaves `latent` wherever `mask` is 0, at the noise level of x.
 
-    All [B,C,h,w] but `mask`, [B,1,h,w] in 0..1; between the two it blends.
+    All [B,C,h,w] but `mask`, [B,1,h,w] in 0..1; between the two it blends. With the first and the
+    last σ of a run as `span` the mask is differential (Levin & Fried 2023): it is 1 where it
+    reaches the share of the network's time that is still to come, and 0 elsewhere.
     """
 
     D: GuidedProtocol
@@ -182,20 +180,28 @@ class Masked:
     mask: Tensor
     latent: Tensor
     noise: Tensor
+    span: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
-        return self._left(self.D(self._shown(x, σ), σ))
+        m = self._mask_at(σ)
+        return self._left(self.D(self._shown(x, σ, m), σ), m)
 
     def both(self, x: Tensor, σ: Tensor) -> tuple[Tensor, Tensor]:
-        D, u = self.D.both(self._shown(x, σ), σ)
-        return self._left(D), self._left(u)
+        m = self._mask_at(σ)
+        D, u = self.D.both(self._shown(x, σ, m), σ)
+        return self._left(D, m), self._left(u, m)
 
-    def _shown(self, x: Tensor, σ: Tensor) -> Tensor:
-        m = self.mask
+    def _mask_at(self, σ: Tensor) -> Tensor:
+        if self.span is None:
+            return self.mask
+        t, first, last = (float(self.space.t(level)) for level in (σ, *self.span))
+        return (self.mask >= (t - last) / max(first - last, 1e-12)).to(self.mask)
+
+    def _shown(self, x: Tensor, σ: Tensor, m: Tensor) -> Tensor:
         return x * m + self.space.renoise(self.latent, self.noise, σ) * (1 - m)
 
-    def _left(self, D: Tensor) -> Tensor:
-        return D * self.mask + self.latent * (1 - self.mask)
+    def _left(self, D: Tensor, m: Tensor) -> Tensor:
+        return D * m + self.latent * (1 - m)
 
 
 def _side(conditioning: Conditioning) -> Side:

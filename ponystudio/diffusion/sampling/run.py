@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ponystudio.api import Conditioning, Latent, Rescaled, Shift
+from ponystudio.api import Conditioning, Differential, Latent, Shift
 from ponystudio.api.modifiers import find
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling import noise as noises
@@ -25,6 +25,7 @@ from ponystudio.diffusion.sampling.guidance import (
     Masked,
     classifier_free,
 )
+from ponystudio.diffusion.sampling.modified_guidance import with_modifiers
 from ponystudio.diffusion.sampling.names import (
     DDIM_ENDS,
     NOISES,
@@ -63,7 +64,6 @@ def sample(
     denoise: float = 1.0,
     mask: Tensor | None = None,
     shown: Tensor | None = None,
-    rescale: float = 0.0,
     noise: str = "cpu",
     ddim_end: str = "zero",
     batch_index: Sequence[int] | None = None,
@@ -76,10 +76,9 @@ def sample(
     device, where all arithmetic on latents outside the network is float32 too. `seed` is taken
     modulo 2⁶⁴. `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`.
     `mask` [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown` is the latent of the picture
-    with a hole at the mask, which models for inpainting are shown. `rescale` in 0..1 is that of
-    guidance.classifier_free; at 0 the model's own, if it is Rescaled. `scheduler`, `noise`,
-    `ddim_end` are of names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first,
-    `rows` that of composition.Composition. Whatever `on_step` raises ends the run.
+    with a hole at the mask, which models for inpainting are shown. `scheduler`, `noise`, `ddim_end`
+    are of names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first, `rows` that of
+    composition.Composition. Whatever `on_step` raises ends the run.
 
     Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts,
     masks or latents that do not fit each other or the model, UnsupportedModel for a model that
@@ -91,8 +90,6 @@ def sample(
     _check_size(denoiser.family, denoiser.largest, values)
     space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
     schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
-    if not rescale and (said := find(denoiser.modifiers, Rescaled)):
-        rescale = said.φ
     sigmas = sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
     values = values.to(denoiser.device, torch.float32)
     if len(sigmas) < 2:
@@ -107,7 +104,9 @@ def sample(
     D: GuidedProtocol = Guided(
         denoiser,
         space,
-        classifier_free(positive, negative, cfg, rescale=rescale, both=spec.unguided),
+        with_modifiers(
+            classifier_free(positive, negative, cfg, both=spec.unguided), denoiser.modifiers
+        ),
         shape=values.shape,
         sizes=(height, width, 0, 0, height, width),
         rows=rows,
@@ -116,12 +115,14 @@ def sample(
     if mask is not None:
         # DDIM paints around noise of its own, as the peers do; the others around the first.
         around = noises.first(values.shape, seed + 1) if sampler == "ddim" else first
+        last = torch.maximum(sigmas[-1], space.sigma_min)
         D = Masked(
             D,
             space,
             mask_of_latent(mask.to(latent), latent.shape),
             latent,
             around.to(values.device),
+            (sigmas[0], last) if find(denoiser.modifiers, Differential) else None,
         )
     between = (
         noises.brownian(latent, seed, sigmas, source="gpu" if spec.gpu else "cpu")

@@ -149,8 +149,8 @@ def test_sizes_are_the_pictures_unless_the_prompt_names_others():
 
 def test_rescaling_by_the_published_numbers():
     c = torch.arange(8.0).reshape(1, 1, 2, 4)
-    assert rescaled(torch.zeros_like(c), c, 7.5, 0.7).flatten()[-1].item() == pytest.approx(20.65)
-    assert torch.equal(rescaled(torch.zeros_like(c), c, 7.5, 0.0), 7.5 * c)
+    assert rescaled(7.5 * c, c, 0.7).flatten()[-1].item() == pytest.approx(20.65)
+    assert torch.equal(rescaled(7.5 * c, c, 0.0), 7.5 * c)
 
 
 @pytest.mark.parametrize("space", [VP("eps"), VP("v"), Flow(1.73)], ids=["eps", "v", "flow"])

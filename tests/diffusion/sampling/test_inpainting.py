@@ -33,6 +33,26 @@ def test_flow_blends_with_its_own_noising():
     assert torch.allclose(seen[0], 0.75 * latent + 0.25 * noise)
 
 
+@pytest.mark.parametrize("space", [VP(), Flow(3.0)], ids=["VP", "flow"])
+def test_a_differential_mask_lets_go_of_dark_places_late(space):
+    latent, noise, x = (torch.randn(1, 4, 1, 4) for _ in range(3))
+    mask = torch.tensor([0.0, 0.3, 0.6, 1.0]).view(1, 1, 1, 4)
+    span = space.sigma_at(0.1), space.sigma_at(0.9)
+    first, last = (torch.tensor(σ, dtype=torch.float64) for σ in span)
+    masked = Masked(lambda x, σ: x, space, mask, latent, noise, (first, last))
+    begin, end = (float(space.t(σ)) for σ in (first, last))
+    for share, free in ((1.0, [3]), (0.5, [2, 3]), (0.2, [1, 2, 3]), (0.0, [0, 1, 2, 3])):
+        t = end + share * (begin - end)
+        if space.prediction == "flow":
+            σ = torch.tensor(t / 1000, dtype=torch.float64)
+        else:
+            σ = space.sigma(torch.tensor(t, dtype=torch.float64))
+        out = masked(x, σ)
+        there = torch.zeros(4, dtype=bool).index_fill(0, torch.tensor(free), True)
+        assert torch.allclose(out[..., there], x[..., there], atol=1e-6), share
+        assert torch.equal(out[..., ~there], latent[..., ~there]), share
+
+
 def test_a_mask_of_pixels_becomes_one_of_cells():
     mask = torch.zeros(1, 1, 64, 128)
     mask[..., 64:] = 1
