@@ -8,11 +8,12 @@ are not: a check runs nobody's code. No weight is read, and no torch is loaded.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from ponystudio.api import Clip, NodeSpec, Recipe
 from ponystudio.api.node import NodeType
@@ -31,7 +32,7 @@ from ponystudio.engine.node_packs import NodePacks
 from ponystudio.errors import BadInput, Cycle, MissingInput, PonyStudioError, WrongKind
 from ponystudio.graph.coercion import coerce, node_arguments
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.graph.topology import effective, order
+from ponystudio.graph.topology import CONSTANTS, effective, known_value, order
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.formats.number_check import check_numbers
 from ponystudio.library.model_folders import ModelFolders
@@ -90,8 +91,8 @@ class _Recipes:
             found = [*self._lacking(node, kind.spec)]
             if not found:
                 found = [*(self._made(node, kind) if makes else self._opened(node, kind.spec))]
-            if kind.check and kind.spec.pack == OWN_PACK:
-                found += _checked(node, kind, kind.check)
+            if kind.spec.pack == OWN_PACK:
+                found += self._checked(node, kind)
             # What is given by nodes with errors may be another thing once those are gone.
             if found or not self._spoilt.isdisjoint(node.sources):
                 self._spoilt.add(id)
@@ -113,7 +114,7 @@ class _Recipes:
 
     def _made(self, node: Node, kind: NodeType) -> Iterator[PonyStudioError]:
         try:
-            given = node_arguments(node, kind, self._values.__getitem__, self._folders.resolve)
+            given = node_arguments(node, kind, self._value_of, self._folders.resolve)
         except (BadInput, KeyError):  # told elsewhere, or what it is given is not known
             return
         extra = {"ctx": _HeadersOnly()} if kind.takes_context else {}
@@ -175,11 +176,11 @@ class _Recipes:
     def _prompts(self, node: Node, spec: NodeSpec, clip: Clip) -> Iterator[PonyStudioError]:
         """What is wrong with the textual inversions that the prompts of a node name."""
         for param in spec.params:
-            text = node.params.get(param.name, param.default)
-            if not param.prompt or param.name in node.inputs or "embedding:" not in str(text):
+            text = self._known(node, param.name) if param.prompt else None
+            if "embedding:" not in str(text):
                 continue
-            said = node.params.get("dialect", DIALECTS[0])
-            dialect = said if said in DIALECTS and "dialect" not in node.inputs else DIALECTS[0]
+            said = self._known(node, "dialect")
+            dialect = said if said in DIALECTS else DIALECTS[0]
             try:
                 for name in check_names(str(text), dialect, self._embeddings(clip)):
                     # Whoever takes one out of a picture looks at its numbers.
@@ -187,6 +188,27 @@ class _Recipes:
                         check_numbers(self._folders.resolve("embeddings", name))
             except PonyStudioError as error:
                 yield _at(error, node.id, param.name)
+
+    def _checked(self, node: Node, kind: NodeType) -> Iterator[PonyStudioError]:
+        """What is wrong with params together, where none of those is known only in a run."""
+        if kind.check is None:
+            return
+        values = {name: self._known(node, name) for name in signature(kind.check).parameters}
+        if None in values.values():
+            return
+        try:
+            specs = kind.spec.param_by_name
+            kind.check(**{name: coerce(specs[name], value) for name, value in values.items()})
+        except PonyStudioError as error:
+            yield _at(error, node.id, error.socket)
+
+    def _value_of(self, link: Link) -> Any:
+        """Raises KeyError for what only a run knows."""
+        source = self._graph.nodes[link.source]
+        return self._known(source, "value") if source.type in CONSTANTS else self._values[link]
+
+    def _known(self, node: Node, param: str) -> Any:
+        return known_value(self._graph.nodes, self._packs.catalog, node, param)
 
     def _embeddings(self, clip: Clip) -> EmbeddingNames:
         """Those there are, and those that the LoRAs of a text encoder bring."""
@@ -214,18 +236,6 @@ class _HeadersOnly:
 
     def note(self, text: str) -> None:
         """Notes are of a run."""
-
-
-def _checked(node: Node, kind: NodeType, check: Callable[..., None]) -> Iterator[PonyStudioError]:
-    """What is wrong with params together, where no wire brings any of those."""
-    wanted = inspect.signature(check).parameters
-    if wanted.keys() & node.inputs.keys():
-        return
-    specs = (kind.spec.param_by_name[name] for name in wanted)
-    try:
-        check(**{s.name: coerce(s, node.params.get(s.name, s.default)) for s in specs})
-    except PonyStudioError as error:
-        yield _at(error, node.id, error.socket)
 
 
 def _makes_recipes(spec: NodeSpec) -> bool:

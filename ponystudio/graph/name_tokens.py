@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, cached_property, partial
-from typing import Any
 
 from ponystudio.api.spec import NodeSpec, ParamSpec
 from ponystudio.errors import GraphError, MissingInput, ParamChoice, listed, shortened
 from ponystudio.graph.catalog import did_you_mean
 from ponystudio.graph.model import Graph, Node
-from ponystudio.graph.topology import UpstreamSearch
+from ponystudio.graph.topology import UpstreamSearch, known_value
 
 # Of time, with their usual form (strftime).
 _CLOCK: Mapping[str, str] = {
@@ -242,12 +241,12 @@ class NameValues:
                 f"{token.text} stands for nothing: {node.id} has no param {shortened(name)}.",
                 remedy=did_you_mean(name, names) or f"It has: {listed(names, 12) or 'none'}.",
             )
-        if param.name in node.inputs:
+        value = known_value(self._graph.nodes, self._catalog, node, param.name)
+        if value is None:
             raise ParamChoice(
                 f"{token.text} is not known before the run: a wire brings {node.id}.{param.name}.",
                 remedy="Take it out of the name, or set the value on the node.",
             )
-        value: Any = node.params.get(param.name, param.default)
         if isinstance(value, bool):
             return str(value).lower()
         return format(value, "g") if isinstance(value, float) else str(value)
@@ -259,7 +258,7 @@ class NameValues:
             return self._graph.nodes[token.node]
         wanted = token.node.lower()
         for called in (self._by_title, self._by_type):
-            found = called.get(wanted, [])
+            found = called.get(wanted) or called.get(wanted.replace(" ", ""), [])
             if len(found) == 1:
                 return found[0]
             if found:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
+from typing import Any
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import Cycle
@@ -126,6 +127,25 @@ def _circle(path: list[str]) -> list[str]:
     downstream = path[::-1]
     start = downstream.index(min(path))
     return downstream[start:] + downstream[:start]
+
+
+# What hands on what is written in it; the param is "value".
+CONSTANTS = frozenset({"core.int", "core.float", "core.bool", "core.seed", "core.text"})
+
+
+def known_value(
+    nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec], node: Node, name: str
+) -> Any:
+    """What a param is before a run: what is written there, else its default, and where a wire
+    brings it what is written in the constant that it leads to. None where only a run says it."""
+    if link := node.inputs.get(name):
+        source = nodes.get(link.source)
+        if source is None or source.type not in CONSTANTS or source.inputs:
+            return None
+        node, name = source, "value"
+    spec = catalog.get(node.type)
+    param = spec.param_by_name.get(name) if spec else None
+    return node.params.get(name, param.default if param else None)
 
 
 def effective(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Graph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from ponystudio.api.spec import NodeSpec, ParamSpec, can_feed
 from ponystudio.errors import (
@@ -20,7 +21,14 @@ from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.name_tokens import check_names
 from ponystudio.graph.plain_json import shown
-from ponystudio.graph.topology import ancestors, cycle_error, effective, find_cycle
+from ponystudio.graph.topology import (
+    CONSTANTS,
+    ancestors,
+    cycle_error,
+    effective,
+    find_cycle,
+    known_value,
+)
 
 __all__ = ["check", "coerce", "effective_targets", "titles"]
 
@@ -110,16 +118,21 @@ def _known_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, Nod
     memory = node._checked
     if memory is None or memory[0] is not catalog:
         return False
-    for source, type in zip(node.sources, memory[1], strict=True):
+    for source, known in zip(node.sources, memory[1], strict=True):
         other = nodes.get(source)
-        if other is None or other.type != type:
+        if other is None or _counting(other) != known:
             return False
     return True
 
 
 def _note_good(node: Node, nodes: Mapping[str, Node], catalog: Mapping[str, NodeSpec]) -> None:
-    """Remember the catalog and the types of the sources, on which alone goodness depends."""
-    node.remember("_checked", (catalog, tuple([nodes[id].type for id in node.sources])))
+    """Remember the catalog and of the sources that on which alone goodness depends."""
+    node.remember("_checked", (catalog, tuple([_counting(nodes[id]) for id in node.sources])))
+
+
+def _counting(source: Node) -> object:
+    """Its type; of a constant, which is looked at as if it stood where it leads, all."""
+    return source if source.type in CONSTANTS else source.type
 
 
 def _errors(
@@ -142,6 +155,10 @@ def _errors(
     for socket, link in node.inputs.items():
         if error := _link_error(node, spec, socket, link, graph, running, catalog, title_of):
             yield error
+        elif (param := spec.param_by_name.get(socket)) and (
+            (value := known_value(running.nodes, catalog, node, socket)) is not None
+        ):
+            yield from _value_errors(node, param, value)
     for item in spec.inputs:
         if not item.optional and item.name not in node.inputs:
             yield _missing_input(node, item.name, item.type, graph, title_of)
@@ -159,10 +176,14 @@ def _param_errors(node: Node, spec: NodeSpec) -> Iterator[GraphError]:
                 or f"It has: {', '.join(spec.param_by_name) or 'none'}.",
             )
         elif name not in node.inputs:
-            try:
-                coerce(param, value, node=node.id)
-            except GraphError as error:
-                yield error
+            yield from _value_errors(node, param, value)
+
+
+def _value_errors(node: Node, param: ParamSpec, value: Any) -> Iterator[GraphError]:
+    try:
+        coerce(param, value, node=node.id)
+    except GraphError as error:
+        yield error
 
 
 def _link_error(

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.topology import known_value
 from ponystudio.system.json_reader import read_json
 
 PROMPT, NEGATIVE = "Prompt", "Negative prompt"
@@ -127,14 +128,9 @@ class _Reader:
         self.catalog = catalog
 
     def value(self, node: Node | None, param: str, missing: Any = None) -> Any:
-        """A param's value, or its default; `missing` where a wire feeds it or nobody knows."""
-        if node is None or param in node.inputs:
-            return missing
-        if param in node.params:
-            return node.params[param]
-        spec = self.catalog.get(node.type)
-        known = spec and spec.param_by_name.get(param)
-        return known.default if known else missing
+        """A param's value, or its default; `missing` where only the run knew it."""
+        known = node and known_value(self.graph.nodes, self.catalog, node, param)
+        return missing if known is None else known
 
     def upstream(self, node: Node | None, socket: str = "") -> Iterator[Node]:
         """What feeds `node` (through `socket`, if named), nearest first, each once."""
