@@ -5,7 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from ponystudio.api import Affects, Annotated, Choice, Clip, Context, File, Label, Model, Vae, node
+from ponystudio.api import (
+    Affects,
+    Annotated,
+    Choice,
+    Clip,
+    Context,
+    File,
+    Label,
+    Model,
+    Vae,
+    Vision,
+    node,
+)
 from ponystudio.diffusion.families import families, find_family
 from ponystudio.diffusion.families.predictions import AUTO, CHOICES
 from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec
@@ -25,13 +37,14 @@ class Checkpoint(NamedTuple):
     model: Model
     clip: Clip
     vae: Vae
+    vision: Vision
 
 
 @node(
     "core.load_checkpoint",
     title="Load checkpoint",
     group="Models",
-    aliases=("CheckpointLoaderSimple",),
+    aliases=("CheckpointLoaderSimple", "unCLIPCheckpointLoader"),
 )
 def load_checkpoint(
     *,
@@ -42,7 +55,8 @@ def load_checkpoint(
 ) -> Checkpoint:
     """Open a checkpoint: the denoiser, the text encoder and the autoencoder in one file.
 
-    Reads `.safetensors`, `.ckpt` and diffusers folders. Nothing in a file is ever executed.
+    Reads `.safetensors`, `.ckpt` and diffusers folders; nothing in a file is ever executed. unCLIP
+    models have an image encoder as well, `vision`; others have nothing there.
 
     Args:
         file: The checkpoint, by its name in the model folders.
@@ -54,6 +68,7 @@ def load_checkpoint(
         Model(str(file), content, family, options=options + _predicting(prediction)),
         Clip(str(file), content, family, options=options),
         Vae(str(file), content, family),
+        Vision(str(file), content, ""),
     )
 
 

@@ -73,8 +73,12 @@ def sample(
         ctx.note(text)
 
     def attempt(precise: bool) -> Tensor:
-        with ctx.models.open(model, precise=precise) as denoiser:
-            for text in run.ignored_inputs(denoiser, (positive, negative)):
+        prompts = (positive, negative)
+        with (
+            ctx.models.open(model, precise=precise) as denoiser,
+            run.opened(ctx.models, prompts, precise=precise) as networks,
+        ):
+            for text in run.ignored_inputs(denoiser, prompts):
                 ctx.note(text)
 
             def on_step(step: int, steps: int, denoised: Tensor) -> None:
@@ -97,6 +101,7 @@ def sample(
                 batch_index=latent.batch_index,
                 noise=noise,
                 ddim_end=ddim_end,
+                networks=networks,
                 rows=1 if ctx.frugal else None,
                 on_step=on_step,
             )

@@ -21,7 +21,8 @@ class Models(Protocol):
         in a dtype that does not overflow, after that of the run did.
 
         A Model gives a `diffusion.Denoiser`, a Clip a `diffusion.TextEncoder`, a Vae a
-        `diffusion.Autoencoder`, an Upscaler a `diffusion.SuperResolution`.
+        `diffusion.Autoencoder`, an Upscaler a `diffusion.SuperResolution`, a Vision a
+        `diffusion.VisionEncoder`.
         """
 
     def content(self, path: Path) -> str:

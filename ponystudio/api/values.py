@@ -1,8 +1,9 @@
 """The values that travel along wires.
 
-Pictures, latents and conditionings hold tensors; Model, Clip, Vae and Upscaler are *recipes*:
-a weights file plus what is to be done to it, tiny and hashable. The weights themselves live in
-the engine's pool and are opened with `with ctx.models.open(model) as network:`.
+Pictures, latents, conditionings and what is seen in pictures hold tensors; Model, Clip, Vae,
+Upscaler, Vision, StyleModel and Gligen are *recipes*: a weights file plus what is to be done to it,
+tiny and hashable. The weights themselves live in the engine's pool and are opened with
+`with ctx.models.open(model) as network:`.
 """
 
 from __future__ import annotations
@@ -65,6 +66,25 @@ class Area:
 
 
 @dataclass(frozen=True, eq=False)
+class Pictured:
+    """What an image encoder sees in a picture, `embed` [width], as an unCLIP model is told it:
+    `strength` times, and with `noise` on it, 0 for none to 1."""
+
+    embed: Tensor
+    strength: float = 1.0
+    noise: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedText:
+    """Words, as one vector `words` [1,width], for what GLIGEN's layers place in an area."""
+
+    gligen: Gligen
+    words: Tensor
+    area: Area
+
+
+@dataclass(frozen=True, eq=False)
 class Entry:
     """What is said of a picture, or of a part of it, for a run or a part of it.
 
@@ -80,6 +100,9 @@ class Entry:
     that; `within_mask`: it is about the part of the picture around the mask alone.
     `strength`: how much it counts beside the others of its list.
     `start`, `end`: from which share of a whole run to which it holds, 0..1.
+    `unclip`: the pictures that unCLIP models are told.
+    `boxes`: what GLIGEN's layers place where, in the picture as a whole.
+    `bias` [1,n]: what is added to the attention towards the first n tokens; None for nothing.
     """
 
     context: Tensor
@@ -94,6 +117,14 @@ class Entry:
     strength: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    unclip: tuple[Pictured, ...] = ()
+    boxes: tuple[PlacedText, ...] = ()
+    bias: Tensor | None = None
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """The networks that are to be open while the denoiser is asked about it."""
+        return tuple(box.gligen for box in self.boxes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +140,21 @@ class Conditioning:
     def changed(self, **fields: Any) -> Conditioning:
         """The same with these fields of every entry."""
         return replace(self, entries=tuple(replace(entry, **fields) for entry in self.entries))
+
+
+@dataclass(frozen=True, eq=False)
+class VisionOutput:
+    """What an image encoder sees in pictures, all float32.
+
+    `embeds` [B,width]: each picture as one vector; None for an encoder that gives none. `hidden`
+    [B,n,width]: its last states; `penultimate`: those of the layer before.
+    """
+
+    __socket__: ClassVar[str] = "vision_output"
+
+    embeds: Tensor | None
+    hidden: Tensor
+    penultimate: Tensor
 
 
 @dataclass(frozen=True)
@@ -241,3 +287,25 @@ class Upscaler(Recipe):
     """A super-resolution network."""
 
     part = "upscaler"
+
+
+@dataclass(frozen=True)
+class Vision(Recipe):
+    """An image encoder."""
+
+    part = "vision"
+
+
+@dataclass(frozen=True)
+class StyleModel(Recipe):
+    """What turns the features of a picture into tokens of a prompt."""
+
+    __socket__: ClassVar[str] = "style_model"
+    part = "style_model"
+
+
+@dataclass(frozen=True)
+class Gligen(Recipe):
+    """The layers by which a model knows what to place where."""
+
+    part = "gligen"

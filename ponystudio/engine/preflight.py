@@ -39,7 +39,7 @@ from ponystudio.library.model_folders import ModelFolders
 
 # The pack whose nodes are known to do nothing but what they say.
 OWN_PACK = "core"
-RECIPES = ("model", "clip", "vae", "upscaler")
+RECIPES = ("model", "clip", "vae", "upscaler", "vision", "style_model", "gligen")
 # Whose a value is: that of the first of these that its node is given.
 MAKERS = {"conditioning": ("clip", "conditioning"), "latent": ("model", "vae", "latent")}
 

@@ -367,6 +367,8 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "controlnet": ("controlnet", "t2i_adapter", "ControlNet"),
     "upscale_models": ("upscale_models", "ESRGAN", "RealESRGAN", "SwinIR", "DAT"),
     "hypernetworks": ("hypernetworks",),
+    "style_models": ("style_models",),
+    "gligen": ("gligen",),
     "input": ("input", "pictures"),
     "latents": ("latents", "input"),
 }
@@ -385,6 +387,7 @@ FOLDER_MODELS: Mapping[str, str] = {
     "diffusion_models": "config.json",
     "text_encoders": "config.json",
     "vae": "config.json",
+    "clip_vision": "config.json",
 }
 _KIND_OF = {folder.lower(): kind for kind, folders in FOLDERS.items() for folder in folders}
 

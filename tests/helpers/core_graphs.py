@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ponystudio.graph.model import Link, Node
@@ -50,4 +51,19 @@ def picture(
         core("decode", "decode_latent", vae=(vae, "vae"), latent=("sampler", "latent")),
         core("save_latent", "save_latent", latent=("sampler", "latent")),
         core("save", "save_image", image=("decode", "image")),
+    )
+
+
+def prompted(nodes: tuple[Node, ...], *between: Node) -> tuple[Node, ...]:
+    """The nodes of a picture with others between its prompt and the sampler, the last of which
+    gives what is followed."""
+    followed = Link(between[-1].id, "conditioning")
+    return (
+        *(
+            replace(node, inputs={**node.inputs, "positive": followed})
+            if node.id == "sampler"
+            else node
+            for node in nodes
+        ),
+        *between,
     )

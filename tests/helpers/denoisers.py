@@ -12,6 +12,7 @@ from torch import Tensor
 from ponystudio.api import Conditioning, Entry, Modifier
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
+from ponystudio.diffusion.sampling.unclip import FeatureScale
 
 SD1 = find_family("sd1")
 FLOW = replace(SD1, prediction="flow", schedule="simple", flow_shift=1.73)
@@ -30,6 +31,9 @@ class FunctionDenoiser:
     largest: int = 0
     guided: bool = False
     modifiers: tuple[Modifier, ...] = ()
+    pictured: int = 0
+    module: Any = None
+    features: FeatureScale | None = None
     device: torch.device = CPU
     dtype: torch.dtype = torch.float32
     calls: list[tuple[Tensor, Tensor, Tensor, dict[str, Any]]] = field(default_factory=list)

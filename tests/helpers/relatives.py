@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from helpers import diffusers_config as full
+from helpers import visions
 from helpers.checkpoints import VAE, weights
 from helpers.make_checkpoint import Writer
 from ponystudio.diffusion.weights.tensor_names import RESNET
@@ -63,7 +64,13 @@ CLIP = {
 CLIP_L = {**CLIP, "hidden_size": 32, "num_hidden_layers": 3, "hidden_act": "quick_gelu"}
 CLIP_H = {**CLIP, "hidden_size": 64, "num_hidden_layers": 3, "hidden_act": "gelu"}
 CLIP_G = {**CLIP_H, "num_hidden_layers": 4, "projection_dim": 64}
-HINTS = {"sdxl": {"unet": {"addition_time_embed_dim": 8}}, "sd2": {}}
+# SD2 unCLIP: told 16 features of a picture, and the level of their noise.
+PICTURED = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 32}
+HINTS = {
+    "sdxl": {"unet": {"addition_time_embed_dim": 8}},
+    "sd2": {},
+    "sd2 unclip": {"image_encoder": visions.HINTS},
+}
 
 
 @dataclass(frozen=True)
@@ -77,15 +84,22 @@ class Relative:
 
 @cache
 def relative(name: str, in_channels: int = 4) -> Relative:
-    """ "sd2" or "sdxl"; all weights are random and fit into fp16. Do not change them."""
+    """ "sd2", "sd2 unclip" or "sdxl"; all weights are random and fit fp16. Do not change them."""
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    arguments = SD2_UNET if name == "sd2" else SDXL_UNET
+    arguments = SDXL_UNET if name == "sdxl" else SD2_UNET
+    if name == "sd2 unclip":
+        arguments = arguments | PICTURED
     unet = _random(UNet2DConditionModel(**arguments, in_channels=in_channels), 1)
     vae = {k: v for k, v in weights().items() if k.startswith("first_stage_model.")}
     tensors = {f"model.diffusion_model.{k}": v for k, v in ldm_unet(unet)} | vae
-    if name == "sd2":
+    if name == "sd2 unclip":
+        tensors |= visions.open_clip("clip", "embedder.model.visual.")
+        mean, deviation = torch.linspace(-1, 1, 16), torch.linspace(0.5, 2, 16)
+        scale = {"data_mean": mean[None], "data_std": deviation[None]}
+        tensors |= {f"noise_augmentor.{key}": value for key, value in scale.items()}
+    if name != "sdxl":
         texts = (_random(CLIPTextModel(CLIPTextConfig(**CLIP_H)), 2),)
         tensors |= {f"cond_stage_model.model.{k}": v for k, v in open_clip(texts[0])}
     else:
@@ -166,6 +180,8 @@ def ldm_unet(unet: nn.Module) -> Iterator[tuple[str, Tensor]]:
         "conv_in": "input_blocks.0.0",
         "time_embedding.linear_1": "time_embed.0",
         "time_embedding.linear_2": "time_embed.2",
+        "class_embedding.linear_1": "label_emb.0.0",
+        "class_embedding.linear_2": "label_emb.0.2",
         "add_embedding.linear_1": "label_emb.0.0",
         "add_embedding.linear_2": "label_emb.0.2",
         "conv_norm_out": "out.0",

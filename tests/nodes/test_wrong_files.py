@@ -12,7 +12,7 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
-from helpers import checkpoints, relatives
+from helpers import checkpoints, relatives, visions
 from helpers.core_graphs import checkpoint, core, picture
 from helpers.seed_models import UNET, hints, state
 from helpers.sparse import write_sparse
@@ -39,8 +39,13 @@ SHAPES = {
         "text_model.encoder.layers.0.mlp.fc1.weight": [5120, 1280],
     },
     "critic": {"conv0.weight": [64, 3, 3, 3], "conv9.weight": [1, 64, 3, 3]},
+    "Redux": {"redux_up.weight": [12288, 1152]},
+    "GLIGEN": {"position_net.null_position_feature": [64]},
 }
-FOLDERS = ("checkpoints", "diffusion_models", "text_encoders", "vae", "loras", "upscale_models")
+FOLDERS = (
+    *("checkpoints", "diffusion_models", "text_encoders", "vae", "loras", "upscale_models"),
+    *("clip_vision", "style_models", "gligen"),
+)
 # By node, what it takes and under which param.
 LOADERS = {
     "load_checkpoint": ("file", ()),
@@ -49,6 +54,9 @@ LOADERS = {
     "load_clip": ("files", ("text encoder", "T5")),
     "apply_lora": ("file", ("LoRA",)),
     "load_upscaler": ("file", ("upscaler",)),
+    "load_vision": ("file", ("image encoder",)),
+    "load_style_model": ("file", ("Redux",)),
+    "load_gligen": ("file", ("GLIGEN",)),
 }
 FIELD = ("checkpoint.file: ",)
 PROMPTS = ("positive.clip: ", "negative.clip: ")  # whichever comes first
@@ -63,6 +71,9 @@ SAID = {
     "ControlNet": ("a ControlNet", "No node uses ControlNets yet"),
     "T5": ("a text encoder", "core.load_clip"),
     "critic": ("a discriminator", "net_g_"),
+    "image encoder": ("an encoder of pictures", "core.load_vision"),
+    "Redux": ("a style model", "core.load_style_model"),
+    "GLIGEN": ("a GLIGEN model", "core.load_gligen"),
 }
 
 
@@ -78,6 +89,7 @@ def root(tmp_path_factory):
     for name, shapes in SHAPES.items():
         write_sparse(files / f"{name}.safetensors", shapes)
     checkpoints.micro_lora(files / "LoRA.safetensors")
+    visions.write(files / "image encoder.safetensors", visions.state("clip"))
     checkpoints.micro(files / "sd1.safetensors")
     relatives.write("sdxl", files / "sdxl.safetensors")
     _write_incomplete(files)
@@ -179,6 +191,8 @@ def _using(loader):
     }
     if loader in sources:
         return picture(**sources[loader])
+    if loader in ("load_vision", "load_style_model", "load_gligen"):
+        return (*picture(), *_behind_prompt(loader))
     return (
         *picture(),
         core("larger", "upscale_image", image=("decode", "image"), upscaler=("node", "upscaler")),
@@ -186,11 +200,38 @@ def _using(loader):
     )
 
 
+def _behind_prompt(loader):
+    """A second picture, whose prompt goes through what the loader gives."""
+    prompt = {"conditioning": ("positive", "conditioning")}
+    if loader == "load_gligen":
+        given = {"clip": ("checkpoint", "clip"), "gligen": ("node", "gligen")}
+        last = core("changed", "place_text", **prompt, **given)
+    else:
+        given, kind = {"vision_output": ("look", "vision_output")}, "apply_unclip"
+        if loader == "load_style_model":
+            given, kind = given | {"style_model": ("node", "style_model")}, "apply_style_model"
+        last = core("changed", kind, **prompt, **given)
+    vision = ("node" if loader == "load_vision" else "encoder", "vision")
+    sources = {"model": ("checkpoint", "model"), "latent": ("latent", "latent")}
+    return (
+        core("encoder", "load_vision", file="image encoder.safetensors"),
+        core("look", "encode_vision", vision=vision, image=("decode", "image")),
+        last,
+        core(
+            "again",
+            "sample",
+            positive=("changed", "conditioning"),
+            negative=("negative", "conditioning"),
+            **sources,
+        ),
+        core("save_again", "save_latent", latent=("again", "latent")),
+    )
+
+
 def test_every_node_that_is_named_is_there():
     catalog = load_packs().catalog
     named = set(re.findall(r"core\.\w+", " ".join(INSTEAD.values())))
-    assert len(named) == len(LOADERS)
-    assert named <= catalog.keys()
+    assert {f"core.{loader}" for loader in LOADERS} <= named <= catalog.keys()
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ KINDS = {
     "text_encoders": "text",
     "controlnet": "wave",
     "hypernetworks": "models",
+    "clip_vision": "image",
+    "style_models": "models",
+    "gligen": "models",
 }
 CARD, GAP = (212, 204), 12
 PICTURE = 130
@@ -65,6 +68,9 @@ def kind_titles() -> dict[str, tuple[str, str]]:
         "text_encoders": (tr("Text encoders"), tr("Text encoder")),
         "controlnet": (tr("ControlNets"), tr("ControlNet")),
         "hypernetworks": (tr("Hypernetworks"), tr("Hypernetwork")),
+        "clip_vision": (tr("Image encoders"), tr("Image encoder")),
+        "style_models": (tr("Style models"), tr("Style model")),
+        "gligen": (tr("GLIGEN models"), tr("GLIGEN model")),
     }
 
 

@@ -28,13 +28,18 @@ class DenoiserInputs:
 
     `context` [B,n,width]: the prompt. Where its family has them: `pooled` [B,width]; `sizes` [B,6]
     in pixels, the height and width of the original, the top and left of the cut, the height and
-    width of the aim; `guidance` [B].
+    width of the aim; `guidance` [B]. `pictured` [B,2·width]: what an unCLIP model is told of
+    pictures (sampling.unclip). `places` [B,30,context]: tokens of boxes, for a UNet that has
+    GLIGEN's layers. `bias` [B,n]: what is added to the attention towards each token of the prompt.
     """
 
     context: Tensor
     pooled: Tensor | None = None
     sizes: Tensor | None = None
     guidance: Tensor | None = None
+    pictured: Tensor | None = None
+    places: Tensor | None = None
+    bias: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class Architecture:
     the dtype of the module, t is float32. `aliases`: what others call its modules, for those that
     our names are given of; `lora_aliases`: what makers of LoRAs call them besides. `channels`: of
     the latents that it takes in. `largest`: the side of the largest, in cells; 0 for no limit.
-    `guided`: whether it is told its guidance.
+    `guided`: whether it is told its guidance. `pictured`: how wide the features of a picture are
+    that it is told, 0 for none.
     """
 
     component: str
@@ -60,6 +66,7 @@ class Architecture:
     channels: Callable[[Any], int] = lambda module: module.config.in_channels
     largest: Callable[[Any], int] = lambda _: 0
     guided: Callable[[Any], bool] = lambda _: False
+    pictured: Callable[[Any], int] = lambda _: 0
 
 
 def architecture(name: str) -> Architecture:

@@ -158,6 +158,12 @@ def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
         # The network rounds both to its dtype, and bf16 has no more than 256 levels of time.
         return (*(number * 1000 for number in numbers), *arguments[len(numbers) :])
 
+    extra: dict[str, Any] = {}
+    if told.bias is not None:
+        # Of text and picture, in this order, as they meet in every attention.
+        towards = torch.nn.functional.pad(told.bias, (0, rows * columns))
+        extra["joint_attention_kwargs"] = {"attention_mask": towards[:, None, None]}
+
     with module.time_text_embed.register_forward_pre_hook(in_full):
         out = module(
             hidden_states=tokens.reshape(b, rows * columns, 4 * c),
@@ -168,6 +174,7 @@ def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
             img_ids=places.reshape(rows * columns, 3),
             txt_ids=torch.zeros(told.context.shape[1], 3, device=x.device),
             return_dict=False,
+            **extra,
         )[0]
     cells = out.view(b, rows, columns, -1, 2, 2).permute(0, 3, 1, 4, 2, 5)
     return cells.reshape(b, -1, h, w)

@@ -27,8 +27,19 @@ def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
     extra: dict[str, Any] = {}
     if told.pooled is not None and told.sizes is not None:
         extra["added_cond_kwargs"] = {"text_embeds": told.pooled, "time_ids": told.sizes}
+    if width := _pictured(module):
+        pictured = told.pictured
+        extra["class_labels"] = x.new_zeros(len(x), width) if pictured is None else pictured
+    if told.places is not None:
+        extra["cross_attention_kwargs"] = {"gligen": {"objs": told.places}}
     out: Tensor = module(x, t, encoder_hidden_states=told.context, return_dict=False, **extra)[0]
     return out
+
+
+def _pictured(module: Any) -> int:
+    """How many numbers it is told of a picture; 0 for a model that is told none."""
+    told = module.config.class_embed_type == "projection"
+    return int(module.config.projection_class_embeddings_input_dim) if told else 0
 
 
 def _aliases(modules: Iterable[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:
@@ -36,4 +47,12 @@ def _aliases(modules: Iterable[str]) -> Iterator[tuple[str, str, FusedSlice | No
     return ((theirs, ours, None) for theirs, ours in tensor_names.ldm_modules(modules).items())
 
 
-ARCHITECTURE = Architecture("unet", _naming, network_config.unet, _build, _call, _aliases)
+ARCHITECTURE = Architecture(
+    "unet",
+    _naming,
+    network_config.unet,
+    _build,
+    _call,
+    _aliases,
+    pictured=lambda module: _pictured(module) // 2,
+)

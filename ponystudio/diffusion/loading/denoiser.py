@@ -15,6 +15,7 @@ from ponystudio.diffusion.architectures import DenoiserInputs, architecture
 from ponystudio.diffusion.families import Family, Rgb
 from ponystudio.diffusion.loading import hypernetwork
 from ponystudio.diffusion.loading.forward_hooks import changed
+from ponystudio.diffusion.sampling.unclip import FeatureScale
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import Weights
 
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 class Denoiser(Network["nn.Module"]):
     """A denoiser of any architecture, with what its output means.
 
-    `prediction`: "eps" the noise, "v" the velocity, "flow" the flow. `zsnr`: it was trained down
-    to no signal at all. `in_channels`: those of its latents, or more for one that is shown a
-    picture. `largest`: the side of the largest latent in cells, 0 for no limit. `guided`: it is
-    told its guidance. `modifiers`: what changes it while it samples, as long as it is opened for a
-    model that has them. `rgb`: how its latents are guessed as pictures, where they are not its
-    family's.
+    `prediction`: "eps" the noise, "v" the velocity, "flow" the flow. `zsnr`: it was trained down to
+    no signal at all. `in_channels`: those of its latents, or more for one that is shown a picture.
+    `pictured`: how wide the features of a picture are that it is told (unCLIP), 0 for none;
+    `features`: how such are distributed, where its file says. `largest`: the side of the largest
+    latent in cells, 0 for no limit. `guided`: it is told its guidance. `modifiers`: what changes it
+    while it samples, as long as it is opened for a model that has them. `rgb`: how its latents are
+    guessed as pictures, where they are not its family's.
     """
 
     part = "model"
@@ -44,6 +46,7 @@ class Denoiser(Network["nn.Module"]):
         prediction: str = "",
         zsnr: bool = False,
         rgb: Rgb | None = None,
+        features: FeatureScale | None = None,
     ) -> None:
         super().__init__(module, weights)
         how = architecture(family.architecture)
@@ -55,6 +58,8 @@ class Denoiser(Network["nn.Module"]):
         self.in_channels: int = how.channels(module)
         self.largest: int = how.largest(module)
         self.guided: bool = how.guided(module)
+        self.pictured: int = how.pictured(module)
+        self.features = features
         self.modifiers: tuple[Modifier, ...] = ()
         self._nets: hypernetwork.Nets = ()
 
@@ -92,6 +97,9 @@ class Denoiser(Network["nn.Module"]):
         sizes: Tensor | None = None,
         guidance: Tensor | None = None,
         mode: Modifier | None = None,
+        pictured: Tensor | None = None,
+        places: Tensor | None = None,
+        bias: Tensor | None = None,
     ) -> Tensor:
         """What the network says about `x`.
 
@@ -106,6 +114,7 @@ class Denoiser(Network["nn.Module"]):
             None if pooled is None else pooled.to(there, dtype),
             None if sizes is None else sizes.to(there, dtype),
             None if guidance is None else guidance.to(there, torch.float32),
+            *(None if one is None else one.to(there, dtype) for one in (pictured, places, bias)),
         )
         height, width = x.shape[-2:]
         with changed(self.module, self.modifiers, self._nets, mode):

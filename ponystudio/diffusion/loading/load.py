@@ -59,7 +59,8 @@ def load(
 ) -> Any:
     """Load one part of a model file or diffusers folder.
 
-    `part` "model" gives a Denoiser, "clip" a TextEncoder, "vae" an Autoencoder, "upscaler" a
+    `part` "model" gives a Denoiser, "clip" a TextEncoder, "vae" an Autoencoder, "vision" a
+    VisionEncoder, "style_model" a StyleEncoder, "gligen" a GligenNetwork, "upscaler" a
     SuperResolution. Tensors that are stored in `dtype` stay mapped from the file when `device` is
     the CPU; the others are cast one by one. `options`: ("ema", True) takes averaged weights where
     the file has them; ("prediction", word) is one of predictions.PREDICTIONS, in place of what the

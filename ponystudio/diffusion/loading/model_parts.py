@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.families.predictions import PREDICTIONS
-from ponystudio.diffusion.loading import text_part
+from ponystudio.diffusion.loading import adapter_parts, text_part, vision_part
 from ponystudio.diffusion.weights import network_config, tensor_names
 from ponystudio.diffusion.weights.name_table import Naming
 from ponystudio.errors import WrongKind
@@ -22,8 +22,11 @@ from ponystudio.library.formats.weights_file import WeightsFile, joined, open_we
 from ponystudio.library.recognition.recognise import ModelFile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
+    from ponystudio.diffusion.sampling.unclip import FeatureScale
     from ponystudio.diffusion.weights.network import Network
     from ponystudio.diffusion.weights.weights import Weights
     from ponystudio.library.formats.tensor_info import TensorInfo
@@ -87,7 +90,29 @@ def _denoiser(
     said = info.config.get(architecture(family.architecture).component)
     rgb = network_config.rgb(family, said) if isinstance(said, dict) else None
     prediction, zsnr = predicts(info, options)
-    return Denoiser(module, family, weights, prediction=prediction, zsnr=zsnr, rgb=rgb)
+    features = _feature_scale(info.path, weights.file) if info.pictured else None
+    return Denoiser(
+        module, family, weights, prediction=prediction, zsnr=zsnr, rgb=rgb, features=features
+    )
+
+
+def _feature_scale(path: Path, file: WeightsFile) -> FeatureScale | None:
+    """How the features of pictures are distributed that an unCLIP model was trained on, where its
+    file says so, or a file of its own in a folder of diffusers'."""
+    from ponystudio.diffusion.sampling.unclip import FeatureScale
+    from ponystudio.diffusion.weights.weights import tensor
+
+    if path.is_dir():
+        beside = path / "image_normalizer" / "diffusion_pytorch_model.safetensors"
+        if not beside.is_file():
+            return None
+        with open_weights(beside) as normaliser:
+            found = [tensor(normaliser, name).float().flatten().clone() for name in ("mean", "std")]
+        return FeatureScale(*found)
+    names = [f"noise_augmentor.data_{name}" for name in ("mean", "std")]
+    if not all(name in file.tensors for name in names):
+        return None
+    return FeatureScale(*(tensor(file, name).float().flatten().clone() for name in names))
 
 
 def _vae_naming(tensors: Tensors, _: Family) -> Naming:
@@ -146,6 +171,36 @@ PARTS = {
         _vae_config,
         _build_vae,
         _autoencoder,
+    ),
+    "vision": ModelPart(
+        "image encoder",
+        vision_part.NODE,
+        (vision_part.COMPONENT,),
+        vision_part.naming,
+        lambda *_: True,  # those of all families are the same
+        vision_part.describe,
+        vision_part.build,
+        vision_part.wrap,
+    ),
+    "style_model": ModelPart(
+        "style model",
+        adapter_parts.STYLE_NODE,
+        (),
+        adapter_parts.style_naming,
+        adapter_parts.style_fits,
+        adapter_parts.describe_style,
+        adapter_parts.build_style,
+        adapter_parts.wrap_style,
+    ),
+    "gligen": ModelPart(
+        "GLIGEN model",
+        adapter_parts.GLIGEN_NODE,
+        (),
+        adapter_parts.gligen_naming,
+        adapter_parts.gligen_fits,
+        adapter_parts.describe_gligen,
+        adapter_parts.build_gligen,
+        adapter_parts.wrap_gligen,
     ),
 }
 

@@ -9,15 +9,18 @@ there are sizes, and the same question is asked once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
-from ponystudio.api import Area, Entry
+from ponystudio.api import Area, Entry, Recipe
+from ponystudio.diffusion.sampling import unclip
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation, Predictor
 from ponystudio.errors import MismatchedValues
 
@@ -42,6 +45,12 @@ class DenoiserProtocol(Predictor, Protocol):
     def in_channels(self) -> int: ...
     @property
     def largest(self) -> int: ...
+    @property
+    def module(self) -> Any: ...
+    @property
+    def pictured(self) -> int: ...
+    @property
+    def features(self) -> unclip.FeatureScale | None: ...
 
     def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor: ...
 
@@ -105,9 +114,10 @@ class _Call:
 class Composition:
     """D(x, σ) of each of `sides`, for x of `shape` [B,C,h,w].
 
-    `sizes` are those of the picture, for entries that name no others; `rows` bounds how many rows
-    the network gets at once, to save memory (None: all that go together). `beside` [B,C',h,w]: what
-    a network for inpainting is shown beside x.
+    `sizes` are those of the picture, for entries that name no others; `seed` is its own, for the
+    noise on what unCLIP models are told; `networks` are those that entries name; `rows` bounds how
+    many rows the network gets at once, to save memory (None: all that go together). `beside`
+    [B,C',h,w]: what a network for inpainting is shown beside x.
     Raises MismatchedValues for entries that do not fit x.
     """
 
@@ -119,6 +129,8 @@ class Composition:
         *,
         shape: Sequence[int],
         sizes: tuple[int, ...] = (),
+        seed: int = 0,
+        networks: Mapping[Recipe, Any] = MappingProxyType({}),
         rows: int | None = None,
         beside: Tensor | None = None,
     ) -> None:
@@ -131,7 +143,8 @@ class Composition:
             if (part := _part(entry, number, space, denoiser, shape))
         ]
         self._parts = [*parts, *_counterparts(parts, len(sides))]
-        self._inputs = self._asked(shape[0], sizes)
+        self._gligen = _gligen([part.entry for part in self._parts], networks)
+        self._inputs = self._asked(shape, sizes, seed)
         self._calls: dict[frozenset[int], list[_Call]] = {}
 
     def __call__(self, x: Tensor, σ: Tensor) -> list[Tensor]:
@@ -140,6 +153,10 @@ class Composition:
         if self._beside is not None:
             scaled = torch.cat([scaled, self._beside], dim=1)
         t = self._space.t(σ).to(x.device)
+        with self._gligen.placed(self._denoiser.module) if self._gligen else nullcontext():
+            return self._answers(x, scaled, t, σ)
+
+    def _answers(self, x: Tensor, scaled: Tensor, t: Tensor, σ: Tensor) -> list[Tensor]:
         answers: list[list[tuple[_Part, Tensor]]] = [[] for _ in self._sides]
         for call in self._calls_at(float(σ)):
             rows = [crop.of(scaled) if crop else scaled for crop, _ in call.rows]
@@ -150,16 +167,38 @@ class Composition:
                     answers[part.side].append((part, D))
         return [_mean(x, answer) for answer in answers]
 
-    def _asked(self, batch: int, sizes: tuple[int, ...]) -> list[dict[str, Tensor]]:
+    def _asked(
+        self, shape: Sequence[int], sizes: tuple[int, ...], seed: int
+    ) -> list[dict[str, Tensor]]:
         """What the network is told for each part, by name, a row a picture."""
+        batch = shape[0]
         entries, there = [part.entry for part in self._parts], self._denoiser.device
         contexts = [_rows_of(entry.context, batch, there) for entry in entries]
         if len(contexts) > 1 and self._denoiser.family.repeats:
             contexts = _same_length(contexts, [entry.padding for entry in entries])
         return [
-            {"context": context, **_beside(entry, self._denoiser, batch, sizes)}
-            for entry, context in zip(entries, contexts, strict=True)
+            {
+                "context": context,
+                **_beside(part.entry, context, self._denoiser, batch, sizes, seed),
+                **self._places(part, shape),
+            }
+            for part, context in zip(self._parts, contexts, strict=True)
         ]
+
+    def _places(self, part: _Part, shape: Sequence[int]) -> dict[str, Tensor]:
+        """The tokens of what GLIGEN places, as it lies on the part's crop."""
+        boxes, downscale = part.entry.boxes, self._denoiser.family.downscale
+        if not boxes or self._gligen is None:
+            return {}
+        top, left, height, width = part.crop or Crop(0, 0, shape[-2], shape[-1])
+        edges = []
+        for box in boxes:
+            sides = (box.area.x, box.area.y, box.area.width, box.area.height)
+            x, y, w, h = (int(side) // downscale for side in sides)
+            edges.append([x - left, y - top, x - left + w, y - top + h])
+        shares = torch.tensor(edges) / torch.tensor([width, height, width, height])
+        tokens = self._gligen.tokens(torch.cat([box.words for box in boxes]), shares)
+        return {"places": tokens.float().expand(shape[0], -1, -1)}
 
     def _calls_at(self, σ: float) -> list[_Call]:
         active = frozenset(i for i, part in enumerate(self._parts) if part.last <= σ <= part.first)
@@ -214,13 +253,26 @@ class Composition:
         )
 
 
+def _gligen(entries: Sequence[Entry], networks: Mapping[Recipe, Any]) -> Any:
+    """The network that places what the entries say; None where they place nothing."""
+    named = {box.gligen for entry in entries for box in entry.boxes}
+    if len(named) > 1:
+        raise MismatchedValues(
+            "Texts are placed by two GLIGEN models, and a model has room for one.",
+            remedy="Place all of them by the same one.",
+            socket="positive",
+        )
+    return networks[named.pop()] if named else None
+
+
 def check_areas(
     entries: Sequence[Entry], cells: tuple[int, int], downscale: int, socket: str
 ) -> None:
     """Raise MismatchedValues for an area outside a latent of (h, w) cells."""
     for entry in entries:
         try:
-            _ = entry.area and crop_of(entry.area, cells, downscale)
+            for area in (entry.area, *(box.area for box in entry.boxes)):
+                _ = area and crop_of(area, cells, downscale)
         except MismatchedValues as error:
             error.socket = socket
             raise
@@ -367,7 +419,12 @@ def mask_of_latent(mask: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _beside(
-    entry: Entry, denoiser: DenoiserProtocol, batch: int, sizes: tuple[int, ...]
+    entry: Entry,
+    context: Tensor,
+    denoiser: DenoiserProtocol,
+    batch: int,
+    sizes: tuple[int, ...],
+    seed: int,
 ) -> dict[str, Tensor]:
     """What the network is told beside the states of the prompt, by name, a row a picture."""
     told: dict[str, Tensor] = {}
@@ -378,6 +435,9 @@ def _beside(
     if denoiser.guided:
         chosen = denoiser.family.guidance if entry.guidance is None else entry.guidance
         told["guidance"] = torch.tensor([chosen])
+    told |= unclip.inputs(entry, denoiser, seed)
+    if entry.bias is not None:
+        told["bias"] = pad(entry.bias, (0, context.shape[1] - entry.bias.shape[1]))
     return {name: _rows_of(value, batch, denoiser.device) for name, value in told.items()}
 
 

@@ -17,6 +17,18 @@ def check_prompt(model: str, prompt: str, socket: str) -> None:
         )
 
 
+def check_adapter(noun: str, adapter: str, prompt: str, socket: str) -> None:
+    """Raise MismatchedValues where what is added to a prompt, called `noun`, is of another family;
+    one of "" is of no known one."""
+    if adapter and adapter != prompt:
+        ours = find_family(adapter).title
+        raise MismatchedValues(
+            f"The {noun} is for {ours}, the prompt for {find_family(prompt).title}.",
+            remedy=f"Use it with a prompt and a model of {ours}.",
+            socket=socket,
+        )
+
+
 def check_latent(model: str, latent: str) -> None:
     """Raise MismatchedValues for a latent of another family's; "" is anybody's."""
     ours = find_family(model)

@@ -10,13 +10,14 @@ any model: what is not masked is put back at every step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from torch import Tensor
 
-from ponystudio.api import Conditioning
+from ponystudio.api import Conditioning, Recipe
 from ponystudio.diffusion.sampling.composition import Composition, DenoiserProtocol, Side
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
 
@@ -129,7 +130,7 @@ def rescaled(m: Tensor, c: Tensor, φ: float) -> Tensor:
 class Guided:
     """D(x, σ) of a network under a guidance, for x of `shape` [B,C,h,w].
 
-    `sizes`, `rows` and `beside` are those of composition.Composition.
+    `sizes`, `seed`, `networks`, `rows` and `beside` are those of composition.Composition.
     """
 
     def __init__(
@@ -140,12 +141,22 @@ class Guided:
         *,
         shape: Sequence[int],
         sizes: tuple[int, ...] = (),
+        seed: int = 0,
+        networks: Mapping[Recipe, Any] = MappingProxyType({}),
         rows: int | None = None,
         beside: Tensor | None = None,
     ) -> None:
         self._space, self._guidance = space, guidance
         self._sees = Composition(
-            denoiser, space, guidance.sides, shape=shape, sizes=sizes, rows=rows, beside=beside
+            denoiser,
+            space,
+            guidance.sides,
+            shape=shape,
+            sizes=sizes,
+            seed=seed,
+            networks=networks,
+            rows=rows,
+            beside=beside,
         )
 
     def __call__(self, x: Tensor, σ: Tensor) -> Tensor:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ponystudio.api import Conditioning, Differential, Latent, Shift
+from ponystudio.api import Conditioning, Differential, Latent, Models, Recipe, Shift
 from ponystudio.api.modifiers import find
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling import noise as noises
-from ponystudio.diffusion.sampling import parameterisation
+from ponystudio.diffusion.sampling import parameterisation, unclip
 from ponystudio.diffusion.sampling.composition import (
     DenoiserProtocol,
     check_areas,
@@ -67,6 +70,7 @@ def sample(
     noise: str = "cpu",
     ddim_end: str = "zero",
     batch_index: Sequence[int] | None = None,
+    networks: Mapping[Recipe, Any] = MappingProxyType({}),
     rows: int | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
@@ -77,8 +81,8 @@ def sample(
     modulo 2⁶⁴. `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`.
     `mask` [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown` is the latent of the picture
     with a hole at the mask, which models for inpainting are shown. `scheduler`, `noise`, `ddim_end`
-    are of names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first, `rows` that of
-    composition.Composition. Whatever `on_step` raises ends the run.
+    are of names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first, `networks` and
+    `rows` those of composition.Composition. Whatever `on_step` raises ends the run.
 
     Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts,
     masks or latents that do not fit each other or the model, UnsupportedModel for a model that
@@ -109,6 +113,8 @@ def sample(
         ),
         shape=values.shape,
         sizes=(height, width, 0, 0, height, width),
+        seed=seed,
+        networks=networks,
         rows=rows,
         beside=_beside(denoiser, mask, shown, latent),
     )
@@ -213,6 +219,25 @@ def ignored_inputs(denoiser: DenoiserProtocol, prompts: Iterable[Conditioning]) 
         entry.guidance is not None for prompt in prompts for entry in prompt.entries
     ):
         yield f"The guidance of FLUX dev means nothing to this model of {family.title}."
+    if not unclip.reads_pictures(denoiser) and any(
+        entry.unclip for prompt in prompts for entry in prompt.entries
+    ):
+        yield (
+            f"What is seen in a picture means nothing to this model of {family.title}: it is for"
+            " unCLIP models, and SDXL."
+        )
+
+
+@contextmanager
+def opened(
+    models: Models, prompts: Iterable[Conditioning], *, precise: bool = False
+) -> Iterator[dict[Recipe, Any]]:
+    """The networks that prompts name beside the denoiser, open; `precise` as of Models.open."""
+    named = {recipe for prompt in prompts for entry in prompt.entries for recipe in entry.recipes}
+    with ExitStack() as stack:
+        yield {
+            recipe: stack.enter_context(models.open(recipe, precise=precise)) for recipe in named
+        }
 
 
 def with_wider_numbers(attempt: Callable[[bool], Tensor], note: Callable[[str], None]) -> Tensor:

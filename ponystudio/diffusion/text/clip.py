@@ -65,6 +65,13 @@ class ClipEncoder:
             pooled=pooled,
         )
 
+    def summary(self, text: str, dialect: str, embeddings: Mapping[str, Path | Bundled]) -> Tensor:
+        """The first chunk of a prompt as one vector, float32 [1,width]: the END behind all layers
+        and the last norm, before any projection."""
+        chunks, vectors = self._cut(text, dialect, embeddings)
+        h = self._text.embeddings(inputs_embeds=self._look_up(chunks[:1], vectors))
+        return self._end(h, chunks[0], 0, _causal(h)).float()
+
     def chunks(self, text: str, dialect: str, embeddings: Mapping[str, Path | Bundled]) -> int:
         """How many chunks a prompt takes."""
         return len(self._cut(text, dialect, embeddings)[0])
@@ -109,8 +116,7 @@ class ClipEncoder:
         for start in range(0, len(chunks), BATCH):
             batch = chunks[start : start + BATCH]
             h = self._text.embeddings(inputs_embeds=self._look_up(batch, vectors))
-            mask = torch.full((FRAMED, FRAMED), -torch.inf, device=h.device, dtype=h.dtype)
-            mask = mask.triu(1)[None, None]
+            mask = _causal(h)
             for layer in self._text.encoder.layers[:depth]:
                 h = layer(h, mask)
             batches.append((self._text.final_layer_norm(h) if self._tower.normed else h).float())
@@ -120,12 +126,17 @@ class ClipEncoder:
 
     def _pooled(self, h: Tensor, chunk: Chunk, depth: int, mask: Tensor) -> Tensor:
         """What the whole encoder makes of the END, float32 [1,width] or [1,projection]."""
-        for layer in self._text.encoder.layers[depth:]:
-            h = layer(h, mask)
-        pooled: Tensor = self._text.final_layer_norm(h)[:, chunk.ids.index(END, 1)]
+        pooled = self._end(h, chunk, depth, mask)
         if self._projection is not None:
             pooled = self._projection(pooled)
         return pooled.float()
+
+    def _end(self, h: Tensor, chunk: Chunk, depth: int, mask: Tensor) -> Tensor:
+        """The normed state at the END, of what comes out of layer number `depth`."""
+        for layer in self._text.encoder.layers[depth:]:
+            h = layer(h, mask)
+        end: Tensor = self._text.final_layer_norm(h)[:, chunk.ids.index(END, 1)]
+        return end
 
     def _look_up(self, chunks: list[Chunk], vectors: Mapping[str, Tensor]) -> Tensor:
         """Token embeddings [n,77,width] with the textual inversions in their places."""
@@ -137,3 +148,9 @@ class ClipEncoder:
                 if token.row is not None:
                     embedded[i, j] = vectors[token.row.name][token.row.place].to(embedded)
         return embedded
+
+
+def _causal(h: Tensor) -> Tensor:
+    """What keeps each place of states [n,77,width] from seeing those behind it."""
+    mask = torch.full((FRAMED, FRAMED), -torch.inf, device=h.device, dtype=h.dtype)
+    return mask.triu(1)[None, None]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ponystudio.diffusion.families.text_encoder_specs import (
     ClipEncoderSpec,
@@ -20,6 +21,7 @@ from ponystudio.diffusion.text.t5 import T5Encoder
 from ponystudio.diffusion.weights.embedding_tensors import Bundled
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import Weights
+from ponystudio.errors import MismatchedValues
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,6 +84,21 @@ class TextEncoder(Network["nn.Module"]):
             encoded = joined(shares, self.family)
             return encoded.zeros() if zeros and not text else encoded
         return joined(self._apart(text, dialect, skip, zeros), self.family)
+
+    @torch.no_grad()
+    def summary(self, text: str, *, dialect: str = "a1111") -> Tensor:
+        """A prompt as one vector, float32 [1,width], as the first CLIP of the family reads it.
+
+        Raises MismatchedValues for a family without, and what `encode` raises.
+        """
+        for encoder in self._encoders:
+            if isinstance(encoder, ClipEncoder):
+                return encoder.summary(text, dialect, self.embeddings)
+        raise MismatchedValues(
+            f"{self.family.title} reads prompts without CLIP.",
+            remedy="Use the text encoder of another family.",
+            socket="clip",
+        )
 
     def _apart(
         self, texts: Mapping[str, str], dialect: str, skip: int, zeros: bool

@@ -23,6 +23,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 MIDDLE = "mid_block.attentions.0"
 ADDED = "add_embedding.linear_1.weight"
+PICTURED = "class_embedding.linear_1.weight"
 SIZES = 6  # height and width of the original, top and left of the cut, height and width of the aim
 CLIP_HEAD = 64  # the width of a head in every CLIP text encoder
 UNET_HEAD = 64  # and in the UNets since SD2
@@ -132,7 +133,14 @@ def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, 
 
 
 def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """How the pooled prompt and the six sizes go in, where they do (SDXL)."""
+    """How the pooled prompt and the six sizes go in, where they do (SDXL), or what is told of a
+    picture (unCLIP)."""
+    if PICTURED in shapes:
+        width = side(shapes, PICTURED, 1)
+        return {
+            "class_embed_type": "projection",
+            "projection_class_embeddings_input_dim": width,
+        }
     if ADDED not in shapes:
         return {}
     width = side(shapes, ADDED, 1)

@@ -235,8 +235,11 @@ def _ldm_unet_pairs(topology: Topology) -> Pairs:
     """(LDM, ours) for every module of the UNet below which the names agree or are RESNET's."""
     yield "time_embed.0", "time_embedding.linear_1"
     yield "time_embed.2", "time_embedding.linear_2"
-    yield "label_emb.0.0", "add_embedding.linear_1"
-    yield "label_emb.0.2", "add_embedding.linear_2"
+    # Those that attend on their first level are older than SDXL: their vector is a picture's.
+    unclip = topology.down and topology.down[0].attention
+    vector = "class_embedding" if unclip else "add_embedding"
+    yield "label_emb.0.0", f"{vector}.linear_1"
+    yield "label_emb.0.2", f"{vector}.linear_2"
     yield "input_blocks.0.0", "conv_in"
     yield "out.0", "conv_norm_out"
     yield "out.2", "conv_out"

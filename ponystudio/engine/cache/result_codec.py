@@ -26,6 +26,7 @@ from ponystudio.api import (
     Entry,
     FreeU,
     FreSca,
+    Gligen,
     Hypernetwork,
     Image,
     Latent,
@@ -35,11 +36,16 @@ from ponystudio.api import (
     NormedGuidance,
     Patch,
     PerturbedAttention,
+    Pictured,
+    PlacedText,
     Rescaled,
     Shift,
     SkipLayers,
+    StyleModel,
     Upscaler,
     Vae,
+    Vision,
+    VisionOutput,
 )
 
 FORMAT = "ponystudio.result 2"
@@ -50,6 +56,7 @@ _CLASSES: Mapping[str, type[Any]] = {
         *(Upscaler, Vae),
         *(Differential, FreSca, FreeU, Hypernetwork, NormedGuidance, PerturbedAttention),
         *(Rescaled, Shift, SkipLayers),
+        *(Gligen, Pictured, PlacedText, StyleModel, Vision, VisionOutput),
     )
 }
 _TENSOR, _VALUE, _TUPLE = "$tensor", "$value", "$tuple"

@@ -20,6 +20,8 @@ from ponystudio.system import main_memory
 DEVICES = ("auto", "cpu", "cuda", "rocm", "mps")
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PARTS = ("model", "clip", "vae", "upscaler")
+# Further parts, and which of those each computes as.
+COMPUTES_AS = {"vision": "clip", "style_model": "clip", "gligen": "model"}
 
 # Left to the system and to other programs.
 RESERVE = 768 * 2**20
@@ -107,6 +109,7 @@ def choose(device: str = "auto", dtype: str = "auto", memory: int = 0) -> Device
     dtypes["vae"] = torch.float32
     if dtype == "auto" and kind == "cpu":
         dtypes["clip"] = dtypes["upscaler"] = torch.float32
+    dtypes |= {part: dtypes[other] for part, other in COMPUTES_AS.items()}
     why = f"{_title(found)}, {short_name(half)} ({reason})"
     return DeviceChoice(found, kind, dtypes, why, memory)
 

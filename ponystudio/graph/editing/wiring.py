@@ -15,8 +15,18 @@ Wire = tuple[str, str]
 """(target node, input): a wire is named by the place it leads to, of which each has one at most."""
 
 # What a node works with, rather than on: the same one serves many nodes.
-TOOLS = frozenset({"model", "clip", "vae", "upscaler", "controlnet"})
-_TITLES = {"int": "Integer", "bool": "Yes / no", "controlnet": "ControlNet", "any": "Any"}
+TOOLS = frozenset(
+    {"model", "clip", "vae", "upscaler", "controlnet", "vision", "style_model", "gligen"}
+)
+_TITLES = {
+    "int": "Integer",
+    "bool": "Yes / no",
+    "controlnet": "ControlNet",
+    "gligen": "GLIGEN",
+    "vision": "Image encoder",
+    "vision_output": "Seen",
+    "any": "Any",
+}
 
 
 @dataclass(frozen=True)

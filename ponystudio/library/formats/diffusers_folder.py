@@ -19,7 +19,10 @@ INDEX = "model_index.json"
 CONFIG = "config.json"
 SCHEDULER = ("scheduler", "scheduler_config.json")
 # What a model is made of; safety checkers and feature extractors are not opened.
-COMPONENTS = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
+COMPONENTS = (
+    *("unet", "transformer", "vae"),
+    *("text_encoder", "text_encoder_2", "text_encoder_3", "image_encoder"),
+)
 # Names of weights without suffix, with what a variant ("fp16") adds behind them.
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 SUFFIXES = (".safetensors", ".bin")

@@ -22,6 +22,7 @@ PREFIXES = (
     "model.",
     "",
 )
+READS_PROMPT = "transformer_blocks.0.attn2.to_k.weight"
 LDM_ROOT = "input_blocks.0.0.weight"
 DIFFUSERS_ROOT = "conv_in.weight"
 # The width of the prompt that the cross attention reads.
@@ -38,7 +39,8 @@ class DenoiserSignature:
 
     `channels` is what it takes in for each cell of a latent, 0 where that cannot be told. `flow`:
     it predicts flow. `guided`: guidance is one of its inputs. `largest`: pixels a side that its
-    position grid reaches, 0 without one. `why` tells the family, `notes` what else is known.
+    position grid reaches, 0 without one. `pictured`: how wide the features of a picture are that it
+    is told (unCLIP), 0 for none. `why` tells the family, `notes` what else is known.
     """
 
     prefix: str
@@ -48,6 +50,7 @@ class DenoiserSignature:
     flow: bool = False
     guided: bool = False
     largest: int = 0
+    pictured: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -215,7 +218,9 @@ def _laid_out(prefix: str, inside: Tensors, layout: Layout, marker: str) -> Deno
     )
 
 
-def _notes(family: str, channels: int, guided: bool, largest: int) -> Iterator[str]:
+def _notes(
+    family: str, channels: int, guided: bool, largest: int, pictured: int = 0
+) -> Iterator[str]:
     if family == "flux":
         yield (
             "guidance is one of its inputs, as FLUX.1 dev has it"
@@ -224,6 +229,8 @@ def _notes(family: str, channels: int, guided: bool, largest: int) -> Iterator[s
         )
     if largest:
         yield f"its grid of positions reaches {largest} pixels a side"
+    if pictured:
+        yield f"it is told {pictured} features of a picture (unCLIP)"
     if channels in PURPOSES:
         yield f"its denoiser takes in {channels} channels: it was made for {PURPOSES[channels]}"
 
@@ -236,15 +243,36 @@ def _unet(prefix: str, inside: Tensors) -> DenoiserSignature | None:
         if first is not None and len(first.shape) == 4 and is_unet:
             family, why = _unet_family(inside, first.shape[0])
             channels = first.shape[1]
-            notes = tuple(_notes(family, channels, guided=False, largest=0))
-            return DenoiserSignature(prefix, family, channels, why, notes=notes)
+            pictured = _pictured(inside)
+            notes = tuple(_notes(family, channels, guided=False, largest=0, pictured=pictured))
+            return DenoiserSignature(prefix, family, channels, why, pictured=pictured, notes=notes)
     return None
+
+
+def _pictured(inside: Tensors) -> int:
+    """How wide the features of a picture are that an unCLIP model is told, as wide as the level of
+    noise beside them; 0 for one that is told none.
+
+    Alone among models that are told a vector, they attend at their first level.
+    """
+    vector = inside.get("class_embedding.linear_1.weight")
+    if f"input_blocks.1.1.{READS_PROMPT}" in inside:
+        vector = inside.get("label_emb.0.0.weight")
+    return vector.shape[1] // 2 if vector is not None and len(vector.shape) == 2 else 0
+
+
+def gligen_family(tensors: Tensors) -> tuple[str, str]:
+    """The family that GLIGEN's layers were made for, and why: its prompts are as wide as they read
+    places; "" if that is no known width."""
+    shapes = (info.shape for name, info in tensors.items() if name.endswith(".fuser.linear.weight"))
+    width = next((shape[1] for shape in shapes if len(shape) == 2), 0)
+    return CONTEXTS.get(width, ""), f"its layers read {width} numbers a place"
 
 
 def _unet_family(inside: Tensors, width: int) -> tuple[str, str]:
     for name in ("label_emb.0.0.weight", "add_embedding.linear_1.weight"):
         vector = inside.get(name)
-        if vector is not None and len(vector.shape) == 2:
+        if vector is not None and not _pictured(inside) and len(vector.shape) == 2:
             refiner = width == 384 or vector.shape[1] == 2560
             size = f"{name} is {vector.shape[1]} wide"
             return ("sdxl_refiner", size) if refiner else ("sdxl", size)

@@ -27,15 +27,17 @@ class ModelFile:
     """What a model file is.
 
     `kind`: checkpoint, diffusion_model, vae, text_encoder, lora, embedding, upscaler, controlnet,
-    hypernetwork, discriminator or "optimizer state". `family`: sd1, sd2, sdxl, sdxl_refiner,
-    auraflow, flux, sd3, the name of another one that is known but not run (chroma, flux2, ...), or
-    "" where it cannot be told (a VAE alone). `prediction`: eps, v, flow, or "" without a denoiser;
-    `zsnr`: its noise schedule ends without signal. `input_channels`: what the denoiser takes in for
-    each cell of a latent: as many as that has channels, 4 or 16; 9 or 96 for inpainting, 8 for
-    pix2pix, 32 for control pictures, 0 without one. `guided`: it takes in guidance too. `largest`:
-    pixels a side that its grid of positions reaches; 0: there is none. `parts`: model, clip, vae,
-    ema (averaged weights). `config`: what the file says of itself that shapes cannot tell. `why`:
-    one line a decision. `refused`: why it is of no use though it is known what it is, and `remedy`.
+    hypernetwork, vision, style_model, gligen, discriminator or "optimizer state". `family`: sd1,
+    sd2, sdxl, sdxl_refiner, auraflow, flux, sd3, the name of another one that is known but not run
+    (chroma, flux2, ...), or "" where it cannot be told (a VAE alone). `prediction`: eps, v, flow,
+    or "" without a denoiser; `zsnr`: its noise schedule ends without signal. `input_channels`: what
+    the denoiser takes in for each cell of a latent: as many as that has channels, 4 or 16; 9 or 96
+    for inpainting, 8 for pix2pix, 32 for control pictures, 0 without one. `guided`: it takes in
+    guidance too. `largest`: pixels a side that its grid of positions reaches; 0: there is none.
+    `pictured`: how wide the features of a picture are that the denoiser is told (unCLIP); 0 for
+    none. `parts`: model, clip, vae, vision, gligen, ema (averaged weights). `config`: what the file
+    says of itself that shapes cannot tell. `why`: one line a decision. `refused`: why it is of no
+    use though it is known what it is, and `remedy`.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class ModelFile:
     input_channels: int = 0
     guided: bool = False
     largest: int = 0
+    pictured: int = 0
     parts: Mapping[str, Part] = field(default_factory=dict)
     why: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -66,9 +69,18 @@ ACCEPTED = {
     "controlnet": ("controlnet",),
     "upscale_models": ("upscaler",),
     "hypernetworks": ("hypernetwork",),
+    "clip_vision": ("vision",),
+    "style_models": ("style_model",),
+    "gligen": ("gligen",),
 }
 # Kinds that a checkpoint has inside.
-PART_OF = {"diffusion_models": "model", "vae": "vae", "text_encoders": "clip"}
+PART_OF = {
+    "diffusion_models": "model",
+    "vae": "vae",
+    "text_encoders": "clip",
+    "clip_vision": "vision",
+    "gligen": "gligen",
+}
 NOUNS = {
     "checkpoint": "a checkpoint",
     "diffusion_model": "a denoiser alone",
@@ -79,6 +91,9 @@ NOUNS = {
     "upscaler": "an upscaler",
     "controlnet": "a ControlNet",
     "hypernetwork": "a hypernetwork",
+    "vision": "an encoder of pictures",
+    "style_model": "a style model",
+    "gligen": "a GLIGEN model",
     "discriminator": "a discriminator, the critic that an upscaler is trained against",
     "optimizer state": "the state of an optimizer",
 }
@@ -93,6 +108,9 @@ INSTEAD = {
     "upscaler": "Use it in the node Load upscaler (core.load_upscaler).",
     "controlnet": "No node uses ControlNets yet.",
     "hypernetwork": "Use it in the node Apply hypernetwork (core.apply_hypernetwork).",
+    "vision": "Use it in the node Load image encoder (core.load_vision).",
+    "style_model": "Use it in the node Load style model (core.load_style_model).",
+    "gligen": "Use it in the node Load GLIGEN (core.load_gligen).",
     "discriminator": "Choose the generator that was saved beside it (net_g_*.pth).",
     "optimizer state": "Choose the model that was saved beside it.",
 }

@@ -21,6 +21,7 @@ from ponystudio.library.recognition.denoiser_signatures import (
     DenoiserSignature,
     Tensors,
     denoiser,
+    gligen_family,
 )
 from ponystudio.library.recognition.model_file import ModelFile, Part, check_kind
 from ponystudio.library.recognition.prediction import prediction
@@ -40,8 +41,14 @@ COMPONENTS = {
     "text_encoder": "clip",
     "text_encoder_2": "clip",
     "text_encoder_3": "clip",
+    "image_encoder": "vision",
 }
-PARTS = {"model": "its denoiser", "vae": "its autoencoder", "clip": "a text encoder"}
+PARTS = {
+    "model": "its denoiser",
+    "vae": "its autoencoder",
+    "clip": "a text encoder",
+    "vision": "an encoder of pictures",
+}
 
 
 def recognise(path: Path) -> ModelFile:
@@ -101,6 +108,7 @@ def _model(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
     found = denoiser(tensors)
     autoencoder = signatures.autoencoder(tensors)
     text_prefixes, noun = signatures.text_encoders(tensors)
+    vision = signatures.image_encoder(tensors)
     prefixes: dict[str, list[str]] = {}
     why: list[str] = []
     if found:
@@ -112,8 +120,14 @@ def _model(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
     if autoencoder:
         prefixes["vae"] = [autoencoder[0]]
         why.append(f"it has an autoencoder with {autoencoder[1]} channels")
+    if vision:
+        prefixes["vision"] = [vision.prefix]
+        why.append(f"it has {vision.noun}")
     if not prefixes:
         return None
+    if found and (gligen := signatures.gligen(tensors)) is not None:
+        prefixes["gligen"] = [f"{gligen}position_net."]
+        why.append("it has GLIGEN's layers, which are told where things are to be")
     if any(name.startswith("model_ema.") for name in tensors):
         prefixes["ema"] = ["model_ema."]
         why.append("it has averaged weights (EMA) beside the others")
@@ -125,6 +139,14 @@ def _model(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
 def _small(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
     if signatures.is_discriminator(tensors):
         return _plain(file, "discriminator", "it has the layers of a critic that judges pictures")
+    if signatures.STYLE_MODEL in tensors:
+        return _plain(
+            file, "style_model", "it turns features of pictures into words for FLUX", family="flux"
+        )
+    if signatures.gligen(tensors) is not None:
+        family, why = gligen_family(tensors)
+        reason = "it has GLIGEN's layers, which are told where things are to be"
+        return _plain(file, "gligen", reason, why, family=family)
     if signatures.is_upscaler(tensors):
         return _plain(file, "upscaler", "it has the layers of an ESRGAN network")
     if signatures.is_hypernetwork(tensors):
@@ -179,6 +201,8 @@ def _role(file: WeightsFile) -> str:
         return "vae"
     if signatures.text_encoders(file.tensors)[0]:
         return "clip"
+    if signatures.image_encoder(file.tensors):
+        return "vision"
     raise UnknownModel("This is no kind of model that is known here.", where=str(file.path))
 
 
@@ -212,6 +236,7 @@ def _result(
         input_channels=denoiser.channels,
         guided=denoiser.guided,
         largest=denoiser.largest,
+        pictured=denoiser.pictured,
         why=(*result.why, found.why, *denoiser.notes),
     )
 
@@ -235,6 +260,8 @@ def _kind(parts: Iterable[str]) -> str:
         return "checkpoint"
     if "model" in present:
         return "diffusion_model"
+    if not present:
+        return "vision"
     return "vae" if present == {"vae"} else "text_encoder"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ponystudio.library.recognition.denoiser_signatures import CONTEXTS, LORA_LAYERS, Tensors
 
@@ -30,6 +32,22 @@ TEXT_ALONE = {
     "encoder.block.0.layer.1.DenseReluDense.wi_1.weight": T5S,
     "enc.blk.0.attn_q.weight": T5S,
 }
+# Beside which these stand, as they do not in encoders of pictures.
+TEXT_TABLES = ("token_embedding.weight", "embeddings.token_embedding.weight")
+# What encoders of pictures are called by how wide they are.
+VISIONS = {
+    768: "CLIP ViT-B",
+    1024: "CLIP ViT-L",
+    1152: "SigLIP",
+    1280: "CLIP ViT-H",
+    1408: "CLIP ViT-g",
+    1664: "CLIP ViT-bigG",
+}
+# Their first layer, as transformers calls it and as open_clip does.
+FIRST_OF_VISION = ("embeddings.patch_embedding.weight", "conv1.weight")
+STYLE_MODEL = "redux_up.weight"
+# What stands in the transformer blocks of a UNet that is told where things are to be.
+GLIGEN = "position_net.null_position_feature"
 DOWNWARD = re.compile(r"lora[._](down|A)\b|_lora\d?\.down|hada_w1_b$")
 # Layers that diffusers names alike in SD3 and in FLUX; what they read is so wide in FLUX.
 JOINT_LAYER = re.compile(
@@ -61,6 +79,38 @@ HYPERNETWORK_LAYER = re.compile(r"(\d{2,5})\.([01])\.linear\.?(\d{1,3})\.(weight
 EMBEDDING_WIDTHS = (768, 1024, 1280, 2048, 4096)
 
 
+@dataclass(frozen=True)
+class VisionSignature:
+    """An encoder of pictures: what stands before its names, in whose layout, how wide it is."""
+
+    prefix: str
+    open_clip: bool
+    width: int
+
+    @property
+    def noun(self) -> str:
+        known = VISIONS.get(self.width)
+        return f"an encoder of pictures, {known}" if known else "an encoder of pictures"
+
+
+def image_encoder(tensors: Tensors) -> VisionSignature | None:
+    """The encoder of pictures among these tensors, under whatever prefix."""
+    for name, info in tensors.items():
+        for first in FIRST_OF_VISION:
+            prefix, whole = name.removesuffix(first), len(info.shape) == 4 and info.shape[1] == 3
+            if not (whole and name.endswith(first) and (not prefix or prefix.endswith("."))):
+                continue
+            open_clip = first == FIRST_OF_VISION[1]
+            if not open_clip or f"{prefix}class_embedding" in tensors:
+                return VisionSignature(prefix, open_clip, info.shape[0])
+    return None
+
+
+def gligen(tensors: Iterable[str]) -> str | None:
+    """What stands before the names of GLIGEN's layers; None where there are none."""
+    return next((name.removesuffix(GLIGEN) for name in tensors if name.endswith(GLIGEN)), None)
+
+
 def autoencoder(tensors: Tensors) -> tuple[str, int] | None:
     """The prefix of an autoencoder and the channels of its latents."""
     for prefix in VAE_PREFIXES:
@@ -78,11 +128,18 @@ def text_encoders(tensors: Tensors) -> tuple[list[str], str]:
         listed = f": {', '.join(sorted(named))}" if named else ""
         return prefixes, TEXT_ROOTS[prefixes[0]] + listed
     for name, kin in TEXT_ALONE.items():
-        if name in tensors:
+        if name in tensors and not (kin is CLIPS and _is_vision_alone(tensors)):
             width = tensors[name].shape[-1] if tensors[name].shape else 0
             known = f": {width} wide, so {kin[width]}" if width in kin else ""
             return [""], f"a text encoder{known}"
     return [], ""
+
+
+def _is_vision_alone(tensors: Tensors) -> bool:
+    """Whether the layers that text encoders have are an encoder's of pictures."""
+    return image_encoder(tensors) is not None and not any(
+        name.endswith(TEXT_TABLES) for name in tensors
+    )
 
 
 def lora_family(tensors: Tensors) -> str:

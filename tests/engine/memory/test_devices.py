@@ -18,6 +18,8 @@ def test_a_cpu_takes_bf16_only_where_it_computes_it(monkeypatch, native, dtype):
     assert choice.dtype is dtype
     assert "time" not in choice.why  # nothing was measured here
     assert choice.dtypes["clip"] is choice.dtypes["upscaler"] is torch.float32
+    assert choice.dtypes["vision"] is torch.float32
+    assert choice.dtypes["gligen"] is dtype
 
 
 def test_a_dtype_that_is_asked_for_holds_for_all_but_the_autoencoder():

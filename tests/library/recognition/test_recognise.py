@@ -10,7 +10,7 @@ import torch
 
 from helpers import checkpoints
 from helpers.gguf_writer import write_gguf
-from helpers.model_shapes import CONTEXT, SD1, SDXL, UNET, VAE
+from helpers.model_shapes import CONTEXT, SD1, SD2, SDXL, UNET, VAE
 from helpers.sparse import write_sparse
 from ponystudio.errors import MissingFile, UnknownModel, UnsupportedModel
 from ponystudio.library.recognition.recognise import recognise
@@ -191,6 +191,55 @@ KINDS: dict[str, tuple[Shapes, str, str]] = {
         "sd1",
     ),
     "first hypernetworks": ({"2048.1.linear1.weight": [4096, 2048]}, "hypernetwork", "sdxl"),
+    "CLIP ViT-L of transformers": (
+        {
+            "vision_model.embeddings.class_embedding": [1024],
+            "vision_model.embeddings.patch_embedding.weight": [1024, 3, 14, 14],
+            "visual_projection.weight": [768, 1024],
+            "vision_model.encoder.layers.0.mlp.fc1.weight": [4096, 1024],
+        },
+        "vision",
+        "",
+    ),
+    "image encoder of open_clip alone": (
+        {
+            "class_embedding": [1664],
+            "conv1.weight": [1664, 3, 14, 14],
+            "transformer.resblocks.0.mlp.c_fc.weight": [8192, 1664],
+        },
+        "vision",
+        "",
+    ),
+    "SigLIP of the newest names": (
+        {
+            "embeddings.patch_embedding.weight": [1152, 3, 14, 14],
+            "encoder.layers.0.mlp.fc1.weight": [4304, 1152],
+        },
+        "vision",
+        "",
+    ),
+    "both encoders of CLIP": (
+        {
+            "text_model.embeddings.token_embedding.weight": [49408, 768],
+            "text_model.encoder.layers.0.mlp.fc1.weight": [3072, 768],
+            "vision_model.embeddings.patch_embedding.weight": [1024, 3, 14, 14],
+        },
+        "text_encoder",
+        "",
+    ),
+    "Redux": (
+        {"redux_up.weight": [12288, 1152], "redux_down.weight": [4096, 12288]},
+        "style_model",
+        "flux",
+    ),
+    "GLIGEN": (
+        {
+            "position_net.null_position_feature": [64],
+            "input_blocks.1.1.transformer_blocks.0.fuser.linear.weight": [320, 768],
+        },
+        "gligen",
+        "sd1",
+    ),
     "discriminator": (
         {"conv0.weight": [64, 3, 3, 3], "conv1.weight_orig": [128, 64, 4, 4], "conv9.weight": [1]},
         "discriminator",
@@ -204,6 +253,21 @@ def test_kinds(name: str, tmp_path: Path) -> None:
     shapes, kind, family = KINDS[name]
     found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
     assert (found.kind, found.family) == (kind, family)
+
+
+@pytest.mark.parametrize(("features", "told"), [(768, 1536), (1024, 2048)])
+def test_unclip_of_sd2(features: int, told: int, tmp_path: Path) -> None:
+    """It is told a vector as SDXL is, and reads prompts as SD2 does."""
+    shapes = {
+        **SD2,
+        f"{UNET}label_emb.0.0.weight": [1280, told],
+        "embedder.model.visual.class_embedding": [1024],
+        "embedder.model.visual.conv1.weight": [1024, 3, 14, 14],
+    }
+    found = recognise(write_sparse(tmp_path / "m.safetensors", shapes))
+    assert (found.family, found.kind, found.pictured) == ("sd2", "checkpoint", features)
+    assert "vision" in found.parts
+    assert recognise(write_sparse(tmp_path / "xl.safetensors", SDXL)).pictured == 0
 
 
 @pytest.mark.parametrize(
@@ -473,8 +537,8 @@ def test_a_folder_of_transformers(index: str, variant: str, tmp_path: Path) -> N
             where[key] = shard
         listed = folder / name / f"{stem}.{index.format(variant)}"
         listed.write_text(json.dumps({"weight_map": where}))
-    (folder / "image_encoder").mkdir()
-    (folder / "model_index.json").write_text('{"image_encoder": ["transformers", "X"]}')
+    (folder / "safety_checker").mkdir()
+    (folder / "model_index.json").write_text('{"safety_checker": ["transformers", "X"]}')
     found = recognise(folder)
     assert (found.kind, found.family, found.guided) == ("checkpoint", "flux", True)
     assert (found.prediction, found.input_channels) == ("flow", 16)
