@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ponystudio.cli.error_report import printable
-from ponystudio.errors import shortened
+from ponystudio.errors import UsageError, shortened
 from ponystudio.library.file_checks import SMALL
 from ponystudio.library.formats.content_id import hashes
 from ponystudio.library.formats.number_check import check_numbers
@@ -25,9 +25,17 @@ MOST_LETTERS, MOST = 60, 200
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="a model file or folder")
     parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument(
+        "--hashes",
+        action="store_true",
+        help="every hash by which the file may be known, and nothing else",
+    )
 
 
 def main(arguments: Namespace) -> int:
+    if arguments.hashes:
+        print_hashes(arguments.file, as_json=arguments.json)
+        return 0
     model = recognise(arguments.file)
     sums = hashes(arguments.file) if arguments.file.is_file() else {}
     if arguments.json:
@@ -38,6 +46,23 @@ def main(arguments: Namespace) -> int:
     if model.kind in SMALL:
         check_numbers(arguments.file)
     return 0
+
+
+def print_hashes(path: Path, *, as_json: bool) -> None:
+    """Of any file, whatever it is. Raises UsageError for a folder."""
+    if path.is_dir():
+        raise UsageError(
+            "A folder has no hash of its own.",
+            where=str(path),
+            remedy="Name one of the files in it.",
+        )
+    sums = hashes(path, every=True)
+    if as_json:
+        print(json.dumps(sums, indent=2))
+        return
+    width = max(map(len, sums))
+    for name, value in sums.items():
+        print(printable(f"{name:<{width}}  {_short(value)}"))
 
 
 def _overview(model: ModelFile, sums: Mapping[str, str]) -> Iterator[str]:

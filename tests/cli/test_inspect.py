@@ -48,6 +48,15 @@ def test_what_a_file_says_of_itself_is_cut(said, tmp_path):
     assert "and 2,801 more, which --json has" in text
 
 
+def test_hashes_alone_and_of_any_file(said, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"abc")
+    rows = dict(line.split() for line in said("inspect", path, "--hashes").splitlines())
+    assert rows["sha1"] == "a9993e364706816aba3e25717850c26c9cd0d89d"
+    assert rows.keys() == {"sha256", "autov1", "autov2", "crc32", "sha1", "blake3"}
+    assert json.loads(said("inspect", path, "--hashes", "--json")) == rows
+
+
 def test_inspect_as_json(checkpoint, said):
     found = json.loads(said("inspect", checkpoint, "--json"))
     assert (found["kind"], found["family"], found["prediction"]) == ("checkpoint", "sd1", "eps")

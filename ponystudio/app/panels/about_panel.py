@@ -16,7 +16,17 @@ from ponystudio.widgets.primitives import PaintedButton, px
 PARTS = (
     *("torch", "diffusers", "transformers", "tokenizers", "safetensors", "sentencepiece", "gguf"),
     *("numpy", "scipy", "torchsde", "pillow", "networkx", "PySide6-Essentials"),
-    *("msgspec", "filelock", "platformdirs", "psutil", "tqdm", "PyYAML", "qasync", "wakepy"),
+    *(
+        "msgspec",
+        "filelock",
+        "blake3",
+        "platformdirs",
+        "psutil",
+        "tqdm",
+        "PyYAML",
+        "qasync",
+        "wakepy",
+    ),
 )
 _CLASSIFIER = "License :: OSI Approved :: "
 

@@ -28,6 +28,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar, cast
 
+from blake3 import blake3
+
 from ponystudio.errors import ChangedFile, MissingFile, ModelFileError, UnknownModel, UnreadFile
 from ponystudio.library.formats import tokenizers
 from ponystudio.system.file_names import why_absent
@@ -247,21 +249,24 @@ def sha256_of(path: Path, expected: Identity, heard: Heard = lambda _: None) -> 
     return whole.hexdigest()
 
 
-def hashes(path: Path, heard: Heard | None = None) -> dict[str, str]:
+def hashes(path: Path, heard: Heard | None = None, *, every: bool = False) -> dict[str, str]:
     """The hashes by which files are known elsewhere, in lower-case hex, in one reading.
 
     `heard` is told, piece after piece, how many bytes were read; what it raises ends the reading.
 
     `sha256`; `autov1` (64 KiB at 1 MiB), `autov2` (A1111's model hash); `crc32`; for safetensors
     `autov3` (of the bytes after the header) and, as hints, what the file says of itself
-    (`sshs_model_hash`, `sshs_legacy_hash`, `modelspec.hash_sha256`).
+    (`sshs_model_hash`, `sshs_legacy_hash`, `modelspec.hash_sha256`). With `every` also those that
+    some sites list beside them, `sha1` and `blake3`.
 
     Raises MissingFile, DamagedFile for a file that cannot be read, UnknownModel for what is none.
     """
     body = _body_start(path)
+    more = {"sha1": hashlib.sha1(usedforsecurity=False), "blake3": blake3()} if every else {}
     whole, tensors, crc, position = hashlib.sha256(), hashlib.sha256(), 0, 0
     for chunk in _chunks(path):
-        whole.update(chunk)
+        for digest in (whole, *more.values()):
+            digest.update(chunk)
         crc = zlib.crc32(chunk, crc)
         if body is not None:
             tensors.update(chunk[max(0, body - position) :])
@@ -277,7 +282,7 @@ def hashes(path: Path, heard: Heard | None = None) -> dict[str, str]:
     if body is not None:
         result["autov3"] = tensors.hexdigest()[:12]
         result.update(_embedded(path))
-    return result
+    return {**result, **{name: digest.hexdigest() for name, digest in more.items()}}
 
 
 def _tokenizer(

@@ -186,6 +186,17 @@ def test_hashes(micro: Path) -> None:
     }
 
 
+def test_every_hash(tmp_path: Path) -> None:
+    """The published answers for three letters."""
+    (tmp_path / "abc").write_bytes(b"abc")
+    found = hashes(tmp_path / "abc", every=True)
+    assert found["sha1"] == "a9993e364706816aba3e25717850c26c9cd0d89d"
+    blake3 = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
+    assert found["blake3"] == blake3
+    assert found["crc32"] == "352441c2"
+    assert found["sha256"].startswith("ba7816bf8f01cfea")
+
+
 def test_hashes_across_chunks(micro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = hashes(micro)
     for size in (1 << 16, (1 << 16) + 1):  # the header ends inside a chunk, and at its end
