@@ -3,9 +3,27 @@ are loaded, and a file is written only by Save checkpoint."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from ponystudio.api import Annotated, Choice, Clip, Context, Label, Merge, Model, Range, Text, node
+from ponystudio.api import (
+    Annotated,
+    Choice,
+    Clip,
+    Context,
+    Label,
+    Merge,
+    Model,
+    Range,
+    Recipe,
+    Text,
+    Vae,
+    node,
+)
 from ponystudio.diffusion.loading.block_ratios import (
     CURVES,
     blocks_of,
@@ -18,6 +36,8 @@ from ponystudio.library.recognition.recognise import recognise
 
 SHARES = ("first", "second")
 NOUNS = {"eps": "noise", "v": "velocity", "flow": "flow"}
+NOUN_OF = {"model": "model", "clip": "text encoder", "vae": "VAE"}
+PRECISIONS = ("as stored", "fp16", "bf16", "fp32")
 Ratio = Annotated[float, Range(-10, 10, soft=(0, 1), step=0.05)]
 Curve = Annotated[str, Choice(tuple(CURVES))]
 Blocks = Annotated[str, Text(lines=4)]
@@ -74,7 +94,7 @@ def merge_models(
     ratios = merge_ratios(blocks_of(model), ratio=ratio, last=last, curve=curve, text=blocks)
     if share == "second":
         ratios = tuple((start, layers, 1 - r) for start, layers, r in ratios)
-    return model.with_patch(Merge(other, "weighted", ratios))
+    return _merged(model, other, "weighted", ratios, ctx)
 
 
 @node(
@@ -92,6 +112,7 @@ def add_difference(
     curve: Annotated[Curve, Label(help=CURVE_HELP)] = "flat",
     last: Annotated[Ratio, Label("Last ratio", LAST_HELP)] = 1.0,
     blocks: Annotated[Blocks, Label(help=BLOCKS_HELP)] = "",
+    ctx: Context,
 ) -> Model:
     """Add to a model what another one has learned since its base: model + ratio · (tuned − base).
 
@@ -107,12 +128,12 @@ def add_difference(
     check_mergeable(model, tuned, "tuned")
     _check_predictions(tuned, base, "base")
     ratios = merge_ratios(blocks_of(model), ratio=ratio, last=last, curve=curve, text=blocks)
-    difference = tuned.with_patch(Merge(base, "subtract", _flat(1.0)))
-    return model.with_patch(Merge(difference, "add", ratios))
+    difference = _merged(tuned, base, "subtract", _flat(1.0), ctx)
+    return _merged(model, difference, "add", ratios, ctx)
 
 
 @node("core.add_models", title="Add models", group="Models", aliases=("ModelMergeAdd",))
-def add_models(model: Model, other: Model, *, multiplier: Ratio = 1.0) -> Model:
+def add_models(model: Model, other: Model, *, multiplier: Ratio = 1.0, ctx: Context) -> Model:
     """Add the weights of a model, or of a difference, to those of another: model + m · other.
 
     Args:
@@ -120,13 +141,13 @@ def add_models(model: Model, other: Model, *, multiplier: Ratio = 1.0) -> Model:
         multiplier: How much of it.
     """
     check_mergeable(model, other, "other")
-    return model.with_patch(Merge(other, "add", _flat(multiplier)))
+    return _merged(model, other, "add", _flat(multiplier), ctx)
 
 
 @node(
     "core.subtract_models", title="Subtract models", group="Models", aliases=("ModelMergeSubtract",)
 )
-def subtract_models(model: Model, other: Model, *, multiplier: Ratio = 1.0) -> Model:
+def subtract_models(model: Model, other: Model, *, multiplier: Ratio = 1.0, ctx: Context) -> Model:
     """What a model has that another one has not: m · (model − other), to be added to a third.
 
     Args:
@@ -135,7 +156,7 @@ def subtract_models(model: Model, other: Model, *, multiplier: Ratio = 1.0) -> M
     """
     check_mergeable(model, other, "other")
     _check_predictions(model, other)
-    return model.with_patch(Merge(other, "subtract", _flat(multiplier)))
+    return _merged(model, other, "subtract", _flat(multiplier), ctx)
 
 
 @node(
@@ -163,6 +184,17 @@ def merge_clips(
     return clip.with_patch(Merge(other, how, _flat(ratio)))
 
 
+def _merged(
+    model: Model, other: Model, how: str, ratios: tuple[tuple[str, str, float], ...], ctx: Context
+) -> Model:
+    if other.modifiers:
+        ctx.note(
+            f"What changes {Path(other.path).name} while it samples is no matter of its weights,"
+            " and not merged."
+        )
+    return model.with_patch(Merge(replace(other, modifiers=()), how, ratios))
+
+
 def _flat(ratio: float) -> tuple[tuple[str, str, float], ...]:
     return (("", "", ratio),)
 
@@ -181,3 +213,121 @@ def _check_predictions(first: Model, second: Model, socket: str = "other") -> No
 
 def _predicts(model: Model) -> tuple[str, bool]:
     return predicts(recognise(Path(model.path)), dict(model.options))
+
+
+@node(
+    "core.save_checkpoint",
+    title="Save checkpoint",
+    group="Models",
+    effects=True,
+    aliases=("CheckpointSave", "ModelSave", "CLIPSave", "VAESave", "Bake in VAE"),
+)
+def save_checkpoint(
+    model: Model | None = None,
+    clip: Clip | None = None,
+    vae: Vae | None = None,
+    *,
+    prefix: Annotated[str, Text(file_name=True)] = "checkpoints/merged",
+    precision: Annotated[str, Choice(PRECISIONS)] = "as stored",
+    title: str = "",
+    author: str = "",
+    description: Annotated[str, Text(lines=3)] = "",
+    ctx: Context,
+) -> None:
+    """Write a checkpoint into the output folder, LoRAs and merges baked in.
+
+    One `.safetensors` in the layout of the original model, which other tools read too. Its header
+    says what it is (modelspec), what it was made of (sd_merge_recipe) and has the graph inside.
+
+    Args:
+        model: The denoiser; alone it is saved alone.
+        clip: The text encoder; alone it is saved alone.
+        vae: The autoencoder; alone it is saved alone.
+        prefix: Start of the file's name; may name folders inside the output folder. What is filled
+            in is the same as in that of Save image.
+        precision: Of the numbers; as stored keeps that of the first file, but makes 16-bit floats
+            of those of 8 bits and fewer.
+        title: What the header calls it; left free, the names of its models.
+        author: Who made it.
+        description: What it is for.
+    """
+    from ponystudio.diffusion.checkpoints.checkpoint_tensors import (
+        checkpoint_tensors,
+        few_bits,
+        header,
+        marker,
+    )
+
+    recipes: dict[str, Recipe] = {
+        recipe.part: recipe for recipe in (model, clip, vae) if recipe is not None
+    }
+    if not recipes:
+        raise MismatchedValues(
+            "There is nothing to save.",
+            remedy="Wire a model, a text encoder or a VAE into it.",
+        )
+    with ExitStack() as stack:
+        parts = {
+            part: stack.enter_context(ctx.models.weights(recipe))
+            for part, recipe in recipes.items()
+        }
+        if precision == "as stored":
+            for part, weights in parts.items():
+                if few_bits(weights):
+                    ctx.note(f"The {NOUN_OF[part]} is of 8 bits or fewer, and saved with 16.")
+        tensors = checkpoint_tensors(parts, precision)
+        prediction, zsnr = _predicts(model) if model else ("", False)
+        if prediction == "v":  # as ComfyUI marks them
+            tensors |= {"v_pred": marker()} | ({"ztsnr": marker()} if zsnr else {})
+        names = _names(recipes.values())
+        said = header(
+            parts,
+            prediction=prediction,
+            zsnr=zsnr,
+            title=title or " × ".join(Path(name).stem for name in names),
+            author=author,
+            description=description,
+            merged_from=names if len(names) > 1 else (),
+        )
+        if model and model.modifiers:
+            ctx.note(
+                "What changes the model while it samples is no matter of its weights, and not"
+                " saved."
+            )
+        ctx.save_weights(tensors, said | _recipe(recipes, ctx), prefix=prefix)
+
+
+def _names(recipes: Iterable[Recipe]) -> list[str]:
+    """Of the files that weights are of, each once."""
+    files = (path for recipe in recipes for path, _ in recipe.files)
+    return list(dict.fromkeys(Path(path).name for path in files))
+
+
+def _recipe(recipes: Mapping[str, Recipe], ctx: Context) -> dict[str, str]:
+    """How it was made, in the fields in which A1111's merger says that."""
+    if not any(recipe.patches for recipe in recipes.values()):
+        return {}
+    hashes: dict[str, str] = {}
+
+    def file(path: str) -> dict[str, str]:
+        name = Path(path).name
+        hashes.setdefault(name, ctx.models.sha256(Path(path)))
+        return {"file": name, **({"sha256": hashes[name]} if hashes[name] else {})}
+
+    def tree(recipe: Recipe) -> dict[str, Any]:
+        steps: list[dict[str, Any]] = []
+        for patch in recipe.patches:
+            if isinstance(patch, Merge):
+                ratios = [[start, layers, r] for start, layers, r in patch.ratios]
+                steps.append({"merge": patch.how, "ratios": ratios, "with": tree(patch.other)})
+            else:
+                steps.append({"lora": file(patch.path), "strength": patch.strength})
+        return (
+            file(recipe.path)
+            | ({"options": dict(recipe.options)} if recipe.options else {})
+            | ({"steps": steps} if steps else {})
+        )
+
+    made = {"type": "ponystudio", **{part: tree(recipe) for part, recipe in recipes.items()}}
+    models = {hash_: {"name": name} for name, hash_ in hashes.items() if hash_}
+    return {"sd_merge_recipe": json.dumps(made), "sd_merge_models": json.dumps(models)}

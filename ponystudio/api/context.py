@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +11,17 @@ from ponystudio.api.values import Image, Latent, Mask, Recipe
 
 if TYPE_CHECKING:
     import torch
+
+
+class LazyTensor(Protocol):
+    """A tensor of a file to be written: its dtype as safetensors calls it ("F16"), its shape, and
+    its bytes, which are made when they are asked for."""
+
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def bits(self) -> memoryview: ...
 
 
 class Models(Protocol):
@@ -24,6 +35,13 @@ class Models(Protocol):
         `diffusion.Autoencoder`, an Upscaler a `diffusion.SuperResolution`, a Vision a
         `diffusion.VisionEncoder`.
         """
+
+    def weights(self, recipe: Recipe) -> AbstractContextManager[Any]:
+        """The weights of a recipe in no network: a `diffusion.loading.part_weights.PartWeights`,
+        which makes them one after the other, in float32 and in the main memory."""
+
+    def sha256(self, path: Path) -> str:
+        """The hash of a weights file, once it is read; "" of a folder."""
 
     def content(self, path: Path) -> str:
         """What stands for all bytes of a weights file or folder and of what beside it counts: equal
@@ -77,6 +95,15 @@ class Context(Protocol):
 
     def show_picture(self, image: Image, *, alpha: Mask | None = None) -> list[Path]:
         """Write the batch into the run's preview folder, for a node that only shows."""
+
+    def save_weights(
+        self, tensors: Mapping[str, LazyTensor], metadata: Mapping[str, str], *, prefix: str
+    ) -> Path:
+        """Write tensors as one `.safetensors` into the output folder, with the graph and the hash
+        of all their numbers in its header. Each is made when its turn comes.
+
+        Raises StorageFull before any is made, NotWritable, and Cancelled.
+        """
 
     def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:
         """Write the whole batch as one `.latent` file (safetensors, `latent_tensor`)."""

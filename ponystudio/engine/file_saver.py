@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from ponystudio.api.context import LazyTensor
 from ponystudio.errors import PonyStudioError, UnsafePath
 from ponystudio.graph.atomic_write import (
+    check_room,
     draft_beside,
     make_folder,
     sweep_drafts,
     sync_folder,
     write_error,
+    writing,
 )
 from ponystudio.graph.name_tokens import NUMBER
 from ponystudio.graph.output_names import checked_name
+from ponystudio.library.formats.safetensors_file import header_bytes, writing_order
+from ponystudio.library.formats.tensor_info import ITEM_SIZES
 
 DIGITS = 5
+TENSORS_HASH = "modelspec.hash_sha256"
 
 
 def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> Path:
@@ -59,6 +67,39 @@ def save_numbered(folder: Path, prefix: str, suffix: str, write: Callable[[Path]
         name = target.name.replace(NUMBER, "…") + suffix
         error.where = error.where.replace(draft.name, name)
         raise
+
+
+def write_safetensors(
+    path: Path,
+    tensors: Mapping[str, LazyTensor],
+    metadata: Mapping[str, str],
+    step: Callable[[int, int], object],
+) -> None:
+    """Write tensors, one after the other as each is made, and into the header the hash of all of
+    their bytes, as Stability AI's model metadata have it.
+
+    `step` is told before each how many of how many are done, and may raise Cancelled. Raises
+    StorageFull before any is made where there is no room for all.
+    """
+    order = writing_order({name: tensor.dtype for name, tensor in tensors.items()})
+    entries = {name: (tensors[name].dtype, tensors[name].shape) for name in order}
+    whole = hashlib.sha256()
+
+    def header() -> bytes:  # of the same length whatever the hash is
+        return header_bytes(entries, {**metadata, TENSORS_HASH: f"0x{whole.hexdigest()}"})
+
+    sizes = (math.prod(shape) * ITEM_SIZES[dtype] for dtype, shape in entries.values())
+    check_room(path, len(header()) + sum(sizes))
+    with writing(path) as file:
+        file.write(header())
+        for n, name in enumerate(order):
+            step(n, len(order))
+            bits = tensors[name].bits()
+            whole.update(bits)
+            file.write(bits)
+        step(len(order), len(order))
+        file.seek(0)
+        file.write(header())
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
@@ -13,10 +13,12 @@ from typing import Any
 import torch
 
 from ponystudio.api import Image, Latent, Mask, Recipe
+from ponystudio.api.context import LazyTensor
 from ponystudio.diffusion.images.latent_file import latent_bytes
 from ponystudio.diffusion.images.picture_file import to_picture
 from ponystudio.diffusion.weights.embedding_tensors import Bundled, bundled
-from ponystudio.engine.file_saver import save_numbered
+from ponystudio.engine.file_saver import save_numbered, write_safetensors
+from ponystudio.engine.memory.weights_pool import weights_of
 from ponystudio.engine.protocol.run_events import Memory, Note, Output, Progress
 from ponystudio.engine.run_services import RunServices
 from ponystudio.errors import Cancelled, NotANumber
@@ -58,6 +60,14 @@ class RunModels:
             if network.stream is not None:
                 self._services.emit(Note(self._node, _streaming_note(network.stream, recipe.part)))
             yield network
+
+    def weights(self, recipe: Recipe) -> AbstractContextManager[Any]:
+        self.recipes.append(recipe)
+        return weights_of(recipe)
+
+    def sha256(self, path: Path) -> str:
+        self._services.files.wait(self._services.cancel)
+        return self._services.files.known(path).sha256
 
     def content(self, path: Path) -> str:
         return self._services.files.held(path, self._check).token
@@ -148,6 +158,18 @@ class RunContext:
         return self._write_pictures(
             self._services.request.previews, image, self.node, "png", 95, alpha
         )
+
+    def save_weights(
+        self, tensors: Mapping[str, LazyTensor], metadata: Mapping[str, str], *, prefix: str
+    ) -> Path:
+        self.check_cancelled()
+        fields = {**metadata, GRAPH: self._services.receipts.graph_text()}
+
+        def write(path: Path) -> None:
+            write_safetensors(path, tensors, fields, self.progress)
+
+        name = self._name(prefix, (0, 0), (0, 1))
+        return self._saved(self._services.request.output, name, ".safetensors", write)
 
     def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:
         self.check_cancelled()

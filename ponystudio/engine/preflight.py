@@ -24,6 +24,7 @@ from ponystudio.diffusion.sampling.fitting import (
     check_latent,
     check_latents,
     check_prompt,
+    check_text_encoder,
 )
 from ponystudio.diffusion.text.embedding_names import EmbeddingNames, check_names
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
@@ -160,6 +161,10 @@ class _Recipes:
                     check_prompt(model, family, socket_name)
                 for family in latents:
                     check_latent(model, family)
+                for _, clip in given.get("clip", []):
+                    check_text_encoder(model, clip)
+                for _, vae in given.get("vae", []):
+                    check_autoencoder(vae, model)
             for (_, one), (socket_name, other) in pairwise(given.get("latent", [])):
                 check_latents(one, other, socket_name)
             for _, vae in given.get("vae", []):

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 import time
@@ -77,6 +78,16 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             where=str(path),
             remedy="Write it once more, or into a folder on another disk.",
         ) from None
+
+
+def check_room(path: Path, size: int) -> None:
+    """Raise StorageFull where a file of so many bytes will not fit, as far as one can tell."""
+    if path.parent.is_dir() and shutil.disk_usage(path.parent).free < size:
+        raise StorageFull(
+            f"{size:,} bytes are needed, and there is less space left.",
+            where=str(path),
+            remedy="Free some space or choose another folder.",
+        )
 
 
 def draft_beside(target: Path, suffix: str = "") -> Path:

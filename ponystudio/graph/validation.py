@@ -162,6 +162,15 @@ def _errors(
     for item in spec.inputs:
         if not item.optional and item.name not in node.inputs:
             yield _missing_input(node, item.name, item.type, graph, title_of)
+    if spec.effects and not node.inputs and all(item.optional for item in spec.inputs):
+        kinds = " or ".join(dict.fromkeys(item.type for item in spec.inputs))
+        if kinds:
+            yield MissingInput(
+                "There is nothing for it to work on.",
+                node=node.id,
+                socket=spec.inputs[0].name,
+                remedy=f"Wire a {kinds} into it.",
+            )
 
 
 def _param_errors(node: Node, spec: NodeSpec) -> Iterator[GraphError]:

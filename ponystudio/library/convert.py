@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import struct
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,11 +11,11 @@ from typing import BinaryIO
 
 import numpy
 
-from ponystudio.errors import StorageFull, UnknownModel, UnsupportedModel, UsageError
-from ponystudio.graph.atomic_write import writing
+from ponystudio.errors import UnknownModel, UnsupportedModel, UsageError
+from ponystudio.graph.atomic_write import check_room, writing
 from ponystudio.library.formats.diffusers_folder import ModelFolder, open_folder
 from ponystudio.library.formats.quantization import BESIDE, carried
-from ponystudio.library.formats.safetensors_file import METADATA
+from ponystudio.library.formats.safetensors_file import METADATA, header_bytes, writing_order
 from ponystudio.library.formats.tensor_info import ITEM_SIZES, PACKED, TensorInfo
 from ponystudio.library.formats.tensor_values import Bits, floats, largest, pieces
 from ponystudio.library.formats.weights_file import WeightsFile, open_weights
@@ -153,37 +151,14 @@ def _as_written(tensor: _Source, half: bool) -> _Source:
 
 
 def _write(target: Path, tensors: Mapping[str, _Source], metadata: Mapping[str, str]) -> None:
-    # Wide numbers first: so every tensor stands at a multiple of the size of its numbers.
-    order = sorted(tensors, key=lambda name: (-ITEM_SIZES[tensors[name].dtype], name))
-    header = _header(order, tensors, metadata)
-    size = len(header) + sum(tensor.nbytes for tensor in tensors.values())
-    if target.parent.is_dir() and shutil.disk_usage(target.parent).free < size:
-        raise StorageFull(
-            f"{size:,} bytes are needed, and there is less space left.",
-            where=str(target),
-            remedy="Free some space or choose another folder.",
-        )
+    order = writing_order({name: tensor.dtype for name, tensor in tensors.items()})
+    entries = {name: (tensors[name].dtype, tensors[name].info.shape) for name in order}
+    header = header_bytes(entries, metadata)
+    check_room(target, len(header) + sum(tensor.nbytes for tensor in tensors.values()))
     with writing(target) as file:
         file.write(header)
         for name in order:
             _write_tensor(file, tensors[name])
-
-
-def _header(order: list[str], tensors: Mapping[str, _Source], metadata: Mapping[str, str]) -> bytes:
-    entries: dict[str, object] = {METADATA: dict(metadata)}
-    position = 0
-    for name in order:
-        tensor = tensors[name]
-        end = position + tensor.nbytes
-        entries[name] = {
-            "dtype": tensor.dtype,
-            "shape": tensor.info.shape,
-            "data_offsets": [position, end],
-        }
-        position = end
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
 
 
 def _write_tensor(file: BinaryIO, tensor: _Source) -> None:

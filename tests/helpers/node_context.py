@@ -56,6 +56,12 @@ class FakeContext:
         self.saved.append({"image": image, **how})
         return []
 
+    def save_weights(
+        self, tensors: Mapping[str, Any], metadata: Mapping[str, str], **how: Any
+    ) -> Path:
+        self.saved.append({"tensors": tensors, "metadata": metadata, **how})
+        return Path()
+
     def save_latent(self, latent: Latent, **how: Any) -> list[Path]:
         self.saved.append({"latent": latent, **how})
         return []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from contextlib import closing
 
 import pytest
@@ -25,8 +27,11 @@ from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.engine.protocol.run_events import WeightsEvent
 from ponystudio.engine.protocol.worker_messages import RunRequest
-from ponystudio.errors import MismatchedValues
+from ponystudio.errors import MismatchedValues, StorageFull
 from ponystudio.graph.model import Graph
+from ponystudio.graph.validation import check
+from ponystudio.library.formats.content_id import content_id
+from ponystudio.library.formats.weights_file import open_weights
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio_nodes import merging
 
@@ -147,14 +152,16 @@ class TestWeights:
         wide = state("sd1", in_channels=9)
         save_file(wide, tmp_path / "inpainting.safetensors")
         inpainting = recipe(tmp_path / "inpainting.safetensors", "sd1")
-        made = weights(pool, merging.add_difference(inpainting, tuned, base, ratio=0.5))
+        made = weights(
+            pool, merging.add_difference(inpainting, tuned, base, ratio=0.5, ctx=FakeContext())
+        )
         first = f"{UNET}input_blocks.0.0.weight"
         a, b = (load_file(model.path)[first].float() for model in (tuned, base))
         wanted = wide[first].float()
         wanted[:, :4] += 0.5 * (a - b)
         assert torch.allclose(made["conv_in.weight"], wanted, rtol=2**-10, atol=2**-12)
-        parts = merging.subtract_models(tuned, base, multiplier=0.5)
-        same(weights(pool, merging.add_models(inpainting, parts)), made)
+        parts = merging.subtract_models(tuned, base, multiplier=0.5, ctx=FakeContext())
+        same(weights(pool, merging.add_models(inpainting, parts, ctx=FakeContext())), made)
 
     def test_of_text_encoders(self, pool, folder):
         a, b = (recipe(path, "sdxl", Clip) for path in mixtures.pair("sdxl", folder))
@@ -234,7 +241,9 @@ class TestRefusals:
         with pytest.raises(MismatchedValues, match=r"One is of Stable Diffusion 1.* other of SDXL"):
             merging.merge_models(a, models("sdxl", folder)[0], ctx=FakeContext())
         with pytest.raises(MismatchedValues, match=r"layer .* is .* there"):
-            merging.add_models(*(models(name, folder)[0] for name in ("sd3", "sd3.5")))
+            merging.add_models(
+                *(models(name, folder)[0] for name in ("sd3", "sd3.5")), ctx=FakeContext()
+            )
         velocity = Model(b.path, b.content, "sd1", options=(("prediction", "v"),))
         with pytest.raises(MismatchedValues, match="first model predicts noise and the second vel"):
             merging.merge_models(a, velocity, ctx=FakeContext())
@@ -316,3 +325,96 @@ class TestGraphs:
             ("negative", "clip"),
         }
         assert "lora passes on no clip" in errors[0].what
+
+
+class TestSaving:
+    @pytest.fixture
+    def root(self, folder, tmp_path):
+        (tmp_path / "models" / "loras").mkdir(parents=True)
+        (tmp_path / "models" / "checkpoints").symlink_to(folder)
+        checkpoints.micro_lora(tmp_path / "models" / "loras" / "lora.safetensors")
+        mixtures.pair("sd1", folder)
+        return tmp_path
+
+    def made(self, **saving):
+        """Two checkpoints and a LoRA; their text encoders merged too."""
+        return (
+            *checkpoint("sd1 A.safetensors"),
+            core("other", "load_checkpoint", file="sd1 B.safetensors"),
+            core(
+                "merge",
+                "merge_models",
+                model=("checkpoint", "model"),
+                other=("other", "model"),
+                blocks="IN: 0.25\nM00: 1",
+            ),
+            core("clip", "merge_clips", clip=("checkpoint", "clip"), other=("other", "clip")),
+            core(
+                "lora",
+                "apply_lora",
+                model=("merge", "model"),
+                clip=("clip", "clip"),
+                file="lora.safetensors",
+                strength=0.8,
+            ),
+            core(
+                "save_checkpoint",
+                "save_checkpoint",
+                model=("lora", "model"),
+                clip=("lora", "clip"),
+                vae=("checkpoint", "vae"),
+                **saving,
+            ),
+        )
+
+    def run(self, root, *nodes):
+        packs, folders = load_packs(root / "none"), ModelFolders([root / "models"])
+        graph = Graph.of(*nodes)
+        assert check_models(graph, packs, folders, graph.nodes) == []
+        with closing(Engine(packs, choose("cpu", "fp32"), emit=lambda _: None)) as engine:
+            engine.run(RunRequest(graph, folders, root, root / "previews"))
+
+    def test_a_saved_merge_paints_what_the_graph_painted(self, root):
+        nodes = self.made(prefix="merges/of_%date:yyyy%", title="Both", author="A. Nobody")
+        self.run(root, *picture(*nodes, model="lora", clip="lora"))
+        (path,) = (root / "merges").iterdir()
+        live = read_latent(max(root.glob("*.latent")))[0]
+        self.run(root, *picture(*checkpoint(str(path))))
+        assert torch.equal(read_latent(max(root.glob("*.latent")))[0], live)
+
+        with open_weights(path) as file:
+            said = file.metadata
+        assert said["modelspec.title"] == "Both"
+        assert said["modelspec.architecture"] == "stable-diffusion-v1"
+        assert said["modelspec.merged_from"].startswith(
+            "sd1 A.safetensors, sd1 B.safetensors, lora"
+        )
+        recipe = json.loads(said["sd_merge_recipe"])
+        merge, lora = recipe["model"]["steps"]
+        assert merge["with"]["file"] == "sd1 B.safetensors"
+        assert ["middle_block.", "", 1.0] in merge["ratios"]
+        assert (lora["lora"]["file"], lora["strength"]) == ("lora.safetensors", 0.8)
+        b = content_id(root / "models" / "checkpoints" / "sd1 B.safetensors")
+        assert merge["with"]["sha256"] == b
+        assert json.loads(said["sd_merge_models"])[b] == {"name": "sd1 B.safetensors"}
+        assert "merge_models" in said["ponystudio.graph"]
+
+    def test_a_full_disk_is_told_before_anything_is_written(self, root, monkeypatch):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 1000))
+        with pytest.raises(StorageFull, match="bytes are needed"):
+            self.run(root, *self.made())
+        assert not list(root.glob("checkpoints/*"))
+
+    def test_without_anything_to_save_or_of_two_families(self, root, folder):
+        mixtures.pair("sdxl", folder)
+        packs, folders = load_packs(root / "none"), ModelFolders([root / "models"])
+        alone = Graph.of(core("save", "save_checkpoint"))
+        (error,) = check(alone, packs.catalog)
+        assert error.what == "There is nothing for it to work on."
+        other = core("other", "load_checkpoint", file="sdxl A.safetensors")
+        save = core(
+            "save", "save_checkpoint", model=("checkpoint", "model"), clip=("other", "clip")
+        )
+        graph = Graph.of(*checkpoint("sd1 A.safetensors"), other, save)
+        (error,) = check_models(graph, packs, folders, graph.nodes)
+        assert "The model is of Stable Diffusion 1, the text encoder of SDXL" in error.what

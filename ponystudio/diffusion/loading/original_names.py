@@ -15,7 +15,7 @@ from ponystudio.diffusion.weights.name_table import FusedSlice
 from ponystudio.diffusion.weights.text_tensor_names import originals as text_originals
 
 # What stands before their names in a checkpoint.
-DENOISER, VAE = "model.diffusion_model.", "first_stage_model."
+DENOISER = "model.diffusion_model."
 
 
 class OriginalPiece(NamedTuple):
@@ -43,9 +43,14 @@ def original_names(part: str, family: Family, ours: Iterable[str]) -> Originals:
     }
 
 
-def _autoencoder(_: Family, ours: list[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:
+def vae_prefix(family: Family) -> str:
+    """What stands before the names of an autoencoder in a checkpoint of a family."""
+    return "vae." if family.name in ("auraflow", "flux") else "first_stage_model."
+
+
+def _autoencoder(family: Family, ours: list[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:
     for theirs, mine in tensor_names.ldm_vae(ours).items():
-        yield VAE + theirs, mine, None
+        yield vae_prefix(family) + theirs, mine, None
 
 
 def _denoiser(family: Family, ours: list[str]) -> Iterator[tuple[str, str, FusedSlice | None]]:

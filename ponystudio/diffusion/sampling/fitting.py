@@ -29,6 +29,17 @@ def check_adapter(noun: str, adapter: str, prompt: str, socket: str) -> None:
         )
 
 
+def check_text_encoder(model: str, clip: str) -> None:
+    """Raise MismatchedValues where a text encoder is of another family than the model."""
+    if clip and model and clip != model:
+        raise MismatchedValues(
+            f"The model is of {find_family(model).title}, the text encoder of"
+            f" {find_family(clip).title}.",
+            remedy="Take both from one checkpoint, or from files of one family.",
+            socket="clip",
+        )
+
+
 def check_latent(model: str, latent: str) -> None:
     """Raise MismatchedValues for a latent of another family's; "" is anybody's."""
     ours = find_family(model)

@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from blake3 import blake3
 
@@ -262,7 +262,9 @@ def hashes(path: Path, heard: Heard | None = None, *, every: bool = False) -> di
     Raises MissingFile, DamagedFile for a file that cannot be read, UnknownModel for what is none.
     """
     body = _body_start(path)
-    more = {"sha1": hashlib.sha1(usedforsecurity=False), "blake3": blake3()} if every else {}
+    more: dict[str, Any] = (
+        {"sha1": hashlib.sha1(usedforsecurity=False), "blake3": blake3()} if every else {}
+    )
     whole, tensors, crc, position = hashlib.sha256(), hashlib.sha256(), 0, 0
     for chunk in _chunks(path):
         for digest in (whole, *more.values()):

@@ -10,6 +10,7 @@ import json
 import math
 import struct
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ponystudio.errors import DamagedFile, UnsupportedModel
@@ -71,6 +72,28 @@ def read_header(data: memoryview, where: str) -> tuple[dict[str, TensorInfo], di
         {tensor.name: tensor for tensor in tensors},
         {_whole(name): _whole(text) for name, text in texts.items()},
     )
+
+
+def header_bytes(
+    tensors: Mapping[str, tuple[str, Sequence[int]]], metadata: Mapping[str, str]
+) -> bytes:
+    """The header of a file of these tensors, dtype and shape by name, in the order in which their
+    numbers follow."""
+    entries: dict[str, object] = {METADATA: dict(metadata)}
+    position = 0
+    for name, (dtype, shape) in tensors.items():
+        end = position + math.prod(shape) * ITEM_SIZES[dtype]
+        entries[name] = {"dtype": dtype, "shape": shape, "data_offsets": [position, end]}
+        position = end
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
+def writing_order(dtypes: Mapping[str, str]) -> list[str]:
+    """Names of tensors in such an order that each stands at a multiple of the size of its numbers:
+    wide ones first."""
+    return sorted(dtypes, key=lambda name: (-ITEM_SIZES[dtypes[name]], name))
 
 
 def _whole(text: str) -> str:
