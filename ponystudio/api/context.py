@@ -32,8 +32,8 @@ class Models(Protocol):
         in a dtype that does not overflow, after that of the run did.
 
         A Model gives a `diffusion.Denoiser`, a Clip a `diffusion.TextEncoder`, a Vae a
-        `diffusion.Autoencoder`, an Upscaler a `diffusion.SuperResolution`, a Vision a
-        `diffusion.VisionEncoder`.
+        `diffusion.Autoencoder`, a ControlNet a `diffusion.ControlNetwork`, an Upscaler a
+        `diffusion.SuperResolution`, a Vision a `diffusion.VisionEncoder`.
         """
 
     def weights(self, recipe: Recipe) -> AbstractContextManager[Any]:

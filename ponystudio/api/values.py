@@ -103,6 +103,7 @@ class Entry:
     `unclip`: the pictures that unCLIP models are told.
     `boxes`: what GLIGEN's layers place where, in the picture as a whole.
     `bias` [1,n]: what is added to the attention towards the first n tokens; None for nothing.
+    `controls`: pictures by which ControlNets steer the denoiser while it is asked about it.
     """
 
     context: Tensor
@@ -120,6 +121,7 @@ class Entry:
     unclip: tuple[Pictured, ...] = ()
     boxes: tuple[PlacedText, ...] = ()
     bias: Tensor | None = None
+    controls: tuple[Control, ...] = ()
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
@@ -309,3 +311,31 @@ class Gligen(Recipe):
     """The layers by which a model knows what to place where."""
 
     part = "gligen"
+
+
+@dataclass(frozen=True)
+class ControlNet(Recipe):
+    """What steers a denoiser by a picture: a ControlNet or one of its kin."""
+
+    part = "controlnet"
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """A picture by which a ControlNet steers the denoiser.
+
+    `picture`: float32 [B,3,H,W] in 0..1; `mask` [B,1,H,W]: 1 where it has a hole; `vae`: for
+    networks that read latents. `kind`: of the picture, for networks that are told it; "auto" for
+    not telling. What the network adds counts `strength` times, from the share `start` of a whole
+    run to the share `end`. `shared`: it steers the other prompt too, where nothing else does.
+    """
+
+    net: ControlNet
+    picture: Tensor
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    kind: str = "auto"
+    vae: Vae | None = None
+    mask: Tensor | None = None
+    shared: bool = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from ponystudio.api import Image, Latent, Mask, Recipe
+from ponystudio.api import Control, Image, Latent, Mask, Recipe
 from ponystudio.api.context import LazyTensor
+from ponystudio.diffusion.control.control_network import ActiveControl
 from ponystudio.diffusion.images.latent_file import latent_bytes
 from ponystudio.diffusion.images.picture_file import to_picture
 from ponystudio.diffusion.weights.embedding_tensors import Bundled, bundled
@@ -59,7 +60,27 @@ class RunModels:
                 network.embeddings = self._services.files.embeddings() | _bundled_embeddings(recipe)
             if network.stream is not None:
                 self._services.emit(Note(self._node, _streaming_note(network.stream, recipe.part)))
-            yield network
+            with ExitStack() as held:
+                if recipe.part == "model":
+                    network.steering = partial(self._steering, held, network, precise)
+                yield network
+
+    def _steering(
+        self,
+        held: ExitStack,
+        denoiser: Any,
+        precise: bool,
+        control: Control,
+        shape: Sequence[int],
+    ) -> ActiveControl:
+        """A ControlNet at work, open as long as `held` is."""
+        network = held.enter_context(self.open(control.net, precise=precise))
+        network.check_fit(denoiser.module)
+        options: dict[str, Any] = {"strength": control.strength, "kind": control.kind}
+        with ExitStack() as briefly:
+            if network.signature.encoded and control.vae:
+                options["encode"] = briefly.enter_context(self.open(control.vae)).encode
+            return ActiveControl(network, control.picture, shape, mask=control.mask, **options)
 
     def weights(self, recipe: Recipe) -> AbstractContextManager[Any]:
         self.recipes.append(recipe)
@@ -88,7 +109,8 @@ class RunModels:
 
 
 def _streaming_note(stream: Any, part: str) -> str:
-    count, whose = len(stream.blocks), {"model": "the model", "clip": "the text encoder"}[part]
+    nouns = {"model": "the model", "clip": "the text encoder", "controlnet": "the ControlNet"}
+    count, whose = len(stream.blocks), nouns[part]
     blocks = "One block" if count == 1 else f"{count} blocks"
     verb = "comes" if count == 1 else "come"
     return f"{blocks} of {whose} {verb} from the file when needed: it is too large to stay whole."

@@ -15,12 +15,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ponystudio.api import Clip, NodeSpec, Recipe
+from ponystudio.api import Clip, ControlNet, NodeSpec, Recipe
 from ponystudio.api.node import NodeType
+from ponystudio.diffusion.control import number_of
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.loading.load import check_part
 from ponystudio.diffusion.sampling.fitting import (
     check_autoencoder,
+    check_control,
     check_latent,
     check_latents,
     check_prompt,
@@ -37,10 +39,12 @@ from ponystudio.graph.topology import CONSTANTS, effective, known_value, order
 from ponystudio.library.file_checks import check_files
 from ponystudio.library.formats.number_check import check_numbers
 from ponystudio.library.model_folders import ModelFolders
+from ponystudio.library.recognition.control_signatures import ControlSignature
+from ponystudio.library.recognition.recognise import recognise
 
 # The pack whose nodes are known to do nothing but what they say.
 OWN_PACK = "core"
-RECIPES = ("model", "clip", "vae", "upscaler", "vision", "style_model", "gligen")
+RECIPES = ("model", "clip", "vae", "controlnet", "upscaler", "vision", "style_model", "gligen")
 # Whose a value is: that of the first of these that its node is given.
 MAKERS = {"conditioning": ("clip", "conditioning"), "latent": ("model", "vae", "latent")}
 
@@ -170,6 +174,14 @@ class _Recipes:
             for _, vae in given.get("vae", []):
                 for family in latents:
                     check_autoencoder(vae, family)
+            if steering := self._steering(node, spec):
+                for _, family in given.get("conditioning", []):
+                    check_control(
+                        steering, family, vae="vae" in node.inputs, mask="mask" in node.inputs
+                    )
+                kind = node.params.get("kind")
+                if isinstance(kind, str) and "kind" not in node.inputs:
+                    number_of(kind, steering)
         except PonyStudioError as error:
             yield _at(error, node.id, error.socket)
         for output in spec.outputs:
@@ -177,6 +189,13 @@ class _Recipes:
             made = [family for type in sources for _, family in given.get(type, [])]
             if made:
                 self._families[Link(node.id, output.name)] = made[0]
+
+    def _steering(self, node: Node, spec: NodeSpec) -> ControlSignature | None:
+        """What the ControlNet is that a node is given, as its file tells."""
+        sockets = (socket.name for socket in spec.inputs if socket.type == ControlNet.part)
+        links = (node.inputs.get(name, Link("", "")) for name in sockets)
+        recipe = next((self._values[link] for link in links if link in self._values), None)
+        return recognise(Path(recipe.path)).control if recipe else None
 
     def _prompts(self, node: Node, spec: NodeSpec, clip: Clip) -> Iterator[PonyStudioError]:
         """What is wrong with the textual inversions that the prompts of a node name."""

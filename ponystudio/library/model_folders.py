@@ -388,6 +388,7 @@ FOLDER_MODELS: Mapping[str, str] = {
     "text_encoders": "config.json",
     "vae": "config.json",
     "clip_vision": "config.json",
+    "controlnet": "config.json",
 }
 _KIND_OF = {folder.lower(): kind for kind, folders in FOLDERS.items() for folder in folders}
 

@@ -91,7 +91,7 @@ def relative(name: str, in_channels: int = 4) -> Relative:
     arguments = SDXL_UNET if name == "sdxl" else SD2_UNET
     if name == "sd2 unclip":
         arguments = arguments | PICTURED
-    unet = _random(UNet2DConditionModel(**arguments, in_channels=in_channels), 1)
+    unet = randomised(UNet2DConditionModel(**arguments, in_channels=in_channels), 1)
     vae = {k: v for k, v in weights().items() if k.startswith("first_stage_model.")}
     tensors = {f"model.diffusion_model.{k}": v for k, v in ldm_unet(unet)} | vae
     if name == "sd2 unclip":
@@ -100,11 +100,11 @@ def relative(name: str, in_channels: int = 4) -> Relative:
         scale = {"data_mean": mean[None], "data_std": deviation[None]}
         tensors |= {f"noise_augmentor.{key}": value for key, value in scale.items()}
     if name != "sdxl":
-        texts = (_random(CLIPTextModel(CLIPTextConfig(**CLIP_H)), 2),)
+        texts = (randomised(CLIPTextModel(CLIPTextConfig(**CLIP_H)), 2),)
         tensors |= {f"cond_stage_model.model.{k}": v for k, v in open_clip(texts[0])}
     else:
-        clip_l = _random(CLIPTextModel(CLIPTextConfig(**CLIP_L)), 2)
-        clip_g = _random(CLIPTextModelWithProjection(CLIPTextConfig(**CLIP_G)), 3)
+        clip_l = randomised(CLIPTextModel(CLIPTextConfig(**CLIP_L)), 2)
+        clip_g = randomised(CLIPTextModelWithProjection(CLIPTextConfig(**CLIP_G)), 3)
         texts = (clip_l, clip_g)
         first = "conditioner.embedders.0.transformer.text_model."
         tensors |= {f"{first}{k}": v for k, v in clip_l.named_parameters()}
@@ -166,7 +166,7 @@ def _drawn(name: str, shape: torch.Size, generator: torch.Generator) -> Tensor:
     return drawn * 0.1 + name.endswith("weight")
 
 
-def _random(module: nn.Module, seed: int) -> nn.Module:
+def randomised(module: nn.Module, seed: int) -> nn.Module:
     """Weights of a size that makes every layer count, rounded to what fp16 holds."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in module.named_parameters():

@@ -44,7 +44,7 @@ SHAPES = {
 }
 FOLDERS = (
     *("checkpoints", "diffusion_models", "text_encoders", "vae", "loras", "upscale_models"),
-    *("clip_vision", "style_models", "gligen"),
+    *("clip_vision", "style_models", "gligen", "controlnet", "hypernetworks"),
 )
 # By node, what it takes and under which param.
 LOADERS = {
@@ -57,6 +57,8 @@ LOADERS = {
     "load_vision": ("file", ("image encoder",)),
     "load_style_model": ("file", ("Redux",)),
     "load_gligen": ("file", ("GLIGEN",)),
+    "load_controlnet": ("file", ("ControlNet",)),
+    "apply_hypernetwork": ("file", ()),
 }
 FIELD = ("checkpoint.file: ",)
 PROMPTS = ("positive.clip: ", "negative.clip: ")  # whichever comes first
@@ -68,7 +70,7 @@ SAID = {
     "LoRA": ("a LoRA", "core.apply_lora"),
     "upscaler": ("an upscaler", "core.load_upscaler"),
     "embedding": ("an embedding", "folder embeddings"),
-    "ControlNet": ("a ControlNet", "No node uses ControlNets yet"),
+    "ControlNet": ("a ControlNet", "core.load_controlnet"),
     "T5": ("a text encoder", "core.load_clip"),
     "critic": ("a discriminator", "net_g_"),
     "image encoder": ("an encoder of pictures", "core.load_vision"),
@@ -169,7 +171,8 @@ def refused(root, tmp_path, capsys):
 def test_a_file_of_another_kind_is_named_with_its_own_node(loader, what, refused):
     param, _ = LOADERS[loader]
     file = f"{what}.safetensors"
-    wires = {"apply_lora": {"model": ("checkpoint", "model"), "clip": ("checkpoint", "clip")}}
+    model = {"model": ("checkpoint", "model")}
+    wires = {"apply_lora": model | {"clip": ("checkpoint", "clip")}, "apply_hypernetwork": model}
     node = core("node", loader, **{param: [{"file": file}] if param == "files" else file},
                 **wires.get(loader, {}))  # fmt: skip
     noun, instead = SAID[what]
@@ -188,10 +191,11 @@ def _using(loader):
         "load_vae": {"vae": "node"},
         "load_clip": {"clip": "node"},
         "apply_lora": {"model": "node", "clip": "node"},
+        "apply_hypernetwork": {"model": "node"},
     }
     if loader in sources:
         return picture(**sources[loader])
-    if loader in ("load_vision", "load_style_model", "load_gligen"):
+    if loader in ("load_vision", "load_style_model", "load_gligen", "load_controlnet"):
         return (*picture(), *_behind_prompt(loader))
     return (
         *picture(),
@@ -206,6 +210,9 @@ def _behind_prompt(loader):
     if loader == "load_gligen":
         given = {"clip": ("checkpoint", "clip"), "gligen": ("node", "gligen")}
         last = core("changed", "place_text", **prompt, **given)
+    elif loader == "load_controlnet":
+        given = {"controlnet": ("node", "controlnet"), "image": ("decode", "image")}
+        last = core("changed", "apply_controlnet", positive=prompt["conditioning"], **given)
     else:
         given, kind = {"vision_output": ("look", "vision_output")}, "apply_unclip"
         if loader == "load_style_model":
@@ -213,6 +220,7 @@ def _behind_prompt(loader):
         last = core("changed", kind, **prompt, **given)
     vision = ("node" if loader == "load_vision" else "encoder", "vision")
     sources = {"model": ("checkpoint", "model"), "latent": ("latent", "latent")}
+    output = "positive" if loader == "load_controlnet" else "conditioning"
     return (
         core("encoder", "load_vision", file="image encoder.safetensors"),
         core("look", "encode_vision", vision=vision, image=("decode", "image")),
@@ -220,7 +228,7 @@ def _behind_prompt(loader):
         core(
             "again",
             "sample",
-            positive=("changed", "conditioning"),
+            positive=("changed", output),
             negative=("negative", "conditioning"),
             **sources,
         ),

@@ -22,6 +22,45 @@ Shapes = Mapping[str, tuple[int, ...]]
 Hints = Mapping[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """What ControlNets and their kin add within a denoiser; nothing where a field is empty.
+
+    In a UNet `down` to each output of the way down and `mid` to that of the middle, `inside` at
+    the end of each level of the way down; in a transformer `blocks` after each of the blocks of
+    text and picture, and `singles` after each of those over both.
+    """
+
+    down: tuple[Tensor, ...] = ()
+    mid: Tensor | None = None
+    inside: tuple[Tensor, ...] = ()
+    blocks: tuple[Tensor, ...] = ()
+    singles: tuple[Tensor, ...] = ()
+
+    def __add__(self, other: Residuals) -> Residuals:
+        def both(a: tuple[Tensor, ...], b: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return tuple(x + y for x, y in zip(a, b, strict=True)) if a and b else a or b
+
+        mids = [mid for mid in (self.mid, other.mid) if mid is not None]
+        return Residuals(
+            both(self.down, other.down),
+            None if not mids else mids[0] if len(mids) == 1 else mids[0] + mids[1],
+            both(self.inside, other.inside),
+            both(self.blocks, other.blocks),
+            both(self.singles, other.singles),
+        )
+
+    def changed(self, change: Callable[[Tensor], Tensor]) -> Residuals:
+        """With every tensor changed so."""
+        return Residuals(
+            tuple(map(change, self.down)),
+            None if self.mid is None else change(self.mid),
+            tuple(map(change, self.inside)),
+            tuple(map(change, self.blocks)),
+            tuple(map(change, self.singles)),
+        )
+
+
 @dataclass(frozen=True)
 class DenoiserInputs:
     """What a denoiser is told beside the latent, all on its device.
@@ -31,6 +70,7 @@ class DenoiserInputs:
     width of the aim; `guidance` [B]. `pictured` [B,2·width]: what an unCLIP model is told of
     pictures (sampling.unclip). `places` [B,30,context]: tokens of boxes, for a UNet that has
     GLIGEN's layers. `bias` [B,n]: what is added to the attention towards each token of the prompt.
+    `residuals`: what controls add.
     """
 
     context: Tensor
@@ -40,6 +80,7 @@ class DenoiserInputs:
     pictured: Tensor | None = None
     places: Tensor | None = None
     bias: Tensor | None = None
+    residuals: Residuals | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, DenoiserInputs, Hints, Shapes
@@ -105,13 +106,6 @@ def _norm(there: str, here: str) -> Iterator[tuple[str, str, FusedSlice | None]]
 
 def _config(shapes: Shapes, _: Family, hints: Hints) -> dict[str, Any]:
     head = side(shapes, "single_transformer_blocks.0.attn.norm_q.weight", 0)
-    axes = allowed(hints, {"axes_dims_rope": _are_axes(head)}).get("axes_dims_rope", AXES)
-    if sum(axes) != head:
-        raise UnsupportedModel(
-            f"The heads of this denoiser are {head} wide, and those of FLUX.1 are {sum(AXES)}.",
-            remedy="Where it is a smaller relative, its metadata `ponystudio.config` is to say how"
-            " they are shared among the axes: `axes_dims_rope`.",
-        )
     return {
         "in_channels": side(shapes, "x_embedder.weight", 1),
         "out_channels": side(shapes, "proj_out.weight", 0),
@@ -122,8 +116,20 @@ def _config(shapes: Shapes, _: Family, hints: Hints) -> dict[str, Any]:
         "joint_attention_dim": side(shapes, "context_embedder.weight", 1),
         "pooled_projection_dim": side(shapes, "time_text_embed.text_embedder.linear_1.weight", 1),
         "guidance_embeds": GUIDANCE in shapes,
-        "axes_dims_rope": tuple(axes),
+        "axes_dims_rope": axes(head, hints),
     }
+
+
+def axes(head: int, hints: Hints) -> tuple[int, ...]:
+    """How a head of that width is shared among the axes of the rotary embedding."""
+    found = allowed(hints, {"axes_dims_rope": _are_axes(head)}).get("axes_dims_rope", AXES)
+    if sum(found) != head:
+        raise UnsupportedModel(
+            f"The heads of this denoiser are {head} wide, and those of FLUX.1 are {sum(AXES)}.",
+            remedy="Where it is a smaller relative, its metadata `ponystudio.config` is to say how"
+            " they are shared among the axes: `axes_dims_rope`.",
+        )
+    return tuple(found)
 
 
 def _are_axes(head: int) -> Any:
@@ -143,41 +149,64 @@ def _build(arguments: dict[str, Any]) -> nn.Module:
 
 
 def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
-    """Four neighbouring cells of x are one token."""
     import torch
 
-    b, c, h, w = x.shape
-    rows, columns = h // 2, w // 2
-    tokens = x.view(b, c, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
-    places = torch.zeros(rows, columns, 3, device=x.device)
-    places[..., 1] += torch.arange(rows, device=x.device)[:, None]
-    places[..., 2] += torch.arange(columns, device=x.device)
-    numbers = [t] if told.guidance is None else [t, told.guidance]
-
-    def in_full(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        # The network rounds both to its dtype, and bf16 has no more than 256 levels of time.
-        return (*(number * 1000 for number in numbers), *arguments[len(numbers) :])
-
-    extra: dict[str, Any] = {}
+    added, extra = told.residuals, dict[str, Any]()
     if told.bias is not None:
         # Of text and picture, in this order, as they meet in every attention.
-        towards = torch.nn.functional.pad(told.bias, (0, rows * columns))
+        towards = torch.nn.functional.pad(told.bias, (0, x.shape[-2] * x.shape[-1] // 4))
         extra["joint_attention_kwargs"] = {"attention_mask": towards[:, None, None]}
-
-    with module.time_text_embed.register_forward_pre_hook(in_full):
+    with in_full(module, t, told.guidance):
         out = module(
-            hidden_states=tokens.reshape(b, rows * columns, 4 * c),
+            hidden_states=packed(x),
             encoder_hidden_states=told.context,
             pooled_projections=told.pooled,
             timestep=t,
             guidance=told.guidance,
-            img_ids=places.reshape(rows * columns, 3),
+            img_ids=places(x),
             txt_ids=torch.zeros(told.context.shape[1], 3, device=x.device),
+            controlnet_block_samples=(added and added.blocks) or None,
+            controlnet_single_block_samples=(added and added.singles) or None,
             return_dict=False,
             **extra,
         )[0]
-    cells = out.view(b, rows, columns, -1, 2, 2).permute(0, 3, 1, 4, 2, 5)
+    b, _, h, w = x.shape
+    cells = out.view(b, h // 2, w // 2, -1, 2, 2).permute(0, 3, 1, 4, 2, 5)
     return cells.reshape(b, -1, h, w)
+
+
+def packed(x: Tensor) -> Tensor:
+    """Four neighbouring cells of x [B,C,h,w] are one token: [B,hw/4,4C]."""
+    b, c, h, w = x.shape
+    tokens = x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5)
+    return tokens.reshape(b, h * w // 4, 4 * c)
+
+
+def places(x: Tensor) -> Tensor:
+    """Where the tokens of x [B,C,h,w] stand: [hw/4,3], the last two their row and column."""
+    import torch
+
+    rows, columns = (side // 2 for side in x.shape[-2:])
+    there = torch.zeros(rows, columns, 3, device=x.device)
+    there[..., 1] += torch.arange(rows, device=x.device)[:, None]
+    there[..., 2] += torch.arange(columns, device=x.device)
+    return there.reshape(rows * columns, 3)
+
+
+@contextmanager
+def in_full(module: Any, t: Tensor, guidance: Tensor | None) -> Iterator[None]:
+    """Within it the network is told its time and guidance as they are: it rounds both to its dtype,
+    and bf16 has no more than 256 levels of time."""
+    numbers = [t] if guidance is None else [t, guidance]
+
+    def before(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (*(number * 1000 for number in numbers), *arguments[len(numbers) :])
+
+    handle = module.time_text_embed.register_forward_pre_hook(before)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 ARCHITECTURE = Architecture(

@@ -103,6 +103,7 @@ def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
         encoder_hidden_states=told.context,
         pooled_projections=told.pooled,
         timestep=t,
+        block_controlnet_hidden_states=(told.residuals and told.residuals.blocks) or None,
         return_dict=False,
     )[0]
     return out

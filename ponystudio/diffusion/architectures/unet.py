@@ -32,6 +32,12 @@ def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
         extra["class_labels"] = x.new_zeros(len(x), width) if pictured is None else pictured
     if told.places is not None:
         extra["cross_attention_kwargs"] = {"gligen": {"objs": told.places}}
+    if (added := told.residuals) is not None:
+        if added.mid is not None:
+            extra["down_block_additional_residuals"] = added.down
+            extra["mid_block_additional_residual"] = added.mid
+        if added.inside:  # a list that the network empties
+            extra["down_intrablock_additional_residuals"] = list(added.inside)
     out: Tensor = module(x, t, encoder_hidden_states=told.context, return_dict=False, **extra)[0]
     return out
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ponystudio.api import Control
 from ponystudio.api.modifiers import Hypernetwork, Modifier
 from ponystudio.diffusion.architectures import DenoiserInputs, architecture
+from ponystudio.diffusion.control.control_network import ActiveControl, Added
 from ponystudio.diffusion.families import Family, Rgb
 from ponystudio.diffusion.loading import hypernetwork
 from ponystudio.diffusion.loading.forward_hooks import changed
@@ -23,6 +28,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+# From a picture that steers and the shape [B,C,h,w] of latents to the ControlNet at work.
+Steering = Callable[[Control, Sequence[int]], ActiveControl]
+
+
+def _unopened(_: Control, _shape: Sequence[int]) -> ActiveControl:
+    raise RuntimeError("nobody opens ControlNets for this denoiser")
+
+
 class Denoiser(Network["nn.Module"]):
     """A denoiser of any architecture, with what its output means.
 
@@ -31,8 +44,9 @@ class Denoiser(Network["nn.Module"]):
     `pictured`: how wide the features of a picture are that it is told (unCLIP), 0 for none;
     `features`: how such are distributed, where its file says. `largest`: the side of the largest
     latent in cells, 0 for no limit. `guided`: it is told its guidance. `modifiers`: what changes it
-    while it samples, as long as it is opened for a model that has them. `rgb`: how its latents are
-    guessed as pictures, where they are not its family's.
+    while it samples, as long as it is opened for a model that has them. `steering`: how a
+    ControlNet is opened for it, as long as it is open itself. `rgb`: how its latents are guessed as
+    pictures, where they are not its family's.
     """
 
     part = "model"
@@ -60,6 +74,7 @@ class Denoiser(Network["nn.Module"]):
         self.guided: bool = how.guided(module)
         self.pictured: int = how.pictured(module)
         self.features = features
+        self.steering: Steering = _unopened
         self.modifiers: tuple[Modifier, ...] = ()
         self._nets: hypernetwork.Nets = ()
 
@@ -100,12 +115,14 @@ class Denoiser(Network["nn.Module"]):
         pictured: Tensor | None = None,
         places: Tensor | None = None,
         bias: Tensor | None = None,
+        controls: Sequence[Added] = (),
     ) -> Tensor:
         """What the network says about `x`.
 
         `x`: float32 [B,in_channels,h,w], already scaled by c_in. `t`: [B], time as the family
         counts it, fractions allowed. `mode`: a modifier that has passes of its own, for one of
-        those. The others are those of `architectures.DenoiserInputs`.
+        those. `controls` are asked first, for what they add within it. The others are those of
+        `architectures.DenoiserInputs`.
         Returns float32 [B,C,h,w]; the network itself runs in its own dtype.
         """
         there, dtype = self.device, self.dtype
@@ -117,8 +134,12 @@ class Denoiser(Network["nn.Module"]):
             *(None if one is None else one.to(there, dtype) for one in (pictured, places, bias)),
         )
         height, width = x.shape[-2:]
+        x, t = self._in_patches(x).to(dtype), t.to(there)
+        if controls:
+            added = (control(x, t, told, self.module) for control in controls)
+            told = replace(told, residuals=reduce(add, added))
         with changed(self.module, self.modifiers, self._nets, mode):
-            out = self._call(self.module, self._in_patches(x).to(dtype), t.to(there), told)
+            out = self._call(self.module, x, t, told)
         return out[..., :height, :width].float()
 
     def _in_patches(self, x: Tensor) -> Tensor:

@@ -6,12 +6,15 @@ Importing this loads no torch.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponystudio.diffusion.families import Family, families, find_family
+from ponystudio.diffusion.loading import control_part
 from ponystudio.diffusion.loading.model_parts import PARTS, Hints, ModelPart, Tensors, opened
 from ponystudio.diffusion.loading.text_encoder_files import together
 from ponystudio.diffusion.weights import tensor_names
@@ -20,6 +23,7 @@ from ponystudio.errors import ModelFileError, UnsupportedModel, WrongKind
 from ponystudio.library.formats.content_id import Remembered, identity
 from ponystudio.library.formats.quantization import of_networks
 from ponystudio.library.formats.weights_file import WeightsFile
+from ponystudio.library.recognition.model_file import check_usable
 from ponystudio.library.recognition.recognise import ModelFile, check_kind
 from ponystudio.library.recognition.recognise import recognise as read_header
 
@@ -59,16 +63,18 @@ def load(
 ) -> Any:
     """Load one part of a model file or diffusers folder.
 
-    `part` "model" gives a Denoiser, "clip" a TextEncoder, "vae" an Autoencoder, "vision" a
-    VisionEncoder, "style_model" a StyleEncoder, "gligen" a GligenNetwork, "upscaler" a
-    SuperResolution. Tensors that are stored in `dtype` stay mapped from the file when `device` is
-    the CPU; the others are cast one by one. `options`: ("ema", True) takes averaged weights where
-    the file has them; ("prediction", word) is one of predictions.PREDICTIONS, in place of what the
-    file says. Of text encoders ("family", name) says whose they are, each ("with", path) is a
-    further file of theirs, and ("tokenizer", path) that of T5's tokenizer. `check` is called before
-    every tensor and may raise Cancelled. `room`: of blocks of the network only as many stay in
-    memory as so many bytes hold, the others come as they are needed; None: all stay. Stop waits for
-    no import, of which the first load has seconds, and for no disk.
+    `part` "model" gives a Denoiser, "clip" a TextEncoder, "vae" an Autoencoder, "controlnet" a
+    ControlNetwork, "vision" a VisionEncoder, "style_model" a StyleEncoder, "gligen" a
+    GligenNetwork, "upscaler" a SuperResolution. Tensors that are stored in `dtype` stay mapped
+    from the file when `device` is the CPU; the others are cast one by one. `options`: ("ema", True)
+    takes averaged weights where the file has them; ("prediction", word) is one of
+    predictions.PREDICTIONS, in place of what the file says. Of text encoders ("family", name) says
+    whose they are, each ("with", path) is a further file of theirs, and ("tokenizer", path) that of
+    T5's tokenizer. Of a ControlNet that only changes the weights of a model, ("base", path) is the
+    file of that. `check` is called before every tensor and may raise Cancelled. `room`: of blocks
+    of the network only as many stay in memory as so many bytes hold, the others come as they are
+    needed; None: all stay. Stop waits for no import, of which the first load has seconds, and for
+    no disk.
     Raises subclasses of ModelFileError, and MissingFile where a tokenizer is not to be found.
     """
     import torch
@@ -128,7 +134,9 @@ def _of_headers(
     known: Remembered[T], look: Callable[[], T], path: Path, part: str, options: Options
 ) -> T:
     try:
-        files = [path, *_by_name(options)["with"]]
+        named = _by_name(options)
+        bases = [Path(named["base"])] if "base" in named else []
+        files = [path, *named["with"], *bases]
         if any(file.is_dir() for file in files):  # whose files may change without it
             return look()
         return known.of([identity(file) for file in files], look, path, part, tuple(options))
@@ -146,6 +154,8 @@ def _by_name(options: Options) -> dict[str, Any]:
 def quiet_libraries() -> None:
     """Keep diffusers and transformers off the network and off the terminal."""
     os.environ["HF_HUB_OFFLINE"] = "1"
+    # diffusers' own ControlNets of FLUX still take what it has put elsewhere.
+    warnings.filterwarnings("ignore", "`FluxPosEmbed` is deprecated", FutureWarning)
     import diffusers.utils.logging
     import transformers.utils.logging
 
@@ -171,10 +181,13 @@ def _load(
     try:
         weights = Weights(found.file, found.naming)
         module = built_empty(part, found)
-        coming = block_streaming.coming(module, dtype, room)
+        # What is added to weights is added once: they stay.
+        coming = block_streaming.coming(module, dtype, None if found.added else room)
         come = {name for block in coming for name in block.names}
         fill(module, weights, come, how.noun, device, dtype, check)
         network = how.wrap(module, found.family, weights, found.info, _by_name(options))
+        if found.added:
+            control_part.add(network, weights, found.added)
         if coming:
             network.stream = block_streaming.Stream(
                 module, weights, coming, device, dtype, rounds=network.rounds_patches
@@ -188,13 +201,14 @@ def _load(
 @dataclass(frozen=True)
 class FoundPart:
     """A part of a model in its open file: whose it is, where its tensors stand, and what is said of
-    its components beside them."""
+    its components beside them. `added`: to weights that are another file's."""
 
     info: ModelFile
     file: WeightsFile
     family: Family
     naming: Naming
     hints: Mapping[str, Hints]
+    added: control_part.Added | None = None
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -207,6 +221,10 @@ def find_part(path: Path, part: str, options: Options = ()) -> FoundPart:
     Loads no torch. Raises subclasses of ModelFileError.
     """
     info, how, named = read_header(path), PARTS[part], _by_name(options)
+    if part == "controlnet":
+        check_usable(info)
+        if info.control and info.control.needs_model:
+            return _changing(info, named)
     told = find_family(named["family"]) if "family" in named else None
     file, hints = together([path, *named["with"]], told) if told else opened(info, how)
     try:
@@ -220,6 +238,24 @@ def find_part(path: Path, part: str, options: Options = ()) -> FoundPart:
     except BaseException:
         file.close()
         raise
+
+
+def _changing(info: ModelFile, options: Mapping[str, Any]) -> FoundPart:
+    """A ControlNet that changes the weights of a model."""
+    if "base" not in options:
+        raise WrongKind(
+            "This ControlNet only holds what it changes in the weights of a model.",
+            remedy=f"Wire that model into {control_part.NODE}.",
+        )
+    base = find_part(Path(options["base"]), "model")
+    with ExitStack() as files:
+        files.callback(base.file.close)
+        own, hints = opened(info, PARTS["controlnet"])
+        files.callback(own.close)
+        told = {"controlnet": {**base.hints.get("unet", {}), **hints["controlnet"]}}
+        file, naming, added = control_part.with_base(info, own, base.file, base.naming.names)
+        files.pop_all()
+    return FoundPart(info, file, base.family, naming, told, added)
 
 
 def _own(file: WeightsFile) -> Tensors:

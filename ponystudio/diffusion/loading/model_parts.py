@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ponystudio.diffusion.architectures import architecture
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.families.predictions import PREDICTIONS
-from ponystudio.diffusion.loading import adapter_parts, text_part, vision_part
+from ponystudio.diffusion.loading import adapter_parts, control_part, text_part, vision_part
 from ponystudio.diffusion.weights import network_config, tensor_names
 from ponystudio.diffusion.weights.name_table import Naming
 from ponystudio.errors import WrongKind
@@ -201,6 +201,16 @@ PARTS = {
         adapter_parts.describe_gligen,
         adapter_parts.build_gligen,
         adapter_parts.wrap_gligen,
+    ),
+    "controlnet": ModelPart(
+        "ControlNet",
+        control_part.NODE,
+        control_part.COMPONENTS,
+        control_part.naming,
+        lambda *_: False,  # whose it is is told by its file
+        control_part.describe,
+        control_part.build,
+        control_part.wrap,
     ),
 }
 

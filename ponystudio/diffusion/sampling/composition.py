@@ -9,7 +9,7 @@ there are sizes, and the same question is asked once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from ponystudio.api import Area, Entry, Recipe
+from ponystudio.api import Area, Control, Entry, Recipe
 from ponystudio.diffusion.sampling import unclip
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation, Predictor
 from ponystudio.errors import MismatchedValues
@@ -52,7 +52,17 @@ class DenoiserProtocol(Predictor, Protocol):
     @property
     def features(self) -> unclip.FeatureScale | None: ...
 
+    @property
+    def steering(self) -> Callable[[Control, Sequence[int]], ActiveControlProtocol]: ...
+
     def __call__(self, x: Tensor, t: Tensor, context: Tensor, **extra: Any) -> Tensor: ...
+
+
+class ActiveControlProtocol(Protocol):
+    """A ControlNet at work: at a part of the latents, in rows for these of the pictures, it is one
+    of the network's `controls`."""
+
+    def at(self, part: tuple[int, int, int, int] | None, pictures: Sequence[int]) -> Any: ...
 
 
 class Crop(NamedTuple):
@@ -96,6 +106,9 @@ class _Part:
     first: float
     last: float
 
+    def holds_at(self, σ: float) -> bool:
+        return self.last <= σ <= self.first
+
     @property
     def whole(self) -> bool:
         return self.crop is None and self.weight is None
@@ -104,11 +117,13 @@ class _Part:
 @dataclass(frozen=True, eq=False)
 class _Call:
     """Rows that go to the network together: each row with the parts that it answers, on boxes of
-    one size, the inputs of all rows by name, and the mode of the network."""
+    one size, the inputs of all rows by name, the mode of the network, and what steers it, all on
+    the first box then."""
 
     rows: tuple[tuple[Crop | None, tuple[_Part, ...]], ...]
     inputs: dict[str, Tensor]
     mode: Any
+    controls: tuple[Control, ...]
 
 
 class Composition:
@@ -134,7 +149,13 @@ class Composition:
         rows: int | None = None,
         beside: Tensor | None = None,
     ) -> None:
-        self._denoiser, self._space, self._sides = denoiser, space, sides
+        if not all(side.entries for side in sides):
+            raise MismatchedValues(
+                "A prompt that the model is to follow says nothing.",
+                remedy="Wire one in; Apply ControlNet gives back only those that it is given.",
+            )
+        self._sides = sides = _with_shared(sides)
+        self._denoiser, self._space, self._batch = denoiser, space, shape[0]
         self._rows, self._beside = rows, beside
         parts = [
             part
@@ -145,7 +166,9 @@ class Composition:
         self._parts = [*parts, *_counterparts(parts, len(sides))]
         self._gligen = _gligen([part.entry for part in self._parts], networks)
         self._inputs = self._asked(shape, sizes, seed)
-        self._calls: dict[frozenset[int], list[_Call]] = {}
+        listed = dict.fromkeys(c for part in self._parts for c in part.entry.controls)
+        self._active = {control: denoiser.steering(control, shape) for control in listed}
+        self._calls: dict[tuple[tuple[int, tuple[Control, ...]], ...], list[_Call]] = {}
 
     def __call__(self, x: Tensor, σ: Tensor) -> list[Tensor]:
         """The picture without noise that each side sees in x [B,C,h,w] at noise level σ."""
@@ -201,30 +224,41 @@ class Composition:
         return {"places": tokens.float().expand(shape[0], -1, -1)}
 
     def _calls_at(self, σ: float) -> list[_Call]:
-        active = frozenset(i for i, part in enumerate(self._parts) if part.last <= σ <= part.first)
+        active = tuple(
+            (i, self._steered(part.entry.controls, σ))
+            for i, part in enumerate(self._parts)
+            if part.holds_at(σ)
+        )
         if active not in self._calls:
-            self._calls[active] = list(self._grouped(sorted(active)))
+            self._calls[active] = list(self._grouped(active))
         return self._calls[active]
 
-    def _grouped(self, active: Sequence[int]) -> Iterator[_Call]:
+    def _steered(self, controls: Sequence[Control], σ: float) -> tuple[Control, ...]:
+        """Those that steer at this noise level."""
+        at = self._space.sigma_at
+        return tuple(c for c in controls if c.strength and at(c.end) <= σ <= at(c.start))
+
+    def _grouped(self, active: Sequence[tuple[int, tuple[Control, ...]]]) -> Iterator[_Call]:
         groups: dict[Any, list[list[int]]] = {}
-        for i in active:
+        for i, controls in active:
             crop, mode = self._parts[i].crop, self._sides[self._parts[i].side].mode
             shapes = tuple((name, value.shape) for name, value in self._inputs[i].items())
-            rows = groups.setdefault((crop and crop[2:], mode, shapes), [])
+            place = crop if controls else crop and crop[2:]
+            rows = groups.setdefault((place, mode, shapes, controls), [])
             # A plain pair is two rows even where they are equal, as it always was.
             same = [row for row in rows if self._equal(row[0], i)] if len(self._parts) > 2 else []
             if same:
                 same[0].append(i)
             else:
                 rows.append([i])
-        for (_, mode, _), rows in groups.items():
+        for (_, mode, _, controls), rows in groups.items():
             answering = [tuple(self._parts[i] for i in row) for row in rows]
             inputs = [self._inputs[row[0]] for row in rows]
             yield _Call(
                 tuple((parts[0].crop, parts) for parts in answering),
                 {name: torch.cat([told[name] for told in inputs]) for name in inputs[0]},
                 mode,
+                controls,
             )
 
     def _equal(self, i: int, j: int) -> bool:
@@ -239,6 +273,13 @@ class Composition:
         count, t = len(x), t.expand(len(x))
         rows = self._rows or count
         mode = {} if call.mode is None else {"mode": call.mode}
+        pictures = [n % self._batch for n in range(count)]
+
+        def controls(part: slice) -> dict[str, Any]:
+            crop = call.rows[0][0]
+            active = [self._active[control] for control in call.controls]
+            return {"controls": [c.at(crop, pictures[part]) for c in active]} if active else {}
+
         parts = [slice(i, i + rows) for i in range(0, count, rows)]
         return torch.cat(
             [
@@ -247,6 +288,7 @@ class Composition:
                     t[part],
                     **{name: value[part] for name, value in call.inputs.items()},
                     **mode,
+                    **controls(part),
                 )
                 for part in parts
             ]
@@ -263,6 +305,35 @@ def _gligen(entries: Sequence[Entry], networks: Mapping[Recipe, Any]) -> Any:
             socket="positive",
         )
     return networks[named.pop()] if named else None
+
+
+def _with_shared(sides: Sequence[Side]) -> list[Side]:
+    """Sides in which nothing is steered are so by what another one shares, where they speak of all
+    of the picture."""
+
+    def of(side: Side) -> list[Entry]:
+        return [entry for entry in side.entries if entry.area is None]
+
+    shared = [
+        entry.controls
+        for side in sides
+        for entry in of(side)
+        if any(control.shared for control in entry.controls)
+    ]
+    if not shared:
+        return list(sides)
+    return [
+        side
+        if any(entry.controls for entry in of(side))
+        else replace(
+            side,
+            entries=tuple(
+                entry if entry.area else replace(entry, controls=shared[-1])
+                for entry in side.entries
+            ),
+        )
+        for side in sides
+    ]
 
 
 def check_areas(

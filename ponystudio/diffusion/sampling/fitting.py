@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ponystudio.diffusion.families import find_family
 from ponystudio.errors import MismatchedValues
+from ponystudio.library.recognition.control_signatures import ControlSignature
 
 
 def check_prompt(model: str, prompt: str, socket: str) -> None:
@@ -48,6 +49,39 @@ def check_latent(model: str, latent: str) -> None:
             f"The latent is made for {find_family(latent).title}, the model is {ours.title}.",
             remedy="Make the latent with a VAE of the model's family.",
             socket="latent",
+        )
+
+
+def check_control(control: ControlSignature, prompt: str, *, vae: bool, mask: bool) -> None:
+    """Raise MismatchedValues where what steers is not for models of the prompt's family, or is not
+    given what it reads."""
+    family = find_family(prompt)
+    # Those of SD1 have the widths of SD2 too, and their files do not tell which they are for.
+    known = ("sd1", "sd2") if control.kind == "adapter" and control.family == "sd1" else ()
+    if prompt not in (control.family, *known):
+        raise MismatchedValues(
+            f"The ControlNet is made for {find_family(control.family).title}, the prompt for"
+            f" {family.title}.",
+            remedy="Use a ControlNet for models of the prompt's family.",
+            socket="controlnet",
+        )
+    if control.encoded and not vae:
+        raise MismatchedValues(
+            f"A ControlNet of {family.title} reads the latent of its picture.",
+            remedy="Wire the model's VAE in too.",
+            socket="vae",
+        )
+    if mask and not control.takes_mask:
+        raise MismatchedValues(
+            "This ControlNet knows no holes in its picture.",
+            remedy="Take the mask away, or use one that is made for inpainting.",
+            socket="mask",
+        )
+    if control.encoded and control.takes_mask and not mask:
+        raise MismatchedValues(
+            "This ControlNet is made for inpainting: it reads where the hole is.",
+            remedy="Wire in a mask, white where the picture is to be painted anew.",
+            socket="mask",
         )
 
 

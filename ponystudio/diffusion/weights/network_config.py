@@ -99,37 +99,76 @@ T5_HINTS: Checks = {
 def unet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of diffusers' UNet2DConditionModel."""
     levels = topology(shapes)
-    channels = [
-        side(shapes, f"down_blocks.{b}.resnets.0.conv1.weight", 0) for b in range(len(levels.down))
-    ]
     down = [f"down_blocks.{b}.attentions.0" for b in range(len(levels.down))]
     up = [f"up_blocks.{b}.attentions.0" for b in range(len(levels.up))]
     attention = [name for name in (*down, *up, MIDDLE) if f"{name}.proj_in.weight" in shapes]
     if levels.middle is False or not attention:
         raise UnsupportedModel("This denoiser has no attention, or none in its middle.")
-    # The middle block is as deep as diffusers is told that the lowest level is.
-    depths = [_depth(shapes, name) or 1 for name in down]
-    if levels.down and not levels.down[-1].attention and levels.middle:
-        depths[-1] = _depth(shapes, MIDDLE)
     inferred = {
+        **_encoder(shapes, family, attention[0]),
         "sample_size": family.native // family.downscale,
-        "in_channels": side(shapes, "conv_in.weight", 1),
         "out_channels": side(shapes, "conv_out.weight", 0),
-        "block_out_channels": tuple(channels),
         "layers_per_block": tuple(level.blocks for level in levels.down),
-        "down_block_types": _types(levels.down, "CrossAttnDownBlock2D", "DownBlock2D"),
         "up_block_types": _types(levels.up, "CrossAttnUpBlock2D", "UpBlock2D"),
         "mid_block_type": "UNetMidBlock2DCrossAttn" if levels.middle else None,
-        "transformer_layers_per_block": tuple(depths),
         "reverse_transformer_layers_per_block": tuple(_depth(shapes, name) or 1 for name in up),
-        "cross_attention_dim": _context_width(shapes, attention[0]),
-        "use_linear_projection": len(shapes[f"{attention[0]}.proj_in.weight"]) == 2,
+    }
+    arguments = {**inferred, **allowed(hints, UNET_HINTS)}
+    return {**arguments, **_vector(shapes, family, arguments)}
+
+
+def controlnet(shapes: Shapes, family: Family, hints: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of diffusers' ControlNetModel; of its ControlNetUnionModel where there is
+    `num_control_type` among them."""
+    levels = topology(shapes)
+    if not levels.middle:
+        raise UnsupportedModel("This ControlNet has no attention in its middle.")
+    hint = "controlnet_cond_embedding"
+    pairs = count(shapes, rf"{hint}\.blocks\.(\d{{1,4}})\.") // 2
+    widths = [f"{hint}.conv_in", *(f"{hint}.blocks.{2 * n + 1}" for n in range(pairs))]
+    inferred = {
+        **_encoder(shapes, family, MIDDLE),
+        "layers_per_block": max((level.blocks for level in levels.down), default=0),
+        "conditioning_channels": side(shapes, f"{hint}.conv_in.weight", 1),
+        "conditioning_embedding_out_channels": tuple(
+            side(shapes, f"{name}.weight", 0) for name in widths
+        ),
+    }
+    if "task_embedding" in shapes:
+        kinds = side(shapes, "task_embedding", 0)
+        inferred |= {
+            "num_control_type": kinds,
+            "num_trans_channel": side(shapes, "task_embedding", 1),
+            "num_trans_layer": count(shapes, r"transformer_layes\.(\d{1,4})\."),
+            "num_proj_channel": side(shapes, "spatial_ch_projs.weight", 0),
+            "addition_time_embed_dim": side(shapes, "control_add_embedding.linear_1.weight", 1)
+            // kinds,
+        }
+    arguments = {**inferred, **allowed(hints, UNET_HINTS)}
+    return {**arguments, **_vector(shapes, family, arguments)}
+
+
+def _encoder(shapes: Shapes, family: Family, attention: str) -> dict[str, Any]:
+    """What the way down of a UNet and its middle tell; `attention` is one of its layers."""
+    levels = topology(shapes)
+    channels = [
+        side(shapes, f"down_blocks.{b}.resnets.0.conv1.weight", 0) for b in range(len(levels.down))
+    ]
+    # The middle block is as deep as diffusers is told that the lowest level is.
+    depths = [_depth(shapes, f"down_blocks.{b}.attentions.0") or 1 for b in range(len(levels.down))]
+    if levels.down and not levels.down[-1].attention and levels.middle:
+        depths[-1] = _depth(shapes, MIDDLE)
+    return {
+        "in_channels": side(shapes, "conv_in.weight", 1),
+        "block_out_channels": tuple(channels),
+        "down_block_types": _types(levels.down, "CrossAttnDownBlock2D", "DownBlock2D"),
+        "transformer_layers_per_block": tuple(depths),
+        "cross_attention_dim": _context_width(shapes, attention),
+        "use_linear_projection": len(shapes[f"{attention}.proj_in.weight"]) == 2,
         # diffusers' name for the number of heads.
         "attention_head_dim": family.unet_heads or tuple(max(1, c // UNET_HEAD) for c in channels),
         "norm_num_groups": _groups(channels),
     }
-    arguments = {**inferred, **allowed(hints, UNET_HINTS)}
-    return {**arguments, **_vector(shapes, family, arguments)}
 
 
 def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dict[str, Any]:

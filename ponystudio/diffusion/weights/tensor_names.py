@@ -28,6 +28,13 @@ UNET_BRANCHES = (
     *("time_embedding.", "class_embedding.", "add_embedding.", "encoder_hid_proj."),
 )
 WAYS = {"encoder": "down", "decoder": "up"}
+CONTROL_PREFIXES = ("control_model.", "controlnet.", "")
+CONTROL_ROOTS = ("input_hint_block.0.weight", "controlnet_cond_embedding.conv_in.weight")
+CONTROL_BRANCHES = (
+    *UNET_BRANCHES,
+    *("input_hint_block.", "zero_convs.", "middle_block_out.", "controlnet_"),
+    *("task_embedding", "transformer_layes.", "spatial_ch_projs.", "control_add_embedding."),
+)
 VAE_BRANCHES = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.")
 
 RESNET = {
@@ -78,6 +85,18 @@ def unet(keys: Iterable[str]) -> dict[str, str]:
     if "input_blocks.0.0.weight" in part:
         return _renamed(part, _ldm_unet_pairs(_ldm_topology(part)))
     return part
+
+
+def controlnet(keys: Iterable[str], base: Iterable[str] = ()) -> dict[str, str]:
+    """Our name → stored name of every tensor of a UNet's ControlNet; empty where there is none.
+
+    `base`: our names of the UNet that it was taken from, where it has not all of its layers.
+    """
+    part = part_of(keys, CONTROL_PREFIXES, CONTROL_ROOTS, CONTROL_BRANCHES)
+    if "input_hint_block.0.weight" not in part:
+        return part
+    levels = topology(base) if base else _ldm_topology(part)
+    return _renamed(part, (*_ldm_unet_pairs(levels), *_ldm_control_pairs(part)))
 
 
 def vae(keys: Iterable[str]) -> dict[str, str]:
@@ -141,11 +160,14 @@ def topology(names: Iterable[str]) -> Topology:
 
 def count(names: Iterable[str], pattern: str) -> int:
     """How many of 0, 1, 2, … stand, without a gap, where the pattern has its group."""
-    found = {int(match[1]) for name in names if (match := re.match(pattern, name))}
-    n = 0
+    found, n = _numbers(names, pattern), 0
     while n in found:
         n += 1
     return n
+
+
+def _numbers(names: Iterable[str], pattern: str) -> set[int]:
+    return {int(match[1]) for name in names if (match := re.match(pattern, name))}
 
 
 def part_of(
@@ -268,6 +290,22 @@ def _ldm_unet_pairs(topology: Topology) -> Pairs:
         if b < len(topology.up) - 1:
             last = f"output_blocks.{n - 1}.{1 + level.attention}.conv"
             yield last, f"up_blocks.{b}.upsamplers.0.conv"
+
+
+def _ldm_control_pairs(part: Iterable[str]) -> Pairs:
+    """(LDM, ours) for what a ControlNet has beside the layers of a UNet: a convolution after each
+    of its blocks, and in front those that read the picture, with an activation after each."""
+    names = list(part)
+    hint, here = (
+        sorted(_numbers(names, r"input_hint_block\.(\d{1,4})\.")),
+        "controlnet_cond_embedding",
+    )
+    for place, n in enumerate(hint):
+        end = {0: "conv_in", len(hint) - 1: "conv_out"}.get(place, f"blocks.{place - 1}")
+        yield f"input_hint_block.{n}", f"{here}.{end}"
+    for n in range(count(names, r"zero_convs\.(\d{1,4})\.")):
+        yield f"zero_convs.{n}.0", f"controlnet_down_blocks.{n}"
+    yield "middle_block_out.0", "controlnet_mid_block"
 
 
 def _resnet(theirs: str, ours: str) -> Pairs:

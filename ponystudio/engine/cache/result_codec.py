@@ -22,6 +22,8 @@ from ponystudio.api import (
     Area,
     Clip,
     Conditioning,
+    Control,
+    ControlNet,
     Differential,
     Entry,
     FreeU,
@@ -52,8 +54,8 @@ FORMAT = "ponystudio.result 2"
 _CLASSES: Mapping[str, type[Any]] = {
     cls.__name__: cls
     for cls in (
-        *(Area, Clip, Conditioning, Entry, Image, Latent, Mask, Merge, Model, Patch),
-        *(Upscaler, Vae),
+        *(Area, Clip, Conditioning, Control, ControlNet, Entry, Image, Latent, Mask, Merge),
+        *(Model, Patch, Upscaler, Vae),
         *(Differential, FreSca, FreeU, Hypernetwork, NormedGuidance, PerturbedAttention),
         *(Rescaled, Shift, SkipLayers),
         *(Gligen, Pictured, PlacedText, StyleModel, Vision, VisionOutput),

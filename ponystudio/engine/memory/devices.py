@@ -33,8 +33,8 @@ _FAULTY_HALF = re.compile(r"GTX 16\d\d")
 class DeviceChoice:
     """What a run computes with. `kind` is "cpu", "cuda", "rocm" or "mps"; `why` says it in words.
 
-    `dtypes` has the computing dtype of each part of a model. `memory`: bytes that may be taken of
-    the device's; 0 for what there is.
+    `dtypes` has the computing dtype of each part of a model, that of the denoiser for ControlNets
+    too. `memory`: bytes that may be taken of the device's; 0 for what there is.
     """
 
     device: torch.device

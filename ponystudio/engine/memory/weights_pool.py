@@ -38,9 +38,12 @@ from ponystudio.system import main_memory
 
 
 def predicted_size(recipe: Recipe, dtype: torch.dtype) -> int:
-    """Bytes that the part will take, of all files that it is in."""
+    """Bytes that the part will take at most, of all files that it is in."""
     others = [str(value) for name, value in recipe.options if name == "with"]
-    return sum(_size_in(Path(path), recipe.part, dtype) for path in (recipe.path, *others))
+    # Of the model whose weights a ControlNet changes it has less than all.
+    bases = [str(value) for name, value in recipe.options if name == "base"]
+    own = sum(_size_in(Path(path), recipe.part, dtype) for path in (recipe.path, *others))
+    return own + sum(_size_in(Path(path), "model", dtype) for path in bases)
 
 
 def _size_in(path: Path, part: str, dtype: torch.dtype) -> int:
@@ -58,7 +61,7 @@ Check = Callable[[], None]
 State = tuple[Hashable, ...]
 
 # Parts that may come block by block.
-STREAMED = ("model", "clip")
+STREAMED = ("model", "clip", "controlnet")
 # What computing with a network takes beside its weights, of those that do not fit as they are.
 WORK = 3 << 29
 # A text encoder is read through once a prompt: in main memory a larger one than this share of what
@@ -268,11 +271,13 @@ class WeightsPool:
 
     def _dtype(self, recipe: Recipe, precise: bool) -> torch.dtype:
         """What the run computes in, or what does not overflow where that does."""
-        chosen = self._choice.dtypes[recipe.part]
+        chosen = self._choice.dtypes.get(recipe.part, self._choice.dtype)
         if chosen != torch.float16:
             return chosen
         family = families().get(recipe.family)
-        wide = {"model": family.wide, "clip": family.wide_text} if family else {}
+        denoiser = family.wide if family else False
+        wide = {"model": denoiser, "controlnet": denoiser}
+        wide |= {"clip": family.wide_text} if family else {}
         return self._choice.wide if precise or wide.get(recipe.part) else chosen
 
     def _room(self, recipe: Recipe, needed: int, device: torch.device) -> int | None:

@@ -241,7 +241,7 @@ def _unet(prefix: str, inside: Tensors) -> DenoiserSignature | None:
         # An autoencoder has a conv_in of its own, one level deeper.
         is_unet = root == LDM_ROOT or "time_embedding.linear_1.weight" in inside
         if first is not None and len(first.shape) == 4 and is_unet:
-            family, why = _unet_family(inside, first.shape[0])
+            family, why = unet_family(inside, first.shape[0])
             channels = first.shape[1]
             pictured = _pictured(inside)
             notes = tuple(_notes(family, channels, guided=False, largest=0, pictured=pictured))
@@ -269,7 +269,8 @@ def gligen_family(tensors: Tensors) -> tuple[str, str]:
     return CONTEXTS.get(width, ""), f"its layers read {width} numbers a place"
 
 
-def _unet_family(inside: Tensors, width: int) -> tuple[str, str]:
+def unet_family(inside: Tensors, width: int) -> tuple[str, str]:
+    """The family of a UNet whose first layer is so wide, and what tells it."""
     for name in ("label_emb.0.0.weight", "add_embedding.linear_1.weight"):
         vector = inside.get(name)
         if vector is not None and not _pictured(inside) and len(vector.shape) == 2:

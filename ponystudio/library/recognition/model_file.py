@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ponystudio.errors import UnsupportedModel, WrongKind
+from ponystudio.library.recognition.control_signatures import ControlSignature
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class ModelFile:
     for inpainting, 8 for pix2pix, 32 for control pictures, 0 without one. `guided`: it takes in
     guidance too. `largest`: pixels a side that its grid of positions reaches; 0: there is none.
     `pictured`: how wide the features of a picture are that the denoiser is told (unCLIP); 0 for
-    none. `parts`: model, clip, vae, vision, gligen, ema (averaged weights). `config`: what the file
-    says of itself that shapes cannot tell. `why`: one line a decision. `refused`: why it is of no
-    use though it is known what it is, and `remedy`.
+    none. `parts`: model, clip, vae, vision, gligen, ema (averaged weights). `control`: what it
+    steers models by. `config`: what the file says of itself that shapes cannot tell. `why`: one
+    line a decision. `refused`: why it is of no use though it is known what it is, and `remedy`.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class ModelFile:
     parts: Mapping[str, Part] = field(default_factory=dict)
     why: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    control: ControlSignature | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     refused: str = ""
     remedy: str = ""
@@ -106,7 +108,7 @@ INSTEAD = {
     "lora": "Use it in the node Apply LoRA (core.apply_lora).",
     "embedding": "Put it into the folder embeddings, and its name into a prompt.",
     "upscaler": "Use it in the node Load upscaler (core.load_upscaler).",
-    "controlnet": "No node uses ControlNets yet.",
+    "controlnet": "Use it in the node Load ControlNet (core.load_controlnet).",
     "hypernetwork": "Use it in the node Apply hypernetwork (core.apply_hypernetwork).",
     "vision": "Use it in the node Load image encoder (core.load_vision).",
     "style_model": "Use it in the node Load style model (core.load_style_model).",

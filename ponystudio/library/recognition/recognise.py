@@ -16,6 +16,7 @@ from ponystudio.library.formats.quantization import BESIDE
 from ponystudio.library.formats.tensor_info import TensorInfo
 from ponystudio.library.formats.weights_file import WeightsFile, open_weights
 from ponystudio.library.recognition import lora_layers, signatures
+from ponystudio.library.recognition.control_signatures import control
 from ponystudio.library.recognition.denoiser_signatures import (
     LORA_BASES,
     DenoiserSignature,
@@ -99,9 +100,28 @@ def _adapter(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
         except ModelFileError as error:
             return replace(found, refused=error.what, remedy=error.remedy)
         return found
-    if any(name in tensors for name in signatures.CONTROLNET):
-        return _plain(file, "controlnet", "it has a ControlNet's input for the hint picture")
-    return None
+    return _control(file, tensors)
+
+
+def _control(file: WeightsFile, tensors: Tensors, path: Path | None = None) -> ModelFile | None:
+    """A ControlNet or its kin; `path`: of the folder that it is the one component of."""
+    found = control(tensors, (path or file.path).stem)
+    if found is None:
+        return None
+    layers = "the layers of a T2I-adapter" if found.kind == "adapter" else "a ControlNet's input"
+    return replace(
+        _plain(
+            file,
+            "controlnet",
+            f"it has {layers} for the hint picture",
+            f"it is for {found.family or 'unknown models'}: {found.why}" if found.why else "",
+            family=found.family,
+        ),
+        path=path or file.path,
+        control=found,
+        refused=found.refused,
+        remedy=found.remedy,
+    )
 
 
 def _model(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
@@ -173,6 +193,9 @@ def _of_folder(folder: ModelFolder) -> ModelFile:
     source = next(iter(folder.components.values()), None)
     if source is None:
         raise UnknownModel("There are no weights in this folder.", where=str(folder.path))
+    alone = folder.components.get("")
+    if alone and (steering := _control(alone, alone.tensors, folder.path)):
+        return replace(steering, format=f"diffusers folder ({alone.format})")
     for name, file in folder.components.items():
         _ = file.quantized
         role = COMPONENTS.get(name) or _role(file)

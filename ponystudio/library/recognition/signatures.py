@@ -58,14 +58,6 @@ FLUX_WIDTH = 3072
 SECOND_CLIP = re.compile(r"(lora_te2_|text_encoder_2\.)(?!encoder[._]block)")
 THIRD_ENCODER = re.compile(r"(lora_te3_|text_encoder_3\.)")
 PROMPT_LAYER = re.compile(r"attn2[._](processor\.)?to_[kv]")
-CONTROLNET = (
-    "control_model.input_hint_block.0.weight",
-    "input_hint_block.0.weight",
-    "controlnet_cond_embedding.conv_in.weight",
-    "controlnet_blocks.0.weight",
-    "adapter.body.0.block1.weight",
-    "body.0.block1.weight",
-)
 UPSCALERS = (
     "conv_first.weight",
     "model.0.weight",

@@ -64,6 +64,10 @@ def _shipped_texts() -> dict[str, tuple[str, str]]:
             tr("Picture to picture"),
             tr("A picture of yours, changed by a prompt."),
         ),
+        "controlnet": (
+            tr("ControlNet"),
+            tr("The edges of a picture steer another one. You bring the ControlNet."),
+        ),
         "text-to-large-picture": (
             tr("Text to large picture"),
             tr("A prompt becomes a picture, which is made larger."),
