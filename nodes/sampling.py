@@ -1,30 +1,38 @@
-"""The node at the heart: from noise and two prompts to a latent."""
+"""The nodes at the heart: from noise and prompts to a latent."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ponystudio.api import (
     Annotated,
     Choice,
     Conditioning,
     Context,
+    Guider,
     Image,
     Label,
     Latent,
     Model,
+    Noise,
     Range,
     Rescaled,
+    Sampler,
     Seed,
+    Sigmas,
     node,
 )
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
+from ponystudio.errors import ParamRange
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from ponystudio.diffusion.loading.denoiser import Denoiser
 
 
 @node("core.sample", title="Sample", group="Sampling", aliases=("KSampler",))
@@ -67,44 +75,173 @@ def sample(
 
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
-    family, largest = model.family, recognise(Path(model.path), "diffusion_models").largest
-    run.check_inputs(family, positive, negative, latent, largest)
-    for text in run.guidance_notes(family, cfg):
+    guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
+    method = Sampler(sampler, (("end", ddim_end),) if sampler == "ddim" else ())
+
+    def levels(denoiser: Denoiser) -> Tensor:
+        return run.levels(
+            denoiser, latent.values, scheduler, steps, sampler=sampler, denoise=denoise
+        )
+
+    return _walked(guider, method, Noise(seed, noise), levels, latent, ctx).latent
+
+
+def check_steps(start: int, end: int) -> None:
+    """Raise ParamRange for a run that ends where it begins."""
+    if start >= end:
+        raise ParamRange(
+            f"Steps from {start} to {end} are none.",
+            remedy=f"Let them end at {start + 1} or later.",
+            socket="end",
+        )
+
+
+@node(
+    "core.sample_steps",
+    title="Sample steps",
+    group="Sampling",
+    check=check_steps,
+    aliases=("KSamplerAdvanced", "KSampler (Advanced)", "Refiner", "Switch at"),
+)
+def sample_steps(
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent: Latent,
+    *,
+    seed: Annotated[int, Seed()] = 0,
+    steps: Annotated[int, Range(1, 10_000, soft=(1, 60))] = 25,
+    start: Annotated[int, Range(0, 10_000, soft=(0, 60)), Label("From step")] = 0,
+    end: Annotated[int, Range(1, 10_000, soft=(1, 60)), Label("To step")] = 10_000,
+    add_noise: bool = True,
+    leftover: Annotated[bool, Label("Leave noise")] = False,
+    cfg: Annotated[float, Range(0, 100, soft=(1, 15), step=0.5), Label("Guidance")] = 7.0,
+    sampler: Annotated[str, Choice(SAMPLERS)] = "euler",
+    scheduler: Annotated[str, Choice(SCHEDULES)] = "auto",
+    noise: Annotated[str, Choice(NOISES), Label("Noise source")] = "cpu",
+    rescale: Annotated[float, Range(0, 1, step=0.05), Label("Guidance rescale")] = 0.0,
+    ctx: Context,
+) -> Latent:
+    """Some of the steps of a run, so that another model, prompt or sampler can take the others.
+
+    The first part adds noise and leaves what is not yet gone; the next adds none and goes on.
+
+    Args:
+        latent: An empty latent, an encoded one, or what the part before left.
+        seed: That of the noise, also of what is drawn between steps.
+        steps: Of the whole run.
+        start: The first step that is taken, counted from 0.
+        end: The step before which it ends; beyond the last one: at the end of the run.
+        add_noise: Begin from noise; off for a latent that has its noise in it.
+        leftover: End with the noise that further steps would take away.
+        cfg: How closely the prompts are followed.
+        sampler: The method of integration.
+        scheduler: How the noise falls from step to step; auto is the model's own.
+        noise: Draw the noise between steps on the CPU, alike everywhere, or on the GPU.
+        rescale: Keeps strong guidance from burning out; 0.7 suits models without terminal SNR.
+    """
+    from ponystudio.diffusion.sampling import run
+    from ponystudio.diffusion.sampling.schedules import part
+
+    check_steps(start, end)
+    if rescale:
+        model = model.with_modifier(Rescaled(rescale))
+    guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
+
+    def levels(denoiser: Denoiser) -> Tensor:
+        whole = run.levels(denoiser, latent.values, scheduler, steps, sampler=sampler)
+        some = part(whole, start, end, leftover=leftover)
+        if len(some) < 2:
+            ctx.note(f"Of {len(whole) - 1} steps there is none from {start} to {end}.")
+        return some
+
+    drawn = Noise(seed, noise, off=not add_noise)
+    return _walked(guider, Sampler(sampler), drawn, levels, latent, ctx).latent
+
+
+class SampledLatents(NamedTuple):
+    latent: Latent
+    denoised: Latent
+
+
+@node(
+    "core.sample_custom",
+    title="Sample by parts",
+    group="Sampling",
+    aliases=("SamplerCustomAdvanced", "SamplerCustom"),
+)
+def sample_custom(
+    noise: Noise,
+    guider: Guider,
+    sampler: Sampler,
+    sigmas: Sigmas,
+    latent: Latent,
+    *,
+    ctx: Context,
+) -> SampledLatents:
+    """Denoise a latent along noise levels of your own, with a sampler, guidance and noise.
+
+    Args:
+        noise: What the run begins with and draws.
+        guider: The model, and the prompts that guide it.
+        sampler: The method of integration.
+        sigmas: The noise levels; with fewer than two the latent comes back.
+        latent: An empty latent for a new picture, or an encoded one to change.
+    """
+
+    def levels(_: Denoiser) -> Tensor:
+        import torch
+
+        return torch.tensor(sigmas.levels, dtype=torch.float64)
+
+    return _walked(guider, sampler, noise, levels, latent, ctx)
+
+
+def _walked(
+    guider: Guider,
+    sampler: Sampler,
+    noise: Noise,
+    levels: Callable[[Denoiser], Tensor],
+    latent: Latent,
+    ctx: Context,
+) -> SampledLatents:
+    """A run of a model that is opened for it; `levels` are asked for once it is."""
+    from ponystudio.diffusion.sampling import run
+
+    model, prompts = guider.model, guider.prompts
+    said = [prompt for _, prompt in prompts]
+    largest = recognise(Path(model.path), "diffusion_models").largest
+    run.check_inputs(model.family, prompts, latent, largest)
+    for text in run.guidance_notes(guider):
         ctx.note(text)
 
-    def attempt(precise: bool) -> Tensor:
-        prompts = (positive, negative)
+    def attempt(precise: bool) -> run.Sampled:
         with (
             ctx.models.open(model, precise=precise) as denoiser,
-            run.opened(ctx.models, prompts, precise=precise) as networks,
+            run.opened(ctx.models, said, precise=precise) as networks,
         ):
-            for text in run.ignored_inputs(denoiser, prompts):
+            for text in run.ignored_inputs(denoiser, said):
                 ctx.note(text)
 
             def on_step(step: int, steps: int, denoised: Tensor) -> None:
                 ctx.progress(step, steps)
                 ctx.preview(lambda: Image(denoiser.to_rgb(denoised)))
 
-            return run.sample(
+            return run.walk(
                 denoiser,
-                positive,
-                negative,
+                run.guidance_of(guider, sampler.name),
                 latent.values,
-                seed=seed,
-                steps=steps,
-                cfg=cfg,
+                levels(denoiser),
                 sampler=sampler,
-                scheduler=scheduler,
-                denoise=denoise,
+                noise=noise,
                 mask=latent.mask,
                 shown=latent.shown,
                 batch_index=latent.batch_index,
-                noise=noise,
-                ddim_end=ddim_end,
                 networks=networks,
                 rows=1 if ctx.frugal else None,
                 on_step=on_step,
             )
 
-    values = run.with_wider_numbers(attempt, ctx.note)
-    return replace(latent, values=values, family=family)
+    made = run.with_wider_numbers(attempt, ctx.note)
+    values, denoised = (replace(latent, values=v, family=model.family) for v in made)
+    return SampledLatents(values, denoised)

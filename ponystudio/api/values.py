@@ -339,3 +339,68 @@ class Control:
     vae: Vae | None = None
     mask: Tensor | None = None
     shared: bool = False
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A method of integration, by its name, and (name, value) pairs of its options: those of the
+    method that are not as it has them."""
+
+    name: str
+    options: tuple[tuple[str, str | int | float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Sigmas:
+    """The noise levels of a run, one more than it has steps: falling, to 0 where all noise goes.
+
+    Rising ones lead from a picture to the noise that it would have come from.
+    """
+
+    levels: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a run draws. `seed`: taken modulo 2⁶⁴. `source`: where the noise between steps is drawn,
+    "cpu" or "gpu". `variation` in 0..1: how far the first noise is turned towards that of
+    `variation_seed`. `off`: there is no first noise, and the latent has its own in it.
+    """
+
+    seed: int
+    source: str = "cpu"
+    variation_seed: int = 0
+    variation: float = 0.0
+    off: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Guider:
+    """A model, and prompts that guide it by a rule.
+
+    `rule`: "one" prompt without guidance; "cfg" between two; "dual" from the negative one over
+    `middle` to the positive one, with `cfg_middle` up to there and `cfg` from there; "nested", with
+    `cfg_middle` for what `cfg` gave.
+    """
+
+    model: Model
+    rule: str
+    positive: Conditioning
+    middle: Conditioning | None = None
+    negative: Conditioning | None = None
+    cfg: float = 1.0
+    cfg_middle: float = 1.0
+
+    @property
+    def family(self) -> str:
+        return self.model.family
+
+    @property
+    def prompts(self) -> tuple[tuple[str, Conditioning], ...]:
+        """Those that it has, by their names."""
+        named = (
+            ("positive", self.positive),
+            ("middle", self.middle),
+            ("negative", self.negative),
+        )
+        return tuple((name, prompt) for name, prompt in named if prompt is not None)

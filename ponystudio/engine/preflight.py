@@ -46,7 +46,11 @@ from ponystudio.library.recognition.recognise import recognise
 OWN_PACK = "core"
 RECIPES = ("model", "clip", "vae", "controlnet", "upscaler", "vision", "style_model", "gligen")
 # Whose a value is: that of the first of these that its node is given.
-MAKERS = {"conditioning": ("clip", "conditioning"), "latent": ("model", "vae", "latent")}
+MAKERS = {
+    "conditioning": ("clip", "conditioning"),
+    "latent": ("model", "guider", "vae", "latent"),
+    "guider": ("model",),
+}
 
 
 def check_models(
@@ -160,7 +164,7 @@ class _Recipes:
                 given.setdefault(socket.type, []).append((socket.name, family))
         latents = [family for _, family in given.get("latent", [])]
         try:
-            for _, model in given.get("model", []):
+            for _, model in [*given.get("model", []), *given.get("guider", [])]:
                 for socket_name, family in given.get("conditioning", []):
                     check_prompt(model, family, socket_name)
                 for family in latents:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponystudio.diffusion.families import Family, families, find_family
 from ponystudio.diffusion.loading import control_part
-from ponystudio.diffusion.loading.model_parts import PARTS, Hints, ModelPart, Tensors, opened
+from ponystudio.diffusion.loading.model_parts import (
+    PARTS,
+    Hints,
+    ModelPart,
+    Tensors,
+    opened,
+    predicts,
+)
 from ponystudio.diffusion.loading.text_encoder_files import together
 from ponystudio.diffusion.weights import tensor_names
 from ponystudio.diffusion.weights.name_table import Naming
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from ponystudio.api import Model, Modifier
     from ponystudio.diffusion.weights.network import Network
 
 T = TypeVar("T")
@@ -49,6 +57,26 @@ def recognise(path: Path, kind: str) -> ModelFile:
     found = read_header(path)
     check_kind(found, kind)
     return found
+
+
+@dataclass(frozen=True)
+class DescribedDenoiser:
+    """What a denoiser says of itself, as `Denoiser` has it, told by headers alone."""
+
+    family: Family
+    prediction: str
+    zsnr: bool
+    guided: bool
+    modifiers: tuple[Modifier, ...]
+
+
+def describe(model: Model) -> DescribedDenoiser:
+    """How a model counts its noise, without its weights. Raises what `recognise` raises."""
+    info, family = recognise(Path(model.path), "diffusion_models"), find_family(model.family)
+    prediction, zsnr = predicts(info, dict(model.options))
+    return DescribedDenoiser(
+        family, prediction or family.prediction, zsnr, info.guided, model.modifiers
+    )
 
 
 def load(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ponystudio.errors import ParamChoice
+
 
 @dataclass(frozen=True)
 class SamplerSpec:
     """A sampler: a function of this package and what others must know of it.
 
     `module` of this package has the function, called `name` where `function` is "". `a1111_name`:
-    what A1111 and its descendants call it. `options`: which of its keywords may be chosen, and
-    "s_noise", the strength of its noise, where it takes any. `brownian`: that noise is increments
-    of a Brownian path, the others draw it afresh; `gpu`: drawn by the device's own generator.
-    `unguided`: it needs what the negative prompt alone gives, too. `flow`: it also serves models
-    that predict flow.
+    what A1111 and its descendants call it. `options`: which of its keywords may be chosen;
+    "s_noise", the strength of its noise, where it takes any; "end", one of DDIM_ENDS. `brownian`:
+    that noise is increments of a Brownian path, the others draw it afresh; `gpu`: drawn by the
+    device's own generator. `unguided`: it needs what the negative prompt alone gives, too.
+    `orders`: the least and the highest, where that may be chosen. `reverses`: it also goes from a
+    picture to its noise. `flow`: it also serves models that predict flow.
     """
 
     name: str
@@ -25,6 +28,8 @@ class SamplerSpec:
     brownian: bool = False
     gpu: bool = False
     unguided: bool = False
+    orders: tuple[int, int] = (1, 4)
+    reverses: bool = False
     flow: bool = True
 
 
@@ -39,18 +44,20 @@ def _sde(name: str, a1111_name: str, *options: str) -> tuple[SamplerSpec, Sample
 
 # One more sampler is its function and a row here.
 SAMPLER_SPECS = (
-    SamplerSpec("euler", "Euler", "euler"),
+    SamplerSpec("euler", "Euler", "euler", reverses=True),
     SamplerSpec("euler_cfg_pp", "Euler CFG++", "cfg_pp", unguided=True),
     SamplerSpec("euler_ancestral", "Euler a", "euler", options=_FRESH),
     SamplerSpec("euler_ancestral_cfg_pp", "Euler a CFG++", "cfg_pp", options=_FRESH, unguided=True),
-    SamplerSpec("heun", "Heun", "euler"),
+    SamplerSpec("heun", "Heun", "euler", reverses=True),
     SamplerSpec("heunpp2", "HeunPP2", "euler"),
-    SamplerSpec("dpm_2", "DPM2", "euler"),
+    SamplerSpec("dpm_2", "DPM2", "euler", reverses=True),
     SamplerSpec("dpm_2_ancestral", "DPM2 a", "euler", options=_FRESH),
-    SamplerSpec("lms", "LMS", "multistep", options=("order",)),
+    SamplerSpec("lms", "LMS", "multistep", options=("order",), reverses=True),
     SamplerSpec("dpm_fast", "DPM fast", "dpm_solver", options=_FRESH),
-    SamplerSpec("dpm_adaptive", "DPM adaptive", "dpm_solver", options=(*_FRESH, "order")),
-    SamplerSpec("dpmpp_2m", "DPM++ 2M", "dpmpp"),
+    SamplerSpec(
+        "dpm_adaptive", "DPM adaptive", "dpm_solver", options=(*_FRESH, "order"), orders=(2, 3)
+    ),
+    SamplerSpec("dpmpp_2m", "DPM++ 2M", "dpmpp", reverses=True),
     SamplerSpec("dpmpp_2m_cfg_pp", "DPM++ 2M CFG++", "cfg_pp", unguided=True),
     *_sde("dpmpp_2m_sde", "DPM++ 2M SDE", "solver"),
     *_sde("dpmpp_2m_sde_heun", "DPM++ 2M SDE Heun"),
@@ -62,13 +69,13 @@ SAMPLER_SPECS = (
     ),
     # In x_σ = x₀ + σ·ε DDIM is Euler's method, and DDPM is its ancestral form: the posterior of the
     # variance-preserving process, of which flow models have none.
-    SamplerSpec("ddim", "DDIM", "euler", function="euler"),
+    SamplerSpec("ddim", "DDIM", "euler", function="euler", options=("end",), reverses=True),
     SamplerSpec("ddpm", "DDPM", "euler", function="euler_ancestral", flow=False),
     SamplerSpec("uni_pc", "UniPC", "unipc"),
     SamplerSpec("uni_pc_bh2", "UniPC BH2", "unipc"),
     SamplerSpec("ipndm", "IPNDM", "multistep", options=("order",)),
     SamplerSpec("ipndm_v", "IPNDM_V", "multistep", options=("order",)),
-    SamplerSpec("deis", "DEIS", "multistep", options=("order",)),
+    SamplerSpec("deis", "DEIS", "multistep", options=("order",), orders=(1, 3)),
     SamplerSpec("res_multistep", "Res Multistep", "multistep"),
     SamplerSpec("res_multistep_cfg_pp", "Res Multistep CFG++", "cfg_pp", unguided=True),
     SamplerSpec("res_multistep_ancestral", "Res Multistep a", "multistep", options=_FRESH),
@@ -81,7 +88,7 @@ SAMPLER_SPECS = (
     ),
     SamplerSpec("gradient_estimation", "Gradient Estimation", "multistep"),
     SamplerSpec("gradient_estimation_cfg_pp", "Gradient Estimation CFG++", "cfg_pp", unguided=True),
-    SamplerSpec("er_sde", "ER SDE", "sde", options=("s_noise", "order")),
+    SamplerSpec("er_sde", "ER SDE", "sde", options=("s_noise", "order"), orders=(1, 3)),
     SamplerSpec("seeds_2", "SEEDS 2", "sde", options=(*_FRESH, "r")),
     SamplerSpec("seeds_3", "SEEDS 3", "sde", options=_FRESH),
     SamplerSpec("sa_solver", "SA Solver", "sde", options=_FRESH),
@@ -93,8 +100,15 @@ SAMPLERS = tuple(spec.name for spec in SAMPLER_SPECS)
 
 
 def find_sampler(name: str) -> SamplerSpec:
-    """The row of that name. Raises KeyError."""
-    return {spec.name: spec for spec in SAMPLER_SPECS}[name]
+    """The row of that name. Raises ParamChoice."""
+    for spec in SAMPLER_SPECS:
+        if spec.name == name:
+            return spec
+    raise ParamChoice(
+        f"There is no {name!r} to choose.",
+        remedy=f"Choose one of: {', '.join(spec.name for spec in SAMPLER_SPECS)}.",
+        socket="sampler",
+    )
 
 
 # Each schedule with what A1111 calls it; "auto" is the one that suits the model.
@@ -123,7 +137,8 @@ NOISES = ("cpu", "gpu")
 DDIM_ENDS = ("zero", "alpha0")
 
 
-def supports(sampler: str, prediction: str) -> bool:
-    """Whether a sampler can be used with a model that predicts "eps", "v" or "flow"."""
-    known = {spec.name: spec for spec in SAMPLER_SPECS}.get(sampler)
-    return known is not None and (known.flow or prediction != "flow")
+# What DPM++ 2M SDE takes for the D of a step: that of its middle, or the mean of its ends.
+SOLVERS = ("midpoint", "heun")
+
+# How a guider goes from one prompt over a second to the third.
+DUAL_STYLES = ("regular", "nested")

@@ -7,10 +7,15 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ponystudio.api import Noise
+
 # From σ and σ_next to standard normal noise of x's shape, on x's device.
-Noise = Callable[[Tensor, Tensor], Tensor]
+Draw = Callable[[Tensor, Tensor], Tensor]
 
 _SEEDS = 2**64
+
+# Cosine beyond which two noises have no arc between them.
+_PARALLEL = 0.9995
 
 # Of the tolerance 1e-6 to which torchsde resolves a path by default.
 _TREE_DIGITS = 6
@@ -30,7 +35,36 @@ def first(shape: Sequence[int], seed: int, *, batch_index: Sequence[int] | None 
     return torch.cat([drawn[i] for i in batch_index])
 
 
-def between(x: Tensor, seed: int, *, source: str = "cpu") -> Noise:
+def of(noise: Noise, shape: Sequence[int], batch_index: Sequence[int] | None = None) -> Tensor:
+    """The `first` noise that a node asks for: none at all, that of its seed, or a variation."""
+    if noise.off:
+        return torch.zeros(tuple(shape))
+    drawn = first(shape, noise.seed, batch_index=batch_index)
+    if not noise.variation:
+        return drawn
+    other = first(shape, noise.variation_seed, batch_index=batch_index)
+    return turned(drawn, other, noise.variation)
+
+
+def turned(low: Tensor, high: Tensor, share: float) -> Tensor:
+    """From noise to other noise [B,C,h,w] along the arc between them, as A1111 does for variations.
+
+    Each column of each channel has an arc of its own; where they are all but parallel the way is
+    straight.
+    """
+    along = -2
+    cosine = (_direction(low, along) * _direction(high, along)).sum(along, keepdim=True)
+    if cosine.mean() > _PARALLEL:
+        return torch.lerp(low, high, share)
+    angle = torch.acos(cosine.clamp(-1, 1))
+    return (torch.sin((1 - share) * angle) * low + torch.sin(share * angle) * high) / angle.sin()
+
+
+def _direction(x: Tensor, along: int) -> Tensor:
+    return x / torch.linalg.vector_norm(x, dim=along, keepdim=True)
+
+
+def between(x: Tensor, seed: int, *, source: str = "cpu") -> Draw:
     """The fresh noise that ancestral samplers add at each step.
 
     `source` "cpu" draws on the CPU and gives the same numbers on every device; "gpu" draws with
@@ -46,7 +80,7 @@ def between(x: Tensor, seed: int, *, source: str = "cpu") -> Noise:
     return draw
 
 
-def brownian(x: Tensor, seed: int, sigmas: Tensor, *, source: str = "cpu") -> Noise:
+def brownian(x: Tensor, seed: int, sigmas: Tensor, *, source: str = "cpu") -> Draw:
     """Increments of one Brownian path W over σ, so that the picture does not depend on the steps.
 
     The noise from σ to σ_next is (W(σ_next) − W(σ)) / √|σ_next − σ|. Drawn on the CPU, or with the
@@ -73,7 +107,7 @@ def brownian(x: Tensor, seed: int, sigmas: Tensor, *, source: str = "cpu") -> No
     return draw
 
 
-def scaled(noise: Noise, strength: float) -> Noise:
+def scaled(noise: Draw, strength: float) -> Draw:
     """Noise of that standard deviation."""
     if strength == 1:
         return noise

@@ -138,7 +138,12 @@ class Parameterisation(ABC):
 
     @abstractmethod
     def finish(self, x: Tensor, σ: Tensor) -> Tensor:
-        """x at the last noise level as a latent: itself at σ = 0."""
+        """x at the last noise level as a latent without noise: itself at σ = 0."""
+
+    @abstractmethod
+    def left(self, x: Tensor, σ: Tensor) -> Tensor:
+        """x at the last noise level as a latent that keeps its noise: `start` without further noise
+        gives x again."""
 
     @abstractmethod
     def ancestral(self, σ: Tensor, σ_next: Tensor, η: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
@@ -238,6 +243,9 @@ class VP(Parameterisation):
         """√ᾱ·x, the variance-preserving form, is the latent where noise is left."""
         return x / (1 + σ**2).sqrt()
 
+    def left(self, x: Tensor, _: Tensor) -> Tensor:
+        return x
+
     def ancestral(self, σ: Tensor, σ_next: Tensor, η: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         # In float32, whose basic operations are the same on every CPU: the midpoint of σ and σ_down
         # is σ_next but for roundings, and these must be the peers' where it lies halfway in time.
@@ -300,7 +308,10 @@ class Flow(Parameterisation):
         return σ * noise + (1 - σ) * latent
 
     def finish(self, x: Tensor, σ: Tensor) -> Tensor:
-        return x / (1 - σ)
+        return self.left(x, σ)
+
+    def left(self, x: Tensor, σ: Tensor) -> Tensor:
+        return x / (1 - σ) if σ < 1 else x
 
     def ancestral(self, σ: Tensor, σ_next: Tensor, η: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         ratio = σ_next / σ

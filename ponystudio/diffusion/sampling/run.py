@@ -1,17 +1,31 @@
-"""One sampling run: from a latent, noise and two prompts to a latent."""
+"""One sampling run: from a latent, noise and prompts along noise levels to a latent.
+
+`walk` takes the parts; `levels` and `guidance_of` make some of them; `sample` puts together what is
+mostly wanted.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from ponystudio.api import Conditioning, Differential, Latent, Models, Recipe, Shift
+from ponystudio.api import (
+    Conditioning,
+    Differential,
+    Guider,
+    Latent,
+    Models,
+    Noise,
+    Recipe,
+    Sampler,
+    Shift,
+)
 from ponystudio.api.modifiers import find
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.sampling import noise as noises
@@ -23,21 +37,24 @@ from ponystudio.diffusion.sampling.composition import (
 )
 from ponystudio.diffusion.sampling.fitting import check_latent, check_prompt
 from ponystudio.diffusion.sampling.guidance import (
+    Guidance,
     Guided,
     GuidedProtocol,
     Masked,
     classifier_free,
+    dual,
+    one,
 )
 from ponystudio.diffusion.sampling.modified_guidance import with_modifiers
 from ponystudio.diffusion.sampling.names import (
     DDIM_ENDS,
     NOISES,
-    SAMPLERS,
     SCHEDULES,
     find_sampler,
-    supports,
 )
+from ponystudio.diffusion.sampling.parameterisation import Predictor
 from ponystudio.diffusion.sampling.samplers import Process, samplers
+from ponystudio.diffusion.sampling.schedules import checked
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
 from ponystudio.errors import (
     FloatOverflow,
@@ -52,7 +69,13 @@ from ponystudio.errors import (
 OnStep = Callable[[int, int, Tensor], None]
 
 
-@torch.no_grad()
+class Sampled(NamedTuple):
+    """What a run ends with, and the last D(x, σ) on the way; latents [B,C,h,w] in VAE units."""
+
+    values: Tensor
+    denoised: Tensor
+
+
 def sample(
     denoiser: DenoiserProtocol,
     positive: Conditioning,
@@ -76,51 +99,131 @@ def sample(
 ) -> Tensor:
     """Denoise latents, guided by two prompts; the same arguments give the same result.
 
-    `values` [B,C,h,w] and the result are in VAE units; the result is float32 on the denoiser's
-    device, where all arithmetic on latents outside the network is float32 too. `seed` is taken
-    modulo 2⁶⁴. `denoise` in 0..1 is the share of the schedule that is run; 0 returns `values`.
-    `mask` [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown` is the latent of the picture
-    with a hole at the mask, which models for inpainting are shown. `scheduler`, `noise`, `ddim_end`
-    are of names.SCHEDULES, NOISES, DDIM_ENDS; `batch_index` is that of noise.first, `networks` and
-    `rows` those of composition.Composition. Whatever `on_step` raises ends the run.
+    `cfg` is that of guidance.classifier_free, `denoise` in 0..1 the share of the schedule that is
+    run; 0 returns `values`. `scheduler`, `noise`, `ddim_end` are of names.SCHEDULES, NOISES,
+    DDIM_ENDS. The rest is that of `walk`.
 
-    Raises ParamChoice and ParamRange for arguments outside these, MismatchedValues for prompts,
-    masks or latents that do not fit each other or the model, UnsupportedModel for a model that
-    wants more than a latent, NotANumber when the network overflows.
+    Raises ParamChoice and ParamRange for arguments outside these, and what `walk` raises.
     """
-    _check_choices(denoiser, steps, sampler, scheduler, noise, ddim_end)
+    method = Sampler(sampler, (("end", ddim_end),) if sampler == "ddim" else ())
+    _check_choice("ddim_end", ddim_end, DDIM_ENDS)
+    return walk(
+        denoiser,
+        classifier_free(positive, negative, cfg, both=find_sampler(sampler).unguided),
+        values,
+        levels(denoiser, values, scheduler, steps, sampler=sampler, denoise=denoise),
+        sampler=method,
+        noise=Noise(seed, noise),
+        mask=mask,
+        shown=shown,
+        batch_index=batch_index,
+        networks=networks,
+        rows=rows,
+        on_step=on_step,
+    ).values
+
+
+def levels(
+    denoiser: Predictor,
+    values: Tensor,
+    scheduler: str,
+    steps: int,
+    *,
+    sampler: str = "",
+    denoise: float = 1.0,
+) -> Tensor:
+    """The noise levels of `schedules.sigmas` for a model and a latent [B,C,h,w].
+
+    `scheduler` is of names.SCHEDULES; "auto" is the model's own. `sampler`: where it is named, its
+    schedule may lack a level, as with the peers. Raises ParamChoice and ParamRange.
+    """
+    if sampler:
+        _check_sampler(denoiser, sampler)
+    _check_choice("scheduler", scheduler, SCHEDULES)
+    if steps < 1:
+        raise ParamRange(
+            f"{steps} steps make no picture.", remedy="Use at least 1.", socket="steps"
+        )
+    space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
+    schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
+    return sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
+
+
+def guidance_of(guider: Guider, sampler: str) -> Guidance:
+    """How a guider's prompts make one D(x, σ), for a sampler that may want one of them besides."""
+    positive, middle, negative = guider.positive, guider.middle, guider.negative
+    if guider.rule == "cfg" and negative:
+        both = find_sampler(sampler).unguided
+        return classifier_free(positive, negative, guider.cfg, both=both)
+    if guider.rule in ("dual", "nested") and middle and negative:
+        nested = guider.rule == "nested"
+        return dual(positive, middle, negative, guider.cfg, guider.cfg_middle, nested=nested)
+    return one(positive)
+
+
+@torch.no_grad()
+def walk(
+    denoiser: DenoiserProtocol,
+    guidance: Guidance,
+    values: Tensor,
+    sigmas: Tensor,
+    *,
+    sampler: Sampler,
+    noise: Noise,
+    mask: Tensor | None = None,
+    shown: Tensor | None = None,
+    batch_index: Sequence[int] | None = None,
+    networks: Mapping[Recipe, Any] = MappingProxyType({}),
+    rows: int | None = None,
+    on_step: OnStep | None = None,
+) -> Sampled:
+    """Take latents along noise levels; the same arguments give the same result.
+
+    `values` [B,C,h,w] and the result are in VAE units; the result is float32 on the denoiser's
+    device, where all arithmetic on latents outside the network is float32 too. `sigmas` are of
+    float64 on the CPU; with fewer than two `values` come back. Where they end above 0, so does the
+    result: its noise is in it. `mask` [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown`
+    is the latent of the picture with a hole at the mask, which models for inpainting are shown.
+    `batch_index` is that of noise.first, `networks` and `rows` those of composition.Composition.
+    Whatever `on_step` raises ends the run.
+
+    Raises ParamChoice for a sampler, or source of noise, that is not there or does not serve the
+    model, ParamRange for noise levels that it cannot follow, MismatchedValues for prompts, masks or
+    latents that do not fit each other or the model, UnsupportedModel for a model that wants more
+    than a latent, NotANumber when the network overflows.
+    """
+    _check_sampler(denoiser, sampler.name)
+    _check_choice("noise", noise.source, NOISES)
+    spec, options = find_sampler(sampler.name), dict(sampler.options)
+    sigmas = checked(sigmas, rising=spec.reverses)
     values = _fitted(denoiser, values)
     _check_channels(denoiser, values, mask, shown)
     _check_size(denoiser.family, denoiser.largest, values)
     space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
-    schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
-    sigmas = sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
     values = values.to(denoiser.device, torch.float32)
     if len(sigmas) < 2:
-        return values
-    if sampler == "ddim" and ddim_end == "alpha0":
-        sigmas = torch.cat([sigmas[:-1], space.sigma_min[None]])
+        return Sampled(values, values)
+    finish = space.left
+    if options.pop("end", DDIM_ENDS[0]) == "alpha0" and sigmas[-1] == 0:
+        sigmas, finish = torch.cat([sigmas[:-1], space.sigma_min[None]]), space.finish
 
     latent = _to_sampler(denoiser, values)
-    first = noises.first(values.shape, seed, batch_index=batch_index).to(values.device)
+    first = noises.of(noise, values.shape, batch_index).to(values.device)
     height, width = (side * denoiser.family.downscale for side in values.shape[-2:])
-    spec = find_sampler(sampler)
     D: GuidedProtocol = Guided(
         denoiser,
         space,
-        with_modifiers(
-            classifier_free(positive, negative, cfg, both=spec.unguided), denoiser.modifiers
-        ),
+        with_modifiers(guidance, denoiser.modifiers),
         shape=values.shape,
         sizes=(height, width, 0, 0, height, width),
-        seed=seed,
+        seed=noise.seed,
         networks=networks,
         rows=rows,
         beside=_beside(denoiser, mask, shown, latent),
     )
     if mask is not None:
         # DDIM paints around noise of its own, as the peers do; the others around the first.
-        around = noises.first(values.shape, seed + 1) if sampler == "ddim" else first
+        around = noises.first(values.shape, noise.seed + 1) if sampler.name == "ddim" else first
         last = torch.maximum(sigmas[-1], space.sigma_min)
         D = Masked(
             D,
@@ -131,14 +234,16 @@ def sample(
             (sigmas[0], last) if find(denoiser.modifiers, Differential) else None,
         )
     between = (
-        noises.brownian(latent, seed, sigmas, source="gpu" if spec.gpu else "cpu")
+        noises.brownian(latent, noise.seed, sigmas, source="gpu" if spec.gpu else "cpu")
         if spec.brownian
-        else noises.between(latent, seed, source=noise)
+        else noises.between(latent, noise.seed, source=noise.source)
     )
 
     total = len(sigmas) - 1
-    process = Process(D, space, between, D.both)
-    run = samplers()[sampler](process, space.start(latent, first, sigmas[0]), sigmas)
+    drawn = noises.scaled(between, float(options.pop("s_noise", 1.0)))
+    process = Process(D, space, drawn, D.both)
+    method = samplers()[sampler.name]
+    run = method(process, space.start(latent, first, sigmas[0]), sigmas, **options)
     for step, (x, denoised) in enumerate(run, 1):
         # Waiting for the device here also keeps progress and cancel honest on GPUs.
         if not torch.isfinite(x).all():
@@ -148,33 +253,26 @@ def sample(
             )
         if on_step is not None:
             on_step(step, total, _from_sampler(denoiser, denoised))
-    return _from_sampler(denoiser, space.finish(x, sigmas[-1]))
+    return Sampled(
+        _from_sampler(denoiser, finish(x, sigmas[-1])), _from_sampler(denoiser, denoised)
+    )
 
 
-def _check_choices(
-    denoiser: DenoiserProtocol, steps: int, sampler: str, scheduler: str, noise: str, ddim_end: str
-) -> None:
-    for socket, value, choices in (
-        ("sampler", sampler, SAMPLERS),
-        ("scheduler", scheduler, SCHEDULES),
-        ("noise", noise, NOISES),
-        ("ddim_end", ddim_end, DDIM_ENDS),
-    ):
-        if value not in choices:
-            raise ParamChoice(
-                f"There is no {value!r} to choose.",
-                remedy=f"Choose one of: {', '.join(choices)}.",
-                socket=socket,
-            )
-    if not supports(sampler, denoiser.prediction):
+def _check_sampler(denoiser: Predictor, sampler: str) -> None:
+    if not find_sampler(sampler).flow and denoiser.prediction == "flow":
         raise ParamChoice(
             f"The sampler {sampler} does not work with {denoiser.family.title}.",
             remedy="Choose euler, for example.",
             socket="sampler",
         )
-    if steps < 1:
-        raise ParamRange(
-            f"{steps} steps make no picture.", remedy="Use at least 1.", socket="steps"
+
+
+def _check_choice(socket: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ParamChoice(
+            f"There is no {value!r} to choose.",
+            remedy=f"Choose one of: {', '.join(choices)}.",
+            socket=socket,
         )
 
 
@@ -187,23 +285,24 @@ def _fitted(denoiser: DenoiserProtocol, values: Tensor) -> Tensor:
 
 
 def check_inputs(
-    family: str, positive: Conditioning, negative: Conditioning, latent: Latent, largest: int
+    family: str, prompts: Iterable[tuple[str, Conditioning]], latent: Latent, largest: int
 ) -> None:
     """Raise MismatchedValues for what is made for other models than those of `family`, or larger
-    than the `largest` picture, in pixels a side, that the model knows (0: no limit)."""
+    than the `largest` picture, in pixels a side, that the model knows (0: no limit). `prompts` come
+    with the names of their sockets."""
     ours = find_family(family)
     cells = latent.values.shape[-2], latent.values.shape[-1]
-    for socket, prompt in (("positive", positive), ("negative", negative)):
+    for socket, prompt in prompts:
         check_prompt(family, prompt.family, socket)
         check_areas(prompt.entries, cells, ours.downscale, socket)
     check_latent(family, latent.family)
     _check_size(ours, largest // ours.downscale, latent.values)
 
 
-def guidance_notes(family: str, cfg: float) -> Iterator[str]:
-    """What there is to say of this guidance before a model of the family is opened."""
-    ours = find_family(family)
-    if ours.guidance and cfg != 1:
+def guidance_notes(guider: Guider) -> Iterator[str]:
+    """What there is to say of this guidance before its model is opened."""
+    ours = find_family(guider.family)
+    if ours.guidance and guider.rule != "one" and guider.cfg != 1:
         yield (
             f"{ours.title} was made for guidance 1: other values take twice as long, and are for"
             " models that were trained further."
@@ -240,7 +339,7 @@ def opened(
         }
 
 
-def with_wider_numbers(attempt: Callable[[bool], Tensor], note: Callable[[str], None]) -> Tensor:
+def with_wider_numbers(attempt: Callable[[bool], Sampled], note: Callable[[str], None]) -> Sampled:
     """What `attempt(False)` gives; `attempt(True)`, in a dtype that does not overflow, where that
     of the first did. `note` is told why it was begun again."""
     try:

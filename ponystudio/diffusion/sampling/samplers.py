@@ -10,7 +10,7 @@ from importlib import import_module
 from torch import Tensor
 
 from ponystudio.diffusion.sampling.names import SAMPLER_SPECS
-from ponystudio.diffusion.sampling.noise import Noise
+from ponystudio.diffusion.sampling.noise import Draw
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
 
 # D(x, σ): x [B,C,h,w] at noise level σ without its noise.
@@ -29,7 +29,7 @@ class Process:
 
     D: Denoise
     space: Parameterisation
-    noise: Noise
+    noise: Draw
     sides: DenoiseBoth | None = None
 
     def both(self, x: Tensor, σ: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,11 +51,11 @@ Steps = Iterator[tuple[Tensor, Tensor]]
 
 # From x at the first noise level through all of them. Samplers never write into x or D. Further
 # keywords are the options of their rows in `names.py`.
-Sampler = Callable[..., Steps]
+Method = Callable[..., Steps]
 
 
 @cache
-def samplers() -> dict[str, Sampler]:
+def samplers() -> dict[str, Method]:
     """Every sampler by its name."""
     return {
         spec.name: getattr(

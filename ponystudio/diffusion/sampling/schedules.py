@@ -37,8 +37,8 @@ def sigmas(
     """
     if denoise <= 0:
         return torch.empty(0, dtype=torch.float64)
-    part = denoise <= _FULL
-    n = int(min(steps / denoise, 2 * _LONGEST)) if part else steps
+    some = denoise <= _FULL
+    n = int(min(steps / denoise, 2 * _LONGEST)) if some else steps
     if n > _LONGEST:
         raise ParamRange(
             f"{steps} steps for {denoise:g} of a run are part of a run of over {_LONGEST:,} steps.",
@@ -50,7 +50,7 @@ def sigmas(
     if discard and len(levels) > 1:
         levels = levels[:-1]
     levels = torch.cat([rounded(levels), torch.zeros(1, dtype=torch.float64)])
-    if part:
+    if some:
         levels = levels[-(steps + 1) :]
     # With more steps than table entries some repeat; a step of no length is no step.
     return torch.unique_consecutive(levels)
@@ -143,6 +143,74 @@ def align_your_steps(space: Parameterisation, n: int) -> Tensor:
             socket="scheduler",
         )
     return aligned_levels(space.aligned, n)
+
+
+# Parts of a run
+
+
+def part(levels: Tensor, first: int, last: int, *, leftover: bool) -> Tensor:
+    """The levels of the steps from number `first` up to `last`, counted from 0; fewer than two
+    where there are none. Where the run goes on after them, and its noise is no `leftover`, the last
+    of them goes to 0.
+    """
+    if last < len(levels) - 1:
+        levels = levels[: last + 1]
+        if not leftover and len(levels):
+            levels = torch.cat([levels[:-1], levels.new_zeros(1)])
+    return levels[first:] if first < len(levels) - 1 else levels[:0]
+
+
+def split(levels: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """Before and after a step; both have the level between them."""
+    return levels[: step + 1], levels[step:]
+
+
+def split_at_share(levels: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """So that the second part is that share of the steps."""
+    steps = max(len(levels) - 1, 0)
+    after = round(steps * share)
+    return levels[: len(levels) - after if after else 0], levels[steps - after :]
+
+
+def flipped(levels: Tensor) -> Tensor:
+    """Rising; 0, from which no step leads, becomes 1e-4."""
+    levels = levels.flip(0)
+    return torch.where((torch.arange(len(levels)) == 0) & (levels == 0), 1e-4, levels)
+
+
+def turbo(space: Parameterisation, steps: int, denoise: float) -> Tensor:
+    """The steps that SD and SDXL Turbo were distilled to: from every hundredth entry of the table,
+    counted from the top, those from the share `denoise` on.
+    """
+    first = 10 - int(10 * denoise)
+    times = torch.arange(999, 0, -100, dtype=torch.float64)[first : first + steps]
+    return torch.cat([rounded(space.sigma(times)), torch.zeros(1, dtype=torch.float64)])
+
+
+def ended(levels: Tensor) -> Tensor:
+    """Positive levels as those of a run, with its 0."""
+    run = torch.cat([rounded(levels), torch.zeros(1, dtype=torch.float64)])
+    return torch.unique_consecutive(run)
+
+
+def checked(levels: Tensor, *, rising: bool) -> Tensor:
+    """The levels of a run, none of them twice. Raises ParamRange where they are none, or do not
+    fall; they may rise from first to last where `rising` allows it.
+    """
+    levels = torch.unique_consecutive(levels)
+    if not torch.isfinite(levels).all() or (levels < 0).any():
+        raise ParamRange("A noise level is below 0, or no number.", remedy="Make them anew.")
+    steps = levels.diff()
+    up = torch.nonzero(steps > 0)
+    if not len(up) or (rising and len(up) == len(steps)):
+        return levels
+    step = int(up[0]) + 1
+    raise ParamRange(
+        f"The noise levels rise at step {step}, from {levels[step - 1]:.4g} to {levels[step]:.4g}.",
+        remedy="Let them fall; from first to last they may rise only with euler, heun, dpm_2, lms,"
+        " dpmpp_2m or ddim, which then go from a picture to its noise.",
+        socket="sigmas",
+    )
 
 
 # Levels by their own ends, for those who choose these

@@ -114,6 +114,22 @@ def _pairs_in(line: str) -> Iterator[tuple[str, str]]:
 _LORA: Mapping[str, Any] = {"file": "", "strength": 1.0, "clip_strength": 1.0}
 
 
+# Nodes that sample; and, for a run by parts, the socket and the nodes behind it that say what the
+# others say themselves.
+_RUNS = ("core.sample", "core.sample_steps", "core.sample_custom")
+_GUIDES = ("core.guide", "core.guide_one", "core.guide_dual")
+_LEVELS = ("core.make_sigmas", "core.turbo_sigmas", "core.ays_sigmas", "core.range_sigmas")
+_PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "steps": ("sigmas", _LEVELS),
+    "scheduler": ("sigmas", _LEVELS),
+    "denoise": ("sigmas", _LEVELS),
+    "sampler": ("sampler", ("core.choose_sampler",)),
+    "seed": ("noise", ("core.random_noise",)),
+    "off": ("noise", ("core.random_noise",)),
+    "cfg": ("guider", _GUIDES),
+}
+
+
 class _Lora(NamedTuple):
     file: str
     strength: float
@@ -146,25 +162,43 @@ class _Reader:
             yield from found
             wave = [link.source for node in found for link in node.inputs.values()]
 
-    def first(self, node: Node | None, socket: str, type: str) -> Node | None:
-        return next((item for item in self.upstream(node, socket) if item.type == type), None)
+    def first(self, node: Node | None, socket: str, *types: str) -> Node | None:
+        return next((item for item in self.upstream(node, socket) if item.type in types), None)
+
+    def said(self, run: Node, param: str, missing: Any = None) -> Any:
+        """A param of a run, whichever node says it."""
+        if run.type != "core.sample_custom":
+            return self.value(run, param, missing)
+        socket, types = _PARTS[param]
+        return self.value(self.first(run, socket, *types), param, missing)
+
+    def guide(self, run: Node) -> Node:
+        """The node of a run that has the model and the prompts."""
+        return self.first(run, "guider", *_GUIDES) or run
+
+    def begins(self, run: Node) -> bool:
+        """Whether it begins from noise of its own, and does not go on with that of another."""
+        if run.type == "core.sample_steps":
+            return bool(self.value(run, "add_noise", True))
+        return run.type == "core.sample" or not self.said(run, "off", False)
 
     def samplers(self, node: str) -> list[Node]:
-        """The samplers that worked on the picture one after the other, the first one first."""
+        """The samplers that worked on the picture one after the other, the first one first; of
+        parts of one run that which begins it."""
         chain: list[Node] = []
-        found = self.first(self.graph.nodes.get(node), "", "core.sample")
+        found = self.first(self.graph.nodes.get(node), "", *_RUNS)
         while found and found not in chain:
             chain.insert(0, found)
-            found = self.first(found, "latent", "core.sample")
-        return chain
+            found = self.first(found, "latent", *_RUNS)
+        return [run for run in chain if self.begins(run)] or chain[:1]
 
-    def prompt(self, sampler: Node, side: str) -> Node | None:
-        return self.first(sampler, side, "core.encode_prompt")
+    def prompt(self, run: Node, side: str) -> Node | None:
+        return self.first(self.guide(run), side, "core.encode_prompt")
 
-    def loras(self, sampler: Node) -> list[_Lora]:
+    def loras(self, run: Node) -> list[_Lora]:
         """In the order in which they were added."""
         found: list[_Lora] = []
-        for node in reversed(list(self.upstream(sampler, "model"))):
+        for node in reversed(list(self.upstream(self.guide(run), "model"))):
             if node.type == "core.apply_lora":
                 found.append(_Lora(*(self.value(node, *field) for field in _LORA.items())))
             elif node.type == "core.apply_loras":
@@ -183,22 +217,24 @@ def _pairs(
     """What stands in the last line, without what is not known."""
     first, last = runs[0], runs[-1]
     canvas = reader.first(first, "latent", "core.empty_latent")
-    checkpoint = reader.value(reader.first(first, "model", "core.load_checkpoint"), "file")
+    checkpoint = reader.value(
+        reader.first(reader.guide(first), "model", "core.load_checkpoint"), "file"
+    )
     vae = reader.value(reader.first(reader.graph.nodes.get(node), "", "core.load_vae"), "file")
     loras = [lora.file for lora in reader.loras(first)]
     positive = reader.prompt(first, "positive")
     width = reader.value(canvas, "width", size[0])
     height = reader.value(canvas, "height", size[1])
-    strength = reader.value(last, "denoise", 1.0)
+    strength = reader.said(last, "denoise", 1.0)
     lora_hashes = ", ".join(
         f"{_stem(file)}: {hashes[file][:12]}" for file in loras if file in hashes
     )
     found: dict[str, Any] = {
-        "Steps": reader.value(first, "steps"),
-        "Sampler": reader.value(first, "sampler"),
-        "Schedule type": reader.value(first, "scheduler"),
-        "CFG scale": reader.value(first, "cfg"),
-        "Seed": reader.value(first, "seed"),
+        "Steps": reader.said(first, "steps"),
+        "Sampler": reader.said(first, "sampler"),
+        "Schedule type": reader.said(first, "scheduler"),
+        "CFG scale": reader.said(first, "cfg"),
+        "Seed": reader.said(first, "seed"),
         "Size": f"{width}x{height}",
         "Model hash": hashes.get(checkpoint, "")[:10] if checkpoint else None,
         "Model": checkpoint and _stem(checkpoint),
@@ -211,7 +247,7 @@ def _pairs(
     }
     if last is not first:
         found["Hires upscale"] = round(size[0] / width, 2)
-        found["Hires steps"] = reader.value(last, "steps")
+        found["Hires steps"] = reader.said(last, "steps")
     if reader.value(positive, "dialect") == "comfyui":
         found["Prompt dialect"] = "comfyui"
     yield from ((name, value) for name, value in found.items() if value not in (None, ""))

@@ -14,7 +14,7 @@ import sys
 import torch
 
 from ponystudio.diffusion.families import find_family
-from ponystudio.diffusion.sampling.names import SAMPLERS, supports
+from ponystudio.diffusion.sampling.names import SAMPLERS, find_sampler
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import SCHEDULES, sigmas
@@ -37,7 +37,7 @@ def digests() -> list[str]:
         lines += [
             f"{name} {sampler} {_digest(_states(space, sampler))}"
             for sampler in SAMPLERS
-            if supports(sampler, space.prediction)
+            if find_sampler(sampler).flow or space.prediction != "flow"
         ]
     return lines
 

@@ -13,10 +13,10 @@ from ponystudio.diffusion.sampling.names import (
     SCHEDULES,
     SamplerSpec,
     find_sampler,
-    supports,
 )
 from ponystudio.diffusion.sampling.samplers import samplers
 from ponystudio.diffusion.sampling.schedules import SCHEDULES as LEVELS_OF
+from ponystudio.errors import ParamChoice
 
 
 def test_every_name_has_its_mathematics_and_no_more():
@@ -28,7 +28,7 @@ def test_every_name_has_its_mathematics_and_no_more():
 @pytest.mark.parametrize("spec", SAMPLER_SPECS, ids=lambda spec: spec.name)
 def test_what_may_be_chosen_is_what_the_function_takes(spec):
     takes = inspect.signature(samplers()[spec.name]).parameters
-    assert {name for name in spec.options if name != "s_noise"} <= set(takes)
+    assert {name for name in spec.options if name not in ("s_noise", "end")} <= set(takes)
     assert ("eta" in takes) == ("eta" in spec.options) or spec.name == "ddpm"
 
 
@@ -46,17 +46,14 @@ def test_auto_is_offered_first():
     assert SCHEDULES[0] == "auto"
 
 
-def test_every_sampler_serves_eps_and_v():
-    assert all(supports(sampler, kind) for sampler in SAMPLERS for kind in ("eps", "v"))
+def test_all_but_the_posterior_of_a_chain_serve_flow():
+    assert [spec.name for spec in SAMPLER_SPECS if not spec.flow] == ["ddpm"]
 
 
-def test_ddpm_is_refused_for_flow_and_euler_is_not():
-    assert not supports("ddpm", "flow")
-    assert supports("euler", "flow")
-
-
-def test_an_unknown_sampler_is_supported_by_nothing():
-    assert not supports("eular", "eps")
+def test_an_unknown_sampler_is_named_with_those_there_are():
+    with pytest.raises(ParamChoice, match="eular") as caught:
+        find_sampler("eular")
+    assert "dpmpp_3m_sde_gpu" in caught.value.remedy
 
 
 @pytest.fixture
@@ -73,8 +70,7 @@ def toy(monkeypatch):
 def test_a_row_is_all_that_a_function_needs_to_be_a_sampler(toy):
     assert samplers()["toy"] is euler.heun
     assert list(samplers())[-1] == "toy"
-    assert supports("toy", "eps")
-    assert not supports("toy", "flow")
+    assert find_sampler("toy") is toy
 
 
 def test_names_load_no_torch():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from helpers.paths import DATA, needs_data
@@ -64,6 +66,51 @@ PLAIN = Graph.of(
     sampler("sampler", "canvas"),
     *finish("sampler"),
 )
+
+
+def by_parts() -> Graph:
+    """The plain picture of nodes for the parts of a run."""
+    prompts = {"positive": Link("positive", "conditioning")}
+    prompts["negative"] = Link("negative", "conditioning")
+    model = {"model": Link("ckpt", "model")}
+    said = SAMPLER
+
+    def part(id: str, type: str, inputs: dict[str, Link], *names: str) -> Node:
+        return Node(id, f"core.{type}", params={name: said[name] for name in names}, inputs=inputs)
+
+    run = {
+        "noise": Link("noise", "noise"),
+        "guider": Link("guide", "guider"),
+        "sampler": Link("choose", "sampler"),
+        "sigmas": Link("levels", "sigmas"),
+        "latent": Link("canvas", "latent"),
+    }
+    return Graph.of(
+        *(node for node in PLAIN.nodes.values() if node.id != "sampler"),
+        part("noise", "random_noise", {}, "seed"),
+        part("guide", "guide", {**model, **prompts}, "cfg"),
+        part("choose", "choose_sampler", {}, "sampler"),
+        part("levels", "make_sigmas", model, "scheduler", "steps", "denoise"),
+        part("sampler", "sample_custom", run),
+    )
+
+
+def in_steps() -> Graph:
+    """The plain picture of a run in two parts."""
+    first = replace(PLAIN.nodes["sampler"], id="first", type="core.sample_steps")
+    rest = replace(
+        first,
+        id="sampler",
+        params={**first.params, "add_noise": False},
+        inputs={**first.inputs, "latent": Link("first", "latent")},
+    )
+    others = (node for node in PLAIN.nodes.values() if node.id != "sampler")
+    return Graph.of(*others, first, rest)
+
+
+@pytest.mark.parametrize("graph", [by_parts(), in_steps()], ids=["by parts", "in steps"])
+def test_other_ways_to_sample_say_the_same(graph: Graph) -> None:
+    assert infotext(graph, "save", size=(512, 640)) == infotext(PLAIN, "save", size=(512, 640))
 
 
 def test_a_whole_text() -> None:
