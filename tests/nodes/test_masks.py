@@ -81,7 +81,12 @@ def test_growing_is_scipys_grey_dilation() -> None:
     values = torch.rand(1, 1, 9, 14, generator=torch.Generator().manual_seed(1))
     plus = numpy.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])
     for tapered, footprint in ((False, numpy.ones((3, 3))), (True, plus)):
-        for grow, step in ((3, ndimage.grey_dilation), (-2, ndimage.grey_erosion)):
+        for grow, step in (
+            (1, ndimage.grey_dilation),
+            (7, ndimage.grey_dilation),
+            (30, ndimage.grey_dilation),
+            (-2, ndimage.grey_erosion),
+        ):
             wanted = values[0, 0].numpy()
             for _ in range(abs(grow)):
                 wanted = step(wanted, footprint=footprint)

@@ -23,15 +23,15 @@ def blur(planes: Tensor, radius: int, sigma: float) -> Tensor:
     `sigma` in pixels.
     """
     import torch
+    from torch.nn.functional import conv2d
 
-    steps = torch.arange(-radius, radius + 1)
-    weights = torch.exp(-(steps.double() ** 2) / (2 * sigma**2))
-    weights = (weights / weights.sum()).tolist()
-    for axis in (-1, -2):
+    bell = torch.exp(-(torch.arange(-radius, radius + 1).double() ** 2) / (2 * sigma**2))
+    weights = (bell / bell.sum()).to(planes)
+    for axis, kernel in ((-1, weights[None, None, None]), (-2, weights[None, None, :, None])):
         length = planes.shape[axis]
         places = mirrored(torch.arange(-radius, length + radius), length).to(planes.device)
-        wide = planes.index_select(axis, places)
-        planes = sum(wide.narrow(axis, i, length) * weight for i, weight in enumerate(weights))
+        wide = planes.index_select(axis, places).flatten(0, 1)[:, None]
+        planes = conv2d(wide, kernel)[:, 0].unflatten(0, planes.shape[:2])
     return planes
 
 

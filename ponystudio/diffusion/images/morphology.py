@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -28,31 +29,51 @@ FEATHERS = ("even", "comfyui")
 def grown(mask: Tensor, by: int, *, tapered: bool) -> Tensor:
     """Grey dilation of masks [B,1,H,W] by so many pixels, erosion where `by` is negative.
 
-    Each pixel widens by what touches it, `by` times: all eight around it, or, tapered, the four at
-    its sides, so that corners are bevelled.
+    As if each pixel widened by what touches it, `by` times: all eight around it, or, tapered, the
+    four at its sides, so that corners are bevelled. O(log by) passes.
     """
-    from torch.nn.functional import max_pool2d
+    from torch.nn.functional import pad
 
     if by < 0:
         return -grown(-mask, -by, tapered=tapered)
+    wide = pad(mask, (by, by, by, by), value=-math.inf)
     if not tapered:
-        tall = max_pool2d(mask, (2 * by + 1, 1), stride=1, padding=(by, 0))
-        return max_pool2d(tall, (1, 2 * by + 1), stride=1, padding=(0, by))
-    for _ in range(by):
-        tall = max_pool2d(mask, (3, 1), stride=1, padding=(1, 0))
-        mask = max_pool2d(mask, (1, 3), stride=1, padding=(0, 1)).maximum(tall)
-    return mask
+        return _running_max(_running_max(wide, 2 * by + 1, -2), 2 * by + 1, -1)
+    # Diamonds of radius r around four points s ≤ r away make one of radius r + s. Those of radius 0
+    # need their middle, too.
+    radius = 0
+    while radius < by:
+        s = min(max(radius, 1), by - radius)
+        middle = wide[..., s:-s, s:-s]
+        sides = wide[..., : -2 * s, s:-s], wide[..., 2 * s :, s:-s]
+        ends = wide[..., s:-s, : -2 * s], wide[..., s:-s, 2 * s :]
+        four = sides[0].maximum(sides[1]).maximum(ends[0]).maximum(ends[1])
+        wide = four if radius else four.maximum(middle)
+        radius += s
+    return wide
 
 
 def grown_hole(hole: Tensor, window: int) -> Tensor:
     """A hole [B,1,H,W] of 0 and 1, widened to where a window of so many pixels a side around the
     pixel meets it; 0 leaves it. With an even window it grows by one less to the left and up."""
-    from torch.nn.functional import max_pool2d
+    from torch.nn.functional import pad
 
     if not window:
         return hole
-    wide = max_pool2d(hole, window, stride=1, padding=window // 2)
-    return wide[..., : hole.shape[-2], : hole.shape[-1]]
+    before, after = window // 2, window - 1 - window // 2
+    wide = pad(hole, (before, after, before, after))
+    return _running_max(_running_max(wide, window, -2), window, -1)
+
+
+def _running_max(values: Tensor, window: int, axis: int) -> Tensor:
+    """The maximum of each so many values that follow each other; so many less one fewer."""
+    width = 1
+    while width < window:
+        step = min(width, window - width)
+        length = values.shape[axis] - step
+        values = values.narrow(axis, 0, length).maximum(values.narrow(axis, step, length))
+        width += step
+    return values
 
 
 def feathered(
