@@ -12,6 +12,7 @@ from ponystudio.canvas.fields.number import NumberField
 from ponystudio.canvas.fields.prompt import PromptField
 from ponystudio.canvas.fields.rows import RowsField
 from ponystudio.canvas.fields.seed import SeedField
+from ponystudio.canvas.fields.swatch import ColourField
 from ponystudio.canvas.fields.text import TextField
 from ponystudio.canvas.fields.toggle import ToggleField
 
@@ -23,8 +24,14 @@ _MAKERS: dict[str, Callable[[ParamSpec], Field]] = {
     "bool": ToggleField,
     "file": FileField,
     "rows": lambda spec: RowsField(spec, for_spec),
-    "text": lambda spec: PromptField(spec) if spec.lines > 1 else TextField(spec),
+    "text": lambda spec: _text_field(spec)(spec),
 }
+
+
+def _text_field(spec: ParamSpec) -> type[Field]:
+    if spec.colour:
+        return ColourField
+    return PromptField if spec.lines > 1 else TextField
 
 
 def for_spec(spec: ParamSpec) -> Field:

@@ -60,6 +60,7 @@ PROMPT = NodeSpec(
         ParamSpec("text", "text", "", lines=5, prompt=True),
         ParamSpec("dialect", "choice", "a1111", choices=("a1111", "comfyui")),
         ParamSpec("note", "text", "", lines=3),
+        ParamSpec("ink", "text", "#0000ff", colour=True),
     ),
 )
 

@@ -10,6 +10,7 @@ from ponystudio.canvas.fields.number import NumberField
 from ponystudio.canvas.fields.prompt import PromptField
 from ponystudio.canvas.fields.registry import for_spec
 from ponystudio.canvas.fields.rows import RowsField
+from ponystudio.canvas.fields.swatch import ColourField
 from ponystudio.canvas.fields.text import TextField
 
 
@@ -19,6 +20,7 @@ from ponystudio.canvas.fields.text import TextField
         (ParamSpec("x", "int", 1), NumberField),
         (ParamSpec("x", "text", ""), TextField),
         (ParamSpec("x", "text", "", lines=4), PromptField),
+        (ParamSpec("x", "text", "#000000", colour=True), ColourField),
         (ParamSpec("x", "rows", [], fields=(ParamSpec("file", "file", ""),)), RowsField),
         (ParamSpec("x", "of a later version", None), Field),
     ],
