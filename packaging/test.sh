@@ -26,7 +26,8 @@ check "Style (ruff check)" "$python" -m ruff check .
 check "Layout (ruff format)" "$python" -m ruff format --check .
 check "Types (mypy)" "$python" -m mypy
 check "Who imports whom (import-linter)" "$venv/bin/lint-imports"
-check "Tests (pytest)" "$python" -m pytest "$@"
+# A process a core. Arguments come after, so that `-n 0` is one process, as for a debugger.
+check "Tests (pytest)" "$python" -m pytest -n auto --maxprocesses 8 --dist worksteal "$@"
 
 [ ${#failed[@]} -eq 0 ] || fail "${#failed[@]} of the checks above failed:" "${failed[@]/#/  }"
 say "Everything passed."

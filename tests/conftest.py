@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import shutil
 import sys
 import threading
@@ -30,12 +31,32 @@ hypothesis.settings.load_profile("patient")
 
 # Set before a test module can import diffusers or transformers.
 os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:  # its neighbours have the other cores; as for torch
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test asks the desktop to stay awake.
 os.environ["WAKEPY_FAKE_SUCCESS"] = "1"
 
 # Windows are real ones, on the display that pytest-xvfb opens, where there can be one.
 if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or shutil.which("Xvfb")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+# Bytes that a process of tests and what it starts may take at most.
+NEEDED = 3 * 2**30
+# Marks of tests that want the machine for themselves.
+_ALONE = re.compile(r"(?<!not )\b(full|gpu|benchmark|campaign)\b")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes `-n auto` makes: one a core that is ours, and none beside this one (0) for
+    tests that want the machine for themselves."""
+    if _ALONE.search(config.option.markexpr):
+        return 0
+    ours = psutil.Process()
+    cores = len(ours.cpu_affinity()) if hasattr(ours, "cpu_affinity") else os.cpu_count() or 1
+    processes = min(cores, psutil.virtual_memory().available // NEEDED)
+    return processes if processes > 1 else 0
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,8 @@ import pytest
 from helpers.text_readers import READERS, read, texts
 
 LETTERS = 20_000
+TOKENS = 6_000
+"""Letters for what counts tokens: a letter takes ten times as long there."""
 SMALL = 0.2
 """Seconds that need no second look: by the square each of these takes more."""
 
@@ -26,7 +28,8 @@ def seconds(name: str, text: str, tries: int = 1) -> float:
 def test_time_grows_with_the_length(qapp, name):
     """By the square it would be sixteen times."""
     read(name, "a pony")  # loads what it needs
-    short, long = texts(LETTERS // 4), texts(LETTERS)
+    letters = TOKENS if "tokens" in name else LETTERS
+    short, long = texts(letters // 4), texts(letters)
     assert [
         part
         for part, text in long.items()

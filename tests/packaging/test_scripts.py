@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,6 +77,31 @@ def test_every_package_is_installed_by_a_wheel(pytestconfig):
     }
     listed = set(project["tool"]["setuptools"]["packages"])
     assert listed == folders | {"ponystudio_nodes", "ponystudio_resources"}
+
+
+@pytest.mark.parametrize(
+    ("marks", "memory", "processes"),
+    [
+        ("not gpu and not benchmark", 2**40, 4),
+        ("not gpu and not benchmark", 7 * 2**30, 2),
+        ("not gpu and not benchmark", 2**30, 0),
+        ("benchmark", 2**40, 0),
+        ("campaign and not full", 2**40, 0),
+    ],
+)
+def test_a_process_of_tests_a_core(marks, memory, processes, pytestconfig, monkeypatch):
+    """As far as the memory reaches; what measures or attacks has the machine for itself."""
+    conftest = pytestconfig.pluginmanager.get_plugin(
+        str(pytestconfig.rootpath / "tests/conftest.py")
+    )
+    config = SimpleNamespace(option=SimpleNamespace(markexpr=marks))
+    monkeypatch.setattr(
+        conftest.psutil.Process, "cpu_affinity", lambda _: [*range(4)], raising=False
+    )
+    monkeypatch.setattr(
+        conftest.psutil, "virtual_memory", lambda: SimpleNamespace(available=memory)
+    )
+    assert conftest.pytest_xdist_auto_num_workers(config) == processes
 
 
 def test_continuous_integration_runs_the_readme_command(pytestconfig):

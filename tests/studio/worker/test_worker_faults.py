@@ -76,6 +76,12 @@ class Fake:
         return self.end_of(self.worker.submit(request(scope, text)))
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """No test waits for half a second and more between starts."""
+    monkeypatch.setattr(module, "BACK_OFF", 0.05)
+
+
 @pytest.fixture
 def fake(tmp_path) -> Iterator[Fake]:
     fake = Fake(tmp_path)
@@ -212,11 +218,12 @@ def test_one_that_is_never_ready_is_given_up(tmp_path, monkeypatch):
 
 def test_one_that_ends_at_every_question_is_not_started_for_ever(tmp_path):
     """As after a restart every open document is planned anew, which nobody asked for."""
-    fake = Fake(tmp_path)
+    fake, began = Fake(tmp_path), time.monotonic()
     with fake.worker:
         while not isinstance(message := fake.next(WorkerReady, WorkerFailed), WorkerFailed):
             fake.worker.plan(request("exit"))
         assert "3 times in a row (exit code 7)" in message.reason
+        assert time.monotonic() - began > (1 + 3) * module.BACK_OFF  # longer and longer pauses
         assert message.remedy
         assert isinstance(fake.run(""), RunFailed)
     assert len(fake.starts.read_text().splitlines()) == 3
