@@ -7,6 +7,7 @@ A test fails when it leaves a thread or a child process behind, or when anything
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -142,8 +144,26 @@ def _collected() -> Iterator[None]:
 def _children() -> list[psutil.Process]:
     """Live children. Zombies count too: somebody forgot to wait for them."""
     ours = psutil.Process()
-    readers = {*filter(_is_reader, ours.children())}
-    return [child for child in ours.children(recursive=True) if child not in readers]
+    if not Path("/proc/self/task", str(ours.pid), "children").exists():
+        readers = {*filter(_is_reader, ours.children())}
+        return [child for child in ours.children(recursive=True) if child not in readers]
+    found, parents = [], [ours]
+    while parents:
+        parent = parents.pop()
+        for id in _child_ids(parent.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child = psutil.Process(id)
+                if parent is not ours or not _is_reader(child):
+                    found.append(child)
+                    parents.append(child)
+    return found
+
+
+def _child_ids(parent: int) -> Iterator[int]:
+    """As Linux keeps them; psutil looks for them among all processes, for milliseconds."""
+    for file in Path("/proc", str(parent), "task").glob("*/children"):
+        with contextlib.suppress(OSError):  # the thread has ended, or the process
+            yield from map(int, file.read_text().split())
 
 
 def _is_reader(child: psutil.Process) -> bool:
