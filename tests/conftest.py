@@ -44,7 +44,7 @@ if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or shutil
 
 
 # Bytes that a process of tests and what it starts may take at most.
-NEEDED = 3 * 2**30
+NEEDED = 7 * 2**29
 # Marks of tests that want the machine for themselves.
 _ALONE = re.compile(r"(?<!not )\b(full|gpu|benchmark|campaign)\b")
 
