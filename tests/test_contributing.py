@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ponystudio.cli.arguments import COMMANDS
+from ponystudio.cli.arguments import COMMANDS, command_module
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.sampling.names import SAMPLERS
 
@@ -191,7 +190,7 @@ def test_every_family_is_one_module():
 
 def test_every_command_is_one_module():
     for name in COMMANDS:
-        module = importlib.import_module(f"ponystudio.cli.{name}")
+        module = command_module(name)
         assert callable(module.add_arguments), name
         assert callable(module.main), name
 

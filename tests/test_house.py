@@ -26,6 +26,8 @@ SAME_SHAPE = {
     "auraflow.py", "flux.py", "sd3.py",  # families and architectures
     "convert.py", "run.py",  # commands
     "upscale.py",  # nodes
+    # Nodes, and what ComfyUI's are here.
+    *("images.py", "latents.py", "loading.py", "merging.py", "prompting.py", "sampling.py"),
     "base.py",  # fields and gestures
 }  # fmt: skip
 

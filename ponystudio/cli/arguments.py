@@ -23,12 +23,13 @@ from ponystudio.errors import LONGEST, Cancelled, PonyStudioError, shortened
 from ponystudio.library import user_folders
 from ponystudio.system import standard_streams
 
-# Each is a module here with `add_arguments(parser)` and `main(arguments)`, which gives the exit
-# code; without a help text it is not for people.
+# Each is a module here of its name with `add_arguments(parser)` and `main(arguments)`, which gives
+# the exit code; without a help text it is not for people.
 COMMANDS: Mapping[str, str | None] = {
     "run": "make what a graph describes",
     "validate": "check a graph without running it",
     "nodes": "list the nodes, or explain one",
+    "import": "another tool's workflow or picture as a graph",
     "inspect": "say what a model file is, and why",
     "convert": "checkpoint to .safetensors, safely",
     "verify": "make a picture again and compare",
@@ -37,6 +38,8 @@ COMMANDS: Mapping[str, str | None] = {
     "reader": None,
     "packs": None,
 }
+# A word of the language cannot be a module's name.
+_MODULES = {"import": "import_graph"}
 # Those that write nothing, and may be given up anywhere.
 LOOKING = ("validate", "nodes", "inspect", "doctor")
 # Set to anything, it shows where in PonyStudio an unforeseen error came from.
@@ -69,7 +72,7 @@ def _do(words: Sequence[str]) -> int:
         return open_studio.main(words, [name for name, help in COMMANDS.items() if help])
     try:
         arguments = _parser(words).parse_args(words)
-        do = partial(_module(arguments.command).main, arguments)
+        do = partial(command_module(arguments.command).main, arguments)
         code: int = interruptible(do) if arguments.command in LOOKING else do()
         return code
     except PonyStudioError as error:
@@ -108,9 +111,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     for name, help in COMMANDS.items():
         command = commands.add_parser(name, help=help) if help else commands.add_parser(name)
         if name in words:
-            _module(name).add_arguments(command)
+            command_module(name).add_arguments(command)
     return parser
 
 
-def _module(command: str) -> ModuleType:
-    return importlib.import_module(f"ponystudio.cli.{command}")
+def command_module(command: str) -> ModuleType:
+    return importlib.import_module(f"ponystudio.cli.{_MODULES.get(command, command)}")

@@ -9,17 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ponystudio.cli.error_report import printable
 from ponystudio.cli.set_params import set_params
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
-from ponystudio.graph.formats import graph_file
+from ponystudio.graph.comfyui.importer import Imported
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import ancestors, effective
 from ponystudio.graph.validation import check, effective_targets
 from ponystudio.library.model_folders import ModelFolders, default_roots
-from ponystudio.pictures.picture_graph import graph_text
+from ponystudio.pictures.graph_opening import open_file
 from ponystudio.system.file_names import absolute, as_stored, why_absent
 
 
@@ -103,11 +104,21 @@ def report_problems(packs: NodePacks) -> None:
         print(f"note: node pack {problem.pack}: {problem.error}", file=sys.stderr)
 
 
+def report_import(imported: Imported) -> None:
+    """What is to be said of a graph of another tool's, on standard error."""
+    for id, type in imported.placeholders.items():
+        print(printable(f"placeholder: {id}: {type} is not known here"), file=sys.stderr)
+    for remark in imported.remarks:
+        where = f"{remark.node}: " if remark.node else ""
+        print(printable(f"note: {where}{remark.text}"), file=sys.stderr)
+
+
 def _read(path: Path) -> Graph:
-    """The graph in a JSON file or in a picture that carries one."""
-    if graph_file.is_picture(path):
-        return graph_file.loads(graph_text(path), where=str(path))
-    return graph_file.read(path)
+    """The graph in a JSON file or in a picture that carries one, of ours or another tool's."""
+    opened = open_file(path)
+    if opened.imported:
+        report_import(opened.imported)
+    return opened.graph
 
 
 def given_folders(models: Sequence[Path], graph_dir: Path | None = None) -> ModelFolders:

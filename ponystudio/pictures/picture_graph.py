@@ -12,15 +12,16 @@ from ponystudio.pictures.picture_reader import read_fields
 
 def graph_text(path: Path) -> str:
     """The graph that a picture carries, as the text of a graph file. Raises GraphFileError."""
-    return embedded_metadata.graph_text(_fields(path), str(path))
+    return embedded_metadata.graph_text(picture_fields(path), str(path))
 
 
 def read_receipt(path: Path) -> Receipt:
     """Raises GraphFileError for a picture that does not say how it was made."""
-    return receipt.receipt_of(_fields(path), str(path))
+    return receipt.receipt_of(picture_fields(path), str(path))
 
 
-def _fields(path: Path) -> dict[str, str]:
+def picture_fields(path: Path) -> dict[str, str]:
+    """What a picture carries, by name. Raises GraphFileError."""
     try:
         return read_fields(path)
     except (DamagedFile, MissingFile) as error:

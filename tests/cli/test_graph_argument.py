@@ -113,7 +113,7 @@ def nothing_to_run(nodes):
     [
         (cycle, ["error: sampler"]),
         (unknown_node, ["error: decode: ", "core.decode_latent"]),
-        (node_of_comfyui, ["error: decode: ", "VAEDecode is core.decode_latent"]),
+        (node_of_comfyui, ["error: decode: ", "VAEDecode in other tools is core.decode_latent"]),
         (wrong_type, ["error: sampler.steps: ", "whole number"]),
         (out_of_range, ["error: sampler.cfg: ", "0 to 100"]),
         (missing_input, ["error: decode.vae: "]),

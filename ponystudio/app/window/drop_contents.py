@@ -16,8 +16,7 @@ from ponystudio.errors import BadInput, GraphFileError
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, Edit, SetView
 from ponystudio.graph.editing.node_ids import fresh_id
-from ponystudio.graph.formats import clipboard, graph_file
-from ponystudio.graph.formats.embedded_metadata import GRAPH
+from ponystudio.graph.formats import clipboard
 from ponystudio.graph.formats.graph_file import is_picture
 from ponystudio.graph.model import Graph, Node
 from ponystudio.library.extra_model_paths import EXTRA_PATHS
@@ -29,7 +28,7 @@ from ponystudio.library.model_folders import (
 )
 from ponystudio.library.recognition.model_file import ACCEPTED
 from ponystudio.library.recognition.recognise import recognise
-from ponystudio.pictures.picture_reader import read_fields
+from ponystudio.pictures.graph_opening import carries_graph, import_text, open_file
 from ponystudio.studio.models.field_services import loader, with_file
 
 Action = Literal["open", "nodes", "node", "note", "models"]
@@ -86,6 +85,8 @@ class DropJudge:
         name = text.strip().partition("\n")[0][:40]
         try:
             part = clipboard.loads(text)
+            if part is None and (imported := import_text(text)):
+                part = imported.graph
         except GraphFileError as error:
             return Dropped(name, (), error)
         if part is not None:
@@ -109,7 +110,7 @@ class DropJudge:
         elif path.is_dir() and not _is_model(path):
             yield DropChoice("models", path)
         elif is_picture(path) or suffix in PICTURES:
-            if GRAPH in read_fields(path):
+            if carries_graph(path):
                 yield DropChoice("open", path)
             yield self._loading(path, "input")
         elif suffix == ".latent":
@@ -117,7 +118,7 @@ class DropJudge:
         elif path.is_dir() or suffix in WEIGHTS:
             yield self._model(path)
         else:
-            part = graph_file.read(path)
+            part = open_file(path).graph
             yield DropChoice("open", path)
             yield DropChoice("nodes", part=part)
 

@@ -244,7 +244,7 @@ def _other_tool(document: Any) -> GraphFileError:
     ):
         return GraphFileError(
             "This is no PonyStudio graph: it looks like a ComfyUI workflow.",
-            remedy="This version cannot read those yet; give a graph of PonyStudio's own.",
+            remedy="Open it, or turn it into one with `ponystudio import`.",
         )
     return GraphFileError(
         "This is no PonyStudio graph.", remedy=f'A graph file has "format": "{FORMAT}".'

@@ -4,19 +4,23 @@ read-only."""
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ponystudio.errors import PonyStudioError
+from ponystudio.graph.comfyui.importer import Imported
 from ponystudio.qt.i18n import tr
-from ponystudio.qt.notification import Notification
+from ponystudio.qt.notification import NoticeKind, Notification, Row
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.file_lock import LockHolder
 from ponystudio.studio.documents.opening import RecoveredDocument
 from ponystudio.studio.documents.saving import ChangedOnDisk
 
 Act = Callable[[], object]
+# Classes that are not known, and remarks, of those that an import may have.
+_MOST_ROWS = 8
 
 
 def not_opened(name: str, error: PonyStudioError) -> Notification:
@@ -27,6 +31,20 @@ def not_reopened(title: str) -> Notification:
     title = tr("%1 cannot be opened again").replace("%1", title)
     text = tr("Nothing of it can be read any more, or another PonyStudio has it.")
     return Notification(title, text, kind="warn")
+
+
+def imported(title: str, found: Imported) -> Notification:
+    """What is to be known of a graph that another tool has made."""
+    counted = tr("%1 nodes of ComfyUI, of which %2 are known here")
+    text = counted.replace("%1", str(found.total)).replace("%2", str(found.mapped))
+    classes = Counter(found.placeholders.values())
+    rows: list[Row] = [
+        ("spare", name, str(number)) for name, number in classes.most_common(_MOST_ROWS)
+    ]
+    rows += [("spare", remark.text, "") for remark in found.remarks[: _MOST_ROWS - len(rows)]]
+    headline = tr("%1 was translated").replace("%1", title)
+    kind: NoticeKind = "warn" if found.placeholders else "ok"
+    return Notification(headline, text, kind=kind, rows=tuple(rows))
 
 
 def unsaved_work_is_back(document: Document, show_saved: Act) -> Notification:

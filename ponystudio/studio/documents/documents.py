@@ -243,6 +243,8 @@ class Documents(QObject):
         if path is not None:
             self.recent.add(document.title, path)
         self._add(document)
+        if loaded.imported:
+            self.notice.emit(notices.imported(loaded.title, loaded.imported))
         if stored is not None:
             show_saved = partial(self.revert, document)
             self.notice.emit(notices.unsaved_work_is_back(document, show_saved))

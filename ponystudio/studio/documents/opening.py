@@ -10,8 +10,10 @@ from pathlib import Path
 
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.atomic_write import sweep_drafts
+from ponystudio.graph.comfyui.importer import Imported
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.model import Graph
+from ponystudio.pictures.graph_opening import open_file
 from ponystudio.studio.documents import file_lock
 from ponystudio.studio.documents.file_lock import FileLock, LockHolder
 from ponystudio.studio.documents.journal_format import NewerJournal, StoredDocument, replay
@@ -23,7 +25,8 @@ MOST_LETTERS, MOST_LINES, LONGEST_LINE = 2**18, 5000, 160
 
 @dataclass
 class LoadedFile:
-    """A document's beginning. `path` is None for a graph that came out of a picture.
+    """A document's beginning. `path` is None for a graph that came out of a picture, or of another
+    tool's file; `imported` is what is to be said of the latter.
 
     `lock` is the one on writing the file, ours; `holder` who has it instead, `protected` that the
     file may not be written. `stored` is work on this file that was not saved.
@@ -38,6 +41,7 @@ class LoadedFile:
     protected: bool = False
     stored: StoredDocument | None = None
     stored_lock: FileLock | None = None
+    imported: Imported | None = None
 
     def release(self) -> None:
         _release(self.lock, self.stored_lock)
@@ -94,13 +98,11 @@ def load(path: Path, journal: Path | None = None) -> LoadedFile:
 
     Raises GraphFileError.
     """
-    if graph_file.is_picture(path):
-        from ponystudio.pictures.picture_graph import graph_text  # seldom needed, so not before
-
-        graph = graph_file.loads(graph_text(path), where=str(path))
-        return LoadedFile(graph, path.stem)
-    digest = digest_of(path)
-    graph = graph_file.read(path)
+    digest = "" if graph_file.is_picture(path) else digest_of(path)
+    opened = open_file(path)
+    graph = opened.graph
+    if not opened.own:  # what is saved goes into a file of its own
+        return LoadedFile(graph, path.stem, imported=opened.imported)
     sweep_drafts(path.parent, path)
     lock, holder = lock_for_writing(path)
     protected = not os.access(path, os.W_OK)

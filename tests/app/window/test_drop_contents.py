@@ -72,11 +72,24 @@ def test_a_folder_is_one_of_models(canvas, tmp_path):
     assert told == [folder, folder]
 
 
-def test_another_tool_s_workflow_is_named(canvas, tmp_path):
+THEIRS = '{"5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512}}}'
+
+
+def test_a_graph_of_another_tool_s_opens_or_joins_too(canvas, tmp_path):
     file = tmp_path / "workflow.json"
-    file.write_text('{"last_node_id": 3, "nodes": []}')
+    file.write_text(THEIRS)
     canvas.drop(file)
-    assert "ComfyUI workflow" in canvas.notices[0].text
+    canvas.choose("Add its nodes here")
+    assert list(canvas.document.graph.nodes) == ["empty_latent_5"]
+    picture = png(tmp_path / "theirs.png", {"prompt": THEIRS})
+    canvas.drop(picture)
+    canvas.choose("Open its graph")
+    assert canvas.documents.current.title == "theirs"
+
+
+def test_so_does_its_text(canvas):
+    canvas.drop(mime=text(THEIRS))
+    assert list(canvas.document.graph.nodes) == ["empty_latent_5"]
 
 
 def test_words_become_a_prompt_or_a_note(canvas):

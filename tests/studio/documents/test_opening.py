@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,11 +28,26 @@ def test_a_picture_opens_as_a_document_of_its_own(studio, tmp_path):
     assert document.graph.nodes == picture().nodes
 
 
+def test_a_graph_of_comfyuis_opens_translated_as_a_document_of_its_own(studio, tmp_path):
+    path = tmp_path / "theirs.json"
+    known = {"class_type": "EmptyLatentImage", "inputs": {"width": 512}}
+    path.write_text(json.dumps({"1": known, "2": {"class_type": "FaceDetailer", "inputs": {}}}))
+    told = []
+    studio.documents.notice.connect(told.append)
+    document = studio.documents.open_now(path)
+    assert (document.title, document.path, document.dirty) == ("theirs", None, False)
+    assert set(document.graph.nodes) == {"empty_latent_1", "FaceDetailer_2"}
+    (notice,) = told
+    assert notice.title == "theirs was translated"
+    assert notice.text == "2 nodes of ComfyUI, of which 1 are known here"
+    assert notice.rows == (("spare", "FaceDetailer", "1"),)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{}", "no PonyStudio graph"),
-        ('{"last_node_id": 3, "nodes": []}', "ComfyUI workflow"),
+        ('{"last_node_id": 3, "nodes": []}', "no nodes that run"),
         ("not json", "no JSON"),
     ],
 )

@@ -1,0 +1,59 @@
+"""`ponystudio import`: another tool's workflow or picture as a graph of ours."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ponystudio.cli.error_report import printable
+from ponystudio.cli.graph_argument import (
+    add_models_argument,
+    given_folders,
+    report_import,
+    report_problems,
+)
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.preflight import check_models
+from ponystudio.graph.formats import graph_file
+from ponystudio.graph.formats.migrations import upgrade_nodes
+from ponystudio.pictures.graph_opening import open_file
+from ponystudio.system.file_names import absolute, as_stored
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="a workflow, or a picture with one")
+    parser.add_argument(
+        "-o", "--output", metavar="GRAPH", type=Path, help="where to; without it, to the terminal"
+    )
+    add_models_argument(parser)
+
+
+def main(arguments: Namespace) -> int:
+    path = as_stored(arguments.file)
+    packs = load_packs()
+    report_problems(packs)
+    opened = open_file(path)
+    graph, _ = upgrade_nodes(opened.graph, packs.upgrades, packs.catalog)
+    folders = given_folders(arguments.models, absolute(path).parent)
+    missing = check_models(graph, packs, folders, list(graph.nodes))
+    if opened.imported:
+        report_import(opened.imported)
+    for error in missing:
+        print(f"missing: {printable(f'{error.node}: {error.what}')}", file=sys.stderr)
+    if arguments.output:
+        graph_file.write(graph, arguments.output, packs.catalog)
+    else:
+        print(graph_file.dumps(graph, packs.catalog), end="")
+    stand_ins = len(opened.imported.placeholders) if opened.imported else 0
+    total = len(graph.nodes)
+    print(
+        f"{_count(total, 'node')}, {total - stand_ins} mapped,"
+        f" {_count(stand_ins, 'placeholder')}, {_count(len(missing), 'model')} missing",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,7 @@
+"""ComfyUI's graphs as graphs of ours, with all that they say.
+
+`importer.py` is where to start: it reads either form (`api_format.py`, `workflow_format.py`) into a
+SourceGraph, and asks the mappings what its nodes are here; of others placeholders stand in. One
+more node of theirs is a row in a module of `mappings/`. Nothing here runs code of a file or reaches
+a network.
+"""

@@ -1,0 +1,126 @@
+"""How a node of ComfyUI becomes nodes of ours.
+
+Most are a Mapped: their class, our type, and which name is which. Where more is to be said a
+function does it: it takes the node and a Builder, adds nodes, and gives what each output leads to.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
+from ponystudio.graph.model import Link
+
+_FOLDER = re.compile(r"\s*\[(input|output|temp)\]\Z")
+
+
+@dataclass(frozen=True)
+class MappedOutput:
+    """What an output of theirs leads to, and what ComfyUI has in it that ours have elsewhere:
+    `clip_skip`, where a node chose the layer of a text encoder; `alpha` of a picture."""
+
+    link: Link
+    clip_skip: int = 0
+    alpha: Link | None = None
+
+
+# Our name of one of their params, alone or with what turns its value into ours.
+Named = str | tuple[str, Callable[[Any], Any]]
+Names = Mapping[str, Named]
+
+
+class Builder(Protocol):
+    """What the functions of mappings build a graph with."""
+
+    def output(self, value: Any) -> MappedOutput | None:
+        """What an input is wired to; None for a plain value, and for what leads nowhere."""
+
+    def link(self, value: Any) -> Link | None:
+        """The same, as a link."""
+
+    def add(
+        self,
+        node: SourceNode,
+        type: str,
+        params: Mapping[str, Any] = MappingProxyType({}),
+        links: Mapping[str, Link | None] = MappingProxyType({}),
+        *,
+        beside: str = "",
+    ) -> str:
+        """Add a node of ours for one of theirs and give its id; `beside`: what tells it from the
+        others for the same one."""
+
+    def is_used(self, node: SourceNode, slot: int) -> bool:
+        """Whether any wire leads from that output."""
+
+    def tell(self, node: SourceNode, text: str) -> None:
+        """Say what is known to differ, or in doubt."""
+
+
+Outputs = Sequence[MappedOutput | None]
+
+
+class NodeMapping(Protocol):
+    """A way to map one of their classes; gives None for a node that it does not know after all."""
+
+    def __call__(self, node: SourceNode, builder: Builder) -> Outputs | None: ...
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A class that is one of our types: `inputs` are sockets and params, theirs → ours; `fixed` are
+    params that theirs has none for; `outputs` ours, in the order of theirs. Names in `without` mean
+    nothing here."""
+
+    type: str
+    inputs: Names = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+    def __call__(self, node: SourceNode, builder: Builder) -> Outputs:
+        params, links, skip = dict(self.fixed), {}, 0
+        for name, value in node.inputs.items():
+            if name not in self.inputs:
+                if name not in self.without:
+                    builder.tell(node, f"{name} is not known, and left out")
+                continue
+            ours = self.inputs[name]
+            ours, convert = (ours, None) if isinstance(ours, str) else ours
+            if isinstance(value, Wire):
+                found = builder.output(value)
+                if found:
+                    links[ours], skip = found.link, found.clip_skip or skip
+            else:
+                params[ours] = convert(value) if convert else value
+        id = builder.add(node, self.type, params, links)
+        return [
+            MappedOutput(Link(id, name), skip if name == "clip" else 0) for name in self.outputs
+        ]
+
+
+def file_name(value: Any) -> Any:
+    """The name of a file as ours are written: without the folder's name behind it, with / in it."""
+    if isinstance(value, Mapping):  # of loaders that show a picture beside the name
+        value = value.get("content", "")
+    if not isinstance(value, str):
+        return value
+    return _FOLDER.sub("", value).replace("\\", "/")
+
+
+@cache
+def mappings() -> Mapping[str, NodeMapping]:
+    """Every class that is known, by name: what `MAPPINGS` of the modules of `mappings/` say."""
+    from ponystudio.graph.comfyui import mappings as package
+
+    found: dict[str, NodeMapping] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        found |= importlib.import_module(f"{package.__name__}.{module.name}").MAPPINGS
+    return MappingProxyType(found)

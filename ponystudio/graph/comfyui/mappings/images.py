@@ -1,0 +1,210 @@
+"""Pictures and masks: loaded, saved, changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ponystudio.graph.comfyui.mapping import (
+    Builder,
+    Mapped,
+    MappedOutput,
+    NodeMapping,
+    Outputs,
+    file_name,
+)
+from ponystudio.graph.comfyui.source_graph import SourceNode
+from ponystudio.graph.model import Link
+
+_MASK = {"mask": "mask"}
+_EDGES = {name: name for name in ("left", "top", "right", "bottom")}
+
+
+def load(node: SourceNode, builder: Builder) -> Outputs:
+    """Its mask is where the picture is transparent; ours is where it is opaque."""
+    id = builder.add(node, "core.load_image", {"file": file_name(node.inputs.get("image", ""))})
+    outputs = [MappedOutput(Link(id, "image"))]
+    if builder.is_used(node, 1):
+        outputs.append(_inverted(node, builder, Link(id, "mask")))
+    return outputs
+
+
+def load_mask(node: SourceNode, builder: Builder) -> Outputs:
+    """A channel of a picture; alpha is inverted, the others are not."""
+    id = builder.add(node, "core.load_image", {"file": file_name(node.inputs.get("image", ""))})
+    channel = node.inputs.get("channel", "alpha")
+    if channel == "alpha":
+        return [_inverted(node, builder, Link(id, "mask"))]
+    links = {"image": Link(id, "image")}
+    mask = builder.add(node, "core.mask_from_image", {"channel": channel}, links, beside="mask")
+    return [MappedOutput(Link(mask, "mask"))]
+
+
+def _inverted(node: SourceNode, builder: Builder, mask: Link) -> MappedOutput:
+    id = builder.add(node, "core.invert_mask", {}, {"mask": mask}, beside="mask")
+    return MappedOutput(Link(id, "mask"))
+
+
+def join_alpha(node: SourceNode, builder: Builder) -> Outputs:
+    """Theirs is one picture of four channels; of ours the mask goes beside it."""
+    links = {
+        "image": builder.link(node.inputs.get("image")),
+        "mask": builder.link(node.inputs.get("alpha")),
+    }
+    id = builder.add(node, "core.join_alpha", {}, links)
+    return [MappedOutput(Link(id, "image"), alpha=Link(id, "alpha"))]
+
+
+def save(node: SourceNode, builder: Builder) -> Outputs:
+    """A picture with alpha has it beside it here."""
+    picture = builder.output(node.inputs.get("images"))
+    links = {"image": picture.link, "alpha": picture.alpha} if picture else {}
+    if node.type == "PreviewImage":
+        builder.add(node, "core.preview_image", {}, links)
+        return []
+    prefix = builder.link(node.inputs.get("filename_prefix"))
+    params = {} if prefix else {"prefix": node.inputs.get("filename_prefix", "ComfyUI")}
+    builder.add(node, "core.save_image", params, {**links, "prefix": prefix})
+    return []
+
+
+def colour(value: Any) -> Any:
+    """0xRRGGBB as #rrggbb."""
+    return f"#{value & 0xFFFFFF:06x}" if isinstance(value, int) else value
+
+
+MAPPINGS: dict[str, NodeMapping] = {
+    "LoadImage": load,
+    "LoadImageMask": load_mask,
+    "SaveImage": save,
+    "PreviewImage": save,
+    "ImageScale": Mapped(
+        "core.scale_image",
+        {
+            "image": "image",
+            "upscale_method": "method",
+            "width": "width",
+            "height": "height",
+            "crop": "crop",
+        },
+        ("image",),
+    ),
+    "ImageScaleBy": Mapped(
+        "core.scale_image_by",
+        {"image": "image", "upscale_method": "method", "scale_by": "factor"},
+        ("image",),
+    ),
+    "ImageScaleToTotalPixels": Mapped(
+        "core.scale_to_megapixels",
+        {"image": "image", "upscale_method": "method", "megapixels": "megapixels"},
+        ("image",),
+        without=("resolution_steps",),
+    ),
+    "GetImageSize": Mapped("core.image_size", {"image": "image"}, ("width", "height", "batch")),
+    "ImageUpscaleWithModel": Mapped(
+        "core.upscale_image", {"upscale_model": "upscaler", "image": "image"}, ("image",)
+    ),
+    "ImagePadForOutpaint": Mapped(
+        "core.pad_image",
+        {"image": "image", **_EDGES, "feathering": "feather"},
+        ("image", "mask"),
+        fixed={"fill": "grey"},
+    ),
+    "ImageInvert": Mapped("core.invert_image", {"image": "image"}, ("image",)),
+    "ImageBatch": Mapped("core.join_images", {"image1": "image", "image2": "other"}, ("image",)),
+    "ImageBlend": Mapped(
+        "core.blend_images",
+        {
+            "image1": "image",
+            "image2": "other",
+            "blend_factor": "factor",
+            "blend_mode": "mode",
+        },
+        ("image",),
+    ),
+    "ImageBlur": Mapped(
+        "core.blur_image",
+        {"image": "image", "blur_radius": "radius", "sigma": "sigma"},
+        ("image",),
+    ),
+    "ImageSharpen": Mapped(
+        "core.sharpen_image",
+        {
+            "image": "image",
+            "sharpen_radius": "radius",
+            "sigma": "sigma",
+            "alpha": "strength",
+        },
+        ("image",),
+    ),
+    "ImageQuantize": Mapped(
+        "core.quantize_image",
+        {"image": "image", "colors": "colours", "dither": "dither"},
+        ("image",),
+    ),
+    "ImageCompositeMasked": Mapped(
+        "core.composite_image",
+        {
+            "destination": "image",
+            "source": "source",
+            "mask": "mask",
+            "x": "x",
+            "y": "y",
+            "resize_source": "resize",
+        },
+        ("image",),
+    ),
+    "ImageCrop": Mapped(
+        "core.crop_image",
+        {"image": "image", "x": "x", "y": "y", "width": "width", "height": "height"},
+        ("image",),
+    ),
+    "EmptyImage": Mapped(
+        "core.empty_image",
+        {"width": "width", "height": "height", "batch_size": "batch", "color": ("colour", colour)},
+        ("image",),
+    ),
+    "JoinImageWithAlpha": join_alpha,
+    "Canny": Mapped(
+        "core.find_edges",
+        {"image": "image", "low_threshold": "low", "high_threshold": "high"},
+        ("image",),
+    ),
+    # Masks
+    "InvertMask": Mapped("core.invert_mask", _MASK, ("mask",)),
+    "GrowMask": Mapped(
+        "core.grow_mask", {**_MASK, "expand": "grow", "tapered_corners": "tapered"}, ("mask",)
+    ),
+    "ThresholdMask": Mapped("core.threshold_mask", {**_MASK, "value": "value"}, ("mask",)),
+    "FeatherMask": Mapped(
+        "core.feather_mask", {**_MASK, **_EDGES}, ("mask",), fixed={"rule": "comfyui"}
+    ),
+    "MaskComposite": Mapped(
+        "core.combine_masks",
+        {
+            "destination": "mask",
+            "source": "other",
+            "x": "x",
+            "y": "y",
+            "operation": "operation",
+        },
+        ("mask",),
+    ),
+    "CropMask": Mapped(
+        "core.crop_mask",
+        {**_MASK, "x": "x", "y": "y", "width": "width", "height": "height"},
+        ("mask",),
+    ),
+    "SolidMask": Mapped(
+        "core.solid_mask", {"value": "value", "width": "width", "height": "height"}, ("mask",)
+    ),
+    "ImageToMask": Mapped(
+        "core.mask_from_image", {"image": "image", "channel": "channel"}, ("mask",)
+    ),
+    "MaskToImage": Mapped("core.image_from_mask", _MASK, ("image",)),
+    "ImageColorToMask": Mapped(
+        "core.mask_by_colour",
+        {"image": "image", "color": ("colour", colour)},
+        ("mask",),
+        fixed={"tolerance": 0},
+    ),
+}

@@ -1,0 +1,123 @@
+"""A graph out of whatever file carries one: of ours or of ComfyUI's, by itself or in a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ponystudio.errors import GraphFileError
+from ponystudio.graph.comfyui import api_format, importer, workflow_format
+from ponystudio.graph.comfyui.importer import Imported
+from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire
+from ponystudio.graph.formats import embedded_metadata, graph_file
+from ponystudio.graph.model import Graph
+from ponystudio.pictures.picture_graph import picture_fields
+from ponystudio.pictures.picture_reader import read_fields
+from ponystudio.system.json_reader import read_json
+from ponystudio.system.regular_file import read_regular
+
+T = TypeVar("T")
+WORKFLOW, PROMPT = "workflow", "prompt"
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """The graph of a file. `own`: it is a graph file of ours, to save to; else it came out of a
+    picture or another tool's file. `imported`: what is to be said of a graph of another tool's."""
+
+    graph: Graph
+    own: bool = False
+    imported: Imported | None = None
+
+
+def open_file(path: Path) -> OpenedFile:
+    """The graph in a JSON file or in a picture. Raises GraphFileError."""
+    if graph_file.is_picture(path):
+        return _from_picture(path)
+    try:
+        return OpenedFile(graph_file.read(path), own=True)
+    except GraphFileError as error:
+        imported = _import_file(path)
+        if imported is None:
+            raise error
+        return OpenedFile(imported.graph, imported=imported)
+
+
+def carries_graph(path: Path) -> bool:
+    """Whether a picture has a graph in it. Raises BadInput for one that cannot be read."""
+    fields = read_fields(path)
+    return embedded_metadata.GRAPH in fields or any(
+        importer.is_comfyui(_document(fields.get(name, ""))) for name in (WORKFLOW, PROMPT)
+    )
+
+
+def _from_picture(path: Path) -> OpenedFile:
+    fields = picture_fields(path)
+    found = [_document(fields.get(name, "")) for name in (WORKFLOW, PROMPT)]
+    if embedded_metadata.GRAPH in fields or not any(map(importer.is_comfyui, found)):
+        text = embedded_metadata.graph_text(fields, str(path))
+        return OpenedFile(graph_file.loads(text, where=str(path)))
+    imported = _within(path, lambda: importer.import_graph(_of_both(*found)))
+    return OpenedFile(imported.graph, imported=imported)
+
+
+def _of_both(workflow: Any, prompt: Any) -> SourceGraph:
+    """The layout of one and the values of the other, which is what ran; a difference is told."""
+    ran = api_format.read(prompt) if api_format.looks_like(prompt) else None
+    if not workflow_format.looks_like(workflow):
+        assert ran is not None
+        return ran
+    drawn = workflow_format.read(workflow)
+    if ran is None:
+        return drawn
+    remarks: list[str] = []
+
+    def as_run(node: SourceNode) -> SourceNode:
+        other = ran.nodes.get(node.id)
+        if other is None or other.type != node.type:
+            return node
+        inputs = dict(node.inputs)
+        for name, value in other.values().items():
+            if name in inputs and inputs[name] != value and not isinstance(inputs[name], Wire):
+                remarks.append(f"{node.type} {node.id}: {name} was {value!r} when it ran")
+                inputs[name] = value
+        return replace(node, inputs=inputs)
+
+    nodes = {id: as_run(node) for id, node in drawn.nodes.items()}
+    return replace(drawn, nodes=nodes, remarks=(*drawn.remarks, *remarks))
+
+
+def import_text(text: str) -> Imported | None:
+    """The import of a text of ComfyUI's; None for any other. Raises GraphFileError for a damaged
+    one."""
+    document = _document(text)
+    return importer.import_document(document) if importer.is_comfyui(document) else None
+
+
+def _import_file(path: Path) -> Imported | None:
+    """The import of a file of ComfyUI's; None for any other."""
+    try:
+        text = read_regular(path, graph_file.MAX_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return None
+    return _within(path, lambda: import_text(text))
+
+
+def _within(path: Path, work: Callable[[], T]) -> T:
+    """What it gives; its errors name the file."""
+    try:
+        return work()
+    except GraphFileError as error:
+        where = ": ".join(part for part in (str(path), error.where) if part)
+        raise GraphFileError(error.what, where=where, remedy=error.remedy) from None
+
+
+def _document(text: str) -> Any:
+    """What a JSON text says, NaN and its like included; None for no JSON."""
+    try:
+        return read_json(text, parse_constant=lambda _: None) if text else None
+    except (ValueError, json.JSONDecodeError):
+        return None

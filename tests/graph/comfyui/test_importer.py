@@ -1,0 +1,239 @@
+"""Graphs of ComfyUI's as graphs of ours, each written out."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from helpers.drops import CATALOG
+from ponystudio.errors import MissingInput
+from ponystudio.graph.comfyui.core_nodes import signatures
+from ponystudio.graph.comfyui.importer import PLACEHOLDER, import_document, is_comfyui
+from ponystudio.graph.comfyui.mapping import Mapped, mappings
+from ponystudio.graph.formats import graph_file
+from ponystudio.graph.model import Link
+from ponystudio.graph.validation import check
+
+LOADER = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd\\a.safetensors"}}
+
+
+def prompt(**nodes):
+    """An API document of (class, inputs) by id n1, n2, ..."""
+    return {
+        id.removeprefix("n"): {"class_type": type, "inputs": inputs}
+        for id, (type, inputs) in nodes.items()
+    }
+
+
+def nodes(document):
+    """Type, params and links of each node of ours."""
+    return {
+        id: (node.type, dict(node.params), {k: tuple(vars_of(v)) for k, v in node.inputs.items()})
+        for id, node in import_document(document).graph.nodes.items()
+    }
+
+
+def vars_of(link: Link):
+    return link.source, link.output
+
+
+def test_a_picture_from_words():
+    found = nodes(
+        prompt(
+            n4=("CheckpointLoaderSimple", {"ckpt_name": "sd\\a.safetensors"}),
+            n6=("CLIPTextEncode", {"text": "a pony", "clip": ["4", 1]}),
+            n5=("EmptyLatentImage", {"width": 512, "height": 768, "batch_size": 2}),
+            n3=(
+                "KSampler",
+                {
+                    "seed": 7, "steps": 20, "cfg": 8.0, "sampler_name": "sample_euler",
+                    "scheduler": "normal", "denoise": 1.0, "model": ["4", 0],
+                    "positive": ["6", 0], "negative": ["6", 0], "latent_image": ["5", 0],
+                },
+            ),
+            n8=("VAEDecode", {"samples": ["3", 0], "vae": ["4", 2]}),
+            n9=("SaveImage", {"filename_prefix": "pony", "images": ["8", 0]}),
+        )
+    )  # fmt: skip
+    words = ("encode_prompt_6", "conditioning")
+    assert found == {
+        "load_checkpoint_4": ("core.load_checkpoint", {"file": "sd/a.safetensors"}, {}),
+        "encode_prompt_6": (
+            "core.encode_prompt",
+            {"text": "a pony", "dialect": "comfyui", "empty": "encode", "clip_skip": 0},
+            {"clip": ("load_checkpoint_4", "clip")},
+        ),
+        "empty_latent_5": ("core.empty_latent", {"width": 512, "height": 768, "batch": 2}, {}),
+        "sample_3": (
+            "core.sample",
+            {"seed": 7, "steps": 20, "cfg": 8.0, "sampler": "euler", "scheduler": "normal",
+             "denoise": 1.0},
+            {"model": ("load_checkpoint_4", "model"), "positive": words, "negative": words,
+             "latent": ("empty_latent_5", "latent")},
+        ),
+        "decode_latent_8": (
+            "core.decode_latent",
+            {},
+            {"latent": ("sample_3", "latent"), "vae": ("load_checkpoint_4", "vae")},
+        ),
+        "save_image_9": (
+            "core.save_image", {"prefix": "pony"}, {"image": ("decode_latent_8", "image")}
+        ),
+    }  # fmt: skip
+
+
+def test_the_layer_of_a_text_encoder_is_said_by_the_prompt_even_behind_a_lora():
+    found = nodes(
+        prompt(
+            n4=("CheckpointLoaderSimple", {"ckpt_name": "a"}),
+            n5=("CLIPSetLastLayer", {"stop_at_clip_layer": -2, "clip": ["4", 1]}),
+            n6=("LoraLoader", {"lora_name": "l", "strength_model": 1.0, "strength_clip": 0.5,
+                               "model": ["4", 0], "clip": ["5", 0]}),
+            n7=("CLIPTextEncode", {"text": "", "clip": ["6", 1]}),
+        )
+    )  # fmt: skip
+    assert sorted(found) == ["apply_lora_6", "encode_prompt_7", "load_checkpoint_4"]
+    assert found["encode_prompt_7"][1]["clip_skip"] == 2
+    assert found["apply_lora_6"][2]["clip"] == ("load_checkpoint_4", "clip")
+
+
+def test_the_mask_of_a_loaded_picture_is_turned_round():
+    found = nodes(
+        prompt(
+            n1=("LoadImage", {"image": "in\\a.png [input]"}),
+            n2=("GrowMask", {"expand": 4, "tapered_corners": True, "mask": ["1", 1]}),
+        )
+    )
+    assert found["load_image_1"][1] == {"file": "in/a.png"}
+    assert found["invert_mask_1_mask"] == (
+        "core.invert_mask",
+        {},
+        {"mask": ("load_image_1", "mask")},
+    )
+    assert found["grow_mask_2"][2] == {"mask": ("invert_mask_1_mask", "mask")}
+    unused = nodes(prompt(n1=("LoadImage", {"image": "a.png"})))
+    assert list(unused) == ["load_image_1"]
+
+
+def test_a_picture_with_alpha_is_saved_with_it():
+    found = nodes(
+        prompt(
+            n1=("LoadImage", {"image": "a.png"}),
+            n2=("JoinImageWithAlpha", {"image": ["1", 0], "alpha": ["1", 1]}),
+            n3=("SaveImage", {"images": ["2", 0], "filename_prefix": "x"}),
+        )
+    )
+    assert found["save_image_3"][2] == {
+        "image": ("join_alpha_2", "image"),
+        "alpha": ("join_alpha_2", "alpha"),
+    }
+
+
+def test_flux_bends_time_by_the_size_that_is_said():
+    shift = {"max_shift": 1.15, "base_shift": 0.5, "model": ["1", 0]}
+    loader = ("UNETLoader", {"unet_name": "flux", "weight_dtype": "default"})
+    for side, wanted in ((1024, 3.158193), (512, 1.877611)):
+        size = {"width": side, "height": side}
+        found = nodes(prompt(n1=loader, n2=("ModelSamplingFlux", {**shift, **size})))
+        assert found["set_shift_2"][1]["shift"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_what_is_not_known_stands_there_with_all_it_has():
+    document = prompt(
+        n1=("Strange Node+", {"strength": 0.5, "image": ["2", 0]}),
+        n2=("LoadImage", {"image": "a.png"}),
+        n3=("SaveImage", {"images": ["1", 1], "filename_prefix": "x"}),
+    )
+    imported = import_document(document)
+    found = imported.graph.nodes["Strange_Node__1"]
+    assert found.type == f"{PLACEHOLDER}Strange Node+"
+    assert found.params == {"strength": 0.5}
+    assert found.inputs == {"image": Link("load_image_2", "image")}
+    assert imported.graph.nodes["save_image_3"].inputs["image"] == Link(found.id, "output 1")
+    assert imported.placeholders == {found.id: "Strange Node+"}
+    assert (imported.mapped, imported.total) == (2, 3)
+
+
+def test_wires_in_a_circle_are_told_and_cut():
+    circle = {"a": ["2", 0]}
+    imported = import_document(prompt(n1=("A", circle), n2=("B", {"a": ["1", 0]})))
+    assert [remark.text for remark in imported.remarks] == ["its wires go in a circle"]
+    assert len(imported.graph.nodes) == 2
+
+
+def test_many_nodes_in_a_row_are_read_in_their_time():
+    many = prompt(
+        n0=("Start", {}), **{f"n{i}": ("Step", {"x": [str(i - 1), 0]}) for i in range(1, 20_000)}
+    )
+    assert len(import_document(dict(reversed(many.items()))).graph.nodes) == 20_000
+
+
+# Published files
+
+DATA = os.environ.get("PONYSTUDIO_TEST_DATA")
+FILES = sorted(Path(DATA, "workflows").glob("*.json")) if DATA else []
+published = pytest.mark.skipif(not FILES, reason="PONYSTUDIO_TEST_DATA names no published files")
+
+
+def read(path):
+    return json.loads(path.read_text("utf-8"))
+
+
+@published
+def test_every_published_file_opens_whole():
+    stand_ins = {}
+    for path in FILES:
+        start = time.process_time()
+        imported = import_document(read(path))
+        assert time.process_time() - start < 1
+        for type in imported.placeholders.values():
+            stand_ins.setdefault(type, []).append(path.name)
+        text = graph_file.dumps(imported.graph)
+        assert graph_file.dumps(graph_file.loads(text)) == text
+        # Some have nodes that lead nowhere and lack a wire there as well.
+        wrong = [
+            error
+            for error in check(imported.graph, CATALOG)
+            if PLACEHOLDER not in f"{error}" and not isinstance(error, MissingInput)
+        ]
+        assert wrong == [], path.name
+    print(*sorted(f"{len(files):3} {type}" for type, files in stand_ins.items()), sep="\n")
+
+
+@published
+def test_both_forms_of_a_graph_come_to_the_same():
+    pairs = [path for path in FILES if path.name.endswith(".prompt.json")]
+    assert pairs
+    for path in pairs:
+        other = path.with_name(path.name.replace(".prompt.", ".workflow."))
+        one, two = nodes(read(path)), nodes(read(other))
+        if "inpaint_controlnet" in path.name:  # a group node, whose inside has other ids there
+            assert len(one) == len(two)
+        else:
+            assert one == two, path.name
+
+
+def test_what_is_of_other_tools():
+    assert is_comfyui({"nodes": []})
+    assert is_comfyui({"1": LOADER})
+    assert not is_comfyui({"format": "ponystudio.graph", "version": 1, "nodes": {}})
+
+
+def test_what_the_mappings_name_is_there():
+    for theirs, how in mappings().items():
+        if not isinstance(how, Mapped):
+            continue
+        spec = CATALOG[how.type]
+        taken = {*spec.input_by_name, *spec.param_by_name}
+        ours = {name if isinstance(name, str) else name[0] for name in how.inputs.values()}
+        assert ours <= taken, theirs
+        assert set(how.fixed) <= set(spec.param_by_name), theirs
+        assert set(how.outputs) <= set(spec.output_by_name), theirs
+        if signature := signatures().get(theirs):
+            declared = {name for name, _, _ in signature.inputs}
+            assert declared <= {*how.inputs, *how.without}, theirs
+            assert len(how.outputs) in (0, len(signature.outputs)), theirs
