@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         SkipLayers,
     )
     from ponystudio.api.values import (
+        AestheticHead,
         Area,
         Clip,
         Conditioning,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SEED_MAX",
+    "AestheticHead",
     "Affects",
     "Annotated",
     "Area",

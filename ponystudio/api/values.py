@@ -307,6 +307,14 @@ class StyleModel(Recipe):
 
 
 @dataclass(frozen=True)
+class AestheticHead(Recipe):
+    """A small network that scores pictures by what an image encoder sees in them."""
+
+    __socket__: ClassVar[str] = "aesthetic_head"
+    part = "aesthetic_head"
+
+
+@dataclass(frozen=True)
 class Gligen(Recipe):
     """The layers by which a model knows what to place where."""
 

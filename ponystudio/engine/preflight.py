@@ -44,7 +44,10 @@ from ponystudio.library.recognition.recognise import recognise
 
 # The pack whose nodes are known to do nothing but what they say.
 OWN_PACK = "core"
-RECIPES = ("model", "clip", "vae", "controlnet", "upscaler", "vision", "style_model", "gligen")
+RECIPES = (
+    *("model", "clip", "vae", "controlnet", "upscaler", "vision", "style_model", "gligen"),
+    "aesthetic_head",
+)
 # Whose a value is: that of the first of these that its node is given.
 MAKERS = {
     "conditioning": ("clip", "conditioning"),

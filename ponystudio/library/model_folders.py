@@ -369,6 +369,8 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "hypernetworks": ("hypernetworks",),
     "style_models": ("style_models",),
     "gligen": ("gligen",),
+    "aesthetic_models": ("aesthetic_models", "aesthetic"),
+    "style_clusters": ("style_clusters",),
     "input": ("input", "pictures"),
     "latents": ("latents", "input"),
 }
@@ -379,6 +381,7 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "input": PICTURES,
     "latents": (".latent", ".safetensors"),
     "tokenizers": (".model", ".json"),
+    "style_clusters": (".npz", ".safetensors"),
     "embeddings": (*WEIGHTS, ".png", ".webp"),
 }
 # Kinds that may also be folders of diffusers', and the file that tells one.

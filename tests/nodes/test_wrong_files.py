@@ -41,10 +41,12 @@ SHAPES = {
     "critic": {"conv0.weight": [64, 3, 3, 3], "conv9.weight": [1, 64, 3, 3]},
     "Redux": {"redux_up.weight": [12288, 1152]},
     "GLIGEN": {"position_net.null_position_feature": [64]},
+    "head": {"weight": [1, 768], "bias": [1]},
 }
 FOLDERS = (
     *("checkpoints", "diffusion_models", "text_encoders", "vae", "loras", "upscale_models"),
     *("clip_vision", "style_models", "gligen", "controlnet", "hypernetworks"),
+    "aesthetic_models",
 )
 # By node, what it takes and under which param.
 LOADERS = {
@@ -59,6 +61,7 @@ LOADERS = {
     "load_gligen": ("file", ("GLIGEN",)),
     "load_controlnet": ("file", ("ControlNet",)),
     "apply_hypernetwork": ("file", ()),
+    "load_aesthetic_head": ("file", ("head",)),
 }
 FIELD = ("checkpoint.file: ",)
 PROMPTS = ("positive.clip: ", "negative.clip: ")  # whichever comes first
@@ -76,6 +79,7 @@ SAID = {
     "image encoder": ("an encoder of pictures", "core.load_vision"),
     "Redux": ("a style model", "core.load_style_model"),
     "GLIGEN": ("a GLIGEN model", "core.load_gligen"),
+    "head": ("an aesthetic head", "core.load_aesthetic_head"),
 }
 
 
@@ -195,6 +199,20 @@ def _using(loader):
     }
     if loader in sources:
         return picture(**sources[loader])
+    if loader == "load_aesthetic_head":
+        return (
+            *picture(),
+            core("encoder", "load_vision", file="image encoder.safetensors"),
+            core("look", "encode_vision", vision=("encoder", "vision"), image=("decode", "image")),
+            core(
+                "scores",
+                "score_pictures",
+                aesthetic_head=("node", "aesthetic_head"),
+                vision_output=("look", "vision_output"),
+            ),
+            core("larger", "scale_image_by", image=("decode", "image"), factor=("scores", "score")),
+            core("save_larger", "save_image", image=("larger", "image")),
+        )
     if loader in ("load_vision", "load_style_model", "load_gligen", "load_controlnet"):
         return (*picture(), *_behind_prompt(loader))
     return (

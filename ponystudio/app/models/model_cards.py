@@ -48,6 +48,7 @@ KINDS = {
     "clip_vision": "image",
     "style_models": "models",
     "gligen": "models",
+    "aesthetic_models": "models",
 }
 CARD, GAP = (212, 204), 12
 PICTURE = 130
@@ -71,6 +72,7 @@ def kind_titles() -> dict[str, tuple[str, str]]:
         "clip_vision": (tr("Image encoders"), tr("Image encoder")),
         "style_models": (tr("Style models"), tr("Style model")),
         "gligen": (tr("GLIGEN models"), tr("GLIGEN model")),
+        "aesthetic_models": (tr("Aesthetic heads"), tr("Aesthetic head")),
     }
 
 

@@ -1,11 +1,12 @@
-"""Style models and GLIGEN as parts of a model: how they are found in a file, described, built and
-wrapped. Importing this loads no torch.
+"""Style models, GLIGEN and aesthetic heads as parts: how they are found in a file, described, built
+and wrapped. Importing this loads no torch.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.families import Family
@@ -19,6 +20,7 @@ from ponystudio.library.recognition import signatures
 if TYPE_CHECKING:
     from torch import nn
 
+    from ponystudio.diffusion.images.aesthetics import AestheticScorer
     from ponystudio.diffusion.images.style_model import StyleEncoder
     from ponystudio.diffusion.loading.gligen import GligenNetwork
     from ponystudio.diffusion.weights.weights import Weights
@@ -30,6 +32,7 @@ Hints = Mapping[str, Any]
 Tensors = Mapping[str, "TensorInfo"]
 
 STYLE_NODE = "Load style model (core.load_style_model)"
+HEAD_NODE = "Load aesthetic head (core.load_aesthetic_head)"
 GLIGEN_NODE = "Load GLIGEN (core.load_gligen)"
 FUSER = re.compile(r"(.+)\.fuser\.(.+)")
 # A sine and a cosine of each frequency for each of the four sides of a box.
@@ -132,3 +135,55 @@ def wrap_gligen(
     gates = (names[f"fusers.{n}.alpha_attn"] for n in range(len(module.fusers)))
     blocks = [gate.removeprefix(prefix).removesuffix(".fuser.alpha_attn") for gate in gates]
     return GligenNetwork(module, family, blocks, weights)
+
+
+def head_naming(tensors: Tensors, _: Family) -> Naming:
+    """The layers by their numbers in the file, between which others have stood."""
+    return Naming(
+        {
+            f"{layer}.{leaf}": name
+            for name in tensors
+            for layer, leaf in [signatures.head_layer(name) or (-1, "")]
+            if leaf
+        }
+    )
+
+
+def describe_head(shapes: Shapes, _family: Family, _hints: Mapping[str, Hints]) -> dict[str, Any]:
+    """Number, width and outputs of each of the `layers`, and whether they are `activated`.
+
+    Dropout took a place between those of LAION's heads, which are all linear; an activation and
+    dropout two, as in Pony's.
+    """
+    numbers = sorted({int(name.partition(".")[0]) for name in shapes})
+    layers = [(n, side(shapes, f"{n}.weight", 1), side(shapes, f"{n}.weight", 0)) for n in numbers]
+    return {"layers": layers, "activated": any(b - a > 2 for a, b in pairwise(numbers))}
+
+
+def build_head(arguments: dict[str, Any], _: Family) -> nn.Module:
+    from torch import nn
+
+    layers = {n: (width, out) for n, width, out in arguments["layers"]}
+    modules: list[nn.Module] = []
+    for n in range(max(layers) + 1):
+        if n in layers:
+            modules.append(nn.Linear(*layers[n]))
+        else:
+            follows = arguments["activated"] and n - 1 in layers
+            modules.append(nn.ReLU() if follows else nn.Identity())
+    return nn.Sequential(*modules)
+
+
+def wrap_head(
+    module: Any, _family: Family, weights: Weights, _info: ModelFile, _options: Mapping[str, Any]
+) -> AestheticScorer:
+    from ponystudio.diffusion.images.aesthetics import AestheticScorer
+
+    stored = next(iter(weights.naming.names.values()))
+    return AestheticScorer(
+        module,
+        weights,
+        width=weights.shapes["0.weight"][1],
+        # Pony's own was saved in a module of training, and scores in 0..1.
+        of_one=stored.startswith("model."),
+    )

@@ -212,6 +212,16 @@ PARTS = {
         control_part.build,
         control_part.wrap,
     ),
+    "aesthetic_head": ModelPart(
+        "aesthetic head",
+        adapter_parts.HEAD_NODE,
+        (),
+        adapter_parts.head_naming,
+        lambda *_: True,  # they know no families
+        adapter_parts.describe_head,
+        adapter_parts.build_head,
+        adapter_parts.wrap_head,
+    ),
 }
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ponystudio.diffusion.families.text_encoder_specs import END, ClipEncoderSpec
-from ponystudio.diffusion.text.clip_tokens import FRAMED, Chunk, ClipTokenizer
+from ponystudio.diffusion.text.clip_tokens import FRAMED, Chunk, ClipTokenizer, Token
 from ponystudio.diffusion.text.conditioning import Encoded, moved, multiplied
 from ponystudio.diffusion.text.prompt_syntax import parse
 from ponystudio.diffusion.text.textual_inversion import read_embedding
+from ponystudio.diffusion.text.token_lens import Pieces
 from ponystudio.diffusion.weights.embedding_tensors import Bundled
 from ponystudio.errors import ParamRange
 
@@ -64,6 +65,30 @@ class ClipEncoder:
             padding=empty if dialect == "a1111" else None,
             pooled=pooled,
         )
+
+    def pieces(self, text: str, dialect: str, embeddings: Mapping[str, Path | Bundled]) -> Pieces:
+        """A prompt token by token, without what frames its chunks."""
+        chunks, vectors = self._cut(text, dialect, embeddings)
+        states, _ = self._states(chunks, vectors, len(self._text.encoder.layers))
+        before = self._look_up(chunks, vectors).float()
+        places = [
+            (i, j) for i, chunk in enumerate(chunks) for j in range(1, chunk.ids.index(END, 1))
+        ]
+        tokens = [chunks[i].tokens[j] for i, j in places]
+        at = tuple(torch.tensor(places, dtype=torch.long).view(-1, 2).t())
+        return Pieces(
+            [self._read(token) for token in tokens],
+            [token.id if token.row is None else None for token in tokens],
+            before[at],
+            states[at],
+            self._text.embeddings.token_embedding.weight,
+            self._tokenizer.spell,
+        )
+
+    def _read(self, token: Token) -> str:
+        if token.row is None:
+            return self._tokenizer.spell(token.id)
+        return f"{token.row.name} {token.row.place + 1}"
 
     def summary(self, text: str, dialect: str, embeddings: Mapping[str, Path | Bundled]) -> Tensor:
         """The first chunk of a prompt as one vector, float32 [1,width]: the END behind all layers

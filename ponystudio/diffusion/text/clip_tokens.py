@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 COMMA = 267
+# What stands at the end of the pieces that end a word.
+END_OF_WORD = "</w>"
 
 CHUNK = 75
 FRAMED = CHUNK + 2
@@ -76,7 +78,7 @@ def byte_pairs() -> Tokenizer:
             str(folder / "vocab.json"),
             str(folder / "merges.txt"),
             unk_token=end,
-            end_of_word_suffix="</w>",
+            end_of_word_suffix=END_OF_WORD,
         )
     )
     tokenizer.normalizer = normalizers.Sequence(
@@ -106,6 +108,15 @@ class ClipTokenizer:
         ids: list[int] = byte_pairs().encode(text, add_special_tokens=False).ids
         return ids
 
+    def spell(self, id: int) -> str:
+        """The piece of text that an id stands for, with a hyphen where its word goes on."""
+        piece: str = byte_pairs().id_to_token(id) or ""
+        if id in (START, END):
+            return piece
+        # Of letters that are several bytes, pieces may be parts.
+        text = _bytes_of(piece.removesuffix(END_OF_WORD)).decode(errors="backslashreplace")
+        return text if piece.endswith(END_OF_WORD) else f"{text}-"
+
     def frame(self, tokens: Sequence[Token] = ()) -> Chunk:
         """At most 75 tokens as a chunk of 77."""
         padding = [Token(self.pad)] * (CHUNK - len(tokens))
@@ -131,6 +142,14 @@ class ClipTokenizer:
         else:
             packed = _pack_a1111(_a1111_groups(self, segments, names, size))
         return [self.frame(tokens) for tokens in packed]
+
+
+def _bytes_of(piece: str) -> bytes:
+    """The bytes that a piece stands for, each written as a letter: those that are none get the
+    letters from 256 on (Radford et al. 2019)."""
+    letters = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    others = [byte for byte in range(256) if byte not in letters]
+    return bytes(ord(c) if ord(c) in letters else others[ord(c) - 256] for c in piece)
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,8 @@ from ponystudio.diffusion.text.clip_tokens import spelt
 from ponystudio.diffusion.text.conditioning import Encoded, moved
 from ponystudio.diffusion.text.embedding_names import split_at_embeddings
 from ponystudio.diffusion.text.prompt_syntax import Break, parse
-from ponystudio.diffusion.text.sentencepiece_tokens import SentencePieces
+from ponystudio.diffusion.text.sentencepiece_tokens import BLANK, SentencePieces
+from ponystudio.diffusion.text.token_lens import Pieces
 
 
 class T5Encoder:
@@ -47,6 +48,26 @@ class T5Encoder:
             # them by chance.
             z = z * w if dialect == "a1111" else moved(z, w, empty)
         return Encoded(z)
+
+    def pieces(self, text: str, dialect: str, embeddings: Collection[str]) -> Pieces:
+        """A prompt token by token, without its end."""
+        ids = [id for id, _ in self._tokens(text, dialect, embeddings)]
+        states = self._states([[*ids, self._tower.end]], len(ids) + 1)[0, : len(ids)]
+        table = self._stack.embed_tokens.weight
+        vectors = table[torch.tensor(ids, dtype=torch.long, device=table.device)].float()
+        return Pieces([self._spell(id) for id in ids], ids, vectors, states, table, self._spell)
+
+    def _spell(self, id: int) -> str:
+        """With a hyphen before what goes on with a word: this tokenizer marks where one begins."""
+        piece = self._pieces.spell(id)
+        return piece[1:] or piece if piece.startswith(BLANK) else f"-{piece}"
+
+    def summary(self, text: str, dialect: str, embeddings: Collection[str]) -> Tensor:
+        """A prompt as one vector, float32 [1,width]: the mean of the states of its tokens."""
+        states = self.pieces(text, dialect, embeddings).states
+        if not len(states):
+            return states.new_zeros(1, states.shape[1])
+        return states.mean(dim=0, keepdim=True)
 
     def _tokens(
         self, text: str, dialect: str, embeddings: Collection[str]

@@ -18,6 +18,7 @@ from ponystudio.diffusion.text.clip import ClipEncoder
 from ponystudio.diffusion.text.conditioning import Encoded, joined
 from ponystudio.diffusion.text.sentencepiece_tokens import SentencePieces, shipped
 from ponystudio.diffusion.text.t5 import T5Encoder
+from ponystudio.diffusion.text.token_lens import Pieces
 from ponystudio.diffusion.weights.embedding_tensors import Bundled
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import Weights
@@ -86,19 +87,31 @@ class TextEncoder(Network["nn.Module"]):
         return joined(self._apart(text, dialect, skip, zeros), self.family)
 
     @torch.no_grad()
-    def summary(self, text: str, *, dialect: str = "a1111") -> Tensor:
-        """A prompt as one vector, float32 [1,width], as the first CLIP of the family reads it.
+    def summary(self, text: str, *, dialect: str = "a1111", tower: str = "") -> Tensor:
+        """A prompt as one vector, float32 [1,width], as the tower of that name reads it ("": the
+        first).
 
-        Raises MismatchedValues for a family without, and what `encode` raises.
+        Raises MismatchedValues for a tower that is not there, and what `encode` raises.
         """
-        for encoder in self._encoders:
-            if isinstance(encoder, ClipEncoder):
-                return encoder.summary(text, dialect, self.embeddings)
-        raise MismatchedValues(
-            f"{self.family.title} reads prompts without CLIP.",
-            remedy="Use the text encoder of another family.",
-            socket="clip",
-        )
+        return self._named(tower).summary(text, dialect, self.embeddings)
+
+    @torch.no_grad()
+    def pieces(self, text: str, *, dialect: str = "a1111", tower: str = "") -> Pieces:
+        """A prompt token by token, as one of the towers reads it; the rest is as of `summary`."""
+        return self._named(tower).pieces(text, dialect, self.embeddings)
+
+    def _named(self, tower: str) -> ClipEncoder | T5Encoder:
+        there = zip(self.family.towers, self._encoders, strict=True)
+        found = {spec.name: encoder for spec, encoder in there if encoder}
+        if not tower:
+            return next(iter(found.values()))
+        if tower not in found:
+            raise MismatchedValues(
+                f"There is no {tower} in this text encoder of {self.family.title}.",
+                remedy=f"Choose one of: {', '.join(found)}.",
+                socket="clip",
+            )
+        return found[tower]
 
     def _apart(
         self, texts: Mapping[str, str], dialect: str, skip: int, zeros: bool

@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ponystudio.api import (
+    AestheticHead,
     Area,
     Clip,
     Conditioning,
@@ -62,7 +63,7 @@ _CLASSES: Mapping[str, type[Any]] = {
         *(Model, Patch, Upscaler, Vae),
         *(Differential, FreSca, FreeU, Hypernetwork, NormedGuidance, PerturbedAttention),
         *(Rescaled, Shift, SkipLayers),
-        *(Gligen, Pictured, PlacedText, StyleModel, Vision, VisionOutput),
+        *(AestheticHead, Gligen, Pictured, PlacedText, StyleModel, Vision, VisionOutput),
         *(Guider, Noise, Sampler, Sigmas),
     )
 }

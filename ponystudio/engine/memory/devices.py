@@ -21,7 +21,12 @@ DEVICES = ("auto", "cpu", "cuda", "rocm", "mps")
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 PARTS = ("model", "clip", "vae", "upscaler")
 # Further parts, and which of those each computes as.
-COMPUTES_AS = {"vision": "clip", "style_model": "clip", "gligen": "model"}
+COMPUTES_AS = {
+    "vision": "clip",
+    "style_model": "clip",
+    "gligen": "model",
+    "aesthetic_head": "vae",
+}
 
 # Left to the system and to other programs.
 RESERVE = 768 * 2**20

@@ -16,7 +16,10 @@ Wire = tuple[str, str]
 
 # What a node works with, rather than on: the same one serves many nodes.
 TOOLS = frozenset(
-    {"model", "clip", "vae", "upscaler", "controlnet", "vision", "style_model", "gligen"}
+    (
+        *("model", "clip", "vae", "upscaler", "controlnet"),
+        *("vision", "style_model", "gligen", "aesthetic_head"),
+    )
 )
 _TITLES = {
     "int": "Integer",

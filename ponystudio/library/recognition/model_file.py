@@ -28,17 +28,18 @@ class ModelFile:
     """What a model file is.
 
     `kind`: checkpoint, diffusion_model, vae, text_encoder, lora, embedding, upscaler, controlnet,
-    hypernetwork, vision, style_model, gligen, discriminator or "optimizer state". `family`: sd1,
-    sd2, sdxl, sdxl_refiner, auraflow, flux, sd3, the name of another one that is known but not run
-    (chroma, flux2, ...), or "" where it cannot be told (a VAE alone). `prediction`: eps, v, flow,
-    or "" without a denoiser; `zsnr`: its noise schedule ends without signal. `input_channels`: what
-    the denoiser takes in for each cell of a latent: as many as that has channels, 4 or 16; 9 or 96
-    for inpainting, 8 for pix2pix, 32 for control pictures, 0 without one. `guided`: it takes in
-    guidance too. `largest`: pixels a side that its grid of positions reaches; 0: there is none.
-    `pictured`: how wide the features of a picture are that the denoiser is told (unCLIP); 0 for
-    none. `parts`: model, clip, vae, vision, gligen, ema (averaged weights). `control`: what it
-    steers models by. `config`: what the file says of itself that shapes cannot tell. `why`: one
-    line a decision. `refused`: why it is of no use though it is known what it is, and `remedy`.
+    hypernetwork, vision, style_model, gligen, aesthetic_head, discriminator or "optimizer state".
+    `family`: sd1, sd2, sdxl, sdxl_refiner, auraflow, flux, sd3, the name of another one that is
+    known but not run (chroma, flux2, ...), or "" where it cannot be told (a VAE alone).
+    `prediction`: eps, v, flow, or "" without a denoiser; `zsnr`: its noise schedule ends without
+    signal. `input_channels`: what the denoiser takes in for each cell of a latent: as many as that
+    has channels, 4 or 16; 9 or 96 for inpainting, 8 for pix2pix, 32 for control pictures, 0 without
+    one. `guided`: it takes in guidance too. `largest`: pixels a side that its grid of positions
+    reaches; 0: there is none. `pictured`: how wide the features of a picture are that the denoiser
+    is told (unCLIP); 0 for none. `parts`: model, clip, vae, vision, gligen, ema (averaged weights).
+    `control`: what it steers models by. `config`: what the file says of itself that shapes cannot
+    tell. `why`: one line a decision. `refused`: why it is of no use though it is known what it is,
+    and `remedy`.
     """
 
     path: Path
@@ -74,6 +75,7 @@ ACCEPTED = {
     "clip_vision": ("vision",),
     "style_models": ("style_model",),
     "gligen": ("gligen",),
+    "aesthetic_models": ("aesthetic_head",),
 }
 # Kinds that a checkpoint has inside.
 PART_OF = {
@@ -96,6 +98,7 @@ NOUNS = {
     "vision": "an encoder of pictures",
     "style_model": "a style model",
     "gligen": "a GLIGEN model",
+    "aesthetic_head": "an aesthetic head",
     "discriminator": "a discriminator, the critic that an upscaler is trained against",
     "optimizer state": "the state of an optimizer",
 }
@@ -113,6 +116,7 @@ INSTEAD = {
     "vision": "Use it in the node Load image encoder (core.load_vision).",
     "style_model": "Use it in the node Load style model (core.load_style_model).",
     "gligen": "Use it in the node Load GLIGEN (core.load_gligen).",
+    "aesthetic_head": "Use it in the node Load aesthetic head (core.load_aesthetic_head).",
     "discriminator": "Choose the generator that was saved beside it (net_g_*.pth).",
     "optimizer state": "Choose the model that was saved beside it.",
 }

@@ -163,6 +163,8 @@ def _small(file: WeightsFile, tensors: Tensors) -> ModelFile | None:
         return _plain(
             file, "style_model", "it turns features of pictures into words for FLUX", family="flux"
         )
+    if signatures.is_aesthetic_head(tensors):
+        return _plain(file, "aesthetic_head", "it ends in one number, the score of a picture")
     if signatures.gligen(tensors) is not None:
         family, why = gligen_family(tensors)
         reason = "it has GLIGEN's layers, which are told where things are to be"

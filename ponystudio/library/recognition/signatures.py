@@ -47,6 +47,8 @@ VISIONS = {
 FIRST_OF_VISION = ("embeddings.patch_embedding.weight", "conv1.weight")
 STYLE_MODEL = "redux_up.weight"
 # What stands in the transformer blocks of a UNet that is told where things are to be.
+# A layer of a small network that scores pictures: LAION's, Pony's own, or one that is all there is.
+HEAD_LAYER = re.compile(r"(?:module\.)?(?:(?:layers|model)\.(\d{1,3})\.|linear\.)?(weight|bias)")
 GLIGEN = "position_net.null_position_feature"
 DOWNWARD = re.compile(r"lora[._](down|A)\b|_lora\d?\.down|hada_w1_b$")
 # Layers that diffusers names alike in SD3 and in FLUX; what they read is so wide in FLUX.
@@ -96,6 +98,21 @@ def image_encoder(tensors: Tensors) -> VisionSignature | None:
             if not open_clip or f"{prefix}class_embedding" in tensors:
                 return VisionSignature(prefix, open_clip, info.shape[0])
     return None
+
+
+def head_layer(name: str) -> tuple[int, str] | None:
+    """The number of the layer of an aesthetic head that a tensor is of, and which it is there."""
+    match = HEAD_LAYER.fullmatch(name)
+    return (int(match[1] or 0), match[2]) if match else None
+
+
+def is_aesthetic_head(tensors: Tensors) -> bool:
+    """Whether these are layers one after the other that end in a single number."""
+    layers = {head_layer(name) for name in tensors}
+    if not layers or None in layers or (0, "weight") not in layers or (0, "bias") not in layers:
+        return False
+    shapes = [info.shape for name, info in tensors.items() if name.endswith("weight")]
+    return all(len(shape) == 2 for shape in shapes) and 1 in {shape[0] for shape in shapes}
 
 
 def gligen(tensors: Iterable[str]) -> str | None:
