@@ -74,7 +74,9 @@ def decode_latent(
     """Turn a latent into a picture."""
     check_autoencoder(vae.family, latent.family)
     with ctx.models.open(vae) as autoencoder:
-        return Image(autoencoder.decode(latent.values, tile=_tile(tile, ctx), on_tile=ctx.progress))
+        return Image(
+            autoencoder.decode(latent.values, tile=tile_of(tile, ctx), on_tile=ctx.progress)
+        )
 
 
 class EncodedPicture(NamedTuple):
@@ -99,8 +101,8 @@ def encode_image(
     """
     seen = alpha_of(image, alpha)
     with ctx.models.open(vae) as autoencoder:
-        pixels, mask = _in_cells(image, seen, autoencoder.downscale, ctx)
-        values = autoencoder.encode(pixels, tile=_tile(tile, ctx), on_tile=ctx.progress)
+        pixels, mask = in_cells(image, seen, autoencoder.downscale, ctx)
+        values = autoencoder.encode(pixels, tile=tile_of(tile, ctx), on_tile=ctx.progress)
     return EncodedPicture(Latent(values, vae.family), mask)
 
 
@@ -127,7 +129,7 @@ def encode_for_inpainting(
         mask: White where it is to be painted anew.
         alpha: Where the picture is opaque; colours that it hides stay hidden.
     """
-    latent, hole, seen = _encoded_hole(vae, image, mask, alpha, tile, ctx, filled=False)
+    latent, hole, seen = encoded_hole(vae, image, mask, alpha, tile, ctx, filled=False)
     return EncodedHole(replace(latent, mask=hole), Mask(hole), seen)
 
 
@@ -160,12 +162,12 @@ def fill_for_inpainting(
     """
     from ponystudio.diffusion.images.morphology import grown_hole
 
-    latent, hole, seen = _encoded_hole(vae, image, mask, alpha, tile, ctx, filled=True)
+    latent, hole, seen = encoded_hole(vae, image, mask, alpha, tile, ctx, filled=True)
     wide = grown_hole(hole.round(), grow)
     return EncodedHole(replace(latent, mask=wide), Mask(wide), seen)
 
 
-def _encoded_hole(
+def encoded_hole(
     vae: Vae, image: Image, mask: Mask, alpha: Mask | None, tile: int, ctx: Context, *, filled: bool
 ) -> tuple[Latent, Tensor, Mask]:
     """The latent of a picture with a hole in it, if it is `filled`, or of the picture, with the
@@ -178,16 +180,16 @@ def _encoded_hole(
         ctx.note(said)
         hole = scale_picture(hole, size, "bilinear")
     with ctx.models.open(vae) as autoencoder:
-        pixels, seen_part = _in_cells(image, seen, autoencoder.downscale, ctx)
+        pixels, seen_part = in_cells(image, seen, autoencoder.downscale, ctx)
         hole = cut_to_cells(hole, autoencoder.downscale)
-        encode = partial(autoencoder.encode, tile=_tile(tile, ctx), on_tile=ctx.progress)
+        encode = partial(autoencoder.encode, tile=tile_of(tile, ctx), on_tile=ctx.progress)
         around = encode(with_hole(pixels, hole))
         if filled:
             return Latent(around, vae.family), hole, seen_part
         return Latent(encode(pixels), vae.family, shown=around), hole, seen_part
 
 
-def _in_cells(
+def in_cells(
     image: Image, seen: Tensor | None, downscale: int, ctx: Context
 ) -> tuple[Tensor, Mask]:
     """What an autoencoder sees of a picture, and the alpha of that part; a cut is told."""
@@ -326,7 +328,7 @@ def downscale(latent: Latent) -> int:
     return find_family(latent.family).downscale if latent.family else 8
 
 
-def _tile(tile: int, ctx: Context) -> int | None:
+def tile_of(tile: int, ctx: Context) -> int | None:
     if ctx.frugal:
         return min(tile or FRUGAL_TILE, FRUGAL_TILE)
     return tile or None

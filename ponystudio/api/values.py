@@ -104,6 +104,8 @@ class Entry:
     `boxes`: what GLIGEN's layers place where, in the picture as a whole.
     `bias` [1,n]: what is added to the attention towards the first n tokens; None for nothing.
     `controls`: pictures by which ControlNets steer the denoiser while it is asked about it.
+    `shown`: the picture that models for inpainting or editing are shown beside what they make, the
+    former with a hole at its mask. `references`: further pictures, which FLUX.1 Kontext reads.
     """
 
     context: Tensor
@@ -122,6 +124,8 @@ class Entry:
     boxes: tuple[PlacedText, ...] = ()
     bias: Tensor | None = None
     controls: tuple[Control, ...] = ()
+    shown: Latent | None = None
+    references: tuple[Latent, ...] = ()
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:

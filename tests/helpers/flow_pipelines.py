@@ -24,6 +24,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
     "auraflow": {"shift": 1.73},
     "flux": {"shift": 1.0},
     "flux-dev": {"shift": 3.0, "use_dynamic_shifting": True},
+    "flux-fill": {"shift": 3.0, "use_dynamic_shifting": True},
     "sd3": {"shift": 3.0},
 }
 # The denoiser works on (latent − shift) · factor.

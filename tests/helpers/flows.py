@@ -51,6 +51,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 # filled up to the released model's width.
 OWN: dict[str, dict[str, Any]] = {
     "flux-dev": {"guidance_embeds": True},
+    # Its picture with a hole has 16 channels, and the hole itself 64.
+    "flux-fill": {"guidance_embeds": True, "in_channels": 384, "out_channels": 64},
     "sd3.5": {"qk_norm": "rms_norm", "dual_attention_layers": (0, 1)},
     "sd3-clip": {"joint_attention_dim": 4096},
 }

@@ -11,7 +11,7 @@ from helpers.core_graphs import SIDE, core
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
 from ponystudio.engine.node_packs import load_packs
-from ponystudio.errors import MismatchedValues, WrongKind
+from ponystudio.errors import WrongKind
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 
@@ -179,10 +179,6 @@ class TestLoraStack:
 
 
 class TestInpainting:
-    def test_a_model_for_it_wants_a_picture_and_a_hole(self, latent_of):
-        with pytest.raises(MismatchedValues, match=r"core\.encode_for_inpainting"):
-            latent_of(*graph("inpaint.safetensors"))
-
     def test_it_paints_with_one(self, latent_of, root):
         from PIL import Image
 

@@ -71,6 +71,7 @@ class DenoiserInputs:
     pictures (sampling.unclip). `places` [B,30,context]: tokens of boxes, for a UNet that has
     GLIGEN's layers. `bias` [B,n]: what is added to the attention towards each token of the prompt.
     `residuals`: what controls add.
+    `references` [B,C,h',w']: pictures to refer to, scaled as x is.
     """
 
     context: Tensor
@@ -81,6 +82,7 @@ class DenoiserInputs:
     places: Tensor | None = None
     bias: Tensor | None = None
     residuals: Residuals | None = None
+    references: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)

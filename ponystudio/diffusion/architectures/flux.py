@@ -149,21 +149,27 @@ def _build(arguments: dict[str, Any]) -> nn.Module:
 
 
 def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
+    """Tokens of pictures to refer to stand behind those of x, which alone are what it says."""
     import torch
 
+    pictures = [(packed(x), places(x)), *_beyond(told.references)]
+    beyond = sum(len(there) for _, there in pictures[1:])
     added, extra = told.residuals, dict[str, Any]()
+    if added and beyond:
+        added = added.changed(lambda tokens: torch.nn.functional.pad(tokens, (0, 0, 0, beyond)))
     if told.bias is not None:
         # Of text and picture, in this order, as they meet in every attention.
-        towards = torch.nn.functional.pad(told.bias, (0, x.shape[-2] * x.shape[-1] // 4))
+        seen = sum(len(there) for _, there in pictures)
+        towards = torch.nn.functional.pad(told.bias, (0, seen))
         extra["joint_attention_kwargs"] = {"attention_mask": towards[:, None, None]}
     with in_full(module, t, told.guidance):
         out = module(
-            hidden_states=packed(x),
+            hidden_states=torch.cat([tokens for tokens, _ in pictures], dim=1),
             encoder_hidden_states=told.context,
             pooled_projections=told.pooled,
             timestep=t,
             guidance=told.guidance,
-            img_ids=places(x),
+            img_ids=torch.cat([there for _, there in pictures]),
             txt_ids=torch.zeros(told.context.shape[1], 3, device=x.device),
             controlnet_block_samples=(added and added.blocks) or None,
             controlnet_single_block_samples=(added and added.singles) or None,
@@ -171,6 +177,7 @@ def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
             **extra,
         )[0]
     b, _, h, w = x.shape
+    out = out[:, : h * w // 4]
     cells = out.view(b, h // 2, w // 2, -1, 2, 2).permute(0, 3, 1, 4, 2, 5)
     return cells.reshape(b, -1, h, w)
 
@@ -178,7 +185,7 @@ def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
 def packed(x: Tensor) -> Tensor:
     """Four neighbouring cells of x [B,C,h,w] are one token: [B,hw/4,4C]."""
     b, c, h, w = x.shape
-    tokens = x.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5)
+    tokens = x.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5)
     return tokens.reshape(b, h * w // 4, 4 * c)
 
 
@@ -207,6 +214,19 @@ def in_full(module: Any, t: Tensor, guidance: Tensor | None) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def _beyond(references: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The tokens of pictures to refer to, on a plane of their own (index 1), each beside or below
+    those before it, whichever keeps all of them more nearly square; as ComfyUI lays them out."""
+    height = width = 0
+    for reference in references:
+        rows, columns = reference.shape[-2] // 2, reference.shape[-1] // 2
+        beside = rows + height > columns + width
+        top, left = (0, width) if beside else (height, 0)
+        height, width = max(height, top + rows), max(width, left + columns)
+        there = places(reference)
+        yield packed(reference), there + there.new_tensor([1, top, left])
 
 
 ARCHITECTURE = Architecture(

@@ -76,6 +76,8 @@ class Family:
     `unet_heads`: attention heads on every level; 0: as many as have a width of 64.
     `sized`: the denoiser is told the size that a picture had, and where it was cut.
     `zero_empty`: an empty prompt is nothing at all, instead of the states of no words.
+    `refers`: its denoiser reads further pictures beside the one that it makes.
+    `grey`: a scaled latent of nothing but grey, where it is known.
     `rgb`: a guess from a scaled latent to a picture in −1..1.
     """
 
@@ -107,6 +109,8 @@ class Family:
     unet_heads: int = 0
     sized: bool = False
     zero_empty: bool = False
+    refers: bool = False
+    grey: tuple[float, ...] = ()
     rgb: Rgb = Rgb()
 
     @property

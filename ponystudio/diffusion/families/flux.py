@@ -27,6 +27,7 @@ FAMILY = Family(
     architecture="flux",
     patch=2,
     repeats=False,
+    refers=True,
     # Least-squares fit of pictures to latents, published for FLUX.
     rgb=Rgb(
         (

@@ -27,6 +27,8 @@ FAMILY = Family(
         0.1515232662,
         0.0291671582,
     ),
+    # As ComfyUI has it.
+    grey=(0.8223, -0.6876, 0.6364, 0.1380),
     # Least-squares fit of pictures to latents, published for SD 1.4.
     rgb=Rgb(
         (

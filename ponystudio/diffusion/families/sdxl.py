@@ -34,6 +34,8 @@ FAMILY = Family(
         0.1114188177,
         0.0291671582,
     ),
+    # As ComfyUI has it.
+    grey=(0.8223, -0.6876, 0.6364, 0.1380),
     # Least-squares fit of pictures to latents, published for SDXL.
     rgb=Rgb(
         (

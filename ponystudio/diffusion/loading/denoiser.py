@@ -116,6 +116,7 @@ class Denoiser(Network["nn.Module"]):
         places: Tensor | None = None,
         bias: Tensor | None = None,
         controls: Sequence[Added] = (),
+        references: Sequence[Tensor] = (),
     ) -> Tensor:
         """What the network says about `x`.
 
@@ -131,12 +132,17 @@ class Denoiser(Network["nn.Module"]):
             None if pooled is None else pooled.to(there, dtype),
             None if sizes is None else sizes.to(there, dtype),
             None if guidance is None else guidance.to(there, torch.float32),
-            *(None if one is None else one.to(there, dtype) for one in (pictured, places, bias)),
+            pictured=None if pictured is None else pictured.to(there, dtype),
+            places=None if places is None else places.to(there, dtype),
+            bias=None if bias is None else bias.to(there, dtype),
+            references=tuple(self._in_patches(one.to(there)).to(dtype) for one in references),
         )
         height, width = x.shape[-2:]
         x, t = self._in_patches(x).to(dtype), t.to(there)
         if controls:
-            added = (control(x, t, told, self.module) for control in controls)
+            # They were made for x alone, without what may stand beside it.
+            own = x[:, : self.family.latent_channels]
+            added = (control(own, t, told, self.module) for control in controls)
             told = replace(told, residuals=reduce(add, added))
         with changed(self.module, self.modifiers, self._nets, mode):
             out = self._call(self.module, x, t, told)

@@ -19,11 +19,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from ponystudio.api import Area, Control, Entry, Recipe
+from ponystudio.api import Area, Control, Entry, Latent, Recipe
 from ponystudio.diffusion.sampling import unclip
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation, Predictor
+from ponystudio.diffusion.sampling.shown_latents import beside, check_shown
 from ponystudio.errors import MismatchedValues
 
+# Names of inputs that are no arguments of the network: what stands beside x, and the first, second,
+# ... picture that it refers to.
+SHOWN, REFERENCE = "shown", "reference "
 # Repeating tokens changes no result but costs time; beyond this factor two calls are cheaper.
 _MOST_REPEATS = 4
 # What an area's weight rises over from its border, in cells; less in a small one.
@@ -131,8 +135,8 @@ class Composition:
 
     `sizes` are those of the picture, for entries that name no others; `seed` is its own, for the
     noise on what unCLIP models are told; `networks` are those that entries name; `rows` bounds how
-    many rows the network gets at once, to save memory (None: all that go together). `beside`
-    [B,C',h,w]: what a network for inpainting is shown beside x.
+    many rows the network gets at once, to save memory (None: all that go together). `shown`: what a
+    network for inpainting is shown, for entries that name nothing else.
     Raises MismatchedValues for entries that do not fit x.
     """
 
@@ -147,7 +151,7 @@ class Composition:
         seed: int = 0,
         networks: Mapping[Recipe, Any] = MappingProxyType({}),
         rows: int | None = None,
-        beside: Tensor | None = None,
+        shown: Latent | None = None,
     ) -> None:
         if not all(side.entries for side in sides):
             raise MismatchedValues(
@@ -155,8 +159,8 @@ class Composition:
                 remedy="Wire one in; Apply ControlNet gives back only those that it is given.",
             )
         self._sides = sides = _with_shared(sides)
-        self._denoiser, self._space, self._batch = denoiser, space, shape[0]
-        self._rows, self._beside = rows, beside
+        self._denoiser, self._space, self._shape = denoiser, space, shape
+        self._rows, self._shown = rows, shown
         parts = [
             part
             for number, side in enumerate(sides)
@@ -165,6 +169,7 @@ class Composition:
         ]
         self._parts = [*parts, *_counterparts(parts, len(sides))]
         self._gligen = _gligen([part.entry for part in self._parts], networks)
+        check_shown(denoiser, [shown, *(part.entry.shown for part in self._parts)], shape)
         self._inputs = self._asked(shape, sizes, seed)
         listed = dict.fromkeys(c for part in self._parts for c in part.entry.controls)
         self._active = {control: denoiser.steering(control, shape) for control in listed}
@@ -173,8 +178,6 @@ class Composition:
     def __call__(self, x: Tensor, σ: Tensor) -> list[Tensor]:
         """The picture without noise that each side sees in x [B,C,h,w] at noise level σ."""
         scaled = x / self._space.input_scale(σ)
-        if self._beside is not None:
-            scaled = torch.cat([scaled, self._beside], dim=1)
         t = self._space.t(σ).to(x.device)
         with self._gligen.placed(self._denoiser.module) if self._gligen else nullcontext():
             return self._answers(x, scaled, t, σ)
@@ -204,6 +207,7 @@ class Composition:
                 "context": context,
                 **_beside(part.entry, context, self._denoiser, batch, sizes, seed),
                 **self._places(part, shape),
+                **self._pictures(part),
             }
             for part, context in zip(self._parts, contexts, strict=True)
         ]
@@ -222,6 +226,19 @@ class Composition:
         shares = torch.tensor(edges) / torch.tensor([width, height, width, height])
         tokens = self._gligen.tokens(torch.cat([box.words for box in boxes]), shares)
         return {"places": tokens.float().expand(shape[0], -1, -1)}
+
+    def _pictures(self, part: _Part) -> dict[str, Tensor]:
+        """What the network is shown for a part, by name: beside x, and to refer to."""
+        told: dict[str, Tensor] = {}
+        shown = beside(self._denoiser, part.entry.shown or self._shown, self._shape)
+        if shown is not None:
+            told[SHOWN] = part.crop.of(shown) if part.crop else shown
+        family, (batch, channels, *_) = self._denoiser.family, self._shape
+        if family.refers and self._denoiser.in_channels == channels:
+            for number, reference in enumerate(part.entry.references):
+                values = (reference.values - family.shift) * family.scaling_factor
+                told[f"{REFERENCE}{number}"] = _rows_of(values, batch, self._denoiser.device)
+        return told
 
     def _calls_at(self, σ: float) -> list[_Call]:
         active = tuple(
@@ -271,9 +288,11 @@ class Composition:
     def _network(self, x: Tensor, t: Tensor, call: _Call) -> Tensor:
         """One call of the network, or several of at most `rows` rows."""
         count, t = len(x), t.expand(len(x))
+        if SHOWN in call.inputs:
+            x = torch.cat([x, call.inputs[SHOWN]], dim=1)
         rows = self._rows or count
         mode = {} if call.mode is None else {"mode": call.mode}
-        pictures = [n % self._batch for n in range(count)]
+        pictures = [n % self._shape[0] for n in range(count)]
 
         def controls(part: slice) -> dict[str, Any]:
             crop = call.rows[0][0]
@@ -284,11 +303,7 @@ class Composition:
         return torch.cat(
             [
                 self._denoiser(
-                    x[part],
-                    t[part],
-                    **{name: value[part] for name, value in call.inputs.items()},
-                    **mode,
-                    **controls(part),
+                    x[part], t[part], **_told(call.inputs, part), **mode, **controls(part)
                 )
                 for part in parts
             ]
@@ -334,6 +349,18 @@ def _with_shared(sides: Sequence[Side]) -> list[Side]:
         )
         for side in sides
     ]
+
+
+def _told(inputs: Mapping[str, Tensor], part: slice) -> dict[str, Any]:
+    """What the network is told for some rows, by the names of its arguments."""
+    told: dict[str, Any] = {
+        name: value[part]
+        for name, value in inputs.items()
+        if name != SHOWN and not name.startswith(REFERENCE)
+    }
+    # They were made in order.
+    references = [value[part] for name, value in inputs.items() if name.startswith(REFERENCE)]
+    return {**told, "references": references} if references else told
 
 
 def check_areas(

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ponystudio.api import Conditioning, Recipe
+from ponystudio.api import Conditioning, Latent, Recipe
 from ponystudio.diffusion.sampling.composition import Composition, DenoiserProtocol, Side
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
 
@@ -130,7 +130,7 @@ def rescaled(m: Tensor, c: Tensor, φ: float) -> Tensor:
 class Guided:
     """D(x, σ) of a network under a guidance, for x of `shape` [B,C,h,w].
 
-    `sizes`, `seed`, `networks`, `rows` and `beside` are those of composition.Composition.
+    `sizes`, `seed`, `networks`, `rows` and `shown` are those of composition.Composition.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Guided:
         seed: int = 0,
         networks: Mapping[Recipe, Any] = MappingProxyType({}),
         rows: int | None = None,
-        beside: Tensor | None = None,
+        shown: Latent | None = None,
     ) -> None:
         self._space, self._guidance = space, guidance
         self._sees = Composition(
@@ -156,7 +156,7 @@ class Guided:
             seed=seed,
             networks=networks,
             rows=rows,
-            beside=beside,
+            shown=shown,
         )
 
     def __call__(self, x: Tensor, σ: Tensor) -> Tensor:

@@ -134,7 +134,10 @@ def _without_layers(guidance: Guidance, skipped: SkipLayers) -> Guidance:
     if len(guidance.sides) == 1:
         return guidance
     negative, *others = guidance.sides
+    less = Side(_inside(negative, skipped), skipped)
     plain = tuple(outside for entry in negative.entries for outside in _outside(entry, skipped))
+    if not plain:  # the range is all of the run
+        return replace(guidance, sides=(less, *others))
 
     def chosen(combine: Combine) -> Combine:
         def combined(sides: Sequence[Tensor], seen: Seen) -> Tensor:
@@ -144,7 +147,7 @@ def _without_layers(guidance: Guidance, skipped: SkipLayers) -> Guidance:
         return combined
 
     return Guidance(
-        (Side(_inside(negative, skipped), skipped), Side(plain), *others),
+        (less, Side(plain), *others),
         chosen(guidance.combine),
         chosen(guidance.unconditional),
     )

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ponystudio.api import (
     Conditioning,
@@ -56,13 +55,13 @@ from ponystudio.diffusion.sampling.parameterisation import Predictor
 from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import checked
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
+from ponystudio.diffusion.sampling.shown_latents import by_default
 from ponystudio.errors import (
     FloatOverflow,
     MismatchedValues,
     NotANumber,
     ParamChoice,
     ParamRange,
-    UnsupportedModel,
 )
 
 # Called after each step with its number from 1, the number of steps, and D(x, σ) in VAE units.
@@ -197,7 +196,7 @@ def walk(
     spec, options = find_sampler(sampler.name), dict(sampler.options)
     sigmas = checked(sigmas, rising=spec.reverses)
     values = _fitted(denoiser, values)
-    _check_channels(denoiser, values, mask, shown)
+    _check_channels(denoiser, values)
     _check_size(denoiser.family, denoiser.largest, values)
     space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
     values = values.to(denoiser.device, torch.float32)
@@ -219,7 +218,7 @@ def walk(
         seed=noise.seed,
         networks=networks,
         rows=rows,
-        beside=_beside(denoiser, mask, shown, latent),
+        shown=by_default(denoiser, values, mask, shown),
     )
     if mask is not None:
         # DDIM paints around noise of its own, as the peers do; the others around the first.
@@ -325,6 +324,12 @@ def ignored_inputs(denoiser: DenoiserProtocol, prompts: Iterable[Conditioning]) 
             f"What is seen in a picture means nothing to this model of {family.title}: it is for"
             " unCLIP models, and SDXL."
         )
+    entries = [entry for prompt in prompts for entry in prompt.entries]
+    if not family.refers and any(entry.references for entry in entries):
+        yield f"Pictures to refer to mean nothing to {family.title}, and are left out."
+    alone = denoiser.in_channels == family.latent_channels
+    if alone and any(entry.shown for entry in entries):
+        yield "This model is no model for inpainting or editing: what it is shown is left out."
 
 
 @contextmanager
@@ -361,9 +366,7 @@ def _check_size(family: Family, largest: int, values: Tensor) -> None:
         )
 
 
-def _check_channels(
-    denoiser: DenoiserProtocol, values: Tensor, mask: Tensor | None, shown: Tensor | None
-) -> None:
+def _check_channels(denoiser: DenoiserProtocol, values: Tensor) -> None:
     family = denoiser.family
     if values.shape[1] != family.latent_channels:
         raise MismatchedValues(
@@ -371,32 +374,6 @@ def _check_channels(
             f" {family.latent_channels}.",
             remedy="Make the latent with a VAE of the model's family.",
         )
-    if denoiser.in_channels == family.latent_channels:
-        return
-    if denoiser.in_channels != 2 * family.latent_channels + 1:
-        raise UnsupportedModel(
-            f"The model wants {denoiser.in_channels} channels: it is made to change pictures that"
-            " it is shown, which is not possible yet.",
-            remedy="Use an ordinary model, with a masked latent to repaint.",
-        )
-    if mask is None or shown is None:
-        raise MismatchedValues(
-            "The model is made for inpainting, and the latent does not show it a picture and a"
-            " hole.",
-            remedy="Make the latent with Encode for inpainting (core.encode_for_inpainting).",
-            socket="latent",
-        )
-
-
-def _beside(
-    denoiser: DenoiserProtocol, mask: Tensor | None, shown: Tensor | None, latent: Tensor
-) -> Tensor | None:
-    """What stands beside x for a model for inpainting: the mask, then the picture with the hole."""
-    if denoiser.in_channels == denoiser.family.latent_channels or mask is None or shown is None:
-        return None
-    holes = interpolate(mask.to(latent), size=latent.shape[-2:], mode="nearest").round()
-    picture = _to_sampler(denoiser, shown.to(latent))
-    return torch.cat([x.expand(len(latent), -1, -1, -1) for x in (holes, picture)], dim=1)
 
 
 def _to_sampler(denoiser: DenoiserProtocol, values: Tensor) -> Tensor:

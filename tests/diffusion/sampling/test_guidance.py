@@ -161,19 +161,3 @@ def test_velocity_and_back(space):
         assert torch.allclose(space.of_velocity(x, v, σ), D, atol=1e-4)
     if space.prediction == "v":
         assert torch.allclose(space.denoised(x, v, σ), D, atol=1e-4)
-
-
-def test_what_stands_beside_is_seen_by_every_row():
-    network = FunctionDenoiser(lambda x, t, context: x[:, :4], in_channels=9)
-    beside = torch.ones(2, 5, 8, 8)
-    D = Guided(
-        network,
-        SPACE,
-        classifier_free(prompt(1.0), prompt(0.25), 7.5),
-        shape=(2, 4, 8, 8),
-        beside=beside,
-    )
-    D(torch.zeros(2, 4, 8, 8), σ)
-    (call,) = network.calls
-    assert call[0].shape == (4, 9, 8, 8)
-    assert call[0][:, 4:].eq(1).all()

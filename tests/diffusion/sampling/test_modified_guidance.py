@@ -106,6 +106,9 @@ def test_the_negative_prompt_may_be_the_one_without_layers():
     assert u == pytest.approx(0.5 - LESS)
     assert pytest.approx(u + (1.0 - u) * 3) == D
     assert sum(len(call[0]) for call in network.calls) == 2  # no more than without
+    always = SkipLayers((7,), (), 2.0, 0.0, 1.0, negative=True)
+    D, u, network = aimed(GUIDANCE, always)
+    assert u == pytest.approx(0.5 - LESS)
     D, u, network = aimed(GUIDANCE, outside)
     assert (D, u) == (pytest.approx(2.0), pytest.approx(0.5))
     assert modes(network) == [None]

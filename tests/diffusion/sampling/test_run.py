@@ -351,9 +351,9 @@ def test_a_picture_larger_than_the_model_knows_is_refused_before_anything_runs()
     assert not model.calls
 
 
-def test_inpainting_models_are_refused_by_name():
-    with pytest.raises(UnsupportedModel, match="8 channels"):
-        run(network(in_channels=8))
+def test_a_model_that_nobody_knows_is_refused_by_its_channels():
+    with pytest.raises(UnsupportedModel, match="7 channels"):
+        run(network(in_channels=7))
 
 
 def test_a_model_for_inpainting_is_shown_the_hole_and_what_is_around():
@@ -366,6 +366,34 @@ def test_a_model_for_inpainting_is_shown_the_hole_and_what_is_around():
         assert torch.allclose(x[:, 5:], torch.tensor(2 * SD1.scaling_factor))
 
 
-def test_a_model_for_inpainting_that_is_shown_nothing_says_what_to_do():
-    with pytest.raises(MismatchedValues, match=r"core\.encode_for_inpainting"):
-        run(network(in_channels=9))
+def test_a_model_for_inpainting_sees_what_may_be_repainted_of_the_latent_itself():
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+    seen = FunctionDenoiser(lambda x, t, context: x[:, :4] * 0, in_channels=9)
+    values = torch.full((1, 4, 8, 8), 2.0)
+    run(seen, values=values, mask=mask)
+    x = seen.calls[0][0]
+    assert torch.equal(x[:1, 4], mask[0, :, ::8, ::8])
+    around = 2 * SD1.scaling_factor * (1 - mask[:, :, ::8, ::8])
+    assert torch.allclose(x[:1, 5:], around.expand(1, 4, 8, 8))
+
+
+def test_a_model_for_inpainting_that_is_shown_nothing_paints_on_grey():
+    seen = FunctionDenoiser(lambda x, t, context: x[:, :4] * 0, in_channels=9)
+    run(seen)
+    x = seen.calls[0][0]
+    assert x[:, 4].eq(1).all()
+    grey = torch.tensor([0.8223, -0.6876, 0.6364, 0.1380]).view(1, 4, 1, 1)
+    assert torch.allclose(x[:, 5:], grey.expand(len(x), 4, 8, 8), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "channels", "remedy"),
+    [("sd1", 8, "core.edit_picture"), ("flux", 96, "core.inpaint_model")],
+)
+def test_a_model_that_is_shown_no_picture_says_what_to_do(family, channels, remedy):
+    ours = find_family(family)
+    asked = network(in_channels=channels, family=ours, prediction=ours.prediction)
+    with pytest.raises(MismatchedValues) as refused:
+        run(asked, values=torch.ones(1, ours.latent_channels, 8, 8))
+    assert remedy in refused.value.remedy
