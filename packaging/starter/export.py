@@ -99,21 +99,7 @@ def _unet_names(ours: Iterable[str]) -> dict[str, str]:
 def _vae_names(ours: Iterable[str]) -> dict[str, str]:
     """LDM name → our name of an autoencoder's tensors."""
     listed = list(ours)
-    levels = tensor_names.count(listed, r"encoder\.down_blocks\.(\d{1,4})\.")
-    blocks = {
-        half: tensor_names.count(listed, rf"{half}\.{way}_blocks\.0\.resnets\.(\d{{1,4}})\.")
-        for half, way in (("encoder", "down"), ("decoder", "up"))
-    }
-    # The table of names counts levels and blocks in LDM's names: these have as many.
-    counted = [
-        f"{half}.{way}.{level}.block.{block}."
-        for half, way in (("encoder", "down"), ("decoder", "up"))
-        for level in range(levels)
-        for block in range(blocks[half])
-    ]
-    pairs = {here: there for there, here in tensor_names._ldm_vae_pairs(counted)}
-    ldm = tensor_names._renamed({name: name for name in listed}, pairs.items())
-    return _checked(ldm, tensor_names.vae, listed)
+    return _checked(tensor_names.ldm_vae(listed), tensor_names.vae, listed)
 
 
 def _checked(ldm: Mapping[str, str], read, listed: list[str]) -> dict[str, str]:
