@@ -17,6 +17,7 @@ from ponystudio.api import (
     Model,
     NormedGuidance,
     PerturbedAttention,
+    Predicts,
     Range,
     Rescaled,
     Shift,
@@ -28,6 +29,10 @@ from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.errors import MismatchedValues, ParamChoice, ParamRange
 
+ANSWERS = ("eps", "v", "x0", "lcm", "edm")
+COUNTED = ("table", "log", "angle")
+# What has fewer ways to count its noise.
+COUNTED_BY = {"x0": ("table",), "lcm": ("table",), "edm": ("log",), "eps": ("table", "log")}
 Factor = Range(0, 10, soft=(0, 2), step=0.01)
 FREEU = ("V2", "V1")
 PASSES = ("a pass of its own", "the negative prompt")
@@ -50,6 +55,69 @@ def set_shift(
         shift: 1 is even; AuraFlow's own is 1.73, that of Stable Diffusion 3 is 3.
     """
     return model.with_modifier(Shift(shift))
+
+
+def check_prediction(prediction: str, counted: str, sigma_max: float, sigma_min: float) -> None:
+    """Raise ParamChoice for a meaning of the answer without its way of counting noise, ParamRange
+    for levels that would rise."""
+    if counted not in (ways := COUNTED_BY.get(prediction, COUNTED)):
+        raise ParamChoice(
+            f"Noise of a model that predicts {prediction} is not counted by {counted}.",
+            remedy=f"Let it be counted by {' or '.join(ways)}.",
+            socket="counted",
+        )
+    if counted != "table" and sigma_min >= sigma_max:
+        raise ParamRange(
+            f"The lowest noise level, {sigma_min:g}, is not below the highest, {sigma_max:g}.",
+            remedy="Exchange them.",
+            socket="sigma_min",
+        )
+
+
+@node(
+    "core.set_prediction",
+    title="Set prediction",
+    group="Sampling",
+    exact=True,
+    check=check_prediction,
+    aliases=(
+        "ModelSamplingDiscrete",
+        "ModelSamplingContinuousEDM",
+        "ModelSamplingContinuousV",
+        "Zero Terminal SNR",
+        "Noise Schedule",
+    ),
+)
+def set_prediction(
+    model: Model,
+    *,
+    prediction: Annotated[str, Choice(ANSWERS)] = "eps",
+    zero_snr: Annotated[bool, Label("Zero terminal SNR")] = False,
+    counted: Annotated[str, Choice(COUNTED), Label("Noise counted by")] = "table",
+    sigma_max: Annotated[float, Range(1e-4, 20_000, soft=(1, 200)), Label("Highest")] = 120.0,
+    sigma_min: Annotated[float, Range(1e-4, 20_000, soft=(0.001, 1)), Label("Lowest")] = 0.002,
+    own_latents: Annotated[bool, Label("Latents of Playground 2.5")] = False,
+) -> Model:
+    """Say what a model's network answers, where its file does not or is wrong.
+
+    Args:
+        prediction: The noise (eps), the velocity (v), the picture (x0), the noise of a latent
+            consistency model (lcm), or as of Karras et al. 2022 (edm).
+        zero_snr: The noise levels of the training end without signal.
+        counted: By the table of the training, or without one: by log, as edm is, or by angle.
+        sigma_max: The highest noise level, where no table says it.
+        sigma_min: The lowest noise level, where no table says it.
+        own_latents: Scale latents as Playground 2.5 does, for its edm.
+    """
+    check_prediction(prediction, counted, sigma_max, sigma_min)
+    if find_family(model.family).prediction == "flow":
+        raise MismatchedValues(
+            f"{find_family(model.family).title} predicts flow, and nothing else.",
+            socket="model",
+            remedy="Take this node away; what bends its noise is Flow shift (core.set_shift).",
+        )
+    said = Predicts(prediction, zero_snr, counted, sigma_max, sigma_min, own_latents)
+    return model.with_modifier(said)
 
 
 @node(

@@ -24,6 +24,24 @@ class Shift(Modifier):
 
 
 @dataclass(frozen=True)
+class Predicts(Modifier):
+    """What the network's answer means and how its noise is counted, in place of what the file says.
+
+    `answer`: "eps" the noise, "v" the velocity, "x0" the picture, "lcm" the noise of a consistency
+    model of 50 levels, "edm" as of Karras et al. 2022. `zsnr`: the levels of the training end
+    without signal. `counted`: by the "table" of the training, or from `sigma_max` to `sigma_min`
+    by "log" or by "angle". `own_latents`: it works on latents as Playground 2.5 scales them.
+    """
+
+    answer: str
+    zsnr: bool = False
+    counted: str = "table"
+    sigma_max: float = 120.0
+    sigma_min: float = 0.002
+    own_latents: bool = False
+
+
+@dataclass(frozen=True)
 class Rescaled(Modifier):
     """The guided velocity gets the spread of the positive prompt's (Lin et al. 2023, section 3.4);
     φ in 0..1: how much of it."""

@@ -108,6 +108,44 @@ def test_rescaling_by_the_model_is_rescaling_by_the_sampler(root, tmp_path):
     assert torch.equal(by_model, latent(root, tmp_path / "sampler", rescale=0.7))
 
 
+def test_what_is_said_of_a_model_is_what_its_loader_may_say(root, tmp_path):
+    node = core("it", "set_prediction", model=("checkpoint", "model"), prediction="v")
+    made = latent(root, tmp_path / "node", node, model="it")
+    graph = Graph.of(*picture(*checkpoint("sd1.safetensors", prediction="v")))
+    output = tmp_path / "loader"
+    run_graph(graph, folders=ModelFolders([root]), output=output, device="cpu", dtype="fp32")
+    assert torch.equal(made, read_latent(next(output.glob("*.latent")))[0])
+
+
+def test_playground_scales_latents_by_channel(root, tmp_path):
+    """From nothing the same is worked on, and comes out in another scale."""
+
+    def made(own):
+        how = {"prediction": "edm", "counted": "log", "own_latents": own}
+        node = core("it", "set_prediction", model=("checkpoint", "model"), **how)
+        output = tmp_path / str(own)
+        return latent(root, output, node, model="it", scheduler="karras")
+
+    mean = torch.tensor([-1.6574, 1.886, -1.383, 2.5155]).view(1, 4, 1, 1)
+    std = torch.tensor([8.4927, 5.9022, 6.5498, 5.2299]).view(1, 4, 1, 1)
+    assert torch.allclose((made(True) - mean) * 0.5 / std, made(False) * 0.18215, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "counted", "ways"),
+    [("lcm", "log", "table"), ("edm", "table", "log"), ("eps", "angle", "table or log")],
+)
+def test_an_answer_with_noise_that_is_not_counted_so_is_refused(prediction, counted, ways):
+    with pytest.raises(ParamChoice, match=f"predicts {prediction} is not counted by") as caught:
+        nodes.check_prediction(prediction, counted, 120.0, 0.002)
+    assert caught.value.remedy == f"Let it be counted by {ways}."
+
+
+def test_flow_predicts_nothing_else():
+    with pytest.raises(MismatchedValues, match="predicts flow"):
+        nodes.set_prediction(FLUX)
+
+
 @torch.no_grad()
 def test_perturbed_attention_is_that_of_diffusers_pipeline(root, tmp_path):
     side = 2 * SIDE  # the middle of a smaller one is a single place, which has no others

@@ -21,11 +21,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ponystudio.api.modifiers import Modifier, Shift, find
+from ponystudio.api.modifiers import Modifier, Predicts, Shift, find
 from ponystudio.diffusion.families import Betas, Family
 
 # ᾱ of the last step of a zero-SNR table, which would divide by zero: σ_max ≈ 4518.8.
 _ALMOST_ZERO_SNR = 4.8973451890853435e-08
+
+# Of the levels of the training, those that a latent consistency model was distilled to.
+_DISTILLED_LEVELS = 50
 
 # Flow models have λ = −∞ at σ = 1; samplers in λ start this fraction of the time later.
 _FLOW_OFFSET = 1e-4
@@ -62,19 +65,26 @@ def of(denoiser: Predictor, cells: int) -> Parameterisation:
         tokens = math.ceil(cells / family.patch**2)
         shift = said.a if said else family.bending.shift(tokens)
         return Flow(shift, family.flow_time, FINE_STEPS)
+    if other := find(denoiser.modifiers, Predicts):
+        if other.counted != "table":
+            return Continuous(other.answer, other.counted, other.sigma_max, other.sigma_min)
+        kind = Distilled if other.answer == "lcm" else VP
+        return kind(other.answer, zsnr=other.zsnr, betas=family.betas, aligned=family.aligned)
     return VP(denoiser.prediction, zsnr=denoiser.zsnr, betas=family.betas, aligned=family.aligned)
 
 
 class Parameterisation(ABC):
     """Noise levels of a model, and what σ means for it.
 
-    `prediction`: "eps", "v" or "flow". `table`: the σ of each training step, ascending, as
-    `rounded` gives them. `end`: the last time, that `sigma` takes. `aligned` is that of Family.
+    `prediction`: "eps", "v" or "flow", or what Predicts knows besides. `table`: the σ of each
+    training step, ascending, as `rounded` gives them. `end`, `begin`: the times of most and of no
+    noise, that `sigma` takes. `aligned` is that of Family.
     """
 
     prediction: str
     table: Tensor
     end: float
+    begin: float = 0.0
     aligned: tuple[float, ...] = ()
 
     @property
@@ -172,7 +182,7 @@ class Parameterisation(ABC):
 
 
 class VP(Parameterisation):
-    """ε- and v-prediction over the scaled-linear β table, with σ = √((1−ᾱ)/ᾱ).
+    """ε-, v- and x₀-prediction over the scaled-linear β table, with σ = √((1−ᾱ)/ᾱ).
 
     `zsnr`: the table was rescaled to end without signal (Lin et al. 2023).
     """
@@ -213,12 +223,14 @@ class VP(Parameterisation):
         if share in (0, 1):
             return σ * share
         # The network knows whole steps only.
-        return self.table[int(float(self.t(σ)) * share)]
+        return self.sigma((self.t(σ).double() * share).floor())
 
     def input_scale(self, σ: Tensor) -> Tensor:
         return (σ**2 + 1) ** 0.5
 
     def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
+        if self.prediction == "x0":
+            return output
         return self.of_velocity(x, output, σ) if self.prediction == "v" else x - output * σ
 
     def velocity(self, x: Tensor, denoised: Tensor, σ: Tensor) -> Tensor:
@@ -262,6 +274,78 @@ class VP(Parameterisation):
 
     def sigma_of_half_log_snr(self, λ: Tensor) -> Tensor:
         return λ.neg().exp()
+
+
+class Distilled(VP):
+    """Latent consistency (Luo et al. 2023): 50 of the levels, and of x and the picture that the
+    noise says, what the time t' = 10·t leaves of each."""
+
+    def __init__(
+        self,
+        prediction: str = "lcm",
+        *,
+        zsnr: bool = False,
+        betas: Betas | None = None,
+        aligned: tuple[float, ...] = (),
+    ) -> None:
+        super().__init__(prediction, zsnr=zsnr, betas=betas, aligned=aligned)
+        self._stride = len(self.table) // _DISTILLED_LEVELS
+        self.table = self.table[self._stride - 1 :: self._stride]
+        self._log_table = self._log_table[self._stride - 1 :: self._stride]
+
+    def t(self, σ: Tensor) -> Tensor:
+        return super().t(σ) * self._stride + (self._stride - 1)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return super().sigma((t - (self._stride - 1)) / self._stride)
+
+    def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
+        tʹ = 10 * self.t(σ).double()
+        c_skip, c_out = 0.25 / (tʹ**2 + 0.25), tʹ / (tʹ**2 + 0.25).sqrt()
+        return c_out * super().denoised(x, output, σ) + c_skip * x
+
+
+class Continuous(VP):
+    """Levels without a table of training: time is ln σ / 4 (Karras et al. 2022), counted by "log",
+    or the angle (2/π)·atan σ of a v-prediction.
+
+    `prediction` "edm" has pictures of the spread σ_d = ½ in mind, "eps" and "v" of 1.
+    """
+
+    def __init__(self, prediction: str, counted: str, σ_max: float, σ_min: float) -> None:
+        self.prediction, self._counted = prediction, counted
+        ends = math.log(σ_min), math.log(σ_max)
+        self.table = rounded(torch.linspace(*ends, 1000, dtype=torch.float64).exp())
+        self.begin, self.end = (float(self.t(self.table[i])) for i in (0, -1))
+        self._σ_d = 0.5 if prediction == "edm" else 1.0
+
+    def t(self, σ: Tensor) -> Tensor:
+        return (σ.log() / 4 if self._counted == "log" else σ.atan() * (2 / math.pi)).float()
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return (4 * t).exp() if self._counted == "log" else (t * (math.pi / 2)).tan()
+
+    def sigma_at(self, share: float) -> float:
+        """Even in log σ, whichever way time is counted."""
+        if share <= 0:
+            return math.inf
+        high, low = (math.log(float(self.table[i])) for i in (-1, 0))
+        return math.exp(high + (low - high) * share) if share < 1 else 0.0
+
+    def at_share(self, σ: Tensor, share: float) -> Tensor:
+        if share in (0, 1):
+            return σ * share
+        low = self.t(self.sigma_min).double()
+        return self.sigma(low + (self.t(σ).double() - low) * share)
+
+    def input_scale(self, σ: Tensor) -> Tensor:
+        return (σ**2 + self._σ_d**2) ** 0.5
+
+    def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
+        if self.prediction != "edm":
+            return super().denoised(x, output, σ)
+        total = σ**2 + self._σ_d**2
+        return x * (self._σ_d**2 / total) + output * (σ * self._σ_d / total**0.5)
 
 
 class Flow(Parameterisation):

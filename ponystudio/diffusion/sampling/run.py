@@ -21,6 +21,7 @@ from ponystudio.api import (
     Latent,
     Models,
     Noise,
+    Predicts,
     Recipe,
     Sampler,
     Shift,
@@ -376,12 +377,37 @@ def _check_channels(denoiser: DenoiserProtocol, values: Tensor) -> None:
         )
 
 
+# The mean and spread of each channel in latents of Playground 2.5, which works on half of that.
+_PLAYGROUND = (
+    (-1.6574, 1.886, -1.383, 2.5155),
+    (8.4927, 5.9022, 6.5498, 5.2299),
+)
+_PLAYGROUND_SPREAD = 0.5
+
+
 def _to_sampler(denoiser: DenoiserProtocol, values: Tensor) -> Tensor:
     """From VAE units. A latent of zeros is an empty one, not a grey picture: it stays as it is."""
+    if not values.any():
+        return values
+    if own := _own_scale(denoiser, values):
+        mean, spread = own
+        return (values - mean) / spread
     family = denoiser.family
-    return (values - family.shift) * family.scaling_factor if values.any() else values
+    return (values - family.shift) * family.scaling_factor
 
 
 def _from_sampler(denoiser: DenoiserProtocol, x: Tensor) -> Tensor:
+    if own := _own_scale(denoiser, x):
+        mean, spread = own
+        return x * spread + mean
     family = denoiser.family
     return x / family.scaling_factor + family.shift
+
+
+def _own_scale(denoiser: DenoiserProtocol, x: Tensor) -> tuple[Tensor, Tensor] | None:
+    """What a model subtracts from latents and divides them by that does not do as its family."""
+    said = find(denoiser.modifiers, Predicts)
+    if said is None or not said.own_latents:
+        return None
+    mean, spread = (torch.tensor(each, device=x.device).view(1, -1, 1, 1) for each in _PLAYGROUND)
+    return mean, spread / _PLAYGROUND_SPREAD

@@ -71,7 +71,7 @@ def linear(space: Parameterisation, n: int) -> Tensor:
     models come with (Esser et al. 2024). For those it is what diffusers calls trailing, which for
     the others takes whole steps of the training.
     """
-    return space.sigma(_even(space.end, 0, n + 1)[:-1])
+    return space.sigma(_even(space.end, space.begin, n + 1)[:-1])
 
 
 def karras(space: Parameterisation, n: int) -> Tensor:

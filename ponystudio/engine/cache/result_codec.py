@@ -43,6 +43,7 @@ from ponystudio.api import (
     PerturbedAttention,
     Pictured,
     PlacedText,
+    Predicts,
     Rescaled,
     Sampler,
     Shift,
@@ -62,7 +63,7 @@ _CLASSES: Mapping[str, type[Any]] = {
         *(Area, Clip, Conditioning, Control, ControlNet, Entry, Image, Latent, Mask, Merge),
         *(Model, Patch, Upscaler, Vae),
         *(Differential, FreSca, FreeU, Hypernetwork, NormedGuidance, PerturbedAttention),
-        *(Rescaled, Shift, SkipLayers),
+        *(Predicts, Rescaled, Shift, SkipLayers),
         *(AestheticHead, Gligen, Pictured, PlacedText, StyleModel, Vision, VisionOutput),
         *(Guider, Noise, Sampler, Sigmas),
     )

@@ -3,12 +3,14 @@ import math
 
 import pytest
 import torch
+from diffusers import EDMEulerScheduler, LCMScheduler
 
 from helpers.denoisers import FLOW, FunctionDenoiser
 from helpers.paths import PARITY
-from ponystudio.api.modifiers import Shift
+from ponystudio.api.modifiers import Predicts, Shift
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow, of, rounded
+from ponystudio.diffusion.sampling.schedules import SCHEDULES, sigmas
 
 REFERENCE = json.loads((PARITY / "sigmas.json").read_text())
 SPACES = {
@@ -224,3 +226,69 @@ def test_a_shift_of_ones_own_is_taken_instead():
             modifiers=(Shift(2.5),),
         )
         assert of(denoiser, 4096).shift == 2.5
+
+
+# What a model is said to predict
+
+
+def said(answer, **more):
+    return of(FunctionDenoiser(None, modifiers=(Predicts(answer, **more),)), 64)
+
+
+def test_what_is_said_of_a_model_goes_before_its_file():
+    assert said("v").prediction == "v"
+    assert torch.equal(said("v", zsnr=True).table, VP("v", zsnr=True).table)
+    x, out = torch.tensor([3.0]), torch.tensor([0.5])
+    assert said("x0").denoised(x, out, torch.tensor(2.0)) == out
+
+
+def test_consistency_models_know_fifty_levels():
+    space = said("lcm")
+    assert torch.equal(space.table, VP().table[19::20])
+    assert [float(space.t(σ)) for σ in space.table[[0, 1, -1]]] == [19, 39, 999]
+    assert space.sigma_max == VP().sigma_max
+    times = torch.tensor([999.0, 979.0, 19.0], dtype=torch.float64)
+    assert torch.allclose(space.sigma(times), VP().sigma(times))
+    assert [float(space.t(σ)) for σ in sigmas(space, "simple", 4)[:-1]] == [999, 759, 499, 259]
+
+
+def test_a_consistency_model_gives_the_picture_of_diffusers():
+    space, t = said("lcm"), 259
+    theirs = LCMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    theirs.set_timesteps(4)
+    assert t in theirs.timesteps
+    x, ε = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    σ = VP().table[t]
+    D = space.denoised(x * (1 + σ**2).sqrt(), ε, σ)
+    assert torch.allclose(D, theirs.step(ε, t, x).denoised, atol=1e-4)
+
+
+def test_levels_without_a_table():
+    """Of Karras et al. 2022, with the spread of pictures that it has in mind, and of others."""
+    edm = said("edm", counted="log")
+    assert edm.sigma_min == pytest.approx(0.002)
+    assert edm.sigma_max == pytest.approx(120)
+    assert len(edm.table) == 1000
+    σ = torch.tensor(3.0, dtype=torch.float64)
+    assert edm.t(σ) == pytest.approx(math.log(3) / 4)
+    assert edm.sigma(edm.t(σ).double()) == pytest.approx(3.0)
+    assert edm.sigma_at(0.5) == pytest.approx(math.sqrt(120 * 0.002))
+    assert edm.input_scale(σ) == pytest.approx(math.sqrt(9.25))
+    x, out = torch.tensor([2.0]), torch.tensor([0.5])
+    assert edm.denoised(x, out, σ) == pytest.approx(2 * 0.25 / 9.25 + 0.5 * 1.5 / math.sqrt(9.25))
+    theirs = EDMEulerScheduler(sigma_data=0.5)
+    assert torch.allclose(edm.denoised(x, out, σ), theirs.precondition_outputs(x, out, σ.float()))
+    v = said("v", counted="log")
+    assert v.denoised(x, out, σ) == pytest.approx(2 / 10 - 0.5 * 3 / math.sqrt(10))
+    angle = said("v", counted="angle", sigma_max=500.0, sigma_min=0.03)
+    assert angle.t(σ) == pytest.approx(math.atan(3) * 2 / math.pi)
+    assert angle.sigma(angle.t(σ).double()) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("scheduler", sorted(SCHEDULES.keys() - {"align_your_steps"}))
+def test_schedules_fall_along_levels_without_a_table(scheduler):
+    for space in (said("edm", counted="log"), said("v", counted="angle"), said("lcm")):
+        levels = sigmas(space, scheduler, 8)
+        assert (levels.diff() < 0).all()
+        assert levels[0] <= space.sigma_max * (1 + 1e-5)
+        assert levels[-1] == 0
