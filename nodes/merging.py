@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ponystudio.api import (
     Annotated,
     Choice,
     Clip,
     Context,
+    Image,
     Label,
     Merge,
     Model,
@@ -331,3 +332,55 @@ def _recipe(recipes: Mapping[str, Recipe], ctx: Context) -> dict[str, str]:
     made = {"type": "ponystudio", **{part: tree(recipe) for part, recipe in recipes.items()}}
     models = {hash_: {"name": name} for name, hash_ in hashes.items() if hash_}
     return {"sd_merge_recipe": json.dumps(made), "sd_merge_models": json.dumps(models)}
+
+
+class Compared(NamedTuple):
+    image: Image
+    text: str
+
+
+@node(
+    "core.compare_models",
+    title="Compare models",
+    group="Models",
+    aliases=("Model similarity", "asimilarity", "Cosine similarity"),
+)
+def compare_models(
+    model: Model,
+    other: Model,
+    clip: Clip | None = None,
+    other_clip: Clip | None = None,
+    *,
+    ctx: Context,
+) -> Compared:
+    """How alike two models are, block by block, before anything is painted with them.
+
+    Gives a chart and a text: the cosine of their weights, how far the second has moved from the
+    first, and what that means for LoRAs and ControlNets that were made for the first. LoRAs and
+    merges count.
+
+    Args:
+        other: The second model, of the same family.
+        clip: The text encoder of the first, if those are to be compared too.
+        other_clip: That of the second.
+    """
+    import numpy
+    import torch
+
+    from ponystudio.diffusion.checkpoints.comparison_chart import chart
+    from ponystudio.diffusion.checkpoints.model_comparison import compare
+
+    pairs = [(model, other)] + ([(clip, other_clip)] if clip and other_clip else [])
+    if bool(clip) != bool(other_clip):
+        ctx.note("Only one text encoder is wired in, so those are not compared.")
+    with ExitStack() as stack:
+        one, two = (
+            {pair[side].part: stack.enter_context(ctx.models.weights(pair[side])) for pair in pairs}
+            for side in (0, 1)
+        )
+        predictions = NOUNS[_predicts(model)[0]], NOUNS[_predicts(other)[0]]
+        found = compare(one, two, predictions=predictions, check=ctx.progress)
+    for sentence in found.meaning:
+        ctx.note(sentence)
+    pixels = torch.from_numpy(numpy.array(chart(found), dtype=numpy.float32) / 255)
+    return Compared(Image(pixels.permute(2, 0, 1)[None].contiguous()), found.report)

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str | None] = {
     "nodes": "list the nodes, or explain one",
     "import": "another tool's workflow or picture as a graph",
     "inspect": "say what a model file is, and why",
+    "compare": "two checkpoints, block by block, and what it means",
     "convert": "checkpoint to .safetensors, safely",
     "verify": "make a picture again and compare",
     "doctor": "devices, versions, folders, what is missing",

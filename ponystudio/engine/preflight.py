@@ -23,6 +23,7 @@ from ponystudio.diffusion.loading.load import check_part
 from ponystudio.diffusion.sampling.fitting import (
     check_autoencoder,
     check_control,
+    check_kin,
     check_latent,
     check_latents,
     check_prompt,
@@ -172,6 +173,8 @@ class _Recipes:
                     check_prompt(model, family, socket_name)
                 for family in latents:
                     check_latent(model, family)
+                for socket_name, other in given["model"]:
+                    check_kin(model, other, socket_name)
                 for _, clip in given.get("clip", []):
                     check_text_encoder(model, clip)
                 for _, vae in given.get("vae", []):

@@ -22,7 +22,7 @@ from ponystudio.engine.cache.result_codec import decode, encode
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import choose
-from ponystudio.engine.memory.weights_pool import WeightsPool
+from ponystudio.engine.memory.weights_pool import WeightsPool, weights_of
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.engine.protocol.run_events import WeightsEvent
@@ -418,3 +418,33 @@ class TestSaving:
         graph = Graph.of(*checkpoint("sd1 A.safetensors"), other, save)
         (error,) = check_models(graph, packs, folders, graph.nodes)
         assert "The model is of Stable Diffusion 1, the text encoder of SDXL" in error.what
+
+
+class TestComparing:
+    def test_loras_and_merges_count(self, folder, tmp_path, monkeypatch):
+        a, b = models("sd1", folder)
+        ctx = FakeContext()
+        monkeypatch.setattr(ctx, "weights", weights_of, raising=False)
+        merged = merging.merge_models(a, b, ratio=0.5, blocks="M00: 1", ctx=ctx)
+        lora = Patch(str(checkpoints.micro_lora(tmp_path / "lora.safetensors")), "lora", 1.0)
+        found = {}
+        for name, second in (("other", b), ("merged", merged), ("lora", a.with_patch(lora))):
+            said = merging.compare_models(a, second, ctx=ctx)
+            assert said.image.pixels.shape[:2] == (1, 3)
+            rows = (line.rsplit("distance", 1) for line in said.text.splitlines())
+            found[name] = {
+                row[0].split()[0]: float(row[1].strip(" %")) for row in rows if len(row) == 2
+            }
+        assert found["merged"]["IN04"] == pytest.approx(found["other"]["IN04"] / 2, rel=0.01)
+        assert found["merged"]["M00"] == 0
+        assert found["lora"]["self-attention"] > 0 == found["lora"]["norms"]
+        assert any("moved" in note or "strangers" in note for note in ctx.notes)
+
+    def test_one_text_encoder_is_not_enough(self, folder, monkeypatch):
+        a, _ = models("sdxl", folder)
+        clip = recipe(mixtures.pair("sdxl", folder)[0], "sdxl", Clip)
+        ctx = FakeContext()
+        monkeypatch.setattr(ctx, "weights", weights_of, raising=False)
+        assert "text encoder" not in merging.compare_models(a, a, clip, ctx=ctx).text
+        assert "Only one text encoder" in ctx.notes[0]
+        assert "OpenCLIP-bigG 00" in merging.compare_models(a, a, clip, clip, ctx=ctx).text

@@ -113,7 +113,7 @@ def blocks_of(recipe: WeightsRecipe) -> Blocks:
     found: dict[tuple[int, int], tuple[str, dict[str, None]]] = {}
     last = len(KINDS)
     for name in names:
-        place, block, start = _block(name)
+        place, block, start = block_place(name)
         found.setdefault(place, (block, {}))[1][start] = None
     if any(name.startswith("middle_block.") for name in names):
         # What is in no block of a UNet is counted to the first and the last.
@@ -172,7 +172,7 @@ def ratio_of(
     return find
 
 
-def _block(name: str) -> tuple[tuple[int, int], str, str]:
+def block_place(name: str) -> tuple[tuple[int, int], str, str]:
     """Of an original name: the place of its block, what that is called, and how its names begin."""
     match = re.match(r"(\w+)\.(\d+)\.", name)
     if match and match[1] in KINDS:

@@ -3,7 +3,7 @@ patched with and the models that it was merged with in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CPU = torch.device("cpu")
+PIECE = 1 << 20
 
 
 class PartWeights:
@@ -51,6 +52,15 @@ class PartWeights:
     def value(self, name: str, device: torch.device = CPU) -> Tensor:
         """A tensor in float32, with all patches in it; not to be written to."""
         return self.tensor(name).on(device)
+
+    def pieces(self, name: str) -> Iterator[Tensor]:
+        """A tensor in flat pieces of PIECE numbers, in float32 and in the main memory. Only where
+        it is patched, or has few bits, it is made as a whole first."""
+        found = self.tensor(name)
+        plain = not found.changes and found.stored.precision is not None
+        flat = (found.stored.data if plain else found.on(CPU)).reshape(-1)
+        for start in range(0, len(flat), PIECE):
+            yield flat[start : start + PIECE].float()
 
     def tensor(self, name: str) -> PatchedTensor:
         """A tensor that can be made also after this is closed."""

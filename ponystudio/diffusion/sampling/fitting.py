@@ -30,6 +30,16 @@ def check_adapter(noun: str, adapter: str, prompt: str, socket: str) -> None:
         )
 
 
+def check_kin(model: str, other: str, socket: str) -> None:
+    """Raise MismatchedValues for two models of two families, where a node takes both."""
+    if model != other:
+        raise MismatchedValues(
+            f"One model is of {find_family(model).title}, the other of {find_family(other).title}.",
+            remedy="Use two of one family.",
+            socket=socket,
+        )
+
+
 def check_text_encoder(model: str, clip: str) -> None:
     """Raise MismatchedValues where a text encoder is of another family than the model."""
     if clip and model and clip != model:
