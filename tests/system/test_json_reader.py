@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from time import process_time
 
 import pytest
@@ -43,3 +44,22 @@ def test_a_reader_may_bear_fewer_names():
     assert read_json('{"a": {"b": 1}}', names=2)
     with pytest.raises(JsonLimit, match="names"):
         read_json('{"a": {"b": 1}}', names=1)
+
+
+def test_garbage_is_not_looked_for_among_what_is_read():
+    seen: list[str] = []
+
+    def note(phase: str, _info: object) -> None:
+        seen.append(phase)
+
+    text = "[" + "[]," * 100_000 + "[]]"
+    gc.callbacks.append(note)
+    try:
+        read_json(text)
+    finally:
+        gc.callbacks.remove(note)
+    assert len(seen) <= 4  # it may be due right before and after
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="Expecting"):
+        read_json("{")
+    assert gc.isenabled()
