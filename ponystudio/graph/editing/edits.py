@@ -95,7 +95,7 @@ class Compound(Edit):
     def apply(self, graph: Graph) -> tuple[Graph, Edit]:
         before, own = graph, _Own()
         for edit in self.edits:
-            if isinstance(edit, SetView):  # a hundred cards are moved with one copy of the layout
+            if isinstance(edit, SetView):  # many things are moved with one copy of the layout
                 graph = replace(graph, view=edit.on(graph.view, own))
             else:
                 graph, _ = edit.apply(graph)
@@ -260,17 +260,17 @@ class SetTitle(Edit):
 
 
 class _Own:
-    """Objects of a view that were copied for edits that are still being made."""
+    """Objects and lists of a view that were copied for edits that are still being made."""
 
     def __init__(self) -> None:
-        self._copies: dict[int, dict[Any, Any]] = {}
+        self._copies: dict[int, Any] = {}
 
-    def copied(self, container: Mapping[Any, Any]) -> dict[Any, Any]:
-        """A copy of the object, or the object itself if it is one."""
+    def copied(self, container: Any) -> Any:
+        """A copy of the object or list, or the container itself if it is one."""
         known = self._copies.get(id(container))
         if known is container:
             return known
-        copy = dict(container)
+        copy = dict(container) if isinstance(container, Mapping) else list(container)
         self._copies[id(copy)] = copy
         return copy
 
@@ -304,27 +304,26 @@ class SetView(Edit):
                 raise self._no_such_place()
             return value
         key, rest = path[0], path[1:]
-        copy = self._entries(container, key, own)
-        present = key in copy
-        if rest:
-            copy[key] = self._set(copy.get(key, {}), rest, value, own)
-        elif value is not REMOVED:
-            copy[key] = value
-        elif present:
-            del copy[key]
+        if isinstance(container, Mapping) and isinstance(key, str):
+            present = key in container
+        elif isinstance(container, list | tuple) and isinstance(key, int):
+            present = key < len(container)
+            if not 0 <= key <= len(container):
+                raise self._no_such_place()
         else:
             raise self._no_such_place()
-        return list(copy.values()) if isinstance(container, list | tuple) else copy
-
-    def _entries(self, container: Any, key: Key, own: _Own) -> dict[Key, Any]:
-        """A copy of an object or a list by key, if it has, or may get, this one."""
-        if isinstance(container, Mapping) and isinstance(key, str):
-            return own.copied(container)
-        if isinstance(container, list | tuple) and isinstance(key, int):
-            entries: dict[Key, Any] = dict(enumerate(container))
-            if 0 <= key <= len(entries):
-                return entries
-        raise self._no_such_place()
+        copy = own.copied(container)
+        if rest:
+            value = self._set(copy[key] if present else {}, rest, value, own)
+        if value is REMOVED:
+            if not present:
+                raise self._no_such_place()
+            del copy[key]
+        elif present or isinstance(copy, dict):
+            copy[key] = value
+        else:
+            copy.append(value)
+        return copy
 
     def _no_such_place(self) -> GraphError:
         place = ".".join(["view", *map(str, self.path)])

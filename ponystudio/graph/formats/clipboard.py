@@ -119,21 +119,27 @@ def paste(
         node = _renamed(kept.nodes[id], names, graph, part if incoming else None)
         looks = part.view.get("nodes", {}).get(id, {})
         added.append(AddNode(node, _moved_looks(looks, node, dx, dy)))
-    edits: list[Edit] = [*added] if len(added) <= _MANY else [_together(graph, added)]
-    result = PasteResult(edits, [names[id] for id in part.nodes])
+    result = PasteResult([*added], [names[id] for id in part.nodes])
+    view = dict(graph.view)
     for kind, entries, places in (
         ("frames", frames, result.frames),
         ("notes", notes, result.notes),
     ):
-        first = len(graph.view.get(kind, ()))
-        for index, entry in enumerate(entries, first):
-            pos = position(entry.get("pos")) or (0, 0)
-            moved = {**entry, "pos": _moved(pos, dx, dy)}
-            if index == 0 and kind not in graph.view:
-                edits.append(SetView((kind,), [moved]))
-            else:
-                edits.append(SetView((kind, index), moved))
-            places.append(index)
+        there = graph.view.get(kind, ())
+        places += range(len(there), len(there) + len(entries))
+        moved = [
+            {**entry, "pos": _moved(position(entry.get("pos")) or (0, 0), dx, dy)}
+            for entry in entries
+        ]
+        if moved:
+            view[kind] = [*there, *moved]
+        if there:
+            ways = zip(places, moved, strict=True)
+            result.edits.extend(SetView((kind, index), entry) for index, entry in ways)
+        elif moved:
+            result.edits.append(SetView((kind,), moved))
+    if len(added) + len(frames) + len(notes) > _MANY:
+        result.edits[:] = [_together(graph, added, view)]
     return result
 
 
@@ -151,11 +157,13 @@ def duplicate(
     return paste(graph, part, incoming=incoming, offset=offset)
 
 
-def _together(graph: Graph, added: list[AddNode]) -> Edit:
-    """Many new nodes as one edit of the whole graph: one by one each copies what is there."""
-    looks = {**graph.view.get("nodes", {}), **{edit.node.id: edit.view for edit in added}}
+def _together(graph: Graph, added: list[AddNode], view: dict[str, Any]) -> Edit:
+    """Many new things as one edit of the whole graph: one by one each copies what is there."""
+    if added:
+        looks = {edit.node.id: edit.view for edit in added}
+        view["nodes"] = {**graph.view.get("nodes", {}), **looks}
     after = graph.with_nodes(edit.node for edit in added)
-    return edit_between(graph, replace(after, view={**graph.view, "nodes": looks}))
+    return edit_between(graph, replace(after, view=view))
 
 
 def _renamed(node: Node, names: Mapping[str, str], graph: Graph, part: Graph | None) -> Node:

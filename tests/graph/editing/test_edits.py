@@ -153,6 +153,29 @@ def test_view_paths_make_objects_and_extend_lists():
     assert graph.view["notes"] == [{"text": "hello"}]
 
 
+class CountedList(list):
+    """Tells how often it is gone through."""
+
+    walks = 0
+
+    def __iter__(self):
+        type(self).walks += 1
+        return super().__iter__()
+
+
+def test_many_edits_of_a_list_copy_it_once(monkeypatch):
+    frames = CountedList({"title": str(i)} for i in range(100))
+    before = Graph(view={"frames": frames})
+    edits = [SetView(("frames", i), {"title": "new"}) for i in range(100)]
+    edits += [SetView(("frames", 100), {"title": "last"}), SetView(("frames", 0), REMOVED)]
+    CountedList.walks = 0
+    after, undo = Compound(edits).apply(before)
+    assert CountedList.walks == 1
+    assert after.view["frames"] == [{"title": "new"}] * 99 + [{"title": "last"}]
+    assert undo.apply(after)[0] == before
+    assert frames[0] == {"title": "0"}
+
+
 @pytest.mark.parametrize(
     ("edit", "error", "words"),
     [

@@ -133,7 +133,22 @@ def test_a_circle_in_a_damaged_part_is_opened():
 
 
 def test_many_nodes_come_at_once_as_they_would_one_by_one(graph, monkeypatch):
-    part = clipboard.extract(graph, graph.nodes, [0])
+    part = clipboard.extract(graph, graph.nodes, [0], [0])
     one_by_one = put(graph, clipboard.paste(graph, part, (800, 800), incoming=True))
     monkeypatch.setattr(clipboard, "_MANY", 1)
     assert put(graph, clipboard.paste(graph, part, (800, 800), incoming=True)) == one_by_one
+
+
+def test_thousands_of_frames_and_notes_are_one_edit():
+    view = {
+        kind: [{"text": str(i), "pos": [0, i * 8]} for i in range(3000)]
+        for kind in ("frames", "notes")
+    }
+    part = Graph(view=view)
+    pasted = clipboard.paste(part, part, offset=(8, 0))
+    assert len(pasted.edits) == 1
+    after = put(part, pasted)
+    for kind, places in (("frames", pasted.frames), ("notes", pasted.notes)):
+        assert places == list(range(3000, 6000))
+        assert after.view[kind][:3000] == view[kind]
+        assert after.view[kind][5999] == {"text": "2999", "pos": [8, 2999 * 8]}
