@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import msgspec
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import Cycle
 from ponystudio.graph.model import Graph, Node
-from ponystudio.graph.topology import effective, order
+from ponystudio.graph.topology import ancestors, effective, order
 from ponystudio.studio.json_store import save_text
 
 # What the latest run counts for, beside all before it.
@@ -96,11 +96,13 @@ class Estimates:
         device: str,
         graph: Graph,
         catalog: Mapping[str, NodeSpec],
-        ids: Iterable[str],
+        ids: Collection[str],
     ) -> list[Estimate]:
         """What nodes of a graph will take, as its params are now."""
-        found = works(graph, catalog)
-        return [self.of(device, graph.nodes[id].type, found.get(id, Work())) for id in ids]
+        types = {id: graph.nodes[id].type for id in ids}
+        known = self._known.get(device, {})
+        found = works(graph, catalog, [id for id, type in types.items() if type in known])
+        return [self.of(device, type, found.get(id, Work())) for id, type in types.items()]
 
     def learn(self, device: str, type: str, work: Work, seconds: float) -> None:
         sizes = self._known.setdefault(device, {}).setdefault(type, {})
@@ -120,11 +122,16 @@ class Estimates:
         save_text(self._file, text or self.text())
 
 
-def works(graph: Graph, catalog: Mapping[str, NodeSpec]) -> dict[str, Work]:
-    """The work of every node that runs, as far as the params tell."""
+def works(
+    graph: Graph, catalog: Mapping[str, NodeSpec], targets: Collection[str] | None = None
+) -> dict[str, Work]:
+    """The work of these nodes (None: of all) and of what they depend on, of those that run, as far
+    as the params tell."""
+    if targets is not None and not targets:
+        return {}
     running = effective(graph, catalog)
     try:
-        ids = order(running)
+        ids = order(running, None if targets is None else ancestors(running, targets))
     except Cycle:
         return {}
     found: dict[str, Work] = {}

@@ -15,6 +15,21 @@ def test_the_work_of_a_node_is_that_of_its_picture():
     assert found["g"].pixels == found["out"].pixels == 64 * 32 * 2 * 4
 
 
+def test_only_what_lies_above_is_looked_at():
+    assert works(GRAPH, CATALOG, ["e"]).keys() == {"e"}
+    assert works(GRAPH, CATALOG, []) == {}
+    known = Estimates()
+    assert [estimate.runs for estimate in known.of_nodes("CPU", GRAPH, CATALOG, ["s", "e"])] == [
+        0,
+        0,
+    ]
+    known.learn("CPU", GRAPH.nodes["s"].type, works(GRAPH, CATALOG, ["s"])["s"], 5.0)
+    assert [estimate.runs for estimate in known.of_nodes("CPU", GRAPH, CATALOG, ["e", "s"])] == [
+        0,
+        1,
+    ]
+
+
 def test_it_is_learned_by_step_and_scaled_to_sizes_not_seen():
     known = Estimates()
     assert known.of("CPU", "sample", Work(1024, 10)).runs == 0
