@@ -47,6 +47,7 @@ class Canvas:
         assert menu.isVisible()
         next(action for action in menu.actions() if action.text() == title).trigger()
         menu.close()
+        self.drops.wait()
         self.documents.wait()
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.errors import BadInput, GraphFileError
+from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.edits import AddNode, Edit, SetView
 from ponystudio.graph.editing.node_ids import fresh_id
@@ -34,6 +34,8 @@ from ponystudio.studio.models.field_services import loader, with_file
 Action = Literal["open", "nodes", "node", "note", "models"]
 _PROMPT = "core.encode_prompt"
 _NOTE = (240, 120)
+# Letters of a prompt or a note that is dropped: more is no text that anybody wrote.
+LONGEST_WORDS = 2**20
 # Where in a new card the pointer comes to be.
 GRIP = (24, 16)
 _GRID = 8
@@ -87,17 +89,24 @@ class DropJudge:
             part = clipboard.loads(text)
             if part is None and (imported := import_text(text)):
                 part = imported.graph
-        except GraphFileError as error:
+            choices = self._of_words(text) if part is None else (DropChoice("nodes", part=part),)
+        except BadInput as error:
             return Dropped(name, (), error)
-        if part is not None:
-            return Dropped(name, (DropChoice("nodes", part=part),))
+        return Dropped(name, choices)
+
+    def _of_words(self, text: str) -> tuple[DropChoice, ...]:
         prompt = self.catalog.get(_PROMPT)
         param = next((p.name for p in prompt.params if p.prompt), "") if prompt else ""
         words = text.strip()
+        if len(words) > LONGEST_WORDS:
+            raise BadInput(
+                f"It has {len(words):,} letters; a prompt or note has {LONGEST_WORDS:,} at most.",
+                remedy="Paste a part of it.",
+            )
         note = DropChoice("note", value=words)
         if prompt is None or not param:
-            return Dropped(name, (note,))
-        return Dropped(name, (DropChoice("node", spec=prompt, param=param, value=words), note))
+            return (note,)
+        return DropChoice("node", spec=prompt, param=param, value=words), note
 
     def _choices(self, path: Path) -> Iterator[DropChoice]:
         if is_network(str(path)):

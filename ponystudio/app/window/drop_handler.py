@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import BadInput, GraphError, NotWritable, PonyStudioError
+from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.editing.auto_layout import Point
 from ponystudio.graph.formats.clipboard import MIME
 from ponystudio.library.model_folders import ModelFolders, default_roots
@@ -34,6 +35,7 @@ _PICTURES = ("image/png", "image/webp", "image/jpeg", "image/tiff", "image/bmp",
 
 # Says of a new node, and a place of the scene, where its card may stand near by.
 Room = Callable[[NodeSpec, QPointF], Point]
+Judge = Callable[[], "DropJudge"]
 
 
 class DropHandler(QObject):
@@ -82,7 +84,7 @@ class DropHandler(QObject):
         """As if these were dropped there, or where there is room, but nothing is asked: the usual
         thing is done."""
         judge = self._judge(document)
-        jobs = [partial(judge.file, path) for path in paths]
+        jobs = [partial(_of_file, judge, path) for path in paths]
         self._start(self._use(jobs, document, at, room=room))
 
     def wait(self) -> None:
@@ -91,23 +93,6 @@ class DropHandler(QObject):
     def stop(self) -> None:
         """End the thread; before the window goes."""
         self._files.finish()
-
-    def choose(self, choice: DropChoice, document: Document, at: QPointF) -> None:
-        """Do what was chosen."""
-        from ponystudio.app.window.drop_contents import edits
-
-        if choice.action == "open" and choice.path is not None:
-            self._documents.open(choice.path)
-        elif choice.action == "models":
-            self.folder_dropped.emit(choice.path)
-        elif document in tuple(self._documents):  # else it was closed meanwhile
-            before = set(document.graph.nodes)
-            try:
-                made = edits(choice, document.graph, (at.x(), at.y()))
-                document.do_all(made, self._step(choice))
-            except GraphError as error:
-                self._refused("", error)
-            self.added.emit(document, [id for id in document.graph.nodes if id not in before])
 
     def title(self, choice: DropChoice) -> str:
         """The choice in words."""
@@ -141,9 +126,9 @@ class DropHandler(QObject):
         pointer: QPoint | None = None,
         room: Room | None = None,
     ) -> None:
-        from ponystudio.app.window.drop_contents import GRIP
-
         found = await in_background(lambda: [job() for job in jobs])
+        from ponystudio.app.window.drop_contents import GRIP  # imported by then
+
         for number, dropped in enumerate(found):
             place = at + QPointF(_BESIDE, _BESIDE) * number
             if dropped.refusal is not None:
@@ -154,25 +139,50 @@ class DropHandler(QObject):
                 choice = dropped.choices[0]
                 if room is not None and choice.spec is not None:
                     place = QPointF(*room(choice.spec, place)) + QPointF(*GRIP)
-                self.choose(choice, document, place)
+                await self._choose(choice, document, place)
+
+    async def _choose(self, choice: DropChoice, document: Document, at: QPointF) -> None:
+        """Do what was chosen."""
+        if choice.action == "open" and choice.path is not None:
+            self._documents.open(choice.path)
+        elif choice.action == "models":
+            self.folder_dropped.emit(choice.path)
+        else:
+            await self._add(choice, document, at)
+
+    async def _add(self, choice: DropChoice, document: Document, at: QPointF) -> None:
+        """Bring it into the graph, unless the document is closed meanwhile."""
+        from ponystudio.app.window.drop_contents import edits
+
+        while document in tuple(self._documents):
+            graph = document.graph
+            made = await in_background(edits, choice, graph, (at.x(), at.y()))
+            if document.graph is not graph or document not in tuple(self._documents):
+                continue  # they are for a graph that is none any more
+            try:
+                document.do_all(made, self._step(choice))
+            except GraphError as error:
+                self._refused("", error)
+            self.added.emit(document, [id for id in document.graph.nodes if id not in graph.nodes])
+            return
 
     def _folders(self) -> ModelFolders:
         known = self._documents.folders
         return known() if known else ModelFolders(default_roots())
 
-    def _judge(self, document: Document) -> DropJudge:
-        from ponystudio.app.window.drop_contents import DropJudge
-
-        return DropJudge(document.catalog, saving.folders_beside(self._folders(), document.path))
+    def _judge(self, document: Document) -> Judge:
+        folders = saving.folders_beside(self._folders(), document.path)
+        return partial(_new_judge, document.catalog, folders)
 
     def _jobs(self, mime: QMimeData, document: Document) -> list[Callable[[], Dropped]]:
         """What to look at, taken out of the mime data."""
         judge = self._judge(document)
         if mime.hasFormat(MIME):
-            return [partial(judge.text, bytes(mime.data(MIME).data()).decode("utf-8", "replace"))]
+            text = bytes(mime.data(MIME).data()).decode("utf-8", "replace")
+            return [partial(_of_text, judge, text)]
         local = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
         if local:
-            return [partial(judge.file, path) for path in local]
+            return [partial(_of_file, judge, path) for path in local]
         for kind in filter(mime.hasFormat, _PICTURES):
             content = bytes(mime.data(kind).data())
             return [partial(_saved_picture, content, self._folder(), judge)]
@@ -184,7 +194,8 @@ class DropHandler(QObject):
                 return [partial(_saved_picture, image.copy(), self._folder(), judge)]
         if mime.hasUrls():
             return [_web_address]
-        return [partial(judge.text, mime.text())] if mime.text().strip() else []
+        text = mime.text()
+        return [] if not text or text.isspace() else [partial(_of_text, judge, text)]
 
     def _folder(self) -> Path:
         return self._pictures or Path(self._folders().roots[0]) / "input"
@@ -204,11 +215,26 @@ class DropHandler(QObject):
     def _chosen(
         self, choice: DropChoice, document: Document, at: QPointF, _checked: bool = False
     ) -> None:
-        self.choose(choice, document, at)
+        self._start(self._choose(choice, document, at))
 
     def _refused(self, name: str, error: PonyStudioError) -> None:
         title = self.tr("%1 cannot be used here").replace("%1", name or self.tr("This"))
         self.notice.emit(Notification.of(title, error))
+
+
+def _new_judge(catalog: Catalog, folders: ModelFolders) -> DropJudge:
+    """What it knows of files is imported on the thread: it takes a while."""
+    from ponystudio.app.window.drop_contents import DropJudge
+
+    return DropJudge(catalog, folders)
+
+
+def _of_file(judge: Judge, path: Path) -> Dropped:
+    return judge().file(path)
+
+
+def _of_text(judge: Judge, text: str) -> Dropped:
+    return judge().text(text)
 
 
 def _web_address() -> Dropped:
@@ -217,7 +243,7 @@ def _web_address() -> Dropped:
     return Dropped("", (), BadInput("It lies on the web.", remedy="Save it first, then drop it."))
 
 
-def _saved_picture(picture: QImage | bytes, folder: Path, judge: DropJudge) -> Dropped:
+def _saved_picture(picture: QImage | bytes, folder: Path, judge: Judge) -> Dropped:
     """A picture without a file gets one, since graphs name their inputs."""
     image = whole_image(picture) if isinstance(picture, bytes) else picture
     path = folder / f"dropped-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.png"
@@ -227,4 +253,4 @@ def _saved_picture(picture: QImage | bytes, folder: Path, judge: DropJudge) -> D
             raise OSError("the picture cannot be written")
     except OSError as error:
         raise NotWritable(f"The picture cannot be kept: {error}.", where=str(path)) from None
-    return judge.file(path)
+    return judge().file(path)

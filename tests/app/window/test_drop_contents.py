@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QPoint, QPointF
+
 from helpers.drops import png, text
 from helpers.graphs import picture
 from ponystudio.app.window.drop_contents import is_material
+from ponystudio.graph.editing.edits import AddNode
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.formats.embedded_metadata import GRAPH
+from ponystudio.graph.model import Node
 from ponystudio_resources import path as resource
 
 
@@ -101,3 +105,19 @@ def test_words_become_a_prompt_or_a_note(canvas):
     canvas.choose("Add as a note")
     [note] = canvas.document.graph.view["notes"]
     assert note["text"] == "remember"
+
+
+def test_words_without_end_are_refused(canvas):
+    canvas.drop(mime=text("[]," * 400_000))
+    assert canvas.nodes == []
+    assert "1,200,000 letters" in canvas.notices[0].text
+
+
+def test_nodes_are_pasted_into_the_graph_that_there_is_by_then(canvas):
+    part = graph_file.dumps(picture())
+    canvas.drops.drop(text(part), canvas.document, QPointF(0, 0), QPoint())
+    canvas.drops.drop(text(part), canvas.document, QPointF(0, 0), QPoint())
+    canvas.document.do(AddNode(Node("mine", "core.load_vae")), "Add")
+    canvas.drops.wait()
+    assert len(canvas.document.graph.nodes) == 2 * len(picture().nodes) + 1
+    assert canvas.document.undo_count == 3
