@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.app.inspector.inspector import next_problem
-from ponystudio.app.window.document_pages import DocumentPages
+from ponystudio.app.window.document_pages import DocumentPage, DocumentPages
 from ponystudio.graph.editing.edits import SetMode
 from ponystudio.graph.model import Graph, Node
 from ponystudio.qt.notification import Notification
@@ -97,9 +98,7 @@ class CanvasRequests(QObject):
         page = self._pages.current
         if page is not None and page.document is document and nodes:
             page.view.setFocus()
-            page.scene.store.select(nodes)
-            if not page.view.visible_rect().contains(page.scene.store.bounds(nodes).center()):
-                page.view.show_node(nodes[-1])
+            page.scene.sync.when_whole(partial(_select_in_sight, page, nodes))
 
     def add_node(self, spec: NodeSpec) -> None:
         """Where there is room, in sight."""
@@ -144,3 +143,9 @@ class CanvasRequests(QObject):
     def _node(self, id: str) -> Node | None:
         document = self._documents.current
         return document.graph.nodes.get(id) if document is not None else None
+
+
+def _select_in_sight(page: DocumentPage, nodes: list[str]) -> None:
+    page.scene.store.select(nodes)
+    if not page.view.visible_rect().contains(page.scene.store.bounds(nodes).center()):
+        page.view.show_node(nodes[-1])

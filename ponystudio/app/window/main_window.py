@@ -323,8 +323,7 @@ class MainWindow(QMainWindow):
         if (page := self.canvases.of(document)) is not None and not page.is_drawn:
             self.documents.begin_showing(page.document)
         self.run_bar.refresh()
-        self.inspector.show_document(document)
-        self._selection_changed()
+        self.inspector.show_document(document, self._selected_node())
         self._retitle()
         if document is None:
             QTimer.singleShot(0, self, self._never_empty)
@@ -338,8 +337,11 @@ class MainWindow(QMainWindow):
         self.setWindowTitle(f"{document.title} — PonyStudio" if document else "PonyStudio")
 
     def _selection_changed(self) -> None:
+        self.inspector.show_node(self._selected_node())
+
+    def _selected_node(self) -> str:
         nodes = self.page.scene.store.selected_nodes() if self.page else []
-        self.inspector.show_node(nodes[0] if len(nodes) == 1 else "")
+        return nodes[0] if len(nodes) == 1 else ""
 
     def _show_queue(self) -> None:
         queue = self.runner.queue

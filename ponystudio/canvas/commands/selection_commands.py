@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Set
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from PySide6.QtCore import QMimeData, QObject, QPointF
@@ -160,9 +161,12 @@ class SelectionCommands(QObject):
             name = self.tr("node") if pasted.nodes else self.tr("note")
         if not self.ops.do(pasted.edits, text.format(name)):
             return False
+        self.scene.sync.when_whole(partial(self._select, pasted))
+        return True
+
+    def _select(self, pasted: PasteResult) -> None:
         self.store.select(pasted.nodes, frames=pasted.frames, notes=pasted.notes)
         self.store.raise_nodes(pasted.nodes)
-        return True
 
     # Arranging
 

@@ -57,6 +57,7 @@ class GraphOperations(QObject):
         """Make edits as one step; False if there is nothing to do or they cannot be made."""
         if not edits:
             return False
+        self.scene.sync.finish()  # whoever does it looks for its items right after
         try:
             self.document.do_all(edits, text, merge)
         except GraphError:

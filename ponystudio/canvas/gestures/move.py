@@ -72,6 +72,7 @@ class Move(Gesture):
         text = tr("Duplicate {0}").format(self.ops.titles(ids) if ids else tr("note"))
         if not self.ops.do(pasted.edits, text, self._merge):
             return
+        self.scene.sync.finish()  # they are in hand
         self._done = True
         if self.hit.node in ids:
             copy = pasted.nodes[ids.index(self.hit.node)]

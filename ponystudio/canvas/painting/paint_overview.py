@@ -62,7 +62,7 @@ def paint(
         _paint_smooth_wires(painter, parts, brush)
         _paint_plain(painter, shown, brush)
     else:
-        _paint_lines(painter, _lines_in(parts, brush), brush)
+        _paint_lines(painter, _lines_in(parts, picture, brush), brush)
         _paint_blocks(painter, _by_color(shown))
     _paint_states(painter, shown, brush)
 
@@ -72,13 +72,18 @@ def _steps(brush: PaintContext) -> int:
     return 6 if brush.zoom > 0.2 else 3 if brush.zoom > 0.12 else 1
 
 
-def _lines_in(parts: list[QRectF], brush: PaintContext) -> dict[str, list[QLineF]]:
+def _lines_in(
+    parts: list[QRectF], picture: OverviewPicture, brush: PaintContext
+) -> dict[str, list[QLineF]]:
     store = brush.store
     lines: dict[str, list[QLineF]] = defaultdict(list)
     steps = _steps(brush)
-    for key in set().union(*(store.wire_index.near(part) for part in parts)):
+    near = set().union(*(store.wire_index.near(part) for part in parts))
+    if len(near) > len(store.wire_items) / 3:
+        return picture.lines(steps)
+    for key in near:
         item = store.wire_items[key]
-        if any(item.box.intersects(part) for part in parts):
+        if any(item.hull.intersects(part) for part in parts):
             lines[item.type] += item.lines(steps)
     return lines
 
@@ -176,15 +181,11 @@ def _paint_titles(
 
 def _paint_states(painter: QPainter, shown: list[NodeItem], brush: PaintContext) -> None:
     """What survives to the smallest size: running, failed, selected."""
-    states = brush.scene.document.states
-    known = set(states)
     tall = header_height(brush.zoom) if brush.detail == "middle" else 0.0
     for item in shown:
-        if not item.selected and item.id not in known:
-            continue
-        phase = states[item.id].phase
+        state = item.state
+        phase = state.phase
         if phase == "running":
-            state = states[item.id]
             rect = QRectF(item.rect)
             if tall:
                 rect.setHeight(tall)
@@ -213,6 +214,7 @@ def _paint_states(painter: QPainter, shown: list[NodeItem], brush: PaintContext)
 
 
 def overview_rgb(item: NodeItem, look: theme.Theme) -> int:
+    """The colour of a card's block from afar, and of its header."""
     return _overview_rgb(item.spec.group if item.spec else None, item.node.mode, look)
 
 
@@ -223,8 +225,3 @@ def _overview_rgb(group: str | None, mode: str, look: theme.Theme) -> int:
     if mode != "normal":
         return look.group("util").far.rgb()
     return look.group(group).far.rgb()
-
-
-def overview_color(item: NodeItem, look: theme.Theme) -> QColor:
-    """The colour of a card's block from afar, and of its header."""
-    return QColor(overview_rgb(item, look))

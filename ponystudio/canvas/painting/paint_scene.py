@@ -29,7 +29,8 @@ def detail(zoom: float) -> Detail:
     return "full" if width > FULL else "middle" if width > MIDDLE else "far"
 
 
-# Of cards in full detail, those on top: more lie over each other, as only a file puts them.
+# Of cards in full detail and of notes, those on top; of frames, the largest: more lie over each
+# other, as only a file puts them.
 MOST_PAINTED = 1000
 
 
@@ -83,20 +84,14 @@ class ScenePainter(QObject):
 
     def _paint_parts(self, painter: QPainter, parts: list[QRectF], brush: PaintContext) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        frames = [
-            item
-            for item in self._store.frame_items
-            if _touches(item.rect.adjusted(-4, -4, 4, 4), parts)
-        ]
+        around = [part.adjusted(-4, -6, 4, 4) for part in parts]
+        frames = [item for item in self._store.frame_items if _touches(item.rect, around)]
         # A frame in another one lies above it.
         frames.sort(key=lambda item: -item.rect.width() * item.rect.height())
+        del frames[MOST_PAINTED:]
         for frame in frames:
             paint_frame.paint_frame(painter, frame, brush)
-        notes = [
-            note
-            for note in self._store.note_items
-            if _touches(note.rect.adjusted(-4, -4, 4, 6), parts)
-        ]
+        notes = [note for note in self._store.note_items if _touches(note.rect, around)]
         for note in notes[-MOST_PAINTED:]:
             paint_frame.paint_note(painter, note, brush)
         if brush.detail != "full":

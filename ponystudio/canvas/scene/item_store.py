@@ -101,6 +101,8 @@ def _cells(rect: QRectF, level: int) -> Iterator[Cell]:
 Mode = Literal["set", "add", "toggle", "remove"]
 Detail = Literal["full", "middle", "far"]
 
+# Damage of more items than these is reported as that of everything.
+_MANY = 200
 # Sockets, rings and shadows reach this far out of a card.
 CARD_MARGIN = 14.0
 
@@ -141,8 +143,9 @@ class ItemStore(QObject):
         self._everything = False
 
     def adopt(self, draft: ItemStore) -> None:
-        """Hold the cards and wires of another store, which is not used any more, for its own."""
+        """Hold the items of another store, which is not used any more, for its own."""
         self.node_items, self.wire_items = draft.node_items, draft.wire_items
+        self.frame_items, self.note_items = draft.frame_items, draft.note_items
         self.node_index, self.wire_index = draft.node_index, draft.wire_index
         self.wires_of, self._heights = draft.wires_of, draft._heights
 
@@ -227,18 +230,21 @@ class ItemStore(QObject):
             *(self.note_items[i] for i in notes if i < len(self.note_items)),
         ]
         chosen = {id(item) for item in named}
-        changed = False
+        changed = []
         for item in self._selectables() if mode == "set" else named:
-            inside = id(item) in chosen
             wanted = {
-                "set": inside,
+                "set": id(item) in chosen,
                 "add": True,
                 "toggle": not item.selected,
                 "remove": False,
             }[mode]
             if wanted != item.selected:
                 item.selected = wanted
-                changed = True
+                changed.append(item)
+        if len(changed) > _MANY:
+            self.damage()
+        else:
+            for item in changed:
                 self._damage_item(item)
         if changed:
             self.selection_changed.emit()

@@ -174,6 +174,11 @@ class WireItem:
         return wire_geometry.curves(self.source_pos, self.target_pos, self.dots)
 
     @lazy
+    def hull(self) -> QRectF:
+        """A box that it does not leave; cheaper to know than `box`."""
+        return wire_geometry.hull(self.curves)
+
+    @lazy
     def path(self) -> QPainterPath:
         return wire_geometry.path(self.curves)
 
@@ -191,6 +196,8 @@ class WireItem:
 
     def lines(self, steps: int) -> list[QLineF]:
         """The wire as it is drawn from far away: so many straight lines a curve."""
+        if steps == 1 and not self.dots:  # of tens of thousands at once
+            return [QLineF(self.source_pos, self.target_pos)]
         found = self._lines.get(steps)
         if found is None:
             points = wire_geometry.flattened(self.curves, steps)

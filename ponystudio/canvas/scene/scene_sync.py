@@ -5,20 +5,22 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+import msgspec
 from PySide6.QtCore import QObject, QRectF, QTimer, Signal
 
 from ponystudio.api.spec import ParamSpec
 from ponystudio.canvas.fields.base import Field
 from ponystudio.canvas.fields.registry import for_spec
-from ponystudio.canvas.scene import card_layout, items, message_layout, wire_geometry
+from ponystudio.canvas.scene import card_layout, items, message_layout
 from ponystudio.canvas.scene.item_store import ItemStore
 from ponystudio.canvas.scene.items import FrameItem, NodeItem, NoteItem, WireItem, WireKey
 from ponystudio.graph.editing import auto_layout
-from ponystudio.graph.model import position
+from ponystudio.graph.model import Graph, Node, position
+from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.documents.editable_graph import Change, EditableGraph, NodeState
 from ponystudio.widgets import theme
 
@@ -30,9 +32,11 @@ _SMALL = 1200.0
 _MOST_LAYOUTS = 1000
 # Of so many cards on garbage is not looked for among what a scene is made of.
 _LARGE = 300
-# Items of a graph of so many nodes and links are made in slices of so many seconds: the window
-# would stand still.
+# Items of a graph of so many parts are made in slices of so many seconds, and a change of so many
+# is not followed one by one: the window would stand still.
 _SLICED, _SLICE = 6000, 0.01
+
+Places = dict[str, auto_layout.Point]
 
 
 class SceneSync(QObject):
@@ -40,7 +44,9 @@ class SceneSync(QObject):
     theme, and never edits the document.
 
     The items of a large graph are made in slices, in a draft that becomes the store's when it is
-    whole: nobody sees half of it. An edit meanwhile, or `finish`, makes the rest at once.
+    whole: nobody sees half of it. Where cards without a place come to lie is worked out on a thread
+    then. Meanwhile the store holds what was there before, without what is gone; who needs all of it
+    waits with `when_whole`, or has the rest made at once by `finish`.
 
     `content_changed` when things came, went or moved; `state_changed` (node, NodeState before and
     after) when more than a node's progress changed.
@@ -55,9 +61,12 @@ class SceneSync(QObject):
         """What is worked on: the draft as long as there is one."""
         self._document = document
         self._automatic: dict[str, tuple[float, float]] = {}
-        self._making: Iterator[None] | None = None
+        self._making: Iterator[bool] | None = None
         self._slices = QTimer(self, interval=0)
         self._slices.timeout.connect(self._make)
+        self._at_once = False
+        self._layouting = BackgroundTasks("layout", parent=self)
+        self._waiting: list[Callable[[], object]] = []
         self._open_details: set[str] = set()
         self._fields: dict[int, tuple[ParamSpec, Field]] = {}
         self._layouts: dict[tuple[Any, ...], card_layout.CardLayout] = {}
@@ -85,7 +94,16 @@ class SceneSync(QObject):
     def finish(self) -> None:
         """Make the rest at once."""
         if self._making is not None:
+            self._at_once = True
+            self._layouting.wait()
             self._make(math.inf)
+
+    def when_whole(self, call: Callable[[], object]) -> None:
+        """Call this as soon as the store holds all there is: now, or later."""
+        if self._making is None:
+            call()
+        else:
+            self._waiting.append(call)
 
     def field(self, param: ParamSpec) -> Field:
         """The field that shows a param, one for each ParamSpec."""
@@ -105,17 +123,24 @@ class SceneSync(QObject):
     # What it follows
 
     def _document_changed(self, change: Change) -> None:
-        if self._making is not None:  # of the graph as it was before
-            self._build()
-            self.finish()
-            return
+        is_large = _size(change) >= _SLICED
+        is_draft = not self.is_whole  # of the graph as it was before
         self._selection_lost = False
-        many = len(change.nodes) + len(change.looks) > _MANY
-        with self._store.damage_at_once(everything=many):
-            self._follow(change)
+        self._drop_draft()
+        follows = not is_large and bool(self._store.node_items or not is_draft)
+        if follows:
+            many = len(change.nodes) + len(change.looks) > _MANY
+            with self._store.damage_at_once(everything=many):
+                self._follow(change)
+        if is_draft or is_large:
+            self._build()
+            if self.is_whole:
+                return
+            if not follows and not change.nodes <= change.after.nodes.keys():
+                self._clear()
         self.content_changed.emit()
         if self._selection_lost:
-            self._store.selection_changed.emit()
+            self._shown.selection_changed.emit()
 
     def _theme_changed(self) -> None:
         if theme.density() != self._density:
@@ -157,12 +182,23 @@ class SceneSync(QObject):
     # All anew
 
     def _build(self) -> None:
+        self._drop_draft()
         self._store, self._making = ItemStore(), self._made()
-        nodes = self._document.graph.nodes.values()
-        if len(nodes) + sum(len(node.inputs) for node in nodes) < _SLICED:
+        if _parts(self._document.graph) < _SLICED:
             self.finish()
         else:
             self._slices.start()
+
+    def _drop_draft(self) -> None:
+        """Work on what is shown again."""
+        self._slices.stop()
+        self._store, self._making, self._at_once = self._shown, None, False
+
+    def _clear(self) -> None:
+        """Show nothing until the draft is whole: what is gone could still be clicked."""
+        self._selection_lost |= any(item.selected for item in self._shown.node_items.values())
+        with self._shown.damage_at_once(everything=True):
+            self._shown.adopt(ItemStore())
 
     def _make(self, seconds: float = _SLICE) -> None:
         """Go on for so long; what is whole is shown."""
@@ -175,7 +211,10 @@ class SceneSync(QObject):
         gc.disable()
         try:
             with self._store.damage_at_once(everything=True):
-                for _ in self._making:
+                for waits in self._making:
+                    if waits:
+                        self._slices.stop()
+                        return
                     if time.perf_counter() > end:
                         return
         finally:
@@ -187,39 +226,68 @@ class SceneSync(QObject):
 
     def _show(self) -> None:
         """Put the draft in the place of what was there."""
-        self._slices.stop()
-        draft, self._store, self._making = self._store, self._shown, None
-        chosen = self._store.selected_nodes()
-        with self._store.damage_at_once(everything=True):
-            self._store.adopt(draft)
-            self._follow_frames()
-            self._follow_notes()
-        self._store.select(chosen)
-        if any(id not in self._store.node_items for id in chosen):
-            self._store.selection_changed.emit()
+        draft, store = self._store, self._shown
+        self._drop_draft()
+        chosen = store.selected_nodes()
+        lost = _keep_selection(store.frame_items, draft.frame_items)
+        lost |= _keep_selection(store.note_items, draft.note_items)
+        with store.damage_at_once(everything=True):
+            store.adopt(draft)
+            store.select(chosen, mode="add")
+        if lost or any(id not in store.node_items for id in chosen):
+            store.selection_changed.emit()
         self.content_changed.emit()
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            call()
 
-    def _made(self) -> Iterator[None]:
-        """Make all items anew, step by step."""
-        self._automatic.clear()
+    def _made(self) -> Iterator[bool]:
+        """Make all items anew, step by step; True where it waits to be called again."""
         self._layouts.clear()
         graph = self._document.graph
         used: dict[str, set[str]] = {}
         for node in graph.nodes.values():
             for link in node.inputs.values():
                 used.setdefault(link.source, set()).add(link.output)
-        yield
+        yield False
         unplaced = set()
         for id in graph.nodes:
-            if self._make_node(id, frozenset(used.get(id, ()))):
+            if self._make_node(id, frozenset(used.get(id, ())), {}):
                 unplaced.add(id)
-            yield
-        for id, place in self._free_places(unplaced).items():
-            yield
-            self._place(id, place)
+            yield False
+        places: Places = {}
+        if unplaced:
+            yield self._lay_out(unplaced, places)
+            for id, place in places.items():
+                yield False
+                self._place(id, place)
         for id in graph.nodes:
-            yield
+            yield False
             self._follow_links(id)
+        for index, entry in enumerate(_entries(graph, "frames")):
+            yield False
+            self._store.frame_items.append(FrameItem(index, entry))
+        for index, entry in enumerate(_entries(graph, "notes")):
+            yield False
+            self._store.note_items.append(NoteItem(index, entry))
+        self._automatic = places
+
+    def _lay_out(self, unplaced: set[str], places: Places) -> bool:
+        """Find out where these cards come to lie. True if a thread does, which has the slices go on
+        then."""
+        work = self._layout(unplaced)
+        if self._at_once:
+            places.update(work())
+            return False
+
+        def go_on(found: Places) -> None:
+            places.update(found)
+            if draft is self._store and not self._at_once:
+                self._slices.start()
+
+        draft = self._store
+        self._layouting.do(work, go_on, lambda _: go_on({}), key="layout")
+        return True
 
     # One change
 
@@ -241,14 +309,17 @@ class SceneSync(QObject):
         for id in touched:
             before = store.node_items.get(id)
             old = before.rect if before else None
-            if self._make_node(id, used.get(id)):
+            if self._make_node(id, used.get(id), self._automatic):
                 unplaced.add(id)
             moved.add(id)
             new = store.node_items[id].rect
             if new != old:
                 places += [new] if old is None else [old, new]
-        for id, place in self._free_places(unplaced).items():
-            self._place(id, place)
+        if unplaced:
+            found = self._layout(unplaced)()
+            self._automatic.update(found)
+            for id, place in found.items():
+                self._place(id, place)
         for id in change.nodes & graph.nodes.keys():
             self._follow_links(id)
         for key in {key for id in moved for key in store.wires_of.get(id, ())}:
@@ -262,8 +333,11 @@ class SceneSync(QObject):
 
     # Cards
 
-    def _make_node(self, id: str, used: frozenset[str] | None) -> bool:
-        """A new item for a node, or new contents for the one there is; whether it needs a place."""
+    def _make_node(
+        self, id: str, used: frozenset[str] | None, automatic: Mapping[str, auto_layout.Point]
+    ) -> bool:
+        """A new item for a node, or new contents for the one there is; whether it needs a place,
+        which neither the view nor `automatic` gives it."""
         document, store = self._document, self._store
         node, looks = document.graph.nodes[id], document.looks(id)
         spec = document.catalog.get(node.type)
@@ -289,7 +363,7 @@ class SceneSync(QObject):
             item.layout = card_layout.layout(
                 node, spec, looks, self.field, item.used, self._layouts
             )
-        place = position(looks.get("pos")) or self._automatic.get(id)
+        place = position(looks.get("pos")) or automatic.get(id)
         item.place(*(place or (0.0, 0.0)))
         item.state = document.states[id]
         self._hang_message(item)
@@ -321,10 +395,8 @@ class SceneSync(QObject):
         self._store.node_index.drop(id)
         self._drop_wires(list(self._store.wires_of.pop(id, ())))
 
-    def _free_places(self, unplaced: set[str]) -> dict[str, tuple[float, float]]:
-        """Where the new cards are laid out of which the view does not say where they are."""
-        if not unplaced:
-            return {}
+    def _layout(self, unplaced: set[str]) -> Callable[[], Places]:
+        """What works out where the new cards are of which the view does not say it."""
         document, cards = self._document, self._store.node_items
         ids = [id for id in document.graph.nodes if id in unplaced]
         sizes = {id: (cards[id].rect.width(), cards[id].rect.height()) for id in ids}
@@ -333,14 +405,15 @@ class SceneSync(QObject):
             for id, item in cards.items()
             if id not in sizes
         ]
-        return auto_layout.missing_positions(document.graph, sizes, taken, document.catalog)
+        return partial(
+            auto_layout.missing_positions, document.graph, sizes, taken, document.catalog
+        )
 
     def _place(self, id: str, place: tuple[float, float]) -> None:
         item = self._store.node_items[id]
         item.place(*place)
         self._index_node(item)
         self._store.damage_node(id)
-        self._automatic[id] = place
 
     def _used_by(self, change: Change, touched: Iterable[str]) -> dict[str, frozenset[str]]:
         """The outputs of these nodes that links lead from, after a change."""
@@ -398,9 +471,8 @@ class SceneSync(QObject):
         if not wire.source_pos.isNull() or not wire.target_pos.isNull():
             store.damage_wire(key)
         wire.route(start, end, dots)
-        hull = wire_geometry.hull(wire.curves)
-        small = hull.width() < _SMALL and hull.height() < _SMALL
-        store.wire_index.put(key, [hull] if small else wire.boxes(4.0))
+        small = wire.hull.width() < _SMALL and wire.hull.height() < _SMALL
+        store.wire_index.put(key, [wire.hull] if small else wire.boxes(4.0))
         store.damage_wire(key)
 
     def _drop_wires(self, keys: Iterable[WireKey]) -> None:
@@ -427,16 +499,11 @@ class SceneSync(QObject):
     def _followed(self, name: str, old: list[Any], make: Any) -> list[Any]:
         """New frames or notes. The selection stays with the place in the list where that is as long
         as before, and goes where something came or went."""
-        view = self._document.graph.view
-        entries = [item for item in view.get(name, ()) if isinstance(item, dict)]
+        entries = _entries(self._document.graph, name)
         new = [make(i, entry) for i, entry in enumerate(entries)]
         for item in (*old, *new):
             self._store.damage(item.rect.adjusted(-8, -8, 8, 8) if item.rect else QRectF())
-        if len(old) != len(new):
-            self._selection_lost |= any(item.selected for item in old)
-        else:
-            for before, after in zip(old, new, strict=True):
-                after.selected = before.selected
+        self._selection_lost |= _keep_selection(old, new)
         return new
 
     def _recount_frames(self, touched: list[QRectF]) -> None:
@@ -446,9 +513,49 @@ class SceneSync(QObject):
                 frame.counted = -1
 
 
+def _parts(graph: Graph) -> int:
+    """How many things there are to make items of."""
+    entries = sum(len(graph.view.get(name, ())) for name in ("frames", "notes"))
+    return _weight(graph.nodes.values()) + entries
+
+
+def _weight(nodes: Iterable[Node]) -> int:
+    """How many cards and wires these are."""
+    return sum(1 + len(node.inputs) for node in nodes)
+
+
+def _size(change: Change) -> int:
+    """How many items a change makes; of frames and notes all are made anew. Cards that are only
+    moved are to be seen as they move."""
+    before, after = change.before.view, change.after.view
+    entries = (
+        len(after.get(name, ()))
+        for name in ("frames", "notes")
+        if change.view and before.get(name) is not after.get(name)
+    )
+    old, new = change.before.nodes, change.after.nodes
+    came = (new[id] for id in change.nodes if id not in old)
+    went = (old[id] for id in change.nodes if id not in new)
+    return len(change.nodes) + _weight(came) + _weight(went) + sum(entries)
+
+
+def _entries(graph: Graph, name: str) -> list[dict[str, Any]]:
+    return [entry for entry in graph.view.get(name, ()) if isinstance(entry, dict)]
+
+
+def _keep_selection(old: list[Any], new: list[Any]) -> bool:
+    """The frames or notes that are selected still are, if there are as many; whether they are
+    lost."""
+    if len(old) != len(new):
+        return any(item.selected for item in old)
+    for before, after in zip(old, new, strict=True):
+        after.selected = before.selected
+    return False
+
+
 def _shows_progress(before: NodeState, after: NodeState) -> bool:
     """Whether no more changed than what moves while a node runs."""
-    moved = replace(
+    moved = msgspec.structs.replace(
         before,
         step=after.step,
         steps=after.steps,

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QWidget
 
-from ponystudio.canvas.painting.paint_overview import overview_color
+from ponystudio.canvas.painting.paint_overview import overview_rgb
 from ponystudio.canvas.view.camera_view import Camera, CameraView
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import paint_ground
@@ -16,6 +26,8 @@ _MARGIN = 12
 _REDRAW_MS = 120
 # A view is so many times as wide and high as its minimap at least.
 _LEAST = 3
+# More frames are not drawn: only a file has them.
+_MOST_FRAMES = 1000
 
 
 class Minimap(QWidget):
@@ -118,18 +130,49 @@ class Minimap(QWidget):
         self._picture.fill(look.color("canvas"))
         painter = QPainter(self._picture)
         painter.translate(-4, -4)
-        for frame in self._store.frame_items:
-            painter.fillRect(self._to_map(frame.rect), look.group(frame.hue).frame_fill)
-        for item in self._store.node_items.values():
-            color = overview_color(item, look)
-            phase = self._states[item.id].phase
-            if phase in ("running", "failed"):
-                color = look.color("fill" if phase == "running" else "err")
-            elif item.selected:
-                color = look.color("accent")
-            painter.fillRect(self._to_map(item.rect).adjusted(0, 0, 0.5, 0.5), color)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for color, found in (*self._frames(), *self._cards()):
+            painter.setBrush(color)
+            painter.drawRects(self._all_to_map(found))
         painter.end()
         self.update()
+
+    def _frames(self) -> list[tuple[QColor, list[QRectF]]]:
+        look = theme.current()
+        rects: dict[str, list[QRectF]] = defaultdict(list)
+        for frame in self._store.frame_items[:_MOST_FRAMES]:
+            rects[frame.hue].append(frame.rect)
+        return [(look.group(hue).frame_fill, found) for hue, found in rects.items()]
+
+    def _cards(self) -> list[tuple[QColor, list[QRectF]]]:
+        """By colour: thousands of them are drawn at a time. What is told of lies on top."""
+        look, known = theme.current(), set(self._states)
+        rects: dict[int, list[QRectF]] = defaultdict(list)
+        marked: dict[str, list[QRectF]] = {"accent": [], "fill": [], "err": []}
+        for item in self._store.node_items.values():
+            phase = self._states[item.id].phase if item.id in known else "rest"
+            if phase in ("running", "failed"):
+                marked["fill" if phase == "running" else "err"].append(item.rect)
+            elif item.selected:
+                marked["accent"].append(item.rect)
+            else:
+                rects[overview_rgb(item, look)].append(item.rect)
+        return [
+            *((QColor(rgb), found) for rgb, found in rects.items()),
+            *((look.color(name), found) for name, found in marked.items()),
+        ]
+
+    def _all_to_map(self, rects: list[QRectF]) -> list[QRectF]:
+        """Where they are on the map, none too small to be seen."""
+        share, at = self._scale(), self._to_map(QRectF())
+        dx, dy = at.x(), at.y()
+        return [
+            QRectF(
+                rect.x() * share + dx, rect.y() * share + dy,
+                rect.width() * share + 0.5, rect.height() * share + 0.5,
+            )
+            for rect in rects
+        ]  # fmt: skip
 
     def _seen(self) -> QRectF:
         return self._to_map(self._view.visible_rect())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 
+import msgspec
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
@@ -37,8 +38,7 @@ class Problem:
     details: str = ""
 
 
-@dataclass(frozen=True)
-class NodeState:
+class NodeState(msgspec.Struct, frozen=True):
     """`phase` is about the present or last run, `tier` and `reason` about the next one.
 
     `tier` says where the result lies that the next run would use; "" with a `reason` says why the
@@ -107,7 +107,7 @@ class NodeStates(QObject):
 
     def update(self, node: str, **changes: Any) -> None:
         """Change some fields of a node's state."""
-        self.set(node, replace(self[node], **changes))
+        self.set(node, msgspec.structs.replace(self[node], **changes))
 
     def forget(self, node: str) -> None:
         if self._states.pop(node, None) is not None:

@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor
 
 from helpers.shots import color_at, shot
 from helpers.studio import CATALOG
-from ponystudio.canvas.painting import paint_card
+from ponystudio.canvas.painting import paint_card, paint_frame
 from ponystudio.canvas.painting.paint_scene import MOST_PAINTED
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view.camera_view import Camera
@@ -36,3 +36,16 @@ def test_of_a_heap_of_cards_those_on_top_are_painted(qtbot, monkeypatch) -> None
     monkeypatch.setattr(paint_card, "paint", lambda _painter, item, *_: painted.append(item.id))
     shot(view)
     assert set(painted) == {node.id for node in nodes[-MOST_PAINTED:]}
+
+
+def test_of_a_heap_of_frames_the_largest_are_painted(qtbot, monkeypatch) -> None:
+    frames = [{"pos": [0, 0], "size": [100 + i, 100]} for i in range(MOST_PAINTED + 500)]
+    view = GraphView(GraphScene(EditableGraph(Graph(view={"frames": frames}), CATALOG)))
+    qtbot.addWidget(view)
+    view.resize(600, 400)
+    view.set_camera(Camera(QPointF(0, 0), 1.0))
+    painted = []
+    note = lambda _painter, item, *_: painted.append(item.index)  # noqa: E731
+    monkeypatch.setattr(paint_frame, "paint_frame", note)
+    shot(view)
+    assert set(painted) == set(range(500, MOST_PAINTED + 500))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import threading
 import time
 
 import pytest
@@ -15,6 +16,7 @@ from ponystudio.canvas.scene import card_layout, hit_test, scene_sync
 from ponystudio.canvas.scene.items import NodeItem, SocketRef
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.editing import auto_layout, rewiring
 from ponystudio.graph.editing.edits import (
     REMOVED,
     AddNode,
@@ -27,6 +29,7 @@ from ponystudio.graph.editing.edits import (
     SetTitle,
     SetView,
 )
+from ponystudio.graph.formats import clipboard
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents.editable_graph import EditableGraph
@@ -284,15 +287,96 @@ def test_a_large_graph_is_made_in_slices_and_seen_whole_or_not_at_all(large, qtb
     }
 
 
-def test_an_edit_of_a_graph_that_is_still_being_made_has_all_items_at_once(large, qtbot) -> None:
+def test_where_cards_of_a_large_graph_lie_is_worked_out_on_a_thread(large, qtbot, monkeypatch):
+    threads: list[int] = []
+    work = auto_layout.missing_positions
+
+    def noted(*arguments):
+        threads.append(threading.get_ident())
+        return work(*arguments)
+
+    monkeypatch.setattr(auto_layout, "missing_positions", noted)
+    scene = GraphScene(large)
+    qtbot.waitUntil(lambda: scene.sync.is_whole, timeout=30_000)
+    GraphScene(EditableGraph(Graph.of(node("a", "t.source")), CATALOG))
+    assert len(threads) == 2
+    assert threads[0] != threading.get_ident() == threads[1]
+
+
+@pytest.mark.log_warnings
+def test_cards_are_there_though_their_layout_fails(large, qtbot, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(auto_layout, "missing_positions", lambda *_: 1 / 0)
+    scene = GraphScene(large)
+    qtbot.waitUntil(lambda: scene.sync.is_whole, timeout=30_000)
+    assert scene.store.node_items.keys() == large.graph.nodes.keys()
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_edit_of_a_graph_that_is_still_being_made_does_not_make_the_rest_at_once(
+    large, qtbot
+) -> None:
     scene = GraphScene(large)
     qtbot.wait(20)
     large.do(AddNode(node("new", "t.show")), "Add")
-    assert scene.sync.is_whole
-    assert scene.store.node_items.keys() == large.graph.nodes.keys()
-    large.undo()
+    assert not scene.sync.is_whole
+    assert not scene.store.node_items
+    qtbot.waitUntil(lambda: scene.sync.is_whole, timeout=30_000)
     assert scene.store.node_items.keys() == large.graph.nodes.keys()
     assert len(scene.store.wire_items) == 4000
+    large.undo()
+    assert scene.sync.is_whole
+    assert scene.store.node_items.keys() == large.graph.nodes.keys()
+
+
+def test_thousands_of_new_nodes_come_in_slices_beside_what_is_there(large, qtbot) -> None:
+    document = EditableGraph(Graph.of(node("old", "t.source")), CATALOG)
+    scene = GraphScene(document)
+    pasted = clipboard.paste(document.graph, large.graph)
+    heard: list[int] = []
+    document.do_all(pasted.edits, "Paste")
+    scene.sync.when_whole(lambda: heard.append(len(scene.store.node_items)))
+    assert scene.store.node_items.keys() == {"old"}
+    document.do(SetTitle("old", "Mine"), "Title")  # an edit meanwhile is seen
+    assert scene.store.node_items["old"].title == "Mine"
+    qtbot.waitUntil(lambda: scene.sync.is_whole, timeout=30_000)
+    assert heard == [4002]
+    scene.store.select(["old"])
+    document.go_to(0)
+    assert scene.sync.is_whole  # what is left is small
+    assert scene.store.node_items.keys() == {"old"}
+    assert scene.store.selected_nodes() == ["old"]
+
+
+def test_nothing_that_is_gone_is_shown_while_what_is_left_is_made(large, qtbot) -> None:
+    more = clipboard.paste(large.graph, large.graph)
+    large.do_all(more.edits, "Paste")
+    scene = GraphScene(large)
+    scene.sync.finish()
+    scene.store.select(more.nodes[:1])
+    told: list[list[str]] = []
+    scene.store.selection_changed.connect(lambda: told.append(scene.store.selected_nodes()))
+    large.do_all(rewiring.delete(large.graph, more.nodes), "Delete")
+    assert told == [[]]
+    assert scene.store.node_items == {}
+    assert scene.store.nodes_in(QRectF(-1e6, -1e6, 2e6, 2e6)) == []
+    qtbot.waitUntil(lambda: scene.sync.is_whole, timeout=30_000)
+    assert scene.store.node_items.keys() == large.graph.nodes.keys()
+
+
+def test_thousands_of_frames_and_notes_come_in_slices_too(qapp, qtbot) -> None:
+    document = EditableGraph(Graph(), CATALOG)
+    scene = GraphScene(document)
+    frames = [{"title": str(i), "pos": [0, 0]} for i in range(7000)]
+    document.do(SetView(("frames",), frames), "Frames")
+    assert not scene.sync.is_whole
+    assert scene.store.frame_items == []
+    qtbot.waitUntil(lambda: scene.sync.is_whole, timeout=30_000)
+    assert [frame.title for frame in scene.store.frame_items] == [str(i) for i in range(7000)]
+    scene.store.select(frames=[6999])
+    document.do(SetView(("frames", 6999, "title"), "last"), "Title")
+    qtbot.waitUntil(lambda: scene.sync.is_whole, timeout=30_000)
+    assert scene.store.frame_items[6999].title == "last"
+    assert scene.store.selected_frames() == [6999]
 
 
 def test_a_new_catalog_keeps_what_is_selected_in_a_large_graph(large, qtbot) -> None:
