@@ -20,6 +20,7 @@ from PySide6.QtTest import QTest
 
 from helpers import hostile, hostile_files, hostile_pictures
 from helpers.window import open_window
+from ponystudio.app.gui_garbage_collection import GarbageCollector
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600), pytest.mark.log_warnings]
 GAP, GROWTH = 0.2, 500 * 2**20
@@ -27,12 +28,13 @@ BEAT = 5
 
 
 class Heartbeat:
-    """How long the event loop was busy at most, in seconds, and with which file."""
+    """How long the event loop was busy at most, in seconds by the clock and of the processor, and
+    with which file."""
 
     def __init__(self) -> None:
-        self.longest: list[tuple[float, str]] = []
+        self.longest: list[tuple[float, float, str]] = [(0.0, 0.0, "")]
         self.doing = ""
-        self._last = time.perf_counter()
+        self._last, self._worked = time.perf_counter(), time.thread_time()
         self._timer = QTimer(interval=BEAT)
         self._timer.timeout.connect(self._beat)
         self._timer.start()
@@ -42,10 +44,10 @@ class Heartbeat:
         self._timer.stop()
 
     def _beat(self) -> None:
-        now = time.perf_counter()
-        self.longest.append((now - self._last, self.doing))
+        now, worked = time.perf_counter(), time.thread_time()
+        self.longest.append((now - self._last, worked - self._worked, self.doing))
         self.longest = sorted(self.longest, reverse=True)[:20]
-        self._last = now
+        self._last, self._worked = now, worked
 
 
 @contextmanager
@@ -58,8 +60,12 @@ def watched() -> Iterator[Heartbeat]:
     heart.stop()
     gc.collect()
     grown = process.memory_info().rss - before
-    print(f"longest gap {heart.longest[0][0] * 1000:.0f} ms, {grown >> 20} MB more")
-    slow = [f"{doing}: {gap * 1000:.0f} ms" for gap, doing in heart.longest if gap > GAP]
+    gaps = [
+        f"{doing}: {gap * 1000:.0f} ms, of the processor {worked * 1000:.0f}"
+        for gap, worked, doing in heart.longest
+    ]
+    print(f"longest gap {gaps[0]}; {grown >> 20} MB more")
+    slow = [text for text, (gap, *_) in zip(gaps, heart.longest, strict=True) if gap > GAP]
     assert not slow, "\n".join(slow)
     assert grown < GROWTH, f"{grown >> 20} MB more"
 
@@ -72,9 +78,11 @@ def home(tmp_path, monkeypatch, qapp) -> Path:
 
 @pytest.fixture
 def window(home):
+    garbage = GarbageCollector()  # as in the studio: no other thread collects it
     with open_window() as window:
         QTest.qWait(500)
         yield window
+    garbage.close()
 
 
 def settle(done, seconds: float = 60.0) -> None:
@@ -87,36 +95,42 @@ def settle(done, seconds: float = 60.0) -> None:
 def test_graphs_are_opened_dropped_and_pasted(window, tmp_path):
     folder = tmp_path / "graphs"
     folder.mkdir()
-    files = {**hostile_files.graphs(), **hostile_files.pictures()}
+    graphs = hostile_files.graphs()
+    texts = {name: content.decode()[:20_000_000] for name, content in graphs.items()}
+    documents, drops = window.documents, window.drop_handler
     heard: list[object] = []
-    window.documents.opened.connect(heard.append)
-    window.documents.notice.connect(heard.append)
+    signals = (documents.opened, documents.notice, documents.current_changed, drops.added)
+    for signal in (*signals, drops.notice):
+        signal.connect(lambda *told: heard.append(told))
     with watched() as heart:
-        for name, content in files.items():
+        for name, content in {**graphs, **hostile_files.pictures()}.items():
             path = folder / name
             path.write_bytes(content)
             heart.doing = f"open {name}"
             heard.clear()
-            window.documents.open(path)
+            documents.open(path)
             settle(lambda: heard)
             QTest.qWait(50)
-            for document in list(window.documents)[1:]:
-                heart.doing = f"close {name}"
-                window.documents.close(document)
+            heart.doing = f"close {name}"
+            for document in list(documents)[1:]:
+                documents.close(document)
+            QTest.qWait(50)
             heart.doing = f"drop {name}"
-            page = window.page
-            window.drop_handler.take([path], page.document, QPointF(0, 0))
+            heard.clear()
+            drops.take([path], window.page.document, QPointF(0, 0))
+            settle(lambda: heard)
             QTest.qWait(50)
             path.unlink()
-        for name, content in hostile_files.graphs().items():
+        for name, text in texts.items():
             heart.doing = f"paste {name}"
             mime = QMimeData()
-            mime.setText(content.decode()[:20_000_000])
+            mime.setText(text)
+            heard.clear()
             window.page.commands.gestures.dropped.emit(mime, QPointF(0, 0))
+            settle(lambda: heard)
             QTest.qWait(50)
         heart.doing = "all is done"
-        window.drop_handler.wait()
-        QTest.qWait(500)
+        QTest.qWait(2000)
 
 
 def test_results_are_shown(window):
