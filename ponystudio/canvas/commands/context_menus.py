@@ -209,7 +209,7 @@ class ContextMenus(QObject):
             self._one(
                 "paste_here",
                 self.tr("Paste here"),
-                lambda: selection.paste(at=at),
+                lambda: self.commands.paste(at),
                 "copy",
                 enabled=selection.can_paste(),
             ),

@@ -15,10 +15,14 @@ from ponystudio.canvas.scene.items import FocusRef
 from ponystudio.canvas.view.view import GraphView
 from ponystudio.studio.documents.editable_graph import gesture
 
+# Letters of nodes that are not read and pasted while the window waits: some thousand nodes.
+LONG_TEXT = 500_000
+
 
 class EditCommands(QObject):
     """What is added, pasted, renamed, swapped and viewed. `pasted` carries what was on the
-    clipboard besides nodes: its QMimeData and the scene position."""
+    clipboard besides nodes, or more of them than are read in no time: its QMimeData and the scene
+    position."""
 
     pasted = Signal(object, object)
 
@@ -85,11 +89,13 @@ class EditCommands(QObject):
         if (index := self.selection.frame(at, step)) is not None:
             self.in_place.retitle_frame(index, step)
 
-    def paste(self) -> None:
-        """Nodes on the clipboard; files and pictures there are as if they were dropped."""
+    def paste(self, at: QPointF | None = None) -> None:
+        """Nodes on the clipboard, at a place, else under the pointer or in the middle; files and
+        pictures there, and thousands of nodes, are as if they were dropped."""
         data = QGuiApplication.clipboard().mimeData()
-        if not self.selection.paste() and _is_droppable(data):
-            self.pasted.emit(data, self._place())
+        is_long = self.selection.can_paste() and len(data.text()) > LONG_TEXT
+        if is_long or (not self.selection.paste(at=at) and _is_droppable(data)):
+            self.pasted.emit(data, self._place() if at is None else at)
 
     def can_paste(self) -> bool:
         return self.selection.can_paste() or _is_droppable(QGuiApplication.clipboard().mimeData())

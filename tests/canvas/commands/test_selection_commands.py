@@ -5,8 +5,10 @@ from PySide6.QtGui import QGuiApplication
 
 from helpers.hands import ALT, CTRL, SHIFT
 from helpers.studio import CATALOG, Canvas
+from ponystudio.canvas.commands.edit_commands import LONG_TEXT
 from ponystudio.graph.editing.edits import SetView
-from ponystudio.graph.model import Link
+from ponystudio.graph.formats import clipboard
+from ponystudio.graph.model import Graph, Link, Node
 
 Key = Qt.Key
 
@@ -74,6 +76,19 @@ def test_cut_and_paste_again(canvas, hands):
     assert {"save", "save_2"} <= canvas.nodes.keys()
     places = [canvas.graph.view["nodes"][id]["pos"] for id in ("save", "save_2")]
     assert places[0] != places[1], "a second paste does not hide the first"
+
+
+def test_thousands_of_nodes_are_pasted_as_if_they_were_dropped(canvas, hands):
+    """They are read on a thread."""
+    part = Graph.of(*(Node(f"n{i}", "t.show") for i in range(10_000)))
+    QGuiApplication.clipboard().setText(clipboard.dumps(part))
+    told = []
+    canvas.commands.gestures.dropped.connect(lambda data, at: told.append((len(data.text()), at)))
+    hands.key(Key.Key_V, CTRL)
+    assert canvas.steps == 0
+    assert [length > LONG_TEXT for length, _ in told] == [True]
+    canvas.commands.edit.paste(QPointF(5, 7))
+    assert told[1][1] == QPointF(5, 7)
 
 
 def test_other_text_on_the_clipboard_is_left_alone(canvas, hands):
