@@ -98,7 +98,7 @@ class CanvasRequests(QObject):
         page = self._pages.current
         if page is not None and page.document is document and nodes:
             page.view.setFocus()
-            page.scene.sync.when_whole(partial(_select_in_sight, page, nodes))
+            page.scene.sync.when_whole("select", partial(_select_in_sight, page, nodes))
 
     def add_node(self, spec: NodeSpec) -> None:
         """Where there is room, in sight."""

@@ -84,7 +84,7 @@ class DocumentPage(QWidget):
             return
         saved, sync = Camera.from_json(self.document.camera), self.scene.sync
         if saved is None and not sync.is_whole:
-            sync.when_whole(self.fit_first)
+            sync.when_whole("fit", self.fit_first)
             return
         self._fitted = True
         if saved is not None:

@@ -161,7 +161,7 @@ class SelectionCommands(QObject):
             name = self.tr("node") if pasted.nodes else self.tr("note")
         if not self.ops.do(pasted.edits, text.format(name)):
             return False
-        self.scene.sync.when_whole(partial(self._select, pasted))
+        self.scene.sync.when_whole("select", partial(self._select, pasted))
         return True
 
     def _select(self, pasted: PasteResult) -> None:

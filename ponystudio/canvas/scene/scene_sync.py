@@ -66,7 +66,7 @@ class SceneSync(QObject):
         self._slices.timeout.connect(self._make)
         self._at_once = False
         self._layouting = BackgroundTasks("layout", parent=self)
-        self._waiting: list[Callable[[], object]] = []
+        self._waiting: dict[str, Callable[[], object]] = {}
         self._open_details: set[str] = set()
         self._fields: dict[int, tuple[ParamSpec, Field]] = {}
         self._layouts: dict[tuple[Any, ...], card_layout.CardLayout] = {}
@@ -98,12 +98,13 @@ class SceneSync(QObject):
             self._layouting.wait()
             self._make(math.inf)
 
-    def when_whole(self, call: Callable[[], object]) -> None:
-        """Call this as soon as the store holds all there is: now, or later."""
+    def when_whole(self, purpose: str, call: Callable[[], object]) -> None:
+        """Call this as soon as the store holds all there is: now, or later, then only the last of
+        those of the same purpose."""
         if self._making is None:
             call()
         else:
-            self._waiting.append(call)
+            self._waiting[purpose] = call
 
     def field(self, param: ParamSpec) -> Field:
         """The field that shows a param, one for each ParamSpec."""
@@ -237,8 +238,8 @@ class SceneSync(QObject):
         if lost or any(id not in store.node_items for id in chosen):
             store.selection_changed.emit()
         self.content_changed.emit()
-        waiting, self._waiting = self._waiting, []
-        for call in waiting:
+        waiting, self._waiting = self._waiting, {}
+        for call in waiting.values():
             call()
 
     def _made(self) -> Iterator[bool]:

@@ -39,7 +39,6 @@ class Minimap(QWidget):
     def __init__(self, view: CameraView) -> None:
         super().__init__(view.viewport())
         self._view, self._store = view, view.graph_scene.store
-        self._states = view.graph_scene.document.states
         self._on = True
         self._picture = QPixmap()
         self._world = QRectF()
@@ -51,7 +50,7 @@ class Minimap(QWidget):
         self.setCursor(Qt.CursorShape.ArrowCursor)
         view.graph_scene.sync.content_changed.connect(self._schedule_redraw)
         self._store.selection_changed.connect(self._schedule_redraw)
-        self._states.changed.connect(self._schedule_redraw)
+        view.graph_scene.document.states.changed.connect(self._schedule_redraw)
         theme.hub.changed.connect(self.lay_out)
         view.camera_changed.connect(self._moved)
         view.resized.connect(self.lay_out)
@@ -146,11 +145,11 @@ class Minimap(QWidget):
 
     def _cards(self) -> list[tuple[QColor, list[QRectF]]]:
         """By colour: thousands of them are drawn at a time. What is told of lies on top."""
-        look, known = theme.current(), set(self._states)
+        look = theme.current()
         rects: dict[int, list[QRectF]] = defaultdict(list)
         marked: dict[str, list[QRectF]] = {"accent": [], "fill": [], "err": []}
         for item in self._store.node_items.values():
-            phase = self._states[item.id].phase if item.id in known else "rest"
+            phase = item.state.phase
             if phase in ("running", "failed"):
                 marked["fill" if phase == "running" else "err"].append(item.rect)
             elif item.selected:

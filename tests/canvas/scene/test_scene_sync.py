@@ -334,7 +334,8 @@ def test_thousands_of_new_nodes_come_in_slices_beside_what_is_there(large, qtbot
     pasted = clipboard.paste(document.graph, large.graph)
     heard: list[int] = []
     document.do_all(pasted.edits, "Paste")
-    scene.sync.when_whole(lambda: heard.append(len(scene.store.node_items)))
+    scene.sync.when_whole("count", lambda: heard.append(0))
+    scene.sync.when_whole("count", lambda: heard.append(len(scene.store.node_items)))
     assert scene.store.node_items.keys() == {"old"}
     document.do(SetTitle("old", "Mine"), "Title")  # an edit meanwhile is seen
     assert scene.store.node_items["old"].title == "Mine"
