@@ -130,8 +130,46 @@ def set_sizes(
 
     A large original asks for detail, a cut for a subject that leaves the picture.
     """
+    family = find_family(conditioning.family)
+    if family.scores:
+        raise MismatchedValues(
+            f"The {family.title} is told no size to aim at.",
+            socket="conditioning",
+            remedy="Take Refiner sizes (core.refiner_sizes) instead.",
+        )
     sizes = (height, width, crop_top, crop_left, target_height, target_width)
     return conditioning.changed(sizes=sizes)
+
+
+@node(
+    "core.refiner_sizes",
+    title="Refiner sizes",
+    group="Text",
+    exact=True,
+    aliases=("CLIPTextEncodeSDXLRefiner", "Aesthetic score"),
+)
+def refiner_sizes(
+    conditioning: Conditioning,
+    *,
+    score: Annotated[float, Range(0, 1000, soft=(1, 10), step=0.1), Label("Beauty")] = 6.0,
+    width: Annotated[Side, Label("Original width")] = 1024,
+    height: Annotated[Side, Label("Original height")] = 1024,
+) -> Conditioning:
+    """Tell SDXL's refiner how beautiful a picture is, and which size it had.
+
+    Without it a positive prompt says 6, a negative one 2.5, and both 768 pixels a side.
+
+    Args:
+        score: The aesthetic score, from 1 to 10; for a negative prompt that of what shall not be.
+    """
+    family = find_family(conditioning.family)
+    if not family.scores:
+        raise MismatchedValues(
+            f"{family.title} is not told how beautiful a picture is; SDXL's refiner is.",
+            socket="conditioning",
+            remedy="Take SDXL sizes (core.set_sizes) for SDXL, or none for others.",
+        )
+    return conditioning.changed(sizes=(height, width, 0, 0, score))
 
 
 @node(

@@ -450,6 +450,36 @@ def guide_dual(
     return Guider(model, rule, positive, middle, negative, cfg, cfg_middle)
 
 
+@node(
+    "core.perp_neg",
+    title="Perpendicular negative",
+    group="Sampling",
+    exact=True,
+    aliases=("PerpNegGuider", "PerpNeg", "Perp-Neg"),
+)
+def perp_neg(
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    empty: Conditioning,
+    *,
+    cfg: Strength = 8.0,
+    scale: Annotated[Strength, Label("Negative strength")] = 1.0,
+) -> Guider:
+    """A model led away from a negative prompt only where that does not contradict the positive one.
+
+    What both ask for stays (Armandpour et al. 2023); each step takes three passes of the network.
+
+    Args:
+        positive: What the picture shall show.
+        negative: What it shall not show.
+        empty: An empty prompt.
+        cfg: How closely the positive prompt is followed.
+        scale: How far the picture is led away from the negative one.
+    """
+    return Guider(model, "perpendicular", positive, empty, negative, cfg, scale)
+
+
 def _space(model: Model) -> Parameterisation:
     from ponystudio.diffusion.sampling import parameterisation
 

@@ -93,7 +93,8 @@ class Entry:
     None where the dialect repeats tokens instead, and for families that read any length.
     `pooled`: float32 [1 or B,width] for the families that have it.
     `sizes`: what SDXL is told of the picture, in pixels: height and width of the original, top and
-    left of the cut, height and width of the aim; None for those of the picture that is made.
+    left of the cut, height and width of the aim, or for its refiner in their place how beautiful it
+    is; None for those of the picture that is made.
     `guidance`: what FLUX dev is told of how closely it shall follow; None for its own.
     `area`: the part of the picture that it is about; None for all of it.
     `mask`: [1 or B,1,H,W], how much it counts where; None for 1 everywhere. `mask_strength`: of
@@ -111,7 +112,7 @@ class Entry:
     context: Tensor
     padding: Tensor | None = None
     pooled: Tensor | None = None
-    sizes: tuple[int, ...] | None = None
+    sizes: tuple[float, ...] | None = None
     guidance: float | None = None
     area: Area | None = None
     mask: Tensor | None = None
@@ -392,7 +393,8 @@ class Guider:
 
     `rule`: "one" prompt without guidance; "cfg" between two; "dual" from the negative one over
     `middle` to the positive one, with `cfg_middle` up to there and `cfg` from there; "nested", with
-    `cfg_middle` for what `cfg` gave.
+    `cfg_middle` for what `cfg` gave; "perpendicular" from `middle`, which says nothing, to the
+    positive one, and away from what of the negative one does not lie along it, `cfg_middle` times.
     """
 
     model: Model

@@ -54,6 +54,17 @@ SDXL_UNET = {
     "addition_time_embed_dim": 8,
     "projection_class_embeddings_input_dim": 64 + 6 * 8,
 }
+REFINER_UNET = {
+    **SDXL_UNET,
+    **_levels("OXXO"),
+    "block_out_channels": (32, 64, 64, 64),
+    "transformer_layers_per_block": 2,
+    "cross_attention_dim": 64,
+    "attention_head_dim": (1, 1, 1, 1),
+    # For the two sides of the aim it is told how beautiful the picture is.
+    "projection_class_embeddings_input_dim": 64 + 5 * 8,
+}
+UNETS = {"sdxl": SDXL_UNET, "refiner": REFINER_UNET}
 CLIP = {
     "intermediate_size": 96,
     "num_attention_heads": 1,
@@ -68,6 +79,7 @@ CLIP_G = {**CLIP_H, "num_hidden_layers": 4, "projection_dim": 64}
 PICTURED = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 32}
 HINTS = {
     "sdxl": {"unet": {"addition_time_embed_dim": 8}},
+    "refiner": {"unet": {"addition_time_embed_dim": 8}},
     "sd2": {},
     "sd2 unclip": {"image_encoder": visions.HINTS},
 }
@@ -84,11 +96,12 @@ class Relative:
 
 @cache
 def relative(name: str, in_channels: int = 4) -> Relative:
-    """ "sd2", "sd2 unclip" or "sdxl"; all weights are random and fit fp16. Do not change them."""
+    """ "sd2", "sd2 unclip", "sdxl" or its "refiner"; all weights are random and fit fp16. Do not
+    change them."""
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-    arguments = SDXL_UNET if name == "sdxl" else SD2_UNET
+    arguments = UNETS.get(name, SD2_UNET)
     if name == "sd2 unclip":
         arguments = arguments | PICTURED
     unet = randomised(UNet2DConditionModel(**arguments, in_channels=in_channels), 1)
@@ -99,7 +112,10 @@ def relative(name: str, in_channels: int = 4) -> Relative:
         mean, deviation = torch.linspace(-1, 1, 16), torch.linspace(0.5, 2, 16)
         scale = {"data_mean": mean[None], "data_std": deviation[None]}
         tensors |= {f"noise_augmentor.{key}": value for key, value in scale.items()}
-    if name != "sdxl":
+    if name == "refiner":
+        texts = (randomised(CLIPTextModelWithProjection(CLIPTextConfig(**CLIP_G)), 3),)
+        tensors |= {f"conditioner.embedders.0.model.{k}": v for k, v in open_clip(texts[0])}
+    elif name != "sdxl":
         texts = (randomised(CLIPTextModel(CLIPTextConfig(**CLIP_H)), 2),)
         tensors |= {f"cond_stage_model.model.{k}": v for k, v in open_clip(texts[0])}
     else:

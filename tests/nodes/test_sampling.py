@@ -191,6 +191,9 @@ def test_guiders_follow_their_rules(model):
     assert end(dual) == pytest.approx(float(u + 2 * (m - u) + 3 * (c - m)), abs=1e-4)
     nested = sampling_parts.guide_dual(model, *three, cfg=3.0, cfg_middle=2.0, style="nested")
     assert end(nested) == pytest.approx(float(u + 2 * (m + 3 * (c - m) - u)), abs=1e-4)
+    # All of these lie along each other: there is nothing to lead away from.
+    perpendicular = sampling_parts.perp_neg(model, three[0], three[1], three[2], cfg=3.0, scale=2.0)
+    assert end(perpendicular) == pytest.approx(float(u + 3 * (c - u)), abs=1e-4)
 
 
 def test_steps_that_are_none_leave_the_latent_and_say_so(model):

@@ -20,6 +20,9 @@ from types import MappingProxyType
 from ponystudio.diffusion.families.text_encoder_specs import T5EncoderSpec, TextEncoderSpec
 from ponystudio.errors import UnsupportedModel
 
+# The size that ComfyUI says a picture had to those that are told its beauty.
+_SCORED = (768, 768)
+
 
 @dataclass(frozen=True)
 class Betas:
@@ -74,7 +77,9 @@ class Family:
     `text.conditioning.joined` knows it.
     `least_skip`: the highest layer that is read, whatever `clip_skip` is asked for.
     `unet_heads`: attention heads on every level; 0: as many as have a width of 64.
-    `sized`: the denoiser is told the size that a picture had, and where it was cut.
+    `sized`: the denoiser is told the size that a picture had, and where it was cut. `scores`: and,
+    in place of the size aimed at, how beautiful it is, 1 to 10: by positive and by negative prompts
+    that name nothing else.
     `zero_empty`: an empty prompt is nothing at all, instead of the states of no words.
     `refers`: its denoiser reads further pictures beside the one that it makes.
     `grey`: a scaled latent of nothing but grey, where it is known.
@@ -108,10 +113,15 @@ class Family:
     joined: str = "beside"
     unet_heads: int = 0
     sized: bool = False
+    scores: tuple[float, float] | None = None
     zero_empty: bool = False
     refers: bool = False
     grey: tuple[float, ...] = ()
     rgb: Rgb = Rgb()
+
+    def plain_sizes(self, sizes: tuple[float, ...], *, negative: bool = False) -> tuple[float, ...]:
+        """What the denoiser is told by prompts that name no sizes, of those of the picture."""
+        return sizes if self.scores is None else (*_SCORED, 0, 0, self.scores[negative])
 
     @property
     def wide_text(self) -> bool:

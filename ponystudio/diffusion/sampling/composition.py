@@ -92,10 +92,12 @@ class Crop(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Side:
     """Entries that together say one thing, and `mode`: how the network is changed while it answers
-    them, as its `mode` argument knows it; None for not at all."""
+    them, as its `mode` argument knows it; None for not at all. `negative`: they say what shall not
+    be."""
 
     entries: tuple[Entry, ...]
     mode: Any = None
+    negative: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +196,7 @@ class Composition:
         return [_mean(x, answer) for answer in answers]
 
     def _asked(
-        self, shape: Sequence[int], sizes: tuple[int, ...], seed: int
+        self, shape: Sequence[int], sizes: tuple[float, ...], seed: int
     ) -> list[dict[str, Tensor]]:
         """What the network is told for each part, by name, a row a picture."""
         batch = shape[0]
@@ -202,10 +204,13 @@ class Composition:
         contexts = [_rows_of(entry.context, batch, there) for entry in entries]
         if len(contexts) > 1 and self._denoiser.family.repeats:
             contexts = _same_length(contexts, [entry.padding for entry in entries])
+        plain = [
+            self._denoiser.family.plain_sizes(sizes, negative=side.negative) for side in self._sides
+        ]
         return [
             {
                 "context": context,
-                **_beside(part.entry, context, self._denoiser, batch, sizes, seed),
+                **_beside(part.entry, context, self._denoiser, batch, plain[part.side], seed),
                 **self._places(part, shape),
                 **self._pictures(part),
             }
@@ -521,7 +526,7 @@ def _beside(
     context: Tensor,
     denoiser: DenoiserProtocol,
     batch: int,
-    sizes: tuple[int, ...],
+    sizes: tuple[float, ...],
     seed: int,
 ) -> dict[str, Tensor]:
     """What the network is told beside the states of the prompt, by name, a row a picture."""

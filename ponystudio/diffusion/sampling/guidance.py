@@ -74,7 +74,7 @@ def classifier_free(
         u, c = D
         return c if math.isclose(cfg, 1.0) else u + (c - u) * cfg
 
-    return Guidance((_side(negative), _side(positive)), combine)
+    return Guidance((_side(negative, negative=True), _side(positive)), combine)
 
 
 def dual(
@@ -97,7 +97,8 @@ def dual(
             return u + (m + (c - m) * cfg - u) * cfg_second
         return u + (m - u) * cfg_second + (c - m) * cfg
 
-    return Guidance((_side(negative), _side(second), _side(first)), combine)
+    sides = (_side(negative, negative=True), _side(second), _side(first))
+    return Guidance(sides, combine)
 
 
 def perpendicular(
@@ -116,7 +117,7 @@ def perpendicular(
         along = (n * p).sum() / (p * p).sum().clamp_min(1e-12)
         return e + cfg * (p - scale * (n - along * p))
 
-    sides = (_side(empty), _side(negative), _side(positive))
+    sides = (_side(empty), _side(negative, negative=True), _side(positive))
     return Guidance(sides, combine, unconditional=lambda D, _: D[1])
 
 
@@ -215,5 +216,5 @@ class Masked:
         return D * m + self.latent * (1 - m)
 
 
-def _side(conditioning: Conditioning) -> Side:
-    return Side(conditioning.entries)
+def _side(conditioning: Conditioning, *, negative: bool = False) -> Side:
+    return Side(conditioning.entries, negative=negative)

@@ -134,7 +134,7 @@ def _without_layers(guidance: Guidance, skipped: SkipLayers) -> Guidance:
     if len(guidance.sides) == 1:
         return guidance
     negative, *others = guidance.sides
-    less = Side(_inside(negative, skipped), skipped)
+    less = replace(negative, entries=_inside(negative, skipped), mode=skipped)
     plain = tuple(outside for entry in negative.entries for outside in _outside(entry, skipped))
     if not plain:  # the range is all of the run
         return replace(guidance, sides=(less, *others))
@@ -147,7 +147,7 @@ def _without_layers(guidance: Guidance, skipped: SkipLayers) -> Guidance:
         return combined
 
     return Guidance(
-        (less, Side(plain), *others),
+        (less, replace(negative, entries=plain), *others),
         chosen(guidance.combine),
         chosen(guidance.unconditional),
     )

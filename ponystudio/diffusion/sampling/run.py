@@ -44,6 +44,7 @@ from ponystudio.diffusion.sampling.guidance import (
     classifier_free,
     dual,
     one,
+    perpendicular,
 )
 from ponystudio.diffusion.sampling.modified_guidance import with_modifiers
 from ponystudio.diffusion.sampling.names import (
@@ -158,6 +159,8 @@ def guidance_of(guider: Guider, sampler: str) -> Guidance:
     if guider.rule in ("dual", "nested") and middle and negative:
         nested = guider.rule == "nested"
         return dual(positive, middle, negative, guider.cfg, guider.cfg_middle, nested=nested)
+    if guider.rule == "perpendicular" and middle and negative:
+        return perpendicular(positive, negative, middle, guider.cfg, guider.cfg_middle)
     return one(positive)
 
 

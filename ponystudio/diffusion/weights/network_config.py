@@ -25,6 +25,7 @@ MIDDLE = "mid_block.attentions.0"
 ADDED = "add_embedding.linear_1.weight"
 PICTURED = "class_embedding.linear_1.weight"
 SIZES = 6  # height and width of the original, top and left of the cut, height and width of the aim
+SCORED_SIZES = 5  # for the last two, how beautiful it is
 CLIP_HEAD = 64  # the width of a head in every CLIP text encoder
 UNET_HEAD = 64  # and in the UNets since SD2
 
@@ -172,8 +173,8 @@ def _encoder(shapes: Shapes, family: Family, attention: str) -> dict[str, Any]:
 
 
 def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """How the pooled prompt and the six sizes go in, where they do (SDXL), or what is told of a
-    picture (unCLIP)."""
+    """How the pooled prompt and the sizes go in, where they do (SDXL), or what is told of a picture
+    (unCLIP)."""
     if PICTURED in shapes:
         width = side(shapes, PICTURED, 1)
         return {
@@ -185,7 +186,8 @@ def _vector(shapes: Shapes, family: Family, arguments: Mapping[str, Any]) -> dic
     width = side(shapes, ADDED, 1)
     clips = (tower for tower in family.towers if isinstance(tower, ClipEncoderSpec))
     pooled = sum(tower.width for tower in clips if tower.projected)
-    each = arguments.get("addition_time_embed_dim") or (width - pooled) // SIZES
+    sizes = SIZES if family.scores is None else SCORED_SIZES
+    each = arguments.get("addition_time_embed_dim") or (width - pooled) // sizes
     if each < 1:
         raise UnsupportedModel(
             f"The denoiser reads {width} numbers beside the prompt, and {family.title}'s pooled"

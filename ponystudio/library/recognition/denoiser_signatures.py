@@ -29,6 +29,8 @@ DIFFUSERS_ROOT = "conv_in.weight"
 CONTEXTS = {768: "sd1", 1024: "sd2", 1280: "sdxl_refiner", 2048: "sdxl"}
 # What models were made for that take in more than a latent, by the channels of it all.
 PURPOSES = {8: "edits by instruction", 9: "inpainting", 32: "control pictures", 96: "inpainting"}
+# What the refiner of SDXL has and SDXL has not.
+FOURTH_LEVEL = ("input_blocks.9.0.op.weight", "down_blocks.3.resnets.0.norm1.weight")
 # Pixels a side that a place of the position grid stands for: two latent cells of 8.
 PLACE = 16
 
@@ -133,7 +135,6 @@ OTHERS = {
 }
 # What people call the families that are recognised and not run.
 OTHER_TITLES = {
-    "sdxl_refiner": "SDXL refiner",
     "chroma": "Chroma",
     "flux2": "FLUX.2",
     "hunyuan_video": "Hunyuan Video",
@@ -275,8 +276,9 @@ def unet_family(inside: Tensors, width: int) -> tuple[str, str]:
         vector = inside.get(name)
         if vector is not None and not _pictured(inside) and len(vector.shape) == 2:
             refiner = width == 384 or vector.shape[1] == 2560
-            size = f"{name} is {vector.shape[1]} wide"
-            return ("sdxl_refiner", size) if refiner else ("sdxl", size)
+            if refiner or any(level in inside for level in FOURTH_LEVEL):
+                return "sdxl_refiner", f"{name} is {vector.shape[1]} wide, of four levels"
+            return "sdxl", f"{name} is {vector.shape[1]} wide"
     context = _context_width(inside)
     if context in CONTEXTS:
         return CONTEXTS[context], f"its cross attention reads {context} numbers a token"
