@@ -27,7 +27,8 @@ SAME_SHAPE = {
     "convert.py", "run.py",  # commands
     "upscale.py",  # nodes
     # Nodes, and what ComfyUI's are here.
-    *("images.py", "latents.py", "loading.py", "merging.py", "prompting.py", "sampling.py"),
+    *("constants.py", "images.py", "latents.py", "loading.py", "merging.py", "prompting.py"),
+    "sampling.py",
     "base.py",  # fields and gestures
 }  # fmt: skip
 

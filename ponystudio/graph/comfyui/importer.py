@@ -11,6 +11,7 @@ from typing import Any
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.comfyui import api_format, workflow_format
 from ponystudio.graph.comfyui.core_nodes import signatures
+from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import MappedOutput, mappings
 from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire
 from ponystudio.graph.model import Graph, Link, Node
@@ -96,7 +97,7 @@ class _GraphBuilder:
             view["frames"] = list(self._source.frames)
         if self._source.notes:
             view["notes"] = list(self._source.notes)
-        graph = Graph(self._nodes, view=view)
+        graph = folded(Graph(self._nodes, view=view))
         return Imported(graph, self._placeholders, tuple(remarks), mapped)
 
     def _order(self) -> list[str]:

@@ -24,11 +24,13 @@ _FOLDER = re.compile(r"\s*\[(input|output|temp)\]\Z")
 @dataclass(frozen=True)
 class MappedOutput:
     """What an output of theirs leads to, and what ComfyUI has in it that ours have elsewhere:
-    `clip_skip`, where a node chose the layer of a text encoder; `alpha` of a picture."""
+    `clip_skip`, where a node chose the layer of a text encoder; `alpha` of a picture;
+    `control_kind`, of what a union of ControlNets is shown."""
 
     link: Link
     clip_skip: int = 0
     alpha: Link | None = None
+    control_kind: str = ""
 
 
 # Our name of one of their params, alone or with what turns its value into ours.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
     MappedOutput,
+    Named,
     Names,
     NodeMapping,
     Outputs,
@@ -34,6 +36,39 @@ _GUIDED: Names = {
 }
 
 
+# What a model predicts, in their words; and the one that brings latents of its own.
+PREDICTIONS = {"eps": "eps", "v_prediction": "v", "lcm": "lcm", "x0": "x0", "edm": "edm"}
+PLAYGROUND = "edm_playground_v2.5"
+
+
+def prediction(counted: str) -> NodeMapping:
+    """What a model predicts, and how its noise is counted."""
+
+    def mapped(node: SourceNode, builder: Builder) -> Outputs | None:
+        said = node.inputs.get("sampling", "eps")
+        if said not in (*PREDICTIONS, PLAYGROUND):
+            builder.tell(node, f"{said!r} is nothing that a model predicts here")
+            return None
+        params = {
+            "prediction": PREDICTIONS.get(said, "edm"),
+            "counted": counted,
+            "own_latents": said == PLAYGROUND,
+        }
+        for theirs, ours in (
+            ("zsnr", "zero_snr"),
+            ("sigma_max", "sigma_max"),
+            ("sigma_min", "sigma_min"),
+        ):
+            if theirs in node.inputs:
+                params[ours] = node.inputs[theirs]
+        links = {"model": builder.link(node.inputs.get("model"))}
+        return [
+            MappedOutput(Link(builder.add(node, "core.set_prediction", params, links), "model"))
+        ]
+
+    return mapped
+
+
 def flux_shift(node: SourceNode, builder: Builder) -> Outputs:
     """σ is bent by e^μ, μ linear in the number of tokens between 256 and 4096."""
     values = [node.inputs.get(name) for name in ("max_shift", "base_shift", "width", "height")]
@@ -57,12 +92,171 @@ _SKIPPED: Names = {
     "end_percent": "end",
     "rescaling_scale": "rescale",
 }
+
+
+def _sampler(**inputs: Named) -> Mapped:
+    """A node of one sampler with its options; where its noise is drawn is said by the name."""
+    return Mapped("core.choose_sampler", inputs, ("sampler",), without=("noise_device",))
+
+
+def sde_sampler(name: str) -> NodeMapping:
+    """One whose noise may be drawn on the GPU."""
+
+    def mapped(node: SourceNode, builder: Builder) -> Outputs:
+        suffix = "_gpu" if node.inputs.get("noise_device", "gpu") == "gpu" else ""
+        how = _sampler(
+            eta="eta",
+            s_noise="s_noise",
+            r="r",
+            solver_type="solver",
+        )
+        return replace(how, fixed={"sampler": f"{name}{suffix}"})(node, builder)
+
+    return mapped
+
+
+def sample_custom(node: SourceNode, builder: Builder) -> Outputs:
+    """One node of theirs that has noise and guidance in it."""
+    inputs = node.inputs
+    off = inputs.get("add_noise", True) is False
+    noise = builder.add(
+        node, "core.random_noise", {"seed": inputs.get("noise_seed", 0), "off": off}, beside="noise"
+    )
+    guided = {name: builder.link(inputs.get(name)) for name in ("model", "positive", "negative")}
+    guider = builder.add(
+        node, "core.guide", {"cfg": inputs.get("cfg", 8.0)}, guided, beside="guider"
+    )
+    links = {
+        "noise": Link(noise, "noise"),
+        "guider": Link(guider, "guider"),
+        "sampler": builder.link(inputs.get("sampler")),
+        "sigmas": builder.link(inputs.get("sigmas")),
+        "latent": builder.link(inputs.get("latent_image")),
+    }
+    id = builder.add(node, "core.sample_custom", {}, links)
+    return [MappedOutput(Link(id, name)) for name in ("latent", "denoised")]
+
+
 SHIFT = Mapped("core.set_shift", {"model": "model", "shift": "shift"}, ("model",))
 
 MAPPINGS: dict[str, NodeMapping] = {
     "KSampler": Mapped(
         "core.sample", {**_GUIDED, "seed": "seed", "denoise": "denoise"}, ("latent",)
     ),
+    "KSamplerAdvanced": Mapped(
+        "core.sample_steps",
+        {
+            **_GUIDED,
+            "noise_seed": "seed",
+            "add_noise": ("add_noise", lambda value: value == "enable"),
+            "start_at_step": "start",
+            "end_at_step": "end",
+            "return_with_leftover_noise": ("leftover", lambda value: value == "enable"),
+        },
+        ("latent",),
+    ),
+    "SamplerCustom": sample_custom,
+    "SamplerCustomAdvanced": Mapped(
+        "core.sample_custom",
+        {
+            "noise": "noise",
+            "guider": "guider",
+            "sampler": "sampler",
+            "sigmas": "sigmas",
+            "latent_image": "latent",
+        },
+        ("latent", "denoised"),
+    ),
+    "RandomNoise": Mapped("core.random_noise", {"noise_seed": "seed"}, ("noise",)),
+    "DisableNoise": Mapped("core.random_noise", {}, ("noise",), fixed={"off": True}),
+    "BasicGuider": Mapped(
+        "core.guide_one", {"model": "model", "conditioning": "positive"}, ("guider",)
+    ),
+    "CFGGuider": Mapped(
+        "core.guide",
+        {"model": "model", "positive": "positive", "negative": "negative", "cfg": "cfg"},
+        ("guider",),
+    ),
+    "DualCFGGuider": Mapped(
+        "core.guide_dual",
+        {
+            "model": "model",
+            "cond1": "positive",
+            "cond2": "middle",
+            "negative": "negative",
+            "cfg_conds": "cfg",
+            "cfg_cond2_negative": "cfg_middle",
+            "style": "style",
+        },
+        ("guider",),
+    ),
+    "KSamplerSelect": _sampler(sampler_name=("sampler", sampler_name)),
+    "SamplerEulerAncestral": replace(
+        _sampler(eta="eta", s_noise="s_noise"), fixed={"sampler": "euler_ancestral"}
+    ),
+    "SamplerLMS": replace(_sampler(order="order"), fixed={"sampler": "lms"}),
+    "SamplerDPMPP_SDE": sde_sampler("dpmpp_sde"),
+    "SamplerDPMPP_2M_SDE": sde_sampler("dpmpp_2m_sde"),
+    "SamplerDPMPP_3M_SDE": sde_sampler("dpmpp_3m_sde"),
+    "BasicScheduler": Mapped(
+        "core.make_sigmas",
+        {"model": "model", "scheduler": "scheduler", "steps": "steps", "denoise": "denoise"},
+        ("sigmas",),
+    ),
+    "SDTurboScheduler": Mapped(
+        "core.turbo_sigmas",
+        {"model": "model", "steps": "steps", "denoise": "denoise"},
+        ("sigmas",),
+    ),
+    "AlignYourStepsScheduler": Mapped(
+        "core.ays_sigmas",
+        {
+            "model_type": ("family", lambda value: str(value).lower()),
+            "steps": "steps",
+            "denoise": "denoise",
+        },
+        ("sigmas",),
+    ),
+    "BetaSamplingScheduler": Mapped(
+        "core.beta_sigmas",
+        {"model": "model", "steps": "steps", "alpha": "alpha", "beta": "beta"},
+        ("sigmas",),
+    ),
+    **{
+        f"{name}Scheduler": Mapped(
+            "core.range_sigmas",
+            {
+                "steps": "steps",
+                **({} if name == "VP" else {"sigma_max": "sigma_max", "sigma_min": "sigma_min"}),
+                **{theirs: theirs for theirs in own},
+            },
+            ("sigmas",),
+            fixed={"scheduler": name.lower()},
+        )
+        for name, own in (
+            ("Karras", ("rho",)),
+            ("Exponential", ()),
+            ("Polyexponential", ("rho",)),
+            ("Laplace", ("mu", "beta")),
+            ("VP", ("beta_d", "beta_min", "eps_s")),
+        )
+    },
+    "SplitSigmas": Mapped(
+        "core.split_sigmas",
+        {"sigmas": "sigmas", "step": "step"},
+        ("high", "low"),
+        fixed={"at": "step"},
+    ),
+    "SplitSigmasDenoise": Mapped(
+        "core.split_sigmas",
+        {"sigmas": "sigmas", "denoise": "denoise"},
+        ("high", "low"),
+        fixed={"at": "denoise"},
+    ),
+    "FlipSigmas": Mapped("core.flip_sigmas", {"sigmas": "sigmas"}, ("sigmas",)),
+    "ModelSamplingDiscrete": prediction("table"),
+    "ModelSamplingContinuousEDM": prediction("log"),
+    "ModelSamplingContinuousV": prediction("angle"),
     "ModelSamplingSD3": SHIFT,
     "ModelSamplingAuraFlow": SHIFT,
     "ModelSamplingFlux": flux_shift,
