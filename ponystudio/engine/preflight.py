@@ -21,6 +21,7 @@ from ponystudio.diffusion.control import number_of
 from ponystudio.diffusion.families import families
 from ponystudio.diffusion.loading.load import check_part
 from ponystudio.diffusion.sampling.fitting import (
+    check_adapter,
     check_autoencoder,
     check_control,
     check_kin,
@@ -33,7 +34,14 @@ from ponystudio.diffusion.text.embedding_names import EmbeddingNames, check_name
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.diffusion.weights.embedding_tensors import PICTURES, bundled
 from ponystudio.engine.node_packs import NodePacks
-from ponystudio.errors import BadInput, Cycle, MissingInput, PonyStudioError, WrongKind
+from ponystudio.engine.picture_checks import PictureChecks
+from ponystudio.errors import (
+    BadInput,
+    Cycle,
+    MissingInput,
+    PonyStudioError,
+    WrongKind,
+)
 from ponystudio.graph.coercion import coerce, node_arguments
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.topology import CONSTANTS, effective, known_value, order
@@ -49,6 +57,8 @@ RECIPES = (
     *("model", "clip", "vae", "controlnet", "upscaler", "vision", "style_model", "gligen"),
     "aesthetic_head",
 )
+# What is added to a prompt, by what to call it.
+ADAPTERS = {"style model": "style_model", "GLIGEN model": "gligen"}
 # Whose a value is: that of the first of these that its node is given.
 MAKERS = {
     "conditioning": ("clip", "conditioning"),
@@ -89,6 +99,7 @@ class _Recipes:
         self._told: set[tuple[str, str]] = set()
         # Whose models the prompts and latents are for, as far as that is known.
         self._families: dict[Link, str] = {}
+        self._pictures = PictureChecks(self._values.get, self._known)
         # By what LoRAs bring: many prompts name embeddings of the same ones.
         self._embedding_names: dict[tuple[str, ...], EmbeddingNames] = {}
         self._bundled = cache(bundled)
@@ -111,6 +122,7 @@ class _Recipes:
                 self._spoilt.add(id)
             elif kind.spec.pack == OWN_PACK:
                 found += self._fitting(node, kind.spec)
+                found += self._pictures.errors(node, kind.spec)
             yield from found
 
     def _lacking(self, node: Node, spec: NodeSpec) -> Iterator[PonyStudioError]:
@@ -192,6 +204,10 @@ class _Recipes:
                 kind = node.params.get("kind")
                 if isinstance(kind, str) and "kind" not in node.inputs:
                     number_of(kind, steering)
+            for noun, type in ADAPTERS.items():
+                for _, adapter in given.get(type, []):
+                    for socket_name, prompt in given.get("conditioning", []):
+                        check_adapter(noun, adapter, prompt, socket_name)
         except PonyStudioError as error:
             yield _at(error, node.id, error.socket)
         for output in spec.outputs:

@@ -17,6 +17,8 @@ from helpers.node_context import FakeContext
 from ponystudio.api import Conditioning, Entry, StyleModel, VisionOutput
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.preflight import check_models
 from ponystudio.errors import MismatchedValues, PonyStudioError
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
@@ -90,6 +92,10 @@ def root(tmp_path_factory):
     wide = visions.state("clip")
     wide["visual_projection.weight"] = torch.zeros(24, 32)
     visions.write(root / "clip_vision" / "wide.safetensors", wide)
+    narrow = {"vision_model.embeddings.patch_embedding.weight": torch.zeros(24, 3, 7, 7)}
+    narrow |= {"vision_model.embeddings.position_embedding.weight": torch.zeros(16, 24)}
+    narrow |= {"vision_model.encoder.layers.0.mlp.fc1.weight": torch.zeros(48, 24)}
+    visions.write(root / "clip_vision" / "narrow.safetensors", narrow)
     save_file(visions.redux().state_dict(), root / "style_models" / "redux.safetensors")
     Picture.effect_noise((40, 60), 90).convert("RGB").save(root / "input" / "a.png")
     return root
@@ -196,3 +202,53 @@ def test_flux_attends_to_tokens_by_their_bias():
     never = denoiser(**told, context=context, bias=bias)
     torch.testing.assert_close(never, denoiser(**told, context=context[:, :-1]), atol=1e-4, rtol=0)
     assert (once - never).abs().max() > 0.001
+
+
+def wrong(root, nodes):
+    """What is said of a graph before anything runs: the socket and what is wrong there."""
+    graph, folders = Graph.of(*nodes), ModelFolders([root])
+    found = check_models(graph, load_packs(root / "none"), folders, graph.nodes)
+    return [(f"{error.node}.{error.socket}", error.what) for error in found]
+
+
+def test_an_image_encoder_of_another_width_is_told_before_the_run(root):
+    encoder = core("vision", "load_vision", file="wide.safetensors")
+    given = looked(vision=("vision", "vision"))
+    nodes = prompted(picture(*checkpoint("unclip.safetensors")), encoder, *given, unclip())
+    assert wrong(root, nodes) == [
+        (
+            "sampler.positive",
+            "The model reads 16 features of a picture, and the image encoder gives 24.",
+        )
+    ]
+    own = prompted(picture(*checkpoint("unclip.safetensors")), *looked(), unclip())
+    assert wrong(root, own) == []
+
+
+def test_a_style_model_for_another_family_and_another_encoder(root):
+    nodes = prompted(
+        picture(*checkpoint("sd2.safetensors")),
+        core("vision", "load_vision", file="narrow.safetensors"),
+        core("style", "load_style_model", file="redux.safetensors"),
+        *looked(vision=("vision", "vision")),
+        core(
+            "styled",
+            "apply_style_model",
+            conditioning=("positive", "conditioning"),
+            style_model=("style", "style_model"),
+            vision_output=("look", "vision_output"),
+        ),
+    )
+    narrow = (
+        "styled.vision_output",
+        "The style model reads 32 features of a picture, and the image encoder gives 24.",
+    )
+    assert wrong(root, nodes) == [
+        (
+            "styled.conditioning",
+            "The style model is for FLUX.1, the prompt for Stable Diffusion 2.",
+        ),
+        narrow,
+    ]
+    sources, gives = FORMS["in parts"].sources("flux")
+    assert wrong(root, prompted(picture(*sources, **gives, cfg=1.0), *nodes[-5:])) == [narrow]

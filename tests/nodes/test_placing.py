@@ -19,6 +19,8 @@ from ponystudio.diffusion.loading.load import load
 from ponystudio.diffusion.sampling.composition import Composition, Side, check_areas
 from ponystudio.diffusion.sampling.parameterisation import VP
 from ponystudio.engine.headless import run_graph
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.preflight import check_models
 from ponystudio.errors import MismatchedValues
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
@@ -175,3 +177,27 @@ def test_a_picture_with_a_placed_text(tmp_path):
         latents.append(read_latent(next(output.glob("*.latent")))[0])
     assert latents[1].isfinite().all()
     assert (latents[0] - latents[1]).abs().max() > 0.001
+
+
+def test_what_lies_outside_the_picture_is_told_before_the_run(tmp_path):
+    given = {"conditioning": ("positive", "conditioning")}
+    far = core("far", "set_area", x=640, y=0, width=64, height=64, **given)
+    near = core("near", "set_area", x=32, y=32, width=640, height=64, **given)
+    share = core("share", "set_area", unit="share", x=0.5, y=0.5, width=0.5, height=0.5, **given)
+    both = core(
+        "both",
+        "combine_prompts",
+        first=("near", "conditioning"),
+        second=("far", "conditioning"),
+    )
+    folders = ModelFolders([tmp_path])
+    (tmp_path / "checkpoints").mkdir()
+    checkpoints.micro(tmp_path / "checkpoints" / "m.safetensors")
+
+    def told(*nodes):
+        graph = Graph.of(*prompted(picture(*checkpoint("m.safetensors")), *nodes))
+        found = check_models(graph, load_packs(tmp_path / "none"), folders, graph.nodes)
+        return [(f"{error.node}.{error.socket}", error.what) for error in found]
+
+    assert told(far, near, both) == [("far.x", "It begins at 640 pixels, and the picture has 64.")]
+    assert told(near) == told(share) == []

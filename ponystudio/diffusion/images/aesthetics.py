@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ponystudio.diffusion.sampling.fitting import check_seen
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import Weights, tensor
 from ponystudio.errors import DamagedFile, MismatchedValues, ModelFileError, UnreadFile, WrongKind
@@ -53,16 +54,7 @@ class AestheticScorer(Network["nn.Sequential"]):
 
         Raises MismatchedValues for features of another width.
         """
-        if embeds.shape[-1] != self.width:
-            raise MismatchedValues(
-                f"The aesthetic head reads {self.width} features of a picture, and the image"
-                f" encoder gives {embeds.shape[-1]}.",
-                remedy="The published heads read CLIP ViT-L/14 of OpenAI: choose that in Load image"
-                " encoder."
-                if self.width == 768
-                else "Choose the image encoder it was made with.",
-                socket="vision_output",
-            )
+        check_seen("aesthetic head", self.width, embeds.shape[-1], "vision_output")
         unit = normalize(embeds.float(), dim=-1)
         scores: Tensor = self.module(unit.to(self.device, self.dtype))
         return scores.float().flatten()

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ponystudio.diffusion.families import Family
+from ponystudio.diffusion.sampling.fitting import check_seen
 from ponystudio.diffusion.weights.network import Network
 from ponystudio.diffusion.weights.weights import Weights
-from ponystudio.errors import MismatchedValues
 
 if TYPE_CHECKING:
     from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
@@ -39,13 +39,6 @@ class StyleEncoder(Network["ReduxImageEncoder"]):
 
         Raises MismatchedValues for those of another width.
         """
-        if hidden.shape[-1] != self.width:
-            raise MismatchedValues(
-                f"The style model reads {self.width} numbers for each place of a picture, and the"
-                f" image encoder gives {hidden.shape[-1]}.",
-                remedy="FLUX.1 Redux was made for SigLIP (384 pixels, 1152 wide): choose that in"
-                " Load image encoder.",
-                socket="vision_output",
-            )
+        check_seen("style model", self.width, hidden.shape[-1], "vision_output")
         tokens: Tensor = self.module(hidden.to(self.device, self.dtype)).image_embeds
         return tokens.float()

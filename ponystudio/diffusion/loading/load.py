@@ -93,16 +93,16 @@ def load(
 
     `part` "model" gives a Denoiser, "clip" a TextEncoder, "vae" an Autoencoder, "controlnet" a
     ControlNetwork, "vision" a VisionEncoder, "style_model" a StyleEncoder, "gligen" a
-    GligenNetwork, "upscaler" a SuperResolution. Tensors that are stored in `dtype` stay mapped
-    from the file when `device` is the CPU; the others are cast one by one. `options`: ("ema", True)
-    takes averaged weights where the file has them; ("prediction", word) is one of
-    predictions.PREDICTIONS, in place of what the file says. Of text encoders ("family", name) says
-    whose they are, each ("with", path) is a further file of theirs, and ("tokenizer", path) that of
-    T5's tokenizer. Of a ControlNet that only changes the weights of a model, ("base", path) is the
-    file of that. `check` is called before every tensor and may raise Cancelled. `room`: of blocks
-    of the network only as many stay in memory as so many bytes hold, the others come as they are
-    needed; None: all stay. Stop waits for no import, of which the first load has seconds, and for
-    no disk.
+    GligenNetwork, "aesthetic_head" an AestheticScorer, "upscaler" a SuperResolution. Tensors that
+    are stored in `dtype` stay mapped from the file when `device` is the CPU; the others are cast
+    one by one. `options`: ("ema", True) takes averaged weights where the file has them;
+    ("prediction", word) is one of predictions.PREDICTIONS, in place of what the file says. Of text
+    encoders ("family", name) says whose they are, each ("with", path) is a further file of theirs,
+    and ("tokenizer", path) that of T5's tokenizer. Of a ControlNet that only changes the weights of
+    a model, ("base", path) is the file of that. `check` is called before every tensor and may raise
+    Cancelled. `room`: of blocks of the network only as many stay in memory as so many bytes hold,
+    the others come as they are needed; None: all stay. Stop waits for no import, of which the first
+    load has seconds, and for no disk.
     Raises subclasses of ModelFileError, and MissingFile where a tokenizer is not to be found.
     """
     import torch

@@ -51,6 +51,29 @@ def check_text_encoder(model: str, clip: str) -> None:
         )
 
 
+# Image encoders by how wide what is read of them is.
+ENCODERS = {
+    768: "CLIP ViT-L/14",
+    1024: "CLIP ViT-H",
+    1152: "SigLIP (384 pixels)",
+    1280: "CLIP ViT-bigG",
+}
+
+
+def check_seen(reader: str, reads: int, gives: int, socket: str) -> None:
+    """Raise MismatchedValues where what reads the features of a picture, called `reader`, reads
+    more or fewer of them than the image encoder gives."""
+    if reads != gives:
+        known = f": {ENCODERS[reads]}" if reads in ENCODERS else ""
+        raise MismatchedValues(
+            f"The {reader} reads {reads} features of a picture, and the image encoder gives"
+            f" {gives}.",
+            remedy="Choose the one that it was made with in Load image encoder"
+            f" (core.load_vision){known}.",
+            socket=socket,
+        )
+
+
 def check_latent(model: str, latent: str) -> None:
     """Raise MismatchedValues for a latent of another family's; "" is anybody's."""
     ours = find_family(model)

@@ -18,15 +18,13 @@ from torch import Tensor
 
 from ponystudio.api import Entry, Pictured
 from ponystudio.diffusion.families import Family
-from ponystudio.errors import MismatchedValues
+from ponystudio.diffusion.sampling.fitting import check_seen
 
 LEVELS = 1000
 # Several pictures are merged at this share of the levels.
 MERGED_AT = 0.05
 # ComfyUI's: by so much its seed is another than that of the picture.
 SEED_OFFSET = -10
-# Image encoders by how wide the features are that they give.
-ENCODERS = {768: "CLIP ViT-L", 1024: "CLIP ViT-H", 1280: "CLIP ViT-bigG"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,14 +68,7 @@ def inputs(entry: Entry, denoiser: PicturedDenoiser, seed: int) -> dict[str, Ten
 def check_width(pictures: Sequence[Pictured], width: int) -> None:
     """Raise MismatchedValues for features that are not so wide."""
     for one in pictures:
-        if len(one.embed) != width:
-            right = ENCODERS.get(width, "another one")
-            raise MismatchedValues(
-                f"The model is told {width} features of a picture, and the image encoder gives"
-                f" {len(one.embed)}.",
-                remedy=f"Take the image encoder that the model was made with: {right}.",
-                socket="positive",
-            )
+        check_seen("model", width, len(one.embed), "positive")
 
 
 def reads_pictures(denoiser: PicturedDenoiser) -> bool:

@@ -90,7 +90,7 @@ def test_in_sdxl_a_picture_takes_the_place_of_the_pooled_prompt():
 
 
 def test_features_of_another_encoder_are_refused():
-    with pytest.raises(MismatchedValues, match="told 768 features") as caught:
+    with pytest.raises(MismatchedValues, match="reads 768 features") as caught:
         asked(prompt(unclip=(Pictured(E),)), pictured=768)
     assert "CLIP ViT-L" in caught.value.remedy
 
