@@ -7,8 +7,10 @@ soon; then n, 2n and 4n are compared. Texts are compared in `tests/test_texts_sc
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import math
 import pickle
 import struct
 import time
@@ -26,9 +28,12 @@ from helpers.readers import BY_NAME, REFUSALS
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(600)]
 FACTOR = 2.5
-# Seconds: what can be measured, what refusing may take, how much is tried at most.
-MEASURABLE, REFUSING = 0.05, 1.0
-LARGEST = 32 << 20
+# Seconds: what can be measured, and what refusing may take.
+MEASURABLE, REFUSING = 0.01, 1.0
+# Bytes that are tried at most. From some 16 MB on the system's memory costs more than twice as much
+# for twice as much, whatever a reader does.
+LARGEST = 8 << 20
+TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -246,12 +251,23 @@ CASES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_collector():
+    """Its passes over what is kept, more of them for more, are no reader's time."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.reader}: {case.what}")
 def test_twice_as_much_takes_about_twice_as_long(case: Case):
     read, n = BY_NAME[case.reader].read, 64
     while True:
         data = case.make(n)
         seconds, refused = measured(read, data)
+        if seconds >= MEASURABLE:  # once may be chance
+            seconds = min(seconds, measured(read, data)[0], measured(read, data)[0])
         assert seconds < REFUSING or not refused, f"refusing {n:,} takes {seconds:.2f} s"
         assert seconds < 60, f"{n:,} take {seconds:.0f} s"
         if seconds >= MEASURABLE or len(data) >= LARGEST or (refused and n > 2**20):
@@ -259,11 +275,13 @@ def test_twice_as_much_takes_about_twice_as_long(case: Case):
         n *= 2
     if seconds < MEASURABLE:
         return  # the largest is read, or refused, before it can be measured
-    times = [
-        min(measured(read, case.make(size))[0] for _ in range(3)) for size in (n, 2 * n, 4 * n)
-    ]
-    ratios = [after / before for before, after in pairwise(times)]
-    assert max(ratios) < FACTOR, f"n = {n:,}: {', '.join(f'{t:.3f} s' for t in times)}"
+    files = [case.make(size) for size in (n, 2 * n, 4 * n)]
+    times = [math.inf] * 3
+    for _ in range(TRIES):  # on a busy machine some tries take longer; the best come near the truth
+        times = [min(t, measured(read, data)[0]) for t, data in zip(times, files, strict=True)]
+        if all(after < FACTOR * before for before, after in pairwise(times)):
+            return
+    pytest.fail(f"n = {n:,}: {', '.join(f'{t:.3f} s' for t in times)}")
 
 
 def measured(read: Callable[[bytes], object], data: bytes) -> tuple[float, bool]:
