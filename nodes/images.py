@@ -13,6 +13,7 @@ from ponystudio.api import (
     Context,
     File,
     Image,
+    Label,
     Mask,
     Range,
     Text,
@@ -27,6 +28,7 @@ from ponystudio_nodes.masks import (
     Place,
     Side,
     alpha_of,
+    check_batch,
     opaque,
     plain,
     rectangle,
@@ -203,6 +205,34 @@ def scale_to_megapixels(
     return _scaled(image, alpha, size_of_area(image.pixels, megapixels), method)
 
 
+@node(
+    "core.scale_to_side",
+    title="Scale to side",
+    group="Image",
+    aliases=("ImageScaleToMaxDimension", "Resize longest side", "Fit to size"),
+)
+def scale_to_side(
+    image: Image,
+    alpha: Mask | None = None,
+    *,
+    pixels: Length = 1024,
+    side: Annotated[str, Choice(("longer", "shorter"))] = "longer",
+    method: Method = "lanczos",
+) -> ScaledPicture:
+    """Scale pictures of any proportions so that one side has a length, and the other follows.
+
+    Args:
+        alpha: Where the picture is opaque; colours that it hides stay hidden.
+        pixels: The length.
+        side: Of which side.
+        method: lanczos is sharpest and good both ways; area is good for making smaller.
+    """
+    sides = image.pixels.shape[-2:]
+    factor = pixels / (max(sides) if side == "longer" else min(sides))
+    height, width = (max(1, round(length * factor)) for length in sides)
+    return _scaled(image, alpha, (height, width), method)
+
+
 class PictureSize(NamedTuple):
     width: int
     height: int
@@ -371,6 +401,64 @@ def join_images(image: Image, other: Image, *, ctx: Context) -> Image:
     import torch
 
     return Image(torch.cat((image.pixels, fitted(image, other, "bilinear", ctx))))
+
+
+@node(
+    "core.stitch_images",
+    title="Stitch images",
+    group="Image",
+    aliases=("ImageStitch", "Image Stitch", "Concatenate images", "Side by side"),
+)
+def stitch_images(
+    image: Image,
+    other: Image,
+    *,
+    direction: Annotated[str, Choice(("right", "down", "left", "up"))] = "right",
+    match: Annotated[bool, Label("Match sizes")] = True,
+    spacing: Border = 0,
+    colour: Annotated[str, Colour()] = "#ffffff",
+) -> Image:
+    """Put two pictures side by side, to compare them, or to show a model both.
+
+    Args:
+        other: Stands beside the first, or above or below it.
+        direction: Where the other stands.
+        match: Scale the other so that both are equally high, or wide; else what is smaller stands
+            in the middle.
+        spacing: Between the two, in pixels.
+        colour: Of what is between and around, as #RRGGBB.
+    """
+    import torch
+
+    from ponystudio.diffusion.images.resample import scale_picture
+
+    below, beside = image.pixels, other.pixels.to(image.pixels)
+    check_batch(len(below), len(beside), "pictures", "other")
+    across = direction in ("right", "left")
+    axis, along = (-2, -1) if across else (-1, -2)
+    if match and beside.shape[axis] != below.shape[axis]:
+        length = max(1, round(beside.shape[along] * below.shape[axis] / beside.shape[axis]))
+        side = below.shape[axis]
+        size = (side, length) if across else (length, side)
+        beside = scale_picture(beside, size, "lanczos")
+    ground = plain(colour).to(below)
+    full = max(below.shape[axis], beside.shape[axis])
+    gap = (full, spacing) if across else (spacing, full)
+    parts = [_in_the_middle(part, axis, full, ground) for part in (below, beside)]
+    parts = [part.expand(len(below), -1, -1, -1) for part in parts]
+    parts.insert(1, ground.expand(len(below), -1, *gap))
+    return Image(torch.cat(parts if direction in ("right", "down") else parts[::-1], along))
+
+
+def _in_the_middle(pixels: Tensor, axis: int, length: int, ground: Tensor) -> Tensor:
+    """Pictures in the middle of so many pixels along one axis."""
+    if pixels.shape[axis] == length:
+        return pixels
+    shape = list(pixels.shape)
+    shape[axis] = length
+    wide = ground.expand(shape).clone()
+    wide.narrow(axis, (length - pixels.shape[axis]) // 2, pixels.shape[axis]).copy_(pixels)
+    return wide
 
 
 @node(

@@ -234,6 +234,27 @@ def pick_batch(latent: Latent, *, start: BatchIndex = 0, count: Count = 1, ctx: 
 
 
 @node(
+    "core.set_batch_noise",
+    title="Noise of a batch",
+    group="Latent",
+    exact=True,
+    aliases=("LatentBatchSeedBehavior", "Latent Batch Seed Behavior"),
+)
+def set_batch_noise(
+    latent: Latent, *, noise: Annotated[str, Choice(("same", "different"))] = "same"
+) -> Latent:
+    """Whether all pictures of a batch start from the same noise.
+
+    Args:
+        noise: same is that of the first picture, so that what differs is what you changed;
+            different gives each its own, and forgets of what batch they were picked.
+    """
+    if noise == "different":
+        return replace(latent, batch_index=None)
+    return replace(latent, batch_index=_places(latent)[:1] * len(latent.values))
+
+
+@node(
     "core.join_batches",
     title="Join batches",
     group="Latent",

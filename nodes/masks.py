@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ponystudio.api import Annotated, Choice, Colour, Image, Label, Mask, Range, node
+from ponystudio.api import (
+    Annotated,
+    Choice,
+    Colour,
+    Context,
+    File,
+    Image,
+    Label,
+    Mask,
+    Range,
+    node,
+)
 from ponystudio.diffusion.images.morphology import FEATHERS, OPERATIONS
 from ponystudio.diffusion.images.resample import PICTURE_METHODS
 from ponystudio.errors import MismatchedValues
@@ -42,6 +54,33 @@ def mask_from_image(
         r, g, b = BRIGHTNESS
         return Mask(red * r + green * g + blue * b)
     return Mask({"red": red, "green": green, "blue": blue}[channel])
+
+
+@node(
+    "core.load_mask",
+    title="Load mask",
+    group="Mask",
+    exact=True,
+    aliases=("LoadImageMask", "Load Image (as Mask)", "Inpaint upload mask"),
+)
+def load_mask(
+    *,
+    file: Annotated[Path, File("input")] = Path("cat.png"),
+    channel: Annotated[str, Choice(("alpha", *CHANNELS))] = "alpha",
+    ctx: Context,
+) -> Mask:
+    """Read a mask from a picture's file: what is painted black and white, or what is transparent.
+
+    Args:
+        channel: alpha is white where the picture is opaque (ComfyUI's is the reverse: invert it);
+            the others are as in Mask from image, of the numbers as they stand in the file.
+    """
+    from ponystudio.diffusion.images.picture_file import read_picture
+
+    pixels, alpha, notes = read_picture(file, keep_colours=channel != "brightness")
+    for text in notes:
+        ctx.note(text)
+    return Mask(alpha) if channel == "alpha" else mask_from_image(Image(pixels), channel=channel)
 
 
 @node("core.invert_mask", title="Invert mask", group="Mask", exact=True, aliases=("InvertMask",))

@@ -32,6 +32,8 @@ from ponystudio_nodes.images import (
     scale_image,
     scale_image_by,
     scale_to_megapixels,
+    scale_to_side,
+    stitch_images,
 )
 
 
@@ -168,7 +170,7 @@ def test_an_alpha_of_another_size_is_not_scaled() -> None:
         scale_image(image(1, 3, 4, 7), Mask(torch.zeros(1, 1, 4, 5)), width=9)
 
 
-MOVING = ("scale_image", "scale_image_by", "scale_to_megapixels", "crop_image", "flip_image")
+MOVING = ("scale_image", "scale_image_by", "scale_to_side", "crop_image", "flip_image")
 
 
 @pytest.mark.parametrize(
@@ -277,3 +279,27 @@ def test_batches_of_pictures() -> None:
     plain = empty_image(width=3, height=2, batch=2, colour="#ff8000").pixels
     assert plain.shape == (2, 3, 2, 3)
     assert (plain[1, :, 1, 2] * 255).tolist() == pytest.approx([255, 128, 0])
+
+
+def test_a_side_of_a_length() -> None:
+    wide = image(1, 3, 20, 50)
+    assert image_size(scale_to_side(wide, pixels=100).image)[:2] == (100, 40)
+    assert image_size(scale_to_side(wide, pixels=10, side="shorter").image)[:2] == (25, 10)
+
+
+def test_pictures_side_by_side() -> None:
+    small, large = empty_image(width=2, height=2, colour="#ff0000"), image(2, 3, 4, 6)
+
+    def size(first: Image, second: Image, **how: object) -> tuple[int, ...]:
+        return tuple(stitch_images(first, second, **how).pixels.shape)
+
+    assert size(large, small) == (2, 3, 4, 6 + 4)
+    assert size(large, small, direction="down", spacing=3) == (2, 3, 4 + 3 + 6, 6)
+    row = stitch_images(large, small, match=False, spacing=1, colour="#0000ff").pixels[1]
+    assert torch.equal(row[..., :6], large.pixels[1])
+    assert row[2, :, 6].tolist() == [1, 1, 1, 1]  # blue between
+    assert row[0, :, 7].tolist() == [0, 1, 1, 0]  # red in the middle
+    back = stitch_images(large, small, match=False, direction="left").pixels
+    assert torch.equal(back[..., 2:], large.pixels)
+    with pytest.raises(MismatchedValues, match="3 pictures"):
+        stitch_images(large, image(3, 3, 4, 4))

@@ -21,6 +21,7 @@ from ponystudio_nodes.latent_editing import (
     pick_batch,
     repeat_batch,
     rotate_latent,
+    set_batch_noise,
     subtract_latents,
 )
 from ponystudio_nodes.latents import scale_latent
@@ -170,6 +171,10 @@ def test_batches_are_repeated_picked_and_joined() -> None:
     apart = pick_batch(batch, start=0, ctx=context)
     apart = Latent(torch.cat([apart.values, batch.values[2:]]), batch_index=(0, 2))
     assert repeat_batch(apart, times=2).batch_index == (0, 2, 3, 5)
+
+    assert set_batch_noise(picked).batch_index == (1, 1)
+    assert set_batch_noise(batch).batch_index == (0, 0, 0)
+    assert set_batch_noise(picked, noise="different").batch_index is None
 
     joined = join_batches(picked, repeat_batch(again, times=2))
     assert joined.batch_index == (1, 2, 2, 3)

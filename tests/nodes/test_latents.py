@@ -354,3 +354,44 @@ def test_a_cut_out_keeps_its_transparency_to_the_end(latent_of, tmp_path):
         alpha = numpy.asarray(picture.getchannel("A"))
     assert (alpha[:, :50] == 255).all()
     assert (alpha[:, 65:] == 0).all()
+
+
+def test_the_ways_of_working_that_people_share(latent_of, root, tmp_path):
+    """Outpainting and pasting back, a second pass at a size, latents composed half-way, a batch
+    from one latent and one of it again, numbers of a picture as those of another."""
+    nodes = [
+        make("picture", "load_image", file="picture.png"),
+        make("border", "pad_image", image=("picture", "image"), left=32, bottom=16, feather=8),
+        make("hole", "fill_for_inpainting", vae=("checkpoint", "vae"), image=("border", "image"),
+             mask=("border", "mask")),
+        sampled("outside", "hole"),
+        make("painted", "decode_latent", vae=("checkpoint", "vae"), latent=("outside", "latent")),
+        make("pasted", "composite_image", image=("border", "image"), source=("painted", "image"),
+             mask=("border", "mask")),
+        make("saved", "save_image", image=("pasted", "image"), prefix="%border.left%/p"),
+        make("size", "image_size", image=("border", "image")),
+        make("empty", "empty_latent", width=("size", "width"), height=("size", "height")),
+        sampled("first", "empty"),
+        make("large", "scale_latent", latent=("first", "latent"), width=128, height=0,
+             method="bislerp"),
+        sampled("second", "large", denoise=0.5),
+        make("both", "composite_latent", latent=("second", "latent"), source=("first", "latent"),
+             x=16, y=16, feather=16),
+        sampled("composed", "both", denoise=0.6),
+        make("three", "repeat_batch", latent=("composed", "latent"), times=3),
+        make("third", "pick_batch", latent=("three", "latent"), start=2),
+        sampled("again", "third", denoise=0.6),
+        sampled("all", "three", denoise=0.6),
+    ]  # fmt: skip
+    outside, second, composed, again, every = latent_of(
+        nodes, "outside", "second", "composed", "again", "all"
+    )
+    assert outside.shape == (1, 4, 10, 12)
+    assert second.shape == composed.shape == (1, 4, 13, 16)
+    assert all(bool(found.isfinite().all()) for found in (outside, composed, every))
+    assert (every[2:] - again).norm() < 1e-3 * again.norm()
+    with Image.open(tmp_path / "32" / "p_00001.png") as result:
+        assert result.size == (96, 80)
+        pixels = numpy.asarray(result)[: SIDE - 8, 32 + 8 :]
+    with Image.open(root / "input" / "picture.png") as before:
+        assert numpy.array_equal(pixels, numpy.asarray(before.convert("RGB"))[:56, 8:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy
 import pytest
 import torch
+from PIL import Image as Pillow
 from scipy import ndimage
 
 from helpers.node_context import FakeContext
@@ -22,6 +23,7 @@ from ponystudio_nodes.masks import (
     grow_mask,
     image_from_mask,
     invert_mask,
+    load_mask,
     mask_by_colour,
     mask_from_image,
     scale_mask,
@@ -180,3 +182,16 @@ def test_a_blurred_mask_keeps_its_sum_and_shape() -> None:
     assert soft[0, 0, 10, 12] / soft[0, 0, 10, 10] == pytest.approx(numpy.exp(-0.5))  # at σ
     assert torch.equal(soft, soft.flip(-1))
     assert bool((blur_mask(Mask(torch.ones(1, 1, 3, 2)), radius=9).values > 0.999999).all())
+
+
+def test_a_mask_from_a_file(tmp_path) -> None:
+    levels = numpy.array([[[255, 0, 51, 102], [0, 255, 204, 255]]], numpy.uint8)
+    Pillow.fromarray(levels).save(tmp_path / "m.png")
+    for channel, wanted in (
+        ("alpha", [0.4, 1]),
+        ("red", [1, 0]),
+        ("blue", [0.2, 0.8]),
+        ("brightness", [0.2126 + 0.2 * 0.0722, 0.7152 + 0.8 * 0.0722]),
+    ):
+        found = load_mask(file=tmp_path / "m.png", channel=channel, ctx=FakeContext())
+        assert row(found) == pytest.approx(wanted)

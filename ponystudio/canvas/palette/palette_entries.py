@@ -19,7 +19,8 @@ _BEST = 2
 
 @dataclass(frozen=True)
 class PaletteEntry:
-    """One thing to choose. `value` is what the chooser gets back; `group` a group's title."""
+    """One thing to choose. `value` is what the chooser gets back; `group` a group's title; `names`
+    are others by which it is known, in lower case: whoever types one whole means this."""
 
     title: str
     help: str
@@ -27,6 +28,7 @@ class PaletteEntry:
     value: Any
     icon: str = ""
     words: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ def node_entry(spec: NodeSpec) -> PaletteEntry:
     known = f"{known} {_WORDS_OF_CLASSES.sub(' ', known)}"
     words = (known, spec.id.rpartition(".")[2].replace("_", " "))
     text = first_sentence(spec.help)
-    return PaletteEntry(spec.title, text, spec.group, spec, words=(*words, spec.group, text))
+    names = tuple(alias.lower() for alias in spec.aliases)
+    return PaletteEntry(
+        spec.title, text, spec.group, spec, words=(*words, spec.group, text), names=names
+    )
 
 
 def first_sentence(text: str) -> str:
@@ -97,6 +102,7 @@ def rows(
     if not query.strip():
         return _by_group(kept, list(recent))
     found = fuzzy_match.ranked(query, kept, lambda entry: (entry.title, *entry.words))
+    found.sort(key=lambda item: query.strip().lower() not in item[0].names)
     result: list[PaletteRow] = []
     for index, (entry, hit) in enumerate(found):
         if index == 0:
