@@ -18,6 +18,7 @@ from ponystudio.errors import MissingFile, PonyStudioError
 from ponystudio.library.formats.weights_file import open_weights
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.model_index import ModelIndex
+from ponystudio.library.recognition.control_signatures import ControlSignature
 from ponystudio.library.recognition.denoiser_signatures import PURPOSES
 from ponystudio.library.recognition.model_file import ACCEPTED, NOUNS, ModelFile, check_kind
 from ponystudio.library.recognition.model_notes import ModelNotes, said_of
@@ -171,7 +172,21 @@ def _detail(model: ModelFile) -> str:
     if model.kind == "lora":
         rank = _rank(model)
         return tr("rank {rank}").format(rank=rank) if rank else ""
+    if model.control:
+        return _of_control(model.control)
     return made_for(model.input_channels)
+
+
+def _of_control(control: ControlSignature) -> str:
+    """What sets it apart from a plain ControlNet."""
+    if control.encoded and control.takes_mask:
+        return tr("inpainting")
+    return {
+        "union": tr("union"),
+        "control-lora": tr("control-LoRA"),
+        "difference": tr("differences"),
+        "adapter": tr("T2I-adapter"),
+    }.get(control.kind, "")
 
 
 def made_for(channels: int) -> str:
