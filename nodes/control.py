@@ -83,7 +83,7 @@ class Steered(NamedTuple):
 @node(
     "core.apply_controlnet",
     title="Apply ControlNet",
-    group="Control",
+    group="Text",
     exact=True,
     aliases=(
         "ControlNetApply",

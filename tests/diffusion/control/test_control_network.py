@@ -337,3 +337,37 @@ def test_pictures_are_cut_around_their_centre():
     assert fitted(wide, (2, 2))[0, 0, 0].tolist() == [5, 7]
     tall = wide.transpose(2, 3)
     assert fitted(tall, (8, 8))[0, 0, :, 0].tolist() == [4, 4, 5, 5, 6, 6, 7, 7]
+
+
+@pytest.mark.parametrize("name", ["sd1", "union", "sd3", "flux"])
+def test_blocks_that_come_from_the_file(name, cases):
+    """Where there is no memory for all of it at once."""
+    case = cases(name)
+    streamed = load(case.path, "controlnet", device="cpu", dtype=FP32, room=0)
+    assert streamed.stream is not None
+    whole, case.network = case.network, streamed
+    try:
+        streamed.stream.begin(lambda: None)
+        found = case.asked(case.active())
+        streamed.stream.rest()
+    finally:
+        case.network = whole
+    expected = case.asked(case.active())
+    for ours, theirs in ((found.down, expected.down), (found.blocks, expected.blocks)):
+        assert all(torch.allclose(a, b, **CLOSE) for a, b in zip(ours, theirs, strict=True))
+    streamed.close()
+
+
+def test_a_folder_of_diffusers(cases, tmp_path):
+    """With what its config says of it."""
+    case = cases("flux union")
+    controls.kin("flux union").module.save_pretrained(tmp_path / "net")
+    found = recognise(tmp_path / "net")
+    assert (found.kind, found.family) == ("controlnet", "flux")
+    network, case.network = case.network, opened(tmp_path / "net")
+    try:
+        folder = case.asked(case.active())
+    finally:
+        case.network = network
+    for ours, theirs in zip(folder.blocks, case.asked(case.active()).blocks, strict=True):
+        assert torch.equal(ours, theirs)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from helpers.denoisers import FunctionDenoiser, words
-from ponystudio.api import Area, Conditioning
+from ponystudio.api import Area, Conditioning, Control, ControlNet
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.composition import (
     Composition,
@@ -218,3 +218,107 @@ def test_the_perpendicular_part_of_a_negative_prompt():
     combine = perpendicular(*(Conditioning((), "sd1"),) * 3, cfg=2.0).combine
     D = combine([e, n, p], None)
     assert D.tolist() == pytest.approx([-1.66667, 4.66667, 5, 9.33333], abs=1e-5)
+
+
+# Controls
+
+
+class Steered:
+    """What a network is steered by at each call, with its rows: what, where, for which pictures."""
+
+    def __init__(self, *sides, shape=(2, *SHAPE[1:]), level=σ, **options):
+        self.opened, self.calls = [], []
+        network = FunctionDenoiser(
+            lambda x, t, context: x, prediction="flow", family=find_family("flux")
+        )
+        network.steering = self._steering
+        self.composition = Composition(network, FLOW, sides, shape=shape, **options)
+        self.composition(torch.zeros(shape), level)
+        for x, _, _, extra in network.calls:
+            self.calls.append((len(x), extra.get("controls", [])))
+
+    def _steering(self, control, shape):
+        self.opened.append(control)
+        return self.Active(control)
+
+    class Active:
+        def __init__(self, control):
+            self.control = control
+
+        def at(self, part, pictures):
+            return self.control, part and tuple(part), tuple(pictures)
+
+
+def steering(**options):
+    net = ControlNet("net", "content", "flux")
+    return Control(net, torch.zeros(1, 3, 8, 8), **options)
+
+
+def test_both_prompts_are_steered_in_one_call_and_the_picture_opened_once():
+    one = steering()
+    found = Steered(*(of(aiming(value, controls=(one,))) for value in (0.0, 1.0)))
+    assert found.opened == [one]
+    assert found.calls == [(4, [(one, None, (0, 1, 0, 1))])]
+
+
+def test_rows_that_go_one_by_one_have_their_picture():
+    one = steering()
+    found = Steered(*(of(aiming(value, controls=(one,))) for value in (0.0, 1.0)), rows=1)
+    assert found.calls == [(1, [(one, None, (n,))]) for n in (0, 1, 0, 1)]
+
+
+def test_prompts_that_are_steered_otherwise_go_apart():
+    one, other = steering(), steering()
+    found = Steered(of(aiming(0.0, controls=(one,))), of(aiming(1.0, controls=(one, other))))
+    assert found.calls == [
+        (2, [(one, None, (0, 1))]),
+        (2, [(one, None, (0, 1)), (other, None, (0, 1))]),
+    ]
+
+
+def test_an_area_has_its_part_of_the_picture():
+    one, area = steering(), Area(64, 0, 64, 64)
+    found = Steered(of(aiming(0.0, controls=(one,)), aiming(1.0, area=area, controls=(one,))))
+    assert found.calls == [
+        (2, [(one, None, (0, 1))]),
+        (2, [(one, (0, 8, 8, 8), (0, 1))]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "steered"),
+    [
+        ({"start": 0.5}, True),
+        ({"start": 0.51}, False),
+        ({"end": 0.5}, True),
+        ({"end": 0.49}, False),
+        ({"strength": 0.0}, False),
+    ],
+)
+def test_a_control_steers_in_its_range_alone(options, steered):
+    """σ ½ of a flow that is not bent is half of the run."""
+    found = Steered(of(aiming(0.0, controls=(steering(**options),))))
+    assert [len(controls) for _, controls in found.calls] == [int(steered)]
+
+
+def test_a_shared_control_steers_the_other_prompt_too():
+    one, own = steering(shared=True), steering()
+    positive, negative = aiming(1.0, controls=(one,)), aiming(0.0)
+    assert Steered(of(negative), of(positive)).calls == [(4, [(one, None, (0, 1, 0, 1))])]
+    steered = aiming(0.0, controls=(own,))
+    assert Steered(of(steered), of(positive)).calls == [
+        (2, [(own, None, (0, 1))]),
+        (2, [(one, None, (0, 1))]),
+    ]
+    area = aiming(0.0, area=Area(0, 0, 64, 64))
+    # What is about a part alone is not, nor does it take part in that of the positive prompt.
+    assert Steered(of(negative, area), of(positive)).calls == [
+        (4, [(one, None, (0, 1, 0, 1))]),
+        (2, []),
+        (2, [(one, (0, 0, 8, 8), (0, 1))]),
+    ]
+
+
+def test_a_prompt_without_words_is_refused():
+    with pytest.raises(MismatchedValues, match="says nothing"):
+        composed(Side(()), of(aiming(1.0)))
