@@ -60,20 +60,23 @@ class CanvasRequests(QObject):
             page.view.field_host.write(prompt, start, end)
 
     def make_loras(self, node: str) -> None:
-        """Put the node that applies them in the place of the `<lora:…>` of a prompt."""
+        """Put the nodes that apply them in the place of the `<lora:…>` and `<hypernet:…>` of a
+        prompt."""
         document = self._documents.current
 
-        def make(files: list[str]) -> None:
+        def make(loras: list[str], hypernetworks: list[str]) -> None:
             page = self._pages.of(document)
             if page is None or node not in page.document.graph.nodes:
                 return  # closed or deleted since
+            files = {"loras": loras, "hypernetworks": hypernetworks}
             if not page.commands.ops.make_loras(node, files):
                 text = self.tr("Nothing gives this prompt a text encoder: wire its clip first.")
                 title = self.tr("No LoRA node was made")
                 self.notice.emit(Notification(title, text, kind="warn"))
 
         if (page := self._pages.current) is not None:
-            page.services.facts.list_now("loras", make)
+            list_now = page.services.facts.list_now
+            list_now("loras", lambda loras: list_now("hypernetworks", partial(make, loras)))
 
     def walk_problems(self) -> None:
         if page := self._pages.current:

@@ -269,9 +269,9 @@ class GraphOperations(QObject):
         free = {id: place for id, place in places.items() if not self.pinned(id)}
         return self.moves(free, after)
 
-    def make_loras(self, prompt: str, files: Collection[str]) -> str:
-        """The `<lora:…>` of a prompt as the node that applies those of the files; which that is, ""
-        without any."""
+    def make_loras(self, prompt: str, files: Mapping[str, Collection[str]]) -> str:
+        """The `<lora:…>` and `<hypernet:…>` of a prompt as the nodes that apply those of the files,
+        by kind; which the first is, "" without any."""
 
         def beside(source: str) -> list[float]:
             x, y, width, _ = self.boxes([source])[source]

@@ -79,7 +79,9 @@ def _notes_on_words(text: str, dialect: str) -> Iterator[str]:
     fate = "left out of the text" if dialect == "a1111" else "read as plain text"
     networks = [name for name in found if APPLIED.match(name)]
     if networks:
-        yield f"{listed(networks)}: {fate}, and no file is applied. Use an Apply LoRA node."
+        hypernetworks = all("hypernet" in name.lower() for name in networks)
+        node = "Apply hypernetwork" if hypernetworks else "Apply LoRA"
+        yield f"{listed(networks)}: {fate}, and no file is applied. Use an {node} node."
     if others := [name for name in found if not APPLIED.match(name)]:
         yield f"{listed(others)}: {fate}, and nothing else is done with it."
     if wildcards := sorted({match[0] for match in WILDCARD.finditer(text)}):

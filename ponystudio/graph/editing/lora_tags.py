@@ -1,4 +1,6 @@
-"""A1111's `<lora:name:0.8>` in a prompt, made into the node that applies those files."""
+"""A1111's `<lora:name:0.8>` and `<hypernet:name:1>` in a prompt, made into the nodes that apply
+those files.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Any
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.editing import wiring
-from ponystudio.graph.editing.edits import AddNode, Connect, Edit, SetParam
+from ponystudio.graph.editing.edits import AddNode, Compound, Connect, Edit, SetParam
 from ponystudio.graph.editing.rewiring import new_node
 from ponystudio.graph.editing.wiring import Pair, Specs
 from ponystudio.graph.model import Graph, Link, Node
@@ -20,7 +22,10 @@ from ponystudio.graph.topology import ancestors, dependents
 from ponystudio.system.file_names import composed, folded
 
 ONE, STACK = "core.apply_lora", "core.apply_loras"
-_TAG = r"<(?:lora|lyco):[^<>:]+(?::[^<>:]*)*>"
+HYPERNETWORK = "core.apply_hypernetwork"
+_TAG = r"<(?:lora|lyco|hypernet):[^<>:]+(?::[^<>:]*)*>"
+# How far below each other the cards of several new nodes stand.
+_BELOW = 240
 # A tag in a comment is none.
 _COMMENT = r"#[^\n]*"
 _TAGS = re.compile(rf"{_COMMENT}|(?P<tag>{_TAG})", re.IGNORECASE)
@@ -33,14 +38,18 @@ _OPENS, _CLOSES = frozenset("([{"), frozenset(")]}")
 
 @dataclass(frozen=True)
 class Tag:
+    """`kind`: of the file that it means, "loras" or "hypernetworks"."""
+
     name: str
     strength: float = 1.0
     clip_strength: float = 1.0
+    kind: str = "loras"
 
 
 @dataclass(frozen=True)
 class LoraApplication:
-    """`node` is what applies the files, one of the graph or a new one of `spec`."""
+    """`node` is what applies the files, or the first of those that do: one of the graph, or a new
+    one of `spec`."""
 
     node: str
     spec: NodeSpec | None
@@ -51,7 +60,7 @@ def tags(text: str) -> list[Tag]:
     """Those of a prompt, in order, as A1111 reads them: `<lora:name:text encoder:model>`, the
     model's strength that of the text encoder where it is not said, `te=` and `unet=` by name."""
     found = (match["tag"] for match in _TAGS.finditer(text))
-    return [_tag(*tag[1:-1].split(":")[1:]) for tag in found if tag]
+    return [_tag(*tag[1:-1].split(":")) for tag in found if tag]
 
 
 def strip_tags(text: str) -> str:
@@ -120,14 +129,14 @@ def apply_tags(
     graph: Graph,
     specs: Specs,
     prompt: str,
-    files: Collection[str],
+    files: Mapping[str, Collection[str]],
     beside: Callable[[str], Sequence[float]] = lambda _: (0, 0),
 ) -> LoraApplication | None:
-    """The edits that take the tags out of a prompt and put a node in their place, between what
-    gives the model and the text encoder and all that read them; None without tags or encoder.
+    """The edits that take the tags out of a prompt and put nodes in their place, between what gives
+    the model and the text encoder and all that read them; None without tags or encoder.
 
-    `files` are those there are; `beside` says where a card behind another one may stand. A stack
-    that stands there already takes the rows.
+    `files` are those there are, by kind; `beside` says where a card behind another one may stand. A
+    stack that stands there already takes the rows.
     """
     node = graph.nodes[prompt]
     spec = specs.get(node.type)
@@ -136,23 +145,61 @@ def apply_tags(
     if found is None or clip is None:
         return None
     param, text = found
-    there = TagFiles(files)
+    listed = tags(text)
+    loras = [tag for tag in listed if tag.kind == "loras"]
+    hypernetworks = [tag for tag in listed if tag.kind == "hypernetworks"]
+    edits: list[Edit] = [SetParam(prompt, param, strip_tags(text))]
+    applied: LoraApplication | None = None
+    if loras:
+        applied = _applied(
+            graph, specs, prompt, clip, loras, TagFiles(files.get("loras", ())), beside
+        )
+        if applied is None:
+            return None
+        edits += applied.edits
+    kind = specs.get(HYPERNETWORK)
+    if hypernetworks and kind is None:
+        return None
+    there = TagFiles(files.get("hypernetworks", ()))
+    x, y = beside(clip.source) if hypernetworks else (0, 0)
+    # The last is put in first: each goes before all that read the model as it was.
+    for number, tag in reversed(list(enumerate(hypernetworks, 1 if applied else 0))):
+        assert kind is not None
+        now, _ = Compound(tuple(edits)).apply(graph)
+        source = _of_type(now, specs, prompt, "clip") or clip
+        new = new_node(now, kind)
+        params = {**new.params, "file": there.find(tag.name), "strength": tag.strength}
+        edits += [
+            AddNode(Node(new.id, new.type, new.version, params), {"pos": [x, y + number * _BELOW]}),
+            *_led_through(now, new.id, {"model": _model(now, specs, prompt, source)}),
+        ]
+        applied = applied if applied and number else LoraApplication(new.id, kind, ())
+    return applied and LoraApplication(applied.node, applied.spec, tuple(edits))
+
+
+def _applied(
+    graph: Graph,
+    specs: Specs,
+    prompt: str,
+    clip: Link,
+    loras: Sequence[Tag],
+    there: TagFiles,
+    beside: Callable[[str], Sequence[float]],
+) -> LoraApplication | None:
+    """The node that applies LoRAs, and the edits that put it in."""
     rows = [
         {
             "file": there.find(tag.name),
             "strength": tag.strength,
             "clip_strength": tag.clip_strength,
         }
-        for tag in tags(text)
+        for tag in loras
     ]
-    text_edit = SetParam(prompt, param, strip_tags(text))
     stack = graph.nodes[clip.source]
     if stack.type == STACK and stack.mode == "normal":
         present = stack.params.get("loras", [])
         more = [{"on": True, **row} for row in rows]
-        return LoraApplication(
-            stack.id, None, (text_edit, SetParam(stack.id, "loras", [*present, *more]))
-        )
+        return LoraApplication(stack.id, None, (SetParam(stack.id, "loras", [*present, *more]),))
     kind = specs.get(ONE if len(rows) == 1 else STACK)
     if kind is None:
         return None
@@ -161,7 +208,6 @@ def apply_tags(
     added = Node(new.id, new.type, new.version, {**new.params, **params})
     links = {"clip": clip, "model": _model(graph, specs, prompt, clip)}
     edits = [
-        text_edit,
         AddNode(added, {"pos": list(beside(clip.source))}),
         *_led_through(graph, new.id, links),
     ]
@@ -212,10 +258,12 @@ def _prompt_with_tags(node: Node, spec: NodeSpec) -> tuple[str, str] | None:
     return None
 
 
-def _tag(name: str, *strengths: str) -> Tag:
+def _tag(network: str, name: str, *strengths: str) -> Tag:
     named = dict(part.split("=", 1) for part in strengths if "=" in part)
     placed = [part for part in strengths if "=" not in part]
     clip = _number(named.get("te", placed[0] if placed else ""), 1.0)
+    if network.lower() == "hypernet":
+        return Tag(name.strip(), clip, clip, "hypernetworks")
     return Tag(
         name.strip(), _number(named.get("unet", placed[1] if len(placed) > 1 else ""), clip), clip
     )

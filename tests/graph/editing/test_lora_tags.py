@@ -25,7 +25,10 @@ def graph():
 def made(graph, text, prompt="positive"):
     """The graph after the step, which can be undone; and the node that applies the files."""
     graph = with_text(graph, text, prompt)
-    files = [f"{name}.safetensors" for name in ("mane", "hat", "tail")]
+    files = {
+        "loras": [f"{name}.safetensors" for name in ("mane", "hat", "tail")],
+        "hypernetworks": ["mane.pt", "tail.pt"],
+    }
     found = apply_tags(graph, CATALOG, prompt, files, lambda source: (8, len(source)))
     after, undo = Compound(found.edits).apply(graph)
     assert undo.apply(after)[0] == graph
@@ -47,6 +50,7 @@ def with_text(graph, text, prompt="positive"):
         ("<lora:mane:0.4:unet=0.9>", Tag("mane", 0.9, 0.4)),
         ("<lora:mane:often>", Tag("mane", 1, 1)),
         ("<lora:mane:1e9>", Tag("mane", 100, 100)),
+        ("<hypernet:mane:0.4>", Tag("mane", 0.4, 0.4, "hypernetworks")),
     ],
 )
 def test_strengths_as_a1111_reads_them(text, tag):
@@ -54,7 +58,7 @@ def test_strengths_as_a1111_reads_them(text, tag):
 
 
 def test_other_networks_and_words_are_no_loras():
-    assert tags("a <hypernet:mane:1> b < lora:x:1> <lora:> <3 a > b") == []
+    assert tags("a <other:mane:1> b < lora:x:1> <lora:> <3 a > b") == []
 
 
 def test_those_in_a_comment_are_left_alone():
@@ -117,6 +121,26 @@ def test_a_stack_that_is_there_takes_what_another_prompt_has(graph):
     assert after.nodes.keys() == graph.nodes.keys()
 
 
+def test_hypernetworks_become_nodes_behind_each_other(graph):
+    after, first = made(graph, "a <hypernet:mane:0.5>, pony <hypernet:tail>")
+    assert after.nodes["positive"].params["text"] == "a, pony"
+    assert first.type == "core.apply_hypernetwork"
+    assert (first.params["file"], first.params["strength"]) == ("mane.pt", 0.5)
+    assert first.inputs == {"model": Link("checkpoint", "model")}
+    last = after.nodes[after.nodes["sampler"].inputs["model"].source]
+    assert (last.params["file"], last.params["strength"]) == ("tail.pt", 1.0)
+    assert last.inputs == {"model": Link(first.id, "model")}
+
+
+def test_a_hypernetwork_stands_behind_the_loras(graph):
+    after, lora = made(graph, "<hypernet:mane:0.5> a pony <lora:hat:1>")
+    assert lora.type == "core.apply_lora"
+    last = after.nodes[after.nodes["sampler"].inputs["model"].source]
+    assert last.type == "core.apply_hypernetwork"
+    assert last.inputs == {"model": Link(lora.id, "model")}
+    assert after.nodes["positive"].inputs["clip"] == Link(lora.id, "clip")
+
+
 def test_another_lora_before_it_stays(graph):
     graph, first = made(graph, "a <lora:mane:1>")
     after, second = made(graph, "b <lora:hat:1>")
@@ -164,7 +188,7 @@ def test_tags_of_files_that_are_not_there_cost_no_look_at_each(graph):
         asked, taken = with_text(graph, text), []
         for _ in range(3):
             began = process_time()
-            assert apply_tags(asked, CATALOG, "positive", files)
+            assert apply_tags(asked, CATALOG, "positive", {"loras": files})
             taken.append(process_time() - began)
         return min(taken)
 
@@ -174,7 +198,7 @@ def test_tags_of_files_that_are_not_there_cost_no_look_at_each(graph):
 
 def test_nothing_to_do(graph):
     def asked(graph):
-        return apply_tags(graph, CATALOG, "positive", [])
+        return apply_tags(graph, CATALOG, "positive", {})
 
     assert asked(with_text(graph, "a pony")) is None
     cut = Node("positive", "core.encode_prompt", params={"text": "<lora:x:1>"})
