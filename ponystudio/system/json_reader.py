@@ -20,15 +20,22 @@ class JsonLimit(ValueError):
     """There is too much in a JSON text; says of what."""
 
 
-def read_json(text: str | bytes, *, names: int = MOST_NAMES, **hooks: Callable[[Any], Any]) -> Any:
-    """The value of a JSON text, of so many names at most; `hooks` are those of `json.loads`.
+def read_json(
+    text: str | bytes,
+    *,
+    names: int = MOST_NAMES,
+    containers: int = MOST_CONTAINERS,
+    **hooks: Callable[[Any], Any],
+) -> Any:
+    """The value of a JSON text, of so many names, and lists and objects, at most; `hooks` are those
+    of `json.loads`. No other thread goes on meanwhile: 0.1 s for a million lists.
 
     Raises JsonLimit before reading what would fill the memory, else ValueError for what is no JSON.
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     for count, most, what in (
-        (text.count("[") + text.count("{"), MOST_CONTAINERS, "lists and objects"),
+        (text.count("[") + text.count("{"), containers, "lists and objects"),
         (text.count(","), MOST_VALUES, "values"),
         (text.count(":"), names, "names"),
     ):

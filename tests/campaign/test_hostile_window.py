@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 
 import psutil
@@ -32,7 +34,7 @@ class Heartbeat:
     with which file."""
 
     def __init__(self) -> None:
-        self.longest: list[tuple[float, float, str]] = [(0.0, 0.0, "")]
+        self.gaps: list[tuple[float, float, str]] = [(0.0, 0.0, "")]
         self.doing = ""
         self._last, self._worked = time.perf_counter(), time.thread_time()
         self._timer = QTimer(interval=BEAT)
@@ -45,14 +47,18 @@ class Heartbeat:
 
     def _beat(self) -> None:
         now, worked = time.perf_counter(), time.thread_time()
-        self.longest.append((now - self._last, worked - self._worked, self.doing))
-        self.longest = sorted(self.longest, reverse=True)[:20]
+        if now - self._last > GAP / 4:
+            self.gaps.append((now - self._last, worked - self._worked, self.doing))
         self._last, self._worked = now, worked
 
 
 @contextmanager
 def watched() -> Iterator[Heartbeat]:
-    """Everything within leaves the window alive and the process small."""
+    """Everything within leaves the window alive and the process small.
+
+    Gaps are judged by the clock; where others have the cores, by the processor's time of the
+    window's thread, which does not see what another thread holds up.
+    """
     process = psutil.Process()
     gc.collect()
     before, heart = process.memory_info().rss, Heartbeat()
@@ -60,14 +66,17 @@ def watched() -> Iterator[Heartbeat]:
     heart.stop()
     gc.collect()
     grown = process.memory_info().rss - before
-    gaps = [
-        f"{doing}: {gap * 1000:.0f} ms, of the processor {worked * 1000:.0f}"
-        for gap, worked, doing in heart.longest
-    ]
-    print(f"longest gap {gaps[0]}; {grown >> 20} MB more")
-    slow = [text for text, (gap, *_) in zip(gaps, heart.longest, strict=True) if gap > GAP]
-    assert not slow, "\n".join(slow)
+    load = psutil.getloadavg()[0]
+    print(f"longest gap {_told(max(heart.gaps))}, {grown >> 20} MB more, load {load:.1f}")
+    print(f"most work {_told(max(heart.gaps, key=itemgetter(1)))}")
+    judged = itemgetter(1 if load > (os.cpu_count() or 1) else 0)
+    slow = sorted((gap for gap in heart.gaps if judged(gap) > GAP), key=judged, reverse=True)
+    assert not slow, "\n".join(map(_told, slow[:20]))
     assert grown < GROWTH, f"{grown >> 20} MB more"
+
+
+def _told(gap: tuple[float, float, str]) -> str:
+    return f"{gap[0] * 1000:.0f} ms, of the processor {gap[1] * 1000:.0f} ms: {gap[2]}"
 
 
 @pytest.fixture

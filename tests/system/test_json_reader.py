@@ -40,6 +40,12 @@ def test_what_would_fill_the_memory_is_refused_before(text, said):
     assert process_time() - began < 2
 
 
+def test_a_reader_may_bear_fewer_lists():
+    assert read_json("[[], {}]", containers=3)
+    with pytest.raises(JsonLimit, match="lists and objects"):
+        read_json("[[], {}]", containers=2)
+
+
 def test_a_reader_may_bear_fewer_names():
     assert read_json('{"a": {"b": 1}}', names=2)
     with pytest.raises(JsonLimit, match="names"):

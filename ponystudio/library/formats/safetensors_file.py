@@ -23,9 +23,9 @@ from ponystudio.library.formats.tensor_info import (
 from ponystudio.system.json_reader import JsonLimit, read_json
 
 LONGEST_HEADER = 100_000_000
-# The largest models have some thousands of tensors, of four names each; a log of training has some
-# hundred thousand.
-MOST_NAMES = 1_000_000
+# The largest models have some thousands of tensors, of four names and three lists and objects each;
+# a log of training has some hundred thousand names.
+MOST_NAMES, MOST_CONTAINERS = 1_000_000, 500_000
 MOST_METADATA = 10_000
 METADATA = "__metadata__"
 
@@ -50,7 +50,9 @@ def read_header(data: memoryview, where: str) -> tuple[dict[str, TensorInfo], di
         )
     text = bytes(data[8:body])
     try:
-        header = read_json(text, names=MOST_NAMES, object_pairs_hook=_no_duplicates)
+        header = read_json(
+            text, names=MOST_NAMES, containers=MOST_CONTAINERS, object_pairs_hook=_no_duplicates
+        )
     except _Duplicate as error:
         raise DamagedFile(f"The header names {error.args[0]!r} twice.", where=where) from None
     except JsonLimit as error:
