@@ -16,7 +16,7 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -82,15 +82,20 @@ def _metadata(n: int) -> bytes:
     return hostile.safetensors({"__metadata__": said, "a": hostile.entry()}, bytes(16))
 
 
+def _dictionary(keys: Iterable[object]) -> bytes:
+    """One that nobody has to make first, which colliding keys would draw out."""
+    items = b"".join(pickle.dumps(key, 2)[2:-1] + b"K\0" for key in keys)
+    return p.pickle_of(b"}(" + items + b"u")
+
+
 def _tuple_keys(n: int) -> bytes:
     """A dictionary whose keys are tuples that all have the same hash."""
-    keys = [tuple(-1 if i >> bit & 1 else -2 for bit in range(20)) for i in range(n)]
-    return pickle.dumps(dict.fromkeys(keys, 0), 2)
+    return _dictionary(tuple(-1 if i >> bit & 1 else -2 for bit in range(20)) for i in range(n))
 
 
 def _number_keys(n: int) -> bytes:
     """Multiples of the modulus of Python's hash of numbers collide."""
-    return pickle.dumps(dict.fromkeys((i * (2**61 - 1) for i in range(n)), 0), 2)
+    return _dictionary(i * (2**61 - 1) for i in range(n))
 
 
 def _archive(n: int) -> bytes:
