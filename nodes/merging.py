@@ -19,6 +19,8 @@ from ponystudio.api import (
     Label,
     Merge,
     Model,
+    Modifier,
+    Predicts,
     Range,
     Recipe,
     Text,
@@ -36,7 +38,14 @@ from ponystudio.errors import MismatchedValues
 from ponystudio.library.recognition.recognise import recognise
 
 SHARES = ("first", "second")
-NOUNS = {"eps": "noise", "v": "velocity", "flow": "flow"}
+NOUNS = {
+    "eps": "noise",
+    "v": "velocity",
+    "flow": "flow",
+    "x0": "the picture",
+    "lcm": "noise as LCM has it",
+    "edm": "as EDM does",
+}
 NOUN_OF = {"model": "model", "clip": "text encoder", "vae": "VAE"}
 PRECISIONS = ("as stored", "fp16", "bf16", "fp32")
 Ratio = Annotated[float, Range(-10, 10, soft=(0, 1), step=0.05)]
@@ -188,12 +197,17 @@ def merge_clips(
 def _merged(
     model: Model, other: Model, how: str, ratios: tuple[tuple[str, str, float], ...], ctx: Context
 ) -> Model:
-    if other.modifiers:
+    if any(not isinstance(modifier, Predicts) for modifier in other.modifiers):
         ctx.note(
             f"What changes {Path(other.path).name} while it samples is no matter of its weights,"
             " and not merged."
         )
     return model.with_patch(Merge(replace(other, modifiers=()), how, ratios))
+
+
+def _in_header(modifier: Modifier) -> bool:
+    """Whether the header of a checkpoint has words for it."""
+    return isinstance(modifier, Predicts) and modifier.answer in ("eps", "v")
 
 
 def _flat(ratio: float) -> tuple[tuple[str, str, float], ...]:
@@ -213,6 +227,10 @@ def _check_predictions(first: Model, second: Model, socket: str = "other") -> No
 
 
 def _predicts(model: Model) -> tuple[str, bool]:
+    """What it predicts, and whether it was trained down to no signal."""
+    for modifier in model.modifiers:
+        if isinstance(modifier, Predicts):
+            return modifier.answer, modifier.zsnr
     return predicts(recognise(Path(model.path)), dict(model.options))
 
 
@@ -290,7 +308,7 @@ def save_checkpoint(
             description=description,
             merged_from=names if len(names) > 1 else (),
         )
-        if model and model.modifiers:
+        if model and any(not _in_header(modifier) for modifier in model.modifiers):
             ctx.note(
                 "What changes the model while it samples is no matter of its weights, and not"
                 " saved."

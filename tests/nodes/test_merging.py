@@ -15,7 +15,7 @@ from helpers.core_graphs import checkpoint, core, picture
 from helpers.mixtures import UNET, mixed
 from helpers.node_context import FakeContext
 from helpers.seed_models import hints, state
-from ponystudio.api import Clip, Merge, Model, Patch
+from ponystudio.api import Clip, Merge, Model, Patch, Predicts, Rescaled
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.diffusion.loading.part_weights import mix
 from ponystudio.engine.cache.result_codec import decode, encode
@@ -244,9 +244,23 @@ class TestRefusals:
             merging.add_models(
                 *(models(name, folder)[0] for name in ("sd3", "sd3.5")), ctx=FakeContext()
             )
-        velocity = Model(b.path, b.content, "sd1", options=(("prediction", "v"),))
-        with pytest.raises(MismatchedValues, match="first model predicts noise and the second vel"):
-            merging.merge_models(a, velocity, ctx=FakeContext())
+        chosen = Model(b.path, b.content, "sd1", options=(("prediction", "v"),))
+        for velocity in (chosen, b.with_modifier(Predicts("v"))):
+            with pytest.raises(MismatchedValues, match="first model predicts noise and the second"):
+                merging.merge_models(a, velocity, ctx=FakeContext())
+
+    def test_what_does_not_concern_weights_is_told(self, folder):
+        a, b = models("sd1", folder)
+        ctx = FakeContext()
+        merged = merging.merge_models(
+            a.with_modifier(Rescaled(0.5)), b.with_modifier(Rescaled(0.7)), ctx=ctx
+        )
+        assert merged.modifiers == (Rescaled(0.5),)
+        assert merged.patches[0].other == b
+        assert ctx.notes == [
+            "What changes sd1 B.safetensors while it samples is no matter of its weights, and not"
+            " merged."
+        ]
 
 
 class TestGraphs:

@@ -114,6 +114,8 @@ def _pairs_in(line: str) -> Iterator[tuple[str, str]]:
 _LORA: Mapping[str, Any] = {"file": "", "strength": 1.0, "clip_strength": 1.0}
 
 
+# Nodes that mix the models that lead into them.
+_MERGES = ("core.merge_models", "core.add_models", "core.add_difference", "core.subtract_models")
 # Nodes that sample; and, for a run by parts, the socket and the nodes behind it that say what the
 # others say themselves.
 _RUNS = ("core.sample", "core.sample_steps", "core.sample_custom")
@@ -195,6 +197,13 @@ class _Reader:
     def prompt(self, run: Node, side: str) -> Node | None:
         return self.first(self.guide(run), side, "core.encode_prompt")
 
+    def checkpoints(self, run: Node) -> list[str]:
+        """The files of a run's model: of a merge all that are in it, else the nearest."""
+        sources = list(self.upstream(self.guide(run), "model"))
+        files = [self.value(s, "file") for s in sources if s.type == "core.load_checkpoint"]
+        files = list(dict.fromkeys(file for file in files if file))
+        return files if any(s.type in _MERGES for s in sources) else files[:1]
+
     def loras(self, run: Node) -> list[_Lora]:
         """In the order in which they were added."""
         found: list[_Lora] = []
@@ -217,9 +226,9 @@ def _pairs(
     """What stands in the last line, without what is not known."""
     first, last = runs[0], runs[-1]
     canvas = reader.first(first, "latent", "core.empty_latent")
-    checkpoint = reader.value(
-        reader.first(reader.guide(first), "model", "core.load_checkpoint"), "file"
-    )
+    checkpoints = reader.checkpoints(first)
+    # A merge is no file, so it has no hash.
+    model_hash = hashes.get(checkpoints[0], "")[:10] if len(checkpoints) == 1 else None
     vae = reader.value(reader.first(reader.graph.nodes.get(node), "", "core.load_vae"), "file")
     loras = [lora.file for lora in reader.loras(first)]
     positive = reader.prompt(first, "positive")
@@ -236,8 +245,8 @@ def _pairs(
         "CFG scale": reader.said(first, "cfg"),
         "Seed": reader.said(first, "seed"),
         "Size": f"{width}x{height}",
-        "Model hash": hashes.get(checkpoint, "")[:10] if checkpoint else None,
-        "Model": checkpoint and _stem(checkpoint),
+        "Model hash": model_hash,
+        "Model": " + ".join(map(_stem, checkpoints)),
         "VAE hash": hashes.get(vae, "")[:10] if vae else None,
         "VAE": vae and PurePosixPath(vae).name,
         "Denoising strength": strength if strength < 1 else None,

@@ -76,6 +76,10 @@ def _shipped_texts() -> dict[str, tuple[str, str]]:
             tr("Two styles"),
             tr("One seed, two prompts: what the words change."),
         ),
+        "merge": (
+            tr("Merge models"),
+            tr("Two models compared, mixed and tried; save what comes of it when it is good."),
+        ),
         "pony-v7": (
             tr("Pony V7"),
             tr("Tags and sentences for Pony Diffusion V7, which you bring as a folder."),

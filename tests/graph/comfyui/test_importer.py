@@ -237,3 +237,37 @@ def test_what_the_mappings_name_is_there():
             declared = {name for name, _, _ in signature.inputs}
             assert declared <= {*how.inputs, *how.without}, theirs
             assert len(how.outputs) in (0, len(signature.outputs)), theirs
+
+
+@pytest.mark.parametrize(
+    ("type", "ratios", "blocks"),
+    [
+        (
+            "ModelMergeBlocks",
+            {"input": 1.0, "middle": 0.5, "out": 0.25},
+            "middle: 0.5\nout: 0.25",
+        ),
+        (
+            "ModelMergeSD1",
+            {"time_embed.": 0.5, "label_emb.": 1.0, "input_blocks.0.": 0.5, "out.": 0.0},
+            "out.: 0",
+        ),
+    ],
+)
+def test_a_merge_by_blocks_and_what_saves_it(type, ratios, blocks):
+    models = {"model1": ["1", 0], "model2": ["2", 0]}
+    merge = import_document(
+        prompt(
+            n1=("CheckpointLoaderSimple", {"ckpt_name": "a.safetensors"}),
+            n2=("CheckpointLoaderSimple", {"ckpt_name": "b.safetensors"}),
+            n3=(type, {**models, **ratios}),
+            n4=("ModelSave", {"model": ["3", 0], "filename_prefix": "merges/ab"}),
+        )
+    ).graph
+    found = merge.nodes["merge_models_3"]
+    assert found.params["ratio"] == next(iter(ratios.values()))
+    assert (found.params["share"], found.params["blocks"]) == ("first", blocks)
+    assert vars_of(found.inputs["other"]) == ("load_checkpoint_2", "model")
+    saved = merge.nodes["save_checkpoint_4"]
+    assert saved.params["prefix"] == "merges/ab"
+    assert list(saved.inputs) == ["model"]

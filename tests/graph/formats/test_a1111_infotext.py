@@ -257,3 +257,18 @@ def test_a_text_written_by_a1111() -> None:
     assert (fields["Steps"], fields["Sampler"], fields["Seed"]) == ("15", "UniPC", "235284042")
     assert (fields["Size-1"], fields["Size-2"]) == ("512", "400")
     assert fields["Model hash"] == "c0d1994c73"
+
+
+def test_a_merge_names_its_models_and_has_no_hash() -> None:
+    other = Node("other", "core.load_checkpoint", params={"file": "anime.safetensors"})
+    links = {"model": Link("ckpt", "model"), "other": Link("other", "model")}
+    merge = Node("merge", "core.merge_models", inputs=links)
+    prompts = (prompt("positive", "a pony"), prompt("negative", ""))
+    graph = Graph.of(
+        *(CHECKPOINT, other, merge, EMPTY, *prompts),
+        *(sampler("sampler", "canvas", model="merge"), *finish("sampler")),
+    )
+    hashes = {"sub/pony.v1.safetensors": HASH, "anime.safetensors": HASH}
+    said = parse(infotext(graph, "save", size=(512, 640), hashes=hashes))
+    assert said["Model"] == "pony.v1 + anime"
+    assert "Model hash" not in said

@@ -1,12 +1,16 @@
-"""Models and text encoders put together."""
+"""Models and text encoders put together, and saved."""
 
 from __future__ import annotations
 
-from ponystudio.graph.comfyui.mapping import Builder, Mapped, NodeMapping, Outputs
-from ponystudio.graph.comfyui.source_graph import SourceNode
+from ponystudio.graph.comfyui.mapping import Builder, Mapped, MappedOutput, NodeMapping, Outputs
+from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
+from ponystudio.graph.model import Link
 
 _MODELS = {"model1": "model", "model2": "other"}
 _CLIPS = {"clip1": "clip", "clip2": "other"}
+# Ratios of what is not merged, or not there: tables of positions, and of Stable Diffusion 1 the
+# embedding of labels.
+_NOTHING = ("pos_embed.", "label_emb.")
 
 
 def save(node: SourceNode, builder: Builder) -> Outputs:
@@ -18,6 +22,26 @@ def save(node: SourceNode, builder: Builder) -> Outputs:
     return []
 
 
+def by_blocks(node: SourceNode, builder: Builder) -> Outputs | None:
+    """A merge with a ratio for each beginning of names; what has none takes the first ratio."""
+    ratios = {name: value for name, value in node.inputs.items() if name not in _MODELS}
+    if any(isinstance(value, Wire) for value in ratios.values()):
+        builder.tell(node, "its ratios come from wires, and cannot be told")
+        return None
+    first = next(iter(ratios.values()), 1.0)
+    kept = [name for name in ratios if ratios[name] != first]
+    # Of these families SDXL alone has labels.
+    skipped = _NOTHING[:1] if node.type == "ModelMergeSDXL" else _NOTHING
+    params = {
+        "ratio": first,
+        "share": "first",
+        "curve": "flat",
+        "blocks": "\n".join(f"{name}: {ratios[name]:g}" for name in kept if name not in skipped),
+    }
+    links = {ours: builder.link(node.inputs.get(theirs)) for theirs, ours in _MODELS.items()}
+    return [MappedOutput(Link(builder.add(node, "core.merge_models", params, links), "model"))]
+
+
 MAPPINGS: dict[str, NodeMapping] = {
     **dict.fromkeys(("CheckpointSave", "ModelSave", "CLIPSave", "VAESave"), save),
     "ModelMergeSimple": Mapped(
@@ -25,6 +49,13 @@ MAPPINGS: dict[str, NodeMapping] = {
         {**_MODELS, "ratio": "ratio"},
         ("model",),
         fixed={"share": "first", "curve": "flat", "blocks": ""},
+    ),
+    **dict.fromkeys(
+        (
+            *("ModelMergeBlocks", "ModelMergeSD1", "ModelMergeSDXL", "ModelMergeSD3_2B"),
+            *("ModelMergeSD35_Large", "ModelMergeFlux1", "ModelMergeAuraflow"),
+        ),
+        by_blocks,
     ),
     "ModelMergeAdd": Mapped("core.add_models", _MODELS, ("model",), fixed={"multiplier": 1.0}),
     "ModelMergeSubtract": Mapped(
