@@ -13,6 +13,7 @@ from ponystudio.errors import UsageError, shortened
 from ponystudio.library.file_checks import SMALL
 from ponystudio.library.formats.content_id import hashes
 from ponystudio.library.formats.number_check import check_numbers
+from ponystudio.library.recognition.few_steps import few_steps
 from ponystudio.library.recognition.model_file import ModelFile, Part, check_usable
 from ponystudio.library.recognition.recognise import recognise
 
@@ -71,6 +72,11 @@ def _overview(model: ModelFile, sums: Mapping[str, str]) -> Iterator[str]:
     yield f"kind        {model.kind}"
     if model.family:
         yield f"family      {model.family}"
+    if few := few_steps(model):
+        yield (
+            f"few steps   {few.method}, as {few.why}: {few.steps} steps, {few.sampler},"
+            f" {few.scheduler}, guidance {few.cfg:g}"
+        )
     if model.prediction:
         yield f"prediction  {model.prediction}{', zero terminal SNR' if model.zsnr else ''}"
     for title, rows in (

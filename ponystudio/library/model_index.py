@@ -30,7 +30,7 @@ from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.recognition.model_file import ModelFile, Part
 from ponystudio.library.recognition.recognise import recognise
 
-VERSION = 3  # of what is kept, and of what recognition finds
+VERSION = 4  # of what is kept, and of what recognition finds
 PATIENCE = 10.0  # seconds to wait for another process that writes
 # A smaller file is read again as soon as its hash is looked up.
 WORTH_KEEPING = 8 << 20

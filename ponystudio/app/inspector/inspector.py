@@ -40,8 +40,8 @@ class Inspector(QFrame):
     """Tells of a node or of the graph; `problem_key` gives the keys that walk through problems.
 
     `run_requested`, `bypass_requested`, `help_requested`, `loras_requested` (its `<lora:…>` are to
-    be nodes) and `node_requested` (it is to be shown) carry a node's id, `words_chosen` a node, and
-    from where to where in its prompt.
+    be nodes), `offer_taken` (what its card offers is to be) and `node_requested` (it is to be
+    shown) carry a node's id, `words_chosen` a node, and from where to where in its prompt.
     """
 
     run_requested = Signal(str)
@@ -49,6 +49,7 @@ class Inspector(QFrame):
     node_requested = Signal(str)
     help_requested = Signal(str)
     loras_requested = Signal(str)
+    offer_taken = Signal(str)
     words_chosen = Signal(str, int, int)
 
     def __init__(
@@ -156,6 +157,11 @@ class Inspector(QFrame):
             box.addWidget(problem_card(problem))
         if not problems or state.phase in ("running", "waiting"):
             box.addWidget(state_card(node, spec, state))
+        if state.offer:
+            box.addWidget(label(state.offer.text, "body", "text2"))
+            take = PaintedButton("plain", state.offer.button, "check")
+            take.clicked.connect(lambda: self.offer_taken.emit(id))
+            box.addWidget(take, 0, Qt.AlignmentFlag.AlignLeft)
         prompt = _prompt(document, node, spec)
         count = self._counts.get(prompt, "inspector") if prompt else None
         for note in dict.fromkeys((*state.notes, *(count.notes if count else ()))):

@@ -59,6 +59,11 @@ class CanvasRequests(QObject):
             page.view.show_node(node)
             page.view.field_host.write(prompt, start, end)
 
+    def take_offer(self, node: str) -> None:
+        """Set what the card of a node offers."""
+        if page := self._pages.current:
+            page.offers.accept(node)
+
     def make_loras(self, node: str) -> None:
         """Put the nodes that apply them in the place of the `<lora:…>` and `<hypernet:…>` of a
         prompt."""

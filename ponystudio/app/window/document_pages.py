@@ -13,6 +13,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from ponystudio.app.window.drop_handler import DropHandler
+from ponystudio.app.window.few_step_offers import FewStepOffers
 from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view import camera_view
@@ -59,6 +60,7 @@ class DocumentPage(QWidget):
         self.scene = GraphScene(document, self.services, self)
         self.view = GraphView(self.scene)
         self.commands = CanvasCommands(self.view, keys_of)
+        self.offers = FewStepOffers(document, self.services, self)
         self._fitted = False
         self.is_drawn = False
         FirstPaint(self.view.viewport()).seen.connect(self._note_drawn)
@@ -114,6 +116,7 @@ class DocumentPage(QWidget):
         self.scene.focus_changed.connect(lambda _: self.selection_changed.emit())
         self.scene.run_to_requested.connect(lambda node: self._runner.run_to(self.document, node))
         self.scene.remedy_requested.connect(self._remedy)
+        self.scene.offer_answered.connect(self._answer)
         self.scene.picture_activated.connect(self.picture_requested)
         self.commands.gestures.dropped.connect(self._dropped)
         self.document.changed.connect(lambda _: self._graph_changed())
@@ -124,6 +127,9 @@ class DocumentPage(QWidget):
             self.view.setFocus()  # what is made here has the keyboard, not where it came from
             pointer = self.view.viewport().mapToGlobal(self.view.from_scene(at).toPoint())
             self._drops.drop(mime, self.document, at, pointer)
+
+    def _answer(self, node: str, taken: bool) -> None:
+        self.offers.accept(node) if taken else self.offers.dismiss(node)
 
     def _remedy(self, node: str, problem: Problem, which: str) -> None:
         socket = problem.socket.split("[")[0].split(".")[0]

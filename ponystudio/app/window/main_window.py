@@ -281,6 +281,7 @@ class MainWindow(QMainWindow):
         inspector.help_requested.connect(requests.help_on)
         inspector.words_chosen.connect(requests.select_words)
         inspector.loras_requested.connect(requests.make_loras)
+        inspector.offer_taken.connect(requests.take_offer)
 
     def _connect_settings(self) -> None:
         settings = self.settings

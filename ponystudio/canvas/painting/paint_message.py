@@ -1,4 +1,4 @@
-"""How the card that hangs below a failed node looks."""
+"""How the card that hangs below a node looks: what failed, or what is offered."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def paint(painter: QPainter, node: str, message: Message, brush: PaintContext) -
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(brush.color("shadow"))
     painter.drawRoundedRect(size.translated(0, metrics.SHADOW), 8, 8)
-    painter.setPen(QPen(brush.color("err"), 1))
-    painter.setBrush(brush.color("errbg"))
+    edge, ground = ("err", "errbg") if message.tone == "err" else ("accent", "card")
+    painter.setPen(QPen(brush.color(edge), 1))
+    painter.setBrush(brush.color(ground))
     painter.drawRoundedRect(size, 8, 8)
-    _paint_tip(painter, brush)
+    _paint_tip(painter, edge, ground, brush)
     y = PAD + TITLE_LINE / 2
     painter.setPen(brush.color("text"))
     for line in message.title:
@@ -42,12 +43,12 @@ def paint(painter: QPainter, node: str, message: Message, brush: PaintContext) -
     painter.translate(-message.rect.topLeft())
 
 
-def _paint_tip(painter: QPainter, brush: PaintContext) -> None:
+def _paint_tip(painter: QPainter, edge: str, ground: str, brush: PaintContext) -> None:
     """The small triangle that points at the card."""
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(brush.color("errbg"))
+    painter.setBrush(brush.color(ground))
     painter.drawPolygon(QPolygonF([QPointF(28, 1), QPointF(37, -8), QPointF(46, 1)]))
-    painter.setPen(QPen(brush.color("err"), 1))
+    painter.setPen(QPen(brush.color(edge), 1))
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.drawPolyline(QPolygonF([QPointF(28, 0), QPointF(37, -8.5), QPointF(46, 0)]))
 

@@ -1,4 +1,4 @@
-"""The card below a failed node, laid out: what happened, and what to press to mend it."""
+"""The card below a node, laid out: what happened and what mends it, or what is offered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Node
 from ponystudio.graph.topology import bypass_input
 from ponystudio.qt.i18n import tr
-from ponystudio.studio.documents.editable_graph import Problem
+from ponystudio.studio.documents.editable_graph import Offer, Problem
 from ponystudio.widgets import metrics, text_layout
 
 PAD = 12.0
@@ -33,7 +33,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Message:
-    """The layout of a message; `rect` in scene px."""
+    """The layout of a message; `rect` in scene px. `tone`: "err" or "info"."""
 
     rect: QRectF
     title: tuple[str, ...]
@@ -41,6 +41,7 @@ class Message:
     details: tuple[str, ...]
     details_top: float
     buttons: tuple[Button, ...]
+    tone: str = "err"
 
     def button_at(self, pos: QPointF) -> str:
         local = pos - self.rect.topLeft()
@@ -86,6 +87,25 @@ def layout(
         y += len(details) * LINE + 8
     rect = QRectF(card.left(), card.bottom() + metrics.MESSAGE_GAP, width, y)
     return Message(rect, title, lines, details, foot + 22 + 8, tuple(buttons))
+
+
+def layout_offer(card: QRectF, offer: Offer) -> Message:
+    """What hangs below a card (scene px) that offers values."""
+    width = max(_WIDTH, card.width())
+    room = int(width - 2 * PAD)
+    title = text_layout.wrapped(offer.title, "title", room)
+    lines = text_layout.wrapped(offer.text, "body", room)
+    y = PAD + len(title) * TITLE_LINE + 4 + len(lines) * LINE + 10
+    wide = min(text_layout.width(offer.button, "group") + 20, width - 2 * PAD)
+    accept = Button("accept", offer.button, "primary", "", QRectF(PAD, y, wide, _BUTTON))
+    no = tr("Not here")
+    x, wide = PAD + wide + 8, text_layout.width(no, "group") + 20
+    if x + wide > width - PAD:
+        x, y = PAD, y + _BUTTON + 6
+    dismiss = Button("dismiss", no, "plain", "", QRectF(x, y, wide, _BUTTON))
+    y += _BUTTON + PAD
+    rect = QRectF(card.left(), card.bottom() + metrics.MESSAGE_GAP, width, y)
+    return Message(rect, title, lines, (), y, (accept, dismiss), "info")
 
 
 _FILES = frozenset({"MissingFile", "WrongKind", "UnknownModel", "UnsupportedModel"})

@@ -23,14 +23,15 @@ class GraphScene(QGraphicsScene):
     """`store` holds the items, `sync` keeps them true to the document. Besides, what lies over
     them: hover, focus, the wire in hand.
 
-    `remedy_requested` (node, Problem, which button); `more_requested` (node, scene position of the
-    button).
+    `remedy_requested` (node, Problem, which button); `offer_answered` (node, whether it is taken);
+    `more_requested` (node, scene position of the button).
     """
 
     focus_changed = Signal(object)
     drag_changed = Signal()
     overlay_changed = Signal()
     remedy_requested = Signal(str, object, str)
+    offer_answered = Signal(str, bool)
     run_to_requested = Signal(str)
     tokens_requested = Signal(str)
     loras_requested = Signal(str)

@@ -373,7 +373,7 @@ class SceneSync(QObject):
         return place is None
 
     def _hang_message(self, item: NodeItem) -> None:
-        """Lay out what hangs below a failed card, or take it away."""
+        """Lay out what hangs below a card that failed, or that offers values, or take it away."""
         state, old = item.state, item.message
         if old is not None:
             self._store.damage(old.rect.adjusted(-4, -14, 4, 8))
@@ -383,6 +383,8 @@ class SceneSync(QObject):
             item.message = message_layout.layout(
                 item.node, item.spec, item.rect, state.problem, is_open
             )
+        elif state.offer and not item.layout.collapsed:
+            item.message = message_layout.layout_offer(item.rect, state.offer)
         if old is not item.message:
             self._index_node(item)
 

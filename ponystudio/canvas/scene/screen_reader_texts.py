@@ -129,5 +129,7 @@ def _status_tip(scene: GraphScene, item: NodeItem) -> str:
     problems = [state.problem] if state.problem and state.phase == "failed" else []
     for problem in (*problems, *state.faults):
         lines += [part for part in (problem.what, problem.remedy) if part and part not in lines]
+    if state.offer:
+        lines += [state.offer.title, state.offer.text]
     lines += [f"{name}: {what}" for name, what in state.outputs]
     return "\n".join(dict.fromkeys((*lines, *state.notes)))

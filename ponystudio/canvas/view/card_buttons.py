@@ -65,7 +65,10 @@ class CardButtons(EventHandler):
             self.press_message(hit.node, hit.button)
 
     def press_message(self, node: str, button: str) -> None:
-        """Do what a button of a failed node's message says, or ask for it."""
+        """Do what a button of a node's message says, or ask for it."""
+        if button in ("accept", "dismiss"):
+            self._scene.offer_answered.emit(node, button == "accept")
+            return
         problem = self._scene.document.states[node].problem
         if problem is None:
             return

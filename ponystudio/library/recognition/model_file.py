@@ -36,7 +36,9 @@ class ModelFile:
     has channels, 4 or 16; 9 or 96 for inpainting, 8 for pix2pix, 32 for control pictures, 0 without
     one. `guided`: it takes in guidance too. `largest`: pixels a side that its grid of positions
     reaches; 0: there is none. `pictured`: how wide the features of a picture are that the denoiser
-    is told (unCLIP); 0 for none. `parts`: model, clip, vae, vision, gligen, ema (averaged weights).
+    is told (unCLIP); 0 for none. `distilled`: the method by which it was distilled to few steps,
+    where layers or settings of its own say so (few_steps.py knows others by name). `parts`: model,
+    clip, vae, vision, gligen, ema (averaged weights).
     `control`: what it steers models by. `config`: what the file says of itself that shapes cannot
     tell. `why`: one line a decision. `refused`: why it is of no use though it is known what it is,
     and `remedy`.
@@ -50,6 +52,7 @@ class ModelFile:
     zsnr: bool = False
     input_channels: int = 0
     guided: bool = False
+    distilled: str = ""
     largest: int = 0
     pictured: int = 0
     parts: Mapping[str, Part] = field(default_factory=dict)

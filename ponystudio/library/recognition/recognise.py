@@ -24,6 +24,7 @@ from ponystudio.library.recognition.denoiser_signatures import (
     denoiser,
     gligen_family,
 )
+from ponystudio.library.recognition.few_steps import distilled
 from ponystudio.library.recognition.model_file import ModelFile, Part, check_kind
 from ponystudio.library.recognition.prediction import prediction
 from ponystudio.system.json_reader import read_json
@@ -260,6 +261,7 @@ def _result(
         zsnr=found.zsnr,
         input_channels=denoiser.channels,
         guided=denoiser.guided,
+        distilled=distilled(file.tensors, scheduler),
         largest=denoiser.largest,
         pictured=denoiser.pictured,
         why=(*result.why, found.why, *denoiser.notes),

@@ -38,6 +38,17 @@ class Problem:
     details: str = ""
 
 
+@dataclass(frozen=True)
+class Offer:
+    """Values that a node could have: `title` and `text` say which and why, `button` what pressing
+    it does; `params` are pairs of names and values."""
+
+    title: str
+    text: str
+    button: str
+    params: tuple[tuple[str, Any], ...]
+
+
 class NodeState(msgspec.Struct, frozen=True):
     """`phase` is about the present or last run, `tier` and `reason` about the next one.
 
@@ -45,7 +56,7 @@ class NodeState(msgspec.Struct, frozen=True):
     node would run ("Seed changed"). `seconds` is how long it took when it last ran, `left` an
     estimate. `picture` is what it last showed, `live` that it is a preview of the present run,
     `stale` that it belongs to an earlier run. `problem` is a failure of the run, `faults` are what
-    the check of the graph finds.
+    the check of the graph finds, `offer` what its card offers.
     """
 
     phase: Phase = "rest"
@@ -61,6 +72,7 @@ class NodeState(msgspec.Struct, frozen=True):
     problem: Problem | None = None
     faults: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    offer: Offer | None = None
     outputs: tuple[tuple[str, str], ...] = ()
     """(name, summary) of what it gave, e.g. ("latent", "1×4×64×64, 64 KB")."""
 

@@ -20,6 +20,7 @@ from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.model_index import ModelIndex
 from ponystudio.library.recognition.control_signatures import ControlSignature
 from ponystudio.library.recognition.denoiser_signatures import PURPOSES
+from ponystudio.library.recognition.few_steps import few_steps
 from ponystudio.library.recognition.model_file import ACCEPTED, NOUNS, ModelFile, check_kind
 from ponystudio.library.recognition.model_notes import ModelNotes, said_of
 from ponystudio.library.recognition.recognise import recognise
@@ -72,6 +73,7 @@ class FileReader:
         fact = replace(
             fact, family=model.family, dtype=dtype_of(model), detail=_detail(model), sha256=sha256,
             thumb=sidecar_thumb(path, model.metadata), words=said_of(path, model.metadata).words,
+            few_steps=few_steps(model),
         )  # fmt: skip
         try:
             check_kind(model, kind)

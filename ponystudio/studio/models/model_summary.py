@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QImage
 
 from ponystudio.library.model_folders import PICTURES
 from ponystudio.qt.i18n import tr
+
+if TYPE_CHECKING:  # imported when the first file is looked into
+    from ponystudio.library.recognition.few_steps import FewSteps
 
 THUMB = 102  # px: 34 at the finest screen
 # Files of these kinds belong to a model of one family.
@@ -18,7 +22,8 @@ _FOLLOWING = {"loras", "controlnet", "embeddings", "hypernetworks"}
 @dataclass(frozen=True)
 class ModelSummary:
     """`problem` says why the file cannot serve, `short` in two or three words; `missing`: it is not
-    there. `sha256` is "" until it was asked for; `words` are what triggers a LoRA."""
+    there. `sha256` is "" until it was asked for; `words` are what triggers a LoRA;
+    `few_steps`: how a distilled model is sampled."""
 
     name: str
     path: Path | None = None
@@ -36,6 +41,7 @@ class ModelSummary:
     modified: float = 0.0
     sha256: str = ""
     words: tuple[str, ...] = ()
+    few_steps: FewSteps | None = None
 
     @property
     def title(self) -> str:

@@ -70,6 +70,7 @@ class NodeStateWriter:
                     picture=before.picture,
                     stale=before.picture is not None,
                     notes=before.notes,
+                    offer=before.offer,
                     outputs=before.outputs,
                 ),
             )
