@@ -6,7 +6,19 @@ that it leads to is looked at as if it were written there (`graph/topology.py`).
 
 from __future__ import annotations
 
-from ponystudio.api import Annotated, Context, Range, Seed, Text, node
+from typing import Any
+
+from ponystudio.api import (
+    Annotated,
+    Context,
+    Image,
+    Latent,
+    Mask,
+    Range,
+    Seed,
+    Text,
+    node,
+)
 
 Words = Annotated[str, Text(lines=4)]
 
@@ -126,16 +138,29 @@ def replace_text(*, text: Words = "", find: str = "", replace: str = "") -> str:
 
 
 @node(
-    "core.show_text",
-    title="Show text",
+    "core.show_value",
+    title="Show value",
     group="Utility",
     effects=True,
-    aliases=("ShowText|pysssss", "PreviewAny", "Preview Any", "Display text"),
+    aliases=("PreviewAny", "Preview Any", "ShowText|pysssss", "Show text", "Display Any"),
 )
-def show_text(text: str, *, ctx: Context) -> None:
-    """Say a text when the graph runs.
+def show_value(value: Any, *, ctx: Context) -> None:
+    """Say what comes along a wire: a text or a number as it is, of pictures how many and how large.
 
     Args:
-        text: For example of Palette as tags, or of Join texts.
+        value: Anything, such as the text of Palette as tags or of Join texts.
     """
-    ctx.note(text or "The text is empty.")
+    match value:
+        case bool():
+            said = "yes" if value else "no"
+        case Image(pixels=planes) | Mask(values=planes) | Latent(values=planes):
+            count, channels, height, width = planes.shape
+            kind, unit = {3: ("Image", "pixels"), 1: ("Mask", "pixels")}.get(
+                channels, (f"Latent of {channels} channels", "cells")
+            )
+            said = f"{kind}, {count} of {width}×{height} {unit}."
+        case str() | int() | float():
+            said = str(value) or "The text is empty."
+        case _:
+            said = f"{type(value).__name__}."
+    ctx.note(said)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+import torch
 
 from helpers.core_graphs import checkpoint, core, picture
 from helpers.node_context import FakeContext
+from ponystudio.api import Latent, Mask
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.errors import ParamChoice
@@ -22,7 +24,7 @@ from ponystudio_nodes.constants import (
     join_texts,
     replace_text,
     seed_constant,
-    show_text,
+    show_value,
     text_constant,
 )
 
@@ -46,10 +48,17 @@ def test_texts_of_texts() -> None:
     assert replace_text(text="a pony, a Pony", find="pony", replace="cat") == "a cat, a Pony"
     assert replace_text(text="a pony", find="", replace="x") == "a pony"
     assert replace_text(text="a, b", find=", ") == "ab"
+
+
+def test_values_are_shown_as_people_read_them() -> None:
     context = FakeContext()
-    show_text("seen", ctx=context)
-    show_text("", ctx=context)
-    assert context.notes == ["seen", "The text is empty."]
+    latent = Latent(torch.zeros(2, 16, 4, 5))
+    for value in ("seen", "", 7, 0.25, True, Mask(torch.zeros(1, 1, 2, 3)), latent):
+        show_value(value, ctx=context)
+    assert context.notes == [
+        "seen", "The text is empty.", "7", "0.25", "yes",
+        "Mask, 1 of 3×2 pixels.", "Latent of 16 channels, 2 of 5×4 cells.",
+    ]  # fmt: skip
 
 
 def wired(*nodes, **sampling):
