@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ponystudio.graph.comfyui.mapping import Builder, Mapped, MappedOutput, NodeMapping, Outputs
@@ -68,6 +69,21 @@ def encode_texts(node: SourceNode, builder: Builder) -> Outputs:
     return [MappedOutput(last)]
 
 
+def encode_for_refiner(node: SourceNode, builder: Builder) -> Outputs:
+    """A prompt, and what the refiner is told of the picture."""
+    words = {name: node.inputs[name] for name in ("text", "clip") if name in node.inputs}
+    (prompt,) = encode(replace(node, inputs=words), builder)
+    assert prompt is not None
+    params, links = {}, {"conditioning": prompt.link}
+    for theirs, ours in (("ascore", "score"), ("width", "width"), ("height", "height")):
+        if link := builder.link(node.inputs.get(theirs)):
+            links[ours] = link
+        elif theirs in node.inputs:
+            params[ours] = node.inputs[theirs]
+    id = builder.add(node, "core.refiner_sizes", params, links, beside="sizes")
+    return [MappedOutput(Link(id, "conditioning"))]
+
+
 def mask(node: SourceNode, builder: Builder) -> Outputs:
     around = node.inputs.get("set_cond_area", "default") != "default"
     id = builder.add(
@@ -85,6 +101,7 @@ def mask(node: SourceNode, builder: Builder) -> Outputs:
 MAPPINGS: dict[str, NodeMapping] = {
     "CLIPTextEncode": encode,
     "CLIPTextEncodeSDXL": encode_texts,
+    "CLIPTextEncodeSDXLRefiner": encode_for_refiner,
     "CLIPTextEncodeFlux": encode_texts,
     "CLIPTextEncodeSD3": encode_texts,
     "ConditioningCombine": Mapped(

@@ -190,6 +190,18 @@ MAPPINGS: dict[str, NodeMapping] = {
         },
         ("guider",),
     ),
+    "PerpNegGuider": Mapped(
+        "core.perp_neg",
+        {
+            "model": "model",
+            "positive": "positive",
+            "negative": "negative",
+            "empty_conditioning": "empty",
+            "cfg": "cfg",
+            "neg_scale": "scale",
+        },
+        ("guider",),
+    ),
     "KSamplerSelect": _sampler(sampler_name=("sampler", sampler_name)),
     "SamplerEulerAncestral": replace(
         _sampler(eta="eta", s_noise="s_noise"), fixed={"sampler": "euler_ancestral"}
