@@ -9,9 +9,9 @@ there are sizes, and the same question is asked once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -173,7 +173,8 @@ class Composition:
         self._gligen = _gligen([part.entry for part in self._parts], networks)
         check_shown(denoiser, [shown, *(part.entry.shown for part in self._parts)], shape)
         self._inputs = self._asked(shape, sizes, seed)
-        listed = dict.fromkeys(c for part in self._parts for c in part.entry.controls)
+        self._same = _distinct(c for part in self._parts for c in part.entry.controls)
+        listed = dict.fromkeys(self._same.values())
         self._active = {control: denoiser.steering(control, shape) for control in listed}
         self._calls: dict[tuple[tuple[int, tuple[Control, ...]], ...], list[_Call]] = {}
 
@@ -258,7 +259,8 @@ class Composition:
     def _steered(self, controls: Sequence[Control], σ: float) -> tuple[Control, ...]:
         """Those that steer at this noise level."""
         at = self._space.sigma_at
-        return tuple(c for c in controls if c.strength and at(c.end) <= σ <= at(c.start))
+        active = (c for c in controls if c.strength and at(c.end) <= σ <= at(c.start))
+        return tuple(self._same[control] for control in active)
 
     def _grouped(self, active: Sequence[tuple[int, tuple[Control, ...]]]) -> Iterator[_Call]:
         groups: dict[Any, list[list[int]]] = {}
@@ -325,6 +327,25 @@ def _gligen(entries: Sequence[Entry], networks: Mapping[Recipe, Any]) -> Any:
             socket="positive",
         )
     return networks[named.pop()] if named else None
+
+
+def _distinct(controls: Iterable[Control]) -> dict[Control, Control]:
+    """Each with the first that says the same: those of two prompts may have been copied."""
+    first: dict[Control, Control] = {}
+    for control in controls:
+        others = (other for other in first.values() if _says_the_same(control, other))
+        first[control] = next(others, control)
+    return first
+
+
+def _says_the_same(one: Control, other: Control) -> bool:
+    pairs = [(getattr(one, field.name), getattr(other, field.name)) for field in fields(Control)]
+    return all(
+        a is b or (torch.equal(a, b.to(a.device)) if isinstance(b, Tensor) else False)
+        if isinstance(a, Tensor)
+        else a == b
+        for a, b in pairs
+    )
 
 
 def _with_shared(sides: Sequence[Side]) -> list[Side]:

@@ -261,6 +261,16 @@ def test_both_prompts_are_steered_in_one_call_and_the_picture_opened_once():
     assert found.calls == [(4, [(one, None, (0, 1, 0, 1))])]
 
 
+def test_a_copy_of_a_control_is_the_same():
+    """As where the two prompts come from the disk."""
+    one, copy, other = steering(), steering(), steering(strength=0.5)
+    found = Steered(of(aiming(0.0, controls=(one,))), of(aiming(1.0, controls=(copy,))))
+    assert found.opened == [one]
+    assert [rows for rows, _ in found.calls] == [4]
+    found = Steered(of(aiming(0.0, controls=(one,))), of(aiming(1.0, controls=(other,))))
+    assert found.opened == [one, other]
+
+
 def test_rows_that_go_one_by_one_have_their_picture():
     one = steering()
     found = Steered(*(of(aiming(value, controls=(one,))) for value in (0.0, 1.0)), rows=1)
@@ -268,7 +278,7 @@ def test_rows_that_go_one_by_one_have_their_picture():
 
 
 def test_prompts_that_are_steered_otherwise_go_apart():
-    one, other = steering(), steering()
+    one, other = steering(), steering(kind="depth")
     found = Steered(of(aiming(0.0, controls=(one,))), of(aiming(1.0, controls=(one, other))))
     assert found.calls == [
         (2, [(one, None, (0, 1))]),
