@@ -35,6 +35,7 @@ BASES = {
     "flux": "flux-dev",
     "flux union": "flux-dev",
     "flux inpainting": "flux-dev",
+    "flux by XLabs": "flux-dev",
 }
 UNETS = ("sd1", "sd2", "sdxl")
 # The widths of the layers that read the picture.
@@ -218,12 +219,17 @@ def _of_transformer(name: str, family: str) -> Kin:
     model = flows.network(family)
     own = flows.SHARED | flows.ARGUMENTS[flows.family_of(family)] | flows.OWN.get(family, {})
     if family == "flux-dev":
-        own |= {"num_layers": 1, "num_single_layers": 0 if name == "flux union" else 2}
+        own |= {"num_layers": 1, "num_single_layers": 2}
+        if name in ("flux union", "flux by XLabs"):
+            own["num_single_layers"] = 0
+        if name == "flux by XLabs":
+            own |= {"patch_size": 2, "conditioning_embedding_channels": 16, "num_layers": 2}
         module: Any = FluxControlNetModel(**own, num_mode=10 if name == "flux union" else None)
         if name == "flux inpainting":
             module.controlnet_x_embedder = nn.Linear(68, module.inner_dim)
         module = flows.randomised(module, seed=len(name))
-        return Kin(module, dict(module.state_dict()))
+        state = dict(module.state_dict())
+        return Kin(module, dict(_xlabs(state)) if name == "flux by XLabs" else state)
     own |= {"num_layers": 2}
     if name == "sd3.5":
         own |= {
@@ -238,6 +244,17 @@ def _of_transformer(name: str, family: str) -> Kin:
     module = flows.randomised(SD3ControlNetModel(**own), seed=len(name))
     state = dict(module.state_dict())
     return Kin(module, dict(_stability(state, model)) if name == "sd3.5" else state)
+
+
+def _xlabs(state: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """The original's names, and XLabs' of what reads the picture."""
+    yield from flows.originals("flux", state).items()
+    yield from ((k, v) for k, v in state.items() if k.startswith("controlnet_blocks."))
+    for leaf in ("weight", "bias"):
+        yield f"pos_embed_input.{leaf}", state[f"controlnet_x_embedder.{leaf}"]
+        layers = ("conv_in", *(f"blocks.{n}" for n in range(6)), "conv_out")
+        for n, layer in enumerate(layers):
+            yield f"input_hint_block.{2 * n}.{leaf}", state[f"input_hint_block.{layer}.{leaf}"]
 
 
 def _stability(state: dict[str, Tensor], model: nn.Module) -> Iterator[tuple[str, Tensor]]:

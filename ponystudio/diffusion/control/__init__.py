@@ -78,7 +78,7 @@ def control_architecture(names: Collection[str]) -> ControlArchitecture:
     def has(end: str) -> bool:
         return any(name.endswith(end) for name in names)
 
-    if has("controlnet_x_embedder.weight"):
+    if has("controlnet_x_embedder.weight") or has("pos_embed_input.weight"):
         module = "flux_control"
     elif has("pos_embed_input.proj.weight"):
         module = "sd3_control"

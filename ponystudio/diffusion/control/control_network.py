@@ -143,7 +143,8 @@ class ActiveControl:
         hint = self._hint(part)
 
         def add(x: Tensor, t: Tensor, told: DenoiserInputs, base: Any) -> Residuals:
-            seen = hint if self._latent is None else tuple(_as_large(each, x) for each in hint)
+            whole = self.network.family.patch == 1
+            seen = hint if whole else tuple(_as_large(each, x) for each in hint)
             rows = tuple(_rows(each, pictures) for each in seen)
             added = self.network(x, t, told, rows, self._kind, base)
             return added.changed(lambda output: output * self._strength)

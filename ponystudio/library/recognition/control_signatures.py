@@ -55,7 +55,9 @@ class ControlSignature:
     @property
     def takes_mask(self) -> bool:
         """Whether its picture may have a hole: as a mask beside its latent, or as −1."""
-        return self.channels % 2 == 1 if self.encoded else self.kind != "adapter"
+        if self.encoded:
+            return self.channels % 2 == 1
+        return self.kind != "adapter" and self.family != "flux"
 
 
 def control(tensors: Tensors, stem: str = "") -> ControlSignature | None:
@@ -152,13 +154,14 @@ def _transformer(inside: Tensors, _: Tensors) -> ControlSignature | None:
             encoded=True,
             kinds=_rows(inside, "controlnet_mode_embedder.weight"),
         )
-    xlabs = any(name.startswith("double_blocks.") for name in inside)
-    what = "by XLabs for FLUX" if xlabs else "for a transformer that is not known here"
+    if "pos_embed_input.weight" in inside and "double_blocks.0.img_attn.qkv.weight" in inside:
+        why = "its blocks are FLUX's, and the tensor pos_embed_input.weight is XLabs'"
+        return ControlSignature("controlnet", "flux", 3, why)
     return ControlSignature(
         "controlnet",
-        "flux" if xlabs else "",
+        "",
         0,
         "",
-        refused=f"This is a ControlNet {what}; its network is not computed here.",
-        remedy="Get one by InstantX, Shakker Labs, alimama or Stability AI.",
+        refused="This is a ControlNet for a transformer that is not known here.",
+        remedy="Get one by InstantX, Shakker Labs, XLabs, alimama or Stability AI.",
     )

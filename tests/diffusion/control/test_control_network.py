@@ -141,20 +141,25 @@ class Case:
         known["img_ids"] = FluxPipeline._prepare_latent_image_ids(b, h // 2, w // 2, "cpu", FP32)
         known["txt_ids"] = torch.zeros(context.shape[1], 3)
         known["guidance"] = told["guidance"]
+        xlabs = self.name == "flux by XLabs"
+        packed = None if xlabs else FluxPipeline._pack_latents(hint, b, hint.shape[1], h, w)
         doubles, singles = module(
             **known,
-            controlnet_cond=FluxPipeline._pack_latents(hint, b, hint.shape[1], h, w),
+            controlnet_cond=self.picture * 2 - 1 if xlabs else packed,
             controlnet_mode=torch.full((b, 1), 2) if module.union else None,
             return_dict=False,
         )
         out = model(
-            **known, controlnet_block_samples=doubles, controlnet_single_block_samples=singles
+            **known,
+            controlnet_block_samples=doubles,
+            controlnet_single_block_samples=singles,
+            controlnet_blocks_repeat=xlabs,
         ).sample
         return (*doubles, *(singles or ())), FluxPipeline._unpack_latents(out, h * 8, w * 8, 8)
 
 
 # One of each module, and those whose pictures are prepared in another way.
-FEW = ("sd1", "union", "adapter for sdxl", "sd3 inpainting", "flux union")
+FEW = ("sd1", "union", "adapter for sdxl", "sd3 inpainting", "flux union", "flux by XLabs")
 
 
 @pytest.fixture(scope="module")
