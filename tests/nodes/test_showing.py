@@ -155,6 +155,38 @@ def test_edits_by_instruction(family, kind, run):
     assert apart(ours, expected) < 1e-3
 
 
+def test_the_picture_may_count_more_or_less(root, tmp_path):
+    """With three prompts, the last of which is shown nothing."""
+    expected = theirs(
+        StableDiffusionInstructPix2PixPipeline,
+        "sd2",
+        8,
+        EulerDiscreteScheduler(**EULER),
+        image_guidance_scale=1.8,
+    )
+    model = ("checkpoint", "model")
+    nodes = picture(*checkpoint("sd2-8.safetensors"), *GIVEN[:1])
+    parts = (
+        core("edit", "edit_picture", vae=VAE, image=("picture", "image"), **PROMPTS),
+        core("guider", "guide_dual", model=model, positive=("edit", "positive"),
+             middle=("edit", "negative"), negative=PROMPTS["negative"], cfg=CFG, cfg_middle=1.8),
+        core("noise", "random_noise", seed=SEED),
+        core("method", "choose_sampler", sampler="euler"),
+        core("levels", "make_sigmas", model=model, scheduler="simple", steps=STEPS),
+        core("sampler", "sample_custom", noise=("noise", "noise"), guider=("guider", "guider"),
+             sampler=("method", "sampler"), sigmas=("levels", "sigmas"),
+             latent=("edit", "latent")),
+    )  # fmt: skip
+    run_graph(
+        Graph.of(*(node for node in nodes if node.id != "sampler"), *parts),
+        folders=ModelFolders([root]),
+        output=tmp_path,
+        device="cpu",
+        dtype="fp32",
+    )
+    assert apart(read_latent(next(tmp_path.glob("*.latent")))[0], expected) < 1e-3
+
+
 def test_a_model_for_inpainting(run):
     scheduler = EulerDiscreteScheduler(**EULER)
     expected = theirs(

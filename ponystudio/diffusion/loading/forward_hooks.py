@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ponystudio.api.modifiers import FreeU, Modifier, PerturbedAttention, SkipLayers
 from ponystudio.diffusion.sampling.frequencies import scaled_frequencies
+from ponystudio.diffusion.sampling.modified_guidance import skipped_blocks
 
 if TYPE_CHECKING:
     from ponystudio.diffusion.loading.hypernetwork import Nets
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 # The middle of a UNet, whose self-attentions are the first of each of its blocks.
 MIDDLE_ATTENTION = re.compile(r"mid_block\..*\.attn1")
 KEYS_OR_VALUES = re.compile(r".*\.attn[12]\.(to_[kv])")
-# The blocks of transformers with streams of text and picture, and over both, by number.
-DOUBLE = re.compile(r"(?:joint_)?transformer_blocks\.(\d+)")
-SINGLE = re.compile(r"single_transformer_blocks\.(\d+)")
 Undo = Callable[[], Any]
 
 
@@ -44,17 +42,6 @@ def changed(
         for undo in chain.from_iterable(changes):
             undone.callback(undo)
         yield
-
-
-def _blocks_of(module: nn.Module, skipped: SkipLayers) -> list[nn.Module]:
-    """Those of a transformer's blocks that are to be left out, as far as it has them."""
-    wanted = ((DOUBLE, skipped.double), (SINGLE, skipped.single))
-    return [
-        block
-        for name, block in module.named_modules()
-        for pattern, numbers in wanted
-        if (match := pattern.fullmatch(name)) and int(match[1]) in numbers
-    ]
 
 
 def freed(
@@ -118,7 +105,7 @@ def _perturbed(module: nn.Module) -> Iterator[Undo]:
 
 
 def _skipped(module: nn.Module, modifier: SkipLayers) -> Iterator[Undo]:
-    for block in _blocks_of(module, modifier):
+    for block in skipped_blocks(module, modifier):
         yield _replaced(block, "forward", _pass_through)
 
 

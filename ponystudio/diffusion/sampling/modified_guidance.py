@@ -8,10 +8,11 @@ itself, too; the others on what comes of it, one after the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ponystudio.api import (
     Entry,
@@ -27,6 +28,9 @@ from ponystudio.diffusion.sampling.composition import Side
 from ponystudio.diffusion.sampling.frequencies import scaled_frequencies
 from ponystudio.diffusion.sampling.guidance import Combine, Guidance, Seen, rescaled
 
+# The blocks of transformers with streams of text and picture, and over both, by number.
+DOUBLE = re.compile(r"(?:joint_)?transformer_blocks\.(\d+)")
+SINGLE = re.compile(r"single_transformer_blocks\.(\d+)")
 # From D as it is so far, c, and what the pass of its own sees, to the D that is taken.
 _Step = Callable[[Tensor, Tensor, Tensor | None, Seen], Tensor]
 
@@ -58,6 +62,17 @@ def with_modifiers(guidance: Guidance, modifiers: Iterable[Modifier]) -> Guidanc
         _followed(combine, len(guidance.sides), passes),
         guidance.unconditional,
     )
+
+
+def skipped_blocks(module: nn.Module, skipped: SkipLayers) -> list[nn.Module]:
+    """Those of a transformer's blocks that are to be left out, as far as it has them."""
+    wanted = ((DOUBLE, skipped.double), (SINGLE, skipped.single))
+    return [
+        block
+        for name, block in module.named_modules()
+        for pattern, numbers in wanted
+        if (match := pattern.fullmatch(name)) and int(match[1]) in numbers
+    ]
 
 
 def _pass(positive: Side, modifier: Modifier) -> _Pass | None:

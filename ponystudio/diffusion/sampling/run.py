@@ -25,6 +25,7 @@ from ponystudio.api import (
     Recipe,
     Sampler,
     Shift,
+    SkipLayers,
 )
 from ponystudio.api.modifiers import find
 from ponystudio.diffusion.families import Family, find_family
@@ -46,7 +47,7 @@ from ponystudio.diffusion.sampling.guidance import (
     one,
     perpendicular,
 )
-from ponystudio.diffusion.sampling.modified_guidance import with_modifiers
+from ponystudio.diffusion.sampling.modified_guidance import skipped_blocks, with_modifiers
 from ponystudio.diffusion.sampling.names import (
     DDIM_ENDS,
     NOISES,
@@ -317,6 +318,9 @@ def ignored_inputs(denoiser: DenoiserProtocol, prompts: Iterable[Conditioning]) 
     family = denoiser.family
     if find(denoiser.modifiers, Shift) and denoiser.prediction != "flow":
         yield f"A flow shift means nothing to {family.title}."
+    skipped = find(denoiser.modifiers, SkipLayers)
+    if skipped and not skipped_blocks(denoiser.module, skipped):
+        yield "This model has none of the layers that are to be skipped: that changes nothing."
     if not denoiser.guided and any(
         entry.guidance is not None for prompt in prompts for entry in prompt.entries
     ):

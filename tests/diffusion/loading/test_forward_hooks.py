@@ -17,6 +17,7 @@ from ponystudio.api.modifiers import FreeU, PerturbedAttention, SkipLayers
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.denoiser import Denoiser
 from ponystudio.diffusion.loading.forward_hooks import freed
+from ponystudio.diffusion.sampling.run import ignored_inputs
 
 C = 32
 
@@ -139,6 +140,13 @@ def test_layers_that_are_skipped_might_not_be_there(name):
     assert torch.equal(ours, Denoiser(less, find_family(family))(*arguments))
     assert not torch.equal(ours, plain)
     assert torch.equal(denoiser(*arguments), plain)
+
+
+def test_layers_that_a_model_does_not_have_are_told():
+    denoiser = Denoiser(flows.network("sd3"), find_family("sd3"))
+    for double, notes in ((2, 0), (7, 1)):
+        with denoiser.modified((SkipLayers((double,), (0,), 3.0, 0.0, 1.0),)):
+            assert len(list(ignored_inputs(denoiser, []))) == notes
 
 
 def test_a_pass_that_fails_leaves_nothing_behind(denoiser, inputs):
