@@ -68,6 +68,14 @@ def _shipped_texts() -> dict[str, tuple[str, str]]:
             tr("ControlNet"),
             tr("The edges of a picture steer another one. You bring the ControlNet."),
         ),
+        "variations": (
+            tr("Variations of a picture"),
+            tr("What is seen in a picture becomes others. You bring an unCLIP model."),
+        ),
+        "picture-as-style": (
+            tr("Picture beside words"),
+            tr("FLUX.1 dev with Redux: a picture says what words cannot. You bring the models."),
+        ),
         "text-to-large-picture": (
             tr("Text to large picture"),
             tr("A prompt becomes a picture, which is made larger."),
