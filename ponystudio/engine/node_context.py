@@ -14,6 +14,7 @@ import torch
 
 from ponystudio.api import Control, Image, Latent, Mask, Recipe
 from ponystudio.api.context import LazyTensor
+from ponystudio.diffusion.control import notes
 from ponystudio.diffusion.control.control_network import ActiveControl
 from ponystudio.diffusion.images.latent_file import latent_bytes
 from ponystudio.diffusion.images.picture_file import to_picture
@@ -26,6 +27,7 @@ from ponystudio.errors import Cancelled, NotANumber
 from ponystudio.graph.atomic_write import write_bytes
 from ponystudio.graph.formats.embedded_metadata import GRAPH, SUFFIXES, embed
 from ponystudio.graph.output_names import filled
+from ponystudio.library.recognition.recognise import recognise
 
 # Previews a second; more of them no eye sees.
 PREVIEWS = 30
@@ -62,18 +64,21 @@ class RunModels:
                 self._services.emit(Note(self._node, _streaming_note(network.stream, recipe.part)))
             with ExitStack() as held:
                 if recipe.part == "model":
-                    network.steering = partial(self._steering, held, network, precise)
+                    network.steering = partial(self._steering, held, network, recipe, precise)
                 yield network
 
     def _steering(
         self,
         held: ExitStack,
         denoiser: Any,
+        model: Recipe,
         precise: bool,
         control: Control,
         shape: Sequence[int],
     ) -> ActiveControl:
         """A ControlNet at work, open as long as `held` is."""
+        for text in notes(recognise(Path(model.path)), recognise(Path(control.net.path))):
+            self._services.emit(Note(self._node, text))
         network = held.enter_context(self.open(control.net, precise=precise))
         network.check_fit(denoiser.module)
         options: dict[str, Any] = {"strength": control.strength, "kind": control.kind}

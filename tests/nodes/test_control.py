@@ -256,6 +256,45 @@ def test_a_hole_in_the_picture(run, root):
     assert apart(found, plain) > 1e-3
 
 
+def test_runs_by_parts_are_steered_alike(run):
+    """Whatever node samples."""
+    whole = steered("sd1")
+    sampler = next(x for x in whole if x.id == "sampler")
+    prompts = {side: (link.source, link.output) for side, link in sampler.inputs.items()}
+    latent, model = prompts.pop("latent"), prompts.pop("model")
+    parts = (
+        core("guide", "guide", model=model, cfg=CFG, **prompts),
+        core("levels", "make_sigmas", model=model, steps=STEPS, scheduler="simple"),
+        core("noise", "random_noise", seed=SEED),
+        core("euler", "choose_sampler", sampler="euler"),
+        core(
+            "custom",
+            "sample_custom",
+            guider=("guide", "guider"),
+            sigmas=("levels", "sigmas"),
+            noise=("noise", "noise"),
+            sampler=("euler", "sampler"),
+            latent=latent,
+        ),
+        core("save_custom", "save_latent", latent=("custom", "latent"), prefix="z"),
+    )
+    (one, other), _ = run(*whole, *parts)
+    assert apart(one, other) < 1e-5
+
+
+def test_what_pony_diffusion_makes_of_a_foreign_controlnet_is_told(run, root):
+    checkpoint_of = root / "checkpoints" / "ponyDiffusionV6XL.safetensors"
+    relatives.write("sdxl", checkpoint_of)
+    nodes = [
+        replace(x, params={**x.params, "file": checkpoint_of.name}) if x.id == "checkpoint" else x
+        for x in steered("sdxl")
+    ]
+    _, notes = run(*nodes)
+    assert any("Pony Diffusion V6" in note and "union.safetensors" in note for note in notes)
+    _, notes = run(*steered("sdxl"))
+    assert not any("Pony" in note for note in notes)
+
+
 class TestRefusedBeforeTheRun:
     @pytest.mark.parametrize(
         ("family", "how", "at", "said", "remedy"),

@@ -8,7 +8,7 @@ itself.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.weights.name_table import Naming
 from ponystudio.errors import ParamChoice
 from ponystudio.library.recognition.control_signatures import ControlSignature
+from ponystudio.library.recognition.model_file import ModelFile
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,6 +30,8 @@ UNION_KINDS = {
     ),
     "flux": ("canny", "tile", "depth", "blur", "openpose", "grey", "low quality"),
 }
+# What says in the metadata of a file what it is or was made for.
+NAMES = ("modelspec.title", "ss_sd_model_name", "ss_base_model_version")
 KINDS = tuple(dict.fromkeys(kind for kinds in UNION_KINDS.values() for kind in kinds))
 Shapes = Mapping[str, tuple[int, ...]]
 Hints = Mapping[str, Any]
@@ -55,6 +58,21 @@ class ControlArchitecture:
     call: Callable[[Any, Tensor, Tensor, DenoiserInputs, Hint, int | None, Any], Residuals]
     fits: Callable[[Any, Any], bool]
     grain: Callable[[Any], int] = lambda _: 1
+
+
+def notes(model: ModelFile, net: ModelFile) -> Iterator[str]:
+    """What is known not to go together though its shapes fit: Pony Diffusion V6 and its kin went so
+    far from SDXL that what steers SDXL makes noise of their pictures, and only names tell."""
+    of_model, of_net = (
+        " ".join((file.path.stem, *(file.metadata.get(name, "") for name in NAMES))).lower()
+        for file in (model, net)
+    )
+    if model.family == "sdxl" and "pony" in of_model and "pony" not in of_net:
+        yield (
+            f"{net.path.name} was hardly made for Pony Diffusion V6 and its kin, whose weights are"
+            " far from SDXL's: where the picture becomes noise, lower the strength, or let it end"
+            " at half of the run."
+        )
 
 
 def number_of(kind: str, control: ControlSignature) -> int | None:
