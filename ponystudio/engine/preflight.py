@@ -185,7 +185,7 @@ class _Recipes:
                     check_prompt(model, family, socket_name)
                 for family in latents:
                     check_latent(model, family)
-                for socket_name, other in given["model"]:
+                for socket_name, other in given.get("model", []):
                     check_kin(model, other, socket_name)
                 for _, clip in given.get("clip", []):
                     check_text_encoder(model, clip)

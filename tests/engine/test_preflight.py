@@ -157,6 +157,29 @@ def test_a_prompt_of_another_family(said):
     assert "The prompt is made for SDXL" in error or "made for Stable Diffusion XL" in error
 
 
+def test_a_run_by_parts_of_another_family(said):
+    """A guider is of its model's family, and so is what a run by it gives."""
+    sdxl = [core("xl", "load_checkpoint", file="sdxl.safetensors"),
+            core("like", "encode_prompt", clip=("xl", "clip"))]  # fmt: skip
+    run = [core("noise", "random_noise"), core("method", "choose_sampler"),
+           core("levels", "range_sigmas"), core("latent", "empty_latent"),
+           core("sampler", "sample_custom", noise=("noise", "noise"), guider=("guide", "guider"),
+                sampler=("method", "sampler"), sigmas=("levels", "sigmas"),
+                latent=("latent", "latent")),
+           core("decode", "decode_latent", vae=("checkpoint", "vae"), latent=("sampler", "latent")),
+           core("save", "save_image", image=("decode", "image"))]  # fmt: skip
+    own, other = ("checkpoint", "model"), ("xl", "model")
+    positive = ("like", "conditioning")
+    error = said(
+        *checkpoint("whole.safetensors"), *sdxl, core("guide", "guide_one", model=own,
+        positive=positive), *run)  # fmt: skip
+    assert "guide.positive: The prompt is made for SDXL" in error
+    error = said(
+        *checkpoint("whole.safetensors"), *sdxl, core("guide", "guide_one", model=other,
+        positive=positive), *run)  # fmt: skip
+    assert "decode.vae: The latent is of SDXL, the VAE of Stable Diffusion 1" in error
+
+
 def test_latents_of_two_families_in_one(said):
     nodes = [*checkpoint("whole.safetensors"),
              core("other", "load_checkpoint", file="sdxl.safetensors"),

@@ -84,6 +84,10 @@ def _shipped_texts() -> dict[str, tuple[str, str]]:
             tr("Two styles"),
             tr("One seed, two prompts: what the words change."),
         ),
+        "run-in-parts": (
+            tr("A run in parts"),
+            tr("Noise, sampler, noise levels and guidance by themselves; relatives of a picture."),
+        ),
         "merge": (
             tr("Merge models"),
             tr("Two models compared, mixed and tried; save what comes of it when it is good."),
