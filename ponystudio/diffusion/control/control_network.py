@@ -131,9 +131,9 @@ class ActiveControl:
         self._cells: tuple[int, int] = (cells[0], cells[1])
         self._picture = picture
         if mask is not None:
-            hole = interpolate(mask.to(picture), size=picture.shape[-2:], mode="bilinear").round()
+            mask = interpolate(mask.to(picture), size=picture.shape[-2:], mode="bilinear")
             emptied = torch.zeros_like(picture) if encode else torch.full_like(picture, -1.0)
-            self._picture = torch.where(hole > 0.5, emptied, picture)
+            self._picture = torch.where(mask > 0.5, emptied, picture)
         self._latent = self._encoded(mask, encode) if encode else None
         self._hints: dict[Part | None, Hint] = {}
 
@@ -191,6 +191,8 @@ def fitted(picture: Tensor, size: tuple[int, int]) -> Tensor:
     ours, theirs = width / height, size[1] / size[0]
     left = round((width - width * (theirs / ours)) / 2) if ours > theirs else 0
     top = round((height - height * (ours / theirs)) / 2) if ours < theirs else 0
+    # Of the narrowest one a pixel is left.
+    left, top = min(left, (width - 1) // 2), min(top, (height - 1) // 2)
     picture = picture[..., top : height - top, left : width - left]
     if picture.shape[-2:] == size:
         return picture

@@ -4,12 +4,14 @@ and in the model that it steers.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 
 import pytest
 import torch
 from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
+from safetensors.torch import save_file
 
 from helpers import controls, flows
 from ponystudio.diffusion.architectures import DenoiserInputs, Residuals
@@ -307,6 +309,49 @@ def test_a_hole_is_minus_one_in_pictures(union):
     assert torch.equal(union.asked(active).mid, union.asked(plain).mid)
 
 
+def test_a_mask_of_another_size_lies_where_it_lies_on_the_picture(union):
+    """Though both are cut: it is brought to the picture first."""
+    wide = torch.rand(1, 3, 64, 192, generator=torch.Generator().manual_seed(2))
+    mask = torch.zeros(1, 1, 32, 32)
+    mask[..., 16:] = 1  # the right half
+    found = ActiveControl(union.network, wide, (1, 4, 8, 8), kind="canny", mask=mask)
+    holed = wide.clone()
+    holed[..., 96:] = -1
+    plain = ActiveControl(union.network, holed, (1, 4, 8, 8), kind="canny")
+    told = {k: v[:1] for k, v in union.told.items()}
+    told["x"] = told["x"][..., :8]
+    ours, theirs = (
+        union.denoiser(**told, controls=[active.at(None, (0,))]) for active in (found, plain)
+    )
+    assert torch.equal(ours, theirs)
+
+
+def test_the_edges_of_sd35_reach_its_encoder_as_in_training(cases, tmp_path):
+    """255 times as strong and not −1..1, where the file says that it is for edges, or its name."""
+    tensors = dict(controls.kin("sd3.5").tensors)
+    for name, mark, wide in (("x", 1, True), ("x", 0, False), ("x canny", None, True)):
+        tensors.pop("control_type", None)
+        if mark is not None:
+            tensors["control_type"] = torch.tensor([mark], dtype=torch.int32)
+        path = tmp_path / f"{name}.safetensors"
+        save_file(
+            {k: v.contiguous().clone() for k, v in tensors.items()},
+            path,
+            metadata={"ponystudio.config": json.dumps({"controlnet": flows.HINTS})},
+        )
+        seen = []
+        network = opened(path)
+
+        def encode(pixels, seen=seen):
+            seen.append(pixels * 2 - 1)  # as every encoder begins
+            return pixels.new_zeros(1, 16, 8, 8)
+
+        picture = torch.rand(1, 3, 64, 64)
+        ActiveControl(network, picture, (1, 16, 8, 8), encode=encode)
+        expected = picture * 255 * 0.5 + 0.5 if wide else picture * 2 - 1
+        assert torch.allclose(seen[0], expected, atol=1e-4)
+
+
 def test_the_mean_of_each_output(union):
     """What files named …_shuffle are used with."""
     pooled = replace(union.network.signature, pooled=True)
@@ -340,6 +385,8 @@ def test_pictures_are_cut_around_their_centre():
     wide = torch.arange(12.0).expand(1, 1, 4, 12)
     assert fitted(wide, (4, 4))[0, 0, 0].tolist() == [4, 5, 6, 7]
     assert fitted(wide, (2, 2))[0, 0, 0].tolist() == [5, 7]
+    line = torch.arange(1001.0).expand(1, 1, 1, 1001)
+    assert fitted(line, (8, 1))[0, 0, :, 0].tolist() == [500] * 8
     tall = wide.transpose(2, 3)
     assert fitted(tall, (8, 8))[0, 0, :, 0].tolist() == [4, 4, 5, 5, 6, 6, 7, 7]
 
