@@ -31,6 +31,8 @@ COMPONENT = "image_encoder"
 NODE = "Load image encoder (core.load_vision)"
 # How wide the heads of those are that were released, by how wide their states are.
 HEADS = {768: 64, 1024: 64, 1152: 72, 1280: 80, 1408: 88, 1664: 104}
+# Sides of pictures that are no whole number of patches, by the patches in a row and their side.
+SIDES = {(27, 14): 384}
 # OpenAI's have another activation than those of open_clip.
 QUICK = (768, 1024)
 
@@ -57,7 +59,7 @@ def describe(shapes: Shapes, _: Family, hints: Mapping[str, Hints]) -> dict[str,
         "intermediate_size": network_config.side(bare, "encoder.layers.0.mlp.fc1.weight", 0),
         "num_hidden_layers": count(bare, r"encoder\.layers\.(\d{1,4})\."),
         "num_attention_heads": max(1, width // HEADS.get(width, network_config.CLIP_HEAD)),
-        "image_size": rows * patch,
+        "image_size": SIDES.get((rows, patch), rows * patch),
         "patch_size": patch,
         "hidden_act": _activation(siglip, width),
         "layer_norm_eps": 1e-6 if siglip else 1e-5,
@@ -68,7 +70,7 @@ def describe(shapes: Shapes, _: Family, hints: Mapping[str, Hints]) -> dict[str,
         inferred["vision_use_head"] = "head.probe" in bare
     elif PROJECTION in bare:
         inferred["projection_dim"] = network_config.side(bare, PROJECTION, 0)
-    return inferred | network_config.allowed(hints[COMPONENT], network_config.CLIP_HINTS)
+    return inferred | network_config.allowed(hints[COMPONENT], network_config.VISION_HINTS)
 
 
 def build(arguments: dict[str, Any], _: Family) -> nn.Module:

@@ -91,6 +91,7 @@ CLIP_HINTS: Checks = {
     "layer_norm_eps": _is_positive,
     "num_attention_heads": is_whole,
 }
+VISION_HINTS: Checks = {**CLIP_HINTS, "image_size": is_whole}
 T5_HINTS: Checks = {
     "layer_norm_epsilon": _is_positive,
     "relative_attention_max_distance": is_whole,

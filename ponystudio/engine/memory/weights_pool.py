@@ -276,7 +276,7 @@ class WeightsPool:
             return chosen
         family = families().get(recipe.family)
         denoiser = family.wide if family else False
-        wide = {"model": denoiser, "controlnet": denoiser}
+        wide = dict.fromkeys(("model", "controlnet", "gligen"), denoiser)
         wide |= {"clip": family.wide_text} if family else {}
         return self._choice.wide if precise or wide.get(recipe.part) else chosen
 

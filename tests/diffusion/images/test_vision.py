@@ -6,9 +6,17 @@ from contextlib import closing
 
 import pytest
 import torch
+from transformers import (
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+)
 
 from helpers import visions
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.images.vision import SIGLIP, prepared
+from ponystudio.diffusion.loading import vision_part
 from ponystudio.diffusion.loading.load import load
 from ponystudio.errors import MismatchedValues, UnsupportedModel
 from ponystudio.library.recognition.recognise import recognise
@@ -100,6 +108,42 @@ def test_it_sees_what_transformers_sees(layout, tmp_path):
     torch.testing.assert_close(seen.embeds, embeds)
     torch.testing.assert_close(seen.hidden, said.last_hidden_state)
     torch.testing.assert_close(seen.penultimate, said.hidden_states[-2])
+
+
+RELEASED = {
+    "CLIP ViT-L/14": (1024, 4096, 24, 16, 14, 224, "quick_gelu", 768),
+    "CLIP ViT-H/14": (1280, 5120, 32, 16, 14, 224, "gelu", 1024),
+    "CLIP ViT-bigG/14": (1664, 8192, 48, 16, 14, 224, "gelu", 1280),
+    "CLIP ViT-B/32": (768, 3072, 12, 12, 32, 224, "quick_gelu", 512),
+    "SigLIP so400m": (1152, 4304, 27, 16, 14, 384, "gelu_pytorch_tanh", 0),
+}
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_those_that_were_released_are_told_by_their_shapes(name):
+    """Heads and activations too, which no shape tells."""
+    width, inner, layers, heads, patch, side, activation, projected = RELEASED[name]
+    said = {
+        "hidden_size": width,
+        "intermediate_size": inner,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "patch_size": patch,
+        "image_size": side,
+        "hidden_act": activation,
+    }
+    with torch.device("meta"):
+        if projected:
+            config = CLIPVisionConfig(**said, projection_dim=projected)
+            theirs = CLIPVisionModelWithProjection(config)
+        else:
+            theirs = SiglipVisionModel(SiglipVisionConfig(**said))
+        shapes = {key: tuple(value.shape) for key, value in theirs.state_dict().items()}
+        family = find_family("sd1")
+        arguments = vision_part.describe(shapes, family, {vision_part.COMPONENT: {}})
+        built = vision_part.build(arguments, family)
+    assert arguments == arguments | said
+    assert {key: tuple(value.shape) for key, value in built.state_dict().items()} == shapes
 
 
 def test_without_a_head_siglip_gives_no_vector(tmp_path):
