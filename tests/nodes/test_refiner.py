@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy
 import pytest
 import torch
@@ -16,14 +18,17 @@ from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.engine.headless import run_graph
 from ponystudio.errors import MismatchedValues
+from ponystudio.graph.formats.graph_file import loads
 from ponystudio.graph.model import Graph, Link
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio_nodes import prompting
+from ponystudio_resources import path
 
 # diffusers' schedulers make arrays of tensors in a way that numpy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 STEPS, CFG, SEED = 8, 5.0, 7
+EULER = {**pipelines.BETAS, "timestep_spacing": "trailing", "steps_offset": 1}
 DRAWN = numpy.random.default_rng(3).integers(0, 256, (SIDE, SIDE, 3), dtype=numpy.uint8)
 
 
@@ -32,7 +37,8 @@ def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
     for folder in ("checkpoints", "input"):
         (root / folder).mkdir()
-    relatives.write("refiner", root / "checkpoints" / "refiner.safetensors")
+    for name in ("refiner", "sdxl"):
+        relatives.write(name, root / "checkpoints" / f"{name}.safetensors")
     Image.fromarray(DRAWN).save(root / "input" / "picture.png")
     return root
 
@@ -77,11 +83,8 @@ def ours(root, tmp_path):
 
 
 @torch.no_grad()
-def theirs(**settings):
+def theirs(image=None, **settings):
     found, vae = relatives.relative("refiner"), pipelines.autoencoder("sdxl")
-    scheduler = EulerDiscreteScheduler(
-        **pipelines.BETAS, timestep_spacing="trailing", steps_offset=1
-    )
     made = StableDiffusionXLImg2ImgPipeline(
         vae=vae,
         text_encoder=None,
@@ -89,7 +92,7 @@ def theirs(**settings):
         tokenizer=None,
         tokenizer_2=pipelines._tokenizer(pad_token="!"),
         unet=found.unet,
-        scheduler=scheduler,
+        scheduler=EulerDiscreteScheduler(**EULER),
         requires_aesthetics_score=True,
         force_zeros_for_empty_prompt=False,
         add_watermarker=False,
@@ -99,15 +102,17 @@ def theirs(**settings):
     scale = vae.config.scaling_factor
     return (
         made(
-            WORDS,
-            negative_prompt=NEGATIVE,
-            image=vae.encode(pixels).latent_dist.mode() * scale,
+            **{
+                "prompt": WORDS,
+                "negative_prompt": NEGATIVE,
+                "num_inference_steps": STEPS,
+                **settings,
+            },
+            image=vae.encode(pixels).latent_dist.mode() * scale if image is None else image,
             strength=0.5,
-            num_inference_steps=STEPS,
             guidance_scale=CFG,
             generator=torch.Generator().manual_seed(SEED),
             output_type="latent",
-            **settings,
         ).images
         / scale
     )
@@ -141,3 +146,50 @@ def test_what_is_told_to_others_is_refused():
         prompting.set_sizes(Conditioning(entries, "sdxl_refiner"))
     with pytest.raises(MismatchedValues, match="SDXL is not told how beautiful"):
         prompting.refiner_sizes(Conditioning(entries, "sdxl"))
+
+
+@torch.no_grad()
+def test_it_finishes_what_sdxl_began(root, tmp_path):
+    """By the graph that ships."""
+    graph = loads(path("graphs", "refiner.json").read_text(encoding="utf-8"))
+    small = {
+        "base": {"file": "sdxl.safetensors"},
+        "refiner": {"file": "refiner.safetensors"},
+        "latent": {"width": SIDE, "height": SIDE},
+        "prompt": {"value": WORDS},
+        "negative": {"text": NEGATIVE},
+        "refined_negative": {"text": NEGATIVE},
+        "sampler": {"steps": 5, "end": 4, "cfg": CFG, "seed": SEED, "scheduler": "simple"},
+        "finish": {"steps": 5, "start": 4, "cfg": CFG, "seed": SEED, "scheduler": "simple"},
+    }
+    nodes = [
+        replace(node, params={**node.params, **small.get(node.id, {})})
+        for node in graph.nodes.values()
+    ]
+    kept = core("kept", "save_latent", latent=("finish", "latent"))
+    run_graph(
+        Graph.of(*nodes, kept),
+        folders=ModelFolders([root]),
+        output=tmp_path,
+        device="cpu",
+        dtype="fp32",
+    )
+    scheduler = EulerDiscreteScheduler(**EULER)
+    base = pipelines.pipeline("sdxl", scheduler)
+    scheduler.set_timesteps(5)
+    begun = base(
+        WORDS,
+        negative_prompt=NEGATIVE,
+        latents=pipelines.noise(SEED, SIDE // 8)
+        * (scheduler.sigmas[0] ** 2 + 1).sqrt()
+        / scheduler.init_noise_sigma,
+        width=SIDE,
+        height=SIDE,
+        num_inference_steps=5,
+        denoising_end=0.8,
+        guidance_scale=CFG,
+        output_type="latent",
+    ).images
+    size = {"original_size": (768, 768), "negative_original_size": (768, 768)}
+    expected = theirs(begun, num_inference_steps=5, denoising_start=0.8, **size)
+    assert apart(read_latent(next(tmp_path.glob("*.latent")))[0], expected) < 1e-3

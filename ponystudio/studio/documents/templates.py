@@ -100,5 +100,13 @@ def _shipped_texts() -> dict[str, tuple[str, str]]:
             tr("FLUX.1 schnell"),
             tr("Model, text encoders and VAE of FLUX.1 from files of their own."),
         ),
+        "edit-by-words": (
+            tr("Edit by words"),
+            tr("A picture of yours, changed as you say by FLUX.1 Kontext, which you bring."),
+        ),
+        "refiner": (
+            tr("SDXL and refiner"),
+            tr("SDXL begins a picture, and its refiner finishes it. You bring both."),
+        ),
         "upscale": (tr("Upscale"), tr("Makes a picture larger and adds detail.")),
     }
