@@ -80,6 +80,10 @@ def _shipped_texts() -> dict[str, tuple[str, str]]:
             tr("Text to large picture"),
             tr("A prompt becomes a picture, which is made larger."),
         ),
+        "outpaint": (
+            tr("Beyond the edges"),
+            tr("A picture gets a border, and that is painted; the picture stays as it is."),
+        ),
         "two-styles": (
             tr("Two styles"),
             tr("One seed, two prompts: what the words change."),
