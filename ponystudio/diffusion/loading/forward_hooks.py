@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ponystudio.api.modifiers import FreeU, Modifier, PerturbedAttention, SkipLayers
 from ponystudio.diffusion.sampling.frequencies import scaled_frequencies
 from ponystudio.diffusion.sampling.modified_guidance import skipped_blocks
+from ponystudio.diffusion.weights.network import modules_named
 
 if TYPE_CHECKING:
     from ponystudio.diffusion.loading.hypernetwork import Nets
@@ -99,9 +100,8 @@ class ValuesAsTheyAre:
 
 
 def _perturbed(module: nn.Module) -> Iterator[Undo]:
-    for name, attention in module.named_modules():
-        if MIDDLE_ATTENTION.fullmatch(name):
-            yield _replaced(attention, "processor", ValuesAsTheyAre())
+    for _, attention in modules_named(module, MIDDLE_ATTENTION):
+        yield _replaced(attention, "processor", ValuesAsTheyAre())
 
 
 def _skipped(module: nn.Module, modifier: SkipLayers) -> Iterator[Undo]:
@@ -134,10 +134,9 @@ def _hypernetworks(module: nn.Module, nets: Nets) -> Iterator[Undo]:
     """k and v are made of x + s·net(x), x what the attention reads: itself, or the prompt."""
     if not nets:
         return
-    for name, layer in module.named_modules():
-        if match := KEYS_OR_VALUES.fullmatch(name):
-            index = ("to_k", "to_v").index(match[1])
-            yield layer.register_forward_pre_hook(_through(nets, index)).remove
+    for match, layer in modules_named(module, KEYS_OR_VALUES):
+        index = ("to_k", "to_v").index(match[1])
+        yield layer.register_forward_pre_hook(_through(nets, index)).remove
 
 
 def _through(nets: Nets, index: int) -> Any:

@@ -27,6 +27,7 @@ from ponystudio.api.modifiers import find
 from ponystudio.diffusion.sampling.composition import Side
 from ponystudio.diffusion.sampling.frequencies import scaled_frequencies
 from ponystudio.diffusion.sampling.guidance import Combine, Guidance, Seen, rescaled
+from ponystudio.diffusion.weights.network import modules_named
 
 # The blocks of transformers with streams of text and picture, and over both, by number.
 DOUBLE = re.compile(r"(?:joint_)?transformer_blocks\.(\d+)")
@@ -66,12 +67,11 @@ def with_modifiers(guidance: Guidance, modifiers: Iterable[Modifier]) -> Guidanc
 
 def skipped_blocks(module: nn.Module, skipped: SkipLayers) -> list[nn.Module]:
     """Those of a transformer's blocks that are to be left out, as far as it has them."""
-    wanted = ((DOUBLE, skipped.double), (SINGLE, skipped.single))
     return [
         block
-        for name, block in module.named_modules()
-        for pattern, numbers in wanted
-        if (match := pattern.fullmatch(name)) and int(match[1]) in numbers
+        for pattern, numbers in ((DOUBLE, skipped.double), (SINGLE, skipped.single))
+        for match, block in modules_named(module, pattern)
+        if int(match[1]) in numbers
     ]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from ponystudio.diffusion.families import Family
 
 Module = TypeVar("Module", bound=nn.Module)
+NamedModule = tuple[re.Match[str], nn.Module]
 
 
 class BlockStream(Protocol):
@@ -121,3 +124,19 @@ class Network(Generic[Module]):
         if stored.precision != value.dtype:
             return None
         return stored.on(torch.device("cpu"), value.dtype)
+
+
+# By network and pattern, as long as the network is there: SDXL's has thousands of modules, and some
+# are asked for at every step.
+_named: WeakKeyDictionary[nn.Module, dict[re.Pattern[str], Sequence[NamedModule]]] = (
+    WeakKeyDictionary()
+)
+
+
+def modules_named(module: nn.Module, pattern: re.Pattern[str]) -> Sequence[NamedModule]:
+    """The modules of a network whose whole names a pattern matches, each with the match."""
+    known = _named.setdefault(module, {})
+    if pattern not in known:
+        matches = ((pattern.fullmatch(name), inner) for name, inner in module.named_modules())
+        known[pattern] = [(match, inner) for match, inner in matches if match]
+    return known[pattern]
