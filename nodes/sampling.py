@@ -26,7 +26,13 @@ from ponystudio.api import (
     node,
 )
 from ponystudio.diffusion.loading.load import recognise
-from ponystudio.diffusion.sampling.names import DDIM_ENDS, NOISES, SAMPLERS, SCHEDULES
+from ponystudio.diffusion.sampling.names import (
+    DDIM_ENDS,
+    NOISES,
+    SAMPLERS,
+    SCHEDULES,
+    find_sampler,
+)
 from ponystudio.errors import ParamRange
 
 if TYPE_CHECKING:
@@ -73,6 +79,7 @@ def sample(
     """
     from ponystudio.diffusion.sampling import run
 
+    run.check_method(model.family, sampler, scheduler)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
@@ -144,6 +151,7 @@ def sample_steps(
     from ponystudio.diffusion.sampling.schedules import part
 
     check_steps(start, end)
+    run.check_method(model.family, sampler, scheduler)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
@@ -188,13 +196,13 @@ def sample_custom(
         sigmas: The noise levels; with fewer than two the latent comes back.
         latent: An empty latent for a new picture, or an encoded one to change.
     """
+    import torch
 
-    def levels(_: Denoiser) -> Tensor:
-        import torch
+    from ponystudio.diffusion.sampling.schedules import checked
 
-        return torch.tensor(sigmas.levels, dtype=torch.float64)
-
-    return _walked(guider, sampler, noise, levels, latent, ctx)
+    levels = torch.tensor(sigmas.levels, dtype=torch.float64)
+    levels = checked(levels, rising=find_sampler(sampler.name).reverses)
+    return _walked(guider, sampler, noise, lambda _: levels, latent, ctx)
 
 
 def _walked(

@@ -14,7 +14,7 @@ from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.engine.cache.result_codec import decode, encode
 from ponystudio.engine.headless import run_graph
-from ponystudio.errors import MismatchedValues, ParamRange
+from ponystudio.errors import MismatchedValues, ParamChoice, ParamRange
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio_nodes import sampling, sampling_parts
@@ -194,6 +194,18 @@ def test_guiders_follow_their_rules(model):
     # All of these lie along each other: there is nothing to lead away from.
     perpendicular = sampling_parts.perp_neg(model, three[0], three[1], three[2], cfg=3.0, scale=2.0)
     assert end(perpendicular) == pytest.approx(float(u + 3 * (c - u)), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("said", "socket"),
+    [({"sampler": "ddpm"}, "sampler"), ({"scheduler": "align_your_steps"}, "scheduler")],
+)
+def test_what_serves_no_model_of_a_family_is_refused_before_one_is_opened(said, socket):
+    flux = Model("/nowhere/flux.safetensors", "content", "flux")
+    for node in (sampling.sample, sampling.sample_steps):
+        with pytest.raises(ParamChoice, match=r"FLUX\.1") as caught:
+            node(flux, prompt(), prompt(), Latent(torch.zeros(1, 16, 8, 8)), **said, ctx=None)
+        assert caught.value.socket == socket
 
 
 def test_steps_that_are_none_leave_the_latent_and_say_so(model):

@@ -137,12 +137,16 @@ def align_your_steps(space: Parameterisation, n: int) -> Tensor:
     Raises ParamChoice where nobody has optimised any.
     """
     if not space.aligned:
-        raise ParamChoice(
-            "Nobody has aligned steps for models of this kind.",
-            remedy="Choose another scheduler: auto is the model's own.",
-            socket="scheduler",
-        )
+        raise nobody_aligned("models of this kind")
     return aligned_levels(space.aligned, n)
+
+
+def nobody_aligned(models: str) -> ParamChoice:
+    return ParamChoice(
+        f"Nobody has aligned steps for {models}.",
+        remedy="Choose another scheduler: auto is the model's own.",
+        socket="scheduler",
+    )
 
 
 # Parts of a run
