@@ -20,7 +20,7 @@ from ponystudio.engine.headless import run_graph
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.errors import MismatchedValues, PonyStudioError
-from ponystudio.graph.model import Graph
+from ponystudio.graph.model import Graph, Link
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio_nodes.image_prompts import apply_style_model, apply_unclip
 
@@ -86,12 +86,17 @@ def root(tmp_path_factory):
         (root / folder).mkdir()
     relatives.write("sd2 unclip", root / "checkpoints" / "unclip.safetensors")
     relatives.write("sd2", root / "checkpoints" / "sd2.safetensors")
+    relatives.write("sdxl", root / "checkpoints" / "sdxl.safetensors")
     FORMS["in parts"].write("flux", root)
     for kind in ("clip", "siglip"):
         visions.write(root / "clip_vision" / f"{kind}.safetensors", visions.state(kind))
     wide = visions.state("clip")
     wide["visual_projection.weight"] = torch.zeros(24, 32)
     visions.write(root / "clip_vision" / "wide.safetensors", wide)
+    # As wide as the pooled prompt of the tiny SDXL.
+    pooled = visions.state("clip")
+    pooled["visual_projection.weight"] = torch.ones(64, 32) / 6
+    visions.write(root / "clip_vision" / "bigG.safetensors", pooled)
     narrow = {"vision_model.embeddings.patch_embedding.weight": torch.zeros(24, 3, 7, 7)}
     narrow |= {"vision_model.embeddings.position_embedding.weight": torch.zeros(16, 24)}
     narrow |= {"vision_model.encoder.layers.0.mlp.fc1.weight": torch.zeros(48, 24)}
@@ -145,6 +150,22 @@ def test_variations_of_a_picture(run):
     without, _ = run(*plain)
     varied, notes = run(*prompted(plain, *looked(), unclip(noise=0.1)))
     assert (varied - without).abs().max() > 0.01
+    assert "picture" not in notes
+
+
+def test_two_pictures_in_the_place_of_a_prompt_of_sdxl(run):
+    """As ComfyUI's example of "revision" has it, with nothing for words."""
+    plain = picture(*checkpoint("sdxl.safetensors"))
+    nothing = core("nothing", "zero_prompt", conditioning=("positive", "conditioning"))
+    without, _ = run(*prompted(plain, nothing))
+    first = replace(unclip(strength=0.75), id="first")
+    first = replace(first, inputs=first.inputs | {"conditioning": Link("nothing", "conditioning")})
+    second = unclip(strength=0.5, noise=0.2)
+    second = replace(second, inputs=second.inputs | {"conditioning": Link("first", "conditioning")})
+    encoder = core("vision", "load_vision", file="bigG.safetensors")
+    given = looked(vision=("vision", "vision"))
+    revised, notes = run(*prompted(plain, encoder, *given, nothing, first, second))
+    assert (revised - without).abs().max() > 0.001
     assert "picture" not in notes
 
 
