@@ -135,7 +135,8 @@ def _network(
 
 def _is_whole(layers: Mapping[int, Mapping[str, Tensor]]) -> bool:
     """Whether each layer has a matrix (linear) or a row of numbers (norm), and one is linear."""
-    dimensions = [state["weight"].ndim if "weight" in state else 0 for state in layers.values()]
+    weights = (state.get("weight") for state in layers.values())
+    dimensions = [0 if w is None or not w.numel() else w.ndim for w in weights]
     return 2 in dimensions and set(dimensions) <= {1, 2}
 
 

@@ -109,9 +109,11 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         read_hypernetwork(write(tmp_path / "a.pt", nets, activation_func="snake"))
     with pytest.raises(UnsupportedModel, match="fits nothing"):
         read_hypernetwork(write(tmp_path / "b.pt", {16: (network(32), network(32))}))
-    torch.save({16: ({"linear.0.weight": torch.zeros(16, 16)},)}, tmp_path / "c.pt")
-    with pytest.raises(DamagedFile, match="lacks a part"):
-        read_hypernetwork(tmp_path / "c.pt")
+    square, empty = ({"linear.0.weight": torch.zeros(n, 16)} for n in (16, 0))
+    for states in ((square,), (square, empty)):
+        torch.save({16: states}, tmp_path / "c.pt")
+        with pytest.raises(DamagedFile, match="lacks a part"):
+            read_hypernetwork(tmp_path / "c.pt")
 
 
 class Changed(nn.Module):
