@@ -7,15 +7,16 @@ gets the node that loads it; nodes as text are pasted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import BadInput
 from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.comfyui.importer import Imported
 from ponystudio.graph.editing.edits import AddNode, Edit, SetView
-from ponystudio.graph.editing.node_ids import fresh_id
+from ponystudio.graph.editing.node_ids import fresh_id, fresh_ids
 from ponystudio.graph.formats import clipboard
 from ponystudio.graph.formats.graph_file import is_picture
 from ponystudio.graph.model import Graph, Node
@@ -46,13 +47,15 @@ _BESIDE = 32
 class DropChoice:
     """One thing that may be done.
 
-    open: `path` in a new tab. nodes: paste those of `part`. node: add one of `spec`, with `value`
-    for its `param`. note: add one of this `value`. models: add the folder `path` to the settings.
+    open: `path` in a new tab. nodes: paste those of `part`; `imported` is what is to be said of it
+    where another tool made it. node: add one of `spec`, with `value` for its `param`. note: add one
+    of this `value`. models: add the folder `path` to the settings.
     """
 
     action: Action
     path: Path | None = None
     part: Graph | None = None
+    imported: Imported | None = None
     spec: NodeSpec | None = None
     param: str = ""
     value: Any = ""
@@ -86,13 +89,13 @@ class DropJudge:
         """Nodes as text, or just words: a prompt or a note."""
         name = text.strip().partition("\n")[0][:40]
         try:
-            part = clipboard.loads(text)
-            if part is None and (imported := import_text(text)):
-                part = imported.graph
-            choices = self._of_words(text) if part is None else (DropChoice("nodes", part=part),)
+            if (part := clipboard.loads(text)) is not None:
+                return Dropped(name, (DropChoice("nodes", part=part),))
+            if (found := import_text(text)) is not None:
+                return Dropped(name, (DropChoice("nodes", part=found.graph, imported=found),))
+            return Dropped(name, self._of_words(text))
         except BadInput as error:
             return Dropped(name, (), error)
-        return Dropped(name, choices)
 
     def _of_words(self, text: str) -> tuple[DropChoice, ...]:
         prompt = self.catalog.get(_PROMPT)
@@ -127,9 +130,9 @@ class DropJudge:
         elif path.is_dir() or suffix in WEIGHTS:
             yield self._model(path)
         else:
-            part = open_file(path).graph
+            opened = open_file(path)
             yield DropChoice("open", path)
-            yield DropChoice("nodes", part=part)
+            yield DropChoice("nodes", path, part=opened.graph, imported=opened.imported)
 
     def _model(self, path: Path) -> DropChoice:
         kind = recognise(path).kind
@@ -174,6 +177,14 @@ def edits(choice: DropChoice, graph: Graph, at: tuple[float, float]) -> list[Edi
     params = {param.name: param.default for param in spec.params} | {choice.param: choice.value}
     node = Node(fresh_id(spec.id, graph.nodes), spec.id, spec.version, params)
     return [AddNode(node, {"pos": [x, y]})]
+
+
+def as_added(imported: Imported, graph: Graph) -> Imported:
+    """What is to be said of nodes under the ids that `edits` gives them in this graph."""
+    names = fresh_ids(imported.graph.nodes, graph.nodes)
+    remarks = (replace(x, node=names.get(x.node, x.node)) for x in imported.remarks)
+    placeholders = {names.get(id, id): type for id, type in imported.placeholders.items()}
+    return replace(imported, placeholders=placeholders, remarks=tuple(remarks))
 
 
 def _is_model(folder: Path) -> bool:

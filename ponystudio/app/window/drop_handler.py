@@ -22,6 +22,7 @@ from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.notification import Notification
 from ponystudio.qt.picture_image import whole_image
+from ponystudio.studio.documents import document_notices as notices
 from ponystudio.studio.documents import saving
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
@@ -41,7 +42,8 @@ Judge = Callable[[], "DropJudge"]
 class DropHandler(QObject):
     """Looks into what is dropped, and does what is to be done with it. `folder_dropped` carries a
     folder of models, for the settings; `added` a document and the nodes that came into it;
-    `notice` a Notification that says why something cannot be used.
+    `notice` a Notification that says why something cannot be used, or what became of another
+    tool's nodes.
 
     `pictures` is where a picture goes that is dropped or pasted without a file.
     """
@@ -152,18 +154,22 @@ class DropHandler(QObject):
 
     async def _add(self, choice: DropChoice, document: Document, at: QPointF) -> None:
         """Bring it into the graph, unless the document is closed meanwhile."""
-        from ponystudio.app.window.drop_contents import edits
+        from ponystudio.app.window.drop_contents import as_added, edits
 
         while document in tuple(self._documents):
             graph = document.graph
-            made = await in_background(edits, choice, graph, (at.x(), at.y()))
-            if document.graph is not graph or document not in tuple(self._documents):
-                continue  # they are for a graph that is none any more
             try:
+                made = await in_background(edits, choice, graph, (at.x(), at.y()))
+                if document.graph is not graph or document not in tuple(self._documents):
+                    continue  # they are for a graph that is none any more
                 document.do_all(made, self._step(choice))
             except GraphError as error:
-                self._refused("", error)
+                self._refused(choice.path.name if choice.path else "", error)
+                return
             self.added.emit(document, [id for id in document.graph.nodes if id not in graph.nodes])
+            if choice.imported is not None:
+                title = choice.path.name if choice.path else self.tr("What was pasted")
+                self.notice.emit(notices.imported(title, as_added(choice.imported, graph)))
             return
 
     def _folders(self) -> ModelFolders:

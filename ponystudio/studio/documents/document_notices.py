@@ -38,12 +38,14 @@ def imported(title: str, found: Imported) -> Notification:
     counted = tr("%1 nodes of ComfyUI, of which %2 are known here")
     text = counted.replace("%1", str(found.total)).replace("%2", str(found.mapped))
     classes = Counter(found.placeholders.values())
-    rows: list[Row] = [
-        ("spare", name, str(number)) for name, number in classes.most_common(_MOST_ROWS)
-    ]
-    rows += [("spare", remark.text, "") for remark in found.remarks[: _MOST_ROWS - len(rows)]]
+    rows: list[Row] = [("spare", name, str(number)) for name, number in classes.most_common()]
+    for remark in found.remarks:
+        said = f"{remark.node}: {remark.text}" if remark.node else remark.text
+        rows.append(("spare", said, ""))
+    kind: NoticeKind = "warn" if rows else "ok"
+    if more := len(rows[_MOST_ROWS:]):
+        rows[_MOST_ROWS:] = [("spare", tr("and %1 more").replace("%1", str(more)), "")]
     headline = tr("%1 was translated").replace("%1", title)
-    kind: NoticeKind = "warn" if found.placeholders else "ok"
     return Notification(headline, text, kind=kind, rows=tuple(rows))
 
 

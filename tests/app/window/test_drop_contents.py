@@ -76,7 +76,22 @@ def test_a_folder_is_one_of_models(canvas, tmp_path):
     assert told == [folder, folder]
 
 
-THEIRS = '{"5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512}}}'
+THEIRS = '''{
+    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "depth": 3}},
+    "6": {"class_type": "Sharper", "inputs": {"samples": ["5", 0]}}
+}'''
+
+
+def told_of_theirs(canvas):
+    """What was said of the nodes above, and the ids that it names."""
+    notice = canvas.notices.pop()
+    assert notice.text == "2 nodes of ComfyUI, of which 1 are known here"
+    assert notice.kind == "warn"
+    [unknown, (_, remark, _)] = notice.rows
+    assert unknown == ("spare", "Sharper", "1")
+    id, _, said = remark.partition(": ")
+    assert "depth" in said
+    return notice.title, id
 
 
 def test_a_graph_of_another_tool_s_opens_or_joins_too(canvas, tmp_path):
@@ -84,7 +99,8 @@ def test_a_graph_of_another_tool_s_opens_or_joins_too(canvas, tmp_path):
     file.write_text(THEIRS)
     canvas.drop(file)
     canvas.choose("Add its nodes here")
-    assert list(canvas.document.graph.nodes) == ["empty_latent_5"]
+    assert list(canvas.document.graph.nodes) == ["empty_latent_5", "Sharper_6"]
+    assert told_of_theirs(canvas) == ("workflow.json was translated", "empty_latent_5")
     picture = png(tmp_path / "theirs.png", {"prompt": THEIRS})
     canvas.drop(picture)
     canvas.choose("Open its graph")
@@ -92,8 +108,10 @@ def test_a_graph_of_another_tool_s_opens_or_joins_too(canvas, tmp_path):
 
 
 def test_so_does_its_text(canvas):
-    canvas.drop(mime=text(THEIRS))
-    assert list(canvas.document.graph.nodes) == ["empty_latent_5"]
+    for id in ("empty_latent_5", "empty_latent_6"):
+        canvas.drop(mime=text(THEIRS))
+        assert list(canvas.document.graph.nodes)[-2] == id
+        assert told_of_theirs(canvas) == ("What was pasted was translated", id)
 
 
 def test_words_become_a_prompt_or_a_note(canvas):

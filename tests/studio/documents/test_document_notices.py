@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ponystudio.errors import NotWritable, StorageFull
+from ponystudio.graph.comfyui.importer import Imported, Remark
 from ponystudio.graph.model import Graph
 from ponystudio.studio.documents import document_notices as notices
 from ponystudio.studio.documents.file_lock import LockHolder
@@ -75,3 +76,16 @@ def test_whether_what_is_done_is_kept():
 def test_a_closed_document_can_be_opened_again():
     notice = notices.closed(DOCUMENT, print)
     assert (notice.title, notice.actions) == ("ponies is closed", (("Open again", print),))
+
+
+def test_what_an_import_says_names_its_nodes_and_has_an_end():
+    told = Imported(Graph(), remarks=(Remark("", "of the whole"), Remark("a_1", "lost")), mapped=2)
+    notice = notices.imported("theirs", told)
+    assert (notice.title, notice.kind) == ("theirs was translated", "warn")
+    assert [text for _, text, _ in notice.rows] == ["of the whole", "a_1: lost"]
+    assert notices.imported("theirs", Imported(Graph(), mapped=2)).kind == "ok"
+    unknown = {str(n): f"Unknown{n % 5}" for n in range(6)}
+    remarks = tuple(Remark(f"a_{n}", "lost") for n in range(7))
+    rows = notices.imported("theirs", Imported(Graph(), unknown, remarks)).rows
+    assert rows[0] == ("spare", "Unknown0", "2")
+    assert [text for _, text, _ in rows[7:]] == ["a_2: lost", "and 4 more"]
