@@ -82,7 +82,7 @@ def breakable(text: str) -> str:
 
 def label(text: str, role: str, tone: str = "") -> QLabel:
     made = Value(text) if role.startswith("mono") else PlainLabel(breakable(text))
-    if role in ("body", "caption", "title"):
+    if role in ("body", "caption", "group", "title"):
         made.setWordWrap(True)
     made.setProperty("role", role)
     if tone:

@@ -11,6 +11,8 @@ from helpers.studio import text_to_picture
 from helpers.window import show_graph, texts
 from ponystudio.app.inspector.page_parts import Value
 from ponystudio.graph.editing.edits import SetParam
+from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.widgets.rich_text import PlainLabel
 
 
 def test_long_names_of_files_break_and_are_copied_whole(window):
@@ -24,3 +26,15 @@ def test_long_names_of_files_break_and_are_copied_whole(window):
     value.setSelection(0, len(value.text()))
     QTest.keyClick(value, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert QGuiApplication.clipboard().text() == name
+
+
+def test_long_names_of_nodes_break_wherever_they_are_told(window):
+    id = "TextEncodeQwenImageEditPlusAdvanced_111"
+    save = Node("save", "core.save_image", 1, {}, {"image": Link(id, "0")})
+    show_graph(window, Graph.of(Node(id, f"comfyui.{id}"), save))
+    until(lambda: all(x in texts(window.inspector) for x in ("not installed", "no node type")))
+    page = window.inspector.area.widget()
+    told = [label for label in page.findChildren(PlainLabel) if "EncodeQw" in label.text()]
+    assert {label.property("role") for label in told} == {"body", "group"}
+    assert max(label.minimumSizeHint().width() for label in told) < 180
+    assert page.minimumSizeHint().width() <= window.inspector.area.viewport().width()

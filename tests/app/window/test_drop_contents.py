@@ -76,10 +76,10 @@ def test_a_folder_is_one_of_models(canvas, tmp_path):
     assert told == [folder, folder]
 
 
-THEIRS = '''{
+THEIRS = """{
     "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "depth": 3}},
     "6": {"class_type": "Sharper", "inputs": {"samples": ["5", 0]}}
-}'''
+}"""
 
 
 def told_of_theirs(canvas):
