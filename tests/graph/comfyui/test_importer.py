@@ -271,3 +271,16 @@ def test_a_merge_by_blocks_and_what_saves_it(type, ratios, blocks):
     saved = merge.nodes["save_checkpoint_4"]
     assert saved.params["prefix"] == "merges/ab"
     assert list(saved.inputs) == ["model"]
+
+
+def test_values_that_mean_something_else_here_are_turned_into_ours():
+    found = nodes(
+        prompt(
+            n1=("ImageSharpen", {"sharpen_radius": 1, "sigma": 1.0, "alpha": 0.35}),
+            n2=("ImageBlend", {"blend_factor": 0.5, "blend_mode": "difference"}),
+            n3=("EmptyImage", {"width": 8, "height": 8, "batch_size": 1, "color": 0xFF8000}),
+        )
+    )
+    assert found["sharpen_image_1"][1]["strength"] == 3.5
+    assert found["blend_images_2"][1]["mode"] == "subtract"
+    assert found["empty_image_3"][1]["colour"] == "#ff8000"

@@ -117,7 +117,8 @@ MAPPINGS: dict[str, NodeMapping] = {
             "image1": "image",
             "image2": "other",
             "blend_factor": "factor",
-            "blend_mode": "mode",
+            # Their difference is not without its sign.
+            "blend_mode": ("mode", lambda value: "subtract" if value == "difference" else value),
         },
         ("image",),
     ),
@@ -132,7 +133,7 @@ MAPPINGS: dict[str, NodeMapping] = {
             "image": "image",
             "sharpen_radius": "radius",
             "sigma": "sigma",
-            "alpha": "strength",
+            "alpha": ("strength", lambda value: round(value * 10, 6)),
         },
         ("image",),
     ),
