@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,34 +59,42 @@ def _from_picture(path: Path) -> OpenedFile:
     if embedded_metadata.GRAPH in fields or not any(map(importer.is_comfyui, found)):
         text = embedded_metadata.graph_text(fields, str(path))
         return OpenedFile(graph_file.loads(text, where=str(path)))
-    imported = _within(path, lambda: importer.import_graph(_of_both(*found)))
+    drawn = next(filter(workflow_format.looks_like, found), None)
+    ran = next(filter(api_format.looks_like, found), None)
+    imported = _within(path, lambda: importer.import_graph(_of_both(drawn, ran)))
     return OpenedFile(imported.graph, imported=imported)
 
 
-def _of_both(workflow: Any, prompt: Any) -> SourceGraph:
+def _of_both(drawn: Any, ran: Any) -> SourceGraph:
     """The layout of one and the values of the other, which is what ran; a difference is told."""
-    ran = api_format.read(prompt) if api_format.looks_like(prompt) else None
-    if not workflow_format.looks_like(workflow):
-        assert ran is not None
-        return ran
-    drawn = workflow_format.read(workflow)
+    if drawn is None:
+        return api_format.read(ran)
     if ran is None:
-        return drawn
+        return workflow_format.read(drawn)
+    values = api_format.read(ran)
+    try:
+        layout = workflow_format.read(drawn)
+    except GraphFileError as error:
+        return replace(values, remarks=(f"its layout cannot be read: {error.what}",))
     remarks: list[str] = []
 
     def as_run(node: SourceNode) -> SourceNode:
-        other = ran.nodes.get(node.id)
+        other = values.nodes.get(node.id)
         if other is None or other.type != node.type:
             return node
-        inputs = dict(node.inputs)
-        for name, value in other.values().items():
-            if name in inputs and inputs[name] != value and not isinstance(inputs[name], Wire):
+        inputs, own = dict(node.inputs), other.values()
+        if own:  # those without names say nothing beside those with
+            inputs.pop("widgets_values", None)
+        for name, value in own.items():
+            if isinstance(inputs.get(name), Wire):
+                continue
+            if name in inputs and inputs[name] != value:
                 remarks.append(f"{node.type} {node.id}: {name} was {value!r} when it ran")
-                inputs[name] = value
+            inputs[name] = value
         return replace(node, inputs=inputs)
 
-    nodes = {id: as_run(node) for id, node in drawn.nodes.items()}
-    return replace(drawn, nodes=nodes, remarks=(*drawn.remarks, *remarks))
+    nodes = {id: as_run(node) for id, node in layout.nodes.items()}
+    return replace(layout, nodes=nodes, remarks=(*layout.remarks, *remarks))
 
 
 def import_text(text: str) -> Imported | None:
@@ -119,5 +126,5 @@ def _document(text: str) -> Any:
     """What a JSON text says, NaN and its like included; None for no JSON."""
     try:
         return read_json(text, parse_constant=lambda _: None) if text else None
-    except (ValueError, json.JSONDecodeError):
+    except ValueError:
         return None

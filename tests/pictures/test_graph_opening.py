@@ -60,6 +60,23 @@ def test_of_a_picture_the_layout_is_the_workflows_and_the_values_what_ran(tmp_pa
     assert remark.text == "EmptyLatentImage 5: height was 768 when it ran"
 
 
+def test_each_is_told_by_what_it_is_and_a_damaged_layout_costs_the_layout_alone(tmp_path):
+    swapped = png(tmp_path / "a.png", workflow=json.dumps(PROMPT), prompt=json.dumps(WORKFLOW))
+    assert open_file(swapped).graph.nodes["empty_latent_5"].params["height"] == 768
+    damaged = {"nodes": [{"id": 1}], "links": []}
+    path = png(tmp_path / "b.png", workflow=json.dumps(damaged), prompt=json.dumps(PROMPT))
+    opened = open_file(path)
+    assert list(opened.graph.nodes) == ["empty_latent_5"]
+    assert "layout cannot be read" in opened.imported.remarks[0].text
+
+
+def test_what_ran_has_names_that_the_layout_lacks(tmp_path):
+    drawn = {"nodes": [{"id": 5, "type": "Strange", "widgets_values": [1, 2]}], "links": []}
+    ran = {"5": {"class_type": "Strange", "inputs": {"strength": 1, "seed": 2}}}
+    path = png(tmp_path / "a.png", workflow=json.dumps(drawn), prompt=json.dumps(ran))
+    assert open_file(path).graph.nodes["Strange_5"].params == {"strength": 1, "seed": 2}
+
+
 def test_a_picture_with_one_of_the_two(tmp_path):
     for name, document in (("workflow", WORKFLOW), ("prompt", PROMPT)):
         path = png(tmp_path / f"{name}.png", **{name: json.dumps(document)})

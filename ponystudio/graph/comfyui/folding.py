@@ -23,8 +23,9 @@ _PARTS = {
 }
 
 
-def folded(graph: Graph) -> Graph:
-    """The graph with Sample in the place of each plain run in parts."""
+def folded(graph: Graph) -> tuple[Graph, dict[str, str]]:
+    """The graph with Sample in the place of each plain run in parts, and what became of the ids of
+    the parts."""
     used = Counter(link for node in graph.nodes.values() for link in node.inputs.values())
     leading = Counter(link.source for node in graph.nodes.values() for link in node.inputs.values())
     nodes, view = dict(graph.nodes), dict(graph.view.get("nodes", {}))
@@ -45,13 +46,14 @@ def folded(graph: Graph) -> Graph:
         for part in known.values():
             del nodes[part.id]
             view.pop(part.id, None)
+            renamed[part.id] = made.id
         del nodes[id]
         nodes[made.id] = made
         renamed[id] = made.id
         if id in view:
             view[made.id] = view.pop(id)
     if not renamed:
-        return graph
+        return graph, renamed
     nodes = {
         id: replace(
             node,
@@ -62,7 +64,8 @@ def folded(graph: Graph) -> Graph:
         )
         for id, node in nodes.items()
     }
-    return replace(graph, nodes=nodes, view={**graph.view, "nodes": view} if view else graph.view)
+    looks = {**graph.view, "nodes": view} if view else graph.view
+    return replace(graph, nodes=nodes, view=looks), renamed
 
 
 def _sample(node: Node, parts: Mapping[str, Node]) -> Node | None:
@@ -72,7 +75,7 @@ def _sample(node: Node, parts: Mapping[str, Node]) -> Node | None:
         return None
     if set(noise.params) - {"seed", "off"} or noise.params.get("off"):
         return None
-    if set(sampler.params) - {"sampler"} or sampler.params.get("sampler") in _ONE_LEVEL_LESS:
+    if set(sampler.params) - {"sampler"} or str(sampler.params.get("sampler")) in _ONE_LEVEL_LESS:
         return None
     if "cfg" in guider.inputs or sigmas.inputs.get("model") != guider.inputs.get("model"):
         return None

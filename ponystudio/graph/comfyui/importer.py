@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from types import MappingProxyType
 from typing import Any
 
-from ponystudio.errors import GraphFileError
+from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.comfyui import api_format, workflow_format
 from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.folding import folded
-from ponystudio.graph.comfyui.mapping import MappedOutput, mappings
+from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
 from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.plain_json import plain
 
 # What stands before the names of classes that are not known, as types of nodes.
 PLACEHOLDER = "comfyui."
+# Nodes that hand a text encoder on, with the layer that was chosen.
+_PASS_ON = frozenset(("LoraLoader", "CLIPSetLastLayer", "CLIPMergeSimple", "CLIPMergeAdd"))
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -73,32 +77,53 @@ class _GraphBuilder:
         self._ids: dict[str, list[str]] = {}
         self._remarks: list[tuple[str, str]] = []
         self._placeholders: dict[str, str] = {}
+        self._count = 0
         self._used: dict[str, set[int]] = {}
         for node in source.nodes.values():
             for wire in node.wires().values():
                 self._used.setdefault(wire.source, set()).add(wire.slot)
 
     def imported(self) -> Imported:
-        known, mapped = mappings(), 0
         for id in self._order():
-            node = self._source.nodes[id]
-            wanted = self._used.get(id, set())
-            outputs = known[node.type](node, self) if node.type in known else None
+            node, slots = self._source.nodes[id], self._used.get(id, set())
+            outputs = self._mapped(node)
+            found: Mapping[int, MappedOutput | None]
             if outputs is None:
-                outputs = self._placeholder(node, max(wanted, default=-1) + 1)
+                found = self._placeholder(node, slots)
             else:
-                mapped += 1
-            for slot in wanted:
-                self._outputs[Wire(id, slot)] = outputs[slot] if slot < len(outputs) else None
-        remarks = [*(Remark("", text) for text in self._source.remarks)]
-        remarks += [Remark(self._ids.get(id, [""])[0], text) for id, text in self._remarks]
+                self._count += 1
+                found = dict(enumerate(outputs))
+            self._outputs |= {Wire(id, slot): found.get(slot) for slot in slots}
         view: dict[str, Any] = {"nodes": self._places} if self._places else {}
         if self._source.frames:
             view["frames"] = list(self._source.frames)
         if self._source.notes:
             view["notes"] = list(self._source.notes)
-        graph = folded(Graph(self._nodes, view=view))
-        return Imported(graph, self._placeholders, tuple(remarks), mapped)
+        graph, renamed = folded(_plain(Graph(self._nodes, view=view)))
+        remarks = [Remark("", text) for text in self._source.remarks]
+        for id, text in self._remarks:
+            ours = self._ids.get(id, [""])[0]
+            remarks.append(Remark(renamed.get(ours, ours), text))
+        return Imported(graph, self._placeholders, tuple(remarks), self._count)
+
+    def _mapped(self, node: SourceNode) -> Outputs | None:
+        """What its outputs lead to; None where it is not known, or says what cannot be taken."""
+        if node.type not in (known := mappings()):
+            return None
+        inputs, before = _Watched(node.inputs), dict(self._nodes)
+        try:
+            outputs = known[node.type](replace(node, inputs=inputs), self)
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError):
+            self.tell(node, "its values are of other kinds than they should be")
+            outputs = None
+        if outputs is None:
+            self._nodes = before
+            self._places = {id: place for id, place in self._places.items() if id in before}
+            self._ids.pop(node.id, None)
+            return None
+        for name in node.inputs.keys() - inputs.seen:
+            self.tell(node, f"{name} is not known, and left out")
+        return outputs
 
     def _order(self) -> list[str]:
         """Ids, sources first; of a circle one wire is left out."""
@@ -137,23 +162,52 @@ class _GraphBuilder:
         self,
         node: SourceNode,
         type: str,
-        params: Mapping[str, Any] = MappingProxyType({}),
-        links: Mapping[str, Link | None] = MappingProxyType({}),
+        values: Mapping[str, Any] = MappingProxyType({}),
         *,
         beside: str = "",
         extra: Mapping[str, Any] = MappingProxyType({}),
     ) -> str:
-        stem = type.rpartition(".")[2]
-        id = _NO_ID.sub("_", "_".join(part for part in (stem, node.id, beside) if part))
-        if not id[0].isalpha():
-            id = f"n{id}"
-        there = {name: link for name, link in links.items() if link}
+        params: dict[str, Any] = {}
+        links: dict[str, Link] = {}
+        for name, value in values.items():
+            found = self.output(value) if isinstance(value, Wire) else value
+            if isinstance(found, MappedOutput):
+                links[name] = found.link
+                self._tell_what_is_lost(node, name, found, values)
+            elif isinstance(found, Link):
+                links[name] = found
+            elif isinstance(value, Wire):
+                if value.source in self._source.nodes:
+                    self.tell(node, f"nothing comes along the wire to {name}")
+            elif value is not None:
+                params[name] = value
+        id = self._id(type, node, beside)
         title = "" if beside else node.title
-        self._nodes[id] = Node(id, type, 1, dict(params), there, "normal", title, dict(extra))
+        self._nodes[id] = Node(id, type, 1, params, links, "normal", title, dict(extra))
         self._ids.setdefault(node.id, []).append(id)
         if node.place:
             self._places[id] = node.place
         return id
+
+    def _id(self, type: str, node: SourceNode, beside: str) -> str:
+        parts = (type.rpartition(".")[2], node.id, beside)
+        id = _NO_ID.sub("_", "_".join(part for part in parts if part)) or "node"
+        if not id[0].isalpha():
+            id = f"n{id}"
+        return next(
+            name
+            for name in chain((id,), map(f"{id}_{{}}".format, count(2)))
+            if name not in self._nodes
+        )
+
+    def _tell_what_is_lost(
+        self, node: SourceNode, name: str, found: MappedOutput, values: Mapping[str, Any]
+    ) -> None:
+        """What theirs has in a wire, and ours beside it, where nobody took it up."""
+        if found.clip_skip and "clip_skip" not in values and node.type not in _PASS_ON:
+            self.tell(node, f"the layer that was chosen for {name} is not taken up")
+        if found.alpha and "alpha" not in values:
+            self.tell(node, f"the transparency of {name} is left out")
 
     def is_used(self, node: SourceNode, slot: int) -> bool:
         return slot in self._used.get(node.id, ())
@@ -161,13 +215,44 @@ class _GraphBuilder:
     def tell(self, node: SourceNode, text: str) -> None:
         self._remarks.append((node.id, text))
 
-    def _placeholder(self, node: SourceNode, slots: int) -> list[MappedOutput]:
+    def _placeholder(self, node: SourceNode, slots: Collection[int]) -> dict[int, MappedOutput]:
         """In place of a node that is not known: its values and wires, under their own names."""
-        links = {name: self.link(wire) for name, wire in node.wires().items()}
         known = signatures().get(node.type)
         names = [name for name, _ in known.outputs] if known else list(node.outputs)
-        names += [f"output {i}" for i in range(len(names), slots)]
         extra = {"comfyui": dict(node.properties)} if node.properties else {}
-        id = self.add(node, PLACEHOLDER + node.type, node.values(), links, extra=extra)
+        id = self.add(node, PLACEHOLDER + node.type, node.inputs, extra=extra)
         self._placeholders[id] = node.type
-        return [MappedOutput(Link(id, name)) for name in names]
+        return {
+            slot: MappedOutput(Link(id, names[slot] if slot < len(names) else f"output {slot}"))
+            for slot in slots
+            if slot >= 0
+        }
+
+
+class _Watched(Mapping[str, Any]):
+    """Inputs of a node, and which of them somebody has looked at."""
+
+    def __init__(self, inputs: Mapping[str, Any]) -> None:
+        self._inputs, self.seen = inputs, set[str]()
+
+    def __getitem__(self, name: str) -> Any:
+        self.seen.add(name)
+        return self._inputs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inputs)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+
+def _plain(graph: Graph) -> Graph:
+    """The graph with values that a file can hold. Raises GraphFileError for others."""
+    try:
+        nodes = {
+            id: replace(node, params=plain(node.params), extra=plain(node.extra))
+            for id, node in graph.nodes.items()
+        }
+        return replace(graph, nodes=nodes, view=plain(graph.view))
+    except GraphError as error:
+        raise GraphFileError(f"It holds what no graph can: {error.what}") from None

@@ -51,13 +51,15 @@ class Builder(Protocol):
         self,
         node: SourceNode,
         type: str,
-        params: Mapping[str, Any] = MappingProxyType({}),
-        links: Mapping[str, Link | None] = MappingProxyType({}),
+        values: Mapping[str, Any] = MappingProxyType({}),
         *,
         beside: str = "",
     ) -> str:
-        """Add a node of ours for one of theirs and give its id; `beside`: what tells it from the
-        others for the same one."""
+        """Add a node of ours for one of theirs and give its id.
+
+        `values` by our names: plain ones become params; Wires, MappedOutputs and Links become
+        links, and None is nothing. `beside`: what tells it from the others for the same node.
+        """
 
     def is_used(self, node: SourceNode, slot: int) -> bool:
         """Whether any wire leads from that output."""
@@ -88,21 +90,16 @@ class Mapped:
     without: tuple[str, ...] = ()
 
     def __call__(self, node: SourceNode, builder: Builder) -> Outputs:
-        params, links, skip = dict(self.fixed), {}, 0
-        for name, value in node.inputs.items():
-            if name not in self.inputs:
-                if name not in self.without:
-                    builder.tell(node, f"{name} is not known, and left out")
-                continue
-            ours = self.inputs[name]
+        values, skip = dict(self.fixed), 0
+        for name in self.inputs.keys() & node.inputs.keys():
+            ours, value = self.inputs[name], node.inputs[name]
             ours, convert = (ours, None) if isinstance(ours, str) else ours
-            if isinstance(value, Wire):
-                found = builder.output(value)
-                if found:
-                    links[ours], skip = found.link, found.clip_skip or skip
-            else:
-                params[ours] = convert(value) if convert else value
-        id = builder.add(node, self.type, params, links)
+            values[ours] = convert(value) if convert and not isinstance(value, Wire) else value
+            if ours == "clip" and (found := builder.output(value)):
+                skip = found.clip_skip
+        for name in self.without:
+            node.inputs.get(name)
+        id = builder.add(node, self.type, values)
         return [
             MappedOutput(Link(id, name), skip if name == "clip" else 0) for name in self.outputs
         ]

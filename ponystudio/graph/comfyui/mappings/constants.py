@@ -15,6 +15,7 @@ MAPPINGS: dict[str, NodeMapping] = {
     "PrimitiveBoolean": _constant("bool"),
     "PrimitiveString": _constant("text"),
     "PrimitiveStringMultiline": _constant("text"),
+    "PreviewAny": Mapped("core.show_value", {"source": "value"}),
     "StringConcatenate": Mapped(
         "core.join_texts",
         {"string_a": "a", "string_b": "b", "delimiter": "separator"},

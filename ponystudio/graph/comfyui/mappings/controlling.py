@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
@@ -16,6 +18,7 @@ from ponystudio.graph.model import Link
 # What a union is told of the picture.
 KINDS = {"hed/pidi/scribble/ted": "scribble", "canny/lineart/anime_lineart/mlsd": "canny"}
 _BOTH = {
+    "conditioning": "positive",
     "positive": "positive",
     "negative": "negative",
     "control_net": "controlnet",
@@ -30,24 +33,20 @@ _BOTH = {
 
 def apply(node: SourceNode, builder: Builder) -> Outputs:
     """A kind that was chosen for the network is said where it is applied."""
-    params, links, kind = {}, {}, ""
-    for theirs, value in node.inputs.items():
-        ours = _BOTH.get(theirs, "positive" if theirs == "conditioning" else "")
-        found = builder.output(value)
-        if found:
-            links[ours], kind = found.link, found.control_kind or kind
-        elif ours and theirs not in node.wires():
-            params[ours] = value
-    if kind:
-        params["kind"] = kind
-    id = builder.add(node, "core.apply_controlnet", params, links)
+    values = {ours: node.inputs[name] for name, ours in _BOTH.items() if name in node.inputs}
+    network = builder.output(node.inputs.get("control_net"))
+    if network and network.control_kind:
+        values["kind"] = network.control_kind
+    id = builder.add(node, "core.apply_controlnet", values)
     return [MappedOutput(Link(id, name)) for name in ("positive", "negative")]
 
 
 def set_kind(node: SourceNode, builder: Builder) -> Outputs:
-    found = builder.output(node.inputs.get("control_net"))
-    said = str(node.inputs.get("type", "auto"))
-    return [found and MappedOutput(found.link, control_kind=KINDS.get(said, said))]
+    found, said = builder.output(node.inputs.get("control_net")), node.inputs.get("type", "auto")
+    if not isinstance(said, str):
+        builder.tell(node, "its type comes from a wire, and is left out")
+        return [found]
+    return [found and replace(found, control_kind=KINDS.get(said, said))]
 
 
 LOADED = Mapped(

@@ -12,6 +12,7 @@ from ponystudio.graph.comfyui.mapping import (
     Outputs,
     file_name,
 )
+from ponystudio.graph.comfyui.mappings.latents import flipped, rotated
 from ponystudio.graph.comfyui.source_graph import SourceNode
 from ponystudio.graph.model import Link
 
@@ -21,6 +22,7 @@ _EDGES = {name: name for name in ("left", "top", "right", "bottom")}
 
 def load(node: SourceNode, builder: Builder) -> Outputs:
     """Its mask is where the picture is transparent; ours is where it is opaque."""
+    node.inputs.get("upload"), node.inputs.get("choose file to upload")  # a button
     id = builder.add(node, "core.load_image", {"file": file_name(node.inputs.get("image", ""))})
     outputs = [MappedOutput(Link(id, "image"))]
     if builder.is_used(node, 1):
@@ -30,41 +32,67 @@ def load(node: SourceNode, builder: Builder) -> Outputs:
 
 def load_mask(node: SourceNode, builder: Builder) -> Outputs:
     """A channel of a picture; alpha is inverted, the others are not."""
-    id = builder.add(node, "core.load_image", {"file": file_name(node.inputs.get("image", ""))})
     channel = node.inputs.get("channel", "alpha")
-    if channel == "alpha":
-        return [_inverted(node, builder, Link(id, "mask"))]
-    links = {"image": Link(id, "image")}
-    mask = builder.add(node, "core.mask_from_image", {"channel": channel}, links, beside="mask")
-    return [MappedOutput(Link(mask, "mask"))]
+    values = {"file": file_name(node.inputs.get("image", "")), "channel": channel}
+    mask = Link(builder.add(node, "core.load_mask", values), "mask")
+    return [_inverted(node, builder, mask) if channel == "alpha" else MappedOutput(mask)]
 
 
 def _inverted(node: SourceNode, builder: Builder, mask: Link) -> MappedOutput:
-    id = builder.add(node, "core.invert_mask", {}, {"mask": mask}, beside="mask")
+    id = builder.add(node, "core.invert_mask", {"mask": mask}, beside="mask")
     return MappedOutput(Link(id, "mask"))
 
 
 def join_alpha(node: SourceNode, builder: Builder) -> Outputs:
     """Theirs is one picture of four channels; of ours the mask goes beside it."""
-    links = {
-        "image": builder.link(node.inputs.get("image")),
-        "mask": builder.link(node.inputs.get("alpha")),
-    }
-    id = builder.add(node, "core.join_alpha", {}, links)
+    values = {"image": node.inputs.get("image"), "mask": node.inputs.get("alpha")}
+    id = builder.add(node, "core.join_alpha", values)
     return [MappedOutput(Link(id, "image"), alpha=Link(id, "alpha"))]
+
+
+def split_alpha(node: SourceNode, builder: Builder) -> Outputs:
+    """The mask is where the picture is transparent."""
+    picture = builder.output(node.inputs.get("image"))
+    values = {"image": picture, "alpha": picture.alpha if picture else None}
+    id = builder.add(node, "core.split_alpha", values)
+    return [MappedOutput(Link(id, "image")), MappedOutput(Link(id, "mask"))]
 
 
 def save(node: SourceNode, builder: Builder) -> Outputs:
     """A picture with alpha has it beside it here."""
     picture = builder.output(node.inputs.get("images"))
-    links = {"image": picture.link, "alpha": picture.alpha} if picture else {}
+    values: dict[str, Any] = {"image": picture, "alpha": picture.alpha if picture else None}
     if node.type == "PreviewImage":
-        builder.add(node, "core.preview_image", {}, links)
+        builder.add(node, "core.preview_image", values)
         return []
-    prefix = builder.link(node.inputs.get("filename_prefix"))
-    params = {} if prefix else {"prefix": node.inputs.get("filename_prefix", "ComfyUI")}
-    builder.add(node, "core.save_image", params, {**links, "prefix": prefix})
+    values["prefix"] = node.inputs.get("filename_prefix", "ComfyUI")
+    builder.add(node, "core.save_image", values)
     return []
+
+
+def flip(node: SourceNode, builder: Builder) -> Outputs:
+    values = {
+        "image": node.inputs.get("image"),
+        "direction": flipped(node.inputs.get("flip_method")),
+    }
+    return [MappedOutput(Link(builder.add(node, "core.flip_image", values), "image"))]
+
+
+def turn(node: SourceNode, builder: Builder) -> Outputs:
+    degrees = rotated(node.inputs.get("rotation"))
+    if degrees == "none":
+        return [builder.output(node.inputs.get("image"))]
+    values = {"image": node.inputs.get("image"), "degrees": degrees}
+    return [MappedOutput(Link(builder.add(node, "core.rotate_image", values), "image"))]
+
+
+COLOURS = {
+    "white": "#ffffff",
+    "black": "#000000",
+    "red": "#ff0000",
+    "green": "#00ff00",
+    "blue": "#0000ff",
+}
 
 
 def colour(value: Any) -> Any:
@@ -165,6 +193,35 @@ MAPPINGS: dict[str, NodeMapping] = {
         ("image",),
     ),
     "JoinImageWithAlpha": join_alpha,
+    "SplitImageWithAlpha": split_alpha,
+    "ImageFlip": flip,
+    "ImageRotate": turn,
+    "ImageStitch": Mapped(
+        "core.stitch_images",
+        {
+            "image1": "image",
+            "image2": "other",
+            "direction": "direction",
+            "match_image_size": "match",
+            "spacing_width": "spacing",
+            "spacing_color": ("colour", lambda value: COLOURS.get(str(value), value)),
+        },
+        ("image",),
+    ),
+    "RepeatImageBatch": Mapped(
+        "core.repeat_images", {"image": "image", "amount": "times"}, ("image",)
+    ),
+    "ImageFromBatch": Mapped(
+        "core.pick_images",
+        {"image": "image", "batch_index": "start", "length": "count"},
+        ("image",),
+    ),
+    "ImageScaleToMaxDimension": Mapped(
+        "core.scale_to_side",
+        {"image": "image", "upscale_method": "method", "largest_size": "pixels"},
+        ("image",),
+        fixed={"side": "longer"},
+    ),
     "Canny": Mapped(
         "core.find_edges",
         {"image": "image", "low_threshold": "low", "high_threshold": "high"},

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from ponystudio.graph.comfyui.mapping import Builder, Mapped, MappedOutput, NodeMapping, Outputs
+from typing import Any
+
+from ponystudio.graph.comfyui.mapping import (
+    Builder,
+    Mapped,
+    MappedOutput,
+    NodeMapping,
+    Outputs,
+    file_name,
+)
 from ponystudio.graph.comfyui.source_graph import SourceNode
 from ponystudio.graph.model import Link
 
@@ -15,25 +24,31 @@ EMPTY = Mapped(
 
 
 def encode(node: SourceNode, builder: Builder) -> Outputs:
-    links = {
-        "image": builder.link(node.inputs.get("pixels")),
-        "vae": builder.link(node.inputs.get("vae")),
-    }
-    id = builder.add(node, "core.encode_image", {}, links)
-    return [MappedOutput(Link(id, "latent"))]
+    values = {"image": node.inputs.get("pixels"), "vae": node.inputs.get("vae")}
+    for name in ("tile_size", "overlap", "temporal_size", "temporal_overlap"):
+        if name in node.inputs and name == "tile_size":
+            values["tile"] = node.inputs[name]
+        node.inputs.get(name)
+    return [MappedOutput(Link(builder.add(node, "core.encode_image", values), "latent"))]
 
 
 def fill(node: SourceNode, builder: Builder) -> Outputs:
-    """The picture with a grey hole, and where it may be painted."""
-    links = {
-        "image": builder.link(node.inputs.get("pixels")),
-        "vae": builder.link(node.inputs.get("vae")),
-        "mask": builder.link(node.inputs.get("mask")),
+    """The picture with a grey hole, and where it may be painted; its mask grew before it said."""
+    values = {
+        "image": node.inputs.get("pixels"),
+        "vae": node.inputs.get("vae"),
+        "mask": node.inputs.get("mask"),
+        "grow": node.inputs.get("grow_mask_by", 6),
     }
-    grow = builder.link(node.inputs.get("grow_mask_by"))
-    params = {} if grow else {"grow": node.inputs.get("grow_mask_by", 6)}
-    id = builder.add(node, "core.fill_for_inpainting", params, {**links, "grow": grow})
-    return [MappedOutput(Link(id, "latent"))]
+    return [MappedOutput(Link(builder.add(node, "core.fill_for_inpainting", values), "latent"))]
+
+
+def rotated(value: Any) -> Any:
+    return str(value).removesuffix(" degrees")
+
+
+def flipped(value: Any) -> Any:
+    return "vertical" if str(value).startswith("x") else "horizontal"
 
 
 MAPPINGS: dict[str, NodeMapping] = {
@@ -119,5 +134,22 @@ MAPPINGS: dict[str, NodeMapping] = {
     "SetLatentNoiseMask": Mapped(
         "core.mask_latent", {"samples": "latent", "mask": "mask"}, ("latent",)
     ),
+    "LatentFlip": Mapped(
+        "core.flip_latent",
+        {"samples": "latent", "flip_method": ("direction", flipped)},
+        ("latent",),
+    ),
+    "LatentRotate": Mapped(
+        "core.rotate_latent", {"samples": "latent", "rotation": ("degrees", rotated)}, ("latent",)
+    ),
+    "LatentBatchSeedBehavior": Mapped(
+        "core.set_batch_noise",
+        {
+            "samples": "latent",
+            "seed_behavior": ("noise", lambda value: "same" if value == "fixed" else "different"),
+        },
+        ("latent",),
+    ),
+    "LoadLatent": Mapped("core.load_latent", {"latent": ("file", file_name)}, ("latent",)),
     "SaveLatent": Mapped("core.save_latent", {"samples": "latent", "filename_prefix": "prefix"}),
 }

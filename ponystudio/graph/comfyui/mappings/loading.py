@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
@@ -28,7 +30,8 @@ FAMILIES = {
 def clip(node: SourceNode, builder: Builder) -> Outputs | None:
     """One to three files, and whose they are."""
     said = node.inputs.get("type", "sd3" if node.type == "TripleCLIPLoader" else "")
-    if said not in FAMILIES:
+    node.inputs.get("device")
+    if not isinstance(said, str) or said not in FAMILIES:
         builder.tell(node, f"text encoders of the type {said!r} are not known here")
         return None
     names = (f"clip_name{i}" for i in ("", 1, 2, 3))
@@ -37,6 +40,27 @@ def clip(node: SourceNode, builder: Builder) -> Outputs | None:
     ]
     id = builder.add(node, "core.load_clip", {"files": rows, "family": FAMILIES[said]})
     return [MappedOutput(Link(id, "clip"))]
+
+
+def configured(node: SourceNode, builder: Builder) -> Outputs:
+    """A checkpoint whose configuration says what it predicts, and which layer it reads."""
+    config = str(node.inputs.get("config_name", ""))
+    values = {"file": file_name(node.inputs.get("ckpt_name", ""))}
+    if config.startswith("v2-inference-v"):
+        values["prediction"] = "v"
+    id = builder.add(node, "core.load_checkpoint", values)
+    outputs = [MappedOutput(Link(id, name)) for name in ("model", "clip", "vae")]
+    if "clip_skip_2" in config:
+        outputs[1] = replace(outputs[1], clip_skip=2)
+    return outputs
+
+
+def unet(node: SourceNode, builder: Builder) -> Outputs:
+    """Numbers narrower than those of the file are chosen for all of a run here."""
+    if (dtype := node.inputs.get("weight_dtype", "default")) != "default":
+        builder.tell(node, f"weight_dtype {dtype} is for the settings of the run")
+    id = builder.add(node, "core.load_model", {"file": file_name(node.inputs.get("unet_name", ""))})
+    return [MappedOutput(Link(id, "model"))]
 
 
 def last_layer(node: SourceNode, builder: Builder) -> Outputs:
@@ -51,6 +75,7 @@ def last_layer(node: SourceNode, builder: Builder) -> Outputs:
 
 MAPPINGS: dict[str, NodeMapping] = {
     "CheckpointLoaderSimple": CHECKPOINT,
+    "CheckpointLoader": configured,
     "ImageOnlyCheckpointLoader": Mapped(
         "core.load_checkpoint", {"ckpt_name": ("file", file_name)}, ("model", "vision", "vae")
     ),
@@ -60,12 +85,7 @@ MAPPINGS: dict[str, NodeMapping] = {
         ("model", "clip", "vae", "vision"),
     ),
     "VAELoader": Mapped("core.load_vae", {"vae_name": ("file", file_name)}, ("vae",)),
-    "UNETLoader": Mapped(
-        "core.load_model",
-        {"unet_name": ("file", file_name)},
-        ("model",),
-        without=("weight_dtype",),
-    ),
+    "UNETLoader": unet,
     "CLIPLoader": clip,
     "DualCLIPLoader": clip,
     "TripleCLIPLoader": clip,

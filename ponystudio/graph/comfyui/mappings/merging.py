@@ -15,10 +15,9 @@ _NOTHING = ("pos_embed.", "label_emb.")
 
 def save(node: SourceNode, builder: Builder) -> Outputs:
     """A whole checkpoint, or a part of one."""
-    links = {name: builder.link(node.inputs.get(name)) for name in ("model", "clip", "vae")}
-    prefix = builder.link(node.inputs.get("filename_prefix"))
-    params = {} if prefix else {"prefix": node.inputs.get("filename_prefix", "checkpoints/merged")}
-    builder.add(node, "core.save_checkpoint", params, {**links, "prefix": prefix})
+    values = {name: node.inputs.get(name) for name in ("model", "clip", "vae")}
+    values["prefix"] = node.inputs.get("filename_prefix", "checkpoints/merged")
+    builder.add(node, "core.save_checkpoint", values)
     return []
 
 
@@ -32,14 +31,14 @@ def by_blocks(node: SourceNode, builder: Builder) -> Outputs | None:
     kept = [name for name in ratios if ratios[name] != first]
     # Of these families SDXL alone has labels.
     skipped = _NOTHING[:1] if node.type == "ModelMergeSDXL" else _NOTHING
-    params = {
+    values = {
+        **{ours: node.inputs.get(theirs) for theirs, ours in _MODELS.items()},
         "ratio": first,
         "share": "first",
         "curve": "flat",
         "blocks": "\n".join(f"{name}: {ratios[name]:g}" for name in kept if name not in skipped),
     }
-    links = {ours: builder.link(node.inputs.get(theirs)) for theirs, ours in _MODELS.items()}
-    return [MappedOutput(Link(builder.add(node, "core.merge_models", params, links), "model"))]
+    return [MappedOutput(Link(builder.add(node, "core.merge_models", values), "model"))]
 
 
 MAPPINGS: dict[str, NodeMapping] = {

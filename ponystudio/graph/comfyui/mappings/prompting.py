@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ponystudio.graph.comfyui.mapping import Builder, Mapped, MappedOutput, NodeMapping, Outputs
@@ -13,88 +12,83 @@ _PASSED = {"conditioning": "conditioning"}
 
 
 def encode(node: SourceNode, builder: Builder) -> Outputs:
+    values = {
+        "text": node.inputs.get("text", ""),
+        "dialect": "comfyui",
+        "empty": "encode",
+        **_clip(node, builder),
+    }
+    return [MappedOutput(Link(builder.add(node, "core.encode_prompt", values), "conditioning"))]
+
+
+def _clip(node: SourceNode, builder: Builder) -> dict[str, Any]:
+    """The text encoder, and which of its layers was chosen before."""
     clip = builder.output(node.inputs.get("clip"))
-    params: dict[str, Any] = {"dialect": "comfyui", "empty": "encode"}
-    if clip:
-        params["clip_skip"] = clip.clip_skip
-    links = {"clip": clip.link if clip else None, "text": builder.link(node.inputs.get("text"))}
-    if not links["text"]:
-        params["text"] = node.inputs.get("text", "")
-    id = builder.add(node, "core.encode_prompt", params, links)
-    return [MappedOutput(Link(id, "conditioning"))]
+    return {"clip": clip, "clip_skip": clip.clip_skip} if clip else {}
+
+
+_SIZES = {
+    "width": "width",
+    "height": "height",
+    "crop_w": "crop_left",
+    "crop_h": "crop_top",
+    "target_width": "target_width",
+    "target_height": "target_height",
+}
+_TEXTS = {
+    "clip_l": "clip_l",
+    "text_l": "clip_l",
+    "clip_g": "clip_g",
+    "text_g": "clip_g",
+    "t5xxl": "t5",
+}
 
 
 def encode_texts(node: SourceNode, builder: Builder) -> Outputs:
     """Texts for each text encoder; sizes and guidance are nodes of their own."""
-    inputs, clip = node.inputs, builder.output(node.inputs.get("clip"))
-    params: dict[str, Any] = {"dialect": "comfyui"}
-    nothing = inputs.get("empty_padding") == "none"
-    params["empty"] = "zeros" if nothing else "encode"
-    links = {"clip": clip.link if clip else None}
-    if clip:
-        params["clip_skip"] = clip.clip_skip
-    for theirs, ours in (
-        *(("clip_l", "clip_l"), ("text_l", "clip_l")),
-        *(("clip_g", "clip_g"), ("text_g", "clip_g"), ("t5xxl", "t5")),
-    ):
-        if theirs in inputs:
-            link = builder.link(inputs[theirs])
-            if link:
-                links[ours] = link
-            else:
-                params[ours] = inputs[theirs]
-    last = Link(builder.add(node, "core.encode_texts", params, links), "conditioning")
-    further: list[tuple[str, dict[str, str]]] = [
+    nothing = node.inputs.get("empty_padding") == "none"
+    values = {
+        **{ours: node.inputs[theirs] for theirs, ours in _TEXTS.items() if theirs in node.inputs},
+        "dialect": "comfyui",
+        "empty": "zeros" if nothing else "encode",
+        **_clip(node, builder),
+    }
+    last = Link(builder.add(node, "core.encode_texts", values), "conditioning")
+    for type, names in (
         ("core.set_guidance", {"guidance": "guidance"}),
-        (
-            "core.set_sizes",
-            {
-                "width": "width",
-                "height": "height",
-                "crop_w": "crop_left",
-                "crop_h": "crop_top",
-                "target_width": "target_width",
-                "target_height": "target_height",
-            },
-        ),
-    ]
-    for type, names in further:
-        if not names.keys() & inputs.keys():
-            continue
-        values = {ours: inputs[theirs] for theirs, ours in names.items() if theirs in inputs}
-        wired = {ours: link for ours, value in values.items() if (link := builder.link(value))}
-        plain = {ours: value for ours, value in values.items() if ours not in wired}
-        wired["conditioning"] = last
-        last = Link(builder.add(node, type, plain, wired, beside="sizes"), "conditioning")
+        ("core.set_sizes", _SIZES),
+    ):
+        told = {
+            ours: node.inputs[theirs] for theirs, ours in names.items() if theirs in node.inputs
+        }
+        if told:
+            told["conditioning"] = last
+            last = Link(builder.add(node, type, told, beside="told"), "conditioning")
     return [MappedOutput(last)]
 
 
 def encode_for_refiner(node: SourceNode, builder: Builder) -> Outputs:
     """A prompt, and what the refiner is told of the picture."""
-    words = {name: node.inputs[name] for name in ("text", "clip") if name in node.inputs}
-    (prompt,) = encode(replace(node, inputs=words), builder)
-    assert prompt is not None
-    params, links = {}, {"conditioning": prompt.link}
-    for theirs, ours in (("ascore", "score"), ("width", "width"), ("height", "height")):
-        if link := builder.link(node.inputs.get(theirs)):
-            links[ours] = link
-        elif theirs in node.inputs:
-            params[ours] = node.inputs[theirs]
-    id = builder.add(node, "core.refiner_sizes", params, links, beside="sizes")
+    (prompt,) = encode(node, builder)
+    values = {
+        "conditioning": prompt,
+        "score": node.inputs.get("ascore"),
+        "width": node.inputs.get("width"),
+        "height": node.inputs.get("height"),
+    }
+    id = builder.add(node, "core.refiner_sizes", values, beside="told")
     return [MappedOutput(Link(id, "conditioning"))]
 
 
 def mask(node: SourceNode, builder: Builder) -> Outputs:
     around = node.inputs.get("set_cond_area", "default") != "default"
-    id = builder.add(
-        node,
-        "core.set_region_mask",
-        {
-            "strength": node.inputs.get("strength", 1.0),
-            "seen": "around the mask" if around else "everywhere",
-        },
-        {name: builder.link(node.inputs.get(name)) for name in ("conditioning", "mask")},
-    )
+    values = {
+        "conditioning": node.inputs.get("conditioning"),
+        "mask": node.inputs.get("mask"),
+        "strength": node.inputs.get("strength", 1.0),
+        "seen": "around the mask" if around else "everywhere",
+    }
+    id = builder.add(node, "core.set_region_mask", values)
     return [MappedOutput(Link(id, "conditioning"))]
 
 

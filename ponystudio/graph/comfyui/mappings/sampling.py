@@ -46,40 +46,34 @@ def prediction(counted: str) -> NodeMapping:
 
     def mapped(node: SourceNode, builder: Builder) -> Outputs | None:
         said = node.inputs.get("sampling", "eps")
-        if said not in (*PREDICTIONS, PLAYGROUND):
+        if not isinstance(said, str) or said not in (*PREDICTIONS, PLAYGROUND):
             builder.tell(node, f"{said!r} is nothing that a model predicts here")
             return None
-        params = {
+        values = {
+            "model": node.inputs.get("model"),
             "prediction": PREDICTIONS.get(said, "edm"),
             "counted": counted,
             "own_latents": said == PLAYGROUND,
+            "zero_snr": node.inputs.get("zsnr"),
+            "sigma_max": node.inputs.get("sigma_max"),
+            "sigma_min": node.inputs.get("sigma_min"),
         }
-        for theirs, ours in (
-            ("zsnr", "zero_snr"),
-            ("sigma_max", "sigma_max"),
-            ("sigma_min", "sigma_min"),
-        ):
-            if theirs in node.inputs:
-                params[ours] = node.inputs[theirs]
-        links = {"model": builder.link(node.inputs.get("model"))}
-        return [
-            MappedOutput(Link(builder.add(node, "core.set_prediction", params, links), "model"))
-        ]
+        return [MappedOutput(Link(builder.add(node, "core.set_prediction", values), "model"))]
 
     return mapped
 
 
 def flux_shift(node: SourceNode, builder: Builder) -> Outputs:
     """σ is bent by e^μ, μ linear in the number of tokens between 256 and 4096."""
-    values = [node.inputs.get(name) for name in ("max_shift", "base_shift", "width", "height")]
-    if not all(isinstance(value, int | float) for value in values):
+    said = [node.inputs.get(name) for name in ("max_shift", "base_shift", "width", "height")]
+    if not all(isinstance(value, int | float) for value in said):
         builder.tell(node, "its numbers come from wires: the shift is that of 1024 × 1024")
-        values = [1.15, 0.5, 1024, 1024]
-    most, least, width, height = (float(value) for value in values if value is not None)
+        said = [1.15, 0.5, 1024, 1024]
+    most, least, width, height = (float(value) for value in said if value is not None)
     slope = (most - least) / (4096 - 256)
     mu = width * height / 256 * slope + least - 256 * slope
-    links = {"model": builder.link(node.inputs.get("model"))}
-    id = builder.add(node, "core.set_shift", {"shift": round(math.exp(mu), 6)}, links)
+    values = {"model": node.inputs.get("model"), "shift": round(math.exp(min(mu, 50.0)), 6)}
+    id = builder.add(node, "core.set_shift", values)
     return [MappedOutput(Link(id, "model"))]
 
 
@@ -118,22 +112,20 @@ def sde_sampler(name: str) -> NodeMapping:
 def sample_custom(node: SourceNode, builder: Builder) -> Outputs:
     """One node of theirs that has noise and guidance in it."""
     inputs = node.inputs
-    off = inputs.get("add_noise", True) is False
-    noise = builder.add(
-        node, "core.random_noise", {"seed": inputs.get("noise_seed", 0), "off": off}, beside="noise"
-    )
-    guided = {name: builder.link(inputs.get(name)) for name in ("model", "positive", "negative")}
-    guider = builder.add(
-        node, "core.guide", {"cfg": inputs.get("cfg", 8.0)}, guided, beside="guider"
-    )
-    links = {
-        "noise": Link(noise, "noise"),
-        "guider": Link(guider, "guider"),
-        "sampler": builder.link(inputs.get("sampler")),
-        "sigmas": builder.link(inputs.get("sigmas")),
-        "latent": builder.link(inputs.get("latent_image")),
+    noise = {
+        "seed": inputs.get("noise_seed", 0),
+        "off": inputs.get("add_noise", True) is False,
     }
-    id = builder.add(node, "core.sample_custom", {}, links)
+    guided = {name: inputs.get(name) for name in ("model", "positive", "negative")}
+    guided["cfg"] = inputs.get("cfg", 8.0)
+    values = {
+        "noise": Link(builder.add(node, "core.random_noise", noise, beside="noise"), "noise"),
+        "guider": Link(builder.add(node, "core.guide", guided, beside="guider"), "guider"),
+        "sampler": inputs.get("sampler"),
+        "sigmas": inputs.get("sigmas"),
+        "latent": inputs.get("latent_image"),
+    }
+    id = builder.add(node, "core.sample_custom", values)
     return [MappedOutput(Link(id, name)) for name in ("latent", "denoised")]
 
 
@@ -206,6 +198,13 @@ MAPPINGS: dict[str, NodeMapping] = {
     "SamplerEulerAncestral": replace(
         _sampler(eta="eta", s_noise="s_noise"), fixed={"sampler": "euler_ancestral"}
     ),
+    **{
+        name: replace(_sampler(eta="eta", s_noise="s_noise"), fixed={"sampler": sampler})
+        for name, sampler in (
+            ("SamplerEulerAncestralCFGPP", "euler_ancestral_cfg_pp"),
+            ("SamplerDPMPP_2S_Ancestral", "dpmpp_2s_ancestral"),
+        )
+    },
     "SamplerLMS": replace(_sampler(order="order"), fixed={"sampler": "lms"}),
     "SamplerDPMPP_SDE": sde_sampler("dpmpp_sde"),
     "SamplerDPMPP_2M_SDE": sde_sampler("dpmpp_2m_sde"),
