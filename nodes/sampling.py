@@ -34,6 +34,7 @@ from ponystudio.diffusion.sampling.names import (
     find_sampler,
 )
 from ponystudio.errors import ParamRange
+from ponystudio_nodes.sampling_parts import levels_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -196,12 +197,9 @@ def sample_custom(
         sigmas: The noise levels; with fewer than two the latent comes back.
         latent: An empty latent for a new picture, or an encoded one to change.
     """
-    import torch
-
     from ponystudio.diffusion.sampling.schedules import checked
 
-    levels = torch.tensor(sigmas.levels, dtype=torch.float64)
-    levels = checked(levels, rising=find_sampler(sampler.name).reverses)
+    levels = checked(levels_of(sigmas), rising=find_sampler(sampler.name).reverses)
     return _walked(guider, sampler, noise, lambda _: levels, latent, ctx)
 
 

@@ -331,7 +331,7 @@ def split_sigmas(
     """
     from ponystudio.diffusion.sampling.schedules import split, split_at_share
 
-    levels = _levels(sigmas)
+    levels = levels_of(sigmas)
     high, low = split(levels, step) if at == "step" else split_at_share(levels, denoise)
     return SplitSigmas(_sigmas(high), _sigmas(low))
 
@@ -351,7 +351,7 @@ def flip_sigmas(sigmas: Sigmas) -> Sigmas:
     """
     from ponystudio.diffusion.sampling.schedules import flipped
 
-    return _sigmas(flipped(_levels(sigmas)))
+    return _sigmas(flipped(levels_of(sigmas)))
 
 
 @node(
@@ -507,7 +507,8 @@ def _usual(side: int) -> Latent:
     return Latent(torch.zeros(1, 4, side, side))
 
 
-def _levels(sigmas: Sigmas) -> Tensor:
+def levels_of(sigmas: Sigmas) -> Tensor:
+    """Float64 [n]."""
     import torch
 
     return torch.tensor(sigmas.levels, dtype=torch.float64)

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ponystudio.diffusion.checkpoints.model_comparison import NOUNS, ModelComparison, WeightSums
+from ponystudio.diffusion.images.chart_drawing import (
+    BARS,
+    FAINT,
+    INK,
+    PAPER,
+    TRACK,
+    colour,
+    font,
+    shown,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+    from PIL.ImageFont import FreeTypeFont
 
 WIDTH, MARGIN, ROW = 900, 24, 24
-NAMES, BARS, FIGURES = 210, 400, 220  # columns
-PAPER, INK, FAINT, TRACK = "#14161b", "#e8eaf0", "#9aa2b2", "#252932"
-# From blocks that stayed to those that moved most, readable by everybody.
-NEAR, FAR = (76, 141, 255), (255, 138, 61)
+NAMES, LONGEST = 210, 400  # pixels of the names of blocks and of the longest bar
+LETTERS, IN_A_NAME = 118, 28  # of a line, of the name of a block
 LARGEST = 1.0  # distances beyond it are bars of full length
 
 
 def chart(found: ModelComparison) -> Picture:
     """RGB, as high as there are blocks; bars are to the scale of the largest distance."""
     rows = list(_rows(found))
-    sentences = [line for text in found.meaning for line in _wrapped(text)]
+    sentences = [line for text in found.meaning for line in textwrap.wrap(text, LETTERS)]
     height = 2 * MARGIN + ROW * (len(rows) + len(sentences) + 3)
     picture = Image.new("RGB", (WIDTH, height), PAPER)
     draw = ImageDraw.Draw(picture)
-    font, small = ImageFont.load_default(15), ImageFont.load_default(13)
+    large, small = font(15), font(13)
     moved = [sums.distance for _, sums in rows if sums]
     scale = min(LARGEST, max(moved, default=0.0)) or 1.0
+    title = f"{found.names[0]} and {found.names[1]}"
     y = MARGIN
-    draw.text((MARGIN, y), _cut(f"{found.names[0]} and {found.names[1]}"), INK, font=font)
+    draw.text((MARGIN, y), shown(title, 100), INK, font=large)
     y += ROW
     draw.text(
         (MARGIN, y), f"{found.family}: distance of the weights, and their cosine", FAINT, small
@@ -39,7 +50,7 @@ def chart(found: ModelComparison) -> Picture:
     y += ROW
     for name, sums in rows:
         if sums is None:
-            draw.text((MARGIN, y + 4), name, INK, font=font)
+            draw.text((MARGIN, y + 4), name, INK, font=large)
         else:
             _bar(draw, small, y, name, sums, scale)
         y += ROW
@@ -63,31 +74,17 @@ def _rows(found: ModelComparison) -> Iterator[tuple[str, WeightSums | None]]:
 
 def _bar(
     draw: ImageDraw.ImageDraw,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    small: FreeTypeFont,
     y: int,
     name: str,
     sums: WeightSums,
     scale: float,
 ) -> None:
     left, share = MARGIN + NAMES, min(1.0, sums.distance / scale)
-    colour = tuple(round(n + (f - n) * share) for n, f in zip(NEAR, FAR, strict=True))
-    draw.text((MARGIN + 12, y + 3), _cut(name, 28), FAINT, font=font)
-    draw.rectangle((left, y + 5, left + BARS, y + ROW - 6), TRACK)
+    draw.text((MARGIN + 12, y + 3), shown(name, IN_A_NAME), FAINT, font=small)
+    draw.rectangle((left, y + 5, left + LONGEST, y + ROW - 6), TRACK)
     if share:
-        draw.rectangle((left, y + 5, left + max(1, round(BARS * share)), y + ROW - 6), colour)
+        right = left + max(1, round(LONGEST * share))
+        draw.rectangle((left, y + 5, right, y + ROW - 6), colour(BARS, share))
     figures = f"{sums.distance:.2%}   cos {sums.cosine:.5f}"
-    draw.text((left + BARS + 14, y + 3), figures, INK, font=font)
-
-
-def _cut(text: str, most: int = 100) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _wrapped(text: str, most: int = 118) -> Iterator[str]:
-    line = ""
-    for word in text.split():
-        if len(line) + len(word) >= most:
-            yield line
-            line = ""
-        line = f"{line} {word}".lstrip()
-    yield line
+    draw.text((left + LONGEST + 14, y + 3), figures, INK, font=small)

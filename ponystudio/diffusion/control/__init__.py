@@ -60,6 +60,11 @@ class ControlArchitecture:
     grain: Callable[[Any], int] = lambda _: 1
 
 
+def same_width(module: Any, base: Any) -> bool:
+    """Whether the blocks of two transformers are as wide."""
+    return bool(module.inner_dim == base.inner_dim)
+
+
 def notes(model: ModelFile, net: ModelFile) -> Iterator[str]:
     """What is known not to go together though its shapes fit: Pony Diffusion V6 and its kin went so
     far from SDXL that what steers SDXL makes noise of their pictures, and only names tell."""

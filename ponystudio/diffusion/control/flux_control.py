@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import DenoiserInputs, Residuals, flux
-from ponystudio.diffusion.control import ControlArchitecture, Hint, Hints, Shapes
+from ponystudio.diffusion.control import ControlArchitecture, Hint, Hints, Shapes, same_width
 from ponystudio.diffusion.families import Family, find_family
 from ponystudio.diffusion.weights.name_table import FusedSlice, Naming, renamed
 from ponystudio.diffusion.weights.network_config import heads, side
@@ -142,8 +142,4 @@ def _spread(samples: Sequence[Tensor] | None, blocks: int) -> tuple[Tensor, ...]
     return tuple(samples[i // each] for i in range(blocks))
 
 
-def _fits(module: Any, base: Any) -> bool:
-    return bool(module.inner_dim == base.inner_dim)
-
-
-CONTROL = ControlArchitecture(_naming, _config, _build, _read, _call, _fits)
+CONTROL = ControlArchitecture(_naming, _config, _build, _read, _call, same_width)

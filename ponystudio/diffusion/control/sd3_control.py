@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import DenoiserInputs, Residuals, sd3
-from ponystudio.diffusion.control import ControlArchitecture, Hint, Hints, Shapes
+from ponystudio.diffusion.control import ControlArchitecture, Hint, Hints, Shapes, same_width
 from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.weights.name_table import THIRDS, FusedSlice, Naming, renamed
 from ponystudio.diffusion.weights.network_config import allowed, heads, is_whole, side
@@ -117,8 +117,4 @@ def _call(
     return Residuals(blocks=tuple(samples[int(i / (blocks / len(samples)))] for i in range(blocks)))
 
 
-def _fits(module: Any, base: Any) -> bool:
-    return bool(module.inner_dim == base.inner_dim)
-
-
-CONTROL = ControlArchitecture(_naming, _config, _build, _read, _call, _fits)
+CONTROL = ControlArchitecture(_naming, _config, _build, _read, _call, same_width)

@@ -10,20 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ponystudio.diffusion.images.chart_drawing import FAINT, HEAT, INK, PAPER, colour, font, shown
+
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFont import FreeTypeFont
 
-PAPER, INK, PALE = (24, 26, 30), (232, 234, 238), (150, 156, 166)
-# From the least to the most: dark blue, blue, green, yellow; each brighter than the one before, so
-# that it also reads without colours.
-SCALE = ((33, 24, 66), (52, 94, 141), (41, 175, 127), (253, 231, 37))
 CELLS = (44, 30, 20)  # sides of a cell in pixels, the first that keeps a table below WIDEST
 WIDEST = 1400
 NUMBERED = 30  # from this side on a cell says its number
 LABEL = 13  # of letters, in pixels
 LABEL_LETTERS, LINE, LINE_HEIGHT = 24, 120, 19
-NEW_LETTERS = 0x180  # from which on the font has few
 GAP = 10
 # Of a sheet of pictures.
 TILE, HEADING, IN_A_ROW = 192, 26, 8
@@ -43,35 +40,35 @@ def heat_map(
 
     n, m = values.shape
     cell = next((side for side in CELLS if max(n, m) * side <= WIDEST), CELLS[-1])
-    font, small = _font(LABEL), _font(11)
-    rows, columns = ([_shown(text) for text in texts] for texts in (rows, columns))
-    left = GAP + math.ceil(max((font.getlength(text) for text in rows), default=0)) + GAP
-    above = GAP + math.ceil(max((font.getlength(text) for text in columns), default=0)) + GAP
+    large, small = font(LABEL), font(11)
+    rows, columns = ([shown(text, LABEL_LETTERS) for text in texts] for texts in (rows, columns))
+    left = GAP + math.ceil(max((large.getlength(text) for text in rows), default=0)) + GAP
+    above = GAP + math.ceil(max((large.getlength(text) for text in columns), default=0)) + GAP
     head = HEADING if title else 0
-    title, lines = _shown(title, LINE), [_shown(line, LINE) for line in lines]
+    title, lines = shown(title, LINE), [shown(line, LINE) for line in lines]
     below = head + above + n * cell + GAP
-    written = max(font.getlength(text) for text in (title, *lines))
+    written = max(large.getlength(text) for text in (title, *lines))
     width = max(left + m * cell + GAP, math.ceil(written) + 2 * GAP)
     picture = Image.new("RGB", (width, below + len(lines) * LINE_HEIGHT + GAP), PAPER)
     draw = ImageDraw.Draw(picture)
-    draw.text((GAP, GAP // 2 + 2), title, fill=PALE, font=font)
+    draw.text((GAP, GAP // 2 + 2), title, fill=FAINT, font=large)
     low = min(0.0, float(values.min()) if values.numel() else 0.0)
     for j, text in enumerate(columns):
-        _write_upwards(picture, text, (left + j * cell + cell // 2, head + above - 4), font)
+        _write_upwards(picture, text, (left + j * cell + cell // 2, head + above - 4), large)
     for i, text in enumerate(rows):
         y = head + above + i * cell
-        draw.text((left - 6, y + cell // 2), text, fill=INK, font=font, anchor="rm")
+        draw.text((left - 6, y + cell // 2), text, fill=INK, font=large, anchor="rm")
         for j in range(m):
             value = float(values[i, j])
-            colour = _colour((value - low) / (1 - low))
+            fill = colour(HEAT, (value - low) / (1 - low))
             x = left + j * cell
-            draw.rectangle((x, y, x + cell - 2, y + cell - 2), fill=colour)
+            draw.rectangle((x, y, x + cell - 2, y + cell - 2), fill=fill)
             if cell >= NUMBERED:
-                ink = PAPER if sum(colour) > 380 else INK
+                ink = PAPER if sum(fill) > 380 else INK
                 middle = (x + cell // 2 - 1, y + cell // 2 - 1)
                 draw.text(middle, _number(value), fill=ink, font=small, anchor="mm")
     for number, line in enumerate(lines):
-        draw.text((GAP, below + number * LINE_HEIGHT), line, fill=INK, font=font)
+        draw.text((GAP, below + number * LINE_HEIGHT), line, fill=INK, font=large)
     return _pixels(picture)
 
 
@@ -86,10 +83,10 @@ def sheet(pictures: Tensor, groups: Sequence[Sequence[int]], headings: Sequence[
     small = interpolate(
         pictures.float(), size=(height, width), mode="bilinear", antialias=True
     ).clamp(0, 1)
-    font = _font(LABEL)
-    headings = [_shown(text, LINE) for text in headings]
+    large = font(LABEL)
+    headings = [shown(text, LINE) for text in headings]
     across = min(IN_A_ROW, max(map(len, groups), default=1))
-    widest = max((math.ceil(font.getlength(text)) for text in headings), default=0)
+    widest = max((math.ceil(large.getlength(text)) for text in headings), default=0)
     rows = [math.ceil(len(group) / IN_A_ROW) for group in groups]
     size = (
         max(GAP + across * (width + GAP), widest + 2 * GAP),
@@ -98,7 +95,7 @@ def sheet(pictures: Tensor, groups: Sequence[Sequence[int]], headings: Sequence[
     paper = Image.new("RGB", size, PAPER)
     draw, tops, top = ImageDraw.Draw(paper), [], GAP
     for heading, count in zip(headings, rows, strict=True):
-        draw.text((GAP, top + HEADING // 2), heading, fill=INK, font=font, anchor="lm")
+        draw.text((GAP, top + HEADING // 2), heading, fill=INK, font=large, anchor="lm")
         tops.append(top + HEADING)
         top += HEADING + count * (height + GAP)
     whole = _pixels(paper)
@@ -110,43 +107,20 @@ def sheet(pictures: Tensor, groups: Sequence[Sequence[int]], headings: Sequence[
     return whole
 
 
-def _write_upwards(picture: Picture, text: str, foot: tuple[int, int], font: FreeTypeFont) -> None:
+def _write_upwards(picture: Picture, text: str, foot: tuple[int, int], large: FreeTypeFont) -> None:
     """A text that is read from below, over the middle of its foot."""
     from PIL import Image, ImageDraw
 
-    length = max(1, math.ceil(font.getlength(text)))
+    length = max(1, math.ceil(large.getlength(text)))
     lying = Image.new("RGB", (length, LABEL + 6), PAPER)
-    ImageDraw.Draw(lying).text((0, (LABEL + 6) // 2), text, fill=INK, font=font, anchor="lm")
+    ImageDraw.Draw(lying).text((0, (LABEL + 6) // 2), text, fill=INK, font=large, anchor="lm")
     standing = lying.transpose(Image.Transpose.ROTATE_90)
     picture.paste(standing, (foot[0] - standing.width // 2, foot[1] - standing.height))
-
-
-def _font(size: int) -> FreeTypeFont:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size)  # type: ignore[return-value]
-
-
-def _shown(text: str, most: int = LABEL_LETTERS) -> str:
-    """At most so many letters, as far as the font has them; others by their numbers."""
-    known = (c if c.isprintable() and ord(c) < NEW_LETTERS else f"\\u{ord(c):04x}" for c in text)
-    written = "".join(known)
-    return written if len(written) <= most else f"{written[: most - 1]}…"
 
 
 def _number(value: float) -> str:
     """.87, -.12, 1"""
     return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.0f}"
-
-
-def _colour(share: float) -> tuple[int, int, int]:
-    place = min(max(share, 0.0), 1.0) * (len(SCALE) - 1)
-    first = min(int(place), len(SCALE) - 2)
-    t = place - first
-    red, green, blue = (
-        round(a + (b - a) * t) for a, b in zip(SCALE[first], SCALE[first + 1], strict=True)
-    )
-    return red, green, blue
 
 
 def _pixels(picture: Picture) -> Tensor:
