@@ -354,7 +354,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False  # a link to itself
 
 
-# Kind → folder names below a root or below its `models`; ours first, then the peers'.
+# Kind → folder names below a root or below its `models`; ours first, then ComfyUI's and A1111's.
 FOLDERS: Mapping[str, tuple[str, ...]] = {
     "checkpoints": ("checkpoints", "Stable-diffusion", "diffusers"),
     "diffusion_models": ("diffusion_models", "unet"),

@@ -1,6 +1,6 @@
 """Planning and answering a wholly cached graph: linear, and below what anybody notices.
 
-Run with `-m benchmark -s`. The peer's figure for the same on this class of machine is seconds for
+Run with `-m benchmark -s`. ComfyUI's figure for the same on this class of machine is seconds for
 300 nodes.
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-# Schedules, noises, tokens and latents of the peer whose pictures a shared seed reproduces.
+# Schedules, noises, tokens and latents of ComfyUI, whose pictures a shared seed reproduces.
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 
 # Published models, pictures and workflows that may not ship with the project.

@@ -16,7 +16,7 @@ from ponystudio.library.model_folders import ModelFolders
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 
-# Where the peer's own result hangs on the nearest of two table entries, or on a Brownian path.
+# Where ComfyUI's own result hangs on the nearest of two table entries, or on a Brownian path.
 LOOSE = ("dpm_2__", "dpm_2_ancestral__", "dpmpp_2s_ancestral__", "dpmpp_sde__", "dpmpp_2m_sde__")
 NAMES = sorted(path.stem for path in PARITY.glob("*.latent"))
 

@@ -135,8 +135,8 @@ def dpmpp_2s_ancestral(p: Process, x: Tensor, sigmas: Tensor, *, eta: float = 1.
 
 
 def _between(p: Process, σ: Tensor, σ_next: Tensor, r: float) -> Tensor:
-    """At the share r in λ, in float32: as the peers round it, so falls the nearest step of the
-    training."""
+    """At the share r in λ, in float32: as ComfyUI and A1111 round it, so falls the nearest step of
+    the training."""
     λ, λ_next = (p.space.half_log_snr(level).float() for level in (σ, σ_next))
     return rounded(p.space.sigma_of_half_log_snr((λ + (λ_next - λ) * r).double()))
 

@@ -136,5 +136,6 @@ def tcd(p: Process, x: Tensor, sigmas: Tensor, *, eta: float = 0.3) -> Steps:
 
 
 def _midpoint(σ: Tensor, σ_next: Tensor) -> Tensor:
-    """Of log σ in float32: as the peers round it, so falls the nearest step of the training."""
+    """Of log σ in float32: as ComfyUI and A1111 round it, so falls the nearest step of the
+    training."""
     return rounded(σ.log().float().lerp(σ_next.log().float(), 0.5).double().exp())

@@ -1,10 +1,9 @@
 """Guidance: how what the network sees under several prompts becomes one D(x, σ).
 
 Classifier-free guidance (Ho & Salimans 2022) goes from the negative prompt beyond the positive one.
-Dual guidance (Brooks et al. 2023)
-goes from one prompt over a second to a third; the perpendicular one (Armandpour et al. 2023) leaves
-of the negative prompt only what does not lie along the positive one. Repainting by mask works with
-any model: what is not masked is put back at every step.
+Dual guidance (Brooks et al. 2023) goes from one prompt over a second to a third; the perpendicular
+one (Armandpour et al. 2023) leaves of the negative prompt only what does not lie along the positive
+one. Repainting by mask works with any model: what is not masked is put back at every step.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ x_σ = (1−σ)·x₀ + σ·ε. Both are x_σ = α(σ)·x₀ + σ·ε, and sampl
 σ is a 0-dimensional float64 tensor on the CPU throughout. It mixes with tensors of any device as a
 number does, so what is computed of it rounds once, where it meets a picture, and every CPU has the
 same numbers: the last bits of float32 functions differ from one to the next. The levels of tables
-and schedules are rounded to float32, as in the peers whose pictures we match; what lies between is
-rounded as there only where the nearest step of the training may hang on it.
+and schedules are rounded to float32, as in ComfyUI and A1111, whose pictures we match; what lies
+between is rounded as there only where the nearest step of the training may hang on it.
 """
 
 from __future__ import annotations
@@ -203,8 +203,8 @@ class VP(Parameterisation):
             σ = _without_terminal_snr(σ)
         self.table = rounded(σ)
         self.end = betas.steps - 1.0
-        # Times halfway between two steps are common, and which of them the peers tell the network
-        # hangs on the last bits of float32 logarithms. So we go by these as well.
+        # Times halfway between two steps are common, and which of them ComfyUI and A1111 tell the
+        # network hangs on the last bits of float32 logarithms. So we go by these as well.
         self._log_table = rounded(σ.log())
 
     def t(self, σ: Tensor) -> Tensor:
@@ -260,7 +260,7 @@ class VP(Parameterisation):
 
     def ancestral(self, σ: Tensor, σ_next: Tensor, η: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         # In float32, whose basic operations are the same on every CPU: the midpoint of σ and σ_down
-        # is σ_next but for roundings, and these must be the peers' where it lies halfway in time.
+        # is σ_next but for roundings, and these must be ComfyUI's where it lies halfway in time.
         σ, σ_next = σ.float(), σ_next.float()
         up = torch.minimum(σ_next, η * (σ_next**2 * (σ**2 - σ_next**2) / σ**2) ** 0.5)
         down = (σ_next**2 - up**2) ** 0.5
@@ -367,8 +367,8 @@ class Flow(Parameterisation):
         return (σ * self.time).float()
 
     def sigma(self, t: Tensor) -> Tensor:
-        """The noise level at an unshifted time. `t` is the network's, of shifted σ: the peers'
-        schedules use the two as inverses although they are so for shift 1 only.
+        """The noise level at an unshifted time. `t` is the network's, of shifted σ:
+        ComfyUI's schedules use the two as inverses although they are so for shift 1 only.
         """
         s = t / self.time
         return self.shift * s / (1 + (self.shift - 1) * s)

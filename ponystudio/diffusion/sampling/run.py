@@ -137,7 +137,7 @@ def levels(
     """The noise levels of `schedules.sigmas` for a model and a latent [B,C,h,w].
 
     `scheduler` is of names.SCHEDULES; "auto" is the model's own. `sampler`: where it is named, its
-    schedule may lack a level, as with the peers. Raises ParamChoice and ParamRange.
+    schedule may lack a level, as in ComfyUI and A1111. Raises ParamChoice and ParamRange.
     """
     if sampler:
         _check_sampler(denoiser, sampler)
@@ -226,7 +226,7 @@ def walk(
         shown=by_default(denoiser, values, mask, shown),
     )
     if mask is not None:
-        # DDIM paints around noise of its own, as the peers do; the others around the first.
+        # DDIM paints around noise of its own, as ComfyUI does; the others around the first.
         around = noises.first(values.shape, noise.seed + 1) if sampler.name == "ddim" else first
         last = torch.maximum(sigmas[-1], space.sigma_min)
         D = Masked(

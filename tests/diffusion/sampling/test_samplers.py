@@ -83,7 +83,7 @@ def supported(samplers):
     ]
 
 
-# The toy of the peers: u and D of three values, from σ = 10 to 0, every draw of noise ½
+# A toy: u and D of three values, from σ = 10 to 0, every draw of noise ½
 
 
 TOYS = {

@@ -44,7 +44,7 @@ TEN_STEPS = {
 }
 
 
-# Units in the last place that float32 costs the peer: powers and tangents enlarge its roundings,
+# Units in the last place that float32 costs ComfyUI: powers and tangents enlarge its roundings,
 # and what is picked from the table has none.
 ROUNDING = {"karras": 16, "kl_optimal": 16, "simple": 0, "ddim_uniform": 0, "beta": 0}
 
@@ -196,7 +196,7 @@ def test_denoise_is_the_end_of_a_longer_schedule(steps, denoise):
 
 
 def test_a_small_share_of_a_schedule_longer_than_the_table():
-    """The last 21 levels of 2001, of which every two are one: the rule of the peers."""
+    """The last 21 levels of 2001, of which every two are one: ComfyUI's rule."""
     table = SPACES["vp"].table
     levels = sigmas(SPACES["vp"], "simple", 20, denoise=0.01)
     assert torch.equal(levels, torch.cat([table[:10].flip(0), torch.zeros(1)]))

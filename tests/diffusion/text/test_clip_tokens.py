@@ -1,4 +1,4 @@
-"""CLIP tokens and their chunks: the peer's own tokenisations, and each packing rule alone."""
+"""CLIP tokens and their chunks: ComfyUI's own tokenisations, and each packing rule alone."""
 
 from __future__ import annotations
 
