@@ -117,6 +117,14 @@ def _graph(data: bytes) -> object:
     return check(graph, _catalog())
 
 
+def _comfyui(text: str) -> object:
+    from ponystudio.graph.formats import graph_file
+    from ponystudio.pictures.graph_opening import import_text
+
+    imported = import_text(text)
+    return imported and graph_file.dumps(imported.graph)
+
+
 @cache
 def _catalog() -> Any:
     from ponystudio.graph.catalog import Catalog
@@ -284,6 +292,60 @@ def _graphs() -> list[bytes]:
     return [path.read_bytes() for path in names]
 
 
+def _comfyui_graphs() -> list[bytes]:
+    """A prompt and a workflow, with a reroute, a bypassed node and a subgraph that is there
+    twice."""
+
+    def node(id: int, type: str, values: list[Any], *links: int | None) -> dict[str, Any]:
+        inputs = [{"name": f"input {i}", "type": "*", "link": link} for i, link in enumerate(links)]
+        outputs = [{"name": "output", "type": "*"}]
+        return {"id": id, "type": type, "inputs": inputs, "outputs": outputs, "mode": 0,
+                "pos": [100 * id, 50], "widgets_values": values}  # fmt: skip
+
+    inner = {
+        "id": "8f5f4a0c-0000-4000-8000-000000000001",
+        "nodes": [node(1, "CLIPTextEncode", ["a pony"], 1)],
+        "links": [
+            {"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": 1, "target_slot": 0},
+            {"id": 2, "origin_id": 1, "origin_slot": 0, "target_id": -20, "target_slot": 0},
+        ],
+        "inputs": [{"name": "input 0", "type": "CLIP"}],
+        "outputs": [{"name": "output", "type": "CONDITIONING"}],
+    }
+    proxies = {"properties": {"proxyWidgets": [["1", "text"]]}}
+    workflow = {
+        "nodes": [
+            node(4, "CheckpointLoaderSimple", ["a.safetensors"]),
+            node(5, "Reroute", [], 1),
+            {**node(6, inner["id"], ["a fox"], 2), **proxies},
+            {**node(7, inner["id"], [None], 2), **proxies},
+            {**node(8, "LoraLoader", ["b.safetensors", 1, 1], 3), "mode": 4},
+            node(9, "KSampler", [7, "randomize", 20, 8.0, "euler", "normal", 1], 4, 5, 6),
+            node(10, "SetNode", ["latent"], 7),
+            node(11, "GetNode", ["latent"]),
+            node(12, "SaveLatent", ["x"], 8),
+        ],
+        "links": [[1, 4, 1, 5, 0, "*"], [2, 5, 0, 6, 0, "*"], [3, 4, 0, 8, 0, "*"],
+                  [4, 8, 0, 9, 0, "*"], [5, 6, 0, 9, 1, "*"], [6, 7, 0, 9, 2, "*"],
+                  [7, 9, 0, 10, 0, "*"], [8, 11, 0, 12, 0, "*"]],
+        "groups": [{"title": "All", "bounding": [0, 0, 900, 200]}],
+        "extra": {"workflowRendererVersion": "Vue",
+                  "ue_links": [{"upstream": 4, "upstream_slot": 2, "downstream": 12,
+                                "downstream_slot": 1}]},
+        "definitions": {"subgraphs": [inner]},
+    }  # fmt: skip
+    prompt = {
+        "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a pony", "clip": ["4", 1]}},
+        "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64}},
+        "9": {"class_type": "KSampler", "_meta": {"title": "Mine"},
+              "inputs": {"seed": 7, "steps": 20, "cfg": 8.0, "sampler_name": "euler",
+                         "scheduler": "karras", "denoise": 0.5, "model": ["4", 0],
+                         "positive": ["6", 0], "negative": ["6", 0], "latent_image": ["5", 0]}},
+    }  # fmt: skip
+    return [json.dumps(document).encode() for document in (workflow, prompt)]
+
+
 def _parts_of_graphs() -> list[bytes]:
     from ponystudio.graph.formats import clipboard, graph_file
 
@@ -383,6 +445,7 @@ READERS = (
     Reader("torch pickles", _model(".pt"), lambda: [*_archives(), *_hostile("legacy")], 4),
     Reader("GGUF", _model(".gguf"), _gguf, 2),
     Reader("graphs", _graph, _graphs, 3),
+    Reader("graphs of ComfyUI", _text(_comfyui), _comfyui_graphs, 3),
     Reader("clipboard", _text(_clipboard), _parts_of_graphs, 1),
     Reader("prompts of A1111", _text(_prompt("a1111")), lambda: [LORA_TEXT], 2),
     Reader("prompts of ComfyUI", _text(_prompt("comfyui")), lambda: [LORA_TEXT], 2),

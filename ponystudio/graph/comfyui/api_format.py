@@ -9,50 +9,55 @@ from collections.abc import Mapping
 from typing import Any
 
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire
+from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire, inside, slot, text
 
 
 def looks_like(document: Any) -> bool:
     """Whether any value of an object is a node, or the object is a server's request for one."""
-    return isinstance(document, Mapping) and (
-        any(_is_node(value) for value in document.values())
-        or ("prompt" in document and looks_like(document["prompt"]))
-    )
+    return bool(_nodes(document))
 
 
-def read(document: Mapping[str, Any]) -> SourceGraph:
+def read(document: Any) -> SourceGraph:
     """The graph of a parsed document, of which keys that are no nodes are left out.
 
     Raises GraphFileError where a node is none.
     """
-    if not any(_is_node(value) for value in document.values()):
-        document = document["prompt"]
-    nodes = {str(id): value for id, value in document.items() if _is_node(value)}
-    return SourceGraph({id: _node(id, data, nodes) for id, data in nodes.items()})
+    nodes = _nodes(document)
+    if not nodes:
+        raise GraphFileError("It has no nodes of ComfyUI's API format.")
+    remarks: list[str] = []
+    found = {id: _node(id, data, nodes, remarks) for id, data in nodes.items()}
+    return SourceGraph(found, remarks=tuple(remarks))
+
+
+def _nodes(document: Any) -> dict[str, Mapping[str, Any]]:
+    while isinstance(document, Mapping):
+        if found := {str(id): value for id, value in document.items() if _is_node(value)}:
+            return found
+        document = document.get("prompt")
+    return {}
 
 
 def _is_node(value: Any) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("class_type"), str)
 
 
-def _node(id: str, data: Mapping[str, Any], nodes: Mapping[str, Any]) -> SourceNode:
-    inputs = data.get("inputs", {})
-    if not isinstance(inputs, Mapping):
+def _node(
+    id: str, data: Mapping[str, Any], nodes: Mapping[str, Any], remarks: list[str]
+) -> SourceNode:
+    said, type = data.get("inputs", {}), data["class_type"]
+    if not isinstance(said, Mapping):
         raise GraphFileError("Its inputs are no object.", where=f"node {id}")
-    said = data.get("_meta")
-    title = said.get("title") if isinstance(said, Mapping) else ""
-    return SourceNode(
-        id,
-        data["class_type"],
-        title if isinstance(title, str) else "",
-        {str(name): _input(value, nodes) for name, value in inputs.items()},
-    )
-
-
-def _input(value: Any, nodes: Mapping[str, Any]) -> Any:
-    match value:
-        case [str() | int() as source, int(slot)] if str(source) in nodes:
-            return Wire(str(source), slot)
-        case {"__value__": literal}:
-            return literal
-    return value
+    inputs: dict[str, Any] = {}
+    for name, value in said.items():
+        match value:
+            case [str() | int() as source, int(place)] if text(source) in nodes:
+                if slot(place) is None:
+                    remarks.append(f"{type} {id}: {name} comes from no output, and is left out")
+                else:
+                    inputs[name] = Wire(text(source), place)
+            case {"__value__": literal}:
+                inputs[name] = literal
+            case _:
+                inputs[name] = value
+    return SourceNode(id, type, text(inside(data, "_meta").get("title")), inputs)

@@ -1,13 +1,19 @@
 """A graph of ComfyUI as plain values: what both of its forms come to.
 
-Reroutes, switches of mode and the like are resolved; the wires lead from node to node.
+Reroutes, switches of mode and the like are resolved; the wires lead from node to node. The
+functions take from a stranger's document what is of the kind that is looked for, and nothing else.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+# Outputs of a node; a number beyond is a damaged one, and would be made room for.
+_MOST_SLOTS = 4096
+_WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +53,48 @@ class SourceGraph:
     frames: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[Mapping[str, Any], ...] = ()
     remarks: tuple[str, ...] = ()
+
+
+def objects(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects of a list, each in its place: {} where there is another value."""
+    return [item if isinstance(item, Mapping) else {} for item in listed(data, name)]
+
+
+def listed(data: Mapping[str, Any], name: str) -> list[Any]:
+    found = data.get(name)
+    return found if isinstance(found, list) else []
+
+
+def inside(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object in an object; {} where there is none."""
+    found = data.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def text(value: Any) -> str:
+    """A text, or a whole number as one, which is how ids are said; "" for all else."""
+    if isinstance(value, str):
+        return value
+    number = whole(value)
+    return "" if number is None else str(number)
+
+
+def whole(value: Any) -> int | None:
+    """A whole number, also in a text, of at most nine digits."""
+    if isinstance(value, str):
+        return int(value) if _WHOLE.fullmatch(value) else None
+    found = number(value)
+    return int(found) if found is not None and found == int(found) else None
+
+
+def slot(value: Any) -> int | None:
+    """The number of an input or an output, where it can be one."""
+    found = whole(value)
+    return found if found is not None and 0 <= found < _MOST_SLOTS else None
+
+
+def number(value: Any) -> float | None:
+    """A number below 10⁹."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if -1e9 < value < 1e9 else None

@@ -39,8 +39,26 @@ def test_a_list_that_names_no_node_is_a_value():
     assert read(document).nodes["3"].inputs == {"sizes": ["9", 0], "two": [1, 2]}
 
 
+@pytest.mark.parametrize("slot", [-1, -9, 4096, 200_000_000])
+def test_a_wire_from_no_output_is_left_out_and_told(slot):
+    sampler = {"class_type": "KSampler", "inputs": {"model": ["4", slot], "seed": 1}}
+    found = read({**PROMPT, "3": sampler})
+    assert found.nodes["3"].inputs == {"seed": 1}
+    assert found.remarks == ("KSampler 3: model comes from no output, and is left out",)
+
+
+def test_a_request_in_requests():
+    document = PROMPT
+    for _ in range(5000):
+        document = {"prompt": document}
+    assert looks_like(document)
+    assert list(read(document).nodes) == ["4", "3"]
+
+
 def test_what_is_no_graph():
     for document in ({}, [], None, "text", {"a": {"b": 1}}, {"prompt": "a pony"}):
         assert not looks_like(document)
+        with pytest.raises(GraphFileError, match="no nodes"):
+            read(document)
     with pytest.raises(GraphFileError, match="no object"):
         read({"3": {"class_type": "KSampler", "inputs": [1]}})

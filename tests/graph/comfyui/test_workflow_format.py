@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import random
+import sys
+from itertools import pairwise
+
 import pytest
 
 from ponystudio.errors import GraphFileError
@@ -43,8 +49,8 @@ def inputs(document, id="3"):
         [7, None, 20, 8.0, "euler", "normal", 0.5],
         [7, False, 20, 8.0, "euler", "normal", 0.5],
         [7, 20, 8.0, "euler", "normal", 0.5],
-        {"seed": 7, "steps": 20, "cfg": 8.0, "sampler_name": "euler", "scheduler": "normal",
-         "denoise": 0.5},
+        {"seed": 7, "control_after_generate": "fixed", "steps": 20, "cfg": 8.0,
+         "sampler_name": "euler", "scheduler": "normal", "denoise": 0.5},
     ],
     ids=["control", "null", "false", "no control", "by name"],
 )  # fmt: skip
@@ -68,7 +74,8 @@ def test_of_too_few_values_the_first_are_there():
 
 
 def test_named_values_win():
-    said = node(3, "KSampler", values=[7, "fixed", 20], widgets_values_named={"steps": 30})
+    named = {"steps": 30, "control_after_generate": "randomize"}
+    said = node(3, "KSampler", values=[7, "fixed", 20], widgets_values_named=named)
     assert inputs(workflow(said)) == {"seed": 7, "steps": 30}
 
 
@@ -81,6 +88,10 @@ def test_values_of_unknown_nodes_go_by_their_inputs_or_stay_together():
     known = {**node(3, "Unknown", values=["words"]), "inputs": widgets}
     assert inputs(workflow(known)) == {"text": "words"}
     assert inputs(workflow(node(3, "Unknown", values=["a", 2]))) == {"widgets_values": ["a", 2]}
+    widgets.insert(0, {"name": "seed", "type": "INT", "widget": {"name": "seed"}, "link": None})
+    for values in ([7, "randomize", "words"], [7, "words"]):
+        known = {**node(3, "Unknown", values=values), "inputs": widgets}
+        assert inputs(workflow(known)) == {"seed": 7, "text": "words"}
 
 
 def test_a_wire_to_a_value_wins_over_it():
@@ -102,8 +113,9 @@ def test_links_are_lists_or_objects():
         assert inputs(document) == {"model": Wire("4", 0)}
 
 
-def test_reroutes_and_primitives_are_gone():
-    reroute = node(9, "Reroute", inputs=[("", "*", 2)], outputs=[("", "*")])
+@pytest.mark.parametrize("type", ["Reroute", "Reroute (rgthree)", "ReroutePrimitive|pysssss"])
+def test_reroutes_and_primitives_are_gone(type):
+    reroute = node(9, type, inputs=[("", "*", 2)], outputs=[("", "*")])
     document = workflow(
         LOADER, reroute, SAMPLER, links=[(2, 4, 0, 9, 0, "*"), (1, 9, 0, 3, 0, "*")]
     )
@@ -148,13 +160,45 @@ def test_what_a_muted_node_gave_is_missing():
     assert inputs(workflow(LOADER, lora(2), SAMPLER, links=links)) == {}
 
 
-def test_a_name_is_set_in_one_place_and_got_in_others():
-    setter = node(20, "SetNode", inputs=[("MODEL", "MODEL", 2)], values=["the model"])
-    getter = node(21, "GetNode", outputs=[("MODEL", "MODEL")], values=["the model"])
+@pytest.mark.parametrize("pack", ["SetNode GetNode", "easy_setNode easy_getNode"])
+def test_a_name_is_set_in_one_place_and_got_in_others(pack):
+    set_type, get_type = (type.replace("_", " ") for type in pack.split())
+    setter = node(20, set_type, inputs=[("MODEL", "MODEL", 2)], values=["the model"])
+    getter = node(21, get_type, outputs=[("MODEL", "MODEL")], values=["the model"])
     links = [(2, 4, 0, 20, 0, "MODEL"), (1, 21, 0, 3, 0, "MODEL")]
     assert inputs(workflow(LOADER, setter, getter, SAMPLER, links=links)) == {"model": Wire("4", 0)}
     circle = [(2, 21, 0, 20, 0, "MODEL"), (1, 21, 0, 3, 0, "MODEL")]
     assert inputs(workflow(setter, getter, SAMPLER, links=circle)) == {}
+
+
+@pytest.mark.parametrize("slot", [-1, -9, 4096, 200_000_000, 10**400, 1.5, "--5", "²", None, [0]])
+def test_a_link_from_no_output_is_left_out_and_told(slot):
+    found = read(workflow(LOADER, SAMPLER, links=[(1, 4, slot, 3, 0, "MODEL")]))
+    assert found.nodes["3"].inputs == {}
+    assert found.remarks == ("link 1 comes from no output of node 4, and is left out",)
+
+
+def test_what_use_everywhere_wired_is_wired_where_nothing_else_is():
+    def everywhere(*links):
+        said = [dict(zip(("upstream", "upstream_slot", "downstream", "downstream_slot"), link,
+                         strict=True)) for link in links]  # fmt: skip
+        return {"ue_links": [*said, None, {"upstream": 4}]}
+
+    hub = node(30, "Anything Everywhere", inputs=[("anything", "MODEL", 2)])
+    decode = node(8, "VAEDecode", inputs=[("samples", "LATENT", 3), ("vae", "VAE", None)])
+    links = [(2, 4, 0, 30, 0, "MODEL"), (3, 3, 0, 8, 0, "LATENT")]
+    sampler = node(3, "KSampler", inputs=[("model", "MODEL", None)])
+    extra = everywhere((4, 0, 3, 0), (4, 2, "8", 1), (4, 1, 8, 0))
+    found = read(workflow(LOADER, hub, sampler, decode, links=links, extra=extra))
+    assert list(found.nodes) == ["4", "3", "8"]
+    assert found.nodes["3"].inputs == {"model": Wire("4", 0)}
+    assert found.nodes["8"].inputs == {"samples": Wire("3", 0), "vae": Wire("4", 2)}
+    assert found.remarks == ()
+    found = read(workflow(LOADER, hub, sampler, decode, links=links))
+    assert found.nodes["3"].inputs == {}
+    (remark,) = found.remarks
+    assert "Anything Everywhere 30" in remark
+    assert "by hand" in remark
 
 
 # Subgraphs
@@ -221,9 +265,20 @@ def with_instance(values, proxies, **more):
         (["a pony"], '[["-1", "text"], ["12", "seed"]]', "a pony", 1),
         (["a pony", 7], [["-1", "text"], ["12", "seed", "of two"]], "a pony", 7),
         (["a pony", 7], [["-1", "text"], ["99", "nothing"]], "a pony", 1),
+        (["a pony", 7], [["-1", "5: text"], ["12", "12: seed"]], "a pony", 7),
         ([], None, "inside", 1),
     ],
-    ids=["inputs alone", "each", "null", "none", "as text", "triples", "of nothing", "no proxies"],
+    ids=[
+        "inputs alone",
+        "each",
+        "null",
+        "none",
+        "as text",
+        "triples",
+        "of nothing",
+        "with ids",
+        "no proxies",
+    ],
 )
 def test_promoted_values(values, proxies, text, seed):
     found = read(with_instance(values, proxies)).nodes
@@ -235,10 +290,18 @@ def test_promoted_values(values, proxies, text, seed):
 
 def test_promoted_values_of_the_newest_files_go_by_inputs_or_names():
     document = with_instance(["a pony"], None)
-    document["nodes"][0]["inputs"][0]["widget"] = {"name": "text"}
-    assert read(document).nodes["7:5"].inputs["text"] == "a pony"
+    for name in ("text", "5: text"):
+        document["nodes"][0]["inputs"][0].update(name=name, widget={"name": name})
+        assert read(document).nodes["7:5"].inputs["text"] == "a pony"
     document = with_instance([], PROXIES, widgets_values_named={"text": "named"})
     assert read(document).nodes["7:5"].inputs["text"] == "named"
+
+
+def test_named_promoted_values_find_their_nodes():
+    named = {"5: text": "named", "12: seed": 9, "control_after_generate": "fixed", "99: x": 1}
+    found = read(with_instance([], PROXIES, widgets_values_named=named)).nodes
+    assert found["7:5"].inputs["text"] == "named"
+    assert found["7:12"].inputs == {"positive": Wire("7:5", 0), "seed": 9, "steps": 20}
 
 
 def test_muted_and_bypassed_instances_have_no_inside():
@@ -273,6 +336,13 @@ def test_subgraphs_in_subgraphs():
     found = read(document).nodes
     assert found["7:3:5"].inputs == {"text": "deep", "clip": Wire("11", 0)}
     assert found["8"].inputs == {"samples": Wire("7:3:12", 0)}
+    # A value of a node two levels down.
+    inside["properties"] = {"proxyWidgets": [["12", "seed"]]}
+    instance["properties"] = {"proxyWidgets": [["3", "12: seed"]]}
+    instance["widgets_values"] = [5]
+    found = read(document).nodes
+    assert found["7:3:12"].inputs["seed"] == 5
+    assert found["7:3:5"].inputs["text"] == "inside"
 
 
 def test_a_name_is_got_from_outside_of_a_subgraph():
@@ -301,6 +371,95 @@ def test_subgraphs_without_end_are_refused():
     ]
     with pytest.raises(GraphFileError, match="more than 100,000 nodes"):
         read(workflow(node(7, ids[0]), definitions={"subgraphs": bomb}))
+
+
+@pytest.mark.parametrize("leaf", [[], [node(1, "KSampler", mode=2)], [node(1, "Reroute")]])
+def test_subgraphs_that_double_and_hold_nothing_are_refused(leaf):
+    ids = [f"8f5f4a0c-0000-4000-8000-{i:012}" for i in range(28)]
+    levels = [subgraph(node(1, next), node(2, next), links=[], id=id)
+              for id, next in pairwise(ids)]  # fmt: skip
+    document = workflow(
+        node(7, ids[0]),
+        definitions={"subgraphs": [*levels, subgraph(*leaf, links=[], id=ids[-1])]},
+    )
+    with pytest.raises(GraphFileError, match="more than 100,000 nodes"):
+        read(document)
+
+
+def test_what_a_subgraph_says_counts_as_often_as_it_is_there():
+    big = subgraph(node(1, "Unknown", values=list(range(20_000))), links=[])
+    instances = [node(i, UUID) for i in range(2_000)]
+    with pytest.raises(GraphFileError, match="more than 20,000,000 values"):
+        read(workflow(*instances, definitions={"subgraphs": [big]}))
+
+
+def chain(count):
+    """Reroutes in a row, and as many nodes at its end."""
+    row = [node(i, "Reroute", inputs=[("", "*", i)]) for i in range(1, count + 1)]
+    ends = [node(count + i, "Foo", inputs=[("x", "*", count + i)]) for i in range(1, count + 1)]
+    links = [(i, i - 1, 0, i, 0, "*") for i in range(1, count + 1)]
+    links += [(count + i, count, 0, count + i, 0, "*") for i in range(1, count + 1)]
+    return workflow(node(0, "Source"), *row, *ends, links=links)
+
+
+def names(count):
+    """Pairs that set and get a name, each got by a node."""
+    setters = [node(i, "SetNode", inputs=[("x", "*", i)], values=[f"n{i}"]) for i in range(count)]
+    getters = [node(count + i, "GetNode", values=[f"n{i}"]) for i in range(count)]
+    ends = [node(2 * count + i, "Foo", inputs=[("x", "*", count + i)]) for i in range(count)]
+    links = [(i, "source", 0, i, 0, "*") for i in range(count)]
+    links += [(count + i, count + i, 0, 2 * count + i, 0, "*") for i in range(count)]
+    return workflow(node("source", "Source"), *setters, *getters, *ends, links=links)
+
+
+def many_outputs(count):
+    """A subgraph with as many inputs and outputs as nodes are around it."""
+    inner = [node(i, "Foo", inputs=[("x", "*", i)]) for i in range(count)]
+    links = [(i, -10, i, i, 0) for i in range(count)]
+    links += [(count + i, i, 0, -20, i) for i in range(count)]
+    ports = [(f"in {i}", "*") for i in range(count)]
+    definition = subgraph(*inner, links=links, inputs=ports)
+    instance = node("s", UUID, inputs=[(name, "*", f"i{i}") for i, (name, _) in enumerate(ports)])
+    ends = [node(i, "Foo", inputs=[("x", "*", i)]) for i in range(count)]
+    links = [(i, "s", i, i, 0, "*") for i in range(count)]
+    links += [(f"i{i}", "source", 0, "s", i, "*") for i in range(count)]
+    return workflow(node("source", "Source"), instance, *ends, links=links,
+                    definitions={"subgraphs": [definition]})  # fmt: skip
+
+
+def bypassed(count):
+    """A bypassed node with many inputs and outputs, that are of the same types in another order."""
+    ports = [(f"p{i}", f"T{i}") for i in range(count)]
+    through = node("b", "Wide", inputs=[(name, type, f"i{i}") for i, (name, type) in
+                                        enumerate(ports)], outputs=ports[::-1], mode=4)  # fmt: skip
+    ends = [node(i, "Foo", inputs=[("x", "*", i)]) for i in range(count)]
+    links = [(i, "b", i, i, 0, "*") for i in range(count)]
+    links += [(f"i{i}", "source", i, "b", i, "*") for i in range(count)]
+    return workflow(node("source", "Source"), through, *ends, links=links)
+
+
+@pytest.mark.parametrize("make", [chain, names, many_outputs, bypassed])
+def test_wires_are_followed_in_the_time_of_their_number(make):
+    """In steps, which are the same on every machine: four times as many, not sixteen."""
+
+    def steps(count):
+        document, calls = make(count), 0
+
+        def count_call(_frame, event, _arg):
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        sys.setprofile(count_call)
+        try:
+            found = read(document)
+        finally:
+            sys.setprofile(None)
+        ends = [node for node in found.nodes.values() if node.type == "Foo"]
+        assert len(ends) >= count
+        assert all(node.wires() for node in ends)
+        return calls
+
+    assert steps(800) < 5 * steps(200)
 
 
 # Group nodes
@@ -365,7 +524,41 @@ def test_a_group_node_is_what_is_in_it():
         assert found["9"].inputs == {"images": Wire("68:3", 0)}
 
 
+def test_links_of_a_group_node_that_lead_nowhere_are_left_out():
+    group = {
+        "nodes": [
+            node(0, "EmptyImage", outputs=[("IMAGE", "IMAGE")]),
+            {**node(1, "Bar"), "inputs": [{"name": "x"}, 5, {"name": "x"}]},
+        ],
+        "links": [[0, 0, 1, -1, 1, "*"], [0, 0, 1, -9, 1, "*"], [0, -1, 1, 2, 1, "*"], [0], None],
+        "external": [[None, 0], [{"index": [1]}, {}], 7],
+        "config": {"1": {"input": {"x": {"name": [1]}}}, "0": 3},
+    }
+    instance = node(68, "workflow>G", inputs=[("x", "*", 1)])
+    document = workflow(LOADER, instance, links=[(1, 4, 0, 68, 0, "*")],
+                        extra={"groupNodes": {"G": group, "H": 5}})  # fmt: skip
+    assert read(document).nodes["68:1"].inputs == {"x": Wire("4", 0)}
+
+
 # What stands beside
+
+
+def test_places_of_the_blown_up_renderer_are_brought_back():
+    first, second = {**LOADER, "pos": [100, 50]}, node(3, "KSampler", pos=[220, 170])
+    note = node(2, "Note", values=["Read me"], pos=[100, 290], size=[240, 120])
+    groups = [{"title": "First", "bounding": [100, 50, 360, 240]}]
+    places = {}
+    for renderer in ("Vue", "Vue-corrected", "LG"):
+        extra = {"workflowRendererVersion": renderer}
+        found = read(workflow(first, second, note, groups=groups, extra=extra))
+        places[renderer] = [
+            *(node.place["pos"] for node in found.nodes.values()),
+            *(found.notes[0][name] for name in ("pos", "size")),
+            *(found.frames[0][name] for name in ("pos", "size")),
+        ]
+    assert places["Vue"] == [[100, 50], [200, 150], [100, 250], [200, 100], [100, 50], [300, 200]]
+    said = [[100, 50], [220, 170], [100, 290], [240, 120], [100, 50], [360, 240]]
+    assert places["Vue-corrected"] == places["LG"] == said
 
 
 def test_groups_notes_places_and_titles_are_kept():
@@ -384,3 +577,76 @@ def test_a_node_that_is_none_is_named():
         read({"nodes": [{"id": 1}], "links": []})
     assert looks_like({"nodes": []})
     assert not looks_like({"nodes": {}})
+
+
+# What is damaged
+
+
+@pytest.mark.parametrize("document", [None, [], 5, "nodes", {}, {"nodes": None}, {"nodes": [[]]}])
+def test_what_is_no_workflow_is_refused(document):
+    with pytest.raises(GraphFileError, match=r"no nodes|no id"):
+        read(document)
+
+
+def test_mutations_are_read_or_refused():
+    """Values of other kinds in all places, in graphs that have all that is known of the format."""
+    seeds = [
+        workflow(LOADER, lora(4), SAMPLER, links=[(2, 4, 0, 10, 0, "M"), (1, 10, 0, 3, 0, "M")]),
+        with_instance(["a pony", 7, "fixed"], PROXIES, widgets_values_named={"5: text": "b"}),
+        workflow(
+            node(68, "workflow/G", inputs=[("x", "*", 1)], values=[1, "fixed"]),
+            node(1, "SetNode", inputs=[("x", "*", 2)], values=["a"]),
+            node(2, "GetNode", values=["a"]),
+            node(5, "PrimitiveNode", values=[2]),
+            node(6, "Note", values=["a"], pos=[1, 2], size=[3, 4]),
+            {**node(3, "Unknown", values=[7, "fixed"]), "inputs": [
+                {"name": "seed", "type": "INT", "widget": {"name": "seed"}, "link": 4}]},
+            links=[(1, 2, 0, 68, 0, "*"), (2, 5, 0, 1, 0, "*"), (4, 68, 0, 3, 0, "*")],
+            groups=[{"title": "a", "bounding": [1, 2, 3, 4]}],
+            extra={
+                "ue_links": [{"upstream": 5, "upstream_slot": 0, "downstream": 68,
+                              "downstream_slot": 0}],
+                "workflowRendererVersion": "Vue",
+                "groupNodes": {"G": {
+                    "nodes": [node(0, "KSampler", inputs=[("x", "*", None)], values=[1, "fixed"]),
+                              node(1, "Reroute", inputs=[("", "*", None)], outputs=[("", "*")])],
+                    "links": [[0, 0, 1, 0, 5, "*"]], "external": [[{"index": 1}, 0, "*"]],
+                    "config": {"0": {"input": {"x": {"name": "y"}}}}}},
+            },
+        ),
+    ]  # fmt: skip
+    texts = [json.dumps(document) for document in seeds]
+    rng, refused = random.Random("workflows"), 0
+    for _ in range(2000):
+        document = json.loads(rng.choice(texts))
+        for _ in range(rng.choice((1, 2, 4))):
+            mutate(document, rng)
+        try:
+            read(document)
+        except GraphFileError:
+            refused += 1
+    assert 0 < refused < 1000
+
+
+ODD = (None, True, -1, 7, 99999, 1.5, 1e300, float("inf"), float("nan"), 10**400, "", "--5", "²",
+       "fixed", [], {}, [[]], {"a": 1}, ["4", 0], "\ud800", "-10", -20, "1:", UUID)  # fmt: skip
+
+
+def mutate(document, rng):
+    """Replaces a value by an odd one or by another's, or takes it out."""
+    places, rest = [], [document]
+    while rest:
+        there = rest.pop()
+        for key in there if isinstance(there, dict) else range(len(there)):
+            places.append((there, key))
+            if isinstance(there[key], dict | list):
+                rest.append(there[key])
+    if places:
+        there, key = rng.choice(places)
+        if rng.random() < 0.7:
+            there[key] = copy.deepcopy(rng.choice(ODD))
+        elif rng.random() < 0.5:
+            del there[key]
+        else:
+            other, place = rng.choice(places)
+            there[key] = copy.deepcopy(other[place])
