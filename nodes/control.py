@@ -26,7 +26,7 @@ from ponystudio.diffusion.control import KINDS, number_of
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.diffusion.sampling.fitting import check_autoencoder, check_control
-from ponystudio.errors import MismatchedValues
+from ponystudio.errors import MismatchedValues, ParamRange
 
 Share = Annotated[float, Range(0, 1, step=0.01)]
 
@@ -80,11 +80,22 @@ class Steered(NamedTuple):
     negative: Conditioning
 
 
+def check_shares(start: float, end: float) -> None:
+    """Raise ParamRange for a range that ends before it begins."""
+    if start > end:
+        raise ParamRange(
+            f"The ControlNet steers from {start:g}, and up to {end:g}, which is before.",
+            socket="end",
+            remedy="Swap the two.",
+        )
+
+
 @node(
     "core.apply_controlnet",
     title="Apply ControlNet",
     group="Text",
     exact=True,
+    check=check_shares,
     aliases=(
         "ControlNetApply",
         "ControlNetApplyAdvanced",
@@ -124,6 +135,7 @@ def apply_controlnet(
         kind: What the picture shows, for a ControlNet that knows several kinds (union); auto does
             not tell.
     """
+    check_shares(start, end)
     found = recognise(Path(controlnet.path), "controlnet").control
     assert found is not None
     check_control(found, positive.family, vae=vae is not None, mask=mask is not None)

@@ -227,15 +227,13 @@ def concat_prompts(first: Conditioning, second: Conditioning) -> Conditioning:
     """
     import torch
 
-    _check_kin(first, second, "second")
-    behind = second.entries[0].context
-    return replace(
-        first,
-        entries=tuple(
-            replace(entry, context=torch.cat([entry.context, behind.to(entry.context)], dim=1))
-            for entry in first.entries
-        ),
-    )
+    other = _first_of(second, first)
+
+    def joined(entry: Entry) -> Entry:
+        before, behind = _alike(entry.context, other.context)
+        return replace(entry, context=torch.cat([before, behind], dim=1))
+
+    return replace(first, entries=tuple(map(joined, first.entries)))
 
 
 @node(
@@ -259,14 +257,15 @@ def average_prompts(
         second: What is mixed into every part of the first; of several parts the first counts.
         strength: 1 is the first prompt alone, 0 the second.
     """
-    _check_kin(first, second, "second")
-    other = second.entries[0]
+    other = _first_of(second, first)
 
     def mixed(entry: Entry) -> Entry:
         pooled, further = entry.pooled, other.pooled
         if pooled is not None and further is not None:
-            pooled = strength * pooled + (1 - strength) * further.to(pooled)
-        context = strength * entry.context + (1 - strength) * _as_long(other.context, entry.context)
+            pooled, further = _alike(pooled, further)
+            pooled = strength * pooled + (1 - strength) * further
+        before, context = _alike(entry.context, other.context)
+        context = strength * before + (1 - strength) * _as_long(context, before)
         return replace(entry, context=context, pooled=further if pooled is None else pooled)
 
     return replace(first, entries=tuple(map(mixed, first.entries)))
@@ -290,8 +289,9 @@ def zero_prompt(conditioning: Conditioning) -> Conditioning:
 # --- Where and when a prompt holds ----------------------------------------------------------------
 
 
-UNITS = ("pixels", "share")
-Edge = Annotated[float, Range(0, 16384, soft=(0, 2048), step=8)]
+Edge = Annotated[int, Range(0, 16384, soft=(0, 2048), step=8)]
+AreaSide = Annotated[int, Range(8, 16384, soft=(64, 2048), step=8)]
+Share = Annotated[float, Range(0, 1, step=0.01)]
 
 
 @node(
@@ -299,51 +299,75 @@ Edge = Annotated[float, Range(0, 16384, soft=(0, 2048), step=8)]
     title="Area of a prompt",
     group="Text",
     exact=True,
-    aliases=("ConditioningSetArea", "ConditioningSetAreaPercentage", "Regional prompting"),
+    aliases=("ConditioningSetArea", "Regional prompting"),
 )
 def set_area(
     conditioning: Conditioning,
     *,
-    unit: Annotated[str, Choice(UNITS)] = "pixels",
     x: Edge = 0,
     y: Edge = 0,
-    width: Edge = 512,
-    height: Edge = 512,
+    width: AreaSide = 512,
+    height: AreaSide = 512,
     strength: Strength = 1.0,
 ) -> Conditioning:
-    """Let a prompt speak of a rectangle of the picture alone.
+    """Let a prompt speak of a rectangle of the picture alone, in pixels.
 
     Combine it with a prompt for the whole picture.
 
     Args:
-        unit: Pixels, or shares of the picture's sides, 0 to 1.
         x: Where it begins, from the left.
         y: Where it begins, from the top.
         strength: How much it counts beside other prompts for the same place.
     """
-    if unit == "share":
-        for name, value in (("x", x), ("y", y), ("width", width), ("height", height)):
-            if value > 1:
-                raise ParamRange(
-                    f"{value:g} is no share of the picture.",
-                    socket=name,
-                    remedy="Choose 0 to 1, or take pixels for the unit.",
-                )
-    least = 8 if unit == "pixels" else 0
+    return conditioning.changed(area=Area(x, y, width, height), strength=strength)
+
+
+def check_area(x: float, y: float, width: float, height: float) -> None:
+    """Raise ParamRange for shares of a picture's sides that leave nothing of it."""
     for name, side in (("width", width), ("height", height)):
-        if side < least or not side:
+        if not side:
             raise ParamRange(
-                f"The area has a {name} of {side:g}.",
-                socket=name,
-                remedy=f"Make it at least {least} pixels." if least else "Make it more than 0.",
+                f"The area has a {name} of 0.", socket=name, remedy="Make it more than 0."
             )
-    if unit == "share" and not (x < 1 and y < 1):
-        raise ParamRange(
-            "The area begins where the picture ends.",
-            socket="y" if x < 1 else "x",
-            remedy="Choose less than 1.",
-        )
-    area = Area(x, y, width, height, relative=unit == "share")
+    for name, place in (("x", x), ("y", y)):
+        if place >= 1:
+            raise ParamRange(
+                "The area begins where the picture ends.",
+                socket=name,
+                remedy="Choose less than 1.",
+            )
+
+
+@node(
+    "core.set_area_share",
+    title="Area of a prompt by shares",
+    group="Text",
+    exact=True,
+    check=check_area,
+    aliases=("ConditioningSetAreaPercentage", "Regional prompting", "Latent Couple"),
+)
+def set_area_share(
+    conditioning: Conditioning,
+    *,
+    x: Share = 0.0,
+    y: Share = 0.0,
+    width: Share = 0.5,
+    height: Share = 1.0,
+    strength: Strength = 1.0,
+) -> Conditioning:
+    """Let a prompt speak of a rectangle of the picture alone, in shares of its sides.
+
+    It fits pictures of any size. Combine it with a prompt for the whole picture.
+
+    Args:
+        x: Where it begins, from the left; 0.5 is the middle.
+        y: Where it begins, from the top.
+        width: 1 is as wide as the picture.
+        height: 1 is as high as the picture.
+        strength: How much it counts beside other prompts for the same place.
+    """
+    check_area(x, y, width, height)
+    area = Area(x, y, width, height, relative=True)
     return conditioning.changed(area=area, strength=strength)
 
 
@@ -394,7 +418,14 @@ def set_strength(conditioning: Conditioning, *, strength: Strength = 1.0) -> Con
     return conditioning.changed(strength=strength)
 
 
-Share = Annotated[float, Range(0, 1, step=0.01)]
+def check_range(start: float, end: float) -> None:
+    """Raise ParamRange for a range that ends before it begins."""
+    if start > end:
+        raise ParamRange(
+            f"The range begins at {start:g} and ends before, at {end:g}.",
+            socket="end",
+            remedy="Swap the two.",
+        )
 
 
 @node(
@@ -402,6 +433,7 @@ Share = Annotated[float, Range(0, 1, step=0.01)]
     title="Range of a prompt",
     group="Text",
     exact=True,
+    check=check_range,
     aliases=("ConditioningSetTimestepRange", "Prompt editing"),
 )
 def set_range(conditioning: Conditioning, *, start: Share = 0.0, end: Share = 1.0) -> Conditioning:
@@ -414,12 +446,7 @@ def set_range(conditioning: Conditioning, *, start: Share = 0.0, end: Share = 1.
         start: From which share of a whole run; 0 is its beginning.
         end: To which share; 1 is its end.
     """
-    if start > end:
-        raise ParamRange(
-            f"The range begins at {start:g} and ends before, at {end:g}.",
-            socket="end",
-            remedy="Swap the two.",
-        )
+    check_range(start, end)
     return conditioning.changed(start=start, end=end)
 
 
@@ -432,6 +459,35 @@ def _check_kin(first: Conditioning, second: Conditioning, socket: str) -> None:
             socket=socket,
             remedy="Make both with the text encoder of one model.",
         )
+
+
+def _first_of(second: Conditioning, first: Conditioning) -> Entry:
+    """What counts of a second prompt. Raises MismatchedValues for one that says nothing, or that is
+    made for other models than the first."""
+    _check_kin(first, second, "second")
+    if not second.entries:
+        raise MismatchedValues(
+            "The second prompt says nothing.",
+            socket="second",
+            remedy="Wire one in; Apply ControlNet gives back only those that it is given.",
+        )
+    return second.entries[0]
+
+
+def _alike(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Both [B,...] of a row for each picture, where one of them is for all, and as `one` is.
+
+    Raises MismatchedValues for prompts of two numbers of pictures.
+    """
+    rows = max(len(one), len(other))
+    if not {len(one), len(other)} <= {1, rows}:
+        raise MismatchedValues(
+            f"The first prompt is for {len(one)} pictures, the second for {len(other)}.",
+            socket="second",
+            remedy="Use one prompt for all pictures, or one for each.",
+        )
+    one, other = (x.to(one).expand(rows, *x.shape[1:]) for x in (one, other))
+    return one, other
 
 
 def _nothing(entry: Entry) -> Entry:

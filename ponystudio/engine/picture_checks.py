@@ -18,11 +18,11 @@ from ponystudio.library.recognition.recognise import recognise
 
 # Pixels a side of a latent's cell.
 CELL = 8
-SHARE = "share"
 
 
 class Corner(NamedTuple):
-    """Where a node lets a prompt, or a text, begin: from the left and from the top, in pixels."""
+    """Where a node lets a prompt, or a text, begin: from the left and from the top, in pixels;
+    shares of a picture are less than one, and inside of any."""
 
     node: str
     x: float
@@ -86,7 +86,7 @@ class PictureChecks:
         for size in (self._sizes[link] for _, link in links if link in self._sizes):
             yield from self._outside(corners, size)
         made, place = self._pair(node, spec, "width", "height"), self._pair(node, spec, "x", "y")
-        if place and self._param(node, spec, "unit") != SHARE:
+        if place:
             corners = (*corners, Corner(node.id, *place))
         for output in spec.outputs:
             link = Link(node.id, output.name)

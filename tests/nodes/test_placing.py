@@ -183,7 +183,7 @@ def test_what_lies_outside_the_picture_is_told_before_the_run(tmp_path):
     given = {"conditioning": ("positive", "conditioning")}
     far = core("far", "set_area", x=640, y=0, width=64, height=64, **given)
     near = core("near", "set_area", x=32, y=32, width=640, height=64, **given)
-    share = core("share", "set_area", unit="share", x=0.5, y=0.5, width=0.5, height=0.5, **given)
+    share = core("share", "set_area_share", x=0.5, y=0.5, **given)
     both = core(
         "both",
         "combine_prompts",

@@ -7,9 +7,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from helpers.core_graphs import core
 from helpers.node_context import FakeContext
 from ponystudio.api import Area, Clip, Conditioning, Entry, Mask
+from ponystudio.engine.node_packs import load_packs
+from ponystudio.engine.preflight import check_models
 from ponystudio.errors import MismatchedValues, ParamRange
+from ponystudio.graph.model import Graph
+from ponystudio.library.model_folders import ModelFolders
 from ponystudio_nodes.prompting import (
     average_prompts,
     combine_prompts,
@@ -17,6 +22,7 @@ from ponystudio_nodes.prompting import (
     encode_prompt,
     encode_texts,
     set_area,
+    set_area_share,
     set_guidance,
     set_range,
     set_region_mask,
@@ -96,6 +102,26 @@ def test_the_first_part_of_the_second_prompt_stands_behind_each_of_the_first():
     assert [entry.context.flatten().tolist() for entry in joined] == [[1, 8, 9], [2, 8, 9]]
 
 
+@pytest.mark.parametrize("join", [concat_prompts, average_prompts])
+def test_a_prompt_for_all_pictures_meets_one_for_each(join):
+    one, pair = plain([[2.0]]), Conditioning((Entry(torch.tensor([[[4.0]], [[6.0]]])),), "sdxl")
+    found = [join(*given).entries[0].context.flatten(1) for given in ((one, pair), (pair, one))]
+    if join is concat_prompts:
+        assert [x.tolist() for x in found] == [[[2, 4], [2, 6]], [[4, 2], [6, 2]]]
+    else:
+        assert [x.tolist() for x in found] == [[[3], [4]]] * 2
+    three = Conditioning((Entry(torch.zeros(3, 1, 1)),), "sdxl")
+    with pytest.raises(MismatchedValues, match="for 2 pictures, the second for 3"):
+        join(pair, three)
+
+
+@pytest.mark.parametrize("join", [concat_prompts, average_prompts])
+def test_a_second_prompt_that_says_nothing_is_refused(join):
+    with pytest.raises(MismatchedValues, match="second prompt says nothing") as error:
+        join(plain(), Conditioning((), "sdxl"))
+    assert error.value.socket == "second"
+
+
 def test_no_prompt_is_zeros_of_the_same_shapes():
     ones = torch.ones(1, 77, 8)
     (entry,) = zero_prompt(
@@ -115,22 +141,21 @@ def test_prompts_of_two_families_are_refused(join):
 def test_an_area_in_pixels_or_shares():
     (entry,) = set_area(plain(), x=8, y=16, width=64, height=32, strength=0.5).entries
     assert (entry.area, entry.strength) == (Area(8, 16, 64, 32), 0.5)
-    (entry,) = set_area(plain(), unit="share", x=0.5, y=0, width=0.5, height=1).entries
+    (entry,) = set_area_share(plain(), x=0.5, width=0.5).entries
     assert entry.area == Area(0.5, 0, 0.5, 1, relative=True)
 
 
 @pytest.mark.parametrize(
     ("socket", "params"),
     [
-        ("width", {"width": 4}),
-        ("height", {"height": 0, "unit": "share", "width": 1}),
-        ("width", {"unit": "share"}),
-        ("x", {"unit": "share", "x": 1, "width": 0.5, "height": 0.5}),
+        ("height", {"height": 0.0}),
+        ("x", {"x": 1.0}),
+        ("y", {"y": 1.0}),
     ],
 )
 def test_areas_that_are_none_are_refused(socket, params):
     with pytest.raises(ParamRange) as error:
-        set_area(plain(), **params)
+        set_area_share(plain(), **params)
     assert error.value.socket == socket
     assert error.value.remedy
 
@@ -138,6 +163,26 @@ def test_areas_that_are_none_are_refused(socket, params):
 def test_a_range_that_ends_before_it_begins_is_refused():
     with pytest.raises(ParamRange, match=r"begins at 0\.5 and ends before, at 0\.25"):
         set_range(plain(), start=0.5, end=0.25)
+
+
+@pytest.mark.parametrize(
+    ("type", "params", "at", "said"),
+    [
+        ("set_range", {"start": 0.5, "end": 0.25}, "end", "ends before"),
+        ("set_area_share", {"width": 0.0}, "width", "a width of 0"),
+        ("apply_controlnet", {"start": 0.5, "end": 0.25}, "end", "from 0.5, and up to 0.25"),
+    ],
+)
+def test_params_that_do_not_fit_each_other_are_told_before_the_run(
+    type, params, at, said, tmp_path
+):
+    graph = Graph.of(core("one", type, **params))
+    found = check_models(
+        graph, load_packs(tmp_path / "none"), ModelFolders([tmp_path]), graph.nodes
+    )
+    assert [(error.node, error.socket) for error in found] == [("one", at)]
+    assert said in found[0].what
+    assert found[0].remedy
 
 
 def test_a_region_by_a_mask():

@@ -230,7 +230,9 @@ class Composition:
             x, y, w, h = (int(side) // downscale for side in sides)
             edges.append([x - left, y - top, x - left + w, y - top + h])
         shares = torch.tensor(edges) / torch.tensor([width, height, width, height])
-        tokens = self._gligen.tokens(torch.cat([box.words for box in boxes]), shares)
+        # Of a result that was kept, words lie on the CPU, those of a new one where the encoder is.
+        words = torch.cat([box.words.to(self._denoiser.device) for box in boxes])
+        tokens = self._gligen.tokens(words, shares)
         return {"places": tokens.float().expand(shape[0], -1, -1)}
 
     def _pictures(self, part: _Part) -> dict[str, Tensor]:
@@ -451,6 +453,15 @@ def _part(
     shape: Sequence[int],
 ) -> _Part | None:
     """An entry on its part of the latent; None for one that counts nowhere."""
+    for name, value in (
+        ("strength", entry.strength),
+        ("strength at its mask", entry.mask_strength),
+    ):
+        if not 0 <= value < math.inf:
+            raise MismatchedValues(
+                f"A prompt has a {name} of {value:g}, and what prompts say is weighed by it.",
+                remedy="Choose 0 or more; what shall not be in the picture is a negative prompt's.",
+            )
     h, w = shape[-2:]
     crop = crop_of(entry.area, (h, w), denoiser.family.downscale) if entry.area else None
     weight: Tensor | None = None

@@ -98,11 +98,18 @@ def by_default(
 ) -> Latent | None:
     """What a network that repaints is shown where no prompt says anything else, of a latent in VAE
     units: the picture around its hole; for want of that the latent itself, cut out where it may be
-    repainted; or grey, all to be painted. None for other networks, and where nobody knows grey."""
+    repainted; or grey, all to be painted. None for other networks, and where nobody knows grey.
+
+    The hole of Encode for inpainting is in a cell where the pixel in the corner of that is, as from
+    the first version on, so that its graphs give the pictures that they gave; of others, where it
+    is in the middle of the cell."""
     family = denoiser.family
     if purpose(denoiser, values.shape[1]) != INPAINTS:
         return None
     if mask is not None and shown is not None:
+        if family.architecture == "unet":
+            cells = values.shape[-2:]
+            mask = interpolate(mask.to(values), size=tuple(cells), mode="nearest").round()
         return Latent(shown, mask=mask)
     if not family.grey:
         return None
@@ -140,4 +147,5 @@ def _with_hole(values: Tensor, mask: Tensor | None, family: Family) -> list[Tens
 
 
 def _in_cells(mask: Tensor, cells: Sequence[int]) -> Tensor:
-    return interpolate(mask, size=tuple(cells), mode="nearest").round()
+    """Where a hole is, 0 or 1 in each cell; as the sampler scales what it may repaint."""
+    return interpolate(mask, size=tuple(cells), mode="bilinear").round()

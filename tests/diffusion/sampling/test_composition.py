@@ -1,8 +1,11 @@
+import math
+from contextlib import nullcontext
+
 import pytest
 import torch
 
 from helpers.denoisers import FunctionDenoiser, words
-from ponystudio.api import Area, Conditioning, Control, ControlNet
+from ponystudio.api import Area, Conditioning, Control, ControlNet, Gligen, PlacedText
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.composition import (
     Composition,
@@ -332,3 +335,37 @@ def test_a_shared_control_steers_the_other_prompt_too():
 def test_a_prompt_without_words_is_refused():
     with pytest.raises(MismatchedValues, match="says nothing"):
         composed(Side(()), of(aiming(1.0)))
+
+
+@pytest.mark.parametrize("strength", [-1.0, math.nan, math.inf])
+def test_a_strength_that_weighs_nothing_is_refused(strength):
+    with pytest.raises(MismatchedValues, match="has a strength of"):
+        composed(of(aiming(1.0), aiming(0.0, strength=strength)))
+    masked = aiming(0.0, mask=torch.ones(1, 1, 8, 8), mask_strength=strength)
+    with pytest.raises(MismatchedValues, match="strength at its mask"):
+        composed(of(aiming(1.0), masked))
+
+
+class Placing:
+    """Takes the words of boxes as GLIGEN does."""
+
+    def tokens(self, words, boxes):
+        self.words, self.boxes = words, boxes
+        return torch.zeros(1, 30, 3, device=words.device)
+
+    def placed(self, unet):
+        return nullcontext()
+
+
+def test_words_that_are_placed_go_where_the_network_is():
+    gligen, elsewhere = Gligen("/gligen", "g", "sd1"), torch.device("meta")
+    boxes = tuple(
+        PlacedText(gligen, torch.ones(1, 3, device=device), Area(0, 0, 32, 32))
+        for device in ("cpu", elsewhere)
+    )
+    placing, network = Placing(), FunctionDenoiser(lambda x, t, c: x, device=elsewhere)
+    side = of(words(torch.zeros(1, 77, 3), boxes=boxes))
+    Composition(network, VP(), [side], shape=SHAPE, networks={gligen: placing})
+    assert placing.words.device == elsewhere
+    assert placing.words.shape == (2, 3)
+    assert placing.boxes[0].tolist() == [0, 0, 0.25, 0.5]

@@ -6,7 +6,7 @@ from ponystudio.api import Area, Latent
 from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.sampling.guidance import Guided, classifier_free, dual
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
-from ponystudio.diffusion.sampling.shown_latents import beside
+from ponystudio.diffusion.sampling.shown_latents import beside, by_default
 from ponystudio.errors import MismatchedValues
 
 σ = torch.tensor(0.5)
@@ -100,3 +100,21 @@ def test_pictures_to_refer_to_go_to_those_who_read_them():
         if told:
             scaled = (other.values - 0.1159) * 0.3611
             assert torch.allclose(told[1], scaled.expand(4, -1, -1, -1))
+
+
+def test_a_hole_is_in_a_cell_where_it_is_in_the_middle_of_it():
+    mask, soft = torch.zeros(1, 1, 64, 64), torch.zeros(1, 1, 64, 64)
+    mask[..., 12:, 12:] = 1  # from the middle of a cell
+    soft[..., :4, :] = 0.5
+    soft[..., 4:8, :] = 0.75
+    asked = network(in_channels=9)
+    cells = beside(asked, picture(mask=mask), (1, 4, 8, 8))[0, 0]
+    assert (cells.sum(), cells[2:, 2:].sum()) == (36, 36)
+    assert beside(asked, picture(mask=soft), (1, 4, 8, 8))[0, 0, 0].eq(1).all()
+    # Of a latent that was encoded for inpainting it is where the corner is, as it always was.
+    values = torch.ones(1, 4, 8, 8)
+    old = beside(asked, by_default(asked, values, soft, values), (1, 4, 8, 8))[0, 0]
+    assert not old.any()
+    new = beside(asked, by_default(asked, values, soft, None), (1, 4, 8, 8))[0, 0]
+    assert new[0].eq(1).all()
+    assert not new[1:].any()

@@ -121,19 +121,18 @@ MAPPINGS: dict[str, NodeMapping] = {
         "core.set_area",
         {
             **_PASSED,
-            **{name: (name, float) for name in ("x", "y", "width", "height", "strength")},
+            **{name: (name, int) for name in ("x", "y", "width", "height")},
+            "strength": ("strength", float),
         },
         ("conditioning",),
-        fixed={"unit": "pixels"},
     ),
     "ConditioningSetAreaPercentage": Mapped(
-        "core.set_area",
+        "core.set_area_share",
         {
             **_PASSED,
             **{name: (name, float) for name in ("x", "y", "width", "height", "strength")},
         },
         ("conditioning",),
-        fixed={"unit": "share"},
     ),
     "ConditioningSetAreaStrength": Mapped(
         "core.set_strength", {**_PASSED, "strength": "strength"}, ("conditioning",)
