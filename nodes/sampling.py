@@ -33,7 +33,6 @@ from ponystudio.diffusion.sampling.names import (
     SCHEDULES,
     find_sampler,
 )
-from ponystudio.errors import ParamRange
 from ponystudio_nodes.sampling_parts import levels_of
 
 if TYPE_CHECKING:
@@ -94,21 +93,10 @@ def sample(
     return _walked(guider, method, Noise(seed, noise), levels, latent, ctx).latent
 
 
-def check_steps(start: int, end: int) -> None:
-    """Raise ParamRange for a run that ends where it begins."""
-    if start >= end:
-        raise ParamRange(
-            f"Steps from {start} to {end} are none.",
-            remedy=f"Let them end at {start + 1} or later.",
-            socket="end",
-        )
-
-
 @node(
     "core.sample_steps",
     title="Sample steps",
     group="Sampling",
-    check=check_steps,
     aliases=("KSamplerAdvanced", "KSampler (Advanced)", "Refiner", "Switch at"),
 )
 def sample_steps(
@@ -151,7 +139,6 @@ def sample_steps(
     from ponystudio.diffusion.sampling import run
     from ponystudio.diffusion.sampling.schedules import part
 
-    check_steps(start, end)
     run.check_method(model.family, sampler, scheduler)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))

@@ -51,13 +51,20 @@ ALIGNED = tuple(
 )
 
 
-def check_order(sampler: str, order: int) -> None:
-    """Raise ParamRange for an order that a sampler does not have."""
-    if sampler not in SAMPLERS or not order:
+def check_options(sampler: str, order: int, eta: float) -> None:
+    """Raise ParamRange for an order, or an eta, that a sampler does not have."""
+    if sampler not in SAMPLERS:
         return
     spec = find_sampler(sampler)
+    if "eta" in spec.options and eta > spec.most_eta:
+        raise ParamRange(
+            f"The sampler {sampler} has no eta above {spec.most_eta:g}: no more of the noise than"
+            " all of it is added anew.",
+            remedy=f"Use 0 to {spec.most_eta:g}, or -1 for its own.",
+            socket="eta",
+        )
     least, highest = spec.orders
-    if "order" in spec.options and not least <= order <= highest:
+    if order and "order" in spec.options and not least <= order <= highest:
         raise ParamRange(
             f"The sampler {sampler} has no order {order}.",
             remedy=f"Use {least} to {highest}, or 0 for its own.",
@@ -70,7 +77,7 @@ def check_order(sampler: str, order: int) -> None:
     title="Choose sampler",
     group="Sampling",
     exact=True,
-    check=check_order,
+    check=check_options,
     aliases=(
         "KSamplerSelect",
         "SamplerEulerAncestral",
@@ -106,7 +113,7 @@ def choose_sampler(
         r: Where in a step the stage of DPM++ SDE and SEEDS 2 stands.
         order: How many steps are looked back at; 0 is the sampler's own, its highest.
     """
-    check_order(sampler, order)
+    check_options(sampler, order, eta)
     spec = find_sampler(sampler)
     said = {
         name: value
@@ -233,8 +240,22 @@ def ays_sigmas(
     return _sigmas(levels[-(last + 1) :] if denoise > 0 else levels[:0])
 
 
-def check_range(sigma_max: float, sigma_min: float) -> None:
-    """Raise ParamRange for levels that would rise."""
+# Of log(σ² + 1) of the highest level of vp: beyond it squares of levels overflow float32.
+MOST_VP = 80.0
+
+
+def check_range(
+    scheduler: str, sigma_max: float, sigma_min: float, beta_d: float, beta_min: float
+) -> None:
+    """Raise ParamRange for levels that would rise, or be beyond all numbers, or 0."""
+    if scheduler == "vp":
+        if not 0 < beta_d / 2 + beta_min <= MOST_VP:
+            raise ParamRange(
+                f"With beta_d {beta_d:g} and beta_min {beta_min:g} vp has no noise levels.",
+                remedy=f"Let beta_d / 2 + beta_min be above 0, and {MOST_VP:g} at most.",
+                socket="beta_d",
+            )
+        return
     if sigma_min >= sigma_max:
         raise ParamRange(
             f"The lowest noise level, {sigma_min:g}, is not below the highest, {sigma_max:g}.",
@@ -290,7 +311,7 @@ def range_sigmas(
     """
     from ponystudio.diffusion.sampling import schedules
 
-    check_range(sigma_max, sigma_min)
+    check_range(scheduler, sigma_max, sigma_min, beta_d, beta_min)
     levels = {
         "karras": lambda: schedules.karras_levels(steps, sigma_max, sigma_min, rho or 7.0),
         "exponential": lambda: schedules.polyexponential_levels(steps, sigma_max, sigma_min),
@@ -490,12 +511,22 @@ def _space(model: Model) -> Parameterisation:
 
 def _table(model: Model) -> Parameterisation:
     """The noise of a model with a table of a thousand levels."""
+    from ponystudio.diffusion.sampling.parameterisation import Continuous
+
     space = _space(model)
     if space.prediction == "flow":
         raise MismatchedValues(
             f"Turbo levels are made for Stable Diffusion and SDXL, the model is"
             f" {find_family(model.family).title}.",
             remedy="Make its noise levels with Noise levels (core.make_sigmas).",
+            socket="model",
+        )
+    if isinstance(space, Continuous):
+        raise MismatchedValues(
+            "Turbo levels are entries of the table of the training, and this model's noise is"
+            " counted without one.",
+            remedy="Let Set prediction (core.set_prediction) count it by table, or make the levels"
+            " with Noise levels (core.make_sigmas).",
             socket="model",
         )
     return space

@@ -327,6 +327,15 @@ def test_what_a_model_for_inpainting_is_shown_is_scaled_too():
     assert scaled.values.shape == (1, 4, 12, 14)
 
 
+@pytest.mark.parametrize("cells", [(1, 100), (100, 1)])
+def test_a_cut_to_other_proportions_keeps_a_row_and_a_column(cells):
+    thin = Latent(torch.randn(1, 4, *cells), mask=torch.ones(1, 1, *cells))
+    for width, height in ((64, 2048), (2048, 64)):
+        made = latents.scale_latent(thin, width=width, height=height, crop="center")
+        assert made.values.shape[-2:] == (height // 8, width // 8)
+        assert made.mask.numel()
+
+
 def test_an_empty_latent_tells_its_size_where_it_is_another():
     ctx = FakeContext()
     assert latents.empty_latent(width=79, height=64, ctx=ctx).values.shape == (1, 4, 8, 9)

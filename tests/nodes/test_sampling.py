@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from helpers import checkpoints
 from helpers.core_graphs import checkpoint, core, picture
 from helpers.denoisers import FunctionDenoiser, prompt
 from helpers.node_context import FakeContext
-from ponystudio.api import Guider, Latent, Model, Noise, Sampler, Sigmas
+from ponystudio.api import Guider, Latent, Model, Noise, Predicts, Sampler, Sigmas
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.engine.cache.result_codec import decode, encode
@@ -216,9 +218,11 @@ def test_steps_that_are_none_leave_the_latent_and_say_so(model):
         model, prompt(), prompt(), Latent(values), steps=4, start=6, end=9, ctx=ctx
     )
     assert torch.equal(left.values, values)
-    assert ctx.notes == ["Of 4 steps there is none from 6 to 9."]
-    with pytest.raises(ParamRange, match="from 3 to 3"):
-        sampling.check_steps(3, 3)
+    turned = sampling.sample_steps(
+        model, prompt(), prompt(), Latent(values), steps=4, start=3, end=2, ctx=ctx
+    )
+    assert torch.equal(turned.values, values)
+    assert ctx.notes == [f"Of 4 steps there is none from {way}." for way in ("6 to 9", "3 to 2")]
 
 
 # Samplers
@@ -235,9 +239,17 @@ def test_a_sampler_has_the_options_that_differ_from_its_own():
 
 def test_an_order_that_a_sampler_lacks_is_refused():
     with pytest.raises(ParamRange, match="deis has no order 4") as caught:
-        sampling_parts.check_order("deis", 4)
+        sampling_parts.check_options("deis", 4, -1.0)
     assert caught.value.remedy == "Use 1 to 3, or 0 for its own."
-    sampling_parts.check_order("lms", 4)
+    sampling_parts.check_options("lms", 4, -1.0)
+
+
+def test_more_fresh_noise_than_all_is_refused_where_steps_are_in_its_logarithm():
+    for sampler in ("dpm_fast", "dpm_adaptive"):
+        with pytest.raises(ParamRange, match="no eta above 1") as caught:
+            sampling_parts.check_options(sampler, 0, 1.5)
+        assert caught.value.socket == "eta"
+    sampling_parts.check_options("euler_ancestral", 0, 1.5)
 
 
 # Noise levels
@@ -262,6 +274,9 @@ def test_turbo_levels(model):
     assert levels(four) == pytest.approx([14.61464, 8.302803, 5.087763, 3.321083, 0], abs=1e-5)
     part = sampling_parts.turbo_sigmas(model, steps=2, denoise=0.5)
     assert levels(part) == pytest.approx([1.612886, 1.160578, 0], abs=1e-5)
+    by_log = model.with_modifier(Predicts("eps", counted="log"))
+    with pytest.raises(MismatchedValues, match="counted without one"):
+        sampling_parts.turbo_sigmas(by_log)
 
 
 def test_aligned_levels():
@@ -282,7 +297,19 @@ def test_levels_in_a_range_of_ones_own(model):
         assert made == sorted(made, reverse=True)
         assert made[-1] == 0
     with pytest.raises(ParamRange, match="not below the highest"):
-        sampling_parts.check_range(1.0, 2.0)
+        sampling_parts.check_range("karras", 1.0, 2.0, 19.9, 0.1)
+
+
+def test_vp_has_no_ends_of_its_own_but_bounds():
+    asked = sampling_parts.range_sigmas(scheduler="vp", steps=5, sigma_max=1.0, sigma_min=2.0)
+    assert asked == sampling_parts.range_sigmas(scheduler="vp", steps=5)
+    for betas in ((1000.0, 1000.0), (0.0, 0.0)):
+        with pytest.raises(ParamRange, match="no noise levels"):
+            sampling_parts.check_range("vp", 1.0, 0.1, *betas)
+    highest = sampling_parts.range_sigmas(
+        scheduler="vp", beta_d=0.0, beta_min=sampling_parts.MOST_VP
+    )
+    assert math.isfinite(highest.levels[0] ** 2)
 
 
 def test_beta_levels(model):

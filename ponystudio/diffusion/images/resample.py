@@ -44,17 +44,19 @@ def resize(planes: Tensor, size: tuple[int, int], method: str) -> Tensor:
 
 def centre_cut(planes: Tensor, size: tuple[int, int], of: tuple[int, int] | None = None) -> Tensor:
     """The largest part around the centre of [B,C,H,W] of the proportions of `size` (height, width),
-    to whole values; ComfyUI's "crop: center". `of` is the height and width of what the planes
-    belong to, if they lie over it in another size: a mask is cut where its latent is.
+    to whole values, at least one; ComfyUI's "crop: center". `of` is the height and width of what
+    the planes belong to, if they lie over it in another size: a mask is cut where its latent is.
     """
     height, width = of or planes.shape[-2:]
     top = left = 0
     if width * size[0] > size[1] * height:
-        left = round((width - height * size[1] / size[0]) / 2)
+        left = min(round((width - height * size[1] / size[0]) / 2), (width - 1) // 2)
     else:
-        top = round((height - width * size[0] / size[1]) / 2)
+        top = min(round((height - width * size[0] / size[1]) / 2), (height - 1) // 2)
     if of is not None:
-        top, left = round(top * planes.shape[-2] / height), round(left * planes.shape[-1] / width)
+        rows, columns = planes.shape[-2:]
+        top = min(round(top * rows / height), (rows - 1) // 2)
+        left = min(round(left * columns / width), (columns - 1) // 2)
     return planes[..., top : planes.shape[-2] - top, left : planes.shape[-1] - left]
 
 

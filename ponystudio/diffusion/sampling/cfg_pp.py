@@ -70,10 +70,13 @@ def dpmpp_2s_ancestral_cfg_pp(p: Process, x: Tensor, sigmas: Tensor, *, eta: flo
             α = p.space.alpha(σ)
             λ, λ_next = p.space.half_log_snr(σ), p.space.half_log_snr(σ_down)
             h = λ_next - λ
-            σ_mid = p.space.sigma_of_half_log_snr(λ + h / 2)
-            drift_mid = p.space.alpha(σ_mid) * torch.expm1(-h / 2)
-            x_2 = (σ_mid / σ) * (x + α * (D - u)) - drift_mid * D
-            D_2, u_2 = p.both(x_2, σ_mid)
+            D_2, u_2 = D, u
+            # Down to the picture there is no middle in λ.
+            if σ_down > 0:
+                σ_mid = p.space.sigma_of_half_log_snr(λ + h / 2)
+                drift_mid = p.space.alpha(σ_mid) * torch.expm1(-h / 2)
+                x_2 = (σ_mid / σ) * (x + α * (D - u)) - drift_mid * D
+                D_2, u_2 = p.both(x_2, σ_mid)
             drift = p.space.alpha(σ_down) * torch.expm1(-h)
             x = (σ_down / σ) * (x + α * (D - u_2)) - drift * D_2
             if up > 0:

@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 
 from ponystudio.diffusion.sampling.samplers import Process, Steps
+from ponystudio.errors import ParamChoice
 
 # Of the stages of the third order, in shares of a step.
 _R1, _R2 = 1 / 3, 2 / 3
+
+# Tries of an adaptive run; smooth networks take some dozens.
+_MOST_TRIES = 1000
 
 
 class _Stages:
@@ -105,7 +109,8 @@ def dpm_adaptive(
 
     How many steps were asked for changes nothing but how the way is reported: a level of `sigmas`
     counts once it is passed. The longest step is `h_init` at first, in λ; one whose error asks for
-    less than the share `accept` of it is taken again.
+    less than the share `accept` of it is taken again. Raises ParamChoice where no end is in sight:
+    steps through a network that jumps get ever shorter.
     """
     λ, λ_end = _ends(p, sigmas)
     if λ == λ_end:
@@ -115,7 +120,7 @@ def dpm_adaptive(
     x_last, h = x, h_init
     # Of the orders that are compared, the exponent by which an error changes the step.
     power = 1 / (order if eta == 0 else 1.5)
-    while True:
+    for _ in range(_MOST_TRIES):
         λ_next = torch.minimum(λ_end, λ + h)
         λ_down, scale, up = _fresh(p, λ, λ_next, eta)
         stages, step = _Stages(p, x, λ), λ_down - λ
@@ -125,6 +130,10 @@ def dpm_adaptive(
             low, high = stages.second(step, _R1), stages.third(step)
         bound = (rtol * torch.maximum(low.abs(), x_last.abs())).clamp_min(atol)
         error = float(((low - high) / bound).square().mean().sqrt())
+        if not math.isfinite(error):
+            # No shorter step mends that; whoever takes the steps says it.
+            yield x * error, stages.seen[0][1]
+            return
         factor = 1 + math.atan((1 / (error + 1e-8)) ** power - 1)
         h *= factor
         if factor < accept:
@@ -139,6 +148,13 @@ def dpm_adaptive(
         while marks and marks[0] <= λ:
             del marks[0]
             yield x, D
+    else:
+        raise ParamChoice(
+            f"The sampler dpm_adaptive came to no end in {_MOST_TRIES:,} tries: what the model says"
+            " changes too roughly.",
+            remedy="Choose another sampler, dpmpp_2m or dpmpp_2m_sde for example.",
+            socket="sampler",
+        )
     for _ in [*marks, λ_end]:
         yield x, D
 

@@ -124,9 +124,12 @@ def dpmpp_2s_ancestral(p: Process, x: Tensor, sigmas: Tensor, *, eta: float = 1.
         else:
             σ_down, scale, up = p.ancestral(σ, σ_next, eta)
             h = p.space.half_log_snr(σ_down) - p.space.half_log_snr(σ)
-            σ_mid = _between(p, σ, σ_down, 0.5)
-            x_2 = (σ_mid / σ) * x - p.space.alpha(σ_mid) * torch.expm1(-h * 0.5) * D
-            D_2 = p.D(x_2, σ_mid)
+            D_2 = D
+            # Down to the picture there is no middle in λ.
+            if σ_down > 0:
+                σ_mid = _between(p, σ, σ_down, 0.5)
+                x_2 = (σ_mid / σ) * x - p.space.alpha(σ_mid) * torch.expm1(-h * 0.5) * D
+                D_2 = p.D(x_2, σ_mid)
             x = (σ_down / σ) * x - p.space.alpha(σ_down) * torch.expm1(-h) * D_2
             x = scale * x
             if up > 0:

@@ -98,10 +98,12 @@ def dpm_2_ancestral(p: Process, x: Tensor, sigmas: Tensor, *, eta: float = 1.0) 
             x = x + d * (σ_next - σ)
         else:
             σ_down, scale, up = p.ancestral(σ, σ_next, eta)
-            σ_mid = _midpoint(σ, σ_down)
-            x_2 = x + d * (σ_mid - σ)
-            d_2 = (x_2 - p.D(x_2, σ_mid)) / σ_mid
-            x = scale * (x + d_2 * (σ_down - σ))
+            # Down to the picture there is no middle in log σ.
+            if σ_down > 0:
+                σ_mid = _midpoint(σ, σ_down)
+                x_2 = x + d * (σ_mid - σ)
+                d = (x_2 - p.D(x_2, σ_mid)) / σ_mid
+            x = scale * (x + d * (σ_down - σ))
             if up > 0:
                 x = x + p.noise(σ, σ_next) * up
         yield x, D

@@ -96,19 +96,22 @@ def _variable_weights(h: np.ndarray, count: int) -> list[float]:
 def deis(p: Process, x: Tensor, sigmas: Tensor, *, order: int = 3) -> Steps:
     """DEIS (Zhang & Chen 2022), tAB: extrapolates the slope in the time of a VP process.
 
-    The first step is Euler's, as is the last: time has no end at σ = 0.
+    The first step is Euler's, as are the last and those down to levels so low that their time
+    rounds to 0: the slope has no end there.
     """
     slopes: list[Tensor] = []
     levels = sigmas.numpy()
     for i, (σ, σ_next) in enumerate(pairwise(sigmas)):
         D = p.D(x, σ)
         slopes = [(x - D) / σ, *slopes[: order - 1]]
-        if len(slopes) == 1 or i == len(sigmas) - 2:
-            x = x + (σ_next - σ) * slopes[0]
-        else:
+        c = [float(σ_next - σ)]
+        if len(slopes) > 1 and i < len(sigmas) - 2:
             τ = _deis_times(levels[i + 1 - len(slopes) : i + 2][::-1])
-            c = _deis_weights(τ[0], τ[1:])
-            x = x + sum(c_k * d for c_k, d in zip(c, slopes, strict=True))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                weights = _deis_weights(τ[0], τ[1:])
+            # Levels so low that their time is 0 have none.
+            c = weights if np.isfinite(weights).all() else c
+        x = x + sum(c_k * d for c_k, d in zip(c, slopes, strict=False))
         yield x, D
 
 

@@ -16,7 +16,8 @@ class SamplerSpec:
     "s_noise", the strength of its noise, where it takes any; "end", one of DDIM_ENDS. `brownian`:
     that noise is increments of a Brownian path, the others draw it afresh; `gpu`: drawn by the
     device's own generator. `unguided`: it needs what the negative prompt alone gives, too.
-    `orders`: the least and the highest, where that may be chosen. `reverses`: it also goes from a
+    `orders`: the least and the highest, where that may be chosen; `most_eta`: the highest of that,
+    where beyond it there are no levels for its steps. `reverses`: it also goes from a
     picture to its noise. `flow`: it also serves models that predict flow.
     """
 
@@ -29,6 +30,7 @@ class SamplerSpec:
     gpu: bool = False
     unguided: bool = False
     orders: tuple[int, int] = (1, 4)
+    most_eta: float = 100.0
     reverses: bool = False
     flow: bool = True
 
@@ -53,9 +55,14 @@ SAMPLER_SPECS = (
     SamplerSpec("dpm_2", "DPM2", "euler", reverses=True),
     SamplerSpec("dpm_2_ancestral", "DPM2 a", "euler", options=_FRESH),
     SamplerSpec("lms", "LMS", "multistep", options=("order",), reverses=True),
-    SamplerSpec("dpm_fast", "DPM fast", "dpm_solver", options=_FRESH),
+    SamplerSpec("dpm_fast", "DPM fast", "dpm_solver", options=_FRESH, most_eta=1.0),
     SamplerSpec(
-        "dpm_adaptive", "DPM adaptive", "dpm_solver", options=(*_FRESH, "order"), orders=(2, 3)
+        "dpm_adaptive",
+        "DPM adaptive",
+        "dpm_solver",
+        options=(*_FRESH, "order"),
+        orders=(2, 3),
+        most_eta=1.0,
     ),
     SamplerSpec("dpmpp_2m", "DPM++ 2M", "dpmpp", reverses=True),
     SamplerSpec("dpmpp_2m_cfg_pp", "DPM++ 2M CFG++", "cfg_pp", unguided=True),

@@ -399,7 +399,8 @@ class Flow(Parameterisation):
 
     def ancestral(self, σ: Tensor, σ_next: Tensor, η: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
         ratio = σ_next / σ
-        down = σ_next * (ratio + (1 - ratio) * (1 - η))
+        # No further down than to the picture, however much of the noise shall be fresh.
+        down = σ_next * (ratio + (1 - ratio) * (1 - η)).clamp_min(0)
         scale = (1 - σ_next) / (1 - down)
         return down, scale, (σ_next**2 - down**2 * scale**2) ** 0.5
 

@@ -203,6 +203,13 @@ def walk(
     values = _fitted(denoiser, values)
     _check_channels(denoiser, values)
     _check_size(denoiser.family, denoiser.largest, values)
+    if batch_index is not None and len(batch_index) != len(values):
+        raise MismatchedValues(
+            f"The latent has {len(values)} pictures, and says which noise of a batch begins"
+            f" {len(batch_index)}.",
+            remedy="Take pictures out of a batch with Pick from batch (core.pick_batch).",
+            socket="latent",
+        )
     space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
     values = values.to(denoiser.device, torch.float32)
     if len(sigmas) < 2:

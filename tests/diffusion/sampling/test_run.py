@@ -303,7 +303,20 @@ def test_a_network_that_overflows_is_named_at_its_step(bad):
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_an_adaptive_run_ends_when_the_network_overflows(bad):
+    denoiser = FunctionDenoiser(lambda x, t, context: torch.full_like(x, bad))
+    with pytest.raises(NotANumber, match="step 1"):
+        run(denoiser, sampler="dpm_adaptive")
+
+
 # Refusals
+
+
+def test_noises_of_a_batch_for_more_pictures_than_there_are_are_refused():
+    with pytest.raises(MismatchedValues, match="has 1 pictures") as caught:
+        run(batch_index=(0, 1))
+    assert caught.value.socket == "latent"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ponystudio.diffusion.sampling.noise import between, brownian, first
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas
+from ponystudio.errors import ParamChoice
 
 SPACES = {"vp": VP(), "flow": Flow(1.73)}
 SPECS = {spec.name: spec for spec in SAMPLER_SPECS if not spec.gpu}
@@ -288,6 +289,36 @@ def test_without_fresh_noise_none_is_drawn(sampler):
     space = SPACES["vp"]
     levels = sigmas(space, "karras", 6)
     run(sampler, D_of(space), space, torch.randn(1, 4, 8, 8), levels, no_noise, eta=0.0)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "space"),
+    supported(n for n in SPECS if "eta" in SPECS[n].options and "gpu" not in n),
+)
+def test_the_most_fresh_noise_leaves_numbers(sampler, space):
+    space, most = SPACES[space], min(5.0, SPECS[sampler].most_eta)
+    levels, x = sigmas(space, "karras", 6), torch.randn(1, 4, 8, 8)
+    states = run(sampler, D_of(space), space, x, levels, noise_for(sampler, x, levels), eta=most)
+    assert all(torch.isfinite(x).all() for x, _ in states)
+
+
+def test_an_adaptive_run_ends_where_no_step_is_short_enough():
+    generator = torch.Generator().manual_seed(1)
+
+    def rough(x, σ):
+        return torch.randn(x.shape, generator=generator) * 100
+
+    with pytest.raises(ParamChoice, match="came to no end") as caught:
+        run("dpm_adaptive", rough, VP(), torch.randn(1, 4, 2, 2), sigmas(VP(), "karras", 6))
+    assert caught.value.socket == "sampler"
+
+
+def test_deis_takes_levels_too_low_for_its_time():
+    levels = torch.tensor([5.0, 1.0, 1e-8, 0.0], dtype=torch.float64)
+    x = torch.randn(1, 4, 8, 8)
+    _, (almost, D), (end, _) = run("deis", D_of(VP()), VP(), x, levels)
+    assert torch.allclose(almost, D, atol=1e-6), "Euler's step"
+    assert torch.isfinite(end).all()
 
 
 @pytest.mark.parametrize(("sampler", "space"), supported(SPECS))
