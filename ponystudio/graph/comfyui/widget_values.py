@@ -40,7 +40,7 @@ def named_values(node: Mapping[str, Any], signature: Signature | None) -> dict[s
 def first_value(node: Mapping[str, Any]) -> Any:
     values = node.get("widgets_values")
     if isinstance(values, Mapping):
-        values = list(values.values())
+        return next(iter(values.values()), None)
     return values[0] if isinstance(values, list) and values else None
 
 
@@ -65,8 +65,13 @@ def promoted_values(
         # What is done to a seed after a run may follow it.
         rest = [value for value in values if not _says_after(value)]
         found = dict(zip(widgets, values if len(values) == len(widgets) else rest, strict=False))
-    for name, value in inside(instance, "widgets_values_named").items():
-        found[_proxy_of(str(name), own, proxies)] = value
+    if named := inside(instance, "widgets_values_named"):
+        known: dict[tuple[str | None, str], tuple[str, str]] = {}
+        for proxy in proxies:
+            for id in (None, proxy[0]):
+                known.setdefault((id, bare_name(proxy[1])), proxy)
+        for name, value in named.items():
+            found[_meant(str(name), own, known)] = value
     return {
         (id, name): value
         for (id, name), value in found.items()
@@ -74,10 +79,12 @@ def promoted_values(
     }
 
 
-def with_value(node: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
-    """The node with another value."""
-    named = inside(node, "widgets_values_named")
-    return {**node, "widgets_values_named": {**named, name: value}}
+def with_values(node: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The node with other values."""
+    return {
+        **node,
+        "widgets_values_named": {**inside(node, "widgets_values_named"), **values},
+    }
 
 
 def bare_name(name: str) -> str:
@@ -141,17 +148,13 @@ def _own_name(item: Mapping[str, Any], own: frozenset[str]) -> str:
     return name if name in own else bare_name(name)
 
 
-def _proxy_of(
-    name: str, own: frozenset[str], proxies: Sequence[tuple[str, str]]
+def _meant(
+    name: str, own: frozenset[str], proxies: Mapping[tuple[str | None, str], tuple[str, str]]
 ) -> tuple[str, str]:
-    """What a name stands for: an input of the subgraph, else a value of a node in it."""
-    if name in own:
-        return OWN, name
+    """What a name stands for: an input of the subgraph, else a value of a node in it. `proxies` are
+    those by their bare names, with the ids of their nodes and without."""
     match = _FROM.fullmatch(name)
-    id, bare = (match[1], match[2]) if match else (None, name)
+    id, bare = (match[1], match[2]) if match and name not in own else (None, name)
     if bare in own:
         return OWN, bare
-    for proxy in proxies:
-        if bare_name(proxy[1]) == bare and id in (None, proxy[0]):
-            return proxy
-    return id or OWN, bare
+    return proxies.get((id, bare), (id or OWN, bare))

@@ -6,6 +6,7 @@ pass a wire on, muted and bypassed ones, group nodes and subgraphs.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,7 +32,7 @@ from ponystudio.graph.comfyui.widget_values import (
     first_value,
     named_values,
     promoted_values,
-    with_value,
+    with_values,
 )
 
 _NEVER, _BYPASSED = 2, 4
@@ -170,8 +171,9 @@ class _Blueprint:
         if out < len(inputs) and text(inputs[out].get("type")) == type:
             return out
         if id not in self._passed_on:
-            types = [text(item.get("type")) for item in inputs]
-            self._passed_on[id] = {type: types.index(type) for type in dict.fromkeys(types)}
+            first = self._passed_on[id] = {}
+            for place, item in enumerate(inputs):
+                first.setdefault(text(item.get("type")), place)
         return self._passed_on[id].get(type)
 
     def is_wiring(self, id: str) -> bool:
@@ -408,13 +410,17 @@ class _Reading:
 
     def _promote(self, inner: _Scope, instance: Mapping[str, Any]) -> None:
         """Give the nodes inside the values that the instance has for them."""
-        for (id, name), value in promoted_values(instance, inner.blueprint.input_names).items():
-            if id == OWN:
-                inner.given[name] = value
-            elif node := inner.node(id):
-                # One that is an instance itself looks for whose the value is.
-                own = name if node["type"] in self._definitions else bare_name(name)
-                inner.changed[id] = with_value(node, own, value)
+        promoted = promoted_values(instance, inner.blueprint.input_names)
+        by_node: dict[str, dict[str, Any]] = defaultdict(dict)
+        for (id, name), value in promoted.items():
+            by_node[id][name] = value
+        inner.given = by_node.pop(OWN, {})
+        for id, values in by_node.items():
+            if node := inner.blueprint.nodes.get(id):
+                # One that is an instance itself looks for whose the values are.
+                if node["type"] not in self._definitions:
+                    values = {bare_name(name): value for name, value in values.items()}
+                inner.changed[id] = with_values(node, values)
 
 
 def _definitions(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -373,14 +373,13 @@ def test_subgraphs_without_end_are_refused():
         read(workflow(node(7, ids[0]), definitions={"subgraphs": bomb}))
 
 
-@pytest.mark.parametrize("leaf", [[], [node(1, "KSampler", mode=2)], [node(1, "Reroute")]])
-def test_subgraphs_that_double_and_hold_nothing_are_refused(leaf):
+def test_subgraphs_that_double_and_hold_nothing_are_refused():
     ids = [f"8f5f4a0c-0000-4000-8000-{i:012}" for i in range(28)]
     levels = [subgraph(node(1, next), node(2, next), links=[], id=id)
               for id, next in pairwise(ids)]  # fmt: skip
     document = workflow(
         node(7, ids[0]),
-        definitions={"subgraphs": [*levels, subgraph(*leaf, links=[], id=ids[-1])]},
+        definitions={"subgraphs": [*levels, subgraph(links=[], id=ids[-1])]},
     )
     with pytest.raises(GraphFileError, match="more than 100,000 nodes"):
         read(document)
@@ -438,7 +437,19 @@ def bypassed(count):
     return workflow(node("source", "Source"), through, *ends, links=links)
 
 
-@pytest.mark.parametrize("make", [chain, names, many_outputs, bypassed])
+def promoted(count):
+    """An instance that has as many values, by their names, of one node."""
+    proxies = [["1", f"v{i}"] for i in range(count)]
+    named = {f"1: v{i}": i for i in range(count)}
+    inner = node(1, "Foo", inputs=[("x", "*", 1)])
+    definition = subgraph(inner, node(2, "Source"), links=[(1, 2, 0, 1, 0)])
+    rest = [node(10 + i, "Foo", inputs=[("x", "*", 1)]) for i in range(count)]
+    instance = node(7, UUID, properties={"proxyWidgets": proxies}, widgets_values_named=named)
+    return workflow(instance, node(8, "Source"), *rest, links=[(1, 8, 0, 10, 0, "*")],
+                    definitions={"subgraphs": [definition]})  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [chain, names, many_outputs, bypassed, promoted])
 def test_wires_are_followed_in_the_time_of_their_number(make):
     """In steps, which are the same on every machine: four times as many, not sixteen."""
 
