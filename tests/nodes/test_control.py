@@ -4,6 +4,7 @@ what is refused before a run.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy
@@ -22,10 +23,12 @@ from helpers import checkpoints, controls, flow_pipelines, pipelines, relatives
 from helpers.core_graphs import NEGATIVE, SIDE, WORDS, checkpoint, core, picture
 from helpers.flow_files import FORMS
 from ponystudio.diffusion.images.latent_file import read_latent
-from ponystudio.engine.headless import run_graph
+from ponystudio.engine.engine import Engine
+from ponystudio.engine.memory.devices import choose
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.engine.protocol.run_events import Note
+from ponystudio.engine.protocol.worker_messages import RunRequest
 from ponystudio.graph.model import Graph, Link
 from ponystudio.library.model_folders import ModelFolders
 
@@ -58,21 +61,29 @@ def packs(root):
     return load_packs(root / "none")
 
 
+@pytest.fixture(scope="module")
+def heard():
+    return []
+
+
+@pytest.fixture(scope="module")
+def engine(packs, heard):
+    """One for all: what is opened stays, and a picture that two tests want is made once."""
+    with closing(Engine(packs, choose("cpu", "fp32"), emit=heard.append)) as engine:
+        yield engine
+
+
 @pytest.fixture
-def run(root, packs, tmp_path):
+def run(root, engine, heard, tmp_path):
     """Runs a graph; its latents, one after the other, and the notes."""
 
     def run(*nodes):
-        output, notes = tmp_path / str(len(list(tmp_path.iterdir()))), []
-        run_graph(
-            Graph.of(*nodes),
-            folders=ModelFolders([root]),
-            packs=packs,
-            output=output,
-            device="cpu",
-            dtype="fp32",
-            on_event=lambda event: notes.append(event.text) if isinstance(event, Note) else None,
-        )
+        output = tmp_path / str(len(list(tmp_path.iterdir())))
+        heard.clear()
+        request = RunRequest(Graph.of(*nodes), ModelFolders([root]), output, output)
+        assert not engine.check(request)
+        engine.run(request)
+        notes = [event.text for event in heard if isinstance(event, Note)]
         return [read_latent(path)[0] for path in sorted(output.glob("*.latent"))], notes
 
     return run
@@ -177,8 +188,9 @@ def apart(one, other):
     return float((one - other).norm() / other.norm())
 
 
-@pytest.mark.parametrize("family", ["sd1", "sd3", "flux-dev"])
-@pytest.mark.parametrize("part", [{}, {"end": 0.45}])
+@pytest.mark.parametrize(
+    ("family", "part"), [("sd1", {}), ("sd1", {"end": 0.45}), ("sd3", {}), ("flux-dev", {})]
+)
 def test_the_picture_is_that_of_diffusers(family, part, run, root, monkeypatch):
     # They count whole steps, of which two begin before that.
     share = {"control_guidance_end": 0.5} if part else {}
@@ -284,14 +296,14 @@ def test_runs_by_parts_are_steered_alike(run):
 
 def test_what_pony_diffusion_makes_of_a_foreign_controlnet_is_told(run, root):
     checkpoint_of = root / "checkpoints" / "ponyDiffusionV6XL.safetensors"
-    relatives.write("sdxl", checkpoint_of)
+    relatives.write("sdxl", checkpoint_of, author="a file of its own")
     nodes = [
         replace(x, params={**x.params, "file": checkpoint_of.name}) if x.id == "checkpoint" else x
         for x in steered("sdxl")
     ]
     _, notes = run(*nodes)
     assert any("Pony Diffusion V6" in note and "union.safetensors" in note for note in notes)
-    _, notes = run(*steered("sdxl"))
+    _, notes = run(*steered("sdxl", strength=0.6))  # which no other test has made
     assert not any("Pony" in note for note in notes)
 
 
