@@ -173,18 +173,27 @@ def refiner_sizes(
 
 
 @node(
-    "core.set_guidance", title="FLUX guidance", group="Text", exact=True, aliases=("FluxGuidance",)
+    "core.set_guidance",
+    title="FLUX guidance",
+    group="Text",
+    exact=True,
+    aliases=("FluxGuidance", "FluxDisableGuidance", "Distilled CFG Scale"),
 )
 def set_guidance(
     conditioning: Conditioning,
     *,
     guidance: Annotated[float, Range(0, 100, soft=(1, 10), step=0.1)] = 3.5,
+    off: Annotated[bool, Label("Tell nothing")] = False,
 ) -> Conditioning:
     """Tell FLUX dev how closely to follow the prompt; without it, 3.5.
 
     It takes the place of the sampler's guidance, which stays at 1.
+
+    Args:
+        off: The model is told nothing of its guidance, not even 0; for those that were trained
+            further without it.
     """
-    return conditioning.changed(guidance=guidance)
+    return conditioning.changed(guidance=None if off else guidance, guided=not off)
 
 
 # --- Several prompts for one picture --------------------------------------------------------------

@@ -95,7 +95,8 @@ class Entry:
     `sizes`: what SDXL is told of the picture, in pixels: height and width of the original, top and
     left of the cut, height and width of the aim, or for its refiner in their place how beautiful it
     is; None for those of the picture that is made.
-    `guidance`: what FLUX dev is told of how closely it shall follow; None for its own.
+    `guidance`: what FLUX dev is told of how closely it shall follow; None for its own. Where it is
+    not `guided` it is told nothing of that.
     `area`: the part of the picture that it is about; None for all of it.
     `mask`: [1 or B,1,H,W], how much it counts where; None for 1 everywhere. `mask_strength`: of
     that; `within_mask`: it is about the part of the picture around the mask alone.
@@ -114,6 +115,7 @@ class Entry:
     pooled: Tensor | None = None
     sizes: tuple[float, ...] | None = None
     guidance: float | None = None
+    guided: bool = True
     area: Area | None = None
     mask: Tensor | None = None
     mask_strength: float = 1.0

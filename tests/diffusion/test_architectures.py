@@ -200,6 +200,26 @@ def test_time_is_told_exactly_in_half_precision(tmp_path):
     assert guidance.tolist() == pytest.approx([3510.0])
 
 
+def test_flux_without_guidance_adds_nothing_for_it(tmp_path, monkeypatch):
+    path, inputs = flows.write("flux-dev", tmp_path / "dev.safetensors"), flows.told("flux-dev")
+    inputs.pop("guidance")
+    found = opened(path)(**inputs)
+    theirs = flows.network("flux-dev")
+    last = theirs.time_text_embed.guidance_embedder.linear_2
+    for parameter in (last.weight, last.bias):
+        monkeypatch.setattr(parameter, "data", torch.zeros_like(parameter))
+    monkeypatch.setattr(flows, "network", lambda _: theirs)
+    with torch.no_grad():
+        expected = asked("flux-dev", {**inputs, "guidance": torch.full_like(inputs["t"], 3.5)})
+    assert torch.allclose(found, expected, **CLOSE)
+    # No hook is left behind.
+    again = opened(path)
+    first = again(**flows.told("flux-dev"))
+    again(**inputs)
+    assert torch.equal(again(**flows.told("flux-dev")), first)
+    assert not torch.allclose(first, found, **CLOSE)
+
+
 @pytest.mark.parametrize(("name", "cells"), [("auraflow", 16), ("sd3", 24), ("flux", 0)])
 def test_the_largest_picture(name, cells, tmp_path):
     denoiser = opened(flows.write(name, tmp_path / "model.safetensors"))

@@ -78,6 +78,7 @@ def test_what_is_set_holds_for_every_part():
     both = combine_prompts(plain(strength=0.5), plain())
     assert [entry.strength for entry in both.entries] == [0.5, 1]
     assert [entry.guidance for entry in set_guidance(both, guidance=2.0).entries] == [2, 2]
+    assert [entry.guided for entry in set_guidance(both, off=True).entries] == [False] * 2
     assert [entry.strength for entry in set_strength(both, strength=3.0).entries] == [3, 3]
     ranged = set_range(both, start=0.25, end=0.5).entries
     assert [(entry.start, entry.end) for entry in ranged] == [(0.25, 0.5)] * 2

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ponystudio.diffusion.architectures import Architecture, DenoiserInputs, Hints, Shapes
@@ -162,13 +162,17 @@ def _call(module: Any, x: Tensor, t: Tensor, told: DenoiserInputs) -> Tensor:
         seen = sum(len(there) for _, there in pictures)
         towards = torch.nn.functional.pad(told.bias, (0, seen))
         extra["joint_attention_kwargs"] = {"attention_mask": towards[:, None, None]}
-    with in_full(module, t, told.guidance):
+    guidance = told.guidance
+    unguided: AbstractContextManager[None] = nullcontext()
+    if guidance is None and module.config.guidance_embeds:
+        guidance, unguided = torch.zeros_like(t), _without_guidance(module)
+    with in_full(module, t, guidance), unguided:
         out = module(
             hidden_states=torch.cat([tokens for tokens, _ in pictures], dim=1),
             encoder_hidden_states=told.context,
             pooled_projections=told.pooled,
             timestep=t,
-            guidance=told.guidance,
+            guidance=guidance,
             img_ids=torch.cat([there for _, there in pictures]),
             txt_ids=torch.zeros(told.context.shape[1], 3, device=x.device),
             controlnet_block_samples=(added and added.blocks) or None,
@@ -210,6 +214,18 @@ def in_full(module: Any, t: Tensor, guidance: Tensor | None) -> Iterator[None]:
         return (*(number * 1000 for number in numbers), *arguments[len(numbers) :])
 
     handle = module.time_text_embed.register_forward_pre_hook(before)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _without_guidance(module: Any) -> Iterator[None]:
+    """Within it the embedding of its guidance, which is added to those of time and prompt, is 0."""
+    handle = module.time_text_embed.guidance_embedder.register_forward_hook(
+        lambda _, __, embedding: embedding * 0
+    )
     try:
         yield
     finally:

@@ -567,7 +567,7 @@ def _beside(
         told["pooled"] = entry.pooled
         if denoiser.family.sized:
             told["sizes"] = torch.tensor([entry.sizes or sizes])
-    if denoiser.guided:
+    if denoiser.guided and entry.guided:
         chosen = denoiser.family.guidance if entry.guidance is None else entry.guidance
         told["guidance"] = torch.tensor([chosen])
     told |= unclip.inputs(entry, denoiser, seed)

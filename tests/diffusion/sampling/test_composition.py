@@ -369,3 +369,10 @@ def test_words_that_are_placed_go_where_the_network_is():
     assert placing.words.device == elsewhere
     assert placing.words.shape == (2, 3)
     assert placing.boxes[0].tolist() == [0, 0, 0.25, 0.5]
+
+
+def test_a_prompt_may_tell_nothing_of_guidance():
+    network = FunctionDenoiser(lambda x, t, c: x, guided=True, family=find_family("flux"))
+    sides = of(aiming(1.0, guidance=2.0)), of(aiming(0.0, guidance=2.0, guided=False))
+    Composition(network, FLOW, sides, shape=SHAPE)(torch.zeros(SHAPE), σ)
+    assert [call[3].get("guidance", None) for call in network.calls] == [torch.tensor([2.0]), None]

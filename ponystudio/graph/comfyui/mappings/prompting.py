@@ -142,6 +142,9 @@ MAPPINGS: dict[str, NodeMapping] = {
         "core.set_range", {**_PASSED, "start": "start", "end": "end"}, ("conditioning",)
     ),
     "ConditioningZeroOut": Mapped("core.zero_prompt", _PASSED, ("conditioning",)),
+    "FluxDisableGuidance": Mapped(
+        "core.set_guidance", _PASSED, ("conditioning",), fixed={"off": True}
+    ),
     "FluxGuidance": Mapped(
         "core.set_guidance", {**_PASSED, "guidance": "guidance"}, ("conditioning",)
     ),
