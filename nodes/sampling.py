@@ -26,6 +26,7 @@ from ponystudio.api import (
     node,
 )
 from ponystudio.diffusion.loading.load import recognise
+from ponystudio.diffusion.sampling.fitting import check_method
 from ponystudio.diffusion.sampling.names import (
     DDIM_ENDS,
     NOISES,
@@ -79,7 +80,7 @@ def sample(
     """
     from ponystudio.diffusion.sampling import run
 
-    run.check_method(model.family, sampler, scheduler)
+    check_method(model.family, sampler, scheduler)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
@@ -139,7 +140,7 @@ def sample_steps(
     from ponystudio.diffusion.sampling import run
     from ponystudio.diffusion.sampling.schedules import part
 
-    run.check_method(model.family, sampler, scheduler)
+    check_method(model.family, sampler, scheduler)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)

@@ -27,9 +27,12 @@ from ponystudio.diffusion.sampling.fitting import (
     check_kin,
     check_latent,
     check_latents,
+    check_method,
     check_prompt,
+    check_rising,
     check_text_encoder,
 )
+from ponystudio.diffusion.sampling.names import SAMPLERS
 from ponystudio.diffusion.text.embedding_names import EmbeddingNames, check_names
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.diffusion.weights.embedding_tensors import PICTURES, bundled
@@ -59,6 +62,9 @@ RECIPES = (
 )
 # What is added to a prompt, by what to call it.
 ADAPTERS = {"style model": "style_model", "GLIGEN model": "gligen"}
+# What makes noise levels that fall, and what turns them round.
+FALLING = ("core.range_sigmas", "core.beta_sigmas", "core.make_sigmas")
+TURNING = "core.flip_sigmas"
 # Whose a value is: that of the first of these that its node is given.
 MAKERS = {
     "conditioning": ("clip", "conditioning"),
@@ -179,8 +185,12 @@ class _Recipes:
             if family:
                 given.setdefault(socket.type, []).append((socket.name, family))
         latents = [family for _, family in given.get("latent", [])]
+        sampler = self._sampler(node)
         try:
+            if sampler and self._rising(node):
+                check_rising(sampler)
             for _, model in [*given.get("model", []), *given.get("guider", [])]:
+                check_method(model, sampler, str(self._known(node, "scheduler")))
                 for socket_name, family in given.get("conditioning", []):
                     check_prompt(model, family, socket_name)
                 for family in latents:
@@ -222,6 +232,30 @@ class _Recipes:
         links = (node.inputs.get(name, Link("", "")) for name in sockets)
         recipe = next((self._values[link] for link in links if link in self._values), None)
         return recognise(Path(recipe.path)).control if recipe else None
+
+    def _sampler(self, node: Node) -> str:
+        """The sampler of a node that samples, by its param or the node that chooses it; "" where it
+        is not known."""
+        link = node.inputs.get("sampler")
+        chooser = self._graph.nodes.get(link.source) if link else None
+        own = chooser is not None and chooser.type == "core.choose_sampler"
+        said = self._known(chooser if chooser and own else node, "sampler")
+        return said if said in SAMPLERS else ""
+
+    def _rising(self, node: Node) -> bool:
+        """Whether a node is given noise levels of which it is known that they rise."""
+        rising, source = False, self._source_of_levels(node)
+        while source is not None and source.type == TURNING:
+            rising, source = not rising, self._source_of_levels(source)
+        if source is None or source.type not in FALLING:
+            return False
+        # With a denoise of 0 there are none.
+        share = self._known(source, "denoise") if source.type == "core.make_sigmas" else 1
+        return rising and isinstance(share, int | float) and share > 0
+
+    def _source_of_levels(self, node: Node) -> Node | None:
+        link = node.inputs.get("sigmas")
+        return self._graph.nodes.get(link.source) if link else None
 
     def _prompts(self, node: Node, spec: NodeSpec, clip: Clip) -> Iterator[PonyStudioError]:
         """What is wrong with the textual inversions that the prompts of a node name."""

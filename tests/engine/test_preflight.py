@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
-from helpers import checkpoints
+from helpers import checkpoints, flows
 from helpers.core_graphs import checkpoint, core, picture
 from helpers.seed_models import hints, state
 from ponystudio.cli.arguments import main
@@ -33,7 +33,14 @@ PARTS = {
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     root = tmp_path_factory.mktemp("models")
-    for folder in ("checkpoints", "loras", "vae", "embeddings", "text_encoders"):
+    for folder in (
+        "checkpoints",
+        "loras",
+        "vae",
+        "embeddings",
+        "text_encoders",
+        "diffusion_models",
+    ):
         (root / folder).mkdir()
     checkpoints.micro(root / "checkpoints" / "whole.safetensors")
     tensors = load_file(root / "checkpoints" / "whole.safetensors")
@@ -61,6 +68,7 @@ def models(tmp_path_factory):
     bad = torch.full((2, 64), torch.nan)
     save_file({"emb_params": bad}, root / "embeddings" / "bad.safetensors")
     checkpoints.micro(root / "text_encoders" / "whole.safetensors")
+    flows.write("auraflow", root / "diffusion_models" / "auraflow.safetensors")
     return root
 
 
@@ -178,6 +186,47 @@ def test_a_run_by_parts_of_another_family(said):
         *checkpoint("whole.safetensors"), *sdxl, core("guide", "guide_one", model=other,
         positive=positive), *run)  # fmt: skip
     assert "decode.vae: The latent is of SDXL, the VAE of Stable Diffusion 1" in error
+
+
+def by_parts(model, sampler, *levels):
+    return [*checkpoint("whole.safetensors"), *levels, core("noise", "random_noise"),
+            core("positive", "encode_prompt", clip=("checkpoint", "clip")),
+            core("guide", "guide_one", model=model, positive=("positive", "conditioning")),
+            core("method", "choose_sampler", sampler=sampler), core("latent", "empty_latent"),
+            core("sampler", "sample_custom", noise=("noise", "noise"), guider=("guide", "guider"),
+                 sampler=("method", "sampler"), sigmas=(levels[-1].id, "sigmas"),
+                 latent=("latent", "latent")),
+            core("save", "save_latent", latent=("sampler", "latent"))]  # fmt: skip
+
+
+def test_noise_levels_that_rise_under_a_sampler_that_only_goes_down(said):
+    model = ("checkpoint", "model")
+    up = [core("range", "range_sigmas"), core("flip", "flip_sigmas", sigmas=("range", "sigmas"))]
+    error = said(*by_parts(model, "euler_ancestral", *up))
+    assert "sampler.sigmas: The noise levels rise, and euler_ancestral only" in error
+    assert "lms, dpmpp_2m or ddim" in error
+    assert said(*by_parts(model, "lms", *up), code=0) == ""
+    down = core("back", "flip_sigmas", sigmas=("flip", "sigmas"))
+    assert said(*by_parts(model, "euler_ancestral", *up, down), code=0) == ""
+
+
+@pytest.mark.parametrize(
+    ("chosen", "socket", "why"),
+    [({"sampler": "ddpm"}, "sampler", "The sampler ddpm does not work with AuraFlow"),
+     ({"scheduler": "align_your_steps"}, "scheduler", "Nobody has aligned steps for AuraFlow")],
+)  # fmt: skip
+def test_a_method_that_serves_no_model_of_the_family(chosen, socket, why, said):
+    flow = core("flow", "load_model", file="auraflow.safetensors")
+    assert f"sampler.{socket}: {why}" in said(
+        *picture(*checkpoint("whole.safetensors"), flow, model="flow", **chosen)
+    )
+
+
+def test_a_method_by_parts_that_serves_no_model_of_the_family(said):
+    flow, model = core("flow", "load_model", file="auraflow.safetensors"), ("flow", "model")
+    levels = core("levels", "make_sigmas", model=model, scheduler="align_your_steps")
+    error = said(*by_parts(model, "ddpm", flow, levels))
+    assert "levels.scheduler: Nobody has aligned steps" in error
 
 
 def test_latents_of_two_families_in_one(said):

@@ -1,9 +1,13 @@
-"""Whether what a node is given was made for models of one family. Torch-free."""
+"""Whether what a node is given was made for models of one family, and goes together.
+
+Torch-free.
+"""
 
 from __future__ import annotations
 
-from ponystudio.diffusion.families import find_family
-from ponystudio.errors import MismatchedValues
+from ponystudio.diffusion.families import Family, find_family
+from ponystudio.diffusion.sampling.names import LET_FALL, find_sampler
+from ponystudio.errors import MismatchedValues, ParamChoice, ParamRange
 from ponystudio.library.recognition.control_signatures import ControlSignature
 
 
@@ -138,3 +142,40 @@ def check_latents(one: str, other: str, socket: str) -> None:
             remedy="Make both with the VAE of the same model.",
             socket=socket,
         )
+
+
+def check_method(family: str, sampler: str, scheduler: str) -> None:
+    """Raise ParamChoice for what does not serve any model of a family; "" is not chosen."""
+    ours = find_family(family)
+    if sampler and not find_sampler(sampler).flow and ours.prediction == "flow":
+        raise no_flow(sampler, ours)
+    if scheduler == "align_your_steps" and not ours.aligned:
+        raise nobody_aligned(ours.title)
+
+
+def check_rising(sampler: str) -> None:
+    """Raise ParamRange for a sampler that cannot follow noise levels that rise."""
+    if not find_sampler(sampler).reverses:
+        raise ParamRange(
+            f"The noise levels rise, and {sampler} only follows those that fall.",
+            remedy=LET_FALL,
+            socket="sigmas",
+        )
+
+
+def no_flow(sampler: str, family: Family) -> ParamChoice:
+    """That a sampler serves no flow model."""
+    return ParamChoice(
+        f"The sampler {sampler} does not work with {family.title}.",
+        remedy="Choose euler, for example.",
+        socket="sampler",
+    )
+
+
+def nobody_aligned(models: str) -> ParamChoice:
+    """That the schedule align_your_steps is not for these."""
+    return ParamChoice(
+        f"Nobody has aligned steps for {models}.",
+        remedy="Choose another scheduler: auto is the model's own.",
+        socket="scheduler",
+    )

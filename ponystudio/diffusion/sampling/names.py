@@ -104,6 +104,12 @@ SAMPLER_SPECS = (
     SamplerSpec("tcd", "TCD", "euler", options=_FRESH),
 )
 SAMPLERS = tuple(spec.name for spec in SAMPLER_SPECS)
+_REVERSING = [spec.name for spec in SAMPLER_SPECS if spec.reverses]
+# What to do about noise levels that rise.
+LET_FALL = (
+    "Let them fall; from first to last they may rise only with"
+    f" {', '.join(_REVERSING[:-1])} or {_REVERSING[-1]}, which then go from a picture to its noise."
+)
 
 
 def find_sampler(name: str) -> SamplerSpec:

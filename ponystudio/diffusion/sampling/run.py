@@ -36,7 +36,7 @@ from ponystudio.diffusion.sampling.composition import (
     check_areas,
     mask_of_latent,
 )
-from ponystudio.diffusion.sampling.fitting import check_latent, check_prompt
+from ponystudio.diffusion.sampling.fitting import check_latent, check_prompt, no_flow
 from ponystudio.diffusion.sampling.guidance import (
     Guidance,
     Guided,
@@ -56,7 +56,7 @@ from ponystudio.diffusion.sampling.names import (
 )
 from ponystudio.diffusion.sampling.parameterisation import Predictor
 from ponystudio.diffusion.sampling.samplers import Process, samplers
-from ponystudio.diffusion.sampling.schedules import align_your_steps, checked, nobody_aligned
+from ponystudio.diffusion.sampling.schedules import checked
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
 from ponystudio.diffusion.sampling.shown_latents import by_default
 from ponystudio.errors import (
@@ -271,15 +271,7 @@ def walk(
 
 def _check_sampler(denoiser: Predictor, sampler: str) -> None:
     if not find_sampler(sampler).flow and denoiser.prediction == "flow":
-        raise _no_flow(sampler, denoiser.family)
-
-
-def _no_flow(sampler: str, family: Family) -> ParamChoice:
-    return ParamChoice(
-        f"The sampler {sampler} does not work with {family.title}.",
-        remedy="Choose euler, for example.",
-        socket="sampler",
-    )
+        raise no_flow(sampler, denoiser.family)
 
 
 def _check_choice(socket: str, value: str, choices: Sequence[str]) -> None:
@@ -312,15 +304,6 @@ def check_inputs(
         check_areas(prompt.entries, cells, ours.downscale, socket)
     check_latent(family, latent.family)
     _check_size(ours, largest // ours.downscale, latent.values)
-
-
-def check_method(family: str, sampler: str, scheduler: str) -> None:
-    """Raise ParamChoice for what does not serve any model of a family."""
-    ours = find_family(family)
-    if not find_sampler(sampler).flow and ours.prediction == "flow":
-        raise _no_flow(sampler, ours)
-    if scheduler == align_your_steps.__name__ and not ours.aligned:
-        raise nobody_aligned(ours.title)
 
 
 def guidance_notes(guider: Guider) -> Iterator[str]:

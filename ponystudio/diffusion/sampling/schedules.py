@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ponystudio.diffusion.sampling.fitting import nobody_aligned
+from ponystudio.diffusion.sampling.names import LET_FALL
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation, rounded
-from ponystudio.errors import ParamChoice, ParamRange
+from ponystudio.errors import ParamRange
 
 # These evaluate between or beyond the given levels, and gain nothing from a last tiny step.
 _WITHOUT_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"})
@@ -141,14 +143,6 @@ def align_your_steps(space: Parameterisation, n: int) -> Tensor:
     return aligned_levels(space.aligned, n)
 
 
-def nobody_aligned(models: str) -> ParamChoice:
-    return ParamChoice(
-        f"Nobody has aligned steps for {models}.",
-        remedy="Choose another scheduler: auto is the model's own.",
-        socket="scheduler",
-    )
-
-
 # Parts of a run
 
 
@@ -211,8 +205,7 @@ def checked(levels: Tensor, *, rising: bool) -> Tensor:
     step = int(up[0]) + 1
     raise ParamRange(
         f"The noise levels rise at step {step}, from {levels[step - 1]:.4g} to {levels[step]:.4g}.",
-        remedy="Let them fall; from first to last they may rise only with euler, heun, dpm_2, lms,"
-        " dpmpp_2m or ddim, which then go from a picture to its noise.",
+        remedy=LET_FALL,
         socket="sigmas",
     )
 
