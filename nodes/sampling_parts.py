@@ -376,6 +376,26 @@ def flip_sigmas(sigmas: Sigmas) -> Sigmas:
 
 
 @node(
+    "core.set_first_sigma",
+    title="Set first noise level",
+    group="Sampling",
+    exact=True,
+    aliases=("SetFirstSigma",),
+)
+def set_first_sigma(
+    sigmas: Sigmas, *, sigma: Annotated[float, Range(0, 20_000, soft=(1, 200))] = 136.0
+) -> Sigmas:
+    """Let a run begin at another noise level, and go on as it would have.
+
+    Args:
+        sigmas: The noise levels; where there are none, none come back.
+        sigma: The first of them, in place of the one there is; above the second, or the levels
+            would rise.
+    """
+    return Sigmas((sigma, *sigmas.levels[1:])) if sigmas.levels else sigmas
+
+
+@node(
     "core.random_noise",
     title="Noise",
     group="Sampling",

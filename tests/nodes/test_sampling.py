@@ -318,6 +318,12 @@ def test_beta_levels(model):
     assert sampling_parts.beta_sigmas(model, steps=10, alpha=1.0, beta=1.0) != own
 
 
+def test_a_run_may_begin_at_another_level():
+    made = sampling_parts.set_first_sigma(Sigmas((5.0, 2.0, 0.0)), sigma=9.0)
+    assert made == Sigmas((9.0, 2.0, 0.0))
+    assert sampling_parts.set_first_sigma(Sigmas(())) == Sigmas(())
+
+
 def test_levels_are_split_at_a_step_or_a_share():
     five = Sigmas((5.0, 4.0, 3.0, 2.0, 1.0, 0.0))
     assert sampling_parts.split_sigmas(five, step=2) == (

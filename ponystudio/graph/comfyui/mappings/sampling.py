@@ -265,6 +265,9 @@ MAPPINGS: dict[str, NodeMapping] = {
         fixed={"at": "denoise"},
     ),
     "FlipSigmas": Mapped("core.flip_sigmas", {"sigmas": "sigmas"}, ("sigmas",)),
+    "SetFirstSigma": Mapped(
+        "core.set_first_sigma", {"sigmas": "sigmas", "sigma": "sigma"}, ("sigmas",)
+    ),
     "ModelSamplingDiscrete": prediction("table"),
     "ModelSamplingContinuousEDM": prediction("log"),
     "ModelSamplingContinuousV": prediction("angle"),
