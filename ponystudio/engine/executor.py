@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from ponystudio.api import NodeType
+from ponystudio.api import Image, Latent, Mask, NodeType
 from ponystudio.api.node import socket_type
 from ponystudio.engine.cache.result_cache import WRITE_FROM
-from ponystudio.engine.cache.tensor_walk import all_finite, versions
+from ponystudio.engine.cache.tensor_walk import all_finite, tensors_of, versions
 from ponystudio.engine.memory.oom_fallbacks import FailedAttempt, Fallback
 from ponystudio.engine.node_context import RunContext
 from ponystudio.engine.plan import Keys, Step
@@ -164,6 +164,7 @@ class Execution:
             ):
                 returned = kind.function(**arguments, **extra)
             outputs = _outputs(step, returned)
+            _check_pictures(step, outputs)
             _check_numbers(step, outputs)
         except NotANumber as error:
             raise context.models.blamed(error) from error
@@ -263,6 +264,20 @@ def _source_line(error: BaseException, kind: NodeType) -> str:
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] == pack:
             return f" ({Path(frame.f_code.co_filename).name}, line {line})"
     return ""
+
+
+def _check_pictures(step: Step, outputs: Mapping[str, Any]) -> None:
+    """Raise NodeFailed for a batch of none, or pictures without a pixel: no node can take those."""
+    for name, value in outputs.items():
+        if isinstance(value, Image | Mask | Latent) and not all(
+            tensor.numel() for tensor in tensors_of(value)
+        ):
+            raise NodeFailed(
+                f"{step.spec.title} gave no picture: its {name} is empty.",
+                node=step.node.id,
+                socket=name,
+                remedy="Choose other settings, or give it pictures that suit them.",
+            )
 
 
 def _check_numbers(step: Step, outputs: Mapping[str, Any]) -> None:

@@ -202,6 +202,17 @@ def test_a_node_that_quits_fails(studio):
     assert error.value.node == "quit"
 
 
+@pytest.mark.parametrize("how", [{"count": 0}, {"height": 0}])
+def test_no_picture_at_all_is_blamed_on_the_node_that_gave_it(studio, tmp_path, how):
+    first = make("first", "first", image=("grey", "image"), **how)
+    g = graph(make("grey", "grey"), first, make("save", "save", image=("first", "image")))
+    with pytest.raises(NodeFailed, match="First gave no picture: its image is empty") as error:
+        studio.run(g)
+    assert (error.value.node, error.value.socket) == ("first", "image")
+    assert error.value.remedy
+    assert not (tmp_path / "output").exists()
+
+
 def test_not_a_number_names_the_node_and_saves_nothing(studio, tmp_path):
     g = graph(
         make("grey", "grey"),

@@ -116,6 +116,11 @@ def fail(a: float, *, message: str = "the message") -> float:
     raise ValueError(message)
 
 
+@node("test.first")
+def first(image: Image, *, count: int = 1, height: int = 8) -> Image:
+    return Image(image.pixels[:count, :, :height])
+
+
 @node("test.mistyped")
 def mistyped(a: float, *, nothing: bool = False) -> Image:
     return None if nothing else 5  # type: ignore[return-value]
