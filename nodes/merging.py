@@ -43,6 +43,7 @@ NOUNS = {
     "v": "velocity",
     "flow": "flow",
     "x0": "the picture",
+    "img_to_img": "a picture of another",
     "lcm": "noise as LCM has it",
     "edm": "as EDM does",
 }

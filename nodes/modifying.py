@@ -29,10 +29,14 @@ from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.errors import MismatchedValues, ParamChoice, ParamRange
 
-ANSWERS = ("eps", "v", "x0", "lcm", "edm")
+ANSWERS = ("eps", "v", "x0", "lcm", "edm", "img_to_img")
 COUNTED = ("table", "log", "angle")
 # What has fewer ways to count its noise.
-COUNTED_BY = {"x0": ("table",), "lcm": ("table",), "edm": ("log",), "eps": ("table", "log")}
+COUNTED_BY = {
+    **dict.fromkeys(("x0", "lcm", "img_to_img"), ("table",)),
+    "edm": ("log",),
+    "eps": ("table", "log"),
+}
 Factor = Range(0, 10, soft=(0, 2), step=0.01)
 FREEU = ("V2", "V1")
 PASSES = ("a pass of its own", "the negative prompt")
@@ -102,7 +106,8 @@ def set_prediction(
 
     Args:
         prediction: The noise (eps), the velocity (v), the picture (x0), the noise of a latent
-            consistency model (lcm), or as of Karras et al. 2022 (edm).
+            consistency model (lcm), as of Karras et al. 2022 (edm), or the picture of one that it
+            is shown without noise (img_to_img), as Lotus makes depth of a picture in one step.
         zero_snr: The noise levels of the training end without signal.
         counted: By the table of the training, or without one: by log, as edm is, or by angle.
         sigma_max: The highest noise level, where no table says it.

@@ -28,9 +28,10 @@ class Predicts(Modifier):
     """What the network's answer means and how its noise is counted, in place of what the file says.
 
     `answer`: "eps" the noise, "v" the velocity, "x0" the picture, "lcm" the noise of a consistency
-    model of 50 levels, "edm" as of Karras et al. 2022. `zsnr`: the levels of the training end
-    without signal. `counted`: by the "table" of the training, or from `sigma_max` to `sigma_min`
-    by "log" or by "angle". `own_latents`: it works on latents as Playground 2.5 scales them.
+    model of 50 levels, "edm" as of Karras et al. 2022, "img_to_img" the picture of one that is
+    shown as it is. `zsnr`: the levels of the training end without signal. `counted`: by the "table"
+    of the training, or from `sigma_max` to `sigma_min` by "log" or by "angle". `own_latents`: it
+    works on latents as Playground 2.5 scales them.
     """
 
     answer: str

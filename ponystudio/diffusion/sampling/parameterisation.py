@@ -226,10 +226,11 @@ class VP(Parameterisation):
         return self.sigma((self.t(σ).double() * share).floor())
 
     def input_scale(self, σ: Tensor) -> Tensor:
-        return (σ**2 + 1) ** 0.5
+        # A network from picture to picture is shown a latent, and no noise.
+        return torch.ones_like(σ) if self.prediction == "img_to_img" else (σ**2 + 1) ** 0.5
 
     def denoised(self, x: Tensor, output: Tensor, σ: Tensor) -> Tensor:
-        if self.prediction == "x0":
+        if self.prediction in ("x0", "img_to_img"):
             return output
         return self.of_velocity(x, output, σ) if self.prediction == "v" else x - output * σ
 

@@ -5,11 +5,14 @@ import pytest
 import torch
 from diffusers import EDMEulerScheduler, LCMScheduler
 
-from helpers.denoisers import FLOW, FunctionDenoiser
+from helpers.denoisers import FLOW, FunctionDenoiser, prompt
 from helpers.paths import PARITY
+from ponystudio.api import Noise, Sampler
 from ponystudio.api.modifiers import Predicts, Shift
 from ponystudio.diffusion.families import find_family
+from ponystudio.diffusion.sampling.guidance import one
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow, of, rounded
+from ponystudio.diffusion.sampling.run import walk
 from ponystudio.diffusion.sampling.schedules import SCHEDULES, sigmas
 
 REFERENCE = json.loads((PARITY / "sigmas.json").read_text())
@@ -240,6 +243,25 @@ def test_what_is_said_of_a_model_goes_before_its_file():
     assert torch.equal(said("v", zsnr=True).table, VP("v", zsnr=True).table)
     x, out = torch.tensor([3.0]), torch.tensor([0.5])
     assert said("x0").denoised(x, out, torch.tensor(2.0)) == out
+
+
+def test_a_network_from_picture_to_picture_is_shown_it_as_it_is():
+    x, seen = torch.full((1, 4, 8, 8), 3.0), []
+
+    def network(shown, t, context):
+        seen.append((shown, t))
+        return shown * 2
+
+    denoiser = FunctionDenoiser(network, modifiers=(Predicts("img_to_img"),))
+    made = walk(
+        denoiser, one(prompt()), x, torch.tensor([999.0, 0.0], dtype=torch.float64),
+        sampler=Sampler("euler"), noise=Noise(1, off=True),
+    )  # fmt: skip
+    ((shown, t),) = seen
+    scale = denoiser.family.scaling_factor
+    assert torch.allclose(shown, x * scale)
+    assert t.unique() == 999
+    assert torch.allclose(made.values, x * 2, atol=1e-4)
 
 
 def test_consistency_models_know_fifty_levels():
