@@ -12,8 +12,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import load_file, save_file
 
-from helpers import checkpoints, flows
+from helpers import checkpoints
 from helpers.core_graphs import checkpoint, core, picture
+from helpers.flow_files import FORMS
 from helpers.seed_models import hints, state
 from ponystudio.cli.arguments import main
 from ponystudio.diffusion.loading import load
@@ -68,7 +69,7 @@ def models(tmp_path_factory):
     bad = torch.full((2, 64), torch.nan)
     save_file({"emb_params": bad}, root / "embeddings" / "bad.safetensors")
     checkpoints.micro(root / "text_encoders" / "whole.safetensors")
-    flows.write("auraflow", root / "diffusion_models" / "auraflow.safetensors")
+    FORMS["in parts"].write("auraflow", root)
     return root
 
 
@@ -188,9 +189,9 @@ def test_a_run_by_parts_of_another_family(said):
     assert "decode.vae: The latent is of SDXL, the VAE of Stable Diffusion 1" in error
 
 
-def by_parts(model, sampler, *levels):
+def by_parts(model, sampler, *levels, clip="checkpoint"):
     return [*checkpoint("whole.safetensors"), *levels, core("noise", "random_noise"),
-            core("positive", "encode_prompt", clip=("checkpoint", "clip")),
+            core("positive", "encode_prompt", clip=(clip, "clip")),
             core("guide", "guide_one", model=model, positive=("positive", "conditioning")),
             core("method", "choose_sampler", sampler=sampler), core("latent", "empty_latent"),
             core("sampler", "sample_custom", noise=("noise", "noise"), guider=("guide", "guider"),
@@ -227,6 +228,12 @@ def test_a_method_by_parts_that_serves_no_model_of_the_family(said):
     levels = core("levels", "make_sigmas", model=model, scheduler="align_your_steps")
     error = said(*by_parts(model, "ddpm", flow, levels))
     assert "levels.scheduler: Nobody has aligned steps" in error
+    sources, wires = FORMS["in parts"].sources("auraflow")
+    error = said(*by_parts(
+        (wires["model"], "model"), "ddpm", *sources, core("levels", "range_sigmas"),
+        clip=wires["clip"],
+    ))  # fmt: skip
+    assert "sampler.sampler: The sampler ddpm does not work with AuraFlow" in error
 
 
 def test_latents_of_two_families_in_one(said):
