@@ -114,6 +114,15 @@ def test_graphs_are_opened_dropped_and_pasted(window, tmp_path):
     signals = (documents.opened, documents.notice, documents.current_changed, drops.added)
     for signal in (*signals, drops.notice):
         signal.connect(lambda *told: heard.append(told))
+    first = window.page.document
+
+    def close_all(name: str) -> None:
+        heart.doing = f"close {name}"
+        for document in list(documents):
+            if document is not first:
+                documents.close(document)
+        QTest.qWait(50)
+
     with watched() as heart:
         for name in files:
             path = folder / name
@@ -122,24 +131,24 @@ def test_graphs_are_opened_dropped_and_pasted(window, tmp_path):
             documents.open(path)
             settle(lambda: heard)
             QTest.qWait(50)
-            heart.doing = f"close {name}"
-            for document in list(documents)[1:]:
-                documents.close(document)
-            QTest.qWait(50)
+            close_all(name)
             heart.doing = f"drop {name}"
             heard.clear()
-            drops.take([path], window.page.document, QPointF(0, 0))
+            drops.take([path], documents.new(), QPointF(0, 0))
             settle(lambda: heard)
             QTest.qWait(50)
+            close_all(name)
             path.unlink()
         for name, text in texts.items():
             heart.doing = f"paste {name}"
             mime = QMimeData()
             mime.setText(text)
+            documents.new()
             heard.clear()
             window.page.commands.gestures.dropped.emit(mime, QPointF(0, 0))
             settle(lambda: heard, 5)  # blanks are nothing
             QTest.qWait(50)
+            close_all(name)
         heart.doing = "all is done"
         QTest.qWait(2000)
 
