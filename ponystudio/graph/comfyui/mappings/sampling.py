@@ -37,7 +37,14 @@ _GUIDED: Names = {
 
 
 # What a model predicts, in their words; and the one that brings latents of its own.
-PREDICTIONS = {"eps": "eps", "v_prediction": "v", "lcm": "lcm", "x0": "x0", "edm": "edm"}
+PREDICTIONS = {
+    "eps": "eps",
+    "v_prediction": "v",
+    "lcm": "lcm",
+    "x0": "x0",
+    "edm": "edm",
+    "img_to_img": "img_to_img",
+}
 PLAYGROUND = "edm_playground_v2.5"
 
 
