@@ -102,7 +102,9 @@ def rows(
     if not query.strip():
         return _by_group(kept, list(recent))
     found = fuzzy_match.ranked(query, kept, lambda entry: (entry.title, *entry.words))
-    found.sort(key=lambda item: query.strip().lower() not in item[0].names)
+    asked = query.strip().lower()
+    # A whole name comes first: our own, then what other tools call it.
+    found.sort(key=lambda item: 2 - 2 * (item[0].title.lower() == asked) - (asked in item[0].names))
     result: list[PaletteRow] = []
     for index, (entry, hit) in enumerate(found):
         if index == 0:

@@ -43,6 +43,13 @@ def test_what_other_tools_call_a_node_finds_it():
     assert found[0] == "core.mask_latent"  # SetLatentNoiseMask
 
 
+def test_the_whole_title_of_a_node_finds_it_first():
+    entries = node_entries(CATALOG)
+    for spec in CATALOG.values():
+        found = [row.entry.title for row in rows(spec.title.lower(), entries) if row.entry]
+        assert found[0] == spec.title
+
+
 def test_a_filter_is_said_in_words():
     assert SocketFilter("image", "takes").text == "takes Image"
     assert SocketFilter("bool", "gives").text == "gives Yes / no"
