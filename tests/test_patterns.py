@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from test_house import modules
 
+from ponystudio.diffusion.checkpoints.model_comparison import LAYERS
 from ponystudio.library.formats.quantization import OTHERS
 from ponystudio.library.recognition.lora_layers import OTHER_KINDS
 
@@ -33,6 +34,8 @@ QUICK = 0.005
 MADE = {
     ("ponystudio.studio.models.prompt_presets", "f'(?<![\\\\w=]){re.escape(words)}(?![\\\\w=])'"):
         (r"(?<![\w=])a\ pony,\ a\ horse(?![\w=])",),
+    ("ponystudio.diffusion.checkpoints.model_comparison", "pattern"):
+        tuple(pattern for pattern, _ in LAYERS),
     ("ponystudio.library.recognition.lora_layers", "pattern"): tuple(OTHER_KINDS),
     ("ponystudio.diffusion.weights.tensor_names", "f'{way}_blocks\\\\.(\\\\d{{1,4}})\\\\.(.*)'"):
         (r"down_blocks\.(\d{1,4})\.(.*)",),

@@ -38,6 +38,7 @@ OWN_FILES = {
     "ponystudio/engine/pack_trial.py",
     "ponystudio/engine/worker/worker_main.py",
     "ponystudio/graph/atomic_write.py",
+    "ponystudio/graph/comfyui/core_nodes.py",
     "ponystudio/pictures/reader_main.py",
     "ponystudio/pictures/reader_rights.py",
     "ponystudio/studio/documents/file_lock.py",

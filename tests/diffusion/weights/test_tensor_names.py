@@ -54,7 +54,7 @@ class TestSingleFile:
 
     def test_foreign_tensors_inside_a_part_are_not_dropped(self, ldm):
         keys = [*ldm, "model.diffusion_model.label_emb.0.0.weight"]
-        assert "add_embedding.linear_1.weight" in tensor_names.unet(keys)
+        assert keys[-1] in tensor_names.unet(keys).values()
 
     def test_huge_numbers_cost_nothing(self):
         keys = ["conv_in.weight", "down_blocks.999999999.resnets.9.conv1.weight"]
