@@ -22,6 +22,7 @@ from test_house import modules
 
 from ponystudio.diffusion.checkpoints.model_comparison import LAYERS
 from ponystudio.library.formats.quantization import OTHERS
+from ponystudio.library.recognition import few_steps
 from ponystudio.library.recognition.lora_layers import OTHER_KINDS
 
 CALLS = {"compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
@@ -36,6 +37,8 @@ MADE = {
         (r"(?<![\w=])a\ pony,\ a\ horse(?![\w=])",),
     ("ponystudio.diffusion.checkpoints.model_comparison", "pattern"):
         tuple(pattern for pattern, _ in LAYERS),
+    ("ponystudio.library.recognition.few_steps", "f'(?<![a-z]){words}(?![a-z])'"):
+        tuple(pattern.pattern for pattern in few_steps._NAMES.values()),
     ("ponystudio.library.recognition.lora_layers", "pattern"): tuple(OTHER_KINDS),
     ("ponystudio.diffusion.weights.tensor_names", "f'{way}_blocks\\\\.(\\\\d{{1,4}})\\\\.(.*)'"):
         (r"down_blocks\.(\d{1,4})\.(.*)",),

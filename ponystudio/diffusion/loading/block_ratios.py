@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from string import digits
 from typing import NamedTuple, Protocol
 
 from ponystudio.diffusion.families import Family, find_family
@@ -43,7 +44,7 @@ CURVES: Mapping[str, Callable[[float], float]] = {
 }
 # How a ratio may be written: block[:layers]:ratio.
 ITEM = re.compile(r"([^:=]+)(?:[:=]([^:=]+))?[:=]\s*([-+]?[\d.]+(?:e[-+]?\d+)?)")
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 REMEDY = "Write one a line, as IN03: 0.5, IN00-IN05: 0.2, M00:attn2: 1 or output_blocks.3.: 0.5."
 
 
@@ -222,7 +223,7 @@ def _starts(blocks: Blocks, said: str) -> tuple[str, ...]:
     elif upper in known:
         chosen = [upper]
     else:
-        chosen = [block for block in known if re.sub(r"\d+$", "", block) == upper]
+        chosen = [block for block in known if block.rstrip(digits) == upper]
     if chosen:
         return tuple(start for block in chosen for start in blocks.starts[block])
     if any(name.startswith(said) for name in blocks.names):

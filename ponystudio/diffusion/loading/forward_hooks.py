@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ponystudio.diffusion.loading.hypernetwork import Nets
 
 # The middle of a UNet, whose self-attentions are the first of each of its blocks.
-MIDDLE_ATTENTION = re.compile(r"mid_block\..*\.attn1")
-KEYS_OR_VALUES = re.compile(r".*\.attn[12]\.(to_[kv])")
+MIDDLE_ATTENTION = re.compile(r"\Amid_block\..*\.attn1")
+KEYS_OR_VALUES = re.compile(r"\A.*\.attn[12]\.(to_[kv])")
 Undo = Callable[[], Any]
 
 

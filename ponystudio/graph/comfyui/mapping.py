@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
 
-_FOLDER = re.compile(r"\s*\[(input|output|temp)\]\Z")
+_FOLDER = re.compile(r"(?<!\s)\s*\[(input|output|temp)\]\Z")
 
 
 @dataclass(frozen=True)
