@@ -1,17 +1,19 @@
-"""A shared seed gives the picture that ComfyUI gives: its saved latents, made again by our graphs.
+"""A shared seed gives the picture that ComfyUI gives: its saved latents, by its graphs as imported.
 
 Needs the full-size seeded checkpoint (2 GB of disk, some minutes on two cores): run with `-m full`.
 """
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from helpers.comfy_graphs import read_reference
 from helpers.make_checkpoint import write_checkpoint
 from helpers.paths import PARITY
 from ponystudio.diffusion.images.latent_file import read_latent
 from ponystudio.engine.headless import run_graph
+from ponystudio.graph.comfyui.importer import import_document
 from ponystudio.library.model_folders import ModelFolders
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
@@ -37,9 +39,7 @@ def models(tmp_path_factory):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_latent_of(name, models, tmp_path):
-    graph = read_reference(
-        PARITY / f"{name}.json", {file.name: file.name for file in models.rglob("*.safetensors")}
-    )
+    graph = import_document(json.loads((PARITY / f"{name}.json").read_text("utf-8"))).graph
     run_graph(
         graph,
         folders=ModelFolders([models]),
@@ -48,7 +48,8 @@ def test_latent_of(name, models, tmp_path):
         dtype="fp32",
         cache_dir=None,
     )
-    ours, _ = read_latent(tmp_path / "out_00001.latent")
+    (saved,) = tmp_path.rglob("*.latent")
+    ours, _ = read_latent(saved)
     theirs, _ = read_latent(PARITY / f"{name}.latent")
     distance = ((ours - theirs).norm() / theirs.norm()).item()
     assert distance <= (1e-3 if name.startswith(LOOSE) else 1e-4), f"relative L2 {distance:.2e}"
