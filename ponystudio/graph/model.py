@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 Mode = Literal["normal", "muted", "bypassed"]
+# Letters of the title of a node: each is drawn and measured whole.
+LONGEST_TITLE = 10_000
 NODE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 

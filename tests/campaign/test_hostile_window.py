@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from PySide6.QtTest import QTest
 from helpers import hostile, hostile_files, hostile_pictures
 from helpers.window import open_window
 from ponystudio.app.gui_garbage_collection import GarbageCollector
+from ponystudio.app.studio_main import MAKING_WAY
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600), pytest.mark.log_warnings]
 GAP, GROWTH = 0.2, 500 * 2**20
@@ -87,10 +89,13 @@ def home(tmp_path, monkeypatch, qapp) -> Path:
 
 @pytest.fixture
 def window(home):
-    garbage = GarbageCollector()  # as in the studio: no other thread collects it
+    # As in the studio: no other thread collects it, and those that compute make way.
+    garbage, usual = GarbageCollector(), sys.getswitchinterval()
+    sys.setswitchinterval(MAKING_WAY)
     with open_window() as window:
         QTest.qWait(500)
         yield window
+    sys.setswitchinterval(usual)
     garbage.close()
 
 

@@ -166,7 +166,7 @@ class Inspector(QFrame):
         count = self._counts.get(prompt, "inspector") if prompt else None
         for note in dict.fromkeys((*state.notes, *(count.notes if count else ()))):
             box.addWidget(label(note, "body", "text2"))
-        if prompt and lora_tags.tags(prompt.text):
+        if prompt and lora_tags.has_tags(prompt.text):
             make = PaintedButton("plain", self.tr("Make LoRA nodes"), "models")
             make.clicked.connect(lambda: self.loras_requested.emit(id))
             box.addWidget(make, 0, Qt.AlignmentFlag.AlignLeft)
@@ -238,7 +238,7 @@ def _prompt(document: Document, node: Node, spec: NodeSpec | None) -> PromptStat
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(text[: 10 * LONGEST].split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 

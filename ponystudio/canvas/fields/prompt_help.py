@@ -135,7 +135,7 @@ def actions(target: Target, host: Host) -> list[ActionSpec]:
         converting("tags", tr("Tags to prompt"), tag_style.as_prompt),
         converting("spaces", tr("Underscores to spaces"), tag_style.with_spaces),
         converting("underscores", tr("Spaces to underscores"), tag_style.with_underscores),
-        spec("loras", tr("Make LoRA nodes"), host.make_loras, "models", fits=lora_tags.tags),
+        spec("loras", tr("Make LoRA nodes"), host.make_loras, "models", fits=lora_tags.has_tags),
         spec(
             "tokens",
             tr("Show its tokens"),

@@ -15,7 +15,7 @@ from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
 from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire
-from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.plain_json import plain
 
 # What stands before the names of classes that are not known, as types of nodes.
@@ -182,7 +182,7 @@ class _GraphBuilder:
             elif value is not None:
                 params[name] = value
         id = self._id(type, node, beside)
-        title = "" if beside else node.title
+        title = "" if beside else node.title[:LONGEST_TITLE]
         self._nodes[id] = Node(id, type, 1, params, links, "normal", title, dict(extra))
         self._ids.setdefault(node.id, []).append(id)
         if node.place:

@@ -21,7 +21,15 @@ from ponystudio.errors import (
     UnknownSocket,
 )
 from ponystudio.graph.catalog import did_you_mean
-from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, malformed_part
+from ponystudio.graph.model import (
+    LONGEST_TITLE,
+    NODE_ID,
+    Graph,
+    Link,
+    Mode,
+    Node,
+    malformed_part,
+)
 from ponystudio.graph.plain_json import plain, shown
 from ponystudio.graph.topology import ancestors, cycle_error, find_cycle
 
@@ -250,13 +258,14 @@ class SetMode(Edit):
 
 @dataclass(frozen=True)
 class SetTitle(Edit):
-    """A node's own title; "" shows that of its kind."""
+    """A node's own title, of LONGEST_TITLE letters at most; "" shows that of its kind."""
 
     node: str
     title: str
 
     def apply(self, graph: Graph) -> tuple[Graph, Edit]:
-        return Restore({self.node: replace(_node(graph, self.node), title=self.title)}).apply(graph)
+        node = replace(_node(graph, self.node), title=self.title[:LONGEST_TITLE])
+        return Restore({self.node: node}).apply(graph)
 
 
 class _Own:

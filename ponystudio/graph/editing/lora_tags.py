@@ -26,6 +26,8 @@ HYPERNETWORK = "core.apply_hypernetwork"
 _TAG = r"<(?:lora|lyco|hypernet):[^<>:]+(?::[^<>:]*)*>"
 # How far below each other the cards of several new nodes stand.
 _BELOW = 240
+# Letters of a prompt among which tags are looked for while somebody waits.
+LONGEST_READ = 100_000
 # A tag in a comment is none.
 _COMMENT = r"#[^\n]*"
 _TAGS = re.compile(rf"{_COMMENT}|(?P<tag>{_TAG})", re.IGNORECASE)
@@ -61,6 +63,11 @@ def tags(text: str) -> list[Tag]:
     model's strength that of the text encoder where it is not said, `te=` and `unet=` by name."""
     found = (match["tag"] for match in _TAGS.finditer(text))
     return [_tag(*tag[1:-1].split(":")) for tag in found if tag]
+
+
+def has_tags(text: str) -> bool:
+    """Whether a prompt has any, as far as anybody would read it."""
+    return any(match["tag"] for match in _TAGS.finditer(text, 0, LONGEST_READ))
 
 
 def strip_tags(text: str) -> str:

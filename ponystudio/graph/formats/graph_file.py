@@ -20,7 +20,15 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphFileError, shortened
 from ponystudio.graph.atomic_write import write_text
 from ponystudio.graph.formats.migrations import MIGRATIONS
-from ponystudio.graph.model import NODE_ID, Graph, Link, Mode, Node, malformed_part
+from ponystudio.graph.model import (
+    LONGEST_TITLE,
+    NODE_ID,
+    Graph,
+    Link,
+    Mode,
+    Node,
+    malformed_part,
+)
 from ponystudio.graph.plain_json import shown
 from ponystudio.system.file_names import near, why_absent
 from ponystudio.system.json_reader import DEPTH, JsonLimit, read_json
@@ -270,6 +278,8 @@ def _node(id: str, data: Any) -> Node:
         raise _wrong(f"{where}.mode", f"one of {', '.join(_MODES)}", mode)
     if not isinstance(title, str):
         raise _wrong(f"{where}.title", "a text", title)
+    if len(title) > LONGEST_TITLE:
+        raise _wrong(f"{where}.title", f"a text of at most {LONGEST_TITLE:,} letters", title)
     params = _mapping(data.get("params", {}), f"{where}.params")
     inputs = _mapping(data.get("inputs", {}), f"{where}.inputs")
     extra = {key: value for key, value in data.items() if key not in _NODE_KEYS}

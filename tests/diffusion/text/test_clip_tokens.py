@@ -60,6 +60,11 @@ class TestIds:
     def test_known_words(self, text, ids):
         assert ClipTokenizer().ids(text) == ids
 
+    def test_a_long_text_is_read_in_stretches_as_its_parts_are(self):
+        part = "it's an ÁΣ, (looking_at_you:1.1) é́<|endoftext|> "
+        one = ClipTokenizer().ids(part)
+        assert ClipTokenizer().ids(part * 2000) == one * 2000
+
     def test_the_quality_ladder_is_34_tokens(self):
         ladder = "score_9, score_8_up, score_7_up, score_6_up, score_5_up, score_4_up, "
         assert len(ClipTokenizer().ids(ladder)) == 34

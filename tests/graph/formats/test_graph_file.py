@@ -156,6 +156,10 @@ BAD = {
     "frames null": (f'{{{HEAD}, "view": {{"frames": null}}}}', "view.frames: "),
     "models a text": (f'{{{HEAD}, "models": "x"}}', "models: "),
     "node a text": (nodes('"a": "x"'), "nodes.a: "),
+    "a title without end": (
+        nodes(f'"a": {{"type": "x", "title": "{"x" * 10_001}"}}'),
+        "nodes.a.title: ",
+    ),
     "no type": (nodes('"a": {}'), "nodes.a.type"),
     "type a number": (nodes('"a": {"type": 3}'), "nodes.a.type"),
     "node version": (nodes('"a": {"type": "x", "version": 1.5}'), "nodes.a.version"),
