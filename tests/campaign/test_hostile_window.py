@@ -113,7 +113,10 @@ def test_graphs_are_opened_dropped_and_pasted(window, tmp_path):
     files = {**graphs, **hostile_files.pictures()}
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    texts = {name: content.decode()[:20_000_000] for name, content in graphs.items()}
+    texts: dict[str, QMimeData] = {}
+    for name, content in graphs.items():
+        texts[name] = QMimeData()
+        texts[name].setText(content.decode()[:20_000_000])
     documents, drops = window.documents, window.drop_handler
     heard: list[object] = []
     signals = (documents.opened, documents.notice, documents.current_changed, drops.added)
@@ -144,10 +147,8 @@ def test_graphs_are_opened_dropped_and_pasted(window, tmp_path):
             QTest.qWait(50)
             close_all(name)
             path.unlink()
-        for name, text in texts.items():
+        for name, mime in texts.items():
             heart.doing = f"paste {name}"
-            mime = QMimeData()
-            mime.setText(text)
             documents.new()
             heard.clear()
             window.page.commands.gestures.dropped.emit(mime, QPointF(0, 0))

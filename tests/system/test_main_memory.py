@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import psutil
 import pytest
 
@@ -64,3 +66,16 @@ def test_what_the_system_ended_for_lack_of_memory_is_counted(tmp_path, tree, lin
     folder.mkdir(parents=True)
     (folder / name).write_text("low 0\nmax 9\noom 4\noom_kill 3\n")
     assert main_memory.oom_kills(tmp_path, own) == 3
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc keeps what is freed between what is not"
+)
+def test_what_was_freed_goes_back_to_the_system():
+    process, blocks = psutil.Process(), [bytes(1000) for _ in range(100_000)]
+    kept = blocks[::100]
+    del blocks
+    before = process.memory_info().rss
+    main_memory.give_back()
+    assert process.memory_info().rss < before - 50 * MEGABYTE
+    assert len(kept) == 1000

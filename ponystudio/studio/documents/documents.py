@@ -38,6 +38,7 @@ from ponystudio.studio.documents.saving import SaveJob
 from ponystudio.studio.documents.templates import Template
 from ponystudio.studio.restore_guard import Restored, RestoreGuard
 from ponystudio.system.file_names import absolute
+from ponystudio.system.main_memory import give_back
 
 log = logging.getLogger(__name__)
 
@@ -373,6 +374,7 @@ class Documents(QObject):
         if notice is not None:
             self.notice.emit(notice)
         document.deleteLater()
+        self._writer.do_slowly(give_back)
 
     def revert(self, document: Document) -> None:
         """Back to what is in the file, as a step that can be undone."""

@@ -21,7 +21,7 @@ from ponystudio.studio.models.token_pieces import length, pieces, pieces_at_once
 SIMILAR = "t5"
 # Letters: what is longer is counted by nobody who writes it, and the tokenizer keeps all else
 # waiting while it works.
-LONGEST = 200_000
+LONGEST = 50_000
 
 
 def count(prompt: PromptState, embeddings: Mapping[str, int] | None = None) -> Count:
