@@ -39,7 +39,8 @@ class Counts(QObject):
     def get(self, prompt: PromptState, place: Hashable = None) -> Count | None:
         """The count. While it is worked out the last one of the same `place`, or None; `changed`
         fires when it is there."""
-        found = self._known.get(prompt) if prompt.text.strip() else _count_nothing(prompt.family)
+        nothing = not prompt.text or prompt.text.isspace()  # asked with every frame: no copy
+        found = _count_nothing(prompt.family) if nothing else self._known.get(prompt)
         if found is not None:
             self._latest[place] = found
             return found
