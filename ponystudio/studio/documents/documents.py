@@ -93,6 +93,9 @@ class Documents(QObject):
         self._saving = BackgroundTasks("documents-saving", parent=self)
         self._session_due = QTimer(self, singleShot=True, interval=0)
         self._session_due.timeout.connect(self._store_session)
+        # A moment later, when what is closed is gone.
+        self._free_due = QTimer(self, singleShot=True, interval=1000)
+        self._free_due.timeout.connect(lambda: self._writer.do_slowly(give_back))
         self.recent = RecentFiles(
             folder / "recent.json",
             self._writer.do_slowly,
@@ -374,7 +377,7 @@ class Documents(QObject):
         if notice is not None:
             self.notice.emit(notice)
         document.deleteLater()
-        self._writer.do_slowly(give_back)
+        self._free_due.start()
 
     def revert(self, document: Document) -> None:
         """Back to what is in the file, as a step that can be undone."""
