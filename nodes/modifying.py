@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ponystudio.api import (
+    A1111Rules,
     Annotated,
     Choice,
     Context,
@@ -123,6 +124,87 @@ def set_prediction(
         )
     said = Predicts(prediction, zero_snr, counted, sigma_max, sigma_min, own_latents)
     return model.with_modifier(said)
+
+
+def check_levels(sigma_max: float, sigma_min: float) -> None:
+    """Raise ParamRange for noise levels that would rise; 0 is the model's own."""
+    if sigma_max and sigma_min >= sigma_max:
+        raise ParamRange(
+            f"The lowest noise level, {sigma_min:g}, is not below the highest, {sigma_max:g}.",
+            remedy="Exchange them, or use 0 for the model's own.",
+            socket="sigma_min",
+        )
+
+
+@node(
+    "core.a1111_rules",
+    title="A1111 rules",
+    group="Sampling",
+    exact=True,
+    check=check_levels,
+    aliases=(
+        "AUTOMATIC1111",
+        "ENSD",
+        "Eta noise seed delta",
+        "Eta",
+        "SGM noise multiplier",
+        "Discard penultimate sigma",
+        "Downcast alphas_cumprod",
+        "Zero Terminal SNR",
+        "Schedule max sigma",
+        "Schedule min sigma",
+        "Schedule rho",
+    ),
+)
+def a1111_rules(
+    model: Model,
+    *,
+    eta: Annotated[float, Range(-1, 1, step=0.05)] = -1.0,
+    ensd: Annotated[int, Range(-(2**32), 2**32, soft=(0, 31337)), Label("ENSD")] = 0,
+    all_steps: bool = False,
+    discard: Annotated[bool, Label("Discard last but one")] = False,
+    scaled_start: Annotated[bool, Label("SGM noise multiplier")] = False,
+    quantized: Annotated[bool, Label("Whole time steps")] = False,
+    half_alphas: Annotated[bool, Label("Half-precision alphas")] = False,
+    zero_snr: Annotated[bool, Label("Zero terminal SNR")] = False,
+    sigma_max: Annotated[float, Range(0, 20_000, soft=(0, 20)), Label("Highest")] = 0.0,
+    sigma_min: Annotated[float, Range(0, 20_000, soft=(0, 1)), Label("Lowest")] = 0.0,
+    rho: Annotated[float, Range(0, 100, soft=(0, 10), step=0.5)] = 0.0,
+) -> Model:
+    """Sample a model as A1111's web UI does, with the settings that its pictures speak of.
+
+    Where these are as usual, rules in Sample does the same without this node. They hold for all
+    nodes that sample the model or make noise levels for it.
+
+    Args:
+        eta: How much noise samplers add anew between steps; -1 is their own.
+        ensd: Eta noise seed delta: between steps noise is that of the seed and this.
+        all_steps: Take all steps when denoise is below 1, as Hires. fix does; else a share of them.
+        discard: Leave the last noise level but one out, with every sampler.
+        scaled_start: Begin from the little stronger noise that ComfyUI begins from.
+        quantized: Tell the network whole steps of its training, as Forge does.
+        half_alphas: Round the noise levels as versions before 1.7 did.
+        zero_snr: The noise levels of the training end without signal.
+        sigma_max: Where the schedule begins; 0 is the model's highest.
+        sigma_min: Its last level before 0; 0 is the model's lowest.
+        rho: Of the schedules karras and polyexponential; 0 is their usual 7 and 1.
+    """
+    check_levels(sigma_max, sigma_min)
+    return model.with_modifier(
+        A1111Rules(
+            all_steps=all_steps,
+            scaled_start=scaled_start,
+            quantized=quantized,
+            half_alphas=half_alphas,
+            zero_snr=zero_snr,
+            discard=discard,
+            sigma_max=sigma_max,
+            sigma_min=sigma_min,
+            rho=rho,
+            eta=eta,
+            ensd=ensd,
+        )
+    )
 
 
 @node(

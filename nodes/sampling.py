@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ponystudio.api import (
+    A1111Rules,
     Annotated,
     Choice,
     Conditioning,
@@ -18,6 +19,7 @@ from ponystudio.api import (
     Latent,
     Model,
     Noise,
+    Predicts,
     Range,
     Rescaled,
     Sampler,
@@ -25,11 +27,14 @@ from ponystudio.api import (
     Sigmas,
     node,
 )
+from ponystudio.api.modifiers import find
+from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.diffusion.sampling.fitting import check_method
 from ponystudio.diffusion.sampling.names import (
     DDIM_ENDS,
     NOISES,
+    RULES,
     SAMPLERS,
     SCHEDULES,
     find_sampler,
@@ -56,6 +61,7 @@ def sample(
     scheduler: Annotated[str, Choice(SCHEDULES)] = "auto",
     denoise: Annotated[float, Range(0, 1, step=0.01)] = 1.0,
     noise: Annotated[str, Choice(NOISES), Label("Noise source")] = "cpu",
+    rules: Annotated[str, Choice(RULES)] = "comfyui",
     ddim_end: Annotated[str, Choice(DDIM_ENDS), Label("DDIM end")] = "zero",
     rescale: Annotated[float, Range(0, 1, step=0.05), Label("Guidance rescale")] = 0.0,
     ctx: Context,
@@ -71,9 +77,13 @@ def sample(
         steps: More steps are slower and, up to a point, finer.
         cfg: How closely the prompts are followed.
         sampler: The method of integration.
-        scheduler: How the noise falls from step to step; auto is the model's own.
+        scheduler: How the noise falls from step to step; auto is the model's own, by A1111's rules
+            the sampler's.
         denoise: How much of the latent is replaced; 1 keeps nothing of it.
-        noise: Draw the noise between steps on the CPU, alike everywhere, or on the GPU.
+        noise: Draw the noise between steps on the CPU, alike everywhere, on the GPU, or as a card
+            of NVIDIA does, on any device.
+        rules: Make the picture that ComfyUI would make of the settings, or A1111; its second pass,
+            Hires. fix, counts steps otherwise than its img2img.
         ddim_end: Where DDIM ends: at no noise, or at the first entry of the model's table.
         rescale: Keeps strong guidance from burning out; 0.7 suits models without terminal SNR, 0
             leaves it to the model (Rescale guidance).
@@ -81,6 +91,7 @@ def sample(
     from ponystudio.diffusion.sampling import run
 
     check_method(model.family, sampler, scheduler)
+    model = _by_rules(model, rules, sampler, ctx)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
@@ -116,6 +127,7 @@ def sample_steps(
     sampler: Annotated[str, Choice(SAMPLERS)] = "euler",
     scheduler: Annotated[str, Choice(SCHEDULES)] = "auto",
     noise: Annotated[str, Choice(NOISES), Label("Noise source")] = "cpu",
+    rules: Annotated[str, Choice(RULES[:2])] = "comfyui",
     rescale: Annotated[float, Range(0, 1, step=0.05), Label("Guidance rescale")] = 0.0,
     ctx: Context,
 ) -> Latent:
@@ -133,26 +145,30 @@ def sample_steps(
         leftover: End with the noise that further steps would take away.
         cfg: How closely the prompts are followed.
         sampler: The method of integration.
-        scheduler: How the noise falls from step to step; auto is the model's own.
-        noise: Draw the noise between steps on the CPU, alike everywhere, or on the GPU.
+        scheduler: How the noise falls from step to step; auto is the model's own, by A1111's rules
+            the sampler's.
+        noise: Draw the noise between steps on the CPU, alike everywhere, on the GPU, or as a card
+            of NVIDIA does, on any device.
+        rules: Make the picture that ComfyUI would make of the settings, or A1111.
         rescale: Keeps strong guidance from burning out; 0.7 suits models without terminal SNR.
     """
     from ponystudio.diffusion.sampling import run
     from ponystudio.diffusion.sampling.schedules import part
 
     check_method(model.family, sampler, scheduler)
+    model = _by_rules(model, rules, sampler, ctx)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
 
     def levels(denoiser: Denoiser) -> Tensor:
-        whole = run.levels(denoiser, latent.values, scheduler, steps, sampler=sampler)
+        whole = run.levels(denoiser, latent.values, scheduler, steps, sampler=sampler, whole=True)
         some = part(whole, start, end, leftover=leftover)
         if len(some) < 2:
             ctx.note(f"Of {len(whole) - 1} steps there is none from {start} to {end}.")
         return some
 
-    drawn = Noise(seed, noise, off=not add_noise)
+    drawn = Noise(seed, noise, off=not add_noise, behind=0 if add_noise else start)
     return _walked(guider, Sampler(sampler), drawn, levels, latent, ctx).latent
 
 
@@ -189,6 +205,22 @@ def sample_custom(
 
     levels = checked(levels_of(sigmas), rising=find_sampler(sampler.name).reverses)
     return _walked(guider, sampler, noise, lambda _: levels, latent, ctx)
+
+
+def _by_rules(model: Model, rules: str, sampler: str, ctx: Context) -> Model:
+    """The model with A1111's rules, where these are chosen."""
+    said = find(model.modifiers, A1111Rules)
+    if rules == "comfyui":
+        if said:
+            ctx.note("The model comes with A1111 rules: it is sampled by these.")
+        return model
+    said = said or A1111Rules()
+    model = model.with_modifier(replace(said, all_steps=said.all_steps or rules == RULES[2]))
+    flow = find_family(model.family).prediction == "flow"
+    if sampler == "lcm" and not flow and not find(model.modifiers, Predicts):
+        # A1111's LCM takes any model for one that was distilled.
+        return model.with_modifier(Predicts("lcm"))
+    return model
 
 
 def _walked(

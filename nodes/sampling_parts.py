@@ -44,6 +44,7 @@ Strength = Annotated[float, Range(0, 100, soft=(1, 15), step=0.5), Label("Guidan
 
 OWN_RANGES = ("karras", "exponential", "polyexponential", "laplace", "vp")
 SPLIT_AT = ("step", "denoise")
+ANY = "any"
 ALIGNED = tuple(
     family.name
     for family in sorted(families().values(), key=lambda family: family.position)
@@ -147,6 +148,7 @@ def make_sigmas(
     scheduler: Annotated[str, Choice(SCHEDULES)] = "auto",
     steps: Steps = 25,
     denoise: Share = 1.0,
+    sampler: Annotated[str, Choice((ANY, *SAMPLERS)), Label("For sampler")] = ANY,
 ) -> Sigmas:
     """How the noise falls from step to step, by one of the schedulers.
 
@@ -157,12 +159,17 @@ def make_sigmas(
         scheduler: auto is the model's own.
         steps: How many levels follow the first.
         denoise: Below 1 they are the last of a longer run; 0 gives none.
+        sampler: Some samplers go without the last level but one, and by A1111's rules some have
+            levels of their own; any is all that the scheduler gives.
     """
     from ponystudio.diffusion.sampling import run
 
     known = describe(model)
     values = _usual(known.family.native // known.family.downscale) if latent is None else latent
-    return _sigmas(run.levels(known, values.values, scheduler, steps, denoise=denoise))
+    made_for = "" if sampler == ANY else sampler
+    return _sigmas(
+        run.levels(known, values.values, scheduler, steps, sampler=made_for, denoise=denoise)
+    )
 
 
 @node(
@@ -400,15 +407,24 @@ def set_first_sigma(
     title="Noise",
     group="Sampling",
     exact=True,
-    aliases=("RandomNoise", "DisableNoise", "Variation seed", "Variation strength"),
+    aliases=(
+        "RandomNoise",
+        "DisableNoise",
+        "Variation seed",
+        "Variation strength",
+        "Seed resize from",
+    ),
 )
 def random_noise(
     *,
     seed: Annotated[int, Seed()] = 0,
     variation: Annotated[float, Range(0, 1, step=0.01)] = 0.0,
     variation_seed: Annotated[int, Seed()] = 0,
+    from_width: Annotated[int, Range(0, 16384, soft=(0, 2048), step=8), Label("From width")] = 0,
+    from_height: Annotated[int, Range(0, 16384, soft=(0, 2048), step=8), Label("From height")] = 0,
     off: bool = False,
     source: Annotated[str, Choice(NOISES), Label("Noise source")] = "cpu",
+    threads: Annotated[int, Range(0, 10_000_000, soft=(0, 300_000), step=256)] = 0,
 ) -> Noise:
     """What a run begins with, and draws between its steps.
 
@@ -416,10 +432,25 @@ def random_noise(
         seed: The same seed gives the same noise, on every device.
         variation: How far it is turned towards that of another seed: pictures much like the first.
         variation_seed: The other seed.
+        from_width: Keep, in the middle, the noise that a picture of this width would begin with;
+            0 is that of the picture itself.
+        from_height: The same for its height.
         off: Begin without noise, for a latent that has its noise in it.
-        source: Draw the noise between steps on the CPU, alike everywhere, or on the GPU.
+        source: Draw the noise between steps on the CPU, alike everywhere, on the GPU, or as a card
+            of NVIDIA does, on any device.
+        threads: How many the card runs at once, where a picture has more values than that: 43008
+            for an RTX 3060, 40960 T4, 89088 L4, 175104 4090 D, 221184 A100, 233472 H100, 270336
+            H200. 0 is a card for any picture.
     """
-    return Noise(seed, source, variation_seed, variation, off)
+    return Noise(
+        seed,
+        source,
+        variation_seed,
+        variation,
+        off,
+        resized_from=(from_width, from_height),
+        threads=threads,
+    )
 
 
 @node("core.guide", title="Guide", group="Sampling", exact=True, aliases=("CFGGuider",))

@@ -32,6 +32,7 @@ from ponystudio.api.spec import (
 if TYPE_CHECKING:
     from ponystudio.api.context import Context, Models
     from ponystudio.api.modifiers import (
+        A1111Rules,
         Differential,
         FreeU,
         FreSca,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SEED_MAX",
+    "A1111Rules",
     "AestheticHead",
     "Affects",
     "Annotated",

@@ -121,6 +121,35 @@ class Hypernetwork(Modifier):
     strength: float
 
 
+@dataclass(frozen=True)
+class A1111Rules(Modifier):
+    """The model is sampled as A1111's web UI does it, not as ComfyUI does.
+
+    A run begins at noise·σ₀, each picture of a batch with a seed and a generator of its own that
+    goes on between steps; times are fractions of training steps; of `denoise` below 1 that share
+    of the steps is taken.
+
+    `all_steps`: all of them are taken, of a longer run. `scaled_start`: a run from noise begins at
+    noise·√(1+σ₀²). `quantized`: times are whole. `half_alphas`: ᾱ is rounded to half precision.
+    `zero_snr`: the levels of the training end without signal. `discard`: every sampler goes without
+    the last level but one. `sigma_max`, `sigma_min`, `rho`: of the schedule, 0 for its own. `eta`:
+    of samplers that add noise, -1 for their own. `ensd`: between steps noise is that of the seed
+    and this; 0 for the generator that made the first noise.
+    """
+
+    all_steps: bool = False
+    scaled_start: bool = False
+    quantized: bool = False
+    half_alphas: bool = False
+    zero_snr: bool = False
+    discard: bool = False
+    sigma_max: float = 0.0
+    sigma_min: float = 0.0
+    rho: float = 0.0
+    eta: float = -1.0
+    ensd: int = 0
+
+
 Kind = TypeVar("Kind", bound=Modifier)
 
 

@@ -377,9 +377,13 @@ class Sigmas:
 
 @dataclass(frozen=True)
 class Noise:
-    """What a run draws. `seed`: taken modulo 2⁶⁴. `source`: where the noise between steps is drawn,
-    "cpu" or "gpu". `variation` in 0..1: how far the first noise is turned towards that of
-    `variation_seed`. `off`: there is no first noise, and the latent has its own in it.
+    """What a run draws. `seed`: taken modulo 2⁶⁴. `source`: of which generator: "cpu", "gpu", or
+    "nvidia", that of CUDA on any device, of a card that runs `threads` at once (0: as many as a
+    draw has elements). `variation` in 0..1: how far the first noise is turned towards that of
+    `variation_seed`. `resized_from`: width and height in pixels of another picture whose first
+    noise is in the middle of this one's; (0, 0) for none. `off`: there is no first noise, and the
+    latent has its own in it; `behind` then draws between steps were made before, where noise goes
+    on with the generator of the first.
     """
 
     seed: int
@@ -387,6 +391,9 @@ class Noise:
     variation_seed: int = 0
     variation: float = 0.0
     off: bool = False
+    resized_from: tuple[int, int] = (0, 0)
+    threads: int = 0
+    behind: int = 0
 
 
 @dataclass(frozen=True, eq=False)

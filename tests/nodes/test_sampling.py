@@ -13,7 +13,6 @@ from helpers.denoisers import FunctionDenoiser, prompt
 from helpers.node_context import FakeContext
 from ponystudio.api import Guider, Latent, Model, Noise, Predicts, Sampler, Sigmas
 from ponystudio.diffusion.images.latent_file import read_latent
-from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.engine.cache.result_codec import decode, encode
 from ponystudio.engine.headless import run_graph
 from ponystudio.errors import MismatchedValues, ParamChoice, ParamRange
@@ -336,17 +335,6 @@ def test_levels_are_split_at_a_step_or_a_share():
         Sigmas((2.0, 1.0, 0.0)),
     )
     assert sampling_parts.split_sigmas(five, **by, denoise=0.0) == (Sigmas(()), Sigmas((0.0,)))
-
-
-# Noise
-
-
-def test_a_variation_is_turned_along_arcs():
-    one = noises.of(Noise(1, variation_seed=2, variation=0.25), (1, 4, 8, 8))
-    expected = [-1.600779, -0.342411, -1.065874, -2.144363]
-    assert one.flatten()[:4].tolist() == pytest.approx(expected, abs=1e-5)
-    assert torch.equal(noises.of(Noise(1), (1, 4, 8, 8)), noises.first((1, 4, 8, 8), 1))
-    assert not noises.of(Noise(1, off=True), (1, 4, 8, 8)).any()
 
 
 # With all else

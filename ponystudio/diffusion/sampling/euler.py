@@ -38,6 +38,11 @@ def euler_ancestral(p: Process, x: Tensor, sigmas: Tensor, *, eta: float = 1.0) 
         yield x, D
 
 
+def ddim(p: Process, x: Tensor, sigmas: Tensor, *, eta: float = 0.0) -> Steps:
+    """Song et al. 2020: Euler's method; with `eta` that share of the noise is taken afresh."""
+    yield from euler_ancestral(p, x, sigmas, eta=eta) if eta > 0 else euler(p, x, sigmas)
+
+
 def heun(p: Process, x: Tensor, sigmas: Tensor) -> Steps:
     """Heun's method: the mean slope of both ends (Karras et al. 2022, algorithm 1)."""
     for σ, σ_next in pairwise(sigmas):

@@ -215,5 +215,31 @@ class Masked:
         return D * m + self.latent * (1 - m)
 
 
+class MaskedAfter(Masked):
+    """As A1111: x is seen as it is, and what is seen is put back."""
+
+    def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
+        return self._left(self.D(x, σ), self._mask_at(σ))
+
+    def both(self, x: Tensor, σ: Tensor) -> tuple[Tensor, Tensor]:
+        m = self._mask_at(σ)
+        D, u = self.D.both(x, σ)
+        return self._left(D, m), self._left(u, m)
+
+
+class MaskedBefore(Masked):
+    """As A1111 for samplers of time steps: `latent` is seen without noise, as √ᾱ·x."""
+
+    def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
+        return self.D(self._with_latent(x, σ), σ)
+
+    def both(self, x: Tensor, σ: Tensor) -> tuple[Tensor, Tensor]:
+        return self.D.both(self._with_latent(x, σ), σ)
+
+    def _with_latent(self, x: Tensor, σ: Tensor) -> Tensor:
+        m = self._mask_at(σ)
+        return x * m + self.latent * (1 + σ**2) ** 0.5 * (1 - m)
+
+
 def _side(conditioning: Conditioning, *, negative: bool = False) -> Side:
     return Side(conditioning.entries, negative=negative)

@@ -35,12 +35,15 @@ def lms(p: Process, x: Tensor, sigmas: Tensor, *, order: int = 4) -> Steps:
 
 def ipndm(p: Process, x: Tensor, sigmas: Tensor, *, order: int = 4) -> Steps:
     """Improved PNDM (Zhang & Chen 2022): Adams-Bashforth with weights of even steps."""
-    even = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))
+    yield from _by_slopes(p, x, sigmas, order, _even_weights)
 
-    def weights(_: np.ndarray, count: int) -> list[float]:
-        return [weight / sum(even[count - 1]) for weight in even[count - 1]]
 
-    yield from _by_slopes(p, x, sigmas, order, weights)
+def plms(p: Process, x: Tensor, sigmas: Tensor) -> Steps:
+    """Pseudo linear multistep (Liu et al. 2022): as `ipndm`, with Heun's method for its first step.
+
+    That step's second slope is not looked back at.
+    """
+    yield from _by_slopes(p, x, sigmas, 4, _even_weights, heun=True)
 
 
 def ipndm_v(p: Process, x: Tensor, sigmas: Tensor, *, order: int = 4) -> Steps:
@@ -54,9 +57,11 @@ def _by_slopes(
     sigmas: Tensor,
     order: int,
     weights: Callable[[np.ndarray, int], list[float]],
+    *,
+    heun: bool = False,
 ) -> Steps:
     """x' = x + h·Σ w_k·d_k; `weights` is given the lengths of the steps, newest first, and how many
-    slopes there are.
+    slopes there are. `heun`: the first step goes by the mean of the slopes at both ends.
     """
     slopes: list[Tensor] = []
     h = np.diff(sigmas.numpy())
@@ -65,10 +70,19 @@ def _by_slopes(
         slopes = [(x - D) / σ, *slopes[: order - 1]]
         if σ_next == 0:
             x = D
+        elif heun and i == 0:
+            x_2 = x + slopes[0] * (σ_next - σ)
+            x = x + (σ_next - σ) * (slopes[0] + (x_2 - p.D(x_2, σ_next)) / σ_next) / 2
         else:
             w = weights(h[: i + 1][::-1], len(slopes))
             x = x + (σ_next - σ) * sum(w_k * d for w_k, d in zip(w, slopes, strict=True))
         yield x, D
+
+
+def _even_weights(_: np.ndarray, count: int) -> list[float]:
+    """Of slopes at even distances."""
+    even = ((1,), (3, -1), (23, -16, 5), (55, -59, 37, -9))[count - 1]
+    return [weight / sum(even) for weight in even]
 
 
 def _variable_weights(h: np.ndarray, count: int) -> list[float]:

@@ -76,8 +76,9 @@ SAMPLER_SPECS = (
     ),
     # In x_σ = x₀ + σ·ε DDIM is Euler's method, and DDPM is its ancestral form: the posterior of the
     # variance-preserving process, of which flow models have none.
-    SamplerSpec("ddim", "DDIM", "euler", function="euler", options=("end",), reverses=True),
+    SamplerSpec("ddim", "DDIM", "euler", options=("end", "eta"), most_eta=1.0, reverses=True),
     SamplerSpec("ddpm", "DDPM", "euler", function="euler_ancestral", flow=False),
+    SamplerSpec("plms", "PLMS", "multistep"),
     SamplerSpec("uni_pc", "UniPC", "unipc"),
     SamplerSpec("uni_pc_bh2", "UniPC BH2", "unipc"),
     SamplerSpec("ipndm", "IPNDM", "multistep", options=("order",)),
@@ -143,8 +144,31 @@ A1111_SCHEDULES = {
 }
 SCHEDULES = tuple(A1111_SCHEDULES)
 
-# Where the noise between steps is drawn: alike on every device, or by the device's own generator.
-NOISES = ("cpu", "gpu")
+# What "auto" means by A1111's rules: the schedule that belongs to the sampler; "normal" to others.
+A1111_AUTOMATIC = {
+    **dict.fromkeys(
+        (
+            *("dpm_2", "dpm_2_ancestral", "dpmpp_2m", "dpmpp_2s_ancestral"),
+            *("dpmpp_sde", "dpmpp_sde_gpu"),
+        ),
+        "karras",
+    ),
+    **dict.fromkeys(
+        (
+            *("dpmpp_2m_sde", "dpmpp_2m_sde_gpu", "dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu"),
+            *("dpmpp_3m_sde", "dpmpp_3m_sde_gpu"),
+        ),
+        "exponential",
+    ),
+}
+
+# Of which generator noise is: one that is alike on every device, the device's own, or that of an
+# NVIDIA card on every device.
+NOISES = ("cpu", "gpu", "nvidia")
+
+# As whose program a run goes: ComfyUI, or A1111's web UI; that takes, below `denoise` 1, the share
+# of the steps, and in the second pass of its Hires. fix all of them.
+RULES = ("comfyui", "a1111", "a1111_hires")
 
 # Where DDIM ends: at σ = 0, or at the first entry of the table, as the first schedulers did.
 DDIM_ENDS = ("zero", "alpha0")

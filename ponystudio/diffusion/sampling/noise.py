@@ -7,7 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ponystudio.api import Noise
+from ponystudio.diffusion.sampling.brownian_path import BrownianPath
+from ponystudio.diffusion.sampling.philox import PhiloxGenerator
+
+# The next draw of a generator, float32 of a shape.
+Stream = Callable[[Sequence[int]], Tensor]
 
 # From σ and σ_next to standard normal noise of x's shape, on x's device.
 Draw = Callable[[Tensor, Tensor], Tensor]
@@ -27,23 +31,30 @@ def first(shape: Sequence[int], seed: int, *, batch_index: Sequence[int] | None 
     One draw for the whole batch; `batch_index` picks, for each picture, one of noises drawn one by
     one, so that a single picture of a batch can be made again where C·h·w is a multiple of 16.
     """
-    generator = _generator("cpu", seed)
+    draw = stream(seed)
     if batch_index is None:
-        return torch.randn(tuple(shape), generator=generator)
-    one = (1, *shape[1:])
-    drawn = [torch.randn(one, generator=generator) for _ in range(max(batch_index) + 1)]
+        return draw(shape)
+    drawn = [draw((1, *shape[1:])) for _ in range(max(batch_index) + 1)]
     return torch.cat([drawn[i] for i in batch_index])
 
 
-def of(noise: Noise, shape: Sequence[int], batch_index: Sequence[int] | None = None) -> Tensor:
-    """The `first` noise that a node asks for: none at all, that of its seed, or a variation."""
-    if noise.off:
-        return torch.zeros(tuple(shape))
-    drawn = first(shape, noise.seed, batch_index=batch_index)
-    if not noise.variation:
-        return drawn
-    other = first(shape, noise.variation_seed, batch_index=batch_index)
-    return turned(drawn, other, noise.variation)
+def stream(
+    seed: int, source: str = "cpu", device: str | torch.device = "cpu", threads: int = 0
+) -> Stream:
+    """What the generator of a `source` of names.NOISES draws, one draw after the other.
+
+    "cpu" and "nvidia" draw on the CPU, "gpu" on `device`. `threads` is that of PhiloxGenerator.
+    """
+    if source == "nvidia":
+        return PhiloxGenerator(seed, threads).randn
+    there = torch.device(device if source == "gpu" else "cpu")
+    # Seeds are unsigned 64-bit numbers; arithmetic on them wraps.
+    generator = torch.Generator(there).manual_seed(seed % _SEEDS)
+
+    def draw(shape: Sequence[int]) -> Tensor:
+        return torch.randn(tuple(shape), generator=generator, device=there)
+
+    return draw
 
 
 def turned(low: Tensor, high: Tensor, share: float) -> Tensor:
@@ -60,42 +71,57 @@ def turned(low: Tensor, high: Tensor, share: float) -> Tensor:
     return (torch.sin((1 - share) * angle) * low + torch.sin(share * angle) * high) / angle.sin()
 
 
+def centred(small: Tensor, whole: Tensor) -> Tensor:
+    """Noise [B,C,h,w] with other noise in its middle, of which what is larger is cut off."""
+    places = []
+    for ours, theirs in zip(whole.shape[-2:], small.shape[-2:], strict=True):
+        margin = (ours - theirs) // 2
+        length = theirs + 2 * min(margin, 0)
+        begin, cut = max(margin, 0), max(-margin, 0)
+        places.append((slice(begin, begin + length), slice(cut, cut + length)))
+    (rows, from_rows), (columns, from_columns) = places
+    whole = whole.clone()
+    whole[..., rows, columns] = small[..., from_rows, from_columns]
+    return whole
+
+
 def _direction(x: Tensor, along: int) -> Tensor:
     return x / torch.linalg.vector_norm(x, dim=along, keepdim=True)
 
 
-def between(x: Tensor, seed: int, *, source: str = "cpu") -> Draw:
+def between(x: Tensor, seed: int, *, source: str = "cpu", threads: int = 0) -> Draw:
     """The fresh noise that ancestral samplers add at each step.
 
     `source` "cpu" draws on the CPU and gives the same numbers on every device; "gpu" draws with
-    the generator of x's device, as ComfyUI does there. The CPU's seed is one up, so that the noise
-    differs from the first.
+    the generator of x's device, as ComfyUI does there, and "nvidia" with that of a card of NVIDIA
+    on every device. The CPU's seed is one up, so that the noise differs from the first.
     """
-    device = x.device if source == "gpu" else torch.device("cpu")
-    generator = _generator(device, seed + 1 if device.type == "cpu" else seed)
-
-    def draw(*_: Tensor) -> Tensor:
-        return torch.randn(x.shape, generator=generator, device=device).to(x.device)
-
-    return draw
+    on_cpu = source == "cpu" or (source == "gpu" and x.device.type == "cpu")
+    draw = stream(seed + 1 if on_cpu else seed, source, x.device, threads)
+    return lambda *_: draw(x.shape).to(x.device)
 
 
-def brownian(x: Tensor, seed: int, sigmas: Tensor, *, source: str = "cpu") -> Draw:
+def brownian(
+    x: Tensor, seed: int, sigmas: Tensor, *, source: str = "cpu", threads: int = 0
+) -> Draw:
     """Increments of one Brownian path W over σ, so that the picture does not depend on the steps.
 
-    The noise from σ to σ_next is (W(σ_next) − W(σ)) / √|σ_next − σ|. Drawn on the CPU, or with the
-    generators of x's device where `source` is "gpu"; `sigmas` is the schedule, whose positive
-    levels span the path.
+    The noise from σ to σ_next is (W(σ_next) − W(σ)) / √|σ_next − σ|. `source` and `threads` are
+    those of `stream`, on x's device; `sigmas` is the schedule, whose positive levels span the path.
     """
-    from torchsde import BrownianTree
-
     levels = sigmas[sigmas > 0]
     if len(levels) < 2:
         # A single step ends without noise, and a path of no length cannot be built.
-        return between(x, seed, source=source)
-    low, high = float(levels[-1]), float(levels[0])
-    device = x.device if source == "gpu" else torch.device("cpu")
-    w_0 = torch.zeros(x.shape, device=device)
+        return between(x, seed, source=source, threads=threads)
+    low, high = float(levels.min()), float(levels.max())
+    if source == "nvidia":
+        path = BrownianPath(
+            low, high, seed % _SEEDS, lambda half: PhiloxGenerator(half, threads).randn(x.shape)
+        )
+        return lambda σ, σ_next: (-path(float(σ_next), float(σ)) / (σ - σ_next).sqrt()).to(x.device)
+    from torchsde import BrownianTree
+
+    w_0 = torch.zeros(x.shape, device=x.device if source == "gpu" else "cpu")
     w = BrownianTree(t0=low, w0=w_0, t1=high, entropy=seed % _SEEDS)
     # The tree rounds its ends to its tolerance, and warns of times beyond them.
     low, high = round(low, _TREE_DIGITS), round(high, _TREE_DIGITS)
@@ -112,8 +138,3 @@ def scaled(noise: Draw, strength: float) -> Draw:
     if strength == 1:
         return noise
     return lambda σ, σ_next: noise(σ, σ_next) * strength
-
-
-def _generator(device: str | torch.device, seed: int) -> torch.Generator:
-    """Seeds are unsigned 64-bit numbers; arithmetic on them wraps."""
-    return torch.Generator(device).manual_seed(seed % _SEEDS)

@@ -21,7 +21,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ponystudio.api.modifiers import Modifier, Predicts, Shift, find
+from ponystudio.api.modifiers import A1111Rules, Modifier, Predicts, Shift, find
 from ponystudio.diffusion.families import Betas, Family
 
 # ᾱ of the last step of a zero-SNR table, which would divide by zero: σ_max ≈ 4518.8.
@@ -65,12 +65,21 @@ def of(denoiser: Predictor, cells: int) -> Parameterisation:
         tokens = math.ceil(cells / family.patch**2)
         shift = said.a if said else family.bending.shift(tokens)
         return Flow(shift, family.flow_time, FINE_STEPS)
+    prediction, zsnr, kind = denoiser.prediction, denoiser.zsnr, VP
     if other := find(denoiser.modifiers, Predicts):
         if other.counted != "table":
             return Continuous(other.answer, other.counted, other.sigma_max, other.sigma_min)
+        prediction, zsnr = other.answer, other.zsnr
         kind = Distilled if other.answer == "lcm" else VP
-        return kind(other.answer, zsnr=other.zsnr, betas=family.betas, aligned=family.aligned)
-    return VP(denoiser.prediction, zsnr=denoiser.zsnr, betas=family.betas, aligned=family.aligned)
+    rules = find(denoiser.modifiers, A1111Rules)
+    return kind(
+        prediction,
+        zsnr=zsnr or bool(rules and rules.zero_snr),
+        betas=family.betas,
+        aligned=family.aligned,
+        half=bool(rules and rules.half_alphas),
+        fractional=bool(rules and not rules.quantized),
+    )
 
 
 class Parameterisation(ABC):
@@ -184,7 +193,8 @@ class Parameterisation(ABC):
 class VP(Parameterisation):
     """ε-, v- and x₀-prediction over the scaled-linear β table, with σ = √((1−ᾱ)/ᾱ).
 
-    `zsnr`: the table was rescaled to end without signal (Lin et al. 2023).
+    `zsnr`: the table was rescaled to end without signal (Lin et al. 2023). `half`: its ᾱ were
+    rounded to half precision. `fractional`: the network is told times between steps as well.
     """
 
     def __init__(
@@ -194,11 +204,14 @@ class VP(Parameterisation):
         zsnr: bool = False,
         betas: Betas | None = None,
         aligned: tuple[float, ...] = (),
+        half: bool = False,
+        fractional: bool = False,
     ) -> None:
         betas = betas or Betas()
-        self.prediction, self.aligned = prediction, aligned
+        self.prediction, self.aligned, self._fractional = prediction, aligned, fractional
         β = torch.linspace(betas.start**0.5, betas.end**0.5, betas.steps, dtype=torch.float64) ** 2
-        σ = _sigma_of_alpha_bar(torch.cumprod(1 - β, dim=0))
+        ᾱ = torch.cumprod(1 - β, dim=0)
+        σ = _sigma_of_alpha_bar(ᾱ.half().double() if half else ᾱ)
         if zsnr:
             σ = _without_terminal_snr(σ)
         self.table = rounded(σ)
@@ -208,8 +221,15 @@ class VP(Parameterisation):
         self._log_table = rounded(σ.log())
 
     def t(self, σ: Tensor) -> Tensor:
-        """The nearest index of the table by log σ, since the network knows whole steps only."""
-        return (rounded(σ.log()) - self._log_table).abs().argmin().float()
+        """The nearest index of the table by log σ, since the network knows whole steps only; where
+        it is told fractions, the place between two of them."""
+        if not self._fractional:
+            return (rounded(σ.log()) - self._log_table).abs().argmin().float()
+        table, log_σ = self._log_table, σ.log()
+        below = int(torch.searchsorted(table, log_σ, right=True)) - 1
+        below = min(max(below, 0), len(table) - 2)
+        way = (log_σ - table[below]) / (table[below + 1] - table[below]).clamp_min(1e-12)
+        return (below + way.clamp(0, 1)).float()
 
     def sigma(self, t: Tensor) -> Tensor:
         """Interpolates log σ linearly in t."""
@@ -288,8 +308,11 @@ class Distilled(VP):
         zsnr: bool = False,
         betas: Betas | None = None,
         aligned: tuple[float, ...] = (),
+        half: bool = False,
+        fractional: bool = False,
     ) -> None:
-        super().__init__(prediction, zsnr=zsnr, betas=betas, aligned=aligned)
+        del fractional  # it was distilled to whole steps
+        super().__init__(prediction, zsnr=zsnr, betas=betas, aligned=aligned, half=half)
         self._stride = len(self.table) // _DISTILLED_LEVELS
         self.table = self.table[self._stride - 1 :: self._stride]
         self._log_table = self._log_table[self._stride - 1 :: self._stride]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ponystudio.api import (
+    A1111Rules,
     Conditioning,
     Differential,
     Guider,
@@ -29,8 +31,8 @@ from ponystudio.api import (
 )
 from ponystudio.api.modifiers import find
 from ponystudio.diffusion.families import Family, find_family
+from ponystudio.diffusion.sampling import a1111_rules, parameterisation, unclip
 from ponystudio.diffusion.sampling import noise as noises
-from ponystudio.diffusion.sampling import parameterisation, unclip
 from ponystudio.diffusion.sampling.composition import (
     DenoiserProtocol,
     check_areas,
@@ -42,6 +44,8 @@ from ponystudio.diffusion.sampling.guidance import (
     Guided,
     GuidedProtocol,
     Masked,
+    MaskedAfter,
+    MaskedBefore,
     classifier_free,
     dual,
     one,
@@ -54,7 +58,8 @@ from ponystudio.diffusion.sampling.names import (
     SCHEDULES,
     find_sampler,
 )
-from ponystudio.diffusion.sampling.parameterisation import Predictor
+from ponystudio.diffusion.sampling.parameterisation import Parameterisation, Predictor
+from ponystudio.diffusion.sampling.run_noise import BatchNoise, PictureNoise, RunNoise
 from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import checked
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
@@ -133,11 +138,14 @@ def levels(
     *,
     sampler: str = "",
     denoise: float = 1.0,
+    whole: bool = False,
 ) -> Tensor:
-    """The noise levels of `schedules.sigmas` for a model and a latent [B,C,h,w].
+    """The noise levels of `schedules.sigmas`, or for a model with A1111's rules those of
+    `a1111_rules.levels`, for a latent [B,C,h,w].
 
     `scheduler` is of names.SCHEDULES; "auto" is the model's own. `sampler`: where it is named, its
-    schedule may lack a level, as in ComfyUI and A1111. Raises ParamChoice and ParamRange.
+    schedule may lack a level, as in ComfyUI and A1111. `whole`: those of a run from noise, whatever
+    is in the latent. Raises ParamChoice and ParamRange.
     """
     if sampler:
         _check_sampler(denoiser, sampler)
@@ -147,6 +155,17 @@ def levels(
             f"{steps} steps make no picture.", remedy="Use at least 1.", socket="steps"
         )
     space = parameterisation.of(denoiser, values.shape[-2] * values.shape[-1])
+    if rules := find(denoiser.modifiers, A1111Rules):
+        return a1111_rules.levels(
+            space,
+            denoiser.family,
+            scheduler,
+            steps,
+            rules=rules,
+            sampler=sampler,
+            denoise=denoise,
+            empty=whole or not values.any(),
+        )
     schedule = denoiser.family.schedule if scheduler == "auto" else scheduler
     return sigmas_of(space, schedule, steps, sampler=sampler, denoise=denoise)
 
@@ -198,6 +217,7 @@ def walk(
     """
     _check_sampler(denoiser, sampler.name)
     _check_choice("noise", noise.source, NOISES)
+    rules = find(denoiser.modifiers, A1111Rules)
     spec, options = find_sampler(sampler.name), dict(sampler.options)
     sigmas = checked(sigmas, rising=spec.reverses)
     values = _fitted(denoiser, values)
@@ -219,8 +239,23 @@ def walk(
         sigmas, finish = torch.cat([sigmas[:-1], space.sigma_min[None]]), space.finish
 
     latent = _to_sampler(denoiser, values)
-    first = noises.of(noise, values.shape, batch_index).to(values.device)
-    height, width = (side * denoiser.family.downscale for side in values.shape[-2:])
+    downscale = denoiser.family.downscale
+    drawn: RunNoise
+    if rules is None:
+        drawn = BatchNoise(noise, values, downscale, batch_index)
+        x = space.start(latent, drawn.first, sigmas[0])
+    else:
+        drawn = PictureNoise(noise, values, downscale, batch_index, rules)
+        x = (
+            latent
+            if noise.off
+            else a1111_rules.start(space, rules, sampler.name, latent, drawn.first, sigmas)
+        )
+        finish = partial(a1111_rules.finish, space, sampler.name)
+        eta = a1111_rules.own_eta(rules, sampler.name)
+        if eta is not None and "eta" in spec.options:
+            options.setdefault("eta", eta)
+    height, width = (side * downscale for side in values.shape[-2:])
     D: GuidedProtocol = Guided(
         denoiser,
         space,
@@ -232,29 +267,20 @@ def walk(
         rows=rows,
         shown=by_default(denoiser, values, mask, shown),
     )
-    if mask is not None:
+    cells = None if mask is None else mask_of_latent(mask.to(latent), latent.shape)
+    if cells is not None:
         # DDIM paints around noise of its own, as ComfyUI does; the others around the first.
-        around = noises.first(values.shape, noise.seed + 1) if sampler.name == "ddim" else first
+        own = sampler.name == "ddim" and rules is None
+        around = noises.first(values.shape, noise.seed + 1).to(latent) if own else drawn.first
         last = torch.maximum(sigmas[-1], space.sigma_min)
-        D = Masked(
-            D,
-            space,
-            mask_of_latent(mask.to(latent), latent.shape),
-            latent,
-            around.to(values.device),
-            (sigmas[0], last) if find(denoiser.modifiers, Differential) else None,
-        )
-    between = (
-        noises.brownian(latent, noise.seed, sigmas, source="gpu" if spec.gpu else "cpu")
-        if spec.brownian
-        else noises.between(latent, noise.seed, source=noise.source)
-    )
+        span = (sigmas[0], last) if find(denoiser.modifiers, Differential) else None
+        D = _masked(rules, sampler.name, space)(D, space, cells, latent, around, span)
+    between = drawn.brownian(sigmas, gpu=spec.gpu) if spec.brownian else drawn.between()
 
     total = len(sigmas) - 1
-    drawn = noises.scaled(between, float(options.pop("s_noise", 1.0)))
-    process = Process(D, space, drawn, D.both)
-    method = samplers()[sampler.name]
-    run = method(process, space.start(latent, first, sigmas[0]), sigmas, **options)
+    fresh = noises.scaled(between, float(options.pop("s_noise", 1.0)))
+    process = Process(D, space, fresh, D.both)
+    run = samplers()[sampler.name](process, x, sigmas, **options)
     for step, (x, denoised) in enumerate(run, 1):
         # Waiting for the device here also keeps progress and cancel honest on GPUs.
         if not torch.isfinite(x).all():
@@ -264,9 +290,17 @@ def walk(
             )
         if on_step is not None:
             on_step(step, total, _from_sampler(denoiser, denoised))
-    return Sampled(
-        _from_sampler(denoiser, finish(x, sigmas[-1])), _from_sampler(denoiser, denoised)
-    )
+    ended = finish(x, sigmas[-1])
+    if rules and cells is not None:
+        ended = ended * cells + latent * (1 - cells)
+    return Sampled(_from_sampler(denoiser, ended), _from_sampler(denoiser, denoised))
+
+
+def _masked(rules: A1111Rules | None, sampler: str, space: Parameterisation) -> type[Masked]:
+    """How what is not masked is put back."""
+    if rules is None:
+        return Masked
+    return MaskedBefore if a1111_rules.walks_time_steps(sampler, space) else MaskedAfter
 
 
 def _check_sampler(denoiser: Predictor, sampler: str) -> None:

@@ -26,7 +26,7 @@ _WITHOUT_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_
 _FULL = 0.9999
 
 # Steps of a schedule of which a run may be a part.
-_LONGEST = 1_000_000
+LONGEST = 1_000_000
 
 
 def sigmas(
@@ -40,13 +40,9 @@ def sigmas(
     if denoise <= 0:
         return torch.empty(0, dtype=torch.float64)
     some = denoise <= _FULL
-    n = int(min(steps / denoise, 2 * _LONGEST)) if some else steps
-    if n > _LONGEST:
-        raise ParamRange(
-            f"{steps} steps for {denoise:g} of a run are part of a run of over {_LONGEST:,} steps.",
-            remedy="Use fewer steps, or a larger share.",
-            socket="denoise",
-        )
+    n = int(min(steps / denoise, 2 * LONGEST)) if some else steps
+    if n > LONGEST:
+        raise too_long(steps, denoise)
     discard = sampler in _WITHOUT_PENULTIMATE
     levels = SCHEDULES[schedule](space, n + 1 if discard else n)
     if discard and len(levels) > 1:
@@ -56,6 +52,15 @@ def sigmas(
         levels = levels[-(steps + 1) :]
     # With more steps than table entries some repeat; a step of no length is no step.
     return torch.unique_consecutive(levels)
+
+
+def too_long(steps: int, denoise: float) -> ParamRange:
+    """That a run would be a part of one that is too long."""
+    return ParamRange(
+        f"{steps} steps for {denoise:g} of a run are part of a run of over {LONGEST:,} steps.",
+        remedy="Use fewer steps, or a larger share.",
+        socket="denoise",
+    )
 
 
 def normal(space: Parameterisation, n: int) -> Tensor:
@@ -113,8 +118,8 @@ def beta(space: Parameterisation, n: int, a: float = 0.6, b: float = 0.6) -> Ten
 
 
 def kl_optimal(space: Parameterisation, n: int) -> Tensor:
-    """σ = tan(w·atan σ_min + (1−w)·atan σ_max), w = i/(n−1) (Sabour et al. 2024)."""
-    return _even(math.atan(space.sigma_max), math.atan(space.sigma_min), n).tan()
+    """Even in atan σ (Sabour et al. 2024)."""
+    return kl_optimal_levels(n, float(space.sigma_max), float(space.sigma_min))
 
 
 def linear_quadratic(space: Parameterisation, n: int, threshold: float = 0.025) -> Tensor:
@@ -224,6 +229,11 @@ def polyexponential_levels(n: int, σ_max: float, σ_min: float, ρ: float = 1.0
     if ρ == 1:
         return _even(high, low, n).exp()
     return (_even(1, 0, n) ** ρ * (high - low) + low).exp()
+
+
+def kl_optimal_levels(n: int, σ_max: float, σ_min: float) -> Tensor:
+    """σ = tan(w·atan σ_min + (1−w)·atan σ_max), w = i/(n−1) (Sabour et al. 2024)."""
+    return _even(math.atan(σ_max), math.atan(σ_min), n).tan()
 
 
 def vp_levels(n: int, β_d: float = 19.9, β_min: float = 0.1, ε: float = 1e-3) -> Tensor:

@@ -19,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ponystudio.api import (
+    A1111Rules,
     AestheticHead,
     Area,
     Clip,
@@ -63,7 +64,7 @@ _CLASSES: Mapping[str, type[Any]] = {
         *(Area, Clip, Conditioning, Control, ControlNet, Entry, Image, Latent, Mask, Merge),
         *(Model, Patch, Upscaler, Vae),
         *(Differential, FreSca, FreeU, Hypernetwork, NormedGuidance, PerturbedAttention),
-        *(Predicts, Rescaled, Shift, SkipLayers),
+        *(A1111Rules, Predicts, Rescaled, Shift, SkipLayers),
         *(AestheticHead, Gligen, Pictured, PlacedText, StyleModel, Vision, VisionOutput),
         *(Guider, Noise, Sampler, Sigmas),
     )

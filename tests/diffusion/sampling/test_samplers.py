@@ -25,7 +25,7 @@ ORDERS = {
     "heun": 2, "dpm_2": 2, "dpm_2_ancestral": 2,
     "dpmpp_2m": 2, "dpmpp_2m_cfg_pp": 2, "dpmpp_2m_sde": 2, "dpmpp_2m_sde_heun": 2,
     "dpmpp_3m_sde": 2, "dpmpp_sde": 2, "dpmpp_2s_ancestral": 2,
-    "lms": 2, "ipndm": 2, "ipndm_v": 2, "deis": 2,
+    "lms": 2, "plms": 2, "ipndm": 2, "ipndm_v": 2, "deis": 2,
     "res_multistep": 2, "res_multistep_cfg_pp": 2,
     "res_multistep_ancestral": 2, "res_multistep_ancestral_cfg_pp": 2,
     "uni_pc": 3, "uni_pc_bh2": 3, "dpm_fast": 3,
@@ -48,6 +48,7 @@ TWO_CALLS = (
 )  # fmt: skip
 CALLS = {
     **dict.fromkeys(TWO_CALLS, lambda n: 2 * n - 1),
+    "plms": lambda n: n + (n > 1),
     "seeds_3": lambda n: 3 * n - 2,
     "sa_solver_pece": lambda n: 2 * n - 1,
     "heunpp2": lambda n: 3 * max(n - 2, 0) + 2 * (n > 1) + 1,

@@ -1,0 +1,396 @@
+"""core.sample by A1111's rules against plain loops over steps, as A1111 takes them."""
+
+import itertools
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+import torch
+
+from helpers import checkpoints
+from helpers.denoisers import FunctionDenoiser, prompt
+from helpers.node_context import FakeContext
+from ponystudio.api import A1111Rules, Latent, Model, Noise, Predicts, Sampler
+from ponystudio.diffusion.sampling.philox import PhiloxGenerator
+from ponystudio.errors import ParamRange
+from ponystudio_nodes import modifying, sampling, sampling_parts
+
+POSITIVE, NEGATIVE, CFG = 0.2, -0.1, 5.0
+SCALE = 0.18215
+EMPTY = torch.zeros(2, 4, 8, 8)
+PICTURE = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(5)) * 4
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "checkpoints"
+    folder.mkdir()
+    checkpoints.micro(folder / "sd1.safetensors")
+    return Model(str(folder / "sd1.safetensors"), "content", "sd1")
+
+
+def eps(x, t, context):
+    """A smooth network that mixes neighbours, and hangs on fractions of time."""
+    mixed = 0.6 * x + 0.3 * x.roll(1, -1) - 0.2 * x.roll(1, -2)
+    wave = 1 + 0.3 * (t.view(-1, 1, 1, 1) / 3).sin()
+    return mixed.tanh() * wave + context.mean((1, 2)).view(-1, 1, 1, 1)
+
+
+class Opened(FunctionDenoiser):
+    def to_rgb(self, values):
+        return torch.zeros(1, 3, 8, 8)
+
+
+def context():
+    ctx = FakeContext()
+    ctx.open = lambda recipe, **_: nullcontext(Opened(eps, modifiers=recipe.modifiers))
+    return ctx
+
+
+def sample(model, values=EMPTY, *, node=sampling.sample, mask=None, ctx=None, **settings):
+    said = {"seed": 7, "steps": 12, "cfg": CFG, "rules": "a1111", "noise": "nvidia", **settings}
+    latent = Latent(values, mask=mask)
+    prompts = prompt(POSITIVE), prompt(NEGATIVE)
+    return node(model, *prompts, latent, **said, ctx=ctx or context()).values
+
+
+# A1111, step by step
+
+
+ᾱ = (1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2).cumprod(0)
+SIGMAS = ((1 - ᾱ) / ᾱ).sqrt()
+LOGS = SIGMAS.log()
+
+
+def guided(x, t):
+    """What the network says of √ᾱ·x at time t, with guidance."""
+    times = torch.full((len(x),), t)
+    c, u = (eps(x, times, torch.full((len(x), 1, 1), value)) for value in (POSITIVE, NEGATIVE))
+    return u + (c - u) * CFG
+
+
+def time_of(σ):
+    """Fractional: log σ is linear between steps of the training."""
+    log = float(torch.tensor(σ).double().log())
+    low = max(int((log + 1e-9 >= LOGS).sum()) - 1, 0)
+    low = min(low, 998)
+    way = (log - float(LOGS[low])) / float(LOGS[low + 1] - LOGS[low])
+    return low + min(max(way, 0.0), 1.0)
+
+
+def D(x, σ):
+    return x - σ * guided(x / (σ**2 + 1) ** 0.5, time_of(σ))
+
+
+def uniform(n):
+    times = torch.linspace(999, 0, n, dtype=torch.float64)
+    low = times.floor().long().clamp(max=998)
+    logs = LOGS[low] + (LOGS[low + 1] - LOGS[low]) * (times - low)
+    return [*logs.exp().tolist(), 0.0]
+
+
+def karras(n):
+    high, low = float(SIGMAS[-1]) ** (1 / 7), float(SIGMAS[0]) ** (1 / 7)
+    return [
+        *((high + torch.linspace(0, 1, n, dtype=torch.float64) * (low - high)) ** 7).tolist(),
+        0,
+    ]
+
+
+class Pictures:
+    """Generators of NV noise, one a picture, from a seed up."""
+
+    def __init__(self, seed, count):
+        self.generators = [PhiloxGenerator(seed + i) for i in range(count)]
+
+    def next(self, shape=(4, 8, 8)):
+        return torch.stack([generator.randn(shape) for generator in self.generators])
+
+
+def euler(x, sigmas):
+    for σ, σ_next in itertools.pairwise(sigmas):
+        x = x + (x - D(x, σ)) / σ * (σ_next - σ)
+    return x
+
+
+def euler_a(x, sigmas, noise, eta=1.0):
+    for σ, σ_next in itertools.pairwise(sigmas):
+        up = min(σ_next, eta * (σ_next**2 * (σ**2 - σ_next**2) / σ**2) ** 0.5)
+        down = (σ_next**2 - up**2) ** 0.5
+        x = x + (x - D(x, σ)) / σ * (down - σ)
+        if σ_next > 0:
+            x = x + noise.next(x.shape[1:]) * up
+    return x
+
+
+def dpmpp_2m(x, sigmas):
+    old = None
+    for i, (σ, σ_next) in enumerate(itertools.pairwise(sigmas)):
+        new = D(x, σ)
+        if σ_next == 0:
+            return new
+        h = torch.tensor(σ / σ_next).double().log()
+        d = new
+        if old is not None:
+            r = torch.tensor(sigmas[i - 1] / σ).double().log() / h
+            d = (1 + 1 / (2 * r)) * new - 1 / (2 * r) * old
+        x = σ_next / σ * x - torch.expm1(-h) * d
+        old = new
+    return x
+
+
+def ddim(x, times, eta=0.0, noise=None):
+    """Of √ᾱ·x; the first of the times is only arrived at."""
+    for t, t_next in itertools.pairwise(times):
+        a, a_next = float(ᾱ[t]), float(ᾱ[t_next])
+        e = guided(x, float(t))
+        fresh = eta * ((1 - a_next) / (1 - a) * (1 - a / a_next)) ** 0.5
+        clean = (x - (1 - a) ** 0.5 * e) / a**0.5
+        x = a_next**0.5 * clean + (1 - a_next - fresh**2) ** 0.5 * e
+        if eta:
+            x = x + fresh * noise.next(x.shape[1:])
+    return x
+
+
+def plms(x, times):
+    def moved(x, e, t, t_next):
+        a, a_next = float(ᾱ[t]), float(ᾱ[t_next])
+        return a_next**0.5 * (x - (1 - a) ** 0.5 * e) / a**0.5 + (1 - a_next) ** 0.5 * e
+
+    past = []
+    for t, t_next in itertools.pairwise(times):
+        e = guided(x, float(t))
+        if not past:
+            mean = (e + guided(moved(x, e, t, t_next), float(t_next))) / 2
+        elif len(past) == 1:
+            mean = (3 * e - past[-1]) / 2
+        elif len(past) == 2:
+            mean = (23 * e - 16 * past[-1] + 5 * past[-2]) / 12
+        else:
+            mean = (55 * e - 59 * past[-1] + 37 * past[-2] - 9 * past[-3]) / 24
+        x = moved(x, mean, t, t_next)
+        past.append(e)
+    return x
+
+
+def times(steps):
+    return [min(t + 1, 999) for t in range(0, 1000, 1000 // steps)]
+
+
+def same(ours, theirs):
+    """Within 1e-4 of the latents' spread."""
+    theirs = theirs / SCALE
+    assert ((ours - theirs).norm() / theirs.norm()).item() < 1e-4
+
+
+# Pictures of a text
+
+
+def test_euler_a(model):
+    noise = Pictures(7, 2)
+    sigmas = uniform(12)
+    expected = euler_a(noise.next() * sigmas[0], sigmas, noise)
+    same(sample(model, sampler="euler_ancestral", scheduler="normal"), expected)
+    # Which is not what ComfyUI makes of it.
+    comfyui = sample(model, sampler="euler_ancestral", scheduler="normal", rules="comfyui")
+    assert not torch.allclose(comfyui, expected / SCALE, atol=0.5)
+
+
+def test_dpmpp_2m_karras(model):
+    sigmas = karras(12)
+    expected = dpmpp_2m(Pictures(7, 2).next() * sigmas[0], sigmas)
+    same(sample(model, sampler="dpmpp_2m", scheduler="karras"), expected)
+    same(sample(model, sampler="dpmpp_2m", scheduler="auto"), expected)
+
+
+def test_ddim(model):
+    expected = ddim(Pictures(7, 2).next(), times(12)[::-1])
+    same(sample(model, sampler="ddim"), expected)
+
+
+def test_plms(model):
+    same(sample(model, sampler="plms"), plms(Pictures(7, 2).next(), times(12)[::-1]))
+
+
+def test_each_source_draws_for_each_picture(model):
+    drawn = [torch.randn(4, 8, 8, generator=torch.Generator().manual_seed(7 + i)) for i in (0, 1)]
+    sigmas = karras(12)
+    expected = dpmpp_2m(torch.stack(drawn) * sigmas[0], sigmas)
+    same(sample(model, sampler="dpmpp_2m", scheduler="karras", noise="cpu"), expected)
+
+
+def test_ensd_and_eta(model):
+    first, later = Pictures(7, 2), Pictures(7 + 31337, 2)
+    sigmas = uniform(12)
+    said = modifying.a1111_rules(model, ensd=31337, eta=0.6)
+    expected = euler_a(first.next() * sigmas[0], sigmas, later, eta=0.6)
+    same(sample(said, sampler="euler_ancestral", scheduler="normal"), expected)
+    noise = Pictures(7, 2)
+    expected = ddim(noise.next(), times(12)[::-1], 0.6, noise)
+    same(sample(modifying.a1111_rules(model, eta=0.6), sampler="ddim"), expected)
+
+
+def test_options_of_the_schedule(model):
+    sigmas = karras(13)
+    sigmas = [*sigmas[:-2], 0.0]
+    said = modifying.a1111_rules(model, discard=True, scaled_start=True)
+    x = Pictures(7, 2).next() * (1 + sigmas[0] ** 2) ** 0.5
+    same(sample(said, sampler="euler", scheduler="karras"), euler(x, sigmas))
+
+
+# Pictures of a picture
+
+
+def test_img2img(model):
+    steps, strength = 12, 0.6
+    t_enc = int(min(strength, 0.999) * steps)
+    sigmas = karras(steps)[steps - t_enc - 1 :]
+    x = PICTURE * SCALE + Pictures(7, 1).next() * sigmas[0]
+    said = {"sampler": "dpmpp_2m", "scheduler": "karras", "denoise": strength}
+    same(sample(model, PICTURE, **said), dpmpp_2m(x, sigmas))
+
+
+def test_img2img_by_time_steps(model):
+    steps, strength = 12, 0.6
+    t_enc = int(min(strength, 0.999) * steps)
+    a = float(ᾱ[times(steps)[t_enc]])
+    x = a**0.5 * PICTURE * SCALE + (1 - a) ** 0.5 * Pictures(7, 1).next()
+    expected = ddim(x, times(steps)[:t_enc][::-1])
+    same(sample(model, PICTURE, sampler="ddim", denoise=strength), expected)
+
+
+def test_the_second_pass_of_hires(model):
+    """Twice as large, with noise of the same seed at the new size; all steps are taken."""
+    sigmas = uniform(12)
+    noise = Pictures(7, 1)
+    small = euler_a(noise.next() * sigmas[0], sigmas, noise)
+    large = torch.nn.functional.interpolate(small, scale_factor=2, mode="bilinear")
+    steps, strength = 8, 0.55
+    whole = int(steps / min(strength, 0.999))
+    sigmas = uniform(whole)[whole - (steps - 1) - 1 :]
+    noise = Pictures(7, 1)
+    expected = euler_a(large + noise.next((4, 16, 16)) * sigmas[0], sigmas, noise)
+
+    said = {"sampler": "euler_ancestral", "scheduler": "normal"}
+    first = sample(model, EMPTY[:1], **said)
+    same(first, small)
+    larger = torch.nn.functional.interpolate(first, scale_factor=2, mode="bilinear")
+    second = sample(model, larger, **said, rules="a1111_hires", steps=steps, denoise=strength)
+    same(second, expected)
+
+
+@pytest.mark.parametrize("sampler", ["euler_ancestral", "ddim"])
+def test_what_is_masked_stays_and_is_seen(model, sampler):
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 32:] = 1
+    cells = torch.zeros(1, 1, 8, 8)
+    cells[..., 4:] = 1
+    kept = PICTURE * SCALE
+    noise = Pictures(7, 1)
+
+    if sampler == "ddim":
+        a = float(ᾱ[times(12)[6]])
+        x = a**0.5 * kept + (1 - a) ** 0.5 * noise.next()
+        walked = times(12)[:6][::-1]
+        for t in itertools.pairwise(walked):
+            x = ddim(x * cells + kept * (1 - cells), t)
+    else:
+        sigmas = uniform(12)[12 - 6 - 1 :]
+        x = kept + noise.next() * sigmas[0]
+        for σ, σ_next in itertools.pairwise(sigmas):
+            clean = D(x, σ) * cells + kept * (1 - cells)
+            up = min(σ_next, (σ_next**2 * (σ**2 - σ_next**2) / σ**2) ** 0.5)
+            x = x + (x - clean) / σ * ((σ_next**2 - up**2) ** 0.5 - σ)
+            if σ_next:
+                x = x + noise.next() * up
+    expected = x * cells + kept * (1 - cells)
+    ours = sample(model, PICTURE, sampler=sampler, scheduler="normal", denoise=0.5, mask=mask)
+    same(ours, expected)
+
+
+# Steps in two parts, and by parts
+
+
+@pytest.mark.parametrize("sampler", ["euler_ancestral", "ddim"])
+def test_noise_goes_on_in_the_second_part(model, sampler):
+    said = {"sampler": sampler, "scheduler": "normal"}
+    steps = {**said, "node": sampling.sample_steps}
+    first = sample(model, **steps, end=5, leftover=True)
+    rest = sample(model, first, **steps, start=5, add_noise=False)
+    assert torch.allclose(rest, sample(model, **said), atol=1e-4)
+
+
+def test_a_variation_by_parts(model):
+    """The noise, the levels and the sampler say it; the rules come with the model."""
+    said = modifying.a1111_rules(model)
+    made = sampling_parts.make_sigmas(said, scheduler="auto", steps=12, sampler="dpmpp_2m")
+    assert list(made.levels) == pytest.approx(karras(12), rel=1e-6)
+    ctx = context()
+    walked = sampling.sample_custom(
+        sampling_parts.random_noise(seed=7, variation=0.3, variation_seed=9, source="nvidia"),
+        sampling_parts.guide(said, prompt(POSITIVE), prompt(NEGATIVE), cfg=CFG),
+        Sampler("dpmpp_2m"),
+        made,
+        Latent(EMPTY[:1]),
+        ctx=ctx,
+    )
+    low, high = (PhiloxGenerator(seed).randn((4, 8, 8)) for seed in (7, 9))
+    lengths = [x / x.norm(dim=1, keepdim=True) for x in (low, high)]
+    ω = (lengths[0] * lengths[1]).sum(1).acos()[:, None]
+    noise = ((0.7 * ω).sin() * low + (0.3 * ω).sin() * high) / ω.sin()
+    same(walked.latent.values, dpmpp_2m(noise[None] * karras(12)[0], karras(12)))
+    steps = sampling_parts.make_sigmas(said, steps=12, sampler="ddim").levels
+    assert len(steps) == 13
+
+
+def test_noise_of_another_picture_by_parts():
+    noise = sampling_parts.random_noise(seed=3, from_width=512, from_height=640, threads=43008)
+    assert noise == Noise(3, resized_from=(512, 640), threads=43008)
+
+
+# What is said
+
+
+def test_rules_that_come_with_the_model_are_told_of(model):
+    ctx = context()
+    said = modifying.a1111_rules(model)
+    with_node = sample(said, rules="comfyui", ctx=ctx, sampler="euler", scheduler="normal")
+    assert ctx.notes == ["The model comes with A1111 rules: it is sampled by these."]
+    plain = context()
+    by_param = sample(model, ctx=plain, sampler="euler", scheduler="normal")
+    assert torch.equal(with_node, by_param)
+    assert not plain.notes
+
+
+def test_options_stay_when_sample_names_the_rules(model):
+    said = modifying.a1111_rules(model, ensd=5, all_steps=True)
+    assert said.modifiers == (A1111Rules(ensd=5, all_steps=True),)
+    opened = []
+    ctx = context()
+    once = ctx.open
+    ctx.open = lambda recipe, **more: opened.append(recipe) or once(recipe, **more)
+    sample(said, ctx=ctx, sampler="euler")
+    sample(model, ctx=ctx, sampler="lcm", rules="a1111_hires")
+    sample(model.with_modifier(Predicts("v")), ctx=ctx, sampler="lcm")
+    assert [recipe.modifiers for recipe in opened] == [
+        (A1111Rules(ensd=5, all_steps=True),),
+        (A1111Rules(all_steps=True), Predicts("lcm")),
+        (Predicts("v"), A1111Rules()),
+    ]
+
+
+def test_levels_that_would_rise_are_refused(model):
+    with pytest.raises(ParamRange, match="not below the highest") as caught:
+        modifying.a1111_rules(model, sigma_max=1.0, sigma_min=2.0)
+    assert caught.value.socket == "sigma_min"
+    assert modifying.a1111_rules(model, sigma_min=0.1).modifiers == (A1111Rules(sigma_min=0.1),)
+
+
+def test_rules_are_kept_as_values(model):
+    from ponystudio.engine.cache.result_codec import decode, encode
+
+    for value in (
+        model.with_modifier(replace(A1111Rules(), ensd=31337, eta=0.5)),
+        Noise(2**63, "nvidia", 5, 0.5, resized_from=(512, 640), threads=43008),
+    ):
+        assert decode(encode(value, {}))[0] == value
