@@ -497,6 +497,7 @@ class Documents(QObject):
         self._reading.finish()
         self._saving.finish()
         self._session_due.stop()
+        self._free_due.stop()
         self._store_session(clean=True)
         for document in self._documents:
             if document.pristine:
