@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.comfyui import api_format, importer, workflow_format
 from ponystudio.graph.comfyui.importer import Imported
-from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire
 from ponystudio.graph.formats import embedded_metadata, graph_file
 from ponystudio.graph.model import Graph
 from ponystudio.pictures.picture_graph import picture_fields
@@ -61,40 +60,8 @@ def _from_picture(path: Path) -> OpenedFile:
         return OpenedFile(graph_file.loads(text, where=str(path)))
     drawn = next(filter(workflow_format.looks_like, found), None)
     ran = next(filter(api_format.looks_like, found), None)
-    imported = _within(path, lambda: importer.import_graph(_of_both(drawn, ran)))
+    imported = _within(path, lambda: importer.import_documents(drawn, ran))
     return OpenedFile(imported.graph, imported=imported)
-
-
-def _of_both(drawn: Any, ran: Any) -> SourceGraph:
-    """The layout of one and the values of the other, which is what ran; a difference is told."""
-    if drawn is None:
-        return api_format.read(ran)
-    if ran is None:
-        return workflow_format.read(drawn)
-    values = api_format.read(ran)
-    try:
-        layout = workflow_format.read(drawn)
-    except GraphFileError as error:
-        return replace(values, remarks=(f"its layout cannot be read: {error.what}",))
-    remarks: list[str] = []
-
-    def as_run(node: SourceNode) -> SourceNode:
-        other = values.nodes.get(node.id)
-        if other is None or other.type != node.type:
-            return node
-        inputs, own = dict(node.inputs), other.values()
-        if own:  # those without names say nothing beside those with
-            inputs.pop("widgets_values", None)
-        for name, value in own.items():
-            if isinstance(inputs.get(name), Wire):
-                continue
-            if name in inputs and inputs[name] != value:
-                remarks.append(f"{node.type} {node.id}: {name} was {value!r} when it ran")
-            inputs[name] = value
-        return replace(node, inputs=inputs)
-
-    nodes = {id: as_run(node) for id, node in layout.nodes.items()}
-    return replace(layout, nodes=nodes, remarks=(*layout.remarks, *remarks))
 
 
 def import_text(text: str) -> Imported | None:

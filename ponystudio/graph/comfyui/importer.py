@@ -10,16 +10,20 @@ from types import MappingProxyType
 from typing import Any
 
 from ponystudio.errors import GraphError, GraphFileError
-from ponystudio.graph.comfyui import api_format, workflow_format
+from ponystudio.graph.comfyui import api_format, two_documents, workflow_format
 from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
-from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire
+from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire, size_of
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.plain_json import plain
 
 # What stands before the names of classes that are not known, as types of nodes.
 PLACEHOLDER = "comfyui."
+# What a graph keeps under this name are the documents that it was imported from.
+SOURCE = "comfyui"
+# Values of them; with more, the graph's own file would be too large to be read again.
+_MOST_KEPT = 1_000_000
 # Nodes that hand a text encoder on, with the layer that was chosen.
 _PASS_ON = frozenset(("LoraLoader", "CLIPSetLastLayer", "CLIPMergeSimple", "CLIPMergeAdd"))
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
@@ -36,12 +40,14 @@ class Remark:
 @dataclass
 class Imported:
     """The graph, and what is to be said: `placeholders`: by id of the new node, the class that it
-    stands for; `remarks`; `mapped`: how many nodes of theirs are known."""
+    stands for; `remarks`; `mapped`: how many nodes of theirs are known; `sources`: by id of the new
+    node, the ids of those that it comes from."""
 
     graph: Graph
     placeholders: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     mapped: int = 0
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -55,8 +61,30 @@ def is_comfyui(document: Any) -> bool:
 
 def import_document(document: Mapping[str, Any]) -> Imported:
     """The graph of a parsed document. Raises GraphFileError where it is damaged."""
-    how = workflow_format if workflow_format.looks_like(document) else api_format
-    return import_graph(how.read(document))
+    if workflow_format.looks_like(document):
+        return import_documents(workflow=document)
+    return import_documents(prompt=document)
+
+
+def import_documents(workflow: Any = None, prompt: Any = None) -> Imported:
+    """The graph of a workflow, of what ran of it, or of both as a picture has them. The documents
+    stay in it, as `extra["comfyui"]`. Raises GraphFileError where they are damaged."""
+    drawn = two_documents.workflow_in(prompt) if workflow is None else workflow
+    imported = import_graph(two_documents.read(drawn, prompt))
+    given = {"workflow": workflow, "prompt": prompt}
+    given = {name: document for name, document in given.items() if document is not None}
+    said = ""
+    if size_of(given) > _MOST_KEPT:
+        said = "it is too large"
+    else:
+        try:
+            given = plain(given)
+        except GraphError as error:
+            said = error.what
+    if said:
+        remark = Remark("", f"the file itself is not kept in the graph: {said}")
+        return replace(imported, remarks=(*imported.remarks, remark))
+    return replace(imported, graph=replace(imported.graph, extra={SOURCE: given}))
 
 
 def import_graph(source: SourceGraph) -> Imported:
@@ -100,11 +128,16 @@ class _GraphBuilder:
         if self._source.notes:
             view["notes"] = list(self._source.notes)
         graph, renamed = folded(_plain(Graph(self._nodes, view=view)))
+        sources: dict[str, tuple[str, ...]] = {}
+        for id, made in self._ids.items():
+            for ours in made:
+                ours = renamed.get(ours, ours)
+                sources[ours] = (*sources.get(ours, ()), id)
         remarks = [Remark("", text) for text in self._source.remarks]
         for id, text in self._remarks:
             ours = self._ids.get(id, [""])[0]
             remarks.append(Remark(renamed.get(ours, ours), text))
-        return Imported(graph, self._placeholders, tuple(remarks), self._count)
+        return Imported(graph, self._placeholders, tuple(remarks), self._count, sources)
 
     def _mapped(self, node: SourceNode) -> Outputs | None:
         """What its outputs lead to; None where it is not known, or says what cannot be taken."""

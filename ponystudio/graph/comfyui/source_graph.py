@@ -98,3 +98,19 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if -1e9 < value < 1e9 else None
+
+
+def size_of(value: Any) -> int:
+    """How many values there are in one; long texts are several."""
+    found, rest = 0, [value]
+    while rest:
+        value = rest.pop()
+        found += 1
+        if isinstance(value, Mapping):
+            found += len(value)
+            rest += value.values()
+        elif isinstance(value, list):
+            rest += value
+        elif isinstance(value, str):
+            found += len(value) // 100
+    return found

@@ -23,6 +23,7 @@ from ponystudio.graph.comfyui.source_graph import (
     listed,
     number,
     objects,
+    size_of,
     slot,
     text,
 )
@@ -146,7 +147,7 @@ class _Blueprint:
     def size(self, id: str) -> int:
         """How many values a node says."""
         if id not in self._sizes:
-            self._sizes[id] = _size(self.nodes[id])
+            self._sizes[id] = size_of(self.nodes[id])
         return self._sizes[id]
 
     def inputs(self, id: str) -> list[Mapping[str, Any]]:
@@ -288,7 +289,7 @@ class _Reading:
     def _count(self, size: int, prefix: str) -> None:
         """Refuse a small file that says the same again and again."""
         self._met += 1
-        self._values += size + _size(prefix)
+        self._values += size + size_of(prefix)
         if self._met > _MOST:
             raise GraphFileError(f"It has more than {_MOST:,} nodes.")
         if self._values > _MOST_VALUES:
@@ -397,7 +398,7 @@ class _Reading:
             raise GraphFileError("Its subgraphs are inside of each other without end.", where=type)
         self._count(scope.blueprint.size(id), scope.full(id))
         if type not in self._definitions:
-            self._count(_size(group), "")
+            self._count(size_of(group), "")
             blueprint = _Blueprint(as_subgraph(group, node))
         elif type in self._blueprints:
             blueprint = self._blueprints[type]
@@ -434,22 +435,6 @@ def _definitions(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _mode(node: Mapping[str, Any]) -> float | None:
     return number(node.get("mode"))
-
-
-def _size(value: Any) -> int:
-    """How many values there are in one; long texts are several."""
-    found, rest = 0, [value]
-    while rest:
-        value = rest.pop()
-        found += 1
-        if isinstance(value, Mapping):
-            found += len(value)
-            rest += value.values()
-        elif isinstance(value, list):
-            rest += value
-        elif isinstance(value, str):
-            found += len(value) // 100
-    return found
 
 
 # --- Where things stand ---------------------------------------------------------------------------

@@ -171,6 +171,43 @@ def test_many_nodes_in_a_row_are_read_in_their_time():
     assert len(import_document(dict(reversed(many.items()))).graph.nodes) == 20_000
 
 
+# What is kept
+
+
+def test_the_documents_stay_in_the_graph_and_each_node_knows_where_it_comes_from():
+    document = prompt(
+        n1=("LoadImage", {"image": "a.png"}),
+        n2=("GrowMask", {"expand": 4, "mask": ["1", 1]}),
+        n4=("RandomNoise", {"noise_seed": 7}),
+        n5=("BasicGuider", {"model": ["9", 0], "conditioning": ["9", 0]}),
+        n6=("KSamplerSelect", {"sampler_name": "euler"}),
+        n7=("BasicScheduler", {"model": ["9", 0], "scheduler": "simple", "steps": 4}),
+        n8=("SamplerCustomAdvanced", {"noise": ["4", 0], "guider": ["5", 0], "sampler": ["6", 0],
+                                      "sigmas": ["7", 0]}),
+        n9=("Strange", {}),
+    )  # fmt: skip
+    document |= {"version": 1, "extra": {"ds": {"scale": 0.5, "offset": [1, 2]}}}
+    imported = import_document(document)
+    assert imported.graph.extra == {"comfyui": {"prompt": document}}
+    assert {ours: set(theirs) for ours, theirs in imported.sources.items()} == {
+        "load_image_1": {"1"}, "invert_mask_1_mask": {"1"}, "grow_mask_2": {"2"},
+        "sample_8": {"4", "5", "6", "7", "8"}, "Strange_9": {"9"},
+    }  # fmt: skip
+    drawn = {"nodes": [{"id": 1, "type": "LoadImage"}], "groups": [], "strange": {"a": [None]}}
+    assert import_document(drawn).graph.extra == {"comfyui": {"workflow": drawn}}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(float("inf"), "not a finite"), ([0] * 1_000_001, "too large")]
+)
+def test_a_document_that_no_file_can_hold_is_not_kept_and_that_is_told(value, said):
+    document = {**prompt(n1=("LoadImage", {"image": "a.png"})), "extra": value}
+    imported = import_document(document)
+    assert imported.graph.extra == {}
+    (remark,) = imported.remarks
+    assert said in remark.text
+
+
 # Published files
 
 DATA = os.environ.get("PONYSTUDIO_TEST_DATA")
@@ -193,7 +230,10 @@ OTHERS = {
 def test_every_published_file_opens_whole():
     stand_ins = {}
     for path in FILES:
-        imported = import_document(read(path))
+        document = read(path)
+        imported = import_document(document)
+        assert list(imported.graph.extra["comfyui"].values()) == [document]
+        assert imported.sources.keys() == imported.graph.nodes.keys()
         for type in imported.placeholders.values():
             stand_ins.setdefault(type, []).append(path.name)
         text = graph_file.dumps(imported.graph)
