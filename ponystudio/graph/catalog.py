@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import BadInput, shortened
+from ponystudio_resources import path as resource
 
 FORMAT, VERSION = "ponystudio.catalog", 1
 # Of a name that may have been meant as another.
@@ -70,6 +73,12 @@ class Catalog(Mapping[str, NodeSpec]):
             )
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise BadInput(f"The node catalog is damaged: {error}.") from None
+
+
+@cache
+def shipped_catalog() -> Catalog:
+    """The nodes that come with the program."""
+    return Catalog.from_json(json.loads(resource("catalog.json").read_text("utf-8")))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 
 from helpers.pictures import save_picture, text_to_picture
 from ponystudio.app.gallery.gallery import GalleryPage
-from ponystudio.studio.worker.catalog_cache import shipped
+from ponystudio.graph.catalog import shipped_catalog
 
 NONE, CONTROL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
 LEFT = Qt.MouseButton.LeftButton
@@ -27,7 +27,7 @@ def gallery(results, output, scanned, qtbot, monkeypatch):
         graph = text_to_picture(f"fox {number}", seed=number, steps=20 + number)
         picture = Image.new("RGB", (side, side), color)
         save_picture(output / f"p{number}.png", graph, picture, now - number)
-    results.set_catalog(shipped())
+    results.set_catalog(shipped_catalog())
     scanned()
     page = GalleryPage(results)
     qtbot.addWidget(page)

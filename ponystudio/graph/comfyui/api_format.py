@@ -25,7 +25,7 @@ def read(document: Any) -> SourceGraph:
     nodes = _nodes(document)
     if not nodes:
         raise GraphFileError("It has no nodes of ComfyUI's API format.")
-    remarks: list[str] = []
+    remarks: list[tuple[str, str]] = []
     found = {id: _node(id, data, nodes, remarks) for id, data in nodes.items()}
     return SourceGraph(found, remarks=tuple(remarks))
 
@@ -43,7 +43,7 @@ def _is_node(value: Any) -> bool:
 
 
 def _node(
-    id: str, data: Mapping[str, Any], nodes: Mapping[str, Any], remarks: list[str]
+    id: str, data: Mapping[str, Any], nodes: Mapping[str, Any], remarks: list[tuple[str, str]]
 ) -> SourceNode:
     said, type = data.get("inputs", {}), data["class_type"]
     if not isinstance(said, Mapping):
@@ -53,7 +53,7 @@ def _node(
         match value:
             case [str() | int() as source, int(place)] if text(source) in nodes:
                 if slot(place) is None:
-                    remarks.append(f"{type} {id}: {name} comes from no output, and is left out")
+                    remarks.append((id, f"{name} comes from no output, and is left out"))
                 else:
                     inputs[name] = Wire(text(source), place)
             case {"__value__": literal}:

@@ -35,7 +35,9 @@ def folded(graph: Graph) -> tuple[Graph, dict[str, str]]:
             continue
         parts = {name: nodes.get(node.inputs[name].source) for name in node.inputs}
         if not all(
-            part and part.type in types and leading[part.id] == 1 and not part.title
+            part
+            and (part.type in types and part.mode == node.mode)
+            and (leading[part.id] == 1 and not part.title)
             for part, types in ((parts.get(name), types) for name, types in _PARTS.items())
         ):
             continue

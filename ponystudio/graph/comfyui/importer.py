@@ -9,7 +9,9 @@ from itertools import chain, count
 from types import MappingProxyType
 from typing import Any
 
+from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphError, GraphFileError
+from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.comfyui import api_format, two_documents, workflow_format
 from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.folding import folded
@@ -17,6 +19,7 @@ from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
 from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire, size_of
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.plain_json import plain
+from ponystudio.graph.topology import bypass_input
 
 # What stands before the names of classes that are not known, as types of nodes.
 PLACEHOLDER = "comfyui."
@@ -87,18 +90,19 @@ def import_documents(workflow: Any = None, prompt: Any = None) -> Imported:
     return replace(imported, graph=replace(imported.graph, extra={SOURCE: given}))
 
 
-def import_graph(source: SourceGraph) -> Imported:
-    """The graph of what was read. Raises GraphFileError for none."""
+def import_graph(source: SourceGraph, catalog: Mapping[str, NodeSpec] | None = None) -> Imported:
+    """The graph of what was read, by the specs of a catalog; without one, by those that ship.
+    Raises GraphFileError for no nodes."""
     if not source.nodes:
         raise GraphFileError("This ComfyUI workflow holds no nodes that run.")
-    return _GraphBuilder(source).imported()
+    return _GraphBuilder(source, catalog or shipped_catalog()).imported()
 
 
 class _GraphBuilder:
     """Makes the nodes one after the other, so that what leads to one is there before it."""
 
-    def __init__(self, source: SourceGraph) -> None:
-        self._source = source
+    def __init__(self, source: SourceGraph, catalog: Mapping[str, NodeSpec]) -> None:
+        self._source, self._catalog = source, catalog
         self._outputs: dict[Wire, MappedOutput | None] = {}
         self._nodes: dict[str, Node] = {}
         self._places: dict[str, Mapping[str, Any]] = {}
@@ -106,6 +110,8 @@ class _GraphBuilder:
         self._remarks: list[tuple[str, str]] = []
         self._placeholders: dict[str, str] = {}
         self._count = 0
+        # Plain values that bypassed nodes pass on.
+        self._values: dict[Wire, Any] = {}
         self._used: dict[str, set[int]] = {}
         for node in source.nodes.values():
             for wire in node.wires().values():
@@ -113,7 +119,7 @@ class _GraphBuilder:
 
     def imported(self) -> Imported:
         for id in self._order():
-            node, slots = self._source.nodes[id], self._used.get(id, set())
+            node, slots = self._settled(self._source.nodes[id]), self._used.get(id, set())
             outputs = self._mapped(node)
             found: Mapping[int, MappedOutput | None]
             if outputs is None:
@@ -121,22 +127,31 @@ class _GraphBuilder:
             else:
                 self._count += 1
                 found = dict(enumerate(outputs))
+            if node.mode == "muted":
+                own = {slot: out for slot, out in found.items() if self._is_own(node, out)}
+                if slots - own.keys():
+                    self.tell(node, "is muted: what it is wired to gets nothing of it")
+                found = own
+            elif node.mode == "bypassed":
+                found = self._passed_on(node, found, slots)
             self._outputs |= {Wire(id, slot): found.get(slot) for slot in slots}
         view: dict[str, Any] = {"nodes": self._places} if self._places else {}
-        if self._source.frames:
-            view["frames"] = list(self._source.frames)
-        if self._source.notes:
-            view["notes"] = list(self._source.notes)
+        if whole := self._source.areas.get(""):
+            if whole.frames:
+                view["frames"] = list(whole.frames)
+            if whole.notes:
+                view["notes"] = list(whole.notes)
         graph, renamed = folded(_plain(Graph(self._nodes, view=view)))
         sources: dict[str, tuple[str, ...]] = {}
         for id, made in self._ids.items():
             for ours in made:
                 ours = renamed.get(ours, ours)
                 sources[ours] = (*sources.get(ours, ()), id)
-        remarks = [Remark("", text) for text in self._source.remarks]
-        for id, text in self._remarks:
+        remarks = []
+        for id, text in (*self._source.remarks, *self._remarks):
             ours = self._ids.get(id, [""])[0]
-            remarks.append(Remark(renamed.get(ours, ours), text))
+            said = text if ours or not id else f"{self._source.nodes[id].type} {id}: {text}"
+            remarks.append(Remark(renamed.get(ours, ours), said))
         return Imported(graph, self._placeholders, tuple(remarks), self._count, sources)
 
     def _mapped(self, node: SourceNode) -> Outputs | None:
@@ -157,6 +172,50 @@ class _GraphBuilder:
         for name in node.inputs.keys() - inputs.seen:
             self.tell(node, f"{name} is not known, and left out")
         return outputs
+
+    # --- Muted and bypassed nodes -----------------------------------------------------------------
+
+    def _settled(self, node: SourceNode) -> SourceNode:
+        """The node with the plain values that bypassed ones pass on to it."""
+        plain = {name: self._values[w] for name, w in node.wires().items() if w in self._values}
+        return replace(node, inputs={**node.inputs, **plain}) if plain else node
+
+    def _is_own(self, node: SourceNode, output: MappedOutput | None) -> bool:
+        """Whether an output comes from a node that was made for this one."""
+        return output is not None and output.link.source in self._ids.get(node.id, ())
+
+    def _passed_on(
+        self, node: SourceNode, outputs: Mapping[int, MappedOutput | None], slots: Collection[int]
+    ) -> dict[int, MappedOutput | None]:
+        """What a bypassed node gives: itself, where it passes on here what it does there, else what
+        it is wired to."""
+        found: dict[int, MappedOutput | None] = {}
+        past = False
+        for slot in slots:
+            if slot in node.passes and not isinstance(node.passes[slot], Wire):
+                self._values[Wire(node.id, slot)] = node.passes[slot]
+                continue
+            source, own = self.output(node.passes.get(slot)), outputs.get(slot)
+            is_own = own and self._is_own(node, own)
+            if own and is_own and self._past(node, own.link) == (source and source.link):
+                found[slot] = replace(source, link=own.link) if source else own
+            else:
+                found[slot] = source
+                past = past or source is not None
+        if past:
+            self.tell(node, "is bypassed, and wired past: here it would pass on something else")
+        return found
+
+    def _past(self, node: SourceNode, link: Link) -> Link | None:
+        """Where a link leads through those made for a bypassed node, which pass on what feeds
+        them."""
+        found: Link | None = link
+        own = self._ids[node.id]
+        while found and found.source in own:
+            made = self._nodes[found.source]
+            spec = self._catalog.get(made.type)
+            found = made.inputs.get(bypass_input(spec, found.output)) if spec else None
+        return found
 
     def _order(self) -> list[str]:
         """Ids, sources first; of a circle one wire is left out."""
@@ -216,7 +275,7 @@ class _GraphBuilder:
                 params[name] = value
         id = self._id(type, node, beside)
         title = "" if beside else node.title[:LONGEST_TITLE]
-        self._nodes[id] = Node(id, type, 1, params, links, "normal", title, dict(extra))
+        self._nodes[id] = Node(id, type, 1, params, links, node.mode, title, dict(extra))
         self._ids.setdefault(node.id, []).append(id)
         if node.place:
             self._places[id] = node.place

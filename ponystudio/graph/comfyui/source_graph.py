@@ -11,24 +11,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ponystudio.graph.model import Mode
+
+# Of a wire; those nearest to its end are kept.
+MOST_BENDS = 32
 # Outputs of a node; a number beyond is a damaged one, and would be made room for.
 _MOST_SLOTS = 4096
 _WHOLE = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class Bend:
+    """Where a wire bends: a place in an area of the graph."""
+
+    area: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
-    """Where an input's value comes from: an output of another node, by its number."""
+    """Where an input's value comes from: an output of another node, by its number. `bends` from
+    there on."""
 
     source: str
     slot: int
+    bends: tuple[Bend, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
 class SourceNode:
     """One of its nodes: `type` is the name of the class, `inputs` has Wires and plain values by
     name, `outputs` the names of its outputs, where they are said. `place` is its part of a graph's
-    view, `properties` what else the file says of it."""
+    view, in the area of this key; `properties` what else the file says of it. `passes`: what a
+    bypassed node passes on as its outputs, a Wire or a plain value, by their numbers."""
 
     id: str
     type: str
@@ -37,6 +53,9 @@ class SourceNode:
     outputs: tuple[str, ...] = ()
     place: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
+    area: str = ""
+    mode: Mode = "normal"
+    passes: Mapping[int, Any] = field(default_factory=dict)
 
     def wires(self) -> dict[str, Wire]:
         return {name: value for name, value in self.inputs.items() if isinstance(value, Wire)}
@@ -46,13 +65,25 @@ class SourceNode:
 
 
 @dataclass(frozen=True)
-class SourceGraph:
-    """Its nodes by id, what stands beside them, and what was noticed while it was read."""
+class Area:
+    """The whole graph, or the inside of one of its nodes: what stands there beside nodes. `title`
+    is that of the node, which stands in the area `around` at this `place`."""
 
-    nodes: Mapping[str, SourceNode]
+    title: str = ""
+    around: str = ""
+    place: Mapping[str, Any] = field(default_factory=dict)
     frames: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[Mapping[str, Any], ...] = ()
-    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceGraph:
+    """Its nodes by id, the areas that they stand in, where the file says so, and what was noticed
+    while it was read, each with the id of the node, or ""."""
+
+    nodes: Mapping[str, SourceNode]
+    areas: Mapping[str, Area] = field(default_factory=dict)
+    remarks: tuple[tuple[str, str], ...] = ()
 
 
 def objects(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

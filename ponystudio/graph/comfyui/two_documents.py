@@ -27,12 +27,13 @@ def read(workflow: Any, prompt: Any) -> SourceGraph:
         drawn = workflow_format.read(workflow)
     except GraphFileError as error:
         ran = api_format.read(prompt)
-        return replace(ran, remarks=(f"its layout cannot be read: {error.what}", *ran.remarks))
+        said = f"its layout cannot be read: {error.what}"
+        return replace(ran, remarks=(("", said), *ran.remarks))
     try:
         return _Comparison(drawn, api_format.read(prompt)).as_run()
     except GraphFileError as error:
         said = f"what ran of it cannot be read: {error.what}"
-        return replace(drawn, remarks=(said, *drawn.remarks))
+        return replace(drawn, remarks=(("", said), *drawn.remarks))
 
 
 def workflow_in(request: Any) -> Any:
@@ -46,13 +47,13 @@ def workflow_in(request: Any) -> Any:
 class _Comparison:
     def __init__(self, drawn: SourceGraph, ran: SourceGraph) -> None:
         self._drawn, self._ran = drawn, ran
-        self._remarks: list[str] = []
+        self._remarks: list[tuple[str, str]] = []
 
     def as_run(self) -> SourceGraph:
         nodes = {id: self._node(node) for id, node in self._drawn.nodes.items()}
         for id, other in self._ran.nodes.items():
             if id not in nodes:
-                self._remarks.append(f"{other.type} {id} ran, and is not in the layout")
+                self._remarks.append(("", f"{other.type} {id} ran, and is not in the layout"))
         return replace(self._drawn, nodes=nodes, remarks=(*self._drawn.remarks, *self._remarks))
 
     def _node(self, node: SourceNode) -> SourceNode:
@@ -60,23 +61,35 @@ class _Comparison:
         if other is None:
             return node
         if other.type != node.type:
-            self._remarks.append(f"{node.type} {node.id} was {other.type} when it ran")
+            self._remarks.append((node.id, f"it was {other.type} when it ran"))
             return node
         inputs = dict(node.inputs)
         if other.values():  # those without names say nothing beside those with
             inputs.pop("widgets_values", None)
         for name, value in other.inputs.items():
             drawn = inputs.get(name)
-            if self._leads(drawn) if isinstance(drawn, Wire) else isinstance(value, Wire):
-                if drawn != value:
+            source = self._source(drawn)
+            if self._leads(source) if isinstance(source, Wire) else isinstance(value, Wire):
+                if source != value:
                     self._tell(node, name, value)
                 continue
             if isinstance(value, Wire) and value.source not in self._drawn.nodes:
                 continue
-            if name in inputs and drawn != value and not isinstance(drawn, Wire):
+            if name in inputs and source != value and not isinstance(source, Wire):
                 self._tell(node, name, value)
             inputs[name] = value
         return replace(node, inputs=inputs)
+
+    def _source(self, drawn: Any) -> Any:
+        """What an input comes from, through bypassed nodes, which do not run."""
+        seen: set[Wire] = set()
+        while isinstance(drawn, Wire) and drawn not in seen:
+            node = self._drawn.nodes.get(drawn.source)
+            if node is None or node.mode != "bypassed":
+                break
+            seen.add(drawn)
+            drawn = node.passes.get(drawn.slot)
+        return drawn
 
     def _leads(self, wire: Wire) -> bool:
         """Whether a wire of the layout comes from a node that ran; else it is one that wires others
@@ -85,4 +98,4 @@ class _Comparison:
 
     def _tell(self, node: SourceNode, name: str, ran: Any) -> None:
         was = f"from node {shown(ran.source)}" if isinstance(ran, Wire) else shown(ran)
-        self._remarks.append(f"{node.type} {node.id}: {name} was {was} when it ran")
+        self._remarks.append((node.id, f"{name} was {was} when it ran"))

@@ -1,14 +1,14 @@
 """ComfyUI's workflow format: a graph as its editor saves it, 0.4 and 1.0.
 
 What the editor resolves before it runs a graph is resolved here: reroutes, primitives, nodes that
-pass a wire on, muted and bypassed ones, group nodes and subgraphs.
+pass a wire on, group nodes and subgraphs. Muted and bypassed nodes stay, and say so.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,9 @@ from ponystudio.errors import GraphFileError
 from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.group_nodes import INSIDE, OUTSIDE, as_subgraph, group_name
 from ponystudio.graph.comfyui.source_graph import (
+    MOST_BENDS,
+    Area,
+    Bend,
     SourceGraph,
     SourceNode,
     Wire,
@@ -35,8 +38,10 @@ from ponystudio.graph.comfyui.widget_values import (
     promoted_values,
     with_values,
 )
+from ponystudio.graph.comfyui.workflow_layout import WorkflowLayout
+from ponystudio.graph.model import Mode
 
-_NEVER, _BYPASSED = 2, 4
+_MODES: Mapping[float | None, Mode] = {2: "muted", 4: "bypassed"}
 _NOTES = frozenset(("Note", "MarkdownNote"))
 _REROUTES = frozenset(("Reroute", "Reroute (rgthree)", "ReroutePrimitive|pysssss"))
 _SETTERS = frozenset(("SetNode", "easy setNode"))
@@ -52,8 +57,6 @@ _DEEPEST = 32
 _MOST = 100_000
 # Values of them, those of a subgraph as often as it is there.
 _MOST_VALUES = 20_000_000
-# By how much the Vue renderer's first version blew a graph up.
-_BLOWN_UP = 1.2
 
 
 def looks_like(document: Any) -> bool:
@@ -76,10 +79,11 @@ class _Literal:
 
 @dataclass(frozen=True)
 class _Further:
-    """The link that leads on, and where it lies."""
+    """The link that leads on, and where it lies; `bends` from its end on, in their areas."""
 
     scope: _Scope
     link: str
+    bends: tuple[Bend, ...] = ()
 
 
 class _Blueprint:
@@ -196,28 +200,31 @@ class _Blueprint:
         return found
 
     @cached_property
-    def corner(self) -> tuple[float, float]:
-        """The top left node's."""
-        places = [place for node in self.nodes.values() if (place := _pair(node.get("pos")))]
-        return min((x for x, _ in places), default=0), min((y for _, y in places), default=0)
+    def layout(self) -> WorkflowLayout:
+        return WorkflowLayout(self.graph, self.nodes.values())
 
     @cached_property
-    def scale(self) -> float:
-        """Of what is said of its places and sizes."""
-        renderer = inside(self.graph, "extra").get("workflowRendererVersion")
-        return 1 / _BLOWN_UP if renderer == "Vue" else 1
+    def frames(self) -> tuple[Mapping[str, Any], ...]:
+        return tuple(map(self.layout.frame, objects(self.graph, "groups")))
+
+    @cached_property
+    def notes(self) -> tuple[Mapping[str, Any], ...]:
+        found = (node for node in self.nodes.values() if node["type"] in _NOTES)
+        return tuple(map(self.layout.note, found))
 
 
 @dataclass(eq=False)
 class _Scope:
-    """A graph, or the inside of an instance of a subgraph: `prefix` stands before its ids,
-    `instance` is the id of the node that it is inside of, in the scope `outer`."""
+    """A graph, or the inside of an instance of a subgraph: `prefix` stands before its ids, and is
+    the key of its area; `instance` is the id of the node that it is inside of, in the scope
+    `outer`, and `mode` what it makes of all that is inside."""
 
     blueprint: _Blueprint
     prefix: str = ""
     outer: _Scope | None = None
     instance: str = ""
     depth: int = 0
+    mode: Mode = "normal"
     # What instances of subgraphs say of values of nodes inside, and of their inputs.
     changed: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict)
@@ -230,6 +237,15 @@ class _Scope:
 
     def node(self, id: str) -> Mapping[str, Any] | None:
         return self.changed.get(id) or self.blueprint.nodes.get(id)
+
+    def bends(self, link: str) -> Iterator[Bend]:
+        """Those of a link by itself."""
+        yield from (Bend(self.prefix, x, y) for x, y in self.blueprint.layout.bends(link))
+
+    def bend_at(self, id: str) -> tuple[Bend, ...]:
+        """Where a node stands that passes a wire on."""
+        middle = self.blueprint.layout.middle(self.blueprint.nodes[id])
+        return (Bend(self.prefix, *middle),) if middle else ()
 
     @cached_property
     def fed(self) -> dict[str, str]:
@@ -244,16 +260,17 @@ class _Scope:
         return found
 
 
-def _further(scope: _Scope, id: str, place: int) -> _Further | None:
+def _further(scope: _Scope, id: str, place: int, bends: tuple[Bend, ...] = ()) -> _Further | None:
     """Along the link of an input."""
     link = scope.blueprint.link_to(id, place)
-    return None if link is None else _Further(scope, link)
+    return None if link is None else _Further(scope, link, bends)
 
 
 class _Reading:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
-        self._remarks: dict[str, None] = {}
+        self._remarks: dict[tuple[str, str], None] = {}
+        self._areas: dict[str, Area] = {}
         self._definitions = {text(item.get("id")): item for item in _definitions(document)}
         self._blueprints: dict[str, _Blueprint] = {}
         self._groups = inside(inside(document, "extra"), "groupNodes")
@@ -261,30 +278,32 @@ class _Reading:
         self._met = self._values = 0
 
     def graph(self) -> SourceGraph:
-        top = _Scope(_Blueprint(self._document))
-        self._add(top)
-        layout = top.blueprint
-        frames = [_frame(group, layout) for group in objects(self._document, "groups")]
-        notes = [
-            _note(node, layout) for node in layout.nodes.values() if node.get("type") in _NOTES
-        ]
-        return SourceGraph(self._nodes, tuple(frames), tuple(notes), tuple(self._remarks))
+        self._add(_Scope(_Blueprint(self._document)))
+        return SourceGraph(self._nodes, self._areas, tuple(self._remarks))
 
     def _add(self, scope: _Scope) -> None:
-        self._remarks.update(dict.fromkeys(scope.blueprint.remarks))
+        self._remarks.update((("", text), None) for text in scope.blueprint.remarks)
+        self._areas[scope.prefix] = self._area(scope)
         for id in scope.blueprint.nodes:
             node = scope.node(id) or {}
             self._count(scope.blueprint.size(id), scope.prefix)
             if scope.blueprint.is_wiring(id):
                 continue
-            mode = _mode(node)
-            if mode in (_NEVER, _BYPASSED):
-                what = "muted" if mode == _NEVER else "bypassed"
-                self._remarks[f"{node['type']} {scope.full(id)} is {what}, and left out"] = None
-            elif inner := self._inside(scope, id, node):
+            if inner := self._inside(scope, id, node):
                 self._add(inner)
             else:
                 self._nodes[scope.full(id)] = self._node(scope, id, node)
+
+    def _area(self, scope: _Scope) -> Area:
+        blueprint, title, around = scope.blueprint, "", ""
+        place: Mapping[str, Any] = {}
+        self._met += len(blueprint.frames)
+        if scope.outer:
+            instance = scope.outer.blueprint.nodes[scope.instance]
+            name = text(blueprint.graph.get("name")) or group_name(instance["type"])
+            title, around = text(instance.get("title")) or name, scope.outer.prefix
+            place = scope.outer.blueprint.layout.place(instance)
+        return Area(title, around, place, blueprint.frames, blueprint.notes)
 
     def _count(self, size: int, prefix: str) -> None:
         """Refuse a small file that says the same again and again."""
@@ -307,15 +326,30 @@ class _Reading:
                 inputs[name] = found.value
             elif found:
                 inputs[name] = found
+        mode = _mode(node, scope.mode)
         return SourceNode(
             scope.full(id),
             type,
             text(node.get("title")),
             inputs,
             tuple(text(output.get("name")) for output in objects(node, "outputs")),
-            _place(node, scope.blueprint),
+            scope.blueprint.layout.place(node),
             inside(node, "properties"),
+            scope.prefix,
+            mode,
+            self._passed_on(scope, id, node) if mode == "bypassed" else {},
         )
+
+    def _passed_on(self, scope: _Scope, id: str, node: Mapping[str, Any]) -> dict[int, Any]:
+        """What a bypassed node gives as its outputs."""
+        passed: dict[int, Any] = {}
+        for out in range(len(listed(node, "outputs"))):
+            place = scope.blueprint.passed_on(id, out)
+            link = None if place is None else scope.blueprint.link_to(id, place)
+            found = None if link is None else self._trace(scope, link)
+            if found is not None:
+                passed[out] = found.value if isinstance(found, _Literal) else found
+        return passed
 
     # --- Along wires ------------------------------------------------------------------------------
 
@@ -323,10 +357,12 @@ class _Reading:
         """What is at the beginning of a link."""
         found: Wire | _Literal | _Further | None = _Further(scope, link)
         way: list[_Further] = []
+        muted: set[str] = set()
         while isinstance(found, _Further):
             scope, link = found.scope, found.link
             if link in scope.traced:
-                found = scope.traced[link]
+                bends, found = found.bends, scope.traced[link]
+                found = _bent(found, bends)
             elif link not in scope.blueprint.links:
                 found = None
             else:
@@ -334,40 +370,50 @@ class _Reading:
                 way.append(found)
                 origin, out = scope.blueprint.links[link]
                 if origin == INSIDE:
-                    found = self._outside(scope, out)
+                    # Nothing comes through a muted instance, though its nodes are still wired.
+                    found = None if scope.prefix in muted else self._outside(scope, out)
                 else:
                     found = self._behind(scope, origin, out)
-        for there in way:
+                    if isinstance(found, _Further) and found.scope.outer is scope:
+                        instance = scope.node(found.scope.instance) or {}
+                        if _mode(instance) == "muted":
+                            muted.add(found.scope.prefix)
+        for there in reversed(way):
+            found = _bent(found, there.scope.bends(there.link))
             there.scope.traced[there.link] = found
+            found = _bent(found, there.bends)
         return found
 
     def _behind(self, scope: _Scope, id: str, out: int) -> Wire | _Literal | _Further | None:
         """What an output of a node gives, or where to look further."""
         node = scope.node(id)
-        if node is None or _mode(node) == _NEVER or node["type"] in _NOTES:
+        if node is None or node["type"] in _NOTES:
             return None
-        type = node["type"]
-        if _mode(node) == _BYPASSED:
-            place = scope.blueprint.passed_on(id, out)
-            return None if place is None else _further(scope, id, place)
+        type, mode = node["type"], _mode(node)
+        if type in _VIRTUAL and mode == "muted":
+            return None
         if type in _REROUTES or type in _SETTERS:
-            return _further(scope, id, 0)
+            return _further(scope, id, 0, scope.bend_at(id))
         if type == "PrimitiveNode":
             value = first_value(node)
             return None if value is None else _Literal(value)
         if type in _GETTERS:
-            return self._got(scope, text(first_value(node)))
+            return self._got(scope, id, text(first_value(node)))
         if inner := self._inside(scope, id, node):
+            if mode == "bypassed":
+                place = scope.blueprint.passed_on(id, out)
+                return None if place is None else _further(scope, id, place)
             link = inner.blueprint.outward.get(out)
             return None if link is None else _Further(inner, link)
         return None if scope.blueprint.is_wiring(id) else Wire(scope.full(id), out)
 
-    def _got(self, scope: _Scope, name: str) -> _Further | None:
+    def _got(self, scope: _Scope, id: str, name: str) -> _Further | None:
         """What the node that sets this name is given: in the own graph, else in those around."""
         there: _Scope | None = scope
         while there:
-            if name in there.blueprint.setters:
-                return _further(there, there.blueprint.setters[name], 0)
+            if setter := there.blueprint.setters.get(name):
+                bends = (*there.bend_at(setter), *scope.bend_at(id))
+                return _further(there, setter, 0, bends)
             there = there.outer
         return None
 
@@ -404,7 +450,8 @@ class _Reading:
             blueprint = self._blueprints[type]
         else:
             blueprint = self._blueprints[type] = _Blueprint(self._definitions[type])
-        inner = _Scope(blueprint, f"{scope.full(id)}:", scope, id, scope.depth + 1)
+        mode = _mode(node, scope.mode)
+        inner = _Scope(blueprint, f"{scope.full(id)}:", scope, id, scope.depth + 1, mode)
         if type in self._definitions:
             self._promote(inner, node)
         return inner
@@ -433,54 +480,14 @@ def _definitions(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         rest += found
 
 
-def _mode(node: Mapping[str, Any]) -> float | None:
-    return number(node.get("mode"))
+def _mode(node: Mapping[str, Any], around: Mode = "normal") -> Mode:
+    """A node's, and what it is inside of one in the mode `around`."""
+    own = _MODES.get(number(node.get("mode")), "normal")
+    return "muted" if "muted" in (own, around) else around if own == "normal" else own
 
 
-# --- Where things stand ---------------------------------------------------------------------------
-
-
-def _place(node: Mapping[str, Any], layout: _Blueprint) -> dict[str, Any]:
-    place: dict[str, Any] = {}
-    if pos := _pair(node.get("pos")):
-        place["pos"] = _placed(pos, layout)
-    if inside(node, "flags").get("collapsed"):
-        place["collapsed"] = True
-    return place
-
-
-def _frame(group: Mapping[str, Any], layout: _Blueprint) -> dict[str, Any]:
-    bounding = listed(group, "bounding")
-    pos, size = _pair(bounding[:2]) or [0, 0], _pair(bounding[2:]) or [400, 200]
-    title = text(group.get("title"))
-    return {"title": title, "pos": _placed(pos, layout), "size": _sized(size, layout)}
-
-
-def _note(node: Mapping[str, Any], layout: _Blueprint) -> dict[str, Any]:
-    pos = _placed(_pair(node.get("pos")) or [0, 0], layout)
-    note: dict[str, Any] = {"text": text(first_value(node)), "pos": pos}
-    if size := _pair(node.get("size")):
-        note["size"] = _sized(size, layout)
-    return note
-
-
-def _placed(pos: list[float], layout: _Blueprint) -> list[float]:
-    x, y = layout.corner
-    return [
-        round(x + (pos[0] - x) * layout.scale, 1),
-        round(y + (pos[1] - y) * layout.scale, 1),
-    ]
-
-
-def _sized(size: list[float], layout: _Blueprint) -> list[float]:
-    return [round(length * layout.scale, 1) for length in size]
-
-
-def _pair(value: Any) -> list[float] | None:
-    """[x, y], also said by {"0": x, "1": y}."""
-    if isinstance(value, Mapping):
-        value = [value.get("0"), value.get("1")]
-    if not isinstance(value, list) or len(value) < 2:
-        return None
-    x, y = number(value[0]), number(value[1])
-    return None if x is None or y is None else [x, y]
+def _bent(found: Wire | _Literal | None, bends: Iterable[Bend]) -> Wire | _Literal | None:
+    """What was found, along further bends."""
+    if isinstance(found, Wire) and (bends := tuple(bends)):
+        return replace(found, bends=(*found.bends, *bends)[-MOST_BENDS:])
+    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.api.spec import NodeSpec
+from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.formats.receipt import Verdict
 from ponystudio.qt.background_tasks import BackgroundTasks
 from ponystudio.studio.documents.document import Document
@@ -18,7 +19,6 @@ from ponystudio.studio.results.picture_actions import PictureActions
 from ponystudio.studio.results.picture_record import PictureRecord
 from ponystudio.studio.results.result_index import Answer, Query, ResultIndex
 from ponystudio.studio.results.thumbnail_cache import ThumbnailCache
-from ponystudio.studio.worker.catalog_cache import shipped
 
 if TYPE_CHECKING:
     from ponystudio.studio.results.comparison import Comparer
@@ -151,7 +151,9 @@ class ResultLibrary(QObject):
         """One for each view, for each compares a pair of its own."""
         from ponystudio.studio.results.comparison import Comparer
 
-        return Comparer(self.loader, self._comparing, lambda: self._catalog or shipped(), parent)
+        return Comparer(
+            self.loader, self._comparing, lambda: self._catalog or shipped_catalog(), parent
+        )
 
     @property
     def shown(self) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ponystudio import __version__
 from ponystudio.errors import BadInput
-from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.catalog import Catalog, shipped_catalog
 from ponystudio.studio.json_store import save_text
 
 
@@ -26,14 +26,7 @@ class CatalogCache:
                     return Catalog.from_json(data)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, BadInput):
             pass  # none yet, or a damaged one
-        return shipped()
+        return shipped_catalog()
 
     def write(self, catalog: Catalog) -> None:
         save_text(self._file, json.dumps({**catalog.to_json(), "ponystudio": __version__}))
-
-
-def shipped() -> Catalog:
-    """The built-in nodes' catalog."""
-    from ponystudio_resources import path as resource
-
-    return Catalog.from_json(json.loads(resource("catalog.json").read_text("utf-8")))

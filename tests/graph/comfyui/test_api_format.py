@@ -44,7 +44,7 @@ def test_a_wire_from_no_output_is_left_out_and_told(slot):
     sampler = {"class_type": "KSampler", "inputs": {"model": ["4", slot], "seed": 1}}
     found = read({**PROMPT, "3": sampler})
     assert found.nodes["3"].inputs == {"seed": 1}
-    assert found.remarks == ("KSampler 3: model comes from no output, and is left out",)
+    assert found.remarks == (("3", "model comes from no output, and is left out"),)
 
 
 def test_a_request_in_requests():

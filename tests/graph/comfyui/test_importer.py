@@ -15,6 +15,7 @@ from ponystudio.graph.comfyui.importer import PLACEHOLDER, import_document, is_c
 from ponystudio.graph.comfyui.mapping import Mapped, mappings
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.model import Link
+from ponystudio.graph.topology import effective
 from ponystudio.graph.validation import check
 
 LOADER = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sd\\a.safetensors"}}
@@ -38,6 +39,12 @@ def nodes(document):
 
 def vars_of(link: Link):
     return link.source, link.output
+
+
+def running(document):
+    """Type, params and links of what runs."""
+    graph = effective(import_document(document).graph, CATALOG)
+    return {id: (node.type, node.params, node.inputs) for id, node in graph.nodes.items()}
 
 
 def test_a_picture_from_words():
@@ -171,6 +178,108 @@ def test_many_nodes_in_a_row_are_read_in_their_time():
     assert len(import_document(dict(reversed(many.items()))).graph.nodes) == 20_000
 
 
+# Muted and bypassed nodes
+
+
+def drawn(*nodes, links=()):
+    """A workflow of nodes (id, class, {input: link}, (output, …), mode); the types of sockets are
+    the letters that their names begin with."""
+    return {
+        "nodes": [
+            {"id": id, "type": type, "mode": mode,
+             "inputs": [{"name": n, "type": n[0], "link": link} for n, link in inputs.items()],
+             "outputs": [{"name": name, "type": name[0]} for name in outputs]}
+            for id, type, inputs, outputs, mode in nodes
+        ],
+        "links": [[i, source, out, 0, 0, "*"] for i, (source, out) in enumerate(links)],
+    }  # fmt: skip
+
+
+LOAD = (1, "CheckpointLoaderSimple", {}, ("model", "clip", "vae"), 0)
+
+
+def modes(graph):
+    return {id: node.mode for id, node in graph.nodes.items() if node.mode != "normal"}
+
+
+def test_a_bypassed_node_stays_where_it_passes_on_the_same_here():
+    lora = (2, "LoraLoader", {"model": 0, "clip": 1}, ("model", "clip"), 4)
+    text = (3, "CLIPTextEncode", {"clip": 2}, ("conditioning",), 0)
+    found = import_document(drawn(LOAD, lora, text, links=[(1, 0), (1, 1), (2, 1)]))
+    assert modes(found.graph) == {"apply_lora_2": "bypassed"}
+    assert found.graph.nodes["encode_prompt_3"].inputs["clip"] == Link("apply_lora_2", "clip")
+    assert found.remarks == ()
+    running = effective(found.graph, CATALOG)
+    assert running.nodes["encode_prompt_3"].inputs["clip"] == Link("load_checkpoint_1", "clip")
+
+
+def test_a_bypassed_node_that_is_none_here_passes_on_what_it_is_given():
+    chosen = (2, "CLIPSetLastLayer", {"clip": 0}, ("clip",), 4)
+    text = (3, "CLIPTextEncode", {"clip": 1}, ("conditioning",), 0)
+    document = drawn(LOAD, chosen, text, links=[(1, 1), (2, 0)])
+    document["nodes"][1]["widgets_values"] = [-2]
+    found = import_document(document)
+    assert found.graph.nodes["encode_prompt_3"].inputs["clip"] == Link("load_checkpoint_1", "clip")
+    assert found.graph.nodes["encode_prompt_3"].params["clip_skip"] == 0
+
+
+def test_a_bypassed_placeholder_is_wired_past_which_is_told():
+    strange = (2, "Strange", {"model": 0}, ("model",), 4)
+    after = (3, "LoraLoaderModelOnly", {"model": 1}, ("model",), 0)
+    found = import_document(drawn(LOAD, strange, after, links=[(1, 0), (2, 0)]))
+    assert modes(found.graph) == {"Strange_2": "bypassed"}
+    assert found.graph.nodes["Strange_2"].inputs["model"] == Link("load_checkpoint_1", "model")
+    assert found.graph.nodes["apply_lora_3"].inputs["model"] == Link("load_checkpoint_1", "model")
+    (remark,) = found.remarks
+    assert (remark.node, "wired past" in remark.text) == ("Strange_2", True)
+
+
+def test_rows_of_bypassed_nodes_are_passed_by():
+    row = [(i, "Strange" if i % 2 else "LoraLoaderModelOnly", {"model": i - 2}, ("model",), 4)
+           for i in range(2, 40)]  # fmt: skip
+    end = (40, "LoraLoaderModelOnly", {"model": 38}, ("model",), 0)
+    links = [(i - 1, 0) for i in range(2, 41)]
+    found = import_document(drawn(LOAD, *row, end, links=links)).graph
+    assert len(modes(found)) == 38
+    running = effective(found, CATALOG)
+    assert set(running.nodes) == {"load_checkpoint_1", "apply_lora_40"}
+    assert running.nodes["apply_lora_40"].inputs["model"] == Link("load_checkpoint_1", "model")
+
+
+def test_a_plain_value_comes_through_a_bypassed_node():
+    number = (5, "PrimitiveNode", {}, ("int",), 0)
+    strange = (6, "Strange", {"int": 0}, ("int",), 4)
+    empty = (3, "EmptyLatentImage", {"width": 1}, ("latent",), 0)
+    document = drawn(number, strange, empty, links=[(5, 0), (6, 0)])
+    document["nodes"][0]["widgets_values"] = [640]
+    found = import_document(document).graph.nodes
+    assert found["empty_latent_3"].params["width"] == 640
+
+
+def test_what_needs_a_muted_node_does_not_run():
+    lora = (2, "LoraLoader", {"model": 0, "clip": 1}, ("model", "clip"), 2)
+    text = (3, "CLIPTextEncode", {"clip": 2}, ("conditioning",), 0)
+    found = import_document(drawn(LOAD, lora, text, links=[(1, 0), (1, 1), (2, 1)]))
+    assert modes(found.graph) == {"apply_lora_2": "muted"}
+    assert set(effective(found.graph, CATALOG).nodes) == {"load_checkpoint_1"}
+    assert found.remarks == ()
+
+
+def test_a_muted_node_gives_nothing_of_others():
+    chosen = (2, "CLIPSetLastLayer", {"clip": 0}, ("clip",), 2)
+    text = (3, "CLIPTextEncode", {"clip": 1}, ("conditioning",), 0)
+    found = import_document(drawn(LOAD, chosen, text, links=[(1, 1), (2, 0)]))
+    assert "clip" not in found.graph.nodes["encode_prompt_3"].inputs
+    assert "is muted" in found.remarks[0].text
+
+
+def test_all_that_a_muted_node_becomes_is_muted():
+    picture = (1, "LoadImage", {}, ("image", "mask"), 2)
+    grow = (2, "GrowMask", {"mask": 0}, ("mask",), 0)
+    found = import_document(drawn(picture, grow, links=[(1, 1)])).graph
+    assert modes(found) == {"load_image_1": "muted", "invert_mask_1_mask": "muted"}
+
+
 # What is kept
 
 
@@ -255,7 +364,8 @@ def test_both_forms_of_a_graph_come_to_the_same():
     assert pairs
     for path in pairs:
         other = path.with_name(path.name.replace(".prompt.", ".workflow."))
-        one, two = nodes(read(path)), nodes(read(other))
+        # The workflow has nodes that do not run as well.
+        one, two = (running(read(form)) for form in (path, other))
         if "inpaint_controlnet" in path.name:  # a group node, whose inside has other ids there
             assert len(one) == len(two)
         else:

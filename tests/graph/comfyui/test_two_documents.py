@@ -42,7 +42,7 @@ def test_values_are_those_that_ran_and_differences_are_told():
     )
     wanted = {"seed": 99, "steps": 20, "cfg": 4.5, "model": Wire("4", 0)}
     assert found.nodes["3"].inputs == wanted
-    assert found.remarks == ("KSampler 3: seed was 99 when it ran",)
+    assert found.remarks == (("3", "seed was 99 when it ran"),)
 
 
 def test_wires_are_those_of_the_layout_and_differences_are_told():
@@ -54,8 +54,8 @@ def test_wires_are_those_of_the_layout_and_differences_are_told():
     found = read(drawn, other)
     assert found.nodes["3"].inputs["model"] == Wire("4", 0)
     assert found.remarks == (
-        "KSampler 3: model was from node '5' when it ran",
-        "KSampler 3: latent_image was from node '4' when it ran",
+        ("3", "model was from node '5' when it ran"),
+        ("3", "latent_image was from node '4' when it ran"),
     )
 
 
@@ -70,6 +70,19 @@ def test_what_only_the_editor_knows_is_passed_by():
     assert "9" in found.nodes
 
 
+def test_bypassed_nodes_do_not_run_and_stay():
+    passing = {
+        **node(9, "CFGNorm", [("model", 2)], mode=4), "outputs": [{"name": "m", "type": "*"}]
+    }  # fmt: skip
+    drawn = workflow(LOADER, passing, SAMPLER,
+                     links=[(2, 4, 0, 9, 0, "*"), (1, 9, 0, 3, 0, "*")])  # fmt: skip
+    found = read(
+        drawn, ran(n4=("CheckpointLoaderSimple", {}), n3=("KSampler", {"model": ["4", 0]}))
+    )
+    assert found.nodes["3"].inputs["model"] == Wire("9", 0)
+    assert found.remarks == ()
+
+
 def test_nodes_that_one_of_them_lacks_are_told():
     found = read(
         workflow(LOADER, node(3, "KSampler", values=[7])),
@@ -77,8 +90,8 @@ def test_nodes_that_one_of_them_lacks_are_told():
     )
     assert found.nodes["3"].inputs == {"seed": 7}
     assert found.remarks == (
-        "KSampler 3 was KSamplerAdvanced when it ran",
-        "VAEDecode 8 ran, and is not in the layout",
+        ("3", "it was KSamplerAdvanced when it ran"),
+        ("", "VAEDecode 8 ran, and is not in the layout"),
     )
 
 
@@ -86,10 +99,10 @@ def test_one_that_is_damaged_costs_itself_alone():
     good, damaged = workflow(LOADER), {"4": {"class_type": "CheckpointLoaderSimple", "inputs": 5}}
     found = read(good, damaged)
     assert found.nodes["4"].inputs == {"ckpt_name": "a.safetensors"}
-    assert "what ran of it cannot be read" in found.remarks[0]
+    assert "what ran of it cannot be read" in found.remarks[0][1]
     found = read({"nodes": [{}]}, ran(n4=("CheckpointLoaderSimple", {"ckpt_name": "b"})))
     assert found.nodes["4"].inputs == {"ckpt_name": "b"}
-    assert "its layout cannot be read" in found.remarks[0]
+    assert "its layout cannot be read" in found.remarks[0][1]
     with pytest.raises(GraphFileError):
         read({"nodes": [{}]}, damaged)
 

@@ -126,6 +126,52 @@ def test_reroutes_and_primitives_are_gone(type):
     assert inputs(workflow(primitive, sampler, links=[(1, 9, 0, 3, 0, "INT")])) == {"steps": 42}
 
 
+def bends(document, id="3", name="model"):
+    return [(bend.area, bend.x, bend.y) for bend in read(document).nodes[id].inputs[name].bends]
+
+
+def test_wires_bend_where_reroutes_are():
+    first = node(9, "Reroute", inputs=[("", "*", 2)], outputs=[("", "*")], pos=[100, 50],
+                 size=[80, 30])  # fmt: skip
+    second = {**first, "id": 10, "inputs": [{"name": "", "link": 3}], "pos": [200, 60]}
+    links = [(2, 4, 0, 9, 0, "*"), (3, 9, 0, 10, 0, "*"), (1, 10, 0, 3, 0, "*")]
+    document = workflow(LOADER, first, second, SAMPLER, links=links)
+    assert bends(document) == [("", 140, 65), ("", 240, 75)]
+
+
+def test_wires_bend_where_reroutes_on_links_are():
+    """Those have the one before as their parent, and links the last one."""
+    reroutes = [
+        {"id": 1, "pos": [10, 1], "linkIds": [1]},
+        {"id": 2, "parentId": 1, "pos": [20, 2], "linkIds": [1]},
+        {"id": 3, "parentId": 4, "pos": [30, 3]},
+        {"id": 4, "parentId": 3, "pos": [40, 4]},
+    ]
+    wanted = [("", 10, 1), ("", 20, 2)]
+    ends = [{"id": 1, "parentId": 2}]
+    old = workflow(LOADER, SAMPLER, links=[(1, 4, 0, 3, 0, "MODEL")],
+                   extra={"reroutes": reroutes, "linkExtensions": ends})  # fmt: skip
+    assert bends(old) == wanted
+    link = {"id": 1, "origin_id": 4, "origin_slot": 0, "target_id": 3, "target_slot": 0}
+    new = {"version": 1, "nodes": [LOADER, SAMPLER], "links": [{**link, "parentId": 2}],
+           "reroutes": reroutes}  # fmt: skip
+    assert bends(new) == wanted
+    new["links"][0]["parentId"] = 3  # a circle
+    assert bends(new) == [("", 40, 4), ("", 30, 3)]
+
+
+def test_wires_bend_in_the_areas_that_they_go_through():
+    relay = node(1, "Reroute", inputs=[("", "*", 31)], outputs=[("", "*")], pos=[7, 8], size=[0, 0])
+    lora = {**LORA, "inputs": [{"name": "model", "link": 32}]}
+    inner = subgraph(relay, lora, links=[(31, -10, 0, 1, 0), (32, 1, 0, 10, 0)],
+                     inputs=[("m", "M")])  # fmt: skip
+    outside = {**relay, "inputs": [{"name": "", "link": 2}], "pos": [70, 80]}
+    instance = node(7, UUID, inputs=[("m", "M", 3)])
+    document = workflow(LOADER, outside, instance, definitions={"subgraphs": [inner]},
+                        links=[(2, 4, 0, 1, 0, "M"), (3, 1, 0, 7, 0, "M")])  # fmt: skip
+    assert bends(document, "7:10") == [("", 70, 80), ("7:", 7, 8)]
+
+
 def test_a_long_row_of_reroutes_and_a_circle_of_them_end():
     row = [node(100 + i, "Reroute", inputs=[("", "*", i)]) for i in range(5000)]
     links = [(0, 4, 0, 100, 0, "*")]
@@ -150,14 +196,29 @@ def lora(mode):
 def test_a_bypassed_node_passes_on_what_has_the_type_of_its_output():
     links = [(2, 4, 0, 10, 0, "MODEL"), (1, 10, 0, 3, 0, "MODEL")]
     document = workflow(LOADER, lora(4), SAMPLER, links=links)
-    assert inputs(document) == {"model": Wire("4", 0)}
-    assert "10" not in read(document).nodes
-    assert read(document).remarks == ("LoraLoader 10 is bypassed, and left out",)
+    assert inputs(document) == {"model": Wire("10", 0)}
+    passing = read(document).nodes["10"]
+    assert (passing.mode, passing.passes) == ("bypassed", {0: Wire("4", 0)})
+    assert read(document).remarks == ()
 
 
-def test_what_a_muted_node_gave_is_missing():
+def test_a_bypassed_node_passes_on_the_first_of_its_type_and_plain_values():
+    number = node(5, "PrimitiveNode", outputs=[("INT", "INT")], values=[9])
+    passing = node(10, "Both", inputs=[("a", "INT", 2), ("b", "MASK", None), ("c", "MASK", 3)],
+                   outputs=[("MASK", "MASK"), ("INT", "INT"), ("X", "X")], mode=4)  # fmt: skip
+    links = [(2, 5, 0, 10, 0, "INT"), (3, 4, 0, 10, 2, "MASK")]
+    found = read(workflow(LOADER, number, passing, links=links)).nodes["10"]
+    assert found.passes == {1: 9}
+    passing["inputs"][1]["link"] = 3
+    found = read(workflow(LOADER, number, passing, links=links)).nodes["10"]
+    assert found.passes == {0: Wire("4", 0), 1: 9}
+
+
+def test_a_muted_node_stays_and_says_so():
     links = [(2, 4, 0, 10, 0, "MODEL"), (1, 10, 0, 3, 0, "MODEL")]
-    assert inputs(workflow(LOADER, lora(2), SAMPLER, links=links)) == {}
+    found = read(workflow(LOADER, lora(2), SAMPLER, links=links)).nodes
+    assert found["10"].mode == "muted"
+    assert found["3"].inputs == {"model": Wire("10", 0)}
 
 
 @pytest.mark.parametrize("pack", ["SetNode GetNode", "easy_setNode easy_getNode"])
@@ -175,7 +236,7 @@ def test_a_name_is_set_in_one_place_and_got_in_others(pack):
 def test_a_link_from_no_output_is_left_out_and_told(slot):
     found = read(workflow(LOADER, SAMPLER, links=[(1, 4, slot, 3, 0, "MODEL")]))
     assert found.nodes["3"].inputs == {}
-    assert found.remarks == ("link 1 comes from no output of node 4, and is left out",)
+    assert found.remarks == (("", "link 1 comes from no output of node 4, and is left out"),)
 
 
 def test_what_use_everywhere_wired_is_wired_where_nothing_else_is():
@@ -196,7 +257,7 @@ def test_what_use_everywhere_wired_is_wired_where_nothing_else_is():
     assert found.remarks == ()
     found = read(workflow(LOADER, hub, sampler, decode, links=links))
     assert found.nodes["3"].inputs == {}
-    (remark,) = found.remarks
+    ((_, remark),) = found.remarks
     assert "Anything Everywhere 30" in remark
     assert "by hand" in remark
 
@@ -204,6 +265,8 @@ def test_what_use_everywhere_wired_is_wired_where_nothing_else_is():
 # Subgraphs
 
 UUID = "8f5f4a0c-0000-4000-8000-000000000001"
+LORA = node(10, "LoraLoaderModelOnly", inputs=[("model", "MODEL", 31)],
+            outputs=[("MODEL", "MODEL")])  # fmt: skip
 
 
 def subgraph(*nodes, links, inputs=(), outputs=(), id=UUID):
@@ -304,11 +367,38 @@ def test_named_promoted_values_find_their_nodes():
     assert found["7:12"].inputs == {"positive": Wire("7:5", 0), "seed": 9, "steps": 20}
 
 
-def test_muted_and_bypassed_instances_have_no_inside():
-    for mode in (2, 4):
-        found = read(with_instance(["a pony"], PROXIES, mode=mode)).nodes
-        assert sorted(found) == ["11", "8"]
-        assert found["8"].inputs == {}
+def test_all_that_is_in_a_muted_instance_is_muted():
+    found = read(with_instance(["a pony"], PROXIES, mode=2)).nodes
+    assert {id: node.mode for id, node in found.items()} == {
+        "7:5": "muted", "7:12": "muted", "11": "normal", "8": "normal"
+    }  # fmt: skip
+    assert found["8"].inputs == {"samples": Wire("7:12", 0)}
+    assert found["7:5"].inputs == {"text": "a pony", "clip": Wire("11", 0)}
+
+
+def test_a_bypassed_instance_passes_on_what_it_is_given_and_its_inside_nothing():
+    found = read(with_instance(["a pony"], PROXIES, mode=4)).nodes
+    assert found["8"].inputs == {}
+    assert {found["7:5"].mode, found["7:12"].mode} == {"bypassed"}
+    inner = subgraph(LORA, links=[(31, -10, 0, 10, 0), (33, 10, 0, -20, 0)],
+                     inputs=[("m", "MODEL")], outputs=[("m", "MODEL")])  # fmt: skip
+    instance = node(7, UUID, inputs=[("m", "MODEL", 2)], outputs=[("m", "MODEL")], mode=4)
+    links = [(2, 4, 0, 7, 0, "MODEL"), (1, 7, 0, 3, 0, "MODEL")]
+    document = workflow(LOADER, instance, SAMPLER, links=links, definitions={"subgraphs": [inner]})
+    assert inputs(document) == {"model": Wire("4", 0)}
+    assert read(document).nodes["7:10"].inputs == {"model": Wire("4", 0)}
+
+
+def test_nothing_comes_through_a_muted_instance():
+    through = subgraph(node(9, "Reroute", inputs=[("", "*", 31)], outputs=[("", "*")]),
+                       links=[(31, -10, 0, 9, 0), (33, 9, 0, -20, 0)],
+                       inputs=[("m", "MODEL")], outputs=[("m", "MODEL")])  # fmt: skip
+    instance = node(7, UUID, inputs=[("m", "MODEL", 2)], outputs=[("m", "MODEL")])
+    links = [(2, 4, 0, 7, 0, "MODEL"), (1, 7, 0, 3, 0, "MODEL")]
+    for mode, wanted in ((0, {"model": Wire("4", 0)}), (2, {})):
+        nodes = (LOADER, {**instance, "mode": mode}, SAMPLER)
+        document = workflow(*nodes, links=links, definitions={"subgraphs": [through]})
+        assert inputs(document) == wanted
 
 
 def test_subgraphs_in_subgraphs():
@@ -564,8 +654,8 @@ def test_places_of_the_blown_up_renderer_are_brought_back():
         found = read(workflow(first, second, note, groups=groups, extra=extra))
         places[renderer] = [
             *(node.place["pos"] for node in found.nodes.values()),
-            *(found.notes[0][name] for name in ("pos", "size")),
-            *(found.frames[0][name] for name in ("pos", "size")),
+            *(found.areas[""].notes[0][name] for name in ("pos", "size")),
+            *(found.areas[""].frames[0][name] for name in ("pos", "size")),
         ]
     assert places["Vue"] == [[100, 50], [200, 150], [100, 250], [200, 100], [100, 50], [300, 200]]
     said = [[100, 50], [220, 170], [100, 290], [240, 120], [100, 50], [360, 240]]
@@ -579,8 +669,9 @@ def test_groups_notes_places_and_titles_are_kept():
     found = read(workflow(loader, note, groups=groups))
     assert found.nodes["4"].place == {"pos": [10.0, 20.0], "collapsed": True}
     assert found.nodes["4"].title == "Mine"
-    assert found.frames == ({"title": "First", "pos": [1, 2], "size": [300, 400]},)
-    assert found.notes == ({"text": "Read me", "pos": [5.0, 6.0], "size": [200.0, 100.0]},)
+    (frame,), (note,) = found.areas[""].frames, found.areas[""].notes
+    assert frame == {"title": "First", "pos": [1, 2], "size": [300, 400], "hue": "util"}
+    assert note == {"text": "Read me", "pos": [5.0, 6.0], "size": [200.0, 100.0]}
 
 
 def test_a_node_that_is_none_is_named():
@@ -588,6 +679,38 @@ def test_a_node_that_is_none_is_named():
         read({"nodes": [{"id": 1}], "links": []})
     assert looks_like({"nodes": []})
     assert not looks_like({"nodes": {}})
+
+
+def test_the_inside_of_a_subgraph_is_an_area_with_its_name():
+    document = with_instance(["a pony"], PROXIES, pos=[10, 20], size=[200, 100])
+    document["definitions"]["subgraphs"][0] = {
+        **INNER,
+        "name": "Two of us",
+        "groups": [{"title": "in", "bounding": [0, 0, 50, 60]}],
+    }
+    area = read(document).areas["7:"]
+    assert (area.title, area.around, area.place) == (
+        "Two of us", "", {"pos": [10, 20], "size": [200, 100]}
+    )  # fmt: skip
+    assert [frame["title"] for frame in area.frames] == ["in"]
+    assert {node.area for id, node in read(document).nodes.items() if ":" in id} == {"7:"}
+
+
+def test_plain_notes_keep_their_lines_and_notes_their_titles():
+    plain = node(1, "Note", values=["a\nb"], title="Mine")
+    marked = node(2, "MarkdownNote", values=["# a\nb"], title="Markdown Note")
+    found = read(workflow(plain, marked, LOADER)).areas[""].notes
+    assert [note["text"] for note in found] == ["**Mine**\n\na  \nb", "# a\nb"]
+
+
+@pytest.mark.parametrize(
+    ("colour", "hue"),
+    [("#232", "mask"), ("#335", "sampling"), ("#b58b2a", "text"), ("#222", "util"), ("red", None)],
+)
+def test_colours_become_the_hue_that_is_nearest(colour, hue):
+    found = read(workflow({**LOADER, "bgcolor": colour}, groups=[{"color": colour}]))
+    assert found.nodes["4"].place.get("hue") == hue
+    assert found.areas[""].frames[0].get("hue") == hue
 
 
 # What is damaged

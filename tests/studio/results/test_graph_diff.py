@@ -3,15 +3,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from helpers.pictures import text_to_picture
+from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.model import Link, Node
 from ponystudio.studio.results.graph_diff import compare, own_phrases, sentence, values_edit, words
-from ponystudio.studio.worker.catalog_cache import shipped
 
 
 def test_values_that_differ_are_named_by_node_and_param():
     a = text_to_picture("fox, flat, green background", steps=20)
     b = text_to_picture("fox, 3d, green background", steps=30)
-    found = compare(a, b, shipped())
+    found = compare(a, b, shipped_catalog())
     told = [(item.what, item.before, item.after) for item in found.differences]
     assert told[0][1:] == ("fox, flat, green background", "fox, 3d, green background")
     assert told[1] == ("Sample, steps", "20", "30")
@@ -24,7 +24,7 @@ def test_equal_graphs_differ_in_nothing_whatever_defaults_are_written():
     a = text_to_picture()
     save = a.nodes["save"]
     b = a.with_nodes([replace(save, params={**save.params, "quality": 95}, title="Mine")])
-    assert compare(a, b, shipped()).differences == ()
+    assert compare(a, b, shipped_catalog()).differences == ()
 
 
 def test_nodes_wires_and_modes_are_differences_too():

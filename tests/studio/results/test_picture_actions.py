@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from helpers.pictures import text_to_picture
+from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.results.picture_actions import apply_values, seed_places, use_seed
-from ponystudio.studio.worker.catalog_cache import shipped
 
 LARGEST = 2**64 - 1
 
 
 def test_a_pictures_seed_goes_to_the_node_that_it_belongs_to(qapp, tmp_path):
-    document = EditableGraph(text_to_picture("cat", seed=1), shipped())
+    document = EditableGraph(text_to_picture("cat", seed=1), shipped_catalog())
     fox = text_to_picture("fox", seed=LARGEST)
     path = tmp_path / "a.png"
     assert use_seed(document, LARGEST, path, fox) == 1
@@ -24,7 +24,9 @@ def test_a_pictures_seed_goes_to_the_node_that_it_belongs_to(qapp, tmp_path):
 
 
 def test_without_a_graph_the_only_seed_takes_it(qapp, tmp_path):
-    document = EditableGraph(Graph.of(Node("mine", "core.sample", params={"seed": 3})), shipped())
+    document = EditableGraph(
+        Graph.of(Node("mine", "core.sample", params={"seed": 3})), shipped_catalog()
+    )
     assert seed_places(document) == [("mine", "seed")]
     assert use_seed(document, 9, tmp_path / "gone.png", None) == 1
     assert document.graph.nodes["mine"].params["seed"] == 9
@@ -32,7 +34,7 @@ def test_without_a_graph_the_only_seed_takes_it(qapp, tmp_path):
 
 def test_all_values_are_one_step_to_undo(qapp, tmp_path):
     before = text_to_picture("cat", seed=1)
-    document = EditableGraph(before, shipped())
+    document = EditableGraph(before, shipped_catalog())
     path, fox = tmp_path / "a.png", text_to_picture("fox", seed=2, steps=9)
     assert apply_values(document, path, fox) == 3
     assert document.graph.nodes["sampler"].params["steps"] == 9
