@@ -35,12 +35,14 @@ def test_the_graph_goes_into_a_file_and_what_is_to_be_said_to_stderr(theirs, tmp
     assert said.out == ""
     assert said.err.splitlines() == [
         "placeholder: FaceDetailer_6: FaceDetailer is not known here",
-        "note: CLIPTextEncode 7 is bypassed, and left out",
         "missing: load_checkpoint_4: There is no file not there.safetensors.",
-        "3 nodes, 2 mapped, 1 placeholder, 1 model missing",
+        "4 nodes, 3 mapped, 1 placeholder, 1 model missing",
     ]
     graph = graph_file.read(out)
-    assert set(graph.nodes) == {"load_checkpoint_4", "empty_latent_5", "FaceDetailer_6"}
+    assert set(graph.nodes) == {
+        *("load_checkpoint_4", "empty_latent_5", "FaceDetailer_6", "encode_prompt_7")
+    }
+    assert graph.nodes["encode_prompt_7"].mode == "bypassed"
     assert graph.nodes["empty_latent_5"].params == {"batch": 1, "height": 512, "width": 512}
 
 

@@ -57,7 +57,7 @@ def test_of_a_picture_the_layout_is_the_workflows_and_the_values_what_ran(tmp_pa
     assert node.params == {"width": 512, "height": 768, "batch": 1}
     assert opened.graph.view["nodes"]["empty_latent_5"] == {"pos": [10.0, 20.0]}
     (remark,) = opened.imported.remarks
-    assert remark.text == "EmptyLatentImage 5: height was 768 when it ran"
+    assert (remark.node, remark.text) == ("empty_latent_5", "height was 768 when it ran")
 
 
 def test_each_is_told_by_what_it_is_and_a_damaged_layout_costs_the_layout_alone(tmp_path):
