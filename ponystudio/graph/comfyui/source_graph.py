@@ -65,7 +65,7 @@ class SourceNode:
 
 
 @dataclass(frozen=True)
-class Area:
+class SourceArea:
     """The whole graph, or the inside of one of its nodes: what stands there beside nodes. `title`
     is that of the node, which stands in the area `around` at this `place`."""
 
@@ -82,7 +82,7 @@ class SourceGraph:
     while it was read, each with the id of the node, or ""."""
 
     nodes: Mapping[str, SourceNode]
-    areas: Mapping[str, Area] = field(default_factory=dict)
+    areas: Mapping[str, SourceArea] = field(default_factory=dict)
     remarks: tuple[tuple[str, str], ...] = ()
 
 

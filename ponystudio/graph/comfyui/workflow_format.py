@@ -17,8 +17,8 @@ from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.group_nodes import INSIDE, OUTSIDE, as_subgraph, group_name
 from ponystudio.graph.comfyui.source_graph import (
     MOST_BENDS,
-    Area,
     Bend,
+    SourceArea,
     SourceGraph,
     SourceNode,
     Wire,
@@ -270,7 +270,7 @@ class _Reading:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
         self._remarks: dict[tuple[str, str], None] = {}
-        self._areas: dict[str, Area] = {}
+        self._areas: dict[str, SourceArea] = {}
         self._definitions = {text(item.get("id")): item for item in _definitions(document)}
         self._blueprints: dict[str, _Blueprint] = {}
         self._groups = inside(inside(document, "extra"), "groupNodes")
@@ -294,7 +294,7 @@ class _Reading:
             else:
                 self._nodes[scope.full(id)] = self._node(scope, id, node)
 
-    def _area(self, scope: _Scope) -> Area:
+    def _area(self, scope: _Scope) -> SourceArea:
         blueprint, title, around = scope.blueprint, "", ""
         place: Mapping[str, Any] = {}
         self._met += len(blueprint.frames)
@@ -303,7 +303,7 @@ class _Reading:
             name = text(blueprint.graph.get("name")) or group_name(instance["type"])
             title, around = text(instance.get("title")) or name, scope.outer.prefix
             place = scope.outer.blueprint.layout.place(instance)
-        return Area(title, around, place, blueprint.frames, blueprint.notes)
+        return SourceArea(title, around, place, blueprint.frames, blueprint.notes)
 
     def _count(self, size: int, prefix: str) -> None:
         """Refuse a small file that says the same again and again."""
