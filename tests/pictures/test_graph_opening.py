@@ -55,7 +55,7 @@ def test_of_a_picture_the_layout_is_the_workflows_and_the_values_what_ran(tmp_pa
     opened = open_file(path)
     node = opened.graph.nodes["empty_latent_5"]
     assert node.params == {"width": 512, "height": 768, "batch": 1}
-    assert opened.graph.view["nodes"]["empty_latent_5"] == {"pos": [10.0, 20.0]}
+    assert opened.graph.view["nodes"]["empty_latent_5"] == {"pos": [8, -8]}
     (remark,) = opened.imported.remarks
     assert (remark.node, remark.text) == ("empty_latent_5", "height was 768 when it ran")
 

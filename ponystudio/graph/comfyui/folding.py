@@ -28,7 +28,7 @@ def folded(graph: Graph) -> tuple[Graph, dict[str, str]]:
     the parts."""
     used = Counter(link for node in graph.nodes.values() for link in node.inputs.values())
     leading = Counter(link.source for node in graph.nodes.values() for link in node.inputs.values())
-    nodes, view = dict(graph.nodes), dict(graph.view.get("nodes", {}))
+    nodes = dict(graph.nodes)
     renamed: dict[str, str] = {}
     for id, node in graph.nodes.items():
         if node.type != "core.sample_custom" or used[Link(id, "denoised")]:
@@ -47,13 +47,10 @@ def folded(graph: Graph) -> tuple[Graph, dict[str, str]]:
             continue
         for part in known.values():
             del nodes[part.id]
-            view.pop(part.id, None)
             renamed[part.id] = made.id
         del nodes[id]
         nodes[made.id] = made
         renamed[id] = made.id
-        if id in view:
-            view[made.id] = view.pop(id)
     if not renamed:
         return graph, renamed
     nodes = {
@@ -66,8 +63,7 @@ def folded(graph: Graph) -> tuple[Graph, dict[str, str]]:
         )
         for id, node in nodes.items()
     }
-    looks = {**graph.view, "nodes": view} if view else graph.view
-    return replace(graph, nodes=nodes, view=looks), renamed
+    return replace(graph, nodes=nodes), renamed
 
 
 def _sample(node: Node, parts: Mapping[str, Node]) -> Node | None:

@@ -13,10 +13,11 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.comfyui import api_format, two_documents, workflow_format
+from ponystudio.graph.comfyui.arrangement import arranged
 from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
-from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire, size_of
+from ponystudio.graph.comfyui.source_graph import Bend, SourceGraph, SourceNode, Wire, size_of
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.plain_json import plain
 from ponystudio.graph.topology import bypass_input
@@ -105,7 +106,9 @@ class _GraphBuilder:
         self._source, self._catalog = source, catalog
         self._outputs: dict[Wire, MappedOutput | None] = {}
         self._nodes: dict[str, Node] = {}
-        self._places: dict[str, Mapping[str, Any]] = {}
+        self._dots: dict[str, dict[str, tuple[Bend, ...]]] = {}
+        # Of the node that is being made: where the wires from these outputs bend.
+        self._bends: dict[Link, tuple[Bend, ...]] = {}
         self._ids: dict[str, list[str]] = {}
         self._remarks: list[tuple[str, str]] = []
         self._placeholders: dict[str, str] = {}
@@ -120,6 +123,8 @@ class _GraphBuilder:
     def imported(self) -> Imported:
         for id in self._order():
             node, slots = self._settled(self._source.nodes[id]), self._used.get(id, set())
+            bending = [wire for wire in node.wires().values() if wire.bends]
+            self._bends = {out.link: w.bends for w in bending if (out := self.output(w))}
             outputs = self._mapped(node)
             found: Mapping[int, MappedOutput | None]
             if outputs is None:
@@ -135,13 +140,9 @@ class _GraphBuilder:
             elif node.mode == "bypassed":
                 found = self._passed_on(node, found, slots)
             self._outputs |= {Wire(id, slot): found.get(slot) for slot in slots}
-        view: dict[str, Any] = {"nodes": self._places} if self._places else {}
-        if whole := self._source.areas.get(""):
-            if whole.frames:
-                view["frames"] = list(whole.frames)
-            if whole.notes:
-                view["notes"] = list(whole.notes)
-        graph, renamed = folded(_plain(Graph(self._nodes, view=view)))
+        graph, renamed = folded(_plain(Graph(self._nodes)))
+        view = arranged(graph, self._source, *self._cards(graph, renamed), self._catalog)
+        graph = replace(graph, view=view)
         sources: dict[str, tuple[str, ...]] = {}
         for id, made in self._ids.items():
             for ours in made:
@@ -166,12 +167,28 @@ class _GraphBuilder:
             outputs = None
         if outputs is None:
             self._nodes = before
-            self._places = {id: place for id, place in self._places.items() if id in before}
-            self._ids.pop(node.id, None)
+            for id in self._ids.pop(node.id, ()):
+                self._dots.pop(id, None)
             return None
         for name in node.inputs.keys() - inputs.seen:
             self.tell(node, f"{name} is not known, and left out")
         return outputs
+
+    def _cards(
+        self, graph: Graph, renamed: Mapping[str, str]
+    ) -> tuple[dict[str, list[str]], dict[str, dict[str, tuple[Bend, ...]]]]:
+        """Which nodes stand where theirs does, by its id, and the bends of wires into them, when
+        some were folded: the parts of a run have no cards of their own."""
+        made: dict[str, list[str]] = {}
+        for theirs, ids in self._ids.items():
+            whole = [id for id in ids if id not in renamed or id.startswith("sample_custom")]
+            made[theirs] = [renamed.get(id, id) for id in whole]
+        dots: dict[str, dict[str, tuple[Bend, ...]]] = {}
+        for id, bent in self._dots.items():
+            id = renamed.get(id, id)
+            there = graph.nodes[id].inputs
+            dots.setdefault(id, {}).update((n, bends) for n, bends in bent.items() if n in there)
+        return made, dots
 
     # --- Muted and bypassed nodes -----------------------------------------------------------------
 
@@ -277,8 +294,8 @@ class _GraphBuilder:
         title = "" if beside else node.title[:LONGEST_TITLE]
         self._nodes[id] = Node(id, type, 1, params, links, node.mode, title, dict(extra))
         self._ids.setdefault(node.id, []).append(id)
-        if node.place:
-            self._places[id] = node.place
+        if bent := {name: self._bends[to] for name, to in links.items() if to in self._bends}:
+            self._dots[id] = bent
         return id
 
     def _id(self, type: str, node: SourceNode, beside: str) -> str:
@@ -345,6 +362,6 @@ def _plain(graph: Graph) -> Graph:
             id: replace(node, params=plain(node.params), extra=plain(node.extra))
             for id, node in graph.nodes.items()
         }
-        return replace(graph, nodes=nodes, view=plain(graph.view))
+        return replace(graph, nodes=nodes)
     except GraphError as error:
         raise GraphFileError(f"It holds what no graph can: {error.what}") from None

@@ -39,7 +39,7 @@ from ponystudio.graph.comfyui.widget_values import (
     with_values,
 )
 from ponystudio.graph.comfyui.workflow_layout import WorkflowLayout
-from ponystudio.graph.model import Mode
+from ponystudio.graph.model import LONGEST_TITLE, Mode
 
 _MODES: Mapping[float | None, Mode] = {2: "muted", 4: "bypassed"}
 _NOTES = frozenset(("Note", "MarkdownNote"))
@@ -301,7 +301,8 @@ class _Reading:
         if scope.outer:
             instance = scope.outer.blueprint.nodes[scope.instance]
             name = text(blueprint.graph.get("name")) or group_name(instance["type"])
-            title, around = text(instance.get("title")) or name, scope.outer.prefix
+            title = (text(instance.get("title")) or name)[:LONGEST_TITLE]
+            around = scope.outer.prefix
             place = scope.outer.blueprint.layout.place(instance)
         return SourceArea(title, around, place, blueprint.frames, blueprint.notes)
 

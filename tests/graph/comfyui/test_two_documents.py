@@ -114,6 +114,6 @@ def test_a_request_to_the_server_has_the_layout_with_it():
         "extra_data": {"extra_pnginfo": {"workflow": drawn}},
     }
     found = import_documents(prompt=request)
-    assert found.graph.view["nodes"]["load_checkpoint_4"]["pos"] == [10, 20]
+    assert found.graph.view["nodes"]["load_checkpoint_4"]["pos"] == [8, -8]
     assert found.graph.nodes["load_checkpoint_4"].params["file"] == "b"
     assert found.graph.extra == {"comfyui": {"prompt": request}}
