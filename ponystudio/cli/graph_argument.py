@@ -17,7 +17,8 @@ from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
 from ponystudio.graph.comfyui.importer import Imported
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
-from ponystudio.graph.topology import ancestors, effective
+from ponystudio.graph.placeholder import pack_of, stands_for
+from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, effective_targets
 from ponystudio.library.model_folders import ModelFolders, default_roots
 from ponystudio.pictures.graph_opening import open_file
@@ -41,6 +42,24 @@ class OpenedGraph:
         except NothingToRun as error:
             errors.append(error)
         return errors
+
+    def targets(self) -> list[str] | None:
+        """The nodes that a run is made for without those that a placeholder feeds, which are told
+        on standard error; None: all, where none is, or no other."""
+        running = effective(self.graph, self.packs.catalog)
+        unknown = [id for id, node in running.nodes.items() if stands_for(node)]
+        try:
+            targets = effective_targets(self.graph, self.packs.catalog) if unknown else []
+        except NothingToRun:
+            return None
+        known = without_errors(running, targets, unknown)
+        if not known or len(known) == len(targets):
+            return None
+        for id in targets:
+            if id not in known:
+                said = f"note: {id} does not run: it needs a node that is not known here"
+                print(printable(said), file=sys.stderr)
+        return known
 
     def errors_in_the_way(self, targets: Sequence[str] | None = None) -> list[PonyStudioError]:
         """What keeps these nodes (None: all that save or show something) from running: errors
@@ -107,7 +126,9 @@ def report_problems(packs: NodePacks) -> None:
 def report_import(imported: Imported) -> None:
     """What is to be said of a graph of another tool's, on standard error."""
     for id, type in imported.placeholders.items():
-        print(printable(f"placeholder: {id}: {type} is not known here"), file=sys.stderr)
+        pack = pack_of(imported.graph.nodes[id])
+        said = f"{type} is not known here{f' (node pack {pack})' if pack else ''}"
+        print(printable(f"placeholder: {id}: {said}"), file=sys.stderr)
     for remark in imported.remarks:
         where = f"{remark.node}: " if remark.node else ""
         print(printable(f"note: {where}{remark.text}"), file=sys.stderr)

@@ -15,8 +15,10 @@ from ponystudio.cli.graph_argument import (
 )
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.preflight import check_models
+from ponystudio.errors import MissingFile
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.formats.migrations import upgrade_nodes
+from ponystudio.graph.topology import effective
 from ponystudio.pictures.graph_opening import open_file
 from ponystudio.system.file_names import absolute, as_stored
 
@@ -36,11 +38,13 @@ def main(arguments: Namespace) -> int:
     opened = open_file(path)
     graph, _ = upgrade_nodes(opened.graph, packs.upgrades, packs.catalog)
     folders = given_folders(arguments.models, absolute(path).parent)
-    missing = check_models(graph, packs, folders, list(graph.nodes))
+    found = check_models(graph, packs, folders, list(effective(graph, packs.catalog).nodes))
     if opened.imported:
         report_import(opened.imported)
-    for error in missing:
-        print(f"missing: {printable(f'{error.node}: {error.what}')}", file=sys.stderr)
+    missing = [error for error in found if isinstance(error, MissingFile)]
+    for error in found:
+        kind = "missing" if isinstance(error, MissingFile) else "note"
+        print(f"{kind}: {printable(f'{error.node}: {error.what}')}", file=sys.stderr)
     if arguments.output:
         graph_file.write(graph, arguments.output, packs.catalog)
     else:
@@ -49,7 +53,8 @@ def main(arguments: Namespace) -> int:
     total = len(graph.nodes)
     print(
         f"{_count(total, 'node')}, {total - stand_ins} mapped,"
-        f" {_count(stand_ins, 'placeholder')}, {_count(len(missing), 'model')} missing",
+        f" {_count(stand_ins, 'placeholder')},"
+        f" {_count(len({error.what for error in missing}), 'model')} missing",
         file=sys.stderr,
     )
     return 0

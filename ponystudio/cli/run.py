@@ -53,17 +53,21 @@ def main(arguments: Namespace) -> int:
                 remedy="Name another folder, or keep no results with --no-disk-cache.",
             )
         opened = interruptible(lambda: open_graph(arguments))
-        if errors := opened.errors_in_the_way():
+        targets = opened.targets()
+        if errors := opened.errors_in_the_way(targets):
             raise Refused(errors)
-        _run(opened, arguments, display)
+        _run(opened, targets, arguments, display)
     return 0
 
 
-def _run(opened: OpenedGraph, arguments: Namespace, display: RunDisplay) -> None:
+def _run(
+    opened: OpenedGraph, targets: list[str] | None, arguments: Namespace, display: RunDisplay
+) -> None:
     user_folders.make_private()
     settings: dict[str, Any] = {
         "folders": opened.folders,
         "packs": opened.packs,
+        "targets": targets and tuple(targets),
         "output": absolute(arguments.output or user_folders.pictures()),
         "device": arguments.device,
         "dtype": arguments.dtype,

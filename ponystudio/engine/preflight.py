@@ -33,7 +33,7 @@ from ponystudio.diffusion.sampling.fitting import (
     check_text_encoder,
 )
 from ponystudio.diffusion.sampling.names import SAMPLERS
-from ponystudio.diffusion.text.embedding_names import EmbeddingNames, check_names
+from ponystudio.diffusion.text.embedding_names import EmbeddingNames, look_up
 from ponystudio.diffusion.text.prompt_syntax import DIALECTS
 from ponystudio.diffusion.weights.embedding_tensors import PICTURES, bundled
 from ponystudio.engine.node_packs import NodePacks
@@ -105,12 +105,23 @@ class _Recipes:
         self._told: set[tuple[str, str]] = set()
         # Whose models the prompts and latents are for, as far as that is known.
         self._families: dict[Link, str] = {}
+        # Nodes whose prompts were looked at.
+        self._read: set[str] = set()
         self._pictures = PictureChecks(self._values.get, self._known)
         # By what LoRAs bring: many prompts name embeddings of the same ones.
         self._embedding_names: dict[tuple[str, ...], EmbeddingNames] = {}
         self._bundled = cache(bundled)
 
     def errors(self, ids: Iterable[str]) -> Iterator[PonyStudioError]:
+        ids = list(ids)
+        yield from self._found(ids)
+        for id in ids:
+            node = self._graph.nodes[id]
+            spec = self._packs.catalog.get(node.type)
+            if id not in self._read and spec:
+                yield from self._prompts(node, spec, None)
+
+    def _found(self, ids: Iterable[str]) -> Iterator[PonyStudioError]:
         for id in ids:
             node = self._graph.nodes[id]
             kind = self._packs.types.get(node.type)
@@ -257,16 +268,21 @@ class _Recipes:
         link = node.inputs.get("sigmas")
         return self._graph.nodes.get(link.source) if link else None
 
-    def _prompts(self, node: Node, spec: NodeSpec, clip: Clip) -> Iterator[PonyStudioError]:
-        """What is wrong with the textual inversions that the prompts of a node name."""
+    def _prompts(self, node: Node, spec: NodeSpec, clip: Clip | None) -> Iterator[PonyStudioError]:
+        """What is wrong with the textual inversions that the prompts of a node name; None for a
+        text encoder that is not known, perhaps since its file is not there."""
+        self._read.add(node.id)
         for param in spec.params:
             text = self._known(node, param.name) if param.prompt else None
             if "embedding:" not in str(text):
                 continue
             said = self._known(node, "dialect")
             dialect = said if said in DIALECTS else DIALECTS[0]
+            names, missing = look_up(str(text), dialect, self._embeddings(clip))
+            for unknown in missing:
+                yield _at(unknown, node.id, param.name)
             try:
-                for name in check_names(str(text), dialect, self._embeddings(clip)):
+                for name in names:
                     # Whoever takes one out of a picture looks at its numbers.
                     if name in self._embedding_files and not name.lower().endswith(PICTURES):
                         check_numbers(self._folders.resolve("embeddings", name))
@@ -294,13 +310,21 @@ class _Recipes:
     def _known(self, node: Node, param: str) -> Any:
         return known_value(self._graph.nodes, self._packs.catalog, node, param)
 
-    def _embeddings(self, clip: Clip) -> EmbeddingNames:
-        """Those there are, and those that the LoRAs of a text encoder bring."""
-        words = tuple(word for lora in clip.loras for word in self._bundled(Path(lora.path)))
+    def _embeddings(self, clip: Clip | None) -> EmbeddingNames:
+        """Those there are, and those that the LoRAs of a text encoder bring, or any of those of the
+        graph where that is not known."""
+        files = [lora.path for lora in clip.loras] if clip else self._loras
+        words = tuple(word for path in files for word in self._bundled(Path(path)))
         if words not in self._embedding_names:
             names = [*self._embedding_files, *words]
             self._embedding_names[words] = EmbeddingNames(names, lambda _: [])
         return self._embedding_names[words]
+
+    @cached_property
+    def _loras(self) -> list[str]:
+        """Those of all text encoders."""
+        clips = [value for value in self._values.values() if isinstance(value, Clip)]
+        return [*dict.fromkeys(lora.path for clip in clips for lora in clip.loras)]
 
     @cached_property
     def _embedding_files(self) -> dict[str, None]:

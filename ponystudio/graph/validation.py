@@ -20,6 +20,7 @@ from ponystudio.graph.catalog import did_you_mean, known_elsewhere
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.name_tokens import check_names
+from ponystudio.graph.placeholder import pack_of, stands_for
 from ponystudio.graph.plain_json import shown
 from ponystudio.graph.topology import (
     CONSTANTS,
@@ -139,6 +140,16 @@ def _errors(
     node: Node, graph: Graph, running: Graph, catalog: Mapping[str, NodeSpec], title_of: TitleOf
 ) -> Iterator[GraphError]:
     spec = catalog.get(node.type)
+    if spec is None and (stood_for := stands_for(node)):
+        pack = pack_of(node)
+        yield UnknownNode(
+            f"{shown(stood_for)} of ComfyUI is not known here"
+            + (f"; it comes with the node pack {pack}." if pack else "."),
+            node=node.id,
+            remedy=known_elsewhere(stood_for, catalog)
+            or "Put another node in its place, or bypass it; what it does not feed runs.",
+        )
+        return
     if spec is None:
         yield UnknownNode(
             f"There is no node type {shown(node.type)} here.",

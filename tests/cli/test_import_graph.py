@@ -62,6 +62,56 @@ def test_what_is_no_graph_is_refused(tmp_path, capsys):
         assert said.err.startswith("error: ")
 
 
+def test_all_that_is_missing_is_told_also_what_prompts_name(tmp_path, capsys):
+    """Where the text encoder is missing, too; what is bypassed needs nothing."""
+    prompt = {
+        "1": ("CheckpointLoaderSimple", {"ckpt_name": "no.safetensors"}),
+        "2": ("CLIPTextEncode", {"clip": ["1", 1], "text": "a embedding:none, embedding:never"}),
+        "3": ("LoraLoader", {"model": ["1", 0], "clip": ["1", 1], "lora_name": "gone.safetensors"}),
+        "4": ("UpscaleModelLoader", {"model_name": "up.pth"}),
+        "5": ("LoadImage", {"image": "mine 1.png"}),
+        "6": ("LoadImage", {"image": "mine 1.png"}),
+    }
+    path = tmp_path / "prompt.json"
+    path.write_text(json.dumps(
+        {id: {"class_type": type, "inputs": inputs} for id, (type, inputs) in prompt.items()}
+    ))  # fmt: skip
+    for command, code in (("import", 0), ("validate", 2)):
+        assert main([command, str(path)]) == code
+        said = capsys.readouterr().err
+        for name in ("no.safetensors", "none", "never", "gone.safetensors", "up.pth", "mine 1.png"):
+            assert name in said, (command, name)
+    assert main(["import", str(path)]) == 0
+    assert "6 nodes, 6 mapped, 0 placeholders, 6 models missing" in capsys.readouterr().err
+
+
+def test_what_no_placeholder_feeds_runs(tmp_path, capsys):
+    prompt = {
+        "1": ("EmptyImage", {"width": 8, "height": 8, "batch_size": 1, "color": 255}),
+        "2": ("SaveImage", {"images": ["1", 0], "filename_prefix": "known"}),
+        "3": ("Strange", {"image": ["1", 0]}),
+        "4": ("SaveImage", {"images": ["3", 0], "filename_prefix": "unknown"}),
+    }
+    document = {id: {"class_type": type, "inputs": given} for id, (type, given) in prompt.items()}
+    path, out = tmp_path / "prompt.json", tmp_path / "out"
+    path.write_text(json.dumps(document))
+    assert main(["run", str(path), "--output", str(out), "--no-disk-cache"]) == 0
+    assert [file.name[:5] for file in out.glob("**/*.png")] == ["known"]
+    assert "save_image_4 does not run" in capsys.readouterr().err
+    del document["2"]
+    path.write_text(json.dumps(document))
+    assert main(["run", str(path), "--output", str(out)]) == 2
+    assert "'Strange' of ComfyUI is not known here" in capsys.readouterr().err
+
+
+def test_a_placeholder_says_which_pack_it_is_of(tmp_path, capsys):
+    node = {"id": 1, "type": "FaceDetailer", "properties": {"cnr_id": "impact", "ver": "8.1"}}
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps({"nodes": [node], "links": []}))
+    assert main(["validate", str(path)]) == 2
+    assert "it comes with the node pack impact 8.1" in capsys.readouterr().err
+
+
 def test_validate_takes_it_as_it_is_and_names_what_is_not_known(theirs, capsys):
     assert main(["validate", str(theirs)]) == 2
     said = capsys.readouterr().err

@@ -86,11 +86,11 @@ def _body_color(item: NodeItem, brush: PaintContext) -> QColor:
 
 
 def _header_color(item: NodeItem, brush: PaintContext) -> QColor:
-    if item.spec is None:
+    if not item.hue:
         return brush.color("warnbg")
     if item.node.mode == "bypassed":
         return brush.theme.group("util").header
-    return brush.theme.group(item.spec.group).header
+    return brush.theme.group(item.hue).header
 
 
 def _paint_header(painter: QPainter, item: NodeItem, state: NodeState, brush: PaintContext) -> None:

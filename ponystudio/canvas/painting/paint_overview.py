@@ -215,12 +215,12 @@ def _paint_states(painter: QPainter, shown: list[NodeItem], brush: PaintContext)
 
 def overview_rgb(item: NodeItem, look: theme.Theme) -> int:
     """The colour of a card's block from afar, and of its header."""
-    return _overview_rgb(item.spec.group if item.spec else None, item.node.mode, look)
+    return _overview_rgb(item.hue, item.node.mode, look)
 
 
 @lru_cache(maxsize=256)
-def _overview_rgb(group: str | None, mode: str, look: theme.Theme) -> int:
-    if group is None:
+def _overview_rgb(group: str, mode: str, look: theme.Theme) -> int:
+    if not group:
         return look.color("warnbg").rgb()
     if mode != "normal":
         return look.group("util").far.rgb()

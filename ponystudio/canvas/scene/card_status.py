@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.model import Node
+from ponystudio.graph.placeholder import pack_of, stands_for
 from ponystudio.graph.topology import bypass_input
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import NodeState
@@ -31,7 +32,7 @@ class CardStatus:
 def status(node: Node, spec: NodeSpec | None, state: NodeState) -> CardStatus:
     """The one thing that matters most about a node now."""
     if spec is None:
-        return CardStatus("help", "text2", tr("Pack is missing"), tr("Missing"))
+        return CardStatus("help", "text2", _why_unknown(node), tr("Missing"))
     if node.mode == "muted":
         return CardStatus("mute", "text2", tr("Muted"))
     if node.mode == "bypassed":
@@ -90,6 +91,14 @@ def _running(state: NodeState) -> CardStatus:
     short = tr("%1 of %2").replace("%1", counted[0]).replace("%2", counted[1])
     share = min(1.0, state.step / state.steps)
     return CardStatus("play", "accent", text, short, left, share, "text2", brief)
+
+
+def _why_unknown(node: Node) -> str:
+    if not stands_for(node):
+        return tr("Pack is missing")
+    if pack := pack_of(node):
+        return tr("Of %1, not known here").replace("%1", pack)
+    return tr("Of ComfyUI, not known here")
 
 
 def _passing(spec: NodeSpec) -> str:

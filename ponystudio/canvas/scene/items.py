@@ -20,6 +20,7 @@ from ponystudio.canvas.scene import wire_geometry
 from ponystudio.canvas.scene.card_layout import CardLayout, SocketRow
 from ponystudio.canvas.scene.message_layout import Message
 from ponystudio.graph.model import Node, position
+from ponystudio.graph.placeholder import stands_for
 from ponystudio.studio.documents.editable_graph import REST
 from ponystudio.widgets import metrics
 
@@ -121,7 +122,18 @@ class NodeItem:
     def title(self) -> str:
         if self.node.title:
             return self.node.title
-        return self.spec.title if self.spec else self.node.type.rpartition(".")[2]
+        if self.spec:
+            return self.spec.title
+        return stands_for(self.node) or self.node.type.rpartition(".")[2]
+
+    @property
+    def hue(self) -> str:
+        """The group whose colours the card has: its node's, or another that was chosen; "" for a
+        node that is not known."""
+        chosen = self.looks.get("hue")
+        if isinstance(chosen, str) and chosen:
+            return chosen
+        return self.spec.group if self.spec else ""
 
     def place(self, x: float, y: float) -> None:
         self.x, self.y = x, y

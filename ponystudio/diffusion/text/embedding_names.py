@@ -87,29 +87,39 @@ def split_at_embeddings(
     plain, *named = EMBEDDING[dialect].split(text)
     yield plain, None
     for part in named:
-        word = part.split(maxsplit=1)[0]
-        # A comma may follow a name directly, and yet be part of one.
-        for candidate in (word, word.rstrip(",.;:"), re.split("[,;]", word)[0]):
-            if name := names.find(candidate):
-                yield "", name
-                yield part.lstrip()[len(candidate) :], None
-                break
-        else:
-            raise names.unknown(word.rstrip(",.;:"))
+        said, name = _named(part, names)
+        if name is None:
+            raise names.unknown(said)
+        yield "", name
+        yield part.lstrip()[len(said) :], None
 
 
-def check_names(prompt: str, dialect: str, names: EmbeddingNames) -> list[str]:
-    """The names of those among `names` that a prompt calls by `embedding:name`.
+def _named(part: str, names: EmbeddingNames) -> tuple[str, str | None]:
+    """What names an embedding where this part of a prompt begins, and the name of its file."""
+    word = part.split(maxsplit=1)[0]
+    # A comma may follow a name directly, and yet be part of one.
+    for candidate in (word, word.rstrip(",.;:"), re.split("[,;]", word)[0]):
+        if name := names.find(candidate):
+            return candidate, name
+    return word.rstrip(",.;:"), None
 
-    Raises MissingFile for one that is not there.
-    """
-    return [
-        name
-        for part in parse(prompt, dialect)
-        if isinstance(part, Segment)
-        for _, name in split_at_embeddings(part.text, dialect, names)
-        if name is not None
-    ]
+
+def look_up(
+    prompt: str, dialect: str, names: EmbeddingNames
+) -> tuple[list[str], list[MissingFile]]:
+    """The names of those among `names` that a prompt calls by `embedding:name`, and an error for
+    each that is not there."""
+    found: list[str] = []
+    missing: dict[str, MissingFile] = {}
+    for part in parse(prompt, dialect):
+        if isinstance(part, Segment):
+            for piece in EMBEDDING[dialect].split(part.text)[1:]:
+                said, name = _named(piece, names)
+                if name is None:
+                    missing[said] = names.unknown(said)
+                else:
+                    found.append(name)
+    return found, [*missing.values()]
 
 
 def may_mean(prompt: str, name: str) -> bool:

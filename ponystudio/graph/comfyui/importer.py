@@ -19,11 +19,10 @@ from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
 from ponystudio.graph.comfyui.source_graph import Bend, SourceGraph, SourceNode, Wire, size_of
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
+from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES
 from ponystudio.graph.plain_json import plain
 from ponystudio.graph.topology import bypass_input
 
-# What stands before the names of classes that are not known, as types of nodes.
-PLACEHOLDER = "comfyui."
 # What a graph keeps under this name are the documents that it was imported from.
 SOURCE = "comfyui"
 # Values of them; with more, the graph's own file would be too large to be read again.
@@ -328,7 +327,7 @@ class _GraphBuilder:
         """In place of a node that is not known: its values and wires, under their own names."""
         known = signatures().get(node.type)
         names = [name for name, _ in known.outputs] if known else list(node.outputs)
-        extra = {"comfyui": dict(node.properties)} if node.properties else {}
+        extra = {PROPERTIES: dict(node.properties)} if node.properties else {}
         id = self.add(node, PLACEHOLDER + node.type, node.inputs, extra=extra)
         self._placeholders[id] = node.type
         return {

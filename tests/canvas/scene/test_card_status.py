@@ -7,6 +7,7 @@ import pytest
 from ponystudio.canvas.scene import card_status
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.graph.editing.edits import SetMode
+from ponystudio.graph.model import Node
 from ponystudio.studio.documents.editable_graph import NodeState, Problem
 
 
@@ -42,3 +43,9 @@ def test_status_of_modes_and_unknown_nodes(scene: GraphScene) -> None:
     item = scene.store.node_items["sample"]
     assert card_status.status(item.node, item.spec, NodeState()).text == "Passes latent"
     assert card_status.status(item.node, None, NodeState()).text == "Pack is missing"
+    theirs = Node("a", "comfyui.FaceDetailer")
+    assert card_status.status(theirs, None, NodeState()).text == "Of ComfyUI, not known here"
+    packed = Node(
+        "a", "comfyui.X", extra={"comfyui": {"aux_id": "me/impact", "ver": "0123456789abcd"}}
+    )
+    assert "me/impact 0123456789ab" in card_status.status(packed, None, NodeState()).text

@@ -3,8 +3,9 @@
 import pytest
 from PySide6.QtCore import QPointF, QRectF
 
-from ponystudio.canvas.scene.items import FrameItem, NoteItem, WireItem, dots
-from ponystudio.graph.model import position
+from helpers.drops import CATALOG
+from ponystudio.canvas.scene.items import FrameItem, NodeItem, NoteItem, WireItem, dots
+from ponystudio.graph.model import Node, position
 
 
 @pytest.mark.parametrize("odd", [None, 3, "x", [1], [1, "2"], [True, 1], [1e9, 0], {"x": 1}])
@@ -16,6 +17,17 @@ def test_what_is_no_position_is_none(odd) -> None:
 
 def test_frames_and_notes_are_never_too_small() -> None:
     assert NoteItem(0, {"pos": [1, 2], "size": [1, 1]}).rect == QRectF(1, 2, 40, 40)
+
+
+def test_cards_have_the_hue_of_their_group_or_one_that_was_chosen() -> None:
+    sample, unknown = Node("a", "core.sample"), Node("b", "comfyui.Some v1.5")
+    spec = CATALOG[sample.type]
+    assert NodeItem(sample, spec, {}).hue == spec.group
+    assert NodeItem(sample, spec, {"hue": "mask"}).hue == "mask"
+    assert NodeItem(sample, spec, {"hue": 5}).hue == spec.group
+    assert NodeItem(unknown, None, {}).hue == ""
+    assert NodeItem(unknown, None, {"hue": "mask"}).hue == "mask"
+    assert NodeItem(unknown, None, {}).title == "Some v1.5"
 
 
 def test_a_wire_forgets_its_course_when_it_is_led_elsewhere(qapp) -> None:

@@ -1,0 +1,35 @@
+"""Nodes that stand in the place of those of other tools that are not known here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ponystudio.graph.model import Node
+
+# What stands before the names of ComfyUI's classes, as types of nodes.
+PLACEHOLDER = "comfyui."
+# Where such a node keeps what its file says of it.
+PROPERTIES = "comfyui"
+_LONGEST = 80
+
+
+def stands_for(node: Node) -> str:
+    """The class of the node that this one stands for; "" for one of our own."""
+    return node.type.removeprefix(PLACEHOLDER) if node.type.startswith(PLACEHOLDER) else ""
+
+
+def pack_of(node: Node) -> str:
+    """The node pack that it comes from, with its version, as its file says; "" where it does not.
+
+    Packs are said by their name in the registry, else by their repository.
+    """
+    said = node.extra.get(PROPERTIES)
+    if not isinstance(said, Mapping):
+        return ""
+    name, version = said.get("cnr_id") or said.get("aux_id"), said.get("ver")
+    if not isinstance(name, str) or name == "comfy-core":
+        return ""
+    # Versions of repositories are hashes of commits.
+    is_version = isinstance(version, str) and version and version != "unknown"
+    text = f"{name} {version[:12]}" if is_version else name
+    return " ".join(text.split())[:_LONGEST]
