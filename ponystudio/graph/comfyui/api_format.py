@@ -5,11 +5,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire, inside, slot, text
+from ponystudio.graph.comfyui.source_graph import (
+    MOST_NODES,
+    SourceGraph,
+    SourceNode,
+    Wire,
+    inside,
+    slot,
+    text,
+)
+from ponystudio.graph.model import LONGEST_TITLE
+
+# What its editor calls classes, where that is not their name; it says so of every node.
+_SHOWN = {
+    "CLIPLoader": "Load CLIP",
+    "CLIPTextEncode": "CLIP Text Encode (Prompt)",
+    "CLIPVisionLoader": "Load CLIP Vision",
+    "CheckpointLoaderSimple": "Load Checkpoint",
+    "ControlNetApply": "Apply ControlNet",
+    "ControlNetApplyAdvanced": "Apply ControlNet",
+    "ControlNetLoader": "Load ControlNet Model",
+    "ImagePadForOutpaint": "Pad Image for Outpainting",
+    "ImageScale": "Upscale Image",
+    "ImageScaleBy": "Upscale Image By",
+    "ImageScaleToTotalPixels": "Scale Image to Total Pixels",
+    "ImageUpscaleWithModel": "Upscale Image (using Model)",
+    "LatentUpscale": "Upscale Latent",
+    "LatentUpscaleBy": "Upscale Latent By",
+    "LoadImageMask": "Load Image (as Mask)",
+    "LoraLoader": "Load LoRA",
+    "StyleModelApply": "Apply Style Model",
+    "StyleModelLoader": "Load Style Model",
+    "UNETLoader": "Load Diffusion Model",
+    "UpscaleModelLoader": "Load Upscale Model",
+    "VAELoader": "Load VAE",
+}
+_NO_LETTER = re.compile(r"[\W_]+")
 
 
 def looks_like(document: Any) -> bool:
@@ -25,6 +61,8 @@ def read(document: Any) -> SourceGraph:
     nodes = _nodes(document)
     if not nodes:
         raise GraphFileError("It has no nodes of ComfyUI's API format.")
+    if len(nodes) > MOST_NODES:
+        raise GraphFileError(f"It has more than {MOST_NODES:,} nodes.")
     remarks: list[tuple[str, str]] = []
     found = {id: _node(id, data, nodes, remarks) for id, data in nodes.items()}
     return SourceGraph(found, remarks=tuple(remarks))
@@ -60,4 +98,14 @@ def _node(
                 inputs[name] = literal
             case _:
                 inputs[name] = value
-    return SourceNode(id, type, text(inside(data, "_meta").get("title")), inputs)
+    title = text(inside(data, "_meta").get("title"))
+    return SourceNode(id, type, "" if _is_shown(title, type) else title, inputs)
+
+
+def _is_shown(title: str, type: str) -> bool:
+    """Whether a title is none of the node's own."""
+    return title == _SHOWN.get(type) or _letters(title) == _letters(type)
+
+
+def _letters(name: str) -> str:
+    return _NO_LETTER.sub("", name[:LONGEST_TITLE]).lower()

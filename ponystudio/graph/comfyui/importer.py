@@ -15,6 +15,7 @@ from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.comfyui import api_format, two_documents, workflow_format
 from ponystudio.graph.comfyui.arrangement import arranged
 from ponystudio.graph.comfyui.core_nodes import signatures
+from ponystudio.graph.comfyui.doubts import doubts, without_slips
 from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
 from ponystudio.graph.comfyui.source_graph import Bend, SourceGraph, SourceNode, Wire, size_of
@@ -139,7 +140,8 @@ class _GraphBuilder:
             elif node.mode == "bypassed":
                 found = self._passed_on(node, found, slots)
             self._outputs |= {Wire(id, slot): found.get(slot) for slot in slots}
-        graph, renamed = folded(_plain(Graph(self._nodes)))
+        graph = without_slips(_plain(Graph(self._nodes)), self._catalog)
+        graph, renamed = folded(graph)
         view = arranged(graph, self._source, *self._cards(graph, renamed), self._catalog)
         graph = replace(graph, view=view)
         sources: dict[str, tuple[str, ...]] = {}
@@ -152,6 +154,7 @@ class _GraphBuilder:
             ours = self._ids.get(id, [""])[0]
             said = text if ours or not id else f"{self._source.nodes[id].type} {id}: {text}"
             remarks.append(Remark(renamed.get(ours, ours), said))
+        remarks += [Remark(id, text) for id, text in doubts(graph, self._catalog)]
         return Imported(graph, self._placeholders, tuple(remarks), self._count, sources)
 
     def _mapped(self, node: SourceNode) -> Outputs | None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from ponystudio.graph.model import Mode
 
+# Of a file, and with those in subgraphs: two levels that hold each other ten times are a hundred.
+MOST_NODES = 100_000
 # Of a wire; those nearest to its end are kept.
 MOST_BENDS = 32
 # Outputs of a node; a number beyond is a damaged one, and would be made room for.

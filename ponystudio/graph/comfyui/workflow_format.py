@@ -17,6 +17,7 @@ from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.group_nodes import INSIDE, OUTSIDE, as_subgraph, group_name
 from ponystudio.graph.comfyui.source_graph import (
     MOST_BENDS,
+    MOST_NODES,
     Bend,
     SourceArea,
     SourceGraph,
@@ -53,8 +54,6 @@ _EVERYWHERE = frozenset(
 )
 # Subgraphs in each other; more is a circle.
 _DEEPEST = 32
-# Nodes and subgraphs with those inside: two levels that hold each other ten times are a hundred.
-_MOST = 100_000
 # Values of them, those of a subgraph as often as it is there.
 _MOST_VALUES = 20_000_000
 
@@ -93,6 +92,8 @@ class _Blueprint:
     def __init__(self, graph: Mapping[str, Any]) -> None:
         self.graph = graph
         self.nodes: dict[str, Mapping[str, Any]] = {}
+        if len(listed(graph, "nodes")) > MOST_NODES:
+            raise GraphFileError(f"It has more than {MOST_NODES:,} nodes.")
         for node in listed(graph, "nodes"):
             id = text(node.get("id")) if isinstance(node, Mapping) else ""
             if not id or not isinstance(node.get("type"), str):
@@ -310,8 +311,8 @@ class _Reading:
         """Refuse a small file that says the same again and again."""
         self._met += 1
         self._values += size + size_of(prefix)
-        if self._met > _MOST:
-            raise GraphFileError(f"It has more than {_MOST:,} nodes.")
+        if self._met > MOST_NODES:
+            raise GraphFileError(f"It has more than {MOST_NODES:,} nodes.")
         if self._values > _MOST_VALUES:
             raise GraphFileError(f"Its nodes have more than {_MOST_VALUES:,} values.")
 

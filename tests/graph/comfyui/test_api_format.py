@@ -62,3 +62,25 @@ def test_what_is_no_graph():
             read(document)
     with pytest.raises(GraphFileError, match="no object"):
         read({"3": {"class_type": "KSampler", "inputs": [1]}})
+
+
+@pytest.mark.parametrize(
+    ("type", "title", "own"),
+    [
+        ("CLIPTextEncode", "CLIP Text Encode (Prompt)", ""),
+        ("CLIPTextEncode", "CLIP Text Encode (Positive Prompt)", None),
+        ("VAEDecode", "VAE Decode", ""),
+        ("CheckpointLoaderSimple", "Load Checkpoint", ""),
+        ("KSampler", "Second pass", None),
+        ("KSampler", 5, "5"),
+    ],
+)
+def test_titles_are_those_that_somebody_gave(type, title, own):
+    document = {"1": {"class_type": type, "inputs": {}, "_meta": {"title": title}}}
+    assert read(document).nodes["1"].title == (title if own is None else own)
+
+
+def test_a_million_nodes_are_refused():
+    node = {"class_type": "A", "inputs": {}}
+    with pytest.raises(GraphFileError, match="more than 100,000 nodes"):
+        read({str(i): node for i in range(1_000_000)})

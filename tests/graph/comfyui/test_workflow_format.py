@@ -463,6 +463,20 @@ def test_subgraphs_without_end_are_refused():
         read(workflow(node(7, ids[0]), definitions={"subgraphs": bomb}))
 
 
+def test_a_million_nodes_are_refused_before_they_are_looked_at():
+    looked = 0
+
+    class Looked(dict):
+        def get(self, *names):
+            nonlocal looked
+            looked += 1
+            return super().get(*names)
+
+    with pytest.raises(GraphFileError, match="more than 100,000 nodes"):
+        read(workflow(*[Looked(LOADER)] * 1_000_000))
+    assert looked == 0
+
+
 def test_subgraphs_that_double_and_hold_nothing_are_refused():
     ids = [f"8f5f4a0c-0000-4000-8000-{i:012}" for i in range(28)]
     levels = [subgraph(node(1, next), node(2, next), links=[], id=id)
