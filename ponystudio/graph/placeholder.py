@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ponystudio.errors import shortened
 from ponystudio.graph.model import Node
 
 # What stands before the names of ComfyUI's classes, as types of nodes.
 PLACEHOLDER = "comfyui."
 # Where such a node keeps what its file says of it.
 PROPERTIES = "comfyui"
+# What an import found of it that is not known, where its class is.
+REASON = "reason"
 _LONGEST = 80
 
 
 def stands_for(node: Node) -> str:
     """The class of the node that this one stands for; "" for one of our own."""
     return node.type.removeprefix(PLACEHOLDER) if node.type.startswith(PLACEHOLDER) else ""
+
+
+def reason_of(node: Node) -> str:
+    """What of a node is not known here, where others of its class are; "" for a class that is
+    not."""
+    said = node.extra.get(REASON)
+    return shortened(" ".join(said.split())) if isinstance(said, str) else ""
 
 
 def pack_of(node: Node) -> str:

@@ -20,7 +20,7 @@ from ponystudio.graph.catalog import did_you_mean, known_elsewhere
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.name_tokens import check_names
-from ponystudio.graph.placeholder import pack_of, stands_for
+from ponystudio.graph.placeholder import pack_of, reason_of, stands_for
 from ponystudio.graph.plain_json import shown
 from ponystudio.graph.topology import (
     CONSTANTS,
@@ -141,12 +141,13 @@ def _errors(
 ) -> Iterator[GraphError]:
     spec = catalog.get(node.type)
     if spec is None and (stood_for := stands_for(node)):
-        pack = pack_of(node)
+        pack, reason = pack_of(node), reason_of(node)
         yield UnknownNode(
             f"{shown(stood_for)} of ComfyUI is not known here"
-            + (f"; it comes with the node pack {pack}." if pack else "."),
+            + (f": {reason}" if reason else f"; it comes with the node pack {pack}" if pack else "")
+            + ".",
             node=node.id,
-            remedy=known_elsewhere(stood_for, catalog)
+            remedy=("" if reason else known_elsewhere(stood_for, catalog))
             or "Put another node in its place, or bypass it; what it does not feed runs.",
         )
         return

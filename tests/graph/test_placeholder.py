@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.drops import CATALOG
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.placeholder import pack_of, stands_for
 from ponystudio.graph.validation import check
@@ -29,6 +30,14 @@ def test_a_placeholder_knows_the_class_that_it_stands_for():
 )
 def test_packs_are_told_as_the_file_says_them(said, pack):
     assert pack_of(Node("a", "comfyui.X", extra={"comfyui": said})) == pack
+
+
+def test_the_check_says_what_of_a_known_class_is_not_known():
+    node = Node("a", "comfyui.CLIPLoader", extra={"reason": "the type 'x' is not known"})
+    (error,) = check(Graph.of(node), CATALOG)
+    wanted = "'CLIPLoader' of ComfyUI is not known here: the type 'x' is not known."
+    assert error.what == wanted
+    assert "core.load_clip" not in error.remedy
 
 
 def test_the_check_says_why_it_does_not_run():

@@ -20,7 +20,7 @@ from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
 from ponystudio.graph.comfyui.source_graph import Bend, SourceGraph, SourceNode, Wire, size_of
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
-from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES
+from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES, REASON
 from ponystudio.graph.plain_json import plain
 from ponystudio.graph.topology import bypass_input
 
@@ -125,10 +125,12 @@ class _GraphBuilder:
             node, slots = self._settled(self._source.nodes[id]), self._used.get(id, set())
             bending = [wire for wire in node.wires().values() if wire.bends]
             self._bends = {out.link: w.bends for w in bending if (out := self.output(w))}
+            told = len(self._remarks)
             outputs = self._mapped(node)
             found: Mapping[int, MappedOutput | None]
             if outputs is None:
-                found = self._placeholder(node, slots)
+                reason = next((text for _, text in self._remarks[told:]), "")
+                found = self._placeholder(node, slots, reason)
             else:
                 self._count += 1
                 found = dict(enumerate(outputs))
@@ -326,11 +328,15 @@ class _GraphBuilder:
     def tell(self, node: SourceNode, text: str) -> None:
         self._remarks.append((node.id, text))
 
-    def _placeholder(self, node: SourceNode, slots: Collection[int]) -> dict[int, MappedOutput]:
+    def _placeholder(
+        self, node: SourceNode, slots: Collection[int], reason: str
+    ) -> dict[int, MappedOutput]:
         """In place of a node that is not known: its values and wires, under their own names."""
         known = signatures().get(node.type)
         names = [name for name, _ in known.outputs] if known else list(node.outputs)
-        extra = {PROPERTIES: dict(node.properties)} if node.properties else {}
+        extra: dict[str, Any] = {PROPERTIES: dict(node.properties)} if node.properties else {}
+        if reason:
+            extra[REASON] = reason
         id = self.add(node, PLACEHOLDER + node.type, node.inputs, extra=extra)
         self._placeholders[id] = node.type
         return {

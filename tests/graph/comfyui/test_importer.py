@@ -178,6 +178,14 @@ def test_many_nodes_in_a_row_are_read_in_their_time():
     assert len(import_document(dict(reversed(many.items()))).graph.nodes) == 20_000
 
 
+def test_a_placeholder_of_a_known_class_keeps_why_it_is_one():
+    found = import_document(prompt(n1=("CLIPLoader", {"clip_name": "a", "type": "strange"})))
+    (node,) = found.graph.nodes.values()
+    assert node.type == "comfyui.CLIPLoader"
+    assert "'strange'" in node.extra["reason"]
+    assert found.remarks[0].text == node.extra["reason"]
+
+
 # Muted and bypassed nodes
 
 
