@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.formats.edit_codec import difference
 from ponystudio.graph.model import Graph
+from ponystudio.graph.placeholder import stands_for
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import EditableGraph, Problem, Record
 from ponystudio.studio.documents.file_lock import FileLock
@@ -287,14 +288,23 @@ class Document(EditableGraph):
 def _problems(graph: Graph, catalog: Catalog) -> list[Problem]:
     if not catalog:
         return []
-    types = {node.type for node in graph.nodes.values()}
     newer = {
         node.type
         for node in graph.nodes.values()
         if (spec := catalog.get(node.type)) is not None and node.version > spec.version
     }
     problems = []
-    if unknown := sorted(type for type in types if type not in catalog):
+    if theirs := sorted({name for node in graph.nodes.values() if (name := stands_for(node))}):
+        problems.append(
+            Problem(
+                tr("Some nodes of ComfyUI are not known here: %1.").replace("%1", _few(theirs)),
+                tr("What they do not feed runs. Nothing of them is lost."),
+                "UnknownNode",
+                details="\n".join(theirs),
+            )
+        )
+    own = {node.type for node in graph.nodes.values() if not stands_for(node)}
+    if unknown := sorted(type for type in own if type not in catalog):
         problems.append(
             Problem(
                 tr("Some kinds of nodes are not installed: %1.").replace("%1", _few(unknown)),

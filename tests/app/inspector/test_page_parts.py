@@ -32,7 +32,7 @@ def test_long_names_of_nodes_break_wherever_they_are_told(window):
     id = "TextEncodeQwenImageEditPlusAdvanced_111"
     save = Node("save", "core.save_image", 1, {}, {"image": Link(id, "0")})
     show_graph(window, Graph.of(Node(id, f"comfyui.{id}"), save))
-    until(lambda: all(x in texts(window.inspector) for x in ("not installed", "no node type")))
+    until(lambda: all(x in texts(window.inspector) for x in ("are not known", "is not known")))
     page = window.inspector.area.widget()
     told = [label for label in page.findChildren(PlainLabel) if "EncodeQw" in label.text()]
     assert {label.property("role") for label in told} == {"body", "group"}

@@ -15,3 +15,11 @@ def test_what_is_missing_is_a_problem_of_the_document(studio):
     assert "gone.node" in document.problems[0].what
     document.do(SetView(("notes",), []), "Notes")
     assert len(document.problems) == 1
+
+
+def test_nodes_of_comfyui_that_are_not_known_are_told_by_their_classes(studio):
+    theirs = Node("a", "comfyui.FaceDetailer"), Node("b", "comfyui.FaceDetailer")
+    document = studio.documents.new_from(Graph.of(*theirs, Node("c", "gone.node")), "Mine")
+    comfyui, gone = document.problems
+    assert "of ComfyUI are not known here: FaceDetailer." in comfyui.what
+    assert "gone.node." in gone.what
