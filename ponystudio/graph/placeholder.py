@@ -40,6 +40,6 @@ def pack_of(node: Node) -> str:
     if not isinstance(name, str) or name == "comfy-core":
         return ""
     # Versions of repositories are hashes of commits.
-    is_version = isinstance(version, str) and version and version != "unknown"
-    text = f"{name} {version[:12]}" if is_version else name
+    is_said = isinstance(version, str) and version not in ("", "unknown")
+    text = f"{name} {str(version)[:12]}" if is_said else name
     return " ".join(text.split())[:_LONGEST]

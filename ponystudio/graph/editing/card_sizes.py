@@ -41,7 +41,7 @@ def card_size(
     params = spec.param_by_name if spec else {}
     unknown = node.inputs.keys() - params.keys() - set(inputs)
     rows = max(len(inputs) + len(unknown), len(spec.outputs) if spec else outputs)
-    height = _HEADER + _PAD + _ROW * rows + (_PAD if rows else 4)
+    height: float = _HEADER + _PAD + _ROW * rows + (_PAD if rows else 4)
     inside = width - 2 * _INSET
     shown = _shows_picture(spec)
     fields = [_field(param, node.params.get(name), inside) for name, param in params.items()]
