@@ -176,6 +176,20 @@ def _webp_exif(file: BinaryIO) -> bytes:
     return b""
 
 
+def is_lossy_webp(file: BinaryIO) -> bool:
+    """Whether the first pixels of a WebP are packed with loss."""
+    file.seek(12)
+    for _ in range(MAX_HEADERS):
+        head = file.read(8)
+        if len(head) < 8 or head[:4] in (b"VP8L", b"ANMF"):
+            break
+        if head[:4] == b"VP8 ":
+            return True
+        length = int.from_bytes(head[4:], "little")
+        file.seek(length + length % 2, os.SEEK_CUR)
+    return False
+
+
 def sound_parts(file: BinaryIO, format: str) -> BinaryIO:
     """What a decoder gets to see of a picture of this format. Raises NoPicture for a bomb."""
     if format == "PNG":

@@ -28,7 +28,13 @@ from PIL import (
 )
 
 from ponystudio.pictures.colour import Meaning, meaning_of, to_srgb
-from ponystudio.pictures.picture_bytes import NoPicture, format_of, sound_parts, told_size
+from ponystudio.pictures.picture_bytes import (
+    NoPicture,
+    format_of,
+    is_lossy_webp,
+    sound_parts,
+    told_size,
+)
 from ponystudio.pictures.reader_protocol import (
     MAX_PIXELS,
     PictureHead,
@@ -147,6 +153,24 @@ def levels(file: BinaryIO, memory: int, *, keep_colours: bool) -> tuple[PictureP
         notes=notes,
     )
     return said, numbers
+
+
+# Modes whose numbers are the red, green, blue and alpha of the file, as they stand there.
+_EXACT = ("RGB", "RGBA")
+
+
+def exact_levels(file: BinaryIO, memory: int, most: int) -> np.ndarray | None:
+    """uint8 [H,W,3 or 4] as the file has them, for which no colour is converted and nothing turned.
+
+    None for a picture of another kind, for one that was packed with loss, and for one of more than
+    `most` pixels. Raises NoPicture, and what Pillow raises for damaged files.
+    """
+    format = format_of(file)
+    size = told_size(file, format) if format in ("PNG", "WebP") else None
+    if size is None or size[0] * size[1] > most or (format == "WebP" and is_lossy_webp(file)):
+        return None
+    picture = _opened(file, memory)
+    return np.asarray(picture) if picture.mode in _EXACT else None
 
 
 def _understood(file: BinaryIO, memory: int) -> tuple[ImageFile.ImageFile, Meaning]:

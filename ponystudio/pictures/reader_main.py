@@ -79,7 +79,7 @@ def _warm_up() -> bytes:
     from PIL import Image
 
     from ponystudio.graph.formats import embedded_metadata
-    from ponystudio.pictures import picture_decoder, picture_facts, sidecar_notes
+    from ponystudio.pictures import picture_decoder, picture_facts, picture_texts, sidecar_notes
 
     for encoding in ("latin-1", "utf-8", "utf-16-be", "utf-16-le"):
         codecs.lookup(encoding)
@@ -91,12 +91,18 @@ def _warm_up() -> bytes:
         file = io.BytesIO()
         picture.save(file, format)
         files.append(file.getvalue())
-        embedded_metadata.read_fields(file)
+        picture_texts.read_texts(file, 2**26)
         picture_decoder.pixels(file, 2**26)
     picture_decoder.levels(file, 2**26, keep_colours=False)
     graph = '{"format": "ponystudio.graph", "version": 1, "nodes": {}}'
-    texts = {embedded_metadata.GRAPH: graph, embedded_metadata.PARAMETERS: "a\nSteps: 1, Seed: 1"}
-    picture_facts.facts_in(texts, None)
+    infotext = "a\nSteps: 1, Sampler: Euler, Seed: 1, Size: 8x8"
+    comfyui = '{"1": {"class_type": "EmptyLatentImage", "inputs": {"width": 8}}}'
+    for texts in (
+        {embedded_metadata.GRAPH: graph},
+        {embedded_metadata.PARAMETERS: infotext},
+        {"prompt": comfyui},
+    ):
+        picture_facts.facts_in(texts, None)
     sidecar_notes.notes_in(io.BytesIO(b"{}"))
     return files[0]
 
@@ -125,15 +131,16 @@ def _answer(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
 def _decoded(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
     from ponystudio.graph.formats.embedded_metadata import read_fields
     from ponystudio.pictures import picture_decoder, picture_facts, sidecar_notes
+    from ponystudio.pictures.picture_texts import read_texts
 
     match asked:
         case ReadFields():
-            return PictureFields(fields=read_fields(file)), b""
+            return PictureFields(fields=read_texts(file, asked.memory)), b""
         case ReadFacts():
             found = None
             with contextlib.suppress(Exception):  # it may be damaged in its pixels alone
                 found = picture_decoder.head(file, asked.memory)
-            return picture_facts.facts_in(read_fields(file), found), b""
+            return picture_facts.facts_in(read_texts(file, asked.memory), found), b""
         case ReadHead():
             return picture_decoder.head(file, asked.memory), b""
         case ReadThumbnail(side=side, fill=fill):
@@ -147,7 +154,8 @@ def _decoded(asked: Request, file: BinaryIO) -> tuple[Answer, Raw]:
             return sidecar_notes.notes_in(file), b""
         case ReadVectors():
             format_of(file)  # which says what it is instead
-            return picture_decoder.vectors(read_fields(file).get(picture_decoder.VECTORS_FIELD, ""))
+            text = read_fields(file).get(picture_decoder.VECTORS_FIELD, "")
+            return picture_decoder.vectors(text)
 
 
 # --- The way in and out ---------------------------------------------------------------------------

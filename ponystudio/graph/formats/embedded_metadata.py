@@ -7,8 +7,10 @@ JPEG  `parameters` as EXIF UserComment; the other fields as one JSON object, def
       COM segments as it needs, since no segment holds more than 64 KB.
 Each says that its colours are sRGB: PNG by a chunk, the others by a profile.
 
-Reading walks the file's own structure: no pixel is decoded, and what is damaged or too large is
-as if it were not there. It is for the reader's process alone (`pictures/`): a file is a stranger's.
+Reading takes what other tools write as well: EXIF (`exif_texts.py`), also in AVIF
+(`avif_items.py`), and the comment of EXIF in XMP. It walks the file's own structure: no pixel is
+decoded, and what is damaged or too large is as if it were not there. It is for the reader's process
+alone (`pictures/`): a file is a stranger's.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ponystudio.errors import GraphFileError, NotWritable
 from ponystudio.graph.atomic_write import write_bytes
+from ponystudio.graph.formats import avif_items
+from ponystudio.graph.formats.exif_texts import USER_COMMENT, texts_in
 from ponystudio.graph.plain_json import plain_text
 
 if TYPE_CHECKING:
@@ -54,8 +58,10 @@ _MAKERS: Mapping[str, str] = {
     PARAMETERS: "AUTOMATIC1111's web UI or one of its kin",
 }
 
-_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
+_EXIF_IFD = 0x8769
 _COMMENT_MARK = b"PonyStudio\0"
+_PNG_XMP, _JPEG_XMP = "XML:com.adobe.xmp", b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_COMMENT = "http://ns.adobe.com/exif/1.0/ UserComment"
 _GAP = re.compile(r"[ \t\r\n]*")
 _SEGMENT = 65_533  # what a JPEG segment holds besides its own length
 _NAMESPACE = "urn:x-ponystudio:1.0:"
@@ -100,6 +106,8 @@ def read_fields(file: BinaryIO) -> dict[str, str]:
     """
     file.seek(0)
     head = file.read(12)
+    if avif_items.is_avif(head):
+        return _avif_fields(file)
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return _png_fields(file)
     if head.startswith(b"\xff\xd8"):
@@ -194,6 +202,7 @@ class _Budget:
 def _png_fields(file: BinaryIO) -> dict[str, str]:
     """Text may stand before or after the image data."""
     fields: dict[str, str] = {}
+    beside: dict[str, str] = {}
     budget = _Budget()
     file.seek(8)
     for _ in range(MAX_CHUNKS):
@@ -201,16 +210,21 @@ def _png_fields(file: BinaryIO) -> dict[str, str]:
         if len(head) < 8 or head[4:] == b"IEND" or len(fields) >= MAX_FIELDS or budget.left <= 0:
             break
         length, kind = struct.unpack(">I4s", head)
-        if kind not in (b"tEXt", b"zTXt", b"iTXt") or length > budget.left:
+        if kind not in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") or length > budget.left:
             file.seek(length + 4, io.SEEK_CUR)
             continue
         budget.take(length)
         data, check = file.read(length), file.read(4)
         if len(check) == 4 and zlib.crc32(kind + data) == int.from_bytes(check, "big"):
+            if kind == b"eXIf":
+                beside |= texts_in(data)
+                continue
             name, text = _png_text(kind, data, budget)
-            if name and text is not None:
+            if name == _PNG_XMP and text:
+                beside |= _xmp_fields(text.encode())
+            elif name and text is not None:
                 fields.setdefault(name, text)
-    return fields
+    return beside | fields
 
 
 def _png_text(kind: bytes, data: bytes, budget: _Budget) -> tuple[str, str | None]:
@@ -260,7 +274,8 @@ def _webp_fields(file: BinaryIO) -> dict[str, str]:
         kind, length = struct.unpack("<4sI", head)
         if kind in (b"EXIF", b"XMP ") and budget.take(length):
             data = file.read(length)
-            fields |= _exif_fields(data) if kind == b"EXIF" else _xmp_fields(data)
+            found = texts_in(data) if kind == b"EXIF" else _xmp_fields(data)
+            fields = found | fields
             file.seek(length % 2, io.SEEK_CUR)
         else:
             file.seek(length + length % 2, io.SEEK_CUR)
@@ -268,14 +283,13 @@ def _webp_fields(file: BinaryIO) -> dict[str, str]:
 
 
 def _xmp_fields(packet: bytes) -> dict[str, str]:
-    """Nothing is kept but our own property, as an element or as an attribute."""
+    """Nothing is kept but our own property and EXIF's comment, as elements or as attributes."""
     if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:  # nothing honest declares entities in XMP
         return {}
     from xml.parsers import expat  # seldom needed, so not before
 
-    name = f"{_NAMESPACE} fields"
-    found: list[str] = []
-    inside: list[bool] = []
+    found: dict[str, list[str]] = {f"{_NAMESPACE} fields": [], _XMP_COMMENT: []}
+    inside: list[list[str] | None] = []
     count = 0
     parser = expat.ParserCreate("utf-8", " ")
     parser.buffer_text = True
@@ -285,12 +299,15 @@ def _xmp_fields(packet: bytes) -> dict[str, str]:
         count += 1
         if count > MAX_ELEMENTS:
             raise ValueError("too many elements")
-        found.extend(text for key, text in attributes.items() if key == name)
-        inside.append(tag == name)
+        for name, pieces in found.items():
+            if name in attributes:
+                pieces.append(attributes[name])
+        # A comment stands in a list of languages.
+        inside.append(found.get(tag, inside[-1] if inside else None))
 
     def text(data: str) -> None:
-        if inside and inside[-1]:
-            found.append(data)
+        if inside and inside[-1] is not None:
+            inside[-1].append(data)
 
     parser.StartElementHandler, parser.CharacterDataHandler = begin, text
     parser.EndElementHandler = lambda _: inside.pop()
@@ -298,7 +315,8 @@ def _xmp_fields(packet: bytes) -> dict[str, str]:
         parser.Parse(packet.decode("utf-8", "replace").lstrip("\ufeff").encode(), True)
     except (expat.ExpatError, ValueError):
         return {}
-    return _from_json("".join(found))
+    own, comment = ("".join(pieces).strip() for pieces in found.values())
+    return ({PARAMETERS: comment} if comment else {}) | _from_json(own)
 
 
 # --- JPEG -----------------------------------------------------------------------------------------
@@ -354,10 +372,13 @@ def _after_headers(data: bytes) -> int:
 def _jpeg_fields(file: BinaryIO) -> dict[str, str]:
     fields: dict[str, str] = {}
     pieces: dict[int, bytes] = {}
+    xmp: dict[str, str] = {}
     budget, count = _Budget(), 0
     for marker, body in _jpeg_segments(file):
-        if marker == 0xE1 and body.startswith(b"Exif\0\0") and not fields:
-            fields = _exif_fields(body)
+        if marker == 0xE1 and body.startswith(b"Exif\0\0"):
+            fields = fields or texts_in(body)
+        elif marker == 0xE1 and body.startswith(_JPEG_XMP):
+            xmp = xmp or _xmp_fields(body.removeprefix(_JPEG_XMP))
         elif marker == 0xFE and body.startswith(_COMMENT_MARK):
             head = len(_COMMENT_MARK) + 4
             if len(body) >= head and budget.take(len(body)):
@@ -367,7 +388,7 @@ def _jpeg_fields(file: BinaryIO) -> dict[str, str]:
         whole = budget.inflate(b"".join(pieces[number] for number in range(count)))
         if whole is not None:
             fields |= _from_json(whole.decode("utf-8", "replace"))
-    return fields
+    return xmp | fields
 
 
 def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -387,6 +408,14 @@ def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield mark[1], file.read(length)
 
 
+# --- AVIF -----------------------------------------------------------------------------------------
+
+
+def _avif_fields(file: BinaryIO) -> dict[str, str]:
+    exif, xmp = avif_items.exif_and_xmp(file, _Budget().take)
+    return _xmp_fields(xmp) | texts_in(exif)
+
+
 # --- What they share ------------------------------------------------------------------------------
 
 
@@ -404,46 +433,8 @@ def _exif(text: str) -> bytes:
     from PIL import Image
 
     exif = Image.Exif()
-    exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = b"UNICODE\0" + text.encode("utf-16-be")
+    exif.get_ifd(_EXIF_IFD)[USER_COMMENT] = b"UNICODE\0" + text.encode("utf-16-be")
     return exif.tobytes()
-
-
-def _exif_fields(block: bytes) -> dict[str, str]:
-    tiff = block.removeprefix(b"Exif\0\0")
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
-    if order is None:
-        return {}
-    try:
-        (first,) = struct.unpack_from(f"{order}I", tiff, 4)
-        _, second = _exif_entry(tiff, order, first, _EXIF_IFD)
-        length, place = _exif_entry(tiff, order, second, _USER_COMMENT)
-    except (struct.error, LookupError):
-        return {}
-    text = _user_comment(tiff[place : place + length])
-    return {PARAMETERS: text} if text else {}
-
-
-def _exif_entry(tiff: bytes, order: str, table: int, tag: int) -> tuple[int, int]:
-    """The count and the value field of one entry of an EXIF table.
-
-    The field is an offset to the values, or the value itself where it fits into 4 bytes; both
-    tags that are asked for here have the offset.
-    """
-    (count,) = struct.unpack_from(f"{order}H", tiff, table)
-    for place in range(table + 2, table + 2 + 12 * count, 12):
-        found, _type, length, value = struct.unpack_from(f"{order}HHII", tiff, place)
-        if found == tag:
-            return length, value
-    raise LookupError(tag)
-
-
-def _user_comment(comment: bytes) -> str:
-    code, text = comment[:8], comment[8:]
-    if code != b"UNICODE\0":
-        return text.decode("utf-8", "replace").strip("\0 ")
-    # Byte order is told by no mark: nearly every character's high byte is 0.
-    little = text[1::2].count(0) > text[0::2].count(0)
-    return text.decode("utf-16-le" if little else "utf-16-be", "replace").removeprefix("\ufeff")
 
 
 def _from_json(text: str) -> dict[str, str]:

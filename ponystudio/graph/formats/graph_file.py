@@ -19,6 +19,7 @@ from typing import Any, NoReturn, get_args
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphFileError, shortened
 from ponystudio.graph.atomic_write import write_text
+from ponystudio.graph.formats.avif_items import is_avif
 from ponystudio.graph.formats.migrations import MIGRATIONS
 from ponystudio.graph.model import (
     LONGEST_TITLE,
@@ -121,7 +122,8 @@ def is_picture(path: Path) -> bool:
     is left for `read` to refuse."""
     try:
         with open_regular(path) as file:
-            return file.read(8).startswith(_PICTURES)
+            head = file.read(12)
+            return head.startswith(_PICTURES) or is_avif(head)
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return False
 
