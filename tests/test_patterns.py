@@ -216,12 +216,16 @@ def grows(pattern: Pattern) -> str:
     """A text of which twice as much takes far more than twice the time; "" if none was found."""
     for text in attacks(pattern):
         for start in (24, 300):  # what doubles with each letter is seen here
-            if pattern.seconds(text[:start] + "\0") > QUICK:
+            if all(pattern.seconds(text[:start] + "\0", tries) > QUICK for tries in (1, 2)):
                 return text
         if pattern.seconds(text) < QUICK:
             continue
         half, whole = text[: len(text) // 2], text
-        if pattern.seconds(whole, 3) > max(QUICK, 2.6 * pattern.seconds(half, 3)):
+        # Once more where it seems so: others may have had the processor meanwhile.
+        if all(
+            pattern.seconds(whole, tries) > max(QUICK, 2.6 * pattern.seconds(half, tries))
+            for tries in (3, 9)
+        ):
             return text
     return ""
 
